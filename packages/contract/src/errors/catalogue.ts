@@ -1,0 +1,14 @@
+/**
+ * The one catalogue of errors. A code never changes its meaning; sentences may get better.
+ * Three outcomes are kept apart everywhere: refused (nothing was done), interrupted (undone),
+ * and unknown (`OUTCOME_UNKNOWN`: look before you ask again).
+ */
+import { clusterErrors } from "./cluster.ts";
+import { generalErrors } from "./general.ts";
+import { moveErrors } from "./move.ts";
+import { vmErrors } from "./vm.ts";
+
+export const catalogue = { ...generalErrors, ...clusterErrors, ...vmErrors, ...moveErrors } as const;
+
+export type ErrorCode = keyof typeof catalogue;
+export type ErrorDetails<C extends ErrorCode> = Parameters<(typeof catalogue)[C]["sentence"]>[0];

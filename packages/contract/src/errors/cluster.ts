@@ -1,0 +1,129 @@
+/** Errors about the server, its database, hosts, join tokens, certificates, leases and tasks. */
+import { define } from "./define.ts";
+
+export const clusterErrors = {
+  SERVER_NOT_INITIALISED: define<{ path: string }>(
+    500,
+    "after-fix",
+    (d) => `There is no Godwit server in ${d.path}.`,
+    () => "Create it with: godwit server init",
+  ),
+  SERVER_ALREADY_INITIALISED: define<{ path: string }>(
+    409,
+    "never",
+    (d) => `${d.path} already holds a Godwit server with its certificate authority.`,
+    () => "Start it with godwit server run, or choose another --data folder.",
+  ),
+  SERVER_ALREADY_RUNNING: define<{ path: string; pid: number }>(
+    409,
+    "after-fix",
+    (d) => `A Godwit server already runs from ${d.path} (process ${String(d.pid)}).`,
+    () => "Stop it first, or choose another --data folder.",
+  ),
+  DATABASE_NEWER: define<{ found: number; known: number }>(
+    500,
+    "after-fix",
+    (d) => `The database has schema version ${String(d.found)}; this program knows up to ${String(d.known)}.`,
+    () => "Run the newer Godwit that wrote it, or restore a backup made before the upgrade.",
+  ),
+  DATABASE_UNAVAILABLE: define<{ reason: string }>(
+    503,
+    "later",
+    (d) => `The database does not answer: ${d.reason}.`,
+    () => "Running VMs and moves go on. Check PostgreSQL; Godwit goes on by itself when it is back.",
+  ),
+  HOST_UNKNOWN: define<{ host: string; known: string[] }>(
+    404,
+    "never",
+    (d) => `There is no host ${d.host}${d.known.length > 0 ? `; known are ${d.known.join(", ")}` : ""}.`,
+    () => "godwit host list shows the hosts; godwit host join adds one.",
+  ),
+  HOST_EXISTS: define<{ host: string }>(
+    409,
+    "never",
+    (d) => `A host ${d.host} has already joined.`,
+    () => "Choose another name, or remove the old host first.",
+  ),
+  HOST_BUSY: define<{ host: string; vms: string[] }>(
+    409,
+    "after-fix",
+    (d) => `Host ${d.host} still has VMs: ${d.vms.join(", ")}.`,
+    () => "Move or stop them first.",
+  ),
+  HOST_UNREACHABLE: define<{ host: string; url: string; reason: string }>(
+    503,
+    "later",
+    (d) => `Host ${d.host} does not answer at ${d.url}: ${d.reason}.`,
+    (d) =>
+      `Check that the host is up, that its agent runs (systemctl status godwit-agent on ${d.host}) and that the network between is open.`,
+  ),
+  TOKEN_INVALID: define<{ reason: "unknown" | "used" | "expired" }>(
+    401,
+    "after-fix",
+    (d) =>
+      ({
+        unknown: "The join token is not one of this server's.",
+        used: "The join token has already been used; a token joins one host.",
+        expired: "The join token has expired.",
+      })[d.reason],
+    () => "Make a new one with: godwit host token",
+  ),
+  CERTIFICATE_INVALID: define<{ subject: string; reason: string }>(
+    401,
+    "after-fix",
+    (d) => `The certificate of ${d.subject} is not accepted: ${d.reason}.`,
+    () => "Join the host again with a new token.",
+  ),
+  DATASTORE_UNKNOWN: define<{ datastore: string; host?: string; known: string[] }>(
+    404,
+    "never",
+    (d) =>
+      `There is no datastore ${d.datastore}${d.host === undefined ? "" : ` on host ${d.host}`}${d.known.length > 0 ? `; known are ${d.known.join(", ")}` : ""}.`,
+    () => "Name one of the known datastores, or add it to the agent's configuration.",
+  ),
+  DATASTORE_UNAVAILABLE: define<{ datastore: string; host: string; reason: string }>(
+    503,
+    "later",
+    (d) => `Datastore ${d.datastore} cannot be used on host ${d.host}: ${d.reason}.`,
+    () => "Check that it is mounted and writable there.",
+  ),
+  NETWORK_UNKNOWN: define<{ network: string; host: string; known: string[] }>(
+    404,
+    "never",
+    (d) =>
+      `Host ${d.host} has no port group ${d.network}${d.known.length > 0 ? `; it has ${d.known.join(", ")}` : ""}.`,
+    () => "Name one of the known port groups, or add it to the agent's configuration.",
+  ),
+  LEASE_HELD: define<{ vm: string; holders: { host: string; mode: string; since: string }[] }>(
+    409,
+    "later",
+    (d) =>
+      `The lease of VM ${d.vm} is held by ${d.holders.map((h) => `host ${h.host} (${h.mode}, since ${h.since})`).join(" and ")}; only its holder may run the VM.`,
+    () =>
+      "If the VM runs there, use it there or move it. If that host is gone for good, first make sure that it is powered off.",
+  ),
+  LEASE_NOT_HELD: define<{ vm: string; host: string }>(
+    409,
+    "never",
+    (d) => `Host ${d.host} does not hold the lease of VM ${d.vm}.`,
+    () => "Only the holder can convert or release a lease.",
+  ),
+  LEASE_UNAVAILABLE: define<{ vm: string; reason: string }>(
+    503,
+    "later",
+    (d) => `The lease of VM ${d.vm} could not be asked for: ${d.reason}.`,
+    () => "Check the server and the host's connection to it; nothing was started.",
+  ),
+  TASK_UNKNOWN: define<{ task: string }>(
+    404,
+    "never",
+    (d) => `There is no task ${d.task}.`,
+    () => "godwit task list shows the tasks.",
+  ),
+  TASK_NOT_CANCELLABLE: define<{ task: string; state: string; reason: string }>(
+    409,
+    "never",
+    (d) => `Task ${d.task} (${d.state}) can no longer be cancelled: ${d.reason}.`,
+    (d) => `godwit task show ${d.task} tells how it ended or goes on.`,
+  ),
+} as const;

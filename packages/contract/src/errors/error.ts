@@ -1,0 +1,110 @@
+/** The one error class that crosses package borders, and its form on the wire (RFC 9457). */
+import { z } from "zod";
+import { catalogue, type ErrorCode, type ErrorDetails } from "./catalogue.ts";
+import type { ErrorDefinition, Retry } from "./define.ts";
+
+/** One requirement that is not met (`error`) or that the user should know of (`warning`). */
+export const findingSchema = z.object({
+  code: z.string(),
+  severity: z.enum(["error", "warning"]),
+  host: z.string().optional(),
+  message: z.string(),
+  remedy: z.string(),
+  details: z.record(z.string(), z.unknown()),
+});
+export type Finding = z.infer<typeof findingSchema>;
+
+/** `application/problem+json` as RFC 9457 defines it, with Godwit's members. */
+export const problemSchema = z.object({
+  type: z.string(),
+  title: z.string(),
+  status: z.number().int(),
+  detail: z.string(),
+  code: z.string(),
+  remedy: z.string(),
+  retry: z.enum(["never", "later", "after-fix"]),
+  details: z.record(z.string(), z.unknown()),
+  findings: z.array(findingSchema).optional(),
+});
+export type Problem = z.infer<typeof problemSchema>;
+
+const definitionOf = (code: string): ErrorDefinition<object> | undefined =>
+  (catalogue as Record<string, ErrorDefinition<never>>)[code] as ErrorDefinition<object> | undefined;
+
+/** An error of the catalogue. `message` is its sentence. */
+export class GodwitError extends Error {
+  override readonly name = "GodwitError";
+  readonly problem: Problem;
+
+  private constructor(problem: Problem, cause?: unknown) {
+    super(problem.detail, { cause });
+    this.problem = problem;
+  }
+
+  get code(): string {
+    return this.problem.code;
+  }
+  get remedy(): string {
+    return this.problem.remedy;
+  }
+  get retry(): Retry {
+    return this.problem.retry;
+  }
+  get findings(): readonly Finding[] {
+    return this.problem.findings ?? [];
+  }
+
+  /** Makes an error of the catalogue. */
+  static of<C extends ErrorCode>(
+    code: C,
+    details: ErrorDetails<C>,
+    options: { cause?: unknown; findings?: Finding[] } = {},
+  ): GodwitError {
+    const definition = definitionOf(code);
+    if (definition === undefined) throw new TypeError(`no error ${code} in the catalogue`);
+    const problem: Problem = {
+      type: `urn:godwit:error:${code}`,
+      title: titleOf(code),
+      status: definition.status,
+      detail: definition.sentence(details),
+      code,
+      remedy: definition.remedy(details),
+      retry: definition.retry,
+      details: details as Record<string, unknown>,
+      ...(options.findings === undefined ? {} : { findings: options.findings }),
+    };
+    return new GodwitError(problem, options.cause);
+  }
+
+  /** An error that another process answered; its words are kept. */
+  static fromProblem(problem: Problem, cause?: unknown): GodwitError {
+    return new GodwitError(problem, cause);
+  }
+
+  static is(error: unknown, code?: ErrorCode): error is GodwitError {
+    return error instanceof GodwitError && (code === undefined || error.code === code);
+  }
+}
+
+/** A finding of the requirement checks, with its words from the catalogue. */
+export function finding<C extends ErrorCode>(
+  code: C,
+  details: ErrorDetails<C>,
+  severity: Finding["severity"] = "error",
+): Finding {
+  const { problem } = GodwitError.of(code, details);
+  const host = (details as { host?: unknown }).host;
+  return {
+    code,
+    severity,
+    ...(typeof host === "string" ? { host } : {}),
+    message: problem.detail,
+    remedy: problem.remedy,
+    details: problem.details,
+  };
+}
+
+function titleOf(code: string): string {
+  const words = code.toLowerCase().replaceAll("_", " ");
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}

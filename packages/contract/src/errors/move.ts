@@ -1,0 +1,165 @@
+/** Errors that end a move, and findings of the requirement checks that forbid one. */
+import { define } from "./define.ts";
+
+export const moveErrors = {
+  MOVE_REFUSED: define<{ vm: string; from: string; to: string; count: number }>(
+    409,
+    "after-fix",
+    (d) =>
+      `VM ${d.vm} may not move from ${d.from} to ${d.to}: ${String(d.count)} ${d.count === 1 ? "requirement is" : "requirements are"} not met.`,
+    () => "Each finding says what is wrong, where, and what to do.",
+  ),
+  MOVE_UNKNOWN: define<{ move: string }>(
+    404,
+    "never",
+    (d) => `There is no move ${d.move} on this host.`,
+    () => "godwit task list shows the moves and their hosts.",
+  ),
+  MOVE_CANCELLED: define<{ vm: string; host: string }>(
+    409,
+    "never",
+    (d) => `The move was cancelled; VM ${d.vm} runs on at ${d.host}.`,
+    () => "Nothing needs to be done.",
+  ),
+  MOVE_PREPARE_FAILED: define<{ vm: string; host: string; reason: string }>(
+    503,
+    "after-fix",
+    (d) => `Host ${d.host} could not prepare for VM ${d.vm}: ${d.reason}`,
+    () => "The VM runs on at its source. Mend the cause and move it again.",
+  ),
+  MOVE_PEER_LOST: define<{ vm: string; host: string; forMs: number }>(
+    503,
+    "later",
+    (d) =>
+      `Host ${d.host} was not heard of for ${String(Math.round(d.forMs / 1000))} s before the switch; the move of VM ${d.vm} was undone.`,
+    () => "The VM runs on at its source. Check the network between the hosts.",
+  ),
+  MOVE_COPY_FAILED: define<{ vm: string; reason: string }>(
+    500,
+    "later",
+    (d) => `QEMU could not send VM ${d.vm}: ${d.reason}`,
+    () => "The VM runs on at its source.",
+  ),
+  MOVE_NOT_CONVERGING: define<{
+    vm: string;
+    maxOutageMs: number;
+    bestMs: number;
+    rounds: number;
+    backOuts: number;
+  }>(
+    409,
+    "after-fix",
+    (d) =>
+      `VM ${d.vm} changes its memory faster than the link carries it: after ${String(d.rounds)} rounds and ${String(d.backOuts)} attempts the best outage was ${String(Math.ceil(d.bestMs))} ms, over the budget of ${String(d.maxOutageMs)} ms.`,
+    (d) =>
+      `The VM runs on at its source. Allow a longer outage (--max-outage ${String(Math.ceil((d.bestMs * 1.5) / 10) * 10)}ms), use a faster migration network, or move it when it is less busy.`,
+  ),
+  MOVE_DESTINATION_FAILED: define<{ vm: string; host: string; reason: string }>(
+    500,
+    "after-fix",
+    (d) => `Host ${d.host} gave VM ${d.vm} back: ${d.reason}`,
+    () => "The VM runs on at its source.",
+  ),
+  MOVE_VM_LOST: define<{ vm: string; host: string; reason: string }>(
+    500,
+    "after-fix",
+    (d) => `The QEMU process of VM ${d.vm} on host ${d.host} ended during the move: ${d.reason}`,
+    (d) => `Its disks are intact. Start it again with: godwit vm start ${d.vm}`,
+  ),
+
+  // Findings of the requirement checks.
+  DESTINATION_UNREACHABLE: define<{ host: string; reason: string }>(
+    409,
+    "later",
+    (d) => `The destination ${d.host} does not answer: ${d.reason}.`,
+    (d) => `Bring ${d.host} and its agent up, or choose another host.`,
+  ),
+  DESTINATION_MEMORY_SHORT: define<{ host: string; neededBytes: number; availableBytes: number }>(
+    409,
+    "after-fix",
+    (d) =>
+      `Host ${d.host} has ${String(Math.floor(d.availableBytes / 1048576))} MiB of memory available; the VM needs ${String(Math.ceil(d.neededBytes / 1048576))} MiB.`,
+    (d) => `Move or stop other VMs on ${d.host}, or choose another host.`,
+  ),
+  DESTINATION_LACKS_DATASTORE: define<{ host: string; datastore: string; disks: string[] }>(
+    409,
+    "after-fix",
+    (d) => `Host ${d.host} does not see datastore ${d.datastore}, which holds ${d.disks.join(", ")}.`,
+    (d) => `Make datastore ${d.datastore} available on ${d.host}.`,
+  ),
+  DATASTORE_NOT_THE_SAME: define<{ host: string; datastore: string; other: string }>(
+    409,
+    "after-fix",
+    (d) =>
+      `Hosts ${d.host} and ${d.other} both have a datastore ${d.datastore}, but it is not the same storage.`,
+    (d) => `Give ${d.host} the same storage, or rename one of the two.`,
+  ),
+  DATASTORE_HOST_LOCAL: define<{ host: string; datastore: string; disks: string[] }>(
+    409,
+    "after-fix",
+    (d) => `${d.disks.join(", ")} lie on ${d.datastore}, which is local to host ${d.host}.`,
+    () => "Put the disks on shared storage.",
+  ),
+  DESTINATION_LACKS_NETWORK: define<{ host: string; network: string }>(
+    409,
+    "after-fix",
+    (d) => `Host ${d.host} has no port group ${d.network}.`,
+    (d) => `Add port group ${d.network} to ${d.host}.`,
+  ),
+  NETWORK_INTERNAL: define<{ host: string; network: string }>(
+    409,
+    "after-fix",
+    (d) =>
+      `The VM is connected to ${d.network}, an internal switch of host ${d.host} without an uplink; its connections would be lost.`,
+    () => "Connect the VM to a port group with an uplink.",
+  ),
+  NETWORK_LINK_DOWN: define<{ host: string; network: string; uplink: string }>(
+    409,
+    "after-fix",
+    (d) => `The uplink ${d.uplink} of port group ${d.network} on host ${d.host} has no carrier.`,
+    () => "Check the cable and the switch port.",
+  ),
+  MIGRATION_NETWORK_MISSING: define<{ host: string }>(
+    409,
+    "after-fix",
+    (d) => `Host ${d.host} has no migration network address.`,
+    (d) => `Set migration.address in the agent's configuration of ${d.host}.`,
+  ),
+  MIGRATION_NETWORK_SLOW: define<{ host: string; link: string; bitsPerSecond: number }>(
+    409,
+    "after-fix",
+    (d) =>
+      `The migration link ${d.link} of host ${d.host} runs at ${String(Math.round(d.bitsPerSecond / 1e6))} Mbit/s; at least 1000 Mbit/s are required.`,
+    () => "Use a gigabit network or faster for migration.",
+  ),
+  DESTINATION_QEMU_OLDER: define<{ host: string; machine: string; version: string }>(
+    409,
+    "after-fix",
+    (d) => `QEMU ${d.version} on host ${d.host} does not know the VM's machine type ${d.machine}.`,
+    (d) => `Upgrade QEMU on ${d.host}, or choose a host with the same or a newer version.`,
+  ),
+  DESTINATION_CPU_LACKS: define<{ host: string; model: string; features: string[] }>(
+    409,
+    "after-fix",
+    (d) => `Host ${d.host} cannot give the VM's CPU ${d.model}: it lacks ${d.features.join(", ")}.`,
+    () => "Choose a host with these CPU features, or power the VM off and give it a lower CPU model.",
+  ),
+  DESTINATION_CPU_UNKNOWN: define<{ host: string; model: string; version: string }>(
+    409,
+    "after-fix",
+    (d) => `QEMU ${d.version} on host ${d.host} does not know the CPU model ${d.model}.`,
+    (d) => `Upgrade QEMU on ${d.host}, or give the VM a CPU model that both know.`,
+  ),
+  DESTINATION_ACCELERATOR_DIFFERS: define<{ host: string; source: string; destination: string }>(
+    409,
+    "after-fix",
+    (d) => `The VM runs under ${d.source}, but host ${d.host} offers only ${d.destination}.`,
+    () => "Choose a host with the same accelerator.",
+  ),
+  DESTINATION_IN_MAINTENANCE: define<{ host: string }>(
+    409,
+    "after-fix",
+    (d) => `Host ${d.host} is in maintenance mode.`,
+    (d) => `End it with: godwit host maintenance exit ${d.host}`,
+  ),
+} as const;

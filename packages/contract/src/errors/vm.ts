@@ -1,0 +1,83 @@
+/** Errors about VMs, their descriptions, disks and QEMU processes. */
+import { define } from "./define.ts";
+
+export const vmErrors = {
+  NAME_INVALID: define<{ kind: string; name: string }>(
+    400,
+    "never",
+    (d) => `"${d.name}" is not a valid ${d.kind} name.`,
+    () => "Use 1 to 63 lower-case letters, digits and hyphens, beginning and ending with a letter or digit.",
+  ),
+  VM_UNKNOWN: define<{ vm: string }>(
+    404,
+    "never",
+    (d) => `There is no VM ${d.vm}.`,
+    () => "godwit vm list shows the VMs.",
+  ),
+  VM_EXISTS: define<{ vm: string }>(
+    409,
+    "never",
+    (d) => `A VM ${d.vm} already exists.`,
+    () => "Choose another name.",
+  ),
+  VM_DESCRIPTION_INVALID: define<{ source: string; problems: string[] }>(
+    400,
+    "never",
+    (d) => `The VM description ${d.source} is not valid: ${d.problems.join("; ")}.`,
+    () => "Correct the named lines; godwit vm create --help shows an example.",
+  ),
+  VM_BUSY: define<{ vm: string; task: string; what: string }>(
+    409,
+    "later",
+    (d) => `VM ${d.vm} is busy: ${d.what} (task ${d.task}).`,
+    (d) => `Wait for it (godwit task watch ${d.task}) or cancel it first.`,
+  ),
+  VM_RUNNING: define<{ vm: string; host: string }>(
+    409,
+    "after-fix",
+    (d) => `VM ${d.vm} runs on host ${d.host}.`,
+    (d) => `Stop it first: godwit vm stop ${d.vm}`,
+  ),
+  VM_NOT_RUNNING: define<{ vm: string; state: string }>(
+    409,
+    "after-fix",
+    (d) => `VM ${d.vm} is ${d.state}, not running.`,
+    (d) => `Start it first: godwit vm start ${d.vm}`,
+  ),
+  VM_ALREADY_THERE: define<{ vm: string; host: string }>(
+    409,
+    "never",
+    (d) => `VM ${d.vm} is already on host ${d.host}.`,
+    () => "Choose another host.",
+  ),
+  VM_START_FAILED: define<{ vm: string; host: string; reason: string }>(
+    500,
+    "after-fix",
+    (d) => `VM ${d.vm} did not start on host ${d.host}: ${d.reason}`,
+    () => "QEMU's own words above say what to change; nothing was left behind.",
+  ),
+  DISK_MISSING: define<{ vm: string; disk: string; path: string; host: string }>(
+    404,
+    "after-fix",
+    (d) => `Disk ${d.disk} of VM ${d.vm} is not at ${d.path} on host ${d.host}.`,
+    () => "Check that the datastore is mounted there and that the image was not moved.",
+  ),
+  DISK_IN_USE: define<{ vm: string; disk: string; path: string; by: string }>(
+    409,
+    "after-fix",
+    (d) => `Disk ${d.disk} of VM ${d.vm} (${d.path}) is in use by ${d.by}.`,
+    () => "Stop its user first; a disk belongs to one VM.",
+  ),
+  QMP_REFUSED: define<{ command: string; class: string; reason: string }>(
+    500,
+    "never",
+    (d) => `QEMU refused ${d.command}: ${d.reason}`,
+    () => "QEMU's own words say what is wrong.",
+  ),
+  QMP_INTERRUPTED: define<{ command: string; reason: string }>(
+    503,
+    "later",
+    (d) => `The connection to QEMU ended while it was asked ${d.command}: ${d.reason}.`,
+    () => "See whether the QEMU process still runs; its log is in the VM's run folder.",
+  ),
+} as const;

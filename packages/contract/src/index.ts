@@ -1,0 +1,20 @@
+/** The contract: names, schemas, errors and operations that every part of Godwit shares. No I/O. */
+export { agentOperations, peerPath } from "./operations/agent.ts";
+export { serverOperations } from "./operations/server.ts";
+export type { Answer, Given, Operation, Operations, Privilege, Received } from "./operations/operation.ts";
+export { catalogue, type ErrorCode, type ErrorDetails } from "./errors/catalogue.ts";
+export {
+  finding,
+  findingSchema,
+  GodwitError,
+  problemSchema,
+  type Finding,
+  type Problem,
+} from "./errors/error.ts";
+export type { Retry } from "./errors/define.ts";
+export * from "./schemas/host.ts";
+export * from "./schemas/lease.ts";
+export * from "./schemas/move.ts";
+export * from "./schemas/names.ts";
+export * from "./schemas/task.ts";
+export * from "./schemas/vm.ts";

@@ -1,0 +1,122 @@
+/** An agent's API, `/agent/v1`: for the server, over mutual TLS. The peer channel of a move is a WebSocket beside it. */
+import { z } from "zod";
+import { hostFactsSchema } from "../schemas/host.ts";
+import { moveOrderSchema, moveRecordSchema } from "../schemas/move.ts";
+import { moveIdSchema, nameSchema, vmIdSchema } from "../schemas/names.ts";
+import { vmDescriptionSchema, vmRuntimeSchema, vmSchema } from "../schemas/vm.ts";
+import type { Operations } from "./operation.ts";
+
+const vmParams = z.strictObject({ vmId: vmIdSchema });
+const moveParams = z.strictObject({ moveId: moveIdSchema });
+
+/** WebSocket of a move between two agents: `wss://…/peer/v1/moves/{moveId}`. */
+export const peerPath = (moveId: string): string => `/peer/v1/moves/${moveId}`;
+
+export const agentOperations = {
+  facts: {
+    method: "GET",
+    path: "/agent/v1/facts",
+    privilege: "server",
+    summary: "Everything about the host, measured now",
+    answer: { status: 200, body: hostFactsSchema },
+    errors: [],
+  },
+  events: {
+    method: "GET",
+    path: "/agent/v1/events",
+    privilege: "server",
+    summary: "Events as they happen; Last-Event-ID (or ?after=) resumes",
+    query: z.strictObject({ after: z.coerce.number().int().min(0).optional() }),
+    answer: { status: 200, stream: true },
+    errors: [],
+  },
+  vmCreate: {
+    method: "POST",
+    path: "/agent/v1/vms",
+    privilege: "server",
+    summary: "Create a VM's folder and disks; asking again with the same id answers the same VM",
+    body: z.strictObject({ id: vmIdSchema, description: vmDescriptionSchema }),
+    answer: { status: 201, body: vmSchema },
+    errors: [
+      "VM_EXISTS",
+      "DATASTORE_UNKNOWN",
+      "DATASTORE_UNAVAILABLE",
+      "NETWORK_UNKNOWN",
+      "DISK_MISSING",
+      "DISK_IN_USE",
+      "SPACE_SHORT",
+    ],
+  },
+  vmRead: {
+    method: "GET",
+    path: "/agent/v1/datastores/{datastore}/vms/{name}",
+    privilege: "server",
+    summary: "Read a VM's folder from a datastore",
+    params: z.strictObject({ datastore: nameSchema, name: nameSchema }),
+    answer: { status: 200, body: vmSchema },
+    errors: ["VM_UNKNOWN", "DATASTORE_UNKNOWN", "VM_DESCRIPTION_INVALID"],
+  },
+  vmStart: {
+    method: "POST",
+    path: "/agent/v1/vms/{vmId}/start",
+    privilege: "server",
+    summary: "Take the VM's lease and start it; a VM that runs here already is answered as it is",
+    params: vmParams,
+    body: z.strictObject({ vm: vmSchema }),
+    answer: { status: 200, body: vmRuntimeSchema },
+    errors: [
+      "LEASE_HELD",
+      "LEASE_UNAVAILABLE",
+      "VM_START_FAILED",
+      "DISK_MISSING",
+      "NETWORK_UNKNOWN",
+      "DATASTORE_UNKNOWN",
+    ],
+  },
+  vmStop: {
+    method: "POST",
+    path: "/agent/v1/vms/{vmId}/stop",
+    privilege: "server",
+    summary: "Power the VM off and release its lease; a VM that does not run here is answered as stopped",
+    params: vmParams,
+    body: z.strictObject({ graceSeconds: z.int().min(0).max(3600) }),
+    answer: { status: 200, body: z.object({ stopped: z.literal(true) }) },
+    errors: ["VM_BUSY"],
+  },
+  vmDelete: {
+    method: "DELETE",
+    path: "/agent/v1/datastores/{datastore}/vms/{name}",
+    privilege: "server",
+    summary: "Delete a VM's folder with its disks",
+    params: z.strictObject({ datastore: nameSchema, name: nameSchema }),
+    answer: { status: 204 },
+    errors: ["VM_RUNNING", "DATASTORE_UNKNOWN"],
+  },
+  moveStart: {
+    method: "POST",
+    path: "/agent/v1/moves",
+    privilege: "server",
+    summary: "Move a VM away from this host; asking again with the same id answers the same move",
+    body: moveOrderSchema,
+    answer: { status: 202, body: moveRecordSchema },
+    errors: ["VM_UNKNOWN", "VM_NOT_RUNNING", "VM_BUSY"],
+  },
+  moveShow: {
+    method: "GET",
+    path: "/agent/v1/moves/{moveId}",
+    privilege: "server",
+    summary: "A move that this host is or was the source or destination of",
+    params: moveParams,
+    answer: { status: 200, body: moveRecordSchema },
+    errors: ["MOVE_UNKNOWN"],
+  },
+  moveCancel: {
+    method: "POST",
+    path: "/agent/v1/moves/{moveId}/cancel",
+    privilege: "server",
+    summary: "Cancel a move; until the switch is committed the VM stays here",
+    params: moveParams,
+    answer: { status: 202, body: moveRecordSchema },
+    errors: ["MOVE_UNKNOWN", "TASK_NOT_CANCELLABLE"],
+  },
+} as const satisfies Operations;

@@ -1,0 +1,77 @@
+/** What an agent reports about its host, and a host as the server knows it. */
+import { z } from "zod";
+import { datastoreIdSchema, nameSchema } from "./names.ts";
+import { vmRuntimeSchema } from "./vm.ts";
+
+export const acceleratorSchema = z.enum(["kvm", "tcg"]);
+export type Accelerator = z.infer<typeof acceleratorSchema>;
+
+export const datastoreFactsSchema = z.object({
+  name: nameSchema,
+  /** Written once into the datastore itself: two hosts see the same storage exactly if they see the same id. */
+  id: datastoreIdSchema,
+  path: z.string(),
+  shared: z.boolean(),
+  totalBytes: z.number().int(),
+  freeBytes: z.number().int(),
+});
+export type DatastoreFacts = z.infer<typeof datastoreFactsSchema>;
+
+export const portGroupFactsSchema = z.object({
+  name: nameSchema,
+  bridge: z.string(),
+  /** The interface that leads outside; null for an internal switch. */
+  uplink: z.string().nullable(),
+  uplinkUp: z.boolean(),
+  mtu: z.number().int(),
+});
+export type PortGroupFacts = z.infer<typeof portGroupFactsSchema>;
+
+export const linkFactsSchema = z.object({
+  name: z.string(),
+  up: z.boolean(),
+  addresses: z.array(z.string()),
+  /** The slower of the interface's own speed and a shaper on it; null where neither is known. */
+  bitsPerSecond: z.number().nullable(),
+  mtu: z.number().int(),
+});
+export type LinkFacts = z.infer<typeof linkFactsSchema>;
+
+export const qemuFactsSchema = z.object({
+  binary: z.string(),
+  /** Like `7.2.22`. */
+  version: z.string(),
+  accelerator: acceleratorSchema,
+  /** Why the accelerator was chosen, in words: the result of the functional probe. */
+  acceleratorReason: z.string(),
+  machines: z.array(z.string()),
+  cpuModels: z.array(z.object({ name: z.string(), unavailableFeatures: z.array(z.string()) })),
+});
+export type QemuFacts = z.infer<typeof qemuFactsSchema>;
+
+export const hostFactsSchema = z.object({
+  name: nameSchema,
+  agentVersion: z.string(),
+  reportedAt: z.iso.datetime(),
+  cpu: z.object({ vendor: z.string(), model: z.string(), logicalCpus: z.number().int() }),
+  memory: z.object({ totalBytes: z.number().int(), availableBytes: z.number().int() }),
+  qemu: qemuFactsSchema,
+  migration: z.object({ address: z.string(), link: linkFactsSchema }).nullable(),
+  links: z.array(linkFactsSchema),
+  portGroups: z.array(portGroupFactsSchema),
+  datastores: z.array(datastoreFactsSchema),
+  vms: z.array(vmRuntimeSchema),
+});
+export type HostFacts = z.infer<typeof hostFactsSchema>;
+
+export const hostViewSchema = z.object({
+  name: nameSchema,
+  agentUrl: z.url(),
+  state: z.enum(["connected", "unreachable", "maintenance"]),
+  joinedAt: z.iso.datetime(),
+  /** When it last answered; its facts are as of then. */
+  seenAt: z.iso.datetime().nullable(),
+  unreachableReason: z.string().nullable(),
+  facts: hostFactsSchema.nullable(),
+});
+export type HostView = z.infer<typeof hostViewSchema>;

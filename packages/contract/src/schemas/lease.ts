@@ -1,0 +1,15 @@
+/** The lease: the record that says which host may run a VM, and at which version. Semantics of sanlock. */
+import { z } from "zod";
+import { nameSchema, vmIdSchema } from "./names.ts";
+
+/** EX: exclusive, alone. SH: shared; nobody can get EX while another holds it. */
+export const leaseModeSchema = z.enum(["EX", "SH"]);
+export type LeaseMode = z.infer<typeof leaseModeSchema>;
+
+export const leaseSchema = z.object({
+  vmId: vmIdSchema,
+  /** Grows with each exclusive grant to a new holder: the fencing token, and the epoch of a move. */
+  version: z.number().int(),
+  holders: z.array(z.object({ host: nameSchema, mode: leaseModeSchema, since: z.iso.datetime() })),
+});
+export type Lease = z.infer<typeof leaseSchema>;

@@ -1,0 +1,78 @@
+/** One live migration of one VM: what is asked, how it goes, how it ended. */
+import { z } from "zod";
+import { problemSchema } from "../errors/error.ts";
+import { moveIdSchema, nameSchema } from "./names.ts";
+import { vmSchema } from "./vm.ts";
+
+export const movePhaseSchema = z.enum([
+  "planned",
+  "preparing",
+  "copying",
+  "switching",
+  "committed",
+  "cancelling",
+  "failing",
+  "succeeded",
+  "cancelled",
+  "failed",
+]);
+export type MovePhase = z.infer<typeof movePhaseSchema>;
+
+export const defaultMaxOutageMs = 50;
+export const maxOutageSchema = z.int().min(1).max(60_000);
+export const strategySchema = z.enum(["auto", "precopy", "postcopy"]);
+
+/** What the server asks of the source agent. */
+export const moveOrderSchema = z.object({
+  id: moveIdSchema,
+  vm: vmSchema,
+  from: nameSchema,
+  to: z.object({ host: nameSchema, agentUrl: z.url() }),
+  maxOutageMs: maxOutageSchema,
+  strategy: z.enum(["precopy"]),
+  /** A ceiling for the copy; null: what the link gives. */
+  bandwidthBytesPerSecond: z.number().positive().nullable(),
+});
+export type MoveOrder = z.infer<typeof moveOrderSchema>;
+
+export const moveProgressSchema = z.object({
+  totalBytes: z.number(),
+  transferredBytes: z.number(),
+  remainingBytes: z.number(),
+  bytesPerSecond: z.number(),
+  dirtyBytesPerSecond: z.number(),
+  rounds: z.number().int(),
+  /** Expected time until the VM runs at its destination; null while unknown or not converging. */
+  etaMs: z.number().nullable(),
+  /** The pause that a switch right now would cost; null while unknown. */
+  expectedOutageMs: z.number().nullable(),
+});
+export type MoveProgress = z.infer<typeof moveProgressSchema>;
+
+export const moveRecordSchema = z.object({
+  id: moveIdSchema,
+  vm: z.object({ id: z.string(), name: nameSchema }),
+  from: nameSchema,
+  to: nameSchema,
+  strategy: z.enum(["precopy"]),
+  phase: movePhaseSchema,
+  maxOutageMs: z.number(),
+  /** When each phase began, in order; a phase may come twice (a backed-out switch returns to copying). */
+  phases: z.array(z.object({ phase: movePhaseSchema, at: z.iso.datetime() })),
+  progress: moveProgressSchema.nullable(),
+  /** What was decided, when and why, in sentences. */
+  decisions: z.array(z.object({ at: z.iso.datetime(), text: z.string() })),
+  /** Switchovers that were begun and undone because they would have passed the budget. */
+  backOuts: z.number().int(),
+  /** From the source's vCPUs stopping to the destination's running; null until it ran there. */
+  stopToContMs: z.number().nullable(),
+  /** QEMU's own figure for the same; it under-reports. */
+  qemuDowntimeMs: z.number().nullable(),
+  bytes: z.number(),
+  rounds: z.number().int(),
+  encrypted: z.boolean(),
+  /** Whole move on the hosts, from order to clean-up; null while it goes on. */
+  totalMs: z.number().nullable(),
+  error: problemSchema.nullable(),
+});
+export type MoveRecord = z.infer<typeof moveRecordSchema>;

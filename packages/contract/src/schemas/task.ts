@@ -1,0 +1,71 @@
+/** One shape for every long action: steps, progress, cancel, result; and the events that tell of it. */
+import { z } from "zod";
+import { problemSchema } from "../errors/error.ts";
+import { moveProgressSchema, moveRecordSchema } from "./move.ts";
+import { taskIdSchema } from "./names.ts";
+
+export const taskStateSchema = z.enum([
+  "queued",
+  "running",
+  "cancelling",
+  "succeeded",
+  "failed",
+  "cancelled",
+]);
+export type TaskState = z.infer<typeof taskStateSchema>;
+
+export const taskKindSchema = z.enum([
+  "vm.create",
+  "vm.start",
+  "vm.stop",
+  "vm.delete",
+  "vm.migrate",
+  "vm.relocate",
+]);
+export type TaskKind = z.infer<typeof taskKindSchema>;
+
+export const taskStepSchema = z.object({
+  name: z.string(),
+  state: z.enum(["running", "done", "failed", "undone"]),
+  startedAt: z.iso.datetime(),
+  endedAt: z.iso.datetime().nullable(),
+  detail: z.string().nullable(),
+});
+export type TaskStep = z.infer<typeof taskStepSchema>;
+
+export const taskSchema = z.object({
+  id: taskIdSchema,
+  kind: taskKindSchema,
+  subject: z.object({ kind: z.enum(["vm", "host"]), id: z.string(), name: z.string() }),
+  state: taskStateSchema,
+  /** Grows with every change. */
+  revision: z.number().int(),
+  steps: z.array(taskStepSchema),
+  /** The move's phase, where the task is a move. */
+  phase: z.string().nullable(),
+  progress: moveProgressSchema.nullable(),
+  /** The move's full record, where the task is a move. */
+  move: moveRecordSchema.nullable(),
+  error: problemSchema.nullable(),
+  /** What the server waits for just now, in words, when it cannot go on by itself (a host that does not answer). */
+  waitingFor: z.string().nullable(),
+  cancellable: z.boolean(),
+  actor: z.string(),
+  createdAt: z.iso.datetime(),
+  endedAt: z.iso.datetime().nullable(),
+});
+export type Task = z.infer<typeof taskSchema>;
+
+export const isEnded = (task: Pick<Task, "state">): boolean =>
+  task.state === "succeeded" || task.state === "failed" || task.state === "cancelled";
+
+/** An event on the server's or an agent's stream; `id` grows and is the SSE event id. */
+export const eventSchema = z.object({
+  id: z.number().int(),
+  at: z.iso.datetime(),
+  /** `noun.pastTense`: `task.changed`, `vm.stateChanged`, `move.phaseChanged`, `host.lost`. */
+  type: z.string(),
+  subject: z.object({ kind: z.enum(["vm", "host", "task", "move", "server"]), id: z.string() }),
+  data: z.record(z.string(), z.unknown()),
+});
+export type GodwitEvent = z.infer<typeof eventSchema>;

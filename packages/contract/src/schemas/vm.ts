@@ -1,0 +1,145 @@
+/**
+ * A VM as its owner describes it (`VmDescription`), as it stands complete in its folder on the
+ * datastore (`Vm`, the file `vm.json`), and as a host sees it run (`VmRuntime`).
+ */
+import { z } from "zod";
+import { nameSchema, vmIdSchema } from "./names.ts";
+
+/** A file inside a datastore, relative, without `..`. */
+export const datastorePathSchema = z
+  .string()
+  .min(1)
+  .max(255)
+  .regex(/^[A-Za-z0-9._-]+(?:\/[A-Za-z0-9._-]+)*$/, "must be a relative path of plain names")
+  .refine((path) => !path.split("/").includes(".."), "must stay inside the datastore");
+
+export const macSchema = z
+  .string()
+  .regex(
+    /^[0-9a-f][02468ace](?::[0-9a-f]{2}){5}$/,
+    "must be a unicast MAC address in lower case, like 52:54:00:12:34:56",
+  );
+
+/** QEMU's name of a CPU model, always with its version: `Nehalem-v2`. */
+const cpuModelSchema = z.string().regex(/^[A-Za-z0-9._-]+$/, "must be a QEMU CPU model name");
+const cpuFeatureSchema = z.string().regex(/^[a-z0-9][a-z0-9._-]*$/, "must be a QEMU CPU property name");
+
+export const cpuSchema = z.strictObject({
+  model: cpuModelSchema,
+  /** QEMU property names that are added to or taken from the model. */
+  add: z.array(cpuFeatureSchema).default([]),
+  remove: z.array(cpuFeatureSchema).default([]),
+});
+
+/** Direct boot of a kernel that lies on the VM's datastore; without it the VM boots from its first disk. */
+export const bootSchema = z.strictObject({
+  kernel: datastorePathSchema,
+  initrd: datastorePathSchema.optional(),
+  commandLine: z
+    .string()
+    .max(2048)
+    .regex(/^[\x20-\x7e]*$/, "must be printable ASCII")
+    .default(""),
+});
+
+export const vmDescriptionSchema = z.strictObject({
+  name: nameSchema,
+  /** Where the VM's folder lies. */
+  datastore: nameSchema,
+  memoryMib: z.int().min(16).max(4_194_304),
+  vcpus: z.int().min(1).max(288).default(1),
+  cpu: cpuSchema.optional(),
+  /** A versioned QEMU machine type; chosen at creation where absent, and then kept for the VM's life. */
+  machine: z
+    .string()
+    .regex(/^pc-(?:q35|i440fx)-\d+\.\d+$/, "must be a versioned machine type, like pc-q35-7.2")
+    .optional(),
+  disks: z
+    .array(
+      z
+        .strictObject({
+          name: nameSchema,
+          /** An image that is already on the datastore and is taken over into the VM's keeping. */
+          image: datastorePathSchema.optional(),
+          /** The size of a new, empty image. */
+          sizeMib: z.int().min(1).max(67_108_864).optional(),
+          format: z.enum(["qcow2", "raw"]).default("qcow2"),
+        })
+        .refine(
+          (disk) => (disk.image === undefined) !== (disk.sizeMib === undefined),
+          "needs either image or sizeMib",
+        ),
+    )
+    .max(24)
+    .default([]),
+  nics: z
+    .array(z.strictObject({ portGroup: nameSchema, mac: macSchema.optional() }))
+    .max(8)
+    .default([]),
+  boot: bootSchema.optional(),
+});
+export type VmDescription = z.infer<typeof vmDescriptionSchema>;
+export type VmDescriptionInput = z.input<typeof vmDescriptionSchema>;
+
+export const diskSchema = z.strictObject({
+  name: nameSchema,
+  /** Relative to the datastore. */
+  path: datastorePathSchema,
+  format: z.enum(["qcow2", "raw"]),
+});
+
+/** `vm.json`: the whole VM at rest, with nothing left to defaults. */
+export const vmSchema = z.strictObject({
+  version: z.literal(1),
+  id: vmIdSchema,
+  name: nameSchema,
+  datastore: nameSchema,
+  memoryMib: z.int(),
+  vcpus: z.int(),
+  cpu: cpuSchema,
+  machine: z.string(),
+  /** The accelerator that the VM was made for; a live move keeps it. */
+  disks: z.array(diskSchema),
+  nics: z.array(z.strictObject({ portGroup: nameSchema, mac: macSchema })),
+  boot: bootSchema.optional(),
+});
+export type Vm = z.infer<typeof vmSchema>;
+export type VmCpu = z.infer<typeof cpuSchema>;
+export type VmDisk = z.infer<typeof diskSchema>;
+
+/** `incoming`: a move's destination, not running. `paused`: its vCPUs stand still. `lost`: was running, its process is gone. */
+export const vmStateSchema = z.enum([
+  "stopped",
+  "starting",
+  "running",
+  "paused",
+  "incoming",
+  "stopping",
+  "lost",
+]);
+export type VmState = z.infer<typeof vmStateSchema>;
+
+/** A VM's process on a host, as the agent there sees it. */
+export const vmRuntimeSchema = z.object({
+  id: vmIdSchema,
+  name: nameSchema,
+  state: vmStateSchema,
+  pid: z.int().nullable(),
+  accelerator: z.enum(["kvm", "tcg"]).nullable(),
+  startedAt: z.iso.datetime().nullable(),
+  memoryMib: z.int(),
+});
+export type VmRuntime = z.infer<typeof vmRuntimeSchema>;
+
+/** A VM as the server knows it: where it is, and what it is. */
+export const vmViewSchema = z.object({
+  id: vmIdSchema,
+  name: nameSchema,
+  state: vmStateSchema,
+  /** The host that runs it, or ran it last. */
+  host: nameSchema,
+  /** When its host was last heard of; `state` is as of then. */
+  seenAt: z.iso.datetime(),
+  config: vmSchema,
+});
+export type VmView = z.infer<typeof vmViewSchema>;
