@@ -1,1 +1,5 @@
-export {};
+/** Requirements: what must hold for a move, one file a requirement. Pure. */
+export { checkMove, checkRelocation, mayMove } from "./check-move.ts";
+export { qemuOverheadBytes } from "./checks/memory.ts";
+export { requiredBitsPerSecond } from "./checks/migration-network.ts";
+export type { MoveFacts } from "./facts.ts";

@@ -46,6 +46,8 @@ export const qemuFactsSchema = z.object({
   acceleratorReason: z.string(),
   machines: z.array(z.string()),
   cpuModels: z.array(z.object({ name: z.string(), unavailableFeatures: z.array(z.string()) })),
+  /** CPU property names that this QEMU can switch on under its accelerator (those of its model `max`), sorted. */
+  availableFeatures: z.array(z.string()),
 });
 export type QemuFacts = z.infer<typeof qemuFactsSchema>;
 

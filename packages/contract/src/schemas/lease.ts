@@ -10,6 +10,14 @@ export const leaseSchema = z.object({
   vmId: vmIdSchema,
   /** Grows with each exclusive grant to a new holder: the fencing token, and the epoch of a move. */
   version: z.number().int(),
-  holders: z.array(z.object({ host: nameSchema, mode: leaseModeSchema, since: z.iso.datetime() })),
+  holders: z.array(
+    z.object({
+      host: nameSchema,
+      mode: leaseModeSchema,
+      since: z.iso.datetime(),
+      /** Whether the holder was heard of lately. A hint for waiting or giving up; never permission to run. */
+      fresh: z.boolean(),
+    }),
+  ),
 });
 export type Lease = z.infer<typeof leaseSchema>;

@@ -1,0 +1,48 @@
+/**
+ * May this VM move there? Every requirement is looked at and every finding told at once. The list below
+ * is the list of requirements; each is one file in `checks/`.
+ */
+import { finding, type Finding } from "@godwit/contract";
+import { accelerator } from "./checks/accelerator.ts";
+import { cpu } from "./checks/cpu.ts";
+import { machine } from "./checks/machine.ts";
+import { memory } from "./checks/memory.ts";
+import { migrationNetwork } from "./checks/migration-network.ts";
+import { portGroups } from "./checks/port-groups.ts";
+import { storage } from "./checks/storage.ts";
+import type { MoveFacts, Requirement } from "./facts.ts";
+
+/** What must hold for a live move. */
+const liveRequirements: readonly Requirement[] = [
+  cpu,
+  machine,
+  accelerator,
+  memory,
+  storage,
+  portGroups,
+  migrationNetwork,
+];
+
+/** What must hold for a stopped VM to have its home at the destination. */
+const coldRequirements: readonly Requirement[] = [cpu, machine, storage, portGroups];
+
+/** @returns all findings; the VM may move exactly if none has severity `error` */
+export function checkMove(facts: MoveFacts): Finding[] {
+  return check(facts, liveRequirements);
+}
+
+/** The same for a VM that does not run: nothing of memory or links matters. */
+export function checkRelocation(facts: MoveFacts): Finding[] {
+  return check(facts, coldRequirements);
+}
+
+export const mayMove = (findings: readonly Finding[]): boolean =>
+  findings.every(({ severity }) => severity !== "error");
+
+function check(facts: MoveFacts, requirements: readonly Requirement[]): Finding[] {
+  const { facts: target, name, reason } = facts.destination;
+  if (target === null) {
+    return [finding("DESTINATION_UNREACHABLE", { host: name, reason: reason ?? "no answer" })];
+  }
+  return requirements.flatMap((requirement) => requirement({ ...facts, target }));
+}

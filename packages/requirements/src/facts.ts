@@ -1,0 +1,19 @@
+/** What the requirement checks look at: gathered before, judged here without any I/O. */
+import type { Finding, HostFacts, Vm, VmRuntime } from "@godwit/contract";
+
+export interface MoveFacts {
+  vm: Vm;
+  /** The VM's process at the source. */
+  runtime: VmRuntime;
+  source: HostFacts;
+  /** `facts` is null when the destination did not answer; `reason` then says why. */
+  destination: { name: string; facts: HostFacts | null; reason?: string };
+}
+
+/** The same with a destination that answered: what every check but the first needs. */
+export interface ReachableFacts extends MoveFacts {
+  target: HostFacts;
+}
+
+/** One requirement: no findings when it is met. */
+export type Requirement = (facts: ReachableFacts) => Finding[];
