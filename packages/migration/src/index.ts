@@ -1,1 +1,8 @@
-export {};
+/** Moves as decisions: phases, when to switch, the handoff protocol, the record. Pure. */
+export { beginCopy, decideCopy, type CopyDecision, type CopySample, type CopyState } from "./copy.ts";
+export * from "./handoff/destination.ts";
+export * from "./handoff/messages.ts";
+export * from "./handoff/source.ts";
+export { isFinal, mayFollow, transitions } from "./phases.ts";
+export { newRecord, recordDecision, recordSample, recordState } from "./record.ts";
+export { leaseUpkeep, type HeldLease, type UpkeepAction } from "./upkeep.ts";

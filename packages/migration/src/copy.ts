@@ -1,0 +1,139 @@
+/**
+ * Pre-copy as a decision: after each pass over the memory, switch now, go on copying, or admit that
+ * it does not converge. Knows nothing of QEMU; takes figures, returns a decision with its reason.
+ *
+ * The pause that a switch would cost is forecast as (what is left to send) / (measured rate) plus a
+ * fixed part: final device state, the two agents' messages, the destination's start. The fixed part
+ * begins as an estimate and is learned from switches that had to be backed out.
+ */
+
+/** One look at the copy. Times in ms on the caller's monotonic clock. */
+export interface CopySample {
+  atMs: number;
+  /** Passes begun so far; 1 is the first, whole one. */
+  round: number;
+  remainingBytes: number;
+  transferredBytes: number;
+  totalBytes: number;
+  /** Rate of sending as measured lately; 0 while unknown. */
+  bytesPerSecond: number;
+  dirtyBytesPerSecond: number;
+  /** True at the beginning of a pass: `remainingBytes` is then all that is dirty, not what is left of it. */
+  passBegins: boolean;
+}
+
+export interface CopyState {
+  readonly maxOutageMs: number;
+  readonly startedAtMs: number;
+  /** The part of the pause that does not depend on what is left to send. */
+  readonly fixedMs: number;
+  /** What was left at the beginning of the last pass. */
+  readonly lastPassBytes: number | null;
+  readonly bestOutageMs: number;
+  /** When the forecast last got better, and by which round. */
+  readonly bestAtMs: number;
+  readonly bestAtRound: number;
+  readonly backOuts: number;
+  /** No switch is tried before this time: a back-out gives the guest some time to run first. */
+  readonly notBeforeMs: number;
+}
+
+export type CopyDecision =
+  | { kind: "continue" }
+  | { kind: "switch"; expectedOutageMs: number; reason: string }
+  | { kind: "notConverging"; bestMs: number; rounds: number };
+
+/** Device state, messages and start, as measured on a quiet machine; learned upwards from back-outs. */
+const initialFixedMs = 8;
+/** Below this much transfer time another pass gains nothing. */
+const negligibleTransferMs = 2;
+/** A forecast is used only up to this share of the budget: forecasts err. */
+const budgetShare = 0.8;
+/** A pass that shrinks less than this is a plateau: waiting for a better moment is over. */
+const plateauRatio = 0.75;
+/** Patience without a better forecast, in rounds and time (both must pass); throttling needs rounds to bite. */
+const patienceRounds = 40;
+const patienceMs = 30_000;
+const maxBackOuts = 12;
+
+export function beginCopy(maxOutageMs: number, atMs: number): CopyState {
+  return {
+    maxOutageMs,
+    startedAtMs: atMs,
+    fixedMs: Math.min(initialFixedMs, maxOutageMs / 2),
+    lastPassBytes: null,
+    bestOutageMs: Number.POSITIVE_INFINITY,
+    bestAtMs: atMs,
+    bestAtRound: 0,
+    backOuts: 0,
+    notBeforeMs: atMs,
+  };
+}
+
+/** The pause that a switch right now would cost; null while the rate is unknown. */
+export function expectedOutageMs(state: CopyState, sample: CopySample): number | null {
+  if (sample.bytesPerSecond <= 0) return null;
+  return (sample.remainingBytes / sample.bytesPerSecond) * 1000 + state.fixedMs;
+}
+
+/** Time until the VM runs at its destination, as things go now; null while unknown or not converging. */
+export function etaMs(sample: CopySample): number | null {
+  const { bytesPerSecond, dirtyBytesPerSecond, remainingBytes } = sample;
+  if (bytesPerSecond <= 0 || dirtyBytesPerSecond >= bytesPerSecond) return null;
+  // Each pass leaves dirty/rate of its bytes to the next: a geometric series.
+  return (remainingBytes / (bytesPerSecond - dirtyBytesPerSecond)) * 1000;
+}
+
+export function decideCopy(
+  state: CopyState,
+  sample: CopySample,
+): { state: CopyState; decision: CopyDecision } {
+  const expected = expectedOutageMs(state, sample);
+  // In the middle of a pass, pages dirtied behind its back are not counted: only a beginning tells all.
+  if (!sample.passBegins || sample.round < 2 || expected === null)
+    return { state, decision: { kind: "continue" } };
+
+  const better = expected < state.bestOutageMs * 0.95;
+  const next: CopyState = {
+    ...state,
+    lastPassBytes: sample.remainingBytes,
+    ...(better ? { bestOutageMs: expected, bestAtMs: sample.atMs, bestAtRound: sample.round } : {}),
+  };
+  if (sample.atMs >= state.notBeforeMs && expected <= state.maxOutageMs * budgetShare) {
+    const reason = switchReason(state, sample, expected);
+    if (reason !== null)
+      return { state: next, decision: { kind: "switch", expectedOutageMs: expected, reason } };
+  }
+  const patienceOver =
+    sample.round - next.bestAtRound >= patienceRounds && sample.atMs - next.bestAtMs >= patienceMs;
+  if (patienceOver || state.backOuts >= maxBackOuts) {
+    return {
+      state: next,
+      decision: { kind: "notConverging", bestMs: next.bestOutageMs, rounds: sample.round },
+    };
+  }
+  return { state: next, decision: { kind: "continue" } };
+}
+
+/** A switch was backed out after `pausedMs`: be more careful, and let the guest run for a while. */
+export function backedOut(state: CopyState, atMs: number, pausedMs: number): CopyState {
+  return {
+    ...state,
+    backOuts: state.backOuts + 1,
+    fixedMs: Math.min(state.fixedMs * 1.5, state.maxOutageMs * budgetShare),
+    notBeforeMs: atMs + Math.max(10 * pausedMs, 100),
+    lastPassBytes: null,
+    bestOutageMs: Math.max(state.bestOutageMs, pausedMs),
+  };
+}
+
+function switchReason(state: CopyState, sample: CopySample, expected: number): string | null {
+  const transferMs = expected - state.fixedMs;
+  const kib = `${String(Math.ceil(sample.remainingBytes / 1024))} KiB left`;
+  const forecast = `forecast ${expected.toFixed(1)} ms of ${String(state.maxOutageMs)} ms`;
+  if (transferMs <= negligibleTransferMs) return `${kib} in round ${String(sample.round)}, ${forecast}`;
+  if (state.lastPassBytes !== null && sample.remainingBytes >= state.lastPassBytes * plateauRatio) {
+    return `${kib} in round ${String(sample.round)} and no longer shrinking, ${forecast}`;
+  }
+  return null;
+}

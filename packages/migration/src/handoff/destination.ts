@@ -1,0 +1,390 @@
+/**
+ * The destination's half of the handoff: a pure reducer. Its QEMU is started without leave to run, and
+ * the guest is let run only on the source's `commit`, or when the exclusive lease was granted and the
+ * state here is complete. Once it has given up, its QEMU is ended and no later commit counts.
+ */
+import type { MoveOrder, Problem } from "@godwit/contract";
+import { GodwitError } from "@godwit/contract";
+import type { ToDestination, ToSource } from "./messages.ts";
+
+/** The destination is in exactly one phase. */
+export const destinationTransitions = {
+  /** A shared lease, taps, and an incoming QEMU that may not run. */
+  preparing: ["receiving", "givingUp"],
+  /** Memory flows in. */
+  receiving: ["loaded", "starting", "died", "givingUp"],
+  /** The state is complete; leave to run is awaited. */
+  loaded: ["starting", "died", "givingUp"],
+  /** Leave was given: the guest is let run. */
+  starting: ["running", "died", "givingUp"],
+  /** The guest runs here; it ends when the lease is this host's alone, so that the source's copy is surely gone. */
+  running: ["died", "ended"],
+  /** QEMU ended after the guest ran, or may have run: the lease is kept until the source's copy is gone too. */
+  died: ["givingUp", "ended"],
+  /** The incoming QEMU is ended and everything removed. */
+  givingUp: ["ended"],
+  ended: [],
+} as const;
+export type DestinationPhase = keyof typeof destinationTransitions;
+
+export type DestinationOutcome =
+  { kind: "runs" } | { kind: "gaveUp"; problem: Problem } | { kind: "died"; problem: Problem };
+
+export interface DestinationState {
+  readonly phase: DestinationPhase;
+  readonly order: MoveOrder;
+  readonly peerUp: boolean;
+  /** Where its QEMU listens, once it does. */
+  readonly listening: { address: string; port: number } | null;
+  /** Leave to run arrived before the state was known to be complete. */
+  readonly commitAtMs: number | null;
+  readonly commitToResumeMs: number | null;
+  readonly resumeAttempts: number;
+  readonly problem: Problem | null;
+  /** QEMU and taps are gone. */
+  readonly removed: boolean;
+  readonly outcome: DestinationOutcome | null;
+}
+
+export type DestinationTimer = "peer" | "commit" | "retry";
+
+export type DestinationEntry =
+  | { at: "started"; order: MoveOrder }
+  | { at: "prepared" }
+  | { at: "running" }
+  | { at: "givingUp"; problem: Problem }
+  | { at: "ended"; outcome: DestinationOutcome };
+
+export type DestinationInput =
+  | { type: "message"; message: ToDestination; atMs: number }
+  | { type: "prepared"; address: string; port: number }
+  | { type: "prepareFailed"; problem: Problem }
+  /** QEMU holds the complete state. */
+  | { type: "loaded" }
+  | { type: "loadFailed"; reason: string }
+  | { type: "resumed"; commitToResumeMs: number }
+  /** QEMU itself refused: the guest surely did not run. An answer that was lost is never told as this. */
+  | { type: "resumeFailed"; reason: string }
+  | { type: "qemuGone"; reason: string }
+  | { type: "removed" }
+  | { type: "released" }
+  /** Another move of this VM begins here, or the VM is stopped: the lease is its business from now on. */
+  | { type: "superseded" }
+  | { type: "leaseExclusive" }
+  /** `sourceFresh`: the source's host was heard of lately. */
+  | { type: "leaseRefused"; held: boolean; sourceFresh: boolean }
+  | { type: "peerUp" }
+  | { type: "peerDown" }
+  | { type: "timer"; timer: DestinationTimer; atMs: number }
+  | { type: "journalFailed"; problem: Problem };
+
+export type DestinationEffect =
+  | { do: "journal"; entry: DestinationEntry }
+  /** Shared lease, taps, incoming QEMU; answered by `prepared` or `prepareFailed`. */
+  | { do: "prepare" }
+  | { do: "send"; message: ToSource }
+  /** Lets the guest run; answered by `resumed` or `resumeFailed`. */
+  | { do: "resumeVcpus" }
+  | { do: "announce" }
+  | { do: "exclusiveLease" }
+  /** Ends QEMU, then removes the taps; answered by `removed`. */
+  | { do: "remove" }
+  /** Repeated until it is done; answered by `released`. */
+  | { do: "releaseLease" }
+  | { do: "arm"; timer: DestinationTimer; afterMs: number }
+  | { do: "disarm"; timer: DestinationTimer }
+  | { do: "finish"; outcome: DestinationOutcome };
+
+export interface DestinationStep {
+  readonly state: DestinationState;
+  readonly effects: readonly DestinationEffect[];
+}
+
+export const destinationLimits = {
+  /** Without the source for this long before everything is here: give up. */
+  peerLossMs: 8_000,
+  /** Complete, but no commit: see whether the lease gives leave, else give up. */
+  commitMs: 3_000,
+  retryMs: 1_000,
+  /** Attempts to let the guest run before the VM is given back. */
+  resumeAttempts: 3,
+  resumeRetryMs: 20,
+} as const;
+
+export function initialDestination(order: MoveOrder): DestinationState {
+  return {
+    phase: "preparing",
+    order,
+    peerUp: true,
+    listening: null,
+    commitAtMs: null,
+    commitToResumeMs: null,
+    resumeAttempts: 0,
+    problem: null,
+    removed: false,
+    outcome: null,
+  };
+}
+
+/** A new move begins: journal first, then the effects. */
+export function startDestination(order: MoveOrder): DestinationStep {
+  return to(initialDestination(order), "preparing", [
+    { do: "journal", entry: { at: "started", order } },
+    { do: "prepare" },
+  ]);
+}
+
+/** What QEMU tells an agent that starts anew in the middle of a move. */
+export interface ObservedDestination {
+  qemuAlive: boolean;
+  guestRuns: boolean;
+  /** The whole state has been loaded. */
+  loaded: boolean;
+  listening: { address: string; port: number } | null;
+}
+
+/** Where the destination stands after a restart: QEMU itself tells whether the guest was let run. */
+export function restoreDestination(
+  entries: readonly DestinationEntry[],
+  observed: ObservedDestination,
+): DestinationStep {
+  const first = entries[0];
+  const last = entries.at(-1);
+  if (first?.at !== "started" || last === undefined) {
+    throw new TypeError("a destination journal begins with started");
+  }
+  const state: DestinationState = {
+    ...initialDestination(first.order),
+    peerUp: false,
+    listening: observed.listening,
+  };
+  if (last.at === "ended") {
+    const problem = last.outcome.kind === "runs" ? null : last.outcome.problem;
+    return { state: { ...state, phase: "ended", outcome: last.outcome, problem }, effects: [] };
+  }
+  if (last.at === "givingUp") return giveUpWith(state, last.problem);
+  if (observed.qemuAlive && (observed.guestRuns || last.at === "running")) return runs(state, 0);
+  if (last.at === "started") return giveUp(state, "the destination agent was restarted while preparing");
+  // Nobody can tell whether a commit had arrived: the source knows whether it had sent one.
+  if (!observed.qemuAlive) return died(state, "it was gone when the agent came back");
+  const waiting: DestinationEffect[] = [{ do: "arm", timer: "peer", afterMs: destinationLimits.peerLossMs }];
+  if (observed.loaded) return loaded(state, waiting);
+  return to(state, "receiving", waiting);
+}
+
+/** The next state and what is to be done, in order. An input that does not fit the phase changes nothing. */
+export function stepDestination(state: DestinationState, input: DestinationInput): DestinationStep {
+  switch (input.type) {
+    case "message":
+      return onMessage(state, input.message, input.atMs);
+    case "prepared":
+      if (state.phase !== "preparing") return stay(state);
+      return to({ ...state, listening: { address: input.address, port: input.port } }, "receiving", [
+        { do: "journal", entry: { at: "prepared" } },
+        { do: "send", message: { type: "prepared", address: input.address, port: input.port } },
+      ]);
+    case "prepareFailed":
+      if (state.phase !== "preparing") return stay(state);
+      return giveUpWith(state, input.problem);
+    case "loaded":
+      if (state.phase !== "receiving") return stay(state);
+      return loaded(state, []);
+    case "loadFailed":
+      if (state.phase !== "receiving") return stay(state);
+      return giveUp(state, input.reason);
+    case "resumed":
+      if (state.phase !== "starting") return stay(state);
+      return runs(state, input.commitToResumeMs);
+    case "resumeFailed":
+      return onResumeFailed(state, input.reason);
+    case "qemuGone":
+      return onQemuGone(state, input.reason);
+    case "removed":
+      if (state.phase !== "givingUp" || state.problem === null) return stay(state);
+      return stay({ ...state, removed: true }, [
+        ...tell({ ...state, removed: true }),
+        { do: "releaseLease" },
+      ]);
+    case "released":
+      if (state.phase !== "givingUp" || state.problem === null) return stay(state);
+      return finish(state, { kind: "gaveUp", problem: state.problem });
+    case "superseded":
+      if (state.phase !== "running") return stay(state);
+      return finish(state, { kind: "runs" });
+    case "leaseExclusive":
+      if (state.phase === "loaded") return start(state);
+      if (state.phase === "running") return finish(state, { kind: "runs" });
+      if (state.phase === "died" && state.problem !== null) {
+        return finish(state, { kind: "died", problem: state.problem });
+      }
+      return stay(state);
+    case "leaseRefused":
+      return onLeaseRefused(state, input.held, input.sourceFresh);
+    case "peerUp":
+      return onPeerUp({ ...state, peerUp: true });
+    case "peerDown":
+      return onPeerDown({ ...state, peerUp: false });
+    case "timer":
+      return onTimer(state, input.timer);
+    case "journalFailed":
+      if (state.phase !== "preparing" && state.phase !== "receiving") return stay(state);
+      return giveUpWith(state, input.problem);
+  }
+}
+
+function onMessage(state: DestinationState, message: ToDestination, atMs: number): DestinationStep {
+  switch (message.type) {
+    case "prepare":
+      return stay(state, tell(state));
+    case "commit":
+      if (state.phase === "loaded") return start({ ...state, commitAtMs: atMs });
+      if (state.phase === "receiving") return stay({ ...state, commitAtMs: atMs });
+      return stay(state, tell(state));
+    case "abandon":
+      // In `died` it is the proof that no commit was ever sent, so that nothing ran here.
+      if (["preparing", "receiving", "loaded", "died"].includes(state.phase)) {
+        return giveUp(state, "the source took the VM back");
+      }
+      return stay(state, tell(state));
+    case "left":
+      if (state.phase !== "running" && state.phase !== "died") return stay(state);
+      return stay(state, [{ do: "exclusiveLease" }]);
+  }
+}
+
+/** What the source should know in this phase, said again. */
+function tell(state: DestinationState): DestinationEffect[] {
+  if (state.phase === "receiving" && state.listening !== null) {
+    return [{ do: "send", message: { type: "prepared", ...state.listening } }];
+  }
+  if (state.phase === "running" || state.outcome?.kind === "runs") {
+    return [{ do: "send", message: { type: "running", commitToResumeMs: state.commitToResumeMs ?? 0 } }];
+  }
+  if (state.problem === null) return [];
+  if (state.phase === "died" || state.outcome?.kind === "died") {
+    return [{ do: "send", message: { type: "died", problem: state.problem } }];
+  }
+  if (state.removed || state.outcome?.kind === "gaveUp") {
+    return [{ do: "send", message: { type: "gaveUp", problem: state.problem } }];
+  }
+  return [];
+}
+
+function onPeerUp(state: DestinationState): DestinationStep {
+  return stay(state, [{ do: "disarm", timer: "peer" }, ...tell(state)]);
+}
+
+function onPeerDown(state: DestinationState): DestinationStep {
+  if (state.phase !== "preparing" && state.phase !== "receiving") return stay(state);
+  return stay(state, [{ do: "arm", timer: "peer", afterMs: destinationLimits.peerLossMs }]);
+}
+
+function onResumeFailed(state: DestinationState, reason: string): DestinationStep {
+  if (state.phase !== "starting") return stay(state);
+  if (state.resumeAttempts >= destinationLimits.resumeAttempts) {
+    return giveUp(state, `the guest could not be started: ${reason}`);
+  }
+  return stay(state, [{ do: "arm", timer: "retry", afterMs: destinationLimits.resumeRetryMs }]);
+}
+
+function onQemuGone(state: DestinationState, reason: string): DestinationStep {
+  if (state.phase === "givingUp" || state.phase === "died" || state.phase === "ended") return stay(state);
+  // Once `cont` was on its way the guest may have run, and may have been seen by others.
+  if (state.phase === "starting" || state.phase === "running") return died(state, reason);
+  return giveUp(state, reason);
+}
+
+function onLeaseRefused(state: DestinationState, held: boolean, sourceFresh: boolean): DestinationStep {
+  if (state.phase === "running" || state.phase === "died") {
+    return stay(state, [{ do: "arm", timer: "retry", afterMs: destinationLimits.retryMs }]);
+  }
+  if (state.phase !== "loaded") return stay(state);
+  // The source lives and holds the lease: it can take its VM back, and does so when this copy is gone.
+  if (held && sourceFresh) return giveUp(state, "no commit came from the source");
+  // Else this may be the only complete copy: it is kept until someone can tell.
+  return stay(state, [{ do: "arm", timer: "commit", afterMs: destinationLimits.retryMs }]);
+}
+
+function onTimer(state: DestinationState, timer: DestinationTimer): DestinationStep {
+  switch (timer) {
+    case "peer":
+      if (state.peerUp || (state.phase !== "preparing" && state.phase !== "receiving")) return stay(state);
+      return giveUp(state, "the source was not heard of");
+    case "commit":
+      if (state.phase !== "loaded") return stay(state);
+      return stay(state, [{ do: "exclusiveLease" }]);
+    case "retry":
+      if (state.phase === "starting") return start(state);
+      if (state.phase === "running" || state.phase === "died") return stay(state, [{ do: "exclusiveLease" }]);
+      return stay(state);
+  }
+}
+
+function loaded(state: DestinationState, effects: readonly DestinationEffect[]): DestinationStep {
+  if (state.commitAtMs !== null) return start(state);
+  return to(state, "loaded", [
+    ...effects,
+    { do: "arm", timer: "commit", afterMs: destinationLimits.commitMs },
+  ]);
+}
+
+function start(state: DestinationState): DestinationStep {
+  return to({ ...state, resumeAttempts: state.resumeAttempts + 1 }, "starting", [
+    { do: "resumeVcpus" },
+    { do: "disarm", timer: "commit" },
+    { do: "disarm", timer: "peer" },
+  ]);
+}
+
+function runs(state: DestinationState, commitToResumeMs: number): DestinationStep {
+  return to({ ...state, commitToResumeMs }, "running", [
+    { do: "send", message: { type: "running", commitToResumeMs } },
+    { do: "announce" },
+    { do: "journal", entry: { at: "running" } },
+    { do: "arm", timer: "retry", afterMs: destinationLimits.retryMs },
+  ]);
+}
+
+function died(state: DestinationState, reason: string): DestinationStep {
+  const details = { vm: state.order.vm.name, host: state.order.to.host, reason };
+  const { problem } = GodwitError.of("MOVE_VM_LOST", details);
+  return to({ ...state, problem }, "died", [
+    { do: "send", message: { type: "died", problem } },
+    { do: "remove" },
+    { do: "exclusiveLease" },
+  ]);
+}
+
+function giveUp(state: DestinationState, reason: string): DestinationStep {
+  const details = { vm: state.order.vm.name, host: state.order.to.host, reason };
+  return giveUpWith(state, GodwitError.of("MOVE_DESTINATION_FAILED", details).problem);
+}
+
+function giveUpWith(state: DestinationState, problem: Problem): DestinationStep {
+  return to({ ...state, problem }, "givingUp", [
+    { do: "journal", entry: { at: "givingUp", problem } },
+    { do: "remove" },
+    { do: "disarm", timer: "commit" },
+    { do: "disarm", timer: "peer" },
+  ]);
+}
+
+function finish(state: DestinationState, outcome: DestinationOutcome): DestinationStep {
+  return to({ ...state, outcome }, "ended", [
+    { do: "disarm", timer: "retry" },
+    { do: "journal", entry: { at: "ended", outcome } },
+    { do: "finish", outcome },
+  ]);
+}
+
+function to(
+  state: DestinationState,
+  phase: DestinationPhase,
+  effects: readonly DestinationEffect[],
+): DestinationStep {
+  return { state: { ...state, phase }, effects };
+}
+
+function stay(state: DestinationState, effects: readonly DestinationEffect[] = []): DestinationStep {
+  return { state, effects };
+}

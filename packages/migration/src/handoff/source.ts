@@ -1,0 +1,572 @@
+/**
+ * The source's half of the handoff: a pure reducer. It alone decides when the guest is stopped, when
+ * the right to run is given away (`commit`), and when the guest may be resumed here.
+ *
+ * Safety: after `commit` was sent, vCPUs run here again only if the destination has given up or the
+ * exclusive lease was granted. The copy here is thrown away only when the destination is known to run.
+ * Every wait has a timer and a next step.
+ */
+import type { MoveOrder, Problem } from "@godwit/contract";
+import { GodwitError } from "@godwit/contract";
+import { backedOut, beginCopy, decideCopy, type CopySample, type CopyState } from "../copy.ts";
+import type { ToDestination, ToSource } from "./messages.ts";
+
+/** The source is in exactly one phase. */
+export const sourceTransitions = {
+  /** The lease goes from EX to SH; the guest runs. */
+  sharing: ["preparing", "undoing", "ended"],
+  /** The destination makes an incoming QEMU, taps and a shared lease; the guest runs. */
+  preparing: ["copying", "undoing", "ended"],
+  /** Memory flows; the guest runs. */
+  copying: ["pausing", "switching", "undoing", "ended", "committed"],
+  /** The guest stands still while the last memory flows; it may be resumed at any moment. */
+  pausing: ["copying", "switching", "undoing", "committed"],
+  /** QEMU sends the final state; nothing is promised to the destination yet. */
+  switching: ["committed", "undoing"],
+  /** The destination may run. From here only its giving up, or the exclusive lease, gives the VM back. */
+  committed: ["leaving", "undoing", "ended"],
+  /** The destination runs: this copy is removed. */
+  leaving: ["ended"],
+  /** The VM stays here: the copy is cancelled, the guest runs, the destination is told. */
+  undoing: ["ended"],
+  ended: [],
+} as const;
+export type SourcePhase = keyof typeof sourceTransitions;
+
+export type SourceOutcome =
+  | { kind: "moved" }
+  /** The VM runs here; `problem` says why it did not move (MOVE_CANCELLED where the user wished so). */
+  | { kind: "stayed"; problem: Problem }
+  /** The VM runs nowhere: its process died. */
+  | { kind: "lost"; problem: Problem };
+
+export interface SourceState {
+  readonly phase: SourcePhase;
+  readonly order: MoveOrder;
+  readonly peerUp: boolean;
+  /** Whether this QEMU process still exists. */
+  readonly qemuAlive: boolean;
+  /** Whether the guest is known to run here. */
+  readonly guestRuns: boolean;
+  /** When the vCPUs were told to stop for the switch under way. */
+  readonly pausedAtMs: number | null;
+  readonly copy: CopyState | null;
+  /** Why the VM stays, once that is so. */
+  readonly problem: Problem | null;
+  /** The destination has said that it gave up. */
+  readonly destinationGone: boolean;
+  readonly outcome: SourceOutcome | null;
+}
+
+export type SourceTimer = "prepare" | "peer" | "budget" | "switch" | "commit" | "retry" | "undo";
+
+/** What the journal keeps; the rest is asked of QEMU and of the destination after a restart. */
+export type SourceEntry =
+  | { at: "started"; order: MoveOrder }
+  | { at: "copying" }
+  /** `died`: the guest went over and its process died there. */
+  | { at: "leaving"; died: Problem | null }
+  | { at: "undoing"; problem: Problem }
+  | { at: "ended"; outcome: SourceOutcome };
+
+export type SourceInput =
+  | { type: "start" }
+  | { type: "leaseShared" }
+  | { type: "leaseExclusive" }
+  /** `held` means that another host holds the lease; else it could not be asked. */
+  | { type: "leaseRefused"; held: boolean; problem: Problem }
+  | { type: "message"; message: ToSource; atMs: number }
+  | { type: "peerUp" }
+  | { type: "peerDown" }
+  | { type: "sample"; sample: CopySample; peerFresh: boolean }
+  | { type: "paused"; atMs: number }
+  /** QEMU waits for leave to send the final state; the guest stands still. */
+  | { type: "preSwitchover"; atMs: number }
+  | { type: "completed" }
+  /** QEMU's migration ended without completing: cancelled or failed. */
+  | { type: "copyEnded"; reason: string }
+  | { type: "resumed" }
+  | { type: "resumeFailed"; reason: string }
+  | { type: "qemuGone"; reason: string }
+  | { type: "removed" }
+  | { type: "released" }
+  | { type: "cancel" }
+  | { type: "timer"; timer: SourceTimer; atMs: number }
+  | { type: "journalFailed"; problem: Problem };
+
+export type SourceEffect =
+  | { do: "journal"; entry: SourceEntry }
+  | { do: "shareLease" }
+  | { do: "exclusiveLease" }
+  | { do: "send"; message: ToDestination }
+  | { do: "startCopy"; address: string; port: number }
+  | { do: "pauseVcpus" }
+  | { do: "continueSwitchover" }
+  /** Answered by `copyEnded` or, when the copy won the race, by `completed`. */
+  | { do: "cancelCopy" }
+  /** Lets the guest run, whatever stopped it; answered by `resumed` or `resumeFailed`. */
+  | { do: "resumeVcpus" }
+  /** Ends QEMU, then removes the taps; answered by `removed`. */
+  | { do: "remove" }
+  /** Repeated until it is done; answered by `released`. */
+  | { do: "releaseLease" }
+  | { do: "arm"; timer: SourceTimer; afterMs: number }
+  | { do: "disarm"; timer: SourceTimer }
+  | { do: "note"; text: string }
+  | { do: "finish"; outcome: SourceOutcome };
+
+export interface SourceStep {
+  readonly state: SourceState;
+  readonly effects: readonly SourceEffect[];
+}
+
+export const sourceLimits = {
+  prepareMs: 30_000,
+  /** Without the destination for this long before the switch: the VM stays. */
+  peerLossMs: 5_000,
+  /** For QEMU to send the final state once it was told to. */
+  switchMs: 5_000,
+  /** Between two reminders of the commit, and attempts for the exclusive lease. */
+  commitRepeatMs: 1_000,
+  retryMs: 500,
+  /** How long an undone move waits to see the destination's copy gone; the lease keeps it harmless after that. */
+  undoMs: 10_000,
+  /** Kept of the budget for commit and start at the destination. */
+  reserveMs: 6,
+} as const;
+
+export function initialSource(order: MoveOrder): SourceState {
+  return {
+    phase: "sharing",
+    order,
+    peerUp: false,
+    qemuAlive: true,
+    guestRuns: true,
+    pausedAtMs: null,
+    copy: null,
+    problem: null,
+    destinationGone: false,
+    outcome: null,
+  };
+}
+
+/** What QEMU tells an agent that starts anew in the middle of a move. */
+export interface ObservedSource {
+  qemuAlive: boolean;
+  guestRuns: boolean;
+  /** QEMU has sent everything and the destination has acknowledged it. */
+  copyCompleted: boolean;
+}
+
+/**
+ * Where the source stands after a restart. A commit is only ever sent after QEMU's `completed`, so what
+ * QEMU says decides whether one may have been sent: without `completed` the VM is taken back, with it
+ * the commit is repeated, which is harmless.
+ */
+export function restoreSource(entries: readonly SourceEntry[], observed: ObservedSource): SourceStep {
+  const first = entries[0];
+  const last = entries.at(-1);
+  if (first?.at !== "started" || last === undefined)
+    throw new TypeError("a source journal begins with started");
+  const state: SourceState = {
+    ...initialSource(first.order),
+    qemuAlive: observed.qemuAlive,
+    guestRuns: observed.guestRuns,
+  };
+  if (last.at === "ended") return { state: { ...state, phase: "ended", outcome: last.outcome }, effects: [] };
+  if (last.at === "leaving") return leave(state, last.died);
+  if (last.at === "undoing") return undo(state, last.problem);
+  // A guest that runs here was resumed here, whatever QEMU says of an earlier copy.
+  const maybeCommitted = !observed.guestRuns && (observed.copyCompleted || !observed.qemuAlive);
+  if (last.at === "copying" && maybeCommitted) return commit(state);
+  if (!observed.qemuAlive) return lose(state, "it was gone when the agent came back");
+  return undo(
+    state,
+    problemOf("MOVE_COPY_FAILED", { vm: first.order.vm.name, reason: "the source agent was restarted" }),
+  );
+}
+
+/** The next state and what is to be done, in order. An input that does not fit the phase changes nothing. */
+export function stepSource(state: SourceState, input: SourceInput): SourceStep {
+  switch (input.type) {
+    case "start":
+      return to(state, "sharing", [
+        { do: "journal", entry: { at: "started", order: state.order } },
+        { do: "shareLease" },
+        { do: "arm", timer: "prepare", afterMs: sourceLimits.prepareMs },
+      ]);
+    case "leaseShared":
+      if (state.phase !== "sharing") return stay(state);
+      return to(state, "preparing", [{ do: "send", message: { type: "prepare", order: state.order } }]);
+    case "leaseExclusive":
+      return onExclusive(state);
+    case "leaseRefused":
+      return onLeaseRefused(state, input.problem);
+    case "message":
+      return onMessage(state, input.message, input.atMs);
+    case "peerUp":
+      return onPeerUp({ ...state, peerUp: true });
+    case "peerDown":
+      return onPeerDown(state);
+    case "sample":
+      return onSample(state, input.sample, input.peerFresh);
+    case "paused":
+      return stay({ ...state, guestRuns: false, pausedAtMs: state.pausedAtMs ?? input.atMs });
+    case "preSwitchover":
+      return onPreSwitchover(state, input.atMs);
+    case "completed":
+      return onCompleted(state);
+    case "copyEnded":
+      return onCopyEnded(state, input.reason);
+    case "resumed":
+      return onResumed(state);
+    case "resumeFailed":
+      if (state.phase !== "undoing") return stay(state);
+      return stay(state, [
+        { do: "note", text: `the guest could not be resumed yet: ${input.reason}` },
+        { do: "arm", timer: "retry", afterMs: sourceLimits.retryMs },
+      ]);
+    case "qemuGone":
+      return onQemuGone({ ...state, qemuAlive: false, guestRuns: false }, input.reason);
+    case "removed":
+      if (state.phase !== "leaving") return stay(state);
+      return stay({ ...state, qemuAlive: false }, [{ do: "releaseLease" }]);
+    case "released":
+      if (state.phase !== "leaving") return stay(state);
+      return left(state);
+    case "cancel":
+      if (!isCancellable(state)) return stay(state);
+      return undo(state, problemOf("MOVE_CANCELLED", { vm: state.order.vm.name, host: state.order.from }));
+    case "timer":
+      return onTimer(state, input.timer, input.atMs);
+    case "journalFailed":
+      if (!isCancellable(state)) return stay(state);
+      return undo(state, input.problem);
+  }
+}
+
+/** Until the guest's final state is on its way a move can be taken back at the user's wish. */
+export const isCancellable = (state: SourceState): boolean =>
+  state.phase === "sharing" ||
+  state.phase === "preparing" ||
+  state.phase === "copying" ||
+  state.phase === "pausing";
+
+function onMessage(state: SourceState, message: ToSource, atMs: number): SourceStep {
+  switch (message.type) {
+    case "prepared":
+      if (state.phase !== "preparing") return stay(state);
+      return to({ ...state, copy: beginCopy(state.order.maxOutageMs, atMs) }, "copying", [
+        { do: "disarm", timer: "prepare" },
+        { do: "journal", entry: { at: "copying" } },
+        { do: "startCopy", address: message.address, port: message.port },
+      ]);
+    case "running":
+      if (state.phase === "committed") return leave(state, null);
+      return stay(state, state.phase === "ended" ? [{ do: "send", message: { type: "left" } }] : []);
+    case "died":
+      // Without a commit it cannot have run: the same as giving up. With one, this copy is out of date.
+      if (state.phase === "committed") return leave(state, message.problem);
+      if (state.phase === "leaving" || state.phase === "ended") return stay(state);
+      return undo(state, message.problem);
+    case "gaveUp":
+      return onGaveUp({ ...state, destinationGone: true }, message.problem);
+  }
+}
+
+function onGaveUp(state: SourceState, problem: Problem): SourceStep {
+  if (state.phase === "ended" || state.phase === "leaving") return stay(state);
+  if (state.phase === "undoing") return settleUndo(state);
+  if (!state.qemuAlive) return lose(state, problem.detail);
+  // A destination that gave up has ended its QEMU and ignores any later commit: as good as the lease.
+  return undo(state, problem);
+}
+
+function onPeerUp(state: SourceState): SourceStep {
+  const effects: SourceEffect[] = [{ do: "disarm", timer: "peer" }];
+  if (state.phase === "preparing")
+    effects.push({ do: "send", message: { type: "prepare", order: state.order } });
+  if (state.phase === "committed") effects.push({ do: "send", message: { type: "commit" } });
+  if (state.phase === "undoing" && !state.destinationGone) {
+    effects.push({ do: "send", message: { type: "abandon" } });
+  }
+  return { state, effects };
+}
+
+function onPeerDown(state: SourceState): SourceStep {
+  const next = { ...state, peerUp: false };
+  if (state.phase === "preparing" || state.phase === "copying") {
+    return stay(next, [{ do: "arm", timer: "peer", afterMs: sourceLimits.peerLossMs }]);
+  }
+  return stay(next);
+}
+
+function onSample(state: SourceState, sample: CopySample, peerFresh: boolean): SourceStep {
+  if (state.phase !== "copying" || state.copy === null) return stay(state);
+  const { state: copy, decision } = decideCopy(state.copy, sample);
+  const next = { ...state, copy };
+  switch (decision.kind) {
+    case "continue":
+      return stay(next);
+    case "switch":
+      // A destination that was not heard of lately could not start in time: do not even stop the guest.
+      if (!peerFresh || !state.peerUp) return stay(next);
+      return to({ ...next, pausedAtMs: sample.atMs }, "pausing", [
+        { do: "pauseVcpus" },
+        {
+          do: "arm",
+          timer: "budget",
+          afterMs: Math.max(1, state.order.maxOutageMs - sourceLimits.reserveMs),
+        },
+        { do: "note", text: `switch: ${decision.reason}` },
+      ]);
+    case "notConverging":
+      return undo(
+        next,
+        problemOf("MOVE_NOT_CONVERGING", {
+          vm: state.order.vm.name,
+          maxOutageMs: state.order.maxOutageMs,
+          bestMs: Number.isFinite(decision.bestMs) ? decision.bestMs : state.order.maxOutageMs,
+          rounds: decision.rounds,
+          backOuts: copy.backOuts,
+        }),
+      );
+  }
+}
+
+function onPreSwitchover(state: SourceState, atMs: number): SourceStep {
+  if (state.phase !== "pausing" && state.phase !== "copying") return stay(state);
+  const next = { ...state, guestRuns: false, pausedAtMs: state.pausedAtMs ?? atMs };
+  // The last veto: without the destination on the line nothing is finished.
+  if (!state.peerUp) return undo(next, peerLost(state));
+  return to(next, "switching", [
+    { do: "continueSwitchover" },
+    { do: "disarm", timer: "budget" },
+    { do: "arm", timer: "switch", afterMs: sourceLimits.switchMs },
+  ]);
+}
+
+function onCompleted(state: SourceState): SourceStep {
+  if (state.phase === "switching" || state.phase === "pausing" || state.phase === "copying")
+    return commit(state);
+  // The copy won the race against its cancelling; nothing was committed, so the VM stays here.
+  if (state.phase === "undoing") return resumeHere(state);
+  return stay(state);
+}
+
+function onCopyEnded(state: SourceState, reason: string): SourceStep {
+  if (state.phase === "undoing") return resumeHere(state);
+  if (state.phase === "copying" || state.phase === "pausing" || state.phase === "switching") {
+    return undo(state, problemOf("MOVE_COPY_FAILED", { vm: state.order.vm.name, reason }));
+  }
+  return stay(state);
+}
+
+function onResumed(state: SourceState): SourceStep {
+  const next = { ...state, guestRuns: true, pausedAtMs: null };
+  if (state.phase === "undoing") return settleUndo(next);
+  return stay(next);
+}
+
+function onExclusive(state: SourceState): SourceStep {
+  // Nobody else holds the lease: the destination never ran, or is gone for good.
+  if (state.phase === "committed") {
+    if (!state.qemuAlive) return lose(state, "its process ended and the destination has no copy");
+    return undo(
+      { ...state, destinationGone: true },
+      problemOf("MOVE_DESTINATION_FAILED", {
+        vm: state.order.vm.name,
+        host: state.order.to.host,
+        reason: "it no longer holds the VM's lease",
+      }),
+    );
+  }
+  if (state.phase === "undoing") return settleUndo({ ...state, destinationGone: true });
+  return stay(state);
+}
+
+function onLeaseRefused(state: SourceState, problem: Problem): SourceStep {
+  if (state.phase === "sharing") return undo(state, problem);
+  if (state.phase === "undoing")
+    return stay(state, [{ do: "arm", timer: "retry", afterMs: sourceLimits.retryMs }]);
+  // In `committed` its own timer asks again.
+  return stay(state);
+}
+
+function onQemuGone(state: SourceState, reason: string): SourceStep {
+  switch (state.phase) {
+    case "leaving":
+    case "ended":
+    case "committed":
+      return stay(state);
+    case "sharing":
+    case "preparing":
+      return lose(state, reason);
+    case "copying":
+    case "pausing":
+    case "switching":
+      // The destination may have everything already; this side can never run again, so it may be told to go on.
+      return commit(state);
+    case "undoing":
+      return lose(state, reason);
+  }
+}
+
+function onTimer(state: SourceState, timer: SourceTimer, atMs: number): SourceStep {
+  switch (timer) {
+    case "prepare":
+      if (state.phase !== "sharing" && state.phase !== "preparing") return stay(state);
+      return undo(state, state.peerUp ? prepareLate(state) : peerLost(state));
+    case "peer":
+      if (state.peerUp || (state.phase !== "preparing" && state.phase !== "copying")) return stay(state);
+      return undo(state, peerLost(state));
+    case "budget":
+      return backOut(state, atMs);
+    case "switch":
+      if (state.phase !== "switching") return stay(state);
+      return undo(
+        state,
+        problemOf("MOVE_COPY_FAILED", {
+          vm: state.order.vm.name,
+          reason: "the final state was not taken in time",
+        }),
+      );
+    case "commit":
+      if (state.phase !== "committed") return stay(state);
+      return stay(state, [
+        { do: "send", message: { type: "commit" } },
+        { do: "exclusiveLease" },
+        { do: "arm", timer: "commit", afterMs: sourceLimits.commitRepeatMs },
+      ]);
+    case "retry":
+      if (state.phase !== "undoing") return stay(state);
+      return state.guestRuns ? settleUndo(state) : resumeHere(state);
+    case "undo":
+      if (state.phase !== "undoing") return stay(state);
+      if (state.guestRuns) return settled(state);
+      return stay(state, [{ do: "cancelCopy" }, { do: "arm", timer: "undo", afterMs: sourceLimits.undoMs }]);
+  }
+}
+
+/** The budget is nearly used up and QEMU is not yet at its last step: the guest runs on, the copy goes on. */
+function backOut(state: SourceState, atMs: number): SourceStep {
+  if (state.phase !== "pausing" || state.copy === null || state.pausedAtMs === null) return stay(state);
+  const pausedMs = atMs - state.pausedAtMs;
+  return to({ ...state, copy: backedOut(state.copy, atMs, pausedMs), pausedAtMs: null }, "copying", [
+    { do: "resumeVcpus" },
+    {
+      do: "note",
+      text: `switch backed out after ${pausedMs.toFixed(0)} ms: the budget would have been passed`,
+    },
+  ]);
+}
+
+function commit(state: SourceState): SourceStep {
+  return to({ ...state, guestRuns: false }, "committed", [
+    { do: "send", message: { type: "commit" } },
+    { do: "disarm", timer: "budget" },
+    { do: "disarm", timer: "switch" },
+    { do: "arm", timer: "commit", afterMs: sourceLimits.commitRepeatMs },
+  ]);
+}
+
+/** The destination runs, or ran: this copy is out of date. The lease is released last. */
+function leave(state: SourceState, died: Problem | null): SourceStep {
+  return to({ ...state, problem: died }, "leaving", [
+    { do: "disarm", timer: "commit" },
+    { do: "journal", entry: { at: "leaving", died } },
+    { do: "remove" },
+  ]);
+}
+
+function left(state: SourceState): SourceStep {
+  const outcome: SourceOutcome =
+    state.problem === null ? { kind: "moved" } : { kind: "lost", problem: state.problem };
+  const step = finish(state, outcome);
+  return { state: step.state, effects: [{ do: "send", message: { type: "left" } }, ...step.effects] };
+}
+
+/** The VM stays here. Never called after `commit` unless the destination is known not to run. */
+function undo(state: SourceState, problem: Problem): SourceStep {
+  const effects: SourceEffect[] = [
+    ...(["prepare", "peer", "budget", "switch", "commit"] as const).map((timer): SourceEffect => ({
+      do: "disarm",
+      timer,
+    })),
+    { do: "cancelCopy" },
+    { do: "journal", entry: { at: "undoing", problem } },
+    ...(state.destinationGone ? [] : [{ do: "send", message: { type: "abandon" } } as const]),
+    { do: "arm", timer: "undo", afterMs: sourceLimits.undoMs },
+  ];
+  return to({ ...state, problem }, "undoing", effects);
+}
+
+function resumeHere(state: SourceState): SourceStep {
+  return stay(state, [{ do: "resumeVcpus" }]);
+}
+
+/** An undone move is over when the guest runs and the destination is known to have nothing any more. */
+function settleUndo(state: SourceState): SourceStep {
+  if (!state.guestRuns) return stay(state);
+  if (state.destinationGone) return settled(state);
+  return stay(state, [{ do: "exclusiveLease" }]);
+}
+
+function settled(state: SourceState): SourceStep {
+  if (state.problem === null) throw new TypeError("an undone move has a reason");
+  const step = finish(state, { kind: "stayed", problem: state.problem });
+  return {
+    state: step.state,
+    effects: [{ do: "disarm", timer: "undo" }, { do: "exclusiveLease" }, ...step.effects],
+  };
+}
+
+function lose(state: SourceState, reason: string): SourceStep {
+  const outcome: SourceOutcome = {
+    kind: "lost",
+    problem: problemOf("MOVE_VM_LOST", { vm: state.order.vm.name, host: state.order.from, reason }),
+  };
+  const step = finish(state, outcome);
+  return {
+    state: { ...step.state, qemuAlive: false, guestRuns: false },
+    effects: [
+      // Never after a commit: `abandon` is the destination's proof that there was none.
+      ...(state.phase === "committed" ? [] : [{ do: "send", message: { type: "abandon" } } as const]),
+      { do: "remove" },
+      ...step.effects,
+    ],
+  };
+}
+
+function finish(state: SourceState, outcome: SourceOutcome): SourceStep {
+  return to({ ...state, outcome }, "ended", [
+    { do: "journal", entry: { at: "ended", outcome } },
+    { do: "finish", outcome },
+  ]);
+}
+
+function to(state: SourceState, phase: SourcePhase, effects: readonly SourceEffect[]): SourceStep {
+  return { state: { ...state, phase }, effects };
+}
+
+function stay(state: SourceState, effects: readonly SourceEffect[] = []): SourceStep {
+  return { state, effects };
+}
+
+const peerLost = (state: SourceState): Problem =>
+  problemOf("MOVE_PEER_LOST", {
+    vm: state.order.vm.name,
+    host: state.order.to.host,
+    forMs: sourceLimits.peerLossMs,
+  });
+
+const prepareLate = (state: SourceState): Problem =>
+  problemOf("MOVE_PREPARE_FAILED", {
+    vm: state.order.vm.name,
+    host: state.order.to.host,
+    reason: `it was not ready within ${String(sourceLimits.prepareMs / 1000)} s`,
+  });
+
+function problemOf(...args: Parameters<typeof GodwitError.of>): Problem {
+  return GodwitError.of(...args).problem;
+}
