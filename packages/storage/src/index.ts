@@ -1,1 +1,3 @@
-export {};
+/** Datastores and the VM folders on them. */
+export { Datastore, type DatastoreConfig } from "./datastore.ts";
+export { createVm, deleteVm, readVm, type CompletionDefaults, type CreateOptions } from "./vm-folder.ts";

@@ -1,0 +1,91 @@
+/**
+ * A datastore as one host sees it: a folder with an identity of its own. The identity lies in the
+ * storage itself, so two hosts see the same storage exactly if they read the same id.
+ */
+import { randomUUID } from "node:crypto";
+import { constants } from "node:fs";
+import { access, link, rm, statfs, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { datastoreIdSchema, GodwitError, type DatastoreFacts, type DatastoreId } from "@godwit/contract";
+import { readFileOrNull } from "@godwit/system";
+import { z } from "zod";
+
+export interface DatastoreConfig {
+  name: string;
+  /** Absolute; where the storage is mounted on this host. */
+  path: string;
+  /** Whether other hosts can see it too. */
+  shared: boolean;
+}
+
+const identityFile = ".godwit-datastore.json";
+const identitySchema = z.object({ version: z.literal(1), id: datastoreIdSchema });
+
+export class Datastore {
+  readonly config: DatastoreConfig;
+  readonly id: DatastoreId;
+  readonly #host: string;
+
+  private constructor(config: DatastoreConfig, id: DatastoreId, host: string) {
+    this.config = config;
+    this.id = id;
+    this.#host = host;
+  }
+
+  /**
+   * Opens a datastore; the first host to see it gives it its identity.
+   * @throws DATASTORE_UNAVAILABLE when the folder is not there, not writable, or holds a broken identity
+   */
+  static async open(config: DatastoreConfig, host: string): Promise<Datastore> {
+    const unavailable = (reason: string, cause?: unknown) =>
+      GodwitError.of("DATASTORE_UNAVAILABLE", { datastore: config.name, host, reason }, { cause });
+    try {
+      await access(config.path, constants.R_OK | constants.W_OK | constants.X_OK);
+    } catch (error) {
+      throw unavailable(
+        `${config.path}: ${(error as NodeJS.ErrnoException).code ?? "not accessible"}`,
+        error,
+      );
+    }
+    const file = join(config.path, identityFile);
+    if ((await readFileOrNull(file)) === null) await claimIdentity(file);
+    try {
+      const { id } = identitySchema.parse(JSON.parse((await readFileOrNull(file)) ?? ""));
+      return new Datastore(config, id, host);
+    } catch (error) {
+      throw unavailable(`${file} is not a datastore's identity`, error);
+    }
+  }
+
+  /** A file of the datastore as an absolute path; the contract's schema has kept it inside. */
+  resolve(relative: string): string {
+    return join(this.config.path, relative);
+  }
+
+  async facts(): Promise<DatastoreFacts> {
+    try {
+      const { blocks, bavail, bsize } = await statfs(this.config.path);
+      const { name, path, shared } = this.config;
+      return { name, id: this.id, path, shared, totalBytes: blocks * bsize, freeBytes: bavail * bsize };
+    } catch (error) {
+      throw GodwitError.of(
+        "DATASTORE_UNAVAILABLE",
+        { datastore: this.config.name, host: this.#host, reason: String((error as Error).message) },
+        { cause: error },
+      );
+    }
+  }
+}
+
+/** Two hosts may do this at once: a hard link is made by exactly one of them. */
+async function claimIdentity(file: string): Promise<void> {
+  const own = `${file}.${randomUUID()}`;
+  await writeFile(own, `${JSON.stringify({ version: 1, id: randomUUID() })}\n`, { flush: true });
+  try {
+    await link(own, file);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  } finally {
+    await rm(own, { force: true });
+  }
+}
