@@ -1,0 +1,121 @@
+/**
+ * The QMP commands and events that Godwit uses, declared once. A test holds every name and field
+ * against `query-qmp-schema` of the installed QEMU; replies are validated when they come, so a
+ * misspelt field is an error, never a silent zero.
+ */
+import { z } from "zod";
+
+const empty = z.object({});
+const size = z.number();
+
+/** What is asked of QEMU: the argument names, and the reply. */
+export interface CommandDefinition {
+  args: readonly string[];
+  reply: z.ZodType;
+}
+
+const ramSchema = z.object({
+  transferred: size,
+  remaining: size,
+  total: size,
+  duplicate: size,
+  normal: size,
+  "normal-bytes": size,
+  "dirty-pages-rate": size,
+  mbps: size,
+  "dirty-sync-count": size,
+  "page-size": size,
+});
+
+const socketAddressSchema = z.object({
+  type: z.string(),
+  host: z.string().optional(),
+  port: z.string().optional(),
+});
+
+export const commands = {
+  "query-status": { args: [], reply: z.object({ running: z.boolean(), status: z.string() }) },
+  "query-version": {
+    args: [],
+    reply: z.object({ qemu: z.object({ major: size, minor: size, micro: size }), package: z.string() }),
+  },
+  "query-machines": {
+    args: [],
+    reply: z.array(z.object({ name: z.string(), alias: z.string().optional(), deprecated: z.boolean() })),
+  },
+  "query-cpu-definitions": {
+    args: [],
+    reply: z.array(z.object({ name: z.string(), "unavailable-features": z.array(z.string()).optional() })),
+  },
+  "query-cpu-model-expansion": {
+    args: ["type", "model"],
+    reply: z.object({
+      model: z.object({ name: z.string(), props: z.record(z.string(), z.unknown()).optional() }),
+    }),
+  },
+  "query-kvm": { args: [], reply: z.object({ enabled: z.boolean(), present: z.boolean() }) },
+  cont: { args: [], reply: empty },
+  stop: { args: [], reply: empty },
+  quit: { args: [], reply: empty },
+  system_powerdown: { args: [], reply: empty },
+  "announce-self": { args: ["initial", "max", "rounds", "step"], reply: empty },
+  "object-add": {
+    args: ["qom-type", "id", "dir", "endpoint", "verify-peer", "identity"],
+    reply: empty,
+  },
+  "object-del": { args: ["id"], reply: empty },
+  "migrate-set-capabilities": { args: ["capabilities"], reply: empty },
+  "migrate-set-parameters": {
+    args: [
+      "max-bandwidth",
+      "downtime-limit",
+      "tls-creds",
+      "tls-hostname",
+      "tls-authz",
+      "announce-initial",
+      "announce-max",
+      "announce-rounds",
+      "announce-step",
+    ],
+    reply: empty,
+  },
+  "migrate-incoming": { args: ["uri"], reply: empty },
+  migrate: { args: ["uri"], reply: empty },
+  migrate_cancel: { args: [], reply: empty },
+  "migrate-continue": { args: ["state"], reply: empty },
+  "query-migrate": {
+    args: [],
+    reply: z.object({
+      status: z.string().optional(),
+      ram: ramSchema.optional(),
+      downtime: size.optional(),
+      "total-time": size.optional(),
+      "setup-time": size.optional(),
+      "expected-downtime": size.optional(),
+      "cpu-throttle-percentage": size.optional(),
+      "error-desc": z.string().optional(),
+      "socket-address": z.array(socketAddressSchema).optional(),
+    }),
+  },
+  "query-qmp-schema": { args: [], reply: z.array(z.record(z.string(), z.unknown())) },
+} as const satisfies Record<string, CommandDefinition>;
+
+export type CommandName = keyof typeof commands;
+export type CommandArguments<C extends CommandName> = Partial<
+  Record<(typeof commands)[C]["args"][number], unknown>
+>;
+export type CommandReply<C extends CommandName> = z.output<(typeof commands)[C]["reply"]>;
+
+/** Events that Godwit listens to, with the fields that it reads. */
+export const events = {
+  STOP: [],
+  RESUME: [],
+  SHUTDOWN: ["guest", "reason"],
+  POWERDOWN: [],
+  RESET: [],
+  MIGRATION: ["status"],
+  MIGRATION_PASS: ["pass"],
+  BLOCK_IO_ERROR: ["device", "action"],
+} as const satisfies Record<string, readonly string[]>;
+
+export type EventName = keyof typeof events;

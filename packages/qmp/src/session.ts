@@ -1,0 +1,234 @@
+/**
+ * A QMP session over a unix socket: greeting, capabilities (with out-of-band execution where QEMU
+ * offers it), replies matched by id, events to listeners.
+ *
+ * A session is in exactly one state: connecting -> running -> ended. When it ends, for whatever reason,
+ * every call that waits fails with QMP_INTERRUPTED: its outcome at QEMU is unknown. A call that QEMU
+ * answered with an error fails with QMP_REFUSED: it was surely not done.
+ */
+import { once } from "node:events";
+import { createConnection, type Socket } from "node:net";
+import { GodwitError } from "@godwit/contract";
+import { z } from "zod";
+import {
+  commands,
+  type CommandArguments,
+  type CommandName,
+  type CommandReply,
+  type EventName,
+} from "./commands.ts";
+import { FrameReader, type Frame } from "./frames.ts";
+
+export interface QmpEvent {
+  name: EventName;
+  data: Record<string, unknown>;
+  /** QEMU's own clock (host wall clock), microseconds since 1970. */
+  timestampUs: number;
+}
+
+type SessionState = "connecting" | "running" | "ended";
+
+interface PendingCall {
+  command: string;
+  resolve: (reply: unknown) => void;
+  reject: (error: GodwitError) => void;
+}
+
+const greetingSchema = z.object({ QMP: z.object({ capabilities: z.array(z.string()) }) });
+const errorSchema = z.object({ class: z.string(), desc: z.string() });
+const eventSchema = z.object({
+  event: z.string(),
+  data: z.record(z.string(), z.unknown()).default({}),
+  timestamp: z.object({ seconds: z.number(), microseconds: z.number() }),
+});
+
+export interface ExecuteOptions {
+  /** Answered even while QEMU's main loop is busy; only for commands that allow it. */
+  outOfBand?: boolean;
+  /** Default 10 000. */
+  timeoutMs?: number;
+}
+
+export class QmpSession {
+  /** Resolves with the reason when the session is over. */
+  readonly ended: Promise<string>;
+  readonly #socket: Socket;
+  readonly #reader = new FrameReader();
+  readonly #pending = new Map<string, PendingCall>();
+  readonly #listeners = new Set<(event: QmpEvent) => void>();
+  readonly #greeted = Promise.withResolvers<Frame>();
+  readonly #end = Promise.withResolvers<string>();
+  #state: SessionState = "connecting";
+  #nextId = 1;
+  #outOfBand = false;
+
+  private constructor(socket: Socket) {
+    this.#socket = socket;
+    this.ended = this.#end.promise;
+    this.#greeted.promise.catch(() => undefined);
+    socket.on("data", (chunk: Buffer) => {
+      this.#receive(chunk);
+    });
+    socket.on("error", (error) => {
+      this.#finish(error.message);
+    });
+    socket.on("close", () => {
+      this.#finish("QEMU closed the connection");
+    });
+  }
+
+  /**
+   * Connects and negotiates.
+   * @throws QMP_INTERRUPTED when nobody answers as QEMU does within `timeoutMs` (default 5000)
+   */
+  static async connect(path: string, options: { timeoutMs?: number } = {}): Promise<QmpSession> {
+    const timeoutMs = options.timeoutMs ?? 5000;
+    const socket = createConnection({ path });
+    const session = new QmpSession(socket);
+    const timer = setTimeout(() => {
+      session.#finish(`no greeting within ${String(timeoutMs)} ms`);
+    }, timeoutMs);
+    try {
+      await Promise.race([once(socket, "connect"), session.#greeted.promise]);
+      const greeting = greetingSchema.parse(await session.#greeted.promise);
+      session.#outOfBand = greeting.QMP.capabilities.includes("oob");
+      await session.#call("qmp_capabilities", session.#outOfBand ? { enable: ["oob"] } : {}, { timeoutMs });
+      session.#state = "running";
+      return session;
+    } catch (error) {
+      session.close();
+      throw GodwitError.is(error) ? error : interrupted("qmp_capabilities", messageOf(error), error);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  get isRunning(): boolean {
+    return this.#state === "running";
+  }
+
+  /**
+   * Executes a command.
+   * @throws QMP_REFUSED when QEMU answers with an error; QMP_INTERRUPTED when no answer came
+   */
+  async execute<C extends CommandName>(
+    command: C,
+    args?: CommandArguments<C>,
+    options: ExecuteOptions = {},
+  ): Promise<CommandReply<C>> {
+    const reply = await this.#call(command, args ?? {}, options);
+    const parsed = commands[command].reply.safeParse(reply);
+    if (!parsed.success) {
+      throw interrupted(
+        command,
+        `its answer has another shape: ${parsed.error.issues.map((i) => i.message).join("; ")}`,
+      );
+    }
+    return parsed.data as CommandReply<C>;
+  }
+
+  /** Hears every event from now on, in order, until disposed. Open it before the command that causes them. */
+  onEvent(listener: (event: QmpEvent) => void): Disposable {
+    this.#listeners.add(listener);
+    return {
+      [Symbol.dispose]: () => {
+        this.#listeners.delete(listener);
+      },
+    };
+  }
+
+  /** The first event from now on that fits. @throws QMP_INTERRUPTED when the session ends or the time is over */
+  nextEvent(fits: (event: QmpEvent) => boolean, timeoutMs: number): Promise<QmpEvent> {
+    const { promise, resolve, reject } = Promise.withResolvers<QmpEvent>();
+    const listener = this.onEvent((event) => {
+      if (fits(event)) resolve(event);
+    });
+    const timer = setTimeout(() => {
+      reject(interrupted("an event", `it did not come within ${String(timeoutMs)} ms`));
+    }, timeoutMs);
+    void this.ended.then((reason) => {
+      reject(interrupted("an event", reason));
+    });
+    return promise.finally(() => {
+      clearTimeout(timer);
+      listener[Symbol.dispose]();
+    });
+  }
+
+  close(): void {
+    this.#finish("closed");
+  }
+
+  #call(command: string, args: object, options: ExecuteOptions): Promise<unknown> {
+    if (this.#state === "ended") return Promise.reject(interrupted(command, "the session has ended"));
+    const id = String(this.#nextId++);
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    const timeoutMs = options.timeoutMs ?? 10_000;
+    const timer = setTimeout(() => {
+      this.#pending.delete(id);
+      reject(interrupted(command, `no answer within ${String(timeoutMs)} ms`));
+    }, timeoutMs);
+    this.#pending.set(id, { command, resolve, reject });
+    const key = options.outOfBand === true && this.#outOfBand ? "exec-oob" : "execute";
+    this.#socket.write(`${JSON.stringify({ [key]: command, arguments: args, id })}\n`);
+    return promise.finally(() => {
+      clearTimeout(timer);
+    });
+  }
+
+  #receive(chunk: Buffer): void {
+    try {
+      for (const frame of this.#reader.push(chunk)) this.#dispatch(frame);
+    } catch (error) {
+      this.#finish(`the stream is not QMP: ${messageOf(error)}`);
+    }
+  }
+
+  #dispatch(frame: Frame): void {
+    if ("QMP" in frame) {
+      this.#greeted.resolve(frame);
+    } else if ("event" in frame) {
+      this.#announce(frame);
+    } else if (typeof frame.id === "string") {
+      const call = this.#pending.get(frame.id);
+      this.#pending.delete(frame.id);
+      if (call === undefined) return; // its caller has stopped waiting
+      if ("error" in frame) {
+        const error = errorSchema.parse(frame.error);
+        call.reject(
+          GodwitError.of("QMP_REFUSED", { command: call.command, class: error.class, reason: error.desc }),
+        );
+      } else {
+        call.resolve(frame.return);
+      }
+    } else if ("error" in frame) {
+      throw new Error(`QEMU could not read a command: ${errorSchema.parse(frame.error).desc}`);
+    }
+  }
+
+  #announce(frame: Frame): void {
+    const { event, data, timestamp } = eventSchema.parse(frame);
+    const heard: QmpEvent = {
+      name: event as EventName,
+      data,
+      timestampUs: timestamp.seconds * 1_000_000 + timestamp.microseconds,
+    };
+    for (const listener of [...this.#listeners]) listener(heard);
+  }
+
+  #finish(reason: string): void {
+    if (this.#state === "ended") return;
+    this.#state = "ended";
+    this.#socket.destroy();
+    this.#greeted.reject(interrupted("qmp_capabilities", reason));
+    for (const call of this.#pending.values()) call.reject(interrupted(call.command, reason));
+    this.#pending.clear();
+    this.#end.resolve(reason);
+  }
+}
+
+function interrupted(command: string, reason: string, cause?: unknown): GodwitError {
+  return GodwitError.of("QMP_INTERRUPTED", { command, reason }, { cause });
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
