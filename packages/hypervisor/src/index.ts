@@ -1,1 +1,7 @@
-export {};
+/** QEMU as Godwit's engine: command line, launch, adoption, migration commands, facts. */
+export { commandLine } from "./command-line.ts";
+export { Hypervisor, type GoneProcess, type HypervisorOptions } from "./hypervisor.ts";
+export { runPaths, type LaunchSpec, type RunPaths } from "./launch-spec.ts";
+export type { MigrationPort, MigrationStatus } from "./migration-port.ts";
+export { QemuProcess } from "./qemu-process.ts";
+export { ensureUser, userIds } from "./user.ts";

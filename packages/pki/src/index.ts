@@ -1,1 +1,10 @@
-export {};
+/** The cluster's certificates. */
+export {
+  createAuthority,
+  createKeyAndRequest,
+  fingerprintOf,
+  issueCertificate,
+  type Issue,
+  type KeyAndCertificate,
+  type Unit,
+} from "./authority.ts";

@@ -3,7 +3,11 @@ import { open, readFile, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 
 /** Replaces `path` atomically and durably. @throws the system's error (ENOSPC, EACCES …); the old content stays then */
-export async function writeFileAtomic(path: string, content: string | Uint8Array, mode = 0o644): Promise<void> {
+export async function writeFileAtomic(
+  path: string,
+  content: string | Uint8Array,
+  mode = 0o644,
+): Promise<void> {
   const beside = `${path}.${String(process.pid)}.${crypto.randomUUID().slice(0, 8)}.tmp`;
   try {
     const file = await open(beside, "wx", mode);

@@ -42,7 +42,11 @@ export async function signalProcess(target: ProcessIdentity, signal: NodeJS.Sign
  * Ends a process: `signal`, then SIGKILL after `graceMs`. Resolves when it is gone.
  * The kernel tells only a parent of a child's end; for any other process looking is the only way.
  */
-export async function endProcess(target: ProcessIdentity, signal: NodeJS.Signals, graceMs: number): Promise<void> {
+export async function endProcess(
+  target: ProcessIdentity,
+  signal: NodeJS.Signals,
+  graceMs: number,
+): Promise<void> {
   await signalProcess(target, signal);
   const killAt = performance.now() + graceMs;
   let killed = false;

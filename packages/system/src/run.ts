@@ -64,8 +64,14 @@ export async function run(program: string, args: readonly string[], options: Run
   if (result.code === "ENOENT") {
     throw GodwitError.of("PROGRAM_MISSING", { program: name, package: packageOf[name] ?? name });
   }
-  if (result.exitCode === undefined || !(options.okCodes ?? [0]).includes(result.exitCode)) {
-    const words = result.timedOut ? "it did not end in time" : (result.stderr || result.stdout || result.shortMessage || "no message");
+  if (
+    result.timedOut ||
+    result.exitCode === undefined ||
+    !(options.okCodes ?? [0]).includes(result.exitCode)
+  ) {
+    const words = result.timedOut
+      ? "it did not end in time"
+      : result.stderr || result.stdout || result.shortMessage || "no message";
     throw GodwitError.of("PROGRAM_FAILED", {
       program: name,
       what: options.what,

@@ -1,0 +1,125 @@
+/**
+ * A VM's description as QEMU's argument vector. The same description gives the same machine, slot by
+ * slot, at a move's source and destination. Nothing is left to QEMU's defaults or to the host's files,
+ * and the vCPUs never start by themselves (`-S`): leave to run is given later, by whoever holds the lease.
+ */
+import type { LaunchSpec, RunPaths } from "./launch-spec.ts";
+
+/** First PCI slots of disks and NICs; the others are fixed below them. */
+const rngSlot = 2;
+const firstDiskSlot = 3;
+const firstNicSlot = 27;
+
+export interface CommandLineOptions {
+  /** Where QEMU finds its firmware, when not in its own place. */
+  firmwareFolder?: string;
+}
+
+export function commandLine(spec: LaunchSpec, paths: RunPaths, options: CommandLineOptions = {}): string[] {
+  const { vm } = spec;
+  return [
+    ...["-name", `guest=${vm.name},debug-threads=on`],
+    ...["-uuid", vm.id],
+    ...(options.firmwareFolder === undefined ? [] : ["-L", options.firmwareFolder]),
+    ...["-no-user-config", "-nodefaults"],
+    ...["-machine", `${vm.machine},usb=off,dump-guest-core=off,graphics=off`],
+    ...["-accel", spec.accelerator],
+    ...["-cpu", cpuArgument(spec)],
+    ...["-smp", `${String(vm.vcpus)},sockets=1,cores=${String(vm.vcpus)},threads=1`],
+    ...["-m", `size=${String(vm.memoryMib)}M`],
+    ...["-S"],
+    ...(spec.incoming ? ["-incoming", "defer"] : []),
+    ...["-display", "none", "-vga", "none"],
+    ...["-rtc", "base=utc"],
+    ...["-boot", "strict=on"],
+    ...["-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"],
+    ...["-msg", "timestamp=on"],
+    ...["-pidfile", paths.pidFile],
+    ...socket("qmp", paths.qmp),
+    ...["-mon", "chardev=qmp,mode=control"],
+    ...socket("rescue", paths.rescue),
+    ...["-mon", "chardev=rescue,mode=control"],
+    ...[
+      "-chardev",
+      `socket,id=serial0,path=${escaped(paths.serialSocket)},server=on,wait=off,logfile=${escaped(paths.serialLog)},logappend=on`,
+    ],
+    ...["-device", "isa-serial,chardev=serial0"],
+    ...["-object", "rng-random,id=rng0,filename=/dev/urandom"],
+    ...["-device", `virtio-rng-pci,rng=rng0,${slot(spec, rngSlot)}`],
+    ...disks(spec),
+    ...nics(spec),
+    ...boot(spec),
+  ];
+}
+
+/** The model with its additions and removals, and no silent weakening. */
+function cpuArgument({ vm }: LaunchSpec): string {
+  const { model, add, remove } = vm.cpu;
+  return [model, ...add.map((name) => `${name}=on`), ...remove.map((name) => `${name}=off`), "enforce"].join(
+    ",",
+  );
+}
+
+function disks(spec: LaunchSpec): string[] {
+  return spec.vm.disks.flatMap((disk, index) => {
+    const filename = spec.diskPaths[disk.name];
+    if (filename === undefined) throw new TypeError(`no path for disk ${disk.name}`);
+    const file = {
+      driver: "file",
+      "node-name": `file-${disk.name}`,
+      filename,
+      locking: "on",
+      aio: "threads",
+      discard: "unmap",
+      // Another host must read from the storage itself what this one wrote.
+      cache: { direct: true, "no-flush": false },
+    };
+    const format = {
+      driver: disk.format,
+      "node-name": `disk-${disk.name}`,
+      file: `file-${disk.name}`,
+      discard: "unmap",
+      cache: { direct: true, "no-flush": false },
+    };
+    return [
+      ...["-blockdev", JSON.stringify(file)],
+      ...["-blockdev", JSON.stringify(format)],
+      ...[
+        "-device",
+        `virtio-blk-pci,drive=disk-${disk.name},id=${disk.name},${slot(spec, firstDiskSlot + index)}${index === 0 && spec.vm.boot === undefined ? ",bootindex=0" : ""}`,
+      ],
+    ];
+  });
+}
+
+function nics(spec: LaunchSpec): string[] {
+  return spec.taps.flatMap(({ interfaceName, mac }, index) => [
+    ...["-netdev", `tap,id=net${String(index)},ifname=${interfaceName},script=no,downscript=no,vhost=off`],
+    ...[
+      "-device",
+      `virtio-net-pci,netdev=net${String(index)},mac=${mac},romfile=,${slot(spec, firstNicSlot - index)}`,
+    ],
+  ]);
+}
+
+function boot({ vm, kernelPath, initrdPath }: LaunchSpec): string[] {
+  if (vm.boot === undefined || kernelPath === null) return [];
+  return [
+    ...["-kernel", kernelPath],
+    ...(initrdPath === null ? [] : ["-initrd", initrdPath]),
+    ...["-append", vm.boot.commandLine],
+  ];
+}
+
+/** Each device has its own PCI slot for the VM's life. Disks grow upwards, NICs downwards. */
+function slot({ vm }: LaunchSpec, number: number): string {
+  const bus = vm.machine.startsWith("pc-q35") ? "pcie.0" : "pci.0";
+  return `bus=${bus},addr=0x${number.toString(16)}`;
+}
+
+function socket(id: string, path: string): string[] {
+  return ["-chardev", `socket,id=${id},path=${escaped(path)},server=on,wait=off`];
+}
+
+/** QEMU's option syntax doubles a comma. */
+const escaped = (text: string): string => text.replaceAll(",", ",,");

@@ -1,0 +1,192 @@
+/**
+ * Starts QEMU processes that outlive the agent, and finds them again. A process is started standing
+ * still, under its own user, in its own session (a unit of its own where systemd runs); what it was
+ * started from is written beside it before anyone relies on it.
+ */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { chmod, chown, mkdir, open, readdir, readFile, rm } from "node:fs/promises";
+import { GodwitError, type QemuFacts } from "@godwit/contract";
+import { QmpSession } from "@godwit/qmp";
+import {
+  endProcess,
+  identifyProcess,
+  isAlive,
+  readFileOrNull,
+  run,
+  writeFileAtomic,
+  type ProcessIdentity,
+} from "@godwit/system";
+import { z } from "zod";
+import { commandLine } from "./command-line.ts";
+import { launchSpecSchema, runPaths, type LaunchSpec, type RunPaths } from "./launch-spec.ts";
+import { connectWhenReady, qemuFacts } from "./qemu-facts.ts";
+import { lastWords, QemuProcess, startFailed } from "./qemu-process.ts";
+import { asUser, userIds } from "./user.ts";
+
+export interface HypervisorOptions {
+  host: string;
+  binary: string;
+  firmwareFolder?: string;
+  user: string;
+  /** Of running processes; gone after a reboot, as they are. */
+  runFolder: string;
+  cacheFolder: string;
+}
+
+/** A process that was running when the last agent saw it, and is gone. */
+export interface GoneProcess {
+  spec: LaunchSpec;
+  reason: string;
+}
+
+const runtimeSchema = z.object({
+  version: z.literal(1),
+  spec: launchSpecSchema,
+  identity: z.object({ pid: z.int(), startTicks: z.number() }),
+  startedAt: z.string(),
+});
+
+export class Hypervisor {
+  readonly #options: HypervisorOptions;
+  readonly #prefix: string[];
+
+  private constructor(options: HypervisorOptions, prefix: string[]) {
+    this.#options = options;
+    this.#prefix = prefix;
+  }
+
+  /** @throws USAGE when QEMU's user does not exist; PROGRAM_MISSING */
+  static async open(options: HypervisorOptions): Promise<Hypervisor> {
+    await mkdir(`${options.runFolder}/vms`, { recursive: true, mode: 0o755 });
+    return new Hypervisor(options, await asUser(options.user));
+  }
+
+  async facts(): Promise<QemuFacts> {
+    return await qemuFacts(this.#options, this.#options.cacheFolder);
+  }
+
+  /**
+   * Starts a QEMU that stands still: `resume` lets it run.
+   * @throws VM_START_FAILED with QEMU's own words; nothing is left behind then
+   */
+  async start(spec: LaunchSpec): Promise<QemuProcess> {
+    const paths = runPaths(this.#options.runFolder, spec.vm.id);
+    await this.#prepareFolder(paths);
+    try {
+      const gone = await this.#spawn(spec, paths);
+      const session = await connectWhenReady(paths.qmp, gone);
+      const identity = await this.#startedPid(paths);
+      if (identity === null) throw new Error("it ended at once");
+      const startedAt = new Date().toISOString();
+      await writeFileAtomic(paths.runtime, JSON.stringify({ version: 1, spec, identity, startedAt }));
+      return new QemuProcess({ spec, paths, identity, startedAt, session });
+    } catch (error) {
+      const identity = await this.#startedPid(paths);
+      if (identity !== null) await endProcess(identity, "SIGKILL", 0);
+      const reason = await lastWords(paths.log);
+      await rm(paths.folder, { recursive: true, force: true });
+      throw startFailed(
+        spec,
+        this.#options.host,
+        GodwitError.is(error, "QMP_INTERRUPTED") ? reason : String(error),
+        error,
+      );
+    }
+  }
+
+  /** What runs already, and what did when it was last looked; the run folders of the latter are removed. */
+  async adopt(): Promise<{ processes: QemuProcess[]; gone: GoneProcess[] }> {
+    const processes: QemuProcess[] = [];
+    const gone: GoneProcess[] = [];
+    for (const vmId of await readdir(`${this.#options.runFolder}/vms`)) {
+      const paths = runPaths(this.#options.runFolder, vmId);
+      const text = await readFileOrNull(paths.runtime);
+      if (text === null) {
+        await this.#clearUnfinished(paths);
+        continue;
+      }
+      const { spec, identity, startedAt } = runtimeSchema.parse(JSON.parse(text));
+      const session = (await isAlive(identity)) ? await connect(paths, identity) : null;
+      if (session === null) {
+        gone.push({ spec, reason: await lastWords(paths.log) });
+        await rm(paths.folder, { recursive: true, force: true });
+      } else {
+        processes.push(new QemuProcess({ spec, paths, identity, startedAt, session }));
+      }
+    }
+    return { processes, gone };
+  }
+
+  /** A start that its agent did not live to finish: nobody knows of the process, so it goes. */
+  async #clearUnfinished(paths: RunPaths): Promise<void> {
+    const identity = await this.#startedPid(paths);
+    if (identity !== null) await endProcess(identity, "SIGKILL", 0);
+    await rm(paths.folder, { recursive: true, force: true });
+  }
+
+  async #prepareFolder(paths: RunPaths): Promise<void> {
+    await rm(paths.folder, { recursive: true, force: true });
+    await mkdir(paths.folder, { recursive: true });
+    const { uid, gid } = await userIds(this.#options.user);
+    await chown(paths.folder, uid, gid);
+    await chmod(paths.folder, 0o750);
+  }
+
+  /** @returns a function that tells whether the process has ended again */
+  async #spawn(spec: LaunchSpec, paths: RunPaths): Promise<() => boolean | Promise<boolean>> {
+    const { binary, firmwareFolder } = this.#options;
+    const argv = [
+      ...this.#prefix,
+      binary,
+      ...commandLine(spec, paths, firmwareFolder === undefined ? {} : { firmwareFolder }),
+    ];
+    if (existsSync("/run/systemd/system")) {
+      const unit = `godwit-vm-${spec.vm.id}`;
+      await run(
+        "systemd-run",
+        [
+          ...[
+            `--unit=${unit}`,
+            "--collect",
+            "--service-type=exec",
+            `--description=Godwit VM ${spec.vm.name}`,
+          ],
+          ...[
+            `--property=StandardOutput=append:${paths.log}`,
+            `--property=StandardError=append:${paths.log}`,
+          ],
+          ...["--property=KillMode=process", "--", ...argv],
+        ],
+        { what: `starting VM ${spec.vm.name}` },
+      );
+      return async () => {
+        const words = { what: `looking at unit ${unit}`, okCodes: [0, 3, 4] };
+        return (await run("systemctl", ["is-active", "--quiet", unit], words)).exitCode !== 0;
+      };
+    }
+    const log = await open(paths.log, "a", 0o640);
+    try {
+      const [program = "", ...args] = argv;
+      const child = spawn(program, args, { detached: true, stdio: ["ignore", log.fd, log.fd], cwd: "/" });
+      await once(child, "spawn");
+      child.unref();
+      return () => child.exitCode !== null || child.signalCode !== null;
+    } finally {
+      await log.close();
+    }
+  }
+
+  /** The process of a run folder by QEMU's pid file; null before it is written, or when the process is gone. */
+  async #startedPid(paths: RunPaths): Promise<ProcessIdentity | null> {
+    const text = await readFile(paths.pidFile, "utf8").catch(() => "");
+    const pid = Number.parseInt(text, 10);
+    return Number.isInteger(pid) ? await identifyProcess(pid) : null;
+  }
+}
+
+/** A live process whose QMP does not answer is tried for a while: its last client may not be gone yet. */
+async function connect(paths: RunPaths, identity: ProcessIdentity): Promise<QmpSession | null> {
+  return await connectWhenReady(paths.qmp, async () => !(await isAlive(identity)), 30_000).catch(() => null);
+}

@@ -1,0 +1,180 @@
+/**
+ * The migration commands of one QEMU process: thin deeds, no decisions. TLS credentials are made for a
+ * move and removed after it, so that a renewed certificate counts from the next move on.
+ */
+import { GodwitError } from "@godwit/contract";
+import type { QmpEvent, QmpSession } from "@godwit/qmp";
+
+export interface MigrationStatus {
+  /** QEMU's word: none, setup, active, pre-switchover, device, completed, failed, cancelling, cancelled … */
+  status: string;
+  totalBytes: number;
+  transferredBytes: number;
+  remainingBytes: number;
+  dirtyBytesPerSecond: number;
+  bytesPerSecond: number;
+  rounds: number;
+  qemuDowntimeMs: number | null;
+  throttlePercent: number;
+  error: string | null;
+}
+
+const credentials = "godwit-tls";
+const authorisation = "godwit-authz";
+
+/** What both sides need: an acknowledgement of the load, no image locks before `cont`, events, a last veto. */
+const commonCapabilities = [
+  "return-path",
+  "late-block-activate",
+  "events",
+  "pause-before-switchover",
+  "validate-uuid",
+];
+
+/** Larger than any link; QEMU's default of 128 MiB/s would be the ceiling. */
+const unlimitedBytesPerSecond = 2 ** 40;
+
+export class MigrationPort {
+  readonly #qmp: () => QmpSession;
+
+  constructor(qmp: () => QmpSession) {
+    this.#qmp = qmp;
+  }
+
+  /** @throws QMP_REFUSED, for example when the credentials cannot be read */
+  async configureSource(options: {
+    credentialsFolder: string;
+    /** The destination's name in its certificate. */
+    destinationName: string;
+    bandwidthBytesPerSecond: number | null;
+  }): Promise<void> {
+    await this.#setCapabilities([...commonCapabilities, "auto-converge"]);
+    await this.#addCredentials(options.credentialsFolder, "client");
+    await this.#qmp().execute("migrate-set-parameters", {
+      "max-bandwidth": Math.floor(options.bandwidthBytesPerSecond ?? unlimitedBytesPerSecond),
+      // The agent chooses the moment: QEMU itself only when next to nothing is left.
+      "downtime-limit": 1,
+      "tls-creds": credentials,
+      "tls-hostname": options.destinationName,
+    });
+  }
+
+  async configureDestination(options: { credentialsFolder: string; sourceName: string }): Promise<void> {
+    await this.#setCapabilities(commonCapabilities);
+    await this.#addCredentials(options.credentialsFolder, "server");
+    await this.#removeObject(authorisation);
+    // Only the source's own certificate may send; the order of the parts is that of the certificate.
+    await this.#qmp().execute("object-add", {
+      "qom-type": "authz-simple",
+      id: authorisation,
+      identity: `OU=migration,CN=${options.sourceName}`,
+    });
+    await this.#qmp().execute("migrate-set-parameters", {
+      "tls-creds": credentials,
+      "tls-authz": authorisation,
+      ...announcement("announce-"),
+    });
+  }
+
+  /** Lets the incoming side listen. @returns the port that QEMU chose */
+  async listen(address: string): Promise<number> {
+    await this.#qmp().execute("migrate-incoming", { uri: `tcp:${bracketed(address)}:0` });
+    const { "socket-address": addresses } = await this.#qmp().execute("query-migrate");
+    const port = Number(addresses?.[0]?.port);
+    if (!Number.isInteger(port) || port <= 0) {
+      throw GodwitError.of("QMP_REFUSED", {
+        command: "migrate-incoming",
+        class: "GenericError",
+        reason: "no port was told",
+      });
+    }
+    return port;
+  }
+
+  async start(address: string, port: number): Promise<void> {
+    await this.#qmp().execute("migrate", { uri: `tcp:${bracketed(address)}:${String(port)}` });
+  }
+
+  async continueSwitchover(): Promise<void> {
+    await this.#qmp().execute("migrate-continue", { state: "pre-switchover" });
+  }
+
+  async cancel(): Promise<void> {
+    await this.#qmp().execute("migrate_cancel");
+  }
+
+  /** Takes the credentials away again, and the parameters that point to them. */
+  async forgetCredentials(): Promise<void> {
+    await this.#qmp().execute("migrate-set-parameters", {
+      "tls-creds": "",
+      "tls-hostname": "",
+      "tls-authz": "",
+    });
+    await this.#removeObject(credentials);
+    await this.#removeObject(authorisation);
+  }
+
+  async query(): Promise<MigrationStatus> {
+    const reply = await this.#qmp().execute("query-migrate");
+    const { ram } = reply;
+    return {
+      status: reply.status ?? "none",
+      totalBytes: ram?.total ?? 0,
+      transferredBytes: ram?.transferred ?? 0,
+      remainingBytes: ram?.remaining ?? 0,
+      dirtyBytesPerSecond: (ram?.["dirty-pages-rate"] ?? 0) * (ram?.["page-size"] ?? 4096),
+      bytesPerSecond: ((ram?.mbps ?? 0) * 1e6) / 8,
+      rounds: ram?.["dirty-sync-count"] ?? 0,
+      qemuDowntimeMs: reply.downtime ?? null,
+      throttlePercent: reply["cpu-throttle-percentage"] ?? 0,
+      error: reply["error-desc"] ?? null,
+    };
+  }
+
+  onEvent(listener: (event: QmpEvent) => void): Disposable {
+    return this.#qmp().onEvent(listener);
+  }
+
+  /** Tells the switches where the VM's addresses are now. */
+  async announce(): Promise<void> {
+    await this.#qmp().execute("announce-self", announcement(""));
+  }
+
+  async #setCapabilities(names: readonly string[]): Promise<void> {
+    const capabilities = names.map((capability) => ({ capability, state: true }));
+    await this.#qmp().execute("migrate-set-capabilities", { capabilities });
+  }
+
+  async #addCredentials(folder: string, endpoint: "client" | "server"): Promise<void> {
+    await this.#removeObject(credentials);
+    await this.#qmp().execute("object-add", {
+      "qom-type": "tls-creds-x509",
+      id: credentials,
+      dir: folder,
+      endpoint,
+      "verify-peer": true,
+    });
+  }
+
+  async #removeObject(id: string): Promise<void> {
+    try {
+      await this.#qmp().execute("object-del", { id });
+    } catch (error) {
+      if (!GodwitError.is(error, "QMP_REFUSED")) throw error; // it was not there
+    }
+  }
+}
+
+/** Six announcements within a second; the first at once. */
+function announcement<P extends "announce-" | "">(
+  prefix: P,
+): Record<`${P}${"initial" | "max" | "rounds" | "step"}`, number> {
+  return {
+    [`${prefix}initial`]: 20,
+    [`${prefix}max`]: 400,
+    [`${prefix}rounds`]: 6,
+    [`${prefix}step`]: 80,
+  } as Record<`${P}${"initial" | "max" | "rounds" | "step"}`, number>;
+}
+
+const bracketed = (address: string): string => (address.includes(":") ? `[${address}]` : address);

@@ -1,0 +1,111 @@
+/** What the installed QEMU can do, asked of QEMU itself; kept for the boot, since asking takes a second. */
+import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { GodwitError, qemuFactsSchema, type QemuFacts } from "@godwit/contract";
+import { QmpSession } from "@godwit/qmp";
+import { readFileOrNull, run, writeFileAtomic } from "@godwit/system";
+import { probeKvm } from "./kvm-probe.ts";
+
+export interface QemuInstallation {
+  binary: string;
+  firmwareFolder?: string;
+}
+
+/**
+ * The facts, from the cache of this boot where they are there.
+ * @throws PROGRAM_MISSING when QEMU is not installed
+ */
+export async function qemuFacts(installation: QemuInstallation, cacheFolder: string): Promise<QemuFacts> {
+  const version = await qemuVersion(installation.binary);
+  const bootId = (await readFile("/proc/sys/kernel/random/boot_id", "utf8")).trim();
+  const key = createHash("sha256")
+    .update([bootId, installation.binary, version].join("\n"))
+    .digest("hex")
+    .slice(0, 16);
+  const cache = join(cacheFolder, `qemu-${key}.json`);
+  const known = await readFileOrNull(cache);
+  if (known !== null) {
+    const parsed = qemuFactsSchema.safeParse(JSON.parse(known));
+    if (parsed.success) return parsed.data;
+  }
+  const facts = await askQemu(installation, version);
+  await mkdir(cacheFolder, { recursive: true });
+  await writeFileAtomic(cache, JSON.stringify(facts));
+  return facts;
+}
+
+async function qemuVersion(binary: string): Promise<string> {
+  const { stdout } = await run(binary, ["--version"], { what: "asking QEMU for its version" });
+  const version = /version (\d+\.\d+\.\d+)/.exec(stdout)?.[1];
+  if (version === undefined) {
+    throw GodwitError.of("PROGRAM_FAILED", { program: binary, what: "telling its version", output: stdout });
+  }
+  return version;
+}
+
+async function askQemu(installation: QemuInstallation, version: string): Promise<QemuFacts> {
+  const { binary, firmwareFolder } = installation;
+  const probe = await probeKvm(binary, firmwareFolder);
+  const accelerator = probe.works ? "kvm" : "tcg";
+  const folder = await mkdtemp(join(tmpdir(), "godwit-qemu-facts-"));
+  const socket = join(folder, "qmp.sock");
+  const child = spawn(
+    binary,
+    [
+      ...(firmwareFolder === undefined ? [] : ["-L", firmwareFolder]),
+      ...["-no-user-config", "-nodefaults", "-display", "none", "-S"],
+      // A real machine type: with `none` QEMU does not tell which CPU features are unavailable.
+      ...["-machine", "q35", "-accel", accelerator, "-m", "16"],
+      ...["-qmp", `unix:${socket},server=on,wait=off`],
+    ],
+    { stdio: "ignore" },
+  );
+  try {
+    const qmp = await connectWhenReady(socket, () => child.exitCode !== null);
+    const machines = await qmp.execute("query-machines");
+    const models = await qmp.execute("query-cpu-definitions");
+    const expansion = await qmp.execute("query-cpu-model-expansion", {
+      type: "full",
+      model: { name: "max" },
+    });
+    qmp.close();
+    return {
+      binary,
+      version,
+      accelerator,
+      acceleratorReason: probe.reason,
+      machines: machines.map(({ name }) => name).sort(),
+      cpuModels: models.map((model) => ({
+        name: model.name,
+        unavailableFeatures: [...new Set(model["unavailable-features"] ?? [])].sort(),
+      })),
+      availableFeatures: Object.entries(expansion.model.props ?? {})
+        .filter(([, on]) => on === true)
+        .map(([name]) => name)
+        .sort(),
+    };
+  } finally {
+    child.kill("SIGKILL");
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** QEMU makes its socket some time after it is started and tells nobody: looking is the only way. */
+export async function connectWhenReady(
+  socket: string,
+  gone: () => boolean | Promise<boolean>,
+  limitMs = 15_000,
+): Promise<QmpSession> {
+  const until = performance.now() + limitMs;
+  for (;;) {
+    try {
+      return await QmpSession.connect(socket);
+    } catch (error) {
+      if ((await gone()) || performance.now() > until) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 4));
+  }
+}

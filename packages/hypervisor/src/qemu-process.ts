@@ -1,0 +1,138 @@
+/**
+ * One running QEMU: its process, its QMP session, and the deeds on it. The process outlives the agent;
+ * a new agent makes this object again from the run folder.
+ */
+import { readFile, rm } from "node:fs/promises";
+import { GodwitError, type VmId } from "@godwit/contract";
+import { QmpSession, type QmpEvent } from "@godwit/qmp";
+import { endProcess, isAlive, type ProcessIdentity } from "@godwit/system";
+import type { LaunchSpec, RunPaths } from "./launch-spec.ts";
+import { MigrationPort } from "./migration-port.ts";
+
+export class QemuProcess {
+  readonly spec: LaunchSpec;
+  readonly paths: RunPaths;
+  readonly identity: ProcessIdentity;
+  readonly startedAt: string;
+  readonly migration: MigrationPort;
+  /** Resolves when the process is gone, with QEMU's last words. */
+  readonly ended: Promise<{ reason: string }>;
+  readonly #end = Promise.withResolvers<{ reason: string }>();
+  readonly #listeners = new Set<(event: QmpEvent) => void>();
+  #session: QmpSession;
+  #released = false;
+
+  constructor(o: {
+    spec: LaunchSpec;
+    paths: RunPaths;
+    identity: ProcessIdentity;
+    startedAt: string;
+    session: QmpSession;
+  }) {
+    this.spec = o.spec;
+    this.paths = o.paths;
+    this.identity = o.identity;
+    this.startedAt = o.startedAt;
+    this.#session = o.session;
+    this.ended = this.#end.promise;
+    this.migration = new MigrationPort(() => this.#session);
+    this.#watch(o.session);
+  }
+
+  get vmId(): VmId {
+    return this.spec.vm.id;
+  }
+
+  get qmp(): QmpSession {
+    return this.#session;
+  }
+
+  /** Hears QEMU's events for the life of the process, also over a new QMP session. */
+  onEvent(listener: (event: QmpEvent) => void): Disposable {
+    this.#listeners.add(listener);
+    return {
+      [Symbol.dispose]: () => {
+        this.#listeners.delete(listener);
+      },
+    };
+  }
+
+  async status(): Promise<{ running: boolean; status: string }> {
+    return await this.#session.execute("query-status");
+  }
+
+  /** Lets the vCPUs run. @throws QMP_REFUSED: they surely do not; QMP_INTERRUPTED: look at the status */
+  async resume(): Promise<void> {
+    await this.#session.execute("cont");
+  }
+
+  async pause(): Promise<void> {
+    await this.#session.execute("stop");
+  }
+
+  /** Presses the power button: the guest shuts itself down if it listens. */
+  async powerDown(): Promise<void> {
+    await this.#session.execute("system_powerdown");
+  }
+
+  /** Ends the process, whatever state it is in, and removes its run folder. Resolves when it is gone. */
+  async end(): Promise<void> {
+    if (this.#session.isRunning)
+      await this.#session.execute("quit", {}, { timeoutMs: 2000 }).catch(() => undefined);
+    // After `quit` it needs a moment to flush; a QEMU that hangs is killed.
+    await endProcess(this.identity, "SIGTERM", 10_000);
+    await this.ended;
+    await this.removeFolder();
+  }
+
+  async removeFolder(): Promise<void> {
+    await rm(this.paths.folder, { recursive: true, force: true });
+  }
+
+  /** Gives the QMP socket back without touching the process: for an agent that stops. */
+  release(): void {
+    this.#released = true;
+    this.#session.close();
+  }
+
+  #watch(session: QmpSession): void {
+    session.onEvent((event) => {
+      for (const listener of [...this.#listeners]) listener(event);
+    });
+    void session.ended.then(async () => {
+      await this.#sessionEnded();
+    });
+  }
+
+  /** A broken session of a live process is made anew; else the process is gone. */
+  async #sessionEnded(): Promise<void> {
+    for (let waitMs = 5; await isAlive(this.identity); waitMs = Math.min(waitMs * 2, 500)) {
+      if (this.#released) return;
+      const session = await QmpSession.connect(this.paths.qmp).catch(() => null);
+      if (session !== null) {
+        this.#session = session;
+        this.#watch(session);
+        return;
+      }
+      // A process that is not our child tells nobody of its end, and a full socket nothing of its mood.
+      await new Promise((resolve) => setTimeout(resolve, waitMs));
+    }
+    this.#end.resolve({ reason: await lastWords(this.paths.log) });
+  }
+}
+
+/** What QEMU said last, without its time stamps. */
+export async function lastWords(logPath: string): Promise<string> {
+  const log = await readFile(logPath, "utf8").catch(() => "");
+  const lines = log
+    .trim()
+    .split("\n")
+    .map((line) => line.replace(/^\S+Z /, "").replace(/^qemu-system-x86_64: /, ""))
+    .filter((line) => line !== "" && !/terminating on signal/.test(line));
+  return lines.slice(-3).join(" / ").slice(0, 500) || "QEMU ended without a word";
+}
+
+/** @throws VM_START_FAILED */
+export function startFailed(spec: LaunchSpec, host: string, reason: string, cause?: unknown): GodwitError {
+  return GodwitError.of("VM_START_FAILED", { vm: spec.vm.name, host, reason }, { cause });
+}

@@ -1,0 +1,91 @@
+/** A VM without an operating system, and the certificates of two hosts, in a folder of the test's own. */
+import { execFileSync } from "node:child_process";
+import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { vmSchema } from "@godwit/contract";
+import { createAuthority, createKeyAndRequest, issueCertificate, type KeyAndCertificate } from "@godwit/pki";
+import { ensureUser, Hypervisor, type LaunchSpec } from "../src/index.ts";
+
+export const user = "godwit-qemu";
+
+export class Fixture implements AsyncDisposable {
+  readonly folder: string;
+  readonly diskPath: string;
+  readonly #authority: KeyAndCertificate;
+
+  private constructor(folder: string, authority: KeyAndCertificate) {
+    this.folder = folder;
+    this.diskPath = join(folder, "disk.qcow2");
+    this.#authority = authority;
+  }
+
+  static async make(): Promise<Fixture> {
+    await ensureUser(user);
+    const folder = await mkdtemp(join(tmpdir(), "godwit-hv-"));
+    await chmod(folder, 0o755);
+    const fixture = new Fixture(folder, await createAuthority("godwit test"));
+    execFileSync("qemu-img", ["create", "-q", "-f", "qcow2", fixture.diskPath, "16M"]);
+    execFileSync("chown", [`${user}:`, fixture.diskPath]);
+    return fixture;
+  }
+
+  async hypervisor(host: string): Promise<Hypervisor> {
+    return await Hypervisor.open({
+      host,
+      binary: "qemu-system-x86_64",
+      user,
+      runFolder: join(this.folder, `run-${host}`),
+      cacheFolder: join(this.folder, "cache"),
+    });
+  }
+
+  /** A folder of QEMU credentials for a host. */
+  async credentials(host: string): Promise<string> {
+    const folder = join(this.folder, `credentials-${host}`);
+    await mkdir(folder, { recursive: true });
+    const { keyPem, requestPem } = await createKeyAndRequest(host);
+    const certificate = await issueCertificate({
+      authority: this.#authority,
+      requestPem,
+      unit: "migration",
+      commonName: host,
+      validDays: 1,
+    });
+    await writeFile(join(folder, "ca-cert.pem"), this.#authority.certificatePem);
+    for (const end of ["client", "server"]) {
+      await writeFile(join(folder, `${end}-cert.pem`), certificate);
+      await writeFile(join(folder, `${end}-key.pem`), keyPem);
+    }
+    execFileSync("chown", ["-R", `${user}:`, folder]);
+    return folder;
+  }
+
+  spec(incoming: boolean): LaunchSpec {
+    const vm = vmSchema.parse({
+      version: 1,
+      id: "6a8f5f0e-8f5d-4b52-9d3a-2b8f4c1f0a11",
+      name: "probe-vm",
+      datastore: "shared",
+      memoryMib: 64,
+      vcpus: 1,
+      cpu: { model: "qemu64-v1" },
+      machine: "pc-q35-7.2",
+      disks: [{ name: "data", path: "probe-vm/data.qcow2", format: "qcow2" }],
+      nics: [],
+    });
+    return {
+      vm,
+      accelerator: "tcg",
+      diskPaths: { data: this.diskPath },
+      kernelPath: null,
+      initrdPath: null,
+      taps: [],
+      incoming,
+    };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}
