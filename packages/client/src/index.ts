@@ -1,1 +1,2 @@
-export {};
+/** A typed client of Godwit's APIs. */
+export { Client, type ClientOptions } from "./client.ts";

@@ -1,1 +1,4 @@
-export {};
+/** The contract's operations over HTTPS: for the server and for agents. */
+export { mount, type Call, type Handler, type Handlers } from "./mount.ts";
+export { authorise, identify, type Actor, type Authority } from "./privileges.ts";
+export { HttpServer, type ListenAddress, type TlsIdentity } from "./server.ts";

@@ -1,0 +1,230 @@
+/**
+ * A typed client of the contract's operations. Three kinds of failure are kept apart: the other side
+ * refused (its problem document), it was never reached (CONNECTION_FAILED), or the answer to something
+ * that may have been done was lost (OUTCOME_UNKNOWN).
+ */
+import {
+  eventSchema,
+  GodwitError,
+  problemSchema,
+  type Answer,
+  type Given,
+  type GodwitEvent,
+  type Operation,
+  type Operations,
+} from "@godwit/contract";
+import { EventSourceParserStream } from "eventsource-parser/stream";
+import { Agent, request, type Dispatcher } from "undici";
+
+export interface ClientOptions {
+  baseUrl: string;
+  tls?: {
+    /** PEM of the authority that signed the other side's certificate. */
+    ca: string;
+    /** Own certificate and key, PEM. */
+    cert?: string;
+    key?: string;
+    /** The name that the other side's certificate must carry; default: the URL's host. */
+    servername?: string;
+  };
+  token?: string;
+  timeoutMs?: number;
+}
+
+interface AnyCall {
+  params?: Record<string, unknown>;
+  query?: Record<string, unknown>;
+  body?: unknown;
+}
+
+/** Errors of a connection that was never made: nothing can have been done. */
+const neverConnected = new Set([
+  "ECONNREFUSED",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "UND_ERR_CONNECT_TIMEOUT",
+  "ERR_TLS_CERT_ALTNAME_INVALID",
+  "DEPTH_ZERO_SELF_SIGNED_CERT",
+  "SELF_SIGNED_CERT_IN_CHAIN",
+  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+  "CERT_HAS_EXPIRED",
+]);
+
+/** A stream without even a heartbeat for this long is dead. */
+const silenceMs = 6000;
+
+export class Client<Ops extends Operations> {
+  readonly baseUrl: string;
+  readonly #operations: Ops;
+  readonly #options: ClientOptions;
+  readonly #agent: Agent;
+
+  constructor(operations: Ops, options: ClientOptions) {
+    this.#operations = operations;
+    this.#options = options;
+    this.baseUrl = options.baseUrl.replace(/\/$/, "");
+    this.#agent = new Agent({
+      connections: 16,
+      keepAliveTimeout: 60_000,
+      connect: { ...options.tls, timeout: 4000, noDelay: true },
+      bodyTimeout: silenceMs,
+    });
+  }
+
+  /**
+   * Calls an operation.
+   * @throws what the other side refused with; CONNECTION_FAILED; OUTCOME_UNKNOWN
+   */
+  async call<K extends keyof Ops & string>(name: K, given: Given<Ops[K]>): Promise<Answer<Ops[K]>> {
+    const operation = this.#operations[name] as Operation;
+    const { statusCode, body } = await this.#send(operation, given as AnyCall, undefined);
+    const text = await body.text().catch((error: unknown) => {
+      throw this.#lost(operation, error);
+    });
+    if (statusCode >= 400) throw this.#refused(statusCode, text);
+    if (operation.answer.body === undefined) return undefined as Answer<Ops[K]>;
+    const parsed = operation.answer.body.safeParse(JSON.parse(text));
+    if (parsed.success) return parsed.data as Answer<Ops[K]>;
+    throw this.#failed(`its answer to ${operation.path} is not what this version expects`);
+  }
+
+  /** Events after `after` (default: from now on) over one connection. Ends by throwing when the connection is lost. */
+  async *events<K extends keyof Ops & string>(
+    name: K,
+    options: { after?: number | undefined; signal: AbortSignal; onOpen?: () => void },
+  ): AsyncGenerator<GodwitEvent> {
+    const operation = this.#operations[name] as Operation;
+    const query = options.after === undefined ? {} : { after: options.after };
+    const { statusCode, body } = await this.#send(operation, { query }, options.signal);
+    if (statusCode >= 400) throw this.#refused(statusCode, await body.text());
+    options.onOpen?.();
+    const stream = ReadableStream.from(body as AsyncIterable<Uint8Array>)
+      .pipeThrough(new TextDecoderStream())
+      .pipeThrough(new EventSourceParserStream());
+    try {
+      for await (const message of stream) yield eventSchema.parse(JSON.parse(message.data));
+    } catch (error) {
+      if (options.signal.aborted) return;
+      throw this.#failed(reasonOf(error), error);
+    }
+    if (!options.signal.aborted) throw this.#failed("it closed the event stream");
+  }
+
+  /** Events for as long as the signal lets: a lost connection is made again and resumes after the last event. */
+  async *follow<K extends keyof Ops & string>(
+    name: K,
+    options: {
+      after?: number | undefined;
+      signal: AbortSignal;
+      /** A connection stands; facts that were read before it may be old. */
+      onOpen?: () => void;
+      onLost?: (error: GodwitError) => void;
+    },
+  ): AsyncGenerator<GodwitEvent> {
+    let { after } = options;
+    let waitMs = 50;
+    while (!options.signal.aborted) {
+      try {
+        const onOpen = () => {
+          waitMs = 50;
+          options.onOpen?.();
+        };
+        for await (const event of this.events(name, { after, signal: options.signal, onOpen })) {
+          after = event.id;
+          yield event;
+        }
+      } catch (error) {
+        if (options.signal.aborted) return;
+        if (!GodwitError.is(error)) throw error;
+        options.onLost?.(error);
+      }
+      // Nobody tells when the other side is back.
+      await pause(waitMs, options.signal);
+      waitMs = Math.min(waitMs * 2, 1000);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#agent.destroy();
+  }
+
+  async #send(
+    operation: Operation,
+    given: AnyCall,
+    signal: AbortSignal | undefined,
+  ): Promise<Dispatcher.ResponseData> {
+    const path = operation.path.replaceAll(/\{(\w+)\}/g, (_, key: string) =>
+      encodeURIComponent(String(given.params?.[key])),
+    );
+    const url = new URL(this.baseUrl + path);
+    for (const [key, value] of Object.entries(given.query ?? {})) {
+      if (value !== undefined) url.searchParams.set(key, String(value));
+    }
+    const { token, timeoutMs } = this.#options;
+    try {
+      return await request(url, {
+        dispatcher: this.#agent,
+        method: operation.method,
+        headers: {
+          ...(given.body === undefined ? {} : { "content-type": "application/json" }),
+          ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+        },
+        body: given.body === undefined ? null : JSON.stringify(given.body),
+        headersTimeout: timeoutMs ?? 30_000,
+        ...(signal === undefined ? {} : { signal }),
+      });
+    } catch (error) {
+      const code = (error as { code?: string }).code ?? "";
+      if (operation.method === "GET" || neverConnected.has(code)) throw this.#failed(reasonOf(error), error);
+      throw this.#lost(operation, error);
+    }
+  }
+
+  #refused(status: number, text: string): GodwitError {
+    try {
+      return GodwitError.fromProblem(problemSchema.parse(JSON.parse(text)));
+    } catch {
+      return this.#failed(`it answered with status ${String(status)}, not as Godwit does`);
+    }
+  }
+
+  #failed(reason: string, cause?: unknown): GodwitError {
+    return GodwitError.of("CONNECTION_FAILED", { url: this.baseUrl, reason }, { cause });
+  }
+
+  #lost(operation: Operation, cause: unknown): GodwitError {
+    const details = { url: this.baseUrl, what: operation.summary.toLowerCase(), reason: reasonOf(cause) };
+    return GodwitError.of("OUTCOME_UNKNOWN", details, { cause });
+  }
+}
+
+const plainReasons: Record<string, string> = {
+  ECONNREFUSED: "nothing listens there",
+  EHOSTUNREACH: "there is no way to that address",
+  ENOTFOUND: "the name is unknown",
+  UND_ERR_CONNECT_TIMEOUT: "it did not answer",
+  UND_ERR_HEADERS_TIMEOUT: "it did not answer in time",
+  UND_ERR_BODY_TIMEOUT: "it fell silent",
+  UND_ERR_SOCKET: "the connection was closed",
+  ECONNRESET: "the connection was closed",
+};
+
+function reasonOf(error: unknown): string {
+  const { code, message } = error as { code?: string; message?: string };
+  return plainReasons[code ?? ""] ?? message ?? String(error);
+}
+
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  const done = () => {
+    resolve(undefined);
+  };
+  const timer = setTimeout(done, ms);
+  signal.addEventListener("abort", done, { once: true });
+  await promise;
+  clearTimeout(timer);
+  signal.removeEventListener("abort", done);
+}

@@ -1,0 +1,65 @@
+/** Who calls, and whether that is enough for an operation. Certificates speak by their subject's OU and CN. */
+import type { IncomingMessage } from "node:http";
+import type { TLSSocket } from "node:tls";
+import { timingSafeEqual } from "node:crypto";
+import { GodwitError, type Privilege } from "@godwit/contract";
+
+export type Actor = { kind: "anonymous" } | { kind: "admin" } | { kind: "host" | "server"; name: string };
+
+/** What an HTTP server knows of its callers. */
+export interface Authority {
+  /** The admin token; null where there is none (agents). */
+  adminToken: string | null;
+  /** Whether a host's certificate still counts. */
+  mayConnect: (host: string) => boolean | Promise<boolean>;
+}
+
+/** @throws UNAUTHENTICATED, CERTIFICATE_INVALID */
+export async function identify(request: IncomingMessage, authority: Authority): Promise<Actor> {
+  const bearer = /^Bearer (\S+)$/.exec(request.headers.authorization ?? "")?.[1];
+  if (bearer !== undefined) {
+    if (authority.adminToken !== null && sameText(bearer, authority.adminToken)) return { kind: "admin" };
+    throw GodwitError.of("UNAUTHENTICATED", { reason: "the admin token is not this server's" });
+  }
+  const socket = request.socket as TLSSocket;
+  const { subject } = socket.getPeerCertificate() as { subject?: { CN?: string; OU?: string } };
+  if (subject === undefined) return { kind: "anonymous" };
+  const name = String(subject.CN);
+  if (!socket.authorized) {
+    const reason = String(socket.authorizationError);
+    throw GodwitError.of("CERTIFICATE_INVALID", { subject: name, reason });
+  }
+  if (subject.OU === "server") return { kind: "server", name };
+  if (subject.OU !== "host") {
+    throw GodwitError.of("CERTIFICATE_INVALID", {
+      subject: name,
+      reason: `its role ${String(subject.OU)} may not call`,
+    });
+  }
+  if (await authority.mayConnect(name)) return { kind: "host", name };
+  throw GodwitError.of("CERTIFICATE_INVALID", { subject: `host ${name}`, reason: "the host was removed" });
+}
+
+const needs: Record<Privilege, string> = {
+  public: "nothing",
+  admin: "the admin token",
+  host: "a host's certificate",
+  peer: "a host's certificate",
+  server: "the server's certificate",
+};
+
+/** @throws UNAUTHENTICATED, FORBIDDEN */
+export function authorise(actor: Actor, privilege: Privilege): void {
+  const wanted = privilege === "peer" ? "host" : privilege;
+  if (wanted === "public" || actor.kind === wanted) return;
+  if (actor.kind === "anonymous") {
+    throw GodwitError.of("UNAUTHENTICATED", { reason: `this operation needs ${needs[privilege]}` });
+  }
+  const who = actor.kind === "admin" ? "The holder of the admin token" : `The ${actor.kind} ${actor.name}`;
+  throw GodwitError.of("FORBIDDEN", { who, needs: needs[privilege] });
+}
+
+function sameText(a: string, b: string): boolean {
+  const [left, right] = [Buffer.from(a), Buffer.from(b)];
+  return left.length === right.length && timingSafeEqual(left, right);
+}

@@ -1,0 +1,84 @@
+/**
+ * What `ip` and `tc` tell about the interfaces of this network namespace, checked by schema.
+ * Only the fields that Godwit reads are declared; unknown ones are let through unseen.
+ */
+import { readFile } from "node:fs/promises";
+import { run } from "@godwit/system";
+import { z } from "zod";
+
+const interfaceSchema = z.object({
+  ifname: z.string(),
+  flags: z.array(z.string()),
+  mtu: z.number().int(),
+  master: z.string().optional(),
+  linkinfo: z
+    .object({
+      info_kind: z.string().optional(),
+      info_data: z.object({ type: z.string().optional(), user: z.string().optional() }).optional(),
+    })
+    .optional(),
+  addr_info: z.array(z.object({ local: z.string().optional() })).default([]),
+});
+export type Interface = z.infer<typeof interfaceSchema>;
+
+const qdiscSchema = z.object({
+  dev: z.string(),
+  kind: z.string(),
+  root: z.boolean().optional(),
+  options: z.object({ rate: z.number().optional() }).optional(),
+});
+
+/** All interfaces with their addresses. */
+export async function listInterfaces(): Promise<Interface[]> {
+  const { stdout } = await run("ip", ["-json", "-details", "address", "show"], {
+    what: "listing the network interfaces",
+  });
+  return z.array(interfaceSchema).parse(JSON.parse(stdout));
+}
+
+/** The interface of this name, or null. */
+export async function findInterface(name: string): Promise<Interface | null> {
+  return (await listInterfaces()).find((found) => found.ifname === name) ?? null;
+}
+
+/** The shaped rate of each interface that has a shaper (tbf or htb) at its root. */
+export async function shapedBitsPerSecond(): Promise<Map<string, number>> {
+  const { stdout } = await run("tc", ["-json", "qdisc", "show"], { what: "listing traffic shapers" });
+  const rates = new Map<string, number>();
+  for (const qdisc of z.array(qdiscSchema).parse(JSON.parse(stdout))) {
+    if (qdisc.root !== true) continue;
+    if (qdisc.kind === "tbf" && qdisc.options?.rate !== undefined)
+      rates.set(qdisc.dev, qdisc.options.rate * 8);
+    if (qdisc.kind === "htb") {
+      // `tc -json class show` prints plain text all the same (iproute2 6.1).
+      const classes = await run("tc", ["class", "show", "dev", qdisc.dev], {
+        what: `reading the shaper of ${qdisc.dev}`,
+      });
+      const ceiling = htbCeiling(classes.stdout);
+      if (ceiling !== null) rates.set(qdisc.dev, ceiling);
+    }
+  }
+  return rates;
+}
+
+const unitBits: Record<string, number> = { bit: 1, Kbit: 1e3, Mbit: 1e6, Gbit: 1e9, Tbit: 1e12 };
+
+/** The most that an htb shaper lets through, from `tc class show`: the highest ceiling of its root classes. */
+export function htbCeiling(classes: string): number | null {
+  const ceilings = [...classes.matchAll(/^class htb \S+ root .*?ceil (\d+(?:\.\d+)?)([KMGT]?bit)\b/gm)].map(
+    ([, number, unit]) => Number(number) * (unitBits[unit ?? ""] ?? Number.NaN),
+  );
+  return ceilings.length === 0 ? null : Math.max(...ceilings);
+}
+
+/** The speed that the interface's driver states; null where it has none to state. */
+export async function driverBitsPerSecond(found: Interface): Promise<number | null> {
+  // Virtual pairs and taps state 10 Gbit/s, which nothing stands behind; so does a bridge for them.
+  if (["veth", "tun", "bridge"].includes(found.linkinfo?.info_kind ?? "")) return null;
+  try {
+    const megabits = Number(await readFile(`/sys/class/net/${found.ifname}/speed`, "utf8"));
+    return megabits > 0 ? megabits * 1e6 : null;
+  } catch {
+    return null; // the kernel answers EINVAL for a link that is down or has no speed
+  }
+}
