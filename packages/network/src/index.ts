@@ -1,4 +1,4 @@
-/** A host's virtual switches, port groups, taps and links. */
+/** Virtual switches as Linux bridges: port groups, taps of VMs, links with their speeds. */
 export { linkFacts, linkOfAddress } from "./links.ts";
 export { portGroupFacts, type PortGroupConfig } from "./port-groups.ts";
-export { createTap, deleteTap, listTaps, tapName, type TapSpec } from "./taps.ts";
+export { createTap, createTaps, deleteTap, deleteTaps, listTaps, tapName, type TapSpec } from "./taps.ts";

@@ -1,0 +1,153 @@
+/** Taps, port groups and links in a scratch network namespace; `ip` is asked what is really there. */
+import { fileURLToPath } from "node:url";
+import type { LinkFacts, PortGroupFacts } from "@godwit/contract";
+import { run } from "@godwit/system";
+import fc from "fast-check";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { htbCeiling } from "../src/iproute.ts";
+import { tapName } from "../src/index.ts";
+
+const namespace = `gwt-net-${String(process.pid)}`;
+const program = fileURLToPath(new URL("in-namespace.ts", import.meta.url));
+
+interface Outcome {
+  value?: unknown;
+  code?: string;
+  tookMs: number;
+}
+
+async function call(name: string, ...args: unknown[]): Promise<Outcome> {
+  const { stdout } = await run(
+    "ip",
+    ["netns", "exec", namespace, process.execPath, program, name, JSON.stringify(args)],
+    { what: `calling ${name}` },
+  );
+  return JSON.parse(stdout) as Outcome;
+}
+const ip = async (...args: string[]) =>
+  await run("ip", ["-n", namespace, ...args], { what: "arranging the namespace" });
+const shown = async (name: string): Promise<unknown> =>
+  (JSON.parse((await ip("-j", "-d", "link", "show", "dev", name)).stdout) as unknown[])[0];
+
+beforeAll(async () => {
+  await run("ip", ["netns", "add", namespace], { what: "making the namespace" });
+  await ip("link", "add", "br-jumbo", "type", "bridge");
+  await ip("link", "set", "br-jumbo", "mtu", "9000", "up");
+  await ip("link", "add", "br-plain", "type", "bridge");
+  await ip("link", "add", "up0", "type", "veth", "peer", "name", "far0");
+  await ip("link", "set", "up0", "master", "br-plain", "up");
+  await ip("link", "set", "far0", "up");
+  await ip("address", "add", "10.9.8.7/24", "dev", "far0");
+});
+afterAll(async () => {
+  await run("ip", ["netns", "del", namespace], { what: "removing the namespace" });
+});
+
+const tap = tapName("0f3a5b7c-9d1e-4000-8000-000000000000", 0);
+
+test("a tap is QEMU's, up, in its bridge and does not shrink it; made twice it is the same one", async () => {
+  const spec = { name: tap, bridge: "br-jumbo", owner: "nobody" };
+  expect(await call("createTap", spec)).toMatchObject({ value: null });
+  const first = await shown(tap);
+  expect(first).toMatchObject({
+    master: "br-jumbo",
+    mtu: 9000,
+    linkinfo: { info_data: { type: "tap", persist: true, user: "nobody" } },
+  });
+  expect(await call("createTap", spec)).toMatchObject({ value: null });
+  expect(await shown(tap)).toMatchObject({ ifindex: (first as { ifindex: number }).ifindex });
+  expect(await call("listTaps")).toMatchObject({ value: [tap] });
+  expect(await call("deleteTap", tap)).toMatchObject({ value: null });
+  expect(await call("deleteTap", tap)).toMatchObject({ value: null });
+  expect(await call("listTaps")).toMatchObject({ value: [] });
+});
+
+test("a bridge that is not there is named, and no tap stays", async () => {
+  expect(await call("createTap", { name: tap, bridge: "br-none", owner: "nobody" })).toMatchObject({
+    code: "NETWORK_BRIDGE_MISSING",
+  });
+  expect(await call("createTap", { name: tap, bridge: "br-none", owner: "nobody", mtu: 1500 })).toMatchObject(
+    {
+      code: "PROGRAM_FAILED",
+    },
+  );
+  expect(await call("listTaps")).toMatchObject({ value: [] });
+});
+
+test("another's interface of the same name is left alone", async () => {
+  await ip("link", "add", tap, "type", "bridge");
+  const spec = { name: tap, bridge: "br-plain", owner: "nobody" };
+  expect(await call("createTap", spec)).toMatchObject({ code: "NETWORK_INTERFACE_TAKEN" });
+  expect(await call("deleteTap", tap)).toMatchObject({ code: "NETWORK_INTERFACE_TAKEN" });
+  expect(await shown(tap)).toMatchObject({ linkinfo: { info_kind: "bridge" } });
+  await ip("link", "del", tap);
+  await ip("tuntap", "add", "dev", tap, "mode", "tap", "user", "daemon");
+  expect(await call("createTap", spec)).toMatchObject({ code: "NETWORK_INTERFACE_TAKEN" });
+  await ip("link", "del", tap);
+});
+
+test("port groups tell whether their uplink carries, and leave out bridges that do not exist", async () => {
+  const configs = [
+    { name: "office", bridge: "br-plain", uplink: "up0" },
+    { name: "inner", bridge: "br-jumbo", uplink: null },
+    { name: "wrong", bridge: "br-jumbo", uplink: "up0" },
+    { name: "gone", bridge: "br-gone", uplink: "up0" },
+  ];
+  const before = (await call("portGroupFacts", configs)).value as PortGroupFacts[];
+  expect(before.map(({ name, uplinkUp, mtu }) => [name, uplinkUp, mtu])).toEqual([
+    ["office", true, 1500],
+    ["inner", false, 9000],
+    ["wrong", false, 9000],
+  ]);
+  await ip("link", "set", "far0", "down");
+  const after = (await call("portGroupFacts", configs)).value as PortGroupFacts[];
+  expect(after[0]).toMatchObject({ name: "office", uplinkUp: false });
+  await ip("link", "set", "far0", "up");
+});
+
+test("a link's speed is its shaper's; without one a virtual link claims none", async () => {
+  const speed = async () => ((await call("linkOfAddress", "10.9.8.7")).value as LinkFacts).bitsPerSecond;
+  const tc = async (...args: string[]) =>
+    await run("ip", ["netns", "exec", namespace, "tc", ...args], { what: "shaping" });
+  expect(await speed()).toBe(null);
+  await tc("qdisc", "add", "dev", "far0", "root", "tbf", "rate", "1gbit", "burst", "256k", "latency", "50ms");
+  expect(await speed()).toBe(1e9);
+  await tc("qdisc", "replace", "dev", "far0", "root", "handle", "1:", "htb", "default", "1");
+  await tc(
+    "class",
+    "add",
+    "dev",
+    "far0",
+    "parent",
+    "1:",
+    "classid",
+    "1:1",
+    "htb",
+    "rate",
+    "200mbit",
+    "ceil",
+    "800mbit",
+  );
+  expect(await speed()).toBe(8e8);
+  expect((await call("linkOfAddress", "10.9.8.6")).value).toBe(null);
+  const links = (await call("linkFacts")).value as LinkFacts[];
+  expect(links.map(({ name }) => name).sort()).toEqual(["br-jumbo", "br-plain", "far0", "up0"]);
+});
+
+test("a tap's name fits the kernel's 15 characters and tells VMs and NICs apart", () => {
+  fc.assert(
+    fc.property(fc.uuid(), fc.uuid(), fc.nat(7), fc.nat(7), (a, b, i, j) => {
+      expect(tapName(a, i)).toMatch(/^gw[0-9a-f]{10}\d$/);
+      expect(tapName(a, i) === tapName(b, j)).toBe(a.slice(0, 11) === b.slice(0, 11) && i === j);
+    }),
+  );
+});
+
+test("the ceiling of an htb shaper is that of its widest root class", () => {
+  expect(htbCeiling("")).toBe(null);
+  expect(
+    htbCeiling(
+      "class htb 1:10 parent 1:1 prio 0 rate 400Mbit ceil 9Gbit burst 1600b\nclass htb 1:1 root rate 500Mbit ceil 800Mbit burst 1500b\nclass htb 1:2 root prio 0 rate 1500Kbit ceil 2.5Gbit burst 1b\n",
+    ),
+  ).toBe(2.5e9);
+});
