@@ -1,0 +1,69 @@
+/** The agent's configuration: a YAML file, checked whole; a mistake is told with its place. */
+import { readFile } from "node:fs/promises";
+import { isIP } from "node:net";
+import { GodwitError, nameSchema } from "@godwit/contract";
+import { parseDocument } from "yaml";
+import { z } from "zod";
+
+const absolutePath = z.string().regex(/^\//, "must be an absolute path");
+const address = z.string().refine((text) => isIP(text) !== 0, "must be an IP address");
+const interfaceName = z.string().regex(/^[A-Za-z0-9._-]{1,15}$/, "must be a network interface name");
+
+export const agentConfigSchema = z.strictObject({
+  name: nameSchema,
+  listen: z.strictObject({ address, port: z.int().min(1).max(65535).default(8444) }),
+  server: z.strictObject({ url: z.url() }),
+  stateFolder: absolutePath.default("/var/lib/godwit/agent"),
+  runFolder: absolutePath.default("/run/godwit"),
+  /** Where QEMU's memory streams go; without it no VM can move to or from this host. */
+  migration: z.strictObject({ address }).optional(),
+  portGroups: z
+    .array(
+      z.strictObject({
+        name: nameSchema,
+        bridge: interfaceName,
+        uplink: interfaceName.nullable().default(null),
+      }),
+    )
+    .default([]),
+  datastores: z
+    .array(z.strictObject({ name: nameSchema, path: absolutePath, shared: z.boolean().default(true) }))
+    .default([]),
+  qemu: z
+    .strictObject({
+      binary: z.string().default("qemu-system-x86_64"),
+      /** An unprivileged user that all QEMU processes run as; `setup` creates it. */
+      user: z.string().default("godwit-qemu"),
+      /** Folder of QEMU's firmware files, where it is not the binary's own. */
+      firmwareFolder: absolutePath.optional(),
+    })
+    .prefault({}),
+});
+export type AgentConfig = z.infer<typeof agentConfigSchema>;
+
+/** @throws FILE_UNREADABLE, CONFIG_INVALID with every problem and its line */
+export async function readAgentConfig(path: string): Promise<AgentConfig> {
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch (error) {
+    const reason = (error as NodeJS.ErrnoException).code ?? "unknown";
+    throw GodwitError.of("FILE_UNREADABLE", { path, reason }, { cause: error });
+  }
+  const document = parseDocument(text);
+  if (document.errors.length > 0) {
+    throw GodwitError.of("CONFIG_INVALID", { path, problems: document.errors.map((error) => error.message) });
+  }
+  const parsed = agentConfigSchema.safeParse(document.toJS());
+  if (parsed.success) return parsed.data;
+  const problems = parsed.error.issues.map(
+    (issue) => `${issue.path.join(".") || "the file"}: ${issue.message}`,
+  );
+  throw GodwitError.of("CONFIG_INVALID", { path, problems });
+}
+
+/** Where the agent keeps its certificates, as `host join` wrote them. */
+export const pkiFolder = (config: Pick<AgentConfig, "stateFolder">): string => `${config.stateFolder}/pki`;
+/** QEMU's credentials for migration streams, readable by its user. */
+export const migrationCredentialsFolder = (config: Pick<AgentConfig, "stateFolder">): string =>
+  `${pkiFolder(config)}/migration`;

@@ -1,0 +1,54 @@
+/**
+ * The agent's event log: the last events in memory, with ids that grow even across restarts, for
+ * streams that resume. A reader that was away too long learns the rest from the facts.
+ */
+import type { GodwitEvent } from "@godwit/contract";
+
+const capacity = 2000;
+
+export class EventLog {
+  readonly #events: GodwitEvent[] = [];
+  readonly #wakers = new Set<() => void>();
+  // Ids of a later process are larger than all of an earlier one's: a million events a second would be needed to break it.
+  #nextId = Date.now() * 1000;
+
+  append(type: string, subject: GodwitEvent["subject"], data: Record<string, unknown>): void {
+    this.#events.push({ id: this.#nextId++, at: new Date().toISOString(), type, subject, data });
+    if (this.#events.length > capacity) this.#events.shift();
+    for (const wake of this.#wakers) wake();
+  }
+
+  /** The id of the newest event. */
+  get lastId(): number {
+    return this.#nextId - 1;
+  }
+
+  /** Events after `afterId` (default: from now on), for as long as the signal lets. */
+  async *after(afterId: number | undefined, signal: AbortSignal): AsyncGenerator<GodwitEvent> {
+    let last = afterId ?? this.lastId;
+    while (!signal.aborted) {
+      const fresh = this.#events.filter(({ id }) => id > last);
+      for (const event of fresh) {
+        last = event.id;
+        yield event;
+      }
+      if (fresh.length === 0) await this.#changed(signal);
+    }
+  }
+
+  async #changed(signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return;
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    const wake = () => {
+      resolve(undefined);
+    };
+    this.#wakers.add(wake);
+    signal.addEventListener("abort", wake, { once: true });
+    try {
+      await promise;
+    } finally {
+      this.#wakers.delete(wake);
+      signal.removeEventListener("abort", wake);
+    }
+  }
+}

@@ -1,0 +1,116 @@
+/**
+ * A move's journal on this host: one line an entry, each with a checksum, on disk before the step that
+ * it speaks of is taken. A torn or damaged tail is cut off: what was not written whole did not happen.
+ */
+import { mkdir, open, readdir, readFile, rm, truncate, type FileHandle } from "node:fs/promises";
+import { join } from "node:path";
+import { crc32 } from "node:zlib";
+import { GodwitError, type MoveId } from "@godwit/contract";
+import { syncFolder } from "@godwit/system";
+
+export type Role = "source" | "destination";
+
+/** The journal's own version; entries of another version are not guessed at. */
+const version = 1;
+
+export interface JournalContent<Entry> {
+  moveId: MoveId;
+  role: Role;
+  entries: Entry[];
+}
+
+export class Journal<Entry> {
+  readonly path: string;
+  readonly #file: FileHandle;
+  #broken = false;
+
+  private constructor(path: string, file: FileHandle) {
+    this.path = path;
+    this.#file = file;
+  }
+
+  /** Opens or makes a move's journal for appending. */
+  static async open<Entry>(folder: string, moveId: MoveId, role: Role): Promise<Journal<Entry>> {
+    await mkdir(folder, { recursive: true });
+    const path = join(folder, fileName(moveId, role));
+    const file = await open(path, "a", 0o600);
+    await syncFolder(folder);
+    return new Journal<Entry>(path, file);
+  }
+
+  /**
+   * Durable when it returns.
+   * @throws SPACE_SHORT or the system's error; the entry does not count then
+   */
+  async append(entry: Entry): Promise<void> {
+    const { size } = await this.#file.stat();
+    if (this.#broken) throw new Error(`the journal ${this.path} could not be mended after a failed write`);
+    try {
+      await this.#file.appendFile(encodeLine(entry));
+      await this.#file.datasync();
+    } catch (error) {
+      // Half a line must not swallow the next entry.
+      await truncate(this.path, size).catch(() => {
+        this.#broken = true;
+      });
+      if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error;
+      const details = { path: this.path, neededBytes: 4096, freeBytes: 0 };
+      throw GodwitError.of("SPACE_SHORT", details, { cause: error });
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#file.close();
+  }
+
+  /** The move is over and told to everyone who asks: its journal is no longer needed. */
+  async remove(): Promise<void> {
+    await this.close();
+    await rm(this.path, { force: true });
+  }
+}
+
+/** All journals of a folder; a file that is not one is passed over. Cuts torn tails off. */
+export async function readJournals<Entry>(folder: string): Promise<JournalContent<Entry>[]> {
+  const names = await readdir(folder).catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw error;
+  });
+  const journals: JournalContent<Entry>[] = [];
+  for (const name of names.sort()) {
+    const match = /^([0-9a-f-]{36})\.(source|destination)\.journal$/.exec(name);
+    if (match === null) continue;
+    const path = join(folder, name);
+    const { entries, soundBytes, totalBytes } = decodeLines<Entry>(await readFile(path));
+    if (soundBytes < totalBytes) await truncate(path, soundBytes);
+    if (entries.length === 0) await rm(path, { force: true });
+    else journals.push({ moveId: match[1] as MoveId, role: match[2] as Role, entries });
+  }
+  return journals;
+}
+
+export function encodeLine(entry: unknown): string {
+  const body = JSON.stringify(entry);
+  return `${String(version)} ${crc32(body).toString(16).padStart(8, "0")} ${body}\n`;
+}
+
+/** The entries up to the first line that is torn, damaged or of another version. */
+export function decodeLines<Entry>(bytes: Buffer): {
+  entries: Entry[];
+  soundBytes: number;
+  totalBytes: number;
+} {
+  const entries: Entry[] = [];
+  let soundBytes = 0;
+  for (;;) {
+    const end = bytes.indexOf(0x0a, soundBytes);
+    if (end === -1) break;
+    const match = /^(\d+) ([0-9a-f]{8}) (.*)$/s.exec(bytes.subarray(soundBytes, end).toString("utf8"));
+    if (match?.[1] !== String(version) || crc32(match[3] ?? "") !== parseInt(match[2] ?? "", 16)) break;
+    entries.push(JSON.parse(match[3] ?? "") as Entry);
+    soundBytes = end + 1;
+  }
+  return { entries, soundBytes, totalBytes: bytes.length };
+}
+
+const fileName = (moveId: MoveId, role: Role): string => `${moveId}.${role}.journal`;

@@ -1,0 +1,61 @@
+# Sourced by ./godwit and the scripts beside this: Node 24 and the npm dependencies of this checkout.
+# Node comes from the machine where it is new enough, else from the npm registry into .tools/.
+# Says on standard error what it does, and nothing when there is nothing to do.
+
+godwit_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+godwit_is_node24() {
+  [ -x "$1" ] && [ "$("$1" -p 'Number(process.versions.node.split(".")[0]) >= 24' 2>/dev/null)" = true ]
+}
+
+# Several programs may start at once on a fresh checkout: one installs, the others wait for it.
+godwit_bootstrap() {
+  local machine node lock_hash
+  case $(uname -m) in
+    x86_64) machine=x64 ;;
+    aarch64) machine=arm64 ;;
+    *) echo "godwit: Node 24 is not offered for this machine ($(uname -m)); install it yourself" >&2; return 1 ;;
+  esac
+  node=$(command -v node || true)
+  if ! godwit_is_node24 "$node"; then
+    node=$godwit_root/.tools/node_modules/node-linux-$machine/bin/node
+    godwit_is_node24 "$node" || godwit_locked godwit_install_node "$machine" "$node" || return 1
+  fi
+  export PATH=$(dirname "$node"):$godwit_root/node_modules/.bin:$PATH
+  lock_hash=$(sha256sum <"$godwit_root/package-lock.json" | cut -c1-64)
+  godwit_has_dependencies "$lock_hash" || godwit_locked godwit_install_dependencies "$lock_hash" || return 1
+}
+
+godwit_locked() {
+  mkdir -p "$godwit_root/.tools"
+  (
+    flock 9
+    "$@" 9>&-
+  ) 9>"$godwit_root/.tools/lock"
+}
+
+godwit_need_npm() {
+  command -v npm >/dev/null && return 0
+  echo "godwit: installing npm (Debian package)" >&2
+  [ "$(id -u)" = 0 ] || { echo "godwit: npm is missing; install it (apt-get install npm) or run this with sudo" >&2; return 1; }
+  (apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends npm) >&2 9>&-
+}
+
+godwit_install_node() {
+  godwit_is_node24 "$2" && return 0
+  godwit_need_npm || return 1
+  echo "godwit: installing Node 24 (npm package node-linux-$1)" >&2
+  npm install --prefix "$godwit_root/.tools" --no-save --no-audit --no-fund --loglevel=error "node-linux-$1@24" >&2
+}
+
+godwit_has_dependencies() {
+  [ "$(cat "$godwit_root/node_modules/.godwit-lock" 2>/dev/null)" = "$1" ]
+}
+
+godwit_install_dependencies() {
+  godwit_has_dependencies "$1" && return 0
+  godwit_need_npm || return 1
+  echo "godwit: installing the npm dependencies (npm ci)" >&2
+  (cd "$godwit_root" && npm ci --no-audit --no-fund --loglevel=error >&2) || return 1
+  printf %s "$1" >"$godwit_root/node_modules/.godwit-lock"
+}
