@@ -14,6 +14,7 @@ import {
   type Operations,
 } from "@godwit/contract";
 import { EventSourceParserStream } from "eventsource-parser/stream";
+import { checkServerIdentity, type ConnectionOptions } from "node:tls";
 import { Agent, request, type Dispatcher } from "undici";
 
 export interface ClientOptions {
@@ -26,6 +27,8 @@ export interface ClientOptions {
     key?: string;
     /** The name that the other side's certificate must carry; default: the URL's host. */
     servername?: string;
+    /** The organisational unit (role in the cluster) that it must carry too. */
+    unit?: string;
   };
   token?: string;
   timeoutMs?: number;
@@ -69,7 +72,7 @@ export class Client<Ops extends Operations> {
     this.#agent = new Agent({
       connections: 16,
       keepAliveTimeout: 60_000,
-      connect: { ...options.tls, timeout: 4000, noDelay: true },
+      connect: { ...tlsOptions(options.tls), timeout: 4000, noDelay: true },
       bodyTimeout: silenceMs,
     });
   }
@@ -78,9 +81,13 @@ export class Client<Ops extends Operations> {
    * Calls an operation.
    * @throws what the other side refused with; CONNECTION_FAILED; OUTCOME_UNKNOWN
    */
-  async call<K extends keyof Ops & string>(name: K, given: Given<Ops[K]>): Promise<Answer<Ops[K]>> {
+  async call<K extends keyof Ops & string>(
+    name: K,
+    given: Given<Ops[K]>,
+    options: { timeoutMs?: number } = {},
+  ): Promise<Answer<Ops[K]>> {
     const operation = this.#operations[name] as Operation;
-    const { statusCode, body } = await this.#send(operation, given as AnyCall, undefined);
+    const { statusCode, body } = await this.#send(operation, given as AnyCall, options);
     const text = await body.text().catch((error: unknown) => {
       throw this.#lost(operation, error);
     });
@@ -98,7 +105,7 @@ export class Client<Ops extends Operations> {
   ): AsyncGenerator<GodwitEvent> {
     const operation = this.#operations[name] as Operation;
     const query = options.after === undefined ? {} : { after: options.after };
-    const { statusCode, body } = await this.#send(operation, { query }, options.signal);
+    const { statusCode, body } = await this.#send(operation, { query }, { signal: options.signal });
     if (statusCode >= 400) throw this.#refused(statusCode, await body.text());
     options.onOpen?.();
     const stream = ReadableStream.from(body as AsyncIterable<Uint8Array>)
@@ -154,7 +161,7 @@ export class Client<Ops extends Operations> {
   async #send(
     operation: Operation,
     given: AnyCall,
-    signal: AbortSignal | undefined,
+    { signal, timeoutMs = this.#options.timeoutMs ?? 30_000 }: { signal?: AbortSignal; timeoutMs?: number },
   ): Promise<Dispatcher.ResponseData> {
     const path = operation.path.replaceAll(/\{(\w+)\}/g, (_, key: string) =>
       encodeURIComponent(String(given.params?.[key])),
@@ -163,7 +170,7 @@ export class Client<Ops extends Operations> {
     for (const [key, value] of Object.entries(given.query ?? {})) {
       if (value !== undefined) url.searchParams.set(key, String(value));
     }
-    const { token, timeoutMs } = this.#options;
+    const { token } = this.#options;
     try {
       return await request(url, {
         dispatcher: this.#agent,
@@ -173,7 +180,7 @@ export class Client<Ops extends Operations> {
           ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
         },
         body: given.body === undefined ? null : JSON.stringify(given.body),
-        headersTimeout: timeoutMs ?? 30_000,
+        headersTimeout: timeoutMs,
         ...(signal === undefined ? {} : { signal }),
       });
     } catch (error) {
@@ -199,6 +206,20 @@ export class Client<Ops extends Operations> {
     const details = { url: this.baseUrl, what: operation.summary.toLowerCase(), reason: reasonOf(cause) };
     return GodwitError.of("OUTCOME_UNKNOWN", details, { cause });
   }
+}
+
+function tlsOptions(tls: ClientOptions["tls"]): ConnectionOptions {
+  if (tls === undefined) return {};
+  const { unit, ...options } = tls;
+  if (unit === undefined) return options;
+  return {
+    ...options,
+    checkServerIdentity: (host, certificate) => {
+      const found = String(certificate.subject.OU);
+      if (found !== unit) return new Error(`its certificate is for the role ${found}, not ${unit}`);
+      return checkServerIdentity(host, certificate);
+    },
+  };
 }
 
 const plainReasons: Record<string, string> = {

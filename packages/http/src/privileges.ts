@@ -10,8 +10,8 @@ export type Actor = { kind: "anonymous" } | { kind: "admin" } | { kind: "host" |
 export interface Authority {
   /** The admin token; null where there is none (agents). */
   adminToken: string | null;
-  /** Whether a host's certificate still counts. */
-  mayConnect: (host: string) => boolean | Promise<boolean>;
+  /** Whether a host's certificate still counts. `fingerprint`: SHA-256, 64 hexadecimal digits. */
+  mayConnect: (host: string, fingerprint: string) => boolean | Promise<boolean>;
 }
 
 /** @throws UNAUTHENTICATED, CERTIFICATE_INVALID */
@@ -22,7 +22,10 @@ export async function identify(request: IncomingMessage, authority: Authority): 
     throw GodwitError.of("UNAUTHENTICATED", { reason: "the admin token is not this server's" });
   }
   const socket = request.socket as TLSSocket;
-  const { subject } = socket.getPeerCertificate() as { subject?: { CN?: string; OU?: string } };
+  const { subject, fingerprint256 = "" } = socket.getPeerCertificate() as {
+    subject?: { CN?: string; OU?: string };
+    fingerprint256?: string;
+  };
   if (subject === undefined) return { kind: "anonymous" };
   const name = String(subject.CN);
   if (!socket.authorized) {
@@ -36,7 +39,8 @@ export async function identify(request: IncomingMessage, authority: Authority): 
       reason: `its role ${String(subject.OU)} may not call`,
     });
   }
-  if (await authority.mayConnect(name)) return { kind: "host", name };
+  const fingerprint = fingerprint256.replaceAll(":", "").toLowerCase();
+  if (await authority.mayConnect(name, fingerprint)) return { kind: "host", name };
   throw GodwitError.of("CERTIFICATE_INVALID", { subject: `host ${name}`, reason: "the host was removed" });
 }
 

@@ -15,6 +15,7 @@ import {
   isAlive,
   readFileOrNull,
   run,
+  userIds,
   writeFileAtomic,
   type ProcessIdentity,
 } from "@godwit/system";
@@ -23,7 +24,7 @@ import { commandLine } from "./command-line.ts";
 import { launchSpecSchema, runPaths, type LaunchSpec, type RunPaths } from "./launch-spec.ts";
 import { connectWhenReady, qemuFacts } from "./qemu-facts.ts";
 import { lastWords, QemuProcess, startFailed } from "./qemu-process.ts";
-import { asUser, userIds } from "./user.ts";
+import { asUser } from "./user.ts";
 
 export interface HypervisorOptions {
   host: string;

@@ -4,4 +4,3 @@ export { Hypervisor, type GoneProcess, type HypervisorOptions } from "./hypervis
 export { runPaths, type LaunchSpec, type RunPaths } from "./launch-spec.ts";
 export type { MigrationPort, MigrationStatus } from "./migration-port.ts";
 export { QemuProcess } from "./qemu-process.ts";
-export { ensureUser, userIds } from "./user.ts";

@@ -5,7 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { vmSchema } from "@godwit/contract";
 import { createAuthority, createKeyAndRequest, issueCertificate, type KeyAndCertificate } from "@godwit/pki";
-import { ensureUser, Hypervisor, type LaunchSpec } from "../src/index.ts";
+import { ensureUser } from "@godwit/system";
+import { Hypervisor, type LaunchSpec } from "../src/index.ts";
 
 export const user = "godwit-qemu";
 

@@ -1,1 +1,8 @@
-export {};
+/** The server's memory: PostgreSQL, its schema, and what is kept there. */
+export { emit, type NewEvent } from "./events.ts";
+export type { HostRow } from "./hosts.ts";
+export type { LeaseQuestion, StoredLease } from "./leases.ts";
+export { PrivatePostgres } from "./private-postgres.ts";
+export { Store } from "./store.ts";
+export type { NewTask, TaskChange } from "./tasks.ts";
+export type { Place } from "./vms.ts";

@@ -3,3 +3,4 @@ export { readFileOrNull, syncFolder, writeFileAtomic } from "./files.ts";
 export { endProcess, identifyProcess, isAlive, signalProcess, type ProcessIdentity } from "./process.ts";
 export { run, type RunOptions, type RunResult } from "./run.ts";
 export { UndoStack } from "./undo.ts";
+export { ensureUser, userIds, type UserIds } from "./users.ts";

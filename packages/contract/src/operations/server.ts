@@ -86,8 +86,10 @@ export const serverOperations = {
     method: "DELETE",
     path: "/api/v1/hosts/{host}",
     privilege: "admin",
-    summary: "Remove a host that has no VMs; its certificate is no longer accepted",
+    summary:
+      "Remove a host; its certificate is no longer accepted. With force: it is powered off for good, its VMs may start elsewhere",
     params: hostParams,
+    query: z.strictObject({ force: z.stringbool().default(false) }),
     answer: { status: 204 },
     errors: ["HOST_UNKNOWN", "HOST_BUSY"],
   },

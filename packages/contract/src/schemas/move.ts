@@ -20,7 +20,8 @@ export type MovePhase = z.infer<typeof movePhaseSchema>;
 
 export const defaultMaxOutageMs = 50;
 export const maxOutageSchema = z.int().min(1).max(60_000);
-export const strategySchema = z.enum(["auto", "precopy", "postcopy"]);
+/** `auto` is pre-copy for as long as there is no other. */
+export const strategySchema = z.enum(["auto", "precopy"]);
 
 /** What the server asks of the source agent. */
 export const moveOrderSchema = z.object({

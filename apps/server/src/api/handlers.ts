@@ -1,0 +1,20 @@
+/** All operations of `/api/v1`. */
+import type { serverOperations } from "@godwit/contract";
+import type { Handlers } from "@godwit/http";
+import type { Services } from "../services.ts";
+import { version } from "../version.ts";
+import { hostHandlers } from "./hosts.ts";
+import { leaseHandlers } from "./leases.ts";
+import { taskHandlers } from "./tasks.ts";
+import { vmHandlers } from "./vms.ts";
+
+export function handlers(services: Services): Handlers<typeof serverOperations> {
+  return {
+    version: () => ({ name: "godwit", version }),
+    events: ({ query, signal }) => services.store.events.after(query.after, signal),
+    ...hostHandlers(services),
+    ...vmHandlers(services),
+    ...taskHandlers(services),
+    ...leaseHandlers(services),
+  };
+}

@@ -1,0 +1,39 @@
+/** Leases, for the host that calls: it can take, convert and release only its own. */
+import { GodwitError, type Lease, type serverOperations } from "@godwit/contract";
+import type { Actor, Handlers } from "@godwit/http";
+import type { StoredLease } from "@godwit/store";
+import type { Services } from "../services.ts";
+
+type LeaseOperations = Pick<
+  typeof serverOperations,
+  "leaseShow" | "leaseListOwn" | "leaseAcquire" | "leaseConvert" | "leaseRelease"
+>;
+
+export function leaseHandlers({ store, hosts }: Services): Handlers<LeaseOperations> {
+  const withFreshness = (lease: StoredLease): Lease => ({
+    ...lease,
+    holders: lease.holders.map((holder) => ({ ...holder, fresh: hosts.isUp(holder.host) })),
+  });
+
+  return {
+    leaseShow: async ({ params }) => withFreshness(await store.leases.show(params.vmId)),
+    leaseListOwn: async ({ actor }) => ({
+      leases: (await store.leases.ofHost(hostOf(actor))).map(withFreshness),
+    }),
+    leaseAcquire: async ({ params, body, actor }) =>
+      withFreshness(
+        await store.leases.acquire({ vmId: params.vmId, vm: body.vm, host: hostOf(actor) }, body.mode),
+      ),
+    leaseConvert: async ({ params, body, actor }) =>
+      withFreshness(
+        await store.leases.convert({ vmId: params.vmId, vm: body.vm, host: hostOf(actor) }, body.mode),
+      ),
+    leaseRelease: async ({ params, body, actor }) =>
+      withFreshness(await store.leases.release({ vmId: params.vmId, vm: body.vm, host: hostOf(actor) })),
+  };
+}
+
+function hostOf(actor: Actor): string {
+  if (actor.kind === "host") return actor.name;
+  throw GodwitError.of("FORBIDDEN", { who: `The ${actor.kind}`, needs: "a host's certificate" });
+}

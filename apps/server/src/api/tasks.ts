@@ -1,0 +1,14 @@
+/** Tasks: listing, showing, cancelling. */
+import type { serverOperations } from "@godwit/contract";
+import type { Handlers } from "@godwit/http";
+import type { Services } from "../services.ts";
+
+type TaskOperations = Pick<typeof serverOperations, "taskList" | "taskShow" | "taskCancel">;
+
+export function taskHandlers({ store, tasks }: Services): Handlers<TaskOperations> {
+  return {
+    taskList: async ({ query }) => ({ tasks: await store.tasks.list(query) }),
+    taskShow: async ({ params }) => await store.tasks.show(params.task),
+    taskCancel: async ({ params }) => await tasks.cancel(params.task),
+  };
+}

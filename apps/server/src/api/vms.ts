@@ -1,0 +1,164 @@
+/** VMs: creating, registering, power, checking, moving. Long work becomes a task after everything that can be refused was. */
+import { randomUUID } from "node:crypto";
+import {
+  GodwitError,
+  type MoveOrder,
+  type serverOperations,
+  type TaskId,
+  type VmId,
+  type VmView,
+} from "@godwit/contract";
+import type { Handlers } from "@godwit/http";
+import { mayMove } from "@godwit/requirements";
+import { checkVm } from "../moves/check-vm.ts";
+import { chooseHost } from "../moves/choose-host.ts";
+import type { Services } from "../services.ts";
+
+type VmOperations = Pick<
+  typeof serverOperations,
+  | "vmCreate"
+  | "vmRegister"
+  | "vmList"
+  | "vmShow"
+  | "vmStart"
+  | "vmStop"
+  | "vmDelete"
+  | "vmCheck"
+  | "vmMigrate"
+>;
+
+const mebi = 1024 * 1024;
+
+export function vmHandlers(services: Services): Handlers<VmOperations> {
+  const { store, hosts, tasks } = services;
+  const subjectOf = (vm: { id: string; name: string }) => ({ kind: "vm" as const, id: vm.id, name: vm.name });
+
+  return {
+    vmCreate: async ({ body }) => {
+      const { description } = body;
+      const { name } = description;
+      if ((await store.vms.list()).some((vm) => vm.name === name))
+        throw GodwitError.of("VM_EXISTS", { vm: name });
+      const host = await chooseHost(services, description, body.host);
+      const id = randomUUID() as VmId;
+      return await tasks.begin({
+        kind: "vm.create",
+        subject: subjectOf({ id, name }),
+        request: { id, description, host },
+        actor: "admin",
+        cancellable: false,
+      });
+    },
+
+    vmRegister: async ({ body }) => {
+      const { datastore, name } = body;
+      const host = await chooseHost(services, { datastore, nics: [] }, body.host);
+      const link = hosts.of(host);
+      const vm = await link.agent.call("vmRead", { params: { datastore, name } }).catch((error: unknown) => {
+        throw link.unreachable(error);
+      });
+      // Where it runs is not in its folder: a host that runs it says so.
+      const running = (await store.hosts.list()).find((row) => row.facts?.vms.some(({ id }) => id === vm.id));
+      await store.vms.enter(vm, { host: running?.name ?? host, state: "stopped" });
+      hosts.of(running?.name ?? host).refresh();
+      return await store.vms.show(vm.id);
+    },
+
+    vmList: async () => ({ vms: await store.vms.list() }),
+    vmShow: async ({ params }) => await store.vms.show(params.vm),
+
+    vmStart: async ({ params, body }) => {
+      const vm = await store.vms.show(params.vm);
+      if (isUp(vm)) throw GodwitError.of("VM_RUNNING", { vm: vm.name, host: vm.host });
+      const host = body.host ?? vm.host;
+      await reachable(services, host);
+      if (host !== vm.host) {
+        const { findings } = await checkVm(services, vm, host);
+        if (!mayMove(findings)) throw refused(vm, host, findings);
+      }
+      return await tasks.begin({
+        kind: "vm.start",
+        subject: subjectOf(vm),
+        request: { vm: vm.config, host },
+        actor: "admin",
+        cancellable: false,
+      });
+    },
+
+    vmStop: async ({ params, body }) => {
+      const vm = await store.vms.show(params.vm);
+      if (!isUp(vm)) throw GodwitError.of("VM_NOT_RUNNING", { vm: vm.name, state: vm.state });
+      await reachable(services, vm.host);
+      return await tasks.begin({
+        kind: "vm.stop",
+        subject: subjectOf(vm),
+        request: { vmId: vm.id, host: vm.host, graceSeconds: body.graceSeconds },
+        actor: "admin",
+        cancellable: false,
+      });
+    },
+
+    vmDelete: async ({ params }) => {
+      const vm = await store.vms.show(params.vm);
+      if (isUp(vm)) throw GodwitError.of("VM_RUNNING", { vm: vm.name, host: vm.host });
+      await reachable(services, vm.host);
+      return await tasks.begin({
+        kind: "vm.delete",
+        subject: subjectOf(vm),
+        request: { vmId: vm.id, name: vm.name, datastore: vm.config.datastore, host: vm.host },
+        actor: "admin",
+        cancellable: false,
+      });
+    },
+
+    vmCheck: async ({ params, body }) => {
+      const vm = await store.vms.show(params.vm);
+      const to = (await store.hosts.show(body.to)).name;
+      const { findings } = await checkVm(services, vm, to);
+      return { vm: vm.name, from: vm.host, to, mayMove: mayMove(findings), findings };
+    },
+
+    vmMigrate: async ({ params, body }) => {
+      const vm = await store.vms.show(params.vm);
+      const { name: to } = await store.hosts.show(body.to);
+      if (vm.host === to) throw GodwitError.of("VM_ALREADY_THERE", { vm: vm.name, host: to });
+      const { findings, live } = await checkVm(services, vm, to);
+      if (!mayMove(findings)) throw refused(vm, to, findings);
+      const common = { subject: subjectOf(vm), actor: "admin" };
+      if (!live) {
+        const request = { vmId: vm.id, to };
+        return await tasks.begin({ ...common, kind: "vm.relocate", request, cancellable: false });
+      }
+      const id = randomUUID() as TaskId;
+      const order: MoveOrder = {
+        id: id as string as MoveOrder["id"],
+        vm: vm.config,
+        from: vm.host,
+        to: { host: to, agentUrl: hosts.of(to).url },
+        maxOutageMs: body.maxOutageMs,
+        strategy: "precopy",
+        bandwidthBytesPerSecond: body.bandwidthMbps === undefined ? null : (body.bandwidthMbps * mebi) / 8,
+      };
+      return await tasks.begin({ ...common, id, kind: "vm.migrate", request: { order }, cancellable: true });
+    },
+  };
+}
+
+const isUp = (vm: VmView): boolean => vm.state !== "stopped" && vm.state !== "lost";
+
+function refused(vm: VmView, to: string, findings: Parameters<typeof mayMove>[0]): GodwitError {
+  const errors = findings.filter(({ severity }) => severity === "error");
+  const details = { vm: vm.name, from: vm.host, to, count: errors.length };
+  return GodwitError.of("MOVE_REFUSED", details, { findings: [...findings] });
+}
+
+/** @throws HOST_UNKNOWN, HOST_UNREACHABLE before a task is entered for a host that is down */
+async function reachable({ store, hosts }: Services, name: string): Promise<void> {
+  const host = await store.hosts.show(name);
+  if (hosts.isUp(name)) return;
+  throw GodwitError.of("HOST_UNREACHABLE", {
+    host: name,
+    url: host.agentUrl,
+    reason: host.unreachableReason ?? "its agent is not connected",
+  });
+}

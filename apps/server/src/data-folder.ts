@@ -1,0 +1,97 @@
+/**
+ * The server's data folder: the cluster's authority, the server's own certificate, the admin token, the
+ * private database. Made once by `initServer`; used by one running server at a time.
+ */
+import { randomBytes } from "node:crypto";
+import { mkdir, readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { GodwitError } from "@godwit/contract";
+import { createAuthority, createKeyAndRequest, issueCertificate, type KeyAndCertificate } from "@godwit/pki";
+import { identifyProcess, isAlive, readFileOrNull, writeFileAtomic } from "@godwit/system";
+
+/** The name in the server's certificate; callers expect it whatever address they call. */
+export const serverName = "godwit-server";
+const certificateDays = 3650;
+
+export interface DataFolder {
+  path: string;
+  authority: KeyAndCertificate;
+  server: KeyAndCertificate;
+  adminToken: string;
+}
+
+export interface DataPaths {
+  caCertificate: string;
+  adminToken: string;
+  database: string;
+  databaseSocket: string;
+}
+
+export const dataPaths = (path: string): DataPaths => ({
+  caCertificate: join(path, "pki/ca-cert.pem"),
+  adminToken: join(path, "admin-token"),
+  database: join(path, "database"),
+  databaseSocket: join(path, "database-socket"),
+});
+
+/**
+ * Makes the authority, the server's certificate and the admin token.
+ * @throws SERVER_ALREADY_INITIALISED; nothing is changed then
+ */
+export async function initServer(path: string): Promise<DataPaths> {
+  const paths = dataPaths(path);
+  if ((await readFileOrNull(paths.adminToken)) !== null) {
+    throw GodwitError.of("SERVER_ALREADY_INITIALISED", { path });
+  }
+  // The database's user must be able to pass through to its own folder.
+  await mkdir(join(path, "pki"), { recursive: true, mode: 0o755 });
+  const authority = await createAuthority("Godwit cluster authority");
+  const { keyPem, requestPem } = await createKeyAndRequest(serverName);
+  const certificate = await issueCertificate({
+    authority,
+    requestPem,
+    unit: "server",
+    commonName: serverName,
+    dnsNames: ["localhost"],
+    validDays: certificateDays,
+  });
+  await writeFileAtomic(join(path, "pki/ca-key.pem"), authority.keyPem, 0o600);
+  await writeFileAtomic(paths.caCertificate, authority.certificatePem);
+  await writeFileAtomic(join(path, "pki/server-key.pem"), keyPem, 0o600);
+  await writeFileAtomic(join(path, "pki/server-cert.pem"), certificate);
+  // Written last: a folder with a token is complete.
+  await writeFileAtomic(paths.adminToken, `${randomBytes(32).toString("base64url")}\n`, 0o600);
+  return paths;
+}
+
+/** @throws SERVER_NOT_INITIALISED */
+export async function openDataFolder(path: string): Promise<DataFolder> {
+  const token = await readFileOrNull(dataPaths(path).adminToken);
+  if (token === null) throw GodwitError.of("SERVER_NOT_INITIALISED", { path });
+  const read = async (name: string) => await readFile(join(path, "pki", name), "utf8");
+  return {
+    path,
+    authority: { certificatePem: await read("ca-cert.pem"), keyPem: await read("ca-key.pem") },
+    server: { certificatePem: await read("server-cert.pem"), keyPem: await read("server-key.pem") },
+    adminToken: token.trim(),
+  };
+}
+
+/** @throws SERVER_ALREADY_RUNNING */
+export async function lockDataFolder(path: string): Promise<AsyncDisposable> {
+  const file = join(path, "server.pid");
+  const text = await readFileOrNull(file);
+  if (text !== null) {
+    const [pid = 0, startTicks = 0] = text.trim().split(" ").map(Number);
+    if (pid !== process.pid && (await isAlive({ pid, startTicks }))) {
+      throw GodwitError.of("SERVER_ALREADY_RUNNING", { path, pid });
+    }
+  }
+  const own = await identifyProcess(process.pid);
+  await writeFileAtomic(file, `${String(process.pid)} ${String(own?.startTicks)}\n`);
+  return {
+    [Symbol.asyncDispose]: async () => {
+      await rm(file, { force: true });
+    },
+  };
+}

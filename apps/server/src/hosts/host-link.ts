@@ -1,0 +1,207 @@
+/**
+ * The server's line to one agent: calls, the agent's events, and the facts that follow from them. A line
+ * is up while the agent's event stream flows; a host whose line is down for a while counts as lost.
+ */
+import { EventEmitter, once } from "node:events";
+import { Client } from "@godwit/client";
+import {
+  agentOperations,
+  GodwitError,
+  moveRecordSchema,
+  type HostFacts,
+  type MoveId,
+  type MoveRecord,
+} from "@godwit/contract";
+import type { HostRow, Store } from "@godwit/store";
+import type { Logger } from "pino";
+
+/** A line that is down for less than this was a restart, not a loss. */
+const lossMs = 2000;
+/** Memory and space change without an event. */
+const refreshEveryMs = 15_000;
+
+export interface LinkIdentity {
+  caPem: string;
+  certificatePem: string;
+  keyPem: string;
+}
+
+export class HostLink {
+  readonly name: string;
+  readonly url: string;
+  readonly agent: Client<typeof agentOperations>;
+  readonly #store: Store;
+  readonly #log: Logger;
+  readonly #stopped = new AbortController();
+  readonly #signals = new EventEmitter<{ move: [MoveRecord]; up: []; down: [] }>();
+  #up = false;
+  #lossTimer: NodeJS.Timeout | undefined;
+  #refreshTimer: NodeJS.Timeout | undefined;
+  #refreshing: Promise<void> | null = null;
+  #refreshAgain = false;
+
+  constructor(host: Pick<HostRow, "name" | "agentUrl">, identity: LinkIdentity, store: Store, log: Logger) {
+    this.name = host.name;
+    this.url = host.agentUrl;
+    this.#store = store;
+    this.#log = log.child({ host: host.name });
+    this.#signals.setMaxListeners(0);
+    this.agent = new Client(agentOperations, {
+      baseUrl: host.agentUrl,
+      tls: {
+        ca: identity.caPem,
+        cert: identity.certificatePem,
+        key: identity.keyPem,
+        servername: host.name,
+        unit: "host",
+      },
+    });
+  }
+
+  /** Whether the agent's events flow now. */
+  get isUp(): boolean {
+    return this.#up;
+  }
+
+  start(): void {
+    this.#armLoss("it did not answer since the server was started");
+    void this.#follow();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped.abort();
+    clearTimeout(this.#lossTimer);
+    clearTimeout(this.#refreshTimer);
+    await this.agent.close();
+  }
+
+  /** The facts, measured now. @throws HOST_UNREACHABLE */
+  async freshFacts(): Promise<HostFacts> {
+    try {
+      return await this.agent.call("facts", {}, { timeoutMs: 8000 });
+    } catch (error) {
+      throw this.unreachable(error);
+    }
+  }
+
+  /** Hears every change of a move of this host until disposed. */
+  onMove(id: MoveId, heard: (record: MoveRecord) => void): Disposable {
+    const listener = (record: MoveRecord) => {
+      if (record.id === id) heard(record);
+    };
+    this.#signals.on("move", listener);
+    return {
+      [Symbol.dispose]: () => {
+        this.#signals.off("move", listener);
+      },
+    };
+  }
+
+  /** Resolves when the line comes up (again), or after `limitMs`. */
+  async comesUp(limitMs: number): Promise<void> {
+    const limit = AbortSignal.any([AbortSignal.timeout(limitMs), this.#stopped.signal]);
+    await once(this.#signals, "up", { signal: limit }).catch(() => undefined);
+  }
+
+  onUp(heard: () => void): Disposable {
+    this.#signals.on("up", heard);
+    return {
+      [Symbol.dispose]: () => {
+        this.#signals.off("up", heard);
+      },
+    };
+  }
+
+  /** An error of a call as one about this host. */
+  unreachable(error: unknown): unknown {
+    if (!GodwitError.is(error, "CONNECTION_FAILED")) return error;
+    const reason = String(error.problem.details.reason);
+    return GodwitError.of("HOST_UNREACHABLE", { host: this.name, url: this.url, reason }, { cause: error });
+  }
+
+  /** Has the facts taken in soon; several wishes at once are one. */
+  refresh(): void {
+    if (this.#refreshing !== null) {
+      this.#refreshAgain = true;
+      return;
+    }
+    clearTimeout(this.#refreshTimer);
+    this.#refreshing = this.#takeFacts().finally(() => {
+      this.#refreshing = null;
+      if (this.#stopped.signal.aborted) return;
+      if (this.#refreshAgain) {
+        this.#refreshAgain = false;
+        this.refresh();
+        return;
+      }
+      this.#refreshTimer = setTimeout(() => {
+        this.refresh();
+      }, refreshEveryMs);
+    });
+  }
+
+  async #follow(): Promise<void> {
+    const { signal } = this.#stopped;
+    const stream = this.agent.follow("events", {
+      signal,
+      onOpen: () => {
+        this.#up = true;
+        clearTimeout(this.#lossTimer);
+        this.refresh();
+        this.#signals.emit("up");
+      },
+      onLost: (error) => {
+        if (this.#up) this.#signals.emit("down");
+        this.#up = false;
+        this.#armLoss(String(error.problem.details.reason));
+      },
+    });
+    for await (const event of stream) {
+      if (event.type === "move.changed") {
+        this.#signals.emit("move", moveRecordSchema.parse(event.data.move));
+      } else if (event.type === "vm.stateChanged") {
+        this.refresh();
+      }
+    }
+  }
+
+  #armLoss(reason: string): void {
+    clearTimeout(this.#lossTimer);
+    this.#lossTimer = setTimeout(() => {
+      this.#log.warn({ reason }, "host lost");
+      this.#store.hosts.lost(this.name, reason).catch((error: unknown) => {
+        this.#log.warn({ err: error }, "the loss could not be written down");
+        if (!this.#up && !this.#stopped.signal.aborted) this.#armLoss(reason);
+      });
+    }, lossMs);
+  }
+
+  async #takeFacts(): Promise<void> {
+    const askedAt = new Date();
+    try {
+      const facts = await this.freshFacts();
+      await this.#store.hosts.saw(this.name, facts);
+      await this.#placeVms(facts, askedAt);
+    } catch (error) {
+      if (!this.#stopped.signal.aborted) this.#log.info({ err: error }, "facts not taken in");
+    }
+  }
+
+  /** What runs here is here; what is said to be here and has no process is stopped. */
+  async #placeVms(facts: HostFacts, askedAt: Date): Promise<void> {
+    const here = new Map(facts.vms.map((runtime) => [runtime.id, runtime]));
+    for (const vm of await this.#store.vms.list()) {
+      const runtime = here.get(vm.id);
+      if (runtime !== undefined && runtime.state !== "incoming") {
+        await this.#store.vms.report(vm.id, { host: this.name, state: runtime.state }, askedAt);
+      } else if (
+        runtime === undefined &&
+        vm.host === this.name &&
+        vm.state !== "stopped" &&
+        vm.state !== "lost"
+      ) {
+        await this.#store.vms.report(vm.id, { host: this.name, state: "lost" }, askedAt);
+      }
+    }
+  }
+}

@@ -1,0 +1,58 @@
+/** The lines to all agents, one for each host that has joined. */
+import { GodwitError } from "@godwit/contract";
+import type { HostRow, Store } from "@godwit/store";
+import type { Logger } from "pino";
+import { HostLink, type LinkIdentity } from "./host-link.ts";
+
+export class HostLinks {
+  readonly #links = new Map<string, HostLink>();
+  readonly #fingerprints = new Map<string, string>();
+  readonly #identity: LinkIdentity;
+  readonly #store: Store;
+  readonly #log: Logger;
+
+  constructor(identity: LinkIdentity, store: Store, log: Logger) {
+    this.#identity = identity;
+    this.#store = store;
+    this.#log = log;
+  }
+
+  async start(): Promise<void> {
+    for (const host of await this.#store.hosts.list()) this.add(host);
+  }
+
+  add(host: Pick<HostRow, "name" | "agentUrl" | "certificateFingerprint">): void {
+    const link = new HostLink(host, this.#identity, this.#store, this.#log);
+    this.#links.set(host.name, link);
+    this.#fingerprints.set(host.name, host.certificateFingerprint);
+    link.start();
+  }
+
+  async remove(name: string): Promise<void> {
+    const link = this.#links.get(name);
+    this.#links.delete(name);
+    this.#fingerprints.delete(name);
+    await link?.stop();
+  }
+
+  /** @throws HOST_UNKNOWN */
+  of(name: string): HostLink {
+    const link = this.#links.get(name);
+    if (link === undefined)
+      throw GodwitError.of("HOST_UNKNOWN", { host: name, known: [...this.#links.keys()].sort() });
+    return link;
+  }
+
+  isUp(name: string): boolean {
+    return this.#links.get(name)?.isUp ?? false;
+  }
+
+  /** Whether this is the certificate that the host joined with last. */
+  mayConnect(name: string, fingerprint: string): boolean {
+    return this.#fingerprints.get(name) === fingerprint;
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([...this.#links.values()].map((link) => link.stop()));
+  }
+}

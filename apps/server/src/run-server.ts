@@ -1,0 +1,102 @@
+/**
+ * A running server: database, lines to the agents, tasks, API. It starts in that order and stops in the
+ * opposite one; killed at any point, the next one goes on from what is written.
+ */
+import { serverOperations } from "@godwit/contract";
+import { HttpServer, mount, type ListenAddress } from "@godwit/http";
+import { PrivatePostgres, Store } from "@godwit/store";
+import { ensureUser } from "@godwit/system";
+import type { Logger } from "pino";
+import { handlers } from "./api/handlers.ts";
+import { dataPaths, lockDataFolder, openDataFolder } from "./data-folder.ts";
+import { HostLinks } from "./hosts/host-links.ts";
+import { TaskRunner } from "./tasks/task-runner.ts";
+
+/** The user that the private PostgreSQL runs as. */
+export const databaseUser = "godwit-db";
+const trimEveryMs = 600_000;
+
+export interface ServerOptions {
+  dataFolder: string;
+  listen: readonly ListenAddress[];
+  /** The operator's PostgreSQL; without it the server runs one of its own. */
+  databaseUrl?: string | undefined;
+  log: Logger;
+}
+
+/**
+ * Runs until the signal; resolves when everything is closed.
+ * @throws SERVER_NOT_INITIALISED, SERVER_ALREADY_RUNNING, DATABASE_UNAVAILABLE, DATABASE_NEWER, PORT_IN_USE, PROGRAM_MISSING
+ */
+export async function runServer(
+  options: ServerOptions,
+  signal: AbortSignal,
+  onReady: () => void,
+): Promise<void> {
+  const { dataFolder, log } = options;
+  const data = await openDataFolder(dataFolder);
+  await using stack = new AsyncDisposableStack();
+  stack.use(await lockDataFolder(dataFolder));
+
+  const connection = await openDatabase(options, stack);
+  const store = await Store.open(connection);
+  stack.defer(() => store.close());
+
+  const { authority, server } = data;
+  const identity = {
+    caPem: authority.certificatePem,
+    certificatePem: server.certificatePem,
+    keyPem: server.keyPem,
+  };
+  const hosts = new HostLinks(identity, store, log);
+  stack.defer(() => hosts.stop());
+  const tasks = new TaskRunner(store, hosts, log);
+  stack.defer(() => tasks.stop());
+
+  const http = new HttpServer({ tls: identity, log });
+  stack.defer(() => http.close());
+  mount(http.app, serverOperations, handlers({ store, hosts, tasks, data }), {
+    adminToken: data.adminToken,
+    mayConnect: (host, fingerprint) => hosts.mayConnect(host, fingerprint),
+  });
+  await http.listen(options.listen);
+  await hosts.start();
+  await tasks.resume();
+
+  const trimming = setInterval(() => {
+    store.events.trim().catch((error: unknown) => {
+      log.warn({ err: error }, "old events not trimmed");
+    });
+  }, trimEveryMs);
+  stack.defer(() => {
+    clearInterval(trimming);
+  });
+  log.info({ listen: options.listen }, "server ready");
+  onReady();
+  await aborted(signal);
+  log.info("server stops");
+}
+
+async function openDatabase(
+  { dataFolder, databaseUrl, log }: ServerOptions,
+  stack: AsyncDisposableStack,
+): Promise<Parameters<typeof Store.open>[0]> {
+  if (databaseUrl !== undefined) return { connectionString: databaseUrl };
+  await ensureUser(databaseUser);
+  const paths = dataPaths(dataFolder);
+  const postgres = await PrivatePostgres.start(
+    { folder: paths.database, socketFolder: paths.databaseSocket, user: databaseUser },
+    (reason) => {
+      log.warn(reason);
+    },
+  );
+  stack.defer(() => postgres.stop());
+  return postgres.connection;
+}
+
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise((resolve) => {
+    signal.addEventListener("abort", resolve, { once: true });
+  });
+}

@@ -1,0 +1,12 @@
+/** What the handlers of the API work with. */
+import type { Store } from "@godwit/store";
+import type { DataFolder } from "./data-folder.ts";
+import type { HostLinks } from "./hosts/host-links.ts";
+import type { TaskRunner } from "./tasks/task-runner.ts";
+
+export interface Services {
+  store: Store;
+  hosts: HostLinks;
+  tasks: TaskRunner;
+  data: DataFolder;
+}

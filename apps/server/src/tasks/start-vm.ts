@@ -1,0 +1,17 @@
+/** Task: a VM is powered on at a host. */
+import { nameSchema, vmSchema } from "@godwit/contract";
+import { z } from "zod";
+import type { TaskContext, TaskEnd } from "./task-context.ts";
+
+export const startVmRequest = z.object({ vm: vmSchema, host: nameSchema });
+
+export async function startVm(context: TaskContext): Promise<TaskEnd> {
+  const { vm, host } = startVmRequest.parse(context.request);
+  await context.step(`start the VM on ${host}`, async () => {
+    const runtime = await context.ask(host, (link) =>
+      link.agent.call("vmStart", { params: { vmId: vm.id }, body: { vm } }),
+    );
+    await context.persist(() => context.store.vms.place(vm.id, { host, state: runtime.state }));
+  });
+  return { state: "succeeded" };
+}

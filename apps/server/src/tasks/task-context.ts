@@ -1,0 +1,121 @@
+/** What a task's deed works with: its own row, the hosts, and patience with a database or host that is away. */
+import { GodwitError, type Problem, type Task, type TaskId, type TaskStep } from "@godwit/contract";
+import type { Store, TaskChange } from "@godwit/store";
+import type { Logger } from "pino";
+import type { HostLink } from "../hosts/host-link.ts";
+import type { HostLinks } from "../hosts/host-links.ts";
+
+const retryMs = 500;
+
+/** How a task ends. */
+export type TaskEnd =
+  { state: "succeeded" } | { state: "failed"; problem: Problem } | { state: "cancelled"; problem: Problem };
+
+export class TaskContext {
+  readonly id: TaskId;
+  readonly request: Record<string, unknown>;
+  readonly store: Store;
+  readonly hosts: HostLinks;
+  readonly log: Logger;
+  /** Aborted when the server stops: the task is then left for the next one to take up. */
+  readonly stopped: AbortSignal;
+
+  constructor(o: {
+    id: TaskId;
+    request: Record<string, unknown>;
+    store: Store;
+    hosts: HostLinks;
+    log: Logger;
+    stopped: AbortSignal;
+  }) {
+    this.id = o.id;
+    this.request = o.request;
+    this.store = o.store;
+    this.hosts = o.hosts;
+    this.log = o.log;
+    this.stopped = o.stopped;
+  }
+
+  async change(change: (task: Task) => TaskChange): Promise<Task> {
+    return await this.persist(() => this.store.tasks.change(this.id, change));
+  }
+
+  /** Repeats a deed on the database for as long as it does not answer. */
+  async persist<T>(deed: () => Promise<T>): Promise<T> {
+    for (;;) {
+      this.stopped.throwIfAborted();
+      try {
+        return await deed();
+      } catch (error) {
+        if (!GodwitError.is(error, "DATABASE_UNAVAILABLE")) throw error;
+        this.log.warn({ err: error }, "the task waits for the database");
+      }
+      await sleep(retryMs);
+    }
+  }
+
+  /** One step of the task: entered when it begins, closed when it ends. */
+  async step<T>(name: string, deed: () => Promise<T>): Promise<T> {
+    await this.change((task) => ({ state: "running", steps: begun(task.steps, name) }));
+    try {
+      const result = await deed();
+      await this.change((task) => ({ steps: closed(task.steps, "done") }));
+      return result;
+    } catch (error) {
+      if (!this.stopped.aborted) await this.change((task) => ({ steps: closed(task.steps, "failed") }));
+      throw error;
+    }
+  }
+
+  /**
+   * Asks an agent something that may be asked again. A host that was never reached is an error; once an
+   * answer was lost, only asking again tells what was done, for however long that takes.
+   * @throws HOST_UNREACHABLE when it was surely not done; what the agent refuses with
+   */
+  async ask<T>(host: string, question: (link: HostLink) => Promise<T>): Promise<T> {
+    const link = this.hosts.of(host);
+    for (let unsure = false; ; unsure = true) {
+      this.stopped.throwIfAborted();
+      try {
+        const answer = await question(link);
+        if (unsure) await this.change(() => ({ waitingFor: null }));
+        return answer;
+      } catch (error) {
+        const lost = GodwitError.is(error, "OUTCOME_UNKNOWN");
+        if (!lost && !(unsure && GodwitError.is(error, "CONNECTION_FAILED"))) throw link.unreachable(error);
+        await this.waitFor(link);
+      }
+    }
+  }
+
+  /** Says what is waited for, and waits until the host answers or some time has passed. */
+  async waitFor(link: HostLink): Promise<void> {
+    const waitingFor = `host ${link.name} does not answer; what happens there is not known until it does`;
+    await this.change((task) => (task.waitingFor === waitingFor ? {} : { waitingFor }));
+    await Promise.race([link.comesUp(2000), aborted(this.stopped)]);
+  }
+}
+
+function begun(steps: readonly TaskStep[], name: string): TaskStep[] {
+  const startedAt = new Date().toISOString();
+  return [
+    ...steps.filter((step) => step.name !== name),
+    { name, state: "running", startedAt, endedAt: null, detail: null },
+  ];
+}
+
+function closed(steps: readonly TaskStep[], state: TaskStep["state"]): TaskStep[] {
+  const endedAt = new Date().toISOString();
+  return steps.map((step) => (step.state === "running" ? { ...step, state, endedAt } : step));
+}
+
+const sleep = async (ms: number): Promise<void> => {
+  await new Promise((resolve) => setTimeout(resolve, ms));
+};
+
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise((resolve) => {
+    signal.addEventListener("abort", resolve, { once: true });
+  });
+}

@@ -1,0 +1,132 @@
+/**
+ * The server's events: rows with growing ids, written in the transaction that makes them true. Whoever
+ * reads in order of id misses none: writers take turns, so ids become visible in their order.
+ */
+import type { GodwitEvent } from "@godwit/contract";
+import { sql, type Insertable } from "kysely";
+import type { Database, Writes } from "./database.ts";
+import type { Schema } from "./schema.ts";
+
+const channel = "godwit_events";
+/** Older events are dropped; a reader that was away for longer reads the objects themselves. */
+const kept = 20_000;
+const batch = 500;
+
+export interface NewEvent {
+  type: string;
+  subject: GodwitEvent["subject"];
+  data: Record<string, unknown>;
+}
+
+/** Writes an event in the caller's transaction. Call it last: from here to commit other writers wait. */
+export async function emit(tx: Writes, { type, subject, data }: NewEvent): Promise<void> {
+  await sql`lock table events in share row exclusive mode`.execute(tx);
+  const row: Insertable<Schema["events"]> = {
+    type,
+    subject_kind: subject.kind,
+    subject_id: subject.id,
+    data: JSON.stringify(data),
+  };
+  await tx.insertInto("events").values(row).execute();
+  await sql`select pg_notify(${channel}, '')`.execute(tx);
+}
+
+export class Events {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  async lastId(): Promise<number> {
+    const row = await this.#database.read((db) =>
+      db
+        .selectFrom("events")
+        .select(({ fn }) => fn.max("id").as("id"))
+        .executeTakeFirst(),
+    );
+    return Number(row?.id ?? 0);
+  }
+
+  /** Events after `afterId` (default: from now on), for as long as the signal lets. */
+  async *after(afterId: number | undefined, signal: AbortSignal): AsyncGenerator<GodwitEvent> {
+    let last = afterId ?? (await this.lastId());
+    const bell = new Bell();
+    const listener = await this.#database.listen(channel, () => {
+      bell.ring();
+    });
+    const stop = () => {
+      bell.ring();
+    };
+    signal.addEventListener("abort", stop, { once: true });
+    let lost = false;
+    void listener.ended.then(() => {
+      lost = true;
+      bell.ring();
+    });
+    try {
+      while (!signal.aborted && !lost) {
+        const events = await this.#read(last);
+        for (const event of events) {
+          last = event.id;
+          yield event;
+        }
+        if (events.length === 0) await bell.heard();
+      }
+    } finally {
+      signal.removeEventListener("abort", stop);
+      listener.close();
+    }
+  }
+
+  async append(event: NewEvent): Promise<void> {
+    await this.#database.write((tx) => emit(tx, event));
+  }
+
+  async trim(): Promise<void> {
+    await this.#database.write(async (tx) => {
+      await sql`delete from events where id <= (select max(id) from events) - ${kept}`.execute(tx);
+    });
+  }
+
+  async #read(after: number): Promise<GodwitEvent[]> {
+    const rows = await this.#database.read((db) =>
+      db
+        .selectFrom("events")
+        .selectAll()
+        .where("id", ">", String(after))
+        .orderBy("id")
+        .limit(batch)
+        .execute(),
+    );
+    return rows.map((row) => ({
+      id: Number(row.id),
+      at: row.at.toISOString(),
+      type: row.type,
+      subject: { kind: row.subject_kind as GodwitEvent["subject"]["kind"], id: row.subject_id },
+      data: row.data,
+    }));
+  }
+}
+
+/** Rings are not lost: one that comes before anyone listens is heard at once. */
+class Bell {
+  #rung = false;
+  #wake: () => void = () => undefined;
+
+  ring(): void {
+    this.#rung = true;
+    this.#wake();
+  }
+
+  async heard(): Promise<void> {
+    if (!this.#rung) {
+      const { promise, resolve } = Promise.withResolvers<undefined>();
+      this.#wake = () => {
+        resolve(undefined);
+      };
+      await promise;
+    }
+    this.#rung = false;
+  }
+}

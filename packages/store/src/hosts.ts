@@ -1,0 +1,165 @@
+/** Hosts that have joined, and the tokens they join with. */
+import { createHash, randomBytes } from "node:crypto";
+import { GodwitError, type HostFacts } from "@godwit/contract";
+import { isDuplicate, type Database } from "./database.ts";
+import { emit } from "./events.ts";
+
+export interface HostRow {
+  name: string;
+  agentUrl: string;
+  certificateFingerprint: string;
+  joinedAt: Date;
+  seenAt: Date | null;
+  unreachableReason: string | null;
+  facts: HostFacts | null;
+}
+
+const hash = (secret: string): string => createHash("sha256").update(secret).digest("hex");
+
+export class Hosts {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  /** A new token's secret; only its hash is kept. */
+  async createToken(expiresAt: Date): Promise<string> {
+    const secret = randomBytes(24).toString("base64url");
+    await this.#database.write(async (tx) => {
+      await tx
+        .insertInto("join_tokens")
+        .values({ secret_hash: hash(secret), expires_at: expiresAt })
+        .execute();
+    });
+    return secret;
+  }
+
+  /**
+   * Uses a token up and enters the host, both or neither.
+   * @throws TOKEN_INVALID, HOST_EXISTS
+   */
+  async join(
+    secret: string,
+    host: Pick<HostRow, "name" | "agentUrl" | "certificateFingerprint">,
+  ): Promise<void> {
+    await this.#database.write(async (tx) => {
+      const token = await tx
+        .selectFrom("join_tokens")
+        .selectAll()
+        .where("secret_hash", "=", hash(secret))
+        .forUpdate()
+        .executeTakeFirst();
+      if (token === undefined) throw GodwitError.of("TOKEN_INVALID", { reason: "unknown" });
+      if (token.used_at !== null) throw GodwitError.of("TOKEN_INVALID", { reason: "used" });
+      if (token.expires_at.getTime() < Date.now())
+        throw GodwitError.of("TOKEN_INVALID", { reason: "expired" });
+      await tx
+        .updateTable("join_tokens")
+        .set({ used_at: new Date(), used_by: host.name })
+        .where("secret_hash", "=", token.secret_hash)
+        .execute();
+      try {
+        await tx
+          .insertInto("hosts")
+          .values({
+            name: host.name,
+            agent_url: host.agentUrl,
+            certificate_fingerprint: host.certificateFingerprint,
+          })
+          .execute();
+      } catch (error) {
+        if (isDuplicate(error)) throw GodwitError.of("HOST_EXISTS", { host: host.name }, { cause: error });
+        throw error;
+      }
+      await emit(tx, { type: "host.joined", subject: { kind: "host", id: host.name }, data: {} });
+    });
+  }
+
+  async list(): Promise<HostRow[]> {
+    const rows = await this.#database.read((db) =>
+      db.selectFrom("hosts").selectAll().orderBy("name").execute(),
+    );
+    return rows.map((row) => ({
+      name: row.name,
+      agentUrl: row.agent_url,
+      certificateFingerprint: row.certificate_fingerprint,
+      joinedAt: row.joined_at,
+      seenAt: row.seen_at,
+      unreachableReason: row.unreachable_reason,
+      facts: row.facts,
+    }));
+  }
+
+  /** @throws HOST_UNKNOWN */
+  async show(name: string): Promise<HostRow> {
+    const hosts = await this.list();
+    const found = hosts.find((host) => host.name === name);
+    if (found === undefined) {
+      throw GodwitError.of("HOST_UNKNOWN", { host: name, known: hosts.map((host) => host.name) });
+    }
+    return found;
+  }
+
+  async saw(name: string, facts: HostFacts): Promise<void> {
+    await this.#database.write(async (tx) => {
+      const before = await tx
+        .selectFrom("hosts")
+        .select("unreachable_reason")
+        .where("name", "=", name)
+        .executeTakeFirst();
+      await tx
+        .updateTable("hosts")
+        .set({
+          seen_at: new Date(),
+          unreachable_reason: null,
+          facts: JSON.stringify(facts),
+        })
+        .where("name", "=", name)
+        .execute();
+      if (before?.unreachable_reason != null) {
+        await emit(tx, { type: "host.returned", subject: { kind: "host", id: name }, data: {} });
+      }
+    });
+  }
+
+  async lost(name: string, reason: string): Promise<void> {
+    await this.#database.write(async (tx) => {
+      const { numUpdatedRows } = await tx
+        .updateTable("hosts")
+        .set({ unreachable_reason: reason })
+        .where("name", "=", name)
+        .where("unreachable_reason", "is", null)
+        .executeTakeFirst();
+      if (numUpdatedRows === 0n) return;
+      await emit(tx, { type: "host.lost", subject: { kind: "host", id: name }, data: { reason } });
+    });
+  }
+
+  /**
+   * Removes a host with its leases: its certificate counts no more.
+   * @param force the operator vouches that the host is powered off: VMs that ran there are lost, and may be started elsewhere
+   * @throws HOST_BUSY while it has VMs that are not stopped
+   */
+  async remove(name: string, force: boolean): Promise<void> {
+    await this.#database.write(async (tx) => {
+      const vms = await tx
+        .selectFrom("vms")
+        .select("name")
+        .where("host", "=", name)
+        .where("state", "!=", "stopped")
+        .execute();
+      if (vms.length > 0 && !force)
+        throw GodwitError.of("HOST_BUSY", { host: name, vms: vms.map((vm) => vm.name) });
+      await tx
+        .updateTable("vms")
+        .set({ state: "lost", changed_at: new Date() })
+        .where("host", "=", name)
+        .where("state", "!=", "stopped")
+        .execute();
+      await tx.deleteFrom("lease_holders").where("host", "=", name).execute();
+      await tx.deleteFrom("hosts").where("name", "=", name).execute();
+      await emit(tx, { type: "host.removed", subject: { kind: "host", id: name }, data: {} });
+    });
+  }
+}

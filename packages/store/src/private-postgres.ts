@@ -1,0 +1,203 @@
+/**
+ * A PostgreSQL of Godwit's own, from the distribution's binaries: in the server's data folder, on a unix
+ * socket only, under a user of its own. It outlives a killed server, which finds it again; when it dies
+ * itself it is started anew. Nothing outside its folder is touched.
+ */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmod, chown, mkdir, open, readdir, readFile, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { GodwitError } from "@godwit/contract";
+import {
+  endProcess,
+  identifyProcess,
+  isAlive,
+  readFileOrNull,
+  run,
+  userIds,
+  type ProcessIdentity,
+} from "@godwit/system";
+import type pg from "pg";
+
+const database = "godwit";
+const startLimitMs = 60_000;
+/** Linux's limit for a unix socket's path, with PostgreSQL's file name and the final zero. */
+const socketFolderLimit = 107 - "/.s.PGSQL.5432".length;
+
+export interface PrivatePostgresOptions {
+  /** Of the cluster; made where it is not there. */
+  folder: string;
+  /** Of the socket; short. */
+  socketFolder: string;
+  /** An unprivileged user: PostgreSQL refuses to run as root. */
+  user: string;
+}
+
+export class PrivatePostgres {
+  readonly #options: PrivatePostgresOptions;
+  readonly #binaries: string;
+  #process: ProcessIdentity;
+  #closing = false;
+  #guard: NodeJS.Timeout | undefined;
+
+  private constructor(options: PrivatePostgresOptions, binaries: string, process: ProcessIdentity) {
+    this.#options = options;
+    this.#binaries = binaries;
+    this.#process = process;
+  }
+
+  /**
+   * Makes the cluster where there is none, and starts it where it does not run.
+   * @throws PROGRAM_MISSING, SPACE_SHORT, PROGRAM_FAILED with PostgreSQL's own words
+   */
+  static async start(
+    options: PrivatePostgresOptions,
+    onRestart: (reason: string) => void,
+  ): Promise<PrivatePostgres> {
+    if (options.socketFolder.length > socketFolderLimit) {
+      throw GodwitError.of("USAGE", {
+        what: `The path ${options.socketFolder} is too long for a unix socket.`,
+        hint: "Choose a shorter --data folder.",
+      });
+    }
+    const binaries = await findBinaries();
+    const { uid, gid } = await userIds(options.user);
+    for (const folder of [options.folder, options.socketFolder]) {
+      await mkdir(folder, { recursive: true });
+      await chown(folder, uid, gid);
+      await chmod(folder, 0o700);
+    }
+    if ((await readFileOrNull(join(options.folder, "PG_VERSION"))) === null) {
+      await initialise(options, binaries, uid, gid);
+    }
+    const process = (await running(options.folder)) ?? (await launch(options, binaries, uid, gid));
+    const postgres = new PrivatePostgres(options, binaries, process);
+    postgres.#watch(onRestart);
+    return postgres;
+  }
+
+  get connection(): pg.ClientConfig {
+    return { host: this.#options.socketFolder, user: database, database: "postgres", port: 5432 };
+  }
+
+  /** Of the postmaster. */
+  get pid(): number {
+    return this.#process.pid;
+  }
+
+  /** Ends it in order: transactions that were acknowledged are on disk. */
+  async stop(): Promise<void> {
+    this.#closing = true;
+    clearTimeout(this.#guard);
+    await endProcess(this.#process, "SIGINT", 20_000);
+  }
+
+  /** The process may be none of our children: looking now and then is the only way to learn of its end. */
+  #watch(onRestart: (reason: string) => void): void {
+    this.#guard = setTimeout(() => {
+      void (async () => {
+        if (!this.#closing && !(await isAlive(this.#process))) {
+          onRestart("PostgreSQL had ended; it is started again");
+          const { uid, gid } = await userIds(this.#options.user);
+          this.#process = await launch(this.#options, this.#binaries, uid, gid);
+        }
+      })()
+        .catch((error: unknown) => {
+          onRestart(`PostgreSQL could not be started: ${String(error)}`);
+        })
+        .finally(() => {
+          if (!this.#closing) this.#watch(onRestart);
+        });
+    }, 250);
+  }
+}
+
+/** Debian keeps the server's programs in a folder for each major version, outside PATH. */
+async function findBinaries(): Promise<string> {
+  const root = "/usr/lib/postgresql";
+  const versions = (await readdir(root).catch(() => [] as string[]))
+    .filter((name) => /^\d+$/.test(name))
+    .sort((a, b) => Number(b) - Number(a));
+  for (const version of versions) {
+    const folder = join(root, version, "bin");
+    const found = await stat(join(folder, "postgres")).then(
+      () => true,
+      () => false,
+    );
+    if (found) return folder;
+  }
+  throw GodwitError.of("PROGRAM_MISSING", { program: "postgres", package: "postgresql" });
+}
+
+const asIds = (uid: number, gid: number): string[] => [
+  ...["--reuid", String(uid), "--regid", String(gid), "--clear-groups", "--"],
+];
+
+async function initialise(
+  options: PrivatePostgresOptions,
+  binaries: string,
+  uid: number,
+  gid: number,
+): Promise<void> {
+  // What an initdb that was interrupted left is no cluster: PG_VERSION is its last sign of being one.
+  for (const name of await readdir(options.folder)) await rm(join(options.folder, name), { recursive: true });
+  await run(
+    "setpriv",
+    [
+      ...asIds(uid, gid),
+      join(binaries, "initdb"),
+      ...["--pgdata", options.folder, "--username", database, "--auth", "trust"],
+      ...["--encoding", "UTF8", "--locale", "C.UTF-8", "--data-checksums"],
+    ],
+    { what: `creating the database in ${options.folder}`, timeoutMs: 120_000, cwd: "/" },
+  );
+}
+
+/** The postmaster of a folder, if it runs: the first line of postmaster.pid is its pid, the second its folder. */
+async function running(folder: string): Promise<ProcessIdentity | null> {
+  const lines = (await readFileOrNull(join(folder, "postmaster.pid")))?.split("\n") ?? [];
+  const identity = await identifyProcess(Number(lines[0]));
+  if (identity === null) return null;
+  const command = await readFile(`/proc/${String(identity.pid)}/cmdline`, "utf8").catch(() => "");
+  return command.includes(folder) ? identity : null;
+}
+
+async function launch(
+  options: PrivatePostgresOptions,
+  binaries: string,
+  uid: number,
+  gid: number,
+): Promise<ProcessIdentity> {
+  const logPath = join(options.folder, "postgres.log");
+  const log = await open(logPath, "a", 0o640);
+  try {
+    const child = spawn(
+      "setpriv",
+      [
+        ...asIds(uid, gid),
+        join(binaries, "postgres"),
+        ...["-D", options.folder, "-k", options.socketFolder, "-c", "listen_addresses="],
+        ...["-c", "max_connections=60", "-c", "shared_buffers=64MB", "-c", "log_min_messages=warning"],
+        ...["-c", "unix_socket_permissions=0700"],
+      ],
+      { detached: true, stdio: ["ignore", log.fd, log.fd], cwd: "/" },
+    );
+    await once(child, "spawn");
+    child.unref();
+    const until = performance.now() + startLimitMs;
+    while (child.exitCode === null && performance.now() < until) {
+      // The eighth line of its pid file tells that it is ready; nothing else tells it without a client.
+      const lines = (await readFileOrNull(join(options.folder, "postmaster.pid")))?.split("\n") ?? [];
+      if (lines[0] === String(child.pid) && lines[7]?.trim() === "ready") {
+        const identity = await identifyProcess(Number(lines[0]));
+        if (identity !== null) return identity;
+      }
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    child.kill("SIGKILL");
+  } finally {
+    await log.close();
+  }
+  const words = (await readFile(logPath, "utf8").catch(() => "")).trim().split("\n").slice(-3).join(" / ");
+  throw GodwitError.of("PROGRAM_FAILED", { program: "postgres", what: "starting", output: words });
+}

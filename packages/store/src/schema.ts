@@ -1,0 +1,76 @@
+/** The tables as the queries see them; `migrations/` makes them. */
+import type { HostFacts, Task, TaskKind, TaskState, Vm, VmState } from "@godwit/contract";
+import type { ColumnType, Generated, JSONColumnType } from "kysely";
+
+/** Read as a Date, written as one or left to the database's clock. */
+type Moment = ColumnType<Date, Date | undefined, Date>;
+type MomentOrNull = ColumnType<Date | null, Date | null | undefined, Date | null>;
+type JsonOrNull<T extends object> = ColumnType<T | null, string | null | undefined, string | null>;
+
+/** What of a task is kept as one document. */
+export type TaskBody = Pick<
+  Task,
+  "steps" | "phase" | "progress" | "move" | "error" | "waitingFor" | "cancellable"
+>;
+
+export interface Schema {
+  hosts: {
+    name: string;
+    agent_url: string;
+    certificate_fingerprint: string;
+    joined_at: Moment;
+    seen_at: MomentOrNull;
+    unreachable_reason: string | null;
+    facts: JsonOrNull<HostFacts>;
+  };
+  join_tokens: {
+    secret_hash: string;
+    expires_at: Date;
+    used_at: MomentOrNull;
+    used_by: string | null;
+  };
+  vms: {
+    id: string;
+    name: string;
+    state: VmState;
+    host: string;
+    seen_at: Moment;
+    changed_at: Moment;
+    config: JSONColumnType<Vm>;
+  };
+  tasks: {
+    id: string;
+    kind: TaskKind;
+    subject_kind: string;
+    subject_id: string;
+    subject_name: string;
+    state: TaskState;
+    revision: Generated<number>;
+    request: JSONColumnType<Record<string, unknown>>;
+    body: JSONColumnType<TaskBody>;
+    actor: string;
+    created_at: Moment;
+    ended_at: MomentOrNull;
+  };
+  events: {
+    id: Generated<string>;
+    at: Moment;
+    type: string;
+    subject_kind: string;
+    subject_id: string;
+    data: JSONColumnType<Record<string, unknown>>;
+  };
+  leases: {
+    vm_id: string;
+    vm_name: string;
+    version: Generated<number>;
+    last_exclusive_host: string | null;
+  };
+  lease_holders: {
+    vm_id: string;
+    host: string;
+    mode: "EX" | "SH";
+    since: Moment;
+  };
+  schema_version: { version: number };
+}

@@ -1,0 +1,35 @@
+/** All that the server keeps, over one database. */
+import type pg from "pg";
+import { Database } from "./database.ts";
+import { Events } from "./events.ts";
+import { Hosts } from "./hosts.ts";
+import { Leases } from "./leases.ts";
+import { Tasks } from "./tasks.ts";
+import { Vms } from "./vms.ts";
+
+export class Store {
+  readonly hosts: Hosts;
+  readonly vms: Vms;
+  readonly tasks: Tasks;
+  readonly events: Events;
+  readonly leases: Leases;
+  readonly #database: Database;
+
+  private constructor(database: Database) {
+    this.#database = database;
+    this.hosts = new Hosts(database);
+    this.vms = new Vms(database);
+    this.tasks = new Tasks(database);
+    this.events = new Events(database);
+    this.leases = new Leases(database);
+  }
+
+  /** @throws DATABASE_UNAVAILABLE, DATABASE_NEWER */
+  static async open(connection: pg.ClientConfig): Promise<Store> {
+    return new Store(await Database.open(connection));
+  }
+
+  async close(): Promise<void> {
+    await this.#database.close();
+  }
+}
