@@ -53,7 +53,9 @@ export async function runServer(
   const tasks = new TaskRunner(store, hosts, log);
   stack.defer(() => tasks.stop());
 
-  const http = new HttpServer({ tls: identity, log });
+  // The authority's own certificate is sent too: a host that joins knows it by its fingerprint only.
+  const certificatePem = server.certificatePem + authority.certificatePem;
+  const http = new HttpServer({ tls: { ...identity, certificatePem }, log });
   stack.defer(() => http.close());
   mount(http.app, serverOperations, handlers({ store, hosts, tasks, data }), {
     adminToken: data.adminToken,

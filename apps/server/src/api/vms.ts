@@ -27,8 +27,6 @@ type VmOperations = Pick<
   | "vmMigrate"
 >;
 
-const mebi = 1024 * 1024;
-
 export function vmHandlers(services: Services): Handlers<VmOperations> {
   const { store, hosts, tasks } = services;
   const subjectOf = (vm: { id: string; name: string }) => ({ kind: "vm" as const, id: vm.id, name: vm.name });
@@ -122,10 +120,10 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
       const vm = await store.vms.show(params.vm);
       const { name: to } = await store.hosts.show(body.to);
       if (vm.host === to) throw GodwitError.of("VM_ALREADY_THERE", { vm: vm.name, host: to });
-      const { findings, live } = await checkVm(services, vm, to);
+      const { findings, runtime } = await checkVm(services, vm, to);
       if (!mayMove(findings)) throw refused(vm, to, findings);
       const common = { subject: subjectOf(vm), actor: "admin" };
-      if (!live) {
+      if (runtime === null) {
         const request = { vmId: vm.id, to };
         return await tasks.begin({ ...common, kind: "vm.relocate", request, cancellable: false });
       }
@@ -136,8 +134,9 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
         from: vm.host,
         to: { host: to, agentUrl: hosts.of(to).url },
         maxOutageMs: body.maxOutageMs,
+        accelerator: runtime.accelerator ?? "tcg",
         strategy: "precopy",
-        bandwidthBytesPerSecond: body.bandwidthMbps === undefined ? null : (body.bandwidthMbps * mebi) / 8,
+        bandwidthBytesPerSecond: body.bandwidthMbps === undefined ? null : (body.bandwidthMbps * 1e6) / 8,
       };
       return await tasks.begin({ ...common, id, kind: "vm.migrate", request: { order }, cancellable: true });
     },

@@ -5,8 +5,8 @@ import type { Services } from "../services.ts";
 
 export interface Verdict {
   findings: Finding[];
-  /** Whether the VM runs, so that the move would be a live one. */
-  live: boolean;
+  /** The VM's process; null when it does not run, so that the move would not be a live one. */
+  runtime: VmRuntime | null;
 }
 
 /** @throws HOST_UNKNOWN; HOST_UNREACHABLE when the source does not answer; VM_NOT_RUNNING when it lost the VM */
@@ -24,14 +24,14 @@ export async function checkVm({ hosts, store }: Services, vm: VmView, to: string
     const destination = await destinationFacts;
     const facts = source ?? destination.facts;
     if (facts === null)
-      return { live: false, findings: checkRelocation(checked(vm, stopped(vm), emptyFacts, destination)) };
-    return { live: false, findings: checkRelocation(checked(vm, stopped(vm), facts, destination)) };
+      return { runtime: null, findings: checkRelocation(checked(vm, stopped(vm), emptyFacts, destination)) };
+    return { runtime: null, findings: checkRelocation(checked(vm, stopped(vm), facts, destination)) };
   }
   const [source, destination] = await Promise.all([hosts.of(vm.host).freshFacts(), destinationFacts]);
   const runtime = source.vms.find(({ id }) => id === vm.id);
   if (runtime === undefined)
     throw GodwitError.of("VM_NOT_RUNNING", { vm: vm.name, state: "gone from its host" });
-  return { live: true, findings: checkMove(checked(vm, runtime, source, destination)) };
+  return { runtime, findings: checkMove(checked(vm, runtime, source, destination)) };
 }
 
 type Checked = Parameters<typeof checkMove>[0];

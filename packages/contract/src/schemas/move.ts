@@ -1,6 +1,7 @@
 /** One live migration of one VM: what is asked, how it goes, how it ended. */
 import { z } from "zod";
 import { problemSchema } from "../errors/error.ts";
+import { acceleratorSchema } from "./host.ts";
 import { moveIdSchema, nameSchema } from "./names.ts";
 import { vmSchema } from "./vm.ts";
 
@@ -30,6 +31,8 @@ export const moveOrderSchema = z.object({
   from: nameSchema,
   to: z.object({ host: nameSchema, agentUrl: z.url() }),
   maxOutageMs: maxOutageSchema,
+  /** What the VM runs under; its copy does too. */
+  accelerator: acceleratorSchema,
   strategy: z.enum(["precopy"]),
   /** A ceiling for the copy; null: what the link gives. */
   bandwidthBytesPerSecond: z.number().positive().nullable(),

@@ -5,6 +5,12 @@
 import { GodwitError, type Lease, type LeaseMode, type serverOperations, type VmId } from "@godwit/contract";
 import type { Client } from "@godwit/client";
 
+/** One of this host's own leases. */
+export interface OwnLease {
+  vmId: VmId;
+  mode: LeaseMode;
+}
+
 /** What happened to a question for a lease. */
 export type LeaseAnswer =
   { kind: "granted"; lease: Lease } | { kind: "refused"; held: boolean; error: GodwitError };
@@ -16,10 +22,13 @@ export interface VmRef {
 
 export class Leases {
   readonly #client: Client<typeof serverOperations>;
+  readonly #host: string;
   readonly #queues = new Map<VmId, Promise<unknown>>();
 
-  constructor(client: Client<typeof serverOperations>) {
+  /** @param host this host's name */
+  constructor(client: Client<typeof serverOperations>, host: string) {
     this.#client = client;
+    this.#host = host;
   }
 
   async acquire(vm: VmRef, mode: LeaseMode): Promise<LeaseAnswer> {
@@ -46,8 +55,20 @@ export class Leases {
   }
 
   /** What this host holds. @throws what the connection throws */
-  async own(): Promise<Lease[]> {
-    return (await this.#client.call("leaseListOwn", {})).leases;
+  async own(): Promise<OwnLease[]> {
+    const { leases } = await this.#client.call("leaseListOwn", {});
+    return leases.flatMap(({ vmId, holders }) =>
+      holders.filter(({ host }) => host === this.#host).map(({ mode }) => ({ vmId, mode })),
+    );
+  }
+
+  /**
+   * Gives an exclusive lease back. A shared one is a past move's: another host's copy may still wait for
+   * it, so upkeep makes it exclusive first. Upkeep also repeats what fails here.
+   */
+  async releaseUnlessShared(vm: VmRef): Promise<void> {
+    const own = await this.own().catch(() => []);
+    if (own.some(({ vmId, mode }) => vmId === vm.id && mode === "EX")) await this.release(vm);
   }
 
   async #ask(vm: VmRef, question: () => Promise<Lease>): Promise<LeaseAnswer> {

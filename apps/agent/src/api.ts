@@ -1,0 +1,37 @@
+/** The operations of `/agent/v1`. */
+import type { agentOperations } from "@godwit/contract";
+import type { Handlers } from "@godwit/http";
+import type { EventLog } from "./host/event-log.ts";
+import { hostFacts, type FactsParts } from "./host/facts.ts";
+import type { Moves } from "./moves/moves.ts";
+import type { Vms } from "./vms/vms.ts";
+
+export function handlers(
+  facts: FactsParts,
+  vms: Vms,
+  moves: Moves,
+  events: EventLog,
+): Handlers<typeof agentOperations> {
+  return {
+    facts: async () => await hostFacts(facts),
+    events: ({ query, signal }) => events.after(query.after, signal),
+    vmCreate: async ({ body }) => await vms.create(body.id, body.description),
+    vmRead: async ({ params }) => await vms.read(params.datastore, params.name),
+    vmStart: async ({ body }) => {
+      await moves.settle(body.vm.id);
+      return await vms.start(body.vm);
+    },
+    vmStop: async ({ params, body }) => {
+      await moves.settle(params.vmId);
+      await vms.stop(params.vmId, body.graceSeconds);
+      return { stopped: true };
+    },
+    vmDelete: async ({ params }) => {
+      await vms.delete(params.datastore, params.name);
+      return undefined;
+    },
+    moveStart: async ({ body }) => await moves.start(body),
+    moveShow: ({ params }) => moves.show(params.moveId),
+    moveCancel: ({ params }) => moves.cancel(params.moveId),
+  };
+}

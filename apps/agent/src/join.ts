@@ -1,0 +1,116 @@
+/**
+ * A host joins: it makes its keys, shows its token to the server that the token's fingerprint names, and
+ * keeps the certificates that it gets. Keys never leave the host.
+ */
+import { X509Certificate } from "node:crypto";
+import { once } from "node:events";
+import { chmod, chown, mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { connect } from "node:tls";
+import { Client } from "@godwit/client";
+import { GodwitError, serverOperations } from "@godwit/contract";
+import { createKeyAndRequest } from "@godwit/pki";
+import { ensureUser, userIds, writeFileAtomic } from "@godwit/system";
+import { migrationCredentialsFolder, pkiFolder, type AgentConfig } from "./config.ts";
+import { identityFiles } from "./identity.ts";
+
+const connectLimitMs = 8000;
+
+/** @throws TOKEN_INVALID, HOST_EXISTS, CERTIFICATE_INVALID when another server answers, CONNECTION_FAILED */
+export async function joinHost(config: AgentConfig, token: string): Promise<void> {
+  const fingerprint = /^gwt1\.[A-Za-z0-9_-]+\.([0-9a-f]{64})$/.exec(token)?.[1];
+  if (fingerprint === undefined) throw GodwitError.of("TOKEN_INVALID", { reason: "unknown" });
+  await ensureUser(config.qemu.user);
+  const { caPem, serverName } = await meetServer(config.server.url, fingerprint);
+  const host = await createKeyAndRequest(config.name);
+  const migration = await createKeyAndRequest(config.name);
+  const client = new Client(serverOperations, {
+    baseUrl: config.server.url,
+    tls: { ca: caPem, servername: serverName, unit: "server" },
+  });
+  try {
+    const { address, port } = config.listen;
+    const answer = await client.call("hostJoin", {
+      body: {
+        token,
+        name: config.name,
+        agentUrl: `https://${address.includes(":") ? `[${address}]` : address}:${String(port)}`,
+        certificateRequest: host.requestPem,
+        migrationCertificateRequest: migration.requestPem,
+      },
+    });
+    await writeIdentity(config, { ...answer, hostKey: host.keyPem, migrationKey: migration.keyPem });
+  } finally {
+    await client.close();
+  }
+}
+
+/** Looks at who answers, before anything is said: its authority must be the one that the token names. */
+async function meetServer(url: string, fingerprint: string): Promise<{ caPem: string; serverName: string }> {
+  const { hostname, port } = new URL(url);
+  const host = hostname.replace(/^\[|\]$/g, "");
+  const socket = connect({
+    host,
+    port: Number(port || 443),
+    rejectUnauthorized: false,
+    minVersion: "TLSv1.3",
+  });
+  try {
+    await once(socket, "secureConnect", { signal: AbortSignal.timeout(connectLimitMs) });
+    const own = socket.getPeerCertificate(true);
+    const ca = new X509Certificate(own.issuerCertificate.raw);
+    const found = ca.fingerprint256.replaceAll(":", "").toLowerCase();
+    if (found !== fingerprint || !new X509Certificate(own.raw).verify(ca.publicKey)) {
+      throw GodwitError.of("CERTIFICATE_INVALID", {
+        subject: `the server at ${url}`,
+        reason: "it is not the server that made the token",
+      });
+    }
+    return { caPem: ca.toString(), serverName: String(own.subject.CN) };
+  } catch (error) {
+    if (GodwitError.is(error)) throw error;
+    const { code, message } = error as { code?: string; message: string };
+    const reason = code === "ECONNREFUSED" ? "nothing listens there" : message;
+    throw GodwitError.of("CONNECTION_FAILED", { url, reason }, { cause: error });
+  } finally {
+    socket.destroy();
+  }
+}
+
+interface JoinedIdentity {
+  caCertificate: string;
+  certificate: string;
+  migrationCertificate: string;
+  serverName: string;
+  hostKey: string;
+  migrationKey: string;
+}
+
+async function writeIdentity(config: AgentConfig, identity: JoinedIdentity): Promise<void> {
+  const folder = pkiFolder(config);
+  const credentials = migrationCredentialsFolder(config);
+  // QEMU's user passes through; the keys themselves are closed to it.
+  await mkdir(credentials, { recursive: true, mode: 0o755 });
+  await writeFileAtomic(join(folder, identityFiles.key), identity.hostKey, 0o600);
+  await writeFileAtomic(join(folder, identityFiles.certificate), identity.certificate);
+  await writeFileAtomic(join(folder, identityFiles.ca), identity.caCertificate);
+  const { uid, gid } = await userIds(config.qemu.user);
+  await chown(credentials, uid, gid);
+  await chmod(credentials, 0o700);
+  // The names are QEMU's; it is a server for incoming streams and a client for outgoing ones.
+  const files = {
+    "ca-cert.pem": identity.caCertificate,
+    "client-cert.pem": identity.migrationCertificate,
+    "client-key.pem": identity.migrationKey,
+    "server-cert.pem": identity.migrationCertificate,
+    "server-key.pem": identity.migrationKey,
+  };
+  for (const [name, content] of Object.entries(files)) {
+    const path = join(credentials, name);
+    await writeFileAtomic(path, content, 0o600);
+    await chown(path, uid, gid);
+  }
+  // Written last: a host with this file has joined.
+  const server = `${JSON.stringify({ serverName: identity.serverName })}\n`;
+  await writeFileAtomic(join(folder, identityFiles.server), server);
+}

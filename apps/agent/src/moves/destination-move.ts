@@ -1,0 +1,353 @@
+/** The destination's half of one move: does what the reducer decides. */
+import { GodwitError, type MovePhase, type MoveOrder, type MoveRecord, type Problem } from "@godwit/contract";
+import type { QemuProcess } from "@godwit/hypervisor";
+import {
+  newRecord,
+  restoreDestination,
+  startDestination,
+  stepDestination,
+  type DestinationEffect,
+  type DestinationEntry,
+  type DestinationInput,
+  type DestinationOutcome,
+  type DestinationState,
+  type DestinationTimer,
+  type ToDestination,
+} from "@godwit/migration";
+import { qemuOverheadBytes } from "@godwit/requirements";
+import type { WebSocket } from "ws";
+import { migrationCredentialsFolder } from "../config.ts";
+import { memoryFacts } from "../host/facts.ts";
+import type { Journal } from "./journal.ts";
+import type { MoveParts } from "./parts.ts";
+import { AcceptedPeer } from "./peer-link.ts";
+import { resumeForSure } from "./resume.ts";
+import { Shell, type Step } from "./shell.ts";
+
+const releaseRetryMs = 1000;
+
+export class DestinationMove extends Shell<
+  DestinationState,
+  DestinationInput,
+  DestinationEntry,
+  DestinationTimer,
+  DestinationEffect
+> {
+  readonly role = "destination";
+  readonly order: MoveOrder;
+  readonly ended: Promise<void>;
+  readonly #parts: MoveParts;
+  readonly #claim: Disposable;
+  readonly #peer = new AcceptedPeer();
+  readonly #listeners: Disposable[] = [];
+  readonly #end = Promise.withResolvers<undefined>();
+  readonly #beganAt = new Date().toISOString();
+  #process: QemuProcess | null;
+  #preparing: Promise<unknown> = Promise.resolve();
+  #commitAtMs: number | null = null;
+  #record: MoveRecord;
+
+  private constructor(
+    state: DestinationState,
+    process: QemuProcess | null,
+    claim: Disposable,
+    journal: Journal<DestinationEntry>,
+    parts: MoveParts,
+  ) {
+    const { order } = state;
+    super(state, journal, parts.log.child({ move: order.id, vm: order.vm.name, role: "destination" }));
+    this.order = order;
+    this.ended = this.#end.promise;
+    this.#parts = parts;
+    this.#claim = claim;
+    this.#process = process;
+    this.#record = newRecord(order, this.#beganAt);
+    if (process !== null) this.#follow(process);
+  }
+
+  static begin(
+    order: MoveOrder,
+    claim: Disposable,
+    journal: Journal<DestinationEntry>,
+    parts: MoveParts,
+  ): DestinationMove {
+    const step = startDestination(order);
+    const move = new DestinationMove(step.state, null, claim, journal, parts);
+    move.enter(step);
+    return move;
+  }
+
+  /** Goes on where an earlier agent was stopped. */
+  static async restore(
+    entries: readonly DestinationEntry[],
+    process: QemuProcess | null,
+    claim: Disposable,
+    journal: Journal<DestinationEntry>,
+    parts: MoveParts,
+  ): Promise<DestinationMove> {
+    const status = process === null ? null : await process.status();
+    const migration = process === null ? null : await process.migration.query();
+    const step = restoreDestination(entries, {
+      qemuAlive: process !== null,
+      guestRuns: status?.running === true,
+      loaded: migration?.status === "completed",
+      listening: null,
+    });
+    const move = new DestinationMove(step.state, process, claim, journal, parts);
+    move.enter(step);
+    return move;
+  }
+
+  get record(): MoveRecord {
+    return this.#record;
+  }
+
+  get isRunning(): boolean {
+    return this.state.phase === "running";
+  }
+
+  /** Another action on the VM begins here: it takes over the lease. */
+  async supersede(): Promise<void> {
+    this.give({ type: "superseded" });
+    await this.ended;
+  }
+
+  /** The source has made a line. */
+  attach(socket: WebSocket): void {
+    this.#peer.attach(socket, () => {
+      this.give({ type: "peerDown" });
+    });
+    this.give({ type: "peerUp" });
+  }
+
+  hear(message: ToDestination): void {
+    const atMs = performance.now();
+    if (message.type === "commit") this.#commitAtMs ??= atMs;
+    this.give({ type: "message", message, atMs });
+  }
+
+  protected override step(
+    state: DestinationState,
+    input: DestinationInput,
+  ): Step<DestinationState, DestinationEffect> {
+    return stepDestination(state, input);
+  }
+  protected override timerInput(timer: DestinationTimer): DestinationInput {
+    return { type: "timer", timer, atMs: performance.now() };
+  }
+  protected override journalFailed(problem: Problem): DestinationInput {
+    return { type: "journalFailed", problem };
+  }
+  protected override isVital(entry: DestinationEntry): boolean {
+    return entry.at === "started" || entry.at === "prepared";
+  }
+
+  protected override changed(state: DestinationState): void {
+    const phase = phaseOf(state);
+    if (phase === this.#record.phase) return;
+    const at = new Date().toISOString();
+    this.#record = {
+      ...this.#record,
+      phase,
+      phases: [...this.#record.phases, { phase, at }],
+      error: state.outcome === null || state.outcome.kind === "runs" ? null : state.outcome.problem,
+    };
+  }
+
+  protected override perform(effect: DestinationEffect): void {
+    switch (effect.do) {
+      case "prepare":
+        this.#prepare();
+        return;
+      case "send":
+        this.#peer.send(effect.message);
+        return;
+      case "resumeVcpus":
+        this.#resume();
+        return;
+      case "announce":
+        this.try(
+          async () => {
+            await this.#process?.migration.announce();
+            return null;
+          },
+          () => null,
+        );
+        return;
+      case "exclusiveLease":
+        this.#exclusiveLease();
+        return;
+      case "remove":
+        this.#remove();
+        return;
+      case "releaseLease":
+        this.#releaseLease();
+        return;
+      case "finish":
+        void this.#finish(effect.outcome);
+        return;
+      case "journal":
+      case "arm":
+      case "disarm":
+        return;
+    }
+  }
+
+  #prepare(): void {
+    const preparation = this.#prepared();
+    this.#preparing = preparation.catch(() => undefined);
+    this.try(
+      async () => ({ type: "prepared", ...(await preparation) }),
+      (problem) => ({ type: "prepareFailed", problem }),
+    );
+  }
+
+  /** Everything that the VM needs here, made ready; what fails is undone by `remove` and `releaseLease`. */
+  async #prepared(): Promise<{ address: string; port: number }> {
+    const { config, environment, hypervisor, leases, processes } = this.#parts;
+    const { vm, accelerator, from } = this.order;
+    const host = config.name;
+    const address = config.migration?.address;
+    if (address === undefined) throw GodwitError.of("MIGRATION_NETWORK_MISSING", { host });
+    const neededBytes = vm.memoryMib * 1024 * 1024 + qemuOverheadBytes;
+    const { availableBytes } = await memoryFacts();
+    if (availableBytes < neededBytes) {
+      throw GodwitError.of("DESTINATION_MEMORY_SHORT", { host, neededBytes, availableBytes });
+    }
+    const spec = await environment.launchSpec(vm, accelerator, true);
+    // An incoming QEMU stands still and holds no image locks: it may be started while the lease is asked for.
+    const [lease] = await Promise.all([
+      leases.acquire(vm, "SH"),
+      environment.createTaps(vm).then(async () => {
+        const process = await hypervisor.start(spec);
+        this.#process = process;
+        processes.add(process, "incoming");
+        this.#follow(process);
+      }),
+    ]);
+    if (lease.kind === "refused") throw lease.error;
+    const process = this.#process;
+    if (process === null) throw new Error("QEMU was not started");
+    await process.migration.configureDestination({
+      credentialsFolder: migrationCredentialsFolder(config),
+      sourceName: from,
+    });
+    return { address, port: await process.migration.listen(address) };
+  }
+
+  #follow(process: QemuProcess): void {
+    this.#listeners.push(
+      process.onEvent((event) => {
+        if (event.name !== "MIGRATION") return;
+        const status = String(event.data.status);
+        if (status === "completed") this.give({ type: "loaded" });
+        if (status === "failed")
+          this.give({ type: "loadFailed", reason: "QEMU could not load the VM's state" });
+      }),
+    );
+    void process.ended.then(({ reason }) => {
+      this.give({ type: "qemuGone", reason });
+    });
+  }
+
+  #resume(): void {
+    const process = this.#process;
+    if (process === null) return;
+    const { processes } = this.#parts;
+    this.try(
+      async () => {
+        const refusal = await resumeForSure(process);
+        if (refusal !== null) return { type: "resumeFailed", reason: refusal };
+        const commitToResumeMs = this.#commitAtMs === null ? 0 : performance.now() - this.#commitAtMs;
+        processes.mark(process.vmId, "running");
+        return { type: "resumed", commitToResumeMs };
+      },
+      () => null, // QEMU is gone, which is told by itself
+    );
+  }
+
+  #exclusiveLease(): void {
+    const { leases } = this.#parts;
+    const { vm, from } = this.order;
+    this.try(
+      async () => {
+        const answer = await leases.convert(vm, "EX");
+        if (answer.kind === "granted") return { type: "leaseExclusive" };
+        const { phase } = this.state;
+        if (answer.error.code === "LEASE_NOT_HELD" && (phase === "running" || phase === "died")) {
+          // Taken away by the operator: there is nothing left to wait for.
+          this.log.error("this host's lease of the VM was taken away");
+          return { type: "leaseExclusive" };
+        }
+        const lease = await leases.show(vm).catch(() => null);
+        const source = lease?.holders.find((holder) => holder.host === from);
+        return { type: "leaseRefused", held: answer.held, sourceFresh: source?.fresh === true };
+      },
+      () => ({ type: "leaseRefused", held: false, sourceFresh: false }),
+    );
+  }
+
+  #remove(): void {
+    const { processes, environment } = this.#parts;
+    const died = this.state.phase === "died";
+    this.try(
+      async () => {
+        await this.#preparing;
+        const process = this.#process;
+        if (process !== null) {
+          processes.remove(process.vmId, died ? "lost" : "moved");
+          await process.end();
+        }
+        await environment.deleteTaps(this.order.vm);
+        return { type: "removed" };
+      },
+      (problem) => {
+        this.log.error({ problem }, "the VM's taps could not be removed");
+        return { type: "removed" };
+      },
+    );
+  }
+
+  #releaseLease(): void {
+    this.try(
+      async () => {
+        for (;;) {
+          const answer = await this.#parts.leases.release(this.order.vm);
+          if (answer.kind === "granted") return { type: "released" };
+          await new Promise((resolve) => setTimeout(resolve, releaseRetryMs));
+        }
+      },
+      () => null,
+    );
+  }
+
+  async #finish(outcome: DestinationOutcome): Promise<void> {
+    this.clearTimers();
+    for (const listener of this.#listeners) listener[Symbol.dispose]();
+    if (outcome.kind === "runs") await this.#process?.migration.forgetCredentials().catch(() => undefined);
+    this.#claim[Symbol.dispose]();
+    this.log.info({ outcome: outcome.kind }, "move ended");
+    this.#end.resolve(undefined);
+    await this.journal.close().catch(() => undefined);
+  }
+}
+
+/** The destination's phase in the words of the record; the source's record is the full one. */
+function phaseOf({ phase, outcome }: DestinationState): MovePhase {
+  switch (phase) {
+    case "preparing":
+      return "preparing";
+    case "receiving":
+    case "loaded":
+      return "copying";
+    case "starting":
+      return "committed";
+    case "running":
+      return "succeeded";
+    case "died":
+    case "givingUp":
+      return "failing";
+    case "ended":
+      return outcome?.kind === "runs" ? "succeeded" : "failed";
+  }
+}

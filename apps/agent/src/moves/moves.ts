@@ -1,0 +1,249 @@
+/** All moves of this host, as source or destination: those under way, and how the last ones ended. */
+import { readdir, readFile, rm } from "node:fs/promises";
+import type { IncomingMessage } from "node:http";
+import { join } from "node:path";
+import type { Duplex } from "node:stream";
+import {
+  GodwitError,
+  moveIdSchema,
+  moveRecordSchema,
+  type MoveId,
+  type MoveOrder,
+  type MoveRecord,
+  type VmId,
+} from "@godwit/contract";
+import {
+  toDestinationSchema,
+  type DestinationEntry,
+  type SourceEntry,
+  type ToDestination,
+} from "@godwit/migration";
+import { writeFileAtomic } from "@godwit/system";
+import { WebSocketServer, type WebSocket } from "ws";
+import { DestinationMove } from "./destination-move.ts";
+import { Journal, readJournals } from "./journal.ts";
+import type { MoveParts } from "./parts.ts";
+import { parsed } from "./peer-link.ts";
+import { SourceMove } from "./source-move.ts";
+
+type Move = SourceMove | DestinationMove;
+
+/** Ended moves that can still be asked for. */
+const keptRecords = 200;
+
+export class Moves {
+  readonly #parts: MoveParts;
+  readonly #folder: string;
+  readonly #active = new Map<MoveId, Move>();
+  readonly #records = new Map<MoveId, MoveRecord>();
+  readonly #sockets = new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload: 1 << 20 });
+
+  constructor(parts: MoveParts) {
+    this.#parts = parts;
+    this.#folder = `${parts.config.stateFolder}/moves`;
+  }
+
+  /** Takes up the moves that an earlier agent left, from their journals. */
+  async restore(): Promise<void> {
+    await this.#readRecords();
+    const { claims, processes } = this.#parts;
+    for (const { moveId, role, entries } of await readJournals<SourceEntry | DestinationEntry>(
+      this.#folder,
+    )) {
+      const first = entries[0];
+      if (first?.at !== "started") continue;
+      const { vm } = first.order;
+      const claim = await claims.claim(vm, "it is being moved", moveId);
+      const process = processes.of(vm.id) ?? null;
+      this.#parts.log.info({ move: moveId, role, vm: vm.name }, "move taken up again");
+      if (role === "source") {
+        const journal = await Journal.open<SourceEntry>(this.#folder, moveId, role);
+        const move = await SourceMove.restore(entries as SourceEntry[], process, claim, journal, this.#parts);
+        this.#enter(moveId, move);
+      } else {
+        const journal = await Journal.open<DestinationEntry>(this.#folder, moveId, role);
+        const move = await DestinationMove.restore(
+          entries as DestinationEntry[],
+          process,
+          claim,
+          journal,
+          this.#parts,
+        );
+        this.#enter(moveId, move);
+      }
+    }
+  }
+
+  /** Begins a move away from here; the same order again answers the same move. @throws VM_UNKNOWN, VM_NOT_RUNNING, VM_BUSY */
+  async start(order: MoveOrder): Promise<MoveRecord> {
+    const known = this.#find(order.id);
+    if (known !== null) return known;
+    const { processes, claims } = this.#parts;
+    const process = processes.of(order.vm.id);
+    if (process === undefined)
+      throw GodwitError.of("VM_NOT_RUNNING", { vm: order.vm.name, state: "not on this host" });
+    await this.settle(order.vm.id);
+    const claim = await claims.claim(order.vm, "it is being moved", order.id);
+    try {
+      const journal = await Journal.open<SourceEntry>(this.#folder, order.id, "source");
+      // Its description as it runs counts, not as someone believes it to be.
+      const move = SourceMove.begin({ ...order, vm: process.spec.vm }, process, claim, journal, this.#parts);
+      this.#enter(order.id, move);
+      return move.record;
+    } catch (error) {
+      claim[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /** @throws MOVE_UNKNOWN */
+  show(id: MoveId): MoveRecord {
+    const record = this.#find(id);
+    if (record === null) throw GodwitError.of("MOVE_UNKNOWN", { move: id });
+    return record;
+  }
+
+  /** @throws MOVE_UNKNOWN, TASK_NOT_CANCELLABLE */
+  cancel(id: MoveId): MoveRecord {
+    const move = this.#active.get(id);
+    const { phase } = this.show(id);
+    if (move?.role !== "source" || (!move.cancellable && phase !== "cancelling")) {
+      const reason = phase === "committed" ? "the VM already runs at its destination" : "it is ending";
+      throw GodwitError.of("TASK_NOT_CANCELLABLE", { task: id, state: phase, reason });
+    }
+    move.cancel();
+    return move.record;
+  }
+
+  /** Before another action on a VM: a move that brought it here and only waits for its lease is done with. */
+  async settle(vmId: VmId): Promise<void> {
+    for (const move of this.#active.values()) {
+      if (move.role === "destination" && move.order.vm.id === vmId && move.isRunning) await move.supersede();
+    }
+  }
+
+  /** A source's agent asks for a line to its move. The caller is known to be `host`. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, host: string): void {
+    const moveId = moveIdSchema.safeParse(/^\/peer\/v1\/moves\/([^/?]+)$/.exec(request.url ?? "")?.[1]);
+    if (!moveId.success) {
+      socket.destroy();
+      return;
+    }
+    this.#sockets.handleUpgrade(request, socket, head, (line) => {
+      this.#accept(line, moveId.data, host);
+    });
+  }
+
+  #accept(line: WebSocket, moveId: MoveId, host: string): void {
+    const move = this.#active.get(moveId);
+    if (move?.role === "destination" && move.order.from === host) move.attach(line);
+    line.on("error", () => undefined);
+    line.on("message", (data) => {
+      const message = parsed(toDestinationSchema, data);
+      if (message !== null) void this.#hear(line, moveId, host, message);
+    });
+  }
+
+  async #hear(line: WebSocket, moveId: MoveId, host: string, message: ToDestination): Promise<void> {
+    const move = this.#active.get(moveId);
+    if (move !== undefined) {
+      if (move.role === "destination" && move.order.from === host) move.hear(message);
+      return;
+    }
+    try {
+      if (message.type === "prepare" && !this.#records.has(moveId)) {
+        await this.#prepare(line, moveId, host, message.order);
+        return;
+      }
+      this.#answerForEnded(line, moveId, message);
+    } catch (error) {
+      const problem = GodwitError.is(error)
+        ? error.problem
+        : GodwitError.of("INTERNAL", { reference: moveId }).problem;
+      this.#parts.log.warn({ err: error, move: moveId }, "a move was not accepted");
+      line.send(JSON.stringify({ type: "gaveUp", problem }));
+    }
+  }
+
+  async #prepare(line: WebSocket, moveId: MoveId, host: string, order: MoveOrder): Promise<void> {
+    const { config, claims, processes } = this.#parts;
+    if (order.id !== moveId || order.from !== host || order.to.host !== config.name) {
+      throw GodwitError.of("FORBIDDEN", { who: `Host ${host}`, needs: "an order of its own for this host" });
+    }
+    const claim = await claims.claim(order.vm, "it is being moved", moveId);
+    try {
+      if (processes.of(order.vm.id) !== undefined) {
+        throw GodwitError.of("VM_RUNNING", { vm: order.vm.name, host: config.name });
+      }
+      const journal = await Journal.open<DestinationEntry>(this.#folder, moveId, "destination");
+      const move = DestinationMove.begin(order, claim, journal, this.#parts);
+      this.#enter(moveId, move);
+      move.attach(line);
+    } catch (error) {
+      claim[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /** A move that is over here, or never was: without a process of the VM nothing runs here, and nothing will. */
+  #answerForEnded(line: WebSocket, moveId: MoveId, message: ToDestination): void {
+    const record = this.#records.get(moveId);
+    if (record?.phase === "succeeded") {
+      line.send(JSON.stringify({ type: "running", commitToResumeMs: 0 }));
+    } else if (record?.error != null) {
+      const type = record.error.code === "MOVE_VM_LOST" ? "died" : "gaveUp";
+      line.send(JSON.stringify({ type, problem: record.error }));
+    } else if (record === undefined && message.type !== "left" && message.type !== "prepare") {
+      const { problem } = GodwitError.of("MOVE_UNKNOWN", { move: moveId });
+      line.send(JSON.stringify({ type: "gaveUp", problem }));
+    }
+  }
+
+  #enter(id: MoveId, move: Move): void {
+    this.#active.set(id, move);
+    void move.ended
+      .then(async () => {
+        this.#records.set(id, move.record);
+        this.#active.delete(id);
+        await writeFileAtomic(this.#recordPath(id), JSON.stringify({ role: move.role, record: move.record }));
+        await rm(move.journalPath, { force: true });
+        await this.#trim();
+      })
+      .catch((error: unknown) => {
+        this.#parts.log.error({ err: error, move: id }, "a move's record could not be kept");
+      });
+  }
+
+  #find(id: MoveId): MoveRecord | null {
+    return this.#active.get(id)?.record ?? this.#records.get(id) ?? null;
+  }
+
+  #recordPath(id: MoveId): string {
+    return join(this.#folder, `${id}.record.json`);
+  }
+
+  async #readRecords(): Promise<void> {
+    const names = await readdir(this.#folder).catch(() => [] as string[]);
+    for (const name of names.filter((one) => one.endsWith(".record.json"))) {
+      try {
+        const { record } = JSON.parse(await readFile(join(this.#folder, name), "utf8")) as {
+          record: unknown;
+        };
+        const parsedRecord = moveRecordSchema.parse(record);
+        this.#records.set(parsedRecord.id, parsedRecord);
+      } catch (error) {
+        this.#parts.log.warn({ err: error, name }, "a move's record could not be read");
+      }
+    }
+  }
+
+  async #trim(): Promise<void> {
+    const oldest = [...this.#records.values()]
+      .sort((a, b) => (a.phases.at(-1)?.at ?? "").localeCompare(b.phases.at(-1)?.at ?? ""))
+      .slice(0, Math.max(0, this.#records.size - keptRecords));
+    for (const { id } of oldest) {
+      this.#records.delete(id);
+      await rm(this.#recordPath(id), { force: true });
+    }
+  }
+}

@@ -1,0 +1,22 @@
+/** What moves work with on this host. */
+import type { Hypervisor } from "@godwit/hypervisor";
+import type { Logger } from "pino";
+import type { AgentConfig } from "../config.ts";
+import type { EventLog } from "../host/event-log.ts";
+import type { Leases } from "../host/leases.ts";
+import type { AgentIdentity } from "../identity.ts";
+import type { Claims } from "../vms/claims.ts";
+import type { Environment } from "../vms/environment.ts";
+import type { Processes } from "../vms/processes.ts";
+
+export interface MoveParts {
+  config: AgentConfig;
+  identity: AgentIdentity;
+  hypervisor: Hypervisor;
+  environment: Environment;
+  processes: Processes;
+  claims: Claims;
+  leases: Leases;
+  events: EventLog;
+  log: Logger;
+}

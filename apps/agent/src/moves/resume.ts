@@ -1,0 +1,31 @@
+/** Letting a guest run, for sure: an answer of QEMU's that was lost is never taken for a refusal. */
+import { GodwitError } from "@godwit/contract";
+import type { QemuProcess } from "@godwit/hypervisor";
+
+const retryMs = 200;
+
+/**
+ * @returns null when the guest runs; else why QEMU refuses, and then it surely does not run
+ * @throws QMP_INTERRUPTED when QEMU is gone
+ */
+export async function resumeForSure(process: QemuProcess): Promise<string | null> {
+  for (;;) {
+    try {
+      await process.resume();
+      return null;
+    } catch (error) {
+      if (GodwitError.is(error, "QMP_REFUSED")) {
+        const running = await process.status().then(
+          (status) => status.running,
+          () => null,
+        );
+        if (running !== null) return running ? null : error.message;
+      }
+      const ended = await Promise.race([
+        process.ended.then(() => true),
+        new Promise<false>((resolve) => setTimeout(resolve, retryMs, false)),
+      ]);
+      if (ended) throw error;
+    }
+  }
+}

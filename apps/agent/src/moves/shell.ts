@@ -1,0 +1,152 @@
+/**
+ * What the two halves of a move have in common: inputs are taken one after the other, each is given to
+ * the reducer, and its effects are done in order. An entry of the journal is on disk before what follows it.
+ */
+import { GodwitError, type Problem } from "@godwit/contract";
+import type { Logger } from "pino";
+import type { Journal } from "./journal.ts";
+
+export interface Step<State, Effect> {
+  readonly state: State;
+  readonly effects: readonly Effect[];
+}
+
+interface JournalEffect<Entry> {
+  do: "journal";
+  entry: Entry;
+}
+
+type Armed<Timer extends string> =
+  { do: "arm"; timer: Timer; afterMs: number } | { do: "disarm"; timer: Timer };
+
+type CommonEffect<Entry, Timer extends string> = JournalEffect<Entry> | Armed<Timer>;
+
+export abstract class Shell<
+  State,
+  Input extends { type: string },
+  Entry extends { at: string },
+  Timer extends string,
+  Effect extends { do: string },
+> {
+  protected readonly log: Logger;
+  protected readonly journal: Journal<Entry>;
+  readonly #inputs: Input[] = [];
+  readonly #timers = new Map<Timer, NodeJS.Timeout>();
+  #state: State;
+  #busy = false;
+
+  constructor(state: State, journal: Journal<Entry>, log: Logger) {
+    this.#state = state;
+    this.journal = journal;
+    this.log = log;
+  }
+
+  get journalPath(): string {
+    return this.journal.path;
+  }
+
+  get state(): State {
+    return this.#state;
+  }
+
+  /** The pure half. */
+  protected abstract step(state: State, input: Input): Step<State, Effect>;
+  /** One deed; returns at once, and gives its outcome back as an input. */
+  protected abstract perform(effect: Effect): void;
+  /** Hears of every new state. */
+  protected abstract changed(state: State): void;
+  protected abstract timerInput(timer: Timer): Input;
+  protected abstract journalFailed(problem: Problem): Input;
+  /** Whether a failure to write this entry must keep what follows from being done. */
+  protected abstract isVital(entry: Entry): boolean;
+
+  protected give(input: Input): void {
+    this.#inputs.push(input);
+    if (!this.#busy) void this.#drain();
+  }
+
+  /** Enters a state that was decided elsewhere (the start, a restart) and does its effects. */
+  protected enter(step: Step<State, Effect>): void {
+    this.#busy = true;
+    void this.#take(step).then(() => this.#drain());
+  }
+
+  protected clearTimers(): void {
+    for (const timer of this.#timers.values()) clearTimeout(timer);
+    this.#timers.clear();
+  }
+
+  /** Runs a deed and gives its outcome as an input; an error that nobody expected is a bug, and is told. */
+  protected try(deed: () => Promise<Input | null>, failed: (problem: Problem) => Input | null): void {
+    deed()
+      .catch((error: unknown) => {
+        if (!GodwitError.is(error)) this.log.error({ err: error }, "a deed of a move failed by a bug");
+        return failed(GodwitError.is(error) ? error.problem : internal(error));
+      })
+      .then(
+        (input) => {
+          if (input !== null) this.give(input);
+        },
+        (error: unknown) => {
+          this.log.error({ err: error }, "a move could not go on");
+        },
+      );
+  }
+
+  async #drain(): Promise<void> {
+    this.#busy = true;
+    for (let input = this.#inputs.shift(); input !== undefined; input = this.#inputs.shift()) {
+      await this.#take(this.step(this.#state, input));
+    }
+    this.#busy = false;
+  }
+
+  async #take({ state, effects }: Step<State, Effect>): Promise<void> {
+    this.#state = state;
+    for (const [index, effect] of effects.entries()) {
+      const common = effect as unknown as CommonEffect<Entry, Timer>;
+      if (common.do === "journal") {
+        const problem = await this.#write(common.entry);
+        if (problem !== null && this.isVital(common.entry)) {
+          this.log.warn({ problem, skipped: effects.length - index - 1 }, "journal not written");
+          this.#inputs.unshift(this.journalFailed(problem));
+          break;
+        }
+      } else if (common.do === "arm") {
+        this.#arm(common.timer, common.afterMs);
+      } else if (common.do === "disarm") {
+        clearTimeout(this.#timers.get(common.timer));
+        this.#timers.delete(common.timer);
+      } else {
+        this.perform(effect);
+      }
+    }
+    this.changed(state);
+  }
+
+  async #write(entry: Entry): Promise<Problem | null> {
+    try {
+      await this.journal.append(entry);
+      return null;
+    } catch (error) {
+      this.log.error({ err: error, entry: entry.at }, "the move's journal could not be written");
+      return GodwitError.is(error) ? error.problem : internal(error);
+    }
+  }
+
+  #arm(timer: Timer, afterMs: number): void {
+    clearTimeout(this.#timers.get(timer));
+    this.#timers.set(
+      timer,
+      setTimeout(() => {
+        this.#timers.delete(timer);
+        this.give(this.timerInput(timer));
+      }, afterMs),
+    );
+  }
+}
+
+function internal(error: unknown): Problem {
+  const reference = error instanceof Error ? error.message : String(error);
+  return GodwitError.of("INTERNAL", { reference }).problem;
+}

@@ -1,0 +1,392 @@
+/** The source's half of one move: does what the reducer decides, and keeps the record that users see. */
+import type { MoveOrder, MoveRecord, Problem } from "@godwit/contract";
+import type { QemuProcess } from "@godwit/hypervisor";
+import {
+  initialSource,
+  isCancellable,
+  newRecord,
+  recordDecision,
+  recordSample,
+  recordState,
+  restoreSource,
+  stepSource,
+  type SourceEffect,
+  type SourceEntry,
+  type SourceInput,
+  type SourceOutcome,
+  type SourceState,
+  type SourceTimer,
+} from "@godwit/migration";
+import { migrationCredentialsFolder } from "../config.ts";
+import { CopyWatch } from "./copy-watch.ts";
+import type { Journal } from "./journal.ts";
+import type { MoveParts } from "./parts.ts";
+import { PeerLink } from "./peer-link.ts";
+import { resumeForSure } from "./resume.ts";
+import { Shell, type Step } from "./shell.ts";
+
+const tellEveryMs = 200;
+const releaseRetryMs = 1000;
+
+export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, SourceTimer, SourceEffect> {
+  readonly role = "source";
+  readonly order: MoveOrder;
+  /** Resolves when the move is over and its record is complete. */
+  readonly ended: Promise<void>;
+  readonly #parts: MoveParts;
+  readonly #process: QemuProcess | null;
+  readonly #claim: Disposable;
+  readonly #listeners: Disposable[] = [];
+  readonly #end = Promise.withResolvers<undefined>();
+  #peer: PeerLink | null = null;
+  #watch: CopyWatch | null = null;
+  #record: MoveRecord;
+  #stoppedAtMs: number | null = null;
+  #stopToCommitMs: number | null = null;
+  #toldAtMs = 0;
+  #telling: NodeJS.Timeout | undefined;
+
+  private constructor(
+    order: MoveOrder,
+    state: SourceState,
+    process: QemuProcess | null,
+    claim: Disposable,
+    journal: Journal<SourceEntry>,
+    parts: MoveParts,
+  ) {
+    super(state, journal, parts.log.child({ move: order.id, vm: order.vm.name, role: "source" }));
+    this.order = order;
+    this.ended = this.#end.promise;
+    this.#parts = parts;
+    this.#process = process;
+    this.#claim = claim;
+    this.#record = newRecord(order, new Date().toISOString());
+    this.#follow();
+  }
+
+  static begin(
+    order: MoveOrder,
+    process: QemuProcess,
+    claim: Disposable,
+    journal: Journal<SourceEntry>,
+    parts: MoveParts,
+  ): SourceMove {
+    const move = new SourceMove(order, initialSource(order), process, claim, journal, parts);
+    move.#connect();
+    move.give({ type: "start" });
+    return move;
+  }
+
+  /** Goes on where an earlier agent was stopped. */
+  static async restore(
+    entries: readonly SourceEntry[],
+    process: QemuProcess | null,
+    claim: Disposable,
+    journal: Journal<SourceEntry>,
+    parts: MoveParts,
+  ): Promise<SourceMove> {
+    const status = process === null ? null : await process.status();
+    const migration = process === null ? null : await process.migration.query();
+    const step = restoreSource(entries, {
+      qemuAlive: process !== null,
+      guestRuns: status?.running === true,
+      copyCompleted: migration?.status === "completed",
+    });
+    const move = new SourceMove(step.state.order, step.state, process, claim, journal, parts);
+    move.#record = recordDecision(move.#record, "the source agent was restarted", new Date().toISOString());
+    move.#connect();
+    move.enter(step);
+    return move;
+  }
+
+  get record(): MoveRecord {
+    return this.#record;
+  }
+
+  get cancellable(): boolean {
+    return isCancellable(this.state);
+  }
+
+  cancel(): void {
+    this.give({ type: "cancel" });
+  }
+
+  protected override step(state: SourceState, input: SourceInput): Step<SourceState, SourceEffect> {
+    if (input.type === "sample") this.#record = recordSample(this.#record, state.copy, input.sample);
+    return stepSource(state, input);
+  }
+
+  protected override timerInput(timer: SourceTimer): SourceInput {
+    return { type: "timer", timer, atMs: performance.now() };
+  }
+  protected override journalFailed(problem: Problem): SourceInput {
+    return { type: "journalFailed", problem };
+  }
+  protected override isVital(entry: SourceEntry): boolean {
+    return entry.at === "started" || entry.at === "copying";
+  }
+
+  protected override changed(state: SourceState): void {
+    const { phase } = this.#record;
+    this.#record = recordState(this.#record, state, new Date().toISOString());
+    if (state.phase === "ended") return; // told once the record is complete
+    const dueMs = this.#toldAtMs + tellEveryMs - performance.now();
+    if (phase !== this.#record.phase || dueMs <= 0) this.#tell();
+    else
+      this.#telling ??= setTimeout(() => {
+        this.#tell();
+      }, dueMs);
+  }
+
+  protected override perform(effect: SourceEffect): void {
+    const { leases } = this.#parts;
+    const { vm } = this.order;
+    const asked = (mode: "EX" | "SH") => {
+      this.try(
+        async () => {
+          const answer = await leases.convert(vm, mode);
+          if (answer.kind === "granted") return { type: mode === "SH" ? "leaseShared" : "leaseExclusive" };
+          return { type: "leaseRefused", held: answer.held, problem: answer.error.problem };
+        },
+        (problem) => ({ type: "leaseRefused", held: false, problem }),
+      );
+    };
+    switch (effect.do) {
+      case "shareLease":
+        asked("SH");
+        return;
+      case "exclusiveLease":
+        asked("EX");
+        return;
+      case "send":
+        this.#peer?.send(effect.message);
+        if (effect.message.type === "commit") this.#committed();
+        return;
+      case "startCopy":
+        this.#startCopy(effect.address, effect.port);
+        return;
+      case "pauseVcpus":
+        // STOP tells that it was done; a QEMU that does not answer is told by its end or by the budget.
+        this.try(
+          async () => {
+            await this.#process?.pause();
+            return null;
+          },
+          () => null,
+        );
+        return;
+      case "continueSwitchover":
+        this.try(
+          async () => {
+            await this.#process?.migration.continueSwitchover();
+            return null;
+          },
+          (problem) => ({ type: "copyEnded", reason: problem.detail }),
+        );
+        return;
+      case "cancelCopy":
+        this.#cancelCopy();
+        return;
+      case "resumeVcpus":
+        this.#resume();
+        return;
+      case "remove":
+        this.#remove();
+        return;
+      case "releaseLease":
+        this.#releaseLease();
+        return;
+      case "note":
+        this.log.info(effect.text);
+        this.#record = recordDecision(this.#record, effect.text, new Date().toISOString());
+        return;
+      case "finish":
+        void this.#finish(effect.outcome);
+        return;
+      case "journal":
+      case "arm":
+      case "disarm":
+        return;
+    }
+  }
+
+  #connect(): void {
+    this.#peer = new PeerLink(
+      this.order,
+      this.#parts.identity,
+      {
+        onMessage: (message) => {
+          if (message.type === "running") this.#measureResume(message.commitToResumeMs);
+          this.give({ type: "message", message, atMs: performance.now() });
+        },
+        onUp: () => {
+          this.give({ type: "peerUp" });
+        },
+        onDown: () => {
+          this.give({ type: "peerDown" });
+        },
+      },
+      this.log,
+    );
+  }
+
+  #follow(): void {
+    const process = this.#process;
+    if (process === null) return;
+    this.#listeners.push(
+      process.onEvent((event) => {
+        const atMs = performance.now();
+        if (event.name === "STOP") {
+          this.#stoppedAtMs = event.timestampUs / 1000;
+          this.give({ type: "paused", atMs });
+        } else if (event.name === "MIGRATION") {
+          const status = String(event.data.status);
+          if (status === "pre-switchover") this.give({ type: "preSwitchover", atMs });
+          if (status === "completed") this.give({ type: "completed" });
+          if (status === "failed" || status === "cancelled") void this.#copyEnded(status);
+        }
+      }),
+    );
+    void process.ended.then(({ reason }) => {
+      this.give({ type: "qemuGone", reason });
+    });
+  }
+
+  #startCopy(address: string, port: number): void {
+    const process = this.#process;
+    if (process === null) return;
+    this.try(
+      async () => {
+        await process.migration.configureSource({
+          credentialsFolder: migrationCredentialsFolder(this.#parts.config),
+          destinationName: this.order.to.host,
+          bandwidthBytesPerSecond: this.order.bandwidthBytesPerSecond,
+        });
+        this.#watch = new CopyWatch(process, (sample) => {
+          this.give({ type: "sample", sample, peerFresh: this.#peer?.isFresh === true });
+        });
+        await process.migration.start(address, port);
+        return null;
+      },
+      (problem) => ({ type: "copyEnded", reason: problem.detail }),
+    );
+  }
+
+  async #copyEnded(status: string): Promise<void> {
+    const found = await this.#process?.migration.query().catch(() => null);
+    this.give({ type: "copyEnded", reason: found?.error ?? `the copy was ${status}` });
+  }
+
+  #cancelCopy(): void {
+    const process = this.#process;
+    this.try(
+      async () => {
+        if (process === null) return null;
+        await process.migration.cancel();
+        const { status, error } = await process.migration.query();
+        if (status === "completed") return { type: "completed" };
+        if (status === "none" || status === "cancelled" || status === "failed") {
+          return { type: "copyEnded", reason: error ?? `the copy is ${status}` };
+        }
+        return null; // an event tells its end
+      },
+      () => null,
+    );
+  }
+
+  #resume(): void {
+    const process = this.#process;
+    if (process === null) return;
+    this.try(
+      async () => {
+        const refusal = await resumeForSure(process);
+        return refusal === null ? { type: "resumed" } : { type: "resumeFailed", reason: refusal };
+      },
+      () => null, // QEMU is gone, which is told by itself
+    );
+  }
+
+  #remove(): void {
+    const { processes, environment } = this.#parts;
+    const process = this.#process;
+    this.#watch?.end();
+    this.try(
+      async () => {
+        if (process !== null) {
+          await this.#lastFigures(process);
+          const lost = this.state.outcome?.kind === "lost" && this.state.phase !== "leaving";
+          processes.remove(process.vmId, lost ? "lost" : "moved");
+          await process.end();
+        }
+        await environment.deleteTaps(this.order.vm);
+        return { type: "removed" };
+      },
+      (problem) => {
+        this.log.error({ problem }, "the VM's taps could not be removed");
+        return { type: "removed" };
+      },
+    );
+  }
+
+  async #lastFigures(process: QemuProcess): Promise<void> {
+    const status = await process.migration.query().catch(() => null);
+    if (status === null) return;
+    this.#record = {
+      ...this.#record,
+      qemuDowntimeMs: status.qemuDowntimeMs,
+      bytes: status.transferredBytes,
+      rounds: status.rounds,
+    };
+  }
+
+  #releaseLease(): void {
+    this.try(
+      async () => {
+        for (;;) {
+          const answer = await this.#parts.leases.release(this.order.vm);
+          if (answer.kind === "granted") return { type: "released" };
+          // The VM runs elsewhere by now: only its new lease waits for this.
+          await new Promise((resolve) => setTimeout(resolve, releaseRetryMs));
+        }
+      },
+      () => null,
+    );
+  }
+
+  /** The source's share of the outage ends here, on the wall clock that QEMU stamps its events with. */
+  #committed(): void {
+    if (this.#stoppedAtMs === null || this.#stopToCommitMs !== null) return;
+    this.#stopToCommitMs = performance.timeOrigin + performance.now() - this.#stoppedAtMs;
+  }
+
+  #measureResume(commitToResumeMs: number): void {
+    if (this.#stopToCommitMs === null || this.#peer === null || this.#record.stopToContMs !== null) return;
+    const stopToContMs = this.#stopToCommitMs + this.#peer.roundTripMs / 2 + commitToResumeMs;
+    this.#record = { ...this.#record, stopToContMs: Math.round(stopToContMs * 100) / 100 };
+  }
+
+  async #finish(outcome: SourceOutcome): Promise<void> {
+    this.#watch?.end();
+    this.clearTimers();
+    for (const listener of this.#listeners) listener[Symbol.dispose]();
+    if (outcome.kind === "stayed" && this.#process !== null) {
+      await this.#lastFigures(this.#process);
+      await this.#process.migration.forgetCredentials().catch(() => undefined);
+    }
+    if (outcome.kind === "lost") this.#parts.processes.remove(this.order.vm.id, "lost");
+    clearTimeout(this.#telling);
+    this.#claim[Symbol.dispose]();
+    this.log.info({ outcome: outcome.kind, record: this.#record }, "move ended");
+    this.#tell();
+    this.#end.resolve(undefined);
+    this.#peer?.close();
+    await this.journal.close().catch(() => undefined);
+  }
+
+  #tell(): void {
+    clearTimeout(this.#telling);
+    this.#telling = undefined;
+    this.#toldAtMs = performance.now();
+    this.#parts.events.append("move.changed", { kind: "move", id: this.order.id }, { move: this.#record });
+  }
+}

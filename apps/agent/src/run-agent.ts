@@ -1,0 +1,145 @@
+/**
+ * A running agent: finds what runs already, takes up moves that were under way, then answers. Its VMs do
+ * not notice whether it runs.
+ */
+import { Client } from "@godwit/client";
+import { agentOperations, serverOperations } from "@godwit/contract";
+import { HttpServer, identify, mount, type Authority } from "@godwit/http";
+import { Hypervisor } from "@godwit/hypervisor";
+import { deleteTap, listTaps, tapName } from "@godwit/network";
+import { writeFileAtomic } from "@godwit/system";
+import type { Logger } from "pino";
+import { handlers } from "./api.ts";
+import type { AgentConfig } from "./config.ts";
+import { EventLog } from "./host/event-log.ts";
+import { LeaseKeeper } from "./host/lease-keeper.ts";
+import { Leases } from "./host/leases.ts";
+import { readIdentity } from "./identity.ts";
+import { Moves } from "./moves/moves.ts";
+import { Claims } from "./vms/claims.ts";
+import { Environment } from "./vms/environment.ts";
+import { Processes } from "./vms/processes.ts";
+import { Vms } from "./vms/vms.ts";
+
+const leaseTimeoutMs = 5000;
+
+/** @throws USAGE when the host has not joined; PROGRAM_MISSING, PORT_IN_USE */
+export async function runAgent(
+  config: AgentConfig,
+  log: Logger,
+  signal: AbortSignal,
+  onReady: () => void,
+): Promise<void> {
+  const identity = await readIdentity(config);
+  await using stack = new AsyncDisposableStack();
+  const hypervisor = await Hypervisor.open({
+    host: config.name,
+    binary: config.qemu.binary,
+    ...(config.qemu.firmwareFolder === undefined ? {} : { firmwareFolder: config.qemu.firmwareFolder }),
+    user: config.qemu.user,
+    runFolder: config.runFolder,
+    cacheFolder: `${config.stateFolder}/cache`,
+  });
+  const { accelerator, acceleratorReason, version } = await hypervisor.facts();
+  log.info({ qemu: version, accelerator }, acceleratorReason);
+
+  const server = new Client(serverOperations, {
+    baseUrl: config.server.url,
+    tls: {
+      ca: identity.caPem,
+      cert: identity.certificatePem,
+      key: identity.keyPem,
+      servername: identity.serverName,
+      unit: "server",
+    },
+    timeoutMs: leaseTimeoutMs,
+  });
+  stack.defer(() => server.close());
+  const leases = new Leases(server, config.name);
+  const events = new EventLog();
+  const claims = new Claims();
+  const environment = new Environment(config);
+  const processes = new Processes(events, (process) => {
+    vms.clearAfter(process).catch((error: unknown) => {
+      log.warn({ err: error, vm: process.spec.vm.name }, "what an ended VM left could not be removed");
+    });
+  });
+  const vms = new Vms({ config, hypervisor, environment, processes, leases, claims, log });
+  const moves = new Moves({
+    config,
+    identity,
+    hypervisor,
+    environment,
+    processes,
+    claims,
+    leases,
+    events,
+    log,
+  });
+
+  await adopt(hypervisor, processes, log);
+  await moves.restore();
+  await removeStrayTaps(processes, log);
+  const keeper = new LeaseKeeper(leases, processes, claims, log);
+  keeper.start();
+  stack.defer(() => {
+    keeper.stop();
+    for (const process of processes.present) process.release();
+  });
+
+  // Any host of the cluster may bring a VM; what it may do beyond that is checked against its move.
+  const authority: Authority = { adminToken: null, mayConnect: () => true };
+  const { caPem, certificatePem, keyPem } = identity;
+  const http = new HttpServer({ tls: { caPem, certificatePem, keyPem }, log });
+  stack.defer(() => http.close());
+  mount(
+    http.app,
+    agentOperations,
+    handlers({ config, hypervisor, environment, processes }, vms, moves, events),
+    authority,
+  );
+  await http.listen([{ host: config.listen.address, port: config.listen.port }]);
+  http.onUpgrade((request, socket, head) => {
+    identify(request, authority).then(
+      (actor) => {
+        if (actor.kind === "host") moves.upgrade(request, socket, head, actor.name);
+        else socket.destroy();
+      },
+      () => socket.destroy(),
+    );
+  });
+  await writeFileAtomic(`${config.runFolder}/agent.pid`, `${String(process.pid)}\n`);
+  log.info({ listen: config.listen }, "agent ready");
+  onReady();
+  await new Promise((resolve) => {
+    signal.addEventListener("abort", resolve, { once: true });
+    if (signal.aborted) resolve(undefined);
+  });
+  log.info("agent stops; its VMs run on");
+}
+
+async function adopt(hypervisor: Hypervisor, processes: Processes, log: Logger): Promise<void> {
+  const { processes: found, gone } = await hypervisor.adopt();
+  for (const process of found) {
+    const { running, status } = await process.status();
+    const incoming = process.spec.incoming && status === "inmigrate";
+    processes.add(process, running ? "running" : incoming ? "incoming" : "paused");
+    log.info({ vm: process.spec.vm.name, pid: process.identity.pid, status }, "VM found again");
+  }
+  for (const { spec, reason } of gone) {
+    processes.addGone(spec.vm);
+    log.warn({ vm: spec.vm.name, reason }, "a VM's process is gone");
+  }
+}
+
+/** Taps of VMs that have no process here: left by a crash between two steps. */
+async function removeStrayTaps(processes: Processes, log: Logger): Promise<void> {
+  const used = new Set(
+    processes.present.flatMap(({ spec }) => spec.vm.nics.map((_, index) => tapName(spec.vm.id, index))),
+  );
+  for (const tap of await listTaps()) {
+    if (used.has(tap)) continue;
+    log.info({ tap }, "stray tap removed");
+    await deleteTap(tap);
+  }
+}

@@ -1,0 +1,52 @@
+/**
+ * Who works on a VM at the moment: a move, a start, a stop, or the upkeep of its lease. One at a time;
+ * upkeep is short and is waited for, everything else refuses the newcomer.
+ */
+import { GodwitError, type VmId } from "@godwit/contract";
+
+interface Claim {
+  what: string;
+  task: string;
+  /** Set where the claim is short: the next one waits for its end. */
+  ended: Promise<undefined> | null;
+}
+
+export class Claims {
+  readonly #claims = new Map<VmId, Claim>();
+
+  get claimed(): ReadonlySet<VmId> {
+    return new Set(this.#claims.keys());
+  }
+
+  /** @param what is done, as in "it is being moved". @throws VM_BUSY */
+  async claim(vm: { id: VmId; name: string }, what: string, task = ""): Promise<Disposable> {
+    for (let other = this.#claims.get(vm.id); other !== undefined; other = this.#claims.get(vm.id)) {
+      if (other.ended === null)
+        throw GodwitError.of("VM_BUSY", { vm: vm.name, task: other.task, what: other.what });
+      await other.ended;
+    }
+    return this.#enter(vm.id, { what, task, ended: null });
+  }
+
+  /** A short claim; null when someone else works on the VM. */
+  tryShort(vmId: VmId, what: string): Disposable | null {
+    if (this.#claims.has(vmId)) return null;
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    const claim = this.#enter(vmId, { what, task: "", ended: promise });
+    return {
+      [Symbol.dispose]: () => {
+        claim[Symbol.dispose]();
+        resolve(undefined);
+      },
+    };
+  }
+
+  #enter(vmId: VmId, claim: Claim): Disposable {
+    this.#claims.set(vmId, claim);
+    return {
+      [Symbol.dispose]: () => {
+        if (this.#claims.get(vmId) === claim) this.#claims.delete(vmId);
+      },
+    };
+  }
+}

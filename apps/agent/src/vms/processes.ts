@@ -1,0 +1,110 @@
+/**
+ * The QEMU processes of this host by VM, with the state that each is in. States follow QEMU's own events;
+ * every change is told as `vm.stateChanged`.
+ */
+import type { Vm, VmId, VmRuntime, VmState } from "@godwit/contract";
+import type { QemuProcess } from "@godwit/hypervisor";
+import type { EventLog } from "../host/event-log.ts";
+
+interface Entry {
+  vm: Pick<Vm, "id" | "name" | "memoryMib">;
+  /** Null once it is gone. */
+  process: QemuProcess | null;
+  state: VmState;
+  /** The guest switched itself off: its process ends in order. */
+  poweredOff: boolean;
+}
+
+export class Processes {
+  readonly #entries = new Map<VmId, Entry>();
+  readonly #events: EventLog;
+  readonly #onGone: (process: QemuProcess) => void;
+
+  /** @param onGone hears of processes that ended without having been told to */
+  constructor(events: EventLog, onGone: (process: QemuProcess) => void) {
+    this.#events = events;
+    this.#onGone = onGone;
+  }
+
+  of(vmId: VmId): QemuProcess | undefined {
+    return this.#entries.get(vmId)?.process ?? undefined;
+  }
+
+  stateOf(vmId: VmId): VmState | undefined {
+    return this.#entries.get(vmId)?.state;
+  }
+
+  get present(): QemuProcess[] {
+    return [...this.#entries.values()].flatMap(({ process }) => process ?? []);
+  }
+
+  /** Runs that go on, and how those that ended did so. */
+  get runtimes(): VmRuntime[] {
+    return [...this.#entries.values()].map(({ vm, process, state }) => ({
+      id: vm.id,
+      name: vm.name,
+      state,
+      pid: process?.identity.pid ?? null,
+      accelerator: process?.spec.accelerator ?? null,
+      startedAt: process?.startedAt ?? null,
+      memoryMib: vm.memoryMib,
+    }));
+  }
+
+  /** Takes a process into the list and follows it. */
+  add(process: QemuProcess, state: VmState): void {
+    const entry: Entry = { vm: process.spec.vm, process, state, poweredOff: false };
+    this.#entries.set(process.vmId, entry);
+    process.onEvent((event) => {
+      if (event.name === "RESUME") this.#set(entry, "running");
+      if (event.name === "STOP" && entry.state === "running") this.#set(entry, "paused");
+      if (event.name === "SHUTDOWN" && event.data.guest === true) entry.poweredOff = true;
+    });
+    void process.ended.then(() => {
+      if (entry.process === null) return;
+      this.#end(entry, entry.poweredOff ? "stopped" : "lost");
+      this.#onGone(process);
+    });
+    this.#tell(entry);
+  }
+
+  /** A process that was gone when the agent came back. */
+  addGone(vm: Vm): void {
+    const entry: Entry = { vm, process: null, state: "lost", poweredOff: false };
+    this.#entries.set(vm.id, entry);
+    this.#tell(entry);
+  }
+
+  mark(vmId: VmId, state: VmState): void {
+    const entry = this.#entries.get(vmId);
+    if (entry !== undefined) this.#set(entry, state);
+  }
+
+  /** It is ended on purpose: the VM is not here any more, or stopped. */
+  remove(vmId: VmId, as: "moved" | "stopped" | "lost"): void {
+    const entry = this.#entries.get(vmId);
+    if (entry === undefined) return;
+    if (as === "moved") {
+      entry.process = null;
+      this.#entries.delete(vmId);
+      this.#events.append("vm.left", { kind: "vm", id: vmId }, {});
+      return;
+    }
+    this.#end(entry, as);
+  }
+
+  #end(entry: Entry, state: VmState): void {
+    entry.process = null;
+    this.#set(entry, state);
+  }
+
+  #set(entry: Entry, state: VmState): void {
+    if (entry.state === state) return;
+    entry.state = state;
+    this.#tell(entry);
+  }
+
+  #tell({ vm, state }: Entry): void {
+    this.#events.append("vm.stateChanged", { kind: "vm", id: vm.id }, { name: vm.name, state });
+  }
+}
