@@ -1,1 +1,18 @@
-export {};
+/** Hosts as network namespaces on one machine, with real QEMU, real links, a real guest and a client's load on it. */
+export { buildGuest, findGuest, type GuestImage } from "./guest/build-guest.ts";
+export { placeGuest, type GuestOptions } from "./guest/place-guest.ts";
+export { Lab, removeLab, type Api, type LabOptions } from "./lab.ts";
+export { listLabs } from "./lab-file.ts";
+export { Load } from "./load/load.ts";
+export type { LoadReport, Window } from "./load/protocol.ts";
+export {
+  datastore,
+  labFolder,
+  labsFolder,
+  networks,
+  portGroup,
+  vmAddress,
+  type NetworkName,
+} from "./names.ts";
+export { qemusOf, runnersOf, type Runner } from "./runners.ts";
+export { setWire } from "./switch.ts";

@@ -14,7 +14,7 @@ export function handlers(
 ): Handlers<typeof agentOperations> {
   return {
     facts: async () => await hostFacts(facts),
-    events: ({ query, signal }) => events.after(query.after, signal),
+    events: ({ query, signal }) => events.after(query.after ?? events.lastId, signal),
     vmCreate: async ({ body }) => await vms.create(body.id, body.description),
     vmRead: async ({ params }) => await vms.read(params.datastore, params.name),
     vmStart: async ({ body }) => {

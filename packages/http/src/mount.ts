@@ -23,10 +23,15 @@ export type Call<O extends Operation> = Received<O> & {
   signal: AbortSignal;
 };
 
-/** What answers an operation; a stream operation answers with its events. */
+type Eventually<T> = T | Promise<T>;
+
+/**
+ * What answers an operation. A stream operation answers with its events; the caller is told that the
+ * stream stands when the answer is there, so where it begins must be settled by then.
+ */
 export type Handler<O extends Operation> = (
   call: Call<O>,
-) => O["answer"] extends { stream: true } ? AsyncIterable<GodwitEvent> : Answer<O> | Promise<Answer<O>>;
+) => Eventually<O["answer"] extends { stream: true } ? AsyncIterable<GodwitEvent> : Answer<O>>;
 
 export type Handlers<Ops extends Operations> = { [K in keyof Ops]: Handler<Ops[K]> };
 
@@ -84,7 +89,8 @@ async function serve(
     signal: gone.signal,
   };
   if (operation.answer.stream === true) {
-    await streamEvents(reply, handler(call as Call<Operation>) as AsyncIterable<GodwitEvent>, gone.signal);
+    const events = (await handler(call as Call<Operation>)) as AsyncIterable<GodwitEvent>;
+    await streamEvents(reply, events, gone.signal);
     return;
   }
   const answer = await handler(call as Call<Operation>);

@@ -48,9 +48,9 @@ export class Events {
     return Number(row?.id ?? 0);
   }
 
-  /** Events after `afterId` (default: from now on), for as long as the signal lets. */
-  async *after(afterId: number | undefined, signal: AbortSignal): AsyncGenerator<GodwitEvent> {
-    let last = afterId ?? (await this.lastId());
+  /** Events after `afterId`, for as long as the signal and the database let. */
+  async *after(afterId: number, signal: AbortSignal): AsyncGenerator<GodwitEvent> {
+    let last = afterId;
     const bell = new Bell();
     const listener = await this.#database.listen(channel, () => {
       bell.ring();

@@ -23,9 +23,9 @@ export class EventLog {
     return this.#nextId - 1;
   }
 
-  /** Events after `afterId` (default: from now on), for as long as the signal lets. */
-  async *after(afterId: number | undefined, signal: AbortSignal): AsyncGenerator<GodwitEvent> {
-    let last = afterId ?? this.lastId;
+  /** Events after `afterId`, for as long as the signal lets. */
+  async *after(afterId: number, signal: AbortSignal): AsyncGenerator<GodwitEvent> {
+    let last = afterId;
     while (!signal.aborted) {
       const fresh = this.#events.filter(({ id }) => id > last);
       for (const event of fresh) {

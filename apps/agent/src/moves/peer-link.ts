@@ -6,7 +6,7 @@ import { checkServerIdentity, type PeerCertificate } from "node:tls";
 import { GodwitError, peerPath, type MoveOrder } from "@godwit/contract";
 import { toSourceSchema, type ToDestination, type ToSource } from "@godwit/migration";
 import type { Logger } from "pino";
-import { WebSocket, type RawData } from "ws";
+import { WebSocket, type ClientOptions, type RawData } from "ws";
 import type { z } from "zod";
 import type { AgentIdentity } from "../identity.ts";
 
@@ -68,15 +68,17 @@ export class PeerLink {
   }
 
   #connect(): void {
-    const socket = new WebSocket(this.#url, {
+    const options = {
       ca: this.#identity.caPem,
       cert: this.#identity.certificatePem,
       key: this.#identity.keyPem,
       servername: this.#host,
       handshakeTimeout: connectLimitMs,
       perMessageDeflate: false,
-      checkServerIdentity: checkHost as never, // ws hands it to Node's tls, whose type it is
-    });
+      checkServerIdentity: checkHost,
+    };
+    // ws hands the TLS options on to Node; its types know only some of them.
+    const socket = new WebSocket(this.#url, options as unknown as ClientOptions);
     this.#socket = socket;
     let heartbeat: NodeJS.Timeout | undefined;
     let pingAt = 0;

@@ -11,7 +11,10 @@ import { vmHandlers } from "./vms.ts";
 export function handlers(services: Services): Handlers<typeof serverOperations> {
   return {
     version: () => ({ name: "godwit", version }),
-    events: ({ query, signal }) => services.store.events.after(query.after, signal),
+    events: async ({ query, signal }) => {
+      const { events } = services.store;
+      return events.after(query.after ?? (await events.lastId()), signal);
+    },
     ...hostHandlers(services),
     ...vmHandlers(services),
     ...taskHandlers(services),

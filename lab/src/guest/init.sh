@@ -1,0 +1,39 @@
+#!/bin/busybox sh
+# The lab guest's first process: modules, network, data disk, redis, the memory dirtier.
+/bin/busybox mount -t proc proc /proc
+/bin/busybox mount -t sysfs sysfs /sys
+/bin/busybox mount -t devtmpfs devtmpfs /dev
+/bin/busybox --install -s /bin
+export PATH=/bin:/usr/bin
+for module in $(cat /etc/modules); do modprobe "$module" 2>/dev/null; done
+
+for word in $(cat /proc/cmdline); do
+  case $word in
+    godwit.ip=*) address=${word#godwit.ip=} ;;
+  esac
+done
+ip link set lo up
+# Announced by the guest itself after a move, and never asked for by duplicate address detection.
+echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6
+ip link set eth0 up
+[ -n "$address" ] && ip address add "$address" dev eth0
+
+mkdir -p /data
+mount -t ext4 -o noatime /dev/vda /data || echo "godwit-guest: no data disk"
+# 0: memory is given out without reserve; redis' own copy-on-write needs it.
+echo 1 >/proc/sys/vm/overcommit_memory
+/usr/bin/redis-server /etc/redis.conf >/dev/console 2>&1 &
+/usr/bin/perl /usr/lib/godwit/dirtier.pl >/dev/console 2>&1 &
+
+# The power button.
+mkdir -p /etc/acpi/PWRF
+printf '#!/bin/sh\nkill -TERM $(pidof redis-server); sleep 0.2; umount /data; poweroff -f\n' >/etc/acpi/PWRF/00000080
+chmod +x /etc/acpi/PWRF/00000080
+acpid -d -l /dev/null >/dev/null 2>&1 &
+
+until redis-cli -h 127.0.0.1 ping 2>/dev/null | grep -q PONG; do sleep 0.05; done
+echo "godwit-guest ready"
+while :; do
+  wait
+  sleep 3600
+done

@@ -1,0 +1,39 @@
+/** The guest as a VM of the lab: its files on the shared datastore, and the description that uses them. */
+import { copyFile, mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import type { VmDescriptionInput } from "@godwit/contract";
+import { datastore, portGroup, vmAddress } from "../names.ts";
+import type { GuestImage } from "./build-guest.ts";
+
+export interface GuestOptions {
+  name: string;
+  /** Of the VM among the lab's, from 0: gives its address. */
+  index: number;
+  memoryMib: number;
+}
+
+/** Copies kernel, root and a fresh data disk to the datastore, and describes the VM. */
+export async function placeGuest(
+  sharedFolder: string,
+  image: GuestImage,
+  { name, index, memoryMib }: GuestOptions,
+): Promise<VmDescriptionInput> {
+  await mkdir(join(sharedFolder, "guest"), { recursive: true });
+  await copyFile(image.kernel, join(sharedFolder, "guest/kernel"));
+  await copyFile(image.initrd, join(sharedFolder, "guest/initrd"));
+  const disk = `guest/${name}-data.qcow2`;
+  await copyFile(image.disk, join(sharedFolder, disk));
+  return {
+    name,
+    datastore,
+    memoryMib,
+    vcpus: 1,
+    disks: [{ name: "data", image: disk, format: "qcow2" }],
+    nics: [{ portGroup }],
+    boot: {
+      kernel: "guest/kernel",
+      initrd: "guest/initrd",
+      commandLine: `console=ttyS0 quiet panic=-1 godwit.ip=${vmAddress(index)}/24`,
+    },
+  };
+}

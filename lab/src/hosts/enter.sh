@@ -1,0 +1,15 @@
+#!/bin/sh
+# Runs a program as it would run on the lab host: with the host's own /run and /var/lib/godwit, its shared
+# storage, and its name. Called inside the host's network namespace and a mount namespace of its own:
+#   enter.sh NAME FOLDER [SHARED] -- PROGRAM ARGUMENT…
+set -eu
+name=$1 folder=$2 shared=$3
+shift 4
+mount --make-rprivate /
+if [ -n "$shared" ]; then
+  mount --bind "$shared" "$folder/state/shared"
+fi
+mount --rbind "$folder/state" /var/lib/godwit
+mount --bind "$folder/run" /run
+hostname "$name"
+exec "$@"

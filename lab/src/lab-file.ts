@@ -1,0 +1,52 @@
+/** What is known of a lab while it exists, in `lab.json` in its folder: enough for any later program to use or end it. */
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { GodwitError } from "@godwit/contract";
+import { readFileOrNull, writeFileAtomic } from "@godwit/system";
+import { z } from "zod";
+import { labFolder, labsFolder } from "./names.ts";
+
+const identitySchema = z.object({ pid: z.int(), startTicks: z.number() });
+
+const labHostSchema = z.object({
+  name: z.string(),
+  /** Another QEMU than the machine's. */
+  qemu: z.object({ binary: z.string(), firmwareFolder: z.string() }).nullable(),
+  agent: identitySchema.nullable(),
+});
+
+export const labFileSchema = z.object({
+  version: z.literal(1),
+  id: z.string(),
+  linkBitsPerSecond: z.number().nullable(),
+  /** On loopback; inherited by the server as a listening socket. */
+  apiPort: z.int(),
+  hosts: z.array(labHostSchema),
+  server: identitySchema.nullable(),
+});
+export type LabFile = z.infer<typeof labFileSchema>;
+export type LabHost = z.infer<typeof labHostSchema>;
+
+const pathOf = (id: string): string => join(labFolder(id), "lab.json");
+
+/** @throws USAGE when there is no such lab */
+export async function readLabFile(id: string): Promise<LabFile> {
+  const text = await readFileOrNull(pathOf(id));
+  if (text === null) {
+    throw GodwitError.of("USAGE", {
+      what: `There is no lab ${id}.`,
+      hint: "godwit lab status shows the labs.",
+    });
+  }
+  return labFileSchema.parse(JSON.parse(text));
+}
+
+export async function writeLabFile(file: LabFile): Promise<void> {
+  await writeFileAtomic(pathOf(file.id), `${JSON.stringify(file, null, 2)}\n`);
+}
+
+/** Ids of all labs of this machine, also of those that were only half made. */
+export async function listLabs(): Promise<string[]> {
+  const names = await readdir(labsFolder).catch(() => [] as string[]);
+  return names.sort();
+}

@@ -1,0 +1,339 @@
+/**
+ * A lab: hosts, a server and a client as namespaces of this machine, with real QEMU, real links and real
+ * storage. What runs in it are the same programs as on real machines. A lab outlives the program that
+ * made it, and everything of it is gone after `down`.
+ */
+import { once } from "node:events";
+import { mkdir, readFile, rm } from "node:fs/promises";
+import { createServer, type Server } from "node:net";
+import { join } from "node:path";
+import { Client } from "@godwit/client";
+import { GodwitError, serverOperations } from "@godwit/contract";
+import {
+  endProcess,
+  identifyProcess,
+  run,
+  UndoStack,
+  writeFileAtomic,
+  type ProcessIdentity,
+} from "@godwit/system";
+import { stringify } from "yaml";
+import { readLabFile, writeLabFile, type LabFile, type LabHost } from "./lab-file.ts";
+import { runOnHost, spawnRole } from "./hosts/spawn-role.ts";
+import {
+  agentPort,
+  datastore,
+  datastorePath,
+  hostAddress,
+  labFolder,
+  labIdPattern,
+  namespaceOf,
+  networks,
+  portGroup,
+  serverAddress,
+  serverPort,
+} from "./names.ts";
+import {
+  listNamespaces,
+  makeClient,
+  makeHost,
+  makeServer,
+  makeSwitch,
+  processesIn,
+  removeNamespace,
+} from "./switch.ts";
+
+export interface LabOptions {
+  id: string;
+  hosts: readonly string[];
+  /** Of each host's migration link; default: as fast as the machine. */
+  linkBitsPerSecond?: number | null;
+  /** Another QEMU for a host, by its name. */
+  qemu?: Readonly<Record<string, { binary: string; firmwareFolder: string }>>;
+  /** How to start the program itself: `[node, main.ts]`. */
+  program: readonly string[];
+  onStep?: (text: string) => void;
+}
+
+export type Api = Client<typeof serverOperations>;
+
+export class Lab implements AsyncDisposable {
+  readonly id: string;
+  readonly folder: string;
+  readonly api: Api;
+  readonly #program: readonly string[];
+  #file: LabFile;
+
+  private constructor(file: LabFile, program: readonly string[], ca: string, token: string) {
+    this.id = file.id;
+    this.folder = labFolder(file.id);
+    this.#file = file;
+    this.#program = program;
+    this.api = new Client(serverOperations, {
+      baseUrl: this.apiUrl,
+      tls: { ca, servername: "godwit-server", unit: "server" },
+      token,
+    });
+  }
+
+  /**
+   * Makes a lab; when something fails nothing of it stays.
+   * @throws NOT_ROOT, USAGE, PROGRAM_MISSING, PROGRAM_FAILED
+   */
+  static async up(options: LabOptions): Promise<Lab> {
+    const { id, hosts, program } = options;
+    const say = options.onStep ?? (() => undefined);
+    check(id, hosts);
+    await rejectExisting(id);
+    await using undo = new UndoStack(() => undefined);
+    undo.push("remove the lab", () => removeLab(id));
+    const folder = labFolder(id);
+    await mkdir(join(folder, "logs"), { recursive: true });
+    await mkdir(join(folder, "shared"), { recursive: true });
+
+    say(`making networks and ${String(hosts.length)} hosts`);
+    await makeSwitch(id);
+    await makeServer(id);
+    await makeClient(id);
+    const linkBitsPerSecond = options.linkBitsPerSecond ?? null;
+    for (const [index, host] of hosts.entries()) await makeHost(id, host, index, linkBitsPerSecond);
+
+    say("starting the server");
+    await run(program[0] ?? "", [...program.slice(1), "server", "init", "--data", join(folder, "server")], {
+      what: "creating the lab's server",
+    });
+    const listener = await listenOnLoopback(0);
+    const { port } = listener.address() as { port: number };
+    const file: LabFile = {
+      version: 1,
+      id,
+      linkBitsPerSecond,
+      apiPort: port,
+      hosts: hosts.map((name) => ({ name, qemu: options.qemu?.[name] ?? null, agent: null })),
+      server: null,
+    };
+    await writeLabFile(file);
+    const lab = await Lab.#of(file, program);
+    await lab.#startServer(listener);
+
+    say(`joining ${hosts.join(", ")}`);
+    await Promise.all(file.hosts.map((host, index) => lab.#joinHost(host, index)));
+    for (const { name } of file.hosts) await lab.startAgent(name);
+    await lab.#connected();
+    undo.commit();
+    return lab;
+  }
+
+  /** A lab that exists. @throws USAGE */
+  static async open(id: string, program: readonly string[]): Promise<Lab> {
+    return await Lab.#of(await readLabFile(id), program);
+  }
+
+  static async #of(file: LabFile, program: readonly string[]): Promise<Lab> {
+    const folder = join(labFolder(file.id), "server");
+    const ca = await readFile(join(folder, "pki/ca-cert.pem"), "utf8");
+    const token = (await readFile(join(folder, "admin-token"), "utf8")).trim();
+    return new Lab(file, program, ca, token);
+  }
+
+  get apiUrl(): string {
+    return `https://127.0.0.1:${String(this.#file.apiPort)}`;
+  }
+  get hosts(): readonly LabHost[] {
+    return this.#file.hosts;
+  }
+  get serverProcess(): ProcessIdentity | null {
+    return this.#file.server;
+  }
+  /** Of the admin token and the authority's certificate, for the CLI. */
+  get serverFolder(): string {
+    return join(this.folder, "server");
+  }
+  /** What the hosts see as their shared datastore. */
+  get sharedFolder(): string {
+    return join(this.folder, "shared");
+  }
+
+  namespace(part: string): string {
+    return namespaceOf(this.id, part);
+  }
+  logOf(role: string): string {
+    return join(this.folder, "logs", `${role}.log`);
+  }
+  /** A host's /run and /var/lib/godwit, seen from outside. */
+  hostFolder(host: string): string {
+    return join(this.folder, "hosts", host);
+  }
+  agentProcess(host: string): ProcessIdentity | null {
+    return this.#host(host).agent;
+  }
+
+  async startAgent(host: string): Promise<void> {
+    const entry = this.#host(host);
+    entry.agent = await spawnRole({
+      what: `the agent of host ${host}`,
+      ...this.#view(host),
+      log: this.logOf(`agent-${host}`),
+      argv: [...this.#program, "agent", "run", "--config", this.#agentConfig(host)],
+    });
+    await writeLabFile(this.#file);
+  }
+
+  /** Ends an agent and waits until it is gone; its VMs run on. */
+  async endAgent(host: string, signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
+    const { agent } = this.#host(host);
+    if (agent !== null) await endProcess(agent, signal, 10_000);
+  }
+
+  async startServer(): Promise<void> {
+    await this.#startServer(await listenOnLoopback(this.#file.apiPort));
+  }
+
+  async endServer(signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
+    if (this.#file.server !== null) await endProcess(this.#file.server, signal, 30_000);
+  }
+
+  /** The server's private PostgreSQL. */
+  async postgresProcess(): Promise<ProcessIdentity | null> {
+    const text = await readFile(join(this.serverFolder, "database/postmaster.pid"), "utf8").catch(() => "");
+    return await identifyProcess(Number.parseInt(text, 10));
+  }
+
+  /** Ends everything of the lab and removes it. */
+  async down(): Promise<void> {
+    await this.api.close();
+    await removeLab(this.id);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.down();
+  }
+
+  #host(name: string): LabHost {
+    const host = this.#file.hosts.find((candidate) => candidate.name === name);
+    if (host === undefined) throw new TypeError(`the lab has no host ${name}`);
+    return host;
+  }
+
+  #view(host: string) {
+    return {
+      namespace: this.namespace(host),
+      hostname: host,
+      folder: this.hostFolder(host),
+      shared: this.sharedFolder,
+    };
+  }
+
+  #agentConfig(host: string): string {
+    return join(this.hostFolder(host), "agent.yaml");
+  }
+
+  async #startServer(listener: Server): Promise<void> {
+    const fd = (listener as unknown as { _handle: { fd: number } })._handle.fd;
+    try {
+      this.#file.server = await spawnRole({
+        what: "the server",
+        namespace: this.namespace("server"),
+        hostname: "server",
+        folder: join(this.folder, "hosts", "server"),
+        log: this.logOf("server"),
+        argv: [
+          ...this.#program,
+          ...["server", "run", "--data", this.serverFolder],
+          ...["--listen", `${serverAddress}:${String(serverPort)}`, "--listen", "fd:3"],
+        ],
+        socketFd: fd,
+      });
+    } finally {
+      listener.close();
+    }
+    await writeLabFile(this.#file);
+  }
+
+  async #joinHost(host: LabHost, index: number): Promise<void> {
+    const { name, qemu } = host;
+    await mkdir(this.hostFolder(name), { recursive: true });
+    const config = {
+      name,
+      listen: { address: hostAddress("management", index), port: agentPort },
+      server: { url: `https://${serverAddress}:${String(serverPort)}` },
+      migration: { address: hostAddress("migration", index) },
+      portGroups: [{ name: portGroup, bridge: networks.office.bridge, uplink: "office" }],
+      datastores: [{ name: datastore, path: datastorePath, shared: true }],
+      ...(qemu === null ? {} : { qemu }),
+    };
+    await writeFileAtomic(this.#agentConfig(name), stringify(config));
+    const { token } = await this.api.call("hostTokenCreate", { body: {} });
+    const join = ["host", "join", "--config", this.#agentConfig(name), "--token", token];
+    await runOnHost({ ...this.#view(name), argv: [...this.#program, ...join] }, `joining host ${name}`);
+  }
+
+  async #connected(): Promise<void> {
+    const until = performance.now() + 30_000;
+    for (;;) {
+      const { hosts } = await this.api.call("hostList", {});
+      if (hosts.every(({ state, facts }) => state === "connected" && facts !== null)) return;
+      if (performance.now() > until) {
+        const silent = hosts.filter(({ state }) => state !== "connected").map(({ name }) => name);
+        throw GodwitError.of("PROGRAM_FAILED", {
+          program: "godwit",
+          what: "connecting the lab's hosts",
+          output: `no answer from ${silent.join(", ")}; see ${this.folder}/logs`,
+        });
+      }
+      // The events of the server would tell too; this is once, and short.
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+}
+
+function check(id: string, hosts: readonly string[]): void {
+  if (process.getuid?.() !== 0)
+    throw GodwitError.of("NOT_ROOT", { what: "A lab makes network namespaces and" });
+  const wrong = !labIdPattern.test(id)
+    ? `A lab's id is 1 to 8 lower-case letters and digits; ${id} is not.`
+    : hosts.length < 1 || hosts.length > 40
+      ? "A lab has 1 to 40 hosts."
+      : null;
+  if (wrong !== null)
+    throw GodwitError.of("USAGE", { what: wrong, hint: "godwit lab up --help shows an example." });
+}
+
+async function rejectExisting(id: string): Promise<void> {
+  const known = await readLabFile(id).then(
+    () => true,
+    () => false,
+  );
+  if (known || (await listNamespaces(id)).length > 0) {
+    throw GodwitError.of("USAGE", {
+      what: `A lab ${id} exists already.`,
+      hint: `Use it, end it with godwit lab down --id ${id}, or choose another --id.`,
+    });
+  }
+}
+
+/** Ends what runs in the lab's namespaces, removes them, and removes its folder. Also a lab that was only half made. */
+export async function removeLab(id: string): Promise<void> {
+  for (const namespace of await listNamespaces(id)) {
+    for (;;) {
+      const pids = await processesIn(namespace);
+      if (pids.length === 0) break;
+      await Promise.all(
+        pids.map(async (pid) => {
+          const identity = await identifyProcess(pid);
+          if (identity !== null) await endProcess(identity, "SIGKILL", 0);
+        }),
+      );
+    }
+    await removeNamespace(namespace);
+  }
+  await rm(labFolder(id), { recursive: true, force: true });
+}
+
+/** A listening socket of this namespace, for the server to inherit: so its API can be reached from here. */
+async function listenOnLoopback(port: number): Promise<Server> {
+  const server = createServer();
+  server.listen({ host: "127.0.0.1", port });
+  await once(server, "listening");
+  return server;
+}

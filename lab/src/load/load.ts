@@ -1,0 +1,69 @@
+/** A client's load on a VM of the lab: started, and ended with its report. */
+import { spawn, type ChildProcessByStdio } from "node:child_process";
+import { once } from "node:events";
+import { createInterface, type Interface } from "node:readline";
+import type { Readable, Writable } from "node:stream";
+import { fileURLToPath } from "node:url";
+import { GodwitError } from "@godwit/contract";
+import { namespaceOf } from "../names.ts";
+import { loadReportSchema, type LoadReport, type Window } from "./protocol.ts";
+
+const client = fileURLToPath(new URL("client.ts", import.meta.url));
+const firstWriteLimitMs = 120_000;
+
+export class Load implements AsyncDisposable {
+  readonly #child: ChildProcessByStdio<Writable, Readable, null>;
+  readonly #lines: Interface;
+
+  private constructor(child: ChildProcessByStdio<Writable, Readable, null>) {
+    this.#child = child;
+    this.#lines = createInterface({ input: child.stdout });
+  }
+
+  /** Resolves with the first acknowledged write. @throws PROGRAM_FAILED when none comes */
+  static async start(labId: string, address: string): Promise<Load> {
+    const child = spawn(
+      "ip",
+      ["netns", "exec", namespaceOf(labId, "client"), process.execPath, client, address],
+      { stdio: ["pipe", "pipe", "inherit"] },
+    );
+    const load = new Load(child);
+    const first = await Promise.race([
+      once(load.#lines, "line").then(() => true),
+      once(child, "exit").then(() => false),
+      new Promise<false>((resolve) => setTimeout(resolve, firstWriteLimitMs, false).unref()),
+    ]);
+    if (first) return load;
+    child.kill("SIGKILL");
+    throw GodwitError.of("PROGRAM_FAILED", {
+      program: "load",
+      what: `writing to the VM at ${address}`,
+      output: "the guest's database did not answer",
+    });
+  }
+
+  /** Ends the load, reads everything back and compares. */
+  async finish(windows: readonly Window[]): Promise<LoadReport> {
+    const answer = once(this.#lines, "line");
+    this.#child.stdin.write(`${JSON.stringify({ windows })}\n`);
+    const line = await Promise.race([
+      answer.then(([text]) => text as string),
+      once(this.#child, "exit").then(() => null),
+    ]);
+    if (line === null) {
+      throw GodwitError.of("PROGRAM_FAILED", {
+        program: "load",
+        what: "reading back",
+        output: "it ended early",
+      });
+    }
+    return loadReportSchema.parse(JSON.parse(line));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    const gone = once(this.#child, "exit");
+    this.#child.kill("SIGKILL");
+    await gone;
+  }
+}

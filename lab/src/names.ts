@@ -1,0 +1,36 @@
+/** Names and addresses of a lab's parts. All addresses lie in namespaces of the lab's own. */
+import { join } from "node:path";
+
+export const labsFolder = "/var/lib/godwit-lab";
+/** Interface and namespace names are short; so is a lab's id. */
+export const labIdPattern = /^[a-z0-9]{1,8}$/;
+
+export const namespaceOf = (labId: string, part: string): string => `gw-${labId}-${part}`;
+export const labFolder = (labId: string): string => join(labsFolder, labId);
+
+export const networks = {
+  management: { prefix: "10.87.1", bridge: "br-mgmt" },
+  migration: { prefix: "10.87.2", bridge: "br-mig" },
+  /** The VMs' network, the port group `office` on each host. */
+  office: { prefix: "10.87.3", bridge: "br-office" },
+} as const;
+export type NetworkName = keyof typeof networks;
+
+export const portGroup = "office";
+export const datastore = "shared";
+/** Where a lab host finds its shared storage. */
+export const datastorePath = "/var/lib/godwit/shared";
+
+const addressIn = (network: NetworkName, last: number): string =>
+  `${networks[network].prefix}.${String(last)}`;
+
+export const serverAddress = addressIn("management", 250);
+export const serverPort = 8443;
+export const agentPort = 8444;
+export const clientAddress = addressIn("office", 250);
+
+/** @param index of the host, from 0 */
+export const hostAddress = (network: "management" | "migration", index: number): string =>
+  addressIn(network, 11 + index);
+/** @param index of the VM, from 0 */
+export const vmAddress = (index: number): string => addressIn("office", 11 + index);

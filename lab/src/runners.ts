@@ -1,0 +1,51 @@
+/**
+ * Where a VM really runs, asked of the machine and never of Godwit: the process table says which QEMUs
+ * there are in which host's namespace, and each says itself, on its second QMP socket, whether it runs.
+ */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { QmpSession } from "@godwit/qmp";
+import type { Lab } from "./lab.ts";
+import { processesIn } from "./switch.ts";
+
+export interface Runner {
+  host: string;
+  pid: number;
+  vmId: string;
+  /** Whether its vCPUs run. */
+  running: boolean;
+}
+
+/** Every QEMU of the lab. */
+export async function qemusOf(lab: Lab): Promise<Runner[]> {
+  const all = await Promise.all(lab.hosts.map(({ name }) => qemusOn(lab, name)));
+  return all.flat();
+}
+
+/** Hosts on which the VM's vCPUs run. */
+export async function runnersOf(lab: Lab, vmId: string): Promise<string[]> {
+  const qemus = await qemusOf(lab);
+  return qemus.filter((qemu) => qemu.vmId === vmId && qemu.running).map(({ host }) => host);
+}
+
+async function qemusOn(lab: Lab, host: string): Promise<Runner[]> {
+  const found: Runner[] = [];
+  for (const pid of await processesIn(lab.namespace(host))) {
+    const words = (await readFile(`/proc/${String(pid)}/cmdline`, "utf8").catch(() => "")).split("\0");
+    const vmId = words[words.indexOf("-uuid") + 1];
+    if (!(words[0] ?? "").includes("qemu-system") || vmId === undefined) continue;
+    found.push({ host, pid, vmId, running: await isRunning(lab, host, vmId) });
+  }
+  return found;
+}
+
+async function isRunning(lab: Lab, host: string, vmId: string): Promise<boolean> {
+  const socket = join(lab.hostFolder(host), "run/godwit/vms", vmId, "rescue.sock");
+  const session = await QmpSession.connect(socket).catch(() => null);
+  if (session === null) return false;
+  try {
+    return (await session.execute("query-status")).running;
+  } finally {
+    session.close();
+  }
+}

@@ -1,0 +1,118 @@
+/**
+ * The lab's wires: a namespace with one bridge for each network, and namespaces of hosts, server and
+ * client that are connected to them. Nothing is made outside of the lab's own namespaces.
+ */
+import { run } from "@godwit/system";
+import {
+  clientAddress,
+  hostAddress,
+  namespaceOf,
+  networks,
+  serverAddress,
+  type NetworkName,
+} from "./names.ts";
+
+const ip = async (...args: string[]): Promise<string> =>
+  (await run("ip", args, { what: "arranging the lab's network" })).stdout;
+
+export async function makeSwitch(labId: string): Promise<void> {
+  const namespace = await makeNamespace(labId, "net");
+  for (const { bridge } of Object.values(networks)) {
+    await ip("-n", namespace, "link", "add", bridge, "type", "bridge", "forward_delay", "0");
+    await ip("-n", namespace, "link", "set", bridge, "up");
+  }
+}
+
+/** A host has a management and a migration address, and a bridge of its own whose uplink leads to the VMs' network. */
+export async function makeHost(
+  labId: string,
+  host: string,
+  index: number,
+  linkBitsPerSecond: number | null,
+): Promise<void> {
+  const namespace = await makeNamespace(labId, host);
+  await connect(labId, host, "management", { address: hostAddress("management", index) });
+  await connect(labId, host, "migration", { address: hostAddress("migration", index) });
+  const { bridge } = networks.office;
+  await ip("-n", namespace, "link", "add", bridge, "type", "bridge", "forward_delay", "0");
+  await ip("-n", namespace, "link", "set", bridge, "addrgenmode", "none");
+  await ip("-n", namespace, "link", "set", bridge, "up");
+  await connect(labId, host, "office", { bridge });
+  if (linkBitsPerSecond !== null) await shape(labId, host, linkBitsPerSecond);
+}
+
+export async function makeServer(labId: string): Promise<void> {
+  await makeNamespace(labId, "server");
+  await connect(labId, "server", "management", { address: serverAddress });
+}
+
+export async function makeClient(labId: string): Promise<void> {
+  await makeNamespace(labId, "client");
+  await connect(labId, "client", "office", { address: clientAddress });
+}
+
+export async function listNamespaces(labId: string): Promise<string[]> {
+  const prefix = namespaceOf(labId, "");
+  const text = await ip("netns", "list");
+  return text
+    .split("\n")
+    .map((line) => line.split(" ")[0] ?? "")
+    .filter((name) => name.startsWith(prefix));
+}
+
+/** Every process in a namespace. */
+export async function processesIn(namespace: string): Promise<number[]> {
+  const text = await ip("netns", "pids", namespace);
+  return text
+    .split("\n")
+    .filter((line) => line !== "")
+    .map(Number);
+}
+
+export async function removeNamespace(namespace: string): Promise<void> {
+  await ip("netns", "del", namespace);
+}
+
+/** Cuts or mends a host's wire to a network. */
+export async function setWire(labId: string, host: string, network: NetworkName, up: boolean): Promise<void> {
+  const port = portOf(host, network);
+  await ip("-n", namespaceOf(labId, "net"), "link", "set", port, up ? "up" : "down");
+}
+
+/** Shapes a host's migration link in both directions. */
+async function shape(labId: string, host: string, bitsPerSecond: number): Promise<void> {
+  const rate = `${String(Math.floor(bitsPerSecond))}bit`;
+  // A bucket of 2 ms of the rate, at least one large packet.
+  const burst = String(Math.max(65_536, Math.floor(bitsPerSecond / 8 / 500)));
+  const tbf = ["root", "tbf", "rate", rate, "burst", burst, "latency", "20ms"];
+  const words = { what: `shaping the migration link of ${host}` };
+  await run("tc", ["-n", namespaceOf(labId, host), "qdisc", "add", "dev", "migration", ...tbf], words);
+  const port = portOf(host, "migration");
+  await run("tc", ["-n", namespaceOf(labId, "net"), "qdisc", "add", "dev", port, ...tbf], words);
+}
+
+async function makeNamespace(labId: string, part: string): Promise<string> {
+  const namespace = namespaceOf(labId, part);
+  await ip("netns", "add", namespace);
+  await ip("-n", namespace, "link", "set", "lo", "up");
+  return namespace;
+}
+
+/** A wire from a part of the lab to a network's bridge; in the part the interface has the network's name. */
+async function connect(
+  labId: string,
+  part: string,
+  network: NetworkName,
+  end: { address: string } | { bridge: string },
+): Promise<void> {
+  const [namespace, hub] = [namespaceOf(labId, part), namespaceOf(labId, "net")];
+  const port = portOf(part, network);
+  await ip("-n", hub, "link", "add", port, "type", "veth", "peer", "name", network, "netns", namespace);
+  await ip("-n", hub, "link", "set", port, "master", networks[network].bridge, "up");
+  if ("address" in end) await ip("-n", namespace, "address", "add", `${end.address}/24`, "dev", network);
+  else await ip("-n", namespace, "link", "set", network, "master", end.bridge);
+  await ip("-n", namespace, "link", "set", network, "up");
+}
+
+/** The port's name at the switch, within the kernel's 15 characters. */
+const portOf = (part: string, network: NetworkName): string => `${part.slice(0, 8)}-${network.slice(0, 3)}`;
