@@ -1,0 +1,47 @@
+/** The tree of commands. */
+import { buildApplication, buildRouteMap, text_en } from "@stricli/core";
+import { agentRoutes } from "./commands/agent.ts";
+import { completionCommand } from "./commands/completion.ts";
+import { hostRoutes } from "./commands/host.ts";
+import { labRoutes } from "./commands/lab.ts";
+import { quickstartCommand } from "./commands/quickstart.ts";
+import { serverRoutes } from "./commands/server.ts";
+import { setupCommand } from "./commands/setup.ts";
+import { taskRoutes } from "./commands/task.ts";
+import { vmRoutes } from "./commands/vm.ts";
+import { exitCodeOf, problemText } from "./output/problem.ts";
+import { version } from "./version.ts";
+
+export const routes = buildRouteMap({
+  routes: {
+    quickstart: quickstartCommand,
+    setup: setupCommand,
+    vm: vmRoutes,
+    host: hostRoutes,
+    task: taskRoutes,
+    server: serverRoutes,
+    agent: agentRoutes,
+    lab: labRoutes,
+    completion: completionCommand,
+  },
+  docs: { brief: "Godwit: live migration for KVM virtual machines" },
+});
+
+export const app = buildApplication(routes, {
+  name: "godwit",
+  versionInfo: { currentVersion: version },
+  scanner: { caseStyle: "allow-kebab-for-camel" },
+  documentation: {
+    caseStyle: "convert-camel-to-kebab",
+    disableAnsiColor: process.env.NO_COLOR !== undefined,
+  },
+  localization: {
+    text: {
+      ...text_en,
+      exceptionWhileRunningCommand: (error) => problemText(error),
+      exceptionWhileParsingArguments: (error) =>
+        `${error instanceof Error ? error.message : String(error)}\n  The command's --help shows how it is used.`,
+    },
+  },
+  determineExitCode: exitCodeOf,
+});

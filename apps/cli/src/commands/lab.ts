@@ -1,0 +1,119 @@
+/** `godwit lab …` */
+import { Lab, listLabs, readLabFile, removeLab } from "@godwit/lab";
+import { GodwitError } from "@godwit/contract";
+import { buildCommand, buildRouteMap, numberParser } from "@stricli/core";
+import { formatTable, parseBitRate } from "../output/format.ts";
+import { StatusLine, writeJson, writeLine } from "../output/screen.ts";
+import { program } from "../program.ts";
+import { requireRoot } from "../require-root.ts";
+import { setup } from "../setup/setup.ts";
+import { jsonFlag } from "./common.ts";
+
+const idFlag = { kind: "parsed", parse: String, brief: "Name of the lab", default: "main" } as const;
+
+const up = buildCommand({
+  docs: {
+    brief: "Make hosts, a server and a client as namespaces of this machine",
+    fullDescription: `Hosts are named a, b, c…; each runs a real agent and real QEMU. Nothing outside of the lab's own namespaces
+and folder is touched.
+
+Example: godwit lab up --hosts 3 --link 1gbit`,
+  },
+  parameters: {
+    flags: {
+      id: idFlag,
+      hosts: { kind: "parsed", parse: numberParser, brief: "How many hosts", default: "2" },
+      link: { kind: "parsed", parse: parseBitRate, brief: "Speed of the migration links", optional: true },
+    },
+  },
+  async func(flags: { id: string; hosts: number; link?: number }) {
+    requireRoot("A lab makes network namespaces and");
+    await setup(new StatusLine());
+    const lab = await Lab.up({
+      id: flags.id,
+      hosts: hostNames(flags.hosts),
+      linkBitsPerSecond: flags.link ?? null,
+      program,
+      onStep: writeLine,
+    });
+    for (const line of howToGoOn(lab)) writeLine(line);
+    await lab.api.close();
+  },
+});
+
+const down = buildCommand({
+  docs: { brief: "End a lab and remove everything of it", fullDescription: "Example: godwit lab down" },
+  parameters: {
+    flags: {
+      id: { kind: "parsed", parse: String, brief: "Name of the lab; default: the only one", optional: true },
+    },
+  },
+  async func(flags: { id?: string }) {
+    requireRoot("Ending a lab");
+    const labs = await listLabs();
+    const id = flags.id ?? (labs.length === 1 ? labs[0] : undefined);
+    if (id === undefined || !labs.includes(id)) {
+      throw GodwitError.of("USAGE", {
+        what: id === undefined ? "Which lab?" : `There is no lab ${id}.`,
+        hint:
+          labs.length === 0
+            ? "There is none on this machine."
+            : `There are: ${labs.join(", ")}; name one with --id.`,
+      });
+    }
+    await removeLab(id);
+    writeLine(`Lab ${id} is gone.`);
+  },
+});
+
+const status = buildCommand({
+  docs: { brief: "Show this machine's labs", fullDescription: "Example: godwit lab status --json" },
+  parameters: { flags: { json: jsonFlag } },
+  async func(flags: { json: boolean }) {
+    const labs = await Promise.all((await listLabs()).map((id) => readLabFile(id).catch(() => null)));
+    const whole = labs.filter((lab) => lab !== null);
+    if (flags.json) {
+      writeJson(whole);
+      return;
+    }
+    if (whole.length === 0) writeLine("There is no lab on this machine; godwit lab up makes one.");
+    else {
+      writeLine(
+        formatTable([
+          ["ID", "HOSTS", "API"],
+          ...whole.map((lab) => [
+            lab.id,
+            lab.hosts.map(({ name }) => name).join(" "),
+            `https://127.0.0.1:${String(lab.apiPort)}`,
+          ]),
+        ]),
+      );
+    }
+  },
+});
+
+/** a, b, … z, then h27, h28… */
+export const hostNames = (count: number): string[] =>
+  Array.from({ length: count }, (_, index) =>
+    index < 26 ? String.fromCharCode(97 + index) : `h${String(index + 1)}`,
+  );
+
+/** For people who were left with a running lab. */
+export function howToGoOn(lab: Lab, vm?: string): string[] {
+  return [
+    "",
+    `The lab ${lab.id} runs: hosts ${lab.hosts.map(({ name }) => name).join(", ")}; API ${lab.apiUrl}`,
+    `  admin token ${lab.serverFolder}/admin-token, authority ${lab.serverFolder}/pki/ca-cert.pem, logs ${lab.folder}/logs`,
+    "Go on with:",
+    `  export GODWIT_LAB=${lab.id}`,
+    "  ./godwit host list",
+    ...(vm === undefined ? [] : [`  ./godwit vm show ${vm}`, `  ./godwit vm migrate ${vm} --to b`]),
+    "  ./godwit task list",
+    `  ./godwit lab down --id ${lab.id}`,
+  ];
+}
+
+export const labRoutes = buildRouteMap({
+  routes: { up, down, status },
+  docs: { brief: "A cluster on this machine, for trying and testing" },
+});

@@ -1,0 +1,90 @@
+/** `godwit server …` */
+import { isIP } from "node:net";
+import { initServer, runServer, type ServerOptions } from "@godwit/server";
+import { GodwitError } from "@godwit/contract";
+import { buildCommand, buildRouteMap } from "@stricli/core";
+import { defaultDataFolder, defaultServerPort } from "../connection.ts";
+import { writeLine } from "../output/screen.ts";
+import { requireRoot } from "../require-root.ts";
+import { endSignal, roleLog, sayReady } from "../roles.ts";
+
+const dataFlag = {
+  kind: "parsed",
+  parse: String,
+  brief: "The server's data folder",
+  default: defaultDataFolder,
+} as const;
+
+type ListenAddress = ServerOptions["listen"][number];
+
+const init = buildCommand({
+  docs: {
+    brief: "Create a server: the cluster's authority, its certificate, the admin token",
+    fullDescription: "Example: godwit server init",
+  },
+  parameters: { flags: { data: dataFlag } },
+  async func(flags: { data: string }) {
+    requireRoot("Creating a server");
+    const paths = await initServer(flags.data);
+    writeLine(`The server is created in ${flags.data}.`);
+    writeLine(`  admin token            ${paths.adminToken}`);
+    writeLine(`  authority certificate  ${paths.caCertificate}`);
+    writeLine("Start it with: godwit server run");
+    writeLine("From another machine, with copies of both files:");
+    writeLine(
+      "  export GODWIT_SERVER=https://ADDRESS:8443 GODWIT_CA=ca-cert.pem GODWIT_TOKEN_FILE=admin-token",
+    );
+  },
+});
+
+const runCommand = buildCommand({
+  docs: {
+    brief: "Run the server",
+    fullDescription: `With GODWIT_DATABASE_URL the server uses your PostgreSQL, else one of its own in the data folder.
+
+Example: godwit server run --listen 0.0.0.0:8443`,
+  },
+  parameters: {
+    flags: {
+      data: dataFlag,
+      listen: {
+        kind: "parsed",
+        parse: parseListen,
+        brief: "ADDRESS:PORT, or fd:N for an inherited socket",
+        variadic: true,
+        default: [`0.0.0.0:${String(defaultServerPort)}`],
+      },
+    },
+  },
+  async func(flags: { data: string; listen: readonly ListenAddress[] }) {
+    requireRoot("The server runs its database under a user of its own and");
+    const log = roleLog("server");
+    const { GODWIT_DATABASE_URL: databaseUrl } = process.env;
+    await runServer({ dataFolder: flags.data, listen: flags.listen, databaseUrl, log }, endSignal(), () => {
+      sayReady(log);
+    });
+    process.exit(0); // idle connections may still linger
+  },
+});
+
+/** @throws USAGE */
+function parseListen(text: string): ListenAddress {
+  const fd = /^fd:(\d+)$/.exec(text)?.[1];
+  if (fd !== undefined) return { fd: Number(fd) };
+  const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d+)$/.exec(text);
+  const host = match?.[1] ?? match?.[2];
+  const port = Number(match?.[3]);
+  if (host === undefined || isIP(host) === 0 || port > 65_535) {
+    throw GodwitError.of("USAGE", {
+      what: `"${text}" is not an address to listen on.`,
+      hint: "Write ADDRESS:PORT, like 0.0.0.0:8443 or [::]:8443.",
+    });
+  }
+  return { host, port };
+}
+
+export const serverRoutes = buildRouteMap({
+  routes: { init, run: runCommand },
+  defaultCommand: "run",
+  docs: { brief: "The control plane" },
+});

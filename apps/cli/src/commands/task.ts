@@ -1,0 +1,101 @@
+/** `godwit task …` */
+import { isId, taskStateSchema, type TaskId } from "@godwit/contract";
+import { GodwitError } from "@godwit/contract";
+import { buildCommand, buildRouteMap, numberParser } from "@stricli/core";
+import { withApi } from "../connection.ts";
+import { formatTable } from "../output/format.ts";
+import { writeJson, writeLine } from "../output/screen.ts";
+import { taskText } from "../output/task-view.ts";
+import { runTask } from "../run-task.ts";
+import { jsonFlag, nameArgument } from "./common.ts";
+
+const taskArgument = nameArgument("task", "Id");
+
+/** @throws USAGE */
+function taskId(text: string): TaskId {
+  if (isId(text)) return text as TaskId;
+  throw GodwitError.of("USAGE", {
+    what: `"${text}" is not a task's id.`,
+    hint: "godwit task list shows the tasks.",
+  });
+}
+
+const list = buildCommand({
+  docs: { brief: "List tasks, newest first", fullDescription: "Example: godwit task list --state running" },
+  parameters: {
+    flags: {
+      json: jsonFlag,
+      state: {
+        kind: "enum",
+        values: taskStateSchema.options,
+        brief: "Only tasks in this state",
+        optional: true,
+      },
+      limit: { kind: "parsed", parse: numberParser, brief: "How many", default: "20" },
+    },
+  },
+  async func(flags: { json: boolean; state?: (typeof taskStateSchema.options)[number]; limit: number }) {
+    const query = { limit: flags.limit, ...(flags.state === undefined ? {} : { state: flags.state }) };
+    const { tasks } = await withApi((api) => api.call("taskList", { query }));
+    if (flags.json) {
+      writeJson(tasks);
+      return;
+    }
+    writeLine(
+      formatTable([
+        ["ID", "KIND", "SUBJECT", "STATE", "BEGUN", "RESULT"],
+        ...tasks.map((task) => [
+          task.id,
+          task.kind,
+          task.subject.name,
+          task.state,
+          task.createdAt.slice(0, 19),
+          task.error?.code ?? (task.move === null ? "" : `${task.move.from} → ${task.move.to}`),
+        ]),
+      ]),
+    );
+  },
+});
+
+const show = buildCommand({
+  docs: {
+    brief: "Show one task with its steps and decisions",
+    fullDescription: "Example: godwit task show ID",
+  },
+  parameters: { flags: { json: jsonFlag }, positional: taskArgument },
+  async func(flags: { json: boolean }, id: string) {
+    const task = await withApi((api) => api.call("taskShow", { params: { task: taskId(id) } }));
+    if (flags.json) writeJson(task);
+    else writeLine(taskText(task));
+  },
+});
+
+const watch = buildCommand({
+  docs: { brief: "Follow a task to its end", fullDescription: "Example: godwit task watch ID" },
+  parameters: { flags: { json: jsonFlag }, positional: taskArgument },
+  async func(flags: { json: boolean }, id: string) {
+    await withApi((api) =>
+      runTask(api, api.call("taskShow", { params: { task: taskId(id) } }), flags, "The task has succeeded."),
+    );
+  },
+});
+
+const cancel = buildCommand({
+  docs: {
+    brief: "Cancel a task where that is still possible",
+    fullDescription: `A move can be cancelled until the switch is committed; the VM then stays where it is.
+
+Example: godwit task cancel ID`,
+  },
+  parameters: { flags: { json: jsonFlag }, positional: taskArgument },
+  async func(flags: { json: boolean }, id: string) {
+    const task = await withApi((api) => api.call("taskCancel", { params: { task: taskId(id) } }));
+    if (flags.json) writeJson(task);
+    else writeLine(`Task ${id} is being cancelled; godwit task watch ${id} tells how it ends.`);
+  },
+});
+
+export const taskRoutes = buildRouteMap({
+  routes: { list, show, watch, cancel },
+  docs: { brief: "Tasks: list, show, watch, cancel" },
+});

@@ -1,0 +1,52 @@
+/** Quantities and tables for people. Pure. */
+
+export function formatBytes(bytes: number): string {
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit += 1;
+  }
+  const digits = unit === 0 || value >= 100 ? 0 : 1;
+  return `${value.toFixed(digits)} ${units[unit] ?? ""}`;
+}
+
+export function formatMs(ms: number | null): string {
+  if (ms === null) return "unknown";
+  if (ms < 100) return `${ms.toFixed(1)} ms`;
+  if (ms < 1000) return `${ms.toFixed(0)} ms`;
+  if (ms < 60_000) return `${(ms / 1000).toFixed(2)} s`;
+  const minutes = Math.floor(ms / 60_000);
+  return `${String(minutes)} min ${String(Math.round((ms % 60_000) / 1000))} s`;
+}
+
+/** Columns as wide as their widest cell; the first row is the heading. */
+export function formatTable(rows: readonly (readonly string[])[]): string {
+  const columns = Math.max(0, ...rows.map((row) => row.length));
+  const widths = Array.from({ length: columns }, (_, column) =>
+    Math.max(...rows.map((row) => (row[column] ?? "").length)),
+  );
+  return rows
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join("  ")
+        .trimEnd(),
+    )
+    .join("\n");
+}
+
+/** `50ms`, `2s`, `1.5s` or a bare number of milliseconds. */
+export function parseMs(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)(ms|s)?$/.exec(text);
+  if (match === null) throw new Error(`"${text}" is not a time; write 50ms or 2s.`);
+  return Math.round(Number(match[1]) * (match[2] === "s" ? 1000 : 1));
+}
+
+/** `1gbit`, `100mbit`, in bits per second. */
+export function parseBitRate(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)(k|m|g)bit$/.exec(text.toLowerCase());
+  if (match === null) throw new Error(`"${text}" is not a rate; write 1gbit or 100mbit.`);
+  return Number(match[1]) * { k: 1e3, m: 1e6, g: 1e9 }[match[2] as "k" | "m" | "g"];
+}

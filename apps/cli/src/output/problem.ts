@@ -1,0 +1,52 @@
+/** Errors as people read them, and the exit codes that scripts read. */
+import { GodwitError } from "@godwit/contract";
+
+export const exitCodes = { done: 0, failed: 1, usage: 2, refused: 3 } as const;
+
+const usageCodes = new Set([
+  "USAGE",
+  "NAME_INVALID",
+  "REQUEST_INVALID",
+  "VM_DESCRIPTION_INVALID",
+  "CONFIG_INVALID",
+]);
+
+/** A command has said everything itself and only ends with a code. */
+export class Exit extends Error {
+  readonly code: number;
+
+  constructor(code: number) {
+    super("");
+    this.code = code;
+  }
+}
+
+export function exitCodeOf(error: unknown): number {
+  if (error instanceof Exit) return error.code;
+  if (!GodwitError.is(error)) return exitCodes.failed;
+  if (error.findings.length > 0) return exitCodes.refused;
+  return usageCodes.has(error.code) ? exitCodes.usage : exitCodes.failed;
+}
+
+/** The sentence, the findings with what to do, the remedy, the code. Never a stack trace. */
+export function problemText(error: unknown): string {
+  if (error instanceof Exit) return "";
+  if (!GodwitError.is(error)) {
+    if (process.env.GODWIT_DEBUG !== undefined && error instanceof Error) return error.stack ?? error.message;
+    const words = error instanceof Error ? error.message : String(error);
+    return `Godwit itself failed: ${words}\n  This is a bug. Set GODWIT_DEBUG=1 to see where, and report it.`;
+  }
+  return [
+    error.message,
+    ...findingLines(error.findings),
+    ...(error.findings.length > 0 ? [] : [`  ${error.remedy}`]),
+    `  (${error.code})`,
+  ].join("\n");
+}
+
+export function findingLines(findings: GodwitError["findings"]): string[] {
+  return findings.flatMap(({ severity, message, remedy, code }) => [
+    `  ${severity === "error" ? "✗" : "!"} ${message}`,
+    `    ${remedy} (${code})`,
+  ]);
+}

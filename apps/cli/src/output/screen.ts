@@ -1,0 +1,39 @@
+/** Where a command writes: results to standard output, the way there to standard error. */
+
+/** One JSON document and nothing else. */
+export function writeJson(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+}
+
+export function writeLine(text = ""): void {
+  process.stdout.write(`${text}\n`);
+}
+
+/** What goes on: a line that changes on a terminal, plain lines elsewhere. */
+export class StatusLine {
+  readonly #terminal = process.stderr.isTTY;
+  #shown = false;
+
+  /** Replaced by the next one. */
+  update(text: string): void {
+    if (!this.#terminal) return;
+    const width = process.stderr.columns;
+    process.stderr.write(`\r\x1b[2K${text.length > width ? `${text.slice(0, width - 1)}…` : text}`);
+    this.#shown = true;
+  }
+
+  /** Stays. */
+  line(text: string): void {
+    this.clear();
+    process.stderr.write(`${text}\n`);
+  }
+
+  clear(): void {
+    if (this.#shown) process.stderr.write("\r\x1b[2K");
+    this.#shown = false;
+  }
+
+  get isTerminal(): boolean {
+    return this.#terminal;
+  }
+}

@@ -1,0 +1,7 @@
+/** Some commands arrange the machine itself. */
+import { GodwitError } from "@godwit/contract";
+
+/** @throws NOT_ROOT */
+export function requireRoot(what: string): void {
+  if (process.getuid?.() !== 0) throw GodwitError.of("NOT_ROOT", { what });
+}

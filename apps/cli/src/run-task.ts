@@ -1,0 +1,54 @@
+/** A command that is a task: shows its way, says how it ended, and ends with the right code. */
+import { GodwitError, type Task } from "@godwit/contract";
+import type { Api } from "./connection.ts";
+import { followTask } from "./follow-task.ts";
+import { Exit, exitCodes, problemText } from "./output/problem.ts";
+import { StatusLine, writeJson, writeLine } from "./output/screen.ts";
+import { moveSummary, progressText } from "./output/task-view.ts";
+
+const plainEveryMs = 2000;
+
+export interface TaskFlags {
+  json: boolean;
+  /** Return as soon as the task is entered. */
+  detach?: boolean;
+}
+
+/** @throws Exit with code 1 when the task failed or was cancelled */
+export async function runTask(api: Api, begun: Promise<Task>, flags: TaskFlags, done: string): Promise<void> {
+  const task = await begun;
+  if (flags.detach === true) {
+    if (flags.json) writeJson(task);
+    else writeLine(`Task ${task.id} has begun; godwit task watch ${task.id} follows it.`);
+    return;
+  }
+  const ended = await watchTask(api, task);
+  if (flags.json) writeJson(ended);
+  if (ended.state === "succeeded") {
+    if (!flags.json) writeLine(ended.move === null ? done : moveSummary(ended.move));
+    return;
+  }
+  if (!flags.json && ended.error !== null) {
+    process.stderr.write(`${problemText(GodwitError.fromProblem(ended.error))}\n`);
+  }
+  throw new Exit(exitCodes.failed);
+}
+
+/** Follows a task with a status line, or with plain lines where nobody looks at a terminal. */
+export async function watchTask(api: Api, task: Task): Promise<Task> {
+  const status = new StatusLine();
+  let lastPhase: string | null = null;
+  let lastAt = 0;
+  const ended = await followTask(api, task.id, (now) => {
+    const text = progressText(now);
+    status.update(text);
+    if (status.isTerminal) return;
+    const dueMs = performance.now() - lastAt;
+    if (now.phase === lastPhase && dueMs < plainEveryMs) return;
+    lastPhase = now.phase;
+    lastAt = performance.now();
+    status.line(text);
+  });
+  status.clear();
+  return ended;
+}

@@ -1,0 +1,22 @@
+/** Makes a machine ready for Godwit: packages, users, the lab's guest. What is there already is left alone. */
+import { buildGuest, findGuest } from "@godwit/lab";
+import { ensureUser } from "@godwit/system";
+import type { StatusLine } from "../output/screen.ts";
+import { requireRoot } from "../require-root.ts";
+import { installPackages, missingPackages } from "./packages.ts";
+
+const users = ["godwit-qemu", "godwit-db"];
+
+/** @returns whether anything had to be done. @throws NOT_ROOT, USAGE, PROGRAM_FAILED */
+export async function setup(status: StatusLine): Promise<boolean> {
+  const say = (text: string) => {
+    status.line(`setup: ${text}`);
+  };
+  const missing = await missingPackages();
+  const guest = await findGuest();
+  if (missing.length > 0 || guest === null) requireRoot("Installing packages and building the lab's guest");
+  if (missing.length > 0) await installPackages(missing, say);
+  for (const user of users) await ensureUser(user);
+  if (guest === null) await buildGuest(say);
+  return missing.length > 0 || guest === null;
+}

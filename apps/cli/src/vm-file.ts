@@ -1,0 +1,54 @@
+/** A VM's description from a YAML or JSON file; every mistake is told with its line. */
+import { readFile } from "node:fs/promises";
+import { GodwitError, vmDescriptionSchema, type VmDescription } from "@godwit/contract";
+import { isNode, LineCounter, parseDocument, type Document } from "yaml";
+import type { z } from "zod";
+
+/** @throws FILE_UNREADABLE, VM_DESCRIPTION_INVALID */
+export async function readVmFile(path: string): Promise<VmDescription> {
+  let text: string;
+  try {
+    text = await readFile(path === "-" ? "/dev/stdin" : path, "utf8");
+  } catch (error) {
+    const reason =
+      (error as NodeJS.ErrnoException).code === "ENOENT" ? "it does not exist" : (error as Error).message;
+    throw GodwitError.of("FILE_UNREADABLE", { path, reason }, { cause: error });
+  }
+  return parseVmFile(text, path);
+}
+
+/** @throws VM_DESCRIPTION_INVALID with every problem and its line */
+export function parseVmFile(text: string, source: string): VmDescription {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines });
+  const invalid = (problems: string[]) => GodwitError.of("VM_DESCRIPTION_INVALID", { source, problems });
+  if (document.errors.length > 0) {
+    throw invalid(document.errors.map((error) => error.message.split("\n")[0] ?? error.message));
+  }
+  const parsed = vmDescriptionSchema.safeParse(document.toJS());
+  if (parsed.success) return parsed.data;
+  throw invalid(parsed.error.issues.flatMap((issue) => problemsOf(issue, document, lines)));
+}
+
+function problemsOf(issue: z.core.$ZodIssue, document: Document, lines: LineCounter): string[] {
+  const lineOf = (path: readonly PropertyKey[]): string => {
+    const node = nodeAt(document, path);
+    return node === null ? "" : `line ${String(lines.linePos(node).line)}: `;
+  };
+  if (issue.code === "unrecognized_keys") {
+    return issue.keys.map(
+      (key) => `${lineOf([...issue.path, key])}unknown field ${[...issue.path, key].join(".")}`,
+    );
+  }
+  const place = issue.path.map(String).join(".");
+  return [`${lineOf(issue.path)}${place === "" ? "" : `${place}: `}${issue.message}`];
+}
+
+/** Where a path begins in the text; the nearest parent's place when it is not there. */
+function nodeAt(document: Document, path: readonly PropertyKey[]): number | null {
+  for (let length = path.length; length >= 0; length--) {
+    const node = length === 0 ? document.contents : document.getIn(path.slice(0, length), true);
+    if (isNode(node) && node.range != null) return node.range[0];
+  }
+  return null;
+}
