@@ -118,7 +118,7 @@ export class Lab implements AsyncDisposable {
 
     say(`joining ${hosts.join(", ")}`);
     await Promise.all(file.hosts.map((host, index) => lab.#joinHost(host, index)));
-    for (const { name } of file.hosts) await lab.startAgent(name);
+    await Promise.all(file.hosts.map(({ name }) => lab.startAgent(name)));
     await lab.#connected();
     undo.commit();
     return lab;

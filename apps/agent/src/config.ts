@@ -15,6 +15,8 @@ export const agentConfigSchema = z.strictObject({
   server: z.strictObject({ url: z.url() }),
   stateFolder: absolutePath.default("/var/lib/godwit/agent"),
   runFolder: absolutePath.default("/run/godwit"),
+  /** What was found out about this machine, until it is booted again. */
+  cacheFolder: absolutePath.default("/var/cache/godwit"),
   /** Where QEMU's memory streams go; without it no VM can move to or from this host. */
   migration: z.strictObject({ address }).optional(),
   portGroups: z

@@ -6,7 +6,7 @@ import { Client } from "@godwit/client";
 import { agentOperations, serverOperations } from "@godwit/contract";
 import { HttpServer, identify, mount, type Authority } from "@godwit/http";
 import { Hypervisor } from "@godwit/hypervisor";
-import { deleteTap, listTaps, tapName } from "@godwit/network";
+import { acknowledgeAtOnce, deleteTap, listTaps, tapName } from "@godwit/network";
 import { writeFileAtomic } from "@godwit/system";
 import type { Logger } from "pino";
 import { handlers } from "./api.ts";
@@ -38,7 +38,7 @@ export async function runAgent(
     ...(config.qemu.firmwareFolder === undefined ? {} : { firmwareFolder: config.qemu.firmwareFolder }),
     user: config.qemu.user,
     runFolder: config.runFolder,
-    cacheFolder: `${config.stateFolder}/cache`,
+    cacheFolder: config.cacheFolder,
   });
   const { accelerator, acceleratorReason, version } = await hypervisor.facts();
   log.info({ qemu: version, accelerator }, acceleratorReason);
@@ -77,6 +77,11 @@ export async function runAgent(
     log,
   });
 
+  if (config.migration !== undefined) {
+    await acknowledgeAtOnce(config.migration.address).catch((error: unknown) => {
+      log.warn({ err: error }, "moves from here may stand still some 40 ms longer than they need to");
+    });
+  }
   await adopt(hypervisor, processes, log);
   await moves.restore();
   await removeStrayTaps(processes, log);

@@ -12,3 +12,5 @@ await run(app, process.argv.slice(2), { process });
 if (typeof process.exitCode === "number" && (process.exitCode < 0 || process.exitCode > 200)) {
   process.exitCode = exitCodes.usage;
 }
+// What was left behind by an interrupted command must not keep the program alive.
+process.exit();

@@ -9,6 +9,11 @@ mount --make-rprivate /
 if [ -n "$shared" ]; then
   mount --bind "$shared" "$folder/state/shared"
 fi
+# Machines with udev let everyone open this device (it gives no rights by itself); containers often do not.
+if [ ! -e "$folder/tun" ]; then
+  mknod -m 0666 "$folder/tun" c 10 200 2>/dev/null || true
+fi
+mount --bind "$folder/tun" /dev/net/tun
 mount --rbind "$folder/state" /var/lib/godwit
 mount --bind "$folder/run" /run
 hostname "$name"

@@ -47,13 +47,14 @@ export class MigrationPort {
     /** The destination's name in its certificate. */
     destinationName: string;
     bandwidthBytesPerSecond: number | null;
+    /** Below this expected pause QEMU stops the guest by itself; 0: at the end of the first pass. */
+    downtimeLimitMs: number;
   }): Promise<void> {
     await this.#setCapabilities([...commonCapabilities, "auto-converge"]);
     await this.#addCredentials(options.credentialsFolder, "client");
     await this.#qmp().execute("migrate-set-parameters", {
       "max-bandwidth": Math.floor(options.bandwidthBytesPerSecond ?? unlimitedBytesPerSecond),
-      // The agent chooses the moment: QEMU itself only when next to nothing is left.
-      "downtime-limit": 1,
+      "downtime-limit": options.downtimeLimitMs,
       "tls-creds": credentials,
       "tls-hostname": options.destinationName,
     });

@@ -61,6 +61,12 @@ export class QemuProcess {
     return await this.#session.execute("query-status");
   }
 
+  /** Of this process, which may be older than what is installed now; like `7.2.22`. */
+  async version(): Promise<string> {
+    const { major, minor, micro } = (await this.#session.execute("query-version")).qemu;
+    return [major, minor, micro].join(".");
+  }
+
   /** Lets the vCPUs run. @throws QMP_REFUSED: they surely do not; QMP_INTERRUPTED: look at the status */
   async resume(): Promise<void> {
     await this.#session.execute("cont");

@@ -85,6 +85,7 @@ test("a VM moves over TLS, backs out of a switch on the way, and only the right 
       credentialsFolder: await fixture.credentials("c"),
       destinationName: "b",
       bandwidthBytesPerSecond: null,
+      downtimeLimitMs: 1,
     };
     await source.migration.configureSource(impostor);
     const refused = source.qmp.nextEvent((e) => e.name === "MIGRATION" && e.data.status === "failed", 20_000);
@@ -101,6 +102,7 @@ test("a VM moves over TLS, backs out of a switch on the way, and only the right 
       credentialsFolder: credentials.a,
       destinationName: "b",
       bandwidthBytesPerSecond: 2_000_000,
+      downtimeLimitMs: 1,
     });
     const active = source.qmp.nextEvent((e) => e.name === "MIGRATION" && e.data.status === "active", 20_000);
     await source.migration.start("127.0.0.1", secondPort);

@@ -5,6 +5,9 @@
  * The pause that a switch would cost is forecast as (what is left to send) / (measured rate) plus a
  * fixed part: final device state, the two agents' messages, the destination's start. The fixed part
  * begins as an estimate and is learned from switches that had to be backed out.
+ *
+ * Where repeated passes cannot be trusted (`singlePass`), QEMU stops the guest at the end of the first one,
+ * and all that changed since is sent while it stands still.
  */
 
 /** One look at the copy. Times in ms on the caller's monotonic clock. */
@@ -24,6 +27,7 @@ export interface CopySample {
 
 export interface CopyState {
   readonly maxOutageMs: number;
+  readonly singlePass: boolean;
   readonly startedAtMs: number;
   /** The part of the pause that does not depend on what is left to send. */
   readonly fixedMs: number;
@@ -41,6 +45,8 @@ export interface CopyState {
 export type CopyDecision =
   | { kind: "continue" }
   | { kind: "switch"; expectedOutageMs: number; reason: string }
+  /** More than one pass would be needed where only one can be trusted. */
+  | { kind: "unsafe" }
   | { kind: "notConverging"; bestMs: number; rounds: number };
 
 /** Device state, messages and start, as measured on a quiet machine; learned upwards from back-outs. */
@@ -56,9 +62,10 @@ const patienceRounds = 40;
 const patienceMs = 30_000;
 const maxBackOuts = 12;
 
-export function beginCopy(maxOutageMs: number, atMs: number): CopyState {
+export function beginCopy(maxOutageMs: number, atMs: number, singlePass = false): CopyState {
   return {
     maxOutageMs,
+    singlePass,
     startedAtMs: atMs,
     fixedMs: Math.min(initialFixedMs, maxOutageMs / 2),
     lastPassBytes: null,
@@ -69,6 +76,25 @@ export function beginCopy(maxOutageMs: number, atMs: number): CopyState {
     notBeforeMs: atMs,
   };
 }
+
+/**
+ * Emulated guests under QEMU before 9.0: after a pass has been begun, stores through entries of the
+ * emulator's address cache that were not reset are not tracked, and are lost unless the guest is stopped
+ * before that pass is sent (mended upstream by "physmem: Fix migration dirty bitmap coherency with TCG
+ * memory access"). @param version like `7.2.22`
+ */
+export const repeatedPassesLose = (accelerator: string, version: string): boolean =>
+  accelerator === "tcg" && Number(version.split(".")[0]) < 9;
+
+/**
+ * QEMU's own limit, ms: below it, it stops the guest by itself. With 0 it does so at the end of the first
+ * pass, before a second one begins; with 1 only when next to nothing is left, and the agent chooses the moment.
+ */
+export const ownLimitMs = (singlePass: boolean): number => (singlePass ? 0 : 1);
+
+/** Whether the copy is whole. @param passAtStop the last pass that had begun when the guest was stopped */
+export const isTrusted = (state: CopyState, passAtStop: number): boolean =>
+  !state.singlePass || passAtStop <= 1;
 
 /** The pause that a switch right now would cost; null while the rate is unknown. */
 export function expectedOutageMs(state: CopyState, sample: CopySample): number | null {
@@ -89,6 +115,9 @@ export function decideCopy(
   sample: CopySample,
 ): { state: CopyState; decision: CopyDecision } {
   const expected = expectedOutageMs(state, sample);
+  if (state.singlePass) {
+    return { state, decision: { kind: isTrusted(state, sample.round) ? "continue" : "unsafe" } };
+  }
   // In the middle of a pass, pages dirtied behind its back are not counted: only a beginning tells all.
   if (!sample.passBegins || sample.round < 2 || expected === null)
     return { state, decision: { kind: "continue" } };

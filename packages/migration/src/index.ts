@@ -1,5 +1,14 @@
 /** Moves as decisions: phases, when to switch, the handoff protocol, the record. Pure. */
-export { beginCopy, decideCopy, type CopyDecision, type CopySample, type CopyState } from "./copy.ts";
+export {
+  beginCopy,
+  decideCopy,
+  isTrusted,
+  ownLimitMs,
+  repeatedPassesLose,
+  type CopyDecision,
+  type CopySample,
+  type CopyState,
+} from "./copy.ts";
 export * from "./handoff/destination.ts";
 export * from "./handoff/messages.ts";
 export * from "./handoff/source.ts";

@@ -322,6 +322,7 @@ export class DestinationMove extends Shell<
   }
 
   async #finish(outcome: DestinationOutcome): Promise<void> {
+    this.changed(this.state); // the record ends before it is told
     this.clearTimers();
     for (const listener of this.#listeners) listener[Symbol.dispose]();
     if (outcome.kind === "runs") await this.#process?.migration.forgetCredentials().catch(() => undefined);

@@ -87,7 +87,13 @@ export class Moves {
     try {
       const journal = await Journal.open<SourceEntry>(this.#folder, order.id, "source");
       // Its description as it runs counts, not as someone believes it to be.
-      const move = SourceMove.begin({ ...order, vm: process.spec.vm }, process, claim, journal, this.#parts);
+      const move = await SourceMove.begin(
+        { ...order, vm: process.spec.vm },
+        process,
+        claim,
+        journal,
+        this.#parts,
+      );
       this.#enter(order.id, move);
       return move.record;
     } catch (error) {

@@ -5,6 +5,7 @@ import {
   initialSource,
   isCancellable,
   newRecord,
+  ownLimitMs,
   recordDecision,
   recordSample,
   recordState,
@@ -41,6 +42,7 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
   #peer: PeerLink | null = null;
   #watch: CopyWatch | null = null;
   #record: MoveRecord;
+  #pass = 0;
   #stoppedAtMs: number | null = null;
   #stopToCommitMs: number | null = null;
   #toldAtMs = 0;
@@ -64,14 +66,15 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
     this.#follow();
   }
 
-  static begin(
+  static async begin(
     order: MoveOrder,
     process: QemuProcess,
     claim: Disposable,
     journal: Journal<SourceEntry>,
     parts: MoveParts,
-  ): SourceMove {
-    const move = new SourceMove(order, initialSource(order), process, claim, journal, parts);
+  ): Promise<SourceMove> {
+    const state = initialSource(order, await process.version());
+    const move = new SourceMove(order, state, process, claim, journal, parts);
     move.#connect();
     move.give({ type: "start" });
     return move;
@@ -88,6 +91,7 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
     const status = process === null ? null : await process.status();
     const migration = process === null ? null : await process.migration.query();
     const step = restoreSource(entries, {
+      qemuVersion: (await process?.version()) ?? "unknown",
       qemuAlive: process !== null,
       guestRuns: status?.running === true,
       copyCompleted: migration?.status === "completed",
@@ -238,7 +242,9 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
         const atMs = performance.now();
         if (event.name === "STOP") {
           this.#stoppedAtMs = event.timestampUs / 1000;
-          this.give({ type: "paused", atMs });
+          this.give({ type: "paused", atMs, pass: this.#pass });
+        } else if (event.name === "MIGRATION_PASS") {
+          this.#pass = Number(event.data.pass);
         } else if (event.name === "MIGRATION") {
           const status = String(event.data.status);
           if (status === "pre-switchover") this.give({ type: "preSwitchover", atMs });
@@ -261,6 +267,7 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
           credentialsFolder: migrationCredentialsFolder(this.#parts.config),
           destinationName: this.order.to.host,
           bandwidthBytesPerSecond: this.order.bandwidthBytesPerSecond,
+          downtimeLimitMs: ownLimitMs(this.state.copy?.singlePass === true),
         });
         this.#watch = new CopyWatch(process, (sample) => {
           this.give({ type: "sample", sample, peerFresh: this.#peer?.isFresh === true });
@@ -366,6 +373,7 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
   }
 
   async #finish(outcome: SourceOutcome): Promise<void> {
+    this.changed(this.state); // the record ends before it is told
     this.#watch?.end();
     this.clearTimers();
     for (const listener of this.#listeners) listener[Symbol.dispose]();

@@ -1,5 +1,4 @@
 /** `godwit vm …` */
-import { defaultMaxOutageMs } from "@godwit/contract";
 import { buildCommand, buildRouteMap, numberParser } from "@stricli/core";
 import { withApi } from "../connection.ts";
 import { formatTable, parseMs } from "../output/format.ts";
@@ -228,8 +227,8 @@ Examples:
       maxOutage: {
         kind: "parsed",
         parse: parseMs,
-        brief: "Longest pause that is allowed",
-        default: `${String(defaultMaxOutageMs)}ms`,
+        brief: "Longest pause that is allowed (default 50ms; 250ms for an emulated VM)",
+        optional: true,
       },
       strategy: { kind: "enum", values: ["auto", "precopy"], brief: "How memory is moved", default: "auto" },
       bandwidth: {
@@ -242,12 +241,12 @@ Examples:
     positional: nameArgument("vm", "Name or id"),
   },
   async func(
-    flags: JsonDetach & { to: string; maxOutage: number; strategy: "auto" | "precopy"; bandwidth?: number },
+    flags: JsonDetach & { to: string; maxOutage?: number; strategy: "auto" | "precopy"; bandwidth?: number },
     vm: string,
   ) {
     const body = {
       to: flags.to,
-      maxOutageMs: flags.maxOutage,
+      ...(flags.maxOutage === undefined ? {} : { maxOutageMs: flags.maxOutage }),
       strategy: flags.strategy,
       ...(flags.bandwidth === undefined ? {} : { bandwidthMbps: flags.bandwidth }),
     };

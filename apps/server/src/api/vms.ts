@@ -1,6 +1,7 @@
 /** VMs: creating, registering, power, checking, moving. Long work becomes a task after everything that can be refused was. */
 import { randomUUID } from "node:crypto";
 import {
+  defaultMaxOutageMs,
   GodwitError,
   type MoveOrder,
   type serverOperations,
@@ -128,13 +129,14 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
         return await tasks.begin({ ...common, kind: "vm.relocate", request, cancellable: false });
       }
       const id = randomUUID() as TaskId;
+      const accelerator = runtime.accelerator ?? "tcg";
       const order: MoveOrder = {
         id: id as string as MoveOrder["id"],
         vm: vm.config,
         from: vm.host,
         to: { host: to, agentUrl: hosts.of(to).url },
-        maxOutageMs: body.maxOutageMs,
-        accelerator: runtime.accelerator ?? "tcg",
+        maxOutageMs: body.maxOutageMs ?? defaultMaxOutageMs[accelerator],
+        accelerator,
         strategy: "precopy",
         bandwidthBytesPerSecond: body.bandwidthMbps === undefined ? null : (body.bandwidthMbps * 1e6) / 8,
       };

@@ -54,6 +54,14 @@ export const moveErrors = {
     (d) =>
       `The VM runs on at its source. Allow a longer outage (--max-outage ${String(Math.ceil((d.bestMs * 1.5) / 10) * 10)}ms), use a faster migration network, or move it when it is less busy.`,
   ),
+  MOVE_COPY_UNSAFE: define<{ vm: string; host: string; qemu: string; maxOutageMs: number }>(
+    409,
+    "later",
+    (d) =>
+      `VM ${d.vm} is emulated by QEMU ${d.qemu} on host ${d.host}, which can lose changes when memory is copied in more than one round; it changes more memory in a round than fits an outage of ${String(d.maxOutageMs)} ms.`,
+    (d) =>
+      `The VM runs on at its source. Move it when it is less busy or allow a longer outage (--max-outage ${String(d.maxOutageMs * 2)}ms); under KVM, or with QEMU 9.0 and later on ${d.host}, there is no such limit.`,
+  ),
   MOVE_DESTINATION_FAILED: define<{ vm: string; host: string; reason: string }>(
     500,
     "after-fix",

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { findingSchema } from "../errors/error.ts";
 import { hostViewSchema } from "../schemas/host.ts";
 import { leaseModeSchema, leaseSchema } from "../schemas/lease.ts";
-import { defaultMaxOutageMs, maxOutageSchema, strategySchema } from "../schemas/move.ts";
+import { maxOutageSchema, strategySchema } from "../schemas/move.ts";
 import { nameSchema, taskIdSchema, vmIdSchema } from "../schemas/names.ts";
 import { taskSchema, taskStateSchema } from "../schemas/task.ts";
 import { vmDescriptionSchema, vmViewSchema } from "../schemas/vm.ts";
@@ -185,7 +185,8 @@ export const serverOperations = {
     params: vmParams,
     body: z.strictObject({
       to: z.string().min(1).max(63),
-      maxOutageMs: maxOutageSchema.default(defaultMaxOutageMs),
+      /** Default: 50 ms; 250 ms for an emulated guest. */
+      maxOutageMs: maxOutageSchema.optional(),
       strategy: strategySchema.default("auto"),
       bandwidthMbps: z.number().positive().max(1_000_000).optional(),
     }),

@@ -1,7 +1,7 @@
 /** One live migration of one VM: what is asked, how it goes, how it ended. */
 import { z } from "zod";
 import { problemSchema } from "../errors/error.ts";
-import { acceleratorSchema } from "./host.ts";
+import { acceleratorSchema, type Accelerator } from "./host.ts";
 import { moveIdSchema, nameSchema } from "./names.ts";
 import { vmSchema } from "./vm.ts";
 
@@ -19,7 +19,11 @@ export const movePhaseSchema = z.enum([
 ]);
 export type MovePhase = z.infer<typeof movePhaseSchema>;
 
-export const defaultMaxOutageMs = 50;
+/**
+ * The longest pause that is allowed where the user names none. An emulated guest stands still longer: its
+ * translated code is made anew at the destination, and old QEMUs copy its memory in one round only.
+ */
+export const defaultMaxOutageMs = { kvm: 50, tcg: 250 } as const satisfies Record<Accelerator, number>;
 export const maxOutageSchema = z.int().min(1).max(60_000);
 /** `auto` is pre-copy for as long as there is no other. */
 export const strategySchema = z.enum(["auto", "precopy"]);

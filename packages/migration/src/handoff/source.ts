@@ -8,7 +8,15 @@
  */
 import type { MoveOrder, Problem } from "@godwit/contract";
 import { GodwitError } from "@godwit/contract";
-import { backedOut, beginCopy, decideCopy, type CopySample, type CopyState } from "../copy.ts";
+import {
+  backedOut,
+  beginCopy,
+  decideCopy,
+  isTrusted,
+  repeatedPassesLose,
+  type CopySample,
+  type CopyState,
+} from "../copy.ts";
 import type { ToDestination, ToSource } from "./messages.ts";
 
 /** The source is in exactly one phase. */
@@ -43,6 +51,8 @@ export type SourceOutcome =
 export interface SourceState {
   readonly phase: SourcePhase;
   readonly order: MoveOrder;
+  /** The source's, like `7.2.22`. */
+  readonly qemuVersion: string;
   readonly peerUp: boolean;
   /** Whether this QEMU process still exists. */
   readonly qemuAlive: boolean;
@@ -50,6 +60,8 @@ export interface SourceState {
   readonly guestRuns: boolean;
   /** When the vCPUs were told to stop for the switch under way. */
   readonly pausedAtMs: number | null;
+  /** The last pass of the copy that had begun when the vCPUs stopped. */
+  readonly passAtStop: number;
   readonly copy: CopyState | null;
   /** Why the VM stays, once that is so. */
   readonly problem: Problem | null;
@@ -79,7 +91,8 @@ export type SourceInput =
   | { type: "peerUp" }
   | { type: "peerDown" }
   | { type: "sample"; sample: CopySample; peerFresh: boolean }
-  | { type: "paused"; atMs: number }
+  /** `pass`: the last pass of the copy that had begun by then. */
+  | { type: "paused"; atMs: number; pass: number }
   /** QEMU waits for leave to send the final state; the guest stands still. */
   | { type: "preSwitchover"; atMs: number }
   | { type: "completed" }
@@ -135,14 +148,16 @@ export const sourceLimits = {
   reserveMs: 6,
 } as const;
 
-export function initialSource(order: MoveOrder): SourceState {
+export function initialSource(order: MoveOrder, qemuVersion: string): SourceState {
   return {
     phase: "sharing",
     order,
+    qemuVersion,
     peerUp: false,
     qemuAlive: true,
     guestRuns: true,
     pausedAtMs: null,
+    passAtStop: 0,
     copy: null,
     problem: null,
     destinationGone: false,
@@ -152,6 +167,7 @@ export function initialSource(order: MoveOrder): SourceState {
 
 /** What QEMU tells an agent that starts anew in the middle of a move. */
 export interface ObservedSource {
+  qemuVersion: string;
   qemuAlive: boolean;
   guestRuns: boolean;
   /** QEMU has sent everything and the destination has acknowledged it. */
@@ -169,7 +185,7 @@ export function restoreSource(entries: readonly SourceEntry[], observed: Observe
   if (first?.at !== "started" || last === undefined)
     throw new TypeError("a source journal begins with started");
   const state: SourceState = {
-    ...initialSource(first.order),
+    ...initialSource(first.order, observed.qemuVersion),
     qemuAlive: observed.qemuAlive,
     guestRuns: observed.guestRuns,
   };
@@ -211,7 +227,12 @@ export function stepSource(state: SourceState, input: SourceInput): SourceStep {
     case "sample":
       return onSample(state, input.sample, input.peerFresh);
     case "paused":
-      return stay({ ...state, guestRuns: false, pausedAtMs: state.pausedAtMs ?? input.atMs });
+      return stay({
+        ...state,
+        guestRuns: false,
+        pausedAtMs: state.pausedAtMs ?? input.atMs,
+        passAtStop: input.pass,
+      });
     case "preSwitchover":
       return onPreSwitchover(state, input.atMs);
     case "completed":
@@ -256,7 +277,7 @@ function onMessage(state: SourceState, message: ToSource, atMs: number): SourceS
   switch (message.type) {
     case "prepared":
       if (state.phase !== "preparing") return stay(state);
-      return to({ ...state, copy: beginCopy(state.order.maxOutageMs, atMs) }, "copying", [
+      return to({ ...state, copy: beginFor(state, atMs) }, "copying", [
         { do: "disarm", timer: "prepare" },
         { do: "journal", entry: { at: "copying" } },
         { do: "startCopy", address: message.address, port: message.port },
@@ -320,6 +341,8 @@ function onSample(state: SourceState, sample: CopySample, peerFresh: boolean): S
         },
         { do: "note", text: `switch: ${decision.reason}` },
       ]);
+    case "unsafe":
+      return undo(next, copyUnsafe(state));
     case "notConverging":
       return undo(
         next,
@@ -339,9 +362,19 @@ function onPreSwitchover(state: SourceState, atMs: number): SourceStep {
   const next = { ...state, guestRuns: false, pausedAtMs: state.pausedAtMs ?? atMs };
   // The last veto: without the destination on the line nothing is finished.
   if (!state.peerUp) return undo(next, peerLost(state));
+  if (state.copy !== null && !isTrusted(state.copy, state.passAtStop)) return undo(next, copyUnsafe(state));
+  // How much is left to send of a single-pass copy is known only now: the budget goes on counting.
+  const spentMs = atMs - next.pausedAtMs;
+  const budget: SourceEffect = state.copy?.singlePass
+    ? {
+        do: "arm",
+        timer: "budget",
+        afterMs: Math.max(1, state.order.maxOutageMs - sourceLimits.reserveMs - spentMs),
+      }
+    : { do: "disarm", timer: "budget" };
   return to(next, "switching", [
     { do: "continueSwitchover" },
-    { do: "disarm", timer: "budget" },
+    budget,
     { do: "arm", timer: "switch", afterMs: sourceLimits.switchMs },
   ]);
 }
@@ -421,6 +454,7 @@ function onTimer(state: SourceState, timer: SourceTimer, atMs: number): SourceSt
       if (state.peerUp || (state.phase !== "preparing" && state.phase !== "copying")) return stay(state);
       return undo(state, peerLost(state));
     case "budget":
+      if (state.phase === "switching") return undo(state, copyUnsafe(state));
       return backOut(state, atMs);
     case "switch":
       if (state.phase !== "switching") return stay(state);
@@ -552,6 +586,17 @@ function to(state: SourceState, phase: SourcePhase, effects: readonly SourceEffe
 function stay(state: SourceState, effects: readonly SourceEffect[] = []): SourceStep {
   return { state, effects };
 }
+
+const beginFor = ({ order, qemuVersion }: SourceState, atMs: number): CopyState =>
+  beginCopy(order.maxOutageMs, atMs, repeatedPassesLose(order.accelerator, qemuVersion));
+
+const copyUnsafe = ({ order, qemuVersion }: SourceState): Problem =>
+  problemOf("MOVE_COPY_UNSAFE", {
+    vm: order.vm.name,
+    host: order.from,
+    qemu: qemuVersion,
+    maxOutageMs: order.maxOutageMs,
+  });
 
 const peerLost = (state: SourceState): Problem =>
   problemOf("MOVE_PEER_LOST", {
