@@ -10,14 +10,7 @@ if [ "$(id -u)" != 0 ]; then
   echo "The tests make network namespaces and start QEMU under its own user: run them as root (sudo npm test)." >&2
   exit 1
 fi
-missing=()
-for package in qemu-system-x86 qemu-utils iproute2 postgresql; do
-  dpkg-query -W -f='${db:Status-Abbrev}' "$package" 2>/dev/null | grep -q '^ii' || missing+=("$package")
-done
-if [ ${#missing[@]} -gt 0 ]; then
-  apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
-fi
+./godwit setup >&2
 
 report=$(mktemp --suffix=.json)
 trap 'rm -f "$report"' EXIT

@@ -180,7 +180,8 @@ async function launch(
         ...["-c", "max_connections=60", "-c", "shared_buffers=64MB", "-c", "log_min_messages=warning"],
         ...["-c", "unix_socket_permissions=0700"],
       ],
-      { detached: true, stdio: ["ignore", log.fd, log.fd], cwd: "/" },
+      // It outlives this program, and must not keep its inherited sockets (a listening one, a pipe) open.
+      { detached: true, stdio: ["ignore", log.fd, log.fd, "ignore", "ignore"], cwd: "/" },
     );
     await once(child, "spawn");
     child.unref();

@@ -1,0 +1,152 @@
+/** A lab for one story: hosts, a VM, a load; asked from outside, and gone when the story is over. */
+import { randomBytes } from "node:crypto";
+import { readdir } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { isEnded, type Task, taskSchema, type VmView } from "@godwit/contract";
+import {
+  buildGuest,
+  Lab,
+  Load,
+  placeGuest,
+  qemusOf,
+  runnersOf,
+  vmAddress,
+  type Api,
+  type LabOptions,
+} from "@godwit/lab";
+import { run } from "@godwit/system";
+
+const program = [process.execPath, fileURLToPath(new URL("../../apps/cli/src/main.ts", import.meta.url))];
+
+export interface BootOptions {
+  name?: string;
+  on: string;
+  memoryMib?: number;
+}
+
+export class TestLab implements AsyncDisposable {
+  readonly lab: Lab;
+  #booted = 0;
+
+  private constructor(lab: Lab) {
+    this.lab = lab;
+  }
+
+  static async start(options: Partial<LabOptions> & { hosts: readonly string[] }): Promise<TestLab> {
+    return new TestLab(await Lab.up({ id: `t${randomBytes(3).toString("hex")}`, program, ...options }));
+  }
+
+  get api(): Api {
+    return this.lab.api;
+  }
+
+  /** Creates the lab's guest as a VM; it is not started. */
+  async create({ name = "web-1", on, memoryMib = 256 }: BootOptions): Promise<VmView> {
+    const index = this.#booted++;
+    const image = await buildGuest(() => undefined);
+    const description = await placeGuest(this.lab.sharedFolder, image, { name, index, memoryMib });
+    await this.succeeded(this.api.call("vmCreate", { body: { description, host: on } }));
+    return await this.vm(name);
+  }
+
+  /** Creates and starts it. */
+  async boot(options: BootOptions): Promise<VmView> {
+    const { name } = await this.create(options);
+    await this.succeeded(this.api.call("vmStart", { params: { vm: name }, body: {} }));
+    return await this.vm(name);
+  }
+
+  /** A client's load on the VM that was created as number `index`. */
+  async load(index = 0): Promise<Load> {
+    return await Load.start(this.lab.id, vmAddress(index));
+  }
+
+  async vm(name: string): Promise<VmView> {
+    return await this.api.call("vmShow", { params: { vm: name } });
+  }
+
+  /** The task's end, whatever it is. */
+  async ended(begun: Promise<Task> | Task): Promise<Task> {
+    const { id } = await begun;
+    return await this.until(id, isEnded);
+  }
+
+  /** The task's good end. */
+  async succeeded(begun: Promise<Task>): Promise<Task> {
+    const task = await this.ended(begun);
+    if (task.state !== "succeeded")
+      throw new Error(`${task.kind}: ${task.state}: ${task.error?.detail ?? ""}`);
+    return task;
+  }
+
+  /** The first state of a task that fits, also over a server that is away for a while. */
+  async until(id: Task["id"], fits: (task: Task) => boolean): Promise<Task> {
+    const over = new AbortController();
+    const found = Promise.withResolvers<Task>();
+    const look = (task: Task) => {
+      if (fits(task)) found.resolve(task);
+      else if (isEnded(task))
+        found.reject(new Error(`the task ended: ${task.state} ${task.error?.detail ?? ""}`));
+    };
+    const onOpen = () => {
+      this.api.call("taskShow", { params: { task: id } }).then(look, () => undefined);
+    };
+    void (async () => {
+      for await (const event of this.api.follow("events", { signal: over.signal, onOpen })) {
+        if (event.type === "task.changed" && event.subject.id === id) look(taskSchema.parse(event.data.task));
+      }
+    })().catch((error: unknown) => {
+      found.reject(error as Error);
+    });
+    try {
+      return await found.promise;
+    } finally {
+      over.abort();
+    }
+  }
+
+  /** Hosts on which the VM's vCPUs run, asked of the machine. */
+  async runnersOf(vm: Pick<VmView, "id">): Promise<string[]> {
+    return await runnersOf(this.lab, vm.id);
+  }
+
+  /** What there should be none of once nothing is under way: QEMUs beyond the VM's one, taps without a VM, open journals. */
+  async leftovers(vms: number): Promise<string[]> {
+    const found: string[] = [];
+    const qemus = await qemusOf(this.lab);
+    if (qemus.length !== vms) found.push(`${String(qemus.length)} QEMU processes`);
+    for (const { name } of this.lab.hosts) {
+      const { stdout } = await run(
+        "ip",
+        ["-n", this.lab.namespace(name), "-o", "link", "show", "type", "tun"],
+        {
+          what: "counting taps",
+        },
+      );
+      const taps = stdout.split("\n").filter((line) => line !== "").length;
+      const here = qemus.filter(({ host }) => host === name).length;
+      if (taps !== here) found.push(`${String(taps)} taps on ${name} for ${String(here)} VMs`);
+      const moves = await readdir(`${this.lab.hostFolder(name)}/state/agent/moves`).catch(
+        () => [] as string[],
+      );
+      found.push(
+        ...moves.filter((file) => file.endsWith(".journal")).map((file) => `journal ${file} on ${name}`),
+      );
+    }
+    return found;
+  }
+
+  /** Waits until nothing is left over; what is left after `limitMs` is told. */
+  async settled(vms: number, limitMs = 20_000): Promise<string[]> {
+    const until = performance.now() + limitMs;
+    for (;;) {
+      const found = await this.leftovers(vms);
+      if (found.length === 0 || performance.now() > until) return found;
+      await new Promise((resolve) => setTimeout(resolve, 100)); // processes and files tell nobody
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.lab.down();
+  }
+}

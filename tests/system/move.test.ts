@@ -1,0 +1,112 @@
+/** Moves of a running VM in a lab, under a client's load; the proof comes from the client and the machine. */
+import { GodwitError } from "@godwit/contract";
+import { TestLab } from "@godwit/test-kit";
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+let lab: TestLab;
+beforeAll(async () => {
+  lab = await TestLab.start({ hosts: ["a", "b"] });
+  await lab.boot({ on: "a" });
+});
+afterAll(async () => {
+  await lab[Symbol.asyncDispose]();
+});
+
+test("a VM moves there and back, and its client loses nothing", async () => {
+  await using load = await lab.load();
+  const vm = await lab.vm("web-1");
+  for (const to of ["b", "a"]) {
+    const from = (await lab.vm("web-1")).host;
+    const task = await lab.succeeded(lab.api.call("vmMigrate", { params: { vm: "web-1" }, body: { to } }));
+    expect(await lab.runnersOf(vm)).toEqual([to]);
+    expect(await lab.vm("web-1")).toMatchObject({ host: to, state: "running" });
+    expect(task.move).toMatchObject({ from, to, phase: "succeeded", encrypted: true, error: null });
+    expect(task.move?.stopToContMs).toBeGreaterThan(0);
+    expect(task.move?.bytes).toBeGreaterThan(50_000_000);
+    expect(task.steps.map(({ name }) => name)).toEqual(["preparing", "copying", "switching", "committed"]);
+  }
+  expect(await load.finish([])).toMatchObject({ connections: 1, reconnects: 0, lost: 0, duplicated: 0 });
+  expect(await lab.settled(1)).toEqual([]);
+});
+
+test("a cancelled move leaves the guest running at the source", async () => {
+  await using load = await lab.load();
+  const vm = await lab.vm("web-1");
+  const task = await lab.api.call("vmMigrate", {
+    params: { vm: "web-1" },
+    body: { to: "b", bandwidthMbps: 200 },
+  });
+  await lab.until(task.id, ({ phase }) => phase === "copying");
+  await lab.api.call("taskCancel", { params: { task: task.id } });
+  expect(await lab.ended(task)).toMatchObject({ state: "cancelled", error: { code: "MOVE_CANCELLED" } });
+  expect(await lab.runnersOf(vm)).toEqual(["a"]);
+  expect(await load.finish([])).toMatchObject({ connections: 1, lost: 0, duplicated: 0 });
+  expect(await lab.settled(1)).toEqual([]);
+  await expect(lab.api.call("taskCancel", { params: { task: task.id } })).rejects.toMatchObject({
+    code: "TASK_NOT_CANCELLABLE",
+  });
+});
+
+test("a pause that would pass the budget is undone: the VM runs on, and the sentence says why", async () => {
+  const vm = await lab.vm("web-1");
+  const migrate = lab.api.call("vmMigrate", { params: { vm: "web-1" }, body: { to: "b", maxOutageMs: 1 } });
+  const task = await lab.ended(migrate);
+  expect(task).toMatchObject({ state: "failed", error: { code: "MOVE_COPY_UNSAFE" } });
+  expect(await lab.runnersOf(vm)).toEqual(["a"]);
+  expect(await lab.settled(1)).toEqual([]);
+});
+
+test("what cannot be is refused before anything is done", async () => {
+  const refused = async (promise: Promise<unknown>): Promise<string> => {
+    const error = await promise.then(
+      () => null,
+      (reason: unknown) => reason,
+    );
+    if (!GodwitError.is(error)) throw new Error("it was not refused");
+    expect(error.message).not.toBe("");
+    expect(error.remedy).not.toBe("");
+    return error.code;
+  };
+  const migrate = (vm: string, to: string) => lab.api.call("vmMigrate", { params: { vm }, body: { to } });
+  expect(await refused(migrate("web-1", "a"))).toBe("VM_ALREADY_THERE");
+  expect(await refused(migrate("web-1", "nowhere"))).toBe("HOST_UNKNOWN");
+  expect(await refused(migrate("nobody", "b"))).toBe("VM_UNKNOWN");
+  expect(await refused(lab.api.call("vmStart", { params: { vm: "web-1" }, body: {} }))).toBe("VM_RUNNING");
+  expect(await refused(lab.api.call("vmDelete", { params: { vm: "web-1" } }))).toBe("VM_RUNNING");
+  const slow = await lab.api.call("vmMigrate", {
+    params: { vm: "web-1" },
+    body: { to: "b", bandwidthMbps: 100 },
+  });
+  expect(await refused(migrate("web-1", "b"))).toBe("VM_BUSY");
+  await lab.until(slow.id, ({ phase }) => phase === "copying");
+  await lab.api.call("taskCancel", { params: { task: slow.id } });
+  await lab.ended(slow);
+  const description = { name: "web-1", datastore: "shared", memoryMib: 64 };
+  expect(await refused(lab.api.call("vmCreate", { body: { description } }))).toBe("VM_EXISTS");
+  const elsewhere = { ...description, name: "web-2", datastore: "attic" };
+  expect(await refused(lab.api.call("vmCreate", { body: { description: elsewhere } }))).toBe(
+    "DATASTORE_UNKNOWN",
+  );
+  const offNet = { ...description, name: "web-2", nics: [{ portGroup: "cellar" }] };
+  expect(await refused(lab.api.call("vmCreate", { body: { description: offNet } }))).toBe("NETWORK_UNKNOWN");
+  const inUse = { ...description, name: "web-2", disks: [{ name: "data", image: "web-1/data.qcow2" }] };
+  const task = await lab.ended(lab.api.call("vmCreate", { body: { description: inUse } }));
+  expect(task).toMatchObject({ state: "failed", error: { code: "DISK_IN_USE" } });
+  expect((await lab.api.call("vmList", {})).vms.map(({ name }) => name)).toEqual(["web-1"]);
+});
+
+test("a stopped VM changes its home, starts there, and stops by its power button", async () => {
+  const vm = await lab.create({ name: "cold-1", on: "a", memoryMib: 192 });
+  const moved = await lab.succeeded(
+    lab.api.call("vmMigrate", { params: { vm: "cold-1" }, body: { to: "b" } }),
+  );
+  expect(moved.kind).toBe("vm.relocate");
+  await lab.succeeded(lab.api.call("vmStart", { params: { vm: "cold-1" }, body: {} }));
+  expect(await lab.runnersOf(vm)).toEqual(["b"]);
+  await using load = await lab.load(1);
+  await load.finish([]);
+  await lab.succeeded(lab.api.call("vmStop", { params: { vm: "cold-1" }, body: { graceSeconds: 20 } }));
+  expect(await lab.runnersOf(vm)).toEqual([]);
+  await lab.succeeded(lab.api.call("vmDelete", { params: { vm: "cold-1" } }));
+  await expect(lab.vm("cold-1")).rejects.toMatchObject({ code: "VM_UNKNOWN" });
+});
