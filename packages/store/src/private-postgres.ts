@@ -180,8 +180,9 @@ async function launch(
         ...["-c", "max_connections=60", "-c", "shared_buffers=64MB", "-c", "log_min_messages=warning"],
         ...["-c", "unix_socket_permissions=0700"],
       ],
-      // It outlives this program, and must not keep its inherited sockets (a listening one, a pipe) open.
-      { detached: true, stdio: ["ignore", log.fd, log.fd, "ignore", "ignore"], cwd: "/" },
+      // It outlives this program, and must not keep its inherited sockets (a listening one, a pipe) open:
+      // the log takes their numbers.
+      { detached: true, stdio: ["ignore", log.fd, log.fd, log.fd, log.fd], cwd: "/" },
     );
     await once(child, "spawn");
     child.unref();
