@@ -18,7 +18,9 @@ export async function identifyProcess(pid: number): Promise<ProcessIdentity | nu
   }
   // The name in parentheses may hold anything; the fields follow the last parenthesis.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  if (fields[0] === "Z" || fields[0] === "X") return null;
+  // A main thread may have ended while others still hold the process' files open.
+  const lastThread = Number(fields[17]) <= 1;
+  if ((fields[0] === "Z" && lastThread) || fields[0] === "X") return null;
   return { pid, startTicks: Number(fields[19]) };
 }
 
