@@ -96,7 +96,7 @@ export class TestLab implements AsyncDisposable {
         if (event.type === "task.changed" && event.subject.id === id) look(taskSchema.parse(event.data.task));
       }
     })().catch((error: unknown) => {
-      found.reject(error as Error);
+      found.reject(error);
     });
     try {
       return await found.promise;

@@ -1,5 +1,12 @@
 /** The tree of commands. */
-import { buildApplication, buildRouteMap, text_en } from "@stricli/core";
+import {
+  buildApplication,
+  buildRouteMap,
+  proposeCompletions,
+  text_en,
+  type Application,
+  type CommandContext,
+} from "@stricli/core";
 import { agentRoutes } from "./commands/agent.ts";
 import { completionCommand } from "./commands/completion.ts";
 import { hostRoutes } from "./commands/host.ts";
@@ -12,7 +19,7 @@ import { vmRoutes } from "./commands/vm.ts";
 import { exitCodeOf, problemText } from "./output/problem.ts";
 import { version } from "./version.ts";
 
-export const routes = buildRouteMap({
+const routes = buildRouteMap({
   routes: {
     quickstart: quickstartCommand,
     setup: setupCommand,
@@ -22,13 +29,17 @@ export const routes = buildRouteMap({
     server: serverRoutes,
     agent: agentRoutes,
     lab: labRoutes,
-    completion: completionCommand,
+    completion: completionCommand(async (words) => {
+      const proposals = await proposeCompletions(app, words, { process });
+      return proposals.map(({ completion }) => completion);
+    }),
   },
   docs: { brief: "Godwit: live migration for KVM virtual machines" },
 });
 
-export const app = buildApplication(routes, {
+export const app: Application<CommandContext> = buildApplication(routes, {
   name: "godwit",
+  // eslint-disable-next-line @typescript-eslint/no-deprecated -- its successor is not documented yet
   versionInfo: { currentVersion: version },
   scanner: { caseStyle: "allow-kebab-for-camel" },
   documentation: {

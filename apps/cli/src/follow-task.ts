@@ -21,7 +21,7 @@ export async function followTask(
   const onOpen = () => {
     // What happened before the stream stood, or while it was broken.
     api.call("taskShow", { params: { task: id } }).then(heard, (error: unknown) => {
-      if (!isAway(error)) result.reject(error as Error);
+      if (!isAway(error)) result.reject(error);
     });
   };
   void (async () => {
@@ -30,7 +30,7 @@ export async function followTask(
       heard(taskSchema.parse(eventSchema.parse(event).data.task));
     }
   })().catch((error: unknown) => {
-    result.reject(error as Error);
+    result.reject(error);
   });
   signal?.addEventListener("abort", () => {
     result.reject(signal.reason as Error);

@@ -35,8 +35,8 @@ export interface ClientOptions {
 }
 
 interface AnyCall {
-  params?: Record<string, unknown>;
-  query?: Record<string, unknown>;
+  params?: Record<string, string | number>;
+  query?: Record<string, string | number | undefined>;
   body?: unknown;
 }
 
@@ -99,8 +99,8 @@ export class Client<Ops extends Operations> {
   }
 
   /** Events after `after` (default: from now on) over one connection. Ends by throwing when the connection is lost. */
-  async *events<K extends keyof Ops & string>(
-    name: K,
+  async *events(
+    name: keyof Ops & string,
     options: { after?: number | undefined; signal: AbortSignal; onOpen?: () => void },
   ): AsyncGenerator<GodwitEvent> {
     const operation = this.#operations[name] as Operation;
@@ -121,8 +121,8 @@ export class Client<Ops extends Operations> {
   }
 
   /** Events for as long as the signal lets: a lost connection is made again and resumes after the last event. */
-  async *follow<K extends keyof Ops & string>(
-    name: K,
+  async *follow(
+    name: keyof Ops & string,
     options: {
       after?: number | undefined;
       signal: AbortSignal;
@@ -133,7 +133,8 @@ export class Client<Ops extends Operations> {
   ): AsyncGenerator<GodwitEvent> {
     let { after } = options;
     let waitMs = 50;
-    while (!options.signal.aborted) {
+    const isOver = () => options.signal.aborted;
+    while (!isOver()) {
       try {
         const onOpen = () => {
           waitMs = 50;
@@ -144,7 +145,7 @@ export class Client<Ops extends Operations> {
           yield event;
         }
       } catch (error) {
-        if (options.signal.aborted) return;
+        if (isOver()) return;
         if (!GodwitError.is(error)) throw error;
         options.onLost?.(error);
       }

@@ -21,7 +21,8 @@ export async function identify(request: IncomingMessage, authority: Authority): 
     if (authority.adminToken !== null && sameText(bearer, authority.adminToken)) return { kind: "admin" };
     throw GodwitError.of("UNAUTHENTICATED", { reason: "the admin token is not this server's" });
   }
-  const socket = request.socket as TLSSocket;
+  // Every server here is one for TLS.
+  const socket = request.socket as unknown as TLSSocket;
   const { subject, fingerprint256 = "" } = socket.getPeerCertificate() as {
     subject?: { CN?: string; OU?: string };
     fingerprint256?: string;

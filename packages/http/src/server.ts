@@ -35,7 +35,7 @@ export class HttpServer {
       bodyLimit: 1024 * 1024,
       // Fastify makes one server; the further addresses share its request handler.
       serverFactory: (handler) => {
-        this.#handle = handler as RequestListener;
+        this.#handle = handler;
         return this.#makeServer();
       },
     });

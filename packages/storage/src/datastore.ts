@@ -70,7 +70,7 @@ export class Datastore {
     } catch (error) {
       throw GodwitError.of(
         "DATASTORE_UNAVAILABLE",
-        { datastore: this.config.name, host: this.#host, reason: String((error as Error).message) },
+        { datastore: this.config.name, host: this.#host, reason: (error as Error).message },
         { cause: error },
       );
     }

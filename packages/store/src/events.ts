@@ -59,13 +59,13 @@ export class Events {
       bell.ring();
     };
     signal.addEventListener("abort", stop, { once: true });
-    let lost = false;
+    const line = { lost: false };
     void listener.ended.then(() => {
-      lost = true;
+      line.lost = true;
       bell.ring();
     });
     try {
-      while (!signal.aborted && !lost) {
+      while (!signal.aborted && !line.lost) {
         const events = await this.#read(last);
         for (const event of events) {
           last = event.id;

@@ -36,6 +36,10 @@ export class CopyWatch {
     this.#events[Symbol.dispose]();
   }
 
+  private get hasEnded(): boolean {
+    return this.#ended;
+  }
+
   async #look(passBegins: boolean): Promise<void> {
     if (this.#ended || (this.#looking && !passBegins)) return;
     this.#looking = true;
@@ -43,7 +47,7 @@ export class CopyWatch {
       const status = await this.#process.migration.query();
       const atMs = performance.now();
       this.#measure(atMs, status.transferredBytes);
-      if (status.status !== "active" || this.#ended) return;
+      if (status.status !== "active" || this.hasEnded) return;
       this.#onSample({
         atMs,
         round: status.rounds,

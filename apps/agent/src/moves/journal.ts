@@ -81,10 +81,10 @@ export async function readJournals<Entry>(folder: string): Promise<JournalConten
     const match = /^([0-9a-f-]{36})\.(source|destination)\.journal$/.exec(name);
     if (match === null) continue;
     const path = join(folder, name);
-    const { entries, soundBytes, totalBytes } = decodeLines<Entry>(await readFile(path));
+    const { entries, soundBytes, totalBytes } = decodeLines(await readFile(path));
     if (soundBytes < totalBytes) await truncate(path, soundBytes);
     if (entries.length === 0) await rm(path, { force: true });
-    else journals.push({ moveId: match[1] as MoveId, role: match[2] as Role, entries });
+    else journals.push({ moveId: match[1] as MoveId, role: match[2] as Role, entries: entries as Entry[] });
   }
   return journals;
 }
@@ -95,19 +95,19 @@ export function encodeLine(entry: unknown): string {
 }
 
 /** The entries up to the first line that is torn, damaged or of another version. */
-export function decodeLines<Entry>(bytes: Buffer): {
-  entries: Entry[];
+export function decodeLines(bytes: Buffer): {
+  entries: unknown[];
   soundBytes: number;
   totalBytes: number;
 } {
-  const entries: Entry[] = [];
+  const entries: unknown[] = [];
   let soundBytes = 0;
   for (;;) {
     const end = bytes.indexOf(0x0a, soundBytes);
     if (end === -1) break;
     const match = /^(\d+) ([0-9a-f]{8}) (.*)$/s.exec(bytes.subarray(soundBytes, end).toString("utf8"));
     if (match?.[1] !== String(version) || crc32(match[3] ?? "") !== parseInt(match[2] ?? "", 16)) break;
-    entries.push(JSON.parse(match[3] ?? "") as Entry);
+    entries.push(JSON.parse(match[3] ?? ""));
     soundBytes = end + 1;
   }
   return { entries, soundBytes, totalBytes: bytes.length };

@@ -114,7 +114,7 @@ export abstract class Shell<
         }
       } else if (common.do === "arm") {
         this.#arm(common.timer, common.afterMs);
-      } else if (common.do === "disarm") {
+      } else if (effect.do === "disarm") {
         clearTimeout(this.#timers.get(common.timer));
         this.#timers.delete(common.timer);
       } else {

@@ -68,8 +68,7 @@ export class Vms {
       throw error;
     });
     if (vm === null) return;
-    using claim = await claims.claim(vm, "it is being deleted");
-    void claim;
+    using _claim = await claims.claim(vm, "it is being deleted");
     if (processes.of(vm.id) !== undefined)
       throw GodwitError.of("VM_RUNNING", { vm: name, host: config.name });
     const lease = await leases.acquire(vm, "EX");
@@ -83,8 +82,7 @@ export class Vms {
     const { hypervisor, environment, processes, leases, claims } = this.#parts;
     if (processes.of(vm.id) !== undefined && processes.stateOf(vm.id) === "running")
       return this.#runtime(vm.id);
-    using claim = await claims.claim(vm, "it is being started");
-    void claim;
+    using _claim = await claims.claim(vm, "it is being started");
     const existing = processes.of(vm.id);
     if (existing !== undefined) {
       // Paused, or left standing by a start that was cut off; whoever holds the lease may let it run.
@@ -119,8 +117,7 @@ export class Vms {
     const process = processes.of(vmId);
     if (process === undefined) return;
     const { vm } = process.spec;
-    using claim = await claims.claim(vm, "it is being stopped");
-    void claim;
+    using _claim = await claims.claim(vm, "it is being stopped");
     processes.mark(vmId, "stopping");
     if (graceSeconds > 0) await powerDown(process, graceSeconds);
     processes.remove(vmId, "stopped");

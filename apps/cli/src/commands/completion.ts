@@ -1,5 +1,6 @@
 /** `godwit completion bash` */
-import { buildCommand, proposeCompletions } from "@stricli/core";
+import { buildCommand, type Command, type CommandContext } from "@stricli/core";
+import { GodwitError } from "@godwit/contract";
 import { writeLine } from "../output/screen.ts";
 
 const script = `# godwit completion for bash; use it with: source <(godwit completion bash)
@@ -11,26 +12,31 @@ _godwit() {
 complete -o default -F _godwit godwit ./godwit
 `;
 
-export const completionCommand = buildCommand({
-  docs: {
-    brief: "Completion for your shell",
-    fullDescription: "Example: source <(godwit completion bash)",
-  },
-  parameters: {
-    positional: {
-      kind: "array",
-      parameter: { brief: "bash, or propose with the words so far", placeholder: "shell", parse: String },
-      minimum: 1,
+/** @param propose what may follow these words */
+export const completionCommand = (propose: (words: string[]) => Promise<string[]>): Command<CommandContext> =>
+  buildCommand({
+    docs: {
+      brief: "Completion for your shell",
+      fullDescription: "Example: source <(godwit completion bash)",
     },
-  },
-  async func(_flags: Record<never, never>, shell: string, ...words: string[]) {
-    if (shell === "propose") {
-      const { app } = await import("../app.ts");
-      const proposals = await proposeCompletions(app, words, { process });
-      for (const { completion } of proposals) writeLine(completion);
-      return;
-    }
-    if (shell !== "bash") throw new Error(`There is completion for bash only, not for ${shell}.`);
-    process.stdout.write(script);
-  },
-});
+    parameters: {
+      positional: {
+        kind: "array",
+        parameter: { brief: "bash, or propose with the words so far", placeholder: "shell", parse: String },
+        minimum: 1,
+      },
+    },
+    async func(_flags: object, shell: string, ...words: string[]) {
+      if (shell === "propose") {
+        for (const proposal of await propose(words)) writeLine(proposal);
+        return;
+      }
+      if (shell !== "bash") {
+        throw GodwitError.of("USAGE", {
+          what: `There is completion for bash, not for ${shell}.`,
+          hint: "source <(godwit completion bash)",
+        });
+      }
+      process.stdout.write(script);
+    },
+  });

@@ -18,15 +18,13 @@ export async function migrateVm(context: TaskContext): Promise<TaskEnd> {
   await context.change(({ state }) => ({ state: state === "queued" ? "running" : state }));
 
   const watch = new MoveWatch(context, source);
-  using listener = source.onMove(order.id, (record) => {
+  using _listener = source.onMove(order.id, (record) => {
     watch.heard(record);
   });
-  void listener;
   // Every time the line comes up, what was missed is asked for.
-  using reconnections = source.onUp(() => {
+  using _reconnections = source.onUp(() => {
     watch.ask();
   });
-  void reconnections;
 
   let first = true;
   for (;;) {
@@ -71,7 +69,7 @@ class MoveWatch {
   readonly #source: HostLink;
   readonly #end = Promise.withResolvers<MoveRecord>();
   #newest: MoveRecord | null = null;
-  #writing: Promise<void> | null = null;
+  #writing = false;
 
   constructor(context: TaskContext, source: HostLink) {
     this.#context = context;
@@ -92,9 +90,7 @@ class MoveWatch {
       return;
     }
     this.#newest = record;
-    this.#writing ??= this.#write().finally(() => {
-      this.#writing = null;
-    });
+    if (!this.#writing) void this.#write();
   }
 
   /** The line is up: what happened meanwhile, and a cancellation that could not be delivered. */
@@ -112,6 +108,7 @@ class MoveWatch {
   }
 
   async #write(): Promise<void> {
+    this.#writing = true;
     while (this.#newest !== null) {
       const record = this.#newest;
       this.#newest = null;
@@ -128,6 +125,7 @@ class MoveWatch {
           this.#context.log.warn({ err: error }, "progress not written");
         });
     }
+    this.#writing = false;
   }
 }
 

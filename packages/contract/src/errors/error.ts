@@ -70,7 +70,7 @@ export class GodwitError extends Error {
       code,
       remedy: definition.remedy(details),
       retry: definition.retry,
-      details: details as Record<string, unknown>,
+      details: details,
       ...(options.findings === undefined ? {} : { findings: options.findings }),
     };
     return new GodwitError(problem, options.cause);

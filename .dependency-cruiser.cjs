@@ -1,0 +1,55 @@
+/** Arrows point down only: apps and lab over packages, I/O packages over pure ones, the contract below all. */
+const pure = "^packages/(contract|migration|requirements)/";
+module.exports = {
+  forbidden: [
+    { name: "no-cycles", severity: "error", from: {}, to: { circular: true } },
+    {
+      name: "packages-know-no-apps",
+      severity: "error",
+      from: { path: "^packages/" },
+      to: { path: "^(apps|lab|test-kit|tests|bench)/" },
+    },
+    {
+      name: "only-tests-use-the-test-kit",
+      severity: "error",
+      from: { pathNot: "^(tests|bench|test-kit)/|/test/" },
+      to: { path: "^test-kit/" },
+    },
+    { name: "the-lab-knows-no-apps", severity: "error", from: { path: "^lab/" }, to: { path: "^apps/" } },
+    {
+      name: "pure-packages-do-nothing",
+      severity: "error",
+      from: { path: `${pure}src/`, pathNot: "openapi/write.ts$" },
+      to: { dependencyTypes: ["core"] },
+    },
+    {
+      name: "pure-packages-know-only-pure-ones",
+      severity: "error",
+      from: { path: pure.replace("/)", "/)") + "src/" },
+      to: { path: "^packages/", pathNot: pure },
+    },
+    {
+      name: "the-contract-is-the-lowest",
+      severity: "error",
+      from: { path: "^packages/contract/" },
+      to: { path: "^packages/", pathNot: "^packages/contract/" },
+    },
+    {
+      name: "one-way-into-a-package",
+      severity: "error",
+      from: { path: "^(?:packages/([^/]+)|apps/([^/]+)|lab|test-kit)/src/" },
+      to: { path: "^packages/[^/]+/src/", pathNot: "^packages/($1)/|/src/index.ts$" },
+    },
+  ],
+  options: {
+    doNotFollow: { path: "node_modules" },
+    exclude: { path: "node_modules" },
+    tsConfig: { fileName: "tsconfig.json" },
+    tsPreCompilationDeps: true,
+    enhancedResolveOptions: {
+      exportsFields: ["exports"],
+      conditionNames: ["import", "node", "default"],
+      extensions: [".ts", ".js"],
+    },
+  },
+};
