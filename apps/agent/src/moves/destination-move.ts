@@ -36,6 +36,7 @@ export class DestinationMove extends Shell<
   readonly role = "destination";
   readonly order: MoveOrder;
   readonly ended: Promise<void>;
+  readonly closed: Promise<void>;
   readonly #parts: MoveParts;
   readonly #claim: Disposable;
   readonly #peer = new AcceptedPeer();
@@ -58,6 +59,7 @@ export class DestinationMove extends Shell<
     super(state, journal, parts.log.child({ move: order.id, vm: order.vm.name, role: "destination" }));
     this.order = order;
     this.ended = this.#end.promise;
+    this.closed = this.ended;
     this.#parts = parts;
     this.#claim = claim;
     this.#process = process;

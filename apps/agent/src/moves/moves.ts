@@ -36,6 +36,8 @@ export class Moves {
   readonly #folder: string;
   readonly #active = new Map<MoveId, Move>();
   readonly #records = new Map<MoveId, MoveRecord>();
+  /** Moves that were given up before they were heard of: a late `prepare` must not begin them. */
+  readonly #refused = new Set<MoveId>();
   readonly #sockets = new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload: 1 << 20 });
 
   constructor(parts: MoveParts) {
@@ -157,7 +159,7 @@ export class Moves {
       return;
     }
     try {
-      if (message.type === "prepare" && !this.#records.has(moveId)) {
+      if (message.type === "prepare" && !this.#records.has(moveId) && !this.#refused.has(moveId)) {
         await this.#prepare(line, moveId, host, message.order);
         return;
       }
@@ -199,7 +201,8 @@ export class Moves {
     } else if (record?.error != null) {
       const type = record.error.code === "MOVE_VM_LOST" ? "died" : "gaveUp";
       line.send(JSON.stringify({ type, problem: record.error }));
-    } else if (record === undefined && message.type !== "left" && message.type !== "prepare") {
+    } else if (record === undefined && message.type !== "left") {
+      this.#refused.add(moveId);
       const { problem } = GodwitError.of("MOVE_UNKNOWN", { move: moveId });
       line.send(JSON.stringify({ type: "gaveUp", problem }));
     }
@@ -207,21 +210,25 @@ export class Moves {
 
   #enter(id: MoveId, move: Move): void {
     this.#active.set(id, move);
-    void move.ended
-      .then(async () => {
+    const keep = async () => {
+      await move.ended;
+      // A move that had ended before a restart has its full record already.
+      if (!this.#records.has(id)) {
         this.#records.set(id, move.record);
-        this.#active.delete(id);
         await writeFileAtomic(this.#recordPath(id), JSON.stringify({ role: move.role, record: move.record }));
-        await rm(move.journalPath, { force: true });
-        await this.#trim();
-      })
-      .catch((error: unknown) => {
-        this.#parts.log.error({ err: error, move: id }, "a move's record could not be kept");
-      });
+      }
+      await move.closed;
+      this.#active.delete(id);
+      await rm(move.journalPath, { force: true });
+      await this.#trim();
+    };
+    keep().catch((error: unknown) => {
+      this.#parts.log.error({ err: error, move: id }, "a move's record could not be kept");
+    });
   }
 
   #find(id: MoveId): MoveRecord | null {
-    return this.#active.get(id)?.record ?? this.#records.get(id) ?? null;
+    return this.#records.get(id) ?? this.#active.get(id)?.record ?? null;
   }
 
   #recordPath(id: MoveId): string {

@@ -34,11 +34,14 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
   readonly order: MoveOrder;
   /** Resolves when the move is over and its record is complete. */
   readonly ended: Promise<void>;
+  /** Resolves when the destination needs nothing more of it either. */
+  readonly closed: Promise<void>;
   readonly #parts: MoveParts;
   readonly #process: QemuProcess | null;
   readonly #claim: Disposable;
   readonly #listeners: Disposable[] = [];
   readonly #end = Promise.withResolvers<undefined>();
+  readonly #closed = Promise.withResolvers<undefined>();
   #peer: PeerLink | null = null;
   #watch: CopyWatch | null = null;
   #record: MoveRecord;
@@ -59,6 +62,7 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
     super(state, journal, parts.log.child({ move: order.id, vm: order.vm.name, role: "source" }));
     this.order = order;
     this.ended = this.#end.promise;
+    this.closed = this.#closed.promise;
     this.#parts = parts;
     this.#process = process;
     this.#claim = claim;
@@ -99,6 +103,7 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
     const move = new SourceMove(step.state.order, step.state, process, claim, journal, parts);
     move.#record = recordDecision(move.#record, "the source agent was restarted", new Date().toISOString());
     move.#connect();
+    if (step.state.phase === "ended") await move.#endedBefore();
     move.enter(step);
     return move;
   }
@@ -206,6 +211,9 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
         return;
       case "finish":
         void this.#finish(effect.outcome);
+        return;
+      case "close":
+        void this.#close();
         return;
       case "journal":
       case "arm":
@@ -321,8 +329,7 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
       async () => {
         if (process !== null) {
           await this.#lastFigures(process);
-          const lost = this.state.outcome?.kind === "lost" && this.state.phase !== "leaving";
-          processes.remove(process.vmId, lost ? "lost" : "moved");
+          processes.remove(process.vmId, this.state.phase === "leaving" ? "moved" : "lost");
           await process.end();
         }
         await environment.deleteTaps(this.order.vm);
@@ -387,8 +394,21 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
     this.log.info({ outcome: outcome.kind, record: this.#record }, "move ended");
     this.#tell();
     this.#end.resolve(undefined);
+  }
+
+  /** It had ended already; only its destination may not know yet. */
+  async #endedBefore(): Promise<void> {
+    for (const listener of this.#listeners) listener[Symbol.dispose]();
+    this.#claim[Symbol.dispose]();
+    this.#end.resolve(undefined);
+    await this.ended;
+  }
+
+  async #close(): Promise<void> {
+    await this.ended;
     this.#peer?.close();
     await this.journal.close().catch(() => undefined);
+    this.#closed.resolve(undefined);
   }
 
   #tell(): void {

@@ -58,6 +58,8 @@ export interface SourceState {
   readonly qemuAlive: boolean;
   /** Whether the guest is known to run here. */
   readonly guestRuns: boolean;
+  /** A switch was backed out, and the guest is being let run again: until that is done the copy cannot be finished. */
+  readonly resuming: boolean;
   /** When the vCPUs were told to stop for the switch under way. */
   readonly pausedAtMs: number | null;
   /** The last pass of the copy that had begun when the vCPUs stopped. */
@@ -126,7 +128,10 @@ export type SourceEffect =
   | { do: "arm"; timer: SourceTimer; afterMs: number }
   | { do: "disarm"; timer: SourceTimer }
   | { do: "note"; text: string }
-  | { do: "finish"; outcome: SourceOutcome };
+  /** How it ended, for users. */
+  | { do: "finish"; outcome: SourceOutcome }
+  /** Nothing more needs to be said: the line is closed and the journal removed. */
+  | { do: "close" };
 
 export interface SourceStep {
   readonly state: SourceState;
@@ -156,6 +161,7 @@ export function initialSource(order: MoveOrder, qemuVersion: string): SourceStat
     peerUp: false,
     qemuAlive: true,
     guestRuns: true,
+    resuming: false,
     pausedAtMs: null,
     passAtStop: 0,
     copy: null,
@@ -186,12 +192,20 @@ export function restoreSource(entries: readonly SourceEntry[], observed: Observe
     throw new TypeError("a source journal begins with started");
   const state: SourceState = {
     ...initialSource(first.order, observed.qemuVersion),
+    phase: "preparing", // at least: the destination may know of the move
     qemuAlive: observed.qemuAlive,
     guestRuns: observed.guestRuns,
   };
-  if (last.at === "ended") return { state: { ...state, phase: "ended", outcome: last.outcome }, effects: [] };
+  if (last.at === "ended") {
+    const ended: SourceState = { ...state, phase: "ended", outcome: last.outcome };
+    return { state: ended, effects: last.outcome.kind === "stayed" ? [] : [{ do: "close" }] };
+  }
   if (last.at === "leaving") return leave(state, last.died);
-  if (last.at === "undoing") return undo(state, last.problem);
+  if (last.at === "undoing") {
+    return observed.qemuAlive
+      ? undo(state, last.problem)
+      : lose(state, "it was gone when the agent came back");
+  }
   // A guest that runs here was resumed here, whatever QEMU says of an earlier copy.
   const maybeCommitted = !observed.guestRuns && (observed.copyCompleted || !observed.qemuAlive);
   if (last.at === "copying" && maybeCommitted) return commit(state);
@@ -288,15 +302,15 @@ function onMessage(state: SourceState, message: ToSource, atMs: number): SourceS
     case "died":
       // Without a commit it cannot have run: the same as giving up. With one, this copy is out of date.
       if (state.phase === "committed") return leave(state, message.problem);
-      if (state.phase === "leaving" || state.phase === "ended") return stay(state);
-      return undo(state, message.problem);
+      return onGaveUp({ ...state, destinationGone: true }, message.problem);
     case "gaveUp":
       return onGaveUp({ ...state, destinationGone: true }, message.problem);
   }
 }
 
 function onGaveUp(state: SourceState, problem: Problem): SourceStep {
-  if (state.phase === "ended" || state.phase === "leaving") return stay(state);
+  if (state.phase === "ended") return stay(state, [{ do: "exclusiveLease" }, { do: "close" }]);
+  if (state.phase === "leaving") return stay(state);
   if (state.phase === "undoing") return settleUndo(state);
   if (!state.qemuAlive) return lose(state, problem.detail);
   // A destination that gave up has ended its QEMU and ignores any later commit: as good as the lease.
@@ -308,7 +322,9 @@ function onPeerUp(state: SourceState): SourceStep {
   if (state.phase === "preparing")
     effects.push({ do: "send", message: { type: "prepare", order: state.order } });
   if (state.phase === "committed") effects.push({ do: "send", message: { type: "commit" } });
-  if (state.phase === "undoing" && !state.destinationGone) {
+  const staysUnheard =
+    state.phase === "undoing" || (state.phase === "ended" && state.outcome?.kind === "stayed");
+  if (staysUnheard && !state.destinationGone) {
     effects.push({ do: "send", message: { type: "abandon" } });
   }
   return { state, effects };
@@ -360,6 +376,8 @@ function onSample(state: SourceState, sample: CopySample, peerFresh: boolean): S
 function onPreSwitchover(state: SourceState, atMs: number): SourceStep {
   if (state.phase !== "pausing" && state.phase !== "copying") return stay(state);
   const next = { ...state, guestRuns: false, pausedAtMs: state.pausedAtMs ?? atMs };
+  // The back-out and QEMU's last step crossed: `cont` is on its way, so what would be sent is not final.
+  if (state.resuming) return undo(next, copyFailed(state, "the switch took longer than the budget"));
   // The last veto: without the destination on the line nothing is finished.
   if (!state.peerUp) return undo(next, peerLost(state));
   if (state.copy !== null && !isTrusted(state.copy, state.passAtStop)) return undo(next, copyUnsafe(state));
@@ -380,8 +398,11 @@ function onPreSwitchover(state: SourceState, atMs: number): SourceStep {
 }
 
 function onCompleted(state: SourceState): SourceStep {
-  if (state.phase === "switching" || state.phase === "pausing" || state.phase === "copying")
-    return commit(state);
+  if (state.phase === "switching") return commit(state);
+  // QEMU never finishes without leave; should it, nobody knows what the guest did meanwhile.
+  if (state.phase === "pausing" || state.phase === "copying") {
+    return undo(state, copyFailed(state, "QEMU finished without having been told to"));
+  }
   // The copy won the race against its cancelling; nothing was committed, so the VM stays here.
   if (state.phase === "undoing") return resumeHere(state);
   return stay(state);
@@ -396,7 +417,7 @@ function onCopyEnded(state: SourceState, reason: string): SourceStep {
 }
 
 function onResumed(state: SourceState): SourceStep {
-  const next = { ...state, guestRuns: true, pausedAtMs: null };
+  const next = { ...state, guestRuns: true, resuming: false, pausedAtMs: null };
   if (state.phase === "undoing") return settleUndo(next);
   return stay(next);
 }
@@ -474,10 +495,17 @@ function onTimer(state: SourceState, timer: SourceTimer, atMs: number): SourceSt
       ]);
     case "retry":
       if (state.phase !== "undoing") return stay(state);
-      return state.guestRuns ? settleUndo(state) : resumeHere(state);
+      return state.guestRuns || !state.qemuAlive ? settleUndo(state) : resumeHere(state);
     case "undo":
       if (state.phase !== "undoing") return stay(state);
       if (state.guestRuns) return settled(state);
+      if (!state.qemuAlive) {
+        return stay(state, [
+          { do: "send", message: { type: "abandon" } },
+          { do: "exclusiveLease" },
+          { do: "arm", timer: "undo", afterMs: sourceLimits.undoMs },
+        ]);
+      }
       return stay(state, [{ do: "cancelCopy" }, { do: "arm", timer: "undo", afterMs: sourceLimits.undoMs }]);
   }
 }
@@ -486,7 +514,7 @@ function onTimer(state: SourceState, timer: SourceTimer, atMs: number): SourceSt
 function backOut(state: SourceState, atMs: number): SourceStep {
   if (state.phase !== "pausing" || state.copy === null || state.pausedAtMs === null) return stay(state);
   const pausedMs = atMs - state.pausedAtMs;
-  return to({ ...state, copy: backedOut(state.copy, atMs, pausedMs), pausedAtMs: null }, "copying", [
+  return to({ ...state, copy: backedOut(state.copy, atMs, pausedMs), resuming: true }, "copying", [
     { do: "resumeVcpus" },
     {
       do: "note",
@@ -523,10 +551,7 @@ function left(state: SourceState): SourceStep {
 /** The VM stays here. Never called after `commit` unless the destination is known not to run. */
 function undo(state: SourceState, problem: Problem): SourceStep {
   const effects: SourceEffect[] = [
-    ...(["prepare", "peer", "budget", "switch", "commit"] as const).map((timer): SourceEffect => ({
-      do: "disarm",
-      timer,
-    })),
+    ...disarmed(),
     { do: "cancelCopy" },
     { do: "journal", entry: { at: "undoing", problem } },
     ...(state.destinationGone ? [] : [{ do: "send", message: { type: "abandon" } } as const]),
@@ -536,11 +561,14 @@ function undo(state: SourceState, problem: Problem): SourceStep {
 }
 
 function resumeHere(state: SourceState): SourceStep {
+  if (!state.qemuAlive) return stay(state);
   return stay(state, [{ do: "resumeVcpus" }]);
 }
 
 /** An undone move is over when the guest runs and the destination is known to have nothing any more. */
 function settleUndo(state: SourceState): SourceStep {
+  if (!state.qemuAlive)
+    return state.destinationGone ? lostForGood(state) : stay(state, [{ do: "exclusiveLease" }]);
   if (!state.guestRuns) return stay(state);
   if (state.destinationGone) return settled(state);
   return stay(state, [{ do: "exclusiveLease" }]);
@@ -555,27 +583,53 @@ function settled(state: SourceState): SourceStep {
   };
 }
 
+/**
+ * This QEMU is gone. The move is over when the destination has nothing either: until then its copy, which
+ * may be out of date, waits for this host's lease. Never after a commit, unless the destination is gone.
+ */
 function lose(state: SourceState, reason: string): SourceStep {
-  const outcome: SourceOutcome = {
-    kind: "lost",
-    problem: problemOf("MOVE_VM_LOST", { vm: state.order.vm.name, host: state.order.from, reason }),
-  };
-  const step = finish(state, outcome);
+  const details = { vm: state.order.vm.name, host: state.order.from, reason };
+  const problem = problemOf("MOVE_VM_LOST", details);
+  const lost: SourceState = { ...state, qemuAlive: false, guestRuns: false, problem };
+  if (state.destinationGone || state.phase === "sharing") {
+    const step = lostForGood(lost);
+    return { state: step.state, effects: [{ do: "remove" }, ...step.effects] };
+  }
+  return to(lost, "undoing", [
+    ...disarmed(),
+    { do: "remove" },
+    { do: "journal", entry: { at: "undoing", problem } },
+    { do: "send", message: { type: "abandon" } },
+    { do: "exclusiveLease" },
+    { do: "arm", timer: "undo", afterMs: sourceLimits.undoMs },
+  ]);
+}
+
+function lostForGood(state: SourceState): SourceStep {
+  if (state.problem === null) throw new TypeError("a VM that is lost has a reason");
+  const step = finish(state, { kind: "lost", problem: state.problem });
   return {
-    state: { ...step.state, qemuAlive: false, guestRuns: false },
+    state: step.state,
     effects: [
-      // Never after a commit: `abandon` is the destination's proof that there was none.
-      ...(state.phase === "committed" ? [] : [{ do: "send", message: { type: "abandon" } } as const]),
-      { do: "remove" },
+      { do: "disarm", timer: "undo" },
+      { do: "disarm", timer: "retry" },
+      { do: "releaseLease" },
       ...step.effects,
     ],
   };
 }
 
+/** None of the timers of a move that goes on. */
+const disarmed = (): SourceEffect[] =>
+  (["prepare", "peer", "budget", "switch", "commit"] as const).map((timer) => ({ do: "disarm", timer }));
+
 function finish(state: SourceState, outcome: SourceOutcome): SourceStep {
+  // A destination that has not heard that the VM stays is told when its line is back.
+  const heard = outcome.kind !== "stayed" || state.destinationGone;
   return to({ ...state, outcome }, "ended", [
     { do: "journal", entry: { at: "ended", outcome } },
     { do: "finish", outcome },
+    ...(heard ? [{ do: "close" } as const] : []),
   ]);
 }
 
@@ -589,6 +643,9 @@ function stay(state: SourceState, effects: readonly SourceEffect[] = []): Source
 
 const beginFor = ({ order, qemuVersion }: SourceState, atMs: number): CopyState =>
   beginCopy(order.maxOutageMs, atMs, repeatedPassesLose(order.accelerator, qemuVersion));
+
+const copyFailed = ({ order }: SourceState, reason: string): Problem =>
+  problemOf("MOVE_COPY_FAILED", { vm: order.vm.name, reason });
 
 const copyUnsafe = ({ order, qemuVersion }: SourceState): Problem =>
   problemOf("MOVE_COPY_UNSAFE", {
