@@ -28,6 +28,10 @@ export class Database {
     });
     // An idle connection that breaks is replaced at the next query.
     this.#pool.on("error", () => undefined);
+    // One that breaks in someone's hands is told by the query; the event alone would end the program.
+    this.#pool.on("connect", (client) => {
+      client.on("error", () => undefined);
+    });
     this.#kysely = new Kysely<Schema>({ dialect: new PostgresDialect({ pool: this.#pool }) });
   }
 

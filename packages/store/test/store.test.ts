@@ -1,0 +1,130 @@
+/** The store over a real PostgreSQL of its own. */
+import { randomUUID } from "node:crypto";
+import { chmod, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { TaskId, VmId } from "@godwit/contract";
+import { ensureUser, isAlive, identifyProcess } from "@godwit/system";
+import pg from "pg";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { PrivatePostgres, Store } from "../src/index.ts";
+
+let folder: string;
+let postgres: PrivatePostgres;
+let store: Store;
+const start = async () =>
+  await PrivatePostgres.start(
+    { folder: join(folder, "database"), socketFolder: join(folder, "socket"), user: "godwit-db" },
+    () => undefined,
+  );
+beforeAll(async () => {
+  await ensureUser("godwit-db");
+  folder = await mkdtemp(join(tmpdir(), "godwit-pg-"));
+  await chmod(folder, 0o755); // the database's user passes through
+  postgres = await start();
+  store = await Store.open(postgres.connection);
+});
+afterAll(async () => {
+  await store.close();
+  await postgres.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+const question = (vmId: VmId, host: string) => ({ vmId, vm: "web-1", host });
+
+test("a lease is exclusive or shared, never both, and its version grows with each new exclusive holder", async () => {
+  const vm = randomUUID() as VmId;
+  const { leases } = store;
+  expect(await leases.acquire(question(vm, "a"), "EX")).toMatchObject({
+    version: 1,
+    holders: [{ host: "a", mode: "EX" }],
+  });
+  await expect(leases.acquire(question(vm, "b"), "SH")).rejects.toMatchObject({ code: "LEASE_HELD" });
+  await expect(leases.convert(question(vm, "b"), "EX")).rejects.toMatchObject({ code: "LEASE_NOT_HELD" });
+  await leases.convert(question(vm, "a"), "SH");
+  await leases.acquire(question(vm, "b"), "SH");
+  await expect(leases.convert(question(vm, "b"), "EX")).rejects.toMatchObject({ code: "LEASE_HELD" });
+  await leases.release(question(vm, "a"));
+  await leases.release(question(vm, "a")); // again changes nothing
+  expect(await leases.convert(question(vm, "b"), "EX")).toMatchObject({
+    version: 2,
+    holders: [{ host: "b", mode: "EX" }],
+  });
+});
+
+test("of many hosts that ask at once exactly one gets the exclusive lease", async () => {
+  const vm = randomUUID() as VmId;
+  const answers = await Promise.allSettled(
+    Array.from({ length: 10 }, (_, index) => store.leases.acquire(question(vm, `h${String(index)}`), "EX")),
+  );
+  expect(answers.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
+  expect((await store.leases.show(vm)).holders).toHaveLength(1);
+});
+
+test("a join token works once, and not after its time", async () => {
+  const host = (name: string) => ({ name, agentUrl: "https://10.0.0.1:8444", certificateFingerprint: name });
+  const token = await store.hosts.createToken(new Date(Date.now() + 60_000));
+  await store.hosts.join(token, host("a"));
+  await expect(store.hosts.join(token, host("b"))).rejects.toMatchObject({
+    code: "TOKEN_INVALID",
+    message: expect.stringContaining("used") as string,
+  });
+  await expect(store.hosts.join("nonsense", host("b"))).rejects.toMatchObject({ code: "TOKEN_INVALID" });
+  const late = await store.hosts.createToken(new Date(Date.now() - 1));
+  await expect(store.hosts.join(late, host("b"))).rejects.toMatchObject({
+    message: expect.stringContaining("expired") as string,
+  });
+  const second = await store.hosts.createToken(new Date(Date.now() + 60_000));
+  await expect(store.hosts.join(second, host("a"))).rejects.toMatchObject({ code: "HOST_EXISTS" });
+  await store.hosts.join(second, host("b")); // a refused host does not use the token up
+});
+
+test("an object has one task at a time, and readers of events miss none of them", async () => {
+  const task = (subject: string) => ({
+    id: randomUUID() as TaskId,
+    kind: "vm.start" as const,
+    subject: { kind: "vm" as const, id: subject, name: subject },
+    request: {},
+    actor: "admin",
+    cancellable: false,
+  });
+  const from = await store.events.lastId();
+  const first = await store.tasks.create(task("vm-1"));
+  await expect(store.tasks.create(task("vm-1"))).rejects.toMatchObject({ code: "VM_BUSY" });
+  await Promise.all(
+    Array.from({ length: 40 }, (_, index) => store.tasks.change(first.id, () => ({ phase: String(index) }))),
+  );
+  await store.tasks.change(first.id, () => ({ state: "succeeded" }));
+  await store.tasks.create(task("vm-1"));
+  const revisions: number[] = [];
+  const over = new AbortController();
+  for await (const event of store.events.after(from, over.signal)) {
+    if (event.subject.id !== first.id) break;
+    revisions.push((event.data.task as { revision: number }).revision);
+  }
+  expect(revisions).toEqual(Array.from({ length: 42 }, (_, index) => index + 1));
+});
+
+test("PostgreSQL is killed: calls say that it is away, it is started again, and nothing written is lost", async () => {
+  const vm = randomUUID() as VmId;
+  await store.leases.acquire(question(vm, "a"), "EX");
+  const before = await identifyProcess(postgres.pid);
+  process.kill(postgres.pid, "SIGKILL");
+  const outcome = async () =>
+    await store.leases.show(vm).then(
+      () => "answered",
+      (error: unknown) => (error as { code: string }).code,
+    );
+  await expect.poll(outcome, { timeout: 20_000, interval: 1 }).toBe("DATABASE_UNAVAILABLE");
+  await expect.poll(async () => (await store.leases.show(vm)).holders.length, { timeout: 20_000 }).toBe(1);
+  expect(before === null || (await isAlive(before))).toBe(false);
+});
+
+test("a database of a newer version is left alone", async () => {
+  const client = new pg.Client(postgres.connection);
+  await client.connect();
+  await client.query("update schema_version set version = version + 1");
+  await expect(Store.open(postgres.connection)).rejects.toMatchObject({ code: "DATABASE_NEWER" });
+  await client.query("update schema_version set version = version - 1");
+  await client.end();
+});
