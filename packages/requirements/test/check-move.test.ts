@@ -5,6 +5,10 @@ import { expect, test } from "vitest";
 import { checkMove, checkRelocation, mayMove, type MoveFacts } from "../src/index.ts";
 
 const link = { name: "eth1", up: true, addresses: ["10.0.0.1"], bitsPerSecond: 1e10, mtu: 9000 };
+/** The first entry, with some of it changed. */
+const first = <T>(all: readonly T[], change: Partial<T>): T[] =>
+  all.slice(0, 1).map((one) => ({ ...one, ...change }));
+
 const host = (name: string, change: (facts: HostFacts) => void = () => undefined): HostFacts => {
   const facts = hostFactsSchema.parse({
     name,
@@ -104,14 +108,14 @@ test("each further requirement has its own finding", () => {
   const codes = (change: (facts: HostFacts) => void) => checkMove(facts(change)).map(({ code }) => code);
   expect(
     codes(
-      (f) => (f.datastores[0] = { ...f.datastores[0]!, id: "44444444-4444-4444-8444-444444444444" as never }),
+      (f) => (f.datastores = first(f.datastores, { id: "44444444-4444-4444-8444-444444444444" as never })),
     ),
   ).toEqual(["DATASTORE_NOT_THE_SAME"]);
   expect(codes((f) => (f.qemu.cpuModels = []))).toEqual(["DESTINATION_CPU_UNKNOWN"]);
-  expect(codes((f) => (f.portGroups[0] = { ...f.portGroups[0]!, uplink: null, uplinkUp: false }))).toEqual([
+  expect(codes((f) => (f.portGroups = first(f.portGroups, { uplink: null, uplinkUp: false })))).toEqual([
     "NETWORK_INTERNAL",
   ]);
-  expect(codes((f) => (f.portGroups[0] = { ...f.portGroups[0]!, uplinkUp: false }))).toEqual([
+  expect(codes((f) => (f.portGroups = first(f.portGroups, { uplinkUp: false })))).toEqual([
     "NETWORK_LINK_DOWN",
   ]);
   expect(

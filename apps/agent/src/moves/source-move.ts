@@ -27,6 +27,7 @@ import { resumeForSure } from "./resume.ts";
 import { Shell, type Step } from "./shell.ts";
 
 const tellEveryMs = 200;
+const afterSwitchMs = 60;
 const releaseRetryMs = 1000;
 
 export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, SourceTimer, SourceEffect> {
@@ -140,7 +141,14 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
     this.#record = recordState(this.#record, state, new Date().toISOString());
     if (state.phase === "ended") return; // told once the record is complete
     const dueMs = this.#toldAtMs + tellEveryMs - performance.now();
-    if (phase !== this.#record.phase || dueMs <= 0) this.#tell();
+    // While the guest stands still, and just after, the hosts have better things to do.
+    const inSwitch = state.phase === "pausing" || state.phase === "switching" || state.phase === "committed";
+    if (inSwitch) {
+      clearTimeout(this.#telling);
+      this.#telling = setTimeout(() => {
+        this.#tell();
+      }, afterSwitchMs);
+    } else if (phase !== this.#record.phase || dueMs <= 0) this.#tell();
     else
       this.#telling ??= setTimeout(() => {
         this.#tell();

@@ -6,11 +6,15 @@ import type { Vm, VmId, VmRuntime, VmState } from "@godwit/contract";
 import type { QemuProcess } from "@godwit/hypervisor";
 import type { EventLog } from "../host/event-log.ts";
 
+/** Changes are told a little later: who hears of them asks for the facts, and a switch needs its host for itself. */
+const tellAfterMs = 250;
+
 interface Entry {
   vm: Pick<Vm, "id" | "name" | "memoryMib">;
   /** Null once it is gone. */
   process: QemuProcess | null;
   state: VmState;
+  telling: NodeJS.Timeout | undefined;
   /** The guest switched itself off: its process ends in order. */
   poweredOff: boolean;
 }
@@ -53,7 +57,7 @@ export class Processes {
 
   /** Takes a process into the list and follows it. */
   add(process: QemuProcess, state: VmState): void {
-    const entry: Entry = { vm: process.spec.vm, process, state, poweredOff: false };
+    const entry: Entry = { vm: process.spec.vm, process, state, telling: undefined, poweredOff: false };
     this.#entries.set(process.vmId, entry);
     process.onEvent((event) => {
       if (event.name === "RESUME") this.#set(entry, "running");
@@ -70,7 +74,7 @@ export class Processes {
 
   /** A process that was gone when the agent came back. */
   addGone(vm: Vm): void {
-    const entry: Entry = { vm, process: null, state: "lost", poweredOff: false };
+    const entry: Entry = { vm, process: null, state: "lost", telling: undefined, poweredOff: false };
     this.#entries.set(vm.id, entry);
     this.#tell(entry);
   }
@@ -104,7 +108,11 @@ export class Processes {
     this.#tell(entry);
   }
 
-  #tell({ vm, state }: Entry): void {
-    this.#events.append("vm.stateChanged", { kind: "vm", id: vm.id }, { name: vm.name, state });
+  #tell(entry: Entry): void {
+    entry.telling ??= setTimeout(() => {
+      const { vm, state } = entry;
+      entry.telling = undefined;
+      this.#events.append("vm.stateChanged", { kind: "vm", id: vm.id }, { name: vm.name, state });
+    }, tellAfterMs);
   }
 }
