@@ -1,4 +1,5 @@
 /** The tree of commands. */
+import { GodwitError } from "@godwit/contract";
 import {
   buildApplication,
   buildRouteMap,
@@ -41,7 +42,7 @@ export const app: Application<CommandContext> = buildApplication(routes, {
   name: "godwit",
   // eslint-disable-next-line @typescript-eslint/no-deprecated -- its successor is not documented yet
   versionInfo: { currentVersion: version },
-  scanner: { caseStyle: "allow-kebab-for-camel" },
+  scanner: { caseStyle: "allow-kebab-for-camel", allowArgumentEscapeSequence: true },
   documentation: {
     caseStyle: "convert-camel-to-kebab",
     disableAnsiColor: process.env.NO_COLOR !== undefined,
@@ -50,8 +51,13 @@ export const app: Application<CommandContext> = buildApplication(routes, {
     text: {
       ...text_en,
       exceptionWhileRunningCommand: (error) => problemText(error),
-      exceptionWhileParsingArguments: (error) =>
-        `${error instanceof Error ? error.message : String(error)}\n  The command's --help shows how it is used.`,
+      exceptionWhileParsingArguments: (error) => {
+        const { exception } = error as { exception?: unknown };
+        if (GodwitError.is(exception)) return problemText(exception);
+        const words = error instanceof Error ? error.message : String(error);
+        return `${words}
+  The command's --help shows how it is used.`;
+      },
     },
   },
   determineExitCode: exitCodeOf,

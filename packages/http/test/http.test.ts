@@ -1,0 +1,166 @@
+/** The contract over real TLS: who may call, what comes in, how errors look, and streams that resume. */
+import { Client } from "@godwit/client";
+import { GodwitError, serverOperations, type GodwitEvent } from "@godwit/contract";
+import {
+  createAuthority,
+  createKeyAndRequest,
+  fingerprintOf,
+  issueCertificate,
+  type KeyAndCertificate,
+  type Unit,
+} from "@godwit/pki";
+import { pino } from "pino";
+import { Agent, request } from "undici";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { HttpServer, mount, type Handlers } from "../src/index.ts";
+
+const token = "the-admin-token";
+const port = 20_000 + (process.pid % 20_000);
+const url = `https://127.0.0.1:${String(port)}`;
+let authority: KeyAndCertificate;
+let server: HttpServer;
+let known = "";
+
+const signed = async (unit: Unit, commonName: string, by = authority) => {
+  const { keyPem, requestPem } = await createKeyAndRequest(commonName);
+  const certificatePem = await issueCertificate({
+    authority: by,
+    requestPem,
+    unit,
+    commonName,
+    dnsNames: ["localhost"],
+    validDays: 1,
+  });
+  return { cert: certificatePem, key: keyPem };
+};
+const events: GodwitEvent[] = [1, 2, 3].map((id) => ({
+  id,
+  at: new Date().toISOString(),
+  type: "task.changed",
+  subject: { kind: "task", id: "t" },
+  data: {},
+}));
+
+beforeAll(async () => {
+  authority = await createAuthority("test");
+  const own = await signed("server", "godwit-server");
+  server = new HttpServer({
+    tls: { certificatePem: own.cert, keyPem: own.key, caPem: authority.certificatePem },
+    log: pino({ level: "silent" }),
+  });
+  const handlers = {
+    version: () => ({ name: "godwit" as const, version: "1" }),
+    hostTokenCreate: ({ body }: { body: { validSeconds: number } }) => ({
+      token: String(body.validSeconds),
+      expiresAt: new Date().toISOString(),
+    }),
+    hostList: () => {
+      throw new Error("secret words of the inside");
+    },
+    leaseListOwn: () => ({ leases: [] }),
+    events: ({ query }: { query: { after?: number } }) =>
+      ReadableStream.from(events.filter(({ id }) => id > (query.after ?? 3))),
+  } as unknown as Handlers<typeof serverOperations>;
+  mount(server.app, serverOperations, handlers, {
+    adminToken: token,
+    mayConnect: (host, fingerprint) => host === "a" && fingerprint === known,
+  });
+  await server.listen([{ host: "127.0.0.1", port }]);
+});
+afterAll(async () => {
+  await server.close();
+});
+
+const client = (options: { token?: string; cert?: string; key?: string; ca?: string } = {}) => {
+  const { token: bearer, ca, ...tls } = options;
+  return new Client(serverOperations, {
+    baseUrl: url,
+    tls: { ca: ca ?? authority.certificatePem, servername: "godwit-server", unit: "server", ...tls },
+    ...(bearer === undefined ? {} : { token: bearer }),
+  });
+};
+const codeOf = async (call: Promise<unknown>) =>
+  await call.then(
+    () => "answered",
+    (error: unknown) => (GodwitError.is(error) ? error.code : String(error)),
+  );
+
+test("each privilege lets in whom it names, and nobody else", async () => {
+  expect(await client().call("version", {})).toEqual({ name: "godwit", version: "1" });
+  const create = (options: Parameters<typeof client>[0]) =>
+    codeOf(client(options).call("hostTokenCreate", { body: {} }));
+  expect(await create({})).toBe("UNAUTHENTICATED");
+  expect(await create({ token: "another" })).toBe("UNAUTHENTICATED");
+  expect(await create({ token })).toBe("answered");
+  const host = await signed("host", "a");
+  known = await fingerprintOf(host.cert);
+  expect(await create(host)).toBe("FORBIDDEN");
+  const own = (options: Parameters<typeof client>[0]) => codeOf(client(options).call("leaseListOwn", {}));
+  expect(await own(host)).toBe("answered");
+  expect(await own({ token })).toBe("FORBIDDEN");
+  expect(await own(await signed("host", "a"))).toBe("CERTIFICATE_INVALID"); // joined anew since
+  expect(await own(await signed("migration", "a"))).toBe("CERTIFICATE_INVALID"); // QEMU's may not call
+  expect(await own(await signed("host", "a", await createAuthority("another")))).toBe("CERTIFICATE_INVALID");
+});
+
+test("a server of another cluster is not talked to", async () => {
+  const other = await createAuthority("another");
+  expect(await codeOf(client({ ca: other.certificatePem, token }).call("version", {}))).toBe(
+    "CONNECTION_FAILED",
+  );
+});
+
+test("what does not fit the contract is told by field, and nothing of the program's inside is", async () => {
+  const agent = new Agent({ connect: { ca: authority.certificatePem, servername: "godwit-server" } });
+  const post = async (path: string, body: string) => {
+    const answer = await request(url + path, {
+      method: "POST",
+      dispatcher: agent,
+      body,
+      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+    });
+    return {
+      contentType: answer.headers["content-type"],
+      ...((await answer.body.json()) as { code: string; detail: string; status: number }),
+    };
+  };
+  expect(await post("/api/v1/hosts/tokens", '{"validSeconds":"long","colour":1}')).toMatchObject({
+    contentType: expect.stringContaining("application/problem+json") as string,
+    status: 400,
+    code: "REQUEST_INVALID",
+    detail: expect.stringMatching(/validSeconds.*colour/s) as string,
+  });
+  expect(await post("/api/v1/hosts/tokens", "{not json")).toMatchObject({ code: "REQUEST_INVALID" });
+  expect(await post("/api/v1/nothing", "{}")).toMatchObject({ status: 404, code: "ROUTE_UNKNOWN" });
+  const internal = await client({ token })
+    .call("hostList", {})
+    .then(
+      () => null,
+      (error: unknown) => error as GodwitError,
+    );
+  expect(internal).toMatchObject({ code: "INTERNAL" });
+  expect(JSON.stringify(internal?.problem)).not.toContain("secret");
+  await agent.close();
+});
+
+test("a stream resumes after the event that was heard last", async () => {
+  const heard: number[] = [];
+  const over = new AbortController();
+  for await (const event of client({ token }).events("events", { after: 1, signal: over.signal })) {
+    heard.push(event.id);
+    if (event.id === 3) break;
+  }
+  expect(heard).toEqual([2, 3]);
+});
+
+test("an address that is taken, and a server that is not there, have their sentences", async () => {
+  const own = await signed("server", "godwit-server");
+  const tls = { certificatePem: own.cert, keyPem: own.key, caPem: authority.certificatePem };
+  const second = new HttpServer({ tls, log: pino({ level: "silent" }) });
+  expect(await codeOf(second.listen([{ host: "127.0.0.1", port }]))).toBe("PORT_IN_USE");
+  const nobody = new Client(serverOperations, {
+    baseUrl: "https://127.0.0.1:1",
+    tls: { ca: authority.certificatePem },
+  });
+  expect(await codeOf(nobody.call("hostTokenCreate", { body: {} }))).toBe("CONNECTION_FAILED");
+});
