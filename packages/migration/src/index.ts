@@ -11,7 +11,8 @@ export {
 } from "./copy.ts";
 export * from "./handoff/destination.ts";
 export * from "./handoff/messages.ts";
-export * from "./handoff/source.ts";
+export * from "./handoff/source-state.ts";
+export { isCancellable, restoreSource, stepSource } from "./handoff/source.ts";
 export { isFinal, mayFollow, transitions } from "./phases.ts";
 export { newRecord, recordDecision, recordSample, recordState } from "./record.ts";
 export { leaseUpkeep, type HeldLease, type UpkeepAction } from "./upkeep.ts";

@@ -1,7 +1,7 @@
 /** A move's record as users see it, kept from what the source does and learns. Pure: times are given. */
 import type { MoveOrder, MovePhase, MoveProgress, MoveRecord } from "@godwit/contract";
 import { etaMs, expectedOutageMs, type CopySample, type CopyState } from "./copy.ts";
-import type { SourceState } from "./handoff/source.ts";
+import type { SourceState } from "./handoff/source-state.ts";
 import { mayFollow } from "./phases.ts";
 
 const phaseOf = (state: SourceState): MovePhase => {

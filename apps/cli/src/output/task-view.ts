@@ -7,7 +7,8 @@ export function progressText(task: Task): string {
   const name = `${task.subject.name}: ${task.phase ?? task.steps.at(-1)?.name ?? task.state}`;
   if (task.waitingFor !== null) return `${name}, waiting: ${task.waitingFor}`;
   const { progress } = task;
-  if (progress === null) return name;
+  // Once the guest has stopped, the copy's figures are those of before.
+  if (progress === null || (task.phase !== "copying" && task.phase !== "switching")) return name;
   const done = progress.totalBytes === 0 ? 0 : 1 - progress.remainingBytes / progress.totalBytes;
   return [
     name,
