@@ -1,0 +1,14 @@
+#!/bin/bash
+# Everything that continuous integration checks: types, lint, format, edges between packages, dead code,
+# the API's document, and all tests.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/bootstrap.sh
+godwit_bootstrap
+for step in types lint format edges dead; do
+  echo "check: $step" >&2
+  npm run --silent "$step"
+done
+echo "check: openapi" >&2
+npm run --silent openapi -- --check
+exec bash scripts/test.sh "$@"
