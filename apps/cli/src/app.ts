@@ -18,7 +18,7 @@ import { setupCommand } from "./commands/setup.ts";
 import { taskRoutes } from "./commands/task.ts";
 import { vmRoutes } from "./commands/vm.ts";
 import { exitCodeOf, problemText } from "./output/problem.ts";
-import { version } from "./version.ts";
+import { version } from "@godwit/system";
 
 const routes = buildRouteMap({
   routes: {

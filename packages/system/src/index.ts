@@ -4,3 +4,4 @@ export { endProcess, identifyProcess, isAlive, signalProcess, type ProcessIdenti
 export { run, type RunOptions, type RunResult } from "./run.ts";
 export { UndoStack } from "./undo.ts";
 export { ensureUser, userIds, type UserIds } from "./users.ts";
+export { version } from "./version.ts";

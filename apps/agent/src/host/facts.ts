@@ -5,7 +5,7 @@ import type { DatastoreFacts, HostFacts } from "@godwit/contract";
 import type { Hypervisor } from "@godwit/hypervisor";
 import { linkFacts, portGroupFacts } from "@godwit/network";
 import type { AgentConfig } from "../config.ts";
-import { version } from "../version.ts";
+import { version } from "@godwit/system";
 import type { Environment } from "../vms/environment.ts";
 import type { Processes } from "../vms/processes.ts";
 

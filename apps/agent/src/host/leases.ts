@@ -5,6 +5,8 @@
 import { GodwitError, type Lease, type LeaseMode, type serverOperations, type VmId } from "@godwit/contract";
 import type { Client } from "@godwit/client";
 
+const releaseRetryMs = 1000;
+
 /** One of this host's own leases. */
 export interface OwnLease {
   vmId: VmId;
@@ -47,6 +49,13 @@ export class Leases {
     return await this.#ask(vm, () =>
       this.#client.call("leaseRelease", { params: { vmId: vm.id }, body: { vm: vm.name } }),
     );
+  }
+
+  /** Gives a lease back, however often it must be asked for: who waits for it has no other way to learn. */
+  async releaseForSure(vm: VmRef): Promise<void> {
+    while ((await this.release(vm)).kind !== "granted") {
+      await new Promise((resolve) => setTimeout(resolve, releaseRetryMs));
+    }
   }
 
   /** Who holds a VM's lease. @throws what the connection throws */

@@ -24,8 +24,6 @@ import { AcceptedPeer } from "./peer-link.ts";
 import { resumeForSure } from "./resume.ts";
 import { Shell, type Step } from "./shell.ts";
 
-const releaseRetryMs = 1000;
-
 export class DestinationMove extends Shell<
   DestinationState,
   DestinationInput,
@@ -313,11 +311,8 @@ export class DestinationMove extends Shell<
   #releaseLease(): void {
     this.try(
       async () => {
-        for (;;) {
-          const answer = await this.#parts.leases.release(this.order.vm);
-          if (answer.kind === "granted") return { type: "released" };
-          await new Promise((resolve) => setTimeout(resolve, releaseRetryMs));
-        }
+        await this.#parts.leases.releaseForSure(this.order.vm);
+        return { type: "released" };
       },
       () => null,
     );

@@ -28,7 +28,6 @@ import { Shell, type Step } from "./shell.ts";
 
 const tellEveryMs = 200;
 const afterSwitchMs = 60;
-const releaseRetryMs = 1000;
 
 export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, SourceTimer, SourceEffect> {
   readonly role = "source";
@@ -364,12 +363,8 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
   #releaseLease(): void {
     this.try(
       async () => {
-        for (;;) {
-          const answer = await this.#parts.leases.release(this.order.vm);
-          if (answer.kind === "granted") return { type: "released" };
-          // The VM runs elsewhere by now: only its new lease waits for this.
-          await new Promise((resolve) => setTimeout(resolve, releaseRetryMs));
-        }
+        await this.#parts.leases.releaseForSure(this.order.vm);
+        return { type: "released" };
       },
       () => null,
     );

@@ -2,7 +2,7 @@
 import type { serverOperations } from "@godwit/contract";
 import type { Handlers } from "@godwit/http";
 import type { Services } from "../services.ts";
-import { version } from "../version.ts";
+import { version } from "@godwit/system";
 import { hostHandlers } from "./hosts.ts";
 import { leaseHandlers } from "./leases.ts";
 import { taskHandlers } from "./tasks.ts";

@@ -1,4 +1,4 @@
-/** The program's version, from the package of the whole. */
+/** The program's version: one for all of its packages. */
 import { readFileSync } from "node:fs";
 
 export const version = (
