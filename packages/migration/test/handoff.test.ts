@@ -42,7 +42,15 @@ test("whatever fails, the guest never runs twice, and when faults stop it runs o
       if (destinationQemu.running && world.leases.has("a"))
         throw new Error(`the source kept its lease: ${told()}`);
     }),
-    { numRuns: 20_000 },
+    {
+      numRuns: 20_000,
+      // The same worlds each time; GODWIT_SEED=2 and so on are others. The examples are worlds that once had no end.
+      seed: Number(process.env.GODWIT_SEED ?? 1),
+      examples: [
+        [2029048069, 99],
+        [3738688748, 40],
+      ],
+    },
   );
 });
 

@@ -238,7 +238,12 @@ function onMessage(state: DestinationState, message: ToDestination, atMs: number
       return stay(state, tell(state));
     case "commit":
       if (state.phase === "loaded") return start({ ...state, commitAtMs: atMs });
-      if (state.phase === "receiving") return stay({ ...state, commitAtMs: atMs });
+      if (state.phase === "receiving" && state.commitAtMs === null) {
+        // What is missing is on its way, or its sender died before it was sent.
+        return stay({ ...state, commitAtMs: atMs }, [
+          { do: "arm", timer: "commit", afterMs: destinationLimits.commitMs },
+        ]);
+      }
       return stay(state, tell(state));
     case "abandon":
       // In `died` it is the proof that no commit was ever sent, so that nothing ran here.
@@ -311,6 +316,7 @@ function onTimer(state: DestinationState, timer: DestinationTimer): DestinationS
       if (state.peerUp || (state.phase !== "preparing" && state.phase !== "receiving")) return stay(state);
       return giveUp(state, "the source was not heard of");
     case "commit":
+      if (state.phase === "receiving") return giveUp(state, "the VM's state never became complete");
       if (state.phase !== "loaded") return stay(state);
       return stay(state, [{ do: "exclusiveLease" }]);
     case "retry":

@@ -154,11 +154,18 @@ function onMessage(state: SourceState, message: ToSource, atMs: number): SourceS
     case "died":
       // Without a commit it cannot have run: the same as giving up. With one, this copy is out of date.
       if (state.phase === "committed") return leave(state, message.problem);
-      return onGaveUp({ ...state, destinationGone: true }, message.problem);
+      if (state.phase === "leaving") return stay(state);
+      // It keeps its lease until it hears that there was no commit.
+      if (staysHere(state)) return stay(state, [{ do: "send", message: { type: "abandon" } }]);
+      return state.phase === "ended" ? stay(state) : undo(state, message.problem);
     case "gaveUp":
       return onGaveUp({ ...state, destinationGone: true }, message.problem);
   }
 }
+
+/** The VM stays here, and the destination has not said yet that it has nothing of it. */
+const staysHere = ({ phase, outcome, destinationGone }: SourceState): boolean =>
+  !destinationGone && (phase === "undoing" || (phase === "ended" && outcome?.kind === "stayed"));
 
 function onGaveUp(state: SourceState, problem: Problem): SourceStep {
   if (state.phase === "ended") return stay(state, [{ do: "exclusiveLease" }, { do: "close" }]);
@@ -174,9 +181,7 @@ function onPeerUp(state: SourceState): SourceStep {
   if (state.phase === "preparing")
     effects.push({ do: "send", message: { type: "prepare", order: state.order } });
   if (state.phase === "committed") effects.push({ do: "send", message: { type: "commit" } });
-  const staysUnheard =
-    state.phase === "undoing" || (state.phase === "ended" && state.outcome?.kind === "stayed");
-  if (staysUnheard && !state.destinationGone) {
+  if (staysHere(state)) {
     effects.push({ do: "send", message: { type: "abandon" } });
   }
   return { state, effects };
