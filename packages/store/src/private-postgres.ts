@@ -21,6 +21,7 @@ import type pg from "pg";
 
 const database = "godwit";
 const startLimitMs = 60_000;
+const retryLimitMs = 15_000;
 /** Linux's limit for a unix socket's path, with PostgreSQL's file name and the final zero. */
 const socketFolderLimit = 107 - "/.s.PGSQL.5432".length;
 
@@ -70,7 +71,7 @@ export class PrivatePostgres {
     if ((await readFileOrNull(join(options.folder, "PG_VERSION"))) === null) {
       await initialise(options, binaries, uid, gid);
     }
-    const process = (await running(options.folder)) ?? (await launch(options, binaries, uid, gid));
+    const process = await launch(options, binaries, uid, gid);
     const postgres = new PrivatePostgres(options, binaries, process);
     postgres.#watch(onRestart);
     return postgres;
@@ -162,7 +163,30 @@ async function running(folder: string): Promise<ProcessIdentity | null> {
   return command.includes(folder) ? identity : null;
 }
 
+/**
+ * The running postmaster, or a new one. What a killed one leaves (its own remains in the process table, its
+ * children, its shared memory) keeps a new one from starting for a moment: it is tried again.
+ */
 async function launch(
+  options: PrivatePostgresOptions,
+  binaries: string,
+  uid: number,
+  gid: number,
+): Promise<ProcessIdentity> {
+  const until = performance.now() + retryLimitMs;
+  for (;;) {
+    const found = await running(options.folder);
+    if (found !== null) return found;
+    try {
+      return await launchOnce(options, binaries, uid, gid);
+    } catch (error) {
+      if (performance.now() > until) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+}
+
+async function launchOnce(
   options: PrivatePostgresOptions,
   binaries: string,
   uid: number,
