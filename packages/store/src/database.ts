@@ -12,6 +12,7 @@ export type Queries = Kysely<Schema>;
 export type Writes = Transaction<Schema>;
 
 const connectTimeoutMs = 3000;
+const openPatienceMs = 10_000;
 
 export class Database {
   readonly #pool: pg.Pool;
@@ -41,14 +42,22 @@ export class Database {
    */
   static async open(connection: pg.ClientConfig): Promise<Database> {
     const database = new Database(connection);
-    try {
-      await guarded(async () => {
-        await migrate(database.#pool);
-      });
-      return database;
-    } catch (error) {
-      await database.close();
-      throw error;
+    const until = performance.now() + openPatienceMs;
+    for (;;) {
+      try {
+        await guarded(async () => {
+          await migrate(database.#pool);
+        });
+        return database;
+      } catch (error) {
+        // One that recovers from a crash answers only when it is done.
+        if (GodwitError.is(error, "DATABASE_UNAVAILABLE") && performance.now() < until) {
+          await new Promise((resolve) => setTimeout(resolve, 200));
+          continue;
+        }
+        await database.close();
+        throw error;
+      }
     }
   }
 
