@@ -82,7 +82,7 @@ export async function runAgent(
       log.warn({ err: error }, "moves from here may stand still some 40 ms longer than they need to");
     });
   }
-  await adopt(hypervisor, processes, log);
+  await adopt(hypervisor, processes, claims, log);
   await moves.restore();
   await removeStrayTaps(processes, log);
   const keeper = new LeaseKeeper(leases, processes, claims, log);
@@ -123,8 +123,18 @@ export async function runAgent(
   log.info("agent stops; its VMs run on");
 }
 
-async function adopt(hypervisor: Hypervisor, processes: Processes, log: Logger): Promise<void> {
-  const { processes: found, gone } = await hypervisor.adopt();
+async function adopt(
+  hypervisor: Hypervisor,
+  processes: Processes,
+  claims: Claims,
+  log: Logger,
+): Promise<void> {
+  const { processes: found, gone, silent } = await hypervisor.adopt();
+  for (const { vm } of silent) {
+    // It may run: its lease stays, and nothing is begun with it until an agent can speak with it.
+    await claims.claim(vm, "its QEMU process does not answer");
+    log.error({ vm: vm.name }, "a QEMU process lives but does not answer; restart the agent when it does");
+  }
   for (const process of found) {
     const { running, status } = await process.status();
     const incoming = process.spec.incoming && status === "inmigrate";

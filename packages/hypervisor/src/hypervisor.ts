@@ -97,10 +97,14 @@ export class Hypervisor {
     }
   }
 
-  /** What runs already, and what did when it was last looked; the run folders of the latter are removed. */
-  async adopt(): Promise<{ processes: QemuProcess[]; gone: GoneProcess[] }> {
+  /**
+   * What runs already; what did when it was last looked, whose run folders are removed; and what lives but
+   * does not answer, of which nothing is known: it may run, and is left alone.
+   */
+  async adopt(): Promise<{ processes: QemuProcess[]; gone: GoneProcess[]; silent: LaunchSpec[] }> {
     const processes: QemuProcess[] = [];
     const gone: GoneProcess[] = [];
+    const silent: LaunchSpec[] = [];
     for (const vmId of await readdir(`${this.#options.runFolder}/vms`)) {
       const paths = runPaths(this.#options.runFolder, vmId);
       const text = await readFileOrNull(paths.runtime);
@@ -110,14 +114,16 @@ export class Hypervisor {
       }
       const { spec, identity, startedAt } = runtimeSchema.parse(JSON.parse(text));
       const session = (await isAlive(identity)) ? await connect(paths, identity) : null;
-      if (session === null) {
+      if (session === null && (await isAlive(identity))) {
+        silent.push(spec);
+      } else if (session === null) {
         gone.push({ spec, reason: await lastWords(paths.log) });
         await rm(paths.folder, { recursive: true, force: true });
       } else {
         processes.push(new QemuProcess({ spec, paths, identity, startedAt, session }));
       }
     }
-    return { processes, gone };
+    return { processes, gone, silent };
   }
 
   /** A start that its agent did not live to finish: nobody knows of the process, so it goes. */

@@ -28,6 +28,8 @@ import { SourceMove } from "./source-move.ts";
 
 type Move = SourceMove | DestinationMove;
 
+const nobodysClaim: Disposable = { [Symbol.dispose]: () => undefined };
+
 /** Ended moves that can still be asked for. */
 const keptRecords = 200;
 
@@ -35,6 +37,9 @@ export class Moves {
   readonly #parts: MoveParts;
   readonly #folder: string;
   readonly #active = new Map<MoveId, Move>();
+  /** Moves that are being entered: who asks again meanwhile waits for them. */
+  readonly #starting = new Map<MoveId, Promise<MoveRecord>>();
+  readonly #preparing = new Map<MoveId, Promise<void>>();
   readonly #records = new Map<MoveId, MoveRecord>();
   /** Moves that were given up before they were heard of: a late `prepare` must not begin them. */
   readonly #refused = new Set<MoveId>();
@@ -55,7 +60,9 @@ export class Moves {
       const first = entries[0];
       if (first?.at !== "started") continue;
       const { vm } = first.order;
-      const claim = await claims.claim(vm, "it is being moved", moveId);
+      // One that has ended only waits to be heard of: the VM may be in another move's hands by now.
+      const hasEnded = entries.at(-1)?.at === "ended";
+      const claim = hasEnded ? nobodysClaim : await claims.claim(vm, "it is being moved", moveId);
       const process = processes.of(vm.id) ?? null;
       this.#parts.log.info({ move: moveId, role, vm: vm.name }, "move taken up again");
       if (role === "source") {
@@ -80,6 +87,12 @@ export class Moves {
   async start(order: MoveOrder): Promise<MoveRecord> {
     const known = this.#find(order.id);
     if (known !== null) return known;
+    const starting = this.#starting.get(order.id) ?? this.#begin(order);
+    this.#starting.set(order.id, starting);
+    return await starting.finally(() => this.#starting.delete(order.id));
+  }
+
+  async #begin(order: MoveOrder): Promise<MoveRecord> {
     const { processes, claims } = this.#parts;
     const process = processes.of(order.vm.id);
     if (process === undefined)
@@ -153,6 +166,7 @@ export class Moves {
   }
 
   async #hear(line: WebSocket, moveId: MoveId, host: string, message: ToDestination): Promise<void> {
+    await this.#preparing.get(moveId);
     const move = this.#active.get(moveId);
     if (move !== undefined) {
       if (move.role === "destination" && move.order.from === host) move.hear(message);
@@ -160,7 +174,12 @@ export class Moves {
     }
     try {
       if (message.type === "prepare" && !this.#records.has(moveId) && !this.#refused.has(moveId)) {
-        await this.#prepare(line, moveId, host, message.order);
+        const preparing = this.#prepare(line, moveId, host, message.order);
+        this.#preparing.set(
+          moveId,
+          preparing.catch(() => undefined),
+        );
+        await preparing.finally(() => this.#preparing.delete(moveId));
         return;
       }
       this.#answerForEnded(line, moveId, message);

@@ -102,6 +102,7 @@ async function done(
 async function aborted(signal: AbortSignal): Promise<never> {
   await new Promise((resolve) => {
     signal.addEventListener("abort", resolve, { once: true });
+    if (signal.aborted) resolve(undefined); // while the lab was being made
   });
   throw signal.reason;
 }

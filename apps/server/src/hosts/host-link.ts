@@ -14,6 +14,7 @@ import {
 } from "@godwit/contract";
 import type { HostRow, Store } from "@godwit/store";
 import type { Logger } from "pino";
+import { placeByReport } from "./place-by-report.ts";
 
 /** A line that is down for less than this was a restart, not a loss. */
 const lossMs = 2000;
@@ -65,7 +66,7 @@ export class HostLink {
 
   start(): void {
     this.#armLoss("it did not answer since the server was started");
-    void this.#follow();
+    void this.#followForEver();
   }
 
   async stop(): Promise<void> {
@@ -140,6 +141,17 @@ export class HostLink {
     });
   }
 
+  /** What another version's agent says may not be understood: the line is made again, the server goes on. */
+  async #followForEver(): Promise<void> {
+    while (!this.#stopped.signal.aborted) {
+      await this.#follow().catch((error: unknown) => {
+        this.#up = false;
+        this.#log.error({ err: error }, "the agent's events could not be followed");
+      });
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+    }
+  }
+
   async #follow(): Promise<void> {
     const { signal } = this.#stopped;
     const stream = this.agent.follow("events", {
@@ -187,21 +199,10 @@ export class HostLink {
     }
   }
 
-  /** What runs here is here; what is said to be here and has no process is stopped. */
   async #placeVms(facts: HostFacts, askedAt: Date): Promise<void> {
-    const here = new Map(facts.vms.map((runtime) => [runtime.id, runtime]));
     for (const vm of await this.#store.vms.list()) {
-      const runtime = here.get(vm.id);
-      if (runtime !== undefined && runtime.state !== "incoming") {
-        await this.#store.vms.report(vm.id, { host: this.name, state: runtime.state }, askedAt);
-      } else if (
-        runtime === undefined &&
-        vm.host === this.name &&
-        vm.state !== "stopped" &&
-        vm.state !== "lost"
-      ) {
-        await this.#store.vms.report(vm.id, { host: this.name, state: "lost" }, askedAt);
-      }
+      const place = placeByReport(vm, facts);
+      if (place !== null) await this.#store.vms.report(vm.id, place, askedAt);
     }
   }
 }

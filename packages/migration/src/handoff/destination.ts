@@ -160,7 +160,8 @@ export function restoreDestination(
   };
   if (last.at === "ended") {
     const problem = last.outcome.kind === "runs" ? null : last.outcome.problem;
-    return { state: { ...state, phase: "ended", outcome: last.outcome, problem }, effects: [] };
+    const ended: DestinationState = { ...state, phase: "ended", outcome: last.outcome, problem };
+    return { state: ended, effects: [{ do: "finish", outcome: last.outcome }] };
   }
   if (last.at === "givingUp") return giveUpWith(state, last.problem);
   if (observed.qemuAlive && (observed.guestRuns || last.at === "running")) return runs(state, 0);
