@@ -3,7 +3,7 @@
  * not notice whether it runs.
  */
 import { Client } from "@godwit/client";
-import { agentOperations, serverOperations } from "@godwit/contract";
+import { agentOperations, serverOperations, type Vm } from "@godwit/contract";
 import { HttpServer, identify, mount, type Authority } from "@godwit/http";
 import { Hypervisor } from "@godwit/hypervisor";
 import { acknowledgeAtOnce, deleteTap, listTaps, tapName } from "@godwit/network";
@@ -82,9 +82,9 @@ export async function runAgent(
       log.warn({ err: error }, "moves from here may stand still some 40 ms longer than they need to");
     });
   }
-  await adopt(hypervisor, processes, claims, log);
+  const silent = await adopt(hypervisor, processes, claims, log);
   await moves.restore();
-  await removeStrayTaps(processes, log);
+  await removeStrayTaps([...processes.present.map(({ spec }) => spec.vm), ...silent], log);
   const keeper = new LeaseKeeper(leases, processes, claims, log);
   keeper.start();
   stack.defer(() => {
@@ -128,7 +128,7 @@ async function adopt(
   processes: Processes,
   claims: Claims,
   log: Logger,
-): Promise<void> {
+): Promise<Vm[]> {
   const { processes: found, gone, silent } = await hypervisor.adopt();
   for (const { vm } of silent) {
     // It may run: its lease stays, and nothing is begun with it until an agent can speak with it.
@@ -145,13 +145,12 @@ async function adopt(
     processes.addGone(spec.vm);
     log.warn({ vm: spec.vm.name, reason }, "a VM's process is gone");
   }
+  return silent.map(({ vm }) => vm);
 }
 
 /** Taps of VMs that have no process here: left by a crash between two steps. */
-async function removeStrayTaps(processes: Processes, log: Logger): Promise<void> {
-  const used = new Set(
-    processes.present.flatMap(({ spec }) => spec.vm.nics.map((_, index) => tapName(spec.vm.id, index))),
-  );
+async function removeStrayTaps(present: readonly Vm[], log: Logger): Promise<void> {
+  const used = new Set(present.flatMap((vm) => vm.nics.map((_, index) => tapName(vm.id, index))));
   for (const tap of await listTaps()) {
     if (used.has(tap)) continue;
     log.info({ tap }, "stray tap removed");

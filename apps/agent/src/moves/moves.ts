@@ -60,6 +60,7 @@ export class Moves {
       const first = entries[0];
       if (first?.at !== "started") continue;
       const { vm } = first.order;
+      if (claims.claimed.has(vm.id) && processes.of(vm.id) === undefined) continue; // its QEMU does not answer
       // One that has ended only waits to be heard of: the VM may be in another move's hands by now.
       const hasEnded = entries.at(-1)?.at === "ended";
       const claim = hasEnded ? nobodysClaim : await claims.claim(vm, "it is being moved", moveId);
