@@ -1,5 +1,5 @@
 /** Arrows point down only: apps and lab over packages, I/O packages over pure ones, the contract below all. */
-const pure = "^packages/(contract|migration|requirements)/";
+const pure = "^packages/(contract|cpu|migration|requirements)/";
 module.exports = {
   forbidden: [
     { name: "no-cycles", severity: "error", from: {}, to: { circular: true } },

@@ -12,6 +12,7 @@ export {
   type Problem,
 } from "./errors/error.ts";
 export type { Retry } from "./errors/define.ts";
+export * from "./schemas/cpu.ts";
 export * from "./schemas/host.ts";
 export * from "./schemas/lease.ts";
 export * from "./schemas/move.ts";

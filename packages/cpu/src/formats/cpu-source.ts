@@ -1,0 +1,29 @@
+/** What a machine or a file says of a CPU, before it is decoded: the same for every format. */
+import type { CpuFormat } from "@godwit/contract";
+import type { LogicalCpu } from "../cpuid/leaves.ts";
+
+export interface CpuSource {
+  readonly format: CpuFormat;
+  /** In words, for people: a file's name, or a host's and what was read there. */
+  readonly label: string;
+  /** In the source's order; empty where it tells names instead of registers. */
+  readonly cpus: readonly LogicalCpu[];
+  /** Where the source tells names (libvirt's XML, /proc/cpuinfo, QEMU). */
+  readonly named: NamedCpu | null;
+  /** What the source cannot tell, and what looks odd in it. */
+  readonly notes: readonly string[];
+}
+
+export interface NamedCpu {
+  readonly vendor: string | null;
+  readonly family: number | null;
+  readonly model: number | null;
+  readonly stepping: number | null;
+  readonly brand: string | null;
+  /** How many logical CPUs the machine has, where the source says so. */
+  readonly logicalCpus: number | null;
+  /** Features that it has; names of the table. */
+  readonly features: readonly string[];
+  /** Features that it surely lacks; every other named one is not known. */
+  readonly lacks: readonly string[];
+}

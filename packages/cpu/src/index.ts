@@ -1,0 +1,6 @@
+/** CPU compatibility: what a CPU is, what may move where, masks, EVC baselines. Pure: no I/O, no clock. */
+export { features, featureNamed, vmwareFeature, dependentsOf } from "./features/features.ts";
+export type { CpuFeature, Register } from "./features/feature.ts";
+export { bitOf, hex32, placeOf, type CpuidLeaf, type LogicalCpu, type MsrValue } from "./cpuid/leaves.ts";
+export type { CpuSource, NamedCpu } from "./formats/cpu-source.ts";
+export { cpuOf, has, type Cpu } from "./report/cpu.ts";
