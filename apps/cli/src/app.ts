@@ -10,6 +10,7 @@ import {
 } from "@stricli/core";
 import { agentRoutes } from "./commands/agent.ts";
 import { completionCommand } from "./commands/completion.ts";
+import { cpuRoutes } from "./commands/cpu.ts";
 import { hostRoutes } from "./commands/host.ts";
 import { labRoutes } from "./commands/lab.ts";
 import { quickstartCommand } from "./commands/quickstart.ts";
@@ -26,6 +27,7 @@ const routes = buildRouteMap({
     setup: setupCommand,
     vm: vmRoutes,
     host: hostRoutes,
+    cpu: cpuRoutes,
     task: taskRoutes,
     server: serverRoutes,
     agent: agentRoutes,

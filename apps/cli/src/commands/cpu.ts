@@ -1,0 +1,8 @@
+/** `godwit cpu …`: which CPUs are there, and where a VM may go. */
+import { buildRouteMap } from "@stricli/core";
+import { featuresCommand } from "./cpu/features.ts";
+
+export const cpuRoutes = buildRouteMap({
+  routes: { features: featuresCommand },
+  docs: { brief: "CPUs: report, compare, masks, EVC baselines" },
+});
