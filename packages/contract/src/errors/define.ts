@@ -14,13 +14,18 @@ export interface ErrorDefinition<Details extends object> {
   sentence: (details: Details) => string;
   /** What to do about it. */
   remedy: (details: Details) => string;
+  /** The vSphere fault that says the same, so that people who know it can search for it. */
+  vsphereFault: ((details: Details) => string) | null;
 }
 
+/** @param vsphereFault where vSphere has a fault for it: its name, or how the name follows from the details */
 export function define<Details extends object>(
   status: number,
   retry: Retry,
   sentence: (details: Details) => string,
   remedy: (details: Details) => string,
+  vsphereFault: string | ((details: Details) => string) | null = null,
 ): ErrorDefinition<Details> {
-  return { status, retry, sentence, remedy };
+  const fault = typeof vsphereFault === "string" ? () => vsphereFault : vsphereFault;
+  return { status, retry, sentence, remedy, vsphereFault: fault };
 }

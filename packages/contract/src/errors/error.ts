@@ -11,6 +11,8 @@ export const findingSchema = z.object({
   message: z.string(),
   remedy: z.string(),
   details: z.record(z.string(), z.unknown()),
+  /** The vSphere fault that says the same. */
+  vsphereFault: z.string().optional(),
 });
 export type Finding = z.infer<typeof findingSchema>;
 
@@ -24,6 +26,8 @@ export const problemSchema = z.object({
   remedy: z.string(),
   retry: z.enum(["never", "later", "after-fix"]),
   details: z.record(z.string(), z.unknown()),
+  /** The vSphere fault that says the same. */
+  vsphereFault: z.string().optional(),
   findings: z.array(findingSchema).optional(),
 });
 export type Problem = z.infer<typeof problemSchema>;
@@ -62,6 +66,7 @@ export class GodwitError extends Error {
   ): GodwitError {
     const definition = definitionOf(code);
     if (definition === undefined) throw new TypeError(`no error ${code} in the catalogue`);
+    const vsphereFault = definition.vsphereFault?.(details);
     const problem: Problem = {
       type: `urn:godwit:error:${code}`,
       title: titleOf(code),
@@ -71,6 +76,7 @@ export class GodwitError extends Error {
       remedy: definition.remedy(details),
       retry: definition.retry,
       details: details,
+      ...(vsphereFault === undefined ? {} : { vsphereFault }),
       ...(options.findings === undefined ? {} : { findings: options.findings }),
     };
     return new GodwitError(problem, options.cause);
@@ -101,6 +107,7 @@ export function finding<C extends ErrorCode>(
     message: problem.detail,
     remedy: problem.remedy,
     details: problem.details,
+    ...(problem.vsphereFault === undefined ? {} : { vsphereFault: problem.vsphereFault }),
   };
 }
 
