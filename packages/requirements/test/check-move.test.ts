@@ -14,7 +14,7 @@ const host = (name: string, change: (facts: HostFacts) => void = () => undefined
     name,
     agentVersion: "0.1.0",
     reportedAt: new Date().toISOString(),
-    cpu: { vendor: "GenuineIntel", model: "x", logicalCpus: 8 },
+    cpu: { vendor: "GenuineIntel", model: "x", logicalCpus: 8, report: null },
     memory: { totalBytes: 64 * 2 ** 30, availableBytes: 32 * 2 ** 30 },
     qemu: {
       binary: "qemu-system-x86_64",

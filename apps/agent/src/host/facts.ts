@@ -66,5 +66,5 @@ async function cpuFacts(): Promise<HostFacts["cpu"]> {
   const text = await readFile("/proc/cpuinfo", "utf8");
   const field = (name: string) =>
     new RegExp(`^${name}\\s*:\\s*(.*)$`, "m").exec(text)?.[1]?.trim() ?? "unknown";
-  return { vendor: field("vendor_id"), model: field("model name"), logicalCpus: cpus().length };
+  return { vendor: field("vendor_id"), model: field("model name"), logicalCpus: cpus().length, report: null };
 }

@@ -1,5 +1,6 @@
 /** What an agent reports about its host, and a host as the server knows it. */
 import { z } from "zod";
+import { cpuReportSchema } from "./cpu.ts";
 import { datastoreIdSchema, nameSchema } from "./names.ts";
 import { vmRuntimeSchema } from "./vm.ts";
 
@@ -55,7 +56,13 @@ export const hostFactsSchema = z.object({
   name: nameSchema,
   agentVersion: z.string(),
   reportedAt: z.iso.datetime(),
-  cpu: z.object({ vendor: z.string(), model: z.string(), logicalCpus: z.number().int() }),
+  cpu: z.object({
+    vendor: z.string(),
+    model: z.string(),
+    logicalCpus: z.number().int(),
+    /** What the identification utility says of it; null where nothing could be read. */
+    report: cpuReportSchema.nullable().default(null),
+  }),
   memory: z.object({ totalBytes: z.number().int(), availableBytes: z.number().int() }),
   qemu: qemuFactsSchema,
   migration: z.object({ address: z.string(), link: linkFactsSchema }).nullable(),
