@@ -29,6 +29,19 @@ export const cpuSchema = z.strictObject({
   /** QEMU property names that are added to or taken from the model. */
   add: z.array(cpuFeatureSchema).default([]),
   remove: z.array(cpuFeatureSchema).default([]),
+  /** The key of the EVC mode that the VM keeps to, like `intel-haswell`; absent: its pool's, if that has one. */
+  evcMode: z
+    .string()
+    .regex(/^[a-z0-9]+(?:-[a-z0-9]+)+$/, "must be the key of an EVC mode, like intel-haswell")
+    .optional(),
+});
+
+/** What the VM's owner asked for, and what came of it when the VM was last powered on. */
+export const storedCpuSchema = cpuSchema.extend({
+  /** As CPUID spells it; stored where the guest sees the host's own vendor, which it then keeps. */
+  vendor: z.string().optional(),
+  /** All that the guest may see: names of the feature table, sorted. Kept until the next power-on. */
+  features: z.array(cpuFeatureSchema).optional(),
 });
 
 /** Direct boot of a kernel that lies on the VM's datastore; without it the VM boots from its first disk. */
@@ -96,7 +109,7 @@ export const vmSchema = z.strictObject({
   datastore: nameSchema,
   memoryMib: z.int(),
   vcpus: z.int(),
-  cpu: cpuSchema,
+  cpu: storedCpuSchema,
   machine: z.string(),
   /** The accelerator that the VM was made for; a live move keeps it. */
   disks: z.array(diskSchema),
@@ -104,7 +117,7 @@ export const vmSchema = z.strictObject({
   boot: bootSchema.optional(),
 });
 export type Vm = z.infer<typeof vmSchema>;
-export type VmCpu = z.infer<typeof cpuSchema>;
+export type VmCpu = z.infer<typeof storedCpuSchema>;
 export type VmDisk = z.infer<typeof diskSchema>;
 
 /** `incoming`: a move's destination, not running. `paused`: its vCPUs stand still. `lost`: was running, its process is gone. */
