@@ -17,8 +17,8 @@ import {
   writeFile,
 } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { copyProgram, firstOf, packageBehind, unpackPackages, withLibraries } from "@godwit/debian";
 import { run } from "@godwit/system";
-import { packageBehind, unpackPackages, withLibraries } from "./packages.ts";
 
 export interface GuestImage {
   kernel: string;
@@ -44,7 +44,6 @@ const modules = [
   "button",
   "evdev",
 ];
-const libraryFolders = ["lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu", "lib64", "usr/lib64"];
 
 /** The guest's files; null where they have not been built yet. */
 export async function findGuest(): Promise<GuestImage | null> {
@@ -127,27 +126,6 @@ async function buildInitrd(packages: string, kernel: string, root: string, targe
   );
 }
 
-async function copyProgram(packages: string, path: string, root: string): Promise<void> {
-  const program = join(packages, path);
-  await copyFile(program, join(root, path));
-  await chmod(join(root, path), 0o755);
-  const loader = await firstOf(packages, [
-    "lib64/ld-linux-x86-64.so.2",
-    "usr/lib64/ld-linux-x86-64.so.2",
-    "lib/x86_64-linux-gnu/ld-linux-x86-64.so.2",
-    "usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2",
-  ]);
-  const libraryPath = libraryFolders.map((folder) => join(packages, folder)).join(":");
-  const { stdout } = await run(loader, ["--library-path", libraryPath, "--list", program], {
-    what: `finding the libraries of ${path}`,
-  });
-  await copyFile(loader, join(root, "lib64/ld-linux-x86-64.so.2"));
-  await mkdir(join(root, "lib/x86_64-linux-gnu"), { recursive: true });
-  for (const [, name, from] of stdout.matchAll(/^\s+([^\s/]+\.so\S*) => (\S+)/gm)) {
-    await copyFile(from ?? "", join(root, "lib/x86_64-linux-gnu", name ?? ""));
-  }
-}
-
 /** The modules with what they depend on, uncompressed, and an index for modprobe. */
 async function copyModules(kernel: string, root: string, busybox: string): Promise<void> {
   const base = await firstOf(kernel, ["lib/modules", "usr/lib/modules"]);
@@ -180,12 +158,4 @@ async function buildDisk(work: string, target: string): Promise<void> {
   await run("qemu-img", ["create", "-q", "-f", "raw", raw, `${String(dataDiskMib)}M`], words);
   await run("mkfs.ext4", ["-q", "-F", "-O", "^metadata_csum", "-E", "lazy_itable_init=0", raw], words);
   await run("qemu-img", ["convert", "-f", "raw", "-O", "qcow2", raw, target], words);
-}
-
-async function firstOf(folder: string, paths: readonly string[]): Promise<string> {
-  for (const path of paths) {
-    const found = await stat(join(folder, path)).catch(() => null);
-    if (found !== null) return join(folder, path);
-  }
-  throw new Error(`none of ${paths.join(", ")} is in the guest's packages`);
 }

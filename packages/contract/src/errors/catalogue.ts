@@ -6,9 +6,16 @@
 import { clusterErrors } from "./cluster.ts";
 import { generalErrors } from "./general.ts";
 import { moveErrors } from "./move.ts";
+import { packageErrors } from "./packages.ts";
 import { vmErrors } from "./vm.ts";
 
-export const catalogue = { ...generalErrors, ...clusterErrors, ...vmErrors, ...moveErrors } as const;
+export const catalogue = {
+  ...generalErrors,
+  ...clusterErrors,
+  ...vmErrors,
+  ...moveErrors,
+  ...packageErrors,
+} as const;
 
 export type ErrorCode = keyof typeof catalogue;
 export type ErrorDetails<C extends ErrorCode> = Parameters<(typeof catalogue)[C]["sentence"]>[0];

@@ -1,0 +1,12 @@
+/** Errors about the distribution's packages. */
+import { define } from "./define.ts";
+
+export const packageErrors = {
+  PACKAGES_UNAVAILABLE: define<{ names: string[]; reason: string }>(
+    503,
+    "after-fix",
+    (d) => `Debian's packages ${d.names.join(", ")} could not be had: ${d.reason}`,
+    () =>
+      "Check the network and apt's sources (apt-get update as root must succeed); what was fetched once is kept, and then no network is needed.",
+  ),
+} as const;

@@ -1,0 +1,3 @@
+/** The distribution's packages as a source of files: downloaded by apt, unpacked in a folder, never installed. */
+export { candidateVersions, packageBehind, unpackPackages, withLibraries } from "./fetch.ts";
+export { copyProgram, firstOf, runUnpacked } from "./program.ts";
