@@ -19,6 +19,8 @@ export interface Cpu {
   readonly unknown: ReadonlySet<string>;
   /** Whether these words were read inside a VM, or describe what a hypervisor offers. */
   readonly virtual: boolean;
+  /** Its logical CPUs are not all alike; `features` are those of the first. */
+  readonly mixedCores: boolean;
 }
 
 /** @param label what people call it; default: the report's source */
@@ -45,6 +47,7 @@ export function cpuOf(report: CpuReport, label = report.source): Cpu {
     features: new Set(report.features),
     unknown: new Set(report.unknownFeatures),
     virtual: report.hypervisor !== null,
+    mixedCores: report.coreDifferences.length > 0,
   };
 }
 
