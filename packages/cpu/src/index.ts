@@ -4,3 +4,5 @@ export type { CpuFeature, Register } from "./features/feature.ts";
 export { bitOf, hex32, placeOf, type CpuidLeaf, type LogicalCpu, type MsrValue } from "./cpuid/leaves.ts";
 export type { CpuSource, NamedCpu } from "./formats/cpu-source.ts";
 export { cpuOf, has, type Cpu } from "./report/cpu.ts";
+export { evcModeNamed, evcModes, evcRevisions, evcVendorOf, satisfiedModes } from "./evc/modes.ts";
+export { modeId, type EvcMode, type EvcVendor } from "./evc/mode.ts";

@@ -4,6 +4,7 @@
  * and unknown (`OUTCOME_UNKNOWN`: look before you ask again).
  */
 import { clusterErrors } from "./cluster.ts";
+import { evcErrors } from "./evc.ts";
 import { generalErrors } from "./general.ts";
 import { moveErrors } from "./move.ts";
 import { packageErrors } from "./packages.ts";
@@ -14,6 +15,7 @@ export const catalogue = {
   ...clusterErrors,
   ...vmErrors,
   ...moveErrors,
+  ...evcErrors,
   ...packageErrors,
 } as const;
 

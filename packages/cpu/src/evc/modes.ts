@@ -1,0 +1,58 @@
+/** All EVC modes of all revisions, and which of them a CPU satisfies. Features decide, never levels or labels. */
+import { GodwitError } from "@godwit/contract";
+import { has, type Cpu } from "../report/cpu.ts";
+import { modeId, type EvcMode, type EvcVendor } from "./mode.ts";
+import { amdModes } from "./modes-amd.ts";
+import { intelModes } from "./modes-intel.ts";
+
+/** Every definition that was ever published, for VMs and pools that were made with it. */
+export const evcRevisions: readonly EvcMode[] = [...intelModes, ...amdModes];
+
+/** The newest revision of each mode, in the order of the tables. */
+export const evcModes: readonly EvcMode[] = evcRevisions.filter(
+  (mode) => !evcRevisions.some((other) => other.key === mode.key && other.revision > mode.revision),
+);
+
+const byName = new Map([
+  ...evcModes.map((mode) => [mode.key, mode] as const),
+  ...evcRevisions.map((mode) => [modeId(mode), mode] as const),
+]);
+
+/**
+ * @param name a key for its newest revision, or `key@revision`
+ * @throws EVC_MODE_UNKNOWN when there is none; it names those that are spelt alike
+ */
+export function evcModeNamed(name: string): EvcMode {
+  const mode = byName.get(name.toLowerCase());
+  if (mode !== undefined) return mode;
+  throw GodwitError.of("EVC_MODE_UNKNOWN", { mode: name, near: nearNames(name.toLowerCase()) });
+}
+
+/** null: a vendor that has no EVC modes, or one that is not known. */
+export function evcVendorOf(cpu: Pick<Cpu, "vendor">): EvcVendor | null {
+  if (cpu.vendor === "GenuineIntel") return "intel";
+  return cpu.vendor === "AuthenticAMD" ? "amd" : null;
+}
+
+/** The modes whose every feature the CPU has; a feature that is not known counts as not had. In the table's order. */
+export function satisfiedModes(cpu: Cpu): EvcMode[] {
+  const vendor = evcVendorOf(cpu);
+  return evcModes.filter((mode) => mode.vendor === vendor && satisfies(cpu, mode));
+}
+
+/** Of the same vendor, and with all features. */
+export const satisfies = (cpu: Cpu, mode: EvcMode): boolean =>
+  evcVendorOf(cpu) === mode.vendor && mode.features.every((feature) => has(cpu, feature) === true);
+
+/** The three keys that share most pairs of neighbouring letters with the name. */
+function nearNames(name: string): string[] {
+  const pairs = new Set(letterPairs(name));
+  return evcModes
+    .map(({ key }) => ({ key, shared: letterPairs(key).filter((pair) => pairs.has(pair)).length }))
+    .sort((a, b) => b.shared - a.shared)
+    .slice(0, 3)
+    .map(({ key }) => key);
+}
+
+const letterPairs = (text: string): string[] =>
+  Array.from({ length: Math.max(0, text.length - 1) }, (_, index) => text.slice(index, index + 2));
