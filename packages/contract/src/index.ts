@@ -11,11 +11,13 @@ export {
   type Finding,
   type Problem,
 } from "./errors/error.ts";
+export type { RefusedFeature } from "./errors/cpu.ts";
 export type { Retry } from "./errors/define.ts";
 export * from "./schemas/cpu.ts";
 export * from "./schemas/host.ts";
 export * from "./schemas/lease.ts";
 export * from "./schemas/move.ts";
 export * from "./schemas/names.ts";
+export * from "./schemas/pool.ts";
 export * from "./schemas/task.ts";
 export * from "./schemas/vm.ts";

@@ -6,8 +6,27 @@ import { readFile, rm } from "node:fs/promises";
 import { GodwitError, type VmId } from "@godwit/contract";
 import { QmpSession, type QmpEvent } from "@godwit/qmp";
 import { endProcess, isAlive, type ProcessIdentity } from "@godwit/system";
+import { z } from "zod";
 import type { LaunchSpec, RunPaths } from "./launch-spec.ts";
 import { MigrationPort } from "./migration-port.ts";
+
+/** One register of CPUID as a guest sees it. */
+export interface FeatureWord {
+  leaf: number;
+  subleaf: number;
+  register: "eax" | "ebx" | "ecx" | "edx";
+  /** Unsigned, 32 bits. */
+  value: number;
+}
+
+const featureWordsSchema = z.array(
+  z.object({
+    "cpuid-input-eax": z.int(),
+    "cpuid-input-ecx": z.int().optional(),
+    "cpuid-register": z.enum(["EAX", "EBX", "ECX", "EDX"]),
+    features: z.int(),
+  }),
+);
 
 export class QemuProcess {
   readonly spec: LaunchSpec;
@@ -65,6 +84,22 @@ export class QemuProcess {
   async version(): Promise<string> {
     const { major, minor, micro } = (await this.#session.execute("query-version")).qemu;
     return [major, minor, micro].join(".");
+  }
+
+  /** What CPUID answers the guest in the words that hold features, as QEMU itself has it. */
+  async featureWords(): Promise<FeatureWord[]> {
+    const [cpu] = await this.#session.execute("query-cpus-fast");
+    if (cpu === undefined) throw new TypeError("QEMU has no vCPU");
+    const words = await this.#session.execute("qom-get", {
+      path: cpu["qom-path"],
+      property: "feature-words",
+    });
+    return featureWordsSchema.parse(words).map((word) => ({
+      leaf: word["cpuid-input-eax"],
+      subleaf: word["cpuid-input-ecx"] ?? 0,
+      register: word["cpuid-register"].toLowerCase() as FeatureWord["register"],
+      value: word.features,
+    }));
   }
 
   /** Lets the vCPUs run. @throws QMP_REFUSED: they surely do not; QMP_INTERRUPTED: look at the status */

@@ -53,6 +53,8 @@ export const commands = {
       model: z.object({ name: z.string(), props: z.record(z.string(), z.unknown()).optional() }),
     }),
   },
+  "query-cpus-fast": { args: [], reply: z.array(z.object({ "qom-path": z.string() })) },
+  "qom-get": { args: ["path", "property"], reply: z.unknown() },
   "query-kvm": { args: [], reply: z.object({ enabled: z.boolean(), present: z.boolean() }) },
   cont: { args: [], reply: empty },
   stop: { args: [], reply: empty },

@@ -1,8 +1,9 @@
 /** Hosts that have joined, and the tokens they join with. */
 import { createHash, randomBytes } from "node:crypto";
-import { GodwitError, type HostFacts } from "@godwit/contract";
+import { GodwitError, type Finding, type HostFacts, type Maintenance, type TaskId } from "@godwit/contract";
 import { isDuplicate, type Database } from "./database.ts";
 import { emit } from "./events.ts";
+import { whatOf } from "./tasks.ts";
 
 export interface HostRow {
   name: string;
@@ -11,7 +12,11 @@ export interface HostRow {
   joinedAt: Date;
   seenAt: Date | null;
   unreachableReason: string | null;
+  maintenance: Maintenance;
   facts: HostFacts | null;
+  pool: string | null;
+  /** What an operator should know of it. */
+  alarms: Finding[];
 }
 
 const hash = (secret: string): string => createHash("sha256").update(secret).digest("hex");
@@ -87,7 +92,10 @@ export class Hosts {
       joinedAt: row.joined_at,
       seenAt: row.seen_at,
       unreachableReason: row.unreachable_reason,
+      maintenance: row.maintenance,
       facts: row.facts,
+      pool: row.pool,
+      alarms: row.alarms,
     }));
   }
 
@@ -133,6 +141,37 @@ export class Hosts {
         .executeTakeFirst();
       if (numUpdatedRows === 0n) return;
       await emit(tx, { type: "host.lost", subject: { kind: "host", id: name }, data: { reason } });
+    });
+  }
+
+  /** Whether it takes VMs; what is so already is not told again. @throws HOST_UNKNOWN, HOST_TASK_UNDER_WAY for `off` while it is being emptied */
+  async setMaintenance(name: string, maintenance: Maintenance, by: TaskId | null): Promise<void> {
+    await this.#database.write(async (tx) => {
+      // Tasks that bring a VM here look at the row under the same lock.
+      const row = await tx
+        .selectFrom("hosts")
+        .select("maintenance")
+        .where("name", "=", name)
+        .forUpdate()
+        .executeTakeFirst();
+      if (row === undefined) throw GodwitError.of("HOST_UNKNOWN", { host: name, known: [] });
+      const other = await tx
+        .selectFrom("tasks")
+        .select("id")
+        .where("kind", "=", "host.enterMaintenance")
+        .where("subject_id", "=", name)
+        .where("ended_at", "is", null)
+        .executeTakeFirst();
+      if (other !== undefined && other.id !== by) {
+        throw GodwitError.of("HOST_TASK_UNDER_WAY", { host: name, task: other.id, what: whatOf["host.enterMaintenance"] });
+      }
+      if (row.maintenance === maintenance) return;
+      await tx.updateTable("hosts").set({ maintenance }).where("name", "=", name).execute();
+      await emit(tx, {
+        type: "host.maintenanceChanged",
+        subject: { kind: "host", id: name },
+        data: { maintenance },
+      });
     });
   }
 

@@ -1,5 +1,5 @@
 /** The tables as the queries see them; `migrations/` makes them. */
-import type { HostFacts, Task, TaskKind, TaskState, Vm, VmState } from "@godwit/contract";
+import type { Finding, HostFacts, Maintenance, Task, TaskKind, TaskState, Vm, VmState } from "@godwit/contract";
 import type { ColumnType, Generated, JSONColumnType } from "kysely";
 
 /** Read as a Date, written as one or left to the database's clock. */
@@ -13,6 +13,8 @@ export type TaskBody = Pick<
   "steps" | "phase" | "progress" | "move" | "error" | "waitingFor" | "cancellable"
 >;
 
+type JsonList<T> = ColumnType<T[], string | undefined, string>;
+
 export interface Schema {
   hosts: {
     name: string;
@@ -21,7 +23,16 @@ export interface Schema {
     joined_at: Moment;
     seen_at: MomentOrNull;
     unreachable_reason: string | null;
+    maintenance: Generated<Maintenance>;
     facts: JsonOrNull<HostFacts>;
+    pool: string | null;
+    alarms: JsonList<Finding>;
+  };
+  pools: {
+    name: string;
+    created_at: Moment;
+    evc_mode: string | null;
+    microcode: JsonList<string>;
   };
   join_tokens: {
     secret_hash: string;
@@ -49,6 +60,8 @@ export interface Schema {
     request: JSONColumnType<Record<string, unknown>>;
     body: JSONColumnType<TaskBody>;
     actor: string;
+    parent: string | null;
+    arrives_at: string | null;
     created_at: Moment;
     ended_at: MomentOrNull;
   };

@@ -4,11 +4,13 @@ import { Database } from "./database.ts";
 import { Events } from "./events.ts";
 import { Hosts } from "./hosts.ts";
 import { Leases } from "./leases.ts";
+import { Pools } from "./pools.ts";
 import { Tasks } from "./tasks.ts";
 import { Vms } from "./vms.ts";
 
 export class Store {
   readonly hosts: Hosts;
+  readonly pools: Pools;
   readonly vms: Vms;
   readonly tasks: Tasks;
   readonly events: Events;
@@ -18,6 +20,7 @@ export class Store {
   private constructor(database: Database) {
     this.#database = database;
     this.hosts = new Hosts(database);
+    this.pools = new Pools(database);
     this.vms = new Vms(database);
     this.tasks = new Tasks(database);
     this.events = new Events(database);

@@ -4,10 +4,14 @@
  * and unknown (`OUTCOME_UNKNOWN`: look before you ask again).
  */
 import { clusterErrors } from "./cluster.ts";
+import { cpuErrors } from "./cpu.ts";
+import { cpuMaskErrors } from "./cpu-mask.ts";
 import { evcErrors } from "./evc.ts";
 import { generalErrors } from "./general.ts";
+import { maintenanceErrors } from "./maintenance.ts";
 import { moveErrors } from "./move.ts";
 import { packageErrors } from "./packages.ts";
+import { poolErrors } from "./pool.ts";
 import { vmErrors } from "./vm.ts";
 
 export const catalogue = {
@@ -15,7 +19,11 @@ export const catalogue = {
   ...clusterErrors,
   ...vmErrors,
   ...moveErrors,
+  ...maintenanceErrors,
+  ...cpuErrors,
+  ...cpuMaskErrors,
   ...evcErrors,
+  ...poolErrors,
   ...packageErrors,
 } as const;
 

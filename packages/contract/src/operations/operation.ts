@@ -12,7 +12,7 @@ import type { ErrorCode } from "../errors/catalogue.ts";
 export type Privilege = "public" | "admin" | "host" | "server" | "peer";
 
 export interface Operation {
-  method: "GET" | "POST" | "DELETE";
+  method: "GET" | "POST" | "PUT" | "DELETE";
   /** With `{parameters}`. */
   path: string;
   privilege: Privilege;

@@ -8,6 +8,7 @@ import { nameSchema, taskIdSchema, vmIdSchema } from "../schemas/names.ts";
 import { taskSchema, taskStateSchema } from "../schemas/task.ts";
 import { vmDescriptionSchema, vmViewSchema } from "../schemas/vm.ts";
 import type { Operations } from "./operation.ts";
+import { poolOperations } from "./pools.ts";
 
 /** A VM by its name or its id. */
 const vmParams = z.strictObject({ vm: z.string().min(1).max(63) });
@@ -93,6 +94,32 @@ export const serverOperations = {
     answer: { status: 204 },
     errors: ["HOST_UNKNOWN", "HOST_BUSY"],
   },
+  hostMaintenanceEnter: {
+    method: "POST",
+    path: "/api/v1/hosts/{host}/maintenance/enter",
+    privilege: "admin",
+    summary: "Let a host take no more VMs and move those that it has to other hosts",
+    params: hostParams,
+    body: z.strictObject({
+      /** How many VMs move away at once; to each destination one at a time. */
+      concurrency: z.int().min(1).max(16).default(2),
+      /** Of each move. Default: 50 ms; 250 ms for an emulated guest. */
+      maxOutageMs: maxOutageSchema.optional(),
+    }),
+    answer: task202,
+    errors: ["HOST_UNKNOWN", "HOST_UNREACHABLE", "HOST_TASK_UNDER_WAY", "MAINTENANCE_REFUSED"],
+  },
+  hostMaintenanceExit: {
+    method: "POST",
+    path: "/api/v1/hosts/{host}/maintenance/exit",
+    privilege: "admin",
+    summary: "Let a host take VMs again; for one that does already, nothing changes",
+    params: hostParams,
+    answer: { status: 200, body: hostViewSchema },
+    errors: ["HOST_UNKNOWN", "HOST_TASK_UNDER_WAY"],
+  },
+
+  ...poolOperations,
 
   vmCreate: {
     method: "POST",
@@ -101,7 +128,14 @@ export const serverOperations = {
     summary: "Create a VM's folder and disks on a datastore; it is not started",
     body: z.strictObject({ description: vmDescriptionSchema, host: nameSchema.optional() }),
     answer: task202,
-    errors: ["VM_EXISTS", "HOST_UNKNOWN", "HOST_UNREACHABLE", "DATASTORE_UNKNOWN", "NETWORK_UNKNOWN"],
+    errors: [
+      "VM_EXISTS",
+      "HOST_UNKNOWN",
+      "HOST_UNREACHABLE",
+      "DESTINATION_IN_MAINTENANCE",
+      "DATASTORE_UNKNOWN",
+      "NETWORK_UNKNOWN",
+    ],
   },
   vmRegister: {
     method: "POST",
@@ -110,7 +144,14 @@ export const serverOperations = {
     summary: "Read a VM's folder from a datastore back into the inventory",
     body: z.strictObject({ datastore: nameSchema, name: nameSchema, host: nameSchema.optional() }),
     answer: { status: 201, body: vmViewSchema },
-    errors: ["VM_EXISTS", "VM_UNKNOWN", "DATASTORE_UNKNOWN", "HOST_UNREACHABLE", "VM_DESCRIPTION_INVALID"],
+    errors: [
+      "VM_EXISTS",
+      "VM_UNKNOWN",
+      "DATASTORE_UNKNOWN",
+      "HOST_UNREACHABLE",
+      "DESTINATION_IN_MAINTENANCE",
+      "VM_DESCRIPTION_INVALID",
+    ],
   },
   vmList: {
     method: "GET",
@@ -137,7 +178,16 @@ export const serverOperations = {
     params: vmParams,
     body: z.strictObject({ host: nameSchema.optional() }),
     answer: task202,
-    errors: ["VM_UNKNOWN", "VM_RUNNING", "VM_BUSY", "HOST_UNKNOWN", "HOST_UNREACHABLE", "LEASE_HELD"],
+    errors: [
+      "VM_UNKNOWN",
+      "VM_RUNNING",
+      "VM_BUSY",
+      "HOST_UNKNOWN",
+      "HOST_UNREACHABLE",
+      "DESTINATION_IN_MAINTENANCE",
+      "MOVE_REFUSED",
+      "LEASE_HELD",
+    ],
   },
   vmStop: {
     method: "POST",

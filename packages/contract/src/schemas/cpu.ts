@@ -99,6 +99,8 @@ export const cpuReportSchema = z.object({
   /** The hypervisor that the source ran under (`KVMKVMKVM`, `VMwareVMware`, `unknown`); null: none. */
   hypervisor: z.string().nullable(),
   coreDifferences: z.array(coreDifferenceSchema),
+  /** How the VMware utility numbered its run, where the source is a report of it: printed again as it was. */
+  utilityRun: z.object({ seed: z.string(), test: z.int() }).optional(),
   /** What the source cannot tell, and what looks odd in it; sentences. */
   notes: z.array(z.string()),
 });

@@ -1,5 +1,6 @@
 /** What an agent reports about its host, and a host as the server knows it. */
 import { z } from "zod";
+import { findingSchema } from "../errors/error.ts";
 import { cpuReportSchema } from "./cpu.ts";
 import { datastoreIdSchema, nameSchema } from "./names.ts";
 import { vmRuntimeSchema } from "./vm.ts";
@@ -73,14 +74,25 @@ export const hostFactsSchema = z.object({
 });
 export type HostFacts = z.infer<typeof hostFactsSchema>;
 
+/**
+ * `off`: it takes VMs. `entering`: it takes none any more and still has some. `on`: it takes none and has none
+ * but stopped ones that cannot have their home elsewhere.
+ */
+export const maintenanceSchema = z.enum(["off", "entering", "on"]);
+export type Maintenance = z.infer<typeof maintenanceSchema>;
+
 export const hostViewSchema = z.object({
   name: nameSchema,
   agentUrl: z.url(),
-  state: z.enum(["connected", "unreachable", "maintenance"]),
+  state: z.enum(["connected", "unreachable"]),
+  maintenance: maintenanceSchema,
   joinedAt: z.iso.datetime(),
   /** When it last answered; its facts are as of then. */
   seenAt: z.iso.datetime().nullable(),
   unreachableReason: z.string().nullable(),
+  pool: nameSchema.nullable(),
+  /** What an operator should know: findings that hold now. */
+  alarms: z.array(findingSchema),
   facts: hostFactsSchema.nullable(),
 });
 export type HostView = z.infer<typeof hostViewSchema>;

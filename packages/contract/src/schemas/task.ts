@@ -21,6 +21,7 @@ export const taskKindSchema = z.enum([
   "vm.delete",
   "vm.migrate",
   "vm.relocate",
+  "host.enterMaintenance",
 ]);
 export type TaskKind = z.infer<typeof taskKindSchema>;
 
@@ -30,6 +31,8 @@ export const taskStepSchema = z.object({
   startedAt: z.iso.datetime(),
   endedAt: z.iso.datetime().nullable(),
   detail: z.string().nullable(),
+  /** The task that does it, where one does. */
+  task: taskIdSchema.optional(),
 });
 export type TaskStep = z.infer<typeof taskStepSchema>;
 
@@ -50,6 +53,8 @@ export const taskSchema = z.object({
   /** What the server waits for just now, in words, when it cannot go on by itself (a host that does not answer). */
   waitingFor: z.string().nullable(),
   cancellable: z.boolean(),
+  /** The task that this one is a part of. */
+  parent: taskIdSchema.nullable(),
   actor: z.string(),
   createdAt: z.iso.datetime(),
   endedAt: z.iso.datetime().nullable(),
@@ -65,7 +70,7 @@ export const eventSchema = z.object({
   at: z.iso.datetime(),
   /** `noun.pastTense`: `task.changed`, `vm.stateChanged`, `move.phaseChanged`, `host.lost`. */
   type: z.string(),
-  subject: z.object({ kind: z.enum(["vm", "host", "task", "move", "server"]), id: z.string() }),
+  subject: z.object({ kind: z.enum(["vm", "host", "pool", "task", "move", "server"]), id: z.string() }),
   data: z.record(z.string(), z.unknown()),
 });
 export type GodwitEvent = z.infer<typeof eventSchema>;

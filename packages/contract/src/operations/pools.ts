@@ -1,0 +1,100 @@
+/** Pools, a part of the server's API. */
+import { z } from "zod";
+import { nameSchema } from "../schemas/names.ts";
+import { evcModeKeySchema, poolChangeSchema, poolViewSchema } from "../schemas/pool.ts";
+import type { Operations } from "./operation.ts";
+
+const poolParams = z.strictObject({ pool: z.string().min(1).max(63) });
+const poolHostParams = z.strictObject({
+  pool: z.string().min(1).max(63),
+  host: z.string().min(1).max(63),
+});
+
+export const poolOperations = {
+  poolList: {
+    method: "GET",
+    path: "/api/v1/pools",
+    privilege: "admin",
+    summary: "All pools",
+    answer: { status: 200, body: z.object({ pools: z.array(poolViewSchema) }) },
+    errors: [],
+  },
+  poolShow: {
+    method: "GET",
+    path: "/api/v1/pools/{pool}",
+    privilege: "admin",
+    summary: "One pool",
+    params: poolParams,
+    answer: { status: 200, body: poolViewSchema },
+    errors: ["POOL_UNKNOWN"],
+  },
+  poolCreate: {
+    method: "POST",
+    path: "/api/v1/pools",
+    privilege: "admin",
+    summary: "Make a pool, with an EVC mode and hosts where they are named; all of it or nothing",
+    body: z.strictObject({
+      name: nameSchema,
+      evcMode: evcModeKeySchema.optional(),
+      hosts: z.array(nameSchema).max(1000).default([]),
+    }),
+    answer: { status: 201, body: poolViewSchema },
+    errors: ["POOL_EXISTS", "EVC_MODE_UNKNOWN", "HOST_UNKNOWN", "HOST_IN_OTHER_POOL", "POOL_CHANGE_REFUSED"],
+  },
+  poolDelete: {
+    method: "DELETE",
+    path: "/api/v1/pools/{pool}",
+    privilege: "admin",
+    summary: "Remove a pool that has no hosts",
+    params: poolParams,
+    answer: { status: 204 },
+    errors: ["POOL_UNKNOWN", "POOL_NOT_EMPTY"],
+  },
+  poolHostCheck: {
+    method: "GET",
+    path: "/api/v1/pools/{pool}/hosts/{host}/check",
+    privilege: "admin",
+    summary: "What the admission of a host to a pool would be refused for, all at once",
+    params: poolHostParams,
+    answer: { status: 200, body: poolChangeSchema },
+    errors: ["POOL_UNKNOWN", "HOST_UNKNOWN"],
+  },
+  poolHostAdd: {
+    method: "PUT",
+    path: "/api/v1/pools/{pool}/hosts/{host}",
+    privilege: "admin",
+    summary: "Take a host into a pool; one that is in it already changes nothing",
+    params: poolHostParams,
+    answer: { status: 200, body: poolViewSchema },
+    errors: ["POOL_UNKNOWN", "HOST_UNKNOWN", "HOST_IN_OTHER_POOL", "POOL_CHANGE_REFUSED"],
+  },
+  poolHostRemove: {
+    method: "DELETE",
+    path: "/api/v1/pools/{pool}/hosts/{host}",
+    privilege: "admin",
+    summary: "Take a host out of a pool; its VMs keep the features that they run with",
+    params: poolHostParams,
+    answer: { status: 200, body: poolViewSchema },
+    errors: ["POOL_UNKNOWN", "HOST_UNKNOWN"],
+  },
+  poolEvcCheck: {
+    method: "POST",
+    path: "/api/v1/pools/{pool}/evc/check",
+    privilege: "admin",
+    summary: "What a change of a pool's EVC mode would be refused for, and which VMs it would wait for",
+    params: poolParams,
+    body: z.strictObject({ evcMode: evcModeKeySchema.nullable() }),
+    answer: { status: 200, body: poolChangeSchema },
+    errors: ["POOL_UNKNOWN", "EVC_MODE_UNKNOWN"],
+  },
+  poolEvcSet: {
+    method: "PUT",
+    path: "/api/v1/pools/{pool}/evc",
+    privilege: "admin",
+    summary: "Raise, lower, set or remove (null) a pool's EVC mode",
+    params: poolParams,
+    body: z.strictObject({ evcMode: evcModeKeySchema.nullable() }),
+    answer: { status: 200, body: poolChangeSchema },
+    errors: ["POOL_UNKNOWN", "EVC_MODE_UNKNOWN", "POOL_CHANGE_REFUSED"],
+  },
+} as const satisfies Operations;

@@ -1,0 +1,39 @@
+/** A pool: hosts that share load and, where it has an EVC mode, one CPU baseline. */
+import { z } from "zod";
+import { findingSchema } from "../errors/error.ts";
+import { nameSchema } from "./names.ts";
+
+/** The key of an EVC mode, or of one revision of it: `intel-haswell`, `intel-haswell@1`. */
+export const evcModeKeySchema = z
+  .string()
+  .regex(/^[a-z0-9]+(?:-[a-z0-9]+)+(?:@\d+)?$/, "must be the key of an EVC mode, like intel-haswell");
+
+/** What every VM of a pool may see at most. A revision never changes its meaning. */
+export const baselineSchema = z.object({
+  /** Key and revision: `intel-haswell@1`. */
+  mode: evcModeKeySchema,
+  /** Microcode-delivered features that all hosts of the pool have, and all VMs are given; sorted. */
+  microcode: z.array(z.string()),
+});
+export type Baseline = z.infer<typeof baselineSchema>;
+
+export const poolViewSchema = z.object({
+  name: nameSchema,
+  createdAt: z.iso.datetime(),
+  /** Null: VMs see what their host has when they are powered on. */
+  baseline: baselineSchema.nullable(),
+  hosts: z.array(nameSchema),
+  /** VMs that run with another baseline than the pool's, and get it when they are next powered on. */
+  pendingVms: z.array(nameSchema),
+});
+export type PoolView = z.infer<typeof poolViewSchema>;
+
+/** What a change of a pool would do, or did. */
+export const poolChangeSchema = z.object({
+  pool: nameSchema,
+  allowed: z.boolean(),
+  findings: z.array(findingSchema),
+  /** VMs that get the new baseline only when they are next powered on. */
+  pendingVms: z.array(nameSchema),
+});
+export type PoolChange = z.infer<typeof poolChangeSchema>;

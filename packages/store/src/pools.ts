@@ -1,0 +1,170 @@
+/** Pools, their baselines and their hosts. What may be is decided before; here it is written, all or nothing. */
+import { GodwitError, type Baseline } from "@godwit/contract";
+import { isDuplicate, type Database, type Writes } from "./database.ts";
+import { emit } from "./events.ts";
+
+export interface PoolRow {
+  name: string;
+  createdAt: Date;
+  baseline: Baseline | null;
+  hosts: string[];
+}
+
+export class Pools {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  async list(): Promise<PoolRow[]> {
+    const { pools, hosts } = await this.#database.read(async (db) => ({
+      pools: await db.selectFrom("pools").selectAll().orderBy("name").execute(),
+      hosts: await db
+        .selectFrom("hosts")
+        .select(["name", "pool"])
+        .where("pool", "is not", null)
+        .orderBy("name")
+        .execute(),
+    }));
+    return pools.map((row) => ({
+      name: row.name,
+      createdAt: row.created_at,
+      baseline: row.evc_mode === null ? null : { mode: row.evc_mode, microcode: row.microcode },
+      hosts: hosts.filter(({ pool }) => pool === row.name).map(({ name }) => name),
+    }));
+  }
+
+  /** @throws POOL_UNKNOWN */
+  async show(name: string): Promise<PoolRow> {
+    const pools = await this.list();
+    const found = pools.find((pool) => pool.name === name);
+    if (found === undefined)
+      throw GodwitError.of("POOL_UNKNOWN", { pool: name, known: pools.map((pool) => pool.name) });
+    return found;
+  }
+
+  /** The pool that a host is in; null: none. */
+  async ofHost(host: string): Promise<PoolRow | null> {
+    return (await this.list()).find(({ hosts }) => hosts.includes(host)) ?? null;
+  }
+
+  /** @throws POOL_EXISTS, HOST_IN_OTHER_POOL, HOST_UNKNOWN */
+  async create(pool: Omit<PoolRow, "createdAt">): Promise<void> {
+    await this.#database.write(async (tx) => {
+      try {
+        await tx
+          .insertInto("pools")
+          .values({ name: pool.name, ...columnsOf(pool.baseline) })
+          .execute();
+      } catch (error) {
+        if (isDuplicate(error)) throw GodwitError.of("POOL_EXISTS", { pool: pool.name }, { cause: error });
+        throw error;
+      }
+      for (const host of pool.hosts) await takeIn(tx, pool.name, host);
+      await emit(tx, {
+        type: "pool.created",
+        subject: { kind: "pool", id: pool.name },
+        data: { baseline: pool.baseline, hosts: pool.hosts },
+      });
+    });
+  }
+
+  /** @throws POOL_NOT_EMPTY */
+  async remove(name: string): Promise<void> {
+    await this.#database.write(async (tx) => {
+      await locked(tx, name);
+      const hosts = await tx.selectFrom("hosts").select("name").where("pool", "=", name).execute();
+      if (hosts.length > 0) {
+        throw GodwitError.of("POOL_NOT_EMPTY", { pool: name, hosts: hosts.map((host) => host.name).sort() });
+      }
+      await tx.deleteFrom("pools").where("name", "=", name).execute();
+      await emit(tx, { type: "pool.removed", subject: { kind: "pool", id: name }, data: {} });
+    });
+  }
+
+  /**
+   * Takes a host in, together with the baseline that it was judged against.
+   * @throws POOL_CHANGED when the baseline has been changed since; HOST_IN_OTHER_POOL, HOST_UNKNOWN, POOL_UNKNOWN
+   */
+  async addHost(name: string, host: string, judgedAgainst: Baseline | null): Promise<void> {
+    await this.#database.write(async (tx) => {
+      await unchanged(tx, name, judgedAgainst);
+      await takeIn(tx, name, host);
+      await emit(tx, { type: "pool.hostAdded", subject: { kind: "pool", id: name }, data: { host } });
+    });
+  }
+
+  async removeHost(name: string, host: string): Promise<void> {
+    await this.#database.write(async (tx) => {
+      const { numUpdatedRows } = await tx
+        .updateTable("hosts")
+        .set({ pool: null })
+        .where("name", "=", host)
+        .where("pool", "=", name)
+        .executeTakeFirst();
+      if (numUpdatedRows === 0n) return;
+      await emit(tx, { type: "pool.hostRemoved", subject: { kind: "pool", id: name }, data: { host } });
+    });
+  }
+
+  /**
+   * Sets the baseline of a pool whose hosts and baseline are those that were judged.
+   * @throws POOL_CHANGED, POOL_UNKNOWN
+   */
+  async setBaseline(judged: PoolRow, baseline: Baseline | null): Promise<void> {
+    await this.#database.write(async (tx) => {
+      await unchanged(tx, judged.name, judged.baseline);
+      const hosts = await tx
+        .selectFrom("hosts")
+        .select("name")
+        .where("pool", "=", judged.name)
+        .orderBy("name")
+        .execute();
+      if (hosts.map(({ name }) => name).join() !== judged.hosts.join())
+        throw GodwitError.of("POOL_CHANGED", { pool: judged.name });
+      await tx.updateTable("pools").set(columnsOf(baseline)).where("name", "=", judged.name).execute();
+      await emit(tx, {
+        type: "pool.baselineChanged",
+        subject: { kind: "pool", id: judged.name },
+        data: { before: judged.baseline, after: baseline },
+      });
+    });
+  }
+}
+
+const columnsOf = (baseline: Baseline | null) => ({
+  evc_mode: baseline?.mode ?? null,
+  microcode: JSON.stringify(baseline?.microcode ?? []),
+});
+
+/** The pool's row, kept from others until the transaction ends. @throws POOL_UNKNOWN */
+async function locked(tx: Writes, name: string): Promise<Baseline | null> {
+  const row = await tx
+    .selectFrom("pools")
+    .selectAll()
+    .where("name", "=", name)
+    .forUpdate()
+    .executeTakeFirst();
+  if (row === undefined) throw GodwitError.of("POOL_UNKNOWN", { pool: name, known: [] });
+  return row.evc_mode === null ? null : { mode: row.evc_mode, microcode: row.microcode };
+}
+
+async function unchanged(tx: Writes, name: string, judged: Baseline | null): Promise<void> {
+  const now = await locked(tx, name);
+  const same = now?.mode === judged?.mode && now?.microcode.join() === judged?.microcode.join();
+  if (!same) throw GodwitError.of("POOL_CHANGED", { pool: name });
+}
+
+async function takeIn(tx: Writes, pool: string, host: string): Promise<void> {
+  const row = await tx
+    .selectFrom("hosts")
+    .select("pool")
+    .where("name", "=", host)
+    .forUpdate()
+    .executeTakeFirst();
+  if (row === undefined) throw GodwitError.of("HOST_UNKNOWN", { host, known: [] });
+  if (row.pool !== null && row.pool !== pool)
+    throw GodwitError.of("HOST_IN_OTHER_POOL", { host, pool, other: row.pool });
+  await tx.updateTable("hosts").set({ pool }).where("name", "=", host).execute();
+}
