@@ -6,3 +6,7 @@ export type { CpuSource, NamedCpu } from "./formats/cpu-source.ts";
 export { cpuOf, has, type Cpu } from "./report/cpu.ts";
 export { evcModeNamed, evcModes, evcRevisions, evcVendorOf, satisfiedModes } from "./evc/modes.ts";
 export { modeId, type EvcMode, type EvcVendor } from "./evc/mode.ts";
+export { likelyCause, whyNotGiven, type Cause, type CauseKind } from "./causes.ts";
+export { microcodeFeatures, microcodeSet } from "./evc/microcode.ts";
+export { cpuString, effectiveFeatures, explicitHostCpu, qemuCpu } from "./evc/qemu-cpu.ts";
+export { generationOf } from "./evc/generations.ts";

@@ -1,0 +1,195 @@
+/**
+ * Why a CPU probably lacks a feature, and what to do about it. Nothing here decides what may move: it explains.
+ * The rules are tried in order, the surest first; see `likelyCause`.
+ */
+import type { CpuFeature } from "./features/feature.ts";
+import { featureNamed } from "./features/features.ts";
+import { generationOf } from "./evc/generations.ts";
+import { evcModes, evcVendorOf } from "./evc/modes.ts";
+import { has, type Cpu } from "./report/cpu.ts";
+
+export type CauseKind =
+  "generation" | "firmware" | "microcode" | "fuse" | "virtual" | "kernel" | "qemu" | "source";
+
+export interface Cause {
+  readonly kind: CauseKind;
+  /** A sentence each. */
+  readonly cause: string;
+  readonly remedy: string;
+}
+
+/** What firmware can switch off, and what it calls the switch. */
+const firmwareSwitches: Readonly<Record<string, string>> = {
+  nx: "Execute Disable Bit, XD or NX",
+  aes: "AES-NI",
+  vmx: "Intel Virtualization Technology (VT-x)",
+  svm: "SVM Mode",
+  monitor: "MONITOR/MWAIT",
+  smx: "Trusted Execution Technology (TXT)",
+  sgx: "Software Guard Extensions (SGX)",
+  x2apic: "x2APIC",
+  ht: "Hyper-Threading or SMT",
+  est: "SpeedStep",
+  erms: "Enhanced REP MOVSB/STOSB",
+  fsrm: "Fast Short REP MOVSB",
+  la57: "5-Level Paging",
+  "intel-pt": "Processor Trace",
+};
+
+const transactions = new Set(["hle", "rtm", "tsx-ldtrk"]);
+
+/** What small parts of a generation are sold without. */
+const fusedOff = new Set(
+  `sse4.1 sse4.2 popcnt aes pclmulqdq avx avx2 f16c fma bmi1 bmi2 movbe rdrand rdseed adx xsave abm vmx pku
+   sha-ni`.split(/\s+/),
+);
+const smallPart = /celeron|pentium|\batom\b/i;
+/** Desktop and workstation parts of the server dies of Skylake and Cascade Lake: i9-7900X, i9-10980XE, W-2145. */
+const workstationPart = /\bi[579]-\d{4,5}XE?\b|\bW-\d{4}/;
+
+/**
+ * @param having a CPU that has the feature; null: no particular one
+ * @param lacking one of which it is not known that it has it
+ */
+export function likelyCause(feature: CpuFeature, having: Cpu | null, lacking: Cpu): Cause {
+  const { label } = lacking;
+  if (has(lacking, feature.name) === null) return untold(feature, label);
+  // A state component is there exactly with the instructions that need it.
+  const principal = feature.impliedBy === null ? undefined : featureNamed(feature.impliedBy);
+  if (principal !== undefined && has(lacking, principal.name) !== true)
+    return likelyCause(principal, having, lacking);
+  if (lacking.virtual) return hidden(feature, label);
+  if (isOfOtherVendor(feature, lacking))
+    return neverHad(feature, label, `${lacking.vendor}'s CPUs have none`);
+  if (feature.microcode) return withMicrocode(feature, label);
+  if (transactions.has(feature.name)) return transactionsOff(feature, label);
+  const generation = generationOf(lacking);
+  if (generation === "none" && isInModes(feature)) return neverHad(feature, label, "its family is older");
+  if (generation !== null && generation !== "none") {
+    if (!generation.features.includes(feature.name) && isInModes(feature))
+      return neverHad(feature, label, `its generation, that of ${generation.key}, has none`);
+  }
+  if (isFused(feature, lacking)) return fused(feature, lacking);
+  const expected = generation !== null && generation !== "none" && generation.features.includes(feature.name);
+  const alike = having !== null && isSameKind(having, lacking);
+  const name = firmwareSwitches[feature.name] ?? (feature.name.startsWith("avx512") ? "AVX-512" : null);
+  if (name !== null && (expected || alike || !isInModes(feature))) return switchedOff(feature, label, name);
+  if (alike) return setOtherwise(feature, having.label, label);
+  if (expected) return cutDown(feature, label);
+  return neverHad(feature, label, "its generation has none, as far as Godwit knows");
+}
+
+/**
+ * Why QEMU on a host cannot give guests a feature that the hardware has.
+ * @param version QEMU's, like `7.2.22`
+ */
+export function whyNotGiven(feature: CpuFeature, cpu: Cpu, version: string): Cause {
+  const { name, qemuSince } = feature;
+  if (qemuSince === null || isOlder(version, qemuSince)) {
+    return {
+      kind: "qemu",
+      cause: `QEMU ${version} on ${cpu.label} does not know ${name}${qemuSince === null ? "; none does" : `, which came with ${qemuSince}`}.`,
+      remedy:
+        qemuSince === null
+          ? "Choose a mode without it."
+          : `Upgrade QEMU on ${cpu.label} to ${qemuSince} or later.`,
+    };
+  }
+  if (name === "xsaves" && cpu.vendor === "AuthenticAMD" && cpu.family === 0x17) {
+    return {
+      kind: "kernel",
+      cause: `Linux on ${cpu.label} does not use xsaves on Zen and Zen 2 with old microcode (AMD erratum 1386).`,
+      remedy: `Update the firmware or microcode of ${cpu.label} and restart it, or choose a lower mode.`,
+    };
+  }
+  return {
+    kind: "kernel",
+    cause: `The hardware of ${cpu.label} has ${name}, but its kernel does not let KVM give it to guests.`,
+    remedy: `Look for a newer kernel on ${cpu.label}, and for kernel parameters that switch it off (nosmap, clearcpuid=, mitigations=).`,
+  };
+}
+
+/** Versions as numbers with dots; what is missing counts as 0. */
+export function isOlder(version: string, than: string): boolean {
+  const [a, b] = [version, than].map((text) => text.split(".").map(Number));
+  for (const [index, number] of (b ?? []).entries()) {
+    const mine = a?.[index] ?? 0;
+    if (mine !== number) return mine < number;
+  }
+  return false;
+}
+
+const untold = ({ name }: CpuFeature, label: string): Cause => ({
+  kind: "source",
+  cause: `What is known of ${label} does not tell whether it has ${name}.`,
+  remedy: `Make a report on the machine itself: godwit cpu report, or the boot image.`,
+});
+
+const hidden = ({ name }: CpuFeature, label: string): Cause => ({
+  kind: "virtual",
+  cause: `${label} was read inside a VM, whose hypervisor may hide ${name}.`,
+  remedy: `Read the hardware below: godwit cpu report on the host itself, or the boot image.`,
+});
+
+const neverHad = ({ name }: CpuFeature, label: string, why: string): Cause => ({
+  kind: "generation",
+  cause: `${label} never had ${name}: ${why}.`,
+  remedy: `Choose a baseline that ${label} satisfies, or another host.`,
+});
+
+const withMicrocode = ({ name }: CpuFeature, label: string): Cause => ({
+  kind: "microcode",
+  cause: `${name} comes with microcode, and that of ${label} does not bring it or its kernel does not pass it on.`,
+  remedy: `Update firmware, microcode (intel-microcode, amd64-microcode) and kernel of ${label} and restart it.`,
+});
+
+const transactionsOff = ({ name }: CpuFeature, label: string): Cause => ({
+  kind: "microcode",
+  cause: `Microcode updates and firmware switch transactional memory (TSX), of which ${name} is a part, off for safety; ${label} has it off.`,
+  remedy: "Leave it off and use a baseline: no EVC mode has it.",
+});
+
+const fused = ({ name }: CpuFeature, { label, brand }: Cpu): Cause => ({
+  kind: "fuse",
+  cause: `${brand.trim()} in ${label} was sold without ${name}, though others of its generation have it.`,
+  remedy: `Choose a baseline that ${label} satisfies, or another host.`,
+});
+
+const switchedOff = ({ name }: CpuFeature, label: string, entry: string): Cause => ({
+  kind: "firmware",
+  cause: `${name} is probably switched off in the firmware (BIOS) of ${label}.`,
+  remedy: `Look for ${entry} in the firmware set-up of ${label} and switch it on.`,
+});
+
+const setOtherwise = ({ name }: CpuFeature, having: string, label: string): Cause => ({
+  kind: "firmware",
+  cause: `${having} and ${label} have the same kind of CPU, so that ${name} must be switched off in the firmware (BIOS) of ${label}, or left out by its microcode or kernel.`,
+  remedy: `Give both the same firmware settings, microcode and kernel.`,
+});
+
+const cutDown = ({ name }: CpuFeature, label: string): Cause => ({
+  kind: "firmware",
+  cause: `Others of the generation of ${label} have ${name}: it is switched off in the firmware (BIOS), or this part was sold without it.`,
+  remedy: `Look in the firmware set-up of ${label}; if there is no switch, choose a baseline that it satisfies.`,
+});
+
+const isInModes = ({ name }: CpuFeature): boolean => evcModes.some(({ features }) => features.includes(name));
+
+/** In the modes of another vendor only, or one of the two virtualisation extensions. */
+function isOfOtherVendor({ name }: CpuFeature, cpu: Cpu): boolean {
+  const vendor = evcVendorOf(cpu);
+  if (vendor === null) return false;
+  if (name === "vmx" || name === "svm") return name !== { intel: "vmx", amd: "svm" }[vendor];
+  const vendors = new Set(
+    evcModes.filter(({ features }) => features.includes(name)).map((mode) => mode.vendor),
+  );
+  return vendors.size > 0 && !vendors.has(vendor);
+}
+
+function isFused({ name }: CpuFeature, { brand }: Cpu): boolean {
+  if (workstationPart.test(brand)) return name === "pku";
+  return smallPart.test(brand) && fusedOff.has(name);
+}
+
+const isSameKind = (a: Cpu, b: Cpu): boolean =>
+  a.vendor === b.vendor && a.family !== null && a.family === b.family && a.model === b.model;

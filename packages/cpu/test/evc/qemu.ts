@@ -1,0 +1,73 @@
+/** A QEMU that is only asked what its CPU models are. No guest runs in it. */
+import { spawn, type ChildProcess } from "node:child_process";
+import { existsSync } from "node:fs";
+import { createInterface } from "node:readline";
+
+/** The installed QEMU and, where GODWIT_OTHER_QEMUS names some, others beside it (paths with colons between). */
+export const qemuBinaries: readonly string[] = [
+  "/usr/bin/qemu-system-x86_64",
+  ...(process.env.GODWIT_OTHER_QEMUS ?? "").split(":"),
+].filter((path) => path !== "" && existsSync(path));
+
+export class Qemu implements AsyncDisposable {
+  readonly #child: ChildProcess;
+  readonly #answers: AsyncIterator<string>;
+
+  private constructor(child: ChildProcess) {
+    this.#child = child;
+    if (child.stdout === null) throw new TypeError("QEMU has no output");
+    this.#answers = createInterface(child.stdout)[Symbol.asyncIterator]();
+  }
+
+  static async start(binary: string): Promise<Qemu> {
+    const child = spawn(
+      binary,
+      ["-no-user-config", "-nodefaults", "-display", "none", "-S", "-machine", "none", "-qmp", "stdio"],
+      { stdio: ["pipe", "pipe", "inherit"] },
+    );
+    const qemu = new Qemu(child);
+    await qemu.#answers.next();
+    await qemu.ask("qmp_capabilities");
+    return qemu;
+  }
+
+  async ask(command: string, parameters: object = {}): Promise<unknown> {
+    this.#child.stdin?.write(`${JSON.stringify({ execute: command, arguments: parameters })}\n`);
+    for (;;) {
+      const { value, done } = await this.#answers.next();
+      if (done === true) throw new Error(`QEMU ended while it was asked for ${command}`);
+      const answer = JSON.parse(value) as { return?: unknown; error?: { desc: string } };
+      if (answer.error !== undefined) throw new Error(answer.error.desc);
+      if (answer.return !== undefined) return answer.return;
+    }
+  }
+
+  /** Like `[7, 2]`. */
+  async version(): Promise<[number, number]> {
+    const { qemu } = (await this.ask("query-version")) as { qemu: { major: number; minor: number } };
+    return [qemu.major, qemu.minor];
+  }
+
+  /** What a model shows with these additions and removals. */
+  async props(
+    model: string,
+    add: readonly string[],
+    remove: readonly string[],
+  ): Promise<Record<string, unknown>> {
+    const props = Object.fromEntries([
+      ...add.map((name) => [name, true]),
+      ...remove.map((name) => [name, false]),
+    ]);
+    const answer = await this.ask("query-cpu-model-expansion", {
+      type: "full",
+      model: { name: model, props },
+    });
+    return (answer as { model: { props: Record<string, unknown> } }).model.props;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const ended = new Promise((resolve) => this.#child.once("exit", resolve));
+    this.#child.kill("SIGKILL");
+    await ended;
+  }
+}
