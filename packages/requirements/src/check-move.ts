@@ -4,7 +4,10 @@
  */
 import { finding, type Finding } from "@godwit/contract";
 import { accelerator } from "./checks/accelerator.ts";
-import { cpu } from "./checks/cpu.ts";
+import { cpuFollowsHost } from "./checks/cpu-follows-host.ts";
+import { cpuHidden } from "./checks/cpu-hidden.ts";
+import { cpuVendor } from "./checks/cpu-vendor.ts";
+import { cpu, cpuAtRest } from "./checks/cpu.ts";
 import { machine } from "./checks/machine.ts";
 import { memory } from "./checks/memory.ts";
 import { migrationNetwork } from "./checks/migration-network.ts";
@@ -14,7 +17,10 @@ import type { MoveFacts, Requirement } from "./facts.ts";
 
 /** What must hold for a live move. */
 const liveRequirements: readonly Requirement[] = [
+  cpuVendor,
   cpu,
+  cpuFollowsHost,
+  cpuHidden,
   machine,
   accelerator,
   memory,
@@ -24,7 +30,7 @@ const liveRequirements: readonly Requirement[] = [
 ];
 
 /** What must hold for a stopped VM to have its home at the destination. */
-const coldRequirements: readonly Requirement[] = [cpu, machine, storage, portGroups];
+const coldRequirements: readonly Requirement[] = [cpuAtRest, machine, storage, portGroups];
 
 /** @returns all findings; the VM may move exactly if none has severity `error` */
 export function checkMove(facts: MoveFacts): Finding[] {

@@ -146,18 +146,6 @@ export const moveErrors = {
     (d) => `QEMU ${d.version} on host ${d.host} does not know the VM's machine type ${d.machine}.`,
     (d) => `Upgrade QEMU on ${d.host}, or choose a host with the same or a newer version.`,
   ),
-  DESTINATION_CPU_LACKS: define<{ host: string; model: string; features: string[] }>(
-    409,
-    "after-fix",
-    (d) => `Host ${d.host} cannot give the VM's CPU ${d.model}: it lacks ${d.features.join(", ")}.`,
-    () => "Choose a host with these CPU features, or power the VM off and give it a lower CPU model.",
-  ),
-  DESTINATION_CPU_UNKNOWN: define<{ host: string; model: string; version: string }>(
-    409,
-    "after-fix",
-    (d) => `QEMU ${d.version} on host ${d.host} does not know the CPU model ${d.model}.`,
-    (d) => `Upgrade QEMU on ${d.host}, or give the VM a CPU model that both know.`,
-  ),
   DESTINATION_ACCELERATOR_DIFFERS: define<{ host: string; source: string; destination: string }>(
     409,
     "after-fix",
@@ -168,6 +156,6 @@ export const moveErrors = {
     409,
     "after-fix",
     (d) => `Host ${d.host} is in maintenance mode.`,
-    (d) => `End it with: godwit host maintenance exit ${d.host}`,
+    (d) => `End it with: godwit host maintenance exit ${d.host}; or choose another host.`,
   ),
 } as const;

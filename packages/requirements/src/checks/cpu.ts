@@ -1,23 +1,45 @@
 /**
- * The destination's QEMU knows the VM's CPU model and can give all of its features. QEMU does not compare
+ * The destination's QEMU knows the VM's CPU model and can give all that the guest may see. QEMU does not compare
  * CPUs in the migration stream: what is not refused here would silently change under the guest.
  */
 import { finding, type Finding } from "@godwit/contract";
-import type { Requirement } from "../facts.ts";
+import { followsHost, nameOf, offers, refusedFeature } from "../cpu-features.ts";
+import type { ReachableFacts, Requirement } from "../facts.ts";
 
-export const cpu: Requirement = ({ vm, target }): Finding[] => {
+/** Of a VM that runs: all that its guest may see since it was powered on. */
+export const cpu: Requirement = (facts) => {
+  const { vm, source } = facts;
+  // Where the model follows the host and nothing is stored, it is whatever the source gives.
+  const seen = vm.cpu.features ?? (followsHost(vm) ? source.qemu.availableFeatures : []);
+  return check(facts, source.name, seen);
+};
+
+/** Of a VM that does not run: what it asks for. It will see nothing of its last run again. */
+export const cpuAtRest: Requirement = (facts) => check(facts, null, []);
+
+function check({ vm, target }: ReachableFacts, from: string | null, seen: readonly string[]): Finding[] {
   const { model, add, remove } = vm.cpu;
-  const { cpuModels, availableFeatures, version } = target.qemu;
+  const { cpuModels, version } = target.qemu;
   const definition = cpuModels.find((candidate) => candidate.name === model);
   if (definition === undefined) {
     return [finding("DESTINATION_CPU_UNKNOWN", { host: target.name, model, version })];
   }
-  const lacking = [
-    ...definition.unavailableFeatures.filter((feature) => !remove.includes(feature)),
-    ...add.filter((feature) => !availableFeatures.includes(feature)),
-  ];
-  if (lacking.length === 0) return [];
+  const removed = new Set(remove.map(nameOf));
+  const offered = offers(target.qemu);
+  const lacking = new Set([
+    ...definition.unavailableFeatures.map(nameOf).filter((name) => !removed.has(name)),
+    ...[...add, ...seen].map(nameOf).filter((name) => !offered(name)),
+  ]);
+  if (lacking.size === 0) return [];
+  const features = [...lacking].sort();
   return [
-    finding("DESTINATION_CPU_LACKS", { host: target.name, model, features: [...new Set(lacking)].sort() }),
+    finding("DESTINATION_CPU_LACKS", {
+      vm: vm.name,
+      from,
+      host: target.name,
+      model,
+      features,
+      lacking: features.map((name) => refusedFeature(name, target)),
+    }),
   ];
-};
+}

@@ -1,0 +1,80 @@
+/** What a move should heed beyond features: sentences that refuse nothing. */
+import { leafOf, registerOf } from "../cpuid/leaves.ts";
+import type { Cpu } from "../report/cpu.ts";
+
+/** @param untold features that neither is known to have, and that one at least does not tell of */
+export function cautionsOf(a: Cpu, b: Cpu, untold: readonly string[]): string[] {
+  return [
+    ...addressCaution(a, b),
+    ...stateAreaCaution(a, b),
+    ...[a, b].flatMap(mixedCoresCaution),
+    ...[a, b].flatMap(virtualCaution),
+    ...untoldCaution(a, b, untold),
+  ];
+}
+
+/** Low byte of 0x80000008 EAX: how many bits of physical address; undefined where the source does not tell. */
+function physicalAddressBits(cpu: Cpu): number | undefined {
+  const eax = registerOf(cpu.leaves, 0x80000008, 0, "eax");
+  return eax === undefined ? undefined : eax & 0xff;
+}
+
+/** QEMU only warns of it, and a guest that had mapped memory above would fault. */
+function addressCaution(a: Cpu, b: Cpu): string[] {
+  const bits = [a, b].map(physicalAddressBits);
+  const [inA, inB] = bits;
+  if (inA === undefined || inB === undefined || inA === inB) return [];
+  return [
+    `${a.label} has ${String(inA)} physical address bits, ${b.label} ${String(inB)}: a VM for both must be shown at most ${String(Math.min(inA, inB))} (QEMU: phys-bits=${String(Math.min(inA, inB))}).`,
+  ];
+}
+
+/**
+ * The area that XSAVE fills, and where in it each state component stands (leaf 0xD). Guests keep such areas in
+ * their memory, and KVM sends one with each vCPU: what both have must be of the same size at the same place.
+ */
+function stateAreaCaution(a: Cpu, b: Cpu): string[] {
+  const sizes = [a, b].map((cpu) => registerOf(cpu.leaves, 0xd, 0, "ecx"));
+  const [inA, inB] = sizes;
+  if (inA === undefined || inB === undefined) return [];
+  const moved = a.leaves.flatMap((one) => {
+    if (one.leaf !== 0xd || one.subleaf < 2 || one.eax === 0) return [];
+    const other = leafOf(b.leaves, 0xd, one.subleaf);
+    if (other === undefined || other.eax === 0) return [];
+    return one.eax === other.eax && one.ebx === other.ebx ? [] : [one.subleaf];
+  });
+  return [
+    ...(inA === inB
+      ? []
+      : [
+          `The XSAVE area takes ${String(inA)} bytes on ${a.label} and ${String(inB)} on ${b.label}: a VM for both must not see the state components of only one.`,
+        ]),
+    ...(moved.length === 0
+      ? []
+      : [
+          `XSAVE state components ${moved.join(", ")} have another size or place on ${b.label} than on ${a.label}: a VM that uses them cannot move.`,
+        ]),
+  ];
+}
+
+const mixedCoresCaution = ({ label, mixedCores }: Cpu): string[] =>
+  mixedCores
+    ? [
+        `The cores of ${label} are not all alike, and its first core was compared: a VM there must be given only what all of them have.`,
+      ]
+    : [];
+
+const virtualCaution = ({ label, virtual }: Cpu): string[] =>
+  virtual
+    ? [
+        `What is known of ${label} was read inside a VM, or is what a hypervisor offers: the hardware below may have more.`,
+      ]
+    : [];
+
+function untoldCaution(a: Cpu, b: Cpu, untold: readonly string[]): string[] {
+  if (untold.length === 0) return [];
+  const silent = [a, b].filter(({ unknown }) => untold.some((name) => unknown.has(name)));
+  return [
+    `${silent.map(({ label }) => label).join(" and ")} ${silent.length === 1 ? "does" : "do"} not tell of ${String(untold.length)} features that the other is not known to have either; they were taken for alike. A report that was made on the machine itself tells all.`,
+  ];
+}

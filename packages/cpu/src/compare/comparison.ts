@@ -1,0 +1,148 @@
+/**
+ * Two CPUs beside each other: may a VM that sees all of the one move to the other, with no baseline between
+ * them; every bit that differs and how it is judged (`rules.ts`); and what baseline would make one pool of both.
+ * What a source does not tell never makes a move allowed that could have been refused for it.
+ */
+import { likelyCause, type Cause } from "../causes.ts";
+import { placeOf } from "../cpuid/leaves.ts";
+import type { CpuFeature, Register } from "../features/feature.ts";
+import { features } from "../features/features.ts";
+import type { Cpu } from "../report/cpu.ts";
+import { cautionsOf } from "./cautions.ts";
+import { commonBaseline, type CommonBaseline } from "./common-baseline.ts";
+import { judge, ruleOf, toldOf, untold, type Rule, type Told, type Verdict } from "./rules.ts";
+import { directionOf, whyJudged, type Direction } from "./words.ts";
+
+export interface FeatureDifference {
+  readonly feature: string;
+  /** VMware's name; null where it has none. */
+  readonly vmware: string | null;
+  readonly leaf: number;
+  readonly subleaf: number;
+  readonly register: Register;
+  readonly bit: number;
+  /** The same for people: `CPUID.7.0:EBX[9]`. */
+  readonly place: string;
+  readonly level: CpuFeature["level"];
+  readonly microcode: boolean;
+  /** Whether A and B have it; null: its source does not say. */
+  readonly a: Told;
+  readonly b: Told;
+  /** The rule that it falls under; see the table in `rules.ts`. */
+  readonly rule: Rule;
+  /** What it means for a VM that moves. */
+  readonly aToB: Verdict;
+  readonly bToA: Verdict;
+  /** Why it is judged so: a sentence. */
+  readonly why: string;
+  /** Why the one that lacks it probably does, and what to do. Null where it refuses nothing. */
+  readonly likely: Cause | null;
+}
+
+export interface CpuComparison {
+  readonly a: ComparedCpu;
+  readonly b: ComparedCpu;
+  /** A VM may move both ways. */
+  readonly compatible: boolean;
+  readonly aToB: Direction;
+  readonly bToA: Direction;
+  /** What refuses comes first, then what is not known, then what is ignored; each in the order of CPUID. */
+  readonly differences: readonly FeatureDifference[];
+  /** Features that neither is known to have and one at least does not tell of: sorted names. */
+  readonly untold: readonly string[];
+  /** What to know beyond features: sentences. */
+  readonly warnings: readonly string[];
+  /** The highest EVC mode that both satisfy; null: there is none. */
+  readonly baseline: CommonBaseline | null;
+}
+
+export interface ComparedCpu {
+  readonly label: string;
+  readonly vendor: string;
+  readonly family: number | null;
+  readonly model: number | null;
+  readonly stepping: number | null;
+  readonly brand: string;
+}
+
+/** What can differ at all, with its rule; run-time state is left out. */
+const comparable = features
+  .map((feature) => ({ feature, rule: ruleOf(feature) }))
+  .filter(({ rule }) => rule !== "state");
+
+/** Compares two CPUs as hosts that share no baseline. Their labels appear in the sentences and should differ. */
+export function compareCpus(a: Cpu, b: Cpu): CpuComparison {
+  const differences: FeatureDifference[] = [];
+  const silent: string[] = [];
+  for (const { feature, rule } of comparable) {
+    const inA = toldOf(a, feature);
+    const inB = toldOf(b, feature);
+    if (untold(rule, inA, inB)) silent.push(feature.name);
+    else if (inA !== inB && (inA === true || inB === true))
+      differences.push(differenceOf(feature, rule, [a, inA], [b, inB]));
+  }
+  differences.sort((one, other) => rank(one) - rank(other));
+  const aToB = directionOf(
+    a,
+    b,
+    differences.map((one) => ({ ...one, verdict: one.aToB, source: one.a })),
+  );
+  const bToA = directionOf(
+    b,
+    a,
+    differences.map((one) => ({ ...one, verdict: one.bToA, source: one.b })),
+  );
+  return {
+    a: identityOf(a),
+    b: identityOf(b),
+    compatible: aToB.verdict === "may" && bToA.verdict === "may",
+    aToB,
+    bToA,
+    differences,
+    untold: silent.sort(),
+    warnings: cautionsOf(a, b, silent),
+    baseline: commonBaseline([a, b]),
+  };
+}
+
+function differenceOf(
+  feature: CpuFeature,
+  rule: Rule,
+  [a, inA]: readonly [Cpu, Told],
+  [b, inB]: readonly [Cpu, Told],
+): FeatureDifference {
+  const aToB = judge(rule, inA, inB);
+  const bToA = judge(rule, inB, inA);
+  const [having, lacking, told] = inA === true ? [a, b, inB] : [b, a, inA];
+  const refuses = aToB !== "may" || bToA !== "may";
+  return {
+    feature: feature.name,
+    vmware: feature.vmware,
+    leaf: feature.leaf,
+    subleaf: feature.subleaf,
+    register: feature.register,
+    bit: feature.bit,
+    place: placeOf(feature),
+    level: feature.level,
+    microcode: feature.microcode,
+    a: inA,
+    b: inB,
+    rule,
+    aToB,
+    bToA,
+    why: whyJudged(rule, having.label, lacking.label, told),
+    likely: refuses ? likelyCause(feature, having, lacking) : null,
+  };
+}
+
+const rank = ({ aToB, bToA }: FeatureDifference): number =>
+  aToB === "may-not" || bToA === "may-not" ? 0 : aToB === "unknown" || bToA === "unknown" ? 1 : 2;
+
+const identityOf = ({ label, vendor, family, model, stepping, brand }: Cpu): ComparedCpu => ({
+  label,
+  vendor,
+  family,
+  model,
+  stepping,
+  brand,
+});

@@ -1,0 +1,74 @@
+/**
+ * How a move judges one feature, by VMware's rules for hosts that share no baseline. Read the table first:
+ *
+ * | rule     | which features                                   | a move is refused where                       |
+ * |----------|--------------------------------------------------|-----------------------------------------------|
+ * | user     | unprivileged code can use them without asking    | the two hosts differ, in either direction     |
+ * | kernel   | only a guest's kernel can use them               | the destination lacks what the source has     |
+ * | hidden   | VMware's mask 0: no guest is shown them          | never                                         |
+ * | ignored  | VMware's mask X: guests do not depend on them    | never                                         |
+ * | state    | what an operating system switched on just now    | never; such bits are not even listed          |
+ *
+ * Microcode bits count as kernel-level even where VMware's published mask ignores them: a guest that was shown
+ * one writes to the register behind it, and faults on a host without. vSphere asks for them by name, too.
+ */
+import type { CpuFeature } from "../features/feature.ts";
+import { featureNamed } from "../features/features.ts";
+import { has, type Cpu } from "../report/cpu.ts";
+
+export type Rule = "user" | "kernel" | "hidden" | "ignored" | "state";
+
+/** `unknown`: a source does not tell what the answer depends on; never taken for a yes. */
+export type Verdict = "may" | "may-not" | "unknown";
+
+/** A feature as one of two hosts has it; null: its source does not say. */
+export type Told = boolean | null;
+
+export function ruleOf({ runtime, mask, microcode, level }: CpuFeature): Rule {
+  if (runtime) return "state";
+  if (mask === "0") return "hidden";
+  if (microcode) return "kernel";
+  return mask === "X" ? "ignored" : level;
+}
+
+/**
+ * May a VM that sees what its source has go where the feature is as told? What is not told is tried both ways.
+ * A feature that neither side is known to have refuses nothing: old reports tell four registers of some thirty,
+ * and what is silent on both sides is most often absent. `untold` names such features, so that they are said.
+ */
+export function judge(rule: Rule, source: Told, destination: Told): Verdict {
+  if (source !== true && destination !== true) return "may";
+  return strictly(rule, source, destination);
+}
+
+/** Whether the two sources leave open if a move is refused, though neither is known to have the feature. */
+export const untold = (rule: Rule, source: Told, destination: Told): boolean =>
+  source !== true && destination !== true && strictly(rule, source, destination) === "unknown";
+
+function strictly(rule: Rule, source: Told, destination: Told): Verdict {
+  const answers = possible(source).flatMap((from) =>
+    possible(destination).map((to) => passes(rule, from, to)),
+  );
+  if (answers.every((passed) => passed)) return "may";
+  return answers.some((passed) => passed) ? "unknown" : "may-not";
+}
+
+function passes(rule: Rule, source: boolean, destination: boolean): boolean {
+  if (rule === "user") return source === destination;
+  return rule !== "kernel" || destination || !source;
+}
+
+const possible = (told: Told): readonly boolean[] => (told === null ? [true, false] : [told]);
+
+/** What a CPU has, also where it follows: no feature without its parents, and none that QEMU derives from another. */
+export function toldOf(cpu: Cpu, feature: CpuFeature): Told {
+  const told = has(cpu, feature.name);
+  if (told !== null) return told;
+  if (feature.parents.some((parent) => toldByName(cpu, parent) === false)) return false;
+  return feature.impliedBy === null ? null : toldByName(cpu, feature.impliedBy);
+}
+
+function toldByName(cpu: Cpu, name: string): Told {
+  const feature = featureNamed(name);
+  return feature === undefined ? null : toldOf(cpu, feature);
+}

@@ -1,0 +1,62 @@
+/** CPU features as a host's QEMU offers them, and what a refusal says of one that it does not. */
+import type { HostFacts, QemuFacts, RefusedFeature, Vm } from "@godwit/contract";
+import { cpuOf, featureNamed, has, likelyCause, whyNotGiven, type CpuFeature } from "@godwit/cpu";
+
+/** Models that mean another CPU on every host. */
+export const followsHost = ({ cpu }: Pick<Vm, "cpu">): boolean => cpu.model === "host" || cpu.model === "max";
+
+/** The feature table's name of a QEMU property or of an alias; a property that the table lacks keeps its own. */
+export const nameOf = (property: string): string => featureNamed(property)?.name ?? property;
+
+/** They follow from how many vCPUs a VM has; QEMU tells them of a VM with one. */
+const byTopology = new Set(["ht", "cmp-legacy", "topoext"]);
+
+/** Whether QEMU can show a feature, itself or because it derives it from another that it can. */
+export function offers({ availableFeatures }: QemuFacts): (name: string) => boolean {
+  const available = new Set(availableFeatures.map(nameOf));
+  const offered = (name: string): boolean => {
+    const feature = featureNamed(name);
+    if (available.has(name) || byTopology.has(name) || feature?.runtime === true) return true;
+    return typeof feature?.impliedBy === "string" && offered(feature.impliedBy);
+  };
+  return offered;
+}
+
+/** A feature that the host does not offer, with its place in CPUID, why probably, and what to do. */
+export function refusedFeature(name: string, host: HostFacts): RefusedFeature {
+  const feature = featureNamed(name);
+  if (feature === undefined) {
+    return {
+      feature: name,
+      place: null,
+      cause: `QEMU ${host.qemu.version} on ${host.name} does not offer it.`,
+      remedy: "Compare the versions of QEMU and of the kernel on both hosts.",
+    };
+  }
+  const { register, bit } = feature;
+  const { cause, remedy } = whyNotOffered(feature, host);
+  return { feature: name, place: { level: levelOf(feature), register, bit }, cause, remedy };
+}
+
+function whyNotOffered(feature: CpuFeature, host: HostFacts): { cause: string; remedy: string } {
+  const { qemu, name } = host;
+  if (host.cpu.report === null) {
+    return {
+      cause: `Whether the hardware of ${name} has ${feature.name} is not known; its QEMU ${qemu.version} does not offer it.`,
+      remedy: `See what it has: godwit cpu report --host ${name}`,
+    };
+  }
+  const hardware = cpuOf(host.cpu.report, name);
+  if (has(hardware, feature.name) !== true) return likelyCause(feature, null, hardware);
+  if (qemu.accelerator === "tcg") {
+    return {
+      cause: `QEMU ${qemu.version} on ${name} emulates CPUs, and cannot emulate ${feature.name}.`,
+      remedy: "Upgrade QEMU there, or make KVM work.",
+    };
+  }
+  return whyNotGiven(feature, hardware, qemu.version);
+}
+
+/** As vSphere writes it. */
+const levelOf = ({ leaf, subleaf }: CpuFeature): string =>
+  `0x${leaf.toString(16)}${subleaf === 0 ? "" : `, sub-leaf ${String(subleaf)}`}`;
