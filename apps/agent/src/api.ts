@@ -19,7 +19,7 @@ export function handlers(
     vmRead: async ({ params }) => await vms.read(params.datastore, params.name),
     vmStart: async ({ body }) => {
       await moves.settle(body.vm.id);
-      return await vms.start(body.vm);
+      return await vms.start(body.vm, body.baseline);
     },
     vmStop: async ({ params, body }) => {
       await moves.settle(params.vmId);

@@ -31,6 +31,11 @@ export const agentConfigSchema = z.strictObject({
   datastores: z
     .array(z.strictObject({ name: nameSchema, path: absolutePath, shared: z.boolean().default(true) }))
     .default([]),
+  /**
+   * A CPU report (godwit cpu report --json) that this host is to pass for: a simulation, for labs. Its VMs see
+   * no more than that CPU has, and it is labelled wherever it is shown.
+   */
+  simulatedCpu: absolutePath.optional(),
   qemu: z
     .strictObject({
       binary: z.string().default("qemu-system-x86_64"),

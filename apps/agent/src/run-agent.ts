@@ -12,11 +12,13 @@ import type { Logger } from "pino";
 import { handlers } from "./api.ts";
 import type { AgentConfig } from "./config.ts";
 import { EventLog } from "./host/event-log.ts";
+import { HostCpu } from "./host/host-cpu.ts";
 import { LeaseKeeper } from "./host/lease-keeper.ts";
 import { Leases } from "./host/leases.ts";
 import { readIdentity } from "./identity.ts";
 import { Moves } from "./moves/moves.ts";
 import { Claims } from "./vms/claims.ts";
+import { VmCpus } from "./vms/cpu.ts";
 import { Environment } from "./vms/environment.ts";
 import { Processes } from "./vms/processes.ts";
 import { Vms } from "./vms/vms.ts";
@@ -64,7 +66,9 @@ export async function runAgent(
       log.warn({ err: error, vm: process.spec.vm.name }, "what an ended VM left could not be removed");
     });
   });
-  const vms = new Vms({ config, hypervisor, environment, processes, leases, claims, log });
+  const cpu = await HostCpu.open(config.simulatedCpu, hypervisor, log);
+  const cpus = new VmCpus({ host: config.name, hypervisor, cpu });
+  const vms = new Vms({ config, hypervisor, cpus, environment, processes, leases, claims, log });
   const moves = new Moves({
     config,
     identity,
@@ -100,7 +104,7 @@ export async function runAgent(
   mount(
     http.app,
     agentOperations,
-    handlers({ config, hypervisor, environment, processes }, vms, moves, events),
+    handlers({ config, hypervisor, cpu, environment, processes }, vms, moves, events),
     authority,
   );
   await http.listen([{ host: config.listen.address, port: config.listen.port }]);

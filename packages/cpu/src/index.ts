@@ -2,10 +2,51 @@
 export { features, featureNamed, vmwareFeature, dependentsOf } from "./features/features.ts";
 export type { CpuFeature, Register } from "./features/feature.ts";
 export { bitOf, hex32, placeOf, type CpuidLeaf, type LogicalCpu, type MsrValue } from "./cpuid/leaves.ts";
-export type { CpuSource, NamedCpu } from "./formats/cpu-source.ts";
+export type { CpuSource, NamedCpu, ToldFacts } from "./formats/cpu-source.ts";
+export { readCpuSource } from "./formats/read-cpu-source.ts";
+export { reportOf } from "./report/report.ts";
+export { reportText } from "./report/report-text.ts";
 export { cpuOf, has, type Cpu } from "./report/cpu.ts";
 export { evcModeNamed, evcModes, evcRevisions, evcVendorOf, satisfiedModes } from "./evc/modes.ts";
 export { modeId, type EvcMode, type EvcVendor } from "./evc/mode.ts";
+export { featuresOfWords } from "./report/feature-words.ts";
+export {
+  applyMasks,
+  bitOfCpu,
+  moveFindings,
+  powerOnFindings,
+  type Bit,
+  type MaskedBit,
+} from "./masks/apply-masks.ts";
+export { cpuMasksSchema, cpuWithMasks, type CpuMasks } from "./masks/described-masks.ts";
+export {
+  effectiveLayer,
+  explainMasks,
+  layersOf,
+  type ExplainedBit,
+  type MaskLayers,
+} from "./masks/explain-masks.ts";
+export { capabilityOf, maskVendorOf } from "./masks/feature-mask.ts";
+export { hostDefault, hostDefaultSets, type HostDefaultSet } from "./masks/host-defaults.ts";
+export { maskCharacter, maskMeanings, type MaskCharacter } from "./masks/mask-character.ts";
+export { bitsLayer, compose, emptyLayer, layerOf, type MaskLayer } from "./masks/mask-layer.ts";
+export { maskEntries, noMasks, parseMasks, type Masks } from "./masks/masks.ts";
+export { maskToQemu, type MaskCheck, type QemuMask, type QemuMaskContext } from "./masks/masks-to-qemu.ts";
+export type { MaskVendor, RegisterMask, RegisterPlace } from "./masks/register-mask.ts";
+export { readVmxMasks, writeVmxMasks } from "./masks/vmx.ts";
+export { limitedTo } from "./limited-to.ts";
+export { powerOnCpu, shownBeyond, type PowerOnFacts } from "./power-on.ts";
+export {
+  compareCpus,
+  type ComparedCpu,
+  type CpuComparison,
+  type FeatureDifference,
+} from "./compare/comparison.ts";
+export { compareForBaseline, type BaselineComparison, type LackingFeature } from "./compare/baseline-move.ts";
+export { executesHidden } from "./compare/hidden.ts";
+export type { CommonBaseline } from "./compare/common-baseline.ts";
+export type { Told, Verdict } from "./compare/rules.ts";
+export type { Direction } from "./compare/words.ts";
 export { likelyCause, whyNotGiven, type Cause, type CauseKind } from "./causes.ts";
 export { microcodeFeatures, microcodeSet } from "./evc/microcode.ts";
 export { cpuString, effectiveFeatures, explicitHostCpu, qemuCpu } from "./evc/qemu-cpu.ts";

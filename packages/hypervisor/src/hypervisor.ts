@@ -16,14 +16,13 @@ import {
   readFileOrNull,
   run,
   userIds,
-  writeFileAtomic,
   type ProcessIdentity,
 } from "@godwit/system";
-import { z } from "zod";
 import { commandLine } from "./command-line.ts";
-import { launchSpecSchema, runPaths, type LaunchSpec, type RunPaths } from "./launch-spec.ts";
+import { runPaths, type LaunchSpec, type RunPaths } from "./launch-spec.ts";
 import { connectWhenReady, qemuFacts } from "./qemu-facts.ts";
 import { lastWords, QemuProcess, startFailed } from "./qemu-process.ts";
+import { parseRuntime, writeRuntime } from "./runtime-file.ts";
 import { asUser } from "./user.ts";
 
 export interface HypervisorOptions {
@@ -42,13 +41,6 @@ export interface GoneProcess {
   reason: string;
 }
 
-const runtimeSchema = z.object({
-  version: z.literal(1),
-  spec: launchSpecSchema,
-  identity: z.object({ pid: z.int(), startTicks: z.number() }),
-  startedAt: z.string(),
-});
-
 export class Hypervisor {
   readonly #options: HypervisorOptions;
   readonly #prefix: string[];
@@ -65,7 +57,12 @@ export class Hypervisor {
   }
 
   async facts(): Promise<QemuFacts> {
-    return await qemuFacts(this.#options, this.#options.cacheFolder);
+    return (await qemuFacts(this.#options, this.#options.cacheFolder)).facts;
+  }
+
+  /** What each of QEMU's CPU models has switched on: names of its properties. */
+  async modelFeatures(): Promise<Readonly<Record<string, readonly string[]>>> {
+    return (await qemuFacts(this.#options, this.#options.cacheFolder)).modelFeatures;
   }
 
   /**
@@ -81,7 +78,7 @@ export class Hypervisor {
       const identity = await this.#startedPid(paths);
       if (identity === null) throw new Error("it ended at once");
       const startedAt = new Date().toISOString();
-      await writeFileAtomic(paths.runtime, JSON.stringify({ version: 1, spec, identity, startedAt }));
+      await writeRuntime(paths, { spec, identity, startedAt });
       return new QemuProcess({ spec, paths, identity, startedAt, session });
     } catch (error) {
       const identity = await this.#startedPid(paths);
@@ -112,7 +109,7 @@ export class Hypervisor {
         await this.#clearUnfinished(paths);
         continue;
       }
-      const { spec, identity, startedAt } = runtimeSchema.parse(JSON.parse(text));
+      const { spec, identity, startedAt } = parseRuntime(text);
       const session = (await isAlive(identity)) ? await connect(paths, identity) : null;
       if (session === null && (await isAlive(identity))) {
         silent.push(spec);

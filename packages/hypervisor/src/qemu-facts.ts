@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { GodwitError, qemuFactsSchema, type QemuFacts } from "@godwit/contract";
 import { QmpSession } from "@godwit/qmp";
 import { readFileOrNull, run, writeFileAtomic } from "@godwit/system";
+import { z } from "zod";
 import { probeKvm } from "./kvm-probe.ts";
 
 export interface QemuInstallation {
@@ -14,11 +15,24 @@ export interface QemuInstallation {
   firmwareFolder?: string;
 }
 
+const knownQemuSchema = z.object({
+  facts: qemuFactsSchema,
+  /** What each CPU model has switched on: names of QEMU's properties. */
+  modelFeatures: z.record(z.string(), z.array(z.string())),
+});
+export type KnownQemu = z.infer<typeof knownQemuSchema>;
+
+const switchedOn = (props: Readonly<Record<string, unknown>> = {}): string[] =>
+  Object.entries(props)
+    .filter(([, on]) => on === true)
+    .map(([name]) => name)
+    .sort();
+
 /**
  * The facts, from the cache of this boot where they are there.
  * @throws PROGRAM_MISSING when QEMU is not installed
  */
-export async function qemuFacts(installation: QemuInstallation, cacheFolder: string): Promise<QemuFacts> {
+export async function qemuFacts(installation: QemuInstallation, cacheFolder: string): Promise<KnownQemu> {
   const version = await qemuVersion(installation.binary);
   const bootId = (await readFile("/proc/sys/kernel/random/boot_id", "utf8")).trim();
   const key = createHash("sha256")
@@ -28,7 +42,7 @@ export async function qemuFacts(installation: QemuInstallation, cacheFolder: str
   const cache = join(cacheFolder, `qemu-${key}.json`);
   const known = await readFileOrNull(cache);
   if (known !== null) {
-    const parsed = qemuFactsSchema.safeParse(JSON.parse(known));
+    const parsed = knownQemuSchema.safeParse(JSON.parse(known));
     if (parsed.success) return parsed.data;
   }
   const facts = await askQemu(installation, version);
@@ -46,7 +60,7 @@ async function qemuVersion(binary: string): Promise<string> {
   return version;
 }
 
-async function askQemu(installation: QemuInstallation, version: string): Promise<QemuFacts> {
+async function askQemu(installation: QemuInstallation, version: string): Promise<KnownQemu> {
   const { binary, firmwareFolder } = installation;
   const probe = await probeKvm(binary, firmwareFolder);
   const accelerator = probe.works ? "kvm" : "tcg";
@@ -71,8 +85,13 @@ async function askQemu(installation: QemuInstallation, version: string): Promise
       type: "full",
       model: { name: "max" },
     });
+    const modelFeatures: KnownQemu["modelFeatures"] = {};
+    for (const { name } of models) {
+      const { model } = await qmp.execute("query-cpu-model-expansion", { type: "full", model: { name } });
+      modelFeatures[name] = switchedOn(model.props);
+    }
     qmp.close();
-    return {
+    const facts = {
       binary,
       version,
       accelerator,
@@ -82,11 +101,9 @@ async function askQemu(installation: QemuInstallation, version: string): Promise
         name: model.name,
         unavailableFeatures: [...new Set(model["unavailable-features"] ?? [])].sort(),
       })),
-      availableFeatures: Object.entries(expansion.model.props ?? {})
-        .filter(([, on]) => on === true)
-        .map(([name]) => name)
-        .sort(),
-    };
+      availableFeatures: switchedOn(expansion.model.props),
+    } satisfies QemuFacts;
+    return { facts, modelFeatures };
   } finally {
     child.kill("SIGKILL");
     await rm(folder, { recursive: true, force: true });

@@ -9,6 +9,7 @@ import { endProcess, isAlive, type ProcessIdentity } from "@godwit/system";
 import { z } from "zod";
 import type { LaunchSpec, RunPaths } from "./launch-spec.ts";
 import { MigrationPort } from "./migration-port.ts";
+import { writeRuntime } from "./runtime-file.ts";
 
 /** One register of CPUID as a guest sees it. */
 export interface FeatureWord {
@@ -29,7 +30,7 @@ const featureWordsSchema = z.array(
 );
 
 export class QemuProcess {
-  readonly spec: LaunchSpec;
+  #spec: LaunchSpec;
   readonly paths: RunPaths;
   readonly identity: ProcessIdentity;
   readonly startedAt: string;
@@ -48,7 +49,7 @@ export class QemuProcess {
     startedAt: string;
     session: QmpSession;
   }) {
-    this.spec = o.spec;
+    this.#spec = o.spec;
     this.paths = o.paths;
     this.identity = o.identity;
     this.startedAt = o.startedAt;
@@ -56,6 +57,18 @@ export class QemuProcess {
     this.ended = this.#end.promise;
     this.migration = new MigrationPort(() => this.#session);
     this.#watch(o.session);
+  }
+
+  /** What it was made from, and what is known of the VM since. */
+  get spec(): LaunchSpec {
+    return this.#spec;
+  }
+
+  /** Keeps with the process what became known of its VM, for agents to come and for moves. */
+  async keepVm(vm: LaunchSpec["vm"]): Promise<void> {
+    const spec = { ...this.#spec, vm };
+    await writeRuntime(this.paths, { spec, identity: this.identity, startedAt: this.startedAt });
+    this.#spec = spec;
   }
 
   get vmId(): VmId {

@@ -67,12 +67,20 @@ export async function createVm(datastore: Datastore, options: CreateOptions): Pr
     disks.push({ name: disk.name, path, format: disk.format });
   }
   const vm = complete(options, disks);
-  await writeFileAtomic(join(folder, vmFile), `${JSON.stringify(vm, null, 2)}\n`).catch((error: unknown) => {
-    throw noSpace(error, folder) ?? error;
-  });
+  await saveVm(datastore, vm);
   undo.commit();
   return vm;
 }
+
+/** Writes a VM's description anew, whole or not at all. @throws SPACE_SHORT */
+export async function saveVm(datastore: Datastore, vm: Vm): Promise<void> {
+  const folder = datastore.resolve(vm.name);
+  await writeFileAtomic(join(folder, vmFile), textOf(vm)).catch((error: unknown) => {
+    throw noSpace(error, folder) ?? error;
+  });
+}
+
+const textOf = (vm: Vm): string => `${JSON.stringify(vm, null, 2)}\n`;
 
 /** @throws VM_UNKNOWN, VM_DESCRIPTION_INVALID */
 export async function readVm(datastore: Datastore, name: string): Promise<Vm> {
@@ -121,7 +129,8 @@ function complete({ id, description, defaults }: CreateOptions, disks: VmDisk[])
     datastore,
     memoryMib,
     vcpus,
-    cpu: description.cpu ?? defaults.cpu,
+    cpu: defaults.cpu,
+    ...(description.cpu === undefined ? {} : { cpuWish: description.cpu }),
     machine: description.machine ?? defaults.machine,
     disks,
     nics: description.nics.map(({ portGroup, mac }) => ({

@@ -61,6 +61,17 @@ export class Vms {
     });
   }
 
+  /** What a VM is since it was powered on last. */
+  async saveConfig(vm: Vm): Promise<void> {
+    await this.#database.write(async (tx) => {
+      await tx
+        .updateTable("vms")
+        .set({ config: JSON.stringify(vm) })
+        .where("id", "=", vm.id)
+        .execute();
+    });
+  }
+
   /** Where a VM is now, as a task found out. */
   async place(id: VmId, place: Place): Promise<void> {
     await this.#set(id, place, null);

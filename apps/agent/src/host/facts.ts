@@ -5,6 +5,7 @@ import type { DatastoreFacts, HostFacts } from "@godwit/contract";
 import type { Hypervisor } from "@godwit/hypervisor";
 import { linkFacts, portGroupFacts } from "@godwit/network";
 import type { AgentConfig } from "../config.ts";
+import type { HostCpu } from "./host-cpu.ts";
 import { version } from "@godwit/system";
 import type { Environment } from "../vms/environment.ts";
 import type { Processes } from "../vms/processes.ts";
@@ -12,6 +13,7 @@ import type { Processes } from "../vms/processes.ts";
 export interface FactsParts {
   config: AgentConfig;
   hypervisor: Hypervisor;
+  cpu: HostCpu;
   environment: Environment;
   processes: Processes;
 }
@@ -19,16 +21,17 @@ export interface FactsParts {
 export async function hostFacts({
   config,
   hypervisor,
+  cpu: hostCpu,
   environment,
   processes,
 }: FactsParts): Promise<HostFacts> {
   const [qemu, links, portGroups, datastores, memory, cpu] = await Promise.all([
-    hypervisor.facts(),
+    hypervisor.facts().then((facts) => hostCpu.limit(facts)),
     linkFacts(),
     portGroupFacts(config.portGroups),
     datastoreFacts(environment),
     memoryFacts(),
-    cpuFacts(),
+    cpuFacts(hostCpu),
   ]);
   const address = config.migration?.address;
   const link = address === undefined ? undefined : links.find(({ addresses }) => addresses.includes(address));
@@ -62,9 +65,14 @@ export async function memoryFacts(): Promise<HostFacts["memory"]> {
   return { totalBytes: bytes("MemTotal"), availableBytes: bytes("MemAvailable") };
 }
 
-async function cpuFacts(): Promise<HostFacts["cpu"]> {
+async function cpuFacts(hostCpu: HostCpu): Promise<HostFacts["cpu"]> {
+  const report = await hostCpu.report();
+  const logicalCpus = cpus().length;
+  // What is simulated is what the host passes for.
+  if (hostCpu.isSimulated && report !== null)
+    return { vendor: report.vendor, model: `${report.brand} (simulated)`, logicalCpus, report };
   const text = await readFile("/proc/cpuinfo", "utf8");
   const field = (name: string) =>
     new RegExp(`^${name}\\s*:\\s*(.*)$`, "m").exec(text)?.[1]?.trim() ?? "unknown";
-  return { vendor: field("vendor_id"), model: field("model name"), logicalCpus: cpus().length, report: null };
+  return { vendor: field("vendor_id"), model: field("model name"), logicalCpus, report };
 }

@@ -5,31 +5,39 @@
 import { createHash } from "node:crypto";
 import {
   GodwitError,
+  type Baseline,
   type Vm,
-  type VmCpu,
   type VmDescription,
   type VmId,
   type VmRuntime,
 } from "@godwit/contract";
 import type { Hypervisor, QemuProcess } from "@godwit/hypervisor";
-import { createVm, deleteVm, readVm } from "@godwit/storage";
+import { createVm, deleteVm, readVm, saveVm, type Datastore } from "@godwit/storage";
 import { UndoStack } from "@godwit/system";
 import type { Logger } from "pino";
 import type { AgentConfig } from "../config.ts";
 import type { Leases } from "../host/leases.ts";
 import type { Claims } from "./claims.ts";
-import { completionDefaults } from "./defaults.ts";
+import type { VmCpus } from "./cpu.ts";
+import { newestMachine } from "./defaults.ts";
 import type { Environment } from "./environment.ts";
 import type { Processes } from "./processes.ts";
 
 export interface VmsParts {
   config: AgentConfig;
   hypervisor: Hypervisor;
+  cpus: VmCpus;
   environment: Environment;
   processes: Processes;
   leases: Leases;
   claims: Claims;
   log: Logger;
+}
+
+/** A VM that runs, and what it is since it was powered on. */
+export interface Started {
+  runtime: VmRuntime;
+  vm: Vm;
 }
 
 export class Vms {
@@ -40,12 +48,13 @@ export class Vms {
   }
 
   async create(id: VmId, description: VmDescription): Promise<Vm> {
-    const { config, environment, hypervisor } = this.#parts;
+    const { config, cpus, environment, hypervisor } = this.#parts;
     const datastore = await environment.datastore(description.datastore);
     await environment.checkPortGroups(description.nics.map(({ portGroup }) => portGroup));
     const macs = description.nics.map((_, index) => macOf(id, index));
-    const cpu: VmCpu | undefined = description.cpu;
-    const defaults = { ...completionDefaults(await hypervisor.facts(), cpu), macs };
+    const { machines } = await hypervisor.facts();
+    const cpu = await cpus.first({ name: description.name, cpuWish: description.cpu });
+    const defaults = { machine: newestMachine(machines), cpu, macs };
     return await createVm(datastore, {
       id,
       description,
@@ -77,21 +86,27 @@ export class Vms {
     await leases.release(vm);
   }
 
-  /** @throws VM_BUSY, LEASE_HELD, LEASE_UNAVAILABLE, VM_START_FAILED and what is missing on this host */
-  async start(vm: Vm): Promise<VmRuntime> {
-    const { hypervisor, environment, processes, leases, claims } = this.#parts;
+  /**
+   * Powers on, with the CPU that the owner's wish and the pool's baseline make; what the guest then sees is
+   * written to the VM's folder before it runs.
+   * @throws VM_BUSY, LEASE_HELD, LEASE_UNAVAILABLE, VM_CPU_REFUSED, VM_START_FAILED and what is missing on this host
+   */
+  async start(vm: Vm, baseline: Baseline | null): Promise<Started> {
+    const { hypervisor, environment, processes, leases, claims, cpus } = this.#parts;
     if (processes.of(vm.id) !== undefined && processes.stateOf(vm.id) === "running")
-      return this.#runtime(vm.id);
+      return this.#started(vm.id);
     using _claim = await claims.claim(vm, "it is being started");
+    const datastore = await environment.datastore(vm.datastore);
     const existing = processes.of(vm.id);
     if (existing !== undefined) {
       // Paused, or left standing by a start that was cut off; whoever holds the lease may let it run.
       await this.#exclusive(vm);
+      if (existing.spec.vm.cpu.features === undefined) await this.#know(existing, datastore, baseline);
       await existing.resume();
-      return this.#runtime(vm.id);
+      return this.#started(vm.id);
     }
-    const { accelerator } = await hypervisor.facts();
-    const spec = await environment.launchSpec(vm, accelerator, false);
+    const [{ accelerator }, cpu] = await Promise.all([hypervisor.facts(), cpus.decide(vm, baseline)]);
+    const spec = await environment.launchSpec({ ...vm, cpu }, accelerator, false);
     await using undo = new UndoStack((what, error) => {
       this.#parts.log.warn({ err: error, vm: vm.name }, `could not ${what}`);
     });
@@ -105,10 +120,11 @@ export class Vms {
       processes.remove(vm.id, "stopped");
       await process.end();
     });
+    await this.#know(process, datastore, baseline);
     await process.resume();
     processes.mark(vm.id, "running");
     undo.commit();
-    return this.#runtime(vm.id);
+    return this.#started(vm.id);
   }
 
   /** Powers off: the guest's own way within the grace time, then QEMU's. @throws VM_BUSY */
@@ -138,10 +154,20 @@ export class Vms {
     if (answer.kind === "refused") throw answer.error;
   }
 
-  #runtime(vmId: VmId): VmRuntime {
-    const runtime = this.#parts.processes.runtimes.find(({ id }) => id === vmId);
-    if (runtime === undefined) throw new Error(`VM ${vmId} has no process`);
-    return runtime;
+  /** What QEMU shows the guest is kept with the process and in the VM's folder, before the guest runs. */
+  async #know(process: QemuProcess, datastore: Datastore, baseline: Baseline | null): Promise<void> {
+    const { vm } = process.spec;
+    const shown = { ...vm, cpu: await this.#parts.cpus.shown(vm, baseline, process) };
+    await process.keepVm(shown);
+    await saveVm(datastore, shown);
+  }
+
+  #started(vmId: VmId): Started {
+    const { processes } = this.#parts;
+    const runtime = processes.runtimes.find(({ id }) => id === vmId);
+    const process = processes.of(vmId);
+    if (runtime === undefined || process === undefined) throw new Error(`VM ${vmId} has no process`);
+    return { runtime, vm: process.spec.vm };
   }
 }
 

@@ -8,10 +8,12 @@ export const startVmRequest = z.object({ vm: vmSchema, host: nameSchema });
 export async function startVm(context: TaskContext): Promise<TaskEnd> {
   const { vm, host } = startVmRequest.parse(context.request);
   await context.step(`start the VM on ${host}`, async () => {
-    const runtime = await context.ask(host, (link) =>
-      link.agent.call("vmStart", { params: { vmId: vm.id }, body: { vm } }),
+    const pool = await context.persist(() => context.store.pools.ofHost(host));
+    const started = await context.ask(host, (link) =>
+      link.agent.call("vmStart", { params: { vmId: vm.id }, body: { vm, baseline: pool?.baseline ?? null } }),
     );
-    await context.persist(() => context.store.vms.place(vm.id, { host, state: runtime.state }));
+    await context.persist(() => context.store.vms.saveConfig(started.vm));
+    await context.persist(() => context.store.vms.place(vm.id, { host, state: started.runtime.state }));
   });
   return { state: "succeeded" };
 }

@@ -33,6 +33,31 @@ export const poolErrors = {
     (d) => `Host ${d.host} is in pool ${d.other}; a host is in one pool at most.`,
     (d) => `Take it out there first: godwit pool remove-host ${d.other} ${d.host}`,
   ),
+  VM_CPU_REFUSED: define<{ vm: string; host: string; count: number }>(
+    409,
+    "after-fix",
+    (d) =>
+      `VM ${d.vm} cannot be powered on at host ${d.host} with the CPU that it must have: ${String(d.count)} ${d.count === 1 ? "reason" : "reasons"}.`,
+    () => "Each finding says what is wrong, where, and what to do.",
+  ),
+  VM_CPU_ABOVE_BASELINE: define<{ vm: string; host: string; mode: string; features: string[] }>(
+    409,
+    "after-fix",
+    (d) =>
+      `The CPU that is asked for VM ${d.vm} shows more than EVC mode ${d.mode} of the pool of host ${d.host}: ${d.features.join(", ")}.`,
+    () =>
+      "Take the model or the features out of the VM's description, raise the pool's EVC mode, or use a host outside the pool.",
+    "FeatureRequirementsNotMet",
+  ),
+  VM_CPU_NOT_GIVEN: define<{ vm: string; host: string; cpu: string; version: string; features: string[] }>(
+    409,
+    "after-fix",
+    (d) =>
+      `QEMU ${d.version} on host ${d.host} cannot give VM ${d.vm} its CPU ${d.cpu}: ${d.features.join(", ")}.`,
+    (d) =>
+      `Start it on another host, lower its EVC mode or its pool's, or see what ${d.host} has: godwit cpu report --host ${d.host}`,
+    "FeatureRequirementsNotMet",
+  ),
   POOL_CHANGE_REFUSED: define<{ pool: string; what: string; count: number }>(
     409,
     "after-fix",

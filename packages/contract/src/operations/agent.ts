@@ -3,6 +3,7 @@ import { z } from "zod";
 import { hostFactsSchema } from "../schemas/host.ts";
 import { moveOrderSchema, moveRecordSchema } from "../schemas/move.ts";
 import { moveIdSchema, nameSchema, vmIdSchema } from "../schemas/names.ts";
+import { baselineSchema } from "../schemas/pool.ts";
 import { vmDescriptionSchema, vmRuntimeSchema, vmSchema } from "../schemas/vm.ts";
 import type { Operations } from "./operation.ts";
 
@@ -60,14 +61,17 @@ export const agentOperations = {
     method: "POST",
     path: "/agent/v1/vms/{vmId}/start",
     privilege: "server",
-    summary: "Take the VM's lease and start it; a VM that runs here already is answered as it is",
+    summary:
+      "Take the VM's lease, decide its CPU and start it; a VM that runs here already is answered as it is",
     params: vmParams,
-    body: z.strictObject({ vm: vmSchema }),
-    answer: { status: 200, body: vmRuntimeSchema },
+    /** `baseline`: of the pool that this host is in. */
+    body: z.strictObject({ vm: vmSchema, baseline: baselineSchema.nullable() }),
+    answer: { status: 200, body: z.object({ runtime: vmRuntimeSchema, vm: vmSchema }) },
     errors: [
       "LEASE_HELD",
       "LEASE_UNAVAILABLE",
       "VM_START_FAILED",
+      "VM_CPU_REFUSED",
       "DISK_MISSING",
       "NETWORK_UNKNOWN",
       "DATASTORE_UNKNOWN",

@@ -1,7 +1,8 @@
 /** Pools, a part of the server's API. */
 import { z } from "zod";
+import { evcModeKeySchema } from "../schemas/evc.ts";
 import { nameSchema } from "../schemas/names.ts";
-import { evcModeKeySchema, poolChangeSchema, poolViewSchema } from "../schemas/pool.ts";
+import { poolChangeSchema, poolViewSchema } from "../schemas/pool.ts";
 import type { Operations } from "./operation.ts";
 
 const poolParams = z.strictObject({ pool: z.string().min(1).max(63) });

@@ -1,12 +1,8 @@
 /** A pool: hosts that share load and, where it has an EVC mode, one CPU baseline. */
 import { z } from "zod";
 import { findingSchema } from "../errors/error.ts";
+import { evcModeKeySchema } from "./evc.ts";
 import { nameSchema } from "./names.ts";
-
-/** The key of an EVC mode, or of one revision of it: `intel-haswell`, `intel-haswell@1`. */
-export const evcModeKeySchema = z
-  .string()
-  .regex(/^[a-z0-9]+(?:-[a-z0-9]+)+(?:@\d+)?$/, "must be the key of an EVC mode, like intel-haswell");
 
 /** What every VM of a pool may see at most. A revision never changes its meaning. */
 export const baselineSchema = z.object({

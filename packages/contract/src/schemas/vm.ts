@@ -3,6 +3,7 @@
  * datastore (`Vm`, the file `vm.json`), and as a host sees it run (`VmRuntime`).
  */
 import { z } from "zod";
+import { evcModeKeySchema } from "./evc.ts";
 import { nameSchema, vmIdSchema } from "./names.ts";
 
 /** A file inside a datastore, relative, without `..`. */
@@ -24,23 +25,38 @@ export const macSchema = z
 const cpuModelSchema = z.string().regex(/^[A-Za-z0-9._-]+$/, "must be a QEMU CPU model name");
 const cpuFeatureSchema = z.string().regex(/^[a-z0-9][a-z0-9._-]*$/, "must be a QEMU CPU property name");
 
+/**
+ * What the VM's owner asks of its CPU. Nothing asked: the baseline of its pool or, without one, what its host has
+ * when it is powered on.
+ */
+export const cpuWishSchema = z
+  .strictObject({
+    /** A certain model of QEMU's, always. */
+    model: cpuModelSchema.optional(),
+    /** QEMU property names that are added to or taken from whatever the model is. */
+    add: z.array(cpuFeatureSchema).default([]),
+    remove: z.array(cpuFeatureSchema).default([]),
+    /** An EVC mode of its own; in a pool that has one, not above it. */
+    evcMode: evcModeKeySchema.optional(),
+    /** vSphere's masks, keys and values as in a `.vmx` file. */
+    masks: z.record(z.string().max(100), z.string().max(100)).optional(),
+  })
+  .refine(
+    (cpu) => cpu.model === undefined || cpu.evcMode === undefined,
+    "has either a model or an evcMode, not both",
+  );
+export type CpuWish = z.infer<typeof cpuWishSchema>;
+
+/** What came of it when the VM was last powered on; the guest sees this until it is powered off. */
 export const cpuSchema = z.strictObject({
   model: cpuModelSchema,
-  /** QEMU property names that are added to or taken from the model. */
   add: z.array(cpuFeatureSchema).default([]),
   remove: z.array(cpuFeatureSchema).default([]),
-  /** The key of the EVC mode that the VM keeps to, like `intel-haswell`; absent: its pool's, if that has one. */
-  evcMode: z
-    .string()
-    .regex(/^[a-z0-9]+(?:-[a-z0-9]+)+$/, "must be the key of an EVC mode, like intel-haswell")
-    .optional(),
-});
-
-/** What the VM's owner asked for, and what came of it when the VM was last powered on. */
-export const storedCpuSchema = cpuSchema.extend({
+  /** The revision of the EVC mode that this is, its own or its pool's; absent: no baseline. */
+  evcMode: evcModeKeySchema.optional(),
   /** As CPUID spells it; stored where the guest sees the host's own vendor, which it then keeps. */
   vendor: z.string().optional(),
-  /** All that the guest may see: names of the feature table, sorted. Kept until the next power-on. */
+  /** All that the guest may see: names of the feature table, sorted. */
   features: z.array(cpuFeatureSchema).optional(),
 });
 
@@ -61,7 +77,7 @@ export const vmDescriptionSchema = z.strictObject({
   datastore: nameSchema,
   memoryMib: z.int().min(16).max(4_194_304),
   vcpus: z.int().min(1).max(288).default(1),
-  cpu: cpuSchema.optional(),
+  cpu: cpuWishSchema.optional(),
   /** A versioned QEMU machine type; chosen at creation where absent, and then kept for the VM's life. */
   machine: z
     .string()
@@ -109,7 +125,9 @@ export const vmSchema = z.strictObject({
   datastore: nameSchema,
   memoryMib: z.int(),
   vcpus: z.int(),
-  cpu: storedCpuSchema,
+  cpu: cpuSchema,
+  /** Absent: nothing is asked. */
+  cpuWish: cpuWishSchema.optional(),
   machine: z.string(),
   /** The accelerator that the VM was made for; a live move keeps it. */
   disks: z.array(diskSchema),
@@ -117,7 +135,7 @@ export const vmSchema = z.strictObject({
   boot: bootSchema.optional(),
 });
 export type Vm = z.infer<typeof vmSchema>;
-export type VmCpu = z.infer<typeof storedCpuSchema>;
+export type VmCpu = z.infer<typeof cpuSchema>;
 export type VmDisk = z.infer<typeof diskSchema>;
 
 /** `incoming`: a move's destination, not running. `paused`: its vCPUs stand still. `lost`: was running, its process is gone. */

@@ -1,0 +1,29 @@
+/** A host that passes for another: its QEMU's facts without what the other CPU lacks. For labs; a simulation. */
+import type { QemuFacts } from "@godwit/contract";
+import { isTelling } from "./evc/shown.ts";
+import { featureNamed } from "./features/features.ts";
+import type { Cpu } from "./report/cpu.ts";
+
+/** @param modelFeatures what each of QEMU's models has: names of QEMU's properties that are on */
+export function limitedTo(
+  facts: QemuFacts,
+  modelFeatures: Readonly<Record<string, readonly string[]>>,
+  cpu: Cpu,
+): QemuFacts {
+  const lacks = (property: string): boolean => {
+    const feature = featureNamed(property);
+    return (
+      feature !== undefined && !feature.runtime && isTelling(feature.name) && !cpu.features.has(feature.name)
+    );
+  };
+  return {
+    ...facts,
+    availableFeatures: facts.availableFeatures.filter((property) => !lacks(property)),
+    cpuModels: facts.cpuModels.map(({ name, unavailableFeatures }) => ({
+      name,
+      unavailableFeatures: [
+        ...new Set([...unavailableFeatures, ...(modelFeatures[name] ?? []).filter(lacks)]),
+      ].sort(),
+    })),
+  };
+}

@@ -1,0 +1,118 @@
+/**
+ * Which CPU a VM is powered on with: what its owner asks for, else the baseline of its host's pool, else what its
+ * host has, named explicitly; and its masks over that. Then, from what QEMU really shows, whether it is that.
+ */
+import {
+  finding,
+  type Baseline,
+  type CpuWish,
+  type Finding,
+  type QemuFacts,
+  type VmCpu,
+} from "@godwit/contract";
+import { cpuString, explicitHostCpu, knownFeatures, qemuCpu } from "./evc/qemu-cpu.ts";
+import { includesMode, modeId, type EvcMode } from "./evc/mode.ts";
+import { evcModeNamed } from "./evc/modes.ts";
+import { beyond } from "./evc/shown.ts";
+import { featureNamed } from "./features/features.ts";
+import { cpuWithMasks } from "./masks/described-masks.ts";
+import type { Cpu } from "./report/cpu.ts";
+
+export interface PowerOnFacts {
+  vm: string;
+  host: string;
+  wish: CpuWish | undefined;
+  /** Of the pool that the host is in. */
+  baseline: Baseline | null;
+  qemu: QemuFacts;
+  /** The host's; null: not known. */
+  cpu: Cpu | null;
+}
+
+/** @returns the CPU to start with; findings of severity `error` say why it must not be started */
+export function powerOnCpu(facts: PowerOnFacts): { cpu: VmCpu; findings: Finding[] } {
+  const { wish, baseline, qemu } = facts;
+  const own = wish?.evcMode === undefined ? null : evcModeNamed(wish.evcMode);
+  const pools = baseline === null ? null : evcModeNamed(baseline.mode);
+  const findings: Finding[] = [];
+  if (own !== null && pools !== null && !includesMode(pools, own)) {
+    findings.push(
+      aboveBaseline(
+        facts,
+        pools,
+        own.features.filter((name) => !pools.features.includes(name)),
+      ),
+    );
+  }
+  const mode = wish?.model === undefined ? (own ?? pools) : null;
+  const base = baseOf(facts, mode);
+  const wished = withChanges(base, wish);
+  const masked =
+    wish?.masks === undefined
+      ? { cpu: wished, findings: [] }
+      : cpuWithMasks(wished, wish.masks, {
+          ...(facts.cpu === null ? {} : { host: facts.cpu }),
+          qemuVersion: qemu.version,
+        });
+  const cpu: VmCpu = {
+    model: masked.cpu.model,
+    add: masked.cpu.add,
+    remove: masked.cpu.remove,
+    ...(mode === null ? {} : { evcMode: modeId(mode) }),
+  };
+  findings.push(...masked.findings, ...notGiven(facts, cpu));
+  return { cpu, findings };
+}
+
+/**
+ * Whether a guest sees more than the baseline of its host's pool.
+ * @param shown what QEMU shows it: names of the feature table
+ */
+export function shownBeyond(facts: PowerOnFacts, shown: readonly string[]): Finding[] {
+  if (facts.baseline === null) return [];
+  const mode = evcModeNamed(facts.baseline.mode);
+  const more = beyond(shown, mode, facts.baseline.microcode);
+  return more.length === 0 ? [] : [aboveBaseline(facts, mode, more)];
+}
+
+function baseOf({ wish, baseline, qemu, cpu }: PowerOnFacts, mode: EvcMode | null): VmCpu {
+  if (wish?.model !== undefined) return { model: wish.model, add: [], remove: [] };
+  return mode === null ? explicitHostCpu(qemu, cpu) : qemuCpu(mode, baseline?.microcode ?? []);
+}
+
+function withChanges(base: VmCpu, wish: CpuWish | undefined): VmCpu {
+  if (wish === undefined) return base;
+  return {
+    model: base.model,
+    add: union(
+      base.add.filter((name) => !wish.remove.includes(name)),
+      wish.add,
+    ),
+    remove: union(
+      base.remove.filter((name) => !wish.add.includes(name)),
+      wish.remove,
+    ),
+  };
+}
+
+const union = (...lists: readonly (readonly string[])[]): string[] => [...new Set(lists.flat())].sort();
+
+/** What the host's QEMU cannot give: told before it is tried. */
+function notGiven({ vm, host, qemu }: PowerOnFacts, cpu: VmCpu): Finding[] {
+  const { version } = qemu;
+  const model = qemu.cpuModels.find(({ name }) => name === cpu.model);
+  // `host` and `max` are whatever QEMU makes of them.
+  if (model === undefined) return [finding("DESTINATION_CPU_UNKNOWN", { host, model: cpu.model, version })];
+  const available = knownFeatures(qemu.availableFeatures);
+  const nameOf = (name: string) => featureNamed(name)?.name ?? name;
+  const removed = new Set(cpu.remove.map(nameOf));
+  const lacking = [
+    ...model.unavailableFeatures.map(nameOf).filter((name) => !removed.has(name)),
+    ...cpu.add.map(nameOf).filter((name) => featureNamed(name) !== undefined && !available.has(name)),
+  ];
+  if (lacking.length === 0) return [];
+  return [finding("VM_CPU_NOT_GIVEN", { vm, host, cpu: cpuString(cpu), version, features: union(lacking) })];
+}
+
+const aboveBaseline = ({ vm, host }: PowerOnFacts, mode: EvcMode, features: readonly string[]): Finding =>
+  finding("VM_CPU_ABOVE_BASELINE", { vm, host, mode: modeId(mode), features: [...features] });
