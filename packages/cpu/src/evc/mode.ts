@@ -3,6 +3,7 @@
  * A mode is written as its predecessor plus and minus a few features. A published revision never changes:
  * VMs run with it. A correction is a new revision, and names the revision that it is derived from.
  */
+import { featureNamed } from "../features/features.ts";
 
 export type EvcVendor = "intel" | "amd";
 
@@ -28,6 +29,8 @@ export interface EvcMode {
   readonly vendor: EvcVendor;
   /** What a host must have, beyond what every 64-bit CPU has; names of the feature table, sorted. */
   readonly features: readonly string[];
+  /** Those of them that hosts must have, as VMware's masks say, and guests are not shown: KVM or QEMU cannot. */
+  readonly hidden: readonly string[];
   readonly cpu: EvcCpu;
   /** The first QEMU version that has the model. */
   readonly qemuSince: string;
@@ -44,6 +47,8 @@ export interface EvcRow {
   readonly from: string | null;
   readonly adds: string;
   readonly drops?: string;
+  /** Of all its features those that guests are not shown; besides what QEMU has no name for. */
+  readonly hidden?: string;
   readonly model: string;
   /** What must be added to QEMU's model, and taken from it, so that it shows just this mode. */
   readonly plus?: string;
@@ -65,13 +70,16 @@ export function expandRows(vendor: EvcVendor, rows: readonly EvcRow[]): EvcMode[
     if (row.from !== null && base === undefined) throw new TypeError(`${modeId(row)}: no mode ${row.from}`);
     const dropped = new Set(words(row.drops));
     const kept = (base?.features ?? []).filter((feature) => !dropped.has(feature));
+    const features = [...kept, ...words(row.adds)].sort();
+    const hidden = new Set([...words(row.hidden), ...features.filter((name) => !isKnownToQemu(name))]);
     done.set(modeId(row), {
       key: row.key,
       revision: row.revision,
       level: row.level,
       label: row.label,
       vendor,
-      features: [...kept, ...words(row.adds)].sort(),
+      features,
+      hidden: [...hidden].sort(),
       cpu: { model: row.model, add: words(row.plus), remove: words(row.minus) },
       qemuSince: row.qemuSince ?? "7.2",
       evidence: row.evidence,
@@ -79,6 +87,8 @@ export function expandRows(vendor: EvcVendor, rows: readonly EvcRow[]): EvcMode[
   }
   return [...done.values()];
 }
+
+const isKnownToQemu = (name: string): boolean => (featureNamed(name)?.qemuSince ?? null) !== null;
 
 const words = (text = ""): string[] => text.split(/\s+/).filter((word) => word !== "");
 

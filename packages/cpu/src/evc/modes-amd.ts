@@ -1,12 +1,12 @@
 /**
  * AMD's EVC modes. They are not a ladder: Bulldozer and later have no 3DNow!, Zen has none of XOP, FMA4 and
  * TBM, so that a Zen host satisfies B0 and B4 but none of B1 to B3. Only features decide, never the level.
- *
- * QEMU is not asked for `cet-ss`: hosts must have it, but KVM does not give it to guests. `minus` takes away
- * what QEMU's model has beyond the mode; microcode-delivered bits come back where a pool has them.
+ * `minus` takes away what QEMU's model has beyond the mode; microcode bits come back where a pool has them.
  */
 import { expandRows } from "./mode.ts";
 
+/** QEMU shows it from Zen on only, and emulation never. */
+const hidden = "fxsr-opt";
 const nested = "npt nrip-save svm";
 /** What QEMU's models have from Bulldozer on, and from Zen on. */
 const bulldozer = `3dnowprefetch pdpe1gb ${nested}`;
@@ -22,8 +22,9 @@ export const amdModes = expandRows("amd", [
     label: "AMD Opteron Generation 1 (Rev. E)",
     from: null,
     adds: "lm nx pni mmxext fxsr-opt 3dnow 3dnowext",
+    hidden,
     model: "Opteron_G1-v1",
-    plus: "mmxext fxsr-opt 3dnow 3dnowext",
+    plus: "mmxext 3dnow 3dnowext",
     evidence: "dumps",
   },
   {
@@ -33,8 +34,9 @@ export const amdModes = expandRows("amd", [
     label: "AMD Opteron Generation 2 (Rev. F)",
     from: "amd-rev-e@1",
     adds: "cx16 rdtscp",
+    hidden,
     model: "Opteron_G2-v1",
-    plus: "rdtscp mmxext fxsr-opt 3dnow 3dnowext",
+    plus: "rdtscp mmxext 3dnow 3dnowext",
     evidence: "dumps",
     minus: "lahf-lm svm",
   },
@@ -46,8 +48,9 @@ export const amdModes = expandRows("amd", [
     from: "amd-rev-f@1",
     adds: "sse4a misalignsse popcnt abm lahf-lm",
     drops: "3dnow 3dnowext",
+    hidden,
     model: "Opteron_G3-v1",
-    plus: "mmxext fxsr-opt",
+    plus: "mmxext",
     minus: "monitor svm",
     evidence: "dumps",
   },
@@ -58,8 +61,9 @@ export const amdModes = expandRows("amd", [
     label: "AMD Opteron Generation 3 (Greyhound)",
     from: "amd-greyhound-no3dnow@1",
     adds: "3dnow 3dnowext",
+    hidden,
     model: "Opteron_G3-v1",
-    plus: "mmxext fxsr-opt 3dnow 3dnowext",
+    plus: "mmxext 3dnow 3dnowext",
     evidence: "dumps",
     minus: "monitor svm",
   },
@@ -70,8 +74,9 @@ export const amdModes = expandRows("amd", [
     label: "AMD Opteron Generation 4 (Bulldozer)",
     from: "amd-greyhound-no3dnow@1",
     adds: "ssse3 sse4.1 sse4.2 aes pclmulqdq avx xsave xop fma4",
+    hidden,
     model: "Opteron_G4-v1",
-    plus: "mmxext fxsr-opt",
+    plus: "mmxext",
     minus: bulldozer,
     evidence: "dumps",
   },
@@ -82,8 +87,9 @@ export const amdModes = expandRows("amd", [
     label: 'AMD Opteron "Piledriver" Generation',
     from: "amd-bulldozer@1",
     adds: "fma tbm bmi1 f16c",
+    hidden,
     model: "Opteron_G5-v1",
-    plus: "bmi1 mmxext fxsr-opt",
+    plus: "bmi1 mmxext",
     minus: bulldozer,
     evidence: "dumps",
   },
@@ -94,9 +100,10 @@ export const amdModes = expandRows("amd", [
     label: 'AMD Opteron "Steamroller" Generation',
     from: "amd-piledriver@1",
     adds: "xsaveopt fsgsbase",
+    hidden,
     // QEMU has no model of its own for it.
     model: "Opteron_G5-v1",
-    plus: "bmi1 fsgsbase xsaveopt mmxext fxsr-opt",
+    plus: "bmi1 fsgsbase xsaveopt mmxext",
     evidence: "dumps",
     minus: bulldozer,
   },

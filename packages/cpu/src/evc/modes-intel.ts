@@ -1,13 +1,12 @@
 /**
  * Intel's EVC modes: one ladder, each mode shows all of the one before. VMware's complete masks of Merom,
- * Westmere and Sandy Bridge are public, and the requirements of a VM in Broadwell.
- *
- * QEMU is not asked for `ds`, `ss`, `monitor`, `pks` and `cet-ss`: hosts must have them, but KVM does not
- * give them to guests. `minus` takes away what QEMU's model has beyond the mode; microcode-delivered bits
+ * Westmere and Sandy Bridge are public, and the requirements of a VM in Broadwell. `minus` takes away what QEMU's model has beyond the mode; microcode-delivered bits
  * come back where a pool has them.
  */
 import { expandRows } from "./mode.ts";
 
+/** KVM does not give them to guests, or only where it is asked to. */
+const hidden = "ds monitor ss";
 const mitigations = "arch-capabilities spec-ctrl ssbd";
 
 export const intelModes = expandRows("intel", [
@@ -18,6 +17,7 @@ export const intelModes = expandRows("intel", [
     label: 'Intel "Merom" Generation (Intel Xeon Core 2)',
     from: null,
     adds: "pni monitor ssse3 cx16 ds ss lahf-lm nx lm",
+    hidden,
     model: "Conroe-v1",
     plus: "cx16",
     evidence: "mask",
@@ -29,6 +29,7 @@ export const intelModes = expandRows("intel", [
     label: 'Intel "Penryn" Generation (Intel Xeon 45nm Core 2)',
     from: "intel-merom@1",
     adds: "sse4.1",
+    hidden,
     model: "Penryn-v1",
     evidence: "dumps",
   },
@@ -39,6 +40,7 @@ export const intelModes = expandRows("intel", [
     label: 'Intel "Nehalem" Generation (Intel Xeon Core i7)',
     from: "intel-penryn@1",
     adds: "sse4.2 popcnt rdtscp",
+    hidden,
     model: "Nehalem-v1",
     plus: "rdtscp",
     evidence: "dumps",
@@ -50,6 +52,7 @@ export const intelModes = expandRows("intel", [
     label: 'Intel "Westmere" Generation (Intel Xeon 32nm Core i7)',
     from: "intel-nehalem@1",
     adds: "aes pclmulqdq",
+    hidden,
     model: "Westmere-v1",
     plus: "rdtscp",
     evidence: "mask",
@@ -61,6 +64,7 @@ export const intelModes = expandRows("intel", [
     label: 'Intel "Sandy Bridge" Generation',
     from: "intel-westmere@1",
     adds: "avx xsave pcid xcr0-master-sse xcr0-master-ymm-h",
+    hidden,
     model: "SandyBridge-v1",
     plus: "pcid",
     minus: "xsaveopt",
@@ -73,6 +77,7 @@ export const intelModes = expandRows("intel", [
     label: 'Intel "Ivy Bridge" Generation',
     from: "intel-sandybridge@1",
     adds: "rdrand erms fsgsbase smep f16c",
+    hidden,
     model: "IvyBridge-v1",
     plus: "pcid",
     minus: "xsaveopt",
@@ -85,6 +90,7 @@ export const intelModes = expandRows("intel", [
     label: 'Intel "Haswell" Generation',
     from: "intel-ivybridge@1",
     adds: "abm avx2 bmi1 bmi2 movbe fma invpcid",
+    hidden,
     model: "Haswell-v2",
     minus: "xsaveopt",
     evidence: "dumps",
@@ -96,6 +102,7 @@ export const intelModes = expandRows("intel", [
     label: 'Intel "Broadwell" Generation',
     from: "intel-haswell@1",
     adds: "adx rdseed smap 3dnowprefetch",
+    hidden,
     model: "Broadwell-v2",
     minus: "xsaveopt",
     evidence: "vm",
@@ -107,6 +114,7 @@ export const intelModes = expandRows("intel", [
     label: 'Intel "Skylake" Generation',
     from: "intel-broadwell@1",
     adds: "avx512f avx512bw avx512cd avx512dq avx512vl clwb clflushopt pku xsavec xsaves",
+    hidden,
     model: "Skylake-Server-v5",
     plus: "clflushopt",
     evidence: "dumps",
@@ -119,6 +127,7 @@ export const intelModes = expandRows("intel", [
     label: 'Intel "Cascade Lake" Generation',
     from: "intel-skylake@1",
     adds: "avx512vnni xgetbv1",
+    hidden,
     model: "Cascadelake-Server-v5",
     evidence: "dumps",
     minus: `pdpe1gb xsaveopt ${mitigations}`,
@@ -131,6 +140,7 @@ export const intelModes = expandRows("intel", [
     from: "intel-cascadelake@1",
     adds: `sha-ni vaes umip rdpid fsrm wbnoinvd gfni avx512ifma avx512vbmi avx512vbmi2 avx512bitalg vpclmulqdq
       avx512-vpopcntdq`,
+    hidden,
     model: "Icelake-Server-v5",
     evidence: "dumps",
     minus: `la57 pdpe1gb xsaveopt ${mitigations}`,
@@ -143,6 +153,7 @@ export const intelModes = expandRows("intel", [
     from: "intel-icelake@1",
     adds: `cet-ss amx-tile amx-bf16 amx-int8 pks avx-vnni avx512-fp16 avx512-bf16 cldemote serialize movdiri
       movdir64b`,
+    hidden: `pks ${hidden}`,
     // The model's `xfd` stays: Linux does not use AMX without it.
     model: "SapphireRapids-v1",
     qemuSince: "8.0",

@@ -2,7 +2,6 @@
  * What a guest sees in an EVC mode, in the names that QEMU has: what every 64-bit CPU has, what the hypervisor
  * gives by itself, the mode's own features as far as a guest can get them, and the pool's microcode bits.
  */
-import { features } from "../features/features.ts";
 import type { EvcMode } from "./mode.ts";
 
 /** On every 64-bit CPU; modes do not list them, and QEMU's models have nearly all. */
@@ -22,12 +21,6 @@ export const hypervisorFeatures: ReadonlySet<string> = new Set([
   "cmp-legacy",
 ]);
 
-/** Hosts must have them for a mode, as VMware's masks say, but KVM does not give them to guests, or QEMU has no name. */
-const notGiven: ReadonlySet<string> = new Set([
-  ...["ds", "ss", "monitor", "pks"],
-  ...features.filter(({ qemuSince }) => qemuSince === null).map(({ name }) => name),
-]);
-
 /** Not in a mode's definition, but what it gives is of no use without. */
 const companions: Readonly<Record<string, string>> = { "amx-tile": "xfd" };
 
@@ -37,14 +30,14 @@ export const isTelling = (feature: string): boolean =>
 
 /** The mode's own features in a guest, and what goes with them; without what every guest has. */
 export function givenFeatures(mode: EvcMode, microcode: readonly string[] = []): string[] {
-  const given = mode.features.filter((feature) => !notGiven.has(feature));
+  const given = mode.features.filter((feature) => !mode.hidden.includes(feature));
   return [
     ...new Set([...given, ...given.flatMap((feature) => companions[feature] ?? []), ...microcode]),
   ].sort();
 }
 
-/** What of a VM's features goes beyond a mode: what it would lose there. */
+/** What of a VM's features goes beyond a mode: what not every host of a pool with it has. */
 export function beyond(vmFeatures: readonly string[], mode: EvcMode, microcode: readonly string[]): string[] {
-  const given = new Set(givenFeatures(mode, microcode));
-  return vmFeatures.filter((feature) => isTelling(feature) && !given.has(feature)).sort();
+  const there = new Set([...mode.features, ...givenFeatures(mode, microcode)]);
+  return vmFeatures.filter((feature) => isTelling(feature) && !there.has(feature)).sort();
 }

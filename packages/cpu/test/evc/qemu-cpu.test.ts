@@ -1,4 +1,5 @@
 /** The modes in QEMU's words, put to QEMU itself. */
+import type { QemuFacts } from "@godwit/contract";
 import { describe, expect, test } from "vitest";
 import { isOlder } from "../../src/causes.ts";
 import { microcodeFeatures } from "../../src/evc/microcode.ts";
@@ -8,9 +9,11 @@ import {
   effectiveFeatures,
   evcModeNamed,
   evcRevisions,
+  explicitHostCpu,
   modeId,
   qemuCpu,
 } from "../../src/index.ts";
+import { cpuWith, plainCpu } from "./cpus.ts";
 import { Qemu, qemuBinaries } from "./qemu.ts";
 
 test("a mode's string names a versioned model, each addition and removal, and refuses to be weakened", () => {
@@ -19,9 +22,7 @@ test("a mode's string names a versioned model, each addition and removal, and re
   expect(string("intel-penryn")).toBe("Penryn-v1,enforce");
   expect(string("intel-westmere")).toBe("Westmere-v1,+rdtscp,enforce");
   expect(string("intel-sandybridge")).toBe("SandyBridge-v1,+pcid,-xsaveopt,enforce");
-  expect(string("amd-rev-f")).toBe(
-    "Opteron_G2-v1,+3dnow,+3dnowext,+fxsr-opt,+mmxext,+rdtscp,-lahf-lm,-svm,enforce",
-  );
+  expect(string("amd-rev-f")).toBe("Opteron_G2-v1,+3dnow,+3dnowext,+mmxext,+rdtscp,-lahf-lm,-svm,enforce");
   // The model has spec-ctrl: it is no longer taken away where the pool has it. stibp must be added.
   expect(string("intel-skylake", ["spec-ctrl", "stibp"])).toBe(
     "Skylake-Server-v5,+clflushopt,+stibp,-pdpe1gb,-xgetbv1,-xsaveopt,enforce",
@@ -62,6 +63,65 @@ describe.each(qemuBinaries)("%s", (binary) => {
         ).toEqual(set);
         expect(shown.filter(isTelling), modeId(mode)).toEqual(givenFeatures(mode, set));
       }
+    }
+  });
+});
+
+describe.skipIf(qemuBinaries.length === 0)("the installed QEMU under emulation", () => {
+  const [binary = ""] = qemuBinaries;
+  const machine = ["-machine", "q35", "-accel", "tcg", "-m", "16"];
+  const starts = async (cpu: string): Promise<boolean> => {
+    try {
+      await using qemu = await Qemu.start(binary, [...machine, "-cpu", cpu]);
+      return qemu.answers;
+    } catch {
+      return false;
+    }
+  };
+
+  test.each(["intel-merom", "intel-penryn", "intel-nehalem", "intel-westmere", "amd-rev-e", "amd-rev-f"])(
+    "starts a guest with %s, nothing left out",
+    async (key) => {
+      expect(await starts(cpuString(qemuCpu(evcModeNamed(key))))).toBe(true);
+    },
+  );
+
+  test("refuses a guest with a mode that it cannot give", async () => {
+    expect(await starts(cpuString(qemuCpu(evcModeNamed("intel-icelake"))))).toBe(false);
+  });
+
+  async function facts(): Promise<Pick<QemuFacts, "cpuModels" | "availableFeatures">> {
+    await using qemu = await Qemu.start(binary, machine);
+    const definitions = (await qemu.ask("query-cpu-definitions")) as Record<string, unknown>[];
+    return {
+      cpuModels: definitions.map((model) => ({
+        name: String(model["name"]),
+        unavailableFeatures: (model["unavailable-features"] ?? []) as string[],
+      })),
+      availableFeatures: Object.entries(await qemu.props("max", [], []))
+        .filter(([, on]) => on === true)
+        .map(([name]) => name),
+    };
+  }
+
+  test("starts a guest without a baseline with what its host has, named feature by feature", async () => {
+    const known = await facts();
+    for (const host of [
+      null,
+      cpuWith("intel-icelake"),
+      cpuWith("amd-zen3"),
+      cpuWith("amd-greyhound"),
+      plainCpu,
+    ]) {
+      const cpu = explicitHostCpu(known, host);
+      expect(cpu.model).toMatch(/-v\d+$/);
+      expect(await starts(cpuString(cpu)), cpuString(cpu)).toBe(true);
+      if (host === null) continue;
+      await using qemu = await Qemu.start(binary, machine);
+      const shown = effectiveFeatures(await qemu.props(cpu.model, cpu.add, cpu.remove));
+      const more = shown.filter((name) => isTelling(name) && !host.features.has(name));
+      // The plainest model's own.
+      expect(more.filter((name) => !["pni", "cx16", "lm", "nx"].includes(name))).toEqual([]);
     }
   });
 });

@@ -11,7 +11,7 @@ export const qemuBinaries: readonly string[] = [
 
 export class Qemu implements AsyncDisposable {
   readonly #child: ChildProcess;
-  readonly #answers: AsyncIterator<string>;
+  readonly #answers: AsyncIterator<string, undefined>;
 
   private constructor(child: ChildProcess) {
     this.#child = child;
@@ -19,16 +19,21 @@ export class Qemu implements AsyncDisposable {
     this.#answers = createInterface(child.stdout)[Symbol.asyncIterator]();
   }
 
-  static async start(binary: string): Promise<Qemu> {
+  /** @throws where QEMU refuses to start with these arguments */
+  static async start(binary: string, args: readonly string[] = ["-machine", "none"]): Promise<Qemu> {
     const child = spawn(
       binary,
-      ["-no-user-config", "-nodefaults", "-display", "none", "-S", "-machine", "none", "-qmp", "stdio"],
-      { stdio: ["pipe", "pipe", "inherit"] },
+      ["-no-user-config", "-nodefaults", "-display", "none", "-S", ...args, "-qmp", "stdio"],
+      { stdio: ["pipe", "pipe", "ignore"] },
     );
     const qemu = new Qemu(child);
-    await qemu.#answers.next();
+    if ((await qemu.#answers.next()).done === true) throw new Error("QEMU did not start");
     await qemu.ask("qmp_capabilities");
     return qemu;
+  }
+
+  get answers(): boolean {
+    return this.#child.exitCode === null;
   }
 
   async ask(command: string, parameters: object = {}): Promise<unknown> {
@@ -55,8 +60,8 @@ export class Qemu implements AsyncDisposable {
     remove: readonly string[],
   ): Promise<Record<string, unknown>> {
     const props = Object.fromEntries([
-      ...add.map((name) => [name, true]),
-      ...remove.map((name) => [name, false]),
+      ...add.map((name) => [name, true] as const),
+      ...remove.map((name) => [name, false] as const),
     ]);
     const answer = await this.ask("query-cpu-model-expansion", {
       type: "full",
@@ -66,6 +71,7 @@ export class Qemu implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#child.exitCode !== null) return;
     const ended = new Promise((resolve) => this.#child.once("exit", resolve));
     this.#child.kill("SIGKILL");
     await ended;
