@@ -3,11 +3,18 @@
  * how long a move took in all. A figure is of this machine and this hour; compare only within one run.
  *
  *   node bench/moves.ts [--moves 20] [--memory 512] [--link 1gbit] [--idle] [--qemu HOST=BINARY,FIRMWARE]… [--json FILE]
+ *
+ * --idle moves a guest that does nothing, and sets what was sent against what its memory holds.
  */
 import { writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
-import type { MoveRecord } from "@godwit/contract";
+import type { MoveRecord, VmView } from "@godwit/contract";
+import { qemusOf, vmAddress, type LoadReport, type Window } from "@godwit/lab";
 import { TestLab } from "@godwit/test-kit";
+import { guestMemory, type GuestMemory } from "./measure/guest-memory.ts";
+import { measure } from "./measure/interruption.ts";
+import { guestAnswers } from "./measure/move-under-load.ts";
+import { summaryOf, table } from "./measure/statistics.ts";
 
 const { values } = parseArgs({
   options: {
@@ -20,6 +27,14 @@ const { values } = parseArgs({
   },
 });
 
+interface Moved {
+  record: MoveRecord;
+  totalMs: number;
+  window: Window;
+  /** Of an idle guest, just before the move. */
+  memory: GuestMemory | null;
+}
+
 interface Result {
   from: string;
   to: string;
@@ -29,8 +44,13 @@ interface Result {
   totalMs: number;
   bytes: number;
   rounds: number;
+  residentBytes: number | null;
+  nonZeroBytes: number | null;
+  /** Bytes sent over bytes of pages that hold anything but zeros. */
+  sentRatio: number | null;
 }
 
+const memoryMib = Number(values.memory);
 const qemu = Object.fromEntries(
   values.qemu.map((text) => {
     const [host = "", binary = "", firmwareFolder = ""] = text.split(/[=,]/);
@@ -39,15 +59,35 @@ const qemu = Object.fromEntries(
 );
 const linkBitsPerSecond = values.link === undefined ? null : Number.parseFloat(values.link) * 1e9;
 
-await using lab = await TestLab.start({ hosts: ["a", "b"], qemu, linkBitsPerSecond });
-const vm = await lab.boot({ on: "a", memoryMib: Number(values.memory) });
-const load = values.idle ? null : await lab.load();
-if (load === null) await new Promise((resolve) => setTimeout(resolve, 8000)); // the guest boots unseen
+async function moveBackAndForth(lab: TestLab): Promise<void> {
+  const vm = await lab.boot({ on: "a", memoryMib });
+  await guestAnswers(lab.lab.id, vmAddress(0));
+  await using load = values.idle ? null : await lab.load();
+  const moved: Moved[] = [];
+  for (let index = 0; index < Number(values.moves); index++) moved.push(await move(lab, vm));
+  const seen = load === null ? null : await load.finish(moved.map(({ window }) => window));
+  const results = moved.map(({ record, totalMs, memory }, index): Result => ({
+    from: record.from,
+    to: record.to,
+    outageMs: seen?.windows[index]?.outageMs ?? null,
+    stopToContMs: record.stopToContMs,
+    qemuDowntimeMs: record.qemuDowntimeMs,
+    totalMs,
+    bytes: record.bytes,
+    rounds: record.rounds,
+    residentBytes: memory?.residentBytes ?? null,
+    nonZeroBytes: memory?.nonZeroBytes ?? null,
+    sentRatio: memory === null ? null : record.bytes / memory.nonZeroBytes,
+  }));
+  await tell(lab, results, seen);
+  if (values.json !== undefined)
+    await writeFile(values.json, `${JSON.stringify({ results, client: seen }, null, 2)}\n`);
+}
 
-const moved: { record: MoveRecord; totalMs: number; window: [number, number] }[] = [];
-for (let index = 0; index < Number(values.moves); index++) {
+async function move(lab: TestLab, vm: VmView): Promise<Moved> {
   const { host } = await lab.vm(vm.name);
   const to = host === "a" ? "b" : "a";
+  const memory = values.idle ? await memoryOf(lab, vm) : null;
   const began = Date.now();
   const startedAt = performance.now();
   const task = await lab.succeeded(lab.api.call("vmMigrate", { params: { vm: vm.name }, body: { to } }));
@@ -56,41 +96,52 @@ for (let index = 0; index < Number(values.moves); index++) {
   if (runners.join() !== to)
     throw new Error(`the VM runs on ${runners.join(" and ") || "no host"}, not on ${to}`);
   if (task.move === null) throw new Error("a move without a record");
-  moved.push({ record: task.move, totalMs, window: [began, Date.now() + 100] });
+  return { record: task.move, totalMs, window: [began, Date.now() + 100], memory };
 }
-const seen = load === null ? null : await load.finish(moved.map(({ window }) => window));
-const results = moved.map(({ record, totalMs }, index): Result => ({
-  from: record.from,
-  to: record.to,
-  outageMs: seen?.windows[index]?.outageMs ?? null,
-  stopToContMs: record.stopToContMs,
-  qemuDowntimeMs: record.qemuDowntimeMs,
-  totalMs,
-  bytes: record.bytes,
-  rounds: record.rounds,
-}));
 
-const { hosts } = await lab.api.call("hostList", {});
-console.log(
-  hosts
-    .map(({ name, facts }) => `${name}: QEMU ${facts?.qemu.version ?? ""} ${facts?.qemu.accelerator ?? ""}`)
-    .join(", "),
-);
-for (const key of ["outageMs", "stopToContMs", "qemuDowntimeMs", "totalMs", "bytes"] as const) {
-  const sorted = results.flatMap((result) => result[key] ?? []).sort((a, b) => a - b);
-  if (sorted.length === 0) continue;
-  const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
-  const show = (value: number) =>
-    key === "bytes" ? `${(value / 2 ** 20).toFixed(0)} MiB` : `${value.toFixed(1)} ms`;
-  console.log(
-    `${key.padEnd(15)} median ${show(at(0.5)).padStart(10)}  best ${show(at(0)).padStart(10)}  worst ${show(at(1)).padStart(10)}`,
-  );
+async function memoryOf(lab: TestLab, vm: VmView): Promise<GuestMemory> {
+  const qemus = await qemusOf(lab.lab);
+  const pid = qemus.find(({ vmId }) => vmId === vm.id)?.pid;
+  if (pid === undefined) throw new Error("the VM has no QEMU");
+  return await guestMemory(pid, memoryMib);
 }
-if (seen !== null) {
+
+const milliseconds = (value: number) => `${value.toFixed(1)} ms`;
+const mebibytes = (value: number) => `${(value / 2 ** 20).toFixed(1)} MiB`;
+const shown = {
+  outageMs: milliseconds,
+  stopToContMs: milliseconds,
+  qemuDowntimeMs: milliseconds,
+  totalMs: milliseconds,
+  bytes: mebibytes,
+  residentBytes: mebibytes,
+  nonZeroBytes: mebibytes,
+  sentRatio: (value: number) => value.toFixed(3),
+} as const;
+
+async function tell(lab: TestLab, results: readonly Result[], seen: LoadReport | null): Promise<void> {
+  const { hosts } = await lab.api.call("hostList", {});
+  console.log(
+    hosts
+      .map(({ name, facts }) => `${name}: QEMU ${facts?.qemu.version ?? ""} ${facts?.qemu.accelerator ?? ""}`)
+      .join(", "),
+  );
+  const rows = (Object.keys(shown) as (keyof typeof shown)[]).flatMap((key) => {
+    const summary = summaryOf(results.map((result) => result[key]));
+    const show = shown[key];
+    return summary === null
+      ? []
+      : [[key, ...[summary.median, summary.best, summary.worst].map((value) => show(value))]];
+  });
+  console.log(table([["", "median", "best", "worst"], ...rows]));
+  if (seen === null) return;
   const { acknowledged, lost, duplicated, reconnects } = seen;
   console.log(
     `client: ${String(acknowledged)} acknowledged, ${String(lost)} lost, ${String(duplicated)} duplicated, ${String(reconnects)} reconnects`,
   );
 }
-if (values.json !== undefined)
-  await writeFile(values.json, `${JSON.stringify({ results, client: seen }, null, 2)}\n`);
+
+await measure(async (interrupted) => {
+  await using lab = await TestLab.start({ hosts: ["a", "b"], qemu, linkBitsPerSecond });
+  await Promise.race([moveBackAndForth(lab), interrupted]);
+});

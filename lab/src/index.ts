@@ -7,6 +7,8 @@ export { Load } from "./load/load.ts";
 export type { LoadReport, Window } from "./load/protocol.ts";
 export {
   datastore,
+  datastorePath,
+  hostAddress,
   labFolder,
   labsFolder,
   networks,

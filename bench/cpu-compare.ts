@@ -1,0 +1,97 @@
+/**
+ * How long comparing CPUs takes: 1,000 hosts against one, and every pair of the kinds of CPU among them. A
+ * placement or an admission asks it for a whole datacentre at once, and should not keep anyone waiting.
+ *
+ *   node bench/cpu-compare.ts [--dumps FOLDER] [--hosts 1000] [--json FILE]
+ *
+ * The kinds are those of the CPUID dumps under FOLDER, else one of each EVC mode. Ends with 1 over a second.
+ */
+import { readdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { compareCpus, cpuOf, evcModes, readCpuSource, reportOf, type Cpu } from "@godwit/cpu";
+
+const { values } = parseArgs({
+  options: {
+    dumps: { type: "string" },
+    hosts: { type: "string", default: "1000" },
+    json: { type: "string" },
+  },
+});
+const limitMs = 1000;
+
+const kinds = distinct(values.dumps === undefined ? oneOfEachMode() : await readDumps(values.dumps));
+const hosts = Array.from({ length: Number(values.hosts) }, (_, index) => {
+  const kind = kinds[index % kinds.length];
+  if (kind === undefined) throw new Error(`no CPU could be read under ${values.dumps ?? ""}`);
+  return { ...kind, label: `host-${String(index)}` };
+});
+const [first] = hosts;
+if (first === undefined) throw new Error("--hosts must be at least 1");
+
+const results = [
+  measure(`${String(hosts.length)} hosts against one`, () => hosts.map((host) => compareCpus(first, host))),
+  measure(`each of ${String(kinds.length)} kinds against each`, () =>
+    kinds.flatMap((a, index) => kinds.slice(index + 1).map((b) => compareCpus(a, b))),
+  ),
+];
+if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify({ results }, null, 2)}\n`);
+if (results.some(({ medianMs }) => medianMs > limitMs)) process.exitCode = 1;
+
+/** The median of five runs; the first of all warms up and is not counted. */
+function measure(what: string, run: () => { compatible: boolean }[]) {
+  const times: number[] = [];
+  let answers = run();
+  for (let round = 0; round < 5; round++) {
+    const startedAt = performance.now();
+    answers = run();
+    times.push(performance.now() - startedAt);
+  }
+  const sorted = times.toSorted((a, b) => a - b);
+  const medianMs = sorted[2] ?? 0;
+  const comparisons = answers.length;
+  const compatible = answers.filter((answer) => answer.compatible).length;
+  console.log(
+    `${what.padEnd(36)} ${String(comparisons).padStart(6)} comparisons  median ${medianMs.toFixed(0).padStart(5)} ms  worst ${(sorted.at(-1) ?? 0).toFixed(0).padStart(5)} ms  ${((medianMs * 1000) / comparisons).toFixed(1).padStart(6)} µs each  ${String(compatible)} compatible`,
+  );
+  return { what, comparisons, compatible, medianMs, worstMs: sorted.at(-1) ?? 0 };
+}
+
+function distinct(cpus: readonly Cpu[]): Cpu[] {
+  const byContent = new Map(
+    cpus.map((cpu) => [`${cpu.vendor} ${[...cpu.features].join()} ${[...cpu.unknown].join()}`, cpu]),
+  );
+  return [...byContent.values()];
+}
+
+function oneOfEachMode(): Cpu[] {
+  return evcModes.map(({ key, vendor, features }) => ({
+    label: key,
+    vendor: vendor === "intel" ? "GenuineIntel" : "AuthenticAMD",
+    family: null,
+    model: null,
+    stepping: null,
+    brand: "",
+    leaves: [],
+    msrs: [],
+    features: new Set(features),
+    unknown: new Set(),
+    virtual: false,
+    mixedCores: false,
+  }));
+}
+
+/** Files that are no dumps are left out. */
+async function readDumps(folder: string): Promise<Cpu[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const cpus: Cpu[] = [];
+  for (const { name, parentPath } of entries.filter((entry) => entry.isFile())) {
+    const text = await readFile(join(parentPath, name), "latin1");
+    try {
+      cpus.push(cpuOf(reportOf(readCpuSource(text, name)), name));
+    } catch {
+      continue; // a licence, an index
+    }
+  }
+  return cpus;
+}

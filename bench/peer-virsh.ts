@@ -1,0 +1,87 @@
+/**
+ * Godwit against libvirt: the same guest on the same QEMU and wires, moved there and back in turn by Godwit,
+ * by `virsh migrate --live` and by its `--p2p`, each move under a client's load. Figures are of this machine
+ * and this hour; the ratios are what to look at.
+ *
+ *   node bench/peer-virsh.ts [--moves 10] [--memory 512] [--tls] [--json FILE]
+ *
+ * --tls adds both ways of virsh over TLS, which Godwit always uses.
+ */
+import { writeFile } from "node:fs/promises";
+import { cpus, totalmem } from "node:os";
+import { parseArgs } from "node:util";
+import { TestLab } from "@godwit/test-kit";
+import { measure } from "./measure/interruption.ts";
+import { comparisonOf, comparisonText } from "./peer/comparison.ts";
+import { godwit, Twin, type Contender, type Sample } from "./peer/contenders.ts";
+import { LibvirtPeer } from "./peer/libvirt-peer.ts";
+import { requireLibvirt } from "./peer/packages.ts";
+
+const { values } = parseArgs({
+  options: {
+    moves: { type: "string", default: "10" },
+    memory: { type: "string", default: "512" },
+    tls: { type: "boolean", default: false },
+    json: { type: "string" },
+  },
+});
+const moves = Number(values.moves);
+const memoryMib = Number(values.memory);
+const say = (text: string) => {
+  console.error(text);
+};
+
+await measure(async (interrupted) => {
+  await requireLibvirt();
+  say("making a lab of two hosts");
+  await using lab = await TestLab.start({ hosts: ["a", "b"] });
+  await Promise.race([compare(lab), interrupted]);
+});
+
+async function compare(lab: TestLab): Promise<void> {
+  say("starting libvirt on both hosts, and the guests");
+  const peer = await LibvirtPeer.start(lab.lab);
+  const vm = await lab.boot({ on: "a", memoryMib });
+  const twin = await Twin.boot(lab, peer, vm, 1);
+  const contenders = [
+    godwit(lab, vm),
+    ...[false, ...(values.tls ? [true] : [])].flatMap((tls) =>
+      [false, true].map((peerToPeer) => twin.contender({ peerToPeer, tls })),
+    ),
+  ];
+  const samples = new Map<Contender, Sample[]>(contenders.map((contender) => [contender, []]));
+  for (let round = 0; round < moves; round++) {
+    // Each goes first in turn: what slows one of them down does not always hit the same.
+    for (let place = 0; place < contenders.length; place++) {
+      const contender = contenders[(round + place) % contenders.length];
+      if (contender === undefined) continue;
+      const sample = await contender.move();
+      samples.get(contender)?.push(sample);
+      say(`${String(round + 1)} ${contender.name}: ${sampleText(sample)}`);
+    }
+  }
+  const { hosts } = await lab.api.call("hostList", {});
+  const qemu = hosts[0]?.facts?.qemu;
+  const setting = {
+    date: new Date().toISOString().slice(0, 10),
+    cpus: cpus().length,
+    machineMemoryMib: Math.round(totalmem() / 2 ** 20),
+    qemu: `${qemu?.version ?? ""} ${qemu?.accelerator ?? ""}`,
+    libvirt: await peer.version(),
+    memoryMib,
+  };
+  const rows = contenders.map((contender) => comparisonOf(contender.name, samples.get(contender) ?? []));
+  console.log(
+    `QEMU ${setting.qemu}, libvirt ${setting.libvirt}, guest of ${String(memoryMib)} MiB under load`,
+  );
+  console.log(comparisonText(rows));
+  if (values.json !== undefined)
+    await writeFile(values.json, `${JSON.stringify({ setting, contenders: rows }, null, 2)}\n`);
+}
+
+function sampleText({ from, to, outageMs, totalMs, failure, hung, runners }: Sample): string {
+  const end =
+    failure ?? `outage ${(outageMs ?? NaN).toFixed(0)} ms, ${((totalMs ?? 0) / 1000).toFixed(1)} s in all`;
+  const state = hung ? "; the guest hung and was started anew" : "";
+  return `${from} → ${to}: ${end}; runs on ${runners.join(" and ") || "no host"}${state}`;
+}

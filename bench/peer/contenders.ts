@@ -1,0 +1,139 @@
+/**
+ * Who is measured against whom: Godwit with one guest, libvirt with its twin on the same hosts, each moving
+ * its own from the host where it is to the other.
+ */
+import { randomUUID } from "node:crypto";
+import { chown } from "node:fs/promises";
+import { join } from "node:path";
+import type { VmView } from "@godwit/contract";
+import { buildGuest, datastorePath, networks, placeGuest, vmAddress } from "@godwit/lab";
+import { userIds } from "@godwit/system";
+import type { TestLab } from "@godwit/test-kit";
+import { guestAnswers, moveUnderLoad, type Seen } from "../measure/move-under-load.ts";
+import { machineOf } from "./domain-xml.ts";
+import type { LibvirtPeer } from "./libvirt-peer.ts";
+
+/** One move, as its client, the machine and the mover itself saw it. */
+export interface Sample extends Seen {
+  from: string;
+  to: string;
+  /** Hosts on which the guest's vCPUs ran after the move, before a guest that hangs was started anew. */
+  runners: string[];
+  /** What the mover itself tells. */
+  bytes: number | null;
+  passes: number | null;
+}
+
+export interface Contender {
+  name: string;
+  move(): Promise<Sample>;
+}
+
+export function godwit(lab: TestLab, { name, id }: VmView): Contender {
+  return {
+    name: "Godwit",
+    async move() {
+      const { host: from } = await lab.vm(name);
+      const to = otherThan(from);
+      const told: Pick<Sample, "bytes" | "passes" | "runners"> = { bytes: null, passes: null, runners: [] };
+      const seen = await moveUnderLoad({
+        labId: lab.lab.id,
+        address: vmAddress(0),
+        async move() {
+          const { move } = await lab.succeeded(
+            lab.api.call("vmMigrate", { params: { vm: name }, body: { to } }),
+          );
+          Object.assign(told, { bytes: move?.bytes ?? null, passes: move?.rounds ?? null });
+        },
+        async settled() {
+          told.runners = await lab.runnersOf({ id });
+        },
+        async revive() {
+          const params = { vm: name };
+          await lab.succeeded(lab.api.call("vmStop", { params, body: { graceSeconds: 0 } }));
+          await lab.succeeded(lab.api.call("vmStart", { params, body: {} }));
+        },
+      });
+      return { from, to, ...seen, ...told };
+    },
+  };
+}
+
+/** The twin of Godwit's VM as a libvirt domain, which several contenders move in turn. */
+export class Twin {
+  readonly #lab: TestLab;
+  readonly #peer: LibvirtPeer;
+  readonly #domain: { name: string; uuid: string };
+  #host: string;
+
+  private constructor(lab: TestLab, peer: LibvirtPeer, domain: { name: string; uuid: string }, host: string) {
+    this.#lab = lab;
+    this.#peer = peer;
+    this.#domain = domain;
+    this.#host = host;
+  }
+
+  /** @param index of the VM among the lab's */
+  static async boot(lab: TestLab, peer: LibvirtPeer, original: VmView, index: number): Promise<Twin> {
+    const host = original.host;
+    const name = "twin";
+    const { hosts } = await lab.api.call("hostList", {});
+    const accelerator = hosts.find((one) => one.name === host)?.facts?.qemu.accelerator ?? "tcg";
+    const image = await buildGuest(() => undefined);
+    const { memoryMib } = original.config;
+    const { disks, boot } = await placeGuest(lab.lab.sharedFolder, image, { name, index, memoryMib });
+    const disk = disks?.[0]?.image ?? "";
+    const { uid, gid } = await userIds("godwit-qemu");
+    await chown(join(lab.lab.sharedFolder, disk), uid, gid);
+    const inView = (path: string | undefined) => join(datastorePath, path ?? "");
+    const domain = {
+      ...machineOf(original.config),
+      name,
+      uuid: randomUUID(),
+      accelerator,
+      disk: inView(disk),
+      kernel: inView(boot?.kernel),
+      initrd: inView(boot?.initrd),
+      commandLine: boot?.commandLine ?? "",
+      bridge: networks.office.bridge,
+      mac: `52:54:00:87:03:${String(11 + index)}`,
+    };
+    await peer.boot(domain, host);
+    await guestAnswers(lab.lab.id, vmAddress(index));
+    return new Twin(lab, peer, domain, host);
+  }
+
+  contender(way: { peerToPeer: boolean; tls: boolean }): Contender {
+    const words = ["virsh", ...(way.peerToPeer ? ["--p2p"] : []), ...(way.tls ? ["--tls"] : [])];
+    return { name: words.join(" "), move: async () => await this.#move(way) };
+  }
+
+  async #move(way: { peerToPeer: boolean; tls: boolean }): Promise<Sample> {
+    const { name } = this.#domain;
+    const from = this.#host;
+    const to = otherThan(from);
+    let runners: string[] = [];
+    const seen = await moveUnderLoad({
+      labId: this.#lab.lab.id,
+      address: vmAddress(1),
+      move: async () => {
+        await this.#peer.migrate(name, from, { to, ...way });
+      },
+      settled: async () => {
+        runners = await this.#peer.runnersOf(this.#domain);
+        this.#host = runners[0] ?? this.#host;
+      },
+      revive: async () => {
+        await this.#peer.reboot(name, this.#host);
+      },
+    });
+    // What libvirt knows of a move is of the QEMU that it ended in.
+    const unknown = seen.hung || seen.failure !== null;
+    const { bytes, iterations } = unknown
+      ? { bytes: null, iterations: null }
+      : await this.#peer.lastMove(name, to);
+    return { from, to, ...seen, runners, bytes, passes: iterations };
+  }
+}
+
+const otherThan = (host: string): string => (host === "a" ? "b" : "a");
