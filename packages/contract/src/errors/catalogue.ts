@@ -5,6 +5,7 @@
  */
 import { clusterErrors } from "./cluster.ts";
 import { cpuErrors } from "./cpu.ts";
+import { cpuFileErrors } from "./cpu-file.ts";
 import { cpuMaskErrors } from "./cpu-mask.ts";
 import { evcErrors } from "./evc.ts";
 import { generalErrors } from "./general.ts";
@@ -21,6 +22,7 @@ export const catalogue = {
   ...moveErrors,
   ...maintenanceErrors,
   ...cpuErrors,
+  ...cpuFileErrors,
   ...cpuMaskErrors,
   ...evcErrors,
   ...poolErrors,

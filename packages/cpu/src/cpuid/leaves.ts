@@ -36,6 +36,23 @@ export const registerOf = (
   register: Register,
 ): number | undefined => leafOf(leaves, leaf, subleaf)?.[register];
 
+/** The range whose highest leaf stands in leaf 0's EAX. Numbers above belong to other ranges. */
+export const basicLeaves = { first: 0, last: 0xffff } as const;
+/** The range whose highest leaf stands in leaf 0x80000000's EAX. */
+export const extendedLeaves = { first: 0x80000000, last: 0x8000ffff } as const;
+
+/** The vendor as leaf 0 spells it (`GenuineIntel`); null where the registers hold no text. */
+export function vendorOf({ ebx, ecx, edx }: CpuidLeaf): string | null {
+  const text = asciiOf([ebx, edx, ecx]).replace(/\0+$/, "");
+  return /^[\x20-\x7e]+$/.test(text) ? text : null;
+}
+
+/** Four characters a register, the lowest byte first. */
+export const asciiOf = (registers: readonly number[]): string =>
+  String.fromCharCode(
+    ...registers.flatMap((value) => [0, 8, 16, 24].map((shift) => (value >>> shift) & 0xff)),
+  );
+
 /** Whether a bit is set; 0 ≤ bit ≤ 31. */
 export const bitOf = (value: number, bit: number): boolean => ((value >>> bit) & 1) === 1;
 
@@ -43,5 +60,10 @@ export const bitOf = (value: number, bit: number): boolean => ((value >>> bit) &
 export const hex32 = (value: number): string => `0x${(value >>> 0).toString(16).padStart(8, "0")}`;
 
 /** Where a feature's bit stands, for people: `CPUID.7.0:EBX[9]`. */
-export const placeOf = ({ leaf, subleaf, register, bit }: CpuFeature): string =>
-  `CPUID.${leaf.toString(16).toUpperCase()}${leaf === 7 || leaf === 0xd ? `.${String(subleaf)}` : ""}:${register.toUpperCase()}[${String(bit)}]`;
+export const placeOf = ({
+  leaf,
+  subleaf,
+  register,
+  bit,
+}: Pick<CpuFeature, "leaf" | "subleaf" | "register" | "bit">): string =>
+  `CPUID.${leaf.toString(16).toUpperCase()}${leaf === 7 || leaf === 0xd || subleaf !== 0 ? `.${String(subleaf)}` : ""}:${register.toUpperCase()}[${String(bit)}]`;

@@ -1,5 +1,5 @@
 /** What a machine or a file says of a CPU, before it is decoded: the same for every format. */
-import type { CpuFormat } from "@godwit/contract";
+import type { CpuFormat, CpuReport } from "@godwit/contract";
 import type { LogicalCpu } from "../cpuid/leaves.ts";
 
 export interface CpuSource {
@@ -10,6 +10,8 @@ export interface CpuSource {
   readonly cpus: readonly LogicalCpu[];
   /** Where the source tells names (libvirt's XML, /proc/cpuinfo, QEMU). */
   readonly named: NamedCpu | null;
+  /** What a finished report says in words of its own. */
+  readonly told?: ToldFacts;
   /** What the source cannot tell, and what looks odd in it. */
   readonly notes: readonly string[];
 }
@@ -26,4 +28,17 @@ export interface NamedCpu {
   readonly features: readonly string[];
   /** Features that it surely lacks; every other named one is not known. */
   readonly lacks: readonly string[];
+}
+
+/** Each is left out where the source does not say it. */
+export interface ToldFacts {
+  /** Single registers, where no whole leaves are told. */
+  readonly registers?: { readonly [Name in keyof CpuReport["registers"]]?: number };
+  /** Found out on the machine itself, or decided when the report was made. */
+  readonly flexMigration?: boolean;
+  readonly vmware64?: boolean;
+  /** Under what the source was read, or for what it describes a CPU. */
+  readonly hypervisor?: string;
+  readonly coreDifferences?: CpuReport["coreDifferences"];
+  readonly utilityRun?: CpuReport["utilityRun"];
 }

@@ -1,0 +1,131 @@
+/** Decodes what a machine or a file told into the report that `godwit cpu report` prints. */
+import type { CpuReport } from "@godwit/contract";
+import { asciiOf, hex32, vendorOf, type CpuidLeaf } from "../cpuid/leaves.ts";
+import { satisfiedModes } from "../evc/modes.ts";
+import { features } from "../features/features.ts";
+import type { CpuSource } from "../formats/cpu-source.ts";
+import { coreDifferencesOf } from "./core-differences.ts";
+import { cpuOf } from "./cpu.ts";
+import { bitIs, hasFeature, signatureOf, toldBy, wordOf, type Told } from "./decode.ts";
+import { flexMigrationOf } from "./flex-migration.ts";
+import { flexNote, notesOn, vmware64Note } from "./notes.ts";
+import { vmware64Of } from "./vmware64.ts";
+
+const sseNames = [
+  ["sse", "SSE1"],
+  ["sse2", "SSE2"],
+  ["pni", "SSE3"],
+  ["ssse3", "SSSE3"],
+  ["sse4.1", "SSE4.1"],
+  ["sse4.2", "SSE4.2"],
+  ["sse4a", "SSE4A"],
+] as const;
+
+/** The report of what a source told; what it did not tell is null or among `unknownFeatures`. */
+export function reportOf(source: CpuSource): CpuReport {
+  const told = toldBy(source);
+  const decided = new Map(features.map((feature) => [feature.name, hasFeature(told, feature)]));
+  const namesThat = (has: boolean | null): string[] =>
+    [...decided.keys()].filter((name) => decided.get(name) === has);
+  const answer = (name: string): boolean | null => decided.get(name) ?? null;
+  // Features that the source names and this table does not: a newer Godwit wrote it.
+  const others = (source.named?.features ?? []).filter((name) => !decided.has(name));
+  const eax = wordOf(told, 1, 0, "eax");
+  const { family, model, stepping } =
+    eax === undefined ? (source.named ?? { family: null, model: null, stepping: null }) : signatureOf(eax);
+  const vendor = vendorText(told) ?? source.named?.vendor ?? "unknown";
+  const brand = brandText(told) ?? source.named?.brand ?? "";
+  const hypervisor = hypervisorOf(told, source.told?.hypervisor ?? null);
+  const msrs = source.cpus[0]?.msrs ?? [];
+  const identity = { vendor, family, model, brand, msrs, virtual: hypervisor !== null };
+  const flex = flexMigrationOf({ ...identity, leaf21: wordOf(told, 0x80000021, 0, "eax") });
+  const vmware64 = vmware64Of({
+    ...identity,
+    longMode: answer("lm"),
+    vmx: answer("vmx"),
+    svm: answer("svm"),
+    noSegmentLimits: answer("lmsle-unsupported"),
+  });
+  const report: CpuReport = {
+    version: 1,
+    source: source.label,
+    format: source.format,
+    vendor,
+    family,
+    model,
+    stepping,
+    brand,
+    logicalCpus: source.named?.logicalCpus ?? (source.cpus.length === 0 ? null : source.cpus.length),
+    registers: {
+      id1ecx: registerText(wordOf(told, 1, 0, "ecx")),
+      id1edx: registerText(wordOf(told, 1, 0, "edx")),
+      id81ecx: registerText(wordOf(told, 0x80000001, 0, "ecx")),
+      id81edx: registerText(wordOf(told, 0x80000001, 0, "edx")),
+    },
+    leaves: (source.cpus[0]?.leaves ?? []).map(leafText),
+    msrs: msrs.map(({ msr, value }) => ({
+      msr: hex32(msr),
+      value: value === null ? null : `0x${value.toString(16).padStart(16, "0")}`,
+    })),
+    features: [...namesThat(true), ...others].sort(),
+    unknownFeatures: namesThat(null).sort(),
+    sse: sseNames.filter(([name]) => answer(name) === true).map(([, text]) => text),
+    nx: answer("nx"),
+    cmpxchg16b: answer("cx16"),
+    rdtscp: answer("rdtscp"),
+    hyperthreading: answer("ht"),
+    longMode: answer("lm"),
+    flexMigration: source.told?.flexMigration ?? flex.has,
+    vmware64: source.told?.vmware64 ?? vmware64.has,
+    evcModes: [],
+    hypervisor,
+    coreDifferences: source.told?.coreDifferences ?? coreDifferencesOf(source.cpus),
+    ...(source.told?.utilityRun === undefined ? {} : { utilityRun: source.told.utilityRun }),
+    notes: [],
+  };
+  const cpu = cpuOf(report);
+  const notes = [
+    ...source.notes,
+    ...(source.told?.flexMigration === undefined ? [flexNote(flex)] : []),
+    ...(report.vmware64 === null ? [vmware64Note(vmware64.because)] : []),
+    ...notesOn(report, cpu),
+  ];
+  return {
+    ...report,
+    evcModes: satisfiedModes(cpu).map(({ key }) => key),
+    notes: [...new Set(notes)],
+  };
+}
+
+function vendorText(told: Told): string | null {
+  const leaf = told.leafAt(0, 0);
+  return leaf === undefined ? null : vendorOf(leaf);
+}
+
+/** null: not all of it is told. */
+function brandText(told: Told): string | null {
+  const parts = [0x80000002, 0x80000003, 0x80000004].flatMap((leaf) => told.leafAt(leaf, 0) ?? []);
+  if (parts.length < 3) return null;
+  const [text = ""] = asciiOf(parts.flatMap(({ eax, ebx, ecx, edx }) => [eax, ebx, ecx, edx])).split("\0");
+  return text.replace(/[^\x20-\x7e]/g, "?").trim();
+}
+
+/** The hypervisor's name for itself, `unknown` where only its bit shows; null: none. */
+function hypervisorOf(told: Told, named: string | null): string | null {
+  const bit = bitIs(told, 1, "ecx", 31);
+  if (bit !== true) return bit === undefined ? named : null;
+  const leaf = told.leafAt(0x40000000, 0);
+  const [name = ""] = leaf === undefined ? [] : asciiOf([leaf.ebx, leaf.ecx, leaf.edx]).split("\0");
+  return /^[\x20-\x7e]+$/.test(name) ? name.trim() : (named ?? "unknown");
+}
+
+const registerText = (word: number | undefined): string | null => (word === undefined ? null : hex32(word));
+
+const leafText = ({ leaf, subleaf, eax, ebx, ecx, edx }: CpuidLeaf): CpuReport["leaves"][number] => ({
+  leaf: hex32(leaf),
+  subleaf: hex32(subleaf),
+  eax: hex32(eax),
+  ebx: hex32(ebx),
+  ecx: hex32(ecx),
+  edx: hex32(edx),
+});
