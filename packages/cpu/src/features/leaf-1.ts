@@ -35,6 +35,7 @@ export const leaf1: readonly CpuFeature[] = [
       level: "kernel",
       vmware: "OSXSAVE",
       mask: "X",
+      qemuSince: null,
       parents: ["xsave"],
       runtime: true,
     },
