@@ -14,8 +14,16 @@ export interface TaskFlags {
   detach?: boolean;
 }
 
-/** @throws Exit with code 1 when the task failed or was cancelled */
-export async function runTask(api: Api, begun: Promise<Task>, flags: TaskFlags, done: string): Promise<void> {
+/**
+ * @param done what to say at a good end; a move tells its summary
+ * @throws Exit with code 1 when the task failed or was cancelled
+ */
+export async function runTask(
+  api: Api,
+  begun: Promise<Task>,
+  flags: TaskFlags,
+  done: string | ((ended: Task) => string),
+): Promise<void> {
   const task = await begun;
   if (flags.detach === true) {
     if (flags.json) writeJson(task);
@@ -25,7 +33,8 @@ export async function runTask(api: Api, begun: Promise<Task>, flags: TaskFlags, 
   const ended = await watchTask(api, task);
   if (flags.json) writeJson(ended);
   if (ended.state === "succeeded") {
-    if (!flags.json) writeLine(ended.move === null ? done : moveSummary(ended.move));
+    const words = typeof done === "string" ? done : done(ended);
+    if (!flags.json) writeLine(ended.move === null ? words : moveSummary(ended.move));
     return;
   }
   if (!flags.json && ended.error !== null) {

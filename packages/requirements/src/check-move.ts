@@ -9,6 +9,7 @@ import { cpuHidden } from "./checks/cpu-hidden.ts";
 import { cpuVendor } from "./checks/cpu-vendor.ts";
 import { cpu, cpuAtRest } from "./checks/cpu.ts";
 import { machine } from "./checks/machine.ts";
+import { maintenance } from "./checks/maintenance.ts";
 import { memory } from "./checks/memory.ts";
 import { migrationNetwork } from "./checks/migration-network.ts";
 import { portGroups } from "./checks/port-groups.ts";
@@ -48,7 +49,10 @@ export const mayMove = (findings: readonly Finding[]): boolean =>
 function check(facts: MoveFacts, requirements: readonly Requirement[]): Finding[] {
   const { facts: target, name, reason } = facts.destination;
   if (target === null) {
-    return [finding("DESTINATION_UNREACHABLE", { host: name, reason: reason ?? "no answer" })];
+    return [
+      finding("DESTINATION_UNREACHABLE", { host: name, reason: reason ?? "no answer" }),
+      ...maintenance(facts),
+    ];
   }
-  return requirements.flatMap((requirement) => requirement({ ...facts, target }));
+  return [...maintenance(facts), ...requirements.flatMap((requirement) => requirement({ ...facts, target }))];
 }

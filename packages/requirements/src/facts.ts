@@ -6,8 +6,8 @@ export interface MoveFacts {
   /** The VM's process at the source. */
   runtime: VmRuntime;
   source: HostFacts;
-  /** `facts` is null when the destination did not answer; `reason` then says why. */
-  destination: { name: string; facts: HostFacts | null; reason?: string };
+  /** `facts` is null when the destination did not answer; `reason` then says why. In maintenance it takes no VMs. */
+  destination: { name: string; takesVms: boolean; facts: HostFacts | null; reason?: string };
 }
 
 /** The same with a destination that answered: what every check but the first needs. */

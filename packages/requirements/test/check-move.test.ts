@@ -69,7 +69,7 @@ const facts = (change: (facts: HostFacts) => void): MoveFacts => ({
   vm,
   runtime,
   source: host("a"),
-  destination: { name: "b", facts: host("b", change) },
+  destination: { name: "b", takesVms: true, facts: host("b", change) },
 });
 
 const faults: Record<string, (facts: HostFacts) => void> = {
@@ -124,7 +124,22 @@ test("each further requirement has its own finding", () => {
 });
 
 test("a host that does not answer is the only finding, and a stopped VM needs no memory there", () => {
-  const silent = { ...facts(() => undefined), destination: { name: "b", facts: null, reason: "it is off" } };
+  const silent = {
+    ...facts(() => undefined),
+    destination: { name: "b", takesVms: true, facts: null, reason: "it is off" },
+  };
   expect(checkMove(silent)).toMatchObject([{ code: "DESTINATION_UNREACHABLE", host: "b" }]);
   expect(checkRelocation(facts((f) => (f.memory.availableBytes = 0)))).toEqual([]);
+});
+
+test("a host in maintenance takes no VM, running or not, and whether it answers or not", () => {
+  const there = { ...facts(() => undefined).destination, takesVms: false };
+  const closed = { ...facts(() => undefined), destination: there };
+  expect(checkMove(closed).map(({ code }) => code)).toEqual(["DESTINATION_IN_MAINTENANCE"]);
+  expect(checkRelocation(closed).map(({ code }) => code)).toEqual(["DESTINATION_IN_MAINTENANCE"]);
+  const silent = { ...closed, destination: { ...there, facts: null, reason: "it is off" } };
+  expect(checkMove(silent).map(({ code }) => code)).toEqual([
+    "DESTINATION_UNREACHABLE",
+    "DESTINATION_IN_MAINTENANCE",
+  ]);
 });

@@ -163,7 +163,11 @@ export class Hosts {
         .where("ended_at", "is", null)
         .executeTakeFirst();
       if (other !== undefined && other.id !== by) {
-        throw GodwitError.of("HOST_TASK_UNDER_WAY", { host: name, task: other.id, what: whatOf["host.enterMaintenance"] });
+        throw GodwitError.of("HOST_TASK_UNDER_WAY", {
+          host: name,
+          task: other.id,
+          what: whatOf["host.enterMaintenance"],
+        });
       }
       if (row.maintenance === maintenance) return;
       await tx.updateTable("hosts").set({ maintenance }).where("name", "=", name).execute();

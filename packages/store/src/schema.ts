@@ -1,5 +1,14 @@
 /** The tables as the queries see them; `migrations/` makes them. */
-import type { Finding, HostFacts, Maintenance, Task, TaskKind, TaskState, Vm, VmState } from "@godwit/contract";
+import type {
+  Finding,
+  HostFacts,
+  Maintenance,
+  Task,
+  TaskKind,
+  TaskState,
+  Vm,
+  VmState,
+} from "@godwit/contract";
 import type { ColumnType, Generated, JSONColumnType } from "kysely";
 
 /** Read as a Date, written as one or left to the database's clock. */

@@ -12,17 +12,23 @@ export interface NewTask {
   request: Record<string, unknown>;
   actor: string;
   cancellable: boolean;
+  /** The task that this one is a part of. */
+  parent?: TaskId;
+  /** The host that the task brings a VM to. */
+  arrivesAt?: string;
 }
 
 export type TaskChange = Partial<TaskBody> & { state?: TaskState };
 
-const whatOf: Record<TaskKind, string> = {
+/** What is done to a task's object while the task goes on. */
+export const whatOf: Record<TaskKind, string> = {
   "vm.create": "it is being created",
   "vm.start": "it is being started",
   "vm.stop": "it is being stopped",
   "vm.delete": "it is being deleted",
   "vm.migrate": "it is being moved",
   "vm.relocate": "it is being relocated",
+  "host.enterMaintenance": "it is being emptied for maintenance",
 };
 
 export class Tasks {
@@ -32,7 +38,10 @@ export class Tasks {
     this.#database = database;
   }
 
-  /** @throws VM_BUSY when the object has a task under way */
+  /**
+   * @throws VM_BUSY, HOST_TASK_UNDER_WAY when the object has a task under way; DESTINATION_IN_MAINTENANCE when
+   * the host that it brings a VM to takes none
+   */
   async create(task: NewTask): Promise<Task> {
     const body: TaskBody = {
       steps: [],
@@ -45,6 +54,7 @@ export class Tasks {
     };
     try {
       return await this.#database.write(async (tx) => {
+        if (task.arrivesAt !== undefined) await mustTakeVms(tx, task.arrivesAt);
         const row = await tx
           .insertInto("tasks")
           .values({
@@ -57,6 +67,8 @@ export class Tasks {
             request: JSON.stringify(task.request),
             body: JSON.stringify(body),
             actor: task.actor,
+            parent: task.parent ?? null,
+            arrives_at: task.arrivesAt ?? null,
           })
           .returningAll()
           .executeTakeFirstOrThrow();
@@ -65,11 +77,12 @@ export class Tasks {
     } catch (error) {
       if (!isDuplicate(error)) throw error;
       const other = await this.#activeOf(task);
-      throw GodwitError.of(
-        "VM_BUSY",
-        { vm: task.subject.name, task: other?.id ?? "", what: whatOf[other?.kind ?? task.kind] },
-        { cause: error },
-      );
+      const details = { task: other?.id ?? "", what: whatOf[other?.kind ?? task.kind] };
+      const { kind, name } = task.subject;
+      if (kind === "host") {
+        throw GodwitError.of("HOST_TASK_UNDER_WAY", { host: name, ...details }, { cause: error });
+      }
+      throw GodwitError.of("VM_BUSY", { vm: name, ...details }, { cause: error });
     }
   }
 
@@ -96,6 +109,27 @@ export class Tasks {
       db.selectFrom("tasks").selectAll().where("ended_at", "is", null).orderBy("created_at").execute(),
     );
     return rows.map((row) => ({ task: taskOf(row), request: row.request }));
+  }
+
+  /** The tasks that are a part of this one, oldest first. */
+  async childrenOf(id: TaskId): Promise<Task[]> {
+    const rows = await this.#database.read((db) =>
+      db.selectFrom("tasks").selectAll().where("parent", "=", id).orderBy("created_at").execute(),
+    );
+    return rows.map(taskOf);
+  }
+
+  /** Tasks under way that bring a VM to a host. */
+  async arriving(): Promise<{ task: Task; host: string }[]> {
+    const rows = await this.#database.read((db) =>
+      db
+        .selectFrom("tasks")
+        .selectAll()
+        .where("ended_at", "is", null)
+        .where("arrives_at", "is not", null)
+        .execute(),
+    );
+    return rows.map((row) => ({ task: taskOf(row), host: row.arrives_at ?? "" }));
   }
 
   /** Changes a task that has not ended; one that has is answered as it is. */
@@ -133,10 +167,24 @@ export class Tasks {
         .selectFrom("tasks")
         .selectAll()
         .where("ended_at", "is", null)
+        .where("subject_kind", "=", subject.kind)
         .where((eb) => eb.or([eb("subject_id", "=", subject.id), eb("subject_name", "=", subject.name)]))
         .executeTakeFirst(),
     );
     return row === undefined ? null : taskOf(row);
+  }
+}
+
+/** Under the lock that entering maintenance takes: whichever comes first is seen by the other. */
+async function mustTakeVms(tx: Writes, host: string): Promise<void> {
+  const row = await tx
+    .selectFrom("hosts")
+    .select("maintenance")
+    .where("name", "=", host)
+    .forShare()
+    .executeTakeFirst();
+  if (row !== undefined && row.maintenance !== "off") {
+    throw GodwitError.of("DESTINATION_IN_MAINTENANCE", { host });
   }
 }
 
@@ -157,6 +205,7 @@ function taskOf(row: Selectable<Schema["tasks"]>): Task {
     },
     state: row.state,
     revision: row.revision,
+    parent: row.parent as TaskId | null,
     actor: row.actor,
     createdAt: row.created_at.toISOString(),
     endedAt: row.ended_at?.toISOString() ?? null,

@@ -128,3 +128,45 @@ test("a database of a newer version is left alone", async () => {
   await client.query("update schema_version set version = version - 1");
   await client.end();
 });
+
+test("a host in maintenance takes no VMs, from the moment on that it enters it", async () => {
+  const secret = await store.hosts.createToken(new Date(Date.now() + 60_000));
+  await store.hosts.join(secret, { name: "m", agentUrl: "https://m:8444", certificateFingerprint: "00" });
+  const begin = (arrivesAt: string) =>
+    store.tasks.create({
+      id: randomUUID() as TaskId,
+      kind: "vm.start",
+      subject: { kind: "vm", id: randomUUID(), name: "guest" },
+      request: {},
+      actor: "admin",
+      cancellable: false,
+      arrivesAt,
+    });
+  const earlier = await begin("m");
+  const enter = { kind: "host.enterMaintenance", subject: { kind: "host", id: "m", name: "m" } } as const;
+  const newTask = () => ({
+    ...enter,
+    id: randomUUID() as TaskId,
+    request: {},
+    actor: "admin",
+    cancellable: true,
+  });
+  const task = await store.tasks.create(newTask());
+  await expect(store.tasks.create(newTask())).rejects.toMatchObject({
+    code: "HOST_TASK_UNDER_WAY",
+    problem: { details: { task: task.id } },
+  });
+  await store.hosts.setMaintenance("m", "entering", task.id);
+  await expect(begin("m")).rejects.toMatchObject({ code: "DESTINATION_IN_MAINTENANCE" });
+  // What came before is known, and must end before the host can be empty.
+  expect((await store.tasks.arriving()).map((one) => [one.host, one.task.id])).toEqual([["m", earlier.id]]);
+  await expect(store.hosts.setMaintenance("m", "off", null)).rejects.toMatchObject({
+    code: "HOST_TASK_UNDER_WAY",
+  });
+  await store.hosts.setMaintenance("m", "on", task.id);
+  await store.tasks.change(task.id, () => ({ state: "succeeded" }));
+  expect(await store.hosts.show("m")).toMatchObject({ maintenance: "on" });
+  await store.hosts.setMaintenance("m", "off", null);
+  await store.tasks.change(earlier.id, () => ({ state: "succeeded" }));
+  await store.tasks.change((await begin("m")).id, () => ({ state: "succeeded" }));
+});

@@ -6,6 +6,7 @@ import { withApi } from "../connection.ts";
 import { formatBytes, formatTable } from "../output/format.ts";
 import { writeJson, writeLine } from "../output/screen.ts";
 import { requireRoot } from "../require-root.ts";
+import { maintenanceRoutes } from "./maintenance.ts";
 import { configFlag, jsonFlag, nameArgument } from "./common.ts";
 
 const token = buildCommand({
@@ -58,9 +59,9 @@ const list = buildCommand({
     writeLine(
       formatTable([
         ["NAME", "STATE", "QEMU", "ACCELERATOR", "CPUS", "MEMORY FREE", "VMS"],
-        ...hosts.map(({ name, state, facts }) => [
+        ...hosts.map(({ name, state, maintenance, facts }) => [
           name,
-          state,
+          stateText(state, maintenance),
           facts?.qemu.version ?? "",
           facts?.qemu.accelerator ?? "",
           String(facts?.cpu.logicalCpus ?? ""),
@@ -102,10 +103,24 @@ Example: godwit host remove c`,
   },
 });
 
-function hostText({ name, state, agentUrl, seenAt, unreachableReason, facts }: HostView): string {
+const stateText = (state: HostView["state"], maintenance: HostView["maintenance"]): string =>
+  state + { off: "", entering: ", entering maintenance", on: ", in maintenance" }[maintenance];
+
+function hostText({
+  name,
+  state,
+  maintenance,
+  agentUrl,
+  seenAt,
+  unreachableReason,
+  facts,
+}: HostView): string {
   const rows = [
     ["name", name],
-    ["state", unreachableReason === null ? state : `${state}: ${unreachableReason}`],
+    [
+      "state",
+      `${stateText(state, maintenance)}${unreachableReason === null ? "" : `: ${unreachableReason}`}`,
+    ],
     ["agent", `${agentUrl}${seenAt === null ? "" : ` (heard of ${seenAt})`}`],
   ];
   if (facts === null) return formatTable(rows);
@@ -137,6 +152,6 @@ const speedText = (bitsPerSecond: number | null): string =>
   bitsPerSecond === null ? "speed unknown" : `${String(Math.round(bitsPerSecond / 1e6))} Mbit/s`;
 
 export const hostRoutes = buildRouteMap({
-  routes: { list, show, token, join, remove },
-  docs: { brief: "Hosts: join, list, show, remove" },
+  routes: { list, show, token, join, maintenance: maintenanceRoutes, remove },
+  docs: { brief: "Hosts: join, list, show, maintenance, remove" },
 });

@@ -45,8 +45,8 @@ export function problemText(error: unknown): string {
 }
 
 export function findingLines(findings: GodwitError["findings"]): string[] {
-  return findings.flatMap(({ severity, message, remedy, code }) => [
-    `  ${severity === "error" ? "✗" : "!"} ${message}`,
+  return findings.flatMap(({ severity, vm, message, remedy, code }) => [
+    `  ${severity === "error" ? "✗" : "!"} ${vm === undefined ? "" : `${vm}: `}${message}`,
     `    ${remedy} (${code})`,
   ]);
 }

@@ -4,6 +4,7 @@ import { formatBytes, formatMs } from "./format.ts";
 
 /** One line of what goes on just now. */
 export function progressText(task: Task): string {
+  if (task.kind === "host.enterMaintenance") return emptyingText(task);
   const name = `${task.subject.name}: ${task.phase ?? task.steps.at(-1)?.name ?? task.state}`;
   if (task.waitingFor !== null) return `${name}, waiting: ${task.waitingFor}`;
   const { progress } = task;
@@ -19,6 +20,29 @@ export function progressText(task: Task): string {
     ...(progress.etaMs === null ? [] : [`ETA ${formatMs(progress.etaMs)}`]),
     ...(progress.expectedOutageMs === null ? [] : [`outage now ${formatMs(progress.expectedOutageMs)}`]),
   ].join(" · ");
+}
+
+/** A host that is being emptied: how many are done, and what each move under way does. */
+function emptyingText({ subject, steps, state, waitingFor }: Task): string {
+  const ended = steps.filter((step) => step.state !== "running").length;
+  return [
+    `${subject.name}: ${state === "cancelling" ? "no more moves begin" : `${String(ended)} done`}`,
+    ...steps
+      .filter((step) => step.state === "running")
+      .map(({ name, detail }) => (detail === null ? name : `${name} (${detail})`)),
+    ...(waitingFor === null ? [] : [`waiting: ${waitingFor}`]),
+  ].join(" · ");
+}
+
+/** What became of each VM of a host that was emptied. */
+export function emptiedSummary({ subject, steps }: Task): string {
+  return [
+    `Host ${subject.name} is in maintenance: it has no running VMs and takes none.`,
+    ...steps
+      .filter(({ state }) => state === "done")
+      .map(({ name, detail }) => `  ${name}${detail === null ? "" : `: ${detail}`}`),
+    `End it with: godwit host maintenance exit ${subject.name}`,
+  ].join("\n");
 }
 
 /** How a move went, for the end of `vm migrate`. */
@@ -44,7 +68,8 @@ export function taskText(task: Task): string {
     ...(task.endedAt === null ? [] : [`  ended    ${task.endedAt}`]),
     ...(task.waitingFor === null ? [] : [`  waiting  ${task.waitingFor}`]),
     ...task.steps.map(
-      (step) => `  ${step.state.padEnd(8)} ${step.name}${tookText(step.startedAt, step.endedAt)}`,
+      (step) =>
+        `  ${step.state.padEnd(8)} ${step.name}${tookText(step.startedAt, step.endedAt)}${step.detail === null ? "" : `: ${step.detail}`}`,
     ),
     ...(task.move?.decisions ?? []).map(({ at, text }) => `  decided  ${at.slice(11, 23)} ${text}`),
     ...(task.error === null ? [] : [`  ${task.error.detail}`, `  ${task.error.remedy}`]),

@@ -5,6 +5,7 @@ import type { Services } from "../services.ts";
 import { version } from "@godwit/system";
 import { hostHandlers } from "./hosts.ts";
 import { leaseHandlers } from "./leases.ts";
+import { maintenanceHandlers } from "./maintenance.ts";
 import { taskHandlers } from "./tasks.ts";
 import { vmHandlers } from "./vms.ts";
 
@@ -16,6 +17,7 @@ export function handlers(services: Services): Handlers<typeof serverOperations> 
       return events.after(query.after ?? (await events.lastId()), signal);
     },
     ...hostHandlers(services),
+    ...maintenanceHandlers(services),
     ...vmHandlers(services),
     ...taskHandlers(services),
     ...leaseHandlers(services),

@@ -4,6 +4,7 @@ import type { Handlers } from "@godwit/http";
 import { fingerprintOf, issueCertificate } from "@godwit/pki";
 import type { HostRow } from "@godwit/store";
 import { serverName } from "../data-folder.ts";
+import type { HostLinks } from "../hosts/host-links.ts";
 import type { Services } from "../services.ts";
 
 type HostOperations = Pick<
@@ -14,15 +15,7 @@ type HostOperations = Pick<
 const certificateDays = 3650;
 
 export function hostHandlers({ store, hosts, data }: Services): Handlers<HostOperations> {
-  const viewOf = (row: HostRow): HostView => ({
-    name: row.name,
-    agentUrl: row.agentUrl,
-    state: hosts.isUp(row.name) ? "connected" : "unreachable",
-    joinedAt: row.joinedAt.toISOString(),
-    seenAt: row.seenAt?.toISOString() ?? null,
-    unreachableReason: hosts.isUp(row.name) ? null : row.unreachableReason,
-    facts: row.facts,
-  });
+  const viewOf = (row: HostRow) => hostView(hosts, row);
 
   return {
     hostTokenCreate: async ({ body }) => {
@@ -68,5 +61,21 @@ export function hostHandlers({ store, hosts, data }: Services): Handlers<HostOpe
       await hosts.remove(params.host);
       return undefined;
     },
+  };
+}
+
+export function hostView(hosts: HostLinks, row: HostRow): HostView {
+  const isUp = hosts.isUp(row.name);
+  return {
+    name: row.name,
+    agentUrl: row.agentUrl,
+    state: isUp ? "connected" : "unreachable",
+    maintenance: row.maintenance,
+    joinedAt: row.joinedAt.toISOString(),
+    seenAt: row.seenAt?.toISOString() ?? null,
+    unreachableReason: isUp ? null : row.unreachableReason,
+    pool: row.pool,
+    alarms: row.alarms,
+    facts: row.facts,
   };
 }

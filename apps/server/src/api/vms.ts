@@ -1,18 +1,11 @@
 /** VMs: creating, registering, power, checking, moving. Long work becomes a task after everything that can be refused was. */
 import { randomUUID } from "node:crypto";
-import {
-  defaultMaxOutageMs,
-  GodwitError,
-  type MoveOrder,
-  type serverOperations,
-  type TaskId,
-  type VmId,
-  type VmView,
-} from "@godwit/contract";
+import { GodwitError, type serverOperations, type VmId, type VmView } from "@godwit/contract";
 import type { Handlers } from "@godwit/http";
 import { mayMove } from "@godwit/requirements";
-import { checkVm } from "../moves/check-vm.ts";
+import { checkVm, isUp } from "../moves/check-vm.ts";
 import { chooseHost } from "../moves/choose-host.ts";
+import { moveTask } from "../moves/move-task.ts";
 import type { Services } from "../services.ts";
 
 type VmOperations = Pick<
@@ -46,6 +39,7 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
         request: { id, description, host },
         actor: "admin",
         cancellable: false,
+        arrivesAt: host,
       });
     },
 
@@ -81,6 +75,7 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
         request: { vm: vm.config, host },
         actor: "admin",
         cancellable: false,
+        arrivesAt: host,
       });
     },
 
@@ -123,29 +118,10 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
       if (vm.host === to) throw GodwitError.of("VM_ALREADY_THERE", { vm: vm.name, host: to });
       const { findings, runtime } = await checkVm(services, vm, to);
       if (!mayMove(findings)) throw refused(vm, to, findings);
-      const common = { subject: subjectOf(vm), actor: "admin" };
-      if (runtime === null) {
-        const request = { vmId: vm.id, to };
-        return await tasks.begin({ ...common, kind: "vm.relocate", request, cancellable: false });
-      }
-      const id = randomUUID() as TaskId;
-      const accelerator = runtime.accelerator ?? "tcg";
-      const order: MoveOrder = {
-        id: id as string as MoveOrder["id"],
-        vm: vm.config,
-        from: vm.host,
-        to: { host: to, agentUrl: hosts.of(to).url },
-        maxOutageMs: body.maxOutageMs ?? defaultMaxOutageMs[accelerator],
-        accelerator,
-        strategy: "precopy",
-        bandwidthBytesPerSecond: body.bandwidthMbps === undefined ? null : (body.bandwidthMbps * 1e6) / 8,
-      };
-      return await tasks.begin({ ...common, id, kind: "vm.migrate", request: { order }, cancellable: true });
+      return await tasks.begin(moveTask(hosts, vm, runtime, to, body));
     },
   };
 }
-
-const isUp = (vm: VmView): boolean => vm.state !== "stopped" && vm.state !== "lost";
 
 function refused(vm: VmView, to: string, findings: Parameters<typeof mayMove>[0]): GodwitError {
   const errors = findings.filter(({ severity }) => severity === "error");

@@ -1,7 +1,10 @@
 /** Gathers what the requirement checks look at, measured now at both hosts, and asks them. */
 import { GodwitError, type Finding, type HostFacts, type VmRuntime, type VmView } from "@godwit/contract";
-import { checkMove, checkRelocation } from "@godwit/requirements";
+import { checkMove, checkRelocation, type MoveFacts } from "@godwit/requirements";
 import type { Services } from "../services.ts";
+
+/** What is asked. */
+type Known = Pick<Services, "hosts" | "store">;
 
 export interface Verdict {
   findings: Finding[];
@@ -9,42 +12,60 @@ export interface Verdict {
   runtime: VmRuntime | null;
 }
 
+/** Whether the VM has a process, as far as is known: it would move live. */
+export const isUp = (vm: Pick<VmView, "state">): boolean => vm.state !== "stopped" && vm.state !== "lost";
+
 /** @throws HOST_UNKNOWN; HOST_UNREACHABLE when the source does not answer; VM_NOT_RUNNING when it lost the VM */
-export async function checkVm({ hosts, store }: Services, vm: VmView, to: string): Promise<Verdict> {
-  const destinationFacts = hosts
-    .of(to)
-    .freshFacts()
-    .then(
-      (facts) => ({ name: to, facts }),
-      (error: unknown) => ({ name: to, facts: null, reason: reasonOf(error) }),
-    );
-  if (vm.state === "stopped" || vm.state === "lost") {
-    // The old host need not answer: the files on shared storage are all there is.
-    const source = (await store.hosts.list()).find(({ name }) => name === vm.host)?.facts;
-    const destination = await destinationFacts;
-    const facts = source ?? destination.facts;
-    if (facts === null)
-      return { runtime: null, findings: checkRelocation(checked(vm, stopped(vm), emptyFacts, destination)) };
-    return { runtime: null, findings: checkRelocation(checked(vm, stopped(vm), facts, destination)) };
-  }
-  const [source, destination] = await Promise.all([hosts.of(vm.host).freshFacts(), destinationFacts]);
-  const runtime = source.vms.find(({ id }) => id === vm.id);
-  if (runtime === undefined)
-    throw GodwitError.of("VM_NOT_RUNNING", { vm: vm.name, state: "gone from its host" });
-  return { runtime, findings: checkMove(checked(vm, runtime, source, destination)) };
+export async function checkVm(services: Known, vm: VmView, to: string): Promise<Verdict> {
+  const [source, destination] = await Promise.all([
+    sourceFacts(services, vm.host, isUp(vm)),
+    destinationFacts(services, to),
+  ]);
+  return judge(vm, source, destination);
 }
 
-type Checked = Parameters<typeof checkMove>[0];
+/**
+ * The old host of a VM that does not run need not answer: the files on shared storage are all there is, and
+ * what it said last is good enough.
+ * @throws HOST_UNREACHABLE for a live move
+ */
+export async function sourceFacts(
+  { hosts, store }: Known,
+  host: string,
+  live: boolean,
+): Promise<HostFacts | null> {
+  if (live) return await hosts.of(host).freshFacts();
+  return (await store.hosts.list()).find(({ name }) => name === host)?.facts ?? null;
+}
 
-const checked = (
-  vm: VmView,
-  runtime: VmRuntime,
-  source: HostFacts,
-  destination: Checked["destination"],
-): Checked => ({ vm: vm.config, runtime, source, destination });
+/** A host as a destination, whatever is wrong with it. @throws HOST_UNKNOWN */
+export async function destinationFacts(
+  { hosts, store }: Known,
+  name: string,
+): Promise<MoveFacts["destination"]> {
+  const takesVms = (await store.hosts.show(name)).maintenance === "off";
+  return await hosts
+    .of(name)
+    .freshFacts()
+    .then(
+      (facts) => ({ name, takesVms, facts }),
+      (error: unknown) => ({ name, takesVms, facts: null, reason: reasonOf(error) }),
+    );
+}
 
-/** With no facts of either host the destination's silence is the only finding there can be. */
-const emptyFacts = {} as HostFacts;
+/** Pure. @throws VM_NOT_RUNNING when the VM should run at the source and does not */
+export function judge(vm: VmView, source: HostFacts | null, destination: MoveFacts["destination"]): Verdict {
+  const common = { vm: vm.config, destination };
+  if (!isUp(vm)) {
+    // With no facts of either host the destination's silence is the only finding there can be.
+    const known = source ?? destination.facts ?? ({} as HostFacts);
+    return { runtime: null, findings: checkRelocation({ ...common, runtime: stopped(vm), source: known }) };
+  }
+  const runtime = source?.vms.find(({ id }) => id === vm.id);
+  if (source === null || runtime === undefined)
+    throw GodwitError.of("VM_NOT_RUNNING", { vm: vm.name, state: "gone from its host" });
+  return { runtime, findings: checkMove({ ...common, runtime, source }) };
+}
 
 const stopped = (vm: VmView): VmRuntime => ({
   id: vm.id,

@@ -1,15 +1,23 @@
-/** The host that makes or reads a VM's folder: the one that was named, or the one with the most free memory that sees everything. */
+/**
+ * The host that makes or reads a VM's folder: the one that was named, or the one with the most free memory
+ * that sees everything. A host in maintenance takes no VMs.
+ */
 import { GodwitError, type VmDescription } from "@godwit/contract";
 import type { Services } from "../services.ts";
 
-/** @throws HOST_UNKNOWN, HOST_UNREACHABLE, DATASTORE_UNKNOWN, NETWORK_UNKNOWN */
+/** @throws HOST_UNKNOWN, HOST_UNREACHABLE, DESTINATION_IN_MAINTENANCE, DATASTORE_UNKNOWN, NETWORK_UNKNOWN */
 export async function chooseHost(
   { store, hosts }: Services,
   needs: Pick<VmDescription, "datastore" | "nics">,
   named: string | undefined,
 ): Promise<string> {
   const all = await store.hosts.list();
-  const candidates = named === undefined ? all : [await store.hosts.show(named)];
+  const asked = named === undefined ? all : [await store.hosts.show(named)];
+  const candidates = asked.filter(({ maintenance }) => maintenance === "off");
+  const [closed] = asked;
+  if (candidates.length === 0 && closed !== undefined) {
+    throw GodwitError.of("DESTINATION_IN_MAINTENANCE", { host: closed.name });
+  }
   const up = candidates.flatMap((row) =>
     row.facts !== null && hosts.isUp(row.name) ? [{ name: row.name, facts: row.facts }] : [],
   );

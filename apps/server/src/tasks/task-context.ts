@@ -1,9 +1,10 @@
 /** What a task's deed works with: its own row, the hosts, and patience with a database or host that is away. */
 import { GodwitError, type Problem, type Task, type TaskId, type TaskStep } from "@godwit/contract";
-import type { Store, TaskChange } from "@godwit/store";
+import type { NewTask, Store, TaskChange } from "@godwit/store";
 import type { Logger } from "pino";
 import type { HostLink } from "../hosts/host-link.ts";
 import type { HostLinks } from "../hosts/host-links.ts";
+import type { TaskChanges, TaskWatch } from "./task-changes.ts";
 
 const retryMs = 500;
 
@@ -17,6 +18,9 @@ export class TaskContext {
   readonly store: Store;
   readonly hosts: HostLinks;
   readonly log: Logger;
+  /** Enters another task and begins it. @throws VM_BUSY, DESTINATION_IN_MAINTENANCE */
+  readonly begin: (task: NewTask) => Promise<Task>;
+  readonly #changes: TaskChanges;
   /** Aborted when the server stops: the task is then left for the next one to take up. */
   readonly stopped: AbortSignal;
 
@@ -26,6 +30,8 @@ export class TaskContext {
     store: Store;
     hosts: HostLinks;
     log: Logger;
+    begin: (task: NewTask) => Promise<Task>;
+    changes: TaskChanges;
     stopped: AbortSignal;
   }) {
     this.id = o.id;
@@ -33,11 +39,20 @@ export class TaskContext {
     this.store = o.store;
     this.hosts = o.hosts;
     this.log = o.log;
+    this.begin = o.begin;
+    this.#changes = o.changes;
     this.stopped = o.stopped;
   }
 
   async change(change: (task: Task) => TaskChange): Promise<Task> {
-    return await this.persist(() => this.store.tasks.change(this.id, change));
+    const task = await this.persist(() => this.store.tasks.change(this.id, change));
+    this.#changes.tell(task);
+    return task;
+  }
+
+  /** Watches the tasks of this server that `matters` picks, until disposed. */
+  watchTasks(matters: (task: Task) => boolean): TaskWatch {
+    return this.#changes.watch(matters, this.stopped);
   }
 
   /** Repeats a deed on the database for as long as it does not answer. */

@@ -10,10 +10,12 @@ import type { Logger } from "pino";
 import type { HostLinks } from "../hosts/host-links.ts";
 import { createVm } from "./create-vm.ts";
 import { deleteVm } from "./delete-vm.ts";
+import { cancelMaintenance, enterMaintenance } from "./enter-maintenance.ts";
 import { cancelMove, migrateVm } from "./migrate-vm.ts";
 import { relocateVm } from "./relocate-vm.ts";
 import { startVm } from "./start-vm.ts";
 import { stopVm } from "./stop-vm.ts";
+import { TaskChanges } from "./task-changes.ts";
 import { TaskContext, type TaskEnd } from "./task-context.ts";
 
 const deeds: Record<TaskKind, (context: TaskContext) => Promise<TaskEnd>> = {
@@ -23,12 +25,20 @@ const deeds: Record<TaskKind, (context: TaskContext) => Promise<TaskEnd>> = {
   "vm.delete": deleteVm,
   "vm.migrate": migrateVm,
   "vm.relocate": relocateVm,
+  "host.enterMaintenance": enterMaintenance,
+};
+
+/** Kinds that can be cancelled, and how. */
+const cancels: Partial<Record<TaskKind, (context: TaskContext) => Promise<Task>>> = {
+  "vm.migrate": cancelMove,
+  "host.enterMaintenance": cancelMaintenance,
 };
 
 export class TaskRunner {
   readonly #store: Store;
   readonly #hosts: HostLinks;
   readonly #log: Logger;
+  readonly #changes = new TaskChanges();
   readonly #stop = new AbortController();
   readonly #running = new Set<Promise<void>>();
 
@@ -46,7 +56,7 @@ export class TaskRunner {
     }
   }
 
-  /** Enters a task and begins it. @throws VM_BUSY */
+  /** Enters a task and begins it. @throws VM_BUSY, HOST_TASK_UNDER_WAY, DESTINATION_IN_MAINTENANCE */
   async begin(task: Omit<NewTask, "id"> & { id?: TaskId }): Promise<Task> {
     const entered = await this.#store.tasks.create({ id: randomUUID() as TaskId, ...task });
     this.#run(entered, task.request);
@@ -56,11 +66,12 @@ export class TaskRunner {
   /** @throws TASK_UNKNOWN, TASK_NOT_CANCELLABLE */
   async cancel(id: TaskId): Promise<Task> {
     const task = await this.#store.tasks.show(id);
-    if (task.endedAt !== null || task.kind !== "vm.migrate") {
+    const cancel = cancels[task.kind];
+    if (task.endedAt !== null || cancel === undefined) {
       const reason = task.endedAt === null ? "this kind of task runs to its end" : "it has ended";
       throw GodwitError.of("TASK_NOT_CANCELLABLE", { task: id, state: task.state, reason });
     }
-    return await cancelMove(this.#context(task, await this.#requestOf(id)));
+    return await cancel(this.#context(task, await this.#requestOf(id)));
   }
 
   /** Stops watching; what agents were asked to do goes on. */
@@ -76,6 +87,8 @@ export class TaskRunner {
       store: this.#store,
       hosts: this.#hosts,
       log: this.#log.child({ task: task.id }),
+      begin: (child) => this.begin(child),
+      changes: this.#changes,
       stopped: this.#stop.signal,
     });
   }

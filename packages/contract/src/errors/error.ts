@@ -8,6 +8,8 @@ export const findingSchema = z.object({
   code: z.string(),
   severity: z.enum(["error", "warning"]),
   host: z.string().optional(),
+  /** Where findings of several VMs stand together. */
+  vm: z.string().optional(),
   message: z.string(),
   remedy: z.string(),
   details: z.record(z.string(), z.unknown()),

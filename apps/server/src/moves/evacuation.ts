@@ -1,0 +1,95 @@
+/**
+ * Which VMs of a host that is to be emptied move next, and where to. Pure: it is asked again whenever
+ * something has changed. Large VMs choose first; each takes, of the hosts that may have it, the one with
+ * the most memory left after what is promised to others. So many at once as the source bears, and to one
+ * destination so many as that bears.
+ */
+import { finding, type Finding, type VmView } from "@godwit/contract";
+import { mayMove } from "@godwit/requirements";
+
+/** A VM that is to leave and is not on its way. */
+export interface Mover {
+  vm: VmView;
+  /** A stopped one costs neither link nor memory. */
+  live: boolean;
+  /** Hosts that it did not reach before: others are tried first. */
+  failedAt: readonly string[];
+}
+
+/** A host that may take VMs. */
+export interface Target {
+  name: string;
+  availableBytes: number;
+  /** Of that, what is promised to VMs on their way. */
+  promisedBytes: number;
+  /** Live moves on their way to it. */
+  moves: number;
+}
+
+export interface Evacuation {
+  host: string;
+  movers: readonly Mover[];
+  targets: readonly Target[];
+  /** What a move there would be refused for when `availableBytes` of memory were free there. */
+  judge: (mover: Mover, target: Target, availableBytes: number) => Finding[];
+  /** Live moves that may begin now, in all and to each target. */
+  limits: { free: number; perTarget: number };
+}
+
+export interface NextMoves {
+  begin: { mover: Mover; to: string }[];
+  /** They may move, but not now. */
+  waiting: Mover[];
+  /** No host may have them as things are. */
+  stuck: { mover: Mover; findings: Finding[] }[];
+}
+
+export function nextMoves({ host, movers, targets, judge, limits }: Evacuation): NextMoves {
+  const next: NextMoves = { begin: [], waiting: [], stuck: [] };
+  const left = targets.map((target) => ({ target, moves: target.moves, promised: target.promisedBytes }));
+  let { free } = limits;
+  for (const mover of bySize(movers)) {
+    const judged = left.map((one) => ({
+      one,
+      findings: judge(mover, one.target, one.target.availableBytes - one.promised),
+    }));
+    const fit = judged
+      .filter(({ findings }) => mayMove(findings))
+      .map(({ one }) => one)
+      .sort(
+        (a, b) =>
+          Number(mover.failedAt.includes(a.target.name)) - Number(mover.failedAt.includes(b.target.name)) ||
+          b.target.availableBytes - b.promised - (a.target.availableBytes - a.promised),
+      );
+    if (fit.length === 0) {
+      const findings = judged.flatMap((one) => one.findings);
+      next.stuck.push({ mover, findings: reasons(host, mover.vm, findings) });
+      continue;
+    }
+    const best = fit.find(({ moves }) => !mover.live || moves < limits.perTarget);
+    if (best === undefined || (mover.live && free < 1)) {
+      next.waiting.push(mover);
+      continue;
+    }
+    next.begin.push({ mover, to: best.target.name });
+    if (!mover.live) continue;
+    best.moves += 1;
+    best.promised += memoryBytes(mover.vm);
+    free -= 1;
+  }
+  return next;
+}
+
+export const memoryBytes = (vm: VmView): number => vm.config.memoryMib * 1024 * 1024;
+
+const bySize = (movers: readonly Mover[]): Mover[] =>
+  [...movers].sort(
+    (a, b) => b.vm.config.memoryMib - a.vm.config.memoryMib || a.vm.name.localeCompare(b.vm.name),
+  );
+
+/** What keeps a VM, each thing once, with its name; hosts that are in maintenance themselves are no news. */
+function reasons(host: string, vm: VmView, findings: readonly Finding[]): Finding[] {
+  if (findings.length === 0) return [{ ...finding("DESTINATION_NONE", { host, vm: vm.name }), vm: vm.name }];
+  const different = new Map(findings.map((one) => [`${one.code} ${one.message}`, one]));
+  return [...different.values()].map((one) => ({ ...one, vm: vm.name }));
+}

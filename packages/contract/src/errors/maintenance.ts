@@ -1,0 +1,42 @@
+/** Errors of a host that is to be emptied: what keeps it from beginning, and how it may end. */
+import { define } from "./define.ts";
+
+export const maintenanceErrors = {
+  MAINTENANCE_REFUSED: define<{ host: string; vms: string[] }>(
+    409,
+    "after-fix",
+    (d) =>
+      `Host ${d.host} cannot be emptied: ${named(d.vms)} may not move to any other host. Nothing was changed.`,
+    () => "Each finding says what is wrong, where, and what to do; a VM can also be stopped.",
+  ),
+  MAINTENANCE_INCOMPLETE: define<{ host: string; vms: string[] }>(
+    409,
+    "after-fix",
+    (d) =>
+      `Host ${d.host} still runs ${named(d.vms)}; everything else was moved away, and the host takes no VMs.`,
+    (d) =>
+      `Mend the cause and go on with: godwit host maintenance enter ${d.host}; or give up with: godwit host maintenance exit ${d.host}`,
+  ),
+  MAINTENANCE_CANCELLED: define<{ host: string; moved: string[]; left: string[] }>(
+    409,
+    "never",
+    (d) =>
+      `Emptying host ${d.host} was cancelled; ${d.moved.length === 0 ? "nothing was moved" : `${d.moved.join(", ")} had been moved`}, ${d.left.length === 0 ? "nothing is left" : `${d.left.join(", ")} stayed`}. The host takes VMs again.`,
+    () => "Nothing needs to be done.",
+  ),
+  HOST_TASK_UNDER_WAY: define<{ host: string; task: string; what: string }>(
+    409,
+    "later",
+    (d) => `Host ${d.host} is busy: ${d.what} (task ${d.task}).`,
+    (d) => `Wait for it (godwit task watch ${d.task}) or cancel it: godwit task cancel ${d.task}`,
+  ),
+  DESTINATION_NONE: define<{ host: string; vm: string }>(
+    409,
+    "after-fix",
+    (d) => `There is no host beside ${d.host} that VM ${d.vm} could move to.`,
+    () => "Join another host, or end the maintenance of one.",
+  ),
+} as const;
+
+const named = (vms: readonly string[]): string =>
+  `${vms.length === 1 ? "VM" : `${String(vms.length)} VMs,`} ${vms.join(", ")}`;

@@ -1,0 +1,131 @@
+/** A host is emptied for maintenance: its VMs go on elsewhere, and whatever fails or dies on the way, the state is true. */
+import { GodwitError, isEnded, type Task } from "@godwit/contract";
+import { TestLab } from "@godwit/test-kit";
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+const names = ["web-1", "web-2", "web-3"];
+let lab: TestLab;
+beforeAll(async () => {
+  lab = await TestLab.start({ hosts: ["a", "b", "c"] });
+  for (const name of names) await lab.boot({ name, on: "a", memoryMib: 192 });
+  await lab.create({ name: "cold-1", on: "a", memoryMib: 192 });
+});
+afterAll(async () => {
+  await lab[Symbol.asyncDispose]();
+});
+
+const enter = (host: string, concurrency = 2) =>
+  lab.api.call("hostMaintenanceEnter", { params: { host }, body: { concurrency, maxOutageMs: 2000 } });
+const exit = (host: string) => lab.api.call("hostMaintenanceExit", { params: { host } });
+const maintenanceOf = async (host: string) =>
+  (await lab.api.call("hostShow", { params: { host } })).maintenance;
+/** Where each VM runs, asked of the machine. */
+const runners = async (): Promise<Record<string, string[]>> => {
+  const all: Record<string, string[]> = {};
+  for (const name of names) all[name] = await lab.runnersOf(await lab.vm(name));
+  return all;
+};
+const refusal = async (call: Promise<unknown>): Promise<GodwitError> => {
+  const error = await call.then(
+    () => null,
+    (reason: unknown) => reason,
+  );
+  if (GodwitError.is(error)) return error;
+  throw new Error("it was not refused");
+};
+
+test("a host is emptied under load, takes nothing while it is in maintenance, and takes VMs again after it", async () => {
+  await using load = await lab.load();
+  const task = await lab.succeeded(enter("a"));
+  expect(await load.finish([])).toMatchObject({ connections: 1, reconnects: 0, lost: 0, duplicated: 0 });
+  expect(await maintenanceOf("a")).toBe("on");
+  for (const where of Object.values(await runners())) {
+    expect(where).toHaveLength(1);
+    expect(where).not.toContain("a");
+  }
+  expect((await lab.vm("cold-1")).host).not.toBe("a");
+  expect(task.steps.map(({ name, state }) => [name, state]).sort()).toEqual([
+    ["give cold-1 another home", "done"],
+    ...names.map((name) => [`move ${name}`, "done"]),
+  ]);
+  // To each destination one move at a time.
+  const { tasks } = await lab.api.call("taskList", {});
+  const moves = tasks.filter(({ parent, kind }) => parent === task.id && kind === "vm.migrate");
+  expect(moves).toHaveLength(3);
+  for (const one of moves) {
+    for (const other of moves) {
+      if (one === other || one.move?.to !== other.move?.to) continue;
+      const apart = (one.endedAt ?? "") <= other.createdAt || (other.endedAt ?? "") <= one.createdAt;
+      expect(apart).toBe(true);
+    }
+  }
+
+  const back = await refusal(lab.api.call("vmMigrate", { params: { vm: "web-1" }, body: { to: "a" } }));
+  expect(back.findings.map(({ code }) => code)).toEqual(["DESTINATION_IN_MAINTENANCE"]);
+  const description = { name: "web-4", datastore: "shared", memoryMib: 64 };
+  const created = await refusal(lab.api.call("vmCreate", { body: { description, host: "a" } }));
+  expect(created.code).toBe("DESTINATION_IN_MAINTENANCE");
+  const started = await refusal(lab.api.call("vmStart", { params: { vm: "cold-1" }, body: { host: "a" } }));
+  expect(started.findings.map(({ code }) => code)).toEqual(["DESTINATION_IN_MAINTENANCE"]);
+
+  expect(await lab.settled(3)).toEqual([]);
+});
+
+test("with nowhere to go it is refused with all findings, and nothing has changed", async () => {
+  const before = await runners();
+  const here = names.filter((name) => before[name]?.includes("c"));
+  expect(here).not.toEqual([]);
+  await lab.lab.endAgent("b");
+  const error = await refusal(enter("c"));
+  await lab.lab.startAgent("b");
+  expect(error.code).toBe("MAINTENANCE_REFUSED");
+  expect([...new Set(error.findings.map(({ vm }) => vm))].sort()).toEqual(here);
+  expect([...new Set(error.findings.map(({ code }) => code))].sort()).toEqual([
+    "DESTINATION_IN_MAINTENANCE",
+    "DESTINATION_UNREACHABLE",
+  ]);
+  expect(await runners()).toEqual(before);
+  expect(await maintenanceOf("c")).toBe("off");
+  expect(await exit("a")).toMatchObject({ maintenance: "off" });
+});
+
+test("the server is killed in the middle: the task goes on, and what it says afterwards is true", async () => {
+  const host = ((await runners())["web-1"] ?? [])[0] ?? "";
+  const { id } = await enter(host, 1);
+  await lab.until(id, ({ steps }) => steps.some(({ detail }) => detail !== null));
+  await lab.lab.endServer();
+  await lab.lab.startServer();
+  expect(await maintenanceOf(host)).not.toBe("off");
+  expect(await refusal(exit(host)).catch(() => null)).toSatisfy(
+    (error: GodwitError | null) => error === null || error.code === "HOST_TASK_UNDER_WAY",
+  );
+  const ended = await lab.ended({ id } as Task);
+  expect(ended).toMatchObject({ state: "succeeded", error: null });
+  expect(await maintenanceOf(host)).toBe("on");
+  for (const where of Object.values(await runners())) {
+    expect(where).toHaveLength(1);
+    expect(where).not.toContain(host);
+  }
+  expect(await lab.settled(3)).toEqual([]);
+});
+
+test("cancelled, it begins no more moves, lets those under way end, and the host takes VMs", async () => {
+  // One host is in maintenance: the three VMs are on two, two of them on one.
+  const before = Object.values(await runners()).flat();
+  const host = before.find((one, index) => before.indexOf(one) !== index) ?? "";
+  const count = before.filter((one) => one === host).length;
+  const { id } = await enter(host, 1);
+  await lab.until(id, ({ steps }) => steps.some(({ detail }) => detail !== null));
+  await lab.api.call("taskCancel", { params: { task: id } });
+  const ended = await lab.ended({ id } as Task);
+  expect(ended).toMatchObject({ state: "cancelled", error: { code: "MAINTENANCE_CANCELLED" } });
+  expect(ended.steps).toHaveLength(1);
+  expect(isEnded(await lab.api.call("taskShow", { params: { task: ended.steps[0]?.task ?? id } }))).toBe(
+    true,
+  );
+  const where = Object.values(await runners());
+  expect(where.every((hosts) => hosts.length === 1)).toBe(true);
+  expect(where.flat().filter((one) => one === host).length).toBeGreaterThanOrEqual(count - 1);
+  expect(await maintenanceOf(host)).toBe("off");
+  expect(await lab.settled(3)).toEqual([]);
+});
