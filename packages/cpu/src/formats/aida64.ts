@@ -5,6 +5,7 @@
  */
 import { broken, quoted, type FileName } from "./broken.ts";
 import { Dump, type Dumped, type Registers } from "./dump.ts";
+import { msrIn } from "./msr-line.ts";
 
 const leafBegins = /^\s*CPUID\s+([0-9a-f]+)(?![0-9a-z])(.*)$/i;
 const leafContent = /^\s*:?\s*([0-9a-f]{8})[- ]([0-9a-f]{8})[- ]([0-9a-f]{8})[- ]([0-9a-f]{8})(?![0-9a-f-])/i;
@@ -12,8 +13,6 @@ const subleafNumber = /\[SL ([0-9a-f]{1,8})\]/i;
 const cpuHeading =
   /^[-_\s]*(?:\[\s*)?(?:CPUID Registers \/ )?(?:Logical CPU #|CPU#|CPUID Registers \(CPU #)(\d{1,6})\b/i;
 const msrHeading = /^[-_\s]*(?:\[\s*)?MSR Registers(?:(?: \/ Logical CPU #| \(CPU #)(\d{1,6})\b)?/i;
-const msrLine =
-  /^\s*MSR ([0-9a-f]{8})\s*:?\s*(?:([0-9a-f]{4})-([0-9a-f]{4})-([0-9a-f]{4})-([0-9a-f]{4})|(< FAILED >))/i;
 
 /** Whether a line is one that only this format has. */
 export const isAida64Line = (line: string): boolean => leafBegins.test(line) || cpuHeading.test(line);
@@ -29,16 +28,8 @@ export function readAida64(lines: readonly string[], file: FileName): Dumped {
       addLeaf(dump, file, line, text, leaf);
       return;
     }
-    const msr = msrLine.exec(text);
-    if (msr !== null) {
-      const [, number = "", a = "", b = "", c = "", d = "", failed] = msr;
-      dump.msr(
-        msrsOf,
-        Number.parseInt(number, 16),
-        failed === undefined ? BigInt(`0x${a}${b}${c}${d}`) : null,
-      );
-      return;
-    }
+    const msr = msrIn(text);
+    if (msr !== null) dump.msr(msrsOf, msr);
     const cpu = cpuHeading.exec(text)?.[1];
     if (cpu !== undefined) dump.heading(Number(cpu));
     const msrs = msrHeading.exec(text);

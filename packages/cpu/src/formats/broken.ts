@@ -21,9 +21,9 @@ export function quoted(text: string): string {
   return `"${plain.length > 60 ? `${plain.slice(0, 57)}…` : plain}"`;
 }
 
-/** The lines of a text whatever ended them; what follows the last line end is a line only if it is not empty. */
+/** The lines of a text, without the white space that ends them. */
 export function linesOf(text: string): string[] {
-  const lines = text.split(/\r\n|\n|\r/);
+  const lines = text.split("\n").map((line) => line.trimEnd());
   if (lines.at(-1) === "") lines.pop();
   return lines;
 }

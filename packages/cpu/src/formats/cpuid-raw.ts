@@ -1,12 +1,14 @@
 /**
  * What `cpuid -r` of Todd Allen prints (`-1`: of one logical CPU): `0x00000001 0x00: eax=0x… ebx=0x… ecx=0x…
- * edx=0x…`, after `CPU:` or `CPU 0:`.
+ * edx=0x…`, after `CPU:` or `CPU 0:`. Our boot image prints the same, its report before it and MSRs after it.
  */
 import { broken, quoted, type FileName } from "./broken.ts";
 import { Dump, type Dumped } from "./dump.ts";
+import { msrIn } from "./msr-line.ts";
 
 const heading = /^\s*CPU(?: (\d{1,6}))?:\s*$/;
-const leafBegins = /^\s*0x[0-9a-f]+(?:\s|:|$)/i;
+/** Also where a line was cut in its middle. */
+const leafBegins = /^\s*0x[0-9a-f]{1,8}(?: 0x[0-9a-f]{0,8})?(?::.*)?$/i;
 const leafLine =
   /^\s*0x([0-9a-f]{1,8})(?: 0x([0-9a-f]{1,8}))?: eax=0x([0-9a-f]{8}) ebx=0x([0-9a-f]{8}) ecx=0x([0-9a-f]{8}) edx=0x([0-9a-f]{8})\s*$/i;
 
@@ -20,6 +22,8 @@ export function readCpuidRaw(lines: readonly string[], file: FileName): Dumped {
   lines.forEach((text, index) => {
     const number = heading.exec(text)?.[1];
     if (number !== undefined) dump.heading(Number(number));
+    const msr = msrIn(text);
+    if (msr !== null) dump.msr(null, msr);
     if (!leafBegins.test(text)) return;
     const match = leafLine.exec(text);
     if (match === null) {

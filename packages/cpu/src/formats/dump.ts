@@ -86,11 +86,11 @@ export class Dump {
   }
 
   /** @param id null: of the first CPU. The first value counts: many registers change while they are read. */
-  msr(id: number | null, msr: number, value: bigint | null): void {
+  msr(id: number | null, value: MsrValue): void {
     const cpu = id === null ? this.#cpus[0] : this.#byId.get(id);
-    if (cpu === undefined || cpu.msrs.has(msr)) return;
+    if (cpu === undefined || cpu.msrs.has(value.msr)) return;
     if (cpu.msrs.size >= most.msrs) throw this.#tooLarge("MSRs of one CPU", most.msrs);
-    cpu.msrs.set(msr, { msr, value });
+    cpu.msrs.set(value.msr, value);
   }
 
   /**

@@ -157,7 +157,8 @@ function fromRegisters(data: XmlElement, file: FileName): CpuSource {
       const subleaf = element.attributes.has("ecx_in") ? read("ecx_in") : 0;
       dump.leaf(element.line, read("eax_in"), subleaf, answers);
     } else if (element.name === "msr") {
-      dump.msr(null, read("index"), BigInt(`${hex32(read("edx"))}${hex32(read("eax")).slice(2)}`));
+      const value = BigInt(`${hex32(read("edx"))}${hex32(read("eax")).slice(2)}`);
+      dump.msr(null, { msr: read("index"), value });
     }
   }
   const { cpus, notes } = dump.finish(data.line);
