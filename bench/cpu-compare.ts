@@ -4,7 +4,8 @@
  *
  *   node bench/cpu-compare.ts [--dumps FOLDER] [--hosts 1000] [--json FILE]
  *
- * The kinds are those of the CPUID dumps under FOLDER, else one of each EVC mode. Ends with 1 over a second.
+ * The kinds are those of the CPUID dumps under FOLDER, else one of each EVC mode. Ends with 1
+ * when a thousand comparisons take over a second, in the best of five runs: others may use the machine too.
  */
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -18,6 +19,7 @@ const { values } = parseArgs({
     json: { type: "string" },
   },
 });
+/** For a thousand comparisons. */
 const limitMs = 1000;
 
 const kinds = distinct(values.dumps === undefined ? oneOfEachMode() : await readDumps(values.dumps));
@@ -30,31 +32,37 @@ const [first] = hosts;
 if (first === undefined) throw new Error("--hosts must be at least 1");
 
 const results = [
-  measure(`${String(hosts.length)} hosts against one`, () => hosts.map((host) => compareCpus(first, host))),
-  measure(`each of ${String(kinds.length)} kinds against each`, () =>
-    kinds.flatMap((a, index) => kinds.slice(index + 1).map((b) => compareCpus(a, b))),
-  ),
+  measure(`${String(hosts.length)} hosts against one`, function* () {
+    for (const host of hosts) yield compareCpus(first, host);
+  }),
+  measure(`each of ${String(kinds.length)} kinds against each`, function* () {
+    for (const [index, a] of kinds.entries()) for (const b of kinds.slice(index + 1)) yield compareCpus(a, b);
+  }),
 ];
 if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify({ results }, null, 2)}\n`);
-if (results.some(({ medianMs }) => medianMs > limitMs)) process.exitCode = 1;
+if (results.some(({ bestMs, comparisons }) => (bestMs / comparisons) * 1000 > limitMs)) process.exitCode = 1;
 
 /** The median of five runs; the first of all warms up and is not counted. */
-function measure(what: string, run: () => { compatible: boolean }[]) {
+function measure(what: string, run: () => Iterable<{ compatible: boolean }>) {
   const times: number[] = [];
-  let answers = run();
-  for (let round = 0; round < 5; round++) {
+  let comparisons = 0;
+  let compatible = 0;
+  for (let round = 0; round <= 5; round++) {
     const startedAt = performance.now();
-    answers = run();
-    times.push(performance.now() - startedAt);
+    comparisons = 0;
+    compatible = 0;
+    for (const answer of run()) {
+      comparisons += 1;
+      if (answer.compatible) compatible += 1;
+    }
+    if (round > 0) times.push(performance.now() - startedAt);
   }
   const sorted = times.toSorted((a, b) => a - b);
-  const medianMs = sorted[2] ?? 0;
-  const comparisons = answers.length;
-  const compatible = answers.filter((answer) => answer.compatible).length;
+  const [bestMs = 0, , medianMs = 0] = sorted;
   console.log(
-    `${what.padEnd(36)} ${String(comparisons).padStart(6)} comparisons  median ${medianMs.toFixed(0).padStart(5)} ms  worst ${(sorted.at(-1) ?? 0).toFixed(0).padStart(5)} ms  ${((medianMs * 1000) / comparisons).toFixed(1).padStart(6)} µs each  ${String(compatible)} compatible`,
+    `${what.padEnd(36)} ${String(comparisons).padStart(6)} comparisons  best ${bestMs.toFixed(0).padStart(5)} ms  median ${medianMs.toFixed(0).padStart(5)} ms  ${((bestMs * 1000) / comparisons).toFixed(1).padStart(6)} µs each  ${String(compatible)} compatible`,
   );
-  return { what, comparisons, compatible, medianMs, worstMs: sorted.at(-1) ?? 0 };
+  return { what, comparisons, compatible, bestMs, medianMs };
 }
 
 function distinct(cpus: readonly Cpu[]): Cpu[] {

@@ -2,9 +2,11 @@
  * Why a CPU probably lacks a feature, and what to do about it. Nothing here decides what may move: it explains.
  * The rules are tried in order, the surest first; see `likelyCause`.
  */
+import type { Accelerator } from "@godwit/contract";
 import type { CpuFeature } from "./features/feature.ts";
 import { featureNamed } from "./features/features.ts";
 import { generationOf } from "./evc/generations.ts";
+import type { EvcVendor } from "./evc/mode.ts";
 import { evcModes, evcVendorOf } from "./evc/modes.ts";
 import { has, type Cpu } from "./report/cpu.ts";
 
@@ -83,7 +85,12 @@ export function likelyCause(feature: CpuFeature, having: Cpu | null, lacking: Cp
  * Why QEMU on a host cannot give guests a feature that the hardware has.
  * @param version QEMU's, like `7.2.22`
  */
-export function whyNotGiven(feature: CpuFeature, cpu: Cpu, version: string): Cause {
+export function whyNotGiven(
+  feature: CpuFeature,
+  cpu: Cpu,
+  version: string,
+  accelerator: Accelerator = "kvm",
+): Cause {
   const { name, qemuSince } = feature;
   if (qemuSince === null || isOlder(version, qemuSince)) {
     return {
@@ -93,6 +100,13 @@ export function whyNotGiven(feature: CpuFeature, cpu: Cpu, version: string): Cau
         qemuSince === null
           ? "Choose a mode without it."
           : `Upgrade QEMU on ${cpu.label} to ${qemuSince} or later.`,
+    };
+  }
+  if (accelerator === "tcg") {
+    return {
+      kind: "qemu",
+      cause: `QEMU ${version} on ${cpu.label} emulates CPUs, and cannot emulate ${name}.`,
+      remedy: "Upgrade QEMU there, or make KVM work.",
     };
   }
   if (name === "xsaves" && cpu.vendor === "AuthenticAMD" && cpu.family === 0x17) {
@@ -173,17 +187,20 @@ const cutDown = ({ name }: CpuFeature, label: string): Cause => ({
   remedy: `Look in the firmware set-up of ${label}; if there is no switch, choose a baseline that it satisfies.`,
 });
 
-const isInModes = ({ name }: CpuFeature): boolean => evcModes.some(({ features }) => features.includes(name));
+/** Of which vendors a mode has the feature; asked for every difference of every pair of hosts. */
+const vendorsWithModes = new Map<string, Set<EvcVendor>>();
+for (const { features, vendor } of evcModes)
+  for (const name of features)
+    vendorsWithModes.set(name, (vendorsWithModes.get(name) ?? new Set()).add(vendor));
+
+const isInModes = ({ name }: CpuFeature): boolean => vendorsWithModes.has(name);
 
 /** In the modes of another vendor only, or one of the two virtualisation extensions. */
 function isOfOtherVendor({ name }: CpuFeature, cpu: Cpu): boolean {
   const vendor = evcVendorOf(cpu);
   if (vendor === null) return false;
   if (name === "vmx" || name === "svm") return name !== { intel: "vmx", amd: "svm" }[vendor];
-  const vendors = new Set(
-    evcModes.filter(({ features }) => features.includes(name)).map((mode) => mode.vendor),
-  );
-  return vendors.size > 0 && !vendors.has(vendor);
+  return vendorsWithModes.get(name)?.has(vendor) === false;
 }
 
 function isFused({ name }: CpuFeature, { brand }: Cpu): boolean {

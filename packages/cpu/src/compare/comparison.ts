@@ -65,32 +65,34 @@ export interface ComparedCpu {
   readonly brand: string;
 }
 
-/** What can differ at all, with its rule; run-time state is left out. */
+/** What can differ at all, with what is the same for each pair of CPUs; run-time state is left out. */
 const comparable = features
-  .map((feature) => ({ feature, rule: ruleOf(feature) }))
+  .map((feature) => ({ feature, rule: ruleOf(feature), place: placeOf(feature) }))
   .filter(({ rule }) => rule !== "state");
+type Comparable = (typeof comparable)[number];
 
 /** Compares two CPUs as hosts that share no baseline. Their labels appear in the sentences and should differ. */
 export function compareCpus(a: Cpu, b: Cpu): CpuComparison {
   const differences: FeatureDifference[] = [];
   const silent: string[] = [];
-  for (const { feature, rule } of comparable) {
+  for (const one of comparable) {
+    const { feature, rule } = one;
     const inA = toldOf(a, feature);
     const inB = toldOf(b, feature);
+    if (inA === inB && inA !== null) continue;
     if (untold(rule, inA, inB)) silent.push(feature.name);
-    else if (inA !== inB && (inA === true || inB === true))
-      differences.push(differenceOf(feature, rule, [a, inA], [b, inB]));
+    else if (inA === true || inB === true) differences.push(differenceOf(one, [a, inA], [b, inB]));
   }
   differences.sort((one, other) => rank(one) - rank(other));
   const aToB = directionOf(
     a,
     b,
-    differences.map((one) => ({ ...one, verdict: one.aToB, source: one.a })),
+    differences.map(({ feature, rule, aToB, a: source }) => ({ feature, rule, verdict: aToB, source })),
   );
   const bToA = directionOf(
     b,
     a,
-    differences.map((one) => ({ ...one, verdict: one.bToA, source: one.b })),
+    differences.map(({ feature, rule, bToA, b: source }) => ({ feature, rule, verdict: bToA, source })),
   );
   return {
     a: identityOf(a),
@@ -106,8 +108,7 @@ export function compareCpus(a: Cpu, b: Cpu): CpuComparison {
 }
 
 function differenceOf(
-  feature: CpuFeature,
-  rule: Rule,
+  { feature, rule, place }: Comparable,
   [a, inA]: readonly [Cpu, Told],
   [b, inB]: readonly [Cpu, Told],
 ): FeatureDifference {
@@ -122,7 +123,7 @@ function differenceOf(
     subleaf: feature.subleaf,
     register: feature.register,
     bit: feature.bit,
-    place: placeOf(feature),
+    place,
     level: feature.level,
     microcode: feature.microcode,
     a: inA,

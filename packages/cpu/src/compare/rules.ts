@@ -32,40 +32,36 @@ export function ruleOf({ runtime, mask, microcode, level }: CpuFeature): Rule {
 }
 
 /**
- * May a VM that sees what its source has go where the feature is as told? What is not told is tried both ways.
- * A feature that neither side is known to have refuses nothing: old reports tell four registers of some thirty,
- * and what is silent on both sides is most often absent. `untold` names such features, so that they are said.
+ * May a VM that sees what its source has go where the feature is as told? A feature that neither side is known
+ * to have refuses nothing: old reports tell four registers of some thirty, and what is silent on both sides is
+ * most often absent. `untold` names such features, so that they are said.
  */
 export function judge(rule: Rule, source: Told, destination: Told): Verdict {
-  if (source !== true && destination !== true) return "may";
-  return strictly(rule, source, destination);
+  return source === true || destination === true ? strictly(rule, source, destination) : "may";
 }
 
 /** Whether the two sources leave open if a move is refused, though neither is known to have the feature. */
 export const untold = (rule: Rule, source: Told, destination: Told): boolean =>
   source !== true && destination !== true && strictly(rule, source, destination) === "unknown";
 
+/** `unknown` where what is not told could make it a yes or a no. */
 function strictly(rule: Rule, source: Told, destination: Told): Verdict {
-  const answers = possible(source).flatMap((from) =>
-    possible(destination).map((to) => passes(rule, from, to)),
-  );
-  if (answers.every((passed) => passed)) return "may";
-  return answers.some((passed) => passed) ? "unknown" : "may-not";
+  if (rule === "user") {
+    if (source === null || destination === null) return "unknown";
+    return source === destination ? "may" : "may-not";
+  }
+  if (rule !== "kernel" || destination === true || source === false) return "may";
+  return source === true && destination === false ? "may-not" : "unknown";
 }
 
-function passes(rule: Rule, source: boolean, destination: boolean): boolean {
-  if (rule === "user") return source === destination;
-  return rule !== "kernel" || destination || !source;
-}
-
-const possible = (told: Told): readonly boolean[] => (told === null ? [true, false] : [told]);
-
-/** What a CPU has, also where it follows: no feature without its parents, and none that QEMU derives from another. */
+/** What a CPU has, also where it follows: no feature without its parents, and with them those that others imply. */
 export function toldOf(cpu: Cpu, feature: CpuFeature): Told {
   const told = has(cpu, feature.name);
   if (told !== null) return told;
-  if (feature.parents.some((parent) => toldByName(cpu, parent) === false)) return false;
-  return feature.impliedBy === null ? null : toldByName(cpu, feature.impliedBy);
+  const parents = feature.parents.map((parent) => toldByName(cpu, parent));
+  if (parents.includes(false)) return false;
+  const implied = feature.impliedBy === null ? null : toldByName(cpu, feature.impliedBy);
+  return implied === true && parents.includes(null) ? null : implied;
 }
 
 function toldByName(cpu: Cpu, name: string): Told {

@@ -11,6 +11,7 @@ export const leafD: readonly CpuFeature[] = [
       mask: "H",
       qemuSince: null,
       parents: ["xsave"],
+      impliedBy: "xsave",
     },
     {
       bit: 1,
