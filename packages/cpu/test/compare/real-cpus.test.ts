@@ -1,0 +1,127 @@
+/** Comparisons of CPUs that were built: from dumps beside the repository, where they are; and libvirt's opinion. */
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { compareCpus, cpuOf, featureNamed, readCpuSource, reportOf, type Cpu } from "../../src/index.ts";
+import { plainCpu } from "../evc/cpus.ts";
+
+const data = new URL("../../../../../shared/data/cpuid/", import.meta.url);
+const intel = "instlatx64/GenuineIntel/GenuineIntel";
+
+function dump(path: string, label: string): Cpu {
+  return cpuOf(reportOf(readCpuSource(readFileSync(new URL(path, data), "latin1"), label)), label);
+}
+
+describe.skipIf(!existsSync(data))("dumps of real CPUs", () => {
+  test("a Penryn and a Conroe", () => {
+    const comparison = compareCpus(
+      dump(`${intel}0010676_Penryn_CPUID.txt`, "penryn"),
+      dump(`${intel}00006F6_Conroe_CPUID.txt`, "conroe"),
+    );
+    expect(comparison.aToB.verdict).toBe("may-not");
+    expect(comparison.bToA.verdict).toBe("may-not");
+    expect(comparison.differences.filter(({ rule }) => rule === "user")).toMatchObject([
+      { feature: "sse4.1", a: true, b: false, likely: { kind: "generation" } },
+    ]);
+    expect(comparison.baseline?.evcMode).toBe("intel-merom");
+  });
+
+  test("a Haswell-EP with AES off takes the pool of a Broadwell down to Nehalem", () => {
+    const comparison = compareCpus(
+      dump(`${intel}00306F2_HaswellEP_CPUID.txt`, "haswell"),
+      dump(`${intel}00406F1_BroadwellE_CPUID.txt`, "broadwell"),
+    );
+    const aes = comparison.differences.find(({ feature }) => feature === "aes");
+    expect(aes).toMatchObject({ a: false, b: true, likely: { kind: "firmware" } });
+    expect(comparison.baseline?.evcMode).toBe("intel-nehalem");
+  });
+
+  test("an Intel and an AMD", () => {
+    const comparison = compareCpus(
+      dump(`${intel}00306F2_HaswellEP_CPUID.txt`, "intel"),
+      dump("instlatx64/AuthenticAMD/AuthenticAMD0800F12_K17_Zen_CPUID.txt", "amd"),
+    );
+    expect(comparison.compatible).toBe(false);
+    expect(comparison.baseline).toBeNull();
+  });
+
+  test("a report that was made inside a VM, and the same model of CPU bare: not known is not allowed", () => {
+    const inside = dump("vmware-reports/sample-002-i7-6500U-in-vm.txt", "inside");
+    const bare = dump("libcpuid-tests/tests/intel/x86-64/skylake/intel-core-i7-6500u-cpu.test", "bare");
+    const comparison = compareCpus(inside, bare);
+    expect(comparison.compatible).toBe(false);
+    const of = (name: string) => comparison.differences.find(({ feature }) => feature === name);
+    expect(of("monitor")).toMatchObject({ a: false, b: true, likely: { kind: "virtual" } });
+    expect(of("avx2")).toMatchObject({ a: null, b: true, aToB: "unknown", likely: { kind: "source" } });
+    expect(comparison.warnings[0]).toContain("inside a VM");
+  });
+
+  test.each([
+    `${intel}0010676_Harpertown_CPUID.txt`,
+    `${intel}0050654_SkylakeXeon_CPUID.txt`,
+    "instlatx64/AuthenticAMD/AuthenticAMD0600F12_Interlagos_CPUID.txt",
+    "libcpuid-tests/tests/intel/x86-64/golden-cove/12th-gen-intel-core-i9-12900hk.test",
+  ])("%s is like itself", (path) => {
+    expect(compareCpus(dump(path, "a"), dump(path, "b"))).toMatchObject({
+      compatible: true,
+      differences: [],
+    });
+  });
+});
+
+const virshWorks = (() => {
+  try {
+    execFileSync("virsh", ["-c", "test:///default", "version"], { stdio: "ignore" });
+    return true;
+  } catch {
+    return false;
+  }
+})();
+
+describe.skipIf(!virshWorks)("libvirt's baseline of two models", () => {
+  /** All features of the baseline of these models, as libvirt computes it, by our names. */
+  function baseline(models: readonly string[]): Set<string> {
+    const folder = mkdtempSync(join(tmpdir(), "godwit-baseline-"));
+    try {
+      const file = join(folder, "cpus.xml");
+      const vendor = models.some((model) => /Opteron|EPYC/.test(model)) ? "AMD" : "Intel";
+      writeFileSync(
+        file,
+        models
+          .map((model) => `<cpu><arch>x86_64</arch><model>${model}</model><vendor>${vendor}</vendor></cpu>`)
+          .join("\n"),
+      );
+      const xml = execFileSync("virsh", ["-c", "test:///default", "cpu-baseline", "--features", file], {
+        encoding: "utf8",
+      });
+      const required = [...xml.matchAll(/<feature policy='require' name='([^']+)'/g)];
+      return new Set(required.flatMap(([, name = ""]) => featureNamed(name)?.name ?? []));
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  }
+
+  const cpuOfModel = (model: string, vendor: string): Cpu => ({
+    ...plainCpu,
+    label: model,
+    vendor,
+    features: baseline([model]),
+  });
+
+  test.each([
+    ["Penryn", "Conroe", "GenuineIntel"],
+    ["SandyBridge", "Westmere", "GenuineIntel"],
+    ["Haswell-noTSX", "Nehalem", "GenuineIntel"],
+    ["Skylake-Server-noTSX-IBRS", "Broadwell-noTSX", "GenuineIntel"],
+    ["Opteron_G2", "Opteron_G3", "AuthenticAMD"],
+    ["EPYC", "Opteron_G5", "AuthenticAMD"],
+  ])("%s and %s have in common what does not differ", (one, other, vendor) => {
+    const [a, b] = [cpuOfModel(one, vendor), cpuOfModel(other, vendor)];
+    const differing = new Set(compareCpus(a, b).differences.map(({ feature }) => feature));
+    const common = [...a.features].filter((feature) => !differing.has(feature)).sort();
+    expect(common).toEqual([...baseline([one, other])].sort());
+    expect(differing.size).toBeGreaterThan(0);
+  });
+});
