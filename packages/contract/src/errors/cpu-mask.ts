@@ -49,7 +49,7 @@ export const cpuMaskErrors = {
     409,
     "after-fix",
     (d) =>
-      `The VM's CPU mask lets it be powered on only where ${named(d)} is ${d.wanted === 1 ? "there" : "not there"}, and host ${d.host} has it ${d.wanted === 1 ? "not" : "on"}.`,
+      `The VM's CPU mask lets it be powered on only where ${named(d)} is ${d.wanted === 1 ? "there" : "not there"}, and host ${d.host} ${d.wanted === 1 ? "does not have it" : "has it"}.`,
     () => "Power the VM on at another host, or change this bit of its mask.",
     faultAt,
   ),

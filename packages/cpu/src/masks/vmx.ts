@@ -2,6 +2,7 @@
  * The lines of a `.vmx` file that are about CPU masks. Everything else in the file, comments, order and line
  * ends included, stays as it is; a mask line stays as it is where its meaning does.
  */
+import { maskInvalid } from "./mask-invalid.ts";
 import { canonicalMaskKey, isMaskKey, maskEntries, parseMasks, type Masks } from "./masks.ts";
 
 interface MaskLine {
@@ -9,8 +10,8 @@ interface MaskLine {
   readonly value: string;
 }
 
-/** Value in quotes, or one word; a comment may follow. */
-const lineForm = /^\s*([\w.]+)\s*=\s*(?:"([^"]*)"|([^\s"#]*))\s*(?:#.*)?$/;
+/** In quotes, or one word; a comment may follow. */
+const valueForm = /^\s*(?:"([^"]*)"|([^\s"#]*))\s*(?:#.*)?$/;
 
 /**
  * @param text of a `.vmx` file
@@ -51,8 +52,11 @@ export function writeVmxMasks(text: string, masks: Masks): string {
 const vmxLine = ({ key, value }: MaskLine): string => `${key} = "${value}"`;
 
 function maskLine(content: string): MaskLine | null {
-  const [, key, quoted, bare] = lineForm.exec(content) ?? [];
-  return key === undefined || !isMaskKey(key) ? null : { key, value: quoted ?? bare ?? "" };
+  const [, key, rest = ""] = /^\s*([\w.]+)\s*=(.*)$/.exec(content) ?? [];
+  if (key === undefined || !isMaskKey(key)) return null;
+  const value = valueForm.exec(rest);
+  if (value === null) throw maskInvalid(key, rest.trim(), "expected one value in double quotes");
+  return { key, value: value[1] ?? value[2] ?? "" };
 }
 
 /** `completeMasks = "FALSE"` is what no such line means too. */
