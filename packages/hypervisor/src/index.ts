@@ -3,4 +3,5 @@ export { commandLine } from "./command-line.ts";
 export { Hypervisor, type GoneProcess, type HypervisorOptions } from "./hypervisor.ts";
 export { runPaths, type LaunchSpec, type RunPaths } from "./launch-spec.ts";
 export type { MigrationPort, MigrationStatus } from "./migration-port.ts";
+export { qemuFacts } from "./qemu-facts.ts";
 export { QemuProcess } from "./qemu-process.ts";

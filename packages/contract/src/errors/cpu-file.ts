@@ -1,4 +1,4 @@
-/** Errors about files that describe a CPU. */
+/** Errors about what describes a CPU: files, and the machine itself. */
 import { define } from "./define.ts";
 
 export const cpuFileErrors = {
@@ -22,5 +22,19 @@ export const cpuFileErrors = {
     (d) =>
       `${d.source} is too large for the description of one machine: more than ${String(d.most)} ${d.what}.`,
     () => "Give the dump of one machine only.",
+  ),
+  CPU_REPORT_MISSING: define<{ host: string; reason: string }>(
+    409,
+    "after-fix",
+    (d) => `What CPU host ${d.host} has is not known: ${d.reason}.`,
+    (d) =>
+      `Bring its agent up to date, or take the report there (godwit cpu report --json >${d.host}.json) and name that file.`,
+  ),
+  CPU_UNREADABLE: define<{ machine: string; reasons: string[] }>(
+    500,
+    "after-fix",
+    (d) => `The CPU of ${d.machine} cannot be read: ${d.reasons.join("; ")}.`,
+    () =>
+      "Run it as root on an x86 machine; modprobe cpuid makes the device /dev/cpu/N/cpuid. A dump that was taken elsewhere is read with --file.",
   ),
 } as const;

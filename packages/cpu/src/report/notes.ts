@@ -1,9 +1,9 @@
 /** What a reader of a report should know besides: what is not known and why, and what looks odd. Sentences. */
 import type { CpuReport } from "@godwit/contract";
-import { evcModes, evcVendorOf } from "../evc/modes.ts";
 import { features } from "../features/features.ts";
-import { has, type Cpu } from "./cpu.ts";
+import type { Cpu } from "./cpu.ts";
 import type { FlexMigration } from "./flex-migration.ts";
+import { undecidedModes } from "./undecided-modes.ts";
 
 export const flexNote = (flex: FlexMigration): string =>
   flex.has === null
@@ -54,15 +54,8 @@ function unknownNote({ unknownFeatures }: CpuReport): string[] {
   ];
 }
 
-/** The modes that what is not known leaves open. */
 function evcNote(cpu: Cpu): string[] {
-  const vendor = evcVendorOf(cpu);
-  const open = evcModes.filter(
-    (mode) =>
-      mode.vendor === vendor &&
-      mode.features.every((name) => has(cpu, name) !== false) &&
-      mode.features.some((name) => has(cpu, name) === null),
-  );
+  const open = undecidedModes(cpu);
   if (open.length === 0) return [];
   return [
     `Not known is whether it satisfies ${open.map(({ key }) => key).join(", ")}: some of their features are not told here.`,

@@ -4,6 +4,8 @@
  * utility's test frame are left out, and what the source cannot tell follows as notes.
  */
 import type { CpuReport } from "@godwit/contract";
+import { cpuOf } from "./cpu.ts";
+import { undecidedModes } from "./undecided-modes.ts";
 
 /** Ends with a line end. */
 export function reportText(report: CpuReport): string {
@@ -28,7 +30,7 @@ export function reportText(report: CpuReport): string {
     `Supports Flex Migration : ${answer(report.flexMigration)}`,
     `Supports 64-bit Longmode : ${answer(report.longMode)}`,
     `Supports 64-bit VMware : ${answer(report.vmware64)}`,
-    `Supported EVC modes : ${report.evcModes.length === 0 ? "None" : report.evcModes.join(", ")}`,
+    `Supported EVC modes : ${evcText(report)}`,
     "",
     ...(utilityRun === undefined
       ? [`Source: ${report.source}`, ...report.notes.map((note) => `Note: ${note}`)]
@@ -46,6 +48,11 @@ const hex = (value: number | null, digits: number): string =>
 const vendorText = (vendor: string): string =>
   ({ GenuineIntel: "Intel", AuthenticAMD: "AMD", HygonGenuine: "Hygon", unknown: "Unknown" })[vendor] ??
   vendor;
+
+function evcText(report: CpuReport): string {
+  if (report.evcModes.length > 0) return report.evcModes.join(", ");
+  return undecidedModes(cpuOf(report)).length === 0 ? "None" : "Unknown";
+}
 
 function sseText({ sse, unknownFeatures }: CpuReport): string {
   if (sse.length > 0) return sse.join(", ");

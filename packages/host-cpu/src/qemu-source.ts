@@ -1,0 +1,44 @@
+/** A CPU as QEMU tells of it: what a guest can get there, which is not all that the hardware has. */
+import type { QemuFacts } from "@godwit/contract";
+import { features, type CpuSource } from "@godwit/cpu";
+
+/**
+ * @param linux what the kernel tells of the same machine: its vendor, model and brand
+ * @param notes why a better source did not answer
+ */
+export function sourceOfQemu(
+  qemu: QemuFacts,
+  linux: CpuSource | null,
+  machine: string,
+  notes: readonly string[],
+): CpuSource {
+  const given = new Set(qemu.availableFeatures);
+  const asked = features.filter(({ qemuSince }) => qemuSince !== null && !isOlder(qemu.version, qemuSince));
+  return {
+    format: "qemu",
+    label: `QEMU ${qemu.version} (${qemu.accelerator}) on ${machine}`,
+    cpus: [],
+    named: {
+      vendor: linux?.named?.vendor ?? null,
+      family: linux?.named?.family ?? null,
+      model: linux?.named?.model ?? null,
+      stepping: linux?.named?.stepping ?? null,
+      brand: linux?.named?.brand ?? null,
+      logicalCpus: linux?.named?.logicalCpus ?? null,
+      features: asked.filter(({ name }) => given.has(name)).map(({ name }) => name),
+      lacks: asked.filter(({ name, runtime }) => !runtime && !given.has(name)).map(({ name }) => name),
+    },
+    told: { hypervisor: qemu.accelerator === "kvm" ? "KVMKVMKVM" : "TCGTCGTCGTCG" },
+    notes: [
+      ...notes,
+      `QEMU ${qemu.version} was asked what its CPU model max has under ${qemu.accelerator}: the features that guests can get here. The hardware may have more.`,
+    ],
+  };
+}
+
+/** Versions like `7.2.22` and `8.1`. */
+function isOlder(version: string, than: string): boolean {
+  const [a, b] = [version, than].map((text) => text.split(".").map(Number));
+  const major = (a?.[0] ?? 0) - (b?.[0] ?? 0);
+  return major < 0 || (major === 0 && (a?.[1] ?? 0) < (b?.[1] ?? 0));
+}
