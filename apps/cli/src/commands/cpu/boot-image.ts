@@ -1,0 +1,51 @@
+/** `godwit cpu boot-image`: the CPU report for servers that have no operating system yet. */
+import { buildBootImage } from "@godwit/boot-image";
+import { buildCommand } from "@stricli/core";
+import { StatusLine, writeJson, writeLine } from "../../output/screen.ts";
+import { jsonFlag } from "../common.ts";
+
+export const bootImageCommand = buildCommand({
+  docs: {
+    brief: "Make a bootable image that reports a server's CPUs",
+    fullDescription: `For servers without an operating system: the image starts from a CD drive (a management controller's
+virtual one too) or a USB stick, by BIOS or UEFI, also with Secure Boot on. It touches no disk. It prints the
+report of godwit cpu report on the screen and on the first serial port (115200 8N1); a key on either reboots.
+After the report, the serial port gives the CPUID words in the format of cpuid -r, between two marker lines,
+and last the model-specific registers that the report used: save them to a file and give that to
+godwit cpu report --file, compare or baseline.
+
+The image is made of Debian's kernel and packages. They are fetched by apt the first time and kept; nothing is
+installed, and no root is needed.
+
+Examples:
+  godwit cpu boot-image cpu-report.iso
+  dd if=cpu-report.iso of=/dev/sdX bs=4M conv=fsync
+  qemu-system-x86_64 -cdrom cpu-report.iso -serial stdio`,
+  },
+  parameters: {
+    flags: { json: jsonFlag },
+    positional: {
+      kind: "tuple",
+      parameters: [
+        { brief: "The image to write; a file there is replaced", placeholder: "file", parse: String },
+      ],
+    },
+  },
+  async func(flags: { json: boolean }, file: string) {
+    const status = new StatusLine();
+    const image = await buildBootImage(file, {
+      onProgress: (text) => {
+        status.line(`boot image: ${text}`);
+      },
+    });
+    if (flags.json) {
+      writeJson(image);
+      return;
+    }
+    const mib = (image.bytes / 1048576).toFixed(1);
+    writeLine(`${image.path}: ${mib} MiB, kernel ${image.kernelVersion}, starts by BIOS and UEFI.`);
+    writeLine(
+      "Write it to a USB stick with dd, or attach it as a CD; any key on the server then reboots it.",
+    );
+  },
+});

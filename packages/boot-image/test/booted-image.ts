@@ -1,0 +1,86 @@
+/** A virtual machine that starts from the image, seen from outside: its serial line, its keyboard, its end. */
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { setTimeout } from "node:timers/promises";
+
+export interface BootOptions {
+  /** QEMU's name of a CPU model, with flags. */
+  cpu: string;
+  /** UEFI's code; by BIOS without it. */
+  firmware?: string;
+  /** As a USB stick instead of a CD. */
+  stick?: boolean;
+}
+
+export class BootedImage implements AsyncDisposable {
+  readonly #qemu: ChildProcess;
+  #serial = "";
+
+  constructor(image: string, { cpu, firmware, stick = false }: BootOptions) {
+    const medium = stick
+      ? [
+          "-device",
+          "qemu-xhci",
+          "-device",
+          "usb-storage,drive=stick",
+          "-drive",
+          `if=none,id=stick,format=raw,readonly=on,file=${image}`,
+        ]
+      : ["-cdrom", image];
+    this.#qemu = spawn(
+      "qemu-system-x86_64",
+      [
+        ...["-accel", "tcg", "-cpu", cpu, "-smp", "2", "-m", firmware === undefined ? "256" : "512"],
+        ...(firmware === undefined
+          ? []
+          : ["-machine", "q35", "-drive", `if=pflash,format=raw,readonly=on,file=${firmware}`]),
+        ...medium,
+        ...["-nic", "none", "-display", "none", "-no-reboot"],
+        ...["-chardev", "stdio,id=line,mux=on,signal=off", "-serial", "chardev:line", "-mon", "chardev=line"],
+      ],
+      { stdio: ["pipe", "pipe", "inherit"] },
+    );
+    this.#qemu.stdout?.on("data", (chunk: Buffer) => {
+      this.#serial += chunk.toString("latin1");
+    });
+  }
+
+  /** What the serial line has said so far; line ends as in files. */
+  get serial(): string {
+    return this.#serial.replaceAll("\r", "");
+  }
+
+  /** Ends when the serial line has said something. @throws when the machine ends before, or says nothing in time */
+  async says(words: string, timeoutMs: number): Promise<void> {
+    const inTime = AbortSignal.timeout(timeoutMs);
+    while (!this.serial.includes(words)) {
+      if (this.#qemu.exitCode !== null || inTime.aborted) {
+        throw new Error(`the machine never said "${words}", but: ${this.serial.slice(-2000)}`);
+      }
+      // The line is read as it comes; what is awaited may span several reads.
+      await setTimeout(100);
+    }
+  }
+
+  pressSerial(key: string): void {
+    this.#qemu.stdin?.write(key);
+  }
+
+  /** On the machine's keyboard, by QEMU's monitor, which shares the line (Ctrl-A c leads to it). */
+  pressKeyboard(key: string): void {
+    this.#qemu.stdin?.write(`\u0001csendkey ${key}\n`);
+  }
+
+  /** Ends when the machine has ended by itself; with -no-reboot, a reboot is an end. */
+  async rebooted(timeoutMs: number): Promise<void> {
+    if (this.#qemu.exitCode === null)
+      await once(this.#qemu, "exit", { signal: AbortSignal.timeout(timeoutMs) });
+    if (this.#qemu.exitCode !== 0) throw new Error(`QEMU ended with ${String(this.#qemu.exitCode)}`);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#qemu.exitCode !== null || this.#qemu.signalCode !== null) return;
+    this.#qemu.kill("SIGKILL");
+    await once(this.#qemu, "exit");
+  }
+}

@@ -1,0 +1,212 @@
+/**
+ * The image's program against the report that it must equal: the same CPUID words through Perl and the rules,
+ * and through `readCpuSource`, `reportOf` and `reportText`. Without an image; Perl is part of every Debian.
+ */
+import { existsSync } from "node:fs";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { features, readCpuSource, reportOf, reportText, type CpuSource, type LogicalCpu } from "@godwit/cpu";
+import { run } from "@godwit/system";
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { imageSource, rulesText } from "../src/rules.ts";
+
+const guest = new URL("../src/guest/", import.meta.url).pathname;
+const program = new URL("report.pl", import.meta.url).pathname;
+const dumps = new URL("../../../../shared/data/cpuid/", import.meta.url).pathname;
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "godwit-rules-"));
+  await writeFile(join(folder, "rules"), rulesText());
+});
+afterAll(async () => {
+  await rm(folder, { recursive: true, force: true });
+});
+
+const end = "=== end of report ===\n";
+
+/** The image's reports of many machines, in one run of its program. */
+async function imageReports(machines: readonly string[]): Promise<string[]> {
+  const { stdout } = await run("perl", ["-I", guest, program, join(folder, "rules")], {
+    what: "reporting by the image's program",
+    input: machines.map((dump) => `${dump}${end}`).join(""),
+    timeoutMs: 120_000,
+  });
+  return `${stdout}\n`.split(end).slice(0, -1);
+}
+
+const ownReport = (dump: string): string => reportText(reportOf(readCpuSource(dump, imageSource)));
+
+const hex = (value: number, digits: number): string => value.toString(16).padStart(digits, "0");
+
+/** As the image prints what it has read. */
+function dumpOf(cpus: readonly LogicalCpu[]): string {
+  const lines = cpus.flatMap(({ id, leaves }, index) => [
+    `CPU ${String(id ?? index)}:`,
+    ...leaves.map(({ leaf, subleaf, ...words }) => {
+      const registers = Object.entries(words).map(([name, value]) => `${name}=0x${hex(value, 8)}`);
+      return `   0x${hex(leaf, 8)} 0x${hex(subleaf, 2)}: ${registers.join(" ")}`;
+    }),
+  ]);
+  const msrs = (cpus[0]?.msrs ?? []).flatMap(({ msr, value }) => {
+    const words = value
+      ?.toString(16)
+      .toUpperCase()
+      .padStart(16, "0")
+      .replace(/(.{4})(?=.)/g, "$1-");
+    return words === undefined ? [] : [`MSR ${hex(msr, 8).toUpperCase()}: ${words}`];
+  });
+  return [...lines, ...msrs].map((line) => `${line}\n`).join("");
+}
+
+const word = fc.oneof(fc.nat(0xffffffff), fc.constant(0), fc.constant(0xffffffff));
+const textWord = fc
+  .array(fc.constantFrom(...Array.from("Opteron Turion{vendor}\0\u00e9(R)")), { minLength: 4, maxLength: 4 })
+  .map((letters) => letters.reduce((sum, letter, index) => sum + letter.charCodeAt(0) * 256 ** index, 0));
+const vendorWords = {
+  intel: { ebx: 0x756e6547, ecx: 0x6c65746e, edx: 0x49656e69 },
+  amd: { ebx: 0x68747541, ecx: 0x444d4163, edx: 0x69746e65 },
+  hygon: { ebx: 0x6f677948, ecx: 0x656e6975, edx: 0x6e65476e },
+  centaur: { ebx: 0x746e6543, ecx: 0x736c7561, edx: 0x48727561 },
+};
+const basicPlaces = [
+  ...new Set(features.map(({ leaf, subleaf }) => `${String(leaf)}.${String(subleaf)}`)),
+].map((place) => place.split(".").map(Number) as [number, number]);
+
+/** A CPU as it may well not exist: every named bit at random. */
+const anyCpu = fc
+  .record({
+    vendor: fc.constantFrom(...Object.values(vendorWords)),
+    signature: fc.oneof(
+      word,
+      fc.constantFrom(0x106e5, 0x306c3, 0x10f12, 0x800f11, 0x20f51, 0x10673, 0x50654),
+    ),
+    virtual: fc.boolean(),
+    words: fc.array(fc.tuple(word, word, word, word), {
+      minLength: basicPlaces.length,
+      maxLength: basicPlaces.length,
+    }),
+    brand: fc.array(fc.tuple(textWord, textWord, textWord, textWord), { minLength: 3, maxLength: 3 }),
+    hypervisor: fc.option(fc.tuple(textWord, textWord, textWord)),
+    msrs: fc.record({
+      0x3a: fc.option(fc.bigInt(0n, 7n)),
+      0xce: fc.option(fc.bigInt(0n, 2n ** 33n)),
+      0xc0011004: fc.option(fc.constant(1n)),
+    }),
+  })
+  .map(({ vendor, signature, virtual, words, brand, hypervisor, msrs }): LogicalCpu => {
+    const ending = { eax: 0, ebx: 0, ecx: 0, edx: 0 };
+    const leaves = basicPlaces.map(([leaf, subleaf], index) => {
+      const [eax = 0, ebx = 0, ecx = 0, edx = 0] = words[index] ?? [];
+      return { leaf, subleaf, eax, ebx, ecx, edx };
+    });
+    for (const leaf of leaves) {
+      if (leaf.leaf === 1)
+        Object.assign(leaf, {
+          eax: signature,
+          ecx: ((leaf.ecx & 0x7bffffff) | (1 << 26) | (virtual ? 1 << 31 : 0)) >>> 0,
+        });
+      if (leaf.leaf === 7 && leaf.subleaf === 0) leaf.eax = 2;
+      // What the image reads is read in long mode, where SYSCALL shows; and SVM has its leaf.
+      if (leaf.leaf === 0x80000001)
+        Object.assign(leaf, { ecx: (leaf.ecx | 4) >>> 0, edx: (leaf.edx | 0x800) >>> 0 });
+    }
+    const texts = brand.map(([eax, ebx, ecx, edx], index) => ({
+      leaf: 0x80000002 + index,
+      subleaf: 0,
+      eax,
+      ebx,
+      ecx,
+      edx,
+    }));
+    const [ebx, ecx, edx] = hypervisor ?? [0, 0, 0];
+    return {
+      id: null,
+      leaves: [
+        { leaf: 0, subleaf: 0, eax: 0x24, ...vendor },
+        ...leaves.filter(({ leaf }) => leaf < 0x80000000),
+        { ...ending, leaf: 0x24, subleaf: 0 },
+        ...(virtual && hypervisor !== null
+          ? [{ leaf: 0x40000000, subleaf: 0, eax: 0x40000000, ebx, ecx, edx }]
+          : []),
+        { ...ending, leaf: 0x80000000, subleaf: 0, eax: 0x80000026 },
+        ...leaves.filter(({ leaf }) => leaf >= 0x80000000),
+        ...texts,
+        { ...ending, leaf: 0x80000026, subleaf: 0 },
+      ],
+      msrs: Object.entries(msrs).map(([msr, value]) => ({ msr: Number(msr), value })),
+    };
+  });
+
+/** One kind of CPU, and others that differ from it in a few bits. */
+const anyMachine = fc
+  .tuple(anyCpu, fc.array(fc.tuple(fc.nat(basicPlaces.length), fc.nat(31), fc.boolean()), { maxLength: 6 }))
+  .map(([first, others]) =>
+    dumpOf([
+      first,
+      ...others.map(([place, bit, changes]) => ({
+        ...first,
+        msrs: [],
+        leaves: first.leaves.map((leaf, index) =>
+          changes && index === place && (leaf.leaf === 1 || leaf.leaf === 7)
+            ? { ...leaf, edx: (leaf.edx ^ (1 << bit)) >>> 0 }
+            : leaf,
+        ),
+      })),
+    ]),
+  );
+
+test("any CPUs' report is the one that their dump gives", { timeout: 120_000 }, async () => {
+  const seed = Math.trunc(Math.random() * 2 ** 31);
+  const machines = fc.sample(anyMachine, { numRuns: 150, seed });
+  const reports = await imageReports(machines);
+  expect(reports, `seed ${String(seed)}`).toEqual(machines.map(ownReport));
+});
+
+describe.skipIf(!existsSync(dumps))("dumps of real CPUs", () => {
+  test("give the same report in the image", { timeout: 240_000 }, async () => {
+    const machines: string[] = [];
+    for (const path of await readdir(dumps, { recursive: true })) {
+      if (!/\.(test|txt)$/.test(path) || path.includes("vmware-reports")) continue;
+      const source = sourceIn(await readFile(join(dumps, path), "latin1"), path);
+      if (source !== null && startsTheImage(source)) machines.push(dumpOf(source.cpus.map(asTheImageReads)));
+    }
+    expect(machines.length).toBeGreaterThan(250);
+    expect(await imageReports(machines)).toEqual(machines.map(ownReport));
+  });
+});
+
+function sourceIn(text: string, label: string): CpuSource | null {
+  try {
+    const source = readCpuSource(text, label);
+    return source.cpus.length === 0 || source.notes.length > 0 ? null : source;
+  } catch {
+    return null;
+  }
+}
+
+/** The image's kernel needs long mode. */
+const startsTheImage = ({ cpus }: CpuSource): boolean =>
+  cpus.every(({ leaves }) => leaves.some(({ leaf, edx }) => leaf === 0x80000001 && ((edx >>> 29) & 1) === 1));
+
+/** The dump's tool may have been a 32-bit program, or have left out leaves that the CPU has. */
+function asTheImageReads(cpu: LogicalCpu): LogicalCpu {
+  const leaves = cpu.leaves.map((leaf) =>
+    leaf.leaf === 0x80000001 ? { ...leaf, edx: (leaf.edx | 0x800) >>> 0 } : leaf,
+  );
+  const highest = (base: number) => leaves.find(({ leaf }) => leaf === base)?.eax ?? 0;
+  const missing = basicPlaces.filter(
+    ([leaf, subleaf]) =>
+      leaf <= highest(leaf < 0x80000000 ? 0 : 0x80000000) &&
+      !leaves.some((one) => one.leaf === leaf && one.subleaf === subleaf),
+  );
+  return {
+    ...cpu,
+    leaves: [
+      ...leaves,
+      ...missing.map(([leaf, subleaf]) => ({ leaf, subleaf, eax: 0, ebx: 0, ecx: 0, edx: 0 })),
+    ],
+  };
+}
