@@ -1,6 +1,6 @@
 /**
- * How much of a guest's memory is in use, read from QEMU's process: the pages that hold anything but zeros.
- * That is what a move has to send of an idle guest, whatever way it takes.
+ * How much of a guest's memory holds anything but zeros, read from QEMU's process: what a move has to send of
+ * an idle guest, whatever way it takes. QEMU's resident set would not tell: a destination's is all of it.
  */
 import { open, readFile, type FileHandle } from "node:fs/promises";
 
@@ -8,20 +8,13 @@ const pageBytes = 4096;
 const pagesAtOnce = 1024;
 const zeroPage = Buffer.alloc(pageBytes);
 
-export interface GuestMemory {
-  /** Pages that the guest or QEMU has touched. */
-  residentBytes: number;
-  /** Of these, pages that are not all zeros. */
-  nonZeroBytes: number;
-}
-
-/** @param pid of QEMU, whose guest has `memoryMib` as one anonymous mapping */
-export async function guestMemory(pid: number, memoryMib: number): Promise<GuestMemory> {
+/** Bytes of whole pages. @param pid of QEMU, whose guest has `memoryMib` as one anonymous mapping */
+export async function nonZeroBytes(pid: number, memoryMib: number): Promise<number> {
   const start = await ramAddress(pid, memoryMib * 2 ** 20);
   await using memory = await open(`/proc/${String(pid)}/mem`, "r");
   await using pagemap = await open(`/proc/${String(pid)}/pagemap`, "r");
   const pages = (memoryMib * 2 ** 20) / pageBytes;
-  let [resident, nonZero] = [0, 0];
+  let nonZero = 0;
   for (let first = 0; first < pages; first += pagesAtOnce) {
     const count = Math.min(pagesAtOnce, pages - first);
     const present = await presentPages(pagemap, start / pageBytes + first, count);
@@ -30,12 +23,11 @@ export async function guestMemory(pid: number, memoryMib: number): Promise<Guest
     await memory.read(content, 0, content.length, start + first * pageBytes);
     for (const [index, here] of present.entries()) {
       if (!here) continue;
-      resident += 1;
       if (content.compare(zeroPage, 0, pageBytes, index * pageBytes, (index + 1) * pageBytes) !== 0)
         nonZero += 1;
     }
   }
-  return { residentBytes: resident * pageBytes, nonZeroBytes: nonZero * pageBytes };
+  return nonZero * pageBytes;
 }
 
 /** Bit 63 of a page's entry says that it is in memory, bit 62 that it is swapped out (proc(5), pagemap). */

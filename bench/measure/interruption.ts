@@ -11,7 +11,8 @@ export async function measure(work: (interrupted: Promise<never>) => Promise<voi
   const interrupt = () => {
     reject(GodwitError.of("USAGE", { what: "Interrupted; the lab is removed.", hint: "Run it again." }));
   };
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, interrupt);
+  // Not once: while a program runs, execa ends this one at a signal that nobody listens to any more.
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, interrupt);
   let code = 0;
   try {
     await work(promise);

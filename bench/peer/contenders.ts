@@ -24,12 +24,22 @@ export interface Sample extends Seen {
   passes: number | null;
 }
 
+/** How virsh moves. */
+export interface Way {
+  peerToPeer: boolean;
+  tls: boolean;
+  /** Default: QEMU's own, 300. */
+  maxDowntimeMs?: number;
+}
+
 export interface Contender {
   name: string;
   move(): Promise<Sample>;
 }
 
-export function godwit(lab: TestLab, { name, id }: VmView): Contender {
+/** @param maxOutageMs of each move; default: Godwit's own */
+export function godwit(lab: TestLab, { name, id }: VmView, maxOutageMs?: number): Contender {
+  const budget = maxOutageMs === undefined ? {} : { maxOutageMs };
   return {
     name: "Godwit",
     async move() {
@@ -41,7 +51,7 @@ export function godwit(lab: TestLab, { name, id }: VmView): Contender {
         address: vmAddress(0),
         async move() {
           const { move } = await lab.succeeded(
-            lab.api.call("vmMigrate", { params: { vm: name }, body: { to } }),
+            lab.api.call("vmMigrate", { params: { vm: name }, body: { to, ...budget } }),
           );
           Object.assign(told, { bytes: move?.bytes ?? null, passes: move?.rounds ?? null });
         },
@@ -103,16 +113,17 @@ export class Twin {
     return new Twin(lab, peer, domain, host);
   }
 
-  contender(way: { peerToPeer: boolean; tls: boolean }): Contender {
+  contender(way: Way): Contender {
     const words = ["virsh", ...(way.peerToPeer ? ["--p2p"] : []), ...(way.tls ? ["--tls"] : [])];
     return { name: words.join(" "), move: async () => await this.#move(way) };
   }
 
-  async #move(way: { peerToPeer: boolean; tls: boolean }): Promise<Sample> {
+  async #move(way: Way): Promise<Sample> {
     const { name } = this.#domain;
     const from = this.#host;
     const to = otherThan(from);
     let runners: string[] = [];
+    if (way.maxDowntimeMs !== undefined) await this.#peer.allowDowntime(name, from, way.maxDowntimeMs);
     const seen = await moveUnderLoad({
       labId: this.#lab.lab.id,
       address: vmAddress(1),
