@@ -8,7 +8,7 @@ import { mkdir, readFile, rm } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { Client } from "@godwit/client";
-import { GodwitError, serverOperations } from "@godwit/contract";
+import { GodwitError, serverOperations, type CpuReport } from "@godwit/contract";
 import {
   endProcess,
   identifyProcess,
@@ -50,6 +50,8 @@ export interface LabOptions {
   linkBitsPerSecond?: number | null;
   /** Another QEMU for a host, by its name. */
   qemu?: Readonly<Record<string, { binary: string; firmwareFolder: string }>>;
+  /** The CPU that a host passes for, by its name: a simulation. */
+  cpus?: Readonly<Record<string, CpuReport>>;
   /** How to start the program itself: `[node, main.ts]`. */
   program: readonly string[];
   onStep?: (text: string) => void;
@@ -117,7 +119,7 @@ export class Lab implements AsyncDisposable {
     await lab.#startServer(listener);
 
     say(`joining ${hosts.join(", ")}`);
-    await Promise.all(file.hosts.map((host, index) => lab.#joinHost(host, index)));
+    await Promise.all(file.hosts.map((host, index) => lab.#joinHost(host, index, options.cpus?.[host.name] ?? null)));
     await Promise.all(file.hosts.map(({ name }) => lab.startAgent(name)));
     await lab.#connected();
     undo.commit();
@@ -250,9 +252,19 @@ export class Lab implements AsyncDisposable {
     await writeLabFile(this.#file);
   }
 
-  async #joinHost(host: LabHost, index: number): Promise<void> {
+  /** Changes what a host with a simulated CPU passes for, as a microcode update would; told by its next report. */
+  async simulateCpu(name: string, cpu: CpuReport): Promise<void> {
+    await writeFileAtomic(this.#simulatedCpu(name), JSON.stringify(cpu));
+  }
+
+  #simulatedCpu(name: string): string {
+    return join(this.hostFolder(name), "simulated-cpu.json");
+  }
+
+  async #joinHost(host: LabHost, index: number, cpu: CpuReport | null): Promise<void> {
     const { name, qemu } = host;
     await mkdir(this.hostFolder(name), { recursive: true });
+    if (cpu !== null) await this.simulateCpu(name, cpu);
     const config = {
       name,
       listen: { address: hostAddress("management", index), port: agentPort },
@@ -261,6 +273,7 @@ export class Lab implements AsyncDisposable {
       portGroups: [{ name: portGroup, bridge: networks.office.bridge, uplink: "office" }],
       datastores: [{ name: datastore, path: datastorePath, shared: true }],
       ...(qemu === null ? {} : { qemu }),
+      ...(cpu === null ? {} : { simulatedCpu: this.#simulatedCpu(name) }),
     };
     await writeFileAtomic(this.#agentConfig(name), stringify(config));
     const { token } = await this.api.call("hostTokenCreate", { body: {} });
@@ -274,7 +287,9 @@ export class Lab implements AsyncDisposable {
       const { hosts } = await this.api.call("hostList", {});
       if (hosts.every(({ state, facts }) => state === "connected" && facts !== null)) return;
       if (performance.now() > until) {
-        const silent = hosts.filter(({ state }) => state !== "connected").map(({ name }) => name);
+        const silent = hosts
+          .filter(({ state, facts }) => state !== "connected" || facts === null)
+          .map(({ name }) => name);
         throw GodwitError.of("PROGRAM_FAILED", {
           program: "godwit",
           what: "connecting the lab's hosts",

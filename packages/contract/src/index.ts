@@ -12,6 +12,7 @@ export {
   type Problem,
 } from "./errors/error.ts";
 export type { RefusedFeature } from "./errors/cpu.ts";
+export type { HostInPool } from "./errors/evc.ts";
 export type { Retry } from "./errors/define.ts";
 export * from "./schemas/cpu.ts";
 export * from "./schemas/evc.ts";

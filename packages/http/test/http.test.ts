@@ -21,7 +21,7 @@ let authority: KeyAndCertificate;
 let server: HttpServer;
 let known = "";
 
-const signed = async (unit: Unit, commonName: string, by = authority) => {
+const signed = async (unit: Unit, commonName: string, by = authority, validDays = 1) => {
   const { keyPem, requestPem } = await createKeyAndRequest(commonName);
   const certificatePem = await issueCertificate({
     authority: by,
@@ -29,7 +29,7 @@ const signed = async (unit: Unit, commonName: string, by = authority) => {
     unit,
     commonName,
     dnsNames: ["localhost"],
-    validDays: 1,
+    validDays,
   });
   return { cert: certificatePem, key: keyPem };
 };
@@ -101,6 +101,28 @@ test("each privilege lets in whom it names, and nobody else", async () => {
   expect(await own(await signed("host", "a"))).toBe("CERTIFICATE_INVALID"); // joined anew since
   expect(await own(await signed("migration", "a"))).toBe("CERTIFICATE_INVALID"); // QEMU's may not call
   expect(await own(await signed("host", "a", await createAuthority("another")))).toBe("CERTIFICATE_INVALID");
+});
+
+test("a certificate that has expired counts no more, the host's or the server's", async () => {
+  const host = await signed("host", "a", authority, -1);
+  known = await fingerprintOf(host.cert);
+  expect(await codeOf(client(host).call("leaseListOwn", {}))).toBe("CERTIFICATE_INVALID");
+
+  const own = await signed("server", "godwit-server", authority, -1);
+  const stale = new HttpServer({
+    tls: { certificatePem: own.cert, keyPem: own.key, caPem: authority.certificatePem },
+    log: pino({ level: "silent" }),
+  });
+  await stale.listen([{ host: "127.0.0.1", port: port + 1 }]);
+  const caller = new Client(serverOperations, {
+    baseUrl: `https://127.0.0.1:${String(port + 1)}`,
+    tls: { ca: authority.certificatePem, servername: "godwit-server", unit: "server" },
+    token,
+  });
+  const refusal = await caller.call("version", {}).catch((error: unknown) => error);
+  expect(refusal).toMatchObject({ code: "CONNECTION_FAILED", message: expect.stringMatching(/expired/) as string });
+  await caller.close();
+  await stale.close();
 });
 
 test("a server of another cluster is not talked to", async () => {

@@ -4,6 +4,7 @@
  */
 import { finding, type Finding } from "@godwit/contract";
 import { accelerator } from "./checks/accelerator.ts";
+import { cpuBaseline } from "./checks/cpu-baseline.ts";
 import { cpuFollowsHost } from "./checks/cpu-follows-host.ts";
 import { cpuHidden } from "./checks/cpu-hidden.ts";
 import { cpuVendor } from "./checks/cpu-vendor.ts";
@@ -20,6 +21,7 @@ import type { MoveFacts, Requirement } from "./facts.ts";
 const liveRequirements: readonly Requirement[] = [
   cpuVendor,
   cpu,
+  cpuBaseline,
   cpuFollowsHost,
   cpuHidden,
   machine,

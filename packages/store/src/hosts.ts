@@ -3,6 +3,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { GodwitError, type Finding, type HostFacts, type Maintenance, type TaskId } from "@godwit/contract";
 import { isDuplicate, type Database } from "./database.ts";
 import { emit } from "./events.ts";
+import { fence } from "./leases.ts";
 import { whatOf } from "./tasks.ts";
 
 export interface HostRow {
@@ -109,11 +110,12 @@ export class Hosts {
     return found;
   }
 
-  async saw(name: string, facts: HostFacts): Promise<void> {
+  /** It answered. @param alarms what an operator should know of it now; a change of that is told as an event */
+  async saw(name: string, facts: HostFacts, alarms: Finding[]): Promise<void> {
     await this.#database.write(async (tx) => {
       const before = await tx
         .selectFrom("hosts")
-        .select("unreachable_reason")
+        .select(["unreachable_reason", "alarms"])
         .where("name", "=", name)
         .executeTakeFirst();
       await tx
@@ -122,9 +124,14 @@ export class Hosts {
           seen_at: new Date(),
           unreachable_reason: null,
           facts: JSON.stringify(facts),
+          alarms: JSON.stringify(alarms),
         })
         .where("name", "=", name)
         .execute();
+      const told = (list: readonly Finding[]) => list.map(({ message }) => message).join("\n");
+      if (before !== undefined && told(before.alarms) !== told(alarms)) {
+        await emit(tx, { type: "host.alarmsChanged", subject: { kind: "host", id: name }, data: { alarms } });
+      }
       if (before?.unreachable_reason != null) {
         await emit(tx, { type: "host.returned", subject: { kind: "host", id: name }, data: {} });
       }
@@ -200,7 +207,7 @@ export class Hosts {
         .where("host", "=", name)
         .where("state", "!=", "stopped")
         .execute();
-      await tx.deleteFrom("lease_holders").where("host", "=", name).execute();
+      await fence(tx, name);
       await tx.deleteFrom("hosts").where("name", "=", name).execute();
       await emit(tx, { type: "host.removed", subject: { kind: "host", id: name }, data: {} });
     });

@@ -1,7 +1,8 @@
 /** The server's memory: PostgreSQL, its schema, and what is kept there. */
 export { emit, type NewEvent } from "./events.ts";
 export type { HostRow } from "./hosts.ts";
-export type { LeaseQuestion, StoredLease } from "./leases.ts";
+export type { LeaseQuestioner, StoredLease } from "./leases.ts";
+export type { PoolRow } from "./pools.ts";
 export { PrivatePostgres } from "./private-postgres.ts";
 export { Store } from "./store.ts";
 export type { NewTask, TaskChange } from "./tasks.ts";

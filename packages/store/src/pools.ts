@@ -1,5 +1,6 @@
 /** Pools, their baselines and their hosts. What may be is decided before; here it is written, all or nothing. */
 import { GodwitError, type Baseline } from "@godwit/contract";
+import { sql } from "kysely";
 import { isDuplicate, type Database, type Writes } from "./database.ts";
 import { emit } from "./events.ts";
 
@@ -7,8 +8,13 @@ export interface PoolRow {
   name: string;
   createdAt: Date;
   baseline: Baseline | null;
+  /** Sorted. */
   hosts: string[];
+  /** When this was read, by the database's clock. */
+  readAt: Date;
 }
+
+export type NewPool = Pick<PoolRow, "name" | "baseline" | "hosts">;
 
 export class Pools {
   readonly #database: Database;
@@ -18,7 +24,9 @@ export class Pools {
   }
 
   async list(): Promise<PoolRow[]> {
-    const { pools, hosts } = await this.#database.read(async (db) => ({
+    const { readAt, pools, hosts } = await this.#database.read(async (db) => ({
+      readAt:
+        (await sql<{ now: Date }>`select clock_timestamp() as now`.execute(db)).rows[0]?.now ?? new Date(0),
       pools: await db.selectFrom("pools").selectAll().orderBy("name").execute(),
       hosts: await db
         .selectFrom("hosts")
@@ -32,6 +40,7 @@ export class Pools {
       createdAt: row.created_at,
       baseline: row.evc_mode === null ? null : { mode: row.evc_mode, microcode: row.microcode },
       hosts: hosts.filter(({ pool }) => pool === row.name).map(({ name }) => name),
+      readAt,
     }));
   }
 
@@ -49,8 +58,23 @@ export class Pools {
     return (await this.list()).find(({ hosts }) => hosts.includes(host)) ?? null;
   }
 
+  /** The baseline for a VM that comes to a host by the caller's task; a change of it that is under way is waited for. */
+  async baselineAt(host: string): Promise<Baseline | null> {
+    return await this.#database.write(async (tx) => {
+      const row = await tx.selectFrom("hosts").select("pool").where("name", "=", host).executeTakeFirst();
+      if (row?.pool == null) return null;
+      const pool = await tx
+        .selectFrom("pools")
+        .selectAll()
+        .where("name", "=", row.pool)
+        .forShare()
+        .executeTakeFirst();
+      return pool?.evc_mode == null ? null : { mode: pool.evc_mode, microcode: pool.microcode };
+    });
+  }
+
   /** @throws POOL_EXISTS, HOST_IN_OTHER_POOL, HOST_UNKNOWN */
-  async create(pool: Omit<PoolRow, "createdAt">): Promise<void> {
+  async create(pool: NewPool): Promise<void> {
     await this.#database.write(async (tx) => {
       try {
         await tx
@@ -84,13 +108,15 @@ export class Pools {
   }
 
   /**
-   * Takes a host in, together with the baseline that it was judged against.
-   * @throws POOL_CHANGED when the baseline has been changed since; HOST_IN_OTHER_POOL, HOST_UNKNOWN, POOL_UNKNOWN
+   * Takes a host into a pool that is as it was judged, and writes the baseline that this leads to.
+   * @throws POOL_CHANGED, HOST_IN_OTHER_POOL, HOST_UNKNOWN, POOL_UNKNOWN
    */
-  async addHost(name: string, host: string, judgedAgainst: Baseline | null): Promise<void> {
+  async addHost(judged: PoolRow, host: string, baseline: Baseline | null): Promise<void> {
+    const { name } = judged;
     await this.#database.write(async (tx) => {
-      await unchanged(tx, name, judgedAgainst);
+      await unchanged(tx, judged, [...judged.hosts, host]);
       await takeIn(tx, name, host);
+      await tx.updateTable("pools").set(columnsOf(baseline)).where("name", "=", name).execute();
       await emit(tx, { type: "pool.hostAdded", subject: { kind: "pool", id: name }, data: { host } });
     });
   }
@@ -108,25 +134,15 @@ export class Pools {
     });
   }
 
-  /**
-   * Sets the baseline of a pool whose hosts and baseline are those that were judged.
-   * @throws POOL_CHANGED, POOL_UNKNOWN
-   */
+  /** Sets the baseline of a pool that is as it was judged. @throws POOL_CHANGED, POOL_UNKNOWN */
   async setBaseline(judged: PoolRow, baseline: Baseline | null): Promise<void> {
+    const { name } = judged;
     await this.#database.write(async (tx) => {
-      await unchanged(tx, judged.name, judged.baseline);
-      const hosts = await tx
-        .selectFrom("hosts")
-        .select("name")
-        .where("pool", "=", judged.name)
-        .orderBy("name")
-        .execute();
-      if (hosts.map(({ name }) => name).join() !== judged.hosts.join())
-        throw GodwitError.of("POOL_CHANGED", { pool: judged.name });
-      await tx.updateTable("pools").set(columnsOf(baseline)).where("name", "=", judged.name).execute();
+      await unchanged(tx, judged, judged.hosts);
+      await tx.updateTable("pools").set(columnsOf(baseline)).where("name", "=", name).execute();
       await emit(tx, {
         type: "pool.baselineChanged",
-        subject: { kind: "pool", id: judged.name },
+        subject: { kind: "pool", id: name },
         data: { before: judged.baseline, after: baseline },
       });
     });
@@ -150,10 +166,34 @@ async function locked(tx: Writes, name: string): Promise<Baseline | null> {
   return row.evc_mode === null ? null : { mode: row.evc_mode, microcode: row.microcode };
 }
 
-async function unchanged(tx: Writes, name: string, judged: Baseline | null): Promise<void> {
-  const now = await locked(tx, name);
-  const same = now?.mode === judged?.mode && now?.microcode.join() === judged?.microcode.join();
-  if (!same) throw GodwitError.of("POOL_CHANGED", { pool: name });
+/**
+ * The pool is as it was judged, and no VM is on its way to these hosts that was not there then: its task reads the
+ * baseline under the same lock, and so waits for this change.
+ * @throws POOL_CHANGED, POOL_UNKNOWN
+ */
+async function unchanged(tx: Writes, judged: PoolRow, hosts: readonly string[]): Promise<void> {
+  const now = await locked(tx, judged.name);
+  const rows = await tx
+    .selectFrom("hosts")
+    .select("name")
+    .where("pool", "=", judged.name)
+    .orderBy("name")
+    .execute();
+  const arriving =
+    hosts.length === 0
+      ? undefined
+      : await tx
+          .selectFrom("tasks")
+          .select("id")
+          .where("ended_at", "is", null)
+          .where("arrives_at", "in", hosts)
+          .where("created_at", ">", judged.readAt)
+          .executeTakeFirst();
+  const same =
+    now?.mode === judged.baseline?.mode &&
+    now?.microcode.join() === judged.baseline?.microcode.join() &&
+    rows.map(({ name }) => name).join() === judged.hosts.join();
+  if (!same || arriving !== undefined) throw GodwitError.of("POOL_CHANGED", { pool: judged.name });
 }
 
 async function takeIn(tx: Writes, pool: string, host: string): Promise<void> {

@@ -22,8 +22,6 @@ export type TaskBody = Pick<
   "steps" | "phase" | "progress" | "move" | "error" | "waitingFor" | "cancellable"
 >;
 
-type JsonList<T> = ColumnType<T[], string | undefined, string>;
-
 export interface Schema {
   hosts: {
     name: string;
@@ -35,13 +33,13 @@ export interface Schema {
     maintenance: Generated<Maintenance>;
     facts: JsonOrNull<HostFacts>;
     pool: string | null;
-    alarms: JsonList<Finding>;
+    alarms: JSONColumnType<Finding[], string | undefined>;
   };
   pools: {
     name: string;
     created_at: Moment;
     evc_mode: string | null;
-    microcode: JsonList<string>;
+    microcode: JSONColumnType<string[], string | undefined>;
   };
   join_tokens: {
     secret_hash: string;
@@ -87,6 +85,8 @@ export interface Schema {
     vm_name: string;
     version: Generated<number>;
     last_exclusive_host: string | null;
+    fenced: JSONColumnType<string[], string | undefined>;
+    heard: JSONColumnType<Record<string, number>, string | undefined>;
   };
   lease_holders: {
     vm_id: string;

@@ -70,9 +70,15 @@ async function cpuFacts(hostCpu: HostCpu): Promise<HostFacts["cpu"]> {
   const logicalCpus = cpus().length;
   // What is simulated is what the host passes for.
   if (hostCpu.isSimulated && report !== null)
-    return { vendor: report.vendor, model: `${report.brand} (simulated)`, logicalCpus, report };
+    return {
+      vendor: report.vendor,
+      model: `${report.brand} (simulated)`,
+      logicalCpus,
+      report,
+      simulated: true,
+    };
   const text = await readFile("/proc/cpuinfo", "utf8");
   const field = (name: string) =>
     new RegExp(`^${name}\\s*:\\s*(.*)$`, "m").exec(text)?.[1]?.trim() ?? "unknown";
-  return { vendor: field("vendor_id"), model: field("model name"), logicalCpus, report };
+  return { vendor: field("vendor_id"), model: field("model name"), logicalCpus, report, simulated: false };
 }

@@ -26,6 +26,7 @@ export class Leases {
   readonly #client: Client<typeof serverOperations>;
   readonly #host: string;
   readonly #queues = new Map<VmId, Promise<unknown>>();
+  #number = 0;
 
   /** @param host this host's name */
   constructor(client: Client<typeof serverOperations>, host: string) {
@@ -34,20 +35,20 @@ export class Leases {
   }
 
   async acquire(vm: VmRef, mode: LeaseMode): Promise<LeaseAnswer> {
-    return await this.#ask(vm, () =>
-      this.#client.call("leaseAcquire", { params: { vmId: vm.id }, body: { mode, vm: vm.name } }),
+    return await this.#ask(vm, (number) =>
+      this.#client.call("leaseAcquire", { params: { vmId: vm.id }, body: { mode, vm: vm.name, number } }),
     );
   }
 
   async convert(vm: VmRef, mode: LeaseMode): Promise<LeaseAnswer> {
-    return await this.#ask(vm, () =>
-      this.#client.call("leaseConvert", { params: { vmId: vm.id }, body: { mode, vm: vm.name } }),
+    return await this.#ask(vm, (number) =>
+      this.#client.call("leaseConvert", { params: { vmId: vm.id }, body: { mode, vm: vm.name, number } }),
     );
   }
 
   async release(vm: VmRef): Promise<LeaseAnswer> {
-    return await this.#ask(vm, () =>
-      this.#client.call("leaseRelease", { params: { vmId: vm.id }, body: { vm: vm.name } }),
+    return await this.#ask(vm, (number) =>
+      this.#client.call("leaseRelease", { params: { vmId: vm.id }, body: { vm: vm.name, number } }),
     );
   }
 
@@ -80,11 +81,27 @@ export class Leases {
     if (own.some(({ vmId, mode }) => vmId === vm.id && mode === "EX")) await this.release(vm);
   }
 
-  async #ask(vm: VmRef, question: () => Promise<Lease>): Promise<LeaseAnswer> {
+  /**
+   * A question that was given up may still be under way, and must not count after this one: so each has a
+   * number, by the clock, and larger than any before. A clock that was set back is made up for.
+   */
+  async #numbered(question: (number: number) => Promise<Lease>): Promise<Lease> {
+    for (;;) {
+      this.#number = Math.max(this.#number + 1, Date.now() * 1000);
+      try {
+        return await question(this.#number);
+      } catch (error) {
+        if (!GodwitError.is(error, "LEASE_OVERTAKEN")) throw error;
+        this.#number = Math.max(this.#number, Number(error.problem.details.by));
+      }
+    }
+  }
+
+  async #ask(vm: VmRef, question: (number: number) => Promise<Lease>): Promise<LeaseAnswer> {
     const before = this.#queues.get(vm.id) ?? Promise.resolve();
     const answer = before.then(async (): Promise<LeaseAnswer> => {
       try {
-        return { kind: "granted", lease: await question() };
+        return { kind: "granted", lease: await this.#numbered(question) };
       } catch (error) {
         if (!GodwitError.is(error)) throw error;
         if (error.code === "LEASE_HELD" || error.code === "LEASE_NOT_HELD") {

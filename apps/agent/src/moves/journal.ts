@@ -29,13 +29,17 @@ export class Journal<Entry> {
     this.#file = file;
   }
 
-  /** Opens or makes a move's journal for appending. */
+  /** Opens or makes a move's journal for appending. @throws SPACE_SHORT */
   static async open<Entry>(folder: string, moveId: MoveId, role: Role): Promise<Journal<Entry>> {
     await mkdir(folder, { recursive: true });
     const path = join(folder, fileName(moveId, role));
-    const file = await open(path, "a", 0o600);
-    await syncFolder(folder);
-    return new Journal<Entry>(path, file);
+    try {
+      const file = await open(path, "a", 0o600);
+      await syncFolder(folder);
+      return new Journal<Entry>(path, file);
+    } catch (error) {
+      throw noSpace(path, error) ?? error;
+    }
   }
 
   /**
@@ -53,9 +57,7 @@ export class Journal<Entry> {
       await truncate(this.path, size).catch(() => {
         this.#broken = true;
       });
-      if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error;
-      const details = { path: this.path, neededBytes: 4096, freeBytes: 0 };
-      throw GodwitError.of("SPACE_SHORT", details, { cause: error });
+      throw noSpace(this.path, error) ?? error;
     }
   }
 
@@ -68,6 +70,12 @@ export class Journal<Entry> {
     await this.close();
     await rm(this.path, { force: true });
   }
+}
+
+/** A full disk as an error for people; null: it is something else. */
+function noSpace(path: string, error: unknown): GodwitError | null {
+  if ((error as NodeJS.ErrnoException).code !== "ENOSPC") return null;
+  return GodwitError.of("SPACE_SHORT", { path, neededBytes: 4096, freeBytes: 0 }, { cause: error });
 }
 
 /** All journals of a folder; a file that is not one is passed over. Cuts torn tails off. */

@@ -161,7 +161,10 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
       this.try(
         async () => {
           const answer = await leases.convert(vm, mode);
-          if (answer.kind === "granted") return { type: mode === "SH" ? "leaseShared" : "leaseExclusive" };
+          if (answer.kind === "granted" && mode === "SH") return { type: "leaseShared" };
+          if (answer.kind === "granted") {
+            return { type: "leaseExclusive", fenced: answer.lease.fenced.includes(this.order.to.host) };
+          }
           return { type: "leaseRefused", held: answer.held, problem: answer.error.problem };
         },
         (problem) => ({ type: "leaseRefused", held: false, problem }),

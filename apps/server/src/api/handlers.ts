@@ -6,6 +6,7 @@ import { version } from "@godwit/system";
 import { hostHandlers } from "./hosts.ts";
 import { leaseHandlers } from "./leases.ts";
 import { maintenanceHandlers } from "./maintenance.ts";
+import { poolHandlers } from "./pools.ts";
 import { taskHandlers } from "./tasks.ts";
 import { vmHandlers } from "./vms.ts";
 
@@ -18,6 +19,7 @@ export function handlers(services: Services): Handlers<typeof serverOperations> 
     },
     ...hostHandlers(services),
     ...maintenanceHandlers(services),
+    ...poolHandlers(services),
     ...vmHandlers(services),
     ...taskHandlers(services),
     ...leaseHandlers(services),

@@ -1,7 +1,7 @@
 /** Leases, for the host that calls: it can take, convert and release only its own. */
-import { GodwitError, type Lease, type serverOperations } from "@godwit/contract";
+import { GodwitError, type Lease, type serverOperations, type VmId } from "@godwit/contract";
 import type { Actor, Handlers } from "@godwit/http";
-import type { StoredLease } from "@godwit/store";
+import type { LeaseQuestioner, StoredLease } from "@godwit/store";
 import type { Services } from "../services.ts";
 
 type LeaseOperations = Pick<
@@ -21,17 +21,20 @@ export function leaseHandlers({ store, hosts }: Services): Handlers<LeaseOperati
       leases: (await store.leases.ofHost(hostOf(actor))).map(withFreshness),
     }),
     leaseAcquire: async ({ params, body, actor }) =>
-      withFreshness(
-        await store.leases.acquire({ vmId: params.vmId, vm: body.vm, host: hostOf(actor) }, body.mode),
-      ),
+      withFreshness(await store.leases.acquire(askerOf(params.vmId, body, actor), body.mode)),
     leaseConvert: async ({ params, body, actor }) =>
-      withFreshness(
-        await store.leases.convert({ vmId: params.vmId, vm: body.vm, host: hostOf(actor) }, body.mode),
-      ),
+      withFreshness(await store.leases.convert(askerOf(params.vmId, body, actor), body.mode)),
     leaseRelease: async ({ params, body, actor }) =>
-      withFreshness(await store.leases.release({ vmId: params.vmId, vm: body.vm, host: hostOf(actor) })),
+      withFreshness(await store.leases.release(askerOf(params.vmId, body, actor))),
   };
 }
+
+const askerOf = (vmId: VmId, body: { vm: string; number: number }, actor: Actor): LeaseQuestioner => ({
+  vmId,
+  vm: body.vm,
+  host: hostOf(actor),
+  number: body.number,
+});
 
 function hostOf(actor: Actor): string {
   if (actor.kind === "host") return actor.name;

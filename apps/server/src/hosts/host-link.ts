@@ -14,6 +14,7 @@ import {
 } from "@godwit/contract";
 import type { HostRow, Store } from "@godwit/store";
 import type { Logger } from "pino";
+import { hostAlarms } from "../pools/alarms.ts";
 import { placeByReport } from "./place-by-report.ts";
 
 /** A line that is down for less than this was a restart, not a loss. */
@@ -192,7 +193,8 @@ export class HostLink {
     const askedAt = new Date();
     try {
       const facts = await this.freshFacts();
-      await this.#store.hosts.saw(this.name, facts);
+      const [vms, pool] = await Promise.all([this.#store.vms.list(), this.#store.pools.ofHost(this.name)]);
+      await this.#store.hosts.saw(this.name, facts, hostAlarms(facts, vms, pool));
       await this.#placeVms(facts, askedAt);
     } catch (error) {
       if (!this.#stopped.signal.aborted) this.#log.info({ err: error }, "facts not taken in");

@@ -44,12 +44,13 @@ export async function destinationFacts(
   name: string,
 ): Promise<MoveFacts["destination"]> {
   const takesVms = (await store.hosts.show(name)).maintenance === "off";
+  const baseline = (await store.pools.ofHost(name))?.baseline ?? null;
   return await hosts
     .of(name)
     .freshFacts()
     .then(
-      (facts) => ({ name, takesVms, facts }),
-      (error: unknown) => ({ name, takesVms, facts: null, reason: reasonOf(error) }),
+      (facts) => ({ name, takesVms, facts, baseline }),
+      (error: unknown) => ({ name, takesVms, facts: null, baseline, reason: reasonOf(error) }),
     );
 }
 

@@ -3,7 +3,16 @@
  * and records. Whatever is lost on the way (an answer, an agent, this server), the source's record of
  * the move says how it ended; with the source gone, the destination's does.
  */
-import { GodwitError, moveOrderSchema, type MoveRecord, type Task, type TaskStep } from "@godwit/contract";
+import {
+  GodwitError,
+  moveOrderSchema,
+  type MoveOrder,
+  type MoveRecord,
+  type Problem,
+  type Task,
+  type TaskStep,
+} from "@godwit/contract";
+import { beyond, evcModeNamed } from "@godwit/cpu";
 import { z } from "zod";
 import type { HostLink } from "../hosts/host-link.ts";
 import type { TaskContext, TaskEnd } from "./task-context.ts";
@@ -15,6 +24,8 @@ const cancellablePhases = new Set(["planned", "preparing", "copying", "switching
 export async function migrateVm(context: TaskContext): Promise<TaskEnd> {
   const { order } = migrateVmRequest.parse(context.request);
   const source = context.hosts.of(order.from);
+  const refusal = await beyondBaseline(context, order);
+  if (refusal !== null) return { state: "failed", problem: refusal };
   await context.change(({ state }) => ({ state: state === "queued" ? "running" : state }));
 
   const watch = new MoveWatch(context, source);
@@ -44,6 +55,21 @@ export async function migrateVm(context: TaskContext): Promise<TaskEnd> {
       if (told !== null) return await conclude(context, told);
     }
   }
+}
+
+/**
+ * A pool's baseline may have been lowered since the move was asked for: looked at once more before the move is
+ * begun, when the pool can no longer be lowered without seeing this task. Null: it may begin, or has begun.
+ */
+async function beyondBaseline(context: TaskContext, order: MoveOrder): Promise<Problem | null> {
+  const { vm, from, to } = order;
+  const { state } = await context.persist(() => context.store.tasks.show(context.id));
+  const baseline = await context.persist(() => context.store.pools.baselineAt(to.host));
+  if (state !== "queued" || baseline === null) return null;
+  const more = beyond(vm.cpu.features ?? [], evcModeNamed(baseline.mode), baseline.microcode);
+  if (more.length === 0) return null;
+  const details = { vm: vm.name, from, host: to.host, mode: baseline.mode, features: more };
+  return GodwitError.of("DESTINATION_BASELINE_EXCEEDED", details).problem;
 }
 
 /** Asks the source to take the move back. @throws TASK_NOT_CANCELLABLE */

@@ -8,9 +8,9 @@ export const startVmRequest = z.object({ vm: vmSchema, host: nameSchema });
 export async function startVm(context: TaskContext): Promise<TaskEnd> {
   const { vm, host } = startVmRequest.parse(context.request);
   await context.step(`start the VM on ${host}`, async () => {
-    const pool = await context.persist(() => context.store.pools.ofHost(host));
+    const baseline = await context.persist(() => context.store.pools.baselineAt(host));
     const started = await context.ask(host, (link) =>
-      link.agent.call("vmStart", { params: { vmId: vm.id }, body: { vm, baseline: pool?.baseline ?? null } }),
+      link.agent.call("vmStart", { params: { vmId: vm.id }, body: { vm, baseline } }),
     );
     await context.persist(() => context.store.vms.saveConfig(started.vm));
     await context.persist(() => context.store.vms.place(vm.id, { host, state: started.runtime.state }));

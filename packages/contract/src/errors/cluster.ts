@@ -120,6 +120,13 @@ export const clusterErrors = {
     (d) => `Host ${d.host} does not hold the lease of VM ${d.vm}.`,
     () => "Only the holder can convert or release a lease.",
   ),
+  LEASE_OVERTAKEN: define<{ vm: string; host: string; by: number }>(
+    409,
+    "later",
+    (d) =>
+      `A question of host ${d.host} for the lease of VM ${d.vm} came after a later one (${String(d.by)}) had been decided.`,
+    () => "Nothing was changed by it. The agent asks again by itself.",
+  ),
   LEASE_UNAVAILABLE: define<{ vm: string; reason: string }>(
     503,
     "later",

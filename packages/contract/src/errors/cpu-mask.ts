@@ -2,10 +2,7 @@
 import { define } from "./define.ts";
 
 /** A bit as people look for it: `CPUID.1:ECX[26]`, and its feature's name where it has one. */
-interface MaskedBit {
-  place: string;
-  feature: string | null;
-}
+type MaskedBit = { place: string; feature: string | null };
 
 const named = ({ place, feature }: MaskedBit): string =>
   feature === null ? `the unnamed bit ${place}` : `${feature} (${place})`;

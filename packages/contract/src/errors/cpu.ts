@@ -97,7 +97,7 @@ export const cpuErrors = {
 } as const;
 
 /** `at CPUID level 0x1, register ecx: sse4.1 (bit 19), sse4.2 (bit 20); at …`, in the order given. */
-function places(features: readonly RefusedFeature[]): string {
+export function places(features: readonly RefusedFeature[]): string {
   const groups = Map.groupBy(features, ({ place }) =>
     place === null ? "outside CPUID" : `at CPUID level ${place.level}, register ${place.register}`,
   );
@@ -107,7 +107,7 @@ function places(features: readonly RefusedFeature[]): string {
 }
 
 /** Each remedy once, after the cause that it is for; the further features that it helps with follow by name. */
-function reasons(features: readonly RefusedFeature[]): string {
+export function reasons(features: readonly RefusedFeature[]): string {
   return [...Map.groupBy(features, ({ remedy }) => remedy)]
     .map(([remedy, [first, ...others]]) =>
       [

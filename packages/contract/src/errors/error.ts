@@ -77,7 +77,7 @@ export class GodwitError extends Error {
       code,
       remedy: definition.remedy(details),
       retry: definition.retry,
-      details: details,
+      details: { ...details },
       ...(vsphereFault === undefined ? {} : { vsphereFault }),
       ...(options.findings === undefined ? {} : { findings: options.findings }),
     };

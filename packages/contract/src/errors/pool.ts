@@ -33,6 +33,29 @@ export const poolErrors = {
     (d) => `Host ${d.host} is in pool ${d.other}; a host is in one pool at most.`,
     (d) => `Take it out there first: godwit pool remove-host ${d.other} ${d.host}`,
   ),
+  DESTINATION_BASELINE_EXCEEDED: define<{
+    vm: string;
+    from: string;
+    host: string;
+    mode: string;
+    features: string[];
+  }>(
+    409,
+    "after-fix",
+    (d) =>
+      `VM ${d.vm} cannot go from ${d.from} to ${d.host}: its guest sees more than EVC mode ${d.mode} of the pool that ${d.host} is in: ${d.features.join(", ")}.`,
+    (d) =>
+      `Power the VM off and on again with EVC mode ${d.mode} or a lower one (evcMode in its description, or on a host of that pool), or raise the pool's EVC mode.`,
+    "FeatureRequirementsNotMet",
+  ),
+  DESTINATION_BASELINE_UNDECIDED: define<{ vm: string; from: string; host: string; mode: string }>(
+    409,
+    "after-fix",
+    (d) =>
+      `Whether VM ${d.vm} fits EVC mode ${d.mode} of the pool that ${d.host} is in is not known: it was powered on at ${d.from} by an older Godwit, which did not keep what its guest sees.`,
+    () => "Power the VM off and on again, then move it.",
+    "CpuCompatibilityUnknown",
+  ),
   VM_CPU_REFUSED: define<{ vm: string; host: string; count: number }>(
     409,
     "after-fix",

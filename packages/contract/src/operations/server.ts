@@ -14,6 +14,8 @@ import { poolOperations } from "./pools.ts";
 const vmParams = z.strictObject({ vm: z.string().min(1).max(63) });
 const hostParams = z.strictObject({ host: z.string().min(1).max(63) });
 const taskParams = z.strictObject({ task: taskIdSchema });
+/** Grows with each question of a host: one that comes after a later one has been decided counts no more. */
+const questionNumberSchema = z.int().nonnegative();
 const leaseParams = z.strictObject({ vmId: vmIdSchema });
 const pem = z
   .string()
@@ -307,9 +309,9 @@ export const serverOperations = {
     privilege: "host",
     summary: "Take a lease for the calling host; taking what it holds already changes nothing",
     params: leaseParams,
-    body: z.strictObject({ mode: leaseModeSchema, vm: nameSchema }),
+    body: z.strictObject({ mode: leaseModeSchema, vm: nameSchema, number: questionNumberSchema }),
     answer: { status: 200, body: leaseSchema },
-    errors: ["LEASE_HELD"],
+    errors: ["LEASE_HELD", "LEASE_OVERTAKEN"],
   },
   leaseConvert: {
     method: "POST",
@@ -317,9 +319,9 @@ export const serverOperations = {
     privilege: "host",
     summary: "Convert the calling host's lease; SH to EX only when no other host holds it",
     params: leaseParams,
-    body: z.strictObject({ mode: leaseModeSchema, vm: nameSchema }),
+    body: z.strictObject({ mode: leaseModeSchema, vm: nameSchema, number: questionNumberSchema }),
     answer: { status: 200, body: leaseSchema },
-    errors: ["LEASE_HELD", "LEASE_NOT_HELD"],
+    errors: ["LEASE_HELD", "LEASE_NOT_HELD", "LEASE_OVERTAKEN"],
   },
   leaseRelease: {
     method: "POST",
@@ -327,8 +329,8 @@ export const serverOperations = {
     privilege: "host",
     summary: "Give the calling host's lease back; giving back what it does not hold changes nothing",
     params: leaseParams,
-    body: z.strictObject({ vm: nameSchema }),
+    body: z.strictObject({ vm: nameSchema, number: questionNumberSchema }),
     answer: { status: 200, body: leaseSchema },
-    errors: [],
+    errors: ["LEASE_OVERTAKEN"],
   },
 } as const satisfies Operations;

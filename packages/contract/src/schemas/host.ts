@@ -63,6 +63,8 @@ export const hostFactsSchema = z.object({
     logicalCpus: z.number().int(),
     /** What the identification utility says of it; null where nothing could be read. */
     report: cpuReportSchema.nullable().default(null),
+    /** Whether the host only passes for this CPU, in a lab. */
+    simulated: z.boolean().default(false),
   }),
   memory: z.object({ totalBytes: z.number().int(), availableBytes: z.number().int() }),
   qemu: qemuFactsSchema,

@@ -19,5 +19,7 @@ export const leaseSchema = z.object({
       fresh: z.boolean(),
     }),
   ),
+  /** Hosts that were fenced while they shared it: whether they ran the VM before, nobody can tell. */
+  fenced: z.array(nameSchema),
 });
 export type Lease = z.infer<typeof leaseSchema>;

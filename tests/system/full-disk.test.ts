@@ -1,0 +1,40 @@
+/** The disk under an agent's journals is full: a move is refused before anything of it was done. */
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { run } from "@godwit/system";
+import { TestLab } from "@godwit/test-kit";
+import { expect, test } from "vitest";
+
+/** A file system without a free byte over the folder of a host's journals. */
+async function fillUp(lab: TestLab, host: string): Promise<AsyncDisposable> {
+  const folder = join(lab.lab.hostFolder(host), "state/agent/moves");
+  await mkdir(folder, { recursive: true });
+  await lab.lab.endAgent(host);
+  await run("mount", ["-t", "tmpfs", "-o", "size=16k", "none", folder], { what: "making a small disk" });
+  await writeFile(join(folder, "filler"), Buffer.alloc(16_384));
+  await lab.lab.startAgent(host);
+  return {
+    async [Symbol.asyncDispose]() {
+      await lab.lab.endAgent(host);
+      await run("umount", ["-l", folder], { what: "taking the small disk away" });
+      await lab.lab.startAgent(host);
+    },
+  };
+}
+
+test.for(["a", "b"])("host %s cannot write its journal: the VM stays, and moves when there is room again", async (host) => {
+  await using lab = await TestLab.start({ hosts: ["a", "b"] });
+  const vm = await lab.boot({ on: "a" });
+  await using load = await lab.load();
+  {
+    await using _full = await fillUp(lab, host);
+    const refused = await lab.ended(lab.api.call("vmMigrate", { params: { vm: "web-1" }, body: { to: "b" } }));
+    expect(refused.state).toBe("failed");
+    expect(refused.error?.detail).toMatch(/MiB free/);
+    expect(await lab.runnersOf(vm)).toEqual(["a"]);
+  }
+  await lab.succeeded(lab.api.call("vmMigrate", { params: { vm: "web-1" }, body: { to: "b" } }));
+  expect(await lab.runnersOf(vm)).toEqual(["b"]);
+  expect(await load.finish([])).toMatchObject({ connections: 1, reconnects: 0, lost: 0, duplicated: 0 });
+  expect(await lab.settled(1)).toEqual([]);
+});
