@@ -53,7 +53,7 @@ const withheld: ReadonlySet<string> = new Set([
 ]);
 
 /** Whether a VM may be given it where its host has it: it travels, and the next host may be expected to have it too. */
-const mayBeGiven = ({ name, mask, runtime }: CpuFeature): boolean =>
+export const mayBeGiven = ({ name, mask, runtime }: CpuFeature): boolean =>
   !runtime && !withheld.has(name) && (mask === "H" || microcodeFeatures.includes(name) || name === "xfd");
 
 /**
