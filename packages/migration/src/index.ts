@@ -10,6 +10,14 @@ export {
   type CopyState,
 } from "./copy.ts";
 export * from "./handoff/destination.ts";
+export {
+  decideLease,
+  freeLease,
+  type LeaseDecision,
+  type LeaseHolding,
+  type LeaseQuestion,
+  type LeaseState,
+} from "./handoff/lease.ts";
 export * from "./handoff/messages.ts";
 export * from "./handoff/source-state.ts";
 export { isCancellable, restoreSource, stepSource } from "./handoff/source.ts";

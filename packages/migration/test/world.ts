@@ -341,7 +341,7 @@ export class World {
       case "exclusiveLease":
         this.#sourceInputs.push(
           this.#convert("a", "EX")
-            ? { type: "leaseExclusive" }
+            ? { type: "leaseExclusive", fenced: false }
             : { type: "leaseRefused", held: true, problem },
         );
         return;

@@ -1,15 +1,19 @@
 /**
  * VM leases as rows, with the semantics of sanlock: exclusive and shared, conversion, a version that
- * grows with each exclusive grant. Asking for what one has changes nothing, so every question may be
+ * grows with each exclusive grant. The reducer of `@godwit/migration` decides; this reads and writes rows
+ * under one lock for each lease. Asking for what one has changes nothing, so every question may be
  * repeated when its answer was lost.
  */
 import { GodwitError, type Lease, type LeaseMode, type VmId } from "@godwit/contract";
+import { decideLease, type LeaseDecision, type LeaseQuestion, type LeaseState } from "@godwit/migration";
 import type { Database, Writes } from "./database.ts";
 
-export interface LeaseQuestion {
+export interface LeaseQuestioner {
   vmId: VmId;
   vm: string;
   host: string;
+  /** The host's questions are numbered in the order in which it asks them. */
+  number: number;
 }
 
 /** A lease without the freshness of its holders, which the store does not know. */
@@ -22,32 +26,19 @@ export class Leases {
     this.#database = database;
   }
 
-  /** @throws LEASE_HELD */
-  async acquire(question: LeaseQuestion, mode: LeaseMode): Promise<StoredLease> {
-    return await this.#withLease(question, async (tx, lease) => {
-      const own = lease.holders.find(({ host }) => host === question.host);
-      if (own?.mode === "EX" || own?.mode === mode) return;
-      await grant(tx, question, lease, mode);
-    });
+  /** @throws LEASE_HELD, LEASE_OVERTAKEN */
+  async acquire(asker: LeaseQuestioner, mode: LeaseMode): Promise<StoredLease> {
+    return await this.#ask(asker, { ask: "acquire", host: asker.host, mode, number: asker.number });
   }
 
-  /** @throws LEASE_NOT_HELD, LEASE_HELD */
-  async convert(question: LeaseQuestion, mode: LeaseMode): Promise<StoredLease> {
-    return await this.#withLease(question, async (tx, lease) => {
-      const own = lease.holders.find(({ host }) => host === question.host);
-      if (own === undefined) throw GodwitError.of("LEASE_NOT_HELD", { vm: question.vm, host: question.host });
-      if (own.mode !== mode) await grant(tx, question, lease, mode);
-    });
+  /** @throws LEASE_NOT_HELD, LEASE_HELD, LEASE_OVERTAKEN */
+  async convert(asker: LeaseQuestioner, mode: LeaseMode): Promise<StoredLease> {
+    return await this.#ask(asker, { ask: "convert", host: asker.host, mode, number: asker.number });
   }
 
-  async release(question: LeaseQuestion): Promise<StoredLease> {
-    return await this.#withLease(question, async (tx) => {
-      await tx
-        .deleteFrom("lease_holders")
-        .where("vm_id", "=", question.vmId)
-        .where("host", "=", question.host)
-        .execute();
-    });
+  /** @throws LEASE_OVERTAKEN */
+  async release(asker: LeaseQuestioner): Promise<StoredLease> {
+    return await this.#ask(asker, { ask: "release", host: asker.host, number: asker.number });
   }
 
   async show(vmId: VmId): Promise<StoredLease> {
@@ -61,57 +52,95 @@ export class Leases {
     });
   }
 
-  /** One question at a time for each lease: its row is locked until the answer is written. */
-  async #withLease(
-    { vmId, vm }: LeaseQuestion,
-    deed: (tx: Writes, lease: StoredLease) => Promise<void>,
-  ): Promise<StoredLease> {
-    return await this.#database.write(async (tx) => {
+  async #ask({ vmId, vm, host }: LeaseQuestioner, question: LeaseQuestion): Promise<StoredLease> {
+    const { decision, lease } = await this.#database.write(async (tx) => {
       await tx
         .insertInto("leases")
         .values({ vm_id: vmId, vm_name: vm, last_exclusive_host: null })
         .onConflict((conflict) => conflict.column("vm_id").doNothing())
         .execute();
-      await tx.selectFrom("leases").select("vm_id").where("vm_id", "=", vmId).forUpdate().execute();
-      await deed(tx, await readLease(tx, vmId));
-      return await readLease(tx, vmId);
+      return { decision: await decide(tx, vmId, question), lease: await readLease(tx, vmId) };
     });
+    // A refused question has been heard all the same, so its transaction has ended before it is told.
+    switch (decision.kind) {
+      case "granted":
+        return lease;
+      case "held":
+        throw GodwitError.of("LEASE_HELD", { vm, holders: lease.holders.filter((one) => one.host !== host) });
+      case "notHeld":
+        throw GodwitError.of("LEASE_NOT_HELD", { vm, host });
+      case "overtaken":
+        throw GodwitError.of("LEASE_OVERTAKEN", { vm, host, by: decision.by });
+    }
   }
 }
 
-async function grant(
-  tx: Writes,
-  question: LeaseQuestion,
-  lease: StoredLease,
-  mode: LeaseMode,
-): Promise<void> {
-  const { vmId, vm, host } = question;
-  const others = lease.holders.filter((holder) => holder.host !== host);
-  if (others.some((other) => mode === "EX" || other.mode === "EX")) {
-    throw GodwitError.of("LEASE_HELD", { vm, holders: others });
+/** Takes all leases of a host that is surely off. */
+export async function fence(tx: Writes, host: string): Promise<void> {
+  const rows = await tx
+    .selectFrom("lease_holders")
+    .select("vm_id")
+    .where("host", "=", host)
+    .orderBy("vm_id")
+    .execute();
+  for (const { vm_id: vmId } of rows) await decide(tx, vmId as VmId, { ask: "fence", host });
+}
+
+/** One question at a time for each lease: its row is locked until the answer is written. */
+async function decide(tx: Writes, vmId: VmId, question: LeaseQuestion): Promise<LeaseDecision> {
+  const row = await tx
+    .selectFrom("leases")
+    .select(["version", "last_exclusive_host", "fenced", "heard"])
+    .where("vm_id", "=", vmId)
+    .forUpdate()
+    .executeTakeFirstOrThrow();
+  const holders = await tx
+    .selectFrom("lease_holders")
+    .select(["host", "mode"])
+    .where("vm_id", "=", vmId)
+    .orderBy("since")
+    .execute();
+  const { version, last_exclusive_host: lastExclusiveHost, fenced, heard } = row;
+  const before: LeaseState = { version, lastExclusiveHost, holders, fenced, heard };
+  const decision = decideLease(before, question);
+  if (decision.kind !== "overtaken") await write(tx, vmId, before, decision.lease);
+  return decision;
+}
+
+async function write(tx: Writes, vmId: VmId, before: LeaseState, after: LeaseState): Promise<void> {
+  for (const { host } of before.holders) {
+    if (after.holders.some((holder) => holder.host === host)) continue;
+    await tx.deleteFrom("lease_holders").where("vm_id", "=", vmId).where("host", "=", host).execute();
+  }
+  for (const { host, mode } of after.holders) {
+    if (before.holders.some((holder) => holder.host === host && holder.mode === mode)) continue;
+    await tx
+      .insertInto("lease_holders")
+      .values({ vm_id: vmId, host, mode })
+      .onConflict((conflict) => conflict.columns(["vm_id", "host"]).doUpdateSet({ mode, since: new Date() }))
+      .execute();
   }
   await tx
-    .insertInto("lease_holders")
-    .values({ vm_id: vmId, host, mode })
-    .onConflict((conflict) => conflict.columns(["vm_id", "host"]).doUpdateSet({ mode, since: new Date() }))
-    .execute();
-  if (mode === "SH") return;
-  await tx
     .updateTable("leases")
-    .set(({ eb }) => ({ version: eb("version", "+", 1), last_exclusive_host: host }))
+    .set({
+      version: after.version,
+      last_exclusive_host: after.lastExclusiveHost,
+      fenced: JSON.stringify(after.fenced),
+      heard: JSON.stringify(after.heard),
+    })
     .where("vm_id", "=", vmId)
-    .where((eb) => eb.or([eb("last_exclusive_host", "is", null), eb("last_exclusive_host", "!=", host)]))
     .execute();
 }
 
 async function readLease(db: Writes, vmId: VmId): Promise<StoredLease> {
   const [row, holders] = [
-    await db.selectFrom("leases").select("version").where("vm_id", "=", vmId).executeTakeFirst(),
+    await db.selectFrom("leases").select(["version", "fenced"]).where("vm_id", "=", vmId).executeTakeFirst(),
     await db.selectFrom("lease_holders").selectAll().where("vm_id", "=", vmId).orderBy("since").execute(),
   ];
   return {
     vmId,
     version: row?.version ?? 0,
     holders: holders.map(({ host, mode, since }) => ({ host, mode, since: since.toISOString() })),
+    fenced: row?.fenced ?? [],
   };
 }

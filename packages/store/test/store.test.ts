@@ -30,7 +30,8 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-const question = (vmId: VmId, host: string) => ({ vmId, vm: "web-1", host });
+let asked = 0;
+const question = (vmId: VmId, host: string) => ({ vmId, vm: "web-1", host, number: ++asked });
 
 test("a lease is exclusive or shared, never both, and its version grows with each new exclusive holder", async () => {
   const vm = randomUUID() as VmId;
@@ -50,6 +51,34 @@ test("a lease is exclusive or shared, never both, and its version grows with eac
     version: 2,
     holders: [{ host: "b", mode: "EX" }],
   });
+});
+
+test("a question that was overtaken by a later one of its host changes nothing", async () => {
+  const vm = randomUUID() as VmId;
+  const { leases } = store;
+  await leases.acquire(question(vm, "a"), "SH");
+  const given = question(vm, "b"); // given up by its host, but still under way
+  await leases.release(question(vm, "b"));
+  await expect(leases.acquire(given, "SH")).rejects.toMatchObject({ code: "LEASE_OVERTAKEN" });
+  // A refused question overtakes earlier ones too.
+  const late = question(vm, "c");
+  await expect(leases.acquire(question(vm, "c"), "EX")).rejects.toMatchObject({ code: "LEASE_HELD" });
+  await expect(leases.acquire(late, "SH")).rejects.toMatchObject({ code: "LEASE_OVERTAKEN" });
+  expect((await leases.show(vm)).holders.map(({ host }) => host)).toEqual(["a"]);
+});
+
+test("a host that is removed by force is fenced: its leases are free, and those who shared them are told", async () => {
+  const vm = randomUUID() as VmId;
+  const { leases, hosts } = store;
+  await leases.acquire(question(vm, "a"), "SH");
+  await leases.acquire(question(vm, "b"), "SH");
+  await hosts.remove("b", true);
+  expect(await leases.convert(question(vm, "a"), "EX")).toMatchObject({
+    holders: [{ host: "a", mode: "EX" }],
+    fenced: ["b"],
+  });
+  // It shares the lease for a new move: what was before is over.
+  expect(await leases.convert(question(vm, "a"), "SH")).toMatchObject({ fenced: [] });
 });
 
 test("of many hosts that ask at once exactly one gets the exclusive lease", async () => {

@@ -1,7 +1,7 @@
 /**
  * The destination's half of the handoff: a pure reducer. Its QEMU is started without leave to run, and
- * the guest is let run only on the source's `commit`, or when the exclusive lease was granted and the
- * state here is complete. Once it has given up, its QEMU is ended and no later commit counts.
+ * the guest is let run only on the source's `commit`. The lease alone is no leave: without a commit the
+ * source may have let its guest run on. Once it has given up, its QEMU is ended and no later commit counts.
  */
 import type { MoveOrder, Problem } from "@godwit/contract";
 import { GodwitError } from "@godwit/contract";
@@ -103,7 +103,7 @@ export interface DestinationStep {
 export const destinationLimits = {
   /** Without the source for this long before everything is here: give up. */
   peerLossMs: 8_000,
-  /** Complete, but no commit: see whether the lease gives leave, else give up. */
+  /** Complete, but no commit: see from the lease whether the source still has the VM, and then give up. */
   commitMs: 3_000,
   retryMs: 1_000,
   /** Attempts to let the guest run before the VM is given back. */
@@ -213,7 +213,9 @@ export function stepDestination(state: DestinationState, input: DestinationInput
       if (state.phase !== "running") return stay(state);
       return finish(state, { kind: "runs" });
     case "leaseExclusive":
-      if (state.phase === "loaded") return start(state);
+      // Only a source that was fenced leaves its lease to an uncommitted copy; its guest may have run on.
+      if (state.phase === "loaded")
+        return giveUp(state, "the source's host is gone, and it had not committed");
       if (state.phase === "running") return finish(state, { kind: "runs" });
       if (state.phase === "died" && state.problem !== null) {
         return finish(state, { kind: "died", problem: state.problem });
@@ -250,6 +252,11 @@ function onMessage(state: DestinationState, message: ToDestination, atMs: number
       // In `died` it is the proof that no commit was ever sent, so that nothing ran here.
       if (["preparing", "receiving", "loaded", "died"].includes(state.phase)) {
         return giveUp(state, "the source took the VM back");
+      }
+      return stay(state, tell(state));
+    case "gone":
+      if (["preparing", "receiving", "loaded"].includes(state.phase)) {
+        return giveUp(state, "the source's QEMU is gone, and it had not committed");
       }
       return stay(state, tell(state));
     case "left":

@@ -11,6 +11,8 @@ export const toDestinationSchema = z.discriminatedUnion("type", [
   z.object({ type: z.literal("commit") }),
   /** The source takes the VM back; never sent after `commit`. */
   z.object({ type: z.literal("abandon") }),
+  /** The source's QEMU is gone, and whether a commit was sent is not known: who has had none gives up. */
+  z.object({ type: z.literal("gone") }),
   /** The source has removed its copy and released its lease. */
   z.object({ type: z.literal("left") }),
 ]);

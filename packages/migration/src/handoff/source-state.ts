@@ -56,6 +56,11 @@ export interface SourceState {
   readonly problem: Problem | null;
   /** The destination has said that it gave up. */
   readonly destinationGone: boolean;
+  /**
+   * No commit may be said or said again, only `gone`: nobody saw whether QEMU, before it ended, had let the
+   * guest run on by itself after the last state was sent.
+   */
+  readonly barred: boolean;
   readonly outcome: SourceOutcome | null;
 }
 
@@ -73,7 +78,8 @@ export type SourceEntry =
 export type SourceInput =
   | { type: "start" }
   | { type: "leaseShared" }
-  | { type: "leaseExclusive" }
+  /** `fenced`: the destination had not given its share back, its host was fenced. */
+  | { type: "leaseExclusive"; fenced: boolean }
   /** `held` means that another host holds the lease; else it could not be asked. */
   | { type: "leaseRefused"; held: boolean; problem: Problem }
   | { type: "message"; message: ToSource; atMs: number }
@@ -154,6 +160,7 @@ export function initialSource(order: MoveOrder, qemuVersion: string): SourceStat
     copy: null,
     problem: null,
     destinationGone: false,
+    barred: false,
     outcome: null,
   };
 }

@@ -35,7 +35,8 @@ import {
 /**
  * Where the source stands after a restart. A commit is only ever sent after QEMU's `completed`, so what
  * QEMU says decides whether one may have been sent: without `completed` the VM is taken back, with it
- * the commit is repeated, which is harmless.
+ * the commit is repeated, which is harmless. A QEMU that is gone says nothing: a commit may have been sent,
+ * or the guest may have run on here, so the destination goes on only if it has heard one.
  */
 export function restoreSource(entries: readonly SourceEntry[], observed: ObservedSource): SourceStep {
   const first = entries[0];
@@ -59,8 +60,8 @@ export function restoreSource(entries: readonly SourceEntry[], observed: Observe
       : lose(state, "it was gone when the agent came back");
   }
   // A guest that runs here was resumed here, whatever QEMU says of an earlier copy.
-  const maybeCommitted = !observed.guestRuns && (observed.copyCompleted || !observed.qemuAlive);
-  if (last.at === "copying" && maybeCommitted) return commit(state);
+  if (last.at === "copying" && !observed.qemuAlive) return commit({ ...state, barred: true });
+  if (last.at === "copying" && observed.copyCompleted && !observed.guestRuns) return commit(state);
   if (!observed.qemuAlive) return lose(state, "it was gone when the agent came back");
   return undo(
     state,
@@ -81,7 +82,7 @@ export function stepSource(state: SourceState, input: SourceInput): SourceStep {
       if (state.phase !== "sharing") return stay(state);
       return to(state, "preparing", [{ do: "send", message: { type: "prepare", order: state.order } }]);
     case "leaseExclusive":
-      return onExclusive(state);
+      return onExclusive(state, input.fenced);
     case "leaseRefused":
       return onLeaseRefused(state, input.problem);
     case "message":
@@ -180,7 +181,7 @@ function onPeerUp(state: SourceState): SourceStep {
   const effects: SourceEffect[] = [{ do: "disarm", timer: "peer" }];
   if (state.phase === "preparing")
     effects.push({ do: "send", message: { type: "prepare", order: state.order } });
-  if (state.phase === "committed") effects.push({ do: "send", message: { type: "commit" } });
+  if (state.phase === "committed") effects.push(sayCommit(state));
   if (staysHere(state)) {
     effects.push({ do: "send", message: { type: "abandon" } });
   }
@@ -205,7 +206,8 @@ function onSample(state: SourceState, sample: CopySample, peerFresh: boolean): S
     case "switch":
       // A destination that was not heard of lately could not start in time: do not even stop the guest.
       if (!peerFresh || !state.peerUp) return stay(next);
-      return to({ ...next, pausedAtMs: sample.atMs }, "pausing", [
+      // From now on it is not known to run, though STOP has not been heard yet.
+      return to({ ...next, guestRuns: false, pausedAtMs: sample.atMs }, "pausing", [
         { do: "pauseVcpus" },
         {
           do: "arm",
@@ -279,8 +281,14 @@ function onResumed(state: SourceState): SourceStep {
   return stay(next);
 }
 
-function onExclusive(state: SourceState): SourceStep {
-  // Nobody else holds the lease: the destination never ran, or is gone for good.
+function onExclusive(state: SourceState, fenced: boolean): SourceStep {
+  // Nobody else holds the lease. Who gave it back never ran; who was fenced may have run, and been seen by
+  // others and by the disks: this copy is then out of date, and no better than a VM whose host has died.
+  if (state.phase === "committed" && fenced) {
+    const reason = "its host was fenced when the VM had just been handed over";
+    const details = { vm: state.order.vm.name, host: state.order.to.host, reason };
+    return leave(state, problemOf("MOVE_VM_LOST", details));
+  }
   if (state.phase === "committed") {
     if (!state.qemuAlive) return lose(state, "its process ended and the destination has no copy");
     return undo(
@@ -346,7 +354,7 @@ function onTimer(state: SourceState, timer: SourceTimer, atMs: number): SourceSt
     case "commit":
       if (state.phase !== "committed") return stay(state);
       return stay(state, [
-        { do: "send", message: { type: "commit" } },
+        sayCommit(state),
         { do: "exclusiveLease" },
         { do: "arm", timer: "commit", afterMs: sourceLimits.commitRepeatMs },
       ]);
@@ -382,12 +390,17 @@ function backOut(state: SourceState, atMs: number): SourceStep {
 
 function commit(state: SourceState): SourceStep {
   return to({ ...state, guestRuns: false }, "committed", [
-    { do: "send", message: { type: "commit" } },
+    sayCommit(state),
     { do: "disarm", timer: "budget" },
     { do: "disarm", timer: "switch" },
     { do: "arm", timer: "commit", afterMs: sourceLimits.commitRepeatMs },
   ]);
 }
+
+const sayCommit = ({ barred }: SourceState): SourceEffect => ({
+  do: "send",
+  message: { type: barred ? "gone" : "commit" },
+});
 
 /** The destination runs, or ran: this copy is out of date. The lease is released last. */
 function leave(state: SourceState, died: Problem | null): SourceStep {
