@@ -37,6 +37,8 @@ export { maskEntries, noMasks, parseMasks, type Masks } from "./masks/masks.ts";
 export { maskToQemu, type MaskCheck, type QemuMask, type QemuMaskContext } from "./masks/masks-to-qemu.ts";
 export type { MaskVendor, RegisterMask, RegisterPlace } from "./masks/register-mask.ts";
 export { readVmxMasks, writeVmxMasks } from "./masks/vmx.ts";
+export { beyond, isTelling } from "./evc/shown.ts";
+export { simulatedCpu } from "./evc/simulated.ts";
 export { limitedTo } from "./limited-to.ts";
 export { powerOnCpu, shownBeyond, type PowerOnFacts } from "./power-on.ts";
 export {
@@ -54,3 +56,18 @@ export { likelyCause, whyNotGiven, type Cause, type CauseKind } from "./causes.t
 export { microcodeFeatures, microcodeSet } from "./evc/microcode.ts";
 export { cpuString, effectiveFeatures, explicitHostCpu, qemuCpu } from "./evc/qemu-cpu.ts";
 export { generationOf } from "./evc/generations.ts";
+export { includesMode } from "./evc/mode.ts";
+export { missingFor, type MissingFeature } from "./evc/missing.ts";
+export { baselineOf, type BaselineHost, type CpuBaseline } from "./evc/baseline.ts";
+export { withCpu, withoutHost, type SeenVm, type TouchedVm, type WhatIf } from "./evc/what-if.ts";
+export {
+  hostAdmission,
+  microcodeOf,
+  modeChange,
+  shrunk,
+  type Admission,
+  type EvcHost,
+  type EvcPool,
+  type ModeChange,
+  type RunningVm,
+} from "./evc/admission.ts";
