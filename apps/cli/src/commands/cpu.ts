@@ -1,9 +1,18 @@
 /** `godwit cpu …`: which CPUs are there, and where a VM may go. */
 import { buildRouteMap } from "@stricli/core";
+import { bootImageCommand } from "./cpu/boot-image.ts";
 import { compareCommand } from "./cpu/compare.ts";
 import { featuresCommand } from "./cpu/features.ts";
+import { maskRoutes } from "./cpu/mask.ts";
+import { reportCommand } from "./cpu/report.ts";
 
 export const cpuRoutes = buildRouteMap({
-  routes: { compare: compareCommand, features: featuresCommand },
+  routes: {
+    "boot-image": bootImageCommand,
+    compare: compareCommand,
+    report: reportCommand,
+    features: featuresCommand,
+    mask: maskRoutes,
+  },
   docs: { brief: "CPUs: report, compare, masks, EVC baselines" },
 });

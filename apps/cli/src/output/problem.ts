@@ -9,6 +9,7 @@ const usageCodes = new Set([
   "REQUEST_INVALID",
   "VM_DESCRIPTION_INVALID",
   "CONFIG_INVALID",
+  "MASK_INVALID",
 ]);
 
 /** A command has said everything itself and only ends with a code. */
