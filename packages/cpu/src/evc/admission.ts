@@ -36,6 +36,8 @@ export interface EvcPool {
   readonly mode: string | null;
   /** What its VMs are given beside the mode. */
   readonly microcode: readonly string[];
+  /** It has no hosts yet: the first one brings the microcode bits. */
+  readonly empty?: boolean;
 }
 
 export interface RunningVm {
@@ -67,7 +69,8 @@ export function hostAdmission(facts: {
   const mode = evcModeNamed(pool.mode);
   const where: HostInPool = { host: host.name, pool: pool.name, mode: modeId(mode), change: "host" };
   const findings = hostFindings(where, host, mode);
-  const microcode = pool.microcode.filter((feature) => canGive(host, feature));
+  const microcode =
+    pool.empty === true ? microcodeOf([host]) : pool.microcode.filter((feature) => canGive(host, feature));
   if (findings.length === 0) findings.push(...microcodeFindings(where, host, pool, inPool));
   const above = aboveMode(running, mode, microcode);
   if (above.length > 0) findings.push(finding("EVC_HOST_VMS_ABOVE", { ...where, vms: above }));
