@@ -13,6 +13,7 @@ import { completionCommand } from "./commands/completion.ts";
 import { cpuRoutes } from "./commands/cpu.ts";
 import { hostRoutes } from "./commands/host.ts";
 import { labRoutes } from "./commands/lab.ts";
+import { poolRoutes } from "./commands/pool.ts";
 import { quickstartCommand } from "./commands/quickstart.ts";
 import { serverRoutes } from "./commands/server.ts";
 import { setupCommand } from "./commands/setup.ts";
@@ -27,6 +28,7 @@ const routes = buildRouteMap({
     setup: setupCommand,
     vm: vmRoutes,
     host: hostRoutes,
+    pool: poolRoutes,
     cpu: cpuRoutes,
     task: taskRoutes,
     server: serverRoutes,

@@ -4,38 +4,53 @@
  */
 import { readFile } from "node:fs/promises";
 import { cpuReportSchema, GodwitError, type CpuReport, type QemuFacts } from "@godwit/contract";
-import { cpuOf, limitedTo } from "@godwit/cpu";
+import { cpuOf, limitedTo, reportOf } from "@godwit/cpu";
 import type { Hypervisor } from "@godwit/hypervisor";
+import { readHostCpu } from "@godwit/host-cpu";
 import type { Logger } from "pino";
 
-export class HostCpu {
-  readonly #simulated: CpuReport | null;
-  readonly #hypervisor: Hypervisor;
+const keptMs = 60_000;
 
-  private constructor(simulated: CpuReport | null, hypervisor: Hypervisor, _log: Logger) {
+export class HostCpu {
+  readonly #simulated: string | undefined;
+  readonly #hypervisor: Hypervisor;
+  readonly #log: Logger;
+  #read: { atMs: number; report: Promise<CpuReport | null> } | null = null;
+
+  private constructor(simulated: string | undefined, hypervisor: Hypervisor, log: Logger) {
     this.#simulated = simulated;
     this.#hypervisor = hypervisor;
+    this.#log = log;
   }
 
   /** @param simulated file with the report to pass for. @throws FILE_UNREADABLE, CONFIG_INVALID */
   static async open(simulated: string | undefined, hypervisor: Hypervisor, log: Logger): Promise<HostCpu> {
-    return new HostCpu(simulated === undefined ? null : await readReport(simulated), hypervisor, log);
+    if (simulated !== undefined) await readReport(simulated);
+    return new HostCpu(simulated, hypervisor, log);
   }
 
   get isSimulated(): boolean {
-    return this.#simulated !== null;
+    return this.#simulated !== undefined;
   }
 
   /** Null where nothing could be read. */
   async report(): Promise<CpuReport | null> {
-    if (this.#simulated !== null) return this.#simulated;
-    return null;
+    if (this.#simulated !== undefined) return await readReport(this.#simulated);
+    if (this.#read === null || performance.now() - this.#read.atMs > keptMs) {
+      const report = readHostCpu().then(reportOf, (error: unknown) => {
+        this.#log.warn({ err: error }, "this host's CPU could not be read");
+        return null;
+      });
+      this.#read = { atMs: performance.now(), report };
+    }
+    return await this.#read.report;
   }
 
   /** What QEMU can give, as far as the CPU that is simulated has it. */
   async limit(facts: QemuFacts): Promise<QemuFacts> {
-    if (this.#simulated === null) return facts;
-    return limitedTo(facts, await this.#hypervisor.modelFeatures(), cpuOf(this.#simulated));
+    if (this.#simulated === undefined) return facts;
+    const report = await readReport(this.#simulated);
+    return limitedTo(facts, await this.#hypervisor.modelFeatures(), cpuOf(report));
   }
 }
 

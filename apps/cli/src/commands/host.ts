@@ -4,6 +4,7 @@ import type { HostView } from "@godwit/contract";
 import { buildCommand, buildRouteMap, numberParser } from "@stricli/core";
 import { withApi } from "../connection.ts";
 import { formatBytes, formatTable } from "../output/format.ts";
+import { findingLines } from "../output/problem.ts";
 import { writeJson, writeLine } from "../output/screen.ts";
 import { requireRoot } from "../require-root.ts";
 import { maintenanceRoutes } from "./maintenance.ts";
@@ -58,18 +59,23 @@ const list = buildCommand({
     }
     writeLine(
       formatTable([
-        ["NAME", "STATE", "QEMU", "ACCELERATOR", "CPUS", "MEMORY FREE", "VMS"],
-        ...hosts.map(({ name, state, maintenance, facts }) => [
+        ["NAME", "STATE", "QEMU", "ACCELERATOR", "CPUS", "MEMORY FREE", "VMS", "POOL"],
+        ...hosts.map(({ name, state, maintenance, pool, alarms, facts }) => [
           name,
-          stateText(state, maintenance),
+          `${stateText(state, maintenance)}${alarms.length === 0 ? "" : ", alarm"}`,
           facts?.qemu.version ?? "",
           facts?.qemu.accelerator ?? "",
           String(facts?.cpu.logicalCpus ?? ""),
           facts === null ? "" : formatBytes(facts.memory.availableBytes),
           String(facts?.vms.filter((vm) => vm.pid !== null).length ?? ""),
+          pool ?? "",
         ]),
       ]),
     );
+    for (const { name, alarms } of hosts) {
+      if (alarms.length > 0) writeLine(`\nAlarm on ${name}:`);
+      for (const line of findingLines(alarms)) writeLine(line);
+    }
   },
 });
 
@@ -113,6 +119,8 @@ function hostText({
   agentUrl,
   seenAt,
   unreachableReason,
+  pool,
+  alarms,
   facts,
 }: HostView): string {
   const rows = [
@@ -122,12 +130,15 @@ function hostText({
       `${stateText(state, maintenance)}${unreachableReason === null ? "" : `: ${unreachableReason}`}`,
     ],
     ["agent", `${agentUrl}${seenAt === null ? "" : ` (heard of ${seenAt})`}`],
+    ["pool", pool ?? "none"],
+    ...alarms.map(({ message, remedy }) => ["alarm", `${message} ${remedy}`]),
   ];
   if (facts === null) return formatTable(rows);
   const { cpu, memory, qemu, migration } = facts;
   return formatTable([
     ...rows,
     ["cpu", `${cpu.model}, ${String(cpu.logicalCpus)} logical`],
+    ["evc modes", cpu.report === null ? "unknown" : cpu.report.evcModes.join(" ") || "none"],
     ["memory", `${formatBytes(memory.availableBytes)} free of ${formatBytes(memory.totalBytes)}`],
     ["qemu", `${qemu.version}, ${qemu.accelerator}: ${qemu.acceleratorReason}`],
     [

@@ -1,7 +1,10 @@
 /** `godwit lab …` */
 import { Lab, listLabs, readLabFile, removeLab } from "@godwit/lab";
-import { GodwitError } from "@godwit/contract";
+import { stat } from "node:fs/promises";
+import { GodwitError, type CpuReport } from "@godwit/contract";
+import { evcModeNamed, reportOf, simulatedCpu } from "@godwit/cpu";
 import { buildCommand, buildRouteMap, numberParser } from "@stricli/core";
+import { cpuArgument } from "../cpu-argument.ts";
 import { formatTable, parseBitRate } from "../output/format.ts";
 import { StatusLine, writeJson, writeLine } from "../output/screen.ts";
 import { program } from "../program.ts";
@@ -15,23 +18,37 @@ const up = buildCommand({
   docs: {
     brief: "Make hosts, a server and a client as namespaces of this machine",
     fullDescription: `Hosts are named a, b, c…; each runs a real agent and real QEMU. Nothing outside of the lab's own namespaces
-and folder is touched.
+and folder is touched. With --cpu a host passes for another CPU: a simulation, labelled as one; its VMs see no
+more than that CPU has.
 
-Example: godwit lab up --hosts 3 --link 1gbit`,
+Examples:
+  godwit lab up --hosts 3 --link 1gbit
+  godwit lab up --hosts 2 --cpu a=intel-penryn --cpu b=intel-merom
+  godwit lab up --cpu b=report-of-another-server.txt`,
   },
   parameters: {
     flags: {
       id: idFlag,
       hosts: { kind: "parsed", parse: numberParser, brief: "How many hosts", default: "2" },
       link: { kind: "parsed", parse: parseBitRate, brief: "Speed of the migration links", optional: true },
+      cpu: {
+        kind: "parsed",
+        parse: String,
+        variadic: true,
+        brief: "HOST=MODE or HOST=FILE: an EVC mode, or a CPU report or dump",
+        optional: true,
+      },
     },
   },
-  async func(flags: { id: string; hosts: number; link?: number }) {
+  async func(flags: { id: string; hosts: number; link?: number; cpu?: readonly string[] }) {
     requireRoot("A lab makes network namespaces and");
+    const hosts = hostNames(flags.hosts);
+    const cpus = await simulatedCpus(flags.cpu ?? [], hosts);
     await setup(new StatusLine());
     const lab = await Lab.up({
       id: flags.id,
-      hosts: hostNames(flags.hosts),
+      hosts,
+      cpus,
       linkBitsPerSecond: flags.link ?? null,
       program,
       onStep: writeLine,
@@ -40,6 +57,30 @@ Example: godwit lab up --hosts 3 --link 1gbit`,
     await lab.api.close();
   },
 });
+
+/** @throws USAGE; EVC_MODE_UNKNOWN, and what is wrong with a file */
+async function simulatedCpus(
+  words: readonly string[],
+  hosts: readonly string[],
+): Promise<Record<string, CpuReport>> {
+  const cpus: Record<string, CpuReport> = {};
+  for (const word of words) {
+    const [host = "", what = ""] = word.split(/=(.*)/s);
+    if (!hosts.includes(host) || what === "") {
+      throw GodwitError.of("USAGE", {
+        what: `--cpu ${word} names ${what === "" ? "no CPU" : "no host of the lab"}.`,
+        hint: `Write HOST=MODE or HOST=FILE; hosts are ${hosts.join(", ")}.`,
+      });
+    }
+    const isFile = await stat(what).then(
+      (found) => found.isFile(),
+      () => false,
+    );
+    const source = isFile ? (await cpuArgument(what)).report : reportOf(simulatedCpu(evcModeNamed(what)));
+    cpus[host] = source;
+  }
+  return cpus;
+}
 
 const down = buildCommand({
   docs: { brief: "End a lab and remove everything of it", fullDescription: "Example: godwit lab down" },

@@ -175,6 +175,8 @@ const show = buildCommand({
           "vcpus",
           `${String(config.vcpus)} × ${[config.cpu.model, ...config.cpu.add.map((name) => `+${name}`), ...config.cpu.remove.map((name) => `-${name}`)].join(",")}`,
         ],
+        ["evc mode", config.cpu.evcMode ?? "none"],
+        ...(config.cpu.features === undefined ? [] : [["cpu features", config.cpu.features.join(" ")]]),
         ["machine", config.machine],
         ...config.disks.map((disk) => [
           `disk ${disk.name}`,

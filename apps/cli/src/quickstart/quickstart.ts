@@ -32,8 +32,9 @@ export async function quickstart(
       GodwitError.of("USAGE", { what: "Interrupted; the lab is removed.", hint: "Run it again." }),
     );
   };
-  process.once("SIGINT", interrupt);
-  process.once("SIGTERM", interrupt);
+  // Once would not do: execa ends the program at the next signal that nobody listens for.
+  process.on("SIGINT", interrupt);
+  process.on("SIGTERM", interrupt);
   const beganAt = performance.now();
   const say = (text: string) => {
     status.line(`${formatMs(performance.now() - beganAt).padStart(8)}  ${text}`);
