@@ -5,14 +5,14 @@
 import { featureNamed } from "../features/features.ts";
 import { has, type Cpu } from "../report/cpu.ts";
 
-/** Not `arch-capabilities`: what it says stands in a register whose bits differ from host to host. */
+/** Sorted. Not `arch-capabilities`: what it says stands in a register whose bits differ from host to host. */
 export const microcodeFeatures: readonly string[] = [
-  ...["spec-ctrl", "stibp", "ssbd", "md-clear", "flush-l1d"],
-  ...["ibpb", "ibrs", "amd-stibp", "amd-ssbd"],
+  ...["amd-ssbd", "amd-stibp", "flush-l1d", "ibpb", "ibrs"],
+  ...["md-clear", "spec-ctrl", "ssbd", "stibp"],
 ];
 
 /**
- * The microcode bits that a pool of these CPUs can give to all its VMs.
+ * The microcode bits that a pool of these CPUs can give to all its VMs; sorted.
  * @param available what each host's QEMU can switch on; a bit must be in each of them
  */
 export function microcodeSet(cpus: readonly Cpu[], available: readonly (readonly string[])[] = []): string[] {
