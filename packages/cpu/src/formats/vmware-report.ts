@@ -203,7 +203,12 @@ function sourceOf(run: Run, file: FileName, lastLine: number): CpuSource {
       lacks: [],
     },
     told,
-    notes: [...contradictions(run.answers, registers), ...differingRows(run), ...run.notes],
+    notes: [
+      ...missingLines(run.answers),
+      ...contradictions(run.answers, registers),
+      ...differingRows(run),
+      ...run.notes,
+    ],
   };
 }
 
@@ -234,6 +239,13 @@ function yesOrNo<Name extends "flexMigration" | "vmware64">(
 ): { [One in Name]?: boolean } {
   const text = answers.get(name)?.text.toLowerCase();
   return text === "yes" || text === "no" ? ({ [name]: text === "yes" } as { [One in Name]: boolean }) : {};
+}
+
+function missingLines(answers: Run["answers"]): string[] {
+  const missing = [...labels].filter(([, label]) => !answers.has(label)).map(([words]) => `"${words}"`);
+  return missing.length === 0
+    ? []
+    : [`The report is cut short or incomplete: it has no line ${missing.join(", ")}.`];
 }
 
 /** Where a line in words and the registers above it say different things. */
