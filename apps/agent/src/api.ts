@@ -17,6 +17,8 @@ export function handlers(
     events: ({ query, signal }) => events.after(query.after ?? events.lastId, signal),
     vmCreate: async ({ body }) => await vms.create(body.id, body.description),
     vmRead: async ({ params }) => await vms.read(params.datastore, params.name),
+    vmConfigure: async ({ params, body }) =>
+      await vms.configure(params.vmId, body.datastore, body.name, body.cpuWish),
     vmStart: async ({ body }) => {
       await moves.settle(body.vm.id);
       return await vms.start(body.vm, body.baseline);

@@ -1,6 +1,7 @@
 /** A VM's description from a YAML or JSON file; every mistake is told with its line. */
 import { readFile } from "node:fs/promises";
 import { GodwitError, vmDescriptionSchema, type VmDescription } from "@godwit/contract";
+import { wishProblems } from "@godwit/cpu";
 import { isNode, LineCounter, parseDocument, type Document } from "yaml";
 import type { z } from "zod";
 
@@ -26,22 +27,39 @@ export function parseVmFile(text: string, source: string): VmDescription {
     throw invalid(document.errors.map((error) => error.message.split("\n")[0] ?? error.message));
   }
   const parsed = vmDescriptionSchema.safeParse(document.toJS());
-  if (parsed.success) return parsed.data;
+  if (parsed.success) {
+    const problems = wishProblems(parsed.data.cpu).map(({ path, message }) =>
+      problemAt(document, lines, ["cpu", ...path], message),
+    );
+    if (problems.length > 0) throw invalid(problems);
+    return parsed.data;
+  }
   throw invalid(parsed.error.issues.flatMap((issue) => problemsOf(issue, document, lines)));
 }
 
 function problemsOf(issue: z.core.$ZodIssue, document: Document, lines: LineCounter): string[] {
-  const lineOf = (path: readonly PropertyKey[]): string => {
-    const node = nodeAt(document, path);
-    return node === null ? "" : `line ${String(lines.linePos(node).line)}: `;
-  };
   if (issue.code === "unrecognized_keys") {
     return issue.keys.map(
-      (key) => `${lineOf([...issue.path, key])}unknown field ${[...issue.path, key].join(".")}`,
+      (key) =>
+        `${lineOf(document, lines, [...issue.path, key])}unknown field ${[...issue.path, key].join(".")}`,
     );
   }
-  const place = issue.path.map(String).join(".");
-  return [`${lineOf(issue.path)}${place === "" ? "" : `${place}: `}${issue.message}`];
+  return [problemAt(document, lines, issue.path, issue.message)];
+}
+
+function problemAt(
+  document: Document,
+  lines: LineCounter,
+  path: readonly PropertyKey[],
+  message: string,
+): string {
+  const place = path.map(String).join(".");
+  return `${lineOf(document, lines, path)}${place === "" ? "" : `${place}: `}${message}`;
+}
+
+function lineOf(document: Document, lines: LineCounter, path: readonly PropertyKey[]): string {
+  const node = nodeAt(document, path);
+  return node === null ? "" : `line ${String(lines.linePos(node).line)}: `;
 }
 
 /** Where a path begins in the text; the nearest parent's place when it is not there. */

@@ -10,7 +10,7 @@ export { flexMigrationOf } from "./report/flex-migration.ts";
 export { flexNote, vmware64Note } from "./report/notes.ts";
 export { vmware64Of } from "./report/vmware64.ts";
 export { cpuOf, has, type Cpu } from "./report/cpu.ts";
-export { evcModeNamed, evcModes, evcRevisions, evcVendorOf, satisfiedModes } from "./evc/modes.ts";
+export { evcModeNamed, evcModes, evcRevisions, evcVendorOf, satisfiedModes, satisfies } from "./evc/modes.ts";
 export { modeId, type EvcMode, type EvcVendor } from "./evc/mode.ts";
 export { featuresOfWords } from "./report/feature-words.ts";
 export {
@@ -40,6 +40,7 @@ export { readVmxMasks, writeVmxMasks } from "./masks/vmx.ts";
 export { beyond, isTelling } from "./evc/shown.ts";
 export { simulatedCpu } from "./evc/simulated.ts";
 export { limitedTo } from "./limited-to.ts";
+export { wishProblems, type WishProblem } from "./wish-problems.ts";
 export { powerOnCpu, shownBeyond, type PowerOnFacts } from "./power-on.ts";
 export {
   compareCpus,
@@ -59,7 +60,7 @@ export { generationOf } from "./evc/generations.ts";
 export { includesMode } from "./evc/mode.ts";
 export { missingFor, type MissingFeature } from "./evc/missing.ts";
 export { baselineOf, type BaselineHost, type CpuBaseline } from "./evc/baseline.ts";
-export { withCpu, withoutHost, type SeenVm, type TouchedVm, type WhatIf } from "./evc/what-if.ts";
+export { whatIf, withCpu, withoutHost, type SeenVm, type TouchedVm, type WhatIf } from "./evc/what-if.ts";
 export {
   hostAdmission,
   microcodeOf,

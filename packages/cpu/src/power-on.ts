@@ -15,7 +15,11 @@ import { includesMode, modeId, type EvcMode } from "./evc/mode.ts";
 import { evcModeNamed } from "./evc/modes.ts";
 import { beyond } from "./evc/shown.ts";
 import { featureNamed } from "./features/features.ts";
+import { powerOnFindings } from "./masks/apply-masks.ts";
 import { cpuWithMasks } from "./masks/described-masks.ts";
+import { maskVendorOf } from "./masks/feature-mask.ts";
+import { layerOf } from "./masks/mask-layer.ts";
+import { parseMasks } from "./masks/masks.ts";
 import type { Cpu } from "./report/cpu.ts";
 
 export interface PowerOnFacts {
@@ -60,7 +64,7 @@ export function powerOnCpu(facts: PowerOnFacts): { cpu: VmCpu; findings: Finding
     remove: masked.cpu.remove,
     ...(mode === null ? {} : { evcMode: modeId(mode) }),
   };
-  findings.push(...masked.findings, ...notGiven(facts, cpu));
+  findings.push(...masked.findings, ...masksRefuse(facts), ...notGiven(facts, cpu));
   return { cpu, findings };
 }
 
@@ -93,6 +97,14 @@ function withChanges(base: VmCpu, wish: CpuWish | undefined): VmCpu {
       wish.remove,
     ),
   };
+}
+
+/** Bits of the host that the masks want to be set or clear. */
+function masksRefuse({ wish, cpu }: PowerOnFacts): Finding[] {
+  const vendor = cpu === null ? null : maskVendorOf(cpu.vendor);
+  if (wish?.masks === undefined || cpu === null || vendor === null) return [];
+  const masks = parseMasks(Object.entries(wish.masks));
+  return powerOnFindings(layerOf(masks, vendor), masks, cpu);
 }
 
 const union = (...lists: readonly (readonly string[])[]): string[] => [...new Set(lists.flat())].sort();

@@ -7,6 +7,7 @@ import { accelerator } from "./checks/accelerator.ts";
 import { cpuBaseline } from "./checks/cpu-baseline.ts";
 import { cpuFollowsHost } from "./checks/cpu-follows-host.ts";
 import { cpuHidden } from "./checks/cpu-hidden.ts";
+import { cpuMasks } from "./checks/cpu-masks.ts";
 import { cpuVendor } from "./checks/cpu-vendor.ts";
 import { cpu, cpuAtRest } from "./checks/cpu.ts";
 import { machine } from "./checks/machine.ts";
@@ -24,6 +25,7 @@ const liveRequirements: readonly Requirement[] = [
   cpuBaseline,
   cpuFollowsHost,
   cpuHidden,
+  cpuMasks,
   machine,
   accelerator,
   memory,

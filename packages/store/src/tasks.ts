@@ -23,6 +23,7 @@ export type TaskChange = Partial<TaskBody> & { state?: TaskState };
 /** What is done to a task's object while the task goes on. */
 export const whatOf: Record<TaskKind, string> = {
   "vm.create": "it is being created",
+  "vm.configure": "its description is being changed",
   "vm.start": "it is being started",
   "vm.stop": "it is being stopped",
   "vm.delete": "it is being deleted",

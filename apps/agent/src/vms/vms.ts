@@ -6,6 +6,7 @@ import { createHash } from "node:crypto";
 import {
   GodwitError,
   type Baseline,
+  type CpuWish,
   type Vm,
   type VmDescription,
   type VmId,
@@ -66,6 +67,20 @@ export class Vms {
 
   async read(datastore: string, name: string): Promise<Vm> {
     return await readVm(await this.#parts.environment.datastore(datastore), name);
+  }
+
+  /** Writes what is asked of a VM's CPU. A VM that runs keeps what it has until it is powered off. @throws VM_BUSY */
+  async configure(id: VmId, datastore: string, name: string, cpuWish: CpuWish | null): Promise<Vm> {
+    const { claims, environment, processes } = this.#parts;
+    const store = await environment.datastore(datastore);
+    const stored = await readVm(store, name);
+    if (stored.id !== id) throw GodwitError.of("VM_UNKNOWN", { vm: name });
+    using _claim = await claims.claim(stored, "its description is being changed");
+    const { cpuWish: _before, ...rest } = stored;
+    const vm: Vm = cpuWish === null ? rest : { ...rest, cpuWish };
+    await saveVm(store, vm);
+    await processes.of(id)?.keepVm(vm);
+    return vm;
   }
 
   /** @throws VM_RUNNING when it runs on this host; LEASE_HELD when on another */

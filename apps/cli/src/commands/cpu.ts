@@ -1,7 +1,9 @@
 /** `godwit cpu …`: which CPUs are there, and where a VM may go. */
 import { buildRouteMap } from "@stricli/core";
+import { baselineCommand } from "./cpu/baseline.ts";
 import { bootImageCommand } from "./cpu/boot-image.ts";
 import { compareCommand } from "./cpu/compare.ts";
+import { evcRoutes } from "./cpu/evc.ts";
 import { featuresCommand } from "./cpu/features.ts";
 import { maskRoutes } from "./cpu/mask.ts";
 import { reportCommand } from "./cpu/report.ts";
@@ -9,7 +11,9 @@ import { reportCommand } from "./cpu/report.ts";
 export const cpuRoutes = buildRouteMap({
   routes: {
     "boot-image": bootImageCommand,
+    baseline: baselineCommand,
     compare: compareCommand,
+    evc: evcRoutes,
     report: reportCommand,
     features: featuresCommand,
     mask: maskRoutes,

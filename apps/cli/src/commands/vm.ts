@@ -1,6 +1,8 @@
 /** `godwit vm …` */
+import { maskEntries } from "@godwit/cpu";
 import { buildCommand, buildRouteMap, numberParser } from "@stricli/core";
 import { withApi } from "../connection.ts";
+import { masksFrom } from "../mask-arguments.ts";
 import { formatTable, parseMs } from "../output/format.ts";
 import { Exit, exitCodes, findingLines } from "../output/problem.ts";
 import { writeJson, writeLine } from "../output/screen.ts";
@@ -70,6 +72,53 @@ const register = buildCommand({
     const vm = await withApi((api) => api.call("vmRegister", { body: { datastore, name, ...host } }));
     if (flags.json) writeJson(vm);
     else writeLine(`VM ${vm.name} is registered; its host is ${vm.host}.`);
+  },
+});
+
+const setCpu = buildCommand({
+  docs: {
+    brief: "Set what a VM's CPU is to be from its next power-on",
+    fullDescription: `Without anything named it follows its pool's EVC mode or, where there is none, its host. A VM that runs keeps its
+CPU until it is powered off. Masks are vSphere's: KEY=VALUE, or a .vmx file that has some.
+
+Examples:
+  godwit vm set-cpu web-1 --evc intel-westmere
+  godwit vm set-cpu web-1 --mask web-1.vmx
+  godwit vm set-cpu web-1 --mask featMask.vm.cpuid.AES=Val:0
+  godwit vm set-cpu web-1`,
+  },
+  parameters: {
+    flags: {
+      json: jsonFlag,
+      evc: { kind: "parsed", parse: String, brief: "An EVC mode of its own", optional: true },
+      model: { kind: "parsed", parse: String, brief: "A certain CPU model of QEMU's", optional: true },
+      mask: {
+        kind: "parsed",
+        parse: String,
+        variadic: true,
+        brief: "KEY=VALUE, or a .vmx file",
+        optional: true,
+      },
+    },
+    positional: nameArgument("vm", "Name or id"),
+  },
+  async func(flags: Json & { evc?: string; model?: string; mask?: readonly string[] }, vm: string) {
+    const masks = flags.mask === undefined ? null : maskEntries(await masksFrom(flags.mask));
+    const asked = flags.evc !== undefined || flags.model !== undefined || masks !== null;
+    const cpu = {
+      ...(flags.evc === undefined ? {} : { evcMode: flags.evc }),
+      ...(flags.model === undefined ? {} : { model: flags.model }),
+      ...(masks === null ? {} : { masks: Object.fromEntries(masks) }),
+    };
+    const body = { cpu: asked ? cpu : null };
+    await withApi((api) =>
+      runTask(
+        api,
+        api.call("vmCpuSet", { params: { vm }, body }),
+        flags,
+        `VM ${vm} has it from its next power-on.`,
+      ),
+    );
   },
 });
 
@@ -264,6 +313,6 @@ Examples:
 });
 
 export const vmRoutes = buildRouteMap({
-  routes: { list, show, create, register, start, stop, check, migrate, delete: remove },
+  routes: { list, show, create, register, setCpu, start, stop, check, migrate, delete: remove },
   docs: { brief: "VMs: create, start, stop, check, migrate" },
 });

@@ -1,6 +1,7 @@
 /** VMs: creating, registering, power, checking, moving. Long work becomes a task after everything that can be refused was. */
 import { randomUUID } from "node:crypto";
-import { GodwitError, type serverOperations, type VmId, type VmView } from "@godwit/contract";
+import { GodwitError, type CpuWish, type serverOperations, type VmId, type VmView } from "@godwit/contract";
+import { wishProblems } from "@godwit/cpu";
 import type { Handlers } from "@godwit/http";
 import { mayMove } from "@godwit/requirements";
 import { checkVm, isUp } from "../moves/check-vm.ts";
@@ -14,6 +15,7 @@ type VmOperations = Pick<
   | "vmRegister"
   | "vmList"
   | "vmShow"
+  | "vmCpuSet"
   | "vmStart"
   | "vmStop"
   | "vmDelete"
@@ -29,6 +31,7 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
     vmCreate: async ({ body }) => {
       const { description } = body;
       const { name } = description;
+      checkWish(`the description of VM ${name}`, description.cpu);
       if ((await store.vms.list()).some((vm) => vm.name === name))
         throw GodwitError.of("VM_EXISTS", { vm: name });
       const host = await chooseHost(services, description, body.host);
@@ -59,6 +62,20 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
 
     vmList: async () => ({ vms: await store.vms.list() }),
     vmShow: async ({ params }) => await store.vms.show(params.vm),
+
+    vmCpuSet: async ({ params, body }) => {
+      const vm = await store.vms.show(params.vm);
+      checkWish(`the CPU of VM ${vm.name}`, body.cpu ?? undefined);
+      await reachable(services, vm.host);
+      const { datastore } = vm.config;
+      return await tasks.begin({
+        kind: "vm.configure",
+        subject: subjectOf(vm),
+        request: { vmId: vm.id, host: vm.host, datastore, name: vm.name, cpuWish: body.cpu },
+        actor: "admin",
+        cancellable: false,
+      });
+    },
 
     vmStart: async ({ params, body }) => {
       const vm = await store.vms.show(params.vm);
@@ -121,6 +138,12 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
       return await tasks.begin(moveTask(hosts, vm, runtime, to, body));
     },
   };
+}
+
+/** @throws VM_DESCRIPTION_INVALID */
+function checkWish(source: string, wish: CpuWish | undefined): void {
+  const problems = wishProblems(wish).map(({ path, message }) => `cpu.${path.join(".")}: ${message}`);
+  if (problems.length > 0) throw GodwitError.of("VM_DESCRIPTION_INVALID", { source, problems });
 }
 
 function refused(vm: VmView, to: string, findings: Parameters<typeof mayMove>[0]): GodwitError {

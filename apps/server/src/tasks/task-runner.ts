@@ -8,6 +8,7 @@ import { GodwitError, type Task, type TaskId, type TaskKind } from "@godwit/cont
 import type { NewTask, Store } from "@godwit/store";
 import type { Logger } from "pino";
 import type { HostLinks } from "../hosts/host-links.ts";
+import { configureVm } from "./configure-vm.ts";
 import { createVm } from "./create-vm.ts";
 import { deleteVm } from "./delete-vm.ts";
 import { cancelMaintenance, enterMaintenance } from "./enter-maintenance.ts";
@@ -20,6 +21,7 @@ import { TaskContext, type TaskEnd } from "./task-context.ts";
 
 const deeds: Record<TaskKind, (context: TaskContext) => Promise<TaskEnd>> = {
   "vm.create": createVm,
+  "vm.configure": configureVm,
   "vm.start": startVm,
   "vm.stop": stopVm,
   "vm.delete": deleteVm,

@@ -4,7 +4,7 @@ import { hostFactsSchema } from "../schemas/host.ts";
 import { moveOrderSchema, moveRecordSchema } from "../schemas/move.ts";
 import { moveIdSchema, nameSchema, vmIdSchema } from "../schemas/names.ts";
 import { baselineSchema } from "../schemas/pool.ts";
-import { vmDescriptionSchema, vmRuntimeSchema, vmSchema } from "../schemas/vm.ts";
+import { cpuWishSchema, vmDescriptionSchema, vmRuntimeSchema, vmSchema } from "../schemas/vm.ts";
 import type { Operations } from "./operation.ts";
 
 const vmParams = z.strictObject({ vmId: vmIdSchema });
@@ -56,6 +56,16 @@ export const agentOperations = {
     params: z.strictObject({ datastore: nameSchema, name: nameSchema }),
     answer: { status: 200, body: vmSchema },
     errors: ["VM_UNKNOWN", "DATASTORE_UNKNOWN", "VM_DESCRIPTION_INVALID"],
+  },
+  vmConfigure: {
+    method: "PUT",
+    path: "/agent/v1/vms/{vmId}/cpu",
+    privilege: "server",
+    summary: "Write what is asked of a VM's CPU to its folder; asking again changes nothing",
+    params: vmParams,
+    body: z.strictObject({ datastore: nameSchema, name: nameSchema, cpuWish: cpuWishSchema.nullable() }),
+    answer: { status: 200, body: vmSchema },
+    errors: ["VM_UNKNOWN", "VM_BUSY", "DATASTORE_UNKNOWN", "VM_DESCRIPTION_INVALID", "SPACE_SHORT"],
   },
   vmStart: {
     method: "POST",

@@ -6,7 +6,7 @@ import { leaseModeSchema, leaseSchema } from "../schemas/lease.ts";
 import { maxOutageSchema, strategySchema } from "../schemas/move.ts";
 import { nameSchema, taskIdSchema, vmIdSchema } from "../schemas/names.ts";
 import { taskSchema, taskStateSchema } from "../schemas/task.ts";
-import { vmDescriptionSchema, vmViewSchema } from "../schemas/vm.ts";
+import { cpuWishSchema, vmDescriptionSchema, vmViewSchema } from "../schemas/vm.ts";
 import type { Operations } from "./operation.ts";
 import { poolOperations } from "./pools.ts";
 
@@ -171,6 +171,16 @@ export const serverOperations = {
     params: vmParams,
     answer: { status: 200, body: vmViewSchema },
     errors: ["VM_UNKNOWN"],
+  },
+  vmCpuSet: {
+    method: "PUT",
+    path: "/api/v1/vms/{vm}/cpu",
+    privilege: "admin",
+    summary: "Set what is asked of a VM's CPU (null: follow pool or host); it holds from its next power-on",
+    params: vmParams,
+    body: z.strictObject({ cpu: cpuWishSchema.nullable() }),
+    answer: task202,
+    errors: ["VM_UNKNOWN", "VM_BUSY", "VM_DESCRIPTION_INVALID", "HOST_UNREACHABLE"],
   },
   vmStart: {
     method: "POST",

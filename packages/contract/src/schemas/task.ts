@@ -16,6 +16,7 @@ export type TaskState = z.infer<typeof taskStateSchema>;
 
 export const taskKindSchema = z.enum([
   "vm.create",
+  "vm.configure",
   "vm.start",
   "vm.stop",
   "vm.delete",

@@ -39,7 +39,11 @@ export const withoutHost = (cpus: readonly Cpu[], label: string, vms: readonly S
 export const withCpu = (cpus: readonly Cpu[], cpu: Cpu, vms: readonly SeenVm[] = []): WhatIf =>
   whatIf(cpus, [...cpus, cpu], vms);
 
-function whatIf(cpus: readonly Cpu[], others: readonly Cpu[], vms: readonly SeenVm[]): WhatIf {
+/**
+ * @param cpus of the pool as it is
+ * @param others of the pool as it would be
+ */
+export function whatIf(cpus: readonly Cpu[], others: readonly Cpu[], vms: readonly SeenVm[]): WhatIf {
   const before = baselineOf(cpus);
   const after = baselineOf(others);
   return {
