@@ -1,6 +1,7 @@
 /** The operations of `/agent/v1`. */
 import type { agentOperations } from "@godwit/contract";
 import type { Handlers } from "@godwit/http";
+import type { Consoles } from "./consoles/consoles.ts";
 import type { EventLog } from "./host/event-log.ts";
 import { hostFacts, type FactsParts } from "./host/facts.ts";
 import type { Moves } from "./moves/moves.ts";
@@ -10,6 +11,7 @@ export function handlers(
   facts: FactsParts,
   vms: Vms,
   moves: Moves,
+  consoles: Consoles,
   events: EventLog,
 ): Handlers<typeof agentOperations> {
   return {
@@ -28,6 +30,7 @@ export function handlers(
       await vms.stop(params.vmId, body.graceSeconds);
       return { stopped: true };
     },
+    vmConsole: ({ params, query }) => consoles.open(params.vmId, query),
     vmDelete: async ({ params }) => {
       await vms.delete(params.datastore, params.name);
       return undefined;

@@ -3,14 +3,15 @@
  * not notice whether it runs.
  */
 import { Client } from "@godwit/client";
-import { agentOperations, serverOperations, type Vm } from "@godwit/contract";
-import { HttpServer, identify, mount, type Authority } from "@godwit/http";
+import { agentOperations, peerPath, serverOperations, type Vm } from "@godwit/contract";
+import { HttpServer, identify, mount, mountSockets, type Authority } from "@godwit/http";
 import { Hypervisor } from "@godwit/hypervisor";
 import { acknowledgeAtOnce, deleteTap, listTaps, tapName } from "@godwit/network";
 import { writeFileAtomic } from "@godwit/system";
 import type { Logger } from "pino";
 import { handlers } from "./api.ts";
 import type { AgentConfig } from "./config.ts";
+import { Consoles } from "./consoles/consoles.ts";
 import { EventLog } from "./host/event-log.ts";
 import { HostCpu } from "./host/host-cpu.ts";
 import { LeaseKeeper } from "./host/lease-keeper.ts";
@@ -101,22 +102,23 @@ export async function runAgent(
   const { caPem, certificatePem, keyPem } = identity;
   const http = new HttpServer({ tls: { caPem, certificatePem, keyPem }, log });
   stack.defer(() => http.close());
-  mount(
-    http.app,
-    agentOperations,
-    handlers({ config, hypervisor, cpu, environment, processes }, vms, moves, events),
-    authority,
+  const parts = { config, hypervisor, cpu, environment, processes };
+  const answers = handlers(parts, vms, moves, new Consoles(config.name, processes, log), events);
+  mount(http.app, agentOperations, answers, authority);
+  mountSockets(http, agentOperations, answers, authority);
+  http.onUpgrade(
+    (path) => path.startsWith(peerPath("")),
+    (request, socket, head) => {
+      identify(request, authority).then(
+        (actor) => {
+          if (actor.kind === "host") moves.upgrade(request, socket, head, actor.name);
+          else socket.destroy();
+        },
+        () => socket.destroy(),
+      );
+    },
   );
   await http.listen([{ host: config.listen.address, port: config.listen.port }]);
-  http.onUpgrade((request, socket, head) => {
-    identify(request, authority).then(
-      (actor) => {
-        if (actor.kind === "host") moves.upgrade(request, socket, head, actor.name);
-        else socket.destroy();
-      },
-      () => socket.destroy(),
-    );
-  });
   await writeFileAtomic(`${config.runFolder}/agent.pid`, `${String(process.pid)}\n`);
   log.info({ listen: config.listen }, "agent ready");
   onReady();

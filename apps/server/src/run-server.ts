@@ -3,11 +3,12 @@
  * opposite one; killed at any point, the next one goes on from what is written.
  */
 import { serverOperations } from "@godwit/contract";
-import { HttpServer, mount, type ListenAddress } from "@godwit/http";
+import { HttpServer, mount, mountSockets, type Authority, type ListenAddress } from "@godwit/http";
 import { PrivatePostgres, Store } from "@godwit/store";
 import { ensureUser } from "@godwit/system";
 import type { Logger } from "pino";
 import { handlers } from "./api/handlers.ts";
+import { Consoles } from "./consoles/consoles.ts";
 import { dataPaths, lockDataFolder, openDataFolder } from "./data-folder.ts";
 import { HostLinks } from "./hosts/host-links.ts";
 import { TaskRunner } from "./tasks/task-runner.ts";
@@ -57,10 +58,13 @@ export async function runServer(
   const certificatePem = server.certificatePem + authority.certificatePem;
   const http = new HttpServer({ tls: { ...identity, certificatePem }, log });
   stack.defer(() => http.close());
-  mount(http.app, serverOperations, handlers({ store, hosts, tasks, data }), {
+  const callers: Authority = {
     adminToken: data.adminToken,
     mayConnect: (host, fingerprint) => hosts.mayConnect(host, fingerprint),
-  });
+  };
+  const answers = handlers({ store, hosts, tasks, consoles: new Consoles(store, hosts, log), data });
+  mount(http.app, serverOperations, answers, callers);
+  mountSockets(http, serverOperations, answers, callers);
   await http.listen(options.listen);
   await hosts.start();
   await tasks.resume();

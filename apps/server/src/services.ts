@@ -1,5 +1,6 @@
 /** What the handlers of the API work with. */
 import type { Store } from "@godwit/store";
+import type { Consoles } from "./consoles/consoles.ts";
 import type { DataFolder } from "./data-folder.ts";
 import type { HostLinks } from "./hosts/host-links.ts";
 import type { TaskRunner } from "./tasks/task-runner.ts";
@@ -8,5 +9,6 @@ export interface Services {
   store: Store;
   hosts: HostLinks;
   tasks: TaskRunner;
+  consoles: Consoles;
   data: DataFolder;
 }

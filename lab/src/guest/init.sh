@@ -1,5 +1,5 @@
 #!/bin/busybox sh
-# The lab guest's first process: modules, network, data disk, redis, the memory dirtier.
+# The lab guest's first process: modules, network, data disk, redis, the memory dirtier, a shell on ttyS0.
 /bin/busybox mount -t proc proc /proc
 /bin/busybox mount -t sysfs sysfs /sys
 /bin/busybox mount -t devtmpfs devtmpfs /dev
@@ -33,7 +33,9 @@ acpid -d -l /dev/null >/dev/null 2>&1 &
 
 until redis-cli -h 127.0.0.1 ping 2>/dev/null | grep -q PONG; do sleep 0.05; done
 echo "godwit-guest ready"
+# A shell for whoever comes to the serial console.
+export HOME=/ TERM=vt102 PS1='godwit-guest# '
 while :; do
-  wait
-  sleep 3600
+  setsid cttyhack sh -i </dev/ttyS0 >/dev/ttyS0 2>&1
+  sleep 1
 done

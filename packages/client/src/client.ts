@@ -16,6 +16,7 @@ import {
 import { EventSourceParserStream } from "eventsource-parser/stream";
 import { checkServerIdentity, type ConnectionOptions } from "node:tls";
 import { Agent, request, type Dispatcher } from "undici";
+import { WebSocket } from "ws";
 
 export interface ClientOptions {
   baseUrl: string;
@@ -56,6 +57,10 @@ const neverConnected = new Set([
   "CERT_HAS_EXPIRED",
 ]);
 
+const connectLimitMs = 4000;
+/** The other side of a WebSocket pings every 5 s. */
+const socketSilenceMs = 16_000;
+
 /** A stream without even a heartbeat for this long is dead. */
 const silenceMs = 6000;
 
@@ -72,7 +77,7 @@ export class Client<Ops extends Operations> {
     this.#agent = new Agent({
       connections: 16,
       keepAliveTimeout: 60_000,
-      connect: { ...tlsOptions(options.tls), timeout: 4000, noDelay: true },
+      connect: { ...tlsOptions(options.tls), timeout: connectLimitMs, noDelay: true },
       bodyTimeout: silenceMs,
     });
   }
@@ -96,6 +101,41 @@ export class Client<Ops extends Operations> {
     const parsed = operation.answer.body.safeParse(JSON.parse(text));
     if (parsed.success) return parsed.data as Answer<Ops[K]>;
     throw this.#failed(`its answer to ${operation.path} is not what this version expects`);
+  }
+
+  /**
+   * Opens an operation that is a WebSocket. What arrives before the caller listens is kept: the line is paused.
+   * @throws what the other side refused with; CONNECTION_FAILED
+   */
+  async open<K extends keyof Ops & string>(name: K, given: Given<Ops[K]>): Promise<WebSocket> {
+    const url = this.#urlOf(this.#operations[name] as Operation, given as AnyCall);
+    const { token } = this.#options;
+    const options = {
+      ...tlsOptions(this.#options.tls),
+      headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
+      handshakeTimeout: connectLimitMs,
+      perMessageDeflate: false,
+      maxPayload: 1 << 20,
+    };
+    // ws hands the TLS options on to Node; its types know only some of them.
+    const line = new WebSocket(url.href.replace(/^https/, "wss"), options);
+    const { promise, resolve, reject } = Promise.withResolvers<WebSocket>();
+    line.on("unexpected-response", (_, response) => {
+      const chunks: Buffer[] = [];
+      response.on("data", (chunk: Buffer) => chunks.push(chunk));
+      response.on("close", () => {
+        reject(this.#refused(response.statusCode ?? 0, Buffer.concat(chunks).toString("utf8")));
+      });
+    });
+    line.on("error", (error) => {
+      reject(this.#failed(reasonOf(error), error));
+    });
+    line.on("open", () => {
+      line.pause();
+      endWhenSilent(line);
+      resolve(line);
+    });
+    return await promise;
   }
 
   /** Events after `after` (default: from now on) over one connection. Ends by throwing when the connection is lost. */
@@ -164,13 +204,7 @@ export class Client<Ops extends Operations> {
     given: AnyCall,
     { signal, timeoutMs = this.#options.timeoutMs ?? 30_000 }: { signal?: AbortSignal; timeoutMs?: number },
   ): Promise<Dispatcher.ResponseData> {
-    const path = operation.path.replaceAll(/\{(\w+)\}/g, (_, key: string) =>
-      encodeURIComponent(String(given.params?.[key])),
-    );
-    const url = new URL(this.baseUrl + path);
-    for (const [key, value] of Object.entries(given.query ?? {})) {
-      if (value !== undefined) url.searchParams.set(key, String(value));
-    }
+    const url = this.#urlOf(operation, given);
     const { token } = this.#options;
     try {
       return await request(url, {
@@ -191,6 +225,17 @@ export class Client<Ops extends Operations> {
     }
   }
 
+  #urlOf(operation: Operation, given: AnyCall): URL {
+    const path = operation.path.replaceAll(/\{(\w+)\}/g, (_, key: string) =>
+      encodeURIComponent(String(given.params?.[key])),
+    );
+    const url = new URL(this.baseUrl + path);
+    for (const [key, value] of Object.entries(given.query ?? {})) {
+      if (value !== undefined) url.searchParams.set(key, String(value));
+    }
+    return url;
+  }
+
   #refused(status: number, text: string): GodwitError {
     try {
       return GodwitError.fromProblem(problemSchema.parse(JSON.parse(text)));
@@ -207,6 +252,23 @@ export class Client<Ops extends Operations> {
     const details = { url: this.baseUrl, what: operation.summary.toLowerCase(), reason: reasonOf(cause) };
     return GodwitError.of("OUTCOME_UNKNOWN", details, { cause });
   }
+}
+
+/** The other side pings; without a ping for long the line is dead. */
+function endWhenSilent(line: WebSocket): void {
+  const arm = () =>
+    setTimeout(() => {
+      if (line.isPaused) timer = arm();
+      else line.terminate();
+    }, socketSilenceMs);
+  let timer = arm();
+  line.on("ping", () => {
+    clearTimeout(timer);
+    timer = arm();
+  });
+  line.on("close", () => {
+    clearTimeout(timer);
+  });
 }
 
 function tlsOptions(tls: ClientOptions["tls"]): ConnectionOptions {

@@ -14,6 +14,7 @@ export {
 export type { RefusedFeature } from "./errors/cpu.ts";
 export type { HostInPool } from "./errors/evc.ts";
 export type { Retry } from "./errors/define.ts";
+export * from "./schemas/console.ts";
 export * from "./schemas/cpu.ts";
 export * from "./schemas/evc.ts";
 export * from "./schemas/host.ts";

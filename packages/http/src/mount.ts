@@ -12,7 +12,8 @@ import {
   type Problem,
   type Received,
 } from "@godwit/contract";
-import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { WebSocket } from "ws";
 import type { z } from "zod";
 import { authorise, identify, type Actor, type Authority } from "./privileges.ts";
 import { streamEvents } from "./event-stream.ts";
@@ -25,13 +26,22 @@ export type Call<O extends Operation> = Received<O> & {
 
 type Eventually<T> = T | Promise<T>;
 
+/** Takes over the connection of a caller who was let in. */
+export type SocketTaker = (socket: WebSocket) => void;
+
 /**
  * What answers an operation. A stream operation answers with its events; the caller is told that the
  * stream stands when the answer is there, so where it begins must be settled by then.
  */
 export type Handler<O extends Operation> = (
   call: Call<O>,
-) => Eventually<O["answer"] extends { stream: true } ? AsyncIterable<GodwitEvent> : Answer<O>>;
+) => Eventually<
+  O["answer"] extends { socket: true }
+    ? SocketTaker
+    : O["answer"] extends { stream: true }
+      ? AsyncIterable<GodwitEvent>
+      : Answer<O>
+>;
 
 export type Handlers<Ops extends Operations> = { [K in keyof Ops]: Handler<Ops[K]> };
 
@@ -77,6 +87,7 @@ async function serve(
 ): Promise<void> {
   const actor = await identify(request.raw, authority);
   authorise(actor, operation.privilege);
+  if (operation.answer.socket === true) throw GodwitError.of("WEBSOCKET_REQUIRED", { path: request.url });
   const gone = new AbortController();
   reply.raw.once("close", () => {
     gone.abort();
@@ -106,7 +117,8 @@ function withLastEventId(operation: Operation, request: FastifyRequest): unknown
   return { ...(request.query as object), after: last };
 }
 
-function validated(schema: z.ZodType | undefined, value: unknown, where: string): unknown {
+/** @throws REQUEST_INVALID */
+export function validated(schema: z.ZodType | undefined, value: unknown, where: string): unknown {
   if (schema === undefined) return undefined;
   const parsed = schema.safeParse(value ?? {});
   if (parsed.success) return parsed.data;
@@ -118,7 +130,8 @@ function problemText(issue: z.core.$ZodIssue): string {
   return place === "" ? issue.message : `${place}: ${issue.message}`;
 }
 
-function problemOf(error: unknown, request: FastifyRequest): Problem {
+/** An error as what the caller is told; one that is a bug is told by a reference to the log. */
+export function problemOf(error: unknown, request: { log: FastifyBaseLogger }): Problem {
   if (GodwitError.is(error)) {
     if (error.problem.status >= 500) request.log.warn({ err: error }, "request failed");
     return error.problem;

@@ -20,11 +20,14 @@ export interface TlsIdentity {
 /** An address, or a socket that listens already and was inherited as a file descriptor. */
 export type ListenAddress = { host: string; port: number } | { fd: number };
 
+export type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+
 export class HttpServer {
   readonly app: FastifyInstance;
   readonly #tls: TlsIdentity;
   readonly #servers: Server[] = [];
   readonly #sockets = new Set<Socket>();
+  readonly #upgrades: { matches: (path: string) => boolean; listener: UpgradeListener }[] = [];
   #handle: RequestListener | undefined;
 
   constructor(options: { tls: TlsIdentity; log: FastifyBaseLogger }) {
@@ -51,9 +54,9 @@ export class HttpServer {
     }
   }
 
-  /** Answers connections that ask for another protocol (WebSocket). */
-  onUpgrade(listener: (request: IncomingMessage, socket: Duplex, head: Buffer) => void): void {
-    for (const server of this.#servers) server.on("upgrade", listener);
+  /** Answers connections to some paths that ask for another protocol (WebSocket). */
+  onUpgrade(matches: (path: string) => boolean, listener: UpgradeListener): void {
+    this.#upgrades.push({ matches, listener });
   }
 
   async close(): Promise<void> {
@@ -78,6 +81,13 @@ export class HttpServer {
       },
       (request, response) => this.#handle?.(request, response),
     );
+    server.on("upgrade", (request, socket, head) => {
+      socket.on("error", () => undefined);
+      const path = request.url?.split("?")[0] ?? "";
+      const found = this.#upgrades.find(({ matches }) => matches(path));
+      if (found === undefined) socket.end("HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n");
+      else found.listener(request, socket, head);
+    });
     server.on("secureConnection", (socket) => {
       this.#sockets.add(socket);
       socket.on("error", () => undefined);

@@ -11,8 +11,9 @@ import {
 } from "@godwit/pki";
 import { pino } from "pino";
 import { Agent, request } from "undici";
+import type { WebSocket } from "ws";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { HttpServer, mount, type Handlers } from "../src/index.ts";
+import { HttpServer, mount, mountSockets, type Authority, type Handlers } from "../src/index.ts";
 
 const token = "the-admin-token";
 const port = 20_000 + (process.pid % 20_000);
@@ -58,13 +59,24 @@ beforeAll(async () => {
       throw new Error("secret words of the inside");
     },
     leaseListOwn: () => ({ leases: [] }),
+    vmConsole: ({ params }: { params: { vm: string } }) => {
+      if (params.vm === "nobody") throw GodwitError.of("VM_UNKNOWN", { vm: params.vm });
+      return (line: WebSocket) => {
+        line.on("message", (data) => {
+          line.send(data);
+        });
+        line.send(params.vm);
+      };
+    },
     events: ({ query }: { query: { after?: number } }) =>
       ReadableStream.from(events.filter(({ id }) => id > (query.after ?? 3))),
   } as unknown as Handlers<typeof serverOperations>;
-  mount(server.app, serverOperations, handlers, {
+  const callers: Authority = {
     adminToken: token,
     mayConnect: (host, fingerprint) => host === "a" && fingerprint === known,
-  });
+  };
+  mount(server.app, serverOperations, handlers, callers);
+  mountSockets(server, serverOperations, handlers, callers);
   await server.listen([{ host: "127.0.0.1", port }]);
 });
 afterAll(async () => {
@@ -173,6 +185,34 @@ test("a stream resumes after the event that was heard last", async () => {
     if (event.id === 3) break;
   }
   expect(heard).toEqual([2, 3]);
+});
+
+test("a WebSocket has the same doors: privilege, validation and refusals before it is one", async () => {
+  const open = (options: Parameters<typeof client>[0], vm = "web-1", tailBytes = 0) =>
+    client(options).open("vmConsole", { params: { vm }, query: { tailBytes } });
+  expect(await codeOf(open({}))).toBe("UNAUTHENTICATED");
+  expect(await codeOf(open({ token: "another" }))).toBe("UNAUTHENTICATED");
+  const host = await signed("host", "a");
+  known = await fingerprintOf(host.cert);
+  expect(await codeOf(open(host))).toBe("FORBIDDEN");
+  expect(await codeOf(open({ token }, "nobody"))).toBe("VM_UNKNOWN");
+  expect(await codeOf(open({ token }, "web-1", -1))).toBe("REQUEST_INVALID");
+  expect(await codeOf(client({ token }).call("vmConsole", { params: { vm: "web-1" } }))).toBe(
+    "WEBSOCKET_REQUIRED",
+  );
+  const line = await open({ token });
+  const heard: string[] = [];
+  const both = new Promise<void>((resolve) => {
+    line.on("message", (data) => {
+      heard.push((data as Buffer).toString("utf8"));
+      if (heard.length === 2) resolve();
+    });
+  });
+  line.resume();
+  line.send("hello");
+  await both;
+  expect(heard).toEqual(["web-1", "hello"]); // what came before anyone listened was kept
+  line.terminate();
 });
 
 test("an address that is taken, and a server that is not there, have their sentences", async () => {

@@ -8,6 +8,7 @@ import { Exit, exitCodes, findingLines } from "../output/problem.ts";
 import { writeJson, writeLine } from "../output/screen.ts";
 import { runTask } from "../run-task.ts";
 import { readVmFile } from "../vm-file.ts";
+import { consoleCommand } from "./console.ts";
 import { detachFlag, hostFlag, jsonFlag, nameArgument } from "./common.ts";
 
 interface Json {
@@ -313,6 +314,18 @@ Examples:
 });
 
 export const vmRoutes = buildRouteMap({
-  routes: { list, show, create, register, setCpu, start, stop, check, migrate, delete: remove },
-  docs: { brief: "VMs: create, start, stop, check, migrate" },
+  routes: {
+    list,
+    show,
+    create,
+    register,
+    setCpu,
+    start,
+    stop,
+    check,
+    migrate,
+    console: consoleCommand,
+    delete: remove,
+  },
+  docs: { brief: "VMs: create, start, stop, check, migrate, console" },
 });

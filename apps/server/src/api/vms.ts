@@ -21,10 +21,11 @@ type VmOperations = Pick<
   | "vmDelete"
   | "vmCheck"
   | "vmMigrate"
+  | "vmConsole"
 >;
 
 export function vmHandlers(services: Services): Handlers<VmOperations> {
-  const { store, hosts, tasks } = services;
+  const { store, hosts, tasks, consoles } = services;
   const subjectOf = (vm: { id: string; name: string }) => ({ kind: "vm" as const, id: vm.id, name: vm.name });
 
   return {
@@ -120,6 +121,13 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
         actor: "admin",
         cancellable: false,
       });
+    },
+
+    vmConsole: async ({ params, query }) => {
+      const vm = await store.vms.show(params.vm);
+      const take = consoles.open(vm, query);
+      await reachable(services, vm.host);
+      return take;
     },
 
     vmCheck: async ({ params, body }) => {

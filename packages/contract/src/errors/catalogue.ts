@@ -4,6 +4,7 @@
  * and unknown (`OUTCOME_UNKNOWN`: look before you ask again).
  */
 import { clusterErrors } from "./cluster.ts";
+import { consoleErrors } from "./console.ts";
 import { cpuErrors } from "./cpu.ts";
 import { cpuFileErrors } from "./cpu-file.ts";
 import { cpuMaskErrors } from "./cpu-mask.ts";
@@ -19,6 +20,7 @@ export const catalogue = {
   ...generalErrors,
   ...clusterErrors,
   ...vmErrors,
+  ...consoleErrors,
   ...moveErrors,
   ...maintenanceErrors,
   ...cpuErrors,

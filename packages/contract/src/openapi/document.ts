@@ -69,7 +69,7 @@ function describe(operationId: string, operation: Operation): Json {
         }),
     responses: {
       [String(answer.status)]: {
-        description: answer.stream === true ? "Events" : "Done",
+        description: answer.socket === true ? "WebSocket" : answer.stream === true ? "Events" : "Done",
         ...(answer.stream === true
           ? { content: { "text/event-stream": { schema: { $ref: "#/components/schemas/Event" } } } }
           : answer.body === undefined

@@ -1,5 +1,6 @@
 /** An agent's API, `/agent/v1`: for the server, over mutual TLS. The peer channel of a move is a WebSocket beside it. */
 import { z } from "zod";
+import { agentConsoleQuerySchema } from "../schemas/console.ts";
 import { hostFactsSchema } from "../schemas/host.ts";
 import { moveOrderSchema, moveRecordSchema } from "../schemas/move.ts";
 import { moveIdSchema, nameSchema, vmIdSchema } from "../schemas/names.ts";
@@ -96,6 +97,16 @@ export const agentOperations = {
     body: z.strictObject({ graceSeconds: z.int().min(0).max(3600) }),
     answer: { status: 200, body: z.object({ stopped: z.literal(true) }) },
     errors: ["VM_BUSY"],
+  },
+  vmConsole: {
+    method: "GET",
+    path: "/agent/v1/vms/{vmId}/console",
+    privilege: "server",
+    summary: "A WebSocket to the VM's serial console; whoever comes last may write",
+    params: vmParams,
+    query: agentConsoleQuerySchema,
+    answer: { status: 101, socket: true },
+    errors: ["VM_NOT_RUNNING"],
   },
   vmDelete: {
     method: "DELETE",

@@ -20,8 +20,11 @@ export interface Operation {
   params?: z.ZodObject;
   query?: z.ZodObject;
   body?: z.ZodType;
-  /** The success answer; `stream` is `text/event-stream` of events. */
-  answer: { status: 200 | 201 | 202 | 204; body?: z.ZodType; stream?: boolean };
+  /**
+   * The success answer; `stream` is `text/event-stream` of events. With `socket` the connection becomes a
+   * WebSocket: what can be refused is refused before, as a problem.
+   */
+  answer: { status: 101 | 200 | 201 | 202 | 204; body?: z.ZodType; stream?: boolean; socket?: boolean };
   errors: readonly ErrorCode[];
 }
 

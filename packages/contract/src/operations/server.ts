@@ -1,6 +1,7 @@
 /** The server's API, `/api/v1`. */
 import { z } from "zod";
 import { findingSchema } from "../errors/error.ts";
+import { consoleQuerySchema } from "../schemas/console.ts";
 import { hostViewSchema } from "../schemas/host.ts";
 import { leaseModeSchema, leaseSchema } from "../schemas/lease.ts";
 import { maxOutageSchema, strategySchema } from "../schemas/move.ts";
@@ -254,6 +255,18 @@ export const serverOperations = {
     }),
     answer: task202,
     errors: ["VM_UNKNOWN", "VM_BUSY", "VM_ALREADY_THERE", "HOST_UNKNOWN", "HOST_UNREACHABLE", "MOVE_REFUSED"],
+  },
+
+  vmConsole: {
+    method: "GET",
+    path: "/api/v1/vms/{vm}/console",
+    privilege: "admin",
+    summary:
+      "A WebSocket to the VM's serial console: binary messages are its bytes, text messages tell what becomes of the line. It follows the VM when that moves",
+    params: vmParams,
+    query: consoleQuerySchema,
+    answer: { status: 101, socket: true },
+    errors: ["VM_UNKNOWN", "VM_NOT_RUNNING", "HOST_UNREACHABLE", "CONSOLE_IN_USE"],
   },
 
   taskList: {

@@ -1,0 +1,115 @@
+/**
+ * Operations of the contract that are WebSockets: the same privileges and validation as of every other
+ * operation, and refusals as problem documents before the connection changes its protocol.
+ */
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
+import type { Operation, Operations, Problem } from "@godwit/contract";
+import { WebSocketServer, type WebSocket } from "ws";
+import { problemOf, validated, type Call, type Handlers, type SocketTaker } from "./mount.ts";
+import { authorise, identify, type Authority } from "./privileges.ts";
+import type { HttpServer } from "./server.ts";
+
+const pingEveryMs = 5000;
+/** Without an answer to a ping for this long the line is dead. */
+const silenceMs = 15_000;
+
+export function mountSockets<Ops extends Operations>(
+  http: HttpServer,
+  operations: Ops,
+  handlers: Handlers<Ops>,
+  authority: Authority,
+): void {
+  const sockets = new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload: 1 << 20 });
+  for (const [name, operation] of Object.entries(operations)) {
+    if (operation.answer.socket !== true) continue;
+    const pattern = new RegExp(`^${operation.path.replaceAll(/\{(\w+)\}/g, "(?<$1>[^/]+)")}$`);
+    const handler = handlers[name] as unknown as (call: Call<Operation>) => SocketTaker | Promise<SocketTaker>;
+    http.onUpgrade(
+      (path) => pattern.test(path),
+      (request, socket, head) => {
+        admit(operation, pattern, handler, authority, request, socket).then(
+          (take) => {
+            sockets.handleUpgrade(request, socket, head, (line) => {
+              keepAlive(line);
+              take(line);
+            });
+          },
+          (error: unknown) => {
+            refuse(socket, problemOf(error, { log: http.app.log }));
+          },
+        );
+      },
+    );
+  }
+}
+
+/** Notices a line that is dead, and is noticed by the other end. A line that is paused hears nothing and is let be. */
+export function keepAlive(line: WebSocket): void {
+  let heardAt = performance.now();
+  const heard = () => {
+    heardAt = performance.now();
+  };
+  const beat = setInterval(() => {
+    if (line.isPaused) heard();
+    if (performance.now() - heardAt > silenceMs) line.terminate();
+    else line.ping();
+  }, pingEveryMs);
+  line.on("pong", heard);
+  line.on("error", () => undefined);
+  line.on("close", () => {
+    clearInterval(beat);
+  });
+}
+
+async function admit(
+  operation: Operation,
+  pattern: RegExp,
+  handler: (call: Call<Operation>) => SocketTaker | Promise<SocketTaker>,
+  authority: Authority,
+  request: IncomingMessage,
+  socket: Duplex,
+): Promise<SocketTaker> {
+  const actor = await identify(request, authority);
+  authorise(actor, operation.privilege);
+  const url = new URL(request.url ?? "", "https://here");
+  const groups = Object.entries(pattern.exec(url.pathname)?.groups ?? {});
+  const gone = new AbortController();
+  socket.once("close", () => {
+    gone.abort();
+  });
+  return await handler({
+    params: validated(
+      operation.params,
+      Object.fromEntries(groups.map(([key, value]) => [key, decoded(value)])),
+      "path",
+    ),
+    query: validated(operation.query, Object.fromEntries(url.searchParams), "query"),
+    body: undefined,
+    actor,
+    signal: gone.signal,
+  } as Call<Operation>);
+}
+
+/** What is no URL encoding stands for itself, and is refused by name. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+function refuse(socket: Duplex, problem: Problem): void {
+  const body = JSON.stringify(problem);
+  socket.end(
+    [
+      `HTTP/1.1 ${String(problem.status)} ${problem.title}`,
+      "Content-Type: application/problem+json",
+      `Content-Length: ${String(Buffer.byteLength(body))}`,
+      "Connection: close",
+      "",
+      body,
+    ].join("\r\n"),
+  );
+}
