@@ -1,0 +1,30 @@
+/** The CPUs of a pool's hosts, and what the VMs on them see, as the server knows both. */
+import { GodwitError } from "@godwit/contract";
+import { cpuOf, type Cpu, type SeenVm } from "@godwit/cpu";
+import { withApi } from "./connection.ts";
+
+export interface PoolCpus {
+  readonly cpus: readonly Cpu[];
+  /** Those that run, and of which it is known what they see. */
+  readonly vms: readonly SeenVm[];
+}
+
+/** @throws POOL_UNKNOWN, CPU_REPORT_MISSING, USAGE */
+export async function poolCpus(pool: string): Promise<PoolCpus> {
+  return await withApi(async (api) => {
+    const { hosts: members } = await api.call("poolShow", { params: { pool } });
+    const [{ hosts }, { vms }] = await Promise.all([api.call("hostList", {}), api.call("vmList", {})]);
+    const cpus = members.map((name) => {
+      const report = hosts.find((host) => host.name === name)?.facts?.cpu.report ?? null;
+      if (report !== null) return cpuOf(report, name);
+      throw GodwitError.of("CPU_REPORT_MISSING", { host: name, reason: "its agent has not told one" });
+    });
+    const running = vms.filter(({ host, state }) => members.includes(host) && state !== "stopped");
+    return {
+      cpus,
+      vms: running.flatMap(({ name, config }) =>
+        config.cpu.features === undefined ? [] : [{ name, features: config.cpu.features }],
+      ),
+    };
+  });
+}
