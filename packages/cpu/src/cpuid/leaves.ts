@@ -41,6 +41,12 @@ export const basicLeaves = { first: 0, last: 0xffff } as const;
 /** The range whose highest leaf stands in leaf 0x80000000's EAX. */
 export const extendedLeaves = { first: 0x80000000, last: 0x8000ffff } as const;
 
+/**
+ * The highest leaf of the basic range by leaf 0's EAX. The first Pentiums answered with their signature, 0x5xx,
+ * and had leaf 1.
+ */
+export const highestBasicLeaf = (eax: number): number => (eax >>> 8 === 5 ? 1 : eax);
+
 /** The vendor as leaf 0 spells it (`GenuineIntel`); null where the registers hold no text. */
 export function vendorOf({ ebx, ecx, edx }: CpuidLeaf): string | null {
   const text = asciiOf([ebx, edx, ecx]).replace(/\0+$/, "");

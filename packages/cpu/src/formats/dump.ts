@@ -9,6 +9,7 @@ import {
   bitOf,
   extendedLeaves,
   hex32,
+  highestBasicLeaf,
   leafOf,
   vendorOf,
   type CpuidLeaf,
@@ -238,8 +239,9 @@ const isExtended = ({ leaf }: CpuidLeaf): boolean =>
 
 /** What is missing from a CPU's leaves; `fatal`: what is left would mislead. */
 function gapOf(leaves: readonly CpuidLeaf[]): { words: string; fatal: boolean } | null {
-  const highest = leafOf(leaves, 0)?.eax;
-  if (highest === undefined) return fatal("leaf 0, which tells the vendor, was expected and is not there");
+  const first = leafOf(leaves, 0);
+  if (first === undefined) return fatal("leaf 0, which tells the vendor, was expected and is not there");
+  const highest = highestBasicLeaf(first.eax);
   const signature = leafOf(leaves, 1);
   if (highest >= 1 && signature === undefined)
     return fatal("leaf 1, which tells family and model, was expected and is not there");

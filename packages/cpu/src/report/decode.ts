@@ -2,7 +2,7 @@
  * Whether a CPU has a feature, from what a source told. Its bit, where the leaf is told; no, where the CPU says
  * that the leaf does not exist; else what the source says by name; else it is not known.
  */
-import { basicLeaves, bitOf, extendedLeaves, type CpuidLeaf } from "../cpuid/leaves.ts";
+import { basicLeaves, bitOf, extendedLeaves, highestBasicLeaf, type CpuidLeaf } from "../cpuid/leaves.ts";
 import type { CpuFeature, Register } from "../features/feature.ts";
 import type { CpuSource, ToldFacts } from "../formats/cpu-source.ts";
 
@@ -57,7 +57,8 @@ export function hasFeature(told: Told, feature: CpuFeature): boolean | null {
 /** Whether the CPU has a leaf, by what it says elsewhere of its leaves; null: not known. */
 export function leafExists(told: Told, leaf: number, subleaf: number): boolean | null {
   const range = leaf <= basicLeaves.last ? basicLeaves : extendedLeaves;
-  const highest = told.leafAt(range.first, 0)?.eax;
+  const said = told.leafAt(range.first, 0)?.eax;
+  const highest = said === undefined || range === extendedLeaves ? said : highestBasicLeaf(said);
   if (highest !== undefined && leaf > highest) return false;
   if (leaf === 7 && subleaf > 0) {
     const highestSubleaf = wordOf(told, 7, 0, "eax");

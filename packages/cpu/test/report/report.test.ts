@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { readCpuSource, reportOf, reportText, type CpuidLeaf, type CpuSource } from "../../src/index.ts";
-import { changed, cpuOfLeaves, leaf0, server } from "../formats/dumps.ts";
+import { changed, cpuidRaw, cpuOfLeaves, leaf0, server } from "../formats/dumps.ts";
 
 const sourceOf = (leaves: readonly CpuidLeaf[], more: Partial<CpuSource> = {}): CpuSource => ({
   format: "cpuid-device",
@@ -139,6 +139,16 @@ Note: Whether VMware could run 64-bit guests on it is not known: VMX is there, b
       unknownFeatures: [],
       brand: "",
     });
+  });
+
+  test("the first Pentiums told their signature for their highest leaf", () => {
+    const p5 = [
+      leaf0(0x513, "GenuineIntel"),
+      { leaf: 1, subleaf: 0, eax: 0x513, ebx: 0, ecx: 0, edx: 0x1bf },
+    ];
+    const report = reportOf(readCpuSource(cpuidRaw([cpuOfLeaves(p5)]), "a"));
+    expect(report).toMatchObject({ family: 5, model: 1, stepping: 3 });
+    expect(report.unknownFeatures).not.toContain("avx2");
   });
 
   test("a 32-bit program that has read SYSCALL is recognised", () => {
