@@ -37,7 +37,7 @@ const vmware64Observations = {
 } as const;
 type Observed<Counts> = Readonly<Record<keyof Counts, number>>;
 
-/** Those that CPUs have, with room for the next ones. One that is not among them counts as the last. */
+/** Those that CPUs have, with room for the next ones. */
 const families = [4, 5, 6, ...Array.from({ length: 0x11 }, (_, index) => 0xf + index)];
 const models = Array.from({ length: 0x100 }, (_, model) => model);
 

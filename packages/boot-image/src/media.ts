@@ -14,12 +14,15 @@ import type { Ingredients } from "./ingredients.ts";
  */
 const commandLine = "console=tty0 console=ttyS0,115200n8 quiet loglevel=3 consoleblank=0";
 
+/** 50 lines instead of 25: a report with notes has more than 25. */
+const biosScreen = "vga=ext";
+
 const isolinuxConfig = `default report
 prompt 0
 noescape 1
 label report
   kernel /boot/vmlinuz
-  append initrd=/boot/initrd ${commandLine}
+  append initrd=/boot/initrd ${commandLine} ${biosScreen}
 `;
 
 const grubConfig = `linux /boot/vmlinuz ${commandLine}

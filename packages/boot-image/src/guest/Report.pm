@@ -219,9 +219,10 @@ sub decide {
     my @kinds = grep { $_->[0] eq $question } @{ $rules->{kinds} };
     my @own = grep { $_->[1] eq $facts->{vendor} } @kinds;
     @own = grep { $_->[1] eq "{vendor}" } @kinds if !@own;
-    # A family that the table leaves out is answered as its last model.
+    # Families that the table leaves out: those that no 64-bit CPU has count as 5, those to come as its last.
+    my $beyond = $facts->{family_number} < 15 ? "5.255" : "31.255";
     my ($row) = map { my $kind = $_; grep { " $_->[2] " =~ / \Q$kind\E / } @own }
-        "$facts->{family_number}.$facts->{model_number}", "31.255";
+        "$facts->{family_number}.$facts->{model_number}", $beyond;
     my $number = (split / /, $row->[3])[$case];
     my ($choice) = grep { $_->[0] eq $question && $_->[1] == $number } @{ $rules->{choice} };
     return ($choice->[2], fill($choice->[3], vendor => $facts->{vendor}));
