@@ -119,7 +119,9 @@ export class Lab implements AsyncDisposable {
     await lab.#startServer(listener);
 
     say(`joining ${hosts.join(", ")}`);
-    await Promise.all(file.hosts.map((host, index) => lab.#joinHost(host, index, options.cpus?.[host.name] ?? null)));
+    await Promise.all(
+      file.hosts.map((host, index) => lab.#joinHost(host, index, options.cpus?.[host.name] ?? null)),
+    );
     await Promise.all(file.hosts.map(({ name }) => lab.startAgent(name)));
     await lab.#connected();
     undo.commit();

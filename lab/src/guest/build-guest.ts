@@ -30,7 +30,7 @@ export interface GuestImage {
 const cacheFolder = "/var/cache/godwit/guest";
 /** Counted up when the recipe below changes in a way that its files do not show. */
 const recipe = 1;
-const recipeFiles = ["init.sh", "redis.conf", "dirtier.pl", "build-guest.ts"];
+const recipeFiles = ["init.sh", "redis.conf", "dirtier.pl", "cpuid.pl", "build-guest.ts"];
 const dataDiskMib = 256;
 
 /** With all that they need; the cloud kernel has neither a PC's buttons nor all of ext4 built in. */
@@ -43,6 +43,7 @@ const modules = [
   "crc32c_generic",
   "button",
   "evdev",
+  "cpuid",
 ];
 
 /** The guest's files; null where they have not been built yet. */
@@ -109,7 +110,8 @@ async function buildInitrd(packages: string, kernel: string, root: string, targe
   await copyFile(own("init.sh"), join(root, "init"));
   await chmod(join(root, "init"), 0o755);
   await copyFile(own("redis.conf"), join(root, "etc/redis.conf"));
-  await copyFile(own("dirtier.pl"), join(root, "usr/lib/godwit/dirtier.pl"));
+  for (const name of ["dirtier.pl", "cpuid.pl"])
+    await copyFile(own(name), join(root, "usr/lib/godwit", name));
   await writeFile(join(root, "etc/modules"), `${modules.join("\n")}\n`);
   // redis-server is a link to redis-check-rdb's binary in some versions: the content counts.
   for (const program of ["redis-server", "redis-cli", "perl"]) {
@@ -135,7 +137,7 @@ async function copyModules(kernel: string, root: string, busybox: string): Promi
     /\.ko(\.xz)?$/.test(name),
   );
   for (const name of files) {
-    if (!/(virtio|ext4|jbd2|mbcache|crc|button|evdev|net_failover|failover|rng)/.test(name)) continue;
+    if (!/(virtio|ext4|jbd2|mbcache|crc|button|evdev|cpuid|net_failover|failover|rng)/.test(name)) continue;
     const target = join(tree, name);
     await mkdir(dirname(target), { recursive: true });
     await copyFile(join(base, version, name), target);

@@ -1,5 +1,6 @@
 #!/bin/busybox sh
-# The lab guest's first process: modules, network, data disk, redis, the memory dirtier, a shell on ttyS0.
+# The lab guest's first process: modules, network, data disk, redis, the memory dirtier, CPUID's answers, a
+# shell on ttyS0.
 /bin/busybox mount -t proc proc /proc
 /bin/busybox mount -t sysfs sysfs /sys
 /bin/busybox mount -t devtmpfs devtmpfs /dev
@@ -24,6 +25,7 @@ mount -t ext4 -o noatime /dev/vda /data || echo "godwit-guest: no data disk"
 echo 1 >/proc/sys/vm/overcommit_memory
 /usr/bin/redis-server /etc/redis.conf >/dev/console 2>&1 &
 /usr/bin/perl /usr/lib/godwit/dirtier.pl >/dev/console 2>&1 &
+/usr/bin/perl /usr/lib/godwit/cpuid.pl >/dev/console 2>&1 &
 
 # The power button.
 mkdir -p /etc/acpi/PWRF
