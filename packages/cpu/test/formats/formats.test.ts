@@ -58,6 +58,16 @@ describe("what is written is read", () => {
     );
   });
 
+  test("what our boot image writes to a serial port: its report, the raw words, then MSRs", () => {
+    const raw = cpuidRaw(twoCpus);
+    const report = reportText(reportOf(readCpuSource(raw, "a")));
+    const log = `[    0.000000] Linux\n${report}\n--- begin ---\n${raw}MSR 000000CE: 0008-0838-F381-1C00\n--- end ---\n`;
+    const { format, cpus } = readCpuSource(log.replaceAll("\n", "\r\n"), "a");
+    expect(format).toBe("cpuid-raw");
+    const msrs = [{ msr: 0xce, value: 0x80838f3811c00n }];
+    expect(cpus).toEqual(twoCpus.map((cpu, index) => (index === 0 ? { ...cpu, msrs } : cpu)));
+  });
+
   test("libcpuid: leaves beyond the highest repeat it, and are no leaves", () => {
     const { format, cpus } = readCpuSource(libcpuid(server), "a");
     expect(format).toBe("libcpuid");
