@@ -217,10 +217,12 @@ function stepOf(child: Task): TaskStep {
     state: ended ? states[state] : "running",
     startedAt: child.createdAt,
     endedAt: child.endedAt,
-    detail: ended ? (child.error?.detail ?? null) : wayOf(child),
+    detail: ended ? (child.error?.detail ?? placeOf(child)) : wayOf(child),
     task: child.id,
   };
 }
+
+const placeOf = ({ move }: Task): string | null => (move === null ? null : `to ${move.to}`);
 
 /** Where a move is on its way: `copying, 45 %`. */
 function wayOf({ phase, progress, waitingFor }: Task): string | null {
