@@ -11,7 +11,7 @@ export async function guestCpuid(labId: string, address: string): Promise<string
   const { stdout } = await run(
     "ip",
     ["netns", "exec", namespaceOf(labId, "client"), process.execPath, reader, address, String(cpuidPort)],
-    { what: `asking the guest at ${address} for its CPUID`, timeoutMs: 30_000 },
+    { what: `asking the guest at ${address} for its CPUID`, timeoutMs: 90_000 },
   );
   return stdout;
 }

@@ -1,10 +1,23 @@
-/** Prints what a TCP port says until it closes: `read-port.ts ADDRESS PORT`. Run in the clients' namespace. */
+/**
+ * Prints what a TCP port says until it closes: `read-port.ts ADDRESS PORT`. Run in the clients' namespace. A guest
+ * that boots opens its ports when it can and tells nobody: until it does, it is tried again.
+ */
+import { once } from "node:events";
 import { connect } from "node:net";
 
 const [address = "", port = ""] = process.argv.slice(2);
-const socket = connect({ host: address, port: Number(port) });
-socket.pipe(process.stdout);
-socket.on("error", (error) => {
-  process.stderr.write(`${error.message}\n`);
-  process.exitCode = 1;
-});
+const patienceMs = 60_000;
+const retryMs = 200;
+
+for (const until = performance.now() + patienceMs; ;) {
+  const socket = connect({ host: address, port: Number(port) });
+  try {
+    await once(socket, "connect");
+    socket.pipe(process.stdout);
+    await once(socket, "close");
+    break;
+  } catch (error) {
+    if (performance.now() > until) throw error;
+    await new Promise((resolve) => setTimeout(resolve, retryMs));
+  }
+}

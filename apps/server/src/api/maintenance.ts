@@ -1,7 +1,6 @@
 /** Maintenance of a host. Entering is a task, after everything that can be refused was; leaving is done at once. */
-import { GodwitError, type serverOperations } from "@godwit/contract";
+import { isUp, GodwitError, type serverOperations } from "@godwit/contract";
 import type { Handlers } from "@godwit/http";
-import { isUp } from "../moves/check-vm.ts";
 import { decideMoves } from "../moves/evacuate.ts";
 import type { Services } from "../services.ts";
 import { hostView } from "./hosts.ts";

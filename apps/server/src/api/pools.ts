@@ -1,5 +1,6 @@
 /** Pools: made, shown, changed, removed. Every change is judged on the hosts as they are now, then written at once. */
 import {
+  isUp,
   GodwitError,
   type Baseline,
   type Finding,
@@ -10,7 +11,6 @@ import {
 import { evcModeNamed, hostAdmission, modeChange, modeId, type EvcPool } from "@godwit/cpu";
 import type { Handlers } from "@godwit/http";
 import type { PoolRow } from "@godwit/store";
-import { isUp } from "../moves/check-vm.ts";
 import { evcHosts, runningVms } from "../pools/pool-hosts.ts";
 import type { Services } from "../services.ts";
 
@@ -138,8 +138,9 @@ export function poolHandlers(services: Services): Handlers<PoolOperations> {
   };
 }
 
-const evcPool = ({ name, baseline }: Pick<PoolRow, "name" | "baseline">): EvcPool => ({
+const evcPool = ({ name, baseline, hosts }: Pick<PoolRow, "name" | "baseline" | "hosts">): EvcPool => ({
   name,
+  empty: hosts.length === 0,
   mode: baseline?.mode ?? null,
   microcode: baseline?.microcode ?? [],
 });

@@ -1,10 +1,17 @@
 /** VMs: creating, registering, power, checking, moving. Long work becomes a task after everything that can be refused was. */
 import { randomUUID } from "node:crypto";
-import { GodwitError, type CpuWish, type serverOperations, type VmId, type VmView } from "@godwit/contract";
+import {
+  isUp,
+  GodwitError,
+  type CpuWish,
+  type serverOperations,
+  type VmId,
+  type VmView,
+} from "@godwit/contract";
 import { wishProblems } from "@godwit/cpu";
 import type { Handlers } from "@godwit/http";
 import { mayMove } from "@godwit/requirements";
-import { checkVm, isUp } from "../moves/check-vm.ts";
+import { checkVm } from "../moves/check-vm.ts";
 import { chooseHost } from "../moves/choose-host.ts";
 import { moveTask } from "../moves/move-task.ts";
 import type { Services } from "../services.ts";

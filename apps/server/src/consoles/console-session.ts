@@ -3,13 +3,12 @@
  * away, the VM has moved, or the agent is being restarted, or the VM has stopped: it is looked up and
  * followed, with not a byte of its output lost or shown twice. What is typed meanwhile waits.
  */
-import { consoleMessageSchema, GodwitError, type ConsoleMessage, type VmView } from "@godwit/contract";
+import { isUp, consoleMessageSchema, GodwitError, type ConsoleMessage, type VmView } from "@godwit/contract";
 import { keepAlive } from "@godwit/http";
 import type { Store } from "@godwit/store";
 import type { Logger } from "pino";
 import type { RawData, WebSocket } from "ws";
 import type { HostLinks } from "../hosts/host-links.ts";
-import { isUp } from "../moves/check-vm.ts";
 
 /** A VM that cannot be reached for this long is given up. */
 const patienceMs = 30_000;

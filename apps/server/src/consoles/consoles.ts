@@ -1,11 +1,10 @@
 /** Who has which VM's serial console: one may type, any number may look. */
-import { GodwitError, type consoleQuerySchema, type VmView } from "@godwit/contract";
+import { isUp, GodwitError, type consoleQuerySchema, type VmView } from "@godwit/contract";
 import type { SocketTaker } from "@godwit/http";
 import type { Store } from "@godwit/store";
 import type { Logger } from "pino";
 import type { z } from "zod";
 import type { HostLinks } from "../hosts/host-links.ts";
-import { isUp } from "../moves/check-vm.ts";
 import { ConsoleSession } from "./console-session.ts";
 
 export class Consoles {

@@ -1,10 +1,14 @@
 /** Gathers what the requirement checks look at, measured now at both hosts, and asks them. */
-import { GodwitError, type Finding, type HostFacts, type VmRuntime, type VmView } from "@godwit/contract";
+import {
+  GodwitError,
+  isUp,
+  type Finding,
+  type HostFacts,
+  type VmRuntime,
+  type VmView,
+} from "@godwit/contract";
 import { checkMove, checkRelocation, type MoveFacts } from "@godwit/requirements";
-import type { Services } from "../services.ts";
-
-/** What is asked. */
-type Known = Pick<Services, "hosts" | "store">;
+import type { Inventory } from "../inventory.ts";
 
 export interface Verdict {
   findings: Finding[];
@@ -12,11 +16,8 @@ export interface Verdict {
   runtime: VmRuntime | null;
 }
 
-/** Whether the VM has a process, as far as is known: it would move live. */
-export const isUp = (vm: Pick<VmView, "state">): boolean => vm.state !== "stopped" && vm.state !== "lost";
-
 /** @throws HOST_UNKNOWN; HOST_UNREACHABLE when the source does not answer; VM_NOT_RUNNING when it lost the VM */
-export async function checkVm(services: Known, vm: VmView, to: string): Promise<Verdict> {
+export async function checkVm(services: Inventory, vm: VmView, to: string): Promise<Verdict> {
   const [source, destination] = await Promise.all([
     sourceFacts(services, vm.host, isUp(vm)),
     destinationFacts(services, to),
@@ -30,7 +31,7 @@ export async function checkVm(services: Known, vm: VmView, to: string): Promise<
  * @throws HOST_UNREACHABLE for a live move
  */
 export async function sourceFacts(
-  { hosts, store }: Known,
+  { hosts, store }: Inventory,
   host: string,
   live: boolean,
 ): Promise<HostFacts | null> {
@@ -40,7 +41,7 @@ export async function sourceFacts(
 
 /** A host as a destination, whatever is wrong with it. @throws HOST_UNKNOWN */
 export async function destinationFacts(
-  { hosts, store }: Known,
+  { hosts, store }: Inventory,
   name: string,
 ): Promise<MoveFacts["destination"]> {
   const takesVms = (await store.hosts.show(name)).maintenance === "off";

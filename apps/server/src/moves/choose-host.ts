@@ -3,11 +3,11 @@
  * that sees everything. A host in maintenance takes no VMs.
  */
 import { GodwitError, type VmDescription } from "@godwit/contract";
-import type { Services } from "../services.ts";
+import type { Inventory } from "../inventory.ts";
 
 /** @throws HOST_UNKNOWN, HOST_UNREACHABLE, DESTINATION_IN_MAINTENANCE, DATASTORE_UNKNOWN, NETWORK_UNKNOWN */
 export async function chooseHost(
-  { store, hosts }: Services,
+  { store, hosts }: Inventory,
   needs: Pick<VmDescription, "datastore" | "nics">,
   named: string | undefined,
 ): Promise<string> {

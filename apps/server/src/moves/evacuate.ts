@@ -1,15 +1,13 @@
 /** Looks at a host that is to be emptied, and at the others, and says which moves come next. */
 import { finding, GodwitError, type Finding, type HostFacts } from "@godwit/contract";
 import type { MoveFacts } from "@godwit/requirements";
-import type { Services } from "../services.ts";
+import type { Inventory } from "../inventory.ts";
 import { destinationFacts, judge, sourceFacts } from "./check-vm.ts";
 import { memoryBytes, nextMoves, type Evacuation, type Mover, type NextMoves } from "./evacuation.ts";
 
-type Known = Pick<Services, "hosts" | "store">;
-
 /** @throws HOST_UNREACHABLE when VMs run on the host and it does not answer */
 export async function decideMoves(
-  services: Known,
+  services: Inventory,
   host: string,
   movers: readonly Mover[],
   limits: Evacuation["limits"],

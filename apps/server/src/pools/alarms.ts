@@ -5,7 +5,7 @@
 import type { Finding, HostFacts, VmView } from "@godwit/contract";
 import { hostAdmission, shrunk, type Cpu } from "@godwit/cpu";
 import type { PoolRow } from "@godwit/store";
-import { evcHost, runningVm } from "./pool-hosts.ts";
+import { evcHost, runningVm } from "./evc-facts.ts";
 
 /** @param vms all that are known; those on this host count */
 export function hostAlarms(facts: HostFacts, vms: readonly VmView[], pool: PoolRow | null): Finding[] {

@@ -8,6 +8,7 @@
  *   cancelled, and all moves ended    cancelled, the host takes VMs again
  */
 import {
+  isUp,
   GodwitError,
   isEnded,
   maxOutageSchema,
@@ -18,7 +19,7 @@ import {
   type VmView,
 } from "@godwit/contract";
 import { z } from "zod";
-import { checkVm, isUp } from "../moves/check-vm.ts";
+import { checkVm } from "../moves/check-vm.ts";
 import { decideMoves } from "../moves/evacuate.ts";
 import type { Mover } from "../moves/evacuation.ts";
 import { moveTask } from "../moves/move-task.ts";

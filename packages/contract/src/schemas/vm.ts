@@ -174,3 +174,6 @@ export const vmViewSchema = z.object({
   config: vmSchema,
 });
 export type VmView = z.infer<typeof vmViewSchema>;
+
+/** Whether the VM has a process, as far as is known: it would move live. */
+export const isUp = (vm: Pick<VmView, "state">): boolean => vm.state !== "stopped" && vm.state !== "lost";
