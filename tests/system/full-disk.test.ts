@@ -22,19 +22,24 @@ async function fillUp(lab: TestLab, host: string): Promise<AsyncDisposable> {
   };
 }
 
-test.for(["a", "b"])("host %s cannot write its journal: the VM stays, and moves when there is room again", async (host) => {
-  await using lab = await TestLab.start({ hosts: ["a", "b"] });
-  const vm = await lab.boot({ on: "a" });
-  await using load = await lab.load();
-  {
-    await using _full = await fillUp(lab, host);
-    const refused = await lab.ended(lab.api.call("vmMigrate", { params: { vm: "web-1" }, body: { to: "b" } }));
-    expect(refused.state).toBe("failed");
-    expect(refused.error?.detail).toMatch(/MiB free/);
-    expect(await lab.runnersOf(vm)).toEqual(["a"]);
-  }
-  await lab.succeeded(lab.api.call("vmMigrate", { params: { vm: "web-1" }, body: { to: "b" } }));
-  expect(await lab.runnersOf(vm)).toEqual(["b"]);
-  expect(await load.finish([])).toMatchObject({ connections: 1, reconnects: 0, lost: 0, duplicated: 0 });
-  expect(await lab.settled(1)).toEqual([]);
-});
+test.for(["a", "b"])(
+  "host %s cannot write its journal: the VM stays, and moves when there is room again",
+  async (host) => {
+    await using lab = await TestLab.start({ hosts: ["a", "b"] });
+    const vm = await lab.boot({ on: "a" });
+    await using load = await lab.load();
+    {
+      await using _full = await fillUp(lab, host);
+      const refused = await lab.ended(
+        lab.api.call("vmMigrate", { params: { vm: "web-1" }, body: { to: "b" } }),
+      );
+      expect(refused.state).toBe("failed");
+      expect(refused.error?.detail).toMatch(/MiB free/);
+      expect(await lab.runnersOf(vm)).toEqual(["a"]);
+    }
+    await lab.succeeded(lab.api.call("vmMigrate", { params: { vm: "web-1" }, body: { to: "b" } }));
+    expect(await lab.runnersOf(vm)).toEqual(["b"]);
+    expect(await load.finish([])).toMatchObject({ connections: 1, reconnects: 0, lost: 0, duplicated: 0 });
+    expect(await lab.settled(1)).toEqual([]);
+  },
+);

@@ -24,7 +24,9 @@ export function mountSockets<Ops extends Operations>(
   for (const [name, operation] of Object.entries(operations)) {
     if (operation.answer.socket !== true) continue;
     const pattern = new RegExp(`^${operation.path.replaceAll(/\{(\w+)\}/g, "(?<$1>[^/]+)")}$`);
-    const handler = handlers[name] as unknown as (call: Call<Operation>) => SocketTaker | Promise<SocketTaker>;
+    const handler = handlers[name] as unknown as (
+      call: Call<Operation>,
+    ) => SocketTaker | Promise<SocketTaker>;
     http.onUpgrade(
       (path) => pattern.test(path),
       (request, socket, head) => {

@@ -132,7 +132,10 @@ test("a certificate that has expired counts no more, the host's or the server's"
     token,
   });
   const refusal = await caller.call("version", {}).catch((error: unknown) => error);
-  expect(refusal).toMatchObject({ code: "CONNECTION_FAILED", message: expect.stringMatching(/expired/) as string });
+  expect(refusal).toMatchObject({
+    code: "CONNECTION_FAILED",
+    message: expect.stringMatching(/expired/) as string,
+  });
   await caller.close();
   await stale.close();
 });
