@@ -219,7 +219,9 @@ export class Moves {
     if (record?.phase === "succeeded") {
       line.send(JSON.stringify({ type: "running", commitToResumeMs: 0 }));
     } else if (record?.error != null) {
-      const type = record.error.code === "MOVE_VM_LOST" ? "died" : "gaveUp";
+      // A source that takes the VM back had not committed: nothing ran here.
+      const mayHaveRun = record.error.code === "MOVE_VM_LOST" && message.type !== "abandon";
+      const type = mayHaveRun ? "died" : "gaveUp";
       line.send(JSON.stringify({ type, problem: record.error }));
     } else if (record === undefined && message.type !== "left") {
       this.#refused.add(moveId);

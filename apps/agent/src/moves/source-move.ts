@@ -165,6 +165,11 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
           if (answer.kind === "granted") {
             return { type: "leaseExclusive", fenced: answer.lease.fenced.includes(this.order.to.host) };
           }
+          if (answer.error.code === "LEASE_NOT_HELD" && !this.state.qemuAlive) {
+            // Taken away by the operator: there is nothing left to wait for.
+            this.log.error("this host's lease of the VM was taken away");
+            return { type: "leaseExclusive", fenced: false };
+          }
           return { type: "leaseRefused", held: answer.held, problem: answer.error.problem };
         },
         (problem) => ({ type: "leaseRefused", held: false, problem }),

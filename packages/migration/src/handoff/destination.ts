@@ -253,6 +253,9 @@ function onMessage(state: DestinationState, message: ToDestination, atMs: number
       if (["preparing", "receiving", "loaded", "died"].includes(state.phase)) {
         return giveUp(state, "the source took the VM back");
       }
+      if (state.outcome?.kind === "died") {
+        return stay(state, [{ do: "send", message: { type: "gaveUp", problem: state.outcome.problem } }]);
+      }
       return stay(state, tell(state));
     case "gone":
       if (["preparing", "receiving", "loaded"].includes(state.phase)) {

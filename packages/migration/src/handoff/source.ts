@@ -51,7 +51,7 @@ export function restoreSource(entries: readonly SourceEntry[], observed: Observe
   };
   if (last.at === "ended") {
     const ended: SourceState = { ...state, phase: "ended", outcome: last.outcome };
-    return { state: ended, effects: last.outcome.kind === "stayed" ? [] : [{ do: "close" }] };
+    return { state: ended, effects: [last.outcome.kind === "stayed" ? repeatAbandon : { do: "close" }] };
   }
   if (last.at === "leaving") return leave(state, last.died);
   if (last.at === "undoing") {
@@ -169,7 +169,9 @@ const staysHere = ({ phase, outcome, destinationGone }: SourceState): boolean =>
   !destinationGone && (phase === "undoing" || (phase === "ended" && outcome?.kind === "stayed"));
 
 function onGaveUp(state: SourceState, problem: Problem): SourceStep {
-  if (state.phase === "ended") return stay(state, [{ do: "exclusiveLease" }, { do: "close" }]);
+  if (state.phase === "ended") {
+    return stay(state, [{ do: "disarm", timer: "retry" }, { do: "exclusiveLease" }, { do: "close" }]);
+  }
   if (state.phase === "leaving") return stay(state);
   if (state.phase === "undoing") return settleUndo(state);
   if (!state.qemuAlive) return lose(state, problem.detail);
@@ -359,6 +361,9 @@ function onTimer(state: SourceState, timer: SourceTimer, atMs: number): SourceSt
         { do: "arm", timer: "commit", afterMs: sourceLimits.commitRepeatMs },
       ]);
     case "retry":
+      if (state.phase === "ended" && staysHere(state)) {
+        return stay(state, [{ do: "send", message: { type: "abandon" } }, repeatAbandon]);
+      }
       if (state.phase !== "undoing") return stay(state);
       return state.guestRuns || !state.qemuAlive ? settleUndo(state) : resumeHere(state);
     case "undo":
@@ -483,8 +488,9 @@ function lostForGood(state: SourceState): SourceStep {
     effects: [
       { do: "disarm", timer: "undo" },
       { do: "disarm", timer: "retry" },
-      { do: "releaseLease" },
       ...step.effects,
+      // Last: a move that is written down as ended asks for no lease again. Upkeep makes up for a release that is missed.
+      { do: "releaseLease" },
     ],
   };
 }
@@ -493,13 +499,16 @@ function lostForGood(state: SourceState): SourceStep {
 const disarmed = (): SourceEffect[] =>
   (["prepare", "peer", "budget", "switch", "commit"] as const).map((timer) => ({ do: "disarm", timer }));
 
+/** However long it takes: a destination that was not heard of may still have an incoming QEMU. */
+const repeatAbandon: SourceEffect = { do: "arm", timer: "retry", afterMs: sourceLimits.undoMs };
+
 function finish(state: SourceState, outcome: SourceOutcome): SourceStep {
   // A destination that has not heard that the VM stays is told when its line is back.
   const heard = outcome.kind !== "stayed" || state.destinationGone;
   return to({ ...state, outcome }, "ended", [
     { do: "journal", entry: { at: "ended", outcome } },
     { do: "finish", outcome },
-    ...(heard ? [{ do: "close" } as const] : []),
+    heard ? { do: "close" } : repeatAbandon,
   ]);
 }
 

@@ -1,0 +1,223 @@
+/**
+ * The agents: they take inputs one after the other, do what the reducers decide in order, die between any
+ * two effects, and come back with what their journals and their QEMUs tell, as the shells in apps/agent do.
+ */
+import { finished } from "./judge.ts";
+import {
+  AGENT,
+  ALIVE,
+  ANSWER,
+  ASKS,
+  at,
+  clear,
+  CLOSED,
+  COMPLETED,
+  CONT,
+  COPY,
+  COPY_SHIFT,
+  copyState,
+  DEVICE,
+  INBOX,
+  inputOf,
+  JOURNAL,
+  LINE,
+  LISTENING,
+  LOADED,
+  MESSAGES,
+  PRE,
+  QEMU,
+  receiverOf,
+  REFUSED,
+  RUNS,
+  set,
+  STALE,
+  TIMERS,
+  toSource,
+  UP,
+} from "./layout.ts";
+import { ask } from "./lease-service.ts";
+import {
+  ACQUIRE_SH,
+  CONVERT_EX,
+  CONVERT_SH,
+  DOWN,
+  effectBits,
+  type EffectName,
+  effectNames,
+  GAVE_UP,
+  IDLE,
+  LEFT,
+  outcomeName,
+  PREPARE,
+  RELEASE,
+  UNASKED,
+} from "./names.ts";
+import { cancelCopy, remove, startCopy } from "./qemu.ts";
+import type { Step } from "./rules.ts";
+import type { World } from "./world.ts";
+
+export function take(w: World, h: number): void {
+  const f = w.now;
+  const { lists } = w.rules;
+  const [input] = lists.items(at(f, INBOX + h));
+  f[INBOX + h] = lists.rest(at(f, INBOX + h));
+  const agent = at(f, AGENT + h);
+  const step = input === undefined ? null : w.stepFor(h, agent, input);
+  if (step === null) return;
+  enter(w, h, step);
+}
+
+export function enter(w: World, h: number, { state, effects }: Step): void {
+  w.now[AGENT + h] = state;
+  for (const [index, effect] of effects.entries()) {
+    if (index === w.stopAfter.effects) return;
+    if (!perform(w, h, nameOf(effect), effect >> effectBits)) return;
+  }
+}
+
+/** @returns false when what follows must not be done */
+export function perform(w: World, h: number, name: EffectName, argument: number): boolean {
+  const f = w.now;
+  const { lists } = w.rules;
+  const side = w.side(h);
+  switch (name) {
+    case "journal":
+      if (w.stopAfter.fullDisk) {
+        if (!side.isVital(argument)) return true;
+        const rest = lists.items(at(f, INBOX + h));
+        f[INBOX + h] = lists.numberOf([w.number(h, "journalFailed"), ...rest]);
+        return false;
+      }
+      f[JOURNAL + h] = lists.append(at(f, JOURNAL + h), argument);
+      return true;
+    case "send":
+      if ((at(f, LINE) & (UP << h)) === 0) return true;
+      if ((at(f, LINE) & (UP << (1 - h))) === 0) return true; // the other end has ended this line
+      set(f, MESSAGES, 1 << (argument + (h === 0 ? 0 : toSource)));
+      return true;
+    case "arm":
+      set(f, TIMERS + h, 1 << argument);
+      return true;
+    case "disarm":
+      clear(f, TIMERS + h, 1 << argument);
+      return true;
+    case "shareLease":
+      ask(w, h, CONVERT_SH);
+      return true;
+    case "exclusiveLease":
+      ask(w, h, CONVERT_EX);
+      return true;
+    case "releaseLease":
+      ask(w, h, RELEASE);
+      return true;
+    case "prepare":
+      ask(w, h, ACQUIRE_SH);
+      f[QEMU + 1] = ALIVE | (LISTENING << COPY_SHIFT);
+      return true;
+    case "startCopy":
+      startCopy(w);
+      return true;
+    case "pauseVcpus":
+      if ((at(f, QEMU) & (ALIVE | RUNS)) !== (ALIVE | RUNS)) return true;
+      clear(f, QEMU, RUNS);
+      w.give(0, "paused");
+      return true;
+    case "continueSwitchover":
+      if ((at(f, QEMU) & ALIVE) === 0) return true;
+      if ((at(f, QEMU) & COPY) >> COPY_SHIFT === PRE) copyState(f, 0, DEVICE);
+      else w.give(0, "copyEnded");
+      return true;
+    case "cancelCopy":
+      cancelCopy(w);
+      return true;
+    case "resumeVcpus":
+      if ((at(f, QEMU + h) & ALIVE) !== 0) set(f, QEMU + h, CONT);
+      return true;
+    case "remove":
+      remove(w, h);
+      return true;
+    case "finish":
+      f[TIMERS + h] = 0;
+      finished(w, outcomeName(argument));
+      return true;
+    case "close":
+      set(f, LINE, CLOSED);
+      lineDown(w, 0);
+      f[AGENT] = IDLE;
+      f[JOURNAL] = 0;
+      f[INBOX] = 0;
+      f[TIMERS] = 0;
+      return true;
+    case "nothing":
+      return true;
+  }
+}
+
+/** A message arrives at the agent of host `h`. */
+export function hear(w: World, message: number): void {
+  const f = w.now;
+  const h = receiverOf(message);
+  const name = inputOf(message);
+  const agent = at(f, AGENT + h);
+  if (agent > IDLE) {
+    w.push(h, name);
+    return;
+  }
+  if (h === 0 || agent === DOWN) return;
+  // The destination's agent knows of no such move.
+  if (name === PREPARE && (at(f, LINE) & REFUSED) === 0) {
+    enter(w, 1, w.rules.startDestination);
+    w.give(1, "peerUp");
+    if ((at(f, LINE) & (UP << 1)) === 0) w.give(1, "peerDown");
+  } else if (name !== LEFT) {
+    set(f, LINE, REFUSED);
+    perform(w, 1, "send", GAVE_UP);
+  }
+}
+
+export function agentDies(w: World, h: number): void {
+  const f = w.now;
+  f[AGENT + h] = DOWN;
+  f[INBOX + h] = 0;
+  f[TIMERS + h] = 0;
+  const [asked] = w.rules.lists.items(at(f, ASKS + h));
+  // What was asked is taken, sooner or later; nobody hears the answer.
+  if (asked !== undefined && at(f, ANSWER + h) === UNASKED) set(f, STALE + h, 1 << asked);
+  f[ASKS + h] = 0;
+  f[ANSWER + h] = UNASKED;
+  lineDown(w, h);
+  if (h === 1) clear(f, LINE, REFUSED);
+}
+
+export function agentReturns(w: World, h: number): void {
+  const f = w.now;
+  const { lists } = w.rules;
+  clear(f, QEMU + h, CONT); // a monitor that was left drops what it had not yet read
+  const journal = lists.items(at(f, JOURNAL + h));
+  const side = w.side(h);
+  // A move of which not even the beginning was written is none.
+  if (journal[0] === undefined || side.entry(journal[0]).at !== "started") {
+    f[AGENT + h] = IDLE;
+    f[JOURNAL + h] = 0;
+    return;
+  }
+  const qemu = at(f, QEMU + h);
+  const copy = (qemu & COPY) >> COPY_SHIFT;
+  const isComplete = copy === (h === 0 ? COMPLETED : LOADED);
+  const observed = (qemu & (ALIVE | RUNS)) | (isComplete ? 4 : 0);
+  enter(w, h, side.restore(at(f, JOURNAL + h), observed));
+}
+
+/** One end's line is gone: what was under way to it is lost. */
+export function lineDown(w: World, h: number): void {
+  clear(w.now, LINE, UP << h);
+  clear(w.now, MESSAGES, h === 1 ? (1 << toSource) - 1 : ~((1 << toSource) - 1));
+}
+
+export const nameOf = (effect: number): EffectName =>
+  effectNames[effect & ((1 << effectBits) - 1)] ?? "nothing";
+
+/** Whether anyone but the agent itself can tell that this effect was done. */
+export function isSeen(effect: number): boolean {
+  return !["nothing", "arm", "disarm", "finish"].includes(nameOf(effect));
+}

@@ -1,0 +1,198 @@
+/** One thing happens: the state after an event, and what it broke. */
+import { agentDies, agentReturns, hear, lineDown, take } from "./agents.ts";
+import { look, memoryGoes, memoryGone } from "./judge.ts";
+import {
+  AGENT,
+  at,
+  AUTO,
+  clear,
+  CLOSED,
+  COMPLETED,
+  CONT,
+  copyState,
+  CUTS,
+  DEAD,
+  FAILED,
+  FULL,
+  kindBits,
+  kindOf,
+  LINE,
+  LOADED,
+  MESSAGES,
+  OUTAGE,
+  OUTAGES,
+  QEMU,
+  set,
+  STALE,
+  type State,
+  STREAM,
+  timerInput,
+  TIMERS,
+  TRUTH,
+} from "./layout.ts";
+import {
+  answerLease,
+  askLatest,
+  askLease,
+  decideLease,
+  fence,
+  leaseUnavailable,
+  thirdAsks,
+  upkeep,
+} from "./lease-service.ts";
+import { IDLE, OVERTAKEN } from "./names.ts";
+import { cont, copyEnds, lastStep, qemuEnds, userStops } from "./qemu.ts";
+import { sentence } from "./story.ts";
+import type { World } from "./world.ts";
+
+/** Lets `event` happen in `state`; the outcome is in `now`, and `violation` says what it broke. */
+export function apply(w: World, state: State, event: number): void {
+  const f = w.now;
+  f.set(state);
+  w.violation = null;
+  const argument = event >> kindBits;
+  const h = argument & 1;
+  switch (kindOf(event)) {
+    case "take":
+      take(w, h);
+      break;
+    case "takeThenDie":
+      w.stopAfter.effects = argument >> 1;
+      take(w, h);
+      w.stopAfter.effects = -1;
+      agentDies(w, h);
+      break;
+    case "takeWithFullDisk":
+      w.stopAfter.fullDisk = true;
+      take(w, h);
+      w.stopAfter.fullDisk = false;
+      break;
+    case "deliver":
+      clear(f, MESSAGES, 1 << argument);
+      hear(w, argument);
+      break;
+    case "deliverTwice":
+      hear(w, argument);
+      break;
+    case "loseMessage":
+      clear(f, MESSAGES, 1 << argument);
+      break;
+    case "lineUp":
+      set(f, LINE, 3);
+      w.give(0, "peerUp");
+      if (at(f, AGENT + 1) > IDLE) w.give(1, "peerUp");
+      break;
+    case "notice":
+      lineDown(w, h);
+      if (at(f, AGENT + h) > IDLE && !(h === 0 && (at(f, LINE) & CLOSED) !== 0)) w.give(h, "peerDown");
+      break;
+    case "cut":
+      set(f, LINE, argument << 2);
+      break;
+    case "heal":
+      clear(f, LINE, CUTS);
+      break;
+    case "agentDies":
+      agentDies(w, h);
+      break;
+    case "agentReturns":
+      agentReturns(w, h);
+      break;
+    case "qemuDies":
+      memoryGoes(w, h);
+      qemuEnds(w, h);
+      break;
+    case "hostDies":
+      memoryGoes(w, h);
+      qemuEnds(w, h);
+      agentDies(w, h);
+      set(f, TRUTH, DEAD << h);
+      break;
+    case "hostReturns":
+      clear(f, TRUTH, DEAD << h);
+      break;
+    case "fence":
+      fence(w, h);
+      break;
+    case "cont":
+      cont(w, h);
+      break;
+    case "contRefused":
+      clear(f, QEMU + h, CONT);
+      w.give(h, "resumeFailed");
+      break;
+    case "decideLease":
+      decideLease(w, h);
+      break;
+    case "answerLease":
+      answerLease(w, h, (argument & 2) !== 0);
+      break;
+    case "leaseUnavailable":
+      leaseUnavailable(w, h, (argument & 2) !== 0);
+      break;
+    case "decideStale":
+      clear(f, STALE + h, 1 << (argument >> 1));
+      if (argument >> 1 < 6) askLease(w, h, argument >> 1);
+      else askLease(w, h, (argument >> 1) - 6, OVERTAKEN);
+      break;
+    case "outage":
+      set(f, LINE, argument * OUTAGE);
+      break;
+    case "outageEnds":
+      clear(f, LINE, OUTAGES);
+      break;
+    case "timer":
+      clear(f, TIMERS + h, 1 << (argument >> 1));
+      w.push(h, (timerInput[h] ?? 0) + (argument >> 1));
+      break;
+    case "upkeep":
+      askLatest(w, h, upkeep(w, h));
+      break;
+    case "cancel":
+      w.give(0, "cancel");
+      break;
+    case "sample":
+      w.give(0, "sample");
+      break;
+    case "lastStep":
+      lastStep(w);
+      break;
+    case "finalSent":
+      copyState(f, 1, FULL);
+      break;
+    case "load":
+      copyState(f, 1, LOADED);
+      w.give(1, "loaded");
+      break;
+    case "loadFails":
+      copyState(f, 1, FAILED);
+      clear(f, QEMU + 1, STREAM);
+      memoryGone(w);
+      w.give(1, "loadFailed");
+      break;
+    case "acknowledge":
+      copyState(f, 0, COMPLETED);
+      clear(f, QEMU, AUTO);
+      w.give(0, "completed");
+      break;
+    case "sourceStreamEnds":
+    case "cancelled":
+      copyEnds(w);
+      break;
+    case "destinationStreamEnds":
+      copyState(f, 1, FAILED);
+      w.give(1, "loadFailed");
+      break;
+    case "streamBreaks":
+      clear(f, QEMU + 1, STREAM);
+      break;
+    case "thirdAsks":
+      thirdAsks(w);
+      break;
+    case "userStops":
+      userStops(w);
+      break;
+  }
+  if (w.tell !== null) w.tell(sentence(w, state, event));
+  look(w);
+}

@@ -1,0 +1,130 @@
+/** What the two reducers are told, with all figures fixed: the same words for all problems, the same time always. */
+import { vmSchema, type MoveOrder, type Problem } from "@godwit/contract";
+import type { DestinationInput, SourceInput, ToDestination, ToSource } from "../src/index.ts";
+import { destinationTimers, sourceTimers, type Configuration } from "./names.ts";
+
+/** Every problem is the same problem. */
+export const problem: Problem = {
+  type: "x",
+  title: "x",
+  status: 500,
+  detail: "x",
+  code: "X",
+  remedy: "x",
+  retry: "never",
+  details: {},
+};
+const atMs = 1000;
+/** Little is left to send: the copy decides to switch whenever it may. */
+const switchSample = {
+  atMs: 1e9,
+  round: 2,
+  remainingBytes: 4096,
+  transferredBytes: 1e6,
+  totalBytes: 64e6,
+  bytesPerSecond: 1e8,
+  dirtyBytesPerSecond: 1e6,
+  passBegins: true,
+};
+
+export function orderFor({ accelerator }: Configuration): MoveOrder {
+  return {
+    id: "11111111-1111-4111-8111-111111111111" as MoveOrder["id"],
+    vm: vmSchema.parse({
+      version: 1,
+      id: "22222222-2222-4222-8222-222222222222",
+      name: "web-1",
+      datastore: "shared",
+      memoryMib: 64,
+      vcpus: 1,
+      cpu: { model: "qemu64-v1" },
+      machine: "pc-q35-7.2",
+      disks: [],
+      nics: [],
+    }),
+    from: "a",
+    to: { host: "b", agentUrl: "https://b:8444" },
+    maxOutageMs: 50,
+    accelerator,
+    strategy: "precopy",
+    bandwidthBytesPerSecond: null,
+  };
+}
+
+export function sourceInputs(): Record<string, SourceInput> {
+  const messages: ToSource[] = [
+    { type: "prepared", address: "10.0.0.2", port: 4444 },
+    { type: "running", commitToResumeMs: 0 },
+    { type: "gaveUp", problem },
+    { type: "died", problem },
+  ];
+  return {
+    ...Object.fromEntries(
+      messages.map((message): [string, SourceInput] => [message.type, { type: "message", message, atMs }]),
+    ),
+    ...Object.fromEntries(
+      sourceTimers.map((timer): [string, SourceInput] => [`timer ${timer}`, { type: "timer", timer, atMs }]),
+    ),
+    start: { type: "start" },
+    leaseShared: { type: "leaseShared" },
+    leaseExclusive: { type: "leaseExclusive", fenced: false },
+    leaseExclusiveFenced: { type: "leaseExclusive", fenced: true },
+    leaseHeld: { type: "leaseRefused", held: true, problem },
+    leaseUnavailable: { type: "leaseRefused", held: false, problem },
+    peerUp: { type: "peerUp" },
+    peerDown: { type: "peerDown" },
+    sample: { type: "sample", sample: switchSample, peerFresh: true },
+    paused: { type: "paused", atMs, pass: 1 },
+    preSwitchover: { type: "preSwitchover", atMs },
+    completed: { type: "completed" },
+    copyEnded: { type: "copyEnded", reason: "x" },
+    resumed: { type: "resumed" },
+    resumeFailed: { type: "resumeFailed", reason: "x" },
+    qemuGone: { type: "qemuGone", reason: "x" },
+    removed: { type: "removed" },
+    released: { type: "released" },
+    cancel: { type: "cancel" },
+    journalFailed: { type: "journalFailed", problem },
+  };
+}
+
+export function destinationInputs(order: MoveOrder): Record<string, DestinationInput> {
+  const messages: ToDestination[] = [
+    { type: "prepare", order },
+    { type: "commit" },
+    { type: "abandon" },
+    { type: "gone" },
+    { type: "left" },
+  ];
+  return {
+    ...Object.fromEntries(
+      messages.map((message): [string, DestinationInput] => [
+        message.type,
+        { type: "message", message, atMs },
+      ]),
+    ),
+    ...Object.fromEntries(
+      destinationTimers.map((timer): [string, DestinationInput] => [
+        `timer ${timer}`,
+        { type: "timer", timer, atMs },
+      ]),
+    ),
+    prepared: { type: "prepared", address: "10.0.0.2", port: 4444 },
+    prepareFailed: { type: "prepareFailed", problem },
+    loaded: { type: "loaded" },
+    loadFailed: { type: "loadFailed", reason: "x" },
+    resumed: { type: "resumed", commitToResumeMs: 0 },
+    resumeFailed: { type: "resumeFailed", reason: "x" },
+    qemuGone: { type: "qemuGone", reason: "x" },
+    removed: { type: "removed" },
+    released: { type: "released" },
+    superseded: { type: "superseded" },
+    leaseExclusive: { type: "leaseExclusive" },
+    leaseHeldFresh: { type: "leaseRefused", held: true, sourceFresh: true },
+    leaseHeldSilent: { type: "leaseRefused", held: true, sourceFresh: false },
+    leaseUnavailable: { type: "leaseRefused", held: false, sourceFresh: false },
+    peerUp: { type: "peerUp" },
+    peerDown: { type: "peerDown" },
+    journalFailed: { type: "journalFailed", problem },
+  };
+}

@@ -1,0 +1,112 @@
+/** What must never be, whatever fails, and what a good end is. */
+import {
+  AGENT,
+  ALIVE,
+  at,
+  COPY,
+  COPY_IS_OLD,
+  COPY_SHIFT,
+  DIED,
+  FENCED,
+  FULL,
+  LEASE,
+  LOADED,
+  LOST,
+  QEMU,
+  RAN_AT_DESTINATION,
+  RUNS,
+  set,
+  STALE,
+  type State,
+  THIRD_RUNS,
+  TOLD_LOST,
+  TRUTH,
+} from "./layout.ts";
+import { forgetStale } from "./lease-service.ts";
+import { hosts, IDLE } from "./names.ts";
+import type { World } from "./world.ts";
+
+/** Whether host `h` holds the guest's whole memory as it was last. */
+export function isCurrent(w: World, h: number): boolean {
+  const truth = at(w.now, TRUTH);
+  const qemu = at(w.now, QEMU + h);
+  if ((qemu & ALIVE) === 0) return false;
+  if (h === 0) return (truth & RAN_AT_DESTINATION) === 0;
+  const incoming = (qemu & COPY) >> COPY_SHIFT;
+  return (incoming === FULL || incoming === LOADED) && (truth & COPY_IS_OLD) === 0;
+}
+
+/** A fault is about to end host `h`'s QEMU. */
+export function memoryGoes(w: World, h: number): void {
+  const f = w.now;
+  if ((at(f, QEMU + h) & ALIVE) === 0) return;
+  if (!isCurrent(w, h)) return;
+  set(f, TRUTH, DIED << h);
+  if (!isCurrent(w, 1 - h)) set(f, TRUTH, LOST);
+}
+
+export function memoryGone(w: World): void {
+  if (!isCurrent(w, 0) && !isCurrent(w, 1)) set(w.now, TRUTH, LOST);
+}
+
+export function finished(w: World, outcome: string): void {
+  const truth = at(w.now, TRUTH);
+  const ran = (truth & RAN_AT_DESTINATION) !== 0;
+  if (outcome === "moved" && !ran) w.broken("told as moved, but it never ran at the destination");
+  if (outcome === "stayed" && ran) w.broken("told as not moved, but it ran at the destination");
+  if (outcome === "runs" && !ran) w.broken("told as running at the destination, but it never ran there");
+  if (outcome === "gaveUp" && ran) w.broken("told as given up, but it ran at the destination");
+  if (outcome === "lost") set(w.now, TRUTH, TOLD_LOST);
+}
+
+/** Looks at the whole after each event: what is true now, and whether it may be. */
+export function look(w: World): void {
+  const f = w.now;
+  if ((at(f, STALE) | at(f, STALE + 1)) >> 6 !== 0) forgetStale(w);
+  const [source, destination] = [at(f, QEMU), at(f, QEMU + 1)];
+  const runsAtSource = (source & RUNS) !== 0;
+  const runsAtDestination = (destination & RUNS) !== 0;
+  const incoming = (destination & COPY) >> COPY_SHIFT;
+  if (runsAtDestination) set(f, TRUTH, RAN_AT_DESTINATION);
+  if (runsAtSource && !runsAtDestination && (incoming === FULL || incoming === LOADED))
+    set(f, TRUTH, COPY_IS_OLD);
+  const truth = at(f, TRUTH);
+  const runners = Number(runsAtSource) + Number(runsAtDestination) + Number((truth & THIRD_RUNS) !== 0);
+  if (runners > 1) w.broken("the VM runs twice");
+  if (runsAtSource && (truth & RAN_AT_DESTINATION) !== 0) w.broken("an old copy runs again at the source");
+  if (runsAtDestination && (truth & COPY_IS_OLD) !== 0) w.broken("an old copy runs at the destination");
+  if (runsAtDestination && incoming !== LOADED) w.broken("the VM runs with half its memory");
+  if (runsAtSource && !w.rules.holds(at(f, LEASE), 0)) w.broken("the VM runs at the source without a lease");
+  if (runsAtDestination && !w.rules.holds(at(f, LEASE), 1))
+    w.broken("the VM runs at the destination without a lease");
+  if ((runsAtSource || runsAtDestination) && (truth & TOLD_LOST) !== 0) w.broken("told as lost, but it runs");
+}
+
+/** What is wrong with a state in which nothing goes on any more; null when it is a good end. */
+export function end(w: World, state: State): string | null {
+  const truth = at(state, TRUTH);
+  const [source, destination] = [at(state, QEMU), at(state, QEMU + 1)];
+  const lease = at(state, LEASE);
+  for (let h = 0; h < 2; h++) {
+    const agent = at(state, AGENT + h);
+    const isFenced = (truth & (FENCED << h)) !== 0;
+    if (isFenced) continue;
+    if (agent > IDLE && w.side(h).phase(agent) !== "ended")
+      return `the move never ends at ${hosts[h] ?? ""}: ${w.side(h).phase(agent)}`;
+  }
+  const runners = [source, destination, (truth & THIRD_RUNS) === 0 ? 0 : RUNS].filter(
+    (one) => (one & RUNS) !== 0,
+  );
+  const processes = [source, destination].filter((one) => (one & ALIVE) !== 0);
+  if (runners.length === 0) {
+    if (processes.length > 0) return "a QEMU is left that does not run";
+    if ((truth & LOST) === 0) return "the VM runs nowhere, though its memory was not lost";
+    if (!w.rules.isFree(lease)) return "the VM runs nowhere, and its lease cannot be taken";
+    return null;
+  }
+  if (processes.length > 1 || ((truth & THIRD_RUNS) !== 0 && processes.length > 0))
+    return "a second QEMU is left";
+  const runner = [source, destination].findIndex((one) => (one & RUNS) !== 0);
+  const host = runner === -1 ? 2 : runner;
+  return w.rules.holdsAlone(lease, host) ? null : "the VM runs, but its lease is not its host's alone";
+}

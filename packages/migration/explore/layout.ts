@@ -1,0 +1,139 @@
+/**
+ * A state of the whole world in `fieldCount` numbers of 16 bits, and what may happen in it as numbers too.
+ * What no longer matters (a dead host's inbox, the flags of a QEMU that is gone) is zero, so that states
+ * which behave alike are the same.
+ */
+import { toDestinationNames, toSourceNames } from "./names.ts";
+
+export type State = Uint16Array;
+
+/* Fields; those of the source's host (0) come right before those of the destination's (1). */
+export const AGENT = 0;
+export const INBOX = 2;
+export const JOURNAL = 4;
+export const TIMERS = 6;
+export const QEMU = 8;
+/** Questions to the lease service that were not answered yet. */
+export const ASKS = 10;
+/** Answers that are on their way, and questions that were given up but may still be taken. */
+export const ANSWER = 12;
+export const STALE = 14;
+export const LINE = 16;
+export const MESSAGES = 17;
+export const LEASE = 18;
+export const TRUTH = 19;
+export const FAULTS = 20;
+/** Even, so that a state is a whole number of 32-bit words. */
+export const fieldCount = 22;
+
+/* QEMU. */
+export const ALIVE = 1;
+export const RUNS = 2;
+/** It was told to let the guest run and has not answered yet. */
+export const CONT = 4;
+/** Source: the guest ran when QEMU stopped it for the last step, so QEMU lets it run again if that fails. */
+export const AUTO = 8;
+/** The stream of the copy is whole. */
+export const STREAM = 8; // of the destination's QEMU
+export const COPY_SHIFT = 4;
+export const COPY = 7 << COPY_SHIFT;
+export const [NONE, ACTIVE, PRE, DEVICE, CANCELLING, COMPLETED, ENDED] = [0, 1, 2, 3, 4, 5, 6] as const;
+export const [LISTENING, STREAMING, FULL, LOADED, FAILED] = [1, 2, 3, 4, 5] as const;
+
+/* The line: each end's view, what is cut, and what only one end knows. */
+export const UP = 1; // and 2 for the destination's view
+export const CUT_TO_DESTINATION = 4;
+export const CUT_TO_SOURCE = 8;
+export const CUTS = CUT_TO_DESTINATION | CUT_TO_SOURCE;
+export const CLOSED = 16;
+export const REFUSED = 32;
+/** The lease service cannot be reached from the source's host; the next bit: from the destination's. */
+export const OUTAGE = 64;
+export const OUTAGES = OUTAGE | (OUTAGE << 1);
+
+/* What is true, whoever knows it. */
+export const RAN_AT_DESTINATION = 1;
+/** The source's guest has run since the destination's copy was complete. */
+export const COPY_IS_OLD = 2;
+export const THIRD_RUNS = 4;
+/** No current memory is left, and that was nobody's decision. */
+export const LOST = 8;
+export const DEAD = 16; // and 32 for the destination's host
+export const FENCED = 64; // and 128
+export const STOPPED_BY_USER = 256;
+/** This host's whole and current memory was lost by a fault. */
+export const DIED = 512; // and 1024
+export const TOLD_LOST = 2048;
+
+/** Messages under way: a bit for each to the destination, then one for each to the source. */
+export const toSource = toDestinationNames.length;
+export const messageCount = toSource + toSourceNames.length;
+export const timerInput = [toSourceNames.length, toDestinationNames.length] as const;
+export const receiverOf = (message: number): 0 | 1 => (message < toSource ? 1 : 0);
+export const inputOf = (message: number): number => (message < toSource ? message : message - toSource);
+
+export const kinds = [
+  "take",
+  "takeThenDie",
+  "takeWithFullDisk",
+  "deliver",
+  "deliverTwice",
+  "loseMessage",
+  "lineUp",
+  "notice",
+  "cut",
+  "heal",
+  "agentDies",
+  "agentReturns",
+  "qemuDies",
+  "hostDies",
+  "hostReturns",
+  "fence",
+  "cont",
+  "contRefused",
+  "decideLease",
+  "answerLease",
+  "leaseUnavailable",
+  "decideStale",
+  "outage",
+  "outageEnds",
+  "timer",
+  "upkeep",
+  "cancel",
+  "sample",
+  "lastStep",
+  "finalSent",
+  "load",
+  "loadFails",
+  "acknowledge",
+  "sourceStreamEnds",
+  "destinationStreamEnds",
+  "cancelled",
+  "streamBreaks",
+  "thirdAsks",
+  "userStops",
+] as const;
+export type EventKind = (typeof kinds)[number];
+export const kindBits = 6;
+export const code = (kind: EventKind, argument = 0): number => kinds.indexOf(kind) | (argument << kindBits);
+export const kindOf = (event: number): EventKind => kinds[event & ((1 << kindBits) - 1)] ?? "take";
+
+/**
+ * When an event may happen: soon, if nothing fails; the end of something that may last; when nothing else
+ * goes on; only in a storm; only as a fault.
+ */
+export const [PROMPT, LASTING, WAITING, STORMY, FAULT] = [0, 1, 2, 3, 4] as const;
+export type EventClass = 0 | 1 | 2 | 3 | 4;
+
+export function at(state: State, field: number): number {
+  return state[field] ?? 0;
+}
+export function set(state: State, field: number, bits: number): void {
+  state[field] = at(state, field) | bits;
+}
+export function clear(state: State, field: number, bits: number): void {
+  state[field] = at(state, field) & ~bits;
+}
+export function copyState(state: State, h: number, copy: number): void {
+  state[QEMU + h] = (at(state, QEMU + h) & ~COPY) | (copy << COPY_SHIFT);
+}

@@ -1,0 +1,222 @@
+/**
+ * Plausible mistakes, each planted into the real reducers by a wrapper around them. The explorer must catch
+ * every one: what it cannot catch, it does not check.
+ */
+import type {
+  DestinationEntry,
+  DestinationInput,
+  DestinationState,
+  DestinationStep,
+  SourceEntry,
+  SourceInput,
+  SourceState,
+  SourceStep,
+} from "../src/index.ts";
+import type { EventKind } from "./layout.ts";
+import { godwit, type Protocol } from "./protocol.ts";
+
+export interface Mutant {
+  name: string;
+  protocol: Protocol;
+  /** The only kinds of faults that happen in the hunt for it, where all would take long. */
+  faults?: readonly EventKind[];
+}
+
+const { stepSource, stepDestination, restoreSource, decideLease } = godwit;
+
+type SourceRule = (state: SourceState, input: SourceInput) => SourceStep;
+type DestinationRule = (state: DestinationState, input: DestinationInput) => DestinationStep;
+
+const source = (name: string, rule: SourceRule): Mutant => ({
+  name,
+  protocol: { ...godwit, stepSource: rule },
+});
+const destination = (name: string, rule: DestinationRule, faults?: readonly EventKind[]): Mutant => ({
+  name,
+  protocol: { ...godwit, stepDestination: rule },
+  ...(faults === undefined ? {} : { faults }),
+});
+
+const problem = {
+  type: "x",
+  title: "x",
+  status: 500,
+  detail: "x",
+  code: "X",
+  remedy: "x",
+  retry: "never",
+  details: {},
+} as const;
+const commit: DestinationInput = { type: "message", message: { type: "commit" }, atMs: 0 };
+const granted: SourceInput = { type: "leaseExclusive", fenced: false };
+const running: SourceInput = { type: "message", message: { type: "running", commitToResumeMs: 0 }, atMs: 0 };
+
+const hears = (input: SourceInput | DestinationInput, type: string): boolean =>
+  input.type === "message" && input.message.type === type;
+const fires = (input: SourceInput | DestinationInput, timer: string): boolean =>
+  input.type === "timer" && input.timer === timer;
+const nothing = <State>(state: State) => ({ state, effects: [] });
+
+/** One step, and what a second one does on top of it. */
+function then<State, Input, Effect>(
+  step: (state: State, input: Input) => { state: State; effects: readonly Effect[] },
+  first: { state: State; effects: readonly Effect[] },
+  input: Input,
+): { state: State; effects: readonly Effect[] } {
+  const second = step(first.state, input);
+  return { state: second.state, effects: [...first.effects, ...second.effects] };
+}
+
+function withoutEntry(at: SourceEntry["at"] | DestinationEntry["at"], protocol: Protocol = godwit): Protocol {
+  const forgets = <Step extends { effects: readonly { do: string }[] }>(step: Step): Step => ({
+    ...step,
+    effects: step.effects.filter(
+      (effect) => !(effect.do === "journal" && (effect as { entry?: { at: string } }).entry?.at === at),
+    ),
+  });
+  return {
+    ...protocol,
+    stepSource: (state, input) => forgets(protocol.stepSource(state, input)),
+    stepDestination: (state, input) => forgets(protocol.stepDestination(state, input)),
+    startDestination: (order) => forgets(protocol.startDestination(order)),
+  };
+}
+
+export const mutants: readonly Mutant[] = [
+  destination("the destination starts as soon as everything is loaded", (state, input) => {
+    const step = stepDestination(state, input);
+    return input.type === "loaded" && step.state.phase === "loaded"
+      ? then(stepDestination, step, commit)
+      : step;
+  }),
+  destination(
+    "the destination starts when its lease became exclusive, without a commit",
+    (state, input) =>
+      stepDestination(state, state.phase === "loaded" && input.type === "leaseExclusive" ? commit : input),
+    ["streamBreaks", "hostDies"],
+  ),
+  destination(
+    "the destination starts though the source holds its lease and is fresh",
+    (state, input) =>
+      stepDestination(state, state.phase === "loaded" && input.type === "leaseRefused" ? commit : input),
+    ["streamBreaks", "timer"],
+  ),
+  destination("the destination never gives up a copy without a commit", (state, input) =>
+    state.phase === "loaded" && fires(input, "commit") ? nothing(state) : stepDestination(state, input),
+  ),
+  destination("the destination takes a commit after it has given up", (state, input) => {
+    if (state.phase !== "givingUp" || !hears(input, "commit")) return stepDestination(state, input);
+    return { state, effects: [{ do: "send", message: { type: "running", commitToResumeMs: 0 } }] };
+  }),
+  destination("the destination says that it gave up while its guest may run", (state, input) => {
+    const step = stepDestination(state, input);
+    if (state.phase !== "starting" || !fires(input, "retry") || input.type !== "timer") return step;
+    return { ...step, effects: [...step.effects, { do: "send", message: { type: "gaveUp", problem } }] };
+  }),
+  destination("a destination whose running guest died gives the VM back", (state, input) =>
+    state.phase === "running" && input.type === "qemuGone"
+      ? stepDestination({ ...state, phase: "loaded" }, input)
+      : stepDestination(state, input),
+  ),
+  source("the source resumes after the commit without asking for the lease", (state, input) =>
+    stepSource(state, state.phase === "committed" && fires(input, "commit") ? granted : input),
+  ),
+  source("the source resumes after the commit though the destination was fenced", (state, input) =>
+    stepSource(state, input.type === "leaseExclusive" ? granted : input),
+  ),
+  source("the source may be cancelled after the commit", (state, input) =>
+    stepSource(
+      state.phase === "committed" && input.type === "timer" ? { ...state, phase: "pausing" } : state,
+      state.phase === "committed" && input.type === "timer" ? { type: "cancel" } : input,
+    ),
+  ),
+  source("the source commits before QEMU has completed", (state, input) => {
+    const step = stepSource(state, input);
+    if (input.type !== "preSwitchover" || step.state.phase !== "switching") return step;
+    return { ...step, effects: [...step.effects, { do: "send", message: { type: "commit" } }] };
+  }),
+  source("the source gives its lease back before its QEMU is ended", (state, input) => {
+    const step = stepSource(state, input);
+    const ends = step.state.phase === "leaving" && step.effects.some((effect) => effect.do === "remove");
+    return ends ? { ...step, effects: [{ do: "releaseLease" }, ...step.effects] } : step;
+  }),
+  source("the source throws its copy away as soon as the commit is sent", (state, input) => {
+    const step = stepSource(state, input);
+    return step.state.phase === "committed" && state.phase !== "committed"
+      ? then(stepSource, step, running)
+      : step;
+  }),
+  source("the source throws its copy away when the destination died without a commit", (state, input) =>
+    hears(input, "died") && state.qemuAlive && state.phase !== "ended"
+      ? stepSource({ ...state, phase: "committed" }, input)
+      : stepSource(state, input),
+  ),
+  source("the source does not listen to a destination that gave up", (state, input) =>
+    hears(input, "gaveUp") ? nothing(state) : stepSource(state, input),
+  ),
+  source("the source believes that its guest runs until STOP is heard", (state, input) => {
+    const step = stepSource(state, input);
+    const stops = step.effects.some((effect) => effect.do === "pauseVcpus");
+    return stops ? { ...step, state: { ...step.state, guestRuns: true } } : step;
+  }),
+  source("the source never repeats its commit", (state, input) => {
+    const step = stepSource(state, input);
+    const isFirst = state.phase !== "committed";
+    return isFirst
+      ? step
+      : {
+          ...step,
+          effects: step.effects.filter((one) => !(one.do === "send" && one.message.type === "commit")),
+        };
+  }),
+  {
+    name: "after a restart, a completed copy counts as not committed",
+    protocol: {
+      ...godwit,
+      restoreSource: (entries, observed) => restoreSource(entries, { ...observed, copyCompleted: false }),
+    },
+  },
+  { name: "the source forgets to write down that it copies", protocol: withoutEntry("copying") },
+  {
+    name: "the destination forgets to write down that it gives up",
+    protocol: withoutEntry("givingUp"),
+    faults: ["cut", "takeThenDie"],
+  },
+  { name: "nobody writes down that a move began", protocol: withoutEntry("started") },
+  {
+    name: "the lease is granted exclusively while others share it",
+    protocol: {
+      ...godwit,
+      decideLease: (lease, question) => {
+        const isExclusive =
+          (question.ask === "acquire" || question.ask === "convert") && question.mode === "EX";
+        const decision = decideLease(lease, question);
+        if (!isExclusive || decision.kind !== "held") return decision;
+        const holders = [
+          ...lease.holders.filter(({ host }) => host !== question.host),
+          { host: question.host, mode: "EX" as const },
+        ];
+        return { kind: "granted", lease: { ...lease, holders } };
+      },
+    },
+  },
+  {
+    name: "a lease question that was overtaken counts all the same",
+    protocol: {
+      ...godwit,
+      decideLease: (lease, question) => decideLease({ ...lease, heard: {} }, question),
+    },
+  },
+  {
+    name: "shared leases are given back by upkeep, without being exclusive once",
+    protocol: {
+      ...godwit,
+      leaseUpkeep: (held, present, busy) =>
+        godwit.leaseUpkeep(
+          held.map((lease) => ({ ...lease, mode: "EX" as const })),
+          present,
+          busy,
+        ),
+    },
+  },
+];

@@ -1,0 +1,75 @@
+/**
+ * The words that the explorer has numbers for, in the order of those numbers: hosts, messages, timers,
+ * effects, questions for leases and their answers. And the two kinds of guests whose moves differ.
+ */
+import type { MoveOrder } from "@godwit/contract";
+
+/** The two hosts of the move, and a third that would like to have the VM. */
+export const hosts = ["a", "b", "c"] as const;
+
+/** An agent that is down, and one that knows of no move. */
+export const DOWN = 0;
+export const IDLE = 1;
+
+export const toDestinationNames = ["prepare", "commit", "abandon", "gone", "left"] as const;
+/** Their numbers as inputs, and in what is under way: those to the source come after those to the destination. */
+export const [PREPARE, GAVE_UP, LEFT] = [0, 2, 4] as const;
+export const toSourceNames = ["prepared", "running", "gaveUp", "died"] as const;
+export const sourceTimers = ["prepare", "peer", "budget", "switch", "commit", "retry", "undo"] as const;
+export const destinationTimers = ["peer", "commit", "retry"] as const;
+
+/** What an effect does to the world; its argument is in the bits above. */
+export const effectNames = [
+  "nothing",
+  "journal",
+  "send",
+  "arm",
+  "disarm",
+  "shareLease",
+  "exclusiveLease",
+  "prepare",
+  "startCopy",
+  "pauseVcpus",
+  "continueSwitchover",
+  "cancelCopy",
+  "resumeVcpus",
+  "remove",
+  "releaseLease",
+  "finish",
+  "close",
+] as const;
+export type EffectName = (typeof effectNames)[number];
+export const effectBits = 5;
+
+/** What is asked of the lease service; the first six are the hosts' own questions. */
+export const questions = [
+  { ask: "acquire", mode: "SH" },
+  { ask: "acquire", mode: "EX" },
+  { ask: "convert", mode: "SH" },
+  { ask: "convert", mode: "EX" },
+  { ask: "release" },
+  { ask: "fence" },
+] as const;
+export const [ACQUIRE_SH, ACQUIRE_EX, CONVERT_SH, CONVERT_EX, RELEASE, FENCE] = [0, 1, 2, 3, 4, 5] as const;
+
+/** What the lease service answered. */
+export const [UNASKED, GRANTED, GRANTED_FENCED, HELD, NOT_HELD] = [0, 1, 2, 3, 4] as const;
+/** Questions are numbered, but only their order counts: one that comes after all that were decided, or before. */
+export const [LATEST, OVERTAKEN] = [2, 0] as const;
+export const DECIDED = 1;
+
+export interface Configuration {
+  accelerator: MoveOrder["accelerator"];
+  qemuVersion: string;
+}
+
+/** QEMU tells when to stop the guest by itself where only one pass of the copy can be trusted. */
+export const configurations = {
+  kvm: { accelerator: "kvm", qemuVersion: "10.0.2" },
+  tcg: { accelerator: "tcg", qemuVersion: "7.2.22" },
+} as const satisfies Record<string, Configuration>;
+export type ConfigurationName = keyof typeof configurations;
+
+export const outcomes = ["moved", "stayed", "lost", "runs", "gaveUp", "died"] as const;
+export type OutcomeName = (typeof outcomes)[number];
+export const outcomeName = (number: number): OutcomeName => outcomes[number] ?? "lost";

@@ -1,0 +1,27 @@
+/**
+ * What is explored: the reducers that agents and lease service run, behind one door, so that a mutant can
+ * stand in for them. Mutants wrap these functions; there is no second copy of any of them.
+ */
+import {
+  decideLease,
+  initialSource,
+  leaseUpkeep,
+  restoreDestination,
+  restoreSource,
+  startDestination,
+  stepDestination,
+  stepSource,
+} from "../src/index.ts";
+
+export const godwit = {
+  initialSource,
+  stepSource,
+  restoreSource,
+  startDestination,
+  stepDestination,
+  restoreDestination,
+  decideLease,
+  leaseUpkeep,
+};
+
+export type Protocol = typeof godwit;

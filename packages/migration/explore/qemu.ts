@@ -1,0 +1,122 @@
+/** The two QEMUs and the copy between them: what each command does, and what becomes of it when an end fails. */
+import { isCurrent } from "./judge.ts";
+import {
+  ACTIVE,
+  ALIVE,
+  at,
+  AUTO,
+  CANCELLING,
+  clear,
+  COMPLETED,
+  CONT,
+  COPY,
+  COPY_IS_OLD,
+  COPY_SHIFT,
+  copyState,
+  DEVICE,
+  DIED,
+  ENDED,
+  FENCED,
+  LISTENING,
+  LOST,
+  NONE,
+  PRE,
+  QEMU,
+  RUNS,
+  set,
+  STOPPED_BY_USER,
+  STREAM,
+  STREAMING,
+  TRUTH,
+} from "./layout.ts";
+import type { World } from "./world.ts";
+
+export function cont(w: World, h: number): void {
+  const f = w.now;
+  const copy = (at(f, QEMU + h) & COPY) >> COPY_SHIFT;
+  clear(f, QEMU + h, CONT);
+  const isAtLastStep = h === 0 && (copy === PRE || copy === DEVICE || copy === CANCELLING);
+  if (isAtLastStep && (at(f, QEMU) & RUNS) === 0) {
+    w.give(h, "resumeFailed"); // QEMU refuses: the migration is not finalized yet
+    return;
+  }
+  set(f, QEMU + h, RUNS);
+  w.give(h, "resumed");
+}
+
+export function startCopy(w: World): void {
+  const f = w.now;
+  if ((at(f, QEMU) & ALIVE) === 0) return;
+  if ((at(f, QEMU + 1) & COPY) >> COPY_SHIFT !== LISTENING) {
+    w.give(0, "copyEnded");
+    return;
+  }
+  copyState(f, 0, ACTIVE);
+  copyState(f, 1, STREAMING);
+  set(f, QEMU + 1, STREAM);
+}
+
+export function lastStep(w: World): void {
+  const f = w.now;
+  copyState(f, 0, PRE);
+  if ((at(f, QEMU) & RUNS) !== 0) {
+    clear(f, QEMU, RUNS);
+    set(f, QEMU, AUTO);
+    w.give(0, "paused");
+  }
+  w.give(0, "preSwitchover");
+}
+
+export function cancelCopy(w: World): void {
+  const f = w.now;
+  if ((at(f, QEMU) & ALIVE) === 0) return;
+  const copy = (at(f, QEMU) & COPY) >> COPY_SHIFT;
+  if (copy === COMPLETED) w.give(0, "completed");
+  else if (copy === NONE || copy === ENDED) w.give(0, "copyEnded");
+  else copyState(f, 0, CANCELLING);
+}
+
+/** The copy failed or was cancelled. What the destination has received whole it may still load. */
+export function copyEnds(w: World): void {
+  const f = w.now;
+  copyState(f, 0, ENDED);
+  if ((at(f, QEMU) & AUTO) !== 0) {
+    clear(f, QEMU, AUTO);
+    set(f, QEMU, RUNS);
+  }
+  clear(f, QEMU + 1, STREAM);
+  w.give(0, "copyEnded");
+}
+
+export function qemuEnds(w: World, h: number): void {
+  const f = w.now;
+  if ((at(f, QEMU + h) & ALIVE) === 0) return;
+  f[QEMU + h] = 0;
+  clear(f, QEMU + 1, STREAM);
+  if (h === 1) clear(f, TRUTH, COPY_IS_OLD);
+  w.give(h, "qemuGone");
+}
+
+export function remove(w: World, h: number): void {
+  const f = w.now;
+  const held = isCurrent(w, h);
+  const wasRunning = (at(f, QEMU + h) & RUNS) !== 0;
+  qemuEnds(w, h);
+  if (held && wasRunning) w.broken("a running guest is thrown away");
+  if (held && !isCurrent(w, 1 - h)) {
+    const truth = at(f, TRUTH);
+    const otherIsFenced = (truth & (FENCED << (1 - h))) !== 0;
+    const otherDied = (truth & (DIED << (1 - h))) !== 0;
+    if (!otherIsFenced && !otherDied) w.broken("the only complete memory is thrown away");
+    set(f, TRUTH, LOST);
+  }
+  w.give(h, "removed");
+}
+
+/** A user stops the VM at the destination, where it runs: the move there, if it goes on, is superseded. */
+export function userStops(w: World): void {
+  const f = w.now;
+  w.give(1, "superseded");
+  set(f, TRUTH, STOPPED_BY_USER | LOST);
+  qemuEnds(w, 1);
+}

@@ -1,0 +1,319 @@
+/**
+ * The reducers as tables: their states, inputs, journal entries and effects as numbers, filled by asking the
+ * reducers themselves, once for each question. What no decision looks at is left out of a state before it
+ * is numbered: the wording of problems. Times are always the same, so they make no difference either.
+ */
+import type { MoveOrder } from "@godwit/contract";
+import type {
+  DestinationEffect,
+  DestinationEntry,
+  DestinationInput,
+  DestinationState,
+  LeaseState,
+  SourceEffect,
+  SourceEntry,
+  SourceInput,
+  SourceState,
+} from "../src/index.ts";
+import { destinationInputs, orderFor, problem, sourceInputs } from "./inputs.ts";
+import {
+  ACQUIRE_EX,
+  type Configuration,
+  CONVERT_EX,
+  DECIDED,
+  destinationTimers,
+  effectBits,
+  type EffectName,
+  effectNames,
+  FENCE,
+  GRANTED,
+  GRANTED_FENCED,
+  HELD,
+  hosts,
+  LATEST,
+  NOT_HELD,
+  outcomes,
+  questions,
+  RELEASE,
+  sourceTimers,
+  toDestinationNames,
+  toSourceNames,
+  UNASKED,
+} from "./names.ts";
+import type { Protocol } from "./protocol.ts";
+import { Lists, Values } from "./tables.ts";
+
+/** A state's number and its effects, each `name | argument << effectBits`. */
+export interface Step {
+  readonly state: number;
+  readonly effects: readonly number[];
+}
+
+/** One half of the move, as numbers. */
+export interface Side {
+  readonly inputs: readonly string[];
+  input(name: string): number;
+  step(state: number, input: number): Step;
+  restore(journal: number, observed: number): Step;
+  phase(state: number): string;
+  /** Whether it believes that its QEMU still exists. */
+  hasQemu(state: number): boolean;
+  entry(number: number): { at: string };
+  /** Whether a failure to write this entry keeps what follows from being done. */
+  isVital(entry: number): boolean;
+}
+
+interface Reducer<State, Input, Entry, Effect> {
+  inputs: Record<string, Input>;
+  step: (state: State, input: Input) => { state: State; effects: readonly Effect[] };
+  restore: (entries: readonly Entry[], observed: number) => { state: State; effects: readonly Effect[] };
+  timers: readonly string[];
+  messages: readonly string[];
+  vital: readonly string[];
+}
+
+type AnyEffect = SourceEffect | DestinationEffect;
+class Half<
+  State extends { phase: string },
+  Input,
+  Entry extends { at: string },
+  Effect extends AnyEffect,
+> implements Side {
+  readonly inputs: readonly string[];
+  readonly #reducer: Reducer<State, Input, Entry, Effect>;
+  readonly #journals: Lists;
+  readonly #states = new Values<State>(2);
+  readonly #entries = new Values<Entry>();
+  readonly #steps = new Map<number, Step>();
+  readonly #restored = new Map<number, Step>();
+
+  constructor(reducer: Reducer<State, Input, Entry, Effect>, journals: Lists) {
+    this.#reducer = reducer;
+    this.#journals = journals;
+    this.inputs = Object.keys(reducer.inputs);
+  }
+
+  input(name: string): number {
+    const number = this.inputs.indexOf(name);
+    if (number < 0) throw new RangeError(`there is no input ${name}`);
+    return number;
+  }
+
+  step(state: number, input: number): Step {
+    const key = state * 256 + input;
+    let step = this.#steps.get(key);
+    if (step === undefined) {
+      const name = this.inputs[input] ?? "";
+      step = this.numbered(
+        this.#reducer.step(this.#states.valueOf(state), this.#reducer.inputs[name] as Input),
+      );
+      this.#steps.set(key, step);
+    }
+    return step;
+  }
+
+  restore(journal: number, observed: number): Step {
+    const key = journal * 16 + observed;
+    let step = this.#restored.get(key);
+    if (step === undefined) {
+      const entries = this.#journals.items(journal).map((entry) => this.#entries.valueOf(entry));
+      step = this.numbered(this.#reducer.restore(entries, observed));
+      this.#restored.set(key, step);
+    }
+    return step;
+  }
+
+  numbered({ state, effects }: { state: State; effects: readonly Effect[] }): Step {
+    return {
+      state: this.#states.numberOf(withoutWords(state)),
+      effects: effects.map((effect) => this.#effect(effect)),
+    };
+  }
+
+  phase(state: number): string {
+    return this.#states.valueOf(state).phase;
+  }
+
+  hasQemu(state: number): boolean {
+    const known = this.#states.valueOf(state);
+    return !("qemuAlive" in known) || known.qemuAlive !== false;
+  }
+
+  entry(number: number): Entry {
+    return this.#entries.valueOf(number);
+  }
+
+  isVital(entry: number): boolean {
+    return this.#reducer.vital.includes(this.entry(entry).at);
+  }
+
+  #effect(effect: Effect): number {
+    const numbered = (name: EffectName, argument = 0) => effectNames.indexOf(name) | (argument << effectBits);
+    switch (effect.do) {
+      case "journal":
+        return numbered("journal", this.#entries.numberOf(withoutWords(effect.entry) as unknown as Entry));
+      case "send":
+        return numbered("send", this.#reducer.messages.indexOf(effect.message.type));
+      case "arm":
+      case "disarm":
+        return numbered(effect.do, this.#reducer.timers.indexOf(effect.timer));
+      case "finish":
+        return numbered("finish", outcomes.indexOf(effect.outcome.kind));
+      case "note":
+      case "announce":
+        return numbered("nothing");
+      default:
+        return numbered(effect.do);
+    }
+  }
+}
+
+/** Every problem is the same problem: decisions look only at whether there is one. */
+function withoutWords<T>(value: T): T {
+  const text = JSON.stringify(value, (key, inner: unknown) => {
+    if ((key === "problem" || key === "died") && inner !== null) return "a problem";
+    if (key === "order") return null;
+    return inner === Number.POSITIVE_INFINITY ? "infinite" : inner;
+  });
+  return JSON.parse(text, (_key, inner: unknown) => {
+    if (inner === "a problem") return problem;
+    return inner === "infinite" ? Number.POSITIVE_INFINITY : inner;
+  }) as T;
+}
+
+export class Rules {
+  readonly lists = new Lists();
+  readonly leases = new Values<LeaseState>();
+  readonly source: Side;
+  readonly destination: Side;
+  readonly sides: readonly [Side, Side];
+  readonly initialSource: number;
+  readonly startDestination: Step;
+  readonly initialLease: number;
+  readonly protocol: Protocol;
+  readonly configuration: Configuration;
+  readonly #decisions = new Map<number, { lease: number; answer: number }>();
+  readonly #upkeep = new Map<number, number>();
+
+  constructor(protocol: Protocol, configuration: Configuration) {
+    this.protocol = protocol;
+    this.configuration = configuration;
+    const order = orderFor(configuration);
+    const { qemuVersion } = configuration;
+    const source = new Half<SourceState, SourceInput, SourceEntry, SourceEffect>(
+      {
+        inputs: sourceInputs(),
+        step: (state, input) => protocol.stepSource({ ...state, order }, input),
+        restore: (entries, observed) =>
+          protocol.restoreSource(withOrder(entries, order), {
+            qemuVersion: (observed & 1) === 0 ? "unknown" : qemuVersion,
+            qemuAlive: (observed & 1) !== 0,
+            guestRuns: (observed & 2) !== 0,
+            copyCompleted: (observed & 4) !== 0,
+          }),
+        timers: sourceTimers,
+        messages: toDestinationNames,
+        vital: ["started", "copying"],
+      },
+      this.lists,
+    );
+    const destination = new Half<DestinationState, DestinationInput, DestinationEntry, DestinationEffect>(
+      {
+        inputs: destinationInputs(order),
+        step: (state, input) => protocol.stepDestination({ ...state, order }, input),
+        restore: (entries, observed) =>
+          protocol.restoreDestination(withOrder(entries, order), {
+            qemuAlive: (observed & 1) !== 0,
+            guestRuns: (observed & 2) !== 0,
+            loaded: (observed & 4) !== 0,
+            listening: null,
+          }),
+        timers: destinationTimers,
+        messages: toSourceNames,
+        vital: ["started", "prepared"],
+      },
+      this.lists,
+    );
+    this.source = source;
+    this.destination = destination;
+    this.sides = [source, destination];
+    this.initialSource = source.numbered({
+      state: protocol.initialSource(order, qemuVersion),
+      effects: [],
+    }).state;
+    this.startDestination = destination.numbered(protocol.startDestination(order));
+    this.initialLease = this.leases.numberOf({
+      version: 1,
+      lastExclusiveHost: "a",
+      holders: [{ host: "a", mode: "EX" }],
+      fenced: [],
+      heard: { a: DECIDED, b: DECIDED, c: DECIDED },
+    });
+  }
+
+  /** @returns the lease afterwards, and the answer */
+  decide(
+    lease: number,
+    host: number,
+    question: number,
+    number: number = LATEST,
+  ): { lease: number; answer: number } {
+    const key = ((lease * 4 + host) * 8 + question) * 4 + number;
+    let decided = this.#decisions.get(key);
+    if (decided === undefined) {
+      const name = hosts[host] ?? "c";
+      const asked = questions[question] ?? questions[FENCE];
+      const decision = this.protocol.decideLease(
+        this.leases.valueOf(lease),
+        asked.ask === "fence" ? { ...asked, host: name } : { ...asked, host: name, number },
+      );
+      if (decision.kind === "overtaken") decided = { lease, answer: UNASKED };
+      else {
+        const isMissed = decision.lease.fenced.some((one) => one !== name);
+        const answer = { granted: isMissed ? GRANTED_FENCED : GRANTED, held: HELD, notHeld: NOT_HELD };
+        decided = { lease: this.leases.numberOf(renumbered(decision.lease)), answer: answer[decision.kind] };
+      }
+      this.#decisions.set(key, decided);
+    }
+    return decided;
+  }
+
+  holds(lease: number, host: number): boolean {
+    return this.leases.valueOf(lease).holders.some((holder) => holder.host === hosts[host]);
+  }
+
+  holdsAlone(lease: number, host: number): boolean {
+    const { holders } = this.leases.valueOf(lease);
+    return holders.length === 1 && holders[0]?.host === hosts[host] && holders[0]?.mode === "EX";
+  }
+
+  isFree(lease: number): boolean {
+    return this.leases.valueOf(lease).holders.length === 0;
+  }
+
+  /** What a host without a move does about its lease: a question, or -1. */
+  upkeep(lease: number, host: number, hasProcess: boolean, guestRuns: boolean): number {
+    const key = ((lease * 4 + host) * 2 + Number(hasProcess)) * 2 + Number(guestRuns);
+    let question = this.#upkeep.get(key);
+    if (question === undefined) {
+      const { id: vmId } = orderFor(this.configuration).vm;
+      const held = this.leases
+        .valueOf(lease)
+        .holders.filter((holder) => holder.host === hosts[host])
+        .map(({ mode }) => ({ vmId, mode }));
+      const [action] = this.protocol.leaseUpkeep(held, new Set(hasProcess ? [vmId] : []), new Set());
+      if (action !== undefined) question = action.do === "release" ? RELEASE : CONVERT_EX;
+      else question = guestRuns && held.length === 0 ? ACQUIRE_EX : -1;
+      this.#upkeep.set(key, question);
+    }
+    return question;
+  }
+}
+
+const renumbered = (lease: LeaseState): LeaseState => ({
+  ...lease,
+  heard: { a: DECIDED, b: DECIDED, c: DECIDED },
+});
+
+const withOrder = <Entry extends { at: string }>(entries: readonly Entry[], order: MoveOrder): Entry[] =>
+  entries.map((entry) => (entry.at === "started" ? { ...entry, order } : entry));

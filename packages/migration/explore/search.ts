@@ -1,0 +1,193 @@
+/**
+ * Explores every state that can be reached with at most so many faults, breadth first, so that the way to
+ * whatever is wrong is a shortest one. Then, from every state: when faults stop, does each way lead on to
+ * a good end?
+ */
+import { apply } from "./happen.ts";
+import { end } from "./judge.ts";
+import { FAULT, FAULTS, fieldCount, kindOf, LASTING, PROMPT, type EventKind, type State } from "./layout.ts";
+import type { Configuration } from "./names.ts";
+import { enumerate } from "./possible.ts";
+import type { Protocol } from "./protocol.ts";
+import { Rules } from "./rules.ts";
+import { Store } from "./store.ts";
+import { World } from "./world.ts";
+
+export interface Bounds {
+  /** Faults of any kinds, at any moments. */
+  faults: number;
+  /** Events from the beginning. */
+  depth: number;
+  /** States; the search stops there and says so. */
+  states: number;
+  /** The only kinds of faults that happen; all of them where none are named. */
+  kinds?: readonly EventKind[];
+}
+
+export interface Violation {
+  what: string;
+  /** The events that lead there. */
+  path: number[];
+}
+
+export interface Exploration {
+  states: number;
+  transitions: number;
+  /** Events on the longest shortest path. */
+  depth: number;
+  /** Every state within the bound of faults was seen. */
+  complete: boolean;
+  violation: Violation | null;
+  seconds: number;
+  bytes: number;
+  /** States from which a good end was looked for, and what that took. */
+  ends: number;
+  checked: number;
+}
+
+export interface Search {
+  protocol: Protocol;
+  configuration: Configuration;
+  bounds: Bounds;
+}
+
+export function explore({ protocol, configuration, bounds }: Search): Exploration {
+  const startedAt = performance.now();
+  const world = new World(new Rules(protocol, configuration));
+  const store = new Store(fieldCount);
+  store.add(world.initial(), 0, 0);
+  const state: State = new Uint16Array(fieldCount);
+  const result: Exploration = {
+    states: 0,
+    transitions: 0,
+    depth: 0,
+    complete: true,
+    violation: null,
+    seconds: 0,
+    bytes: 0,
+    ends: 0,
+    checked: 0,
+  };
+  let levelEnd = 1;
+  search: for (let index = 0; index < store.size; index++) {
+    if (index === levelEnd) {
+      result.depth += 1;
+      levelEnd = store.size;
+    }
+    if (result.depth >= bounds.depth || store.size >= bounds.states) {
+      result.complete = false;
+      break;
+    }
+    store.read(index, state);
+    enumerate(world, state);
+    const faults = state[FAULTS] ?? 0;
+    const { events, classes } = world;
+    for (let i = 0; i < events.length; i++) {
+      const isFault = classes[i] === FAULT;
+      if (isFault && faults >= bounds.faults) continue;
+      const event = events[i] ?? 0;
+      if (isFault && bounds.kinds?.includes(kindOf(event)) === false) continue;
+      apply(world, state, event);
+      if (isFault) world.now[FAULTS] = faults + 1;
+      result.transitions += 1;
+      if (world.violation !== null) {
+        result.violation = { what: world.violation, path: [...store.pathTo(index), event] };
+        break search;
+      }
+      store.add(world.now, index, event);
+    }
+  }
+  result.states = store.size;
+  if (result.violation === null) lookForEnds(world, store, result);
+  result.bytes = store.bytes;
+  result.seconds = (performance.now() - startedAt) / 1000;
+  return result;
+}
+
+const [UNKNOWN, GOOD, OPEN] = [0, 1, 2] as const;
+
+/**
+ * In a calm everything happens at once and in one order, and what waits (timers, a dead host that is
+ * booted or fenced, upkeep) happens only when nothing else does. All orders of what waits are followed. A
+ * state is good when it is a good end or when each way from it stays among states that can reach one.
+ */
+function lookForEnds(world: World, store: Store, result: Exploration): void {
+  let verdicts = new Uint8Array(store.size + 1024);
+  const state: State = new Uint16Array(fieldCount);
+  const seen = store.size;
+  for (let root = 0; root < seen; root++) {
+    if (verdicts[root] === GOOD) continue;
+    // The part of the calm that is not yet known to be good, and who leads to whom in it.
+    const part: number[] = [root];
+    const before = new Map<number, number[]>();
+    const good: number[] = [];
+    verdicts[root] = OPEN;
+    for (const index of part) {
+      store.read(index, state);
+      enumerate(world, state, true);
+      result.checked += 1;
+      const isPrompt = world.classes[0] === PROMPT || world.classes[0] === LASTING;
+      const events = isPrompt ? world.events.slice(0, 1) : [...world.events];
+      if (events.length === 0) {
+        const wrong = end(world, state);
+        if (wrong !== null) {
+          result.violation = { what: wrong, path: store.pathTo(index) };
+          return;
+        }
+        result.ends += 1;
+        good.push(index);
+        continue;
+      }
+      for (const event of events) {
+        apply(world, state, event);
+        if (world.violation !== null) {
+          result.violation = { what: world.violation, path: [...store.pathTo(index), event] };
+          return;
+        }
+        const next = store.add(world.now, index, event);
+        if (next >= verdicts.length) {
+          const larger = new Uint8Array(verdicts.length * 2);
+          larger.set(verdicts);
+          verdicts = larger;
+        }
+        if (verdicts[next] === GOOD) {
+          good.push(index);
+          continue;
+        }
+        const known = before.get(next);
+        if (known === undefined) before.set(next, [index]);
+        else known.push(index);
+        if (verdicts[next] === UNKNOWN) {
+          verdicts[next] = OPEN;
+          part.push(next);
+        }
+      }
+    }
+    for (let index = good.pop(); index !== undefined; index = good.pop()) {
+      if (verdicts[index] === GOOD) continue;
+      verdicts[index] = GOOD;
+      for (const earlier of before.get(index) ?? []) if (verdicts[earlier] !== GOOD) good.push(earlier);
+    }
+    const stuck = part.find((index) => verdicts[index] !== GOOD);
+    if (stuck !== undefined) {
+      result.violation = { what: "it goes on for ever", path: store.pathTo(stuck) };
+      return;
+    }
+  }
+}
+
+/** The events told in words. */
+export function tell(
+  { protocol, configuration }: Pick<Search, "protocol" | "configuration">,
+  path: number[],
+): string[] {
+  const world = new World(new Rules(protocol, configuration));
+  const lines: string[] = [];
+  world.tell = (line) => lines.push(line);
+  let state = world.initial();
+  for (const event of path) {
+    apply(world, state, event);
+    state = world.now.slice();
+  }
+  return lines;
+}

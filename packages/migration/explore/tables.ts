@@ -1,0 +1,72 @@
+/**
+ * Values as small numbers. Each distinct value, and each list of such numbers, is kept once and known by
+ * its number from then on: a state of the whole world is then a few numbers, and what a reducer answered
+ * once need not be asked again.
+ */
+
+/** Distinct values of one kind, numbered from `first` on. */
+export class Values<T> {
+  readonly #numbers = new Map<string, number>();
+  readonly #values: T[] = [];
+  readonly #first: number;
+
+  constructor(first = 0) {
+    this.#first = first;
+  }
+
+  numberOf(value: T): number {
+    const key = JSON.stringify(value);
+    const known = this.#numbers.get(key);
+    if (known !== undefined) return known;
+    const next = this.#first + this.#values.length;
+    if (next > 0xffff) throw new RangeError("more values than 16 bits can number");
+    this.#numbers.set(key, next);
+    this.#values.push(value);
+    return next;
+  }
+
+  valueOf(number: number): T {
+    const value = this.#values[number - this.#first];
+    if (value === undefined) throw new RangeError(`no value has the number ${String(number)}`);
+    return value;
+  }
+}
+
+/** Lists of numbers below 256, numbered; the empty list is 0. */
+export class Lists {
+  readonly #lists = new Values<readonly number[]>();
+  readonly #appended = new Map<number, number>();
+  readonly #rests: (number | undefined)[] = [];
+
+  constructor() {
+    this.#lists.numberOf([]);
+  }
+
+  items(list: number): readonly number[] {
+    return this.#lists.valueOf(list);
+  }
+
+  /** -1 of the empty list. */
+  first(list: number): number {
+    return list === 0 ? -1 : (this.items(list)[0] ?? -1);
+  }
+
+  numberOf(items: readonly number[]): number {
+    return this.#lists.numberOf(items);
+  }
+
+  append(list: number, item: number): number {
+    const key = list * 256 + item;
+    let next = this.#appended.get(key);
+    if (next === undefined) {
+      next = this.#lists.numberOf([...this.items(list), item]);
+      this.#appended.set(key, next);
+    }
+    return next;
+  }
+
+  /** The list without its first item. */
+  rest(list: number): number {
+    return (this.#rests[list] ??= this.#lists.numberOf(this.items(list).slice(1)));
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * The world around the reducers: two QEMUs, two agents with journals, the line between them, the lease
+ * service. A simulation; nothing here decides anything for them. `possible.ts` says what may happen in a
+ * state, `happen.ts` lets it happen, `judge.ts` says whether it may be.
+ */
+import {
+  AGENT,
+  ALIVE,
+  at,
+  type EventClass,
+  fieldCount,
+  INBOX,
+  LEASE,
+  QEMU,
+  RUNS,
+  type State,
+} from "./layout.ts";
+import { IDLE } from "./names.ts";
+import type { Rules, Side, Step } from "./rules.ts";
+
+export class World {
+  /** The state that is looked at, or that an event has made. */
+  readonly now: State = new Uint16Array(fieldCount);
+  /** What may happen, after `enumerate`. */
+  readonly events: number[] = [];
+  readonly classes: EventClass[] = [];
+  /** What must never be, if it came to be in the last event. */
+  violation: string | null = null;
+  /** Hears what happens, in words. */
+  tell: ((line: string) => void) | null = null;
+  readonly rules: Rules;
+  /** How many effects of a step are done before its agent dies (-1: all), and whether its journal can be written. */
+  readonly stopAfter = { effects: -1, fullDisk: false };
+  readonly #inputs: Map<string, number>[];
+
+  constructor(rules: Rules) {
+    this.rules = rules;
+    this.#inputs = rules.sides.map((side) => new Map(side.inputs.map((name, index) => [name, index])));
+  }
+
+  /** The VM runs at the source, and a move is about to begin. */
+  initial(): State {
+    const first = new Uint16Array(fieldCount);
+    first[AGENT] = this.rules.initialSource;
+    first[AGENT + 1] = IDLE;
+    first[INBOX] = this.rules.lists.append(0, this.number(0, "start"));
+    first[QEMU] = ALIVE | RUNS;
+    first[LEASE] = this.rules.initialLease;
+    return first;
+  }
+
+  number(h: number, input: string): number {
+    const number = this.#inputs[h]?.get(input);
+    if (number === undefined) throw new RangeError(`there is no input ${input}`);
+    return number;
+  }
+
+  /** Puts an input at the end of what the agent of host `h` has yet to take. */
+  push(h: number, input: number): void {
+    if (at(this.now, AGENT + h) <= IDLE) return;
+    this.now[INBOX + h] = this.rules.lists.append(at(this.now, INBOX + h), input);
+  }
+
+  give(h: number, input: string): void {
+    this.push(h, this.number(h, input));
+  }
+
+  /** Null when the agent has no move. */
+  stepFor(h: number, agent: number, input: number): Step | null {
+    return agent > IDLE ? this.side(h).step(agent, input) : null;
+  }
+
+  side(h: number): Side {
+    return this.rules.sides[h] ?? this.rules.source;
+  }
+
+  /** Something is so that must never be. */
+  broken(what: string): void {
+    this.violation ??= what;
+  }
+}

@@ -1,0 +1,45 @@
+/** The explorer itself: nothing is wrong within its bounds, and every planted mistake is caught. */
+import { expect, test } from "vitest";
+import { hunt } from "../explore/hunt.ts";
+import { mutants } from "../explore/mutants.ts";
+import { configurations, type ConfigurationName } from "../explore/names.ts";
+import { godwit } from "../explore/protocol.ts";
+import { explore, tell, type Bounds } from "../explore/search.ts";
+
+function exploreWhole(configuration: ConfigurationName, bounds: Partial<Bounds>) {
+  const all = { faults: 0, depth: Number.POSITIVE_INFINITY, states: Number.POSITIVE_INFINITY };
+  const search = {
+    protocol: godwit,
+    configuration: configurations[configuration],
+    bounds: { ...all, ...bounds },
+  };
+  const found = explore(search);
+  const story = found.violation === null ? [] : tell(search, found.violation.path);
+  return { ...found, wrong: found.violation?.what ?? null, story };
+}
+
+test.each(["kvm", "tcg"] as const)(
+  "with one fault of any kind at any moment of a %s guest's move, nothing is wrong and every way ends well",
+  (configuration) => {
+    const { wrong, story, complete, states } = exploreWhole(configuration, { faults: 1 });
+    expect({ wrong, story }).toEqual({ wrong: null, story: [] });
+    expect(complete).toBe(true);
+    expect(states).toBeGreaterThan(100_000);
+  },
+);
+
+test("a guest that QEMU let run on by itself is not overtaken by its copy when its host comes back", () => {
+  const { wrong, story } = exploreWhole("tcg", { faults: 2, kinds: ["streamBreaks", "hostDies"] });
+  expect({ wrong, story }).toEqual({ wrong: null, story: [] });
+});
+
+test("an exploration that is cut short says so", () => {
+  expect(exploreWhole("kvm", { faults: 1, depth: 5 })).toMatchObject({ complete: false, depth: 5 });
+  expect(exploreWhole("kvm", { faults: 1, states: 1000 })).toMatchObject({ complete: false });
+});
+
+test.each(mutants.map((mutant) => [mutant.name, mutant] as const))("caught: %s", (_, mutant) => {
+  const { caught, what, story } = hunt(mutant);
+  expect({ caught, what }).toEqual({ caught: true, what: expect.stringMatching(/./) as string });
+  expect(story.length).toBeGreaterThan(0);
+});
