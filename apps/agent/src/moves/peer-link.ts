@@ -148,12 +148,15 @@ export class AcceptedPeer {
       if (performance.now() - heardAt > silenceMs) socket.terminate();
     }, heartbeatMs);
     socket.on("error", () => undefined);
-    socket.on("close", () => {
+    const ended = () => {
       clearInterval(watch);
       if (this.#socket !== socket) return;
       this.#socket = null;
       onDown();
-    });
+    };
+    socket.on("close", ended);
+    // It may have been lost while the move was being entered: nobody would tell of that any more.
+    if (socket.readyState === WebSocket.CLOSED) queueMicrotask(ended);
   }
 
   send(message: ToSource): void {
