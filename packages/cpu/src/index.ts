@@ -48,14 +48,13 @@ export {
   type CpuComparison,
   type FeatureDifference,
 } from "./compare/comparison.ts";
-export { compareForBaseline, type BaselineComparison, type LackingFeature } from "./compare/baseline-move.ts";
 export { executesHidden } from "./compare/hidden.ts";
 export type { CommonBaseline } from "./compare/common-baseline.ts";
 export type { Told, Verdict } from "./compare/rules.ts";
 export type { Direction } from "./compare/words.ts";
 export { likelyCause, whyNotGiven, type Cause, type CauseKind } from "./causes.ts";
 export { microcodeFeatures, microcodeSet } from "./evc/microcode.ts";
-export { cpuString, effectiveFeatures, explicitHostCpu, qemuCpu } from "./evc/qemu-cpu.ts";
+export { cpuString, explicitHostCpu, qemuCpu } from "./evc/qemu-cpu.ts";
 export { generationOf } from "./evc/generations.ts";
 export { includesMode } from "./evc/mode.ts";
 export { missingFor, type MissingFeature } from "./evc/missing.ts";

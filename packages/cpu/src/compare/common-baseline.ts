@@ -1,6 +1,6 @@
 /** The EVC mode that would make one pool of CPUs: its VMs may then move among all of them. */
+import { commonMode } from "../evc/baseline.ts";
 import { microcodeSet } from "../evc/microcode.ts";
-import { satisfiedModes } from "../evc/modes.ts";
 import { cpuString, qemuCpu } from "../evc/qemu-cpu.ts";
 import type { Cpu } from "../report/cpu.ts";
 
@@ -11,11 +11,9 @@ export interface CommonBaseline {
   readonly qemuCpu: string;
 }
 
-/** The mode with most features of those that all satisfy; null: there is none. */
+/** null: there is none. */
 export function commonBaseline(cpus: readonly Cpu[]): CommonBaseline | null {
-  const [first = [], ...rest] = cpus.map(satisfiedModes);
-  const common = first.filter((mode) => rest.every((modes) => modes.includes(mode)));
-  const [best] = common.toSorted((one, other) => other.features.length - one.features.length);
-  if (best === undefined) return null;
+  const best = commonMode(cpus);
+  if (best === null) return null;
   return { evcMode: best.key, label: best.label, qemuCpu: cpuString(qemuCpu(best, microcodeSet(cpus))) };
 }

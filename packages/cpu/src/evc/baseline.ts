@@ -46,13 +46,11 @@ export interface BaselineHost {
 
 export function baselineOf(cpus: readonly Cpu[]): CpuBaseline {
   const satisfied = cpus.map(satisfiedModes);
-  const common = evcModes.filter(
-    (mode) => cpus.length > 0 && satisfied.every((modes) => modes.includes(mode)),
-  );
+  const common = commonModes(satisfied);
   const mode = richest(common);
   const vendors = Object.entries(Object.groupBy(cpus, ({ vendor }) => vendor)).map(([vendor, own = []]) => ({
     vendor,
-    mode: vendorMode(own),
+    mode: commonMode(own),
     hosts: own.map(({ label }) => label).sort(),
   }));
   const microcode = mode === null ? [] : microcodeSet(cpus);
@@ -90,10 +88,13 @@ const richest = (modes: readonly EvcMode[]): EvcMode | null =>
     null,
   );
 
-function vendorMode(cpus: readonly Cpu[]): EvcMode | null {
-  const satisfied = cpus.map(satisfiedModes);
-  return richest(evcModes.filter((mode) => satisfied.every((modes) => modes.includes(mode))));
-}
+/** Of several CPUs, each with the modes that it satisfies: those that all do, in the table's order. */
+const commonModes = (satisfied: readonly (readonly EvcMode[])[]): EvcMode[] =>
+  evcModes.filter((mode) => satisfied.length > 0 && satisfied.every((modes) => modes.includes(mode)));
+
+/** The richest mode that all satisfy; null: there is none. */
+export const commonMode = (cpus: readonly Cpu[]): EvcMode | null =>
+  richest(commonModes(cpus.map(satisfiedModes)));
 
 /** The lowest modes that show all of `mode` and more; with none, the lowest of the vendor. */
 function nextModes(cpus: readonly Cpu[], mode: EvcMode | null): EvcMode[] {

@@ -25,16 +25,6 @@ export function qemuCpu(mode: EvcMode, microcode: readonly string[] = []): VmCpu
 export const cpuString = ({ model, add, remove }: VmCpu): string =>
   [model, ...add.map((name) => `+${name}`), ...remove.map((name) => `-${name}`), "enforce"].join(",");
 
-/**
- * The feature set that a guest with this CPU sees: names of the feature table, sorted.
- * @param props of `query-cpu-model-expansion`, type `full`, for the VM's model with its additions and removals
- */
-export const effectiveFeatures = (props: Readonly<Record<string, unknown>>): string[] =>
-  features
-    .filter(({ name, runtime }) => !runtime && props[name] === true)
-    .map(({ name }) => name)
-    .sort();
-
 /** QEMU's names, aliases and all, as names of the feature table; others are left out. */
 export function knownFeatures(qemuNames: readonly string[]): Set<string> {
   return new Set(qemuNames.flatMap((name) => featureNamed(name)?.name ?? []));

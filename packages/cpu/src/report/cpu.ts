@@ -19,7 +19,7 @@ export interface Cpu {
   readonly unknown: ReadonlySet<string>;
   /** Whether these words were read inside a VM, or describe what a hypervisor offers. */
   readonly virtual: boolean;
-  /** Its logical CPUs are not all alike; `features` are those of the first. */
+  /** Its logical CPUs are not all alike: `features` are those that all of them have. */
   readonly mixedCores: boolean;
 }
 
@@ -44,11 +44,17 @@ export function cpuOf(report: CpuReport, label = report.source): Cpu {
       msr: Number(msr),
       value: value === null ? null : BigInt(value),
     })),
-    features: new Set(report.features),
+    features: onAllCores(report),
     unknown: new Set(report.unknownFeatures),
     virtual: report.hypervisor !== null,
     mixedCores: report.coreDifferences.length > 0,
   };
+}
+
+/** A guest is moved from core to core: what one of them lacks, the host lacks. */
+function onAllCores({ features, coreDifferences }: CpuReport): ReadonlySet<string> {
+  const lacking = new Set(coreDifferences.flatMap(({ lacks }) => lacks));
+  return new Set(features.filter((name) => !lacking.has(name)));
 }
 
 /** null: the source did not say. */

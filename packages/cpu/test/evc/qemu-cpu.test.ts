@@ -4,17 +4,9 @@ import { describe, expect, test } from "vitest";
 import { isOlder } from "../../src/causes.ts";
 import { microcodeFeatures } from "../../src/evc/microcode.ts";
 import { commonFeatures, givenFeatures, isTelling } from "../../src/evc/shown.ts";
-import {
-  cpuString,
-  effectiveFeatures,
-  evcModeNamed,
-  evcRevisions,
-  explicitHostCpu,
-  modeId,
-  qemuCpu,
-} from "../../src/index.ts";
+import { cpuString, evcModeNamed, evcRevisions, explicitHostCpu, modeId, qemuCpu } from "../../src/index.ts";
 import { cpuWith, plainCpu } from "./cpus.ts";
-import { Qemu, qemuBinaries } from "./qemu.ts";
+import { effectiveFeatures, Qemu, qemuBinaries } from "./qemu.ts";
 
 test("a mode's string names a versioned model, each addition and removal, and refuses to be weakened", () => {
   const string = (key: string, microcode: string[] = []) => cpuString(qemuCpu(evcModeNamed(key), microcode));

@@ -3,6 +3,18 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { existsSync } from "node:fs";
 import { createInterface } from "node:readline";
 
+import { features } from "../../src/index.ts";
+
+/**
+ * The feature set that a guest with this CPU sees: names of the feature table, sorted.
+ * @param props of `query-cpu-model-expansion`, type `full`, for the VM's model with its additions and removals
+ */
+export const effectiveFeatures = (props: Readonly<Record<string, unknown>>): string[] =>
+  features
+    .filter(({ name, runtime }) => !runtime && props[name] === true)
+    .map(({ name }) => name)
+    .sort();
+
 /** The installed QEMU and, where GODWIT_OTHER_QEMUS names some, others beside it (paths with colons between). */
 export const qemuBinaries: readonly string[] = [
   "/usr/bin/qemu-system-x86_64",
