@@ -60,7 +60,7 @@ function stateAreaCaution(a: Cpu, b: Cpu): string[] {
 const mixedCoresCaution = ({ label, mixedCores }: Cpu): string[] =>
   mixedCores
     ? [
-        `The cores of ${label} are not all alike, and its first core was compared: a VM there must be given only what all of them have.`,
+        `The cores of ${label} are not all alike: what counts for it is what all of them have.`,
       ]
     : [];
 
