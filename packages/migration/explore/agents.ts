@@ -17,7 +17,8 @@ import {
   COPY_SHIFT,
   copyState,
   DEVICE,
-  INBOX,
+  inbox,
+  setInbox,
   inputOf,
   JOURNAL,
   LINE,
@@ -58,9 +59,9 @@ import type { World } from "./world.ts";
 
 export function take(w: World, h: number): void {
   const f = w.now;
-  const { lists } = w.rules;
-  const [input] = lists.items(at(f, INBOX + h));
-  f[INBOX + h] = lists.rest(at(f, INBOX + h));
+  const { inboxes } = w.rules;
+  const [input] = inboxes.items(inbox(f, h));
+  setInbox(f, h, inboxes.rest(inbox(f, h)));
   const agent = at(f, AGENT + h);
   const step = input === undefined ? null : w.stepFor(h, agent, input);
   if (step === null) return;
@@ -78,17 +79,17 @@ export function enter(w: World, h: number, { state, effects }: Step): void {
 /** @returns false when what follows must not be done */
 export function perform(w: World, h: number, name: EffectName, argument: number): boolean {
   const f = w.now;
-  const { lists } = w.rules;
+  const { inboxes, journals } = w.rules;
   const side = w.side(h);
   switch (name) {
     case "journal":
       if (w.stopAfter.fullDisk) {
         if (!side.isVital(argument)) return true;
-        const rest = lists.items(at(f, INBOX + h));
-        f[INBOX + h] = lists.numberOf([w.number(h, "journalFailed"), ...rest]);
+        const rest = inboxes.items(inbox(f, h));
+        setInbox(f, h, inboxes.numberOf([w.number(h, "journalFailed"), ...rest]));
         return false;
       }
-      f[JOURNAL + h] = lists.append(at(f, JOURNAL + h), argument);
+      f[JOURNAL + h] = journals.append(at(f, JOURNAL + h), argument);
       return true;
     case "send":
       if ((at(f, LINE) & (UP << h)) === 0) return true;
@@ -145,7 +146,7 @@ export function perform(w: World, h: number, name: EffectName, argument: number)
       lineDown(w, 0);
       f[AGENT] = IDLE;
       f[JOURNAL] = 0;
-      f[INBOX] = 0;
+      setInbox(f, 0, 0);
       f[TIMERS] = 0;
       return true;
     case "nothing":
@@ -178,9 +179,9 @@ export function hear(w: World, message: number): void {
 export function agentDies(w: World, h: number): void {
   const f = w.now;
   f[AGENT + h] = DOWN;
-  f[INBOX + h] = 0;
+  setInbox(f, h, 0);
   f[TIMERS + h] = 0;
-  const [asked] = w.rules.lists.items(at(f, ASKS + h));
+  const [asked] = w.rules.asks.items(at(f, ASKS + h));
   // What was asked is taken, sooner or later; nobody hears the answer.
   if (asked !== undefined && at(f, ANSWER + h) === UNASKED) set(f, STALE + h, 1 << asked);
   f[ASKS + h] = 0;
@@ -191,9 +192,9 @@ export function agentDies(w: World, h: number): void {
 
 export function agentReturns(w: World, h: number): void {
   const f = w.now;
-  const { lists } = w.rules;
+  const { journals } = w.rules;
   clear(f, QEMU + h, CONT); // a monitor that was left drops what it had not yet read
-  const journal = lists.items(at(f, JOURNAL + h));
+  const journal = journals.items(at(f, JOURNAL + h));
   const side = w.side(h);
   // A move of which not even the beginning was written is none.
   if (journal[0] === undefined || side.entry(journal[0]).at !== "started") {

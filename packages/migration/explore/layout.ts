@@ -9,7 +9,7 @@ export type State = Uint16Array;
 
 /* Fields; those of the source's host (0) come right before those of the destination's (1). */
 export const AGENT = 0;
-export const INBOX = 2;
+const INBOX = 2;
 export const JOURNAL = 4;
 export const TIMERS = 6;
 export const QEMU = 8;
@@ -23,6 +23,8 @@ export const MESSAGES = 17;
 export const LEASE = 18;
 export const TRUTH = 19;
 export const FAULTS = 20;
+/** The upper 8 bits of both inboxes: there are many ways in which inputs can wait. */
+const INBOXES = 21;
 /** Even, so that a state is a whole number of 32-bit words. */
 export const fieldCount = 22;
 
@@ -133,6 +135,14 @@ export function set(state: State, field: number, bits: number): void {
 }
 export function clear(state: State, field: number, bits: number): void {
   state[field] = at(state, field) & ~bits;
+}
+/** The list of what the agent of host `h` has yet to take. */
+export function inbox(state: State, h: number): number {
+  return at(state, INBOX + h) | (((at(state, INBOXES) >> (h * 8)) & 0xff) << 16);
+}
+export function setInbox(state: State, h: number, list: number): void {
+  state[INBOX + h] = list;
+  state[INBOXES] = (at(state, INBOXES) & ~(0xff << (h * 8))) | ((list >> 16) << (h * 8));
 }
 export function copyState(state: State, h: number, copy: number): void {
   state[QEMU + h] = (at(state, QEMU + h) & ~COPY) | (copy << COPY_SHIFT);

@@ -44,7 +44,7 @@ export function cannotAsk(w: World, h: number): boolean {
 }
 
 export function ask(w: World, h: number, question: number): void {
-  const { lists } = w.rules;
+  const lists = w.rules.asks;
   const asks = at(w.now, ASKS + h);
   // What waits to be asked already is not asked twice; what was decided may have changed since.
   const decided = at(w.now, ANSWER + h) === UNASKED ? 0 : 1;
@@ -72,13 +72,13 @@ export function askLatest(w: World, h: number, question: number): number {
 }
 
 export function decideLease(w: World, h: number): void {
-  const [question] = w.rules.lists.items(at(w.now, ASKS + h));
+  const [question] = w.rules.asks.items(at(w.now, ASKS + h));
   if (question !== undefined) w.now[ANSWER + h] = askLatest(w, h, question);
 }
 
 export function answerLease(w: World, h: number, fresh: boolean): void {
   const f = w.now;
-  const { lists } = w.rules;
+  const lists = w.rules.asks;
   const [question] = lists.items(at(f, ASKS + h));
   const answer = at(f, ANSWER + h);
   f[ASKS + h] = lists.rest(at(f, ASKS + h));
@@ -108,7 +108,7 @@ export function answerLease(w: World, h: number, fresh: boolean): void {
 
 export function leaseUnavailable(w: World, h: number, stale: boolean): void {
   const f = w.now;
-  const { lists } = w.rules;
+  const lists = w.rules.asks;
   const [question] = lists.items(at(f, ASKS + h));
   if (question === undefined) return;
   if (stale) set(f, STALE + h, 1 << question);

@@ -26,7 +26,7 @@ import {
   FAULT,
   FENCED,
   FULL,
-  INBOX,
+  inbox,
   inputOf,
   LASTING,
   LINE,
@@ -111,7 +111,7 @@ function tellsNobody(w: World, h: number): boolean {
 /** Whether the next input changes only what its agent knows: no deed, no other phase. */
 function isQuietTake(w: World, h: number): boolean {
   const agent = at(w.now, AGENT + h);
-  const input = w.rules.lists.first(at(w.now, INBOX + h));
+  const input = w.rules.inboxes.first(inbox(w.now, h));
   if (agent <= IDLE || input < 0) return false;
   const side = w.side(h);
   const step = side.step(agent, input);
@@ -132,7 +132,7 @@ function agentEvents(w: World, h: number, calm: boolean): void {
     if ((truth & (DEAD << h)) === 0) may(w, PROMPT, "agentReturns", h);
     return;
   }
-  if (at(f, INBOX + h) !== 0) may(w, PROMPT, "take", h);
+  if (inbox(f, h) !== 0) may(w, PROMPT, "take", h);
   if (at(f, ASKS + h) === 0) return;
   if (at(f, ANSWER + h) !== UNASKED) {
     const sourceAgentUp = at(f, AGENT) !== DOWN;
@@ -167,7 +167,7 @@ function messageEvents(w: World): void {
 
 /** Whether the same message already waits to be taken: one more would be the same again. */
 function waits(w: World, h: number, message: number): boolean {
-  return w.rules.lists.items(at(w.now, INBOX + h)).includes(message);
+  return w.rules.inboxes.items(inbox(w.now, h)).includes(message);
 }
 
 function lineEvents(w: World): void {
@@ -194,10 +194,10 @@ function copyEvents(w: World): void {
       else if (copy === DEVICE && incoming === STREAMING) may(w, PROMPT, "finalSent");
       else if (copy === DEVICE && incoming === LOADED) may(w, PROMPT, "acknowledge");
       else if (copy === ACTIVE) {
-        const { configuration, source: side, lists } = w.rules;
+        const { configuration, source: side, inboxes } = w.rules;
         const agent = at(f, AGENT);
         const decides = configuration.accelerator === "kvm" && (source & RUNS) !== 0;
-        const upToDate = !lists.items(at(f, INBOX)).includes(w.number(0, "sample"));
+        const upToDate = !inboxes.items(inbox(f, 0)).includes(w.number(0, "sample"));
         if (
           decides &&
           agent > IDLE &&
@@ -222,7 +222,7 @@ function faultEvents(w: World): void {
   const line = at(f, LINE);
   const truth = at(f, TRUTH);
   const messages = at(f, MESSAGES);
-  const { lists, sides } = w.rules;
+  const { inboxes, sides } = w.rules;
   for (let message = 0; message < messageCount; message++) {
     if (((messages >> message) & 1) === 0) continue;
     may(w, FAULT, "loseMessage", message);
@@ -234,7 +234,7 @@ function faultEvents(w: World): void {
     const isDead = (truth & (DEAD << h)) !== 0;
     if (agent !== DOWN) {
       may(w, FAULT, "agentDies", h);
-      const [input] = lists.items(at(f, INBOX + h));
+      const [input] = inboxes.items(inbox(f, h));
       const step = input === undefined ? null : w.stepFor(h, agent, input);
       if (step !== null) {
         for (let done = 1; done < step.effects.length; done++) {

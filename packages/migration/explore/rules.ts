@@ -182,7 +182,10 @@ function withoutWords<T>(value: T): T {
 }
 
 export class Rules {
-  readonly lists = new Lists();
+  /** Inputs that wait, journals, and questions for leases that wait; of inputs there are by far the most. */
+  readonly inboxes = new Lists(24);
+  readonly journals = new Lists();
+  readonly asks = new Lists();
   readonly leases = new Values<LeaseState>();
   readonly source: Side;
   readonly destination: Side;
@@ -215,7 +218,7 @@ export class Rules {
         messages: toDestinationNames,
         vital: ["started", "copying"],
       },
-      this.lists,
+      this.journals,
     );
     const destination = new Half<DestinationState, DestinationInput, DestinationEntry, DestinationEffect>(
       {
@@ -232,7 +235,7 @@ export class Rules {
         messages: toSourceNames,
         vital: ["started", "prepared"],
       },
-      this.lists,
+      this.journals,
     );
     this.source = source;
     this.destination = destination;

@@ -4,7 +4,7 @@ import {
   ANSWER,
   ASKS,
   at,
-  INBOX,
+  inbox,
   JOURNAL,
   kindBits,
   kindOf,
@@ -45,11 +45,11 @@ export function sentence(w: World, before: State, event: number): string {
     return `"${names[inputOf(argument)] ?? ""}" to ${hosts[receiverOf(argument)]}`;
   };
   const taken = () => {
-    const input = w.rules.lists.first(at(before, INBOX + h));
+    const input = w.rules.inboxes.first(inbox(before, h));
     return `${host}'s agent, ${phase(w, before, h)}, takes ${w.side(h).inputs[input] ?? ""}`;
   };
   const asked = () => {
-    const question = questions[w.rules.lists.first(at(before, ASKS + h))];
+    const question = questions[w.rules.asks.first(at(before, ASKS + h))];
     return question === undefined ? "" : inWords(question);
   };
   const sentences: Record<EventKind, () => string> = {
@@ -65,7 +65,9 @@ export function sentence(w: World, before: State, event: number): string {
     heal: () => "the line is whole again",
     agentDies: () => `${host}'s agent dies`,
     agentReturns: () => {
-      const journal = w.rules.lists.items(at(before, JOURNAL + h)).map((entry) => w.side(h).entry(entry).at);
+      const journal = w.rules.journals
+        .items(at(before, JOURNAL + h))
+        .map((entry) => w.side(h).entry(entry).at);
       return `${host}'s agent comes back and reads its journal (${journal.join(", ")}): ${phase(w, w.now, h)}`;
     },
     qemuDies: () => `${host}'s QEMU dies`,

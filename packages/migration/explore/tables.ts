@@ -9,9 +9,12 @@ export class Values<T> {
   readonly #numbers = new Map<string, number>();
   readonly #values: T[] = [];
   readonly #first: number;
+  readonly #most: number;
 
-  constructor(first = 0) {
+  /** @param bits that a number has room in */
+  constructor(first = 0, bits = 16) {
     this.#first = first;
+    this.#most = 2 ** bits - 1;
   }
 
   numberOf(value: T): number {
@@ -19,7 +22,7 @@ export class Values<T> {
     const known = this.#numbers.get(key);
     if (known !== undefined) return known;
     const next = this.#first + this.#values.length;
-    if (next > 0xffff) throw new RangeError("more values than 16 bits can number");
+    if (next > this.#most) throw new RangeError("there are more values than can be numbered");
     this.#numbers.set(key, next);
     this.#values.push(value);
     return next;
@@ -34,11 +37,13 @@ export class Values<T> {
 
 /** Lists of numbers below 256, numbered; the empty list is 0. */
 export class Lists {
-  readonly #lists = new Values<readonly number[]>();
+  readonly #lists: Values<readonly number[]>;
   readonly #appended = new Map<number, number>();
   readonly #rests: (number | undefined)[] = [];
 
-  constructor() {
+  /** @param bits that a list's number has room in */
+  constructor(bits = 16) {
+    this.#lists = new Values<readonly number[]>(0, bits);
     this.#lists.numberOf([]);
   }
 

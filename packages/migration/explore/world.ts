@@ -9,7 +9,8 @@ import {
   at,
   type EventClass,
   fieldCount,
-  INBOX,
+  inbox,
+  setInbox,
   LEASE,
   QEMU,
   RUNS,
@@ -43,7 +44,7 @@ export class World {
     const first = new Uint16Array(fieldCount);
     first[AGENT] = this.rules.initialSource;
     first[AGENT + 1] = IDLE;
-    first[INBOX] = this.rules.lists.append(0, this.number(0, "start"));
+    setInbox(first, 0, this.rules.inboxes.append(0, this.number(0, "start")));
     first[QEMU] = ALIVE | RUNS;
     first[LEASE] = this.rules.initialLease;
     return first;
@@ -58,7 +59,7 @@ export class World {
   /** Puts an input at the end of what the agent of host `h` has yet to take. */
   push(h: number, input: number): void {
     if (at(this.now, AGENT + h) <= IDLE) return;
-    this.now[INBOX + h] = this.rules.lists.append(at(this.now, INBOX + h), input);
+    setInbox(this.now, h, this.rules.inboxes.append(inbox(this.now, h), input));
   }
 
   give(h: number, input: string): void {
