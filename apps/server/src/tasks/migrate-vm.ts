@@ -95,7 +95,8 @@ class MoveWatch {
   readonly #source: HostLink;
   readonly #end = Promise.withResolvers<MoveRecord>();
   #newest: MoveRecord | null = null;
-  #writing = false;
+  #writing: Promise<void> | null = null;
+  #over = false;
 
   constructor(context: TaskContext, source: HostLink) {
     this.#context = context;
@@ -106,17 +107,24 @@ class MoveWatch {
     });
   }
 
-  ended(): Promise<MoveRecord> {
-    return this.#end.promise;
+  /** The record of the move that is over; nothing older is written after it. */
+  async ended(): Promise<MoveRecord> {
+    const record = await this.#end.promise;
+    await this.#writing;
+    return record;
   }
 
   heard(record: MoveRecord): void {
+    // Events and answers come by two ways: an older record may arrive after the last one.
+    if (this.#over) return;
     if (isOver(record)) {
+      this.#over = true;
+      this.#newest = null;
       this.#end.resolve(record);
       return;
     }
     this.#newest = record;
-    if (!this.#writing) void this.#write();
+    this.#writing ??= this.#write();
   }
 
   /** The line is up: what happened meanwhile, and a cancellation that could not be delivered. */
@@ -134,7 +142,6 @@ class MoveWatch {
   }
 
   async #write(): Promise<void> {
-    this.#writing = true;
     while (this.#newest !== null) {
       const record = this.#newest;
       this.#newest = null;
@@ -151,7 +158,7 @@ class MoveWatch {
           this.#context.log.warn({ err: error }, "progress not written");
         });
     }
-    this.#writing = false;
+    this.#writing = null;
   }
 }
 
