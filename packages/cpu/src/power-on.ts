@@ -31,6 +31,8 @@ export interface PowerOnFacts {
   qemu: QemuFacts;
   /** The host's; null: not known. */
   cpu: Cpu | null;
+  /** The guest is emulated: what the host has says nothing of what it costs, and wide vectors cost most. */
+  emulated: boolean;
 }
 
 /** @returns the CPU to start with; findings of severity `error` say why it must not be started */
@@ -79,9 +81,11 @@ export function shownBeyond(facts: PowerOnFacts, shown: readonly string[]): Find
   return more.length === 0 ? [] : [aboveBaseline(facts, mode, more)];
 }
 
-function baseOf({ wish, baseline, qemu, cpu }: PowerOnFacts, mode: EvcMode | null): VmCpu {
+function baseOf({ wish, baseline, qemu, cpu, emulated }: PowerOnFacts, mode: EvcMode | null): VmCpu {
   if (wish?.model !== undefined) return { model: wish.model, add: [], remove: [] };
-  return mode === null ? explicitHostCpu(qemu, cpu) : qemuCpu(mode, baseline?.microcode ?? []);
+  return mode === null
+    ? explicitHostCpu(qemu, emulated ? null : cpu)
+    : qemuCpu(mode, baseline?.microcode ?? []);
 }
 
 function withChanges(base: VmCpu, wish: CpuWish | undefined): VmCpu {

@@ -53,7 +53,8 @@ export class VmCpus {
       hostCpu.report(),
     ]);
     const cpu = known === null ? null : cpuOf(known, host);
-    return { vm: name, host, wish: cpuWish, baseline, qemu, cpu };
+    const emulated = qemu.accelerator === "tcg" && !hostCpu.isSimulated;
+    return { vm: name, host, wish: cpuWish, baseline, qemu, cpu, emulated };
   }
 
   #refuse(vm: string, findings: readonly Finding[]): void {

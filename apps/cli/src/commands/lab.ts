@@ -7,6 +7,7 @@ import { buildCommand, buildRouteMap, numberParser } from "@stricli/core";
 import { cpuArgument } from "../cpu-argument.ts";
 import { formatTable, parseBitRate } from "../output/format.ts";
 import { StatusLine, writeJson, writeLine } from "../output/screen.ts";
+import { bootDemo, demoName } from "../quickstart/demo.ts";
 import { program } from "../program.ts";
 import { requireRoot } from "../require-root.ts";
 import { setup } from "../setup/setup.ts";
@@ -23,7 +24,7 @@ more than that CPU has.
 
 Examples:
   godwit lab up --hosts 3 --link 1gbit
-  godwit lab up --hosts 2 --cpu a=intel-penryn --cpu b=intel-merom
+  godwit lab up --vm --cpu a=intel-penryn --cpu b=intel-merom
   godwit lab up --cpu b=report-of-another-server.txt`,
   },
   parameters: {
@@ -31,6 +32,7 @@ Examples:
       id: idFlag,
       hosts: { kind: "parsed", parse: numberParser, brief: "How many hosts", default: "2" },
       link: { kind: "parsed", parse: parseBitRate, brief: "Speed of the migration links", optional: true },
+      vm: { kind: "boolean", brief: "Boot the lab's guest on host a, as VM demo", default: false },
       cpu: {
         kind: "parsed",
         parse: String,
@@ -40,7 +42,7 @@ Examples:
       },
     },
   },
-  async func(flags: { id: string; hosts: number; link?: number; cpu?: readonly string[] }) {
+  async func(flags: { id: string; hosts: number; link?: number; vm: boolean; cpu?: readonly string[] }) {
     requireRoot("A lab makes network namespaces and");
     const hosts = hostNames(flags.hosts);
     const cpus = await simulatedCpus(flags.cpu ?? [], hosts);
@@ -53,7 +55,8 @@ Examples:
       program,
       onStep: writeLine,
     });
-    for (const line of howToGoOn(lab)) writeLine(line);
+    if (flags.vm) await bootDemo(lab, writeLine);
+    for (const line of howToGoOn(lab, flags.vm ? demoName : undefined)) writeLine(line);
     await lab.api.close();
   },
 });

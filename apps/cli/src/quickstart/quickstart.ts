@@ -1,17 +1,15 @@
 /** The quickstart: a lab, a VM, a load, a move there and back, and what was seen. */
 import { writeFile } from "node:fs/promises";
-import { GodwitError, type MoveRecord, type Task } from "@godwit/contract";
-import { buildGuest, Lab, Load, placeGuest, runnersOf, vmAddress, type Window } from "@godwit/lab";
+import { GodwitError, type MoveRecord } from "@godwit/contract";
+import { Lab, Load, runnersOf, vmAddress, type Window } from "@godwit/lab";
 import { howToGoOn } from "../commands/lab.ts";
-import { followTask } from "../follow-task.ts";
 import { formatMs } from "../output/format.ts";
 import type { StatusLine } from "../output/screen.ts";
 import { progressText } from "../output/task-view.ts";
 import { program } from "../program.ts";
+import { bootDemo, demoName, done } from "./demo.ts";
 import { reportOf, type QuickstartReport } from "./report.ts";
 
-const vmName = "demo";
-const memoryMib = 512;
 /** The load runs alone for a moment before, between and after the moves. */
 const quietMs = 500;
 
@@ -48,7 +46,7 @@ export async function quickstart(
     if (options.jsonFile !== undefined)
       await writeFile(options.jsonFile, `${JSON.stringify(report, null, 2)}\n`);
     kept = options.keep;
-    return { report, hints: kept ? howToGoOn(lab, vmName) : [] };
+    return { report, hints: kept ? howToGoOn(lab, demoName) : [] };
   } finally {
     process.off("SIGINT", interrupt);
     process.off("SIGTERM", interrupt);
@@ -62,20 +60,16 @@ async function story(lab: Lab, say: (text: string) => void, status: StatusLine):
   const { hosts } = await api.call("hostList", {});
   const reason = hosts[0]?.facts?.qemu.acceleratorReason;
   if (reason !== undefined) say(reason);
-  const image = await buildGuest(say);
-  const description = await placeGuest(lab.sharedFolder, image, { name: vmName, index: 0, memoryMib });
-  say(`booting VM ${vmName} (${String(memoryMib)} MiB, redis) on a`);
-  await done(lab, api.call("vmCreate", { body: { description, host: "a" } }));
-  await done(lab, api.call("vmStart", { params: { vm: vmName }, body: {} }));
+  await bootDemo(lab, say);
   await using load = await Load.start(lab.id, vmAddress(0));
   say("a client writes to its database");
   const moves: { record: MoveRecord; totalMs: number; window: Window }[] = [];
   for (const to of ["b", "a"]) {
     await new Promise((resolve) => setTimeout(resolve, quietMs));
-    say(`moving ${vmName} to ${to}`);
+    say(`moving ${demoName} to ${to}`);
     const from = Date.now();
     const startedAt = performance.now();
-    const task = await done(lab, api.call("vmMigrate", { params: { vm: vmName }, body: { to } }), (now) => {
+    const task = await done(lab, api.call("vmMigrate", { params: { vm: demoName }, body: { to } }), (now) => {
       status.update(progressText(now));
     });
     const totalMs = performance.now() - startedAt;
@@ -85,19 +79,8 @@ async function story(lab: Lab, say: (text: string) => void, status: StatusLine):
   await new Promise((resolve) => setTimeout(resolve, quietMs));
   say("reading everything back");
   const report = await load.finish(moves.map(({ window }) => window));
-  const { id } = await api.call("vmShow", { params: { vm: vmName } });
+  const { id } = await api.call("vmShow", { params: { vm: demoName } });
   return reportOf(hosts, moves, report, await runnersOf(lab, id));
-}
-
-/** A task to its good end. @throws what it failed with */
-async function done(
-  lab: Lab,
-  begun: Promise<Task>,
-  changed: (task: Task) => void = () => undefined,
-): Promise<Task> {
-  const ended = await followTask(lab.api, (await begun).id, changed);
-  if (ended.error !== null) throw GodwitError.fromProblem(ended.error);
-  return ended;
 }
 
 async function aborted(signal: AbortSignal): Promise<never> {
