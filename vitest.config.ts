@@ -15,8 +15,8 @@ export default defineConfig({
         test: {
           name: "system",
           include: ["tests/system/**/*.test.ts"],
-          testTimeout: 180_000,
-          hookTimeout: 180_000,
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
           // The stories start whole labs on a machine of two cores: one after the other.
           fileParallelism: false,
           maxConcurrency: 1,

@@ -2,7 +2,7 @@
 import { GodwitError, type Task } from "@godwit/contract";
 import type { Api } from "./connection.ts";
 import { followTask } from "./follow-task.ts";
-import { Exit, exitCodes, problemText } from "./output/problem.ts";
+import { Exit, exitCodeOf, exitCodes, problemText } from "./output/problem.ts";
 import { StatusLine, writeJson, writeLine } from "./output/screen.ts";
 import { moveSummary, progressText } from "./output/task-view.ts";
 
@@ -16,7 +16,7 @@ export interface TaskFlags {
 
 /**
  * @param done what to say at a good end; a move tells its summary
- * @throws Exit with code 1 when the task failed or was cancelled
+ * @throws Exit with code 1 when the task failed or was cancelled, 3 when it was refused with findings
  */
 export async function runTask(
   api: Api,
@@ -37,10 +37,9 @@ export async function runTask(
     if (!flags.json) writeLine(ended.move === null ? words : moveSummary(ended.move));
     return;
   }
-  if (!flags.json && ended.error !== null) {
-    process.stderr.write(`${problemText(GodwitError.fromProblem(ended.error))}\n`);
-  }
-  throw new Exit(exitCodes.failed);
+  const error = ended.error === null ? null : GodwitError.fromProblem(ended.error);
+  if (!flags.json && error !== null) process.stderr.write(`${problemText(error)}\n`);
+  throw new Exit(error === null ? exitCodes.failed : exitCodeOf(error));
 }
 
 /** Follows a task with a status line, or with plain lines where nobody looks at a terminal. */

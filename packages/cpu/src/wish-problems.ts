@@ -29,6 +29,6 @@ function evcModeProblem(mode: string): WishProblem[] {
     return [];
   } catch (error) {
     if (!GodwitError.is(error, "EVC_MODE_UNKNOWN")) throw error;
-    return [{ path: ["evcMode"], message: `${error.message} ${error.remedy}` }];
+    return [{ path: ["evcMode"], message: `${error.message} ${error.remedy}`.replace(/\.$/, "") }];
   }
 }
