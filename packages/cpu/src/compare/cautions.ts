@@ -58,11 +58,7 @@ function stateAreaCaution(a: Cpu, b: Cpu): string[] {
 }
 
 const mixedCoresCaution = ({ label, mixedCores }: Cpu): string[] =>
-  mixedCores
-    ? [
-        `The cores of ${label} are not all alike: what counts for it is what all of them have.`,
-      ]
-    : [];
+  mixedCores ? [`The cores of ${label} are not all alike: what counts for it is what all of them have.`] : [];
 
 const virtualCaution = ({ label, virtual }: Cpu): string[] =>
   virtual
