@@ -4,16 +4,18 @@
  * is numbered: the wording of problems. Times are always the same, so they make no difference either.
  */
 import type { MoveOrder } from "@godwit/contract";
-import type {
-  DestinationEffect,
-  DestinationEntry,
-  DestinationInput,
-  DestinationState,
-  LeaseState,
-  SourceEffect,
-  SourceEntry,
-  SourceInput,
-  SourceState,
+import {
+  vitalDestinationEntries,
+  vitalSourceEntries,
+  type DestinationEffect,
+  type DestinationEntry,
+  type DestinationInput,
+  type DestinationState,
+  type LeaseState,
+  type SourceEffect,
+  type SourceEntry,
+  type SourceInput,
+  type SourceState,
 } from "../src/index.ts";
 import { destinationInputs, orderFor, problem, sourceInputs } from "./inputs.ts";
 import {
@@ -216,7 +218,7 @@ export class Rules {
           }),
         timers: sourceTimers,
         messages: toDestinationNames,
-        vital: ["started", "copying"],
+        vital: vitalSourceEntries,
       },
       this.journals,
     );
@@ -233,7 +235,7 @@ export class Rules {
           }),
         timers: destinationTimers,
         messages: toSourceNames,
-        vital: ["started", "prepared"],
+        vital: vitalDestinationEntries,
       },
       this.journals,
     );

@@ -99,6 +99,18 @@ test("who hears that the VM was taken back says that it has nothing of it, also 
   ]);
 });
 
+test("with a full disk, a prepared destination ends nothing and says nothing before it is written that it gives up", () => {
+  const { problem } = GodwitError.of("MOVE_UNKNOWN", { move: order.id });
+  const { state: givingUp } = stepDestination(
+    { ...initialDestination(order), phase: "loaded", wasPrepared: true },
+    { type: "qemuGone", reason: "it died" },
+  );
+  const { state, effects } = stepDestination(givingUp, { type: "journalFailed", problem });
+  expect(effects.map((effect) => effect.do)).toEqual(["arm"]);
+  const again = stepDestination(state, { type: "timer", timer: "retry", atMs: 0 });
+  expect(again.effects.map((effect) => effect.do).slice(0, 2)).toEqual(["journal", "remove"]);
+});
+
 test("a source that comes back without its QEMU says no commit", () => {
   const entries = [{ at: "started", order } as const, { at: "copying" } as const];
   const gone = { qemuVersion: "unknown", qemuAlive: false, guestRuns: false, copyCompleted: false };

@@ -6,6 +6,7 @@ import {
   restoreDestination,
   startDestination,
   stepDestination,
+  vitalDestinationEntries,
   type DestinationEffect,
   type DestinationEntry,
   type DestinationInput,
@@ -139,7 +140,7 @@ export class DestinationMove extends Shell<
     return { type: "journalFailed", problem };
   }
   protected override isVital(entry: DestinationEntry): boolean {
-    return entry.at === "started" || entry.at === "prepared";
+    return vitalDestinationEntries.includes(entry.at);
   }
 
   protected override changed(state: DestinationState): void {

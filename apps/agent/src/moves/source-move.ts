@@ -11,6 +11,7 @@ import {
   recordState,
   restoreSource,
   stepSource,
+  vitalSourceEntries,
   type SourceEffect,
   type SourceEntry,
   type SourceInput,
@@ -132,7 +133,7 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
     return { type: "journalFailed", problem };
   }
   protected override isVital(entry: SourceEntry): boolean {
-    return entry.at === "started" || entry.at === "copying";
+    return vitalSourceEntries.includes(entry.at);
   }
 
   protected override changed(state: SourceState): void {

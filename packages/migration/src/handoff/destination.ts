@@ -41,6 +41,11 @@ export interface DestinationState {
   readonly commitToResumeMs: number | null;
   readonly resumeAttempts: number;
   readonly problem: Problem | null;
+  /**
+   * It is written down as prepared. After a restart its missing QEMU could then mean that it has run, so
+   * giving up must be written down before it is done.
+   */
+  readonly wasPrepared: boolean;
   /** QEMU and taps are gone. */
   readonly removed: boolean;
   readonly outcome: DestinationOutcome | null;
@@ -54,6 +59,9 @@ export type DestinationEntry =
   | { at: "running" }
   | { at: "givingUp"; problem: Problem }
   | { at: "ended"; outcome: DestinationOutcome };
+
+/** What cannot be written keeps what follows from being done; `journalFailed` tells. */
+export const vitalDestinationEntries: readonly DestinationEntry["at"][] = ["started", "prepared", "givingUp"];
 
 export type DestinationInput =
   | { type: "message"; message: ToDestination; atMs: number }
@@ -121,6 +129,7 @@ export function initialDestination(order: MoveOrder): DestinationState {
     commitToResumeMs: null,
     resumeAttempts: 0,
     problem: null,
+    wasPrepared: false,
     removed: false,
     outcome: null,
   };
@@ -164,13 +173,17 @@ export function restoreDestination(
     return { state: ended, effects: [{ do: "finish", outcome: last.outcome }] };
   }
   if (last.at === "givingUp") return giveUpWith(state, last.problem);
-  if (observed.qemuAlive && (observed.guestRuns || last.at === "running")) return runs(state, 0);
-  if (last.at === "started") return giveUp(state, "the destination agent was restarted while preparing");
+  if (last.at === "started") {
+    if (observed.qemuAlive && observed.guestRuns) return runs(state, 0);
+    return giveUp(state, "the destination agent was restarted while preparing");
+  }
+  const prepared: DestinationState = { ...state, wasPrepared: true };
+  if (observed.qemuAlive && (observed.guestRuns || last.at === "running")) return runs(prepared, 0);
   // Nobody can tell whether a commit had arrived: the source knows whether it had sent one.
-  if (!observed.qemuAlive) return died(state, "it was gone when the agent came back");
+  if (!observed.qemuAlive) return died(prepared, "it was gone when the agent came back");
   const waiting: DestinationEffect[] = [{ do: "arm", timer: "peer", afterMs: destinationLimits.peerLossMs }];
-  if (observed.loaded) return loaded(state, waiting);
-  return to(state, "receiving", waiting);
+  if (observed.loaded) return loaded(prepared, waiting);
+  return to(prepared, "receiving", waiting);
 }
 
 /** The next state and what is to be done, in order. An input that does not fit the phase changes nothing. */
@@ -180,10 +193,7 @@ export function stepDestination(state: DestinationState, input: DestinationInput
       return onMessage(state, input.message, input.atMs);
     case "prepared":
       if (state.phase !== "preparing") return stay(state);
-      return to({ ...state, listening: { address: input.address, port: input.port } }, "receiving", [
-        { do: "journal", entry: { at: "prepared" } },
-        { do: "send", message: { type: "prepared", address: input.address, port: input.port } },
-      ]);
+      return onPrepared(state, { address: input.address, port: input.port });
     case "prepareFailed":
       if (state.phase !== "preparing") return stay(state);
       return giveUpWith(state, input.problem);
@@ -230,9 +240,25 @@ export function stepDestination(state: DestinationState, input: DestinationInput
     case "timer":
       return onTimer(state, input.timer);
     case "journalFailed":
-      if (state.phase !== "preparing" && state.phase !== "receiving") return stay(state);
-      return giveUpWith(state, input.problem);
+      return onJournalFailed(state, input.problem);
   }
+}
+
+function onPrepared(state: DestinationState, listening: { address: string; port: number }): DestinationStep {
+  return to({ ...state, listening, wasPrepared: true }, "receiving", [
+    { do: "journal", entry: { at: "prepared" } },
+    { do: "send", message: { type: "prepared", ...listening } },
+  ]);
+}
+
+function onJournalFailed(state: DestinationState, problem: Problem): DestinationStep {
+  // The beginning could not be written, or that it is prepared: nobody has heard of it yet.
+  if (state.phase === "preparing" || state.phase === "receiving") {
+    return giveUpWith({ ...state, wasPrepared: false }, problem);
+  }
+  if (state.phase !== "givingUp" || state.removed) return stay(state);
+  if (!state.wasPrepared) return stay(state, endHere);
+  return stay(state, [{ do: "arm", timer: "retry", afterMs: destinationLimits.retryMs }]);
 }
 
 function onMessage(state: DestinationState, message: ToDestination, atMs: number): DestinationStep {
@@ -333,6 +359,9 @@ function onTimer(state: DestinationState, timer: DestinationTimer): DestinationS
     case "retry":
       if (state.phase === "starting") return start(state);
       if (state.phase === "running" || state.phase === "died") return stay(state, [{ do: "exclusiveLease" }]);
+      if (state.phase === "givingUp" && !state.removed && state.problem !== null) {
+        return giveUpWith(state, state.problem);
+      }
       return stay(state);
   }
 }
@@ -377,12 +406,16 @@ function giveUp(state: DestinationState, reason: string): DestinationStep {
   return giveUpWith(state, GodwitError.of("MOVE_DESTINATION_FAILED", details).problem);
 }
 
+const endHere: readonly DestinationEffect[] = [
+  { do: "remove" },
+  { do: "disarm", timer: "commit" },
+  { do: "disarm", timer: "peer" },
+];
+
 function giveUpWith(state: DestinationState, problem: Problem): DestinationStep {
   return to({ ...state, problem }, "givingUp", [
     { do: "journal", entry: { at: "givingUp", problem } },
-    { do: "remove" },
-    { do: "disarm", timer: "commit" },
-    { do: "disarm", timer: "peer" },
+    ...endHere,
   ]);
 }
 

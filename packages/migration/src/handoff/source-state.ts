@@ -75,6 +75,9 @@ export type SourceEntry =
   | { at: "undoing"; problem: Problem }
   | { at: "ended"; outcome: SourceOutcome };
 
+/** What cannot be written keeps what follows from being done; `journalFailed` tells. */
+export const vitalSourceEntries: readonly SourceEntry["at"][] = ["started", "copying"];
+
 export type SourceInput =
   | { type: "start" }
   | { type: "leaseShared" }
