@@ -1,7 +1,7 @@
 /** Pools, their baselines and their hosts. What may be is decided before; here it is written, all or nothing. */
 import { GodwitError, type Baseline } from "@godwit/contract";
 import { sql } from "kysely";
-import { isDuplicate, type Database, type Writes } from "./database.ts";
+import { isDuplicate, type Database, type Queries, type Writes } from "./database.ts";
 import { emit } from "./events.ts";
 
 export interface PoolRow {
@@ -25,8 +25,7 @@ export class Pools {
 
   async list(): Promise<PoolRow[]> {
     const { readAt, pools, hosts } = await this.#database.read(async (db) => ({
-      readAt:
-        (await sql<{ now: Date }>`select clock_timestamp() as now`.execute(db)).rows[0]?.now ?? new Date(0),
+      readAt: await databaseClock(db),
       pools: await db.selectFrom("pools").selectAll().orderBy("name").execute(),
       hosts: await db
         .selectFrom("hosts")
@@ -61,7 +60,12 @@ export class Pools {
   /** The baseline for a VM that comes to a host by the caller's task; a change of it that is under way is waited for. */
   async baselineAt(host: string): Promise<Baseline | null> {
     return await this.#database.write(async (tx) => {
-      const row = await tx.selectFrom("hosts").select("pool").where("name", "=", host).executeTakeFirst();
+      const row = await tx
+        .selectFrom("hosts")
+        .select("pool")
+        .where("name", "=", host)
+        .forShare()
+        .executeTakeFirst();
       if (row?.pool == null) return null;
       const pool = await tx
         .selectFrom("pools")
@@ -73,8 +77,16 @@ export class Pools {
     });
   }
 
-  /** @throws POOL_EXISTS, HOST_IN_OTHER_POOL, HOST_UNKNOWN */
-  async create(pool: NewPool): Promise<void> {
+  /** The database's clock, before something is judged. */
+  async now(): Promise<Date> {
+    return await this.#database.read(databaseClock);
+  }
+
+  /**
+   * @param judgedAt when the hosts were judged, by the database's clock
+   * @throws POOL_EXISTS, POOL_CHANGED, HOST_IN_OTHER_POOL, HOST_UNKNOWN
+   */
+  async create(pool: NewPool, judgedAt: Date): Promise<void> {
     await this.#database.write(async (tx) => {
       try {
         await tx
@@ -86,6 +98,7 @@ export class Pools {
         throw error;
       }
       for (const host of pool.hosts) await takeIn(tx, pool.name, host);
+      await noneArrives(tx, pool.name, pool.hosts, judgedAt);
       await emit(tx, {
         type: "pool.created",
         subject: { kind: "pool", id: pool.name },
@@ -114,8 +127,10 @@ export class Pools {
   async addHost(judged: PoolRow, host: string, baseline: Baseline | null): Promise<void> {
     const { name } = judged;
     await this.#database.write(async (tx) => {
-      await unchanged(tx, judged, [...judged.hosts, host]);
+      await lockedHost(tx, host); // hosts before pools, as everyone
+      await unchanged(tx, judged);
       await takeIn(tx, name, host);
+      await noneArrives(tx, name, [...judged.hosts, host], judged.readAt);
       await tx.updateTable("pools").set(columnsOf(baseline)).where("name", "=", name).execute();
       await emit(tx, { type: "pool.hostAdded", subject: { kind: "pool", id: name }, data: { host } });
     });
@@ -138,7 +153,8 @@ export class Pools {
   async setBaseline(judged: PoolRow, baseline: Baseline | null): Promise<void> {
     const { name } = judged;
     await this.#database.write(async (tx) => {
-      await unchanged(tx, judged, judged.hosts);
+      await unchanged(tx, judged);
+      await noneArrives(tx, name, judged.hosts, judged.readAt);
       await tx.updateTable("pools").set(columnsOf(baseline)).where("name", "=", name).execute();
       await emit(tx, {
         type: "pool.baselineChanged",
@@ -166,12 +182,8 @@ async function locked(tx: Writes, name: string): Promise<Baseline | null> {
   return row.evc_mode === null ? null : { mode: row.evc_mode, microcode: row.microcode };
 }
 
-/**
- * The pool is as it was judged, and no VM is on its way to these hosts that was not there then: its task reads the
- * baseline under the same lock, and so waits for this change.
- * @throws POOL_CHANGED, POOL_UNKNOWN
- */
-async function unchanged(tx: Writes, judged: PoolRow, hosts: readonly string[]): Promise<void> {
+/** The pool is as it was judged. @throws POOL_CHANGED, POOL_UNKNOWN */
+async function unchanged(tx: Writes, judged: PoolRow): Promise<void> {
   const now = await locked(tx, judged.name);
   const rows = await tx
     .selectFrom("hosts")
@@ -179,24 +191,35 @@ async function unchanged(tx: Writes, judged: PoolRow, hosts: readonly string[]):
     .where("pool", "=", judged.name)
     .orderBy("name")
     .execute();
-  const arriving =
-    hosts.length === 0
-      ? undefined
-      : await tx
-          .selectFrom("tasks")
-          .select("id")
-          .where("ended_at", "is", null)
-          .where("arrives_at", "in", hosts)
-          .where("created_at", ">", judged.readAt)
-          .executeTakeFirst();
   const same =
     now?.mode === judged.baseline?.mode &&
     now?.microcode.join() === judged.baseline?.microcode.join() &&
     rows.map(({ name }) => name).join() === judged.hosts.join();
-  if (!same || arriving !== undefined) throw GodwitError.of("POOL_CHANGED", { pool: judged.name });
+  if (!same) throw GodwitError.of("POOL_CHANGED", { pool: judged.name });
 }
 
-async function takeIn(tx: Writes, pool: string, host: string): Promise<void> {
+/**
+ * No VM is on its way to these hosts that was not when they were judged. Looked at when the pool's row and those of
+ * hosts that come are locked: a later task reads the baseline under the same locks, and so waits for this change.
+ * @throws POOL_CHANGED
+ */
+async function noneArrives(tx: Writes, pool: string, hosts: readonly string[], since: Date): Promise<void> {
+  if (hosts.length === 0) return;
+  const arriving = await tx
+    .selectFrom("tasks")
+    .select("id")
+    .where("ended_at", "is", null)
+    .where("arrives_at", "in", hosts)
+    .where("created_at", ">", since)
+    .executeTakeFirst();
+  if (arriving !== undefined) throw GodwitError.of("POOL_CHANGED", { pool });
+}
+
+const databaseClock = async (db: Queries): Promise<Date> =>
+  (await sql<{ now: Date }>`select clock_timestamp() as now`.execute(db)).rows[0]?.now ?? new Date(0);
+
+/** @throws HOST_UNKNOWN */
+async function lockedHost(tx: Writes, host: string): Promise<{ pool: string | null }> {
   const row = await tx
     .selectFrom("hosts")
     .select("pool")
@@ -204,6 +227,11 @@ async function takeIn(tx: Writes, pool: string, host: string): Promise<void> {
     .forUpdate()
     .executeTakeFirst();
   if (row === undefined) throw GodwitError.of("HOST_UNKNOWN", { host, known: [] });
+  return row;
+}
+
+async function takeIn(tx: Writes, pool: string, host: string): Promise<void> {
+  const row = await lockedHost(tx, host);
   if (row.pool !== null && row.pool !== pool)
     throw GodwitError.of("HOST_IN_OTHER_POOL", { host, pool, other: row.pool });
   await tx.updateTable("hosts").set({ pool }).where("name", "=", host).execute();

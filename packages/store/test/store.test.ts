@@ -199,3 +199,40 @@ test("a host in maintenance takes no VMs, from the moment on that it enters it",
   await store.tasks.change(earlier.id, () => ({ state: "succeeded" }));
   await store.tasks.change((await begin("m")).id, () => ({ state: "succeeded" }));
 });
+
+test("a pool is not changed under a VM that is on its way to it, nor by someone who judged an older state", async () => {
+  for (const name of ["east-1", "east-2"]) {
+    const secret = await store.hosts.createToken(new Date(Date.now() + 60_000));
+    const host = { name, agentUrl: "https://192.0.2.1:8444", certificateFingerprint: name };
+    await store.hosts.join(secret, host);
+  }
+  const { pools, tasks } = store;
+  const baseline = { mode: "intel-merom@1", microcode: [] };
+  const arrives = async (arrivesAt: string) =>
+    await tasks.create({
+      id: randomUUID() as TaskId,
+      kind: "vm.start",
+      subject: { kind: "vm", id: randomUUID(), name: "web-9" },
+      request: {},
+      actor: "test",
+      cancellable: false,
+      arrivesAt,
+    });
+  const judgedAt = await pools.now();
+  const first = await arrives("east-1");
+  const east = { name: "east", baseline, hosts: ["east-1"] };
+  await expect(pools.create(east, judgedAt)).rejects.toMatchObject({ code: "POOL_CHANGED" });
+  expect(await pools.baselineAt("east-1")).toBeNull();
+  await tasks.change(first.id, () => ({ state: "failed" }));
+  await pools.create(east, await pools.now());
+  expect(await pools.baselineAt("east-1")).toEqual(baseline);
+
+  const judged = await pools.show("east");
+  const second = await arrives("east-2");
+  await expect(pools.addHost(judged, "east-2", baseline)).rejects.toMatchObject({ code: "POOL_CHANGED" });
+  await tasks.change(second.id, () => ({ state: "failed" }));
+  await pools.addHost(await pools.show("east"), "east-2", baseline);
+  await expect(pools.setBaseline(judged, null)).rejects.toMatchObject({ code: "POOL_CHANGED" });
+  await expect(pools.remove("east")).rejects.toMatchObject({ code: "POOL_NOT_EMPTY" });
+  expect((await pools.show("east")).hosts).toEqual(["east-1", "east-2"]);
+});

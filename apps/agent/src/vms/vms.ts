@@ -116,7 +116,7 @@ export class Vms {
     if (existing !== undefined) {
       // Paused, or left standing by a start that was cut off; whoever holds the lease may let it run.
       await this.#exclusive(vm);
-      if (existing.spec.vm.cpu.features === undefined) await this.#know(existing, datastore, baseline);
+      await this.#know(existing, datastore, baseline);
       await existing.resume();
       return this.#started(vm.id);
     }
@@ -169,12 +169,12 @@ export class Vms {
     if (answer.kind === "refused") throw answer.error;
   }
 
-  /** What QEMU shows the guest is kept with the process and in the VM's folder, before the guest runs. */
+  /** What QEMU shows the guest is kept in the VM's folder and with the process, before the guest runs. */
   async #know(process: QemuProcess, datastore: Datastore, baseline: Baseline | null): Promise<void> {
     const { vm } = process.spec;
     const shown = { ...vm, cpu: await this.#parts.cpus.shown(vm, baseline, process) };
-    await process.keepVm(shown);
     await saveVm(datastore, shown);
+    await process.keepVm(shown);
   }
 
   #started(vmId: VmId): Started {

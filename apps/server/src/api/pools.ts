@@ -90,11 +90,12 @@ export function poolHandlers(services: Services): Handlers<PoolOperations> {
     poolCreate: async ({ body }) => {
       const { name, evcMode } = body;
       const hosts = [...new Set(body.hosts)].sort();
+      const judgedAt = await store.pools.now();
       for (const host of hosts) await free(name, host);
       const empty = { name, baseline: null, hosts };
       const { change, baseline } = await judgeMode(empty, evcMode ?? null);
       refuse(change, "its making");
-      await store.pools.create({ ...empty, baseline });
+      await store.pools.create({ ...empty, baseline }, judgedAt);
       return await viewOf(await store.pools.show(name));
     },
 
