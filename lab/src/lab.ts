@@ -8,7 +8,7 @@ import { mkdir, readFile, rm } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { Client } from "@godwit/client";
-import { GodwitError, serverOperations, type CpuReport } from "@godwit/contract";
+import { GodwitError, serverOperations, type CpuReport, type HostFacts } from "@godwit/contract";
 import {
   endProcess,
   identifyProcess,
@@ -19,6 +19,7 @@ import {
 } from "@godwit/system";
 import { stringify } from "yaml";
 import { readLabFile, writeLabFile, type LabFile, type LabHost } from "./lab-file.ts";
+import { ioTimeoutSeconds, startSanlock } from "./hosts/sanlock.ts";
 import { runOnHost, spawnRole } from "./hosts/spawn-role.ts";
 import {
   agentPort,
@@ -122,7 +123,12 @@ export class Lab implements AsyncDisposable {
     await Promise.all(
       file.hosts.map((host, index) => lab.#joinHost(host, index, options.cpus?.[host.name] ?? null)),
     );
-    await Promise.all(file.hosts.map(({ name }) => lab.startAgent(name)));
+    await Promise.all(
+      file.hosts.map(async ({ name }) => {
+        await lab.startSanlock(name);
+        await lab.startAgent(name);
+      }),
+    );
     await lab.#connected();
     undo.commit();
     return lab;
@@ -187,6 +193,19 @@ export class Lab implements AsyncDisposable {
   async endAgent(host: string, signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
     const { agent } = this.#host(host);
     if (agent !== null) await endProcess(agent, signal, 10_000);
+  }
+
+  /** Starts a host's sanlock daemon; without a watchdog, which a namespace cannot have. */
+  async startSanlock(host: string): Promise<void> {
+    await startSanlock(this.#view(host));
+  }
+
+  /** A host's sanlock daemon. */
+  async sanlockProcess(host: string): Promise<ProcessIdentity | null> {
+    const text = await readFile(join(this.hostFolder(host), "run/sanlock/sanlock.pid"), "utf8").catch(
+      () => "",
+    );
+    return await identifyProcess(Number.parseInt(text, 10));
   }
 
   async startServer(): Promise<void> {
@@ -274,6 +293,7 @@ export class Lab implements AsyncDisposable {
       migration: { address: hostAddress("migration", index) },
       portGroups: [{ name: portGroup, bridge: networks.office.bridge, uplink: "office" }],
       datastores: [{ name: datastore, path: datastorePath, shared: true }],
+      leases: { ioTimeoutSeconds },
       ...(qemu === null ? {} : { qemu }),
       ...(cpu === null ? {} : { simulatedCpu: this.#simulatedCpu(name) }),
     };
@@ -287,10 +307,11 @@ export class Lab implements AsyncDisposable {
     const until = performance.now() + 30_000;
     for (;;) {
       const { hosts } = await this.api.call("hostList", {});
-      if (hosts.every(({ state, facts }) => state === "connected" && facts !== null)) return;
+      if (hosts.every(({ state, facts }) => state === "connected" && facts !== null && hasLeases(facts)))
+        return;
       if (performance.now() > until) {
         const silent = hosts
-          .filter(({ state, facts }) => state !== "connected" || facts === null)
+          .filter(({ state, facts }) => state !== "connected" || facts === null || !hasLeases(facts))
           .map(({ name }) => name);
         throw GodwitError.of("PROGRAM_FAILED", {
           program: "godwit",
@@ -303,6 +324,9 @@ export class Lab implements AsyncDisposable {
     }
   }
 }
+
+const hasLeases = ({ datastores }: HostFacts): boolean =>
+  datastores.every(({ leases }) => leases === null || leases.state === "joined");
 
 function check(id: string, hosts: readonly string[]): void {
   if (process.getuid?.() !== 0)

@@ -31,6 +31,8 @@ export const agentConfigSchema = z.strictObject({
   datastores: z
     .array(z.strictObject({ name: nameSchema, path: absolutePath, shared: z.boolean().default(true) }))
     .default([]),
+  /** sanlock's io timeout on shared datastores: a host is dead for others 8 of it and 60 s after its last sign. */
+  leases: z.strictObject({ ioTimeoutSeconds: z.int().min(1).max(30).default(10) }).prefault({}),
   /**
    * A CPU report (godwit cpu report --json) that this host is to pass for: a simulation, for labs. Its VMs see
    * no more than that CPU has, and it is labelled wherever it is shown.

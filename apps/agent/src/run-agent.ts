@@ -6,6 +6,7 @@ import { Client } from "@godwit/client";
 import { agentOperations, peerPath, serverOperations, type Vm } from "@godwit/contract";
 import { HttpServer, identify, mount, mountSockets, type Authority } from "@godwit/http";
 import { Hypervisor } from "@godwit/hypervisor";
+import { DiskLeases } from "@godwit/storage";
 import { acknowledgeAtOnce, deleteTap, listTaps, tapName } from "@godwit/network";
 import { writeFileAtomic } from "@godwit/system";
 import type { Logger } from "pino";
@@ -14,9 +15,11 @@ import type { AgentConfig } from "./config.ts";
 import { Consoles } from "./consoles/consoles.ts";
 import { EventLog } from "./host/event-log.ts";
 import { HostCpu } from "./host/host-cpu.ts";
-import { LeaseKeeper } from "./host/lease-keeper.ts";
-import { Leases } from "./host/leases.ts";
 import { readIdentity } from "./identity.ts";
+import { LeaseKeeper } from "./leases/lease-keeper.ts";
+import { Leases } from "./leases/leases.ts";
+import { Lockspaces } from "./leases/lockspaces.ts";
+import { RowLeases } from "./leases/row-leases.ts";
 import { Moves } from "./moves/moves.ts";
 import { Claims } from "./vms/claims.ts";
 import { VmCpus } from "./vms/cpu.ts";
@@ -58,14 +61,31 @@ export async function runAgent(
     timeoutMs: leaseTimeoutMs,
   });
   stack.defer(() => server.close());
-  const leases = new Leases(server, config.name);
   const events = new EventLog();
   const claims = new Claims();
   const environment = new Environment(config);
+  const shared = config.datastores.filter((datastore) => datastore.shared).map(({ name }) => name);
+  const { ioTimeoutSeconds } = config.leases;
+  const disks = new DiskLeases({
+    host: config.name,
+    runFolder: `${config.runFolder}/leases`,
+    ioTimeoutSeconds,
+    datastore: (name) => environment.datastore(name),
+  });
+  const leases = new Leases(new RowLeases(server, config.name), disks, (name) => shared.includes(name));
   const processes = new Processes(events, (process) => {
     vms.clearAfter(process).catch((error: unknown) => {
       log.warn({ err: error, vm: process.spec.vm.name }, "what an ended VM left could not be removed");
     });
+  });
+  const lockspaces = new Lockspaces({
+    host: config.name,
+    disks,
+    datastores: shared,
+    ioTimeoutSeconds,
+    processes,
+    events,
+    log,
   });
   const cpu = await HostCpu.open(config.simulatedCpu, hypervisor, log);
   const cpus = new VmCpus({ host: config.name, hypervisor, cpu });
@@ -78,6 +98,7 @@ export async function runAgent(
     processes,
     claims,
     leases,
+    lockspaces,
     events,
     log,
   });
@@ -88,6 +109,13 @@ export async function runAgent(
     });
   }
   const silent = await adopt(hypervisor, processes, claims, log);
+  await disks.clear().catch((error: unknown) => {
+    log.info({ err: error }, "what earlier leases left could not be looked at");
+  });
+  lockspaces.start();
+  stack.defer(() => {
+    lockspaces.stop();
+  });
   await moves.restore();
   await removeStrayTaps([...processes.present.map(({ spec }) => spec.vm), ...silent], log);
   const keeper = new LeaseKeeper(leases, processes, claims, log);
@@ -102,7 +130,7 @@ export async function runAgent(
   const { caPem, certificatePem, keyPem } = identity;
   const http = new HttpServer({ tls: { caPem, certificatePem, keyPem }, log });
   stack.defer(() => http.close());
-  const parts = { config, hypervisor, cpu, environment, processes };
+  const parts = { config, hypervisor, cpu, environment, processes, lockspaces };
   const answers = handlers(parts, vms, moves, new Consoles(config.name, processes, log), events);
   mount(http.app, agentOperations, answers, authority);
   mountSockets(http, agentOperations, answers, authority);

@@ -41,6 +41,12 @@ export interface GoneProcess {
   reason: string;
 }
 
+/**
+ * How a QEMU is started, where that is not this program's business: given its argument vector and the file for
+ * its messages, returns a function that tells whether it has ended.
+ */
+export type Launch = (argv: readonly string[], log: string) => Promise<() => boolean | Promise<boolean>>;
+
 export class Hypervisor {
   readonly #options: HypervisorOptions;
   readonly #prefix: string[];
@@ -67,13 +73,16 @@ export class Hypervisor {
 
   /**
    * Starts a QEMU that stands still: `resume` lets it run.
+   * @param launch starts it instead, as a child of whoever must not be outlived
    * @throws VM_START_FAILED with QEMU's own words; nothing is left behind then
    */
-  async start(spec: LaunchSpec): Promise<QemuProcess> {
+  async start(spec: LaunchSpec, launch: Launch | null = null): Promise<QemuProcess> {
     const paths = runPaths(this.#options.runFolder, spec.vm.id);
     await this.#prepareFolder(paths);
     try {
-      const gone = await this.#spawn(spec, paths);
+      const gone = await (launch === null
+        ? this.#spawn(spec, paths)
+        : launch(this.#argv(spec, paths), paths.log));
       const session = await connectWhenReady(paths.qmp, gone);
       const identity = await this.#startedPid(paths);
       if (identity === null) throw new Error("it ended at once");
@@ -138,14 +147,15 @@ export class Hypervisor {
     await chmod(paths.folder, 0o750);
   }
 
+  #argv(spec: LaunchSpec, paths: RunPaths): string[] {
+    const { binary, firmwareFolder } = this.#options;
+    const firmware = firmwareFolder === undefined ? {} : { firmwareFolder };
+    return [...this.#prefix, binary, ...commandLine(spec, paths, firmware)];
+  }
+
   /** @returns a function that tells whether the process has ended again */
   async #spawn(spec: LaunchSpec, paths: RunPaths): Promise<() => boolean | Promise<boolean>> {
-    const { binary, firmwareFolder } = this.#options;
-    const argv = [
-      ...this.#prefix,
-      binary,
-      ...commandLine(spec, paths, firmwareFolder === undefined ? {} : { firmwareFolder }),
-    ];
+    const argv = this.#argv(spec, paths);
     if (existsSync("/run/systemd/system")) {
       const unit = `godwit-vm-${spec.vm.id}`;
       await run(

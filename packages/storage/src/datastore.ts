@@ -62,7 +62,8 @@ export class Datastore {
     return join(this.config.path, relative);
   }
 
-  async facts(): Promise<DatastoreFacts> {
+  /** Without what is known of its leases. */
+  async facts(): Promise<Omit<DatastoreFacts, "leases">> {
     try {
       const { blocks, bavail, bsize } = await statfs(this.config.path);
       const { name, path, shared } = this.config;

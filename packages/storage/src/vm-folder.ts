@@ -8,6 +8,7 @@ import { basename, join } from "node:path";
 import { GodwitError, vmSchema, type Vm, type VmDescription, type VmDisk, type VmId } from "@godwit/contract";
 import { readFileOrNull, run, UndoStack, writeFileAtomic } from "@godwit/system";
 import type { Datastore } from "./datastore.ts";
+import { removeLeases } from "./leases/lease-files.ts";
 
 const vmFile = "vm.json";
 
@@ -95,6 +96,7 @@ export async function deleteVm(datastore: Datastore, name: string): Promise<void
   const folder = datastore.resolve(name);
   if (vm === null) return;
   await rm(join(folder, vmFile));
+  await removeLeases(datastore, name);
   for (const disk of vm.disks) await rm(datastore.resolve(disk.path), { force: true });
   if ((await readdir(folder)).length === 0) await rmdir(folder);
 }

@@ -140,7 +140,12 @@ async function readLease(db: Writes, vmId: VmId): Promise<StoredLease> {
   return {
     vmId,
     version: row?.version ?? 0,
-    holders: holders.map(({ host, mode, since }) => ({ host, mode, since: since.toISOString() })),
+    holders: holders.map(({ host, mode, since }) => ({
+      host,
+      mode,
+      since: since.toISOString(),
+      freeInMs: null,
+    })),
     fenced: row?.fenced ?? [],
   };
 }

@@ -40,6 +40,7 @@ const packageOf: Record<string, string> = {
   mount: "mount",
   initdb: "postgresql",
   postgres: "postgresql",
+  sanlock: "sanlock",
   cpio: "cpio",
   busybox: "busybox-static",
 };

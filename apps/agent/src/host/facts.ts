@@ -6,6 +6,7 @@ import type { Hypervisor } from "@godwit/hypervisor";
 import { linkFacts, portGroupFacts } from "@godwit/network";
 import type { AgentConfig } from "../config.ts";
 import type { HostCpu } from "./host-cpu.ts";
+import type { Lockspaces } from "../leases/lockspaces.ts";
 import { version } from "@godwit/system";
 import type { Environment } from "../vms/environment.ts";
 import type { Processes } from "../vms/processes.ts";
@@ -16,6 +17,7 @@ export interface FactsParts {
   cpu: HostCpu;
   environment: Environment;
   processes: Processes;
+  lockspaces: Lockspaces;
 }
 
 export async function hostFacts({
@@ -24,12 +26,13 @@ export async function hostFacts({
   cpu: hostCpu,
   environment,
   processes,
+  lockspaces,
 }: FactsParts): Promise<HostFacts> {
   const [qemu, links, portGroups, datastores, memory, cpu] = await Promise.all([
     hypervisor.facts().then((facts) => hostCpu.limit(facts)),
     linkFacts(),
     portGroupFacts(config.portGroups),
-    datastoreFacts(environment),
+    datastoreFacts(environment, lockspaces),
     memoryFacts(),
     cpuFacts(hostCpu),
   ]);
@@ -51,11 +54,13 @@ export async function hostFacts({
   };
 }
 
-async function datastoreFacts(environment: Environment): Promise<DatastoreFacts[]> {
+async function datastoreFacts(environment: Environment, lockspaces: Lockspaces): Promise<DatastoreFacts[]> {
   const facts = await Promise.allSettled(
     (await environment.datastores()).map((datastore) => datastore.facts()),
   );
-  return facts.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
+  return facts.flatMap((result) =>
+    result.status === "fulfilled" ? [{ ...result.value, leases: lockspaces.factsOf(result.value.name) }] : [],
+  );
 }
 
 export async function memoryFacts(): Promise<HostFacts["memory"]> {

@@ -216,19 +216,12 @@ export class DestinationMove extends Shell<
       throw GodwitError.of("DESTINATION_MEMORY_SHORT", { host, neededBytes, availableBytes });
     }
     const spec = await environment.launchSpec(vm, accelerator, true);
-    // An incoming QEMU stands still and holds no image locks: it may be started while the lease is asked for.
-    const [lease] = await Promise.all([
-      leases.acquire(vm, "SH"),
-      environment.createTaps(vm).then(async () => {
-        const process = await hypervisor.start(spec);
-        this.#process = process;
-        processes.add(process, "incoming");
-        this.#follow(process);
-      }),
-    ]);
+    const [lease] = await Promise.all([leases.acquire(vm, "SH"), environment.createTaps(vm)]);
     if (lease.kind === "refused") throw lease.error;
-    const process = this.#process;
-    if (process === null) throw new Error("QEMU was not started");
+    const process = await hypervisor.start(spec, leases.launcher(vm));
+    this.#process = process;
+    processes.add(process, "incoming");
+    this.#follow(process);
     await process.migration.configureDestination({
       credentialsFolder: migrationCredentialsFolder(config),
       sourceName: from,

@@ -3,7 +3,8 @@ import type { Hypervisor } from "@godwit/hypervisor";
 import type { Logger } from "pino";
 import type { AgentConfig } from "../config.ts";
 import type { EventLog } from "../host/event-log.ts";
-import type { Leases } from "../host/leases.ts";
+import type { Leases } from "../leases/leases.ts";
+import type { Lockspaces } from "../leases/lockspaces.ts";
 import type { AgentIdentity } from "../identity.ts";
 import type { Claims } from "../vms/claims.ts";
 import type { Environment } from "../vms/environment.ts";
@@ -17,6 +18,7 @@ export interface MoveParts {
   processes: Processes;
   claims: Claims;
   leases: Leases;
+  lockspaces: Lockspaces;
   events: EventLog;
   log: Logger;
 }

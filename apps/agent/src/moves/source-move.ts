@@ -12,6 +12,7 @@ import {
   restoreSource,
   stepSource,
   vitalSourceEntries,
+  type CopySample,
   type SourceEffect,
   type SourceEntry,
   type SourceInput,
@@ -161,15 +162,11 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
     const asked = (mode: "EX" | "SH") => {
       this.try(
         async () => {
-          const answer = await leases.convert(vm, mode);
+          const isOver = mode === "EX" && !this.state.qemuAlive;
+          const answer = await (isOver ? leases.exclusiveAnyway(vm) : leases.convert(vm, mode));
           if (answer.kind === "granted" && mode === "SH") return { type: "leaseShared" };
           if (answer.kind === "granted") {
             return { type: "leaseExclusive", fenced: answer.lease.fenced.includes(this.order.to.host) };
-          }
-          if (answer.error.code === "LEASE_NOT_HELD" && !this.state.qemuAlive) {
-            // Taken away by the operator: there is nothing left to wait for.
-            this.log.error("this host's lease of the VM was taken away");
-            return { type: "leaseExclusive", fenced: false };
           }
           return { type: "leaseRefused", held: answer.held, problem: answer.error.problem };
         },
@@ -294,13 +291,22 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
           downtimeLimitMs: ownLimitMs(this.state.copy?.singlePass === true),
         });
         this.#watch = new CopyWatch(process, (sample) => {
-          this.give({ type: "sample", sample, peerFresh: this.#peer?.isFresh === true });
+          this.#sampled(sample);
         });
         await process.migration.start(address, port);
         return null;
       },
       (problem) => ({ type: "copyEnded", reason: problem.detail }),
     );
+  }
+
+  /** A destination that is not heard of, or a host whose own lease is not renewed, could not run the VM. */
+  #sampled(sample: CopySample): void {
+    const { order } = this;
+    const isUp = this.#peer?.isFresh === true;
+    const peerFresh =
+      isUp && this.#parts.lockspaces.areFresh(order.vm.datastore, [order.from, order.to.host]);
+    this.give({ type: "sample", sample, peerFresh });
   }
 
   async #copyEnded(status: string): Promise<void> {

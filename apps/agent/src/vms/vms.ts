@@ -17,7 +17,7 @@ import { createVm, deleteVm, readVm, saveVm, type Datastore } from "@godwit/stor
 import { UndoStack } from "@godwit/system";
 import type { Logger } from "pino";
 import type { AgentConfig } from "../config.ts";
-import type { Leases } from "../host/leases.ts";
+import type { Leases } from "../leases/leases.ts";
 import type { Claims } from "./claims.ts";
 import type { VmCpus } from "./cpu.ts";
 import { newestMachine } from "./defaults.ts";
@@ -115,7 +115,7 @@ export class Vms {
     const existing = processes.of(vm.id);
     if (existing !== undefined) {
       // Paused, or left standing by a start that was cut off; whoever holds the lease may let it run.
-      await this.#exclusive(vm);
+      await this.#exclusive(vm, existing);
       await this.#know(existing, datastore, baseline);
       await existing.resume();
       return this.#started(vm.id);
@@ -129,7 +129,7 @@ export class Vms {
     undo.push("release the lease", () => leases.release(vm));
     await environment.createTaps(vm);
     undo.push("delete the taps", () => environment.deleteTaps(vm));
-    const process = await hypervisor.start(spec);
+    const process = await hypervisor.start(spec, leases.launcher(vm));
     processes.add(process, "starting");
     undo.push("end QEMU", async () => {
       processes.remove(vm.id, "stopped");
@@ -163,9 +163,11 @@ export class Vms {
     await process.removeFolder();
   }
 
-  async #exclusive(vm: Vm): Promise<void> {
+  /** @param existing was started under a lease of shared storage, or is not let run any more */
+  async #exclusive(vm: Vm, existing: QemuProcess | null = null): Promise<void> {
     const { leases } = this.#parts;
-    const answer = await leases.acquire(vm, "EX");
+    const mustHave = existing !== null && leases.isOnDisk(vm);
+    const answer = await (mustHave ? leases.convert(vm, "EX") : leases.acquire(vm, "EX"));
     if (answer.kind === "refused") throw answer.error;
   }
 

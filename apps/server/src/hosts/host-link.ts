@@ -172,7 +172,7 @@ export class HostLink {
     for await (const event of stream) {
       if (event.type === "move.changed") {
         this.#signals.emit("move", moveRecordSchema.parse(event.data.move));
-      } else if (event.type === "vm.stateChanged") {
+      } else if (event.type === "vm.stateChanged" || event.type === "host.leasesChanged") {
         this.refresh();
       }
     }

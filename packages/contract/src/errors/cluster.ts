@@ -1,6 +1,22 @@
 /** Errors about the server, its database, hosts, join tokens, certificates, leases and tasks. */
 import { define } from "./define.ts";
 
+/** `since`: ISO 8601, null where it is not known. `freeInMs`: of a silent host's lease, from when it was asked for. */
+interface LeaseHolderDetails {
+  host: string;
+  mode: string;
+  since: string | null;
+  freeInMs?: number | null;
+}
+
+function holderText({ host, mode, since, freeInMs }: LeaseHolderDetails): string {
+  const told = [mode, ...(since === null ? [] : [`since ${since}`])];
+  if (freeInMs != null) {
+    told.push(`and silent: it will be free in ${String(Math.ceil(freeInMs / 1000))} s if it stays so`);
+  }
+  return `host ${host} (${told.join(", ")})`;
+}
+
 export const clusterErrors = {
   SERVER_NOT_INITIALISED: define<{ path: string }>(
     500,
@@ -106,13 +122,15 @@ export const clusterErrors = {
     (d) => `The network interface ${d.interface} exists already and is not a tap of QEMU's user.`,
     (d) => `Rename or remove it: ip link delete ${d.interface}`,
   ),
-  LEASE_HELD: define<{ vm: string; holders: { host: string; mode: string; since: string }[] }>(
+  LEASE_HELD: define<{ vm: string; holders: readonly LeaseHolderDetails[] }>(
     409,
     "later",
     (d) =>
-      `The lease of VM ${d.vm} is held by ${d.holders.map((h) => `host ${h.host} (${h.mode}, since ${h.since})`).join(" and ")}; only its holder may run the VM.`,
-    () =>
-      "If the VM runs there, use it there or move it. If that host is gone for good, first make sure that it is powered off.",
+      `The lease of VM ${d.vm} is held by ${d.holders.map(holderText).join(" and ") || "another host"}; only its holder may run the VM.`,
+    (d) =>
+      d.holders.some(({ freeInMs }) => freeInMs != null)
+        ? "Wait until it is free, and ask again. Sooner only if you have made sure that the host is powered off: godwit vm lease break."
+        : "If the VM runs there, use it there or move it. If that host is gone for good, first make sure that it is powered off: godwit vm lease break.",
   ),
   LEASE_NOT_HELD: define<{ vm: string; host: string }>(
     409,
@@ -131,7 +149,36 @@ export const clusterErrors = {
     503,
     "later",
     (d) => `The lease of VM ${d.vm} could not be asked for: ${d.reason}.`,
-    () => "Check the server and the host's connection to it; nothing was started.",
+    () =>
+      "Nothing was started. Check that the server answers, and that the host reaches its storage (godwit host show).",
+  ),
+  LEASE_HOLDER_ALIVE: define<{ vm: string; host: string }>(
+    409,
+    "never",
+    (d) => `The lease of VM ${d.vm} is not broken: host ${d.host}, which holds it, is alive.`,
+    (d) => `Stop the VM (godwit vm stop ${d.vm}) or move it; a lease is broken only when its host is off.`,
+  ),
+  LEASE_NOT_OF_HOST: define<{ vm: string; host: string; holders: readonly string[] }>(
+    409,
+    "never",
+    (d) =>
+      `The lease of VM ${d.vm} is not broken: host ${d.host} does not hold it; ${d.holders.length === 0 ? "nobody does" : `${d.holders.join(" and ")} does`}.`,
+    (d) => `godwit vm lease show ${d.vm} tells who holds it.`,
+  ),
+  SANLOCK_UNAVAILABLE: define<{ reason: string }>(
+    503,
+    "later",
+    (d) => `sanlock is of no use on this host: ${d.reason}.`,
+    () =>
+      "Install the package sanlock (godwit setup does), and start it: systemctl enable --now wdmd sanlock.",
+  ),
+  DATASTORE_LEASES_UNAVAILABLE: define<{ datastore: string; host: string; reason: string }>(
+    503,
+    "later",
+    (d) =>
+      `Host ${d.host} has no leases on datastore ${d.datastore}, so it may run no VM from there: ${d.reason}`,
+    () =>
+      "Check the host's storage and its sanlock (systemctl status sanlock); the agent joins again by itself.",
   ),
   TASK_UNKNOWN: define<{ task: string }>(
     404,

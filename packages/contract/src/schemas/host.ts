@@ -16,6 +16,17 @@ export const datastoreFactsSchema = z.object({
   shared: z.boolean(),
   totalBytes: z.number().int(),
   freeBytes: z.number().int(),
+  /** Of this host's leases on shared storage, without which it runs no VM from there; null for host-local storage. */
+  leases: z
+    .object({
+      state: z.enum(["joining", "joined", "unavailable"]),
+      /** Why they are not available. */
+      reason: z.string().nullable(),
+      /** Whether a watchdog resets this host when it can neither renew its lease nor end its VMs. */
+      watchdog: z.boolean(),
+    })
+    .nullable()
+    .default(null),
 });
 export type DatastoreFacts = z.infer<typeof datastoreFactsSchema>;
 

@@ -14,9 +14,12 @@ export const leaseSchema = z.object({
     z.object({
       host: nameSchema,
       mode: leaseModeSchema,
-      since: z.iso.datetime(),
+      /** Null where the storage does not keep it: of shared leases on disk. */
+      since: z.iso.datetime().nullable(),
       /** Whether the holder was heard of lately. A hint for waiting or giving up; never permission to run. */
       fresh: z.boolean(),
+      /** Of a silent host's lease on shared storage: when others can take it, in milliseconds. */
+      freeInMs: z.number().nullable(),
     }),
   ),
   /** Hosts that were fenced while they shared it: whether they ran the VM before, nobody can tell. */

@@ -1,0 +1,116 @@
+/**
+ * Keeps this host's leases in line with what runs here, outside of moves: makes up for every release or
+ * conversion that a crash or an absent lease service prevented, takes the lease of a VM that runs here and has
+ * none in the server's database (a server that lost it), and ends a VM whose lease on shared storage is not
+ * this host's any more.
+ */
+import { leaseUpkeep } from "@godwit/migration";
+import type { QemuProcess } from "@godwit/hypervisor";
+import type { Logger } from "pino";
+import type { Claims } from "../vms/claims.ts";
+import type { Processes } from "../vms/processes.ts";
+import type { Leases, OwnLease, VmRef } from "./leases.ts";
+
+const everyMs = 3000;
+
+export class LeaseKeeper {
+  readonly #leases: Leases;
+  readonly #processes: Processes;
+  readonly #claims: Claims;
+  readonly #log: Logger;
+  #timer: NodeJS.Timeout | undefined;
+  #stopped = false;
+
+  constructor(leases: Leases, processes: Processes, claims: Claims, log: Logger) {
+    this.#leases = leases;
+    this.#processes = processes;
+    this.#claims = claims;
+    this.#log = log;
+  }
+
+  /** Nobody tells when the lease service is back or a lease has become free: it is asked now and then. */
+  start(): void {
+    this.#timer = setTimeout(() => {
+      void this.keep().finally(() => {
+        if (!this.#stopped) this.start();
+      });
+    }, everyMs);
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+  }
+
+  async keep(): Promise<void> {
+    const quiet = (error: unknown) => {
+      this.#log.debug({ err: error }, "leases not looked after");
+    };
+    await this.#keepOnDisk().catch(quiet);
+    await this.#keepInRows().catch(quiet);
+  }
+
+  async #keepOnDisk(): Promise<void> {
+    const own = await this.#leases.ownOnDisk();
+    await this.#keepUp(own.filter(({ isBroken }) => !isBroken));
+    for (const process of this.#processes.present) {
+      if (!this.#leases.isOnDisk(process.spec.vm)) continue;
+      const lease = own.find(({ vm }) => vm.id === process.vmId);
+      if (lease === undefined) await this.#endUnleased(process, "this host does not hold its lease any more");
+      else if (lease.isBroken) await this.#endUnleased(process, "its lease was broken by an operator");
+    }
+    for (const { vm } of own.filter(({ isBroken }) => isBroken)) {
+      using claim = this.#claims.tryShort(vm.id, "its lease is looked after");
+      if (claim !== null && this.#processes.of(vm.id) === undefined) await this.#leases.release(vm);
+    }
+  }
+
+  async #keepInRows(): Promise<void> {
+    const own = await this.#leases.ownInRows();
+    await this.#keepUp(own.filter(({ vm }) => !this.#isOnDisk(vm)));
+    for (const process of this.#processes.present) {
+      const { vm } = process.spec;
+      if (this.#leases.isOnDisk(vm) || own.some((lease) => lease.vm.id === vm.id)) continue;
+      if (this.#processes.stateOf(vm.id) !== "running") continue;
+      using claim = this.#claims.tryShort(vm.id, "its lease is looked after");
+      if (claim === null) continue;
+      const answer = await this.#leases.acquire(vm, "EX");
+      if (answer.kind === "refused" && answer.held) {
+        this.#log.error(
+          { vm: vm.name, err: answer.error },
+          "this VM runs here, but another host holds its lease",
+        );
+      }
+    }
+  }
+
+  async #keepUp(own: readonly OwnLease[]): Promise<void> {
+    const present = new Set(this.#processes.present.map(({ vmId }) => vmId));
+    const held = own.map(({ vm, mode }) => ({ vmId: vm.id, mode }));
+    for (const { do: action, vmId } of leaseUpkeep(held, present, this.#claims.claimed)) {
+      const vm = own.find((lease) => lease.vm.id === vmId)?.vm;
+      using claim = this.#claims.tryShort(vmId, "its lease is looked after");
+      if (claim === null || vm === undefined) continue;
+      // What runs here may have changed since the leases were read.
+      const hasProcess = this.#processes.of(vmId) !== undefined;
+      if (action === "release" && !hasProcess) await this.#leases.release(vm);
+      if (action === "exclusive") await this.#leases.convert(vm, "EX");
+    }
+  }
+
+  /** A host lets a VM run only while it holds its lease. */
+  async #endUnleased(process: QemuProcess, reason: string): Promise<void> {
+    using claim = this.#claims.tryShort(process.vmId, "it is being ended");
+    if (claim === null || this.#processes.of(process.vmId) !== process) return;
+    if ((await this.#leases.ownOnDisk()).some(({ vm, isBroken }) => vm.id === process.vmId && !isBroken))
+      return;
+    this.#log.error({ vm: process.spec.vm.name }, `VM ended: ${reason}`);
+    await process.kill();
+  }
+
+  /** A row of a VM that is on shared storage is of a time before its lease was there. */
+  #isOnDisk({ id }: VmRef): boolean {
+    const process = this.#processes.of(id);
+    return process !== undefined && this.#leases.isOnDisk(process.spec.vm);
+  }
+}

@@ -1,0 +1,157 @@
+/**
+ * This host's leases of VMs: on the shared storage itself (sanlock), or for VMs on host-local datastores as
+ * rows in the server's database. One question at a time for each VM, so that answers cannot overtake each
+ * other; one that takes too long is answered as refused, and still comes to its end before the next.
+ */
+import { GodwitError, type Lease, type LeaseMode, type VmId } from "@godwit/contract";
+import type { Launch } from "@godwit/hypervisor";
+import type { DiskLeases, LeasedVm } from "@godwit/storage";
+import type { RowLeases } from "./row-leases.ts";
+
+const releaseRetryMs = 1000;
+/** Of a question; an acquisition may have to wait until the host has joined its storage's leases. */
+const answerLimitMs = { convert: 8000, release: 8000, acquire: 28_000 } as const;
+
+/** One of this host's own leases. `isBroken`: an operator has broken it, and it gives no right to run. */
+export interface OwnLease {
+  vm: VmRef;
+  mode: LeaseMode;
+  isBroken: boolean;
+}
+
+/** `held`: another host holds the lease; else it could not be asked for. */
+interface Refusal {
+  kind: "refused";
+  held: boolean;
+  error: GodwitError;
+}
+/** What happened to a question. */
+type Answer<T> = { kind: "granted"; lease: T } | Refusal;
+export type LeaseAnswer = Answer<Lease>;
+
+/** A VM by what its lease needs to be found. */
+export type VmRef = LeasedVm;
+
+export class Leases {
+  readonly #rows: RowLeases;
+  readonly #disks: DiskLeases;
+  readonly #isShared: (datastore: string) => boolean;
+  readonly #queues = new Map<VmId, Promise<unknown>>();
+
+  /** @param isShared whether a datastore of this host is shared storage */
+  constructor(rows: RowLeases, disks: DiskLeases, isShared: (datastore: string) => boolean) {
+    this.#rows = rows;
+    this.#disks = disks;
+    this.#isShared = isShared;
+  }
+
+  async acquire(vm: VmRef, mode: LeaseMode): Promise<LeaseAnswer> {
+    return await this.#ask(vm, "acquire", () => this.#of(vm).acquire(vm, mode));
+  }
+
+  async convert(vm: VmRef, mode: LeaseMode): Promise<LeaseAnswer> {
+    return await this.#ask(vm, "convert", () => this.#of(vm).convert(vm, mode));
+  }
+
+  async release(vm: VmRef): Promise<Answer<undefined>> {
+    return await this.#ask(vm, "release", async () => {
+      await this.#of(vm).release(vm);
+      return undefined;
+    });
+  }
+
+  /**
+   * The exclusive lease for a copy that has ended here, whatever became of this host's share: where it was lost
+   * (the host lost its storage, an operator broke it), only a new grant tells that nobody else has a share.
+   */
+  async exclusiveAnyway(vm: VmRef): Promise<LeaseAnswer> {
+    const answer = await this.convert(vm, "EX");
+    if (answer.kind === "granted" || answer.error.code !== "LEASE_NOT_HELD") return answer;
+    return await this.acquire(vm, "EX");
+  }
+
+  /** Gives a lease back, however often it must be asked for: who waits for it has no other way to learn. */
+  async releaseForSure(vm: VmRef): Promise<void> {
+    while ((await this.release(vm)).kind !== "granted") {
+      await new Promise((resolve) => setTimeout(resolve, releaseRetryMs));
+    }
+  }
+
+  /** Who holds a VM's lease. @throws what the storage or the connection throws */
+  async show(vm: VmRef): Promise<Lease> {
+    return await this.#of(vm).show(vm);
+  }
+
+  /** What this host holds on its shared storage. @throws SANLOCK_UNAVAILABLE */
+  async ownOnDisk(): Promise<OwnLease[]> {
+    return await this.#disks.own();
+  }
+
+  /** What this host holds in the server's database. @throws what the connection throws */
+  async ownInRows(): Promise<OwnLease[]> {
+    const own = await this.#rows.own();
+    return own.map(({ vmId, mode }) => ({
+      vm: { id: vmId, name: vmId.slice(0, 8), datastore: "" },
+      mode,
+      isBroken: false,
+    }));
+  }
+
+  /**
+   * Gives an exclusive lease back. A shared one is a past move's: another host's copy may still wait for
+   * it, so upkeep makes it exclusive first. Upkeep also repeats what fails here.
+   */
+  async releaseUnlessShared(vm: VmRef): Promise<void> {
+    const own = await (this.isOnDisk(vm) ? this.ownOnDisk() : this.ownInRows()).catch(() => []);
+    if (own.some((lease) => lease.vm.id === vm.id && lease.mode === "EX")) await this.release(vm);
+  }
+
+  isOnDisk({ datastore }: VmRef): boolean {
+    return this.#isShared(datastore);
+  }
+
+  /** How the VM's QEMU is to be started; null: as any other program. */
+  launcher(vm: VmRef): Launch | null {
+    return this.isOnDisk(vm) ? this.#disks.launcher(vm.id) : null;
+  }
+
+  #of(vm: VmRef): DiskLeases | RowLeases {
+    return this.isOnDisk(vm) ? this.#disks : this.#rows;
+  }
+
+  async #ask<T>(vm: VmRef, kind: keyof typeof answerLimitMs, question: () => Promise<T>): Promise<Answer<T>> {
+    const before = this.#queues.get(vm.id) ?? Promise.resolve();
+    const answer = before.then(async (): Promise<Answer<T>> => {
+      try {
+        return { kind: "granted", lease: await question() };
+      } catch (error) {
+        return refusal(vm, error);
+      }
+    });
+    const settled = answer.catch(() => undefined);
+    this.#queues.set(vm.id, settled);
+    void settled.then(() => {
+      if (this.#queues.get(vm.id) === settled) this.#queues.delete(vm.id);
+    });
+    const late = Promise.withResolvers<Refusal>();
+    const timer = setTimeout(() => {
+      late.resolve(unavailable(vm, "no answer came in time"));
+    }, answerLimitMs[kind]);
+    return await Promise.race([answer, late.promise]).finally(() => {
+      clearTimeout(timer);
+    });
+  }
+}
+
+function refusal(vm: VmRef, error: unknown): Refusal {
+  if (!GodwitError.is(error)) throw error;
+  if (error.code === "LEASE_HELD" || error.code === "LEASE_NOT_HELD") {
+    return { kind: "refused", held: true, error };
+  }
+  return unavailable(vm, error.message, error);
+}
+
+function unavailable(vm: VmRef, reason: string, cause?: unknown): Refusal {
+  const error = GodwitError.of("LEASE_UNAVAILABLE", { vm: vm.name, reason }, { cause });
+  return { kind: "refused", held: false, error };
+}

@@ -1,0 +1,128 @@
+/**
+ * This host's own leases on its shared datastores: joined, and joined again when that was lost; looked at all
+ * the time. sanlock itself ends the VMs of a host that cannot renew its lease, and a watchdog resets the host
+ * when even that fails. Should sanlock hang, the agent ends them, so that they are gone before others may
+ * start them.
+ */
+import { GodwitError, type DatastoreFacts } from "@godwit/contract";
+import type { DiskLeases, Lockspace } from "@godwit/storage";
+import type { Logger } from "pino";
+import type { EventLog } from "../host/event-log.ts";
+import type { Processes } from "../vms/processes.ts";
+
+export interface LockspacesParts {
+  /** This host's name. */
+  host: string;
+  disks: DiskLeases;
+  /** Names of this host's shared datastores. */
+  datastores: readonly string[];
+  ioTimeoutSeconds: number;
+  processes: Processes;
+  events: EventLog;
+  log: Logger;
+}
+
+type LeaseFacts = NonNullable<DatastoreFacts["leases"]>;
+
+export class Lockspaces {
+  readonly #parts: LockspacesParts;
+  readonly #lockspaces = new Map<string, Lockspace>();
+  readonly #facts = new Map<string, LeaseFacts>();
+  #timer: NodeJS.Timeout | undefined;
+  #stopped = false;
+
+  constructor(parts: LockspacesParts) {
+    this.#parts = parts;
+  }
+
+  /** Joins what can be joined, and goes on looking. */
+  start(): void {
+    const everyMs = Math.min(3000, this.#parts.ioTimeoutSeconds * 1000);
+    void this.#keepAll().finally(() => {
+      if (this.#stopped) return;
+      this.#timer = setTimeout(() => {
+        this.start();
+      }, everyMs);
+    });
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+  }
+
+  /** Of a shared datastore; null for others. */
+  factsOf(datastore: string): LeaseFacts | null {
+    if (!this.#parts.datastores.includes(datastore)) return null;
+    return this.#facts.get(datastore) ?? { state: "joining", reason: null, watchdog: false };
+  }
+
+  /** Whether the own leases of all these hosts were renewed so lately that they will be for a while. */
+  areFresh(datastore: string, hosts: readonly string[]): boolean {
+    if (!this.#parts.datastores.includes(datastore)) return true;
+    const lockspace = this.#lockspaces.get(datastore);
+    return lockspace !== undefined && hosts.every((host) => lockspace.isFresh(host));
+  }
+
+  async #keepAll(): Promise<void> {
+    await Promise.all(
+      this.#parts.datastores.map(async (datastore) => {
+        try {
+          await this.#keep(datastore);
+          await this.#tell(datastore, { state: "joined", reason: null });
+        } catch (error) {
+          if (!GodwitError.is(error))
+            this.#parts.log.error({ err: error, datastore }, "leases not looked after");
+          await this.#tell(datastore, { state: "unavailable", reason: (error as Error).message });
+          await this.#endStale(datastore, this.#lockspaces.get(datastore));
+        }
+      }),
+    );
+  }
+
+  async #keep(datastore: string): Promise<void> {
+    const lockspace = await this.#parts.disks.lockspace(datastore);
+    this.#lockspaces.set(datastore, lockspace);
+    if ((await lockspace.presence()) === "absent") {
+      // Whatever ran under an earlier membership has no lease now, and joining anew would hide that from others.
+      await this.#end(datastore, "this host was not joined to the leases of its datastore");
+      await lockspace.join();
+    }
+    await lockspace.look();
+    await this.#endStale(datastore, lockspace);
+  }
+
+  /** sanlock should have ended them by then. */
+  async #endStale(datastore: string, lockspace: Lockspace | undefined): Promise<void> {
+    if (lockspace === undefined || lockspace.hosts.length === 0) return;
+    if (lockspace.ownAgeSeconds() < lockspace.failSeconds) return;
+    await this.#end(datastore, "this host's own lease on its datastore was not renewed in time");
+  }
+
+  async #end(datastore: string, reason: string): Promise<void> {
+    const { processes, log } = this.#parts;
+    await Promise.all(
+      processes.present
+        .filter(({ spec }) => spec.vm.datastore === datastore)
+        .map(async (process) => {
+          log.error({ vm: process.spec.vm.name }, `VM ended: ${reason}`);
+          await process.kill();
+        }),
+    );
+  }
+
+  async #tell(datastore: string, state: Pick<LeaseFacts, "state" | "reason">): Promise<void> {
+    const watchdog = await this.#parts.disks.usesWatchdog().catch(() => false);
+    const before = this.#facts.get(datastore);
+    const isNews = before?.state !== state.state || before.reason !== state.reason;
+    if (isNews) {
+      if (state.state === "joined")
+        this.#parts.log.info({ datastore, watchdog }, "leases of a datastore joined");
+      else
+        this.#parts.log.error({ datastore, reason: state.reason }, "a datastore's leases are not available");
+    }
+    this.#facts.set(datastore, { ...state, watchdog });
+    const { host, events } = this.#parts;
+    if (isNews) events.append("host.leasesChanged", { kind: "host", id: host }, { datastore, ...state });
+  }
+}

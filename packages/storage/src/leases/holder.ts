@@ -1,0 +1,195 @@
+/**
+ * The process that holds a VM's lease on this host (`lease-holder.pl`): started by sanlock's own program, which
+ * asks for the lease first, and asked to start the VM's QEMU under it. It outlives the agent.
+ */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { access, constants, mkdir, open, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { GodwitError, type LeaseMode, nameSchema, vmIdSchema } from "@godwit/contract";
+import { endProcess, identifyProcess, readFileOrNull, run, writeFileAtomic } from "@godwit/system";
+import { z } from "zod";
+import type { LeasedVm } from "./lease-files.ts";
+import { codeOf, type LeasePlace, type Sanlock, type SanlockCode } from "./sanlock.ts";
+
+const program = fileURLToPath(new URL("lease-holder.pl", import.meta.url));
+const startLimitMs = 20_000;
+
+/** What is kept with a holder, for agents to come. */
+const noteSchema = z.object({
+  version: z.literal(1),
+  vm: z.object({ id: vmIdSchema, name: nameSchema, datastore: nameSchema }),
+  /** Hosts that were seen to share the lease when it was last asked for alone, with their generations. */
+  sharers: z.array(z.object({ id: z.int(), generation: z.int(), name: z.string() })),
+  /** Of those, the ones that had not given it back. */
+  fenced: z.array(z.string()).nullable(),
+});
+export type HolderNote = z.infer<typeof noteSchema>;
+
+export class Holders {
+  readonly #folder: string;
+
+  /** @param folder of all holders, on a file system that a boot empties */
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /** Starts a holder that has the lease when this returns 0; else nothing of it is left. @throws PROGRAM_MISSING */
+  async start(vm: LeasedVm, place: LeasePlace, mode: LeaseMode, sanlock: Sanlock): Promise<SanlockCode> {
+    const folder = this.#of(vm.id);
+    await rm(folder, { recursive: true, force: true });
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await this.keep({ version: 1, vm, sharers: [], fenced: [] });
+    const argv = sanlock.commandUnder(place, mode, ["/usr/bin/perl", program, folder]);
+    const log = join(folder, "holder.log");
+    const holder = await spawnHolder(vm, argv, log, sanlock.env);
+    const until = performance.now() + startLimitMs;
+    // sanlock's program becomes the holder without telling anyone.
+    while (!(await exists(join(folder, "ready")))) {
+      if (await holder.isGone()) {
+        const words = await readFile(log, "utf8").catch(() => "");
+        await rm(folder, { recursive: true, force: true });
+        return refusalIn(words);
+      }
+      if (performance.now() > until) {
+        await holder.kill();
+        await rm(folder, { recursive: true, force: true });
+        throw GodwitError.of("SANLOCK_UNAVAILABLE", { reason: "it did not answer in time" });
+      }
+      await new Promise((resolve) => setTimeout(resolve, 3));
+    }
+    return 0;
+  }
+
+  /**
+   * Starts a program under a held lease. @param argv its argument vector @param log takes its output
+   * @returns a function that tells whether it has ended
+   */
+  async launch(vmId: string, argv: readonly string[], log: string): Promise<() => Promise<boolean>> {
+    const folder = this.#of(vmId);
+    await rm(join(folder, "ended"), { force: true });
+    await writeFile(join(folder, "argv"), [log, ...argv].join("\0"), { mode: 0o600 });
+    // Without a reader this fails at once: there is no holder any more.
+    const orders = await open(join(folder, "launch"), constants.O_WRONLY | constants.O_NONBLOCK);
+    await orders.write("launch\n").finally(() => orders.close());
+    return async () => await exists(join(folder, "ended"));
+  }
+
+  /** Ends a holder whose program has ended, or never was; sanlock frees the lease then. */
+  async end(vmId: string, pid: number): Promise<void> {
+    const identity = await this.#identify(vmId, pid);
+    if (identity !== null) await endProcess(identity, "SIGTERM", 10_000);
+    await rm(this.#of(vmId), { recursive: true, force: true });
+  }
+
+  async note(vmId: string): Promise<HolderNote | null> {
+    const text = await readFileOrNull(join(this.#of(vmId), "note.json"));
+    return text === null ? null : noteSchema.parse(JSON.parse(text));
+  }
+
+  async keep(note: HolderNote): Promise<void> {
+    await writeFileAtomic(join(this.#of(note.vm.id), "note.json"), JSON.stringify(note));
+  }
+
+  /** Removes what holders left that hold nothing any more. @param held VMs whose leases this host holds */
+  async clear(held: ReadonlySet<string>): Promise<void> {
+    const known = await readdir(this.#folder).catch(() => [] as string[]);
+    for (const vmId of known) {
+      if (!held.has(vmId)) await rm(this.#of(vmId), { recursive: true, force: true });
+    }
+  }
+
+  #of(vmId: string): string {
+    return join(this.#folder, vmId);
+  }
+
+  /** The pid is sanlock's word; it may have become another process' since. */
+  async #identify(vmId: string, pid: number) {
+    const words = (await readFile(`/proc/${String(pid)}/cmdline`, "utf8").catch(() => "")).split("\0");
+    return words.includes(this.#of(vmId)) ? await identifyProcess(pid) : null;
+  }
+}
+
+interface SpawnedHolder {
+  isGone: () => Promise<boolean>;
+  kill: () => Promise<void>;
+}
+
+/** A unit of its own where systemd runs, else a session of its own: it outlives the agent. */
+async function spawnHolder(
+  vm: LeasedVm,
+  argv: readonly string[],
+  logPath: string,
+  env: Readonly<Record<string, string>>,
+): Promise<SpawnedHolder> {
+  if (existsSync("/run/systemd/system")) {
+    const unit = `godwit-lease-${vm.id}`;
+    const properties = [
+      ...["KillMode=process", "OOMScoreAdjust=-1000"],
+      ...[`StandardOutput=append:${logPath}`, `StandardError=append:${logPath}`],
+    ].map((property) => `--property=${property}`);
+    const variables = Object.entries(env).map(([name, value]) => `--setenv=${name}=${value}`);
+    const words = { what: `starting the holder of the lease of VM ${vm.name}` };
+    await run(
+      "systemd-run",
+      [
+        ...[`--unit=${unit}`, "--collect", "--service-type=exec"],
+        ...[`--description=Lease of Godwit VM ${vm.name}`],
+        ...properties,
+        ...variables,
+        "--",
+        ...argv,
+      ],
+      words,
+    );
+    const control = async (...args: string[]) =>
+      (await run("systemctl", [...args, unit], { ...words, okCodes: [0, 1, 3, 4, 5] })).exitCode;
+    return {
+      isGone: async () => (await control("is-active", "--quiet")) !== 0,
+      kill: async () => {
+        await control("kill", "--signal=KILL");
+      },
+    };
+  }
+  const log = await open(logPath, "a", 0o600);
+  try {
+    const [first = "", ...rest] = argv;
+    const child = spawn(first, rest, {
+      detached: true,
+      stdio: ["ignore", log.fd, log.fd],
+      cwd: "/",
+      env: { ...process.env, ...env },
+    });
+    await once(child, "spawn").catch((error: unknown) => {
+      throw GodwitError.of("PROGRAM_MISSING", { program: first, package: "sanlock" }, { cause: error });
+    });
+    child.unref();
+    return {
+      isGone: () => Promise.resolve(child.exitCode !== null || child.signalCode !== null),
+      kill: () => Promise.resolve(void child.kill("SIGKILL")),
+    };
+  } finally {
+    await log.close();
+  }
+}
+
+/** @throws SANLOCK_UNAVAILABLE when not sanlock but something else kept the holder from starting */
+function refusalIn(words: string): SanlockCode {
+  try {
+    const code = codeOf(words);
+    if (code < 0) return code;
+  } catch (error) {
+    if (!GodwitError.is(error)) throw error;
+  }
+  const reason = `the lease's holder did not start: ${words.trim().split("\n").slice(-2).join(" / ").slice(0, 300)}`;
+  throw GodwitError.of("SANLOCK_UNAVAILABLE", { reason });
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await access(path).then(
+    () => true,
+    () => false,
+  );
+}

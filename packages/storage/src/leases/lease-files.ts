@@ -1,0 +1,125 @@
+/**
+ * The files of leases on a datastore: one lockspace, in which each host has a lease of its own, and one file in
+ * each VM's folder. Who makes a file first makes it whole: it is formatted beside and then linked, so a lease
+ * that is in use is never formatted again. A lease that was broken by an operator has a successor with a
+ * greater number; only the greatest counts.
+ */
+import { randomUUID } from "node:crypto";
+import { link, mkdir, open, readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { GodwitError, type VmId } from "@godwit/contract";
+import { readFileOrNull, syncFolder } from "@godwit/system";
+import type { Datastore } from "../datastore.ts";
+import type { LeasePlace, Sanlock } from "./sanlock.ts";
+
+const lockspaceFile = ".godwit-leases";
+const leasePattern = /^lease-(\d+)$/;
+
+/** A VM as its lease needs to know it. */
+export interface LeasedVm {
+  id: VmId;
+  name: string;
+  datastore: string;
+}
+
+/** The datastore's lockspace, made if there is none. @throws SANLOCK_UNAVAILABLE, PROGRAM_FAILED, DATASTORE_UNAVAILABLE */
+export async function lockspaceOf(
+  datastore: Datastore,
+  sanlock: Sanlock,
+  ioTimeoutSeconds: number,
+): Promise<LeasePlace> {
+  const place = { lockspace: datastore.id, path: datastore.resolve(lockspaceFile) };
+  if ((await fileNames(datastore.config.path)).includes(lockspaceFile)) return place;
+  await makeFirst(place.path, (path) => sanlock.initLockspace({ ...place, path }, ioTimeoutSeconds));
+  return place;
+}
+
+/** The file of a VM's lease that counts now, made if there is none. @throws VM_UNKNOWN when its folder is not there */
+export async function leaseOf(datastore: Datastore, vm: LeasedVm, sanlock: Sanlock): Promise<LeasePlace> {
+  const number = await newest(datastore, vm);
+  if (number !== null) return placeOf(datastore, vm, number);
+  return await makeLease(datastore, vm, 1, sanlock);
+}
+
+/** The file that counts now; null where there is none. */
+export async function leaseOrNull(datastore: Datastore, vm: LeasedVm): Promise<LeasePlace | null> {
+  const number = await newest(datastore, vm);
+  return number === null ? null : placeOf(datastore, vm, number);
+}
+
+/** Makes the successor of a lease: whoever held it holds nothing that counts any more. */
+export async function succeed(
+  datastore: Datastore,
+  vm: LeasedVm,
+  lease: LeasePlace,
+  sanlock: Sanlock,
+): Promise<LeasePlace> {
+  return await makeLease(datastore, vm, numberOf(lease.path) + 1, sanlock);
+}
+
+/** Which one of a VM's leases a file is, from 1. */
+export function numberOf(path: string): number {
+  return Number(leasePattern.exec(path.split("/").at(-1) ?? "")?.[1] ?? 0);
+}
+
+/** Removes the leases of a VM that is deleted. */
+export async function removeLeases(datastore: Datastore, name: string): Promise<void> {
+  const folder = datastore.resolve(name);
+  for (const file of await fileNames(folder)) {
+    if (leasePattern.test(file)) await rm(join(folder, file), { force: true });
+  }
+}
+
+async function newest(datastore: Datastore, vm: LeasedVm): Promise<number | null> {
+  const numbers = (await fileNames(datastore.resolve(vm.name))).flatMap((file) => {
+    const match = leasePattern.exec(file);
+    return match === null ? [] : [Number(match[1])];
+  });
+  return numbers.length === 0 ? null : Math.max(...numbers);
+}
+
+async function makeLease(
+  datastore: Datastore,
+  vm: LeasedVm,
+  number: number,
+  sanlock: Sanlock,
+): Promise<LeasePlace> {
+  const folder = datastore.resolve(vm.name);
+  if ((await readFileOrNull(join(folder, "vm.json"))) === null)
+    throw GodwitError.of("VM_UNKNOWN", { vm: vm.name });
+  const place = placeOf(datastore, vm, number);
+  await makeFirst(place.path, (path) => sanlock.initResource({ ...place, path }));
+  return place;
+}
+
+const placeOf = (datastore: Datastore, vm: LeasedVm, number: number): LeasePlace => ({
+  lockspace: datastore.id,
+  resource: vm.id,
+  path: datastore.resolve(join(vm.name, `lease-${String(number)}`)),
+});
+
+/** Makes a file whole under another name; only the first of those who do it at once gives it its own name. */
+async function makeFirst(path: string, format: (path: string) => Promise<void>): Promise<void> {
+  const folder = join(path, "..");
+  await mkdir(folder, { recursive: true });
+  const beside = `${path}.${randomUUID()}`;
+  try {
+    await (await open(beside, "wx", 0o600)).close();
+    await format(beside);
+    await link(beside, path);
+    await syncFolder(folder);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  } finally {
+    await rm(beside, { force: true });
+  }
+}
+
+async function fileNames(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw error;
+  }
+}

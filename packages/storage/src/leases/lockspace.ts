@@ -1,0 +1,146 @@
+/**
+ * One datastore's lockspace on this host: joined so that this host's own lease is renewed all the time, looked
+ * at so that the agent knows whose are fresh. A lease of a VM counts only while its host's own is fresh.
+ */
+import { createHash } from "node:crypto";
+import { GodwitError } from "@godwit/contract";
+import type { Datastore } from "../datastore.ts";
+import { lockspaceOf } from "./lease-files.ts";
+import { ageSeconds, failAfter, isFresh, type Clocks } from "./lease-view.ts";
+import type { HostLease, LeasePlace, Sanlock } from "./sanlock.ts";
+
+const highestId = 2000;
+const joinAttempts = 8;
+const joinLimitMs = 10_000;
+
+export const clocksNow = (): Clocks => ({
+  monotonic: Number(process.hrtime.bigint() / 1_000_000n) / 1000,
+  wallMs: Date.now(),
+});
+
+export class Lockspace {
+  readonly #datastore: Datastore;
+  readonly #sanlock: Sanlock;
+  readonly #host: string;
+  readonly #ioTimeoutSeconds: number;
+  #place: LeasePlace | null = null;
+  #joining: Promise<void> | null = null;
+  #hosts: readonly HostLease[] = [];
+
+  constructor(datastore: Datastore, sanlock: Sanlock, host: string, ioTimeoutSeconds: number) {
+    this.#datastore = datastore;
+    this.#sanlock = sanlock;
+    this.#host = host;
+    this.#ioTimeoutSeconds = ioTimeoutSeconds;
+  }
+
+  get name(): string {
+    return this.#datastore.id;
+  }
+
+  /** Whether this host has joined, or is on its way out or in: then sanlock still answers for what ran under it. */
+  async presence(): Promise<"joined" | "changing" | "absent"> {
+    const { lockspaces } = await this.#sanlock.status();
+    const own = lockspaces.find(({ name }) => name === this.name);
+    if (own === undefined) return "absent";
+    return own.isJoined ? "joined" : "changing";
+  }
+
+  /** Joins unless that is done; who asks meanwhile waits for the same. @throws DATASTORE_LEASES_UNAVAILABLE */
+  async join(): Promise<void> {
+    this.#joining ??= this.#join()
+      .catch((error: unknown) => {
+        throw this.#unavailable(error);
+      })
+      .finally(() => {
+        this.#joining = null;
+      });
+    await this.#joining;
+  }
+
+  /** Waits until this host has joined. @throws DATASTORE_LEASES_UNAVAILABLE */
+  async joined(): Promise<void> {
+    const until = performance.now() + joinLimitMs;
+    for (;;) {
+      if ((await this.presence()) === "joined") return;
+      if (this.#joining !== null) await this.#joining;
+      else if (performance.now() > until)
+        throw this.#unavailable(
+          GodwitError.of("SANLOCK_UNAVAILABLE", { reason: "this host has not joined" }),
+        );
+      // The one who joins may be about to begin.
+      else await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+
+  /** Looks at all hosts' leases. @throws SANLOCK_UNAVAILABLE, PROGRAM_FAILED */
+  async look(): Promise<readonly HostLease[]> {
+    this.#hosts = await this.#sanlock.hosts(this.name);
+    return this.#hosts;
+  }
+
+  /** As they were when they were looked at last. */
+  get hosts(): readonly HostLease[] {
+    return this.#hosts;
+  }
+
+  /** Seconds since this host's own lease was renewed, as far as was seen. */
+  ownAgeSeconds(): number {
+    const own = this.#hosts.filter(({ name }) => name === this.#host);
+    return Math.min(...own.map((lease) => ageSeconds(lease, clocksNow())));
+  }
+
+  /** Whether a host's lease was renewed so lately that it will be for a while. */
+  isFresh(host: string): boolean {
+    return this.#hosts.some((lease) => lease.name === host && isFresh(lease, clocksNow()));
+  }
+
+  /** After so long without a renewal its VMs must not run any more. */
+  get failSeconds(): number {
+    return failAfter * this.#ioTimeoutSeconds;
+  }
+
+  async #join(): Promise<void> {
+    const daemon = await this.#sanlock.daemon();
+    if (daemon.hostName !== this.#host) {
+      const reason = `it calls this host ${daemon.hostName}; put "our_host_name = ${this.#host}" into /etc/sanlock/sanlock.conf and restart it`;
+      throw GodwitError.of("SANLOCK_UNAVAILABLE", { reason });
+    }
+    if ((await this.presence()) === "joined") return;
+    this.#place = await lockspaceOf(this.#datastore, this.#sanlock, this.#ioTimeoutSeconds);
+    for (let attempt = 0; ; attempt++) {
+      const id = await this.#freeId(this.#place, attempt);
+      const code = await this.#sanlock.join(this.#place, id, this.#ioTimeoutSeconds);
+      // -17, -115: it has joined, or is about to, by an agent that did not live to see it.
+      if (code === 0 || code === -17) break;
+      if (code !== -115 && attempt >= joinAttempts)
+        throw GodwitError.of("SANLOCK_UNAVAILABLE", { reason: `joining was answered ${String(code)}` });
+      if (code === -115) await new Promise((resolve) => setTimeout(resolve, 500));
+    }
+    // The hosts are known from the first renewal on.
+    const until = performance.now() + joinLimitMs + this.#ioTimeoutSeconds * 2000;
+    while (this.ownAgeSeconds() === Infinity && performance.now() < until) {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      await this.look();
+    }
+  }
+
+  /** The id that this host had, or one that nobody had: each host begins to look at another place. */
+  async #freeId(place: LeasePlace, attempt: number): Promise<number> {
+    const taken = await this.#sanlock.takenIds(place);
+    const own = [...taken].find(([, name]) => name === this.#host)?.[0];
+    if (own !== undefined && attempt === 0) return own;
+    const digest = createHash("sha256").update(this.#host).digest().readUInt32BE(0);
+    for (let step = 0; step < highestId; step++) {
+      const id = ((digest + attempt + step) % highestId) + 1;
+      if (!taken.has(id)) return id;
+    }
+    throw GodwitError.of("SANLOCK_UNAVAILABLE", { reason: `all ${String(highestId)} host ids are taken` });
+  }
+
+  #unavailable(error: unknown): unknown {
+    if (!GodwitError.is(error)) return error;
+    const details = { datastore: this.#datastore.config.name, host: this.#host, reason: error.message };
+    return GodwitError.of("DATASTORE_LEASES_UNAVAILABLE", details, { cause: error });
+  }
+}

@@ -1,0 +1,236 @@
+/** Two hosts' sanlock daemons on one storage: who may hold a VM's lease, and what is left when a host dies. */
+import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { spawn, type ChildProcess } from "node:child_process";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { VmId } from "@godwit/contract";
+import { Datastore, DiskLeases, Sanlock, type LeasedVm } from "@godwit/storage";
+import { identifyProcess } from "@godwit/system";
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+const datastore = "shared";
+
+/** A host with a sanlock daemon of its own. */
+class Host {
+  readonly name: string;
+  readonly folder: string;
+  readonly leases: DiskLeases;
+  readonly #storage: string;
+  #daemon: ChildProcess | null = null;
+
+  constructor(name: string, folder: string, storage: string) {
+    this.name = name;
+    this.folder = folder;
+    this.#storage = storage;
+    this.leases = this.open();
+  }
+
+  /** As an agent that starts anew would. */
+  open(): DiskLeases {
+    return new DiskLeases({
+      host: this.name,
+      runFolder: join(this.folder, "leases"),
+      ioTimeoutSeconds: 1,
+      sanlock: new Sanlock({ runFolder: this.folder }),
+      datastore: () => Datastore.open({ name: datastore, path: this.#storage, shared: true }, this.name),
+    });
+  }
+
+  async start(): Promise<void> {
+    await mkdir(this.folder, { recursive: true });
+    const options = ["-D", "-w", "0", "-h", "0", "-l", "0", "-U", "root", "-G", "root", "-S", "-1"];
+    this.#daemon = spawn("sanlock", ["daemon", "-e", this.name, ...options], {
+      env: { ...process.env, SANLOCK_RUN_DIR: this.folder, SANLOCK_PRIVILEGED: "0" },
+      stdio: "ignore",
+    });
+    const sanlock = new Sanlock({ runFolder: this.folder });
+    for (;;) {
+      if (
+        await sanlock.daemon().then(
+          () => true,
+          () => false,
+        )
+      )
+        break;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    await (await this.leases.lockspace(datastore)).join();
+  }
+
+  async kill(): Promise<void> {
+    if (this.#daemon?.signalCode !== null) return;
+    const gone = once(this.#daemon, "exit");
+    this.#daemon.kill("SIGKILL");
+    await gone;
+  }
+}
+
+let folder: string;
+let storage: string;
+let a: Host;
+let b: Host;
+
+beforeAll(async () => {
+  // Where direct I/O works, which leases need.
+  await mkdir("/var/lib/godwit-lab", { recursive: true });
+  folder = await mkdtemp("/var/lib/godwit-lab/.leases-");
+  storage = join(folder, "storage");
+  await mkdir(storage);
+  a = new Host("a", join(folder, "a"), storage);
+  b = new Host("b", join(folder, "b"), storage);
+  await Promise.all([a.start(), b.start()]);
+}, 60_000);
+
+afterAll(async () => {
+  await Promise.all([a.kill(), b.kill()]);
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function newVm(): Promise<LeasedVm> {
+  const vm = { id: randomUUID() as VmId, name: `vm-${randomUUID().slice(0, 8)}`, datastore };
+  await mkdir(join(storage, vm.name));
+  await writeFile(join(storage, vm.name, "vm.json"), "{}");
+  return vm;
+}
+
+const refused = (code: string) => expect.objectContaining({ code }) as unknown;
+
+test("one host holds a lease alone; another is told who holds it, and may have it afterwards", async () => {
+  const vm = await newVm();
+  expect(await a.leases.acquire(vm, "EX")).toMatchObject({
+    version: 1,
+    holders: [{ host: "a", mode: "EX", fresh: true }],
+  });
+  const refusal = await b.leases.acquire(vm, "EX").catch((error: unknown) => error);
+  expect(refusal).toMatchObject({
+    code: "LEASE_HELD",
+    message: expect.stringMatching(/held by host a \(EX, since 20/) as string,
+  });
+  await expect(b.leases.acquire(vm, "SH")).rejects.toEqual(refused("LEASE_HELD"));
+  const since = (await b.leases.show(vm)).holders[0]?.since ?? "";
+  expect(Math.abs(Date.parse(since) - Date.now())).toBeLessThan(20_000);
+  await a.leases.release(vm);
+  await a.leases.release(vm); // once more changes nothing
+  expect(await b.leases.acquire(vm, "EX")).toMatchObject({
+    version: 2,
+    holders: [{ host: "b", mode: "EX" }],
+  });
+  await b.leases.release(vm);
+  expect(await a.leases.show(vm)).toMatchObject({ version: 2, holders: [] });
+});
+
+test("a lease is handed over through a time in which both share it and nobody else can have it", async () => {
+  const vm = await newVm();
+  const { version } = await a.leases.acquire(vm, "EX");
+  await a.leases.convert(vm, "SH");
+  await b.leases.acquire(vm, "SH");
+  expect((await a.leases.show(vm)).holders.map(({ host, mode }) => `${host} ${mode}`)).toEqual([
+    "a SH",
+    "b SH",
+  ]);
+  await expect(a.leases.convert(vm, "EX")).rejects.toEqual(refused("LEASE_HELD"));
+  await expect(b.leases.convert(vm, "EX")).rejects.toEqual(refused("LEASE_HELD"));
+  await a.leases.release(vm);
+  const handedOver = await b.leases.convert(vm, "EX");
+  expect(handedOver).toMatchObject({ holders: [{ host: "b", mode: "EX" }], fenced: [] });
+  expect(handedOver.version).toBeGreaterThan(version);
+  await expect(a.leases.convert(vm, "EX")).rejects.toEqual(refused("LEASE_NOT_HELD"));
+  await b.leases.release(vm);
+});
+
+test("an agent that starts anew finds what it holds, and asking again changes nothing", async () => {
+  const vm = await newVm();
+  const before = await a.leases.acquire(vm, "EX");
+  const again = a.open();
+  expect(await again.own()).toContainEqual({ vm, mode: "EX", isBroken: false });
+  const after = await again.acquire(vm, "EX");
+  expect(after.version).toBe(before.version);
+  await again.release(vm);
+  expect((await again.own()).filter((lease) => lease.vm.id === vm.id)).toEqual([]);
+});
+
+test("a program under a lease keeps the lease when its holder is killed, and the holder keeps it when the program dies", async () => {
+  const vm = await newVm();
+  await a.leases.acquire(vm, "EX");
+  const pid = await runningUnder(a, vm);
+  const holder = (await readFile(`/proc/${String(pid)}/stat`, "utf8")).split(" ")[3] ?? "";
+  process.kill(Number(holder), "SIGKILL");
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  await expect(b.leases.acquire(vm, "EX")).rejects.toEqual(refused("LEASE_HELD"));
+  process.kill(pid, "SIGKILL");
+  await freeFor(b, vm);
+
+  await b.leases.acquire(vm, "EX");
+  process.kill(await runningUnder(b, vm), "SIGKILL");
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  await expect(a.leases.acquire(vm, "EX")).rejects.toEqual(refused("LEASE_HELD"));
+  await b.leases.release(vm);
+});
+
+test("a lease is not broken while its holder is alive", async () => {
+  const vm = await newVm();
+  await a.leases.acquire(vm, "EX");
+  await expect(b.leases.break(vm)).rejects.toEqual(refused("LEASE_HOLDER_ALIVE"));
+  await a.leases.release(vm);
+});
+
+test("sanlock dies on a host: its VMs end at once, others are told when the lease is free, a broken one is free at once, a shared one tells who is missed", async () => {
+  const [waited, broken, shared] = [await newVm(), await newVm(), await newVm()];
+  await b.leases.acquire(waited, "EX");
+  await b.leases.acquire(broken, "EX");
+  await a.leases.acquire(shared, "SH");
+  await b.leases.acquire(shared, "SH");
+  const pid = await runningUnder(b, waited);
+  await b.kill();
+  await gone(pid);
+  const told = await silent(a, waited);
+  expect(told.freeInMs).toBeGreaterThan(55_000);
+  expect(told.freeInMs).toBeLessThan(68_000);
+  const refusal = await a.leases.acquire(waited, "EX").catch((error: unknown) => error);
+  expect(refusal).toMatchObject({
+    message: expect.stringMatching(/silent: it will be free in \d+ s/) as string,
+  });
+
+  const before = await a.leases.show(broken);
+  const after = await a.leases.break(broken);
+  expect(after).toMatchObject({ holders: [] });
+  expect(after.version).toBeGreaterThan(before.version);
+  expect((await a.leases.acquire(broken, "EX")).version).toBeGreaterThan(after.version);
+
+  const until = performance.now() + 90_000;
+  while (performance.now() < until && (await a.leases.acquire(waited, "EX").catch(() => null)) === null)
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+  expect(await a.leases.show(waited)).toMatchObject({ holders: [{ host: "a", mode: "EX" }] });
+  expect(await a.leases.convert(shared, "EX")).toMatchObject({ fenced: ["b"] });
+  expect(await a.open().convert(shared, "EX")).toMatchObject({ fenced: ["b"] });
+  expect(await a.leases.convert(shared, "SH")).toMatchObject({ fenced: [] });
+}, 120_000);
+
+async function runningUnder(host: Host, vm: LeasedVm): Promise<number> {
+  const pidFile = join(folder, `${vm.name}.pid`);
+  const script = `echo $$ > ${pidFile}.new; mv ${pidFile}.new ${pidFile}; exec sleep 600`;
+  await host.leases.launcher(vm.id)(["/bin/sh", "-c", script], join(folder, `${vm.name}.log`));
+  for (;;) {
+    const pid = Number((await readFile(pidFile, "utf8").catch(() => "")).trim());
+    if (pid > 0) return pid;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+async function gone(pid: number): Promise<void> {
+  while ((await identifyProcess(pid)) !== null) await new Promise((resolve) => setTimeout(resolve, 20));
+}
+
+async function freeFor(host: Host, vm: LeasedVm): Promise<void> {
+  while ((await host.leases.show(vm)).holders.length > 0)
+    await new Promise((resolve) => setTimeout(resolve, 50));
+}
+
+async function silent(host: Host, vm: LeasedVm) {
+  for (;;) {
+    const holder = (await host.leases.show(vm)).holders[0];
+    if (holder !== undefined && !holder.fresh) return holder;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+}
