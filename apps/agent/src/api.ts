@@ -5,11 +5,13 @@ import type { Consoles } from "./consoles/consoles.ts";
 import type { EventLog } from "./host/event-log.ts";
 import { hostFacts, type FactsParts } from "./host/facts.ts";
 import type { Moves } from "./moves/moves.ts";
+import type { DiskLeases } from "@godwit/storage";
 import type { Vms } from "./vms/vms.ts";
 
 export function handlers(
   facts: FactsParts,
   vms: Vms,
+  disks: DiskLeases,
   moves: Moves,
   consoles: Consoles,
   events: EventLog,
@@ -35,6 +37,8 @@ export function handlers(
       await vms.delete(params.datastore, params.name);
       return undefined;
     },
+    vmLeaseShow: async ({ params }) => await disks.show({ ...params, id: params.vmId }),
+    vmLeaseBreak: async ({ params }) => await disks.break({ ...params, id: params.vmId }),
     moveStart: async ({ body }) => await moves.start(body),
     moveShow: ({ params }) => moves.show(params.moveId),
     moveCancel: ({ params }) => moves.cancel(params.moveId),

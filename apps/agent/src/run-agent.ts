@@ -131,7 +131,7 @@ export async function runAgent(
   const http = new HttpServer({ tls: { caPem, certificatePem, keyPem }, log });
   stack.defer(() => http.close());
   const parts = { config, hypervisor, cpu, environment, processes, lockspaces };
-  const answers = handlers(parts, vms, moves, new Consoles(config.name, processes, log), events);
+  const answers = handlers(parts, vms, disks, moves, new Consoles(config.name, processes, log), events);
   mount(http.app, agentOperations, answers, authority);
   mountSockets(http, agentOperations, answers, authority);
   http.onUpgrade(

@@ -10,6 +10,7 @@ import { cpuHidden } from "./checks/cpu-hidden.ts";
 import { cpuMasks } from "./checks/cpu-masks.ts";
 import { cpuVendor } from "./checks/cpu-vendor.ts";
 import { cpu, cpuAtRest } from "./checks/cpu.ts";
+import { leases } from "./checks/leases.ts";
 import { machine } from "./checks/machine.ts";
 import { maintenance } from "./checks/maintenance.ts";
 import { memory } from "./checks/memory.ts";
@@ -30,12 +31,13 @@ const liveRequirements: readonly Requirement[] = [
   accelerator,
   memory,
   storage,
+  leases,
   portGroups,
   migrationNetwork,
 ];
 
 /** What must hold for a stopped VM to have its home at the destination. */
-const coldRequirements: readonly Requirement[] = [cpuAtRest, machine, storage, portGroups];
+const coldRequirements: readonly Requirement[] = [cpuAtRest, machine, storage, leases, portGroups];
 
 /** @returns all findings; the VM may move exactly if none has severity `error` */
 export function checkMove(facts: MoveFacts): Finding[] {

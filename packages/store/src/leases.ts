@@ -41,6 +41,13 @@ export class Leases {
     return await this.#ask(asker, { ask: "release", host: asker.host, number: asker.number });
   }
 
+  /** Takes a host's share away: the host is surely off, as for all its leases when it is removed. */
+  async break(vmId: VmId, host: string): Promise<void> {
+    await this.#database.write(async (tx) => {
+      await decide(tx, vmId, { ask: "fence", host });
+    });
+  }
+
   async show(vmId: VmId): Promise<StoredLease> {
     return await this.#database.read((db) => readLease(db as unknown as Writes, vmId));
   }

@@ -85,6 +85,20 @@ export class Vms {
     await this.#set(id, place, askedAt);
   }
 
+  /** Its lease was taken from a host that an operator vouches is off: it is lost there. */
+  async leaseBroken(id: VmId, host: string): Promise<void> {
+    await this.#database.write(async (tx) => {
+      await tx
+        .updateTable("vms")
+        .set({ state: "lost", changed_at: new Date() })
+        .where("id", "=", id)
+        .where("host", "=", host)
+        .where("state", "!=", "stopped")
+        .execute();
+      await emit(tx, { type: "vm.leaseBroken", subject: { kind: "vm", id }, data: { host } });
+    });
+  }
+
   async remove(id: VmId): Promise<void> {
     await this.#database.write(async (tx) => {
       const { numDeletedRows } = await tx.deleteFrom("vms").where("id", "=", id).executeTakeFirst();

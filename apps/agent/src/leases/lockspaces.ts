@@ -37,7 +37,7 @@ export class Lockspaces {
 
   /** Joins what can be joined, and goes on looking. */
   start(): void {
-    const everyMs = Math.min(3000, this.#parts.ioTimeoutSeconds * 1000);
+    const everyMs = Math.min(3000, this.#parts.ioTimeoutSeconds * 2000);
     void this.#keepAll().finally(() => {
       if (this.#stopped) return;
       this.#timer = setTimeout(() => {
@@ -83,12 +83,15 @@ export class Lockspaces {
   async #keep(datastore: string): Promise<void> {
     const lockspace = await this.#parts.disks.lockspace(datastore);
     this.#lockspaces.set(datastore, lockspace);
-    if ((await lockspace.presence()) === "absent") {
+    const isKnown = await lockspace.look().then(
+      () => lockspace.isFresh(this.#parts.host),
+      () => false,
+    );
+    if (!isKnown && (await lockspace.presence()) === "absent") {
       // Whatever ran under an earlier membership has no lease now, and joining anew would hide that from others.
       await this.#end(datastore, "this host was not joined to the leases of its datastore");
       await lockspace.join();
     }
-    await lockspace.look();
     await this.#endStale(datastore, lockspace);
   }
 
@@ -112,17 +115,13 @@ export class Lockspaces {
   }
 
   async #tell(datastore: string, state: Pick<LeaseFacts, "state" | "reason">): Promise<void> {
-    const watchdog = await this.#parts.disks.usesWatchdog().catch(() => false);
+    const { host, disks, events, log } = this.#parts;
     const before = this.#facts.get(datastore);
-    const isNews = before?.state !== state.state || before.reason !== state.reason;
-    if (isNews) {
-      if (state.state === "joined")
-        this.#parts.log.info({ datastore, watchdog }, "leases of a datastore joined");
-      else
-        this.#parts.log.error({ datastore, reason: state.reason }, "a datastore's leases are not available");
-    }
+    if (before?.state === state.state && before.reason === state.reason) return;
+    const watchdog = await disks.usesWatchdog().catch(() => false);
+    if (state.state === "joined") log.info({ datastore, watchdog }, "leases of a datastore joined");
+    else log.error({ datastore, reason: state.reason }, "a datastore's leases are not available");
     this.#facts.set(datastore, { ...state, watchdog });
-    const { host, events } = this.#parts;
-    if (isNews) events.append("host.leasesChanged", { kind: "host", id: host }, { datastore, ...state });
+    events.append("host.leasesChanged", { kind: "host", id: host }, { datastore, ...state });
   }
 }

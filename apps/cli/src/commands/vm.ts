@@ -9,6 +9,7 @@ import { writeJson, writeLine } from "../output/screen.ts";
 import { runTask } from "../run-task.ts";
 import { readVmFile } from "../vm-file.ts";
 import { consoleCommand } from "./console.ts";
+import { leaseRoutes } from "./lease.ts";
 import { detachFlag, hostFlag, jsonFlag, nameArgument } from "./common.ts";
 
 interface Json {
@@ -325,7 +326,8 @@ export const vmRoutes = buildRouteMap({
     check,
     migrate,
     console: consoleCommand,
+    lease: leaseRoutes,
     delete: remove,
   },
-  docs: { brief: "VMs: create, start, stop, check, migrate, console" },
+  docs: { brief: "VMs: create, start, stop, check, migrate, console, lease" },
 });

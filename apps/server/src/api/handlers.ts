@@ -8,6 +8,7 @@ import { leaseHandlers } from "./leases.ts";
 import { maintenanceHandlers } from "./maintenance.ts";
 import { poolHandlers } from "./pools.ts";
 import { taskHandlers } from "./tasks.ts";
+import { vmLeaseHandlers } from "./vm-leases.ts";
 import { vmHandlers } from "./vms.ts";
 
 export function handlers(services: Services): Handlers<typeof serverOperations> {
@@ -21,6 +22,7 @@ export function handlers(services: Services): Handlers<typeof serverOperations> 
     ...maintenanceHandlers(services),
     ...poolHandlers(services),
     ...vmHandlers(services),
+    ...vmLeaseHandlers(services),
     ...taskHandlers(services),
     ...leaseHandlers(services),
   };

@@ -10,24 +10,27 @@ type LeaseOperations = Pick<
 >;
 
 export function leaseHandlers({ store, hosts }: Services): Handlers<LeaseOperations> {
-  const withFreshness = (lease: StoredLease): Lease => ({
-    ...lease,
-    holders: lease.holders.map((holder) => ({ ...holder, fresh: hosts.isUp(holder.host) })),
-  });
+  const fresh = (lease: StoredLease) => withFreshness(hosts, lease);
 
   return {
-    leaseShow: async ({ params }) => withFreshness(await store.leases.show(params.vmId)),
+    leaseShow: async ({ params }) => fresh(await store.leases.show(params.vmId)),
     leaseListOwn: async ({ actor }) => ({
-      leases: (await store.leases.ofHost(hostOf(actor))).map(withFreshness),
+      leases: (await store.leases.ofHost(hostOf(actor))).map(fresh),
     }),
     leaseAcquire: async ({ params, body, actor }) =>
-      withFreshness(await store.leases.acquire(askerOf(params.vmId, body, actor), body.mode)),
+      fresh(await store.leases.acquire(askerOf(params.vmId, body, actor), body.mode)),
     leaseConvert: async ({ params, body, actor }) =>
-      withFreshness(await store.leases.convert(askerOf(params.vmId, body, actor), body.mode)),
+      fresh(await store.leases.convert(askerOf(params.vmId, body, actor), body.mode)),
     leaseRelease: async ({ params, body, actor }) =>
-      withFreshness(await store.leases.release(askerOf(params.vmId, body, actor))),
+      fresh(await store.leases.release(askerOf(params.vmId, body, actor))),
   };
 }
+
+/** A stored lease with what this server knows of its holders. */
+export const withFreshness = (hosts: Services["hosts"], lease: StoredLease): Lease => ({
+  ...lease,
+  holders: lease.holders.map((holder) => ({ ...holder, fresh: hosts.isUp(holder.host) })),
+});
 
 const askerOf = (vmId: VmId, body: { vm: string; number: number }, actor: Actor): LeaseQuestioner => ({
   vmId,

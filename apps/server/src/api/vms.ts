@@ -87,11 +87,13 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
 
     vmStart: async ({ params, body }) => {
       const vm = await store.vms.show(params.vm);
-      if (isUp(vm)) throw GodwitError.of("VM_RUNNING", { vm: vm.name, host: vm.host });
       const host = body.host ?? vm.host;
+      // Where its host is silent the lease says whether it may be started elsewhere, not what was believed last.
+      const isMissed = !hosts.isUp(vm.host) && host !== vm.host;
+      if (isUp(vm) && !isMissed) throw GodwitError.of("VM_RUNNING", { vm: vm.name, host: vm.host });
       await reachable(services, host);
       if (host !== vm.host) {
-        const { findings } = await checkVm(services, vm, host);
+        const { findings } = await checkVm(services, { ...vm, state: isMissed ? "lost" : vm.state }, host);
         if (!mayMove(findings)) throw refused(vm, host, findings);
       }
       return await tasks.begin({

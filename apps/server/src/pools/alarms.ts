@@ -1,8 +1,8 @@
 /**
  * What an operator should know of a host, from what it reports: features that VMs on it see and it no longer has,
- * and a baseline of its pool that it no longer satisfies. Pure; what holds now is told, not what has changed.
+ * a baseline of its pool that it no longer satisfies, leases that it cannot keep. Pure; what holds now is told, not what has changed.
  */
-import type { Finding, HostFacts, VmView } from "@godwit/contract";
+import { finding, type Finding, type HostFacts, type VmView } from "@godwit/contract";
 import { hostAdmission, shrunk, type Cpu } from "@godwit/cpu";
 import type { PoolRow } from "@godwit/store";
 import { evcHost, runningVm } from "./evc-facts.ts";
@@ -13,7 +13,28 @@ export function hostAlarms(facts: HostFacts, vms: readonly VmView[], pool: PoolR
   const running = vms
     .filter(({ id }) => facts.vms.some((runtime) => runtime.id === id && runtime.pid !== null))
     .map(runningVm);
-  return [...lostFeatures(facts, host.cpu, running), ...lostBaseline(host, pool)];
+  return [...lostFeatures(facts, host.cpu, running), ...lostBaseline(host, pool), ...weakLeases(facts)];
+}
+
+/** Leases on shared storage that are not to be had, or that no watchdog enforces. */
+function weakLeases({ name: host, datastores }: HostFacts): Finding[] {
+  const shared = datastores.flatMap(({ name, leases }) => (leases === null ? [] : [{ name, leases }]));
+  const lost = shared.filter(({ leases }) => leases.state === "unavailable");
+  const unguarded = shared.filter(({ leases }) => leases.state === "joined" && !leases.watchdog);
+  return [
+    ...lost.map(({ name, leases }) =>
+      finding("DESTINATION_LEASES_UNAVAILABLE", { host, datastore: name, reason: leases.reason ?? "" }),
+    ),
+    ...(unguarded.length === 0
+      ? []
+      : [
+          finding(
+            "HOST_WITHOUT_WATCHDOG",
+            { host, datastores: unguarded.map(({ name }) => name) },
+            "warning",
+          ),
+        ]),
+  ];
 }
 
 /** An emulated guest sees what QEMU emulates, whatever the hardware has. */

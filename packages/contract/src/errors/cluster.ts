@@ -180,6 +180,22 @@ export const clusterErrors = {
     () =>
       "Check the host's storage and its sanlock (systemctl status sanlock); the agent joins again by itself.",
   ),
+  DESTINATION_LEASES_UNAVAILABLE: define<{ host: string; datastore: string; reason: string }>(
+    503,
+    "later",
+    (d) =>
+      `Host ${d.host} has no leases on datastore ${d.datastore}, so it may run no VM from there: ${d.reason}`,
+    () =>
+      "Check the host's storage and its sanlock (systemctl status sanlock); its agent joins again by itself.",
+  ),
+  HOST_WITHOUT_WATCHDOG: define<{ host: string; datastores: readonly string[] }>(
+    409,
+    "after-fix",
+    (d) =>
+      `No watchdog guards host ${d.host}: should it hang without its storage (${d.datastores.join(", ")}), its VMs may still run there when other hosts start them.`,
+    () =>
+      "Load the server's watchdog driver (without one: modprobe softdog), then let sanlock use it: systemctl enable --now wdmd sanlock.",
+  ),
   TASK_UNKNOWN: define<{ task: string }>(
     404,
     "never",

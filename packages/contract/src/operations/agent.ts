@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { agentConsoleQuerySchema } from "../schemas/console.ts";
 import { hostFactsSchema } from "../schemas/host.ts";
+import { leaseSchema } from "../schemas/lease.ts";
 import { moveOrderSchema, moveRecordSchema } from "../schemas/move.ts";
 import { moveIdSchema, nameSchema, vmIdSchema } from "../schemas/names.ts";
 import { baselineSchema } from "../schemas/pool.ts";
@@ -9,6 +10,7 @@ import { cpuWishSchema, vmDescriptionSchema, vmRuntimeSchema, vmSchema } from ".
 import type { Operations } from "./operation.ts";
 
 const vmParams = z.strictObject({ vmId: vmIdSchema });
+const leaseParams = z.strictObject({ vmId: vmIdSchema, datastore: nameSchema, name: nameSchema });
 const moveParams = z.strictObject({ moveId: moveIdSchema });
 
 /** WebSocket of a move between two agents: `wss://…/peer/v1/moves/{moveId}`. */
@@ -116,6 +118,25 @@ export const agentOperations = {
     params: z.strictObject({ datastore: nameSchema, name: nameSchema }),
     answer: { status: 204 },
     errors: ["VM_RUNNING", "DATASTORE_UNKNOWN"],
+  },
+  vmLeaseShow: {
+    method: "GET",
+    path: "/agent/v1/datastores/{datastore}/vms/{name}/lease/{vmId}",
+    privilege: "server",
+    summary: "A VM's lease as it stands on its shared datastore",
+    params: leaseParams,
+    answer: { status: 200, body: leaseSchema },
+    errors: ["DATASTORE_UNKNOWN", "DATASTORE_UNAVAILABLE", "SANLOCK_UNAVAILABLE"],
+  },
+  vmLeaseBreak: {
+    method: "POST",
+    path: "/agent/v1/datastores/{datastore}/vms/{name}/lease/{vmId}/break",
+    privilege: "server",
+    summary:
+      "Put a new lease in the place of one whose holders are silent; the caller vouches that they are off",
+    params: leaseParams,
+    answer: { status: 200, body: leaseSchema },
+    errors: ["LEASE_HOLDER_ALIVE", "DATASTORE_UNKNOWN", "DATASTORE_UNAVAILABLE", "SANLOCK_UNAVAILABLE"],
   },
   moveStart: {
     method: "POST",

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { findingSchema } from "../errors/error.ts";
 import { consoleQuerySchema } from "../schemas/console.ts";
 import { hostViewSchema } from "../schemas/host.ts";
-import { leaseModeSchema, leaseSchema } from "../schemas/lease.ts";
+import { leaseModeSchema, leaseSchema, leaseViewSchema } from "../schemas/lease.ts";
 import { maxOutageSchema, strategySchema } from "../schemas/move.ts";
 import { nameSchema, taskIdSchema, vmIdSchema } from "../schemas/names.ts";
 import { taskSchema, taskStateSchema } from "../schemas/task.ts";
@@ -257,6 +257,32 @@ export const serverOperations = {
     errors: ["VM_UNKNOWN", "VM_BUSY", "VM_ALREADY_THERE", "HOST_UNKNOWN", "HOST_UNREACHABLE", "MOVE_REFUSED"],
   },
 
+  vmLeaseShow: {
+    method: "GET",
+    path: "/api/v1/vms/{vm}/lease",
+    privilege: "admin",
+    summary: "Which host may run a VM, and when a silent host's lease is free",
+    params: vmParams,
+    answer: { status: 200, body: leaseViewSchema },
+    errors: ["VM_UNKNOWN", "HOST_UNREACHABLE", "DATASTORE_UNAVAILABLE", "SANLOCK_UNAVAILABLE"],
+  },
+  vmLeaseBreak: {
+    method: "POST",
+    path: "/api/v1/vms/{vm}/lease/break",
+    privilege: "admin",
+    summary:
+      "Free the lease of a host that the caller vouches is powered off; if it is not, the VM can run twice",
+    params: vmParams,
+    body: z.strictObject({ host: nameSchema }),
+    answer: { status: 200, body: leaseViewSchema },
+    errors: [
+      "VM_UNKNOWN",
+      "HOST_UNREACHABLE",
+      "LEASE_NOT_OF_HOST",
+      "LEASE_HOLDER_ALIVE",
+      "SANLOCK_UNAVAILABLE",
+    ],
+  },
   vmConsole: {
     method: "GET",
     path: "/api/v1/vms/{vm}/console",

@@ -25,4 +25,13 @@ export const leaseSchema = z.object({
   /** Hosts that were fenced while they shared it: whether they ran the VM before, nobody can tell. */
   fenced: z.array(nameSchema),
 });
+/** A lease as operators see it. */
+export const leaseViewSchema = leaseSchema.extend({
+  vm: nameSchema,
+  /** On the VM's shared datastore, or in the server's database. */
+  kept: z.enum(["storage", "database"]),
+  /** The host that was asked, where it is on storage. */
+  seenFrom: nameSchema.nullable(),
+});
+export type LeaseView = z.infer<typeof leaseViewSchema>;
 export type Lease = z.infer<typeof leaseSchema>;
