@@ -200,12 +200,16 @@ export class Lab implements AsyncDisposable {
     await startSanlock(this.#view(host));
   }
 
-  /** A host's sanlock daemon. */
-  async sanlockProcess(host: string): Promise<ProcessIdentity | null> {
-    const text = await readFile(join(this.hostFolder(host), "run/sanlock/sanlock.pid"), "utf8").catch(
-      () => "",
-    );
-    return await identifyProcess(Number.parseInt(text, 10));
+  async endSanlock(host: string, signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
+    const path = join(this.hostFolder(host), "run/sanlock/sanlock.pid");
+    const identity = await identifyProcess(Number.parseInt(await readFile(path, "utf8").catch(() => ""), 10));
+    if (identity !== null) await endProcess(identity, signal, 10_000);
+  }
+
+  /** Ends everything that runs on a host at once, and empties what a boot would empty. */
+  async powerOff(host: string): Promise<void> {
+    await endAllIn(this.namespace(host));
+    await rm(join(this.hostFolder(host), "run"), { recursive: true, force: true });
   }
 
   async startServer(): Promise<void> {
@@ -356,19 +360,23 @@ async function rejectExisting(id: string): Promise<void> {
 /** Ends what runs in the lab's namespaces, removes them, and removes its folder. Also a lab that was only half made. */
 export async function removeLab(id: string): Promise<void> {
   for (const namespace of await listNamespaces(id)) {
-    for (;;) {
-      const pids = await processesIn(namespace);
-      if (pids.length === 0) break;
-      await Promise.all(
-        pids.map(async (pid) => {
-          const identity = await identifyProcess(pid);
-          if (identity !== null) await endProcess(identity, "SIGKILL", 0);
-        }),
-      );
-    }
+    await endAllIn(namespace);
     await removeNamespace(namespace);
   }
   await rm(labFolder(id), { recursive: true, force: true });
+}
+
+async function endAllIn(namespace: string): Promise<void> {
+  for (;;) {
+    const pids = await processesIn(namespace);
+    if (pids.length === 0) return;
+    await Promise.all(
+      pids.map(async (pid) => {
+        const identity = await identifyProcess(pid);
+        if (identity !== null) await endProcess(identity, "SIGKILL", 0);
+      }),
+    );
+  }
 }
 
 /** A listening socket of this namespace, for the server to inherit: so its API can be reached from here. */

@@ -8,21 +8,32 @@ import type { HostLink } from "../hosts/host-link.ts";
 import type { Services } from "../services.ts";
 import { withFreshness } from "./leases.ts";
 
+interface Seen {
+  lease: Lease;
+  /** The host that was asked; null: this server. */
+  seer: HostLink | null;
+}
+
 type VmLeaseOperations = Pick<typeof serverOperations, "vmLeaseShow" | "vmLeaseBreak">;
 
 export function vmLeaseHandlers(services: Services): Handlers<VmLeaseOperations> {
   const { store, hosts } = services;
 
-  const show = async (vm: VmView): Promise<{ lease: Lease; seer: HostLink | null }> => {
-    const seer = await seerOf(services, vm);
-    const lease =
-      seer === null
-        ? withFreshness(hosts, await store.leases.show(vm.id))
-        : await asked(seer, (link) => link.agent.call("vmLeaseShow", { params: placeOf(vm) }));
-    return { lease, seer };
+  const show = async (vm: VmView): Promise<Seen> => {
+    const seers = await seersOf(services, vm);
+    if (seers === null) return { lease: withFreshness(hosts, await store.leases.show(vm.id)), seer: null };
+    let failure: unknown;
+    for (const seer of seers) {
+      try {
+        return { lease: await seer.agent.call("vmLeaseShow", { params: placeOf(vm) }), seer };
+      } catch (error) {
+        failure = seer.unreachable(error);
+      }
+    }
+    throw failure;
   };
 
-  const viewOf = (vm: VmView, { lease, seer }: Awaited<ReturnType<typeof show>>) => ({
+  const viewOf = (vm: VmView, { lease, seer }: Seen) => ({
     ...lease,
     vm: vm.name,
     kept: seer === null ? ("database" as const) : ("storage" as const),
@@ -43,7 +54,11 @@ export function vmLeaseHandlers(services: Services): Handlers<VmLeaseOperations>
       if (!holders.includes(host)) throw GodwitError.of("LEASE_NOT_OF_HOST", { vm: vm.name, host, holders });
       if (hosts.isUp(host)) throw GodwitError.of("LEASE_HOLDER_ALIVE", { vm: vm.name, host });
       if (seer === null) await store.leases.break(vm.id, host);
-      else await asked(seer, (link) => link.agent.call("vmLeaseBreak", { params: placeOf(vm) }));
+      else {
+        await seer.agent.call("vmLeaseBreak", { params: placeOf(vm) }).catch((error: unknown) => {
+          throw seer.unreachable(error);
+        });
+      }
       await store.vms.leaseBroken(vm.id, host);
       return viewOf(vm, await show(vm));
     },
@@ -52,26 +67,22 @@ export function vmLeaseHandlers(services: Services): Handlers<VmLeaseOperations>
 
 const placeOf = ({ id, name, config }: VmView) => ({ vmId: id, name, datastore: config.datastore });
 
-/** A host that sees the VM's shared datastore, its own first; null when the datastore is of one host only. */
-async function seerOf({ store, hosts }: Services, vm: VmView): Promise<HostLink | null> {
+/**
+ * Connected hosts that see the VM's shared datastore, those that have joined its leases first; null when the
+ * datastore is of one host only. @throws HOST_UNREACHABLE when none of them is connected
+ */
+async function seersOf({ store, hosts }: Services, vm: VmView): Promise<HostLink[] | null> {
   const { datastore } = vm.config;
-  const sees = (await store.hosts.list()).filter(({ facts }) =>
-    facts?.datastores.some(({ name, shared }) => name === datastore && shared),
-  );
-  if (sees.length === 0) return null;
-  const up = sees.map(({ name }) => name).filter((name) => hosts.isUp(name));
-  const chosen = up.includes(vm.host) ? vm.host : up[0];
-  if (chosen !== undefined) return hosts.of(chosen);
-  const [first] = sees;
-  throw GodwitError.of("HOST_UNREACHABLE", {
-    host: first?.name ?? vm.host,
-    url: first?.agentUrl ?? "",
-    reason: `no host that sees datastore ${datastore} is connected`,
+  const seers = (await store.hosts.list()).flatMap((host) => {
+    const facts = host.facts?.datastores.find(({ name, shared }) => name === datastore && shared);
+    return facts === undefined ? [] : [{ ...host, isJoined: facts.leases?.state === "joined" }];
   });
-}
-
-async function asked<T>(link: HostLink, question: (link: HostLink) => Promise<T>): Promise<T> {
-  return await question(link).catch((error: unknown) => {
-    throw link.unreachable(error);
-  });
+  const [first] = seers;
+  if (first === undefined) return null;
+  const up = seers
+    .filter(({ name }) => hosts.isUp(name))
+    .sort((a, b) => Number(b.isJoined) - Number(a.isJoined));
+  if (up.length > 0) return up.map(({ name }) => hosts.of(name));
+  const reason = `no host that sees datastore ${datastore} is connected`;
+  throw GodwitError.of("HOST_UNREACHABLE", { host: first.name, url: first.agentUrl, reason });
 }

@@ -95,9 +95,13 @@ export class Sanlock {
     return { lockspaces, holdings };
   }
 
-  /** All hosts that ever joined the lockspace and whose place was not taken since. */
+  /** All hosts that ever joined the lockspace and whose place was not taken since. @throws SANLOCK_UNAVAILABLE */
   async hosts(lockspace: string): Promise<HostLease[]> {
-    const { stdout } = await this.#client(["host_status", "-s", lockspace, "-D"]);
+    const { stdout, exitCode } = await this.#client(["host_status", "-s", lockspace, "-D"], [0, 1]);
+    if (exitCode !== 0) {
+      const reason = "its daemon does not run, or has not joined the leases of the datastore";
+      throw GodwitError.of("SANLOCK_UNAVAILABLE", { reason });
+    }
     return stdout
       .split(/^(?=\d+ timestamp )/m)
       .filter((part) => /^\d+ timestamp/.test(part))

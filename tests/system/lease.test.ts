@@ -1,0 +1,57 @@
+/** Hosts that lose their lease service or their power: their VMs end in time, and are started elsewhere when that is safe. */
+import { TestLab } from "@godwit/test-kit";
+import { expect, test } from "vitest";
+
+const waitMs = 500;
+
+test("a host whose sanlock dies ends its VM at once; the VM starts elsewhere when its lease is free, and sooner when an operator breaks it", async () => {
+  await using lab = await TestLab.start({ hosts: ["a", "b"] });
+  const vm = await lab.boot({ on: "a" });
+  const lease = async () => await lab.api.call("vmLeaseShow", { params: { vm: "web-1" } });
+  const start = async (host: string) =>
+    await lab.ended(lab.api.call("vmStart", { params: { vm: "web-1" }, body: { host } }));
+  expect(await lease()).toMatchObject({ kept: "storage", holders: [{ host: "a", mode: "EX", fresh: true }] });
+  await expect(
+    lab.api.call("vmLeaseBreak", { params: { vm: "web-1" }, body: { host: "a" } }),
+  ).rejects.toMatchObject({ code: "LEASE_HOLDER_ALIVE" });
+
+  await lab.lab.endSanlock("a");
+  await until(async () => (await lab.vm("web-1")).state === "lost");
+  expect(await lab.runnersOf(vm)).toEqual([]);
+  const refused = await start("b");
+  expect(refused.error).toMatchObject({ code: "LEASE_HELD" });
+  expect(refused.error?.detail).toMatch(/host a \(EX, since .*silent: it will be free in \d+ s/);
+
+  await until(async () => (await lease()).holders[0]?.freeInMs === 0, 90_000);
+  expect(await start("b")).toMatchObject({ state: "succeeded" });
+  expect(await lab.runnersOf(vm)).toEqual(["b"]);
+
+  // Its lease service is back: the host joins again by itself, and may have the VM.
+  await lab.lab.startSanlock("a");
+  await until(async () => (await facts(lab, "a")) === "joined");
+  await lab.succeeded(lab.api.call("vmMigrate", { params: { vm: "web-1" }, body: { to: "a" } }));
+
+  await lab.lab.powerOff("a");
+  await until(
+    async () => (await lab.api.call("hostShow", { params: { host: "a" } })).state === "unreachable",
+  );
+  await until(async () => (await lease()).holders[0]?.fresh === false);
+  const broken = await lab.api.call("vmLeaseBreak", { params: { vm: "web-1" }, body: { host: "a" } });
+  expect(broken.holders).toEqual([]);
+  expect(await start("b")).toMatchObject({ state: "succeeded" });
+  expect(await lab.runnersOf(vm)).toEqual(["b"]);
+});
+
+async function facts(lab: TestLab, host: string): Promise<string | undefined> {
+  const view = await lab.api.call("hostShow", { params: { host } });
+  return view.facts?.datastores[0]?.leases?.state;
+}
+
+/** Nobody outside is told of these changes. */
+async function until(holds: () => Promise<boolean>, limitMs = 60_000): Promise<void> {
+  const end = performance.now() + limitMs;
+  while (!(await holds())) {
+    if (performance.now() > end) throw new Error(`not so within ${String(limitMs / 1000)} s`);
+    await new Promise((resolve) => setTimeout(resolve, waitMs));
+  }
+}
