@@ -42,6 +42,11 @@ export class Load implements AsyncDisposable {
     });
   }
 
+  /** The VM was started anew: its client does not wait for an answer of the old one any more. */
+  reconnect(): void {
+    this.#child.stdin.write(`${JSON.stringify({ reconnect: true })}\n`);
+  }
+
   /** Ends the load, reads everything back and compares. */
   async finish(windows: readonly Window[]): Promise<LoadReport> {
     const answer = once(this.#lines, "line");
