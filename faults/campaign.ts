@@ -22,7 +22,6 @@ export interface PlannedCell {
 export interface CampaignOptions {
   /** Where the logs and journals of labs in which a cell failed are kept; null: nowhere. */
   keep: string | null;
-  onCell: (result: CellResult) => Promise<void>;
   onTrouble: (text: string) => void;
 }
 
@@ -34,11 +33,8 @@ export class Campaign implements AsyncDisposable {
     this.#options = options;
   }
 
-  async run(cells: readonly PlannedCell[]): Promise<void> {
-    for (const { phase, fault } of cells) await this.#options.onCell(await this.#cell(phase, fault));
-  }
-
-  async #cell(phase: Phase, fault: Fault): Promise<CellResult> {
+  /** @throws when the phase is not reached, however often it is tried */
+  async cell({ phase, fault }: PlannedCell): Promise<CellResult> {
     for (let attempt = 1; ; attempt += 1) {
       try {
         this.#lab ??= await makeLab();

@@ -7,7 +7,7 @@ import { listNamespaces, Load, RunWatch, vmAddress, type LoadReport } from "@god
 import type { TestLab } from "@godwit/test-kit";
 import { sleep, type Fault, type Scene } from "./fault.ts";
 import { Hold } from "./hold.ts";
-import { look, type Judge, type Look, type Outcome } from "./judge.ts";
+import { look, waitsFor, type Judge, type Look, type Outcome } from "./judge.ts";
 import { holderOf, type Phase } from "./phases.ts";
 
 export interface CellResult {
@@ -43,7 +43,7 @@ const reachLimitMs = 60_000;
 const patienceMs = 25_000;
 const recoveryLimitMs = 60_000;
 /** Processes, files and QEMU tell nobody that they are all well. */
-const lookEveryMs = 250;
+const lookEveryMs = 400;
 const readBackLimitMs = 60_000;
 const startLimitMs = 90_000;
 const startAgainMs = 1000;
@@ -139,18 +139,20 @@ async function recovered(
   const until = injectedAt + patienceMs + recoveryLimitMs;
   for (;;) {
     const healed = state.healed;
-    const last = await look(judge);
+    const waits = await waitsFor(judge);
+    const late = performance.now() > until;
+    const last = waits === null || late ? await look(judge) : null;
     const now = performance.now();
-    const words = last.problems.join("; ");
+    const words = last === null ? (waits ?? "") : last.problems.join("; ");
     if (words !== before)
       course.push(`${inSeconds(now - injectedAt)}: ${words === "" ? "all is well" : words}`);
     before = words;
-    if (last.problems.length > 0) wellAt = null;
+    if (words !== "") wellAt = null;
     else {
       wellAt ??= now;
       judged.resolve(undefined);
     }
-    if ((wellAt !== null && healed) || now > until) {
+    if (last !== null && ((wellAt !== null && healed) || late)) {
       clearTimeout(patience);
       judged.resolve(undefined);
       await healing;

@@ -20,7 +20,7 @@ export interface Look {
   problems: string[];
 }
 
-const questionLimitMs = 3000;
+const patience = { timeoutMs: 3000 };
 
 export interface Judge {
   scene: Scene;
@@ -32,20 +32,31 @@ export interface Judge {
   namespaces: readonly string[];
 }
 
+/** The whole: where the VM runs, what is said of it, what is left over. */
 export async function look(judge: Judge): Promise<Look> {
   const { scene, watch } = judge;
   const runners = await watch.runners();
-  const [runner] = runners;
-  const outcome = runner === undefined ? "dead-host" : runner === scene.source ? "source" : "destination";
+  const [runner = null] = runners;
+  const outcome = runner === null ? "dead-host" : runner === scene.source ? "source" : "destination";
   const problems: string[] = [];
   if (runners.length > 1) problems.push(`the VM runs on ${runners.join(" and ")}`);
   if (watch.mostAtOnce > 1) problems.push(`the VM ran on ${String(watch.mostAtOnce)} hosts at once`);
   if (outcome === "dead-host" && judge.fault.fatal?.includes(judge.phase) !== true) {
     problems.push("the VM runs nowhere, and the fault left its process alive");
   }
-  const task = await told(judge, outcome, runner ?? null, problems);
+  const task = await told(judge, outcome, runner, problems);
   const leftovers = await leftOver(judge, outcome);
   return { outcome, task, leftovers, problems: [...problems, ...leftovers] };
+}
+
+/** What the move still waits for, in words; null when its task has ended. Costs little, and is asked often. */
+export async function waitsFor({ scene, taskId }: Judge): Promise<string | null> {
+  try {
+    const task = await scene.lab.api.call("taskShow", { params: { task: taskId } }, patience);
+    return isEnded(task) ? null : unended(task);
+  } catch (error) {
+    return silent(error);
+  }
 }
 
 /** What users are told. */
@@ -57,32 +68,31 @@ async function told(
 ): Promise<Task | null> {
   const { api } = scene.lab;
   try {
-    const options = { timeoutMs: questionLimitMs };
-    const [task, vm, { tasks }, lease] = await Promise.all([
-      api.call("taskShow", { params: { task: taskId } }, options),
-      api.call("vmShow", { params: { vm: scene.vm.id } }, options),
-      api.call("taskList", { query: {} }, options),
-      leaseOf(scene.lab.lab, scene.vm.id),
-    ]);
+    const task = await api.call("taskShow", { params: { task: taskId } }, patience);
+    const vm = await api.call("vmShow", { params: { vm: scene.vm.id } }, patience);
     problems.push(...untrue(task, vm, outcome, runner, phase));
-    const open = tasks
-      .filter((one) => !isEnded(one))
-      .map(({ id, kind }) => `task ${id} (${kind}) has not ended`);
-    problems.push(...open);
+    const { tasks } = await api.call("taskList", { query: {} }, patience);
+    problems.push(...tasks.filter((one) => !isEnded(one) && one.id !== taskId).map(unended));
+    const lease = await leaseOf(scene.lab.lab, scene.vm.id);
     const holders = lease.holders.map(({ host, mode }) => `${host} ${mode}`).join(", ");
     const wanted = runner === null ? "" : `${runner} EX`;
     if (holders !== wanted) problems.push(`lease: held by ${holders === "" ? "nobody" : holders}`);
     return task;
   } catch (error) {
-    problems.push(`the server does not answer: ${error instanceof Error ? error.message : String(error)}`);
+    problems.push(silent(error));
     return null;
   }
 }
 
+const unended = ({ id, kind, state, waitingFor, phase }: Task): string =>
+  `task ${id} (${kind}) is ${state}: ${waitingFor ?? phase ?? "not begun"}`;
+const silent = (error: unknown): string =>
+  `the server does not answer: ${error instanceof Error ? error.message : String(error)}`;
+
 /** Where the task's end and the inventory do not say what is the case. */
 function untrue(task: Task, vm: VmView, outcome: Outcome, runner: string | null, phase: Phase): string[] {
   const found: string[] = [];
-  if (!isEnded(task)) found.push(`the move's task is ${task.state}: ${task.waitingFor ?? task.phase ?? ""}`);
+  if (!isEnded(task)) found.push(unended(task));
   else if (!saysSo(task, outcome, phase)) {
     found.push(
       `the task ended ${task.state} with ${task.error?.code ?? "no error"}: ${task.error?.detail ?? ""}`,

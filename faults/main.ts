@@ -26,6 +26,8 @@ const { values } = parseArgs({
 });
 
 const results: CellResult[] = [];
+/** Cells that could not be run, each with why: nothing is known of them. */
+const notRun: { phase: Phase; fault: string; why: string }[] = [];
 const isSound = ({ problems }: CellResult): boolean => problems.length === 0;
 
 async function tell(result: CellResult, of: number): Promise<void> {
@@ -41,9 +43,10 @@ async function tell(result: CellResult, of: number): Promise<void> {
 
 async function save(): Promise<void> {
   if (values.json === undefined) return;
-  const failed = results.filter((one) => !isSound(one)).length;
-  await writeFile(values.json, `${JSON.stringify({ cells: results, failed }, null, 2)}\n`);
+  await writeFile(values.json, `${JSON.stringify({ cells: results, notRun, failed: failed() }, null, 2)}\n`);
 }
+
+const failed = (): number => results.filter((one) => !isSound(one)).length + notRun.length;
 
 function chosen(): PlannedCell[] {
   const unknown = [
@@ -65,6 +68,17 @@ function chosen(): PlannedCell[] {
   );
 }
 
+async function runAll(campaign: Campaign, cells: readonly PlannedCell[]): Promise<void> {
+  for (const cell of cells) {
+    try {
+      await tell(await campaign.cell(cell), cells.length);
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      notRun.push({ phase: cell.phase, fault: cell.fault.name, why });
+    }
+  }
+}
+
 async function main(): Promise<number> {
   const cells = chosen();
   const interrupted = Promise.withResolvers<"interrupted">();
@@ -75,17 +89,15 @@ async function main(): Promise<number> {
   }
   await using campaign = new Campaign({
     keep: values.keep ?? null,
-    onCell: (result) => tell(result, cells.length),
     onTrouble: (text) => {
       console.error(text);
     },
   });
-  const end = await Promise.race([campaign.run(cells), interrupted.promise]);
+  const end = await Promise.race([runAll(campaign, cells), interrupted.promise]);
   await save();
   console.log(`\n${matrixOf(results, phases)}\n`);
-  const failed = results.filter((one) => !isSound(one)).length;
-  console.log(`${String(results.length)} of ${String(cells.length)} cells, ${String(failed)} failed`);
-  return failed > 0 || end === "interrupted" ? 1 : 0;
+  console.log(`${String(results.length)} of ${String(cells.length)} cells, ${String(failed())} failed`);
+  return failed() > 0 || end === "interrupted" ? 1 : 0;
 }
 
 // What an interrupted cell still waits for must not hold the process.
