@@ -27,7 +27,8 @@ export interface CampaignOptions {
 
 export class Campaign implements AsyncDisposable {
   readonly #options: CampaignOptions;
-  #lab: TestLab | null = null;
+  #lab: Promise<TestLab> | null = null;
+  #ended = false;
 
   constructor(options: CampaignOptions) {
     this.#options = options;
@@ -38,10 +39,11 @@ export class Campaign implements AsyncDisposable {
     for (let attempt = 1; ; attempt += 1) {
       try {
         this.#lab ??= await makeLab();
-        const result = await runCell(this.#lab, vmName, phase, fault);
+        const result = await runCell(await this.#lab, vmName, phase, fault);
         if (result.problems.length > 0) await this.#giveUpLab(`${phase}-${fault.name}`);
         return result;
       } catch (error) {
+        if (this.#ended) throw error;
         const text = error instanceof Error ? error.message : String(error);
         this.#options.onTrouble(`${phase} ${fault.name}, attempt ${String(attempt)}: ${text}`);
         await this.#giveUpLab(`${phase}-${fault.name}-${String(attempt)}`);
@@ -51,15 +53,17 @@ export class Campaign implements AsyncDisposable {
   }
 
   async #giveUpLab(name: string): Promise<void> {
-    const lab = this.#lab;
+    const lab = await this.#lab?.catch(() => null);
     this.#lab = null;
-    if (lab === null) return;
+    if (lab == null) return;
     if (this.#options.keep !== null) await keepRecords(lab, join(this.#options.keep, name));
     await lab[Symbol.asyncDispose]();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#lab?.[Symbol.asyncDispose]();
+    this.#ended = true;
+    const lab = await this.#lab?.catch(() => null);
+    await lab?.[Symbol.asyncDispose]();
   }
 }
 
