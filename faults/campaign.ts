@@ -38,7 +38,7 @@ export class Campaign implements AsyncDisposable {
   async cell({ phase, fault }: PlannedCell): Promise<CellResult> {
     for (let attempt = 1; ; attempt += 1) {
       try {
-        this.#lab ??= await makeLab();
+        this.#lab ??= makeLab();
         const result = await runCell(await this.#lab, vmName, phase, fault);
         if (result.problems.length > 0) await this.#giveUpLab(`${phase}-${fault.name}`);
         return result;
