@@ -20,6 +20,8 @@ export interface PlannedCell {
 }
 
 export interface CampaignOptions {
+  /** Another QEMU than the machine's, on both hosts. */
+  qemu: { binary: string; firmwareFolder: string } | null;
   /** Where the logs and journals of labs in which a cell failed are kept; null: nowhere. */
   keep: string | null;
   onTrouble: (text: string) => void;
@@ -38,7 +40,7 @@ export class Campaign implements AsyncDisposable {
   async cell({ phase, fault }: PlannedCell): Promise<CellResult> {
     for (let attempt = 1; ; attempt += 1) {
       try {
-        this.#lab ??= makeLab();
+        this.#lab ??= makeLab(this.#options.qemu);
         const result = await runCell(await this.#lab, vmName, phase, fault);
         if (result.problems.length > 0) await this.#giveUpLab(`${phase}-${fault.name}`);
         return result;
@@ -67,8 +69,14 @@ export class Campaign implements AsyncDisposable {
   }
 }
 
-async function makeLab(): Promise<TestLab> {
-  const lab = await TestLab.start({ hosts: ["a", "b"], pausePoints: true, ownStorage: true, stateMib: 16 });
+async function makeLab(qemu: CampaignOptions["qemu"]): Promise<TestLab> {
+  const lab = await TestLab.start({
+    hosts: ["a", "b"],
+    ...(qemu === null ? {} : { qemu: { a: qemu, b: qemu } }),
+    pausePoints: true,
+    ownStorage: true,
+    stateMib: 16,
+  });
   try {
     await lab.boot({ name: vmName, on: "a", memoryMib: 192 });
     await using _answers = await Load.start(lab.lab.id, vmAddress(0));

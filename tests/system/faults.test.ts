@@ -4,6 +4,7 @@ import { Campaign } from "../../faults/campaign.ts";
 import { shortPlan } from "../../faults/plan.ts";
 
 const campaign = new Campaign({
+  qemu: null,
   keep: null,
   onTrouble: (text) => {
     console.error(text);
