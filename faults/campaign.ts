@@ -79,7 +79,7 @@ async function makeLab(qemu: CampaignOptions["qemu"]): Promise<TestLab> {
   });
   try {
     await lab.boot({ name: vmName, on: "a", memoryMib: 192 });
-    await using _answers = await Load.start(lab.lab.id, vmAddress(0));
+    await using _answers = await Load.start(lab.lab.id, vmAddress(0), false);
     return lab;
   } catch (error) {
     await lab[Symbol.asyncDispose]();

@@ -58,7 +58,7 @@ export async function runCell(lab: TestLab, vmName: string, phase: Phase, fault:
   const scene: Scene = { lab, vm, source: vm.host, destination };
   const namespaces = await listNamespaces(lab.lab.id);
 
-  await using load = await Load.start(lab.lab.id, vmAddress(0));
+  await using load = await Load.start(lab.lab.id, vmAddress(0), false);
   await using watch = await RunWatch.begin(lab.lab, vm.id);
   await using hold = await Hold.at(lab.lab, scene[holderOf(phase)], phase);
   const movedAtEpoch = Date.now();

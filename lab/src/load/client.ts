@@ -1,8 +1,9 @@
 /**
- * The load's own process, run in the client's namespace: one TCP connection to redis that is never
- * closed, one acknowledged write after another, and a 1 ms ICMP probe beside it. A line on standard input
- * (`{"windows": […]}`) ends it: it reads everything back, compares, and prints its report. Another
- * (`{"reconnect": true}`) has it make a new connection at once: it cannot know that its VM was started anew.
+ * The load's own process, run in the client's namespace (`client.ts ADDRESS probed|unprobed`): one TCP
+ * connection to redis that is never closed, one acknowledged write after another, and a 1 ms ICMP probe beside
+ * it. A line on standard input (`{"windows": […]}`) ends it: it reads everything back, compares, and prints its
+ * report. Another (`{"reconnect": true}`) has it make a new connection at once: it cannot know that its VM was
+ * started anew.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -112,7 +113,7 @@ function longestGap(times: readonly number[], [from, to]: Window): number {
   return Math.max(longest, Math.min(next, to) - last);
 }
 
-const endProbe = probe();
+const endProbe = process.argv[3] === "probed" ? probe() : async () => undefined;
 const writing = write();
 let windows: Window[] = [];
 for await (const line of createInterface({ input: process.stdin })) {
