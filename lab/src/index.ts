@@ -17,5 +17,6 @@ export {
   vmAddress,
   type NetworkName,
 } from "./names.ts";
-export { qemusOf, runnersOf, type Runner } from "./runners.ts";
-export { setWire } from "./switch.ts";
+export { RunWatch, type Run } from "./run-watch.ts";
+export { qemuProcessesOf, qemusOf, runnersOf, type Runner } from "./runners.ts";
+export { listNamespaces, setWire } from "./switch.ts";

@@ -22,6 +22,8 @@ export const labFileSchema = z.object({
   /** On loopback; inherited by the server as a listening socket. */
   apiPort: z.int(),
   hosts: z.array(labHostSchema),
+  /** Whether the agents' moves can be held. */
+  pausePoints: z.boolean(),
   server: identitySchema.nullable(),
 });
 export type LabFile = z.infer<typeof labFileSchema>;

@@ -4,7 +4,7 @@
  * made it, and everything of it is gone after `down`.
  */
 import { once } from "node:events";
-import { mkdir, readFile, rm } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { Client } from "@godwit/client";
@@ -20,6 +20,7 @@ import {
 import { stringify } from "yaml";
 import { readLabFile, writeLabFile, type LabFile, type LabHost } from "./lab-file.ts";
 import { ioTimeoutSeconds, startSanlock } from "./hosts/sanlock.ts";
+import { freeze, mountShared, mountSmall, thaw, thawUnder, unmountUnder } from "./hosts/own-file-systems.ts";
 import { runOnHost, spawnRole } from "./hosts/spawn-role.ts";
 import {
   agentPort,
@@ -33,6 +34,7 @@ import {
   portGroup,
   serverAddress,
   serverPort,
+  type NetworkName,
 } from "./names.ts";
 import {
   listNamespaces,
@@ -42,6 +44,9 @@ import {
   makeSwitch,
   processesIn,
   removeNamespace,
+  removeTaps,
+  setPath,
+  setWire,
 } from "./switch.ts";
 
 export interface LabOptions {
@@ -53,6 +58,12 @@ export interface LabOptions {
   qemu?: Readonly<Record<string, { binary: string; firmwareFolder: string }>>;
   /** The CPU that a host passes for, by its name: a simulation. */
   cpus?: Readonly<Record<string, CpuReport>>;
+  /** Whether moves can be held at their pause points, by files in `pauseFolder`. */
+  pausePoints?: boolean;
+  /** Whether the shared storage is a file system of its own, which can be frozen. */
+  ownStorage?: boolean;
+  /** MiB of the disk under each host's state; default: the machine's own. */
+  stateMib?: number | null;
   /** How to start the program itself: `[node, main.ts]`. */
   program: readonly string[];
   onStep?: (text: string) => void;
@@ -93,6 +104,10 @@ export class Lab implements AsyncDisposable {
     const folder = labFolder(id);
     await mkdir(join(folder, "logs"), { recursive: true });
     await mkdir(join(folder, "shared"), { recursive: true });
+    if (options.ownStorage === true) await mountShared(join(folder, "shared.img"), join(folder, "shared"));
+    if (options.stateMib != null) {
+      for (const host of hosts) await mountSmall(join(folder, "hosts", host, "state"), options.stateMib);
+    }
 
     say(`making networks and ${String(hosts.length)} hosts`);
     await makeSwitch(id);
@@ -113,6 +128,7 @@ export class Lab implements AsyncDisposable {
       linkBitsPerSecond,
       apiPort: port,
       hosts: hosts.map((name) => ({ name, qemu: options.qemu?.[name] ?? null, agent: null })),
+      pausePoints: options.pausePoints ?? false,
       server: null,
     };
     await writeLabFile(file);
@@ -174,17 +190,28 @@ export class Lab implements AsyncDisposable {
   hostFolder(host: string): string {
     return join(this.folder, "hosts", host);
   }
+  /** A host's /var/lib/godwit, seen from outside. */
+  stateFolder(host: string): string {
+    return join(this.hostFolder(host), "state");
+  }
+  /** Where files hold the moves of a host, and tell that they are held. */
+  pauseFolder(host: string): string {
+    return join(this.hostFolder(host), "pause");
+  }
   agentProcess(host: string): ProcessIdentity | null {
     return this.#host(host).agent;
   }
 
   async startAgent(host: string): Promise<void> {
     const entry = this.#host(host);
+    const pauses = this.pauseFolder(host);
+    if (this.#file.pausePoints) await mkdir(pauses, { recursive: true });
     entry.agent = await spawnRole({
       what: `the agent of host ${host}`,
       ...this.#view(host),
       log: this.logOf(`agent-${host}`),
       argv: [...this.#program, "agent", "run", "--config", this.#agentConfig(host)],
+      ...(this.#file.pausePoints ? { environment: { GODWIT_PAUSE_POINTS: pauses } } : {}),
     });
     await writeLabFile(this.#file);
   }
@@ -210,6 +237,36 @@ export class Lab implements AsyncDisposable {
   async powerOff(host: string): Promise<void> {
     await endAllIn(this.namespace(host));
     await rm(join(this.hostFolder(host), "run"), { recursive: true, force: true });
+  }
+
+  /** A host's power is cut: all its processes end at once, its wires are dead. */
+  async cutPower(host: string): Promise<void> {
+    for (const network of hostNetworks) await setWire(this.id, host, network, false);
+    await endAllIn(this.namespace(host));
+  }
+
+  /** The host boots: what it had in memory is gone, its agent starts. */
+  async powerOn(host: string): Promise<void> {
+    const run = join(this.hostFolder(host), "run");
+    for (const name of await readdir(run)) await rm(join(run, name), { recursive: true, force: true });
+    await removeTaps(this.namespace(host));
+    for (const network of hostNetworks) await setWire(this.id, host, network, true);
+    await this.startSanlock(host);
+    await this.startAgent(host);
+  }
+
+  /** Cuts or mends what one host sends to another on a network; nobody is told. */
+  async setPath(network: "management" | "migration", from: string, to: string, open: boolean): Promise<void> {
+    const index = this.#file.hosts.indexOf(this.#host(to));
+    await setPath(this.id, { network, from: { host: this.#host(from).name }, to: { index } }, open);
+  }
+
+  /** The shared storage takes no writes from now on: whoever writes waits. For labs with `ownStorage`. */
+  async freezeStorage(): Promise<void> {
+    await freeze(this.sharedFolder);
+  }
+  async thawStorage(): Promise<void> {
+    await thaw(this.sharedFolder);
   }
 
   async startServer(): Promise<void> {
@@ -332,6 +389,8 @@ export class Lab implements AsyncDisposable {
 const hasLeases = ({ datastores }: HostFacts): boolean =>
   datastores.every(({ leases }) => leases === null || leases.state === "joined");
 
+const hostNetworks: readonly NetworkName[] = ["management", "migration", "office"];
+
 function check(id: string, hosts: readonly string[]): void {
   if (process.getuid?.() !== 0)
     throw GodwitError.of("NOT_ROOT", { what: "A lab makes network namespaces and" });
@@ -359,10 +418,12 @@ async function rejectExisting(id: string): Promise<void> {
 
 /** Ends what runs in the lab's namespaces, removes them, and removes its folder. Also a lab that was only half made. */
 export async function removeLab(id: string): Promise<void> {
+  await thawUnder(labFolder(id));
   for (const namespace of await listNamespaces(id)) {
     await endAllIn(namespace);
     await removeNamespace(namespace);
   }
+  await unmountUnder(labFolder(id));
   await rm(labFolder(id), { recursive: true, force: true });
 }
 

@@ -16,10 +16,21 @@ export interface Runner {
   running: boolean;
 }
 
-/** Every QEMU of the lab. */
-export async function qemusOf(lab: Lab): Promise<Runner[]> {
+/** Every QEMU process of the lab, whether its vCPUs run or not. */
+export async function qemuProcessesOf(lab: Lab): Promise<Omit<Runner, "running">[]> {
   const all = await Promise.all(lab.hosts.map(({ name }) => qemusOn(lab, name)));
   return all.flat();
+}
+
+/** Every QEMU of the lab. */
+export async function qemusOf(lab: Lab): Promise<Runner[]> {
+  const processes = await qemuProcessesOf(lab);
+  return await Promise.all(
+    processes.map(async (one) => ({
+      ...one,
+      running: await isRunning(rescueSocket(lab, one.host, one.vmId)),
+    })),
+  );
 }
 
 /** Hosts on which the VM's vCPUs run. */
@@ -28,19 +39,22 @@ export async function runnersOf(lab: Lab, vmId: string): Promise<string[]> {
   return qemus.filter((qemu) => qemu.vmId === vmId && qemu.running).map(({ host }) => host);
 }
 
-async function qemusOn(lab: Lab, host: string): Promise<Runner[]> {
-  const found: Runner[] = [];
+/** Where a VM's QEMU on a host answers others than its agent: one at a time. */
+export const rescueSocket = (lab: Lab, host: string, vmId: string): string =>
+  join(lab.hostFolder(host), "run/godwit/vms", vmId, "rescue.sock");
+
+async function qemusOn(lab: Lab, host: string): Promise<Omit<Runner, "running">[]> {
+  const found: Omit<Runner, "running">[] = [];
   for (const pid of await processesIn(lab.namespace(host))) {
     const words = (await readFile(`/proc/${String(pid)}/cmdline`, "utf8").catch(() => "")).split("\0");
     const vmId = words[words.indexOf("-uuid") + 1];
     if (!(words[0] ?? "").includes("qemu-system") || vmId === undefined) continue;
-    found.push({ host, pid, vmId, running: await isRunning(lab, host, vmId) });
+    found.push({ host, pid, vmId });
   }
   return found;
 }
 
-async function isRunning(lab: Lab, host: string, vmId: string): Promise<boolean> {
-  const socket = join(lab.hostFolder(host), "run/godwit/vms", vmId, "rescue.sock");
+async function isRunning(socket: string): Promise<boolean> {
   const session = await QmpSession.connect(socket).catch(() => null);
   if (session === null) return false;
   try {

@@ -73,11 +73,41 @@ export async function removeNamespace(namespace: string): Promise<void> {
   await ip("netns", "del", namespace);
 }
 
+/** Taps are the kernel's: they outlive who made them, but no reboot. */
+export async function removeTaps(namespace: string): Promise<void> {
+  for (const line of (await ip("-n", namespace, "-o", "link", "show", "type", "tun")).split("\n")) {
+    const name = /^\d+: ([^:@]+)/.exec(line)?.[1];
+    if (name !== undefined) await ip("-n", namespace, "link", "del", name);
+  }
+}
+
 /** Cuts or mends a host's wire to a network. */
 export async function setWire(labId: string, host: string, network: NetworkName, up: boolean): Promise<void> {
   const port = portOf(host, network);
   await ip("-n", namespaceOf(labId, "net"), "link", "set", port, up ? "up" : "down");
 }
+
+/** One direction between two hosts. */
+export interface Path {
+  network: "management" | "migration";
+  from: { host: string };
+  /** `index`: of the host, from 0. */
+  to: { index: number };
+}
+
+/**
+ * Cuts or mends one direction between two hosts: what the one sends to the other goes to a hardware address
+ * that nobody has. It is lost on the wire; neither end is told, and all others are still reached.
+ */
+export async function setPath(labId: string, { network, from, to }: Path, open: boolean): Promise<void> {
+  const neighbour = [hostAddress(network, to.index), "dev", network];
+  const namespace = namespaceOf(labId, from.host);
+  if (open) await ip("-n", namespace, "neigh", "del", ...neighbour);
+  else await ip("-n", namespace, "neigh", "replace", ...neighbour, "lladdr", nobody, "nud", "permanent");
+}
+
+/** Locally administered. */
+const nobody = "02:00:00:00:00:00";
 
 /** Shapes a host's migration link in both directions. */
 async function shape(labId: string, host: string, bitsPerSecond: number): Promise<void> {

@@ -8,7 +8,7 @@ import {
   Lab,
   Load,
   placeGuest,
-  qemusOf,
+  qemuProcessesOf,
   runnersOf,
   vmAddress,
   type Api,
@@ -113,7 +113,7 @@ export class TestLab implements AsyncDisposable {
   /** What there should be none of once nothing is under way: QEMUs beyond the VM's one, taps without a VM, open journals. */
   async leftovers(vms: number): Promise<string[]> {
     const found: string[] = [];
-    const qemus = await qemusOf(this.lab);
+    const qemus = await qemuProcessesOf(this.lab);
     if (qemus.length !== vms) found.push(`${String(qemus.length)} QEMU processes`);
     for (const { name } of this.lab.hosts) {
       const { stdout } = await run(

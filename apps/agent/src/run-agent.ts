@@ -21,6 +21,7 @@ import { Leases } from "./leases/leases.ts";
 import { Lockspaces } from "./leases/lockspaces.ts";
 import { RowLeases } from "./leases/row-leases.ts";
 import { Moves } from "./moves/moves.ts";
+import { PausePoints } from "./moves/pause-points.ts";
 import { Claims } from "./vms/claims.ts";
 import { VmCpus } from "./vms/cpu.ts";
 import { Environment } from "./vms/environment.ts";
@@ -90,6 +91,8 @@ export async function runAgent(
   const cpu = await HostCpu.open(config.simulatedCpu, hypervisor, log);
   const cpus = new VmCpus({ host: config.name, hypervisor, cpu });
   const vms = new Vms({ config, hypervisor, cpus, environment, processes, leases, claims, log });
+  const pauses = PausePoints.in(process.env.GODWIT_PAUSE_POINTS);
+  if (pauses !== null) log.warn("moves are held at pause points: this agent is one for tests");
   const moves = new Moves({
     config,
     identity,
@@ -101,6 +104,7 @@ export async function runAgent(
     lockspaces,
     events,
     log,
+    pauses,
   });
 
   if (config.migration !== undefined) {

@@ -29,6 +29,7 @@ export interface RoleSpec {
   argv: readonly string[];
   /** Inherited as file descriptor 3. */
   socketFd?: number;
+  environment?: Readonly<Record<string, string>>;
 }
 
 /** A host's view of the machine. */
@@ -56,7 +57,7 @@ export async function spawnRole(spec: RoleSpec): Promise<ProcessIdentity> {
       detached: true,
       cwd: "/",
       stdio: ["ignore", log.fd, log.fd, spec.socketFd ?? "ignore", "pipe"],
-      env: { ...process.env, GODWIT_READY_FD: String(readyFd) },
+      env: { ...process.env, ...spec.environment, GODWIT_READY_FD: String(readyFd) },
     });
     await once(child, "spawn");
     const ready = child.stdio[readyFd] as Readable;

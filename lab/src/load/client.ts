@@ -1,13 +1,14 @@
 /**
- * The load's own process, run in the client's namespace: one TCP connection to redis that is never
- * closed, one acknowledged write after another, and a 1 ms ICMP probe beside it. A line on standard input
- * (`{"windows": […]}`) ends it: it reads everything back, compares, and prints its report.
+ * The load's own process, run in the client's namespace (`client.ts ADDRESS probed|unprobed`): one TCP
+ * connection to redis that is never closed, one acknowledged write after another, and a 1 ms ICMP probe beside
+ * it. A line on standard input (`{"windows": […]}`) ends it: it reads everything back, compares, and prints its
+ * report. Another (`{"reconnect": true}`) has it make a new connection at once: it cannot know that its VM was
+ * started anew.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
-import { z } from "zod";
-import { windowSchema, type LoadReport, type Window } from "./protocol.ts";
+import { loadOrderSchema, type LoadReport, type Window } from "./protocol.ts";
 import { RedisConnection } from "./redis-connection.ts";
 
 const address = process.argv[2] ?? "";
@@ -37,10 +38,12 @@ function probe(): () => Promise<void> {
   };
 }
 
+let connection = null as RedisConnection | null;
+
 async function connect(): Promise<RedisConnection> {
   for (;;) {
     try {
-      const connection = await RedisConnection.open(address, port);
+      connection = await RedisConnection.open(address, port);
       connections += 1;
       return connection;
     } catch {
@@ -51,25 +54,30 @@ async function connect(): Promise<RedisConnection> {
 
 /** Each number is counted by one command and logged by the next; both must be acknowledged before the next number. */
 async function write(): Promise<void> {
-  let connection = await connect();
-  while (!stopping) {
+  let cleared = false;
+  for (;;) {
+    const current = await connect();
     try {
-      const number = await connection.command("INCR", counter);
-      acknowledgedAt.push(now());
-      if (acknowledgedAt.length === 1) process.stdout.write("writing\n");
-      await connection.command("RPUSH", log, String(number));
-      acknowledgedAt.push(now());
-      acknowledged.push(Number(number));
+      // What earlier loads wrote, they read back themselves.
+      if (!cleared) await current.command("DEL", log);
+      cleared = true;
+      while (!stopping) {
+        const number = await current.command("INCR", counter);
+        acknowledgedAt.push(now());
+        if (acknowledgedAt.length === 1) process.stdout.write("writing\n");
+        await current.command("RPUSH", log, String(number));
+        acknowledgedAt.push(now());
+        acknowledged.push(Number(number));
+      }
+      const found = ((await current.command("LRANGE", log, "0", "-1")) as string[]).map(Number);
+      report = compare(found, Number(await current.command("GET", counter)));
+      current.close();
+      return;
     } catch {
       // A database that still reads its log takes no writes: the load begins with the first that it takes.
       if (acknowledgedAt.length === 0) connections = 0;
-      connection = await connect();
     }
   }
-  const found = ((await connection.command("LRANGE", log, "0", "-1")) as string[]).map(Number);
-  const count = Number(await connection.command("GET", counter));
-  connection.close();
-  report = compare(found, count);
 }
 
 /** What was acknowledged against what is there. */
@@ -105,10 +113,17 @@ function longestGap(times: readonly number[], [from, to]: Window): number {
   return Math.max(longest, Math.min(next, to) - last);
 }
 
-const endProbe = probe();
+const endProbe = process.argv[3] === "probed" ? probe() : async () => undefined;
 const writing = write();
-const [line] = (await once(createInterface({ input: process.stdin }), "line")) as [string];
-const { windows } = z.object({ windows: z.array(windowSchema) }).parse(JSON.parse(line));
+let windows: Window[] = [];
+for await (const line of createInterface({ input: process.stdin })) {
+  const order = loadOrderSchema.parse(JSON.parse(line));
+  if ("windows" in order) {
+    windows = order.windows;
+    break;
+  }
+  connection?.abort();
+}
 stopping = true;
 await writing;
 await endProbe();

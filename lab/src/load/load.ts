@@ -20,13 +20,15 @@ export class Load implements AsyncDisposable {
     this.#lines = createInterface({ input: child.stdout });
   }
 
-  /** Resolves with the first acknowledged write. @throws PROGRAM_FAILED when none comes */
-  static async start(labId: string, address: string): Promise<Load> {
-    const child = spawn(
-      "ip",
-      ["netns", "exec", namespaceOf(labId, "client"), process.execPath, client, address],
-      { stdio: ["pipe", "pipe", "inherit"] },
-    );
+  /**
+   * Resolves with the first acknowledged write. @throws PROGRAM_FAILED when none comes
+   * @param probed without its ICMP probe, which costs an emulated guest much, a load measures no outage
+   */
+  static async start(labId: string, address: string, probed = true): Promise<Load> {
+    const words = [process.execPath, client, address, probed ? "probed" : "unprobed"];
+    const child = spawn("ip", ["netns", "exec", namespaceOf(labId, "client"), ...words], {
+      stdio: ["pipe", "pipe", "inherit"],
+    });
     const load = new Load(child);
     const first = await Promise.race([
       once(load.#lines, "line").then(() => true),
@@ -40,6 +42,11 @@ export class Load implements AsyncDisposable {
       what: `writing to the VM at ${address}`,
       output: "the guest's database did not answer",
     });
+  }
+
+  /** The VM was started anew: its client does not wait for an answer of the old one any more. */
+  reconnect(): void {
+    this.#child.stdin.write(`${JSON.stringify({ reconnect: true })}\n`);
   }
 
   /** Ends the load, reads everything back and compares. */

@@ -5,6 +5,12 @@ import { z } from "zod";
 export const windowSchema = z.tuple([z.number(), z.number()]);
 export type Window = z.infer<typeof windowSchema>;
 
+/** Lines to the load's process: make a new connection; or end, read everything back, and report. */
+export const loadOrderSchema = z.union([
+  z.object({ reconnect: z.literal(true) }),
+  z.object({ windows: z.array(windowSchema) }),
+]);
+
 export const loadReportSchema = z.object({
   /** TCP connections that were made; one, unless the first broke. */
   connections: z.int(),

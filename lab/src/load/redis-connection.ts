@@ -49,6 +49,11 @@ export class RedisConnection {
     this.#socket.end();
   }
 
+  /** Waits for nothing any more. */
+  abort(): void {
+    this.#socket.destroy();
+  }
+
   #deliver(): void {
     const reader = { at: 0 };
     let reply: Reply | undefined;

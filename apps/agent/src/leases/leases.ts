@@ -148,7 +148,8 @@ function refusal(vm: VmRef, error: unknown): Refusal {
   if (error.code === "LEASE_HELD" || error.code === "LEASE_NOT_HELD") {
     return { kind: "refused", held: true, error };
   }
-  return unavailable(vm, error.message, error);
+  // A sentence of its own, as the end of another one.
+  return unavailable(vm, error.message.replace(/\.$/, ""), error);
 }
 
 function unavailable(vm: VmRef, reason: string, cause?: unknown): Refusal {

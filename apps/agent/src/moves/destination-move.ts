@@ -32,7 +32,7 @@ export class DestinationMove extends Shell<
   DestinationTimer,
   DestinationEffect
 > {
-  readonly role = "destination";
+  override readonly role = "destination";
   readonly order: MoveOrder;
   readonly ended: Promise<void>;
   readonly closed: Promise<void>;
@@ -55,7 +55,12 @@ export class DestinationMove extends Shell<
     parts: MoveParts,
   ) {
     const { order } = state;
-    super(state, journal, parts.log.child({ move: order.id, vm: order.vm.name, role: "destination" }));
+    super(
+      state,
+      journal,
+      parts.log.child({ move: order.id, vm: order.vm.name, role: "destination" }),
+      parts.pauses,
+    );
     this.order = order;
     this.ended = this.#end.promise;
     this.closed = this.ended;

@@ -9,6 +9,7 @@ import type { AgentIdentity } from "../identity.ts";
 import type { Claims } from "../vms/claims.ts";
 import type { Environment } from "../vms/environment.ts";
 import type { Processes } from "../vms/processes.ts";
+import type { PausePoints } from "./pause-points.ts";
 
 export interface MoveParts {
   config: AgentConfig;
@@ -21,4 +22,6 @@ export interface MoveParts {
   lockspaces: Lockspaces;
   events: EventLog;
   log: Logger;
+  /** Where moves are held, in tests; else null. */
+  pauses: PausePoints | null;
 }

@@ -4,7 +4,8 @@
  */
 import { GodwitError, type Problem } from "@godwit/contract";
 import type { Logger } from "pino";
-import type { Journal } from "./journal.ts";
+import type { Journal, Role } from "./journal.ts";
+import type { PausePoints } from "./pause-points.ts";
 
 export interface Step<State, Effect> {
   readonly state: State;
@@ -22,24 +23,29 @@ type Armed<Timer extends string> =
 type CommonEffect<Entry, Timer extends string> = JournalEffect<Entry> | Armed<Timer>;
 
 export abstract class Shell<
-  State,
-  Input extends { type: string },
+  State extends { readonly phase: string },
+  Input extends { type: string; message?: { type: string } },
   Entry extends { at: string },
   Timer extends string,
   Effect extends { do: string },
 > {
   protected readonly log: Logger;
   protected readonly journal: Journal<Entry>;
+  readonly #pauses: PausePoints | null;
   readonly #inputs: Input[] = [];
   readonly #timers = new Map<Timer, NodeJS.Timeout>();
   #state: State;
   #busy = false;
 
-  constructor(state: State, journal: Journal<Entry>, log: Logger) {
+  /** @param pauses null, but in tests */
+  constructor(state: State, journal: Journal<Entry>, log: Logger, pauses: PausePoints | null) {
     this.#state = state;
     this.journal = journal;
     this.log = log;
+    this.#pauses = pauses;
   }
+
+  abstract readonly role: Role;
 
   get journalPath(): string {
     return this.journal.path;
@@ -96,6 +102,7 @@ export abstract class Shell<
   async #drain(): Promise<void> {
     this.#busy = true;
     for (let input = this.#inputs.shift(); input !== undefined; input = this.#inputs.shift()) {
+      if (this.#pauses !== null) await this.#pass(`hears ${input.message?.type ?? input.type}`);
       await this.#take(this.step(this.#state, input));
     }
     this.#busy = false;
@@ -112,16 +119,22 @@ export abstract class Shell<
           this.#inputs.unshift(this.journalFailed(problem));
           break;
         }
+        if (this.#pauses !== null) await this.#pass(`wrote ${common.entry.at}`);
       } else if (common.do === "arm") {
         this.#arm(common.timer, common.afterMs);
       } else if (effect.do === "disarm") {
         clearTimeout(this.#timers.get(common.timer));
         this.#timers.delete(common.timer);
       } else {
+        if (this.#pauses !== null) await this.#pass(`does ${effect.do}`);
         this.perform(effect);
       }
     }
     this.changed(state);
+  }
+
+  async #pass(moment: string): Promise<void> {
+    await this.#pauses?.pass(this.role, this.#state.phase, moment);
   }
 
   async #write(entry: Entry): Promise<Problem | null> {

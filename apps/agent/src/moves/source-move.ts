@@ -32,7 +32,7 @@ const tellEveryMs = 200;
 const afterSwitchMs = 60;
 
 export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, SourceTimer, SourceEffect> {
-  readonly role = "source";
+  override readonly role = "source";
   readonly order: MoveOrder;
   /** Resolves when the move is over and its record is complete. */
   readonly ended: Promise<void>;
@@ -61,7 +61,12 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
     journal: Journal<SourceEntry>,
     parts: MoveParts,
   ) {
-    super(state, journal, parts.log.child({ move: order.id, vm: order.vm.name, role: "source" }));
+    super(
+      state,
+      journal,
+      parts.log.child({ move: order.id, vm: order.vm.name, role: "source" }),
+      parts.pauses,
+    );
     this.order = order;
     this.ended = this.#end.promise;
     this.closed = this.#closed.promise;

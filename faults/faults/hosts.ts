@@ -1,0 +1,25 @@
+/** A host loses its power in the middle of a move, and boots again. */
+import { sleep, type Fault, type Heal } from "../fault.ts";
+import { between, type Phase } from "../phases.ts";
+
+const offMs = 8000;
+
+/** What a host had in memory goes with it: the source's until the commit, the destination's from then on. */
+const fatal: Record<"source" | "destination", readonly Phase[]> = {
+  source: between("validated", "final-state-sent"),
+  destination: between("committed", "lease-converted"),
+};
+
+const hostGone = (role: "source" | "destination"): Fault => ({
+  name: `${role}-host-gone`,
+  fatal: fatal[role],
+  inject: async (scene): Promise<Heal> => {
+    await scene.lab.lab.cutPower(scene[role]);
+    return async (judged) => {
+      await Promise.race([judged, sleep(offMs)]);
+      await scene.lab.lab.powerOn(scene[role]);
+    };
+  },
+});
+
+export const hostFaults: readonly Fault[] = [hostGone("source"), hostGone("destination")];
