@@ -233,12 +233,6 @@ export class Lab implements AsyncDisposable {
     if (identity !== null) await endProcess(identity, signal, 10_000);
   }
 
-  /** Ends everything that runs on a host at once, and empties what a boot would empty. */
-  async powerOff(host: string): Promise<void> {
-    await endAllIn(this.namespace(host));
-    await rm(join(this.hostFolder(host), "run"), { recursive: true, force: true });
-  }
-
   /** A host's power is cut: all its processes end at once, its wires are dead. */
   async cutPower(host: string): Promise<void> {
     for (const network of hostNetworks) await setWire(this.id, host, network, false);

@@ -31,7 +31,7 @@ test("a host whose sanlock dies ends its VM at once; the VM starts elsewhere whe
   await until(async () => (await facts(lab, "a")) === "joined");
   await lab.succeeded(lab.api.call("vmMigrate", { params: { vm: "web-1" }, body: { to: "a" } }));
 
-  await lab.lab.powerOff("a");
+  await lab.lab.cutPower("a");
   await until(
     async () => (await lab.api.call("hostShow", { params: { host: "a" } })).state === "unreachable",
   );
