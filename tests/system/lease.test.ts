@@ -29,7 +29,9 @@ test("a host whose sanlock dies ends its VM at once; the VM starts elsewhere whe
   // Its lease service is back: the host joins again by itself, and may have the VM.
   await lab.lab.startSanlock("a");
   await until(async () => (await facts(lab, "a")) === "joined");
-  await lab.succeeded(lab.api.call("vmMigrate", { params: { vm: "web-1" }, body: { to: "a" } }));
+  await lab.succeeded(
+    lab.api.call("vmMigrate", { params: { vm: "web-1" }, body: { to: "a", maxOutageMs: 5000 } }),
+  );
 
   await lab.lab.cutPower("a");
   await until(

@@ -12,6 +12,7 @@ import {
   copyState,
   CUTS,
   DEAD,
+  EXPIRING,
   FAILED,
   FULL,
   kindBits,
@@ -35,6 +36,7 @@ import {
   askLatest,
   askLease,
   decideLease,
+  expire,
   fence,
   leaseUnavailable,
   thirdAsks,
@@ -113,6 +115,14 @@ export function apply(w: World, state: State, event: number): void {
       break;
     case "fence":
       fence(w, h);
+      break;
+    case "storageLost":
+      memoryGoes(w, h);
+      qemuEnds(w, h);
+      set(f, TRUTH, EXPIRING << h);
+      break;
+    case "leaseExpires":
+      expire(w, h);
       break;
     case "cont":
       cont(w, h);

@@ -66,6 +66,8 @@ export const STOPPED_BY_USER = 256;
 /** This host's whole and current memory was lost by a fault. */
 export const DIED = 512; // and 1024
 export const TOLD_LOST = 2048;
+/** The host's own lease was not renewed: its QEMU was ended, its share is still counted by others. 8192: the destination's. */
+export const EXPIRING = 4096;
 
 /** Messages under way: a bit for each to the destination, then one for each to the source. */
 export const toSource = toDestinationNames.length;
@@ -91,6 +93,8 @@ export const kinds = [
   "hostDies",
   "hostReturns",
   "fence",
+  "storageLost",
+  "leaseExpires",
   "cont",
   "contRefused",
   "decideLease",

@@ -10,6 +10,7 @@ import {
   at,
   clear,
   CLOSED,
+  EXPIRING,
   FENCED,
   JOURNAL,
   LEASE,
@@ -25,11 +26,13 @@ import {
 import {
   ACQUIRE_EX,
   ACQUIRE_SH,
+  CONVERT_EX,
   CONVERT_SH,
   DOWN,
   FENCE,
   GRANTED,
   GRANTED_FENCED,
+  HELD,
   IDLE,
   LATEST,
   NOT_HELD,
@@ -55,6 +58,8 @@ export function ask(w: World, h: number, question: number): void {
 /** The lease service decides. @returns its answer */
 export function askLease(w: World, h: number, question: number, number: number = LATEST): number {
   const f = w.now;
+  // With its storage gone a host has nothing to ask for, and nothing to give back.
+  if (isExpiring(w, h)) return question === RELEASE ? GRANTED : NOT_HELD;
   const decided = w.rules.decide(at(f, LEASE), h, question, number);
   f[LEASE] = decided.lease;
   if (question === RELEASE && (at(f, QEMU + h) & ALIVE) !== 0)
@@ -73,7 +78,26 @@ export function askLatest(w: World, h: number, question: number): number {
 
 export function decideLease(w: World, h: number): void {
   const [question] = w.rules.asks.items(at(w.now, ASKS + h));
-  if (question !== undefined) w.now[ANSWER + h] = askLatest(w, h, question);
+  if (question === undefined) return;
+  const answer = askLatest(w, h, question);
+  const agent = at(w.now, AGENT);
+  const isOver = h === 0 && agent > IDLE && !w.side(0).hasQemu(agent);
+  w.now[ANSWER + h] = answer === NOT_HELD && question === CONVERT_EX && isOver ? anew(w) : answer;
+}
+
+/** A source whose copy has ended, and whose share is gone, asks for the lease anew: only a grant tells that nobody has it. */
+function anew(w: World): number {
+  const answer = askLatest(w, 0, ACQUIRE_EX);
+  return answer === NOT_HELD ? HELD : answer;
+}
+
+const isExpiring = (w: World, h: number): boolean => (at(w.now, TRUTH) & (EXPIRING << h)) !== 0;
+
+/** Others count a host's share no more: it was not renewed for so long that the host has surely ended its VMs. */
+export function expire(w: World, h: number): void {
+  const f = w.now;
+  clear(f, TRUTH, EXPIRING << h);
+  f[LEASE] = w.rules.decide(at(f, LEASE), h, FENCE).lease;
 }
 
 export function answerLease(w: World, h: number, fresh: boolean): void {
@@ -98,8 +122,8 @@ export function answerLease(w: World, h: number, fresh: boolean): void {
   const agent = at(f, AGENT + h);
   if (agent <= IDLE) return;
   const side = w.side(h);
-  // As the agents do: a lease that was taken away leaves those nothing to wait for who have no QEMU, or run already.
-  const leavesNothing = h === 0 ? !side.hasQemu(agent) : ["running", "died"].includes(side.phase(agent));
+  // As the agents do: a lease that was taken away leaves a destination that ran nothing to wait for.
+  const leavesNothing = h === 1 && ["running", "died"].includes(side.phase(agent));
   if (answer === GRANTED_FENCED && h === 0) w.give(0, "leaseExclusiveFenced");
   else if (isGranted || (answer === NOT_HELD && leavesNothing)) w.give(h, "leaseExclusive");
   else if (h === 0) w.give(0, "leaseHeld");
@@ -122,7 +146,7 @@ export function leaseUnavailable(w: World, h: number, stale: boolean): void {
 export function upkeep(w: World, h: number): number {
   const f = w.now;
   const agent = at(f, AGENT + h);
-  if (agent === DOWN || at(f, ASKS + h) !== 0 || cannotAsk(w, h)) return -1;
+  if (agent === DOWN || at(f, ASKS + h) !== 0 || cannotAsk(w, h) || isExpiring(w, h)) return -1;
   if (agent > IDLE && w.side(h).phase(agent) !== "ended") return -1;
   const qemu = at(f, QEMU + h);
   const lease = at(f, LEASE);
@@ -141,6 +165,7 @@ export function thirdAsks(w: World): void {
 export function fence(w: World, h: number): void {
   const f = w.now;
   set(f, TRUTH, FENCED << h);
+  clear(f, TRUTH, EXPIRING << h);
   for (const field of [JOURNAL, ASKS, ANSWER, STALE]) f[field + h] = 0;
   if (h === 0) set(f, LINE, CLOSED);
   f[LEASE] = w.rules.decide(at(f, LEASE), h, FENCE).lease;

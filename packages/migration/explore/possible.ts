@@ -21,6 +21,7 @@ import {
   CUTS,
   DEAD,
   DEVICE,
+  EXPIRING,
   type EventClass,
   type EventKind,
   FAULT,
@@ -29,6 +30,7 @@ import {
   inbox,
   inputOf,
   LASTING,
+  LEASE,
   LINE,
   LOADED,
   messageCount,
@@ -92,6 +94,7 @@ export function enumerate(w: World, state: State, calm = false): void {
       may(w, slow, "hostReturns", h);
       may(w, slow, "fence", h);
     }
+    if ((truth & (EXPIRING << h)) !== 0) may(w, slow, "leaseExpires", h);
   }
   if (!calm) faultEvents(w);
 }
@@ -248,6 +251,8 @@ function faultEvents(w: World): void {
       if ((at(f, QEMU + h) & CONT) !== 0) may(w, FAULT, "contRefused", h);
     }
     if (!isDead) may(w, FAULT, "hostDies", h);
+    const isExpiring = (truth & (EXPIRING << h)) !== 0;
+    if (!isDead && !isExpiring && w.rules.holds(at(f, LEASE), h)) may(w, FAULT, "storageLost", h);
   }
   if ((line & CUTS) === 0 && (line & CLOSED) === 0) for (const cut of [1, 2, 3]) may(w, FAULT, "cut", cut);
   if ((line & OUTAGES) === 0) for (const outage of [1, 2, 3]) may(w, FAULT, "outage", outage);

@@ -74,6 +74,8 @@ export function sentence(w: World, before: State, event: number): string {
     hostDies: () => `host ${host} loses its power`,
     hostReturns: () => `host ${host} is booted again`,
     fence: () => `host ${host} is fenced`,
+    storageLost: () => `host ${host} loses its storage; its QEMU is ended`,
+    leaseExpires: () => `host ${host}'s share of the lease has run out`,
     cont: () => `${host}'s QEMU takes cont`,
     contRefused: () => `${host}'s QEMU refuses cont`,
     decideLease: () => {

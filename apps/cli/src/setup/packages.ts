@@ -9,6 +9,7 @@ export const requiredPackages = [
   "qemu-utils", // images
   "iproute2", // bridges, taps, namespaces
   "iputils-ping", // the lab's probe
+  "sanlock", // leases on shared datastores
   "e2fsprogs", // the lab guest's disk
   "cpio", // the lab guest's root
   "xz-utils", // its kernel modules, where they are compressed

@@ -1,0 +1,60 @@
+/** What a lab's programs use of the machine, counted from outside: memory, descriptors, files, taps, processes. */
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { qemusOf, type Lab } from "@godwit/lab";
+import { run, type ProcessIdentity } from "@godwit/system";
+
+export interface Census {
+  afterMoves: number;
+  /** Resident memory in MiB and open descriptors of each agent and the server. */
+  programs: Record<string, { rssMib: number; descriptors: number }>;
+  qemus: number;
+  taps: number;
+  leaseHolders: number;
+  /** Files under the hosts' run and state folders. */
+  files: number;
+  unendedTasks: number;
+}
+
+export async function census(lab: Lab, afterMoves: number): Promise<Census> {
+  const hosts = lab.hosts.map(({ name }) => name);
+  const programs: Census["programs"] = {};
+  for (const host of hosts) programs[`agent ${host}`] = await programOf(lab.agentProcess(host));
+  programs.server = await programOf(lab.serverProcess);
+  const counts = await Promise.all(
+    hosts.map(async (host) => ({
+      taps: await tapsOf(lab.namespace(host)),
+      holders: (await readdir(join(lab.hostFolder(host), "run/godwit/leases")).catch(() => [])).length,
+      files:
+        (await filesUnder(join(lab.hostFolder(host), "run"))) + (await filesUnder(lab.stateFolder(host))),
+    })),
+  );
+  const sum = (key: "taps" | "holders" | "files") => counts.reduce((total, count) => total + count[key], 0);
+  const { tasks } = await lab.api.call("taskList", { query: { limit: 50 } });
+  return {
+    afterMoves,
+    programs,
+    qemus: (await qemusOf(lab)).length,
+    taps: sum("taps"),
+    leaseHolders: sum("holders"),
+    files: sum("files"),
+    unendedTasks: tasks.filter(({ endedAt }) => endedAt === null).length,
+  };
+}
+
+async function programOf(identity: ProcessIdentity | null): Promise<{ rssMib: number; descriptors: number }> {
+  const folder = `/proc/${String(identity?.pid ?? 0)}`;
+  const rssKib = Number(/^VmRSS:\s+(\d+)/m.exec(await readFile(`${folder}/status`, "utf8"))?.[1]);
+  return { rssMib: Math.round(rssKib / 1024), descriptors: (await readdir(`${folder}/fd`)).length };
+}
+
+async function tapsOf(namespace: string): Promise<number> {
+  const { stdout } = await run("ip", ["-n", namespace, "-o", "link", "show", "type", "tun"], {
+    what: "counting taps",
+  });
+  return stdout.split("\n").filter((line) => line !== "").length;
+}
+
+async function filesUnder(folder: string): Promise<number> {
+  return (await readdir(folder, { recursive: true }).catch(() => [])).length;
+}
