@@ -1,5 +1,5 @@
-/** A move's journal: what was written is read back; what was torn or damaged did not happen. */
-import { appendFile, mkdtemp, rm, writeFile } from "node:fs/promises";
+/** A move's journal: what was written is read back; what was torn did not happen, what was damaged is told. */
+import { appendFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { MoveId } from "@godwit/contract";
@@ -36,4 +36,38 @@ test("whatever is done to the bytes, what is read is a beginning of what was wri
       expect(read).toEqual((JSON.parse(JSON.stringify(entries)) as unknown[]).slice(0, read.length));
     }),
   );
+});
+
+test("damage before the end is never taken for an end", () => {
+  const entry = fc.record({ at: fc.string(), value: fc.jsonValue() });
+  fc.assert(
+    fc.property(
+      fc.array(entry, { minLength: 2, maxLength: 6 }),
+      fc.nat(),
+      fc.integer({ min: 1, max: 255 }),
+      (entries, at, mask) => {
+        const lines = entries.map(encodeLine);
+        const bytes = Buffer.from(lines.join(""));
+        const place = at % (bytes.length - Buffer.byteLength(lines.at(-1) ?? ""));
+        bytes[place] = (bytes[place] ?? 0) ^ mask;
+        expect(decodeLines(bytes).unreadable).not.toBeNull();
+      },
+    ),
+  );
+});
+
+test("a journal of another version, or a damaged one, keeps the agent from starting, and stays as it is", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "godwit-journal-"));
+  const path = join(folder, `${moveId}.destination.journal`);
+  const entries = [{ at: "started" }, { at: "prepared" }, { at: "running" }].map(encodeLine);
+  const [first = "", second = "", third = ""] = entries;
+  for (const content of [
+    `${first}${second.replace(/^1 /, "2 ")}`,
+    `${first}${second.replace("prepared", "prepaired")}${third}`,
+  ]) {
+    await writeFile(path, content);
+    await expect(readJournals(folder)).rejects.toMatchObject({ code: "JOURNAL_UNREADABLE" });
+    expect(await readFile(path, "utf8")).toBe(content);
+  }
+  await rm(folder, { recursive: true });
 });

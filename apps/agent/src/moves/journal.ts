@@ -1,6 +1,7 @@
 /**
  * A move's journal on this host: one line an entry, each with a checksum, on disk before the step that
- * it speaks of is taken. A torn or damaged tail is cut off: what was not written whole did not happen.
+ * it speaks of is taken. A torn tail is cut off: what was not written whole did not happen. What was written
+ * whole and cannot be read (damage before the end, another version's entries) is never taken for that.
  */
 import { mkdir, open, readdir, readFile, rm, truncate, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
@@ -78,7 +79,10 @@ function noSpace(path: string, error: unknown): GodwitError | null {
   return GodwitError.of("SPACE_SHORT", { path, neededBytes: 4096, freeBytes: 0 }, { cause: error });
 }
 
-/** All journals of a folder; a file that is not one is passed over. Cuts torn tails off. */
+/**
+ * All journals of a folder; a file that is not one is passed over. Cuts torn tails off.
+ * @throws JOURNAL_UNREADABLE; nothing is changed then
+ */
 export async function readJournals<Entry>(folder: string): Promise<JournalContent<Entry>[]> {
   const names = await readdir(folder).catch((error: unknown) => {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
@@ -89,7 +93,8 @@ export async function readJournals<Entry>(folder: string): Promise<JournalConten
     const match = /^([0-9a-f-]{36})\.(source|destination)\.journal$/.exec(name);
     if (match === null) continue;
     const path = join(folder, name);
-    const { entries, soundBytes, totalBytes } = decodeLines(await readFile(path));
+    const { entries, soundBytes, totalBytes, unreadable } = decodeLines(await readFile(path));
+    if (unreadable !== null) throw GodwitError.of("JOURNAL_UNREADABLE", { path, reason: unreadable });
     if (soundBytes < totalBytes) await truncate(path, soundBytes);
     if (entries.length === 0) await rm(path, { force: true });
     else journals.push({ moveId: match[1] as MoveId, role: match[2] as Role, entries: entries as Entry[] });
@@ -102,23 +107,40 @@ export function encodeLine(entry: unknown): string {
   return `${String(version)} ${crc32(body).toString(16).padStart(8, "0")} ${body}\n`;
 }
 
-/** The entries up to the first line that is torn, damaged or of another version. */
+/**
+ * The entries, up to a torn end: bytes without the end of their line. `unreadable` says why a line that is
+ * there to its end is none.
+ */
 export function decodeLines(bytes: Buffer): {
   entries: unknown[];
   soundBytes: number;
   totalBytes: number;
+  unreadable: string | null;
 } {
   const entries: unknown[] = [];
   let soundBytes = 0;
+  let unreadable: string | null = null;
   for (;;) {
     const end = bytes.indexOf(0x0a, soundBytes);
     if (end === -1) break;
-    const match = /^(\d+) ([0-9a-f]{8}) (.*)$/s.exec(bytes.subarray(soundBytes, end).toString("utf8"));
-    if (match?.[1] !== String(version) || crc32(match[3] ?? "") !== parseInt(match[2] ?? "", 16)) break;
-    entries.push(JSON.parse(match[3] ?? ""));
+    const line = soundLine(bytes.subarray(soundBytes, end).toString("utf8"));
+    if (line?.version !== version) {
+      const otherVersion = line === null ? null : `it has version ${String(line.version)} of the format`;
+      unreadable = otherVersion ?? `it is damaged at byte ${String(soundBytes)}`;
+      break;
+    }
+    entries.push(JSON.parse(line.body));
     soundBytes = end + 1;
   }
-  return { entries, soundBytes, totalBytes: bytes.length };
+  return { entries, soundBytes, totalBytes: bytes.length, unreadable };
+}
+
+/** A line as it was written; null for anything else. */
+function soundLine(text: string): { version: number; body: string } | null {
+  const match = /^(\d+) ([0-9a-f]{8}) (.*)$/s.exec(text);
+  const [, found = "", checksum = "", body = ""] = match ?? [];
+  if (match === null || crc32(body) !== parseInt(checksum, 16)) return null;
+  return { version: Number(found), body };
 }
 
 const fileName = (moveId: MoveId, role: Role): string => `${moveId}.${role}.journal`;

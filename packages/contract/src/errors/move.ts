@@ -9,6 +9,13 @@ export const moveErrors = {
       `VM ${d.vm} may not move from ${d.from} to ${d.to}: ${String(d.count)} ${d.count === 1 ? "requirement is" : "requirements are"} not met.`,
     () => "Each finding says what is wrong, where, and what to do.",
   ),
+  JOURNAL_UNREADABLE: define<{ path: string; reason: string }>(
+    500,
+    "after-fix",
+    (d) => `The journal of a move, ${d.path}, cannot be read: ${d.reason}. The agent does not start.`,
+    () =>
+      "VMs run on. Another version's journal: start the agent of that version and let its moves end, then this one. A damaged one: see where the VM runs (godwit vm lease show), end its other QEMU by hand, and move the file away.",
+  ),
   MOVE_UNKNOWN: define<{ move: string }>(
     404,
     "never",
