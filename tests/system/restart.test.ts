@@ -77,3 +77,20 @@ test("the destination's agent is killed during the copy: the VM runs on exactly 
   expect(await load.finish([])).toMatchObject({ connections: 1, lost: 0, duplicated: 0 });
   expect(await lab.settled(1)).toEqual([]);
 });
+
+test("both agents are killed at once during the copy: the move is undone, and nothing of it is left", async () => {
+  await using lab = await TestLab.start({ hosts: ["a", "b"] });
+  const vm = await lab.boot({ on: "a" });
+  await using load = await lab.load();
+  const task = await lab.api.call("vmMigrate", {
+    params: { vm: "web-1" },
+    body: { to: "b", bandwidthMbps: 100 },
+  });
+  await lab.until(task.id, ({ phase }) => phase === "copying");
+  await Promise.all(["a", "b"].map((host) => lab.lab.endAgent(host)));
+  await Promise.all(["a", "b"].map((host) => lab.lab.startAgent(host)));
+  expect(await lab.ended(task)).toMatchObject({ state: "failed", error: { code: "MOVE_COPY_FAILED" } });
+  expect(await lab.runnersOf(vm)).toEqual(["a"]);
+  expect(await load.finish([])).toMatchObject({ connections: 1, lost: 0, duplicated: 0 });
+  expect(await lab.settled(1)).toEqual([]);
+});

@@ -121,6 +121,7 @@ export async function runAgent(
     lockspaces.stop();
   });
   await moves.restore();
+  await moves.endOrphans();
   await removeStrayTaps([...processes.present.map(({ spec }) => spec.vm), ...silent], log);
   const keeper = new LeaseKeeper(leases, processes, claims, log);
   keeper.start();

@@ -84,6 +84,25 @@ export class Moves {
     }
   }
 
+  /** QEMUs that a move made and that no move knows of any more: one that never got its state is of no use to anybody. */
+  async endOrphans(): Promise<void> {
+    const { claims, environment, processes, log } = this.#parts;
+    for (const process of processes.present.filter(({ vmId }) => !claims.claimed.has(vmId))) {
+      const { vm } = process.spec;
+      const { status } = await process.status();
+      if (status === "postmigrate")
+        log.error(
+          { vm: vm.name },
+          "this VM's memory was sent away by a move that nobody knows of; it stands still",
+        );
+      if (status !== "inmigrate") continue;
+      log.warn({ vm: vm.name }, "a QEMU that waited for a move that nobody knows of is ended");
+      processes.remove(vm.id, "moved");
+      await process.end();
+      await environment.deleteTaps(vm);
+    }
+  }
+
   /** Begins a move away from here; the same order again answers the same move. @throws VM_UNKNOWN, VM_NOT_RUNNING, VM_BUSY */
   async start(order: MoveOrder): Promise<MoveRecord> {
     const known = this.#find(order.id);

@@ -43,6 +43,11 @@ export class HostLinks {
     return link;
   }
 
+  /** Whether this is still the line to a host of the cluster. */
+  has(link: HostLink): boolean {
+    return this.#links.get(link.name) === link;
+  }
+
   isUp(name: string): boolean {
     return this.#links.get(name)?.isUp ?? false;
   }

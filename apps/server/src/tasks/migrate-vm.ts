@@ -50,9 +50,9 @@ export async function migrateVm(context: TaskContext): Promise<TaskEnd> {
         throw error;
       if (first && GodwitError.is(error, "CONNECTION_FAILED")) throw source.unreachable(error);
       first = false;
-      await context.waitFor(source);
       const told = await destinationsRecord(context);
       if (told !== null) return await conclude(context, told);
+      await context.waitFor(source);
     }
   }
 }

@@ -103,8 +103,12 @@ export class TaskContext {
     }
   }
 
-  /** Says what is waited for, and waits until the host answers or some time has passed. */
+  /**
+   * Says what is waited for, and waits until the host answers or some time has passed.
+   * @throws TASK_HOST_REMOVED when it never will
+   */
   async waitFor(link: HostLink): Promise<void> {
+    if (!this.hosts.has(link)) throw GodwitError.of("TASK_HOST_REMOVED", { host: link.name });
     const waitingFor = `host ${link.name} does not answer; what happens there is not known until it does`;
     await this.change((task) => (task.waitingFor === waitingFor ? {} : { waitingFor }));
     await Promise.race([link.comesUp(2000), aborted(this.stopped)]);

@@ -202,6 +202,12 @@ export const clusterErrors = {
     (d) => `There is no task ${d.task}.`,
     () => "godwit task list shows the tasks.",
   ),
+  TASK_HOST_REMOVED: define<{ host: string }>(
+    410,
+    "never",
+    (d) => `Host ${d.host}, which the task needs to hear from, was removed from the cluster.`,
+    () => "What became of the VM there is not known: godwit vm lease show tells which host may run it.",
+  ),
   TASK_NOT_CANCELLABLE: define<{ task: string; state: string; reason: string }>(
     409,
     "never",
