@@ -45,7 +45,7 @@ const patienceMs = 25_000;
 const recoveryLimitMs = 150_000;
 /** Processes, files and QEMU tell nobody that they are all well. */
 const lookEveryMs = 400;
-const readBackLimitMs = 60_000;
+const readBackLimitMs = 180_000;
 const startLimitMs = 150_000;
 const startAgainMs = 1000;
 
