@@ -41,11 +41,12 @@ const maxOutageMs = 10_000;
 const reachLimitMs = 60_000;
 /** For harm that lasts: when it is judged as far as it can be. */
 const patienceMs = 25_000;
-const recoveryLimitMs = 60_000;
+/** A host that was off may be waited for until its lease on shared storage has run out. */
+const recoveryLimitMs = 150_000;
 /** Processes, files and QEMU tell nobody that they are all well. */
 const lookEveryMs = 400;
-const readBackLimitMs = 60_000;
-const startLimitMs = 90_000;
+const readBackLimitMs = 180_000;
+const startLimitMs = 150_000;
 const startAgainMs = 1000;
 
 /** @throws when the phase was not reached, or the lab itself does not do what it should */

@@ -5,7 +5,6 @@
 import { isEnded, type Task, type TaskId, type VmView } from "@godwit/contract";
 import { listNamespaces, type RunWatch } from "@godwit/lab";
 import type { Fault, Scene } from "./fault.ts";
-import { leaseOf } from "./lease.ts";
 import type { Phase } from "./phases.ts";
 
 export type Outcome = "source" | "destination" | "dead-host";
@@ -73,7 +72,7 @@ async function told(
     problems.push(...untrue(task, vm, outcome, runner, phase));
     const { tasks } = await api.call("taskList", { query: {} }, patience);
     problems.push(...tasks.filter((one) => !isEnded(one) && one.id !== taskId).map(unended));
-    const lease = await leaseOf(scene.lab.lab, scene.vm.id);
+    const lease = await api.call("vmLeaseShow", { params: { vm: scene.vm.id } }, patience);
     const holders = lease.holders.map(({ host, mode }) => `${host} ${mode}`).join(", ");
     const wanted = runner === null ? "" : `${runner} EX`;
     if (holders !== wanted) problems.push(`lease: held by ${holders === "" ? "nobody" : holders}`);

@@ -4,10 +4,13 @@ import { between, type Phase } from "../phases.ts";
 
 const offMs = 8000;
 
-/** What a host had in memory goes with it: the source's until the commit, the destination's from then on. */
+/**
+ * What a host had in memory goes with it: the source's until the commit, the destination's from then on. A commit
+ * that was sent to a host that had lost its power a moment before may have been heard: the source cannot know.
+ */
 const fatal: Record<"source" | "destination", readonly Phase[]> = {
   source: between("validated", "final-state-sent"),
-  destination: between("committed", "lease-converted"),
+  destination: between("final-state-sent", "lease-converted"),
 };
 
 const hostGone = (role: "source" | "destination"): Fault => ({

@@ -47,8 +47,10 @@ async function qemusOn(lab: Lab, host: string): Promise<Omit<Runner, "running">[
   const found: Omit<Runner, "running">[] = [];
   for (const pid of await processesIn(lab.namespace(host))) {
     const words = (await readFile(`/proc/${String(pid)}/cmdline`, "utf8").catch(() => "")).split("\0");
-    const vmId = words[words.indexOf("-uuid") + 1];
-    if (!(words[0] ?? "").includes("qemu-system") || vmId === undefined) continue;
+    // An agent that asks QEMU what it can do runs one without a VM.
+    const at = words.indexOf("-uuid");
+    const vmId = words[at + 1];
+    if (!(words[0] ?? "").includes("qemu-system") || at === -1 || vmId === undefined) continue;
     found.push({ host, pid, vmId });
   }
   return found;
