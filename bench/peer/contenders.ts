@@ -2,16 +2,12 @@
  * Who is measured against whom: Godwit with one guest, libvirt with its twin on the same hosts, each moving
  * its own from the host where it is to the other.
  */
-import { randomUUID } from "node:crypto";
-import { chown } from "node:fs/promises";
-import { join } from "node:path";
 import type { VmView } from "@godwit/contract";
-import { buildGuest, datastorePath, networks, placeGuest, vmAddress } from "@godwit/lab";
-import { userIds } from "@godwit/system";
+import { vmAddress } from "@godwit/lab";
 import type { TestLab } from "@godwit/test-kit";
 import { guestAnswers, moveUnderLoad, type Seen } from "../measure/move-under-load.ts";
-import { machineOf } from "./domain-xml.ts";
 import type { LibvirtPeer } from "./libvirt-peer.ts";
+import { placeTwin } from "./place-twin.ts";
 
 /** One move, as its client, the machine and the mover itself saw it. */
 export interface Sample extends Seen {
@@ -86,28 +82,7 @@ export class Twin {
   /** @param index of the VM among the lab's */
   static async boot(lab: TestLab, peer: LibvirtPeer, original: VmView, index: number): Promise<Twin> {
     const host = original.host;
-    const name = "twin";
-    const { hosts } = await lab.api.call("hostList", {});
-    const accelerator = hosts.find((one) => one.name === host)?.facts?.qemu.accelerator ?? "tcg";
-    const image = await buildGuest(() => undefined);
-    const { memoryMib } = original.config;
-    const { disks, boot } = await placeGuest(lab.lab.sharedFolder, image, { name, index, memoryMib });
-    const disk = disks?.[0]?.image ?? "";
-    const { uid, gid } = await userIds("godwit-qemu");
-    await chown(join(lab.lab.sharedFolder, disk), uid, gid);
-    const inView = (path: string | undefined) => join(datastorePath, path ?? "");
-    const domain = {
-      ...machineOf(original.config),
-      name,
-      uuid: randomUUID(),
-      accelerator,
-      disk: inView(disk),
-      kernel: inView(boot?.kernel),
-      initrd: inView(boot?.initrd),
-      commandLine: boot?.commandLine ?? "",
-      bridge: networks.office.bridge,
-      mac: `52:54:00:87:03:${String(11 + index)}`,
-    };
+    const domain = await placeTwin(lab, original, index);
     await peer.boot(domain, host);
     await guestAnswers(lab.lab.id, vmAddress(index));
     return new Twin(lab, peer, domain, host);

@@ -4,6 +4,10 @@
  */
 import type { Vm } from "@godwit/contract";
 
+/** What the guest's disk is: a file as its hosts see it, or a LUN that QEMU itself opens. */
+export type DomainDisk =
+  { kind: "file"; path: string } | { kind: "iscsi"; address: string; port: number; target: string };
+
 export interface Domain {
   name: string;
   uuid: string;
@@ -12,8 +16,8 @@ export interface Domain {
   accelerator: "kvm" | "tcg";
   memoryMib: number;
   vcpus: number;
+  disk: DomainDisk;
   /** Absolute paths as its hosts see them. */
-  disk: string;
   kernel: string;
   initrd: string;
   commandLine: string;
@@ -51,9 +55,7 @@ export function domainXml(domain: Domain): string {
   </cpu>
   <clock offset='utc'/>
   <devices>
-    <disk type='file' device='disk'>
-      <driver name='qemu' type='qcow2' cache='none' io='threads' discard='unmap'/>
-      <source file='${text(domain.disk)}'/>
+    ${diskXml(domain.disk)}
       <target dev='vda' bus='virtio'/>
       ${slot(3)}
     </disk>
@@ -80,6 +82,18 @@ export function domainXml(domain: Domain): string {
 </domain>
 `;
 }
+
+/** The beginning of the element, with what is behind the disk. */
+const diskXml = (disk: DomainDisk): string =>
+  disk.kind === "file"
+    ? `<disk type='file' device='disk'>
+      <driver name='qemu' type='qcow2' cache='none' io='threads' discard='unmap'/>
+      <source file='${text(disk.path)}'/>`
+    : `<disk type='network' device='disk'>
+      <driver name='qemu' type='raw' cache='none'/>
+      <source protocol='iscsi' name='${text(disk.target)}/1'>
+        <host name='${disk.address}' port='${String(disk.port)}'/>
+      </source>`;
 
 const slot = (number: number): string =>
   `<address type='pci' domain='0' bus='0' slot='${String(number)}' function='0'/>`;

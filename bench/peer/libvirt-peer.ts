@@ -16,6 +16,10 @@ export interface MigrateOptions {
   peerToPeer: boolean;
   /** For the connections between daemons and for the stream of memory. */
   tls: boolean;
+  /** For a copy that takes a while; default: as fast as it goes. */
+  bandwidthMibPerSecond?: number;
+  /** Of virsh; default 120 s. */
+  timeoutMs?: number;
   signal?: AbortSignal;
 }
 
@@ -99,11 +103,14 @@ export class LibvirtPeer {
       ...["migrate", "--live", "--unsafe", "--persistent", "--undefinesource"],
       ...(options.peerToPeer ? ["--p2p"] : []),
       ...(options.tls ? ["--tls"] : []),
+      ...(options.bandwidthMibPerSecond === undefined
+        ? []
+        : ["--bandwidth", String(options.bandwidthMibPerSecond)]),
       ...[domain, uri, "--migrateuri", `tcp://${target.migrationAddress}`],
     ];
     await source.virsh(args, {
       what: `moving domain ${domain} from ${from} to ${options.to}`,
-      timeoutMs: moveLimitMs,
+      timeoutMs: options.timeoutMs ?? moveLimitMs,
       ...(options.signal === undefined ? {} : { signal: options.signal }),
     });
   }

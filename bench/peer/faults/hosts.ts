@@ -1,0 +1,12 @@
+/** A whole host is gone: all its processes are killed, its wires are dead, and it does not come back. */
+import type { Fault } from "./fault.ts";
+import { roles } from "./scene.ts";
+
+export const hostFaults: readonly Fault[] = roles.map((role) => ({
+  name: `${role} host gone`,
+  lastsMs: null,
+  begin: async ({ lab, hosts }) => {
+    await lab.cutPower(hosts[role]);
+  },
+  takes: role,
+}));
