@@ -8,7 +8,7 @@
  */
 import { writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
-import { isEnded, type Task, type VmView } from "@godwit/contract";
+import { GodwitError, isEnded, type Task, type VmView } from "@godwit/contract";
 import { guestClockOffsetMs, vmAddress, type LoadReport } from "@godwit/lab";
 import { TestLab } from "@godwit/test-kit";
 import { census, type Census } from "./measure/census.ts";
@@ -72,7 +72,11 @@ async function move(lab: TestLab, vm: VmView): Promise<Ended> {
   const to = others[Math.floor(random() * others.length)] ?? "b";
   const startedAt = performance.now();
   const body = { to, maxOutageMs: Number(values["max-outage"]) };
-  const task = await lab.api.call("vmMigrate", { params: { vm: vm.name }, body });
+  const task = await lab.api
+    .call("vmMigrate", { params: { vm: vm.name }, body })
+    .catch((error: unknown) => refusalOf(error));
+  if (typeof task === "string")
+    return { state: "failed", code: task, totalMs: performance.now() - startedAt };
   if (random() < Number(values.cancel)) {
     await new Promise((resolve) => setTimeout(resolve, random() * 3000));
     await lab.api.call("taskCancel", { params: { task: task.id } }).catch(() => undefined); // it may be too late
@@ -85,6 +89,12 @@ async function move(lab: TestLab, vm: VmView): Promise<Ended> {
       `a move that ${end.state}: the VM runs on ${runners.join(" and ") || "no host"}, not on ${there}`,
     );
   return { state: end.state, code: end.error?.code ?? null, totalMs: performance.now() - startedAt };
+}
+
+/** A host that is too busy to answer in time is no destination at the moment. @returns its code */
+function refusalOf(error: unknown): string {
+  if (!GodwitError.is(error)) throw error;
+  return error.code;
 }
 
 function outcomes(ended: readonly Ended[]): string {

@@ -44,6 +44,32 @@ test("a host whose sanlock dies ends its VM at once; the VM starts elsewhere whe
   expect(await lab.runnersOf(vm)).toEqual(["b"]);
 });
 
+test("storage that stands still for longer than leases last: the VM is ended before others may start it, and starts again when the storage is back", async () => {
+  await using lab = await TestLab.start({ hosts: ["a", "b"], ownStorage: true });
+  const vm = await lab.boot({ on: "a" });
+  await lab.lab.freezeStorage();
+  // A process that waits for the storage can only end when that goes on; it must not run until then.
+  await until(
+    async () => (await facts(lab, "a")) === "unavailable" || (await lab.runnersOf(vm)).length === 0,
+  );
+  await new Promise((resolve) => setTimeout(resolve, 10_000));
+  await lab.lab.thawStorage();
+  await until(async () => (await lab.vm("web-1")).state === "lost");
+  expect(await lab.runnersOf(vm)).toEqual([]);
+  await until(
+    async () => (await facts(lab, "a")) === "joined" && (await facts(lab, "b")) === "joined",
+    90_000,
+  );
+  await until(
+    async () =>
+      (await lab.ended(lab.api.call("vmStart", { params: { vm: "web-1" }, body: { host: "b" } }))).state ===
+      "succeeded",
+    90_000,
+  );
+  expect(await lab.runnersOf(vm)).toEqual(["b"]);
+  expect(await lab.settled(1)).toEqual([]);
+});
+
 async function facts(lab: TestLab, host: string): Promise<string | undefined> {
   const view = await lab.api.call("hostShow", { params: { host } });
   return view.facts?.datastores[0]?.leases?.state;
