@@ -32,6 +32,7 @@ const nobodysClaim: Disposable = { [Symbol.dispose]: () => undefined };
 
 /** Ended moves that can still be asked for. */
 const keptRecords = 200;
+const keepRetryMs = 2000;
 
 export class Moves {
   readonly #parts: MoveParts;
@@ -256,7 +257,7 @@ export class Moves {
       // A move that had ended before a restart has its full record already.
       if (!this.#records.has(id)) {
         this.#records.set(id, move.record);
-        await writeFileAtomic(this.#recordPath(id), JSON.stringify({ role: move.role, record: move.record }));
+        await this.#keepRecord(id, move);
       }
       await move.closed;
       this.#active.delete(id);
@@ -266,6 +267,19 @@ export class Moves {
     keep().catch((error: unknown) => {
       this.#parts.log.error({ err: error, move: id }, "a move's record could not be kept");
     });
+  }
+
+  /** Until it is kept the journal stays, from which it could be told again. A full disk has room again some time. */
+  async #keepRecord(id: MoveId, { role, record }: Move): Promise<void> {
+    for (;;) {
+      try {
+        await writeFileAtomic(this.#recordPath(id), JSON.stringify({ role, record }));
+        return;
+      } catch (error) {
+        this.#parts.log.warn({ err: error, move: id }, "a move's record cannot be kept yet");
+      }
+      await new Promise((resolve) => setTimeout(resolve, keepRetryMs).unref());
+    }
   }
 
   #find(id: MoveId): MoveRecord | null {
