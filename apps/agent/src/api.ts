@@ -38,7 +38,7 @@ export function handlers(
       return undefined;
     },
     vmLeaseShow: async ({ params }) => await disks.show({ ...params, id: params.vmId }),
-    vmLeaseBreak: async ({ params }) => await disks.break({ ...params, id: params.vmId }),
+    vmLeaseBreak: async ({ params, body }) => await disks.break({ ...params, id: params.vmId }, body.host),
     moveStart: async ({ body }) => await moves.start(body),
     moveShow: ({ params }) => moves.show(params.moveId),
     moveCancel: ({ params }) => moves.cancel(params.moveId),

@@ -47,6 +47,9 @@ export interface GoneProcess {
  */
 export type Launch = (argv: readonly string[], log: string) => Promise<() => boolean | Promise<boolean>>;
 
+/** The kernel kills it when whoever started it is gone; said last, since a change of user takes it back. */
+const notToOutlive = ["setpriv", "--pdeathsig", "KILL", "--"];
+
 export class Hypervisor {
   readonly #options: HypervisorOptions;
   readonly #prefix: string[];
@@ -82,7 +85,7 @@ export class Hypervisor {
     try {
       const gone = await (launch === null
         ? this.#spawn(spec, paths)
-        : launch(this.#argv(spec, paths), paths.log));
+        : launch(this.#argv(spec, paths, notToOutlive), paths.log));
       const session = await connectWhenReady(paths.qmp, gone);
       const identity = await this.#startedPid(paths);
       if (identity === null) throw new Error("it ended at once");
@@ -147,10 +150,10 @@ export class Hypervisor {
     await chmod(paths.folder, 0o750);
   }
 
-  #argv(spec: LaunchSpec, paths: RunPaths): string[] {
+  #argv(spec: LaunchSpec, paths: RunPaths, before: readonly string[] = []): string[] {
     const { binary, firmwareFolder } = this.#options;
     const firmware = firmwareFolder === undefined ? {} : { firmwareFolder };
-    return [...this.#prefix, binary, ...commandLine(spec, paths, firmware)];
+    return [...this.#prefix, ...before, binary, ...commandLine(spec, paths, firmware)];
   }
 
   /** @returns a function that tells whether the process has ended again */

@@ -143,14 +143,14 @@ test("an agent that starts anew finds what it holds, and asking again changes no
   const vm = await newVm();
   const before = await a.leases.acquire(vm, "EX");
   const again = a.open();
-  expect(await again.own()).toContainEqual({ vm, mode: "EX", isBroken: false });
+  expect(await again.own()).toContainEqual({ vm, mode: "EX", isBroken: false, isOrphan: false });
   const after = await again.acquire(vm, "EX");
   expect(after.version).toBe(before.version);
   await again.release(vm);
   expect((await again.own()).filter((lease) => lease.vm.id === vm.id)).toEqual([]);
 });
 
-test("a program under a lease keeps the lease when its holder is killed, and the holder keeps it when the program dies", async () => {
+test("a lease outlives its holder and the program under it: it is given back by a decision only", async () => {
   const vm = await newVm();
   await a.leases.acquire(vm, "EX");
   const pid = await runningUnder(a, vm);
@@ -158,20 +158,47 @@ test("a program under a lease keeps the lease when its holder is killed, and the
   process.kill(Number(holder), "SIGKILL");
   await new Promise((resolve) => setTimeout(resolve, 500));
   await expect(b.leases.acquire(vm, "EX")).rejects.toEqual(refused("LEASE_HELD"));
+  expect(await a.leases.own()).toContainEqual({ vm, mode: "EX", isBroken: false, isOrphan: true });
   process.kill(pid, "SIGKILL");
-  await freeFor(b, vm);
+  await a.open().release(vm);
+  expect((await a.leases.own()).filter((lease) => lease.vm.id === vm.id)).toEqual([]);
 
   await b.leases.acquire(vm, "EX");
   process.kill(await runningUnder(b, vm), "SIGKILL");
   await new Promise((resolve) => setTimeout(resolve, 500));
   await expect(a.leases.acquire(vm, "EX")).rejects.toEqual(refused("LEASE_HELD"));
   await b.leases.release(vm);
+  await a.leases.acquire(vm, "EX");
+  await a.leases.release(vm);
+});
+
+test("what runs under a lease has ended when the lease is given back", async () => {
+  const vm = await newVm();
+  await a.leases.acquire(vm, "EX");
+  const pid = await runningUnder(a, vm);
+  await a.leases.release(vm);
+  expect(await identifyProcess(pid)).toBeNull();
+  expect(await b.leases.show(vm)).toMatchObject({ holders: [] });
+});
+
+test("who shares a lease is remembered over an answer that was lost: a host that gave it back is not missed", async () => {
+  const vm = await newVm();
+  await a.leases.acquire(vm, "EX");
+  await a.leases.convert(vm, "SH");
+  await b.leases.acquire(vm, "SH");
+  await expect(a.leases.convert(vm, "EX")).rejects.toEqual(refused("LEASE_HELD"));
+  await b.leases.release(vm);
+  expect(await a.open().convert(vm, "EX")).toMatchObject({
+    fenced: [],
+    holders: [{ host: "a", mode: "EX" }],
+  });
+  await a.leases.release(vm);
 });
 
 test("a lease is not broken while its holder is alive", async () => {
   const vm = await newVm();
   await a.leases.acquire(vm, "EX");
-  await expect(b.leases.break(vm)).rejects.toEqual(refused("LEASE_HOLDER_ALIVE"));
+  await expect(b.leases.break(vm, "a")).rejects.toEqual(refused("LEASE_HOLDER_ALIVE"));
   await a.leases.release(vm);
 });
 
@@ -193,7 +220,7 @@ test("sanlock dies on a host: its VMs end at once, others are told when the leas
   });
 
   const before = await a.leases.show(broken);
-  const after = await a.leases.break(broken);
+  const after = await a.leases.break(broken, "b");
   expect(after).toMatchObject({ holders: [] });
   expect(after.version).toBeGreaterThan(before.version);
   expect((await a.leases.acquire(broken, "EX")).version).toBeGreaterThan(after.version);
@@ -208,7 +235,7 @@ test("sanlock dies on a host: its VMs end at once, others are told when the leas
 }, 120_000);
 
 async function runningUnder(host: Host, vm: LeasedVm): Promise<number> {
-  const pidFile = join(folder, `${vm.name}.pid`);
+  const pidFile = join(folder, `${randomUUID()}.pid`);
   const script = `echo $$ > ${pidFile}.new; mv ${pidFile}.new ${pidFile}; exec sleep 600`;
   await host.leases.launcher(vm.id)(["/bin/sh", "-c", script], join(folder, `${vm.name}.log`));
   for (;;) {
@@ -220,11 +247,6 @@ async function runningUnder(host: Host, vm: LeasedVm): Promise<number> {
 
 async function gone(pid: number): Promise<void> {
   while ((await identifyProcess(pid)) !== null) await new Promise((resolve) => setTimeout(resolve, 20));
-}
-
-async function freeFor(host: Host, vm: LeasedVm): Promise<void> {
-  while ((await host.leases.show(vm)).holders.length > 0)
-    await new Promise((resolve) => setTimeout(resolve, 50));
 }
 
 async function silent(host: Host, vm: LeasedVm) {

@@ -1,5 +1,5 @@
 /** Processes of this machine by pid and start time: a pid alone may have been given to another since. */
-import { readFile } from "node:fs/promises";
+import { readFileSync } from "node:fs";
 
 /** A process that cannot be mistaken for a later one with the same pid. */
 export interface ProcessIdentity {
@@ -9,10 +9,15 @@ export interface ProcessIdentity {
 }
 
 /** Who has this pid now; null when nobody has (a zombie counts as nobody). */
-export async function identifyProcess(pid: number): Promise<ProcessIdentity | null> {
+export function identifyProcess(pid: number): Promise<ProcessIdentity | null> {
+  return Promise.resolve(identityOf(pid));
+}
+
+function identityOf(pid: number): ProcessIdentity | null {
   let stat: string;
   try {
-    stat = await readFile(`/proc/${String(pid)}/stat`, "utf8");
+    // Not by the thread pool: reads of storage that hangs may fill it, and this is how their processes are ended.
+    stat = readFileSync(`/proc/${String(pid)}/stat`, "utf8");
   } catch {
     return null;
   }

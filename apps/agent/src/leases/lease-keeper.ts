@@ -58,6 +58,7 @@ export class LeaseKeeper {
       const lease = own.find(({ vm }) => vm.id === process.vmId);
       if (lease === undefined) await this.#endUnleased(process, "this host does not hold its lease any more");
       else if (lease.isBroken) await this.#endUnleased(process, "its lease was broken by an operator");
+      else if (lease.isOrphan) await this.#endUnleased(process, "the holder of its lease is gone");
     }
     for (const { vm } of own.filter(({ isBroken }) => isBroken)) {
       using claim = this.#claims.tryShort(vm.id, "its lease is looked after");
@@ -98,12 +99,11 @@ export class LeaseKeeper {
     }
   }
 
-  /** A host lets a VM run only while it holds its lease. */
+  /** A host lets a VM run only while it holds its lease, whatever is under way with it: a move hears of the end. */
   async #endUnleased(process: QemuProcess, reason: string): Promise<void> {
-    using claim = this.#claims.tryShort(process.vmId, "it is being ended");
-    if (claim === null || this.#processes.of(process.vmId) !== process) return;
-    if ((await this.#leases.ownOnDisk()).some(({ vm, isBroken }) => vm.id === process.vmId && !isBroken))
-      return;
+    const own = await this.#leases.ownOnDisk();
+    if (own.some(({ vm, isBroken, isOrphan }) => vm.id === process.vmId && !isBroken && !isOrphan)) return;
+    if (this.#processes.of(process.vmId) !== process) return;
     this.#log.error({ vm: process.spec.vm.name }, `VM ended: ${reason}`);
     await process.kill();
   }

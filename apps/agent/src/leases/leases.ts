@@ -12,11 +12,15 @@ const releaseRetryMs = 1000;
 /** Of a question; an acquisition may have to wait until the host has joined its storage's leases. */
 const answerLimitMs = { convert: 8000, release: 8000, acquire: 28_000 } as const;
 
-/** One of this host's own leases. `isBroken`: an operator has broken it, and it gives no right to run. */
+/**
+ * One of this host's own leases. `isBroken`: an operator has broken it; `isOrphan`: its holder is gone. Neither
+ * gives a process the right to run.
+ */
 export interface OwnLease {
   vm: VmRef;
   mode: LeaseMode;
   isBroken: boolean;
+  isOrphan: boolean;
 }
 
 /** `held`: another host holds the lease; else it could not be asked for. */
@@ -46,7 +50,11 @@ export class Leases {
   }
 
   async acquire(vm: VmRef, mode: LeaseMode): Promise<LeaseAnswer> {
-    return await this.#ask(vm, "acquire", () => this.#of(vm).acquire(vm, mode));
+    return await this.#ask(vm, "acquire", async () => {
+      if (this.isOnDisk(vm)) return await this.#disks.acquire(vm, mode);
+      await this.#rejectRow(vm);
+      return await this.#rows.acquire(vm, mode);
+    });
   }
 
   async convert(vm: VmRef, mode: LeaseMode): Promise<LeaseAnswer> {
@@ -67,6 +75,7 @@ export class Leases {
   async exclusiveAnyway(vm: VmRef): Promise<LeaseAnswer> {
     const answer = await this.convert(vm, "EX");
     if (answer.kind === "granted" || answer.error.code !== "LEASE_NOT_HELD") return answer;
+    await this.release(vm); // of a broken one something may be left
     return await this.acquire(vm, "EX");
   }
 
@@ -94,6 +103,7 @@ export class Leases {
       vm: { id: vmId, name: vmId.slice(0, 8), datastore: "" },
       mode,
       isBroken: false,
+      isOrphan: false,
     }));
   }
 
@@ -113,6 +123,13 @@ export class Leases {
   /** How the VM's QEMU is to be started; null: as any other program. */
   launcher(vm: VmRef): Launch | null {
     return this.isOnDisk(vm) ? this.#disks.launcher(vm.id) : null;
+  }
+
+  /** A VM with a lease on its storage has no other: a host that takes the storage for its own must not start it. */
+  async #rejectRow(vm: VmRef): Promise<void> {
+    if (vm.datastore === "" || !(await this.#disks.exists(vm))) return;
+    const reason = `datastore ${vm.datastore} holds leases, so it is shared storage, but this host's configuration says shared: false`;
+    throw GodwitError.of("LEASE_UNAVAILABLE", { vm: vm.name, reason });
   }
 
   #of(vm: VmRef): DiskLeases | RowLeases {

@@ -22,33 +22,43 @@ export interface LockspacesParts {
   log: Logger;
 }
 
+const storageLimitMs = 5000;
+
 type LeaseFacts = NonNullable<DatastoreFacts["leases"]>;
 
 export class Lockspaces {
   readonly #parts: LockspacesParts;
   readonly #lockspaces = new Map<string, Lockspace>();
   readonly #facts = new Map<string, LeaseFacts>();
-  #timer: NodeJS.Timeout | undefined;
+  readonly #timers = new Map<string, NodeJS.Timeout>();
+  readonly #startedAt = performance.now();
   #stopped = false;
 
   constructor(parts: LockspacesParts) {
     this.#parts = parts;
   }
 
-  /** Joins what can be joined, and goes on looking. */
+  /** Joins what can be joined, and goes on looking: at each datastore by itself, since one may hang. */
   start(): void {
-    const everyMs = Math.min(3000, this.#parts.ioTimeoutSeconds * 2000);
-    void this.#keepAll().finally(() => {
-      if (this.#stopped) return;
-      this.#timer = setTimeout(() => {
-        this.start();
-      }, everyMs);
-    });
+    for (const datastore of this.#parts.datastores) this.#look(datastore);
   }
 
   stop(): void {
     this.#stopped = true;
-    clearTimeout(this.#timer);
+    for (const timer of this.#timers.values()) clearTimeout(timer);
+  }
+
+  #look(datastore: string): void {
+    const everyMs = Math.min(3000, this.#parts.ioTimeoutSeconds * 2000);
+    void this.#keepOne(datastore).finally(() => {
+      if (this.#stopped) return;
+      this.#timers.set(
+        datastore,
+        setTimeout(() => {
+          this.#look(datastore);
+        }, everyMs),
+      );
+    });
   }
 
   /** Of a shared datastore; null for others. */
@@ -64,23 +74,19 @@ export class Lockspaces {
     return lockspace !== undefined && hosts.every((host) => lockspace.isFresh(host));
   }
 
-  async #keepAll(): Promise<void> {
-    await Promise.all(
-      this.#parts.datastores.map(async (datastore) => {
-        try {
-          await this.#keep(datastore);
-          await this.#tell(datastore, { state: "joined", reason: null });
-        } catch (error) {
-          if (!GodwitError.is(error))
-            this.#parts.log.error({ err: error, datastore }, "leases not looked after");
-          await this.#tell(datastore, { state: "unavailable", reason: (error as Error).message });
-          await this.#endStale(datastore, this.#lockspaces.get(datastore));
-        }
-      }),
-    );
+  async #keepOne(datastore: string): Promise<void> {
+    try {
+      const weakness = await this.#keep(datastore);
+      await this.#tell(datastore, { state: weakness === null ? "joined" : "unavailable", reason: weakness });
+    } catch (error) {
+      if (!GodwitError.is(error)) this.#parts.log.error({ err: error, datastore }, "leases not looked after");
+      await this.#tell(datastore, { state: "unavailable", reason: (error as Error).message });
+      await this.#endStale(datastore, this.#lockspaces.get(datastore));
+    }
   }
 
-  async #keep(datastore: string): Promise<void> {
+  /** @returns why the leases are of no use now, or null */
+  async #keep(datastore: string): Promise<string | null> {
     const lockspace = await this.#parts.disks.lockspace(datastore);
     this.#lockspaces.set(datastore, lockspace);
     const isKnown = await lockspace.look().then(
@@ -89,29 +95,37 @@ export class Lockspaces {
     );
     if (!isKnown && (await lockspace.presence()) === "absent") {
       // Whatever ran under an earlier membership has no lease now, and joining anew would hide that from others.
-      await this.#end(datastore, "this host was not joined to the leases of its datastore");
+      await Promise.all(this.#end(datastore, "this host was not joined to the leases of its datastore"));
       await lockspace.join();
     }
     await this.#endStale(datastore, lockspace);
+    return lockspace.isFresh(this.#parts.host)
+      ? null
+      : "this host's own lease was not renewed for a while: it does not reach its storage.";
   }
 
-  /** sanlock should have ended them by then. */
+  /** sanlock should have ended them by then. Where it does not answer, the storage tells. */
   async #endStale(datastore: string, lockspace: Lockspace | undefined): Promise<void> {
-    if (lockspace === undefined || lockspace.hosts.length === 0) return;
-    if (lockspace.ownAgeSeconds() < lockspace.failSeconds) return;
-    await this.#end(datastore, "this host's own lease on its datastore was not renewed in time");
+    if (lockspace === undefined || lockspace.ownAgeSeconds() < lockspace.failSeconds) return;
+    const onStorage = await Promise.race([
+      lockspace.ownAgeOnStorage().catch(() => null),
+      new Promise<null>((resolve) => setTimeout(resolve, storageLimitMs, null)),
+    ]);
+    const sinceStart = (performance.now() - this.#startedAt) / 1000;
+    const seconds = onStorage ?? Math.min(lockspace.ownAgeSeconds(), sinceStart);
+    if (seconds >= lockspace.failSeconds)
+      this.#end(datastore, "this host's own lease on its datastore was not renewed in time");
   }
 
-  async #end(datastore: string, reason: string): Promise<void> {
+  /** @returns their ends, which may take as long as their storage hangs */
+  #end(datastore: string, reason: string): Promise<void>[] {
     const { processes, log } = this.#parts;
-    await Promise.all(
-      processes.present
-        .filter(({ spec }) => spec.vm.datastore === datastore)
-        .map(async (process) => {
-          log.error({ vm: process.spec.vm.name }, `VM ended: ${reason}`);
-          await process.kill();
-        }),
-    );
+    return processes.present
+      .filter(({ spec }) => spec.vm.datastore === datastore)
+      .map(async (process) => {
+        log.error({ vm: process.spec.vm.name }, `VM ended: ${reason}`);
+        await process.kill();
+      });
   }
 
   async #tell(datastore: string, state: Pick<LeaseFacts, "state" | "reason">): Promise<void> {

@@ -273,8 +273,9 @@ export class DestinationMove extends Shell<
         const answer = await leases.convert(vm, "EX");
         if (answer.kind === "granted") return { type: "leaseExclusive" };
         const { phase } = this.state;
-        if (answer.error.code === "LEASE_NOT_HELD" && (phase === "running" || phase === "died")) {
-          // Taken away by the operator: there is nothing left to wait for.
+        const hasNone = answer.error.code === "LEASE_NOT_HELD";
+        if (hasNone && (phase === "loaded" || phase === "running" || phase === "died")) {
+          // There is nothing left to wait for; a copy without a commit gives up.
           this.log.error("this host's lease of the VM was taken away");
           return { type: "leaseExclusive" };
         }

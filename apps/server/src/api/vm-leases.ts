@@ -55,9 +55,11 @@ export function vmLeaseHandlers(services: Services): Handlers<VmLeaseOperations>
       if (hosts.isUp(host)) throw GodwitError.of("LEASE_HOLDER_ALIVE", { vm: vm.name, host });
       if (seer === null) await store.leases.break(vm.id, host);
       else {
-        await seer.agent.call("vmLeaseBreak", { params: placeOf(vm) }).catch((error: unknown) => {
-          throw seer.unreachable(error);
-        });
+        await seer.agent
+          .call("vmLeaseBreak", { params: placeOf(vm), body: { host } })
+          .catch((error: unknown) => {
+            throw seer.unreachable(error);
+          });
       }
       await store.vms.leaseBroken(vm.id, host);
       return viewOf(vm, await show(vm));

@@ -135,8 +135,15 @@ export const agentOperations = {
     summary:
       "Put a new lease in the place of one whose holders are silent; the caller vouches that they are off",
     params: leaseParams,
+    body: z.strictObject({ host: nameSchema }),
     answer: { status: 200, body: leaseSchema },
-    errors: ["LEASE_HOLDER_ALIVE", "DATASTORE_UNKNOWN", "DATASTORE_UNAVAILABLE", "SANLOCK_UNAVAILABLE"],
+    errors: [
+      "LEASE_HOLDER_ALIVE",
+      "LEASE_HELD",
+      "DATASTORE_UNKNOWN",
+      "DATASTORE_UNAVAILABLE",
+      "SANLOCK_UNAVAILABLE",
+    ],
   },
   moveStart: {
     method: "POST",

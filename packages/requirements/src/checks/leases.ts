@@ -1,9 +1,13 @@
-/** The destination has joined the leases of the VM's datastore: without one it may not run the VM. */
+/** The destination takes the VM's datastore for shared too, and has joined its leases: without one it may not run the VM. */
 import { finding } from "@godwit/contract";
 import type { Requirement } from "../facts.ts";
 
 export const leases: Requirement = ({ vm, target }) => {
   const there = target.datastores.find((store) => store.name === vm.datastore);
+  if (there?.shared === false)
+    return [
+      finding("DATASTORE_HOST_LOCAL", { host: target.name, datastore: vm.datastore, disks: ["its folder"] }),
+    ];
   const state = there?.leases;
   if (state == null || state.state === "joined") return [];
   const reason = state.reason ?? "the host is joining them at this moment";

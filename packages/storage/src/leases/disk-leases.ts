@@ -28,6 +28,8 @@ export interface OwnDiskLease {
   mode: LeaseMode;
   /** It was broken by an operator: another lease counts now, and this one gives no right to run. */
   isBroken: boolean;
+  /** The process that held it is gone, and the VM's with it. */
+  isOrphan: boolean;
 }
 
 /** More than any lease is ever granted: versions of a broken lease's successor are greater than all of its own. */
@@ -45,38 +47,37 @@ export class DiskLeases {
     this.#holders = new Holders(options.runFolder);
   }
 
-  /** @throws LEASE_HELD, DATASTORE_LEASES_UNAVAILABLE, SANLOCK_UNAVAILABLE, VM_UNKNOWN */
+  /** @throws LEASE_HELD, LEASE_UNAVAILABLE, DATASTORE_LEASES_UNAVAILABLE, SANLOCK_UNAVAILABLE, VM_UNKNOWN */
   async acquire(vm: LeasedVm, mode: LeaseMode): Promise<Lease> {
-    const held = await this.#held(vm.id);
+    const held = await this.#held(vm);
     if (held !== null) return await this.#converted(vm, held, held.mode === "EX" ? "EX" : mode);
     const datastore = await this.#options.datastore(vm.datastore);
-    const lockspace = await this.lockspace(vm.datastore);
-    await lockspace.joined();
+    await (await this.lockspace(vm.datastore)).joined();
     const place = await leaseOf(datastore, vm, this.#sanlock);
     // sanlock would wait, for minutes, until it knows whether a silent holder is dead: it is asked when it can know.
     const { holders } = await this.show(vm);
-    if (holders.some(({ fresh, freeInMs }) => (fresh ? false : freeInMs === null || freeInMs > 0)))
+    if (holders.some(({ fresh, freeInMs }) => !fresh && freeInMs !== 0))
       throw GodwitError.of("LEASE_HELD", { vm: vm.name, holders });
     const code = await this.#holders.start(vm, place, mode, this.#sanlock);
     if (code !== 0) throw await this.#refusal(vm, code);
     return await this.show(vm);
   }
 
-  /** @throws LEASE_NOT_HELD, LEASE_HELD, SANLOCK_UNAVAILABLE */
+  /** @throws LEASE_NOT_HELD, LEASE_HELD, LEASE_UNAVAILABLE, SANLOCK_UNAVAILABLE */
   async convert(vm: LeasedVm, mode: LeaseMode): Promise<Lease> {
-    const held = await this.#held(vm.id);
+    const held = await this.#held(vm);
     if (held === null) throw GodwitError.of("LEASE_NOT_HELD", { vm: vm.name, host: this.#options.host });
     return await this.#converted(vm, held, mode);
   }
 
-  /** Gives it back; the VM's process must have ended. @throws SANLOCK_UNAVAILABLE, LEASE_UNAVAILABLE */
+  /** Gives it back, when nothing runs under it any more. @throws SANLOCK_UNAVAILABLE, LEASE_UNAVAILABLE */
   async release(vm: LeasedVm): Promise<void> {
-    const held = await this.#held(vm.id);
+    const held = await this.#held(vm);
     if (held === null) return;
+    await this.#holders.idle(vm.id);
     const code = await this.#sanlock.release(placeOf(held), held.pid);
-    await this.#holders.end(vm.id, held.pid);
-    if (code === 0 || (await this.#held(vm.id)) === null) return;
-    throw GodwitError.of("LEASE_UNAVAILABLE", { vm: vm.name, reason: `sanlock answered ${String(code)}` });
+    if (code !== 0 && (await this.#holding(vm.id)) !== null) throw this.#unavailable(vm, code);
+    await this.#holders.end(vm.id);
   }
 
   /** As it stands on the storage. @throws DATASTORE_UNAVAILABLE, SANLOCK_UNAVAILABLE */
@@ -101,24 +102,34 @@ export class DiskLeases {
       holdings.map(async (holding): Promise<OwnDiskLease | null> => {
         const note = await this.#holders.note(holding.resource).catch(() => null);
         if (note === null) return null; // not of this program
-        return { vm: note.vm, mode: holding.mode, isBroken: await this.#isBroken(note.vm, holding) };
+        const isBroken = await this.#isBroken(note.vm, holding);
+        return { vm: note.vm, mode: holding.mode, isBroken, isOrphan: holding.state === "orphan" };
       }),
     );
     return found.filter((lease) => lease !== null);
   }
 
   /**
-   * Breaks a lease whose holders are silent: a successor counts from now on. The caller vouches that their hosts are off.
-   * @throws LEASE_HOLDER_ALIVE when a holder was heard of lately
+   * Breaks the lease of a host that is silent and that the caller vouches is off: a successor counts from now on.
+   * @throws LEASE_HOLDER_ALIVE when a holder was heard of lately; LEASE_HELD when another than this host may still
+   * have a share; DATASTORE_LEASES_UNAVAILABLE when this host itself cannot tell who is silent
    */
-  async break(vm: LeasedVm): Promise<Lease> {
-    const before = await this.show(vm);
-    const alive = before.holders.find(({ fresh }) => fresh);
+  async break(vm: LeasedVm, host: string): Promise<Lease> {
+    const { holders } = await this.show(vm);
+    const alive = holders.find(({ fresh }) => fresh);
     if (alive !== undefined) throw GodwitError.of("LEASE_HOLDER_ALIVE", { vm: vm.name, host: alive.host });
+    const others = holders.filter((holder) => holder.host !== host && holder.freeInMs !== 0);
+    if (others.length > 0) throw GodwitError.of("LEASE_HELD", { vm: vm.name, holders: others });
+    (await this.lockspace(vm.datastore)).mustBeFresh();
     const datastore = await this.#options.datastore(vm.datastore);
     const place = await leaseOrNull(datastore, vm);
-    if (place !== null && before.holders.length > 0) await succeed(datastore, vm, place, this.#sanlock);
+    if (place !== null && holders.length > 0) await succeed(datastore, vm, place, this.#sanlock);
     return await this.show(vm);
+  }
+
+  /** Whether a VM has a lease on its storage: then no other kind of lease counts for it. */
+  async exists(vm: LeasedVm): Promise<boolean> {
+    return (await leaseOrNull(await this.#options.datastore(vm.datastore), vm)) !== null;
   }
 
   /** How a VM's QEMU is started so that it cannot outlive its lease. */
@@ -148,9 +159,23 @@ export class DiskLeases {
     await this.#holders.clear(new Set(holdings.map(({ resource }) => resource)));
   }
 
-  async #held(vmId: VmId): Promise<Holding | null> {
+  async #holding(vmId: VmId): Promise<Holding | null> {
     const { holdings } = await this.#sanlock.status();
     return holdings.find(({ resource }) => resource === vmId) ?? null;
+  }
+
+  /** What this host holds of a VM's lease; what a holder that is gone has left is taken over. @throws LEASE_UNAVAILABLE */
+  async #held(vm: LeasedVm): Promise<Holding | null> {
+    const found = await this.#holding(vm.id);
+    if (found === null || found.state === "held") return found;
+    if (found.state === "orphan") {
+      const code = await this.#holders.start(vm, placeOf(found), found.mode, this.#sanlock, true);
+      if (code !== 0) throw this.#unavailable(vm, code);
+      const held = await this.#holding(vm.id);
+      if (held?.state === "held") return held;
+    }
+    const reason = `sanlock on host ${this.#options.host} is still taking it or giving it back`;
+    throw GodwitError.of("LEASE_UNAVAILABLE", { vm: vm.name, reason });
   }
 
   async #isBroken(vm: LeasedVm, { path }: Holding): Promise<boolean> {
@@ -179,9 +204,10 @@ export class DiskLeases {
   /** Who else shares it, written down before it is asked for alone: afterwards the storage does not tell. */
   async #noteSharers(vm: LeasedVm, held: Holding): Promise<void> {
     const lockspace = await this.lockspace(vm.datastore);
-    const [{ shared }, hosts] = await Promise.all([
+    const [{ shared }, hosts, before] = await Promise.all([
       this.#sanlock.readResource(placeOf(held)),
       lockspace.look(),
+      this.#holders.note(vm.id),
     ]);
     const sharers = shared
       .map((owner) => ({
@@ -189,7 +215,12 @@ export class DiskLeases {
         name: hosts.find(({ id }) => id === owner.id)?.name ?? `host-id-${String(owner.id)}`,
       }))
       .filter(({ name }) => name !== this.#options.host);
-    await this.#holders.keep({ version: 1, vm, sharers, fenced: null });
+    // Whoever else asks meanwhile makes sanlock forget a dead sharer: one that was seen stays noted until it is decided.
+    const seen = before?.fenced === null ? before.sharers : [];
+    const isNoted = (one: { id: number; generation: number }) =>
+      seen.some(({ id, generation }) => id === one.id && generation === one.generation);
+    const all = [...seen, ...sharers.filter((sharer) => !isNoted(sharer))];
+    await this.#holders.keep({ version: 1, vm, sharers: all, fenced: null });
   }
 
   /** Of those who shared it: whose host lives on as it was has given it back, all others were found dead. */
@@ -204,14 +235,16 @@ export class DiskLeases {
   }
 
   async #refusal(vm: LeasedVm, code: number): Promise<GodwitError> {
-    const { host } = this.#options;
-    if (!heldElsewhere.has(code))
-      return GodwitError.of("LEASE_UNAVAILABLE", {
-        vm: vm.name,
-        reason: `sanlock on host ${host} answered ${String(code)}`,
-      });
-    const { holders } = await this.show(vm);
-    return GodwitError.of("LEASE_HELD", { vm: vm.name, holders: holders.filter((one) => one.host !== host) });
+    if (!heldElsewhere.has(code)) return this.#unavailable(vm, code);
+    const holders = (await this.show(vm)).holders.filter(({ host }) => host !== this.#options.host);
+    return holders.length === 0
+      ? this.#unavailable(vm, code)
+      : GodwitError.of("LEASE_HELD", { vm: vm.name, holders });
+  }
+
+  #unavailable(vm: LeasedVm, code: number): GodwitError {
+    const reason = `sanlock on host ${this.#options.host} answered ${String(code)}`;
+    return GodwitError.of("LEASE_UNAVAILABLE", { vm: vm.name, reason });
   }
 }
 

@@ -9,7 +9,14 @@ import { access, constants, mkdir, open, readdir, readFile, rm, writeFile } from
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { GodwitError, type LeaseMode, nameSchema, vmIdSchema } from "@godwit/contract";
-import { endProcess, identifyProcess, readFileOrNull, run, writeFileAtomic } from "@godwit/system";
+import {
+  endProcess,
+  identifyProcess,
+  readFileOrNull,
+  run,
+  writeFileAtomic,
+  type ProcessIdentity,
+} from "@godwit/system";
 import { z } from "zod";
 import type { LeasedVm } from "./lease-files.ts";
 import { codeOf, type LeasePlace, type Sanlock, type SanlockCode } from "./sanlock.ts";
@@ -36,13 +43,24 @@ export class Holders {
     this.#folder = folder;
   }
 
-  /** Starts a holder that has the lease when this returns 0; else nothing of it is left. @throws PROGRAM_MISSING */
-  async start(vm: LeasedVm, place: LeasePlace, mode: LeaseMode, sanlock: Sanlock): Promise<SanlockCode> {
+  /**
+   * Starts a holder that has the lease when this returns 0; else nothing of it is left.
+   * @param orphan takes over the lease that an earlier holder left, with what is noted of it. @throws PROGRAM_MISSING
+   */
+  async start(
+    vm: LeasedVm,
+    place: LeasePlace,
+    mode: LeaseMode,
+    sanlock: Sanlock,
+    orphan = false,
+  ): Promise<SanlockCode> {
     const folder = this.#of(vm.id);
+    const note = orphan ? await this.note(vm.id) : null;
+    await endAllOf(folder);
     await rm(folder, { recursive: true, force: true });
     await mkdir(folder, { recursive: true, mode: 0o700 });
-    await this.keep({ version: 1, vm, sharers: [], fenced: [] });
-    const argv = sanlock.commandUnder(place, mode, ["/usr/bin/perl", program, folder]);
+    await this.keep(note ?? { version: 1, vm, sharers: [], fenced: [] });
+    const argv = sanlock.commandUnder(place, mode, orphan, ["/usr/bin/perl", program, folder]);
     const log = join(folder, "holder.log");
     const holder = await spawnHolder(vm, argv, log, sanlock.env);
     const until = performance.now() + startLimitMs;
@@ -71,16 +89,26 @@ export class Holders {
     const folder = this.#of(vmId);
     await rm(join(folder, "ended"), { force: true });
     await writeFile(join(folder, "argv"), [log, ...argv].join("\0"), { mode: 0o600 });
-    // Without a reader this fails at once: there is no holder any more.
-    const orders = await open(join(folder, "launch"), constants.O_WRONLY | constants.O_NONBLOCK);
-    await orders.write("launch\n").finally(() => orders.close());
+    await order(folder, "launch");
     return async () => await exists(join(folder, "ended"));
   }
 
-  /** Ends a holder whose program has ended, or never was; sanlock frees the lease then. */
-  async end(vmId: string, pid: number): Promise<void> {
-    const identity = await this.#identify(vmId, pid);
-    if (identity !== null) await endProcess(identity, "SIGTERM", 10_000);
+  /** Makes sure that nothing runs under the lease. @throws when its holder is gone */
+  async idle(vmId: string): Promise<void> {
+    const folder = this.#of(vmId);
+    await rm(join(folder, "ended"), { force: true });
+    await order(folder, "end");
+    // It tells by a file.
+    while (!(await exists(join(folder, "ended")))) {
+      if ((await processesOf(folder)).length === 0)
+        throw GodwitError.of("SANLOCK_UNAVAILABLE", { reason: "the lease's holder ended" });
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  }
+
+  /** Ends a holder that holds nothing any more. */
+  async end(vmId: string): Promise<void> {
+    await endAllOf(this.#of(vmId));
     await rm(this.#of(vmId), { recursive: true, force: true });
   }
 
@@ -97,19 +125,39 @@ export class Holders {
   async clear(held: ReadonlySet<string>): Promise<void> {
     const known = await readdir(this.#folder).catch(() => [] as string[]);
     for (const vmId of known) {
-      if (!held.has(vmId)) await rm(this.#of(vmId), { recursive: true, force: true });
+      if (!held.has(vmId)) await this.end(vmId);
     }
   }
 
   #of(vmId: string): string {
     return join(this.#folder, vmId);
   }
+}
 
-  /** The pid is sanlock's word; it may have become another process' since. */
-  async #identify(vmId: string, pid: number) {
-    const words = (await readFile(`/proc/${String(pid)}/cmdline`, "utf8").catch(() => "")).split("\0");
-    return words.includes(this.#of(vmId)) ? await identifyProcess(pid) : null;
+/** Without a reader this fails at once: there is no holder any more. @throws SANLOCK_UNAVAILABLE */
+async function order(folder: string, word: "launch" | "end"): Promise<void> {
+  try {
+    const orders = await open(join(folder, "orders"), constants.O_WRONLY | constants.O_NONBLOCK);
+    await orders.write(`${word}\n`).finally(() => orders.close());
+  } catch (error) {
+    throw GodwitError.of("SANLOCK_UNAVAILABLE", { reason: "the lease's holder ended" }, { cause: error });
   }
+}
+
+/** Holders are known by the folder that they were given. */
+async function processesOf(folder: string): Promise<ProcessIdentity[]> {
+  const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
+  const found = await Promise.all(
+    pids.map(async (pid) => {
+      const words = (await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")).split("\0");
+      return words.includes(program) && words.includes(folder) ? await identifyProcess(Number(pid)) : null;
+    }),
+  );
+  return found.filter((identity) => identity !== null);
+}
+
+async function endAllOf(folder: string): Promise<void> {
+  for (const identity of await processesOf(folder)) await endProcess(identity, "SIGTERM", 10_000);
 }
 
 interface SpawnedHolder {

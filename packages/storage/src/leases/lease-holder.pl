@@ -1,14 +1,13 @@
 #!/usr/bin/perl
 # Holds a VM's lease on shared storage, and starts the VM's QEMU under it. Started by `sanlock client command`,
 # so this process is the one that sanlock knows as the lease's holder; it outlives the agent and, on purpose,
-# QEMU: a lease is given back by a decision, never by a crash.
+# QEMU. A lease is given back by a decision, never by an end: should this process go, sanlock keeps it.
 #   lease-holder.pl FOLDER
-# The connection to sanlock is inherited, and passed on to QEMU: should this process be killed, the lease is
-# still held for as long as QEMU lives. When sanlock says that the lease cannot be kept (SIGTERM), or ends
-# itself, QEMU is killed before this process goes.
-#   FOLDER/ready   there once it holds the lease      FOLDER/launch  a FIFO: a line starts the program
+# QEMU is killed before this process goes, when sanlock says that the lease cannot be kept (SIGTERM) or ends
+# itself; and by the kernel (its parent-death signal), should this process be killed.
+#   FOLDER/ready   there once it holds the lease      FOLDER/orders  a FIFO: `launch` starts the program, `end` kills it
 #   FOLDER/argv    of the program, NUL-separated; first the file that takes its output
-#   FOLDER/ended   there once that program has ended
+#   FOLDER/ended   there while no program runs that was started
 use strict;
 use warnings;
 use Fcntl qw(O_RDWR O_WRONLY O_CREAT O_APPEND);
@@ -24,9 +23,9 @@ closedir $own;
 die "no connection to sanlock was inherited\n" unless defined $sanlock;
 open my $line, '<&=', $sanlock or die "the connection to sanlock: $!\n";
 
-unlink 'launch', 'ended', 'ready';
-mkfifo('launch', 0600) or die "launch: $!\n";
-sysopen my $orders, 'launch', O_RDWR or die "launch: $!\n";
+unlink 'orders', 'ended', 'ready';
+mkfifo('orders', 0600) or die "orders: $!\n";
+sysopen my $orders, 'orders', O_RDWR or die "orders: $!\n";
 
 my ($qemu, $log, $told) = (0, undef, undef);
 $SIG{TERM} = sub { $told = 'this host can no longer keep the lease of the VM: it lost its storage, or was told to end' };
@@ -46,20 +45,26 @@ until (defined $told) {
     }
     if (!defined $told && vec $ready, fileno $orders, 1) {
         sysread $orders, my $order, 4096;
-        launch();
+        for (split /\n/, $order) { $_ eq 'launch' ? launch() : end('the lease of the VM is given back') }
     }
 }
 
-if ($qemu) {
-    if (open my $out, '>>', $log) {
-        print {$out} strftime('%Y-%m-%dT%H:%M:%SZ ', gmtime), "$told\n";
-        close $out;
+end($told);
+exit 0;
+
+sub end {
+    my ($why) = @_;
+    if ($qemu) {
+        if (open my $out, '>>', $log) {
+            print {$out} strftime('%Y-%m-%dT%H:%M:%SZ ', gmtime), "$why\n";
+            close $out;
+        }
+        kill 'KILL', $qemu;
+        waitpid $qemu, 0;
+        $qemu = 0;
     }
-    kill 'KILL', $qemu;
-    waitpid $qemu, 0;
     touch('ended');
 }
-exit 0;
 
 sub launch {
     return if $qemu;
@@ -75,6 +80,8 @@ sub launch {
         $SIG{$_} = 'DEFAULT' for qw(TERM CHLD PIPE);
         setsid();
         close $orders;
+        close $line;
+        if (open my $score, '>', '/proc/self/oom_score_adj') { print {$score} "0\n"; close $score }
         chdir '/';
         open STDIN, '<', '/dev/null';
         sysopen STDOUT, $log, O_WRONLY | O_CREAT | O_APPEND, 0640;

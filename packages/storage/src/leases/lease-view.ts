@@ -23,6 +23,11 @@ export const ageSeconds = ({ timestamp, lastLive }: HostLease, { monotonic }: Cl
 export const isFresh = (lease: HostLease, clocks: Clocks): boolean =>
   ageSeconds(lease, clocks) < (failAfter / 2) * lease.ioTimeoutSeconds + 1;
 
+/** Whether a host was looked at for long enough without a sign of it: one that looks late sees nobody renew. */
+const isSilent = (lease: HostLease, clocks: Clocks): boolean =>
+  !isFresh(lease, clocks) &&
+  (lease.timestamp === 0 || lease.lastCheck - lease.lastLive >= (failAfter / 2) * lease.ioTimeoutSeconds);
+
 /** Those who hold a lease, as far as it counts: a host that has left, or joined anew since, holds nothing. */
 export function holdersOf(
   { exclusive, shared }: ResourceOnDisk,
@@ -39,7 +44,7 @@ export function holdersOf(
     if (host === undefined)
       return [{ host: `host-id-${String(id)}`, mode, since: null, fresh: false, freeInMs: null }];
     if (host.generation !== generation || host.timestamp === 0) return [];
-    const fresh = isFresh(host, clocks);
+    const fresh = !isSilent(host, clocks);
     const since = timestamp === null ? null : sinceOf(host, timestamp, clocks);
     return [{ host: host.name, mode, since, fresh, freeInMs: fresh ? null : freeInMs(host, clocks) }];
   });

@@ -23,7 +23,6 @@ export class Lockspace {
   readonly #sanlock: Sanlock;
   readonly #host: string;
   readonly #ioTimeoutSeconds: number;
-  #place: LeasePlace | null = null;
   #joining: Promise<void> | null = null;
   #hosts: readonly HostLease[] = [];
 
@@ -84,6 +83,21 @@ export class Lockspace {
     return this.#hosts;
   }
 
+  /** @throws DATASTORE_LEASES_UNAVAILABLE when this host does not see the storage well enough to judge others */
+  mustBeFresh(): void {
+    if (this.isFresh(this.#host)) return;
+    throw this.#unavailable(
+      GodwitError.of("SANLOCK_UNAVAILABLE", { reason: "this host's own lease was not renewed lately" }),
+    );
+  }
+
+  /** The same as `ownAgeSeconds`, read from the storage when sanlock does not answer; null: it never joined. */
+  async ownAgeOnStorage(): Promise<number | null> {
+    const place = await lockspaceOf(this.#datastore, this.#sanlock, this.#ioTimeoutSeconds);
+    const renewedAt = await this.#sanlock.ownRenewal(place, this.#host);
+    return renewedAt === null || renewedAt === 0 ? null : clocksNow().monotonic - renewedAt;
+  }
+
   /** Seconds since this host's own lease was renewed, as far as was seen. */
   ownAgeSeconds(): number {
     const own = this.#hosts.filter(({ name }) => name === this.#host);
@@ -107,10 +121,10 @@ export class Lockspace {
       throw GodwitError.of("SANLOCK_UNAVAILABLE", { reason });
     }
     if ((await this.presence()) === "joined") return;
-    this.#place = await lockspaceOf(this.#datastore, this.#sanlock, this.#ioTimeoutSeconds);
+    const place = await lockspaceOf(this.#datastore, this.#sanlock, this.#ioTimeoutSeconds);
     for (let attempt = 0; ; attempt++) {
-      const id = await this.#freeId(this.#place, attempt);
-      const code = await this.#sanlock.join(this.#place, id, this.#ioTimeoutSeconds);
+      const id = await this.#freeId(place, attempt);
+      const code = await this.#sanlock.join(place, id, this.#ioTimeoutSeconds);
       // -17, -115: it has joined, or is about to, by an agent that did not live to see it.
       if (code === 0 || code === -17) break;
       if (code !== -115 && attempt >= joinAttempts)

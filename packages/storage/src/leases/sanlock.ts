@@ -18,12 +18,16 @@ export interface LeasePlace {
   path: string;
 }
 
-/** A resource that a process of this host holds. */
+/**
+ * A resource that this host holds. `orphan`: its holder is gone, and the lease stays until somebody takes it over;
+ * `changing`: sanlock is still taking it or giving it back.
+ */
 export interface Holding {
   lockspace: string;
   resource: string;
   path: string;
   mode: LeaseMode;
+  state: "held" | "orphan" | "changing";
   pid: number;
 }
 
@@ -35,8 +39,9 @@ export interface HostLease {
   generation: number;
   /** On that host's own clock: when it renewed last; 0: it has left. */
   timestamp: number;
-  /** When a renewal was seen last. */
+  /** When a renewal was seen last, and when it was looked for last. */
   lastLive: number;
+  lastCheck: number;
   ioTimeoutSeconds: number;
 }
 
@@ -86,11 +91,12 @@ export class Sanlock {
       return [{ name, id: Number(id), isJoined: !/ (ADD|REM)\b/.test(line) }];
     });
     const holdings = lines.flatMap((line) => {
-      const match = /^r (.*) p (\d+)\b/.exec(line);
+      const match = /^r (.*) p (\d+)(.*)$/.exec(line);
       if (match === null) return [];
-      const [lockspace = "", resource = "", path = "", , mode] = fieldsOf(match[1] ?? "");
-      const held: LeaseMode = mode === "SH" ? "SH" : "EX";
-      return [{ lockspace, resource, path, mode: held, pid: Number(match[2]) }];
+      const [lockspace = "", resource = "", path = "", , grant] = fieldsOf(match[1] ?? "");
+      const mode: LeaseMode = grant === "SH" ? "SH" : "EX";
+      const state = stateOf(match[3] ?? "");
+      return [{ lockspace, resource, path, mode, state, pid: Number(match[2]) }];
     });
     return { lockspaces, holdings };
   }
@@ -113,6 +119,7 @@ export class Sanlock {
           generation: Number(value("owner_generation")),
           timestamp: Number(value("timestamp")),
           lastLive: Number(value("last_live")),
+          lastCheck: Number(value("last_check")),
           ioTimeoutSeconds: Number(value("io_timeout")),
         };
       });
@@ -169,9 +176,22 @@ export class Sanlock {
     return await this.#ask(["release", "-r", resourceText(place), "-p", String(pid)]);
   }
 
-  /** The argument vector that runs a program once this host has the lease, as its holder. Says `acquire done CODE` else. */
-  commandUnder(place: LeasePlace, mode: LeaseMode, argv: readonly string[]): string[] {
-    return ["sanlock", "client", "command", "-r", resourceText(place, mode), "-c", ...argv];
+  /**
+   * The argument vector that runs a program once this host has the lease, as its holder. Says `acquire done CODE`
+   * else. The lease outlives the program: only releasing it gives it back.
+   * @param orphan takes over what a holder that is gone has left
+   */
+  commandUnder(place: LeasePlace, mode: LeaseMode, orphan: boolean, argv: readonly string[]): string[] {
+    const flags = ["-P", "1", ...(orphan ? ["-O", "1"] : [])];
+    return ["sanlock", "client", "command", ...flags, "-r", resourceText(place, mode), "-c", ...argv];
+  }
+
+  /** When this host's own lease was renewed, by its own monotonic clock, read past the daemon; null: never. */
+  async ownRenewal(place: LeasePlace, host: string): Promise<number | null> {
+    const times = (await this.#dump(place)).flatMap(([, owner, rest]) =>
+      owner === host ? [Number(rest?.split(/\s+/)[0])] : [],
+    );
+    return times.length === 0 ? null : Math.max(...times);
   }
 
   async #status(options: readonly string[]): Promise<string> {
@@ -214,6 +234,11 @@ export class Sanlock {
         return leader === null ? line.trim().split(/\s+/) : leader.slice(1);
       });
   }
+}
+
+function stateOf(flags: string): Holding["state"] {
+  if (flags.includes("ORPHAN")) return "orphan";
+  return flags.trim() === "" ? "held" : "changing";
 }
 
 /** `… done CODE` is the last word of every question. @throws PROGRAM_FAILED where there is none */
