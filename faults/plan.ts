@@ -13,6 +13,7 @@ export function plan(): PlannedCell[] {
 /** Around the switch, where a mistake would run the VM twice or nowhere; and one fault of each family. */
 const short: readonly (readonly [Phase, string])[] = [
   ["prepared", "full-destination"],
+  ["final-state-sent", "full-source"],
   ["copying", "kill-destination-qemu"],
   ["stopped", "kill-source-agent"],
   ["final-state-sent", "cut-link"],

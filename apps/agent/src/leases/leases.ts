@@ -1,7 +1,8 @@
 /**
  * This host's leases of VMs: on the shared storage itself (sanlock), or for VMs on host-local datastores as
  * rows in the server's database. One question at a time for each VM, so that answers cannot overtake each
- * other; one that takes too long is answered as refused, and still comes to its end before the next.
+ * other; one that takes too long is answered as refused, and still comes to its end before the next. Who asks
+ * the same again meanwhile gets the same answer: questions that come faster than answers must not pile up.
  */
 import { GodwitError, type Lease, type LeaseMode, type VmId } from "@godwit/contract";
 import type { Launch } from "@godwit/hypervisor";
@@ -40,7 +41,8 @@ export class Leases {
   readonly #rows: RowLeases;
   readonly #disks: DiskLeases;
   readonly #isShared: (datastore: string) => boolean;
-  readonly #queues = new Map<VmId, Promise<unknown>>();
+  /** Of each VM, the question that was asked last, while it is under way. */
+  readonly #last = new Map<VmId, { question: string; answer: Promise<unknown>; settled: Promise<unknown> }>();
 
   /** @param isShared whether a datastore of this host is shared storage */
   constructor(rows: RowLeases, disks: DiskLeases, isShared: (datastore: string) => boolean) {
@@ -50,7 +52,7 @@ export class Leases {
   }
 
   async acquire(vm: VmRef, mode: LeaseMode): Promise<LeaseAnswer> {
-    return await this.#ask(vm, "acquire", async () => {
+    return await this.#ask(vm, "acquire", mode, async () => {
       if (this.isOnDisk(vm)) return await this.#disks.acquire(vm, mode);
       await this.#rejectRow(vm);
       return await this.#rows.acquire(vm, mode);
@@ -58,11 +60,11 @@ export class Leases {
   }
 
   async convert(vm: VmRef, mode: LeaseMode): Promise<LeaseAnswer> {
-    return await this.#ask(vm, "convert", () => this.#of(vm).convert(vm, mode));
+    return await this.#ask(vm, "convert", mode, () => this.#of(vm).convert(vm, mode));
   }
 
   async release(vm: VmRef): Promise<Answer<undefined>> {
-    return await this.#ask(vm, "release", async () => {
+    return await this.#ask(vm, "release", "", async () => {
       await this.#of(vm).release(vm);
       return undefined;
     });
@@ -136,20 +138,18 @@ export class Leases {
     return this.isOnDisk(vm) ? this.#disks : this.#rows;
   }
 
-  async #ask<T>(vm: VmRef, kind: keyof typeof answerLimitMs, question: () => Promise<T>): Promise<Answer<T>> {
-    const before = this.#queues.get(vm.id) ?? Promise.resolve();
-    const answer = before.then(async (): Promise<Answer<T>> => {
-      try {
-        return { kind: "granted", lease: await question() };
-      } catch (error) {
-        return refusal(vm, error);
-      }
-    });
-    const settled = answer.catch(() => undefined);
-    this.#queues.set(vm.id, settled);
-    void settled.then(() => {
-      if (this.#queues.get(vm.id) === settled) this.#queues.delete(vm.id);
-    });
+  async #ask<T>(
+    vm: VmRef,
+    kind: keyof typeof answerLimitMs,
+    mode: LeaseMode | "",
+    deed: () => Promise<T>,
+  ): Promise<Answer<T>> {
+    const question = `${kind} ${mode}`;
+    const last = this.#last.get(vm.id);
+    const answer =
+      last?.question === question
+        ? (last.answer as Promise<Answer<T>>)
+        : this.#next(vm, question, last?.settled ?? Promise.resolve(), deed);
     const late = Promise.withResolvers<Refusal>();
     const timer = setTimeout(() => {
       late.resolve(unavailable(vm, "no answer came in time"));
@@ -157,6 +157,27 @@ export class Leases {
     return await Promise.race([answer, late.promise]).finally(() => {
       clearTimeout(timer);
     });
+  }
+
+  #next<T>(
+    vm: VmRef,
+    question: string,
+    before: Promise<unknown>,
+    deed: () => Promise<T>,
+  ): Promise<Answer<T>> {
+    const answer = before.then(async (): Promise<Answer<T>> => {
+      try {
+        return { kind: "granted", lease: await deed() };
+      } catch (error) {
+        return refusal(vm, error);
+      }
+    });
+    const settled = answer.catch(() => undefined);
+    this.#last.set(vm.id, { question, answer, settled });
+    void settled.then(() => {
+      if (this.#last.get(vm.id)?.settled === settled) this.#last.delete(vm.id);
+    });
+    return answer;
   }
 }
 

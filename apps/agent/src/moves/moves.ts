@@ -32,7 +32,7 @@ const nobodysClaim: Disposable = { [Symbol.dispose]: () => undefined };
 
 /** Ended moves that can still be asked for. */
 const keptRecords = 200;
-const keepRetryMs = 2000;
+const recordRetryMs = 1000;
 
 export class Moves {
   readonly #parts: MoveParts;
@@ -255,10 +255,7 @@ export class Moves {
     const keep = async () => {
       await move.ended;
       // A move that had ended before a restart has its full record already.
-      if (!this.#records.has(id)) {
-        this.#records.set(id, move.record);
-        await this.#keepRecord(id, move);
-      }
+      if (!this.#records.has(id)) await this.#keepRecord(id, move);
       await move.closed;
       this.#active.delete(id);
       await rm(move.journalPath, { force: true });
@@ -269,16 +266,21 @@ export class Moves {
     });
   }
 
-  /** Until it is kept the journal stays, from which it could be told again. A full disk has room again some time. */
-  async #keepRecord(id: MoveId, { role, record }: Move): Promise<void> {
+  /**
+   * Writes down how a move ended, however often that must be tried: a full disk has room again some day, and the
+   * journal, which tells the same, may not go before.
+   */
+  async #keepRecord(id: MoveId, move: Move): Promise<void> {
+    const { role, record } = move;
+    this.#records.set(id, record);
     for (;;) {
       try {
         await writeFileAtomic(this.#recordPath(id), JSON.stringify({ role, record }));
         return;
       } catch (error) {
-        this.#parts.log.warn({ err: error, move: id }, "a move's record cannot be kept yet");
+        this.#parts.log.warn({ err: error, move: id }, "a move's record could not be written yet");
       }
-      await new Promise((resolve) => setTimeout(resolve, keepRetryMs).unref());
+      await new Promise((resolve) => setTimeout(resolve, recordRetryMs).unref());
     }
   }
 

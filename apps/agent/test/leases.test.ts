@@ -1,0 +1,72 @@
+/** A host's questions for leases: one after the other, and never more of them than can be answered. */
+import type { Lease, LeaseMode, VmId } from "@godwit/contract";
+import { GodwitError } from "@godwit/contract";
+import type { DiskLeases } from "@godwit/storage";
+import { expect, test } from "vitest";
+import { Leases } from "../src/leases/leases.ts";
+import type { RowLeases } from "../src/leases/row-leases.ts";
+
+const vm = { id: "22222222-2222-4222-8222-222222222222" as VmId, name: "web-1", datastore: "shared" };
+const lease: Lease = { vmId: vm.id, version: 1, holders: [], fenced: [] };
+
+/** Storage that answers when the test lets it, in order. */
+class SlowStorage {
+  readonly asked: string[] = [];
+  readonly #waiting: (() => void)[] = [];
+
+  async convert(_vm: unknown, mode: LeaseMode): Promise<Lease> {
+    await this.#answer(`convert ${mode}`);
+    throw GodwitError.of("LEASE_HELD", { vm: vm.name, holders: [] });
+  }
+  async acquire(): Promise<Lease> {
+    await this.#answer("acquire");
+    return lease;
+  }
+  async release(): Promise<void> {
+    await this.#answer("release");
+  }
+  /** Answers the question under way. */
+  answer(): void {
+    this.#waiting.shift()?.();
+  }
+  async #answer(question: string): Promise<void> {
+    this.asked.push(question);
+    await new Promise<void>((resolve) => {
+      this.#waiting.push(resolve);
+    });
+  }
+}
+
+function leasesOn(storage: SlowStorage): Leases {
+  // All datastores are shared storage: nothing is asked of rows.
+  return new Leases(null as unknown as RowLeases, storage as unknown as DiskLeases, () => true);
+}
+
+test("what is asked again and again while it is not answered is asked once, and a release does not wait for it", async () => {
+  const storage = new SlowStorage();
+  const leases = leasesOn(storage);
+  const conversions = Array.from({ length: 20 }, () => leases.convert(vm, "EX"));
+  const release = leases.release(vm);
+  await expect.poll(() => storage.asked).toEqual(["convert EX"]);
+  storage.answer();
+  for (const answer of await Promise.all(conversions))
+    expect(answer).toMatchObject({ kind: "refused", held: true });
+  await expect.poll(() => storage.asked).toEqual(["convert EX", "release"]);
+  storage.answer();
+  expect(await release).toMatchObject({ kind: "granted" });
+});
+
+test("the same question after another one is a question of its own", async () => {
+  const storage = new SlowStorage();
+  const leases = leasesOn(storage);
+  const answers = [leases.convert(vm, "EX"), leases.convert(vm, "SH"), leases.convert(vm, "EX")];
+  for (const asked of [
+    ["convert EX"],
+    ["convert EX", "convert SH"],
+    ["convert EX", "convert SH", "convert EX"],
+  ]) {
+    await expect.poll(() => storage.asked).toEqual(asked);
+    storage.answer();
+  }
+  await Promise.all(answers);
+});
