@@ -7,9 +7,11 @@ import { join } from "node:path";
 import type { VmId } from "@godwit/contract";
 import { Datastore, DiskLeases, Sanlock, type LeasedVm } from "@godwit/storage";
 import { identifyProcess } from "@godwit/system";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 
 const datastore = "shared";
+// Each step is some disk accesses, which a busy machine takes its time for.
+vi.setConfig({ testTimeout: 180_000 });
 
 /** A host with a sanlock daemon of its own. */
 class Host {
@@ -232,7 +234,7 @@ test("sanlock dies on a host: its VMs end at once, others are told when the leas
   expect(await a.leases.convert(shared, "EX")).toMatchObject({ fenced: ["b"] });
   expect(await a.open().convert(shared, "EX")).toMatchObject({ fenced: ["b"] });
   expect(await a.leases.convert(shared, "SH")).toMatchObject({ fenced: [] });
-}, 120_000);
+});
 
 async function runningUnder(host: Host, vm: LeasedVm): Promise<number> {
   const pidFile = join(folder, `${randomUUID()}.pid`);
