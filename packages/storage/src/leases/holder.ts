@@ -23,6 +23,7 @@ import { codeOf, type LeasePlace, type Sanlock, type SanlockCode } from "./sanlo
 
 const program = fileURLToPath(new URL("lease-holder.pl", import.meta.url));
 const startLimitMs = 20_000;
+const holderLog = "holder.log";
 
 /** What is kept with a holder, for agents to come. */
 const noteSchema = z.object({
@@ -56,13 +57,13 @@ export class Holders {
   ): Promise<SanlockCode> {
     const folder = this.#of(vm.id);
     const note = orphan ? await this.note(vm.id) : null;
-    await endAllOf(folder);
+    await endHolderOf(folder);
     await rm(folder, { recursive: true, force: true });
     await mkdir(folder, { recursive: true, mode: 0o700 });
     await this.keep(note ?? { version: 1, vm, sharers: [], fenced: [] });
     const argv = sanlock.commandUnder(place, mode, orphan, ["/usr/bin/perl", program, folder]);
-    const log = join(folder, "holder.log");
-    const holder = await spawnHolder(vm, argv, log, sanlock.env);
+    const log = join(folder, holderLog);
+    const holder = await spawnHolder(vm, argv, folder, sanlock.env);
     const until = performance.now() + startLimitMs;
     // sanlock's program becomes the holder without telling anyone.
     while (!(await exists(join(folder, "ready")))) {
@@ -100,7 +101,7 @@ export class Holders {
     await order(folder, "end");
     // It tells by a file.
     while (!(await exists(join(folder, "ended")))) {
-      if ((await processesOf(folder)).length === 0)
+      if ((await holderOf(folder)) === null)
         throw GodwitError.of("SANLOCK_UNAVAILABLE", { reason: "the lease's holder ended" });
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
@@ -108,7 +109,7 @@ export class Holders {
 
   /** Ends a holder that holds nothing any more. */
   async end(vmId: string): Promise<void> {
-    await endAllOf(this.#of(vmId));
+    await endHolderOf(this.#of(vmId));
     await rm(this.#of(vmId), { recursive: true, force: true });
   }
 
@@ -144,20 +145,17 @@ async function order(folder: string, word: "launch" | "end"): Promise<void> {
   }
 }
 
-/** Holders are known by the folder that they were given. */
-async function processesOf(folder: string): Promise<ProcessIdentity[]> {
-  const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
-  const found = await Promise.all(
-    pids.map(async (pid) => {
-      const words = (await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")).split("\0");
-      return words.includes(program) && words.includes(folder) ? await identifyProcess(Number(pid)) : null;
-    }),
-  );
-  return found.filter((identity) => identity !== null);
+/** The holder of a folder, or sanlock's program that is to become it; null when it is gone. */
+async function holderOf(folder: string): Promise<ProcessIdentity | null> {
+  const pid = Number((await readFileOrNull(join(folder, "pid"))) ?? "");
+  // The pid may be another process' by now.
+  const words = (await readFile(`/proc/${String(pid)}/cmdline`, "utf8").catch(() => "")).split("\0");
+  return pid > 0 && words.includes(program) && words.includes(folder) ? await identifyProcess(pid) : null;
 }
 
-async function endAllOf(folder: string): Promise<void> {
-  for (const identity of await processesOf(folder)) await endProcess(identity, "SIGTERM", 10_000);
+async function endHolderOf(folder: string): Promise<void> {
+  const identity = await holderOf(folder);
+  if (identity !== null) await endProcess(identity, "SIGTERM", 10_000);
 }
 
 interface SpawnedHolder {
@@ -169,9 +167,10 @@ interface SpawnedHolder {
 async function spawnHolder(
   vm: LeasedVm,
   argv: readonly string[],
-  logPath: string,
+  folder: string,
   env: Readonly<Record<string, string>>,
 ): Promise<SpawnedHolder> {
+  const logPath = join(folder, holderLog);
   if (existsSync("/run/systemd/system")) {
     const unit = `godwit-lease-${vm.id}`;
     const properties = [
@@ -214,6 +213,8 @@ async function spawnHolder(
       throw GodwitError.of("PROGRAM_MISSING", { program: first, package: "sanlock" }, { cause: error });
     });
     child.unref();
+    // sanlock's program becomes the holder, and stays the same process.
+    await writeFile(join(folder, "pid"), String(child.pid));
     return {
       isGone: () => Promise.resolve(child.exitCode !== null || child.signalCode !== null),
       kill: () => Promise.resolve(void child.kill("SIGKILL")),

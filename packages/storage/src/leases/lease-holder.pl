@@ -5,6 +5,7 @@
 #   lease-holder.pl FOLDER
 # QEMU is killed before this process goes, when sanlock says that the lease cannot be kept (SIGTERM) or ends
 # itself; and by the kernel (its parent-death signal), should this process be killed.
+#   FOLDER/pid     its own
 #   FOLDER/ready   there once it holds the lease      FOLDER/orders  a FIFO: `launch` starts the program, `end` kills it
 #   FOLDER/argv    of the program, NUL-separated; first the file that takes its output
 #   FOLDER/ended   there while no program runs that was started
@@ -31,6 +32,7 @@ my ($qemu, $log, $told) = (0, undef, undef);
 $SIG{TERM} = sub { $told = 'this host can no longer keep the lease of the VM: it lost its storage, or was told to end' };
 $SIG{CHLD} = sub { 1 };
 $SIG{PIPE} = 'IGNORE';
+if (open my $own_pid, '>', 'pid') { print {$own_pid} $$; close $own_pid }
 touch('ready');
 
 until (defined $told) {
