@@ -2,7 +2,7 @@
  * One cell of the campaign: a move of a VM under its client's load, one fault in one phase, and what became
  * of the VM, of its client's writes, of the hosts and of what the user is told.
  */
-import type { Task } from "@godwit/contract";
+import { GodwitError, type Task } from "@godwit/contract";
 import { listNamespaces, Load, RunWatch, vmAddress, type LoadReport } from "@godwit/lab";
 import type { TestLab } from "@godwit/test-kit";
 import { sleep, type Fault, type Scene } from "./fault.ts";
@@ -38,6 +38,7 @@ export interface CellResult {
 const bandwidthMbps = 300;
 /** A held move stands still longer than users allow: the hold is not the fault that is looked for. */
 const maxOutageMs = 10_000;
+const readyLimitMs = 60_000;
 const reachLimitMs = 60_000;
 /** For harm that lasts: when it is judged as far as it can be. */
 const patienceMs = 25_000;
@@ -47,7 +48,7 @@ const recoveryLimitMs = 150_000;
 const lookEveryMs = 400;
 const readBackLimitMs = 180_000;
 const startLimitMs = 150_000;
-const startAgainMs = 1000;
+const againMs = 1000;
 
 /** @throws when the phase was not reached, or the lab itself does not do what it should */
 export async function runCell(lab: TestLab, vmName: string, phase: Phase, fault: Fault): Promise<CellResult> {
@@ -63,10 +64,7 @@ export async function runCell(lab: TestLab, vmName: string, phase: Phase, fault:
   await using watch = await RunWatch.begin(lab.lab, vm.id);
   await using hold = await Hold.at(lab.lab, scene[holderOf(phase)], phase);
   const movedAtEpoch = Date.now();
-  const { id: taskId } = await lab.api.call("vmMigrate", {
-    params: { vm: vm.id },
-    body: { to: destination, bandwidthMbps, maxOutageMs },
-  });
+  const taskId = await beginMove(lab, vm.id, destination);
   await reach(lab, hold, taskId, phase);
 
   const injectedAt = performance.now();
@@ -101,6 +99,20 @@ export async function runCell(lab: TestLab, vmName: string, phase: Phase, fault:
     course,
     problems,
   };
+}
+
+/** Begins the move as soon as it is allowed: a host may not have reported yet since the cell before. */
+async function beginMove(lab: TestLab, vm: string, to: string): Promise<Task["id"]> {
+  const until = performance.now() + readyLimitMs;
+  for (;;) {
+    try {
+      const body = { to, bandwidthMbps, maxOutageMs };
+      return (await lab.api.call("vmMigrate", { params: { vm }, body })).id;
+    } catch (error) {
+      if (performance.now() > until || !GodwitError.is(error)) throw error;
+    }
+    await sleep(againMs);
+  }
 }
 
 /** Waits until the move stands still in the phase. @throws when it ends before */
@@ -171,7 +183,7 @@ async function startAgain(scene: Scene, load: Load): Promise<string[]> {
     const why = await startOnce(lab, vm.id, destination);
     if (why === null) break;
     if (performance.now() > until) return [`the VM cannot be started again: ${why}`];
-    await sleep(startAgainMs);
+    await sleep(againMs);
   }
   load.reconnect();
   return [];
