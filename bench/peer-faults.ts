@@ -70,19 +70,22 @@ async function campaign(lab: TestLab, lun: Lun | null): Promise<void> {
   const missed: string[] = [];
   for (const { peerToPeer, phase, fault } of plan) {
     const name = `${peerToPeer ? "virsh --p2p" : "virsh"}, ${phase}, ${fault.name}`;
-    const cell = await runCell(stage, { peerToPeer, phase, fault, limitMs: Number(values.limit) * 1000 });
-    if (cell === null) missed.push(name);
+    const options = { peerToPeer, phase, fault, limitMs: Number(values.limit) * 1000 };
+    const cell = await runCell(stage, options).catch((error: unknown) => {
+      stage.abandon();
+      return error instanceof Error ? error.message : String(error);
+    });
+    if (typeof cell === "string") missed.push(`${name}: ${cell}`);
     else cells.push(cell);
-    say(
-      `${String(cells.length + missed.length)}/${String(plan.length)} ${name}: ${cell === null ? "phase not reached" : cellText(cell)}`,
-    );
+    const words = typeof cell === "string" ? cell : cellText(cell);
+    say(`${String(cells.length + missed.length)}/${String(plan.length)} ${name}: ${words}`);
     if (values.json !== undefined) {
       const report = { libvirt: await peer.version(), cells, missed };
       await writeFile(values.json, `${JSON.stringify(report, null, 2)}\n`);
     }
   }
   console.log(cellsText(cells));
-  if (missed.length > 0) console.log(`phase not reached: ${missed.join("; ")}`);
+  if (missed.length > 0) console.log(`not measured: ${missed.join("; ")}`);
 }
 
 function cellText({ outcome, virsh, recoveryMs, stuck, leftovers, doubledMs, hit }: Cell): string {

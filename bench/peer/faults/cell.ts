@@ -30,8 +30,8 @@ const rereadLimitMs = 120_000;
 /** Longer than libvirt's keepalive needs to find out (5 s, six times). */
 const graceMs = 40_000;
 
-/** Null when the move did not come to the phase. @throws PROGRAM_FAILED when the guest does not start */
-export async function runCell(stage: Stage, options: CellOptions): Promise<Cell | null> {
+/** @throws PROGRAM_FAILED when the guest does not start; an error when the move does not come to the phase */
+export async function runCell(stage: Stage, options: CellOptions): Promise<Cell> {
   const { fault, phase, limitMs, peerToPeer } = options;
   const { lab, peer } = stage;
   const set = await stage.set();
@@ -52,10 +52,7 @@ export async function runCell(stage: Stage, options: CellOptions): Promise<Cell 
     }),
   );
   const held = await phases[phase](scene);
-  if (held === null) {
-    await stage.leave(set, null);
-    return null;
-  }
+  if (held === null) throw new Error("the move did not come to this phase");
   const hit = watch.heard.findLast(({ what }) => what !== "here");
   const faultAt = performance.now();
   const clockAtFault = Date.now();
@@ -77,7 +74,8 @@ export async function runCell(stage: Stage, options: CellOptions): Promise<Cell 
   });
   const { outcome } = cell;
   const isSound = recoveryMs !== null && answers && (outcome === "source" || outcome === "destination");
-  await stage.leave(set, isSound && fault.takes === undefined ? outcome : null);
+  if (isSound && fault.takes === undefined) await stage.leave(set, outcome);
+  else stage.abandon();
   return cell;
 }
 
@@ -104,11 +102,14 @@ async function askClient(stage: Stage, set: Scenery, load: Load, states: readonl
   };
 }
 
-/** Whether the fault takes the only complete memory: the source's until all is loaded, the destination's once it runs. */
+/**
+ * Whether the fault takes the only memory that may still run: the source's until all is loaded, the destination's once
+ * it runs. Between, either is whole; but a destination whose source's whole host is gone cannot know whether the guest
+ * ran on there, so that nobody is blamed for giving it up.
+ */
 function mayBeDead({ takes, kills }: Fault, phase: PhaseName): boolean {
-  const host = takes ?? kills;
-  if (phase === "running") return host === "destination";
-  return phase !== "completed" && host === "source";
+  if (phase === "running") return (takes ?? kills) === "destination";
+  return takes === "source" || (kills === "source" && phase !== "completed");
 }
 
 /** Heals in time, and looks until all is settled, or nothing changes any more, or the time is over. */

@@ -53,15 +53,17 @@ export class Stage {
     return { domain, hosts: { source: hosts[0], destination: hosts[1] } };
   }
 
-  /** What the next cell finds: the guest on its only host, or nothing. */
-  async leave({ domain, hosts }: Scenery, on: Role | null): Promise<void> {
-    if (on === null) this.#set = null;
-    else {
-      await this.#mend();
-      const { source, destination } = hosts;
-      this.#set =
-        on === "source" ? { domain, hosts } : { domain, hosts: { source: destination, destination: source } };
-    }
+  /** The next cell moves the guest from its only host. */
+  async leave({ domain, hosts }: Scenery, on: Role): Promise<void> {
+    await this.#mend();
+    const { source, destination } = hosts;
+    this.#set =
+      on === "source" ? { domain, hosts } : { domain, hosts: { source: destination, destination: source } };
+  }
+
+  /** The next cell finds nothing of this one. */
+  abandon(): void {
+    this.#set = null;
   }
 
   /** The guest starts again, from the disk as it is. */
