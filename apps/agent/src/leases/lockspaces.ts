@@ -95,7 +95,7 @@ export class Lockspaces {
     );
     if (!isKnown && (await lockspace.presence()) === "absent") {
       // Whatever ran under an earlier membership has no lease now, and joining anew would hide that from others.
-      await Promise.all(this.#end(datastore, "this host was not joined to the leases of its datastore"));
+      await this.#end(datastore, "this host was not joined to the leases of its datastore");
       await lockspace.join();
     }
     await this.#endStale(datastore, lockspace);
@@ -114,18 +114,20 @@ export class Lockspaces {
     const sinceStart = (performance.now() - this.#startedAt) / 1000;
     const seconds = onStorage ?? Math.min(lockspace.ownAgeSeconds(), sinceStart);
     if (seconds >= lockspace.failSeconds)
-      this.#end(datastore, "this host's own lease on its datastore was not renewed in time");
+      void this.#end(datastore, "this host's own lease on its datastore was not renewed in time");
   }
 
-  /** @returns their ends, which may take as long as their storage hangs */
-  #end(datastore: string, reason: string): Promise<void>[] {
+  /** Resolves when they are gone, which may take as long as their storage hangs. */
+  async #end(datastore: string, reason: string): Promise<void> {
     const { processes, log } = this.#parts;
-    return processes.present
-      .filter(({ spec }) => spec.vm.datastore === datastore)
-      .map(async (process) => {
-        log.error({ vm: process.spec.vm.name }, `VM ended: ${reason}`);
-        await process.kill();
-      });
+    await Promise.all(
+      processes.present
+        .filter(({ spec }) => spec.vm.datastore === datastore)
+        .map(async (process) => {
+          log.error({ vm: process.spec.vm.name }, `VM ended: ${reason}`);
+          await process.kill();
+        }),
+    );
   }
 
   async #tell(datastore: string, state: Pick<LeaseFacts, "state" | "reason">): Promise<void> {
