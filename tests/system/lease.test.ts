@@ -52,7 +52,7 @@ test("storage that stands still for longer than leases last: the VM is ended bef
   await until(
     async () => (await facts(lab, "a")) === "unavailable" || (await lab.runnersOf(vm)).length === 0,
   );
-  await new Promise((resolve) => setTimeout(resolve, 10_000));
+  await new Promise((resolve) => setTimeout(resolve, 15_000));
   await lab.lab.thawStorage();
   await until(async () => (await lab.vm("web-1")).state === "lost");
   expect(await lab.runnersOf(vm)).toEqual([]);

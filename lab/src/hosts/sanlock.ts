@@ -6,8 +6,8 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { runOnHost, type HostView } from "./spawn-role.ts";
 
-/** A host fails after 8 s without a renewal, and is dead for others after 68 s. */
-export const ioTimeoutSeconds = 1;
+/** A host fails after 16 s without a renewal, which a busy machine's disk may need, and is dead for others after 76 s. */
+export const ioTimeoutSeconds = 2;
 
 /** @throws PROGRAM_MISSING, PROGRAM_FAILED */
 export async function startSanlock(host: Omit<HostView, "argv">): Promise<void> {
