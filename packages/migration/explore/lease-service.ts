@@ -88,6 +88,9 @@ export function decideLease(w: World, h: number): void {
 /** A source whose copy has ended, and whose share is gone, asks for the lease anew: only a grant tells that nobody has it. */
 function anew(w: World): number {
   const answer = askLatest(w, 0, ACQUIRE_EX);
+  // A third host that has it alone is as good: the destination, which had no commit, has no share any more.
+  const isUndone = w.side(0).phase(at(w.now, AGENT)) === "undoing";
+  if (answer === HELD && isUndone && !w.rules.holds(at(w.now, LEASE), 1)) return GRANTED;
   return answer === NOT_HELD ? HELD : answer;
 }
 

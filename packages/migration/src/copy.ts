@@ -38,6 +38,9 @@ export interface CopyState {
   readonly bestAtMs: number;
   readonly bestAtRound: number;
   readonly backOuts: number;
+  /** What had been sent when that last grew, and when it did. */
+  readonly sentBytes: number;
+  readonly sentAtMs: number;
   /** No switch is tried before this time: a back-out gives the guest some time to run first. */
   readonly notBeforeMs: number;
 }
@@ -47,6 +50,8 @@ export type CopyDecision =
   | { kind: "switch"; expectedOutageMs: number; reason: string }
   /** More than one pass would be needed where only one can be trusted. */
   | { kind: "unsafe" }
+  /** Nothing gets through any more; TCP itself would wait for a quarter of an hour. */
+  | { kind: "stalled"; forMs: number }
   | { kind: "notConverging"; bestMs: number; rounds: number };
 
 /** Device state, messages and start, as measured on a quiet machine; learned upwards from back-outs. */
@@ -61,6 +66,7 @@ const plateauRatio = 0.75;
 const patienceRounds = 40;
 const patienceMs = 30_000;
 const maxBackOuts = 12;
+const stallMs = 30_000;
 
 export function beginCopy(maxOutageMs: number, atMs: number, singlePass = false): CopyState {
   return {
@@ -73,6 +79,8 @@ export function beginCopy(maxOutageMs: number, atMs: number, singlePass = false)
     bestAtMs: atMs,
     bestAtRound: 0,
     backOuts: 0,
+    sentBytes: 0,
+    sentAtMs: atMs,
     notBeforeMs: atMs,
   };
 }
@@ -111,9 +119,13 @@ export function etaMs(sample: CopySample): number | null {
 }
 
 export function decideCopy(
-  state: CopyState,
+  before: CopyState,
   sample: CopySample,
 ): { state: CopyState; decision: CopyDecision } {
+  const isMoving = sample.transferredBytes > before.sentBytes;
+  const state = isMoving ? { ...before, sentBytes: sample.transferredBytes, sentAtMs: sample.atMs } : before;
+  const stalledMs = sample.atMs - state.sentAtMs;
+  if (stalledMs >= stallMs) return { state, decision: { kind: "stalled", forMs: stalledMs } };
   const expected = expectedOutageMs(state, sample);
   if (state.singlePass) {
     return { state, decision: { kind: isTrusted(state, sample.round) ? "continue" : "unsafe" } };

@@ -73,6 +73,37 @@ test("a cancellation after the switch changes nothing", () => {
   expect(stepSource(committed, { type: "cancel" })).toEqual({ state: committed, effects: [] });
 });
 
+test("a copy of which nothing gets through any more is undone, one that crawls is not", () => {
+  const copying = [
+    { type: "start" } as const,
+    { type: "leaseShared" } as const,
+    { type: "message", message: { type: "prepared", address: "10.0.0.2", port: 4711 }, atMs: 0 } as const,
+  ].reduce((state, input) => stepSource(state, input).state, initialSource(order, "10.0.2"));
+  const look = (atMs: number, transferredBytes: number) => ({
+    type: "sample" as const,
+    peerFresh: true,
+    sample: {
+      ...{
+        atMs,
+        transferredBytes,
+        round: 1,
+        remainingBytes: 2 ** 30,
+        totalBytes: 2 ** 31,
+        bytesPerSecond: 1000,
+      },
+      ...{ dirtyBytesPerSecond: 0, passBegins: false },
+    },
+  });
+  let state = copying;
+  for (let second = 1; second <= 100; second++) state = stepSource(state, look(second * 1000, second)).state;
+  expect(state.phase).toBe("copying");
+  expect(stepSource(state, look(129_000, 100)).state.phase).toBe("copying");
+  const stalled = stepSource(state, look(131_000, 100));
+  expect(stalled.state).toMatchObject({ phase: "undoing", problem: { code: "MOVE_COPY_FAILED" } });
+  expect(stalled.state.problem?.detail).toMatch(/nothing was sent for 31 s/);
+  expect(stalled.effects).toContainEqual({ do: "cancelCopy" });
+});
+
 test("the lease alone is no leave to run: an uncommitted copy is given up when its source was fenced", () => {
   const loaded = { ...initialDestination(order), phase: "loaded" as const };
   const { state, effects } = stepDestination(loaded, { type: "leaseExclusive" });

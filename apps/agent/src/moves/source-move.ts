@@ -1,5 +1,5 @@
 /** The source's half of one move: does what the reducer decides, and keeps the record that users see. */
-import type { MoveOrder, MoveRecord, Problem } from "@godwit/contract";
+import type { GodwitError, MoveOrder, MoveRecord, Problem } from "@godwit/contract";
 import type { QemuProcess } from "@godwit/hypervisor";
 import {
   initialSource,
@@ -172,6 +172,10 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
           if (answer.kind === "granted" && mode === "SH") return { type: "leaseShared" };
           if (answer.kind === "granted") {
             return { type: "leaseExclusive", fenced: answer.lease.fenced.includes(this.order.to.host) };
+          }
+          if (isOver && this.state.phase === "undoing" && isHeldByThird(answer.error, this.order.to.host)) {
+            // As good as having it alone: the destination, which had no commit, has no share any more.
+            return { type: "leaseExclusive", fenced: false };
           }
           return { type: "leaseRefused", held: answer.held, problem: answer.error.problem };
         },
@@ -440,4 +444,11 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
     this.#toldAtMs = performance.now();
     this.#parts.events.append("move.changed", { kind: "move", id: this.order.id }, { move: this.#record });
   }
+}
+
+/** Whether a lease is refused because hosts hold it that have nothing to do with the move. */
+function isHeldByThird(error: GodwitError, destination: string): boolean {
+  if (error.code !== "LEASE_HELD") return false;
+  const holders = error.problem.details.holders as readonly { host: string }[];
+  return holders.length > 0 && holders.every(({ host }) => host !== destination);
 }

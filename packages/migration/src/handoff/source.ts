@@ -220,6 +220,10 @@ function onSample(state: SourceState, sample: CopySample, peerFresh: boolean): S
       ]);
     case "unsafe":
       return undo(next, copyUnsafe(state));
+    case "stalled": {
+      const seconds = String(Math.round(decision.forMs / 1000));
+      return undo(next, copyFailed(state, `nothing was sent for ${seconds} s; is the migration network up?`));
+    }
     case "notConverging":
       return undo(
         next,
