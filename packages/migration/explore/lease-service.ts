@@ -22,6 +22,7 @@ import {
   STALE,
   THIRD_RUNS,
   TRUTH,
+  UP,
 } from "./layout.ts";
 import {
   ACQUIRE_EX,
@@ -88,9 +89,10 @@ export function decideLease(w: World, h: number): void {
 /** A source whose copy has ended, and whose share is gone, asks for the lease anew: only a grant tells that nobody has it. */
 function anew(w: World): number {
   const answer = askLatest(w, 0, ACQUIRE_EX);
-  // A third host that has it alone is as good: the destination, which had no commit, has no share any more.
+  // A third host that has it alone is as good: the destination has no share any more, and says so if it can be heard.
+  const isSilent = (at(w.now, LINE) & UP) === 0;
   const isUndone = w.side(0).phase(at(w.now, AGENT)) === "undoing";
-  if (answer === HELD && isUndone && !w.rules.holds(at(w.now, LEASE), 1)) return GRANTED;
+  if (answer === HELD && (isUndone || isSilent) && !w.rules.holds(at(w.now, LEASE), 1)) return GRANTED;
   return answer === NOT_HELD ? HELD : answer;
 }
 

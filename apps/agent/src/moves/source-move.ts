@@ -173,8 +173,10 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
           if (answer.kind === "granted") {
             return { type: "leaseExclusive", fenced: answer.lease.fenced.includes(this.order.to.host) };
           }
-          if (isOver && this.state.phase === "undoing" && isHeldByThird(answer.error, this.order.to.host)) {
-            // As good as having it alone: the destination, which had no commit, has no share any more.
+          const { phase, peerUp } = this.state;
+          const isAlone = phase === "undoing" || !peerUp;
+          if (isOver && isAlone && isHeldByThird(answer.error, this.order.to.host)) {
+            // As good as having it: the destination has no share any more, and says so if it can be heard.
             return { type: "leaseExclusive", fenced: false };
           }
           return { type: "leaseRefused", held: answer.held, problem: answer.error.problem };
