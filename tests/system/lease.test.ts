@@ -18,6 +18,7 @@ test("a host whose sanlock dies ends its VM at once; the VM starts elsewhere whe
   await lab.lab.endSanlock("a");
   await until(async () => (await lab.vm("web-1")).state === "lost");
   expect(await lab.runnersOf(vm)).toEqual([]);
+  await until(async () => (await lease()).holders[0]?.fresh === false);
   const refused = await start("b");
   expect(refused.error).toMatchObject({ code: "LEASE_HELD" });
   expect(refused.error?.detail).toMatch(/host a \(EX, since .*silent: it will be free in \d+ s/);
