@@ -101,8 +101,9 @@ export class LeaseKeeper {
 
   /** A host lets a VM run only while it holds its lease, whatever is under way with it: a move hears of the end. */
   async #endUnleased(process: QemuProcess, reason: string): Promise<void> {
-    const own = await this.#leases.ownOnDisk();
-    if (own.some(({ vm, isBroken, isOrphan }) => vm.id === process.vmId && !isBroken && !isOrphan)) return;
+    const own = (await this.#leases.ownOnDisk()).find(({ vm }) => vm.id === process.vmId);
+    // A note that cannot be read is no reason to end a VM.
+    if (own?.isBroken !== true && (await this.#leases.isHeldOnDisk(process.spec.vm))) return;
     if (this.#processes.of(process.vmId) !== process) return;
     this.#log.error({ vm: process.spec.vm.name }, `VM ended: ${reason}`);
     await process.kill();

@@ -98,6 +98,11 @@ export class Leases {
     return await this.#disks.own();
   }
 
+  /** Whether this host has a VM's lease on its storage, whatever is noted of it. @throws SANLOCK_UNAVAILABLE */
+  async isHeldOnDisk(vm: VmRef): Promise<boolean> {
+    return await this.#disks.isHeld(vm.id);
+  }
+
   /** What this host holds in the server's database. @throws what the connection throws */
   async ownInRows(): Promise<OwnLease[]> {
     const own = await this.#rows.own();

@@ -109,6 +109,12 @@ export class DiskLeases {
     return found.filter((lease) => lease !== null);
   }
 
+  /** Whether this host has a VM's lease by a holder that lives, as sanlock itself tells. @throws SANLOCK_UNAVAILABLE */
+  async isHeld(vmId: VmId): Promise<boolean> {
+    const holding = await this.#holding(vmId);
+    return holding !== null && holding.state !== "orphan";
+  }
+
   /**
    * Breaks the lease of a host that is silent and that the caller vouches is off: a successor counts from now on.
    * @throws LEASE_HOLDER_ALIVE when a holder was heard of lately; LEASE_HELD when another than this host may still
