@@ -9,14 +9,14 @@ import {
   ANSWER,
   ASKS,
   at,
+  BROKEN,
   clear,
   CLOSED,
   COMPLETED,
   CONT,
   COPY,
   COPY_SHIFT,
-  copyState,
-  DEVICE,
+  FAILED,
   inbox,
   setInbox,
   inputOf,
@@ -25,16 +25,21 @@ import {
   LISTENING,
   LOADED,
   MESSAGES,
-  PRE,
+  PARTLY,
+  POSTCOPY,
   QEMU,
   receiverOf,
+  RECOVERS,
   REFUSED,
   RUNS,
+  SERVING,
   set,
   STALE,
+  STREAM,
   TIMERS,
   toSource,
   UP,
+  WAITS,
 } from "./layout.ts";
 import { ask } from "./lease-service.ts";
 import {
@@ -53,7 +58,7 @@ import {
   RELEASE,
   UNASKED,
 } from "./names.ts";
-import { cancelCopy, remove, startCopy } from "./qemu.ts";
+import { cancelCopy, continueSwitchover, recoverStream, remove, resumeStream, startCopy } from "./qemu.ts";
 import type { Step } from "./rules.ts";
 import type { World } from "./world.ts";
 
@@ -123,10 +128,20 @@ export function perform(w: World, h: number, name: EffectName, argument: number)
       clear(f, QEMU, RUNS);
       w.give(0, "paused");
       return true;
+    case "startPostcopy":
+      if ((at(f, QEMU) & ALIVE) !== 0) set(f, QEMU, POSTCOPY);
+      return true;
     case "continueSwitchover":
-      if ((at(f, QEMU) & ALIVE) === 0) return true;
-      if ((at(f, QEMU) & COPY) >> COPY_SHIFT === PRE) copyState(f, 0, DEVICE);
-      else w.give(0, "copyEnded");
+      continueSwitchover(w);
+      return true;
+    case "breakStream":
+      if ((at(f, QEMU) & COPY) >> COPY_SHIFT === SERVING) clear(f, QEMU + 1, STREAM);
+      return true;
+    case "resumeStream":
+      resumeStream(w);
+      return true;
+    case "recoverStream":
+      recoverStream(w);
       return true;
     case "cancelCopy":
       cancelCopy(w);
@@ -205,7 +220,14 @@ export function agentReturns(w: World, h: number): void {
   const qemu = at(f, QEMU + h);
   const copy = (qemu & COPY) >> COPY_SHIFT;
   const isComplete = copy === (h === 0 ? COMPLETED : LOADED);
-  const observed = (qemu & (ALIVE | RUNS)) | (isComplete ? 4 : 0);
+  const isBroken = h === 0 ? copy === BROKEN : copy === WAITS || copy === RECOVERS;
+  const isPartial = isBroken || copy === (h === 0 ? SERVING : PARTLY);
+  const observed =
+    (qemu & (ALIVE | RUNS)) |
+    (isComplete ? 4 : 0) |
+    (isPartial ? 8 : 0) |
+    (isBroken ? 16 : 0) |
+    (h === 1 && copy === FAILED ? 32 : 0);
   enter(w, h, side.restore(at(f, JOURNAL + h), observed));
 }
 

@@ -9,12 +9,15 @@ import {
   CLOSED,
   COMPLETED,
   CONT,
+  COPY,
+  COPY_SHIFT,
   copyState,
   CUTS,
   DEAD,
   EXPIRING,
   FAILED,
   FULL,
+  HALF,
   kindBits,
   kindOf,
   LINE,
@@ -22,7 +25,9 @@ import {
   MESSAGES,
   OUTAGE,
   OUTAGES,
+  PARTLY,
   QEMU,
+  SERVING,
   set,
   STALE,
   type State,
@@ -43,7 +48,15 @@ import {
   upkeep,
 } from "./lease-service.ts";
 import { IDLE, OVERTAKEN } from "./names.ts";
-import { cont, copyEnds, lastStep, qemuEnds, userStops } from "./qemu.ts";
+import {
+  cont,
+  copyEnds,
+  destinationStreamBreaks,
+  lastStep,
+  qemuEnds,
+  sourceStreamBreaks,
+  userStops,
+} from "./qemu.ts";
 import { sentence } from "./story.ts";
 import type { World } from "./world.ts";
 
@@ -168,11 +181,17 @@ export function apply(w: World, state: State, event: number): void {
       lastStep(w);
       break;
     case "finalSent":
-      copyState(f, 1, FULL);
+      copyState(f, 1, (at(f, QEMU) & COPY) >> COPY_SHIFT === SERVING ? HALF : FULL);
       break;
-    case "load":
+    case "load": {
+      const isHalf = (at(f, QEMU + 1) & COPY) >> COPY_SHIFT === HALF;
+      copyState(f, 1, isHalf ? PARTLY : LOADED);
+      w.give(1, isHalf ? "loadedPartly" : "loaded");
+      break;
+    }
+    case "pulled":
       copyState(f, 1, LOADED);
-      w.give(1, "loaded");
+      w.give(1, "whole");
       break;
     case "loadFails":
       copyState(f, 1, FAILED);
@@ -186,10 +205,17 @@ export function apply(w: World, state: State, event: number): void {
       w.give(0, "completed");
       break;
     case "sourceStreamEnds":
+      if ((at(f, QEMU) & COPY) >> COPY_SHIFT === SERVING) sourceStreamBreaks(w);
+      else copyEnds(w);
+      break;
     case "cancelled":
       copyEnds(w);
       break;
     case "destinationStreamEnds":
+      if ((at(f, QEMU + 1) & COPY) >> COPY_SHIFT === PARTLY) {
+        destinationStreamBreaks(w);
+        break;
+      }
       copyState(f, 1, FAILED);
       w.give(1, "loadFailed");
       break;

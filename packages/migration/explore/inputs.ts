@@ -26,8 +26,10 @@ const switchSample = {
   dirtyBytesPerSecond: 1e6,
   passBegins: true,
 };
+/** Much is left: with leave for post-copy it is begun. */
+const largeSample = { ...switchSample, remainingBytes: 32e6 };
 
-export function orderFor({ accelerator }: Configuration): MoveOrder {
+export function orderFor({ accelerator, strategy }: Configuration): MoveOrder {
   return {
     id: "11111111-1111-4111-8111-111111111111" as MoveOrder["id"],
     vm: vmSchema.parse({
@@ -46,18 +48,22 @@ export function orderFor({ accelerator }: Configuration): MoveOrder {
     to: { host: "b", agentUrl: "https://b:8444" },
     maxOutageMs: 50,
     accelerator,
-    strategy: "precopy",
+    strategy,
     bandwidthBytesPerSecond: null,
   };
 }
 
-export function sourceInputs(): Record<string, SourceInput> {
+export function sourceInputs({ strategy }: Configuration): Record<string, SourceInput> {
   const messages: ToSource[] = [
     { type: "prepared", address: "10.0.0.2", port: 4444 },
     { type: "running", commitToResumeMs: 0 },
     { type: "gaveUp", problem },
     { type: "died", problem },
+    { type: "pulling", commitToResumeMs: 0 },
+    { type: "broken" },
+    { type: "recovering", address: "10.0.0.2", port: 4445 },
   ];
+  const sample = strategy === "postcopy" ? largeSample : switchSample;
   return {
     ...Object.fromEntries(
       messages.map((message): [string, SourceInput] => [message.type, { type: "message", message, atMs }]),
@@ -73,10 +79,13 @@ export function sourceInputs(): Record<string, SourceInput> {
     leaseUnavailable: { type: "leaseRefused", held: false, problem },
     peerUp: { type: "peerUp" },
     peerDown: { type: "peerDown" },
-    sample: { type: "sample", sample: switchSample, peerFresh: true },
+    sample: { type: "sample", sample, peerFresh: true },
     paused: { type: "paused", atMs, pass: 1 },
     preSwitchover: { type: "preSwitchover", atMs },
     completed: { type: "completed" },
+    postcopyActive: { type: "postcopyActive" },
+    streamBroken: { type: "streamBroken" },
+    copyStuck: { type: "copyStuck", reason: "x" },
     copyEnded: { type: "copyEnded", reason: "x" },
     resumed: { type: "resumed" },
     resumeFailed: { type: "resumeFailed", reason: "x" },
@@ -95,6 +104,7 @@ export function destinationInputs(order: MoveOrder): Record<string, DestinationI
     { type: "abandon" },
     { type: "gone" },
     { type: "left" },
+    { type: "recover" },
   ];
   return {
     ...Object.fromEntries(
@@ -111,7 +121,12 @@ export function destinationInputs(order: MoveOrder): Record<string, DestinationI
     ),
     prepared: { type: "prepared", address: "10.0.0.2", port: 4444 },
     prepareFailed: { type: "prepareFailed", problem },
-    loaded: { type: "loaded" },
+    loaded: { type: "loaded", whole: true },
+    loadedPartly: { type: "loaded", whole: false },
+    whole: { type: "whole" },
+    streamBroken: { type: "streamBroken" },
+    streamResumed: { type: "streamResumed" },
+    recovering: { type: "recovering", address: "10.0.0.2", port: 4445 },
     loadFailed: { type: "loadFailed", reason: "x" },
     resumed: { type: "resumed", commitToResumeMs: 0 },
     resumeFailed: { type: "resumeFailed", reason: "x" },

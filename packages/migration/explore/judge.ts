@@ -9,10 +9,16 @@ import {
   DIED,
   FENCED,
   FULL,
+  HALF,
+  BROKEN,
   LEASE,
   LOADED,
   LOST,
+  PARTLY,
   QEMU,
+  RECOVERS,
+  SERVING,
+  WAITS,
   RAN_AT_DESTINATION,
   RUNS,
   set,
@@ -31,16 +37,41 @@ export function isCurrent(w: World, h: number): boolean {
   const truth = at(w.now, TRUTH);
   const qemu = at(w.now, QEMU + h);
   if ((qemu & ALIVE) === 0) return false;
-  if (h === 0) return (truth & RAN_AT_DESTINATION) === 0;
+  // What has lost its stream in a post-copy can only go on at the destination.
+  if (h === 0) return (truth & RAN_AT_DESTINATION) === 0 && (qemu & COPY) >> COPY_SHIFT !== BROKEN;
   const incoming = (qemu & COPY) >> COPY_SHIFT;
   return (incoming === FULL || incoming === LOADED) && (truth & COPY_IS_OLD) === 0;
+}
+
+const partly: readonly number[] = [PARTLY, WAITS, RECOVERS];
+
+/** Whether the destination has loaded enough to let the guest run, but not all its memory. */
+export function isPartly(f: State): boolean {
+  if ((at(f, QEMU + 1) & ALIVE) === 0) return false;
+  return partly.includes((at(f, QEMU + 1) & COPY) >> COPY_SHIFT);
+}
+
+/** Whether all that the destination needs to let the guest run is there, but not loaded yet. */
+const arrives = (f: State): boolean =>
+  (at(f, QEMU + 1) & ALIVE) !== 0 && (at(f, QEMU + 1) & COPY) >> COPY_SHIFT === HALF;
+
+/** Whether the running guest's memory lies in both QEMUs, each of which has what the other has not. */
+export const isShared = ({ now: f }: World): boolean =>
+  isServing(f) && isPartly(f) && (at(f, TRUTH) & RAN_AT_DESTINATION) !== 0;
+
+/** Whether the source sends the rest of a post-copy, or would. */
+export function isServing(f: State): boolean {
+  const source = at(f, QEMU);
+  const copy = (source & COPY) >> COPY_SHIFT;
+  return (source & ALIVE) !== 0 && (copy === SERVING || copy === BROKEN);
 }
 
 /** A fault is about to end host `h`'s QEMU. */
 export function memoryGoes(w: World, h: number): void {
   const f = w.now;
   if ((at(f, QEMU + h) & ALIVE) === 0) return;
-  if (!isCurrent(w, h)) return;
+  // Once the rest of a post-copy is being sent, either end may be all that the other could go on with.
+  if (!isCurrent(w, h) && !isServing(f)) return;
   set(f, TRUTH, DIED << h);
   if (!isCurrent(w, 1 - h)) set(f, TRUTH, LOST);
 }
@@ -68,14 +99,17 @@ export function look(w: World): void {
   const runsAtDestination = (destination & RUNS) !== 0;
   const incoming = (destination & COPY) >> COPY_SHIFT;
   if (runsAtDestination) set(f, TRUTH, RAN_AT_DESTINATION);
-  if (runsAtSource && !runsAtDestination && (incoming === FULL || incoming === LOADED))
-    set(f, TRUTH, COPY_IS_OLD);
+  const hasFinal = incoming === FULL || incoming === HALF || incoming === LOADED || isPartly(f);
+  if (runsAtSource && !runsAtDestination && hasFinal) set(f, TRUTH, COPY_IS_OLD);
+  // A stream that breaks before the destination can let the guest run leaves nothing that could go on.
+  const isBroken = (source & ALIVE) !== 0 && (source & COPY) >> COPY_SHIFT === BROKEN;
+  if (isBroken && !arrives(f) && !isPartly(f) && !isCurrent(w, 1)) set(f, TRUTH, LOST);
   const truth = at(f, TRUTH);
   const runners = Number(runsAtSource) + Number(runsAtDestination) + Number((truth & THIRD_RUNS) !== 0);
   if (runners > 1) w.broken("the VM runs twice");
   if (runsAtSource && (truth & RAN_AT_DESTINATION) !== 0) w.broken("an old copy runs again at the source");
   if (runsAtDestination && (truth & COPY_IS_OLD) !== 0) w.broken("an old copy runs at the destination");
-  if (runsAtDestination && incoming !== LOADED) w.broken("the VM runs with half its memory");
+  if (runsAtDestination && incoming !== LOADED && !isPartly(f)) w.broken("the VM runs with half its memory");
   if (runsAtSource && !w.rules.holds(at(f, LEASE), 0)) w.broken("the VM runs at the source without a lease");
   if (runsAtDestination && !w.rules.holds(at(f, LEASE), 1))
     w.broken("the VM runs at the destination without a lease");
@@ -108,5 +142,6 @@ export function end(w: World, state: State): string | null {
     return "a second QEMU is left";
   const runner = [source, destination].findIndex((one) => (one & RUNS) !== 0);
   const host = runner === -1 ? 2 : runner;
+  if (host === 1 && isPartly(state)) return "the VM runs, but never gets all its memory";
   return w.rules.holdsAlone(lease, host) ? null : "the VM runs, but its lease is not its host's alone";
 }

@@ -38,9 +38,15 @@ export const AUTO = 8;
 /** The stream of the copy is whole. */
 export const STREAM = 8; // of the destination's QEMU
 export const COPY_SHIFT = 4;
-export const COPY = 7 << COPY_SHIFT;
+export const COPY = 15 << COPY_SHIFT;
 export const [NONE, ACTIVE, PRE, DEVICE, CANCELLING, COMPLETED, ENDED] = [0, 1, 2, 3, 4, 5, 6] as const;
 export const [LISTENING, STREAMING, FULL, LOADED, FAILED] = [1, 2, 3, 4, 5] as const;
+/** Post-copy. The source sends the rest, or has lost its stream. */
+export const [SERVING, BROKEN] = [7, 8] as const;
+/** The destination has received enough to let the guest run, has loaded it, has lost its stream, listens anew. */
+export const [HALF, PARTLY, WAITS, RECOVERS] = [6, 7, 8, 9] as const;
+/** The source was told to begin post-copy. */
+export const POSTCOPY = 256;
 
 /* The line: each end's view, what is cut, and what only one end knows. */
 export const UP = 1; // and 2 for the destination's view
@@ -111,6 +117,7 @@ export const kinds = [
   "finalSent",
   "load",
   "loadFails",
+  "pulled",
   "acknowledge",
   "sourceStreamEnds",
   "destinationStreamEnds",

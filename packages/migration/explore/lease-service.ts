@@ -128,7 +128,8 @@ export function answerLease(w: World, h: number, fresh: boolean): void {
   if (agent <= IDLE) return;
   const side = w.side(h);
   // As the agents do: a lease that was taken away leaves a destination that is complete nothing to wait for.
-  const leavesNothing = h === 1 && ["loaded", "running", "died"].includes(side.phase(agent));
+  const leavesNothing =
+    h === 1 && ["receiving", "loaded", "pulling", "running", "died"].includes(side.phase(agent));
   if (answer === GRANTED_FENCED && h === 0) w.give(0, "leaseExclusiveFenced");
   else if (isGranted || (answer === NOT_HELD && leavesNothing)) w.give(h, "leaseExclusive");
   else if (h === 0) w.give(0, "leaseHeld");

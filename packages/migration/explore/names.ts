@@ -1,6 +1,6 @@
 /**
  * The words that the explorer has numbers for, in the order of those numbers: hosts, messages, timers,
- * effects, questions for leases and their answers. And the two kinds of guests whose moves differ.
+ * effects, questions for leases and their answers. And the kinds of moves that differ.
  */
 import type { MoveOrder } from "@godwit/contract";
 
@@ -11,10 +11,18 @@ export const hosts = ["a", "b", "c"] as const;
 export const DOWN = 0;
 export const IDLE = 1;
 
-export const toDestinationNames = ["prepare", "commit", "abandon", "gone", "left"] as const;
+export const toDestinationNames = ["prepare", "commit", "abandon", "gone", "left", "recover"] as const;
 /** Their numbers as inputs, and in what is under way: those to the source come after those to the destination. */
 export const [PREPARE, GAVE_UP, LEFT] = [0, 2, 4] as const;
-export const toSourceNames = ["prepared", "running", "gaveUp", "died"] as const;
+export const toSourceNames = [
+  "prepared",
+  "running",
+  "gaveUp",
+  "died",
+  "pulling",
+  "broken",
+  "recovering",
+] as const;
 export const sourceTimers = ["prepare", "peer", "budget", "switch", "commit", "retry", "undo"] as const;
 export const destinationTimers = ["peer", "commit", "retry"] as const;
 
@@ -30,7 +38,11 @@ export const effectNames = [
   "prepare",
   "startCopy",
   "pauseVcpus",
+  "startPostcopy",
   "continueSwitchover",
+  "breakStream",
+  "resumeStream",
+  "recoverStream",
   "cancelCopy",
   "resumeVcpus",
   "remove",
@@ -61,12 +73,17 @@ export const DECIDED = 1;
 export interface Configuration {
   accelerator: MoveOrder["accelerator"];
   qemuVersion: string;
+  strategy: MoveOrder["strategy"];
 }
 
-/** QEMU tells when to stop the guest by itself where only one pass of the copy can be trusted. */
+/**
+ * QEMU tells when to stop the guest by itself where only one pass of the copy can be trusted. With post-copy the
+ * copy never fits the budget, so that post-copy is always begun.
+ */
 export const configurations = {
-  kvm: { accelerator: "kvm", qemuVersion: "10.0.2" },
-  tcg: { accelerator: "tcg", qemuVersion: "7.2.22" },
+  kvm: { accelerator: "kvm", qemuVersion: "10.0.2", strategy: "precopy" },
+  tcg: { accelerator: "tcg", qemuVersion: "7.2.22", strategy: "precopy" },
+  postcopy: { accelerator: "kvm", qemuVersion: "7.2.22", strategy: "postcopy" },
 } as const satisfies Record<string, Configuration>;
 export type ConfigurationName = keyof typeof configurations;
 

@@ -27,6 +27,7 @@ import {
   FAULT,
   FENCED,
   FULL,
+  HALF,
   inbox,
   inputOf,
   LASTING,
@@ -36,11 +37,14 @@ import {
   messageCount,
   MESSAGES,
   OUTAGES,
+  PARTLY,
+  POSTCOPY,
   PRE,
   PROMPT,
   QEMU,
   receiverOf,
   RUNS,
+  SERVING,
   STALE,
   type State,
   STORMY,
@@ -192,17 +196,20 @@ function copyEvents(w: World): void {
   const copy = (source & COPY) >> COPY_SHIFT;
   const incoming = (destination & COPY) >> COPY_SHIFT;
   if ((source & ALIVE) !== 0) {
-    if (copy === ACTIVE || copy === DEVICE) {
+    if (copy === ACTIVE || copy === DEVICE || copy === SERVING) {
       if ((destination & STREAM) === 0) may(w, PROMPT, "sourceStreamEnds");
-      else if (copy === DEVICE && incoming === STREAMING) may(w, PROMPT, "finalSent");
-      else if (copy === DEVICE && incoming === LOADED) may(w, PROMPT, "acknowledge");
+      else if (copy !== ACTIVE && incoming === STREAMING) may(w, PROMPT, "finalSent");
+      else if (copy !== ACTIVE && incoming === LOADED) may(w, PROMPT, "acknowledge");
+      else if (copy === SERVING && incoming === PARTLY) may(w, PROMPT, "pulled");
       else if (copy === ACTIVE) {
         const { configuration, source: side, inboxes } = w.rules;
         const agent = at(f, AGENT);
         const decides = configuration.accelerator === "kvm" && (source & RUNS) !== 0;
         const upToDate = !inboxes.items(inbox(f, 0)).includes(w.number(0, "sample"));
+        const isDecided = (source & POSTCOPY) !== 0;
         if (
           decides &&
+          !isDecided &&
           agent > IDLE &&
           side.phase(agent) === "copying" &&
           (at(f, LINE) & UP) !== 0 &&
@@ -215,10 +222,14 @@ function copyEvents(w: World): void {
     if (copy === CANCELLING) may(w, PROMPT, "cancelled");
   }
   if ((destination & ALIVE) !== 0) {
-    if (incoming === FULL) may(w, PROMPT, "load");
-    if (incoming === STREAMING && (destination & STREAM) === 0) may(w, PROMPT, "destinationStreamEnds");
+    if (incoming === FULL || incoming === HALF) may(w, PROMPT, "load");
+    const canNotice = incoming === STREAMING || incoming === PARTLY;
+    if (canNotice && (destination & STREAM) === 0) may(w, PROMPT, "destinationStreamEnds");
   }
 }
+
+/** Copies of the source that have a stream. */
+const streaming: readonly number[] = [ACTIVE, PRE, DEVICE, SERVING];
 
 function faultEvents(w: World): void {
   const f = w.now;
@@ -261,9 +272,9 @@ function faultEvents(w: World): void {
     may(w, FAULT, "cancel");
   const destination = at(f, QEMU + 1);
   const copy = (at(f, QEMU) & COPY) >> COPY_SHIFT;
-  if ((destination & STREAM) !== 0 && (copy === ACTIVE || copy === PRE || copy === DEVICE))
-    may(w, FAULT, "streamBreaks");
-  if ((destination & COPY) >> COPY_SHIFT === FULL) may(w, FAULT, "loadFails");
+  if ((destination & STREAM) !== 0 && streaming.includes(copy)) may(w, FAULT, "streamBreaks");
+  const incoming = (destination & COPY) >> COPY_SHIFT;
+  if (incoming === FULL || incoming === HALF) may(w, FAULT, "loadFails");
   if ((truth & THIRD_RUNS) === 0) may(w, FAULT, "thirdAsks");
   const runsThere =
     at(f, AGENT + 1) > IDLE && ["running", "ended"].includes(sides[1].phase(at(f, AGENT + 1)));

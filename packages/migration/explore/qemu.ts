@@ -1,10 +1,11 @@
 /** The two QEMUs and the copy between them: what each command does, and what becomes of it when an end fails. */
-import { isCurrent } from "./judge.ts";
+import { isCurrent, isPartly, isServing, isShared } from "./judge.ts";
 import {
   ACTIVE,
   ALIVE,
   at,
   AUTO,
+  BROKEN,
   CANCELLING,
   clear,
   COMPLETED,
@@ -20,22 +21,30 @@ import {
   LISTENING,
   LOST,
   NONE,
+  PARTLY,
+  POSTCOPY,
   PRE,
   QEMU,
+  RECOVERS,
   RUNS,
+  SERVING,
   set,
   STOPPED_BY_USER,
   STREAM,
   STREAMING,
   TRUTH,
+  WAITS,
 } from "./layout.ts";
 import type { World } from "./world.ts";
+
+/** States of the source's copy in which QEMU lets no guest run that stands still. */
+const notFinal: readonly number[] = [PRE, DEVICE, CANCELLING, SERVING, BROKEN];
 
 export function cont(w: World, h: number): void {
   const f = w.now;
   const copy = (at(f, QEMU + h) & COPY) >> COPY_SHIFT;
   clear(f, QEMU + h, CONT);
-  const isAtLastStep = h === 0 && (copy === PRE || copy === DEVICE || copy === CANCELLING);
+  const isAtLastStep = h === 0 && notFinal.includes(copy);
   if (isAtLastStep && (at(f, QEMU) & RUNS) === 0) {
     w.give(h, "resumeFailed"); // QEMU refuses: the migration is not finalized yet
     return;
@@ -73,6 +82,7 @@ export function cancelCopy(w: World): void {
   const copy = (at(f, QEMU) & COPY) >> COPY_SHIFT;
   if (copy === COMPLETED) w.give(0, "completed");
   else if (copy === NONE || copy === ENDED) w.give(0, "copyEnded");
+  else if (copy === BROKEN) w.give(0, "copyStuck");
   else copyState(f, 0, CANCELLING);
 }
 
@@ -88,6 +98,54 @@ export function copyEnds(w: World): void {
   w.give(0, "copyEnded");
 }
 
+export function continueSwitchover(w: World): void {
+  const f = w.now;
+  if ((at(f, QEMU) & ALIVE) === 0) return;
+  if ((at(f, QEMU) & COPY) >> COPY_SHIFT !== PRE) {
+    w.give(0, "copyEnded");
+    return;
+  }
+  const isPostcopy = (at(f, QEMU) & POSTCOPY) !== 0;
+  copyState(f, 0, isPostcopy ? SERVING : DEVICE);
+  if (!isPostcopy) return;
+  clear(f, QEMU, AUTO);
+  w.give(0, "postcopyActive");
+}
+
+/** Post-copy: this end notices that its stream is broken. */
+export function sourceStreamBreaks(w: World): void {
+  copyState(w.now, 0, BROKEN);
+  w.give(0, "streamBroken");
+}
+
+export function destinationStreamBreaks(w: World): void {
+  copyState(w.now, 1, WAITS);
+  w.give(1, "streamBroken");
+}
+
+/** Post-copy: the destination listens anew; a stream that it still has is ended. */
+export function recoverStream(w: World): void {
+  const f = w.now;
+  if (!isPartly(f)) return;
+  clear(f, QEMU + 1, STREAM);
+  copyState(f, 1, RECOVERS);
+  w.give(1, "recovering");
+}
+
+export function resumeStream(w: World): void {
+  const f = w.now;
+  if ((at(f, QEMU) & COPY) >> COPY_SHIFT !== BROKEN) return;
+  if ((at(f, QEMU + 1) & COPY) >> COPY_SHIFT !== RECOVERS) {
+    w.give(0, "streamBroken");
+    return;
+  }
+  copyState(f, 0, SERVING);
+  copyState(f, 1, PARTLY);
+  set(f, QEMU + 1, STREAM);
+  w.give(0, "postcopyActive");
+  w.give(1, "streamResumed");
+}
+
 export function qemuEnds(w: World, h: number): void {
   const f = w.now;
   if ((at(f, QEMU + h) & ALIVE) === 0) return;
@@ -100,14 +158,20 @@ export function qemuEnds(w: World, h: number): void {
 export function remove(w: World, h: number): void {
   const f = w.now;
   const held = isCurrent(w, h);
+  const wasShared = isShared(w);
+  const wasServing = isServing(f);
+  // A source whose stream has nobody at its other end any more can only fail.
+  const isHopeless = h === 0 && isServing(f) && (at(f, QEMU + 1) & STREAM) === 0;
   const wasRunning = (at(f, QEMU + h) & RUNS) !== 0;
   qemuEnds(w, h);
+  if (wasShared) w.broken("half of a running guest's memory is thrown away");
+  if (wasServing && !isCurrent(w, 0) && !isCurrent(w, 1)) set(f, TRUTH, LOST);
   if (held && wasRunning) w.broken("a running guest is thrown away");
   if (held && !isCurrent(w, 1 - h)) {
     const truth = at(f, TRUTH);
     const otherIsFenced = (truth & (FENCED << (1 - h))) !== 0;
     const otherDied = (truth & (DIED << (1 - h))) !== 0;
-    if (!otherIsFenced && !otherDied) w.broken("the only complete memory is thrown away");
+    if (!otherIsFenced && !otherDied && !isHopeless) w.broken("the only complete memory is thrown away");
     set(f, TRUTH, LOST);
   }
   w.give(h, "removed");

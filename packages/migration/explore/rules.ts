@@ -115,7 +115,7 @@ class Half<
   }
 
   restore(journal: number, observed: number): Step {
-    const key = journal * 16 + observed;
+    const key = journal * 64 + observed;
     let step = this.#restored.get(key);
     if (step === undefined) {
       const entries = this.#journals.items(journal).map((entry) => this.#entries.valueOf(entry));
@@ -207,7 +207,7 @@ export class Rules {
     const { qemuVersion } = configuration;
     const source = new Half<SourceState, SourceInput, SourceEntry, SourceEffect>(
       {
-        inputs: sourceInputs(),
+        inputs: sourceInputs(configuration),
         step: (state, input) => protocol.stepSource({ ...state, order }, input),
         restore: (entries, observed) =>
           protocol.restoreSource(withOrder(entries, order), {
@@ -215,6 +215,7 @@ export class Rules {
             qemuAlive: (observed & 1) !== 0,
             guestRuns: (observed & 2) !== 0,
             copyCompleted: (observed & 4) !== 0,
+            postcopy: (observed & 8) === 0 ? null : (observed & 16) === 0 ? "active" : "broken",
           }),
         timers: sourceTimers,
         messages: toDestinationNames,
@@ -230,7 +231,10 @@ export class Rules {
           protocol.restoreDestination(withOrder(entries, order), {
             qemuAlive: (observed & 1) !== 0,
             guestRuns: (observed & 2) !== 0,
-            loaded: (observed & 4) !== 0,
+            loaded: (observed & 12) !== 0,
+            whole: (observed & 4) !== 0,
+            streamBroken: (observed & 16) !== 0,
+            failed: (observed & 32) !== 0,
             listening: null,
           }),
         timers: destinationTimers,

@@ -28,6 +28,8 @@ export interface CopySample {
 export interface CopyState {
   readonly maxOutageMs: number;
   readonly singlePass: boolean;
+  /** The rest of the memory may follow while the guest runs at the destination. */
+  readonly mayPostcopy: boolean;
   readonly startedAtMs: number;
   /** The part of the pause that does not depend on what is left to send. */
   readonly fixedMs: number;
@@ -48,6 +50,8 @@ export interface CopyState {
 export type CopyDecision =
   | { kind: "continue" }
   | { kind: "switch"; expectedOutageMs: number; reason: string }
+  /** Let the guest run at the destination before all its memory is there. */
+  | { kind: "postcopy"; reason: string }
   /** More than one pass would be needed where only one can be trusted. */
   | { kind: "unsafe" }
   /** Nothing gets through any more; TCP itself would wait for a quarter of an hour. */
@@ -68,10 +72,15 @@ const patienceMs = 30_000;
 const maxBackOuts = 12;
 const stallMs = 30_000;
 
-export function beginCopy(maxOutageMs: number, atMs: number, singlePass = false): CopyState {
+export function beginCopy(
+  maxOutageMs: number,
+  atMs: number,
+  { singlePass = false, mayPostcopy = false } = {},
+): CopyState {
   return {
     maxOutageMs,
     singlePass,
+    mayPostcopy,
     startedAtMs: atMs,
     fixedMs: Math.min(initialFixedMs, maxOutageMs / 2),
     lastPassBytes: null,
@@ -118,16 +127,24 @@ export function etaMs(sample: CopySample): number | null {
   return (remainingBytes / (bytesPerSecond - dirtyBytesPerSecond)) * 1000;
 }
 
+/** Remembers when something was last seen to get through. */
+export function watchSending(state: CopyState, sample: CopySample): CopyState {
+  if (sample.transferredBytes <= state.sentBytes) return state;
+  return { ...state, sentBytes: sample.transferredBytes, sentAtMs: sample.atMs };
+}
+
 export function decideCopy(
   before: CopyState,
   sample: CopySample,
 ): { state: CopyState; decision: CopyDecision } {
-  const isMoving = sample.transferredBytes > before.sentBytes;
-  const state = isMoving ? { ...before, sentBytes: sample.transferredBytes, sentAtMs: sample.atMs } : before;
+  const state = watchSending(before, sample);
   const stalledMs = sample.atMs - state.sentAtMs;
   if (stalledMs >= stallMs) return { state, decision: { kind: "stalled", forMs: stalledMs } };
   const expected = expectedOutageMs(state, sample);
   if (state.singlePass) {
+    // Once this pass has ended it is too late: QEMU has stopped the guest then, and all that changed must be sent.
+    if (state.mayPostcopy && sample.remainingBytes > 0 && sample.remainingBytes <= sample.totalBytes / 2)
+      return { state, decision: { kind: "postcopy", reason: `half of the first pass is sent` } };
     return { state, decision: { kind: isTrusted(state, sample.round) ? "continue" : "unsafe" } };
   }
   // In the middle of a pass, pages dirtied behind its back are not counted: only a beginning tells all.
@@ -144,6 +161,11 @@ export function decideCopy(
     const reason = switchReason(state, sample, expected);
     if (reason !== null)
       return { state: next, decision: { kind: "switch", expectedOutageMs: expected, reason } };
+  }
+  // The whole memory was sent once; what the guest has changed since follows when it runs at the destination.
+  if (state.mayPostcopy) {
+    const reason = `${String(Math.ceil(sample.remainingBytes / 2 ** 20))} MiB left in round ${String(sample.round)}`;
+    return { state: next, decision: { kind: "postcopy", reason } };
   }
   const patienceOver =
     sample.round - next.bestAtRound >= patienceRounds && sample.atMs - next.bestAtMs >= patienceMs;

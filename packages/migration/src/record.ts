@@ -15,6 +15,7 @@ const phaseOf = (state: SourceState): MovePhase => {
     case "switching":
       return "switching";
     case "committed":
+    case "serving":
     case "leaving":
       return "committed";
     case "undoing":

@@ -38,7 +38,7 @@ test("with more faults than can be explored one and all, still nothing is wrong 
       fc.integer({ min: 1, max: 0x7fffffff }),
       fc.integer({ min: 0, max: 150 }),
       fc.integer({ min: 0, max: 10 }),
-      fc.constantFrom<ConfigurationName>("kvm", "tcg"),
+      fc.constantFrom<ConfigurationName>("kvm", "tcg", "postcopy"),
       (seed, steps, faults, configuration) => {
         const { wrong, story } = walk(configuration, chooser(seed), steps, faults);
         if (wrong !== null) throw new Error(`${wrong}\n${story.join("\n")}`);
@@ -144,7 +144,13 @@ test("with a full disk, a prepared destination ends nothing and says nothing bef
 
 test("a source that comes back without its QEMU says no commit", () => {
   const entries = [{ at: "started", order } as const, { at: "copying" } as const];
-  const gone = { qemuVersion: "unknown", qemuAlive: false, guestRuns: false, copyCompleted: false };
+  const gone = {
+    qemuVersion: "unknown",
+    qemuAlive: false,
+    guestRuns: false,
+    copyCompleted: false,
+    postcopy: null,
+  };
   const { state, effects } = restoreSource(entries, gone);
   expect(state.phase).toBe("committed");
   expect(effects).toContainEqual({ do: "send", message: { type: "gone" } });

@@ -21,6 +21,7 @@ export interface Walk {
 const rulesOf = {
   kvm: new Rules(godwit, configurations.kvm),
   tcg: new Rules(godwit, configurations.tcg),
+  postcopy: new Rules(godwit, configurations.postcopy),
 };
 const calmEvents = 2000;
 

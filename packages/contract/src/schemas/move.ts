@@ -25,8 +25,11 @@ export type MovePhase = z.infer<typeof movePhaseSchema>;
  */
 export const defaultMaxOutageMs = { kvm: 50, tcg: 250 } as const satisfies Record<Accelerator, number>;
 export const maxOutageSchema = z.int().min(1).max(60_000);
-/** `auto` is pre-copy for as long as there is no other. */
-export const strategySchema = z.enum(["auto", "precopy"]);
+/**
+ * `auto` is pre-copy. `postcopy` sends the whole memory once, and what changed since after the guest runs at the
+ * destination: it always converges, but until everything is there the VM is lost with either of the hosts.
+ */
+export const strategySchema = z.enum(["auto", "precopy", "postcopy"]);
 
 /** What the server asks of the source agent. */
 export const moveOrderSchema = z.object({
@@ -37,7 +40,7 @@ export const moveOrderSchema = z.object({
   maxOutageMs: maxOutageSchema,
   /** What the VM runs under; its copy does too. */
   accelerator: acceleratorSchema,
-  strategy: z.enum(["precopy"]),
+  strategy: z.enum(["precopy", "postcopy"]),
   /** A ceiling for the copy; null: what the link gives. */
   bandwidthBytesPerSecond: z.number().positive().nullable(),
 });
@@ -62,7 +65,7 @@ export const moveRecordSchema = z.object({
   vm: z.object({ id: z.string(), name: nameSchema }),
   from: nameSchema,
   to: nameSchema,
-  strategy: z.enum(["precopy"]),
+  strategy: z.enum(["precopy", "postcopy"]),
   phase: movePhaseSchema,
   maxOutageMs: z.number(),
   /** When each phase began, in order; a phase may come twice (a backed-out switch returns to copying). */

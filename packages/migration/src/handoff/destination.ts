@@ -12,15 +12,19 @@ export const destinationTransitions = {
   /** A shared lease, taps, and an incoming QEMU that may not run. */
   preparing: ["receiving", "givingUp"],
   /** Memory flows in. */
-  receiving: ["loaded", "starting", "died", "givingUp"],
+  receiving: ["loaded", "starting", "died", "givingBack", "givingUp"],
   /** The state is complete; leave to run is awaited. */
   loaded: ["starting", "died", "givingUp"],
   /** Leave was given: the guest is let run. */
-  starting: ["running", "died", "givingUp"],
+  starting: ["running", "pulling", "died", "givingBack", "givingUp"],
+  /** Post-copy: the guest runs here, and takes what is missing of its memory from the source. */
+  pulling: ["running", "died"],
   /** The guest runs here; it ends when the lease is this host's alone, so that the source's copy is surely gone. */
   running: ["died", "ended"],
   /** QEMU ended after the guest ran, or may have run: the lease is kept until the source's copy is gone too. */
   died: ["givingUp", "ended"],
+  /** Post-copy: it never runs here, but the source can take it back only while the stream is whole: QEMU waits for its end. */
+  givingBack: ["givingUp"],
   /** The incoming QEMU is ended and everything removed. */
   givingUp: ["ended"],
   ended: [],
@@ -46,6 +50,12 @@ export interface DestinationState {
    * giving up must be written down before it is done.
    */
   readonly wasPrepared: boolean;
+  /** All the memory is here; after a post-copy's switch it is not at first. */
+  readonly whole: boolean;
+  /** Post-copy: the stream is broken. */
+  readonly streamBroken: boolean;
+  /** That it gives the VM back is not written down yet: nobody may hear of it. */
+  readonly unwritten: boolean;
   /** QEMU and taps are gone. */
   readonly removed: boolean;
   readonly outcome: DestinationOutcome | null;
@@ -56,6 +66,7 @@ export type DestinationTimer = "peer" | "commit" | "retry";
 export type DestinationEntry =
   | { at: "started"; order: MoveOrder }
   | { at: "prepared" }
+  | { at: "pulling" }
   | { at: "running" }
   | { at: "givingUp"; problem: Problem }
   | { at: "ended"; outcome: DestinationOutcome };
@@ -67,8 +78,15 @@ export type DestinationInput =
   | { type: "message"; message: ToDestination; atMs: number }
   | { type: "prepared"; address: string; port: number }
   | { type: "prepareFailed"; problem: Problem }
-  /** QEMU holds the complete state. */
-  | { type: "loaded" }
+  /** QEMU can let the guest run. `whole`: with all its memory. */
+  | { type: "loaded"; whole: boolean }
+  /** What was missing of the memory is here. */
+  | { type: "whole" }
+  /** Post-copy: the stream is broken, or whole again. */
+  | { type: "streamBroken" }
+  | { type: "streamResumed" }
+  /** QEMU listens anew for the rest of a post-copy. */
+  | { type: "recovering"; address: string; port: number }
   | { type: "loadFailed"; reason: string }
   | { type: "resumed"; commitToResumeMs: number }
   /** QEMU itself refused: the guest surely did not run. An answer that was lost is never told as this. */
@@ -94,6 +112,8 @@ export type DestinationEffect =
   /** Lets the guest run; answered by `resumed` or `resumeFailed`. */
   | { do: "resumeVcpus" }
   | { do: "announce" }
+  /** Ends a broken stream, and listens for a new one; answered by `recovering`. */
+  | { do: "recoverStream" }
   | { do: "exclusiveLease" }
   /** Ends QEMU, then removes the taps; answered by `removed`. */
   | { do: "remove" }
@@ -117,6 +137,8 @@ export const destinationLimits = {
   /** Attempts to let the guest run before the VM is given back. */
   resumeAttempts: 3,
   resumeRetryMs: 20,
+  /** Post-copy: how long the source has to take back a VM that is given back, before its stream breaks. */
+  giveBackMs: 10_000,
 } as const;
 
 export function initialDestination(order: MoveOrder): DestinationState {
@@ -130,6 +152,9 @@ export function initialDestination(order: MoveOrder): DestinationState {
     resumeAttempts: 0,
     problem: null,
     wasPrepared: false,
+    whole: false,
+    streamBroken: false,
+    unwritten: false,
     removed: false,
     outcome: null,
   };
@@ -147,8 +172,14 @@ export function startDestination(order: MoveOrder): DestinationStep {
 export interface ObservedDestination {
   qemuAlive: boolean;
   guestRuns: boolean;
-  /** The whole state has been loaded. */
+  /** Enough has been loaded to let the guest run. */
   loaded: boolean;
+  /** All of the memory has. */
+  whole: boolean;
+  /** A post-copy's stream is broken. */
+  streamBroken: boolean;
+  /** What arrived could not be loaded. */
+  failed: boolean;
   listening: { address: string; port: number } | null;
 }
 
@@ -166,6 +197,8 @@ export function restoreDestination(
     ...initialDestination(first.order),
     peerUp: false,
     listening: observed.listening,
+    whole: observed.whole,
+    streamBroken: observed.streamBroken,
   };
   if (last.at === "ended") {
     const problem = last.outcome.kind === "runs" ? null : last.outcome.problem;
@@ -174,13 +207,15 @@ export function restoreDestination(
   }
   if (last.at === "givingUp") return giveUpWith(state, last.problem);
   if (last.at === "started") {
-    if (observed.qemuAlive && observed.guestRuns) return runs(state, 0);
+    if (observed.qemuAlive && observed.guestRuns) return resumed(state, 0);
     return giveUp(state, "the destination agent was restarted while preparing");
   }
   const prepared: DestinationState = { ...state, wasPrepared: true };
-  if (observed.qemuAlive && (observed.guestRuns || last.at === "running")) return runs(prepared, 0);
+  const ranBefore = last.at === "running" || last.at === "pulling";
+  if (observed.qemuAlive && (observed.guestRuns || ranBefore)) return resumed(prepared, 0);
   // Nobody can tell whether a commit had arrived: the source knows whether it had sent one.
   if (!observed.qemuAlive) return died(prepared, "it was gone when the agent came back");
+  if (observed.failed) return giveUp(prepared, "QEMU could not load the VM's state");
   const waiting: DestinationEffect[] = [{ do: "arm", timer: "peer", afterMs: destinationLimits.peerLossMs }];
   if (observed.loaded) return loaded(prepared, waiting);
   return to(prepared, "receiving", waiting);
@@ -199,13 +234,24 @@ export function stepDestination(state: DestinationState, input: DestinationInput
       return giveUpWith(state, input.problem);
     case "loaded":
       if (state.phase !== "receiving") return stay(state);
-      return loaded(state, []);
+      return loaded({ ...state, whole: input.whole }, []);
+    case "whole":
+      return onWhole({ ...state, whole: true, streamBroken: false });
+    case "streamBroken":
+      return onStreamBroken({ ...state, streamBroken: true });
+    case "streamResumed":
+      return stay({ ...state, streamBroken: false });
+    case "recovering":
+      if (state.phase !== "pulling") return stay(state);
+      return stay(state, [
+        { do: "send", message: { type: "recovering", address: input.address, port: input.port } },
+      ]);
     case "loadFailed":
-      if (state.phase !== "receiving") return stay(state);
-      return giveUp(state, input.reason);
+      if (state.phase === "givingBack") return endGivingBack(state);
+      return state.phase === "receiving" ? giveUp(state, input.reason) : stay(state);
     case "resumed":
       if (state.phase !== "starting") return stay(state);
-      return runs(state, input.commitToResumeMs);
+      return resumed(state, input.commitToResumeMs);
     case "resumeFailed":
       return onResumeFailed(state, input.reason);
     case "qemuGone":
@@ -224,8 +270,10 @@ export function stepDestination(state: DestinationState, input: DestinationInput
       return finish(state, { kind: "runs" });
     case "leaseExclusive":
       // Only a source that was fenced leaves its lease to an uncommitted copy; its guest may have run on.
-      if (state.phase === "loaded")
+      if (state.phase === "receiving" || state.phase === "loaded")
         return giveUp(state, "the source's host is gone, and it had not committed");
+      if (state.phase === "pulling")
+        return died(state, "the rest of its memory is lost with the source's host");
       if (state.phase === "running") return finish(state, { kind: "runs" });
       if (state.phase === "died" && state.problem !== null) {
         return finish(state, { kind: "died", problem: state.problem });
@@ -256,6 +304,11 @@ function onJournalFailed(state: DestinationState, problem: Problem): Destination
   if (state.phase === "preparing" || state.phase === "receiving") {
     return giveUpWith({ ...state, wasPrepared: false }, problem);
   }
+  if (state.phase === "givingBack") {
+    return stay({ ...state, unwritten: true }, [
+      { do: "arm", timer: "retry", afterMs: destinationLimits.retryMs },
+    ]);
+  }
   if (state.phase !== "givingUp" || state.removed) return stay(state);
   if (!state.wasPrepared) return stay(state, endHere);
   return stay(state, [{ do: "arm", timer: "retry", afterMs: destinationLimits.retryMs }]);
@@ -279,6 +332,7 @@ function onMessage(state: DestinationState, message: ToDestination, atMs: number
       if (["preparing", "receiving", "loaded", "died"].includes(state.phase)) {
         return giveUp(state, "the source took the VM back");
       }
+      if (state.phase === "givingBack") return endGivingBack(state);
       if (state.outcome?.kind === "died") {
         return stay(state, [{ do: "send", message: { type: "gaveUp", problem: state.outcome.problem } }]);
       }
@@ -287,10 +341,15 @@ function onMessage(state: DestinationState, message: ToDestination, atMs: number
       if (["preparing", "receiving", "loaded"].includes(state.phase)) {
         return giveUp(state, "the source's QEMU is gone, and it had not committed");
       }
+      if (state.phase === "pulling")
+        return died(state, "the rest of its memory is lost with the source's QEMU");
+      if (state.phase === "givingBack") return endGivingBack(state);
       return stay(state, tell(state));
     case "left":
       if (state.phase !== "running" && state.phase !== "died") return stay(state);
       return stay(state, [{ do: "exclusiveLease" }]);
+    case "recover":
+      return stay(state, state.phase === "pulling" ? [{ do: "recoverStream" }] : tell(state));
   }
 }
 
@@ -302,15 +361,22 @@ function tell(state: DestinationState): DestinationEffect[] {
   if (state.phase === "running" || state.outcome?.kind === "runs") {
     return [{ do: "send", message: { type: "running", commitToResumeMs: state.commitToResumeMs ?? 0 } }];
   }
+  if (state.phase === "pulling") return [sayPulling(state)];
   if (state.problem === null) return [];
   if (state.phase === "died" || state.outcome?.kind === "died") {
     return [{ do: "send", message: { type: "died", problem: state.problem } }];
   }
+  if (state.phase === "givingBack" && !state.unwritten) return [sayGaveUp(state.problem)];
   if (state.removed || state.outcome?.kind === "gaveUp") {
-    return [{ do: "send", message: { type: "gaveUp", problem: state.problem } }];
+    return [sayGaveUp(state.problem)];
   }
   return [];
 }
+
+const sayGaveUp = (problem: Problem): DestinationEffect => ({
+  do: "send",
+  message: { type: "gaveUp", problem },
+});
 
 function onPeerUp(state: DestinationState): DestinationStep {
   return stay(state, [{ do: "disarm", timer: "peer" }, ...tell(state)]);
@@ -324,7 +390,7 @@ function onPeerDown(state: DestinationState): DestinationStep {
 function onResumeFailed(state: DestinationState, reason: string): DestinationStep {
   if (state.phase !== "starting") return stay(state);
   if (state.resumeAttempts >= destinationLimits.resumeAttempts) {
-    return giveUp(state, `the guest could not be started: ${reason}`);
+    return giveBack(state, `the guest could not be started: ${reason}`);
   }
   return stay(state, [{ do: "arm", timer: "retry", afterMs: destinationLimits.resumeRetryMs }]);
 }
@@ -332,17 +398,21 @@ function onResumeFailed(state: DestinationState, reason: string): DestinationSte
 function onQemuGone(state: DestinationState, reason: string): DestinationStep {
   if (state.phase === "givingUp" || state.phase === "died" || state.phase === "ended") return stay(state);
   // Once `cont` was on its way the guest may have run, and may have been seen by others.
-  if (state.phase === "starting" || state.phase === "running") return died(state, reason);
+  if (state.phase === "starting" || state.phase === "pulling" || state.phase === "running")
+    return died(state, reason);
+  if (state.phase === "givingBack") return endGivingBack(state);
   return giveUp(state, reason);
 }
 
 function onLeaseRefused(state: DestinationState, held: boolean, sourceFresh: boolean): DestinationStep {
-  if (state.phase === "running" || state.phase === "died") {
+  if (state.phase === "pulling" || state.phase === "running" || state.phase === "died") {
     return stay(state, [{ do: "arm", timer: "retry", afterMs: destinationLimits.retryMs }]);
   }
-  if (state.phase !== "loaded") return stay(state);
-  // The source lives and holds the lease: it can take its VM back, and does so when this copy is gone.
-  if (held && sourceFresh) return giveUp(state, "no commit came from the source");
+  if (state.phase !== "receiving" && state.phase !== "loaded") return stay(state);
+  // The source lives and holds the lease: it can take its VM back, and does so when this copy is gone. In a
+  // post-copy it may not be able to, once this copy is gone: it says what it wants when it can be heard.
+  if (held && sourceFresh && state.order.strategy !== "postcopy")
+    return giveUp(state, "no commit came from the source");
   // Else this may be the only complete copy: it is kept until someone can tell.
   return stay(state, [{ do: "arm", timer: "commit", afterMs: destinationLimits.retryMs }]);
 }
@@ -351,14 +421,19 @@ function onTimer(state: DestinationState, timer: DestinationTimer): DestinationS
   switch (timer) {
     case "peer":
       if (state.peerUp || (state.phase !== "preparing" && state.phase !== "receiving")) return stay(state);
-      return giveUp(state, "the source was not heard of");
+      return giveBack(state, "the source was not heard of");
     case "commit":
-      if (state.phase === "receiving") return giveUp(state, "the VM's state never became complete");
-      if (state.phase !== "loaded") return stay(state);
+      if (state.phase === "receiving" && state.order.strategy !== "postcopy")
+        return giveUp(state, "the VM's state never became complete");
+      if (state.phase !== "receiving" && state.phase !== "loaded") return stay(state);
       return stay(state, [{ do: "exclusiveLease" }]);
     case "retry":
       if (state.phase === "starting") return start(state);
-      if (state.phase === "running" || state.phase === "died") return stay(state, [{ do: "exclusiveLease" }]);
+      if (state.phase === "pulling" || state.phase === "running" || state.phase === "died")
+        return stay(state, [{ do: "exclusiveLease" }]);
+      if (state.phase === "givingBack" && state.problem !== null) {
+        return state.unwritten ? giveBackWith(state, state.problem) : endGivingBack(state);
+      }
       if (state.phase === "givingUp" && !state.removed && state.problem !== null) {
         return giveUpWith(state, state.problem);
       }
@@ -382,13 +457,62 @@ function start(state: DestinationState): DestinationStep {
   ]);
 }
 
-function runs(state: DestinationState, commitToResumeMs: number): DestinationStep {
-  return to({ ...state, commitToResumeMs }, "running", [
-    { do: "send", message: { type: "running", commitToResumeMs } },
+/** The guest runs here. */
+function resumed(before: DestinationState, commitToResumeMs: number): DestinationStep {
+  const state = { ...before, commitToResumeMs };
+  if (state.whole) return runs(state, [{ do: "announce" }]);
+  return to(state, "pulling", [
+    sayPulling(state),
     { do: "announce" },
+    { do: "journal", entry: { at: "pulling" } },
+    { do: "arm", timer: "retry", afterMs: destinationLimits.retryMs },
+  ]);
+}
+
+/** With all its memory: the source is needed no more. */
+function runs(state: DestinationState, effects: readonly DestinationEffect[]): DestinationStep {
+  return to(state, "running", [
+    { do: "send", message: { type: "running", commitToResumeMs: state.commitToResumeMs ?? 0 } },
+    ...effects,
     { do: "journal", entry: { at: "running" } },
     { do: "arm", timer: "retry", afterMs: destinationLimits.retryMs },
   ]);
+}
+
+const sayPulling = ({ streamBroken, commitToResumeMs }: DestinationState): DestinationEffect => ({
+  do: "send",
+  message: streamBroken ? { type: "broken" } : { type: "pulling", commitToResumeMs: commitToResumeMs ?? 0 },
+});
+
+const onWhole = (state: DestinationState): DestinationStep =>
+  state.phase === "pulling" ? runs(state, []) : stay(state);
+
+function onStreamBroken(state: DestinationState): DestinationStep {
+  if (state.phase === "pulling") return stay(state, [sayPulling(state)]);
+  return state.phase === "givingBack" ? endGivingBack(state) : stay(state);
+}
+
+/**
+ * Gives the VM up. In a post-copy the source cannot take it back once the stream is broken: it is told first, and QEMU is ended here when the source has ended the copy, or does not. That the guest never runs here is written down before.
+ */
+function giveBack(state: DestinationState, reason: string): DestinationStep {
+  if (state.order.strategy !== "postcopy") return giveUp(state, reason);
+  return giveBackWith(state, destinationFailed(state, reason));
+}
+
+function giveBackWith(state: DestinationState, problem: Problem): DestinationStep {
+  return to({ ...state, problem, unwritten: false }, "givingBack", [
+    { do: "disarm", timer: "commit" },
+    { do: "disarm", timer: "peer" },
+    { do: "journal", entry: { at: "givingUp", problem } },
+    sayGaveUp(problem),
+    { do: "arm", timer: "retry", afterMs: destinationLimits.giveBackMs },
+  ]);
+}
+
+function endGivingBack(state: DestinationState): DestinationStep {
+  if (state.problem === null) throw new TypeError("a VM that is given back has a reason");
+  return giveUpWith(state, state.problem);
 }
 
 function died(state: DestinationState, reason: string): DestinationStep {
@@ -402,9 +526,11 @@ function died(state: DestinationState, reason: string): DestinationStep {
 }
 
 function giveUp(state: DestinationState, reason: string): DestinationStep {
-  const details = { vm: state.order.vm.name, host: state.order.to.host, reason };
-  return giveUpWith(state, GodwitError.of("MOVE_DESTINATION_FAILED", details).problem);
+  return giveUpWith(state, destinationFailed(state, reason));
 }
+
+const destinationFailed = ({ order }: DestinationState, reason: string): Problem =>
+  GodwitError.of("MOVE_DESTINATION_FAILED", { vm: order.vm.name, host: order.to.host, reason }).problem;
 
 const endHere: readonly DestinationEffect[] = [
   { do: "remove" },

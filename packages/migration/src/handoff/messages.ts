@@ -15,14 +15,22 @@ export const toDestinationSchema = z.discriminatedUnion("type", [
   z.object({ type: z.literal("gone") }),
   /** The source has removed its copy and released its lease. */
   z.object({ type: z.literal("left") }),
+  /** The stream of a post-copy is broken at the source: listen anew for it. */
+  z.object({ type: z.literal("recover") }),
 ]);
 export type ToDestination = z.infer<typeof toDestinationSchema>;
 
 export const toSourceSchema = z.discriminatedUnion("type", [
   z.object({ type: z.literal("prepared"), address: z.string(), port: z.int() }),
-  /** The vCPUs run here. `commitToResumeMs` is from the commit's arrival to QEMU's RESUME. */
+  /** The vCPUs run here, with all their memory. `commitToResumeMs` is from the commit's arrival to QEMU's RESUME. */
   z.object({ type: z.literal("running"), commitToResumeMs: z.number() }),
-  /** Its QEMU is ended and never ran; whatever the source sends later is ignored. */
+  /** The vCPUs run here, and what is missing of their memory still comes from the source (post-copy). */
+  z.object({ type: z.literal("pulling"), commitToResumeMs: z.number() }),
+  /** As `pulling`, but the stream is broken. */
+  z.object({ type: z.literal("broken") }),
+  /** It listens anew, for the rest of a post-copy. */
+  z.object({ type: z.literal("recovering"), address: z.string(), port: z.int() }),
+  /** It never ran and never will: its QEMU is ended, or is when the copy is. Whatever the source sends later is ignored. */
   z.object({ type: z.literal("gaveUp"), problem: problemSchema }),
   /** Its QEMU is ended and, if a commit had been sent, may have run: an older copy must not go on then. */
   z.object({ type: z.literal("died"), problem: problemSchema }),

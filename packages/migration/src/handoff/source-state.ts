@@ -19,7 +19,9 @@ export const sourceTransitions = {
   /** QEMU sends the final state; nothing is promised to the destination yet. */
   switching: ["committed", "undoing"],
   /** The destination may run. From here only its giving up, or the exclusive lease, gives the VM back. */
-  committed: ["leaving", "undoing", "ended"],
+  committed: ["serving", "leaving", "undoing", "ended"],
+  /** Post-copy: the guest runs at the destination, which still takes memory from here. Only forward. */
+  serving: ["leaving"],
   /** The destination runs: this copy is removed. */
   leaving: ["ended"],
   /** The VM stays here: the copy is cancelled, the guest runs, the destination is told. */
@@ -52,6 +54,10 @@ export interface SourceState {
   /** The last pass of the copy that had begun when the vCPUs stopped. */
   readonly passAtStop: number;
   readonly copy: CopyState | null;
+  /** Post-copy was begun, and not everything is sent yet: the destination's copy is nothing without this one. */
+  readonly partial: boolean;
+  /** Post-copy: QEMU has lost its stream and waits for a new one. */
+  readonly streamBroken: boolean;
   /** Why the VM stays, once that is so. */
   readonly problem: Problem | null;
   /** The destination has said that it gave up. */
@@ -94,6 +100,12 @@ export type SourceInput =
   /** QEMU waits for leave to send the final state; the guest stands still. */
   | { type: "preSwitchover"; atMs: number }
   | { type: "completed" }
+  /** Post-copy: the guest may run on at the destination, while QEMU sends what is left. Also after a new stream was made. */
+  | { type: "postcopyActive" }
+  /** Post-copy: the stream is broken. */
+  | { type: "streamBroken" }
+  /** QEMU cannot end this copy any more, so that its guest can never run here again. */
+  | { type: "copyStuck"; reason: string }
   /** QEMU's migration ended without completing: cancelled or failed. */
   | { type: "copyEnded"; reason: string }
   | { type: "resumed" }
@@ -112,8 +124,14 @@ export type SourceEffect =
   | { do: "send"; message: ToDestination }
   | { do: "startCopy"; address: string; port: number }
   | { do: "pauseVcpus" }
+  /** QEMU stops the guest by itself, and waits in `preSwitchover` as ever. */
+  | { do: "startPostcopy" }
   | { do: "continueSwitchover" }
-  /** Answered by `copyEnded` or, when the copy won the race, by `completed`. */
+  /** Breaks a stream of which nothing is heard; answered by `streamBroken`. */
+  | { do: "breakStream" }
+  /** Answered by `postcopyActive` or `streamBroken`. */
+  | { do: "resumeStream"; address: string; port: number }
+  /** Answered by `copyEnded`, by `copyStuck` or, when the copy won the race, by `completed`. */
   | { do: "cancelCopy" }
   /** Lets the guest run, whatever stopped it; answered by `resumed` or `resumeFailed`. */
   | { do: "resumeVcpus" }
@@ -140,6 +158,10 @@ export const sourceLimits = {
   peerLossMs: 5_000,
   /** For QEMU to send the final state once it was told to. */
   switchMs: 5_000,
+  /** Nothing sent of a post-copy for this long: its stream is made anew. */
+  streamMs: 10_000,
+  /** Between two attempts to mend a post-copy's stream. */
+  recoverMs: 1_000,
   /** Between two reminders of the commit, and attempts for the exclusive lease. */
   commitRepeatMs: 1_000,
   retryMs: 500,
@@ -161,6 +183,8 @@ export function initialSource(order: MoveOrder, qemuVersion: string): SourceStat
     pausedAtMs: null,
     passAtStop: 0,
     copy: null,
+    partial: false,
+    streamBroken: false,
     problem: null,
     destinationGone: false,
     barred: false,
@@ -175,4 +199,6 @@ export interface ObservedSource {
   guestRuns: boolean;
   /** QEMU has sent everything and the destination has acknowledged it. */
   copyCompleted: boolean;
+  /** A post-copy's stream: null when QEMU is in none. */
+  postcopy: "active" | "broken" | null;
 }

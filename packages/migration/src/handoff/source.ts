@@ -3,8 +3,8 @@
  * the right to run is given away (`commit`), and when the guest may be resumed here.
  *
  * Safety: after `commit` was sent, vCPUs run here again only if the destination has given up or the
- * exclusive lease was granted. The copy here is thrown away only when the destination is known to run.
- * Every wait has a timer and a next step.
+ * exclusive lease was granted. The copy here is thrown away only when the destination is known to run, with
+ * all its memory. Every wait has a timer and a next step.
  */
 import type { Problem } from "@godwit/contract";
 import { GodwitError } from "@godwit/contract";
@@ -14,6 +14,7 @@ import {
   decideCopy,
   isTrusted,
   repeatedPassesLose,
+  watchSending,
   type CopySample,
   type CopyState,
 } from "../copy.ts";
@@ -62,6 +63,9 @@ export function restoreSource(entries: readonly SourceEntry[], observed: Observe
   // A guest that runs here was resumed here, whatever QEMU says of an earlier copy.
   if (last.at === "copying" && !observed.qemuAlive) return commit({ ...state, barred: true });
   if (last.at === "copying" && observed.copyCompleted && !observed.guestRuns) return commit(state);
+  if (last.at === "copying" && observed.postcopy !== null && !observed.guestRuns) {
+    return commit({ ...state, partial: true, streamBroken: observed.postcopy === "broken" });
+  }
   if (!observed.qemuAlive) return lose(state, "it was gone when the agent came back");
   return undo(
     state,
@@ -103,7 +107,13 @@ export function stepSource(state: SourceState, input: SourceInput): SourceStep {
     case "preSwitchover":
       return onPreSwitchover(state, input.atMs);
     case "completed":
-      return onCompleted(state);
+      return onCompleted({ ...state, partial: false });
+    case "postcopyActive":
+      return onPostcopyActive({ ...state, streamBroken: false });
+    case "streamBroken":
+      return onStreamBroken({ ...state, streamBroken: true });
+    case "copyStuck":
+      return state.phase === "undoing" && state.qemuAlive ? lose(state, input.reason) : stay(state);
     case "copyEnded":
       return onCopyEnded(state, input.reason);
     case "resumed":
@@ -150,11 +160,18 @@ function onMessage(state: SourceState, message: ToSource, atMs: number): SourceS
         { do: "startCopy", address: message.address, port: message.port },
       ]);
     case "running":
-      if (state.phase === "committed") return leave(state, null);
+      if (hasCommitted(state)) return leave(state, null);
       return stay(state, state.phase === "ended" ? [{ do: "send", message: { type: "left" } }] : []);
+    case "pulling":
+      return state.phase === "committed" ? serve(state) : stay(state);
+    case "broken":
+      return onBroken(state);
+    case "recovering":
+      if (state.phase !== "serving" || !state.streamBroken) return stay(state);
+      return stay(state, [{ do: "resumeStream", address: message.address, port: message.port }]);
     case "died":
       // Without a commit it cannot have run: the same as giving up. With one, this copy is out of date.
-      if (state.phase === "committed") return leave(state, message.problem);
+      if (hasCommitted(state)) return leave(state, message.problem);
       if (state.phase === "leaving") return stay(state);
       // It keeps its lease until it hears that there was no commit.
       if (staysHere(state)) return stay(state, [{ do: "send", message: { type: "abandon" } }]);
@@ -164,6 +181,9 @@ function onMessage(state: SourceState, message: ToSource, atMs: number): SourceS
   }
 }
 
+/** The destination may run, or does. */
+const hasCommitted = ({ phase }: SourceState): boolean => phase === "committed" || phase === "serving";
+
 /** The VM stays here, and the destination has not said yet that it has nothing of it. */
 const staysHere = ({ phase, outcome, destinationGone }: SourceState): boolean =>
   !destinationGone && (phase === "undoing" || (phase === "ended" && outcome?.kind === "stayed"));
@@ -172,7 +192,7 @@ function onGaveUp(state: SourceState, problem: Problem): SourceStep {
   if (state.phase === "ended") {
     return stay(state, [{ do: "disarm", timer: "retry" }, { do: "exclusiveLease" }, { do: "close" }]);
   }
-  if (state.phase === "leaving") return stay(state);
+  if (state.phase === "leaving" || state.phase === "serving") return stay(state);
   if (state.phase === "undoing") return settleUndo(state);
   if (!state.qemuAlive) return lose(state, problem.detail);
   // A destination that gave up has ended its QEMU and ignores any later commit: as good as the lease.
@@ -183,7 +203,7 @@ function onPeerUp(state: SourceState): SourceStep {
   const effects: SourceEffect[] = [{ do: "disarm", timer: "peer" }];
   if (state.phase === "preparing")
     effects.push({ do: "send", message: { type: "prepare", order: state.order } });
-  if (state.phase === "committed") effects.push(sayCommit(state));
+  if (hasCommitted(state)) effects.push(sayCommit(state));
   if (staysHere(state)) {
     effects.push({ do: "send", message: { type: "abandon" } });
   }
@@ -199,7 +219,9 @@ function onPeerDown(state: SourceState): SourceStep {
 }
 
 function onSample(state: SourceState, sample: CopySample, peerFresh: boolean): SourceStep {
-  if (state.phase !== "copying" || state.copy === null) return stay(state);
+  if (state.copy === null) return stay(state);
+  if (state.phase === "serving") return watchStream(state, state.copy, sample);
+  if (state.phase !== "copying" || state.partial) return stay(state);
   const { state: copy, decision } = decideCopy(state.copy, sample);
   const next = { ...state, copy };
   switch (decision.kind) {
@@ -217,6 +239,12 @@ function onSample(state: SourceState, sample: CopySample, peerFresh: boolean): S
           afterMs: Math.max(1, state.order.maxOutageMs - sourceLimits.reserveMs),
         },
         { do: "note", text: `switch: ${decision.reason}` },
+      ]);
+    case "postcopy":
+      if (!peerFresh || !state.peerUp) return stay(next);
+      return stay({ ...next, partial: true }, [
+        { do: "startPostcopy" },
+        { do: "note", text: `post-copy: ${decision.reason}` },
       ]);
     case "unsafe":
       return undo(next, copyUnsafe(state));
@@ -248,13 +276,14 @@ function onPreSwitchover(state: SourceState, atMs: number): SourceStep {
   if (state.copy !== null && !isTrusted(state.copy, state.passAtStop)) return undo(next, copyUnsafe(state));
   // How much is left to send of a single-pass copy is known only now: the budget goes on counting.
   const spentMs = atMs - next.pausedAtMs;
-  const budget: SourceEffect = state.copy?.singlePass
-    ? {
-        do: "arm",
-        timer: "budget",
-        afterMs: Math.max(1, state.order.maxOutageMs - sourceLimits.reserveMs - spentMs),
-      }
-    : { do: "disarm", timer: "budget" };
+  const budget: SourceEffect =
+    state.copy?.singlePass && !state.partial
+      ? {
+          do: "arm",
+          timer: "budget",
+          afterMs: Math.max(1, state.order.maxOutageMs - sourceLimits.reserveMs - spentMs),
+        }
+      : { do: "disarm", timer: "budget" };
   return to(next, "switching", [
     { do: "continueSwitchover" },
     budget,
@@ -271,6 +300,42 @@ function onCompleted(state: SourceState): SourceStep {
   // The copy won the race against its cancelling; nothing was committed, so the VM stays here.
   if (state.phase === "undoing") return resumeHere(state);
   return stay(state);
+}
+
+/** What is left to send goes on its way while the guest runs at the destination: from here on only forward. */
+function onPostcopyActive(state: SourceState): SourceStep {
+  if (state.phase === "switching") return commit(state);
+  return stay(state, state.phase === "serving" ? [{ do: "disarm", timer: "retry" }] : []);
+}
+
+function onStreamBroken(state: SourceState): SourceStep {
+  return stay(state, state.phase === "serving" ? recover : []);
+}
+
+/** The destination's end of the stream is broken; this end may not have noticed. */
+function onBroken(state: SourceState): SourceStep {
+  if (state.phase !== "committed" && state.phase !== "serving") return stay(state);
+  const serving = state.phase === "committed" ? serve(state) : stay(state);
+  if (state.streamBroken || !state.qemuAlive) return serving;
+  return { ...serving, effects: [...serving.effects, { do: "breakStream" }] };
+}
+
+/** The guest runs at the destination, which takes the rest of its memory from here. */
+function serve(state: SourceState): SourceStep {
+  return to(state, "serving", state.streamBroken ? recover : []);
+}
+
+const recover: readonly SourceEffect[] = [
+  { do: "send", message: { type: "recover" } },
+  { do: "arm", timer: "retry", afterMs: sourceLimits.recoverMs },
+];
+
+/** A stream of which nothing gets through any more is made anew; TCP itself would wait for a quarter of an hour. */
+function watchStream(state: SourceState, copy: CopyState, sample: CopySample): SourceStep {
+  const watched = watchSending(copy, sample);
+  const isStill = sample.atMs - watched.sentAtMs >= sourceLimits.streamMs;
+  if (!isStill || state.streamBroken) return stay({ ...state, copy: watched });
+  return stay({ ...state, copy: { ...watched, sentAtMs: sample.atMs } }, [{ do: "breakStream" }]);
 }
 
 function onCopyEnded(state: SourceState, reason: string): SourceStep {
@@ -290,7 +355,7 @@ function onResumed(state: SourceState): SourceStep {
 function onExclusive(state: SourceState, fenced: boolean): SourceStep {
   // Nobody else holds the lease. Who gave it back never ran; who was fenced may have run, and been seen by
   // others and by the disks: this copy is then out of date, and no better than a VM whose host has died.
-  if (state.phase === "committed" && fenced) {
+  if (state.phase === "serving" || (state.phase === "committed" && fenced)) {
     const reason = "its host was fenced when the VM had just been handed over";
     const details = { vm: state.order.vm.name, host: state.order.to.host, reason };
     return leave(state, problemOf("MOVE_VM_LOST", details));
@@ -322,16 +387,20 @@ function onQemuGone(state: SourceState, reason: string): SourceStep {
   switch (state.phase) {
     case "leaving":
     case "ended":
-    case "committed":
       return stay(state);
+    case "committed":
+    case "serving":
+      return stay(state, state.partial ? [sayCommit(state)] : []);
     case "sharing":
     case "preparing":
       return lose(state, reason);
     case "copying":
     case "pausing":
+      // A destination that may wait for long is told that there is nothing to wait for.
+      return commit({ ...state, barred: state.order.strategy === "postcopy" });
     case "switching":
       // The destination may have everything already; this side can never run again, so it may be told to go on.
-      return commit(state);
+      return commit({ ...state, barred: state.partial });
     case "undoing":
       return lose(state, reason);
   }
@@ -358,7 +427,7 @@ function onTimer(state: SourceState, timer: SourceTimer, atMs: number): SourceSt
         }),
       );
     case "commit":
-      if (state.phase !== "committed") return stay(state);
+      if (!hasCommitted(state)) return stay(state);
       return stay(state, [
         sayCommit(state),
         { do: "exclusiveLease" },
@@ -368,6 +437,7 @@ function onTimer(state: SourceState, timer: SourceTimer, atMs: number): SourceSt
       if (state.phase === "ended" && staysHere(state)) {
         return stay(state, [{ do: "send", message: { type: "abandon" } }, repeatAbandon]);
       }
+      if (state.phase === "serving" && state.streamBroken && state.qemuAlive) return stay(state, recover);
       if (state.phase !== "undoing") return stay(state);
       return state.guestRuns || !state.qemuAlive ? settleUndo(state) : resumeHere(state);
     case "undo":
@@ -406,15 +476,17 @@ function commit(state: SourceState): SourceStep {
   ]);
 }
 
-const sayCommit = ({ barred }: SourceState): SourceEffect => ({
+/** A destination without all its memory has nothing to go on with when this QEMU is gone. */
+const sayCommit = ({ barred, partial, qemuAlive }: SourceState): SourceEffect => ({
   do: "send",
-  message: { type: barred ? "gone" : "commit" },
+  message: { type: barred || (partial && !qemuAlive) ? "gone" : "commit" },
 });
 
 /** The destination runs, or ran: this copy is out of date. The lease is released last. */
 function leave(state: SourceState, died: Problem | null): SourceStep {
   return to({ ...state, problem: died }, "leaving", [
     { do: "disarm", timer: "commit" },
+    { do: "disarm", timer: "retry" },
     { do: "journal", entry: { at: "leaving", died } },
     { do: "remove" },
   ]);
@@ -525,7 +597,10 @@ function stay(state: SourceState, effects: readonly SourceEffect[] = []): Source
 }
 
 const beginFor = ({ order, qemuVersion }: SourceState, atMs: number): CopyState =>
-  beginCopy(order.maxOutageMs, atMs, repeatedPassesLose(order.accelerator, qemuVersion));
+  beginCopy(order.maxOutageMs, atMs, {
+    singlePass: repeatedPassesLose(order.accelerator, qemuVersion),
+    mayPostcopy: order.strategy === "postcopy",
+  });
 
 const copyFailed = ({ order }: SourceState, reason: string): Problem =>
   problemOf("MOVE_COPY_FAILED", { vm: order.vm.name, reason });
