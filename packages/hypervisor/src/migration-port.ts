@@ -2,11 +2,13 @@
  * The migration commands of one QEMU process: thin deeds, no decisions. TLS credentials are made for a
  * move and removed after it, so that a renewed certificate counts from the next move on.
  */
+import { once } from "node:events";
+import { createServer, type AddressInfo } from "node:net";
 import { GodwitError } from "@godwit/contract";
 import type { QmpEvent, QmpSession } from "@godwit/qmp";
 
 export interface MigrationStatus {
-  /** QEMU's word: none, setup, active, pre-switchover, device, completed, failed, cancelling, cancelled … */
+  /** QEMU's word: none, setup, active, pre-switchover, device, postcopy-active, completed, failed, cancelled … */
   status: string;
   totalBytes: number;
   transferredBytes: number;
@@ -49,8 +51,10 @@ export class MigrationPort {
     bandwidthBytesPerSecond: number | null;
     /** Below this expected pause QEMU stops the guest by itself; 0: at the end of the first pass. */
     downtimeLimitMs: number;
+    /** The rest of the memory may follow while the guest runs at the destination. */
+    postcopy?: boolean;
   }): Promise<void> {
-    await this.#setCapabilities([...commonCapabilities, "auto-converge"]);
+    await this.#setCapabilities([...commonCapabilities, "auto-converge"], options.postcopy === true);
     await this.#addCredentials(options.credentialsFolder, "client");
     await this.#qmp().execute("migrate-set-parameters", {
       "max-bandwidth": Math.floor(options.bandwidthBytesPerSecond ?? unlimitedBytesPerSecond),
@@ -60,8 +64,13 @@ export class MigrationPort {
     });
   }
 
-  async configureDestination(options: { credentialsFolder: string; sourceName: string }): Promise<void> {
-    await this.#setCapabilities(commonCapabilities);
+  /** @throws QMP_REFUSED, for example when post-copy is wished for and the host has no userfaultfd for QEMU */
+  async configureDestination(options: {
+    credentialsFolder: string;
+    sourceName: string;
+    postcopy?: boolean;
+  }): Promise<void> {
+    await this.#setCapabilities(commonCapabilities, options.postcopy === true);
     await this.#addCredentials(options.credentialsFolder, "server");
     await this.#removeObject(authorisation);
     // Only the source's own certificate may send; the order of the parts is that of the certificate.
@@ -94,6 +103,32 @@ export class MigrationPort {
 
   async start(address: string, port: number): Promise<void> {
     await this.#qmp().execute("migrate", { uri: `tcp:${bracketed(address)}:${String(port)}` });
+  }
+
+  /** QEMU stops the guest, waits for leave as ever, and sends what is left while the guest runs at the destination. */
+  async startPostcopy(): Promise<void> {
+    await this.#qmp().execute("migrate-start-postcopy");
+  }
+
+  /** Breaks a post-copy's stream, so that it can be made anew. @throws QMP_REFUSED when there is none */
+  async breakStream(): Promise<void> {
+    await this.#qmp().execute("migrate-pause", {}, { outOfBand: true });
+  }
+
+  /**
+   * Lets the destination listen anew. Out of band, for all that QEMU does otherwise may wait for memory that is missing;
+   * so the port, which could only be asked for in band, is chosen before.
+   */
+  async listenForRest(address: string): Promise<number> {
+    const port = await freePort(address);
+    const uri = `tcp:${bracketed(address)}:${String(port)}`;
+    await this.#qmp().execute("migrate-recover", { uri }, { outOfBand: true });
+    return port;
+  }
+
+  /** Sends the rest over a new stream. */
+  async resumeStream(address: string, port: number): Promise<void> {
+    await this.#qmp().execute("migrate", { uri: `tcp:${bracketed(address)}:${String(port)}`, resume: true });
   }
 
   async continueSwitchover(): Promise<void> {
@@ -141,8 +176,12 @@ export class MigrationPort {
     await this.#qmp().execute("announce-self", announcement(""));
   }
 
-  async #setCapabilities(names: readonly string[]): Promise<void> {
-    const capabilities = names.map((capability) => ({ capability, state: true }));
+  async #setCapabilities(names: readonly string[], postcopy: boolean): Promise<void> {
+    const capabilities = [
+      ...names.map((capability) => ({ capability, state: true })),
+      // An earlier move of this process may have left it on.
+      { capability: "postcopy-ram", state: postcopy },
+    ];
     await this.#qmp().execute("migrate-set-capabilities", { capabilities });
   }
 
@@ -176,6 +215,17 @@ function announcement<P extends "announce-" | "">(
     [`${prefix}rounds`]: 6,
     [`${prefix}step`]: 80,
   } as Record<`${P}${"initial" | "max" | "rounds" | "step"}`, number>;
+}
+
+/** A TCP port of this address that nobody has at the moment. */
+async function freePort(address: string): Promise<number> {
+  const server = createServer();
+  server.listen(0, address);
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
 }
 
 const bracketed = (address: string): string => (address.includes(":") ? `[${address}]` : address);

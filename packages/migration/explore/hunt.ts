@@ -16,8 +16,8 @@ export interface Catch {
 const mostFaults = 2;
 const mostStates = 3_000_000;
 
-export function hunt({ name, protocol, faults: kinds }: Mutant): Catch {
-  const configuration = configurations.kvm;
+export function hunt({ name, protocol, faults: kinds, configuration: kind = "kvm" }: Mutant): Catch {
+  const configuration = configurations[kind];
   let states = 0;
   for (let faults = 0; faults <= mostFaults; faults++) {
     const bounds = {

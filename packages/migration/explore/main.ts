@@ -88,13 +88,16 @@ async function main(): Promise<number> {
 const plans = (depth: number): Plan[] => [
   { configuration: "kvm", bounds: { faults: 1, depth: all, states: all } },
   { configuration: "tcg", bounds: { faults: 1, depth: all, states: all } },
+  { configuration: "postcopy", bounds: { faults: 1, depth: all, states: all } },
   { configuration: "kvm", bounds: { faults: 2, depth, states: all } },
   { configuration: "tcg", bounds: { faults: 2, depth, states: all } },
+  { configuration: "postcopy", bounds: { faults: 2, depth, states: all } },
 ];
 
 const deepPlans = (states: number): Plan[] => [
   { configuration: "kvm", bounds: { faults: 2, depth: all, states: all } },
   { configuration: "tcg", bounds: { faults: 2, depth: all, states: all } },
+  { configuration: "postcopy", bounds: { faults: 2, depth: all, states } },
   { configuration: "kvm", bounds: { faults: 3, depth: all, states } },
 ];
 

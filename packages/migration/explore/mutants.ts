@@ -13,6 +13,7 @@ import type {
   SourceStep,
 } from "../src/index.ts";
 import type { EventKind } from "./layout.ts";
+import type { ConfigurationName } from "./names.ts";
 import { godwit, type Protocol } from "./protocol.ts";
 
 export interface Mutant {
@@ -20,6 +21,8 @@ export interface Mutant {
   protocol: Protocol;
   /** The only kinds of faults that happen in the hunt for it, where all would take long. */
   faults?: readonly EventKind[];
+  /** The kind of move that shows it; `kvm` where none is named. */
+  configuration?: ConfigurationName;
 }
 
 const { stepSource, stepDestination, restoreSource, decideLease } = godwit;
@@ -219,4 +222,80 @@ export const mutants: readonly Mutant[] = [
         ),
     },
   },
+  ...postcopyMutants(),
 ];
+
+/** Mistakes that only a post-copy can show. */
+function postcopyMutants(): Mutant[] {
+  const postcopy = (mutant: Mutant): Mutant => ({ ...mutant, configuration: "postcopy" });
+  const says = <Step extends { effects: readonly { do: string }[] }>(
+    step: Step,
+    from: string,
+    to: object,
+  ) => ({
+    ...step,
+    effects: step.effects.map((effect) => {
+      const { message } = effect as { message?: { type: string } };
+      return effect.do === "send" && message?.type === from ? { do: "send", message: to } : effect;
+    }),
+  });
+  const found: Mutant[] = [
+    source(
+      "the source throws its half of the memory away as soon as the guest runs at the destination",
+      (state, input) => stepSource(state, hears(input, "pulling") ? running : input),
+    ),
+    destination("the destination says that it runs before it has all its memory", (state, input) => {
+      const step = stepDestination(state, input);
+      return says(step, "pulling", { type: "running", commitToResumeMs: 0 });
+    }),
+    source(
+      "a commit is said though the source's QEMU, and the rest of the memory with it, is gone",
+      (state, input) => says(stepSource(state, input), "gone", { type: "commit" }),
+    ),
+    source("a broken stream is never made anew", (state, input) => {
+      const step = stepSource(state, input);
+      return {
+        ...step,
+        effects: step.effects.filter((one) => !(one.do === "send" && one.message.type === "recover")),
+      };
+    }),
+    destination(
+      "the destination lets its guest run on though the rest of its memory is lost",
+      (state, input) =>
+        stepDestination(
+          state.phase === "pulling" && hears(input, "gone") ? { ...state, phase: "running" } : state,
+          input,
+        ),
+    ),
+    destination(
+      "the destination says that its guest died before its QEMU is ended",
+      (state, input) => {
+        const step = stepDestination(state, input);
+        if (state.phase !== "pulling" || step.state.phase !== "died") return step;
+        return { ...step, effects: [{ do: "send", message: { type: "died", problem } }, ...step.effects] };
+      },
+      ["qemuDies", "takeThenDie"],
+    ),
+    destination(
+      "the destination gives half a copy up when no commit comes",
+      (state, input) =>
+        stepDestination(
+          state.phase === "loaded" && input.type === "leaseRefused"
+            ? { ...state, phase: "receiving" }
+            : state,
+          state.phase === "loaded" && input.type === "leaseRefused"
+            ? { type: "loadFailed", reason: "x" }
+            : input,
+        ),
+      ["loseMessage", "timer", "streamBreaks"],
+    ),
+    {
+      name: "after a restart, a post-copy counts as not committed",
+      protocol: {
+        ...godwit,
+        restoreSource: (entries, observed) => restoreSource(entries, { ...observed, postcopy: null }),
+      },
+    },
+  ];
+  return found.map(postcopy);
+}

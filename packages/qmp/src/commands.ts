@@ -82,7 +82,10 @@ export const commands = {
     reply: empty,
   },
   "migrate-incoming": { args: ["uri"], reply: empty },
-  migrate: { args: ["uri"], reply: empty },
+  migrate: { args: ["uri", "resume"], reply: empty },
+  "migrate-start-postcopy": { args: [], reply: empty },
+  "migrate-pause": { args: [], reply: empty },
+  "migrate-recover": { args: ["uri"], reply: empty },
   migrate_cancel: { args: [], reply: empty },
   "migrate-continue": { args: ["state"], reply: empty },
   "query-migrate": {

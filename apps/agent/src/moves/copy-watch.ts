@@ -1,5 +1,5 @@
 /**
- * Looks at a running pre-copy: at each beginning of a pass (QEMU's event), when all that is dirty is
+ * Looks at a running copy: at each beginning of a pass (QEMU's event), when all that is dirty is
  * known, and now and then in between, for those who wait. Measures the rate itself.
  */
 import type { QemuProcess } from "@godwit/hypervisor";
@@ -47,7 +47,8 @@ export class CopyWatch {
       const status = await this.#process.migration.query();
       const atMs = performance.now();
       this.#measure(atMs, status.transferredBytes);
-      if (status.status !== "active" || this.hasEnded) return;
+      const isRunning = status.status === "active" || status.status === "postcopy-active";
+      if (!isRunning || this.hasEnded) return;
       this.#onSample({
         atMs,
         round: status.rounds,

@@ -19,11 +19,23 @@ import { qemuOverheadBytes } from "@godwit/requirements";
 import type { WebSocket } from "ws";
 import { migrationCredentialsFolder } from "../config.ts";
 import { memoryFacts } from "../host/facts.ts";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Journal } from "./journal.ts";
 import type { MoveParts } from "./parts.ts";
 import { AcceptedPeer } from "./peer-link.ts";
 import { resumeForSure } from "./resume.ts";
 import { Shell, type Step } from "./shell.ts";
+
+/** Phases in which there is nothing left to wait for when this host's lease of the VM was taken away. */
+const leavesNothing: readonly DestinationState["phase"][] = [
+  "receiving",
+  "loaded",
+  "pulling",
+  "running",
+  "died",
+];
+const halfEveryMs = 2;
+const breakLimitMs = 3000;
 
 export class DestinationMove extends Shell<
   DestinationState,
@@ -45,6 +57,11 @@ export class DestinationMove extends Shell<
   #process: QemuProcess | null;
   #preparing: Promise<unknown> = Promise.resolve();
   #commitAtMs: number | null = null;
+  /** QEMU's word for the copy, as last heard. */
+  #copyStatus = "none";
+  /** Where QEMU listens for the rest of a post-copy. */
+  #rest: { address: string; port: number } | null = null;
+  #recovering = false;
   #record: MoveRecord;
 
   private constructor(
@@ -93,14 +110,20 @@ export class DestinationMove extends Shell<
   ): Promise<DestinationMove> {
     const status = process === null ? null : await process.status();
     const migration = process === null ? null : await process.migration.query();
+    const isPostcopy = migration?.status.startsWith("postcopy-") === true;
     const step = restoreDestination(entries, {
       qemuAlive: process !== null,
       guestRuns: status?.running === true,
-      loaded: migration?.status === "completed",
+      loaded: migration?.status === "completed" || (isPostcopy && status?.status !== "inmigrate"),
+      whole: migration?.status === "completed",
+      streamBroken: isPostcopy && migration.status !== "postcopy-active",
+      failed: migration?.status === "failed",
       listening: null,
     });
     const move = new DestinationMove(step.state, process, claim, journal, parts);
+    move.#copyStatus = migration?.status ?? "none";
     move.enter(step);
+    if (isPostcopy && step.state.phase === "receiving") void move.#awaitHalf();
     return move;
   }
 
@@ -180,6 +203,9 @@ export class DestinationMove extends Shell<
           () => null,
         );
         return;
+      case "recoverStream":
+        this.#recoverStream();
+        return;
       case "exclusiveLease":
         this.#exclusiveLease();
         return;
@@ -227,10 +253,17 @@ export class DestinationMove extends Shell<
     this.#process = process;
     processes.add(process, "incoming");
     this.#follow(process);
-    await process.migration.configureDestination({
-      credentialsFolder: migrationCredentialsFolder(config),
-      sourceName: from,
-    });
+    const postcopy = this.order.strategy === "postcopy";
+    await process.migration
+      .configureDestination({
+        credentialsFolder: migrationCredentialsFolder(config),
+        sourceName: from,
+        postcopy,
+      })
+      .catch((error: unknown) => {
+        if (!postcopy || !GodwitError.is(error, "QMP_REFUSED")) throw error;
+        throw GodwitError.of("POSTCOPY_UNAVAILABLE", { host, reason: error.message }, { cause: error });
+      });
     return { address, port: await process.migration.listen(address) };
   }
 
@@ -239,7 +272,20 @@ export class DestinationMove extends Shell<
       process.onEvent((event) => {
         if (event.name !== "MIGRATION") return;
         const status = String(event.data.status);
-        if (status === "completed") this.give({ type: "loaded" });
+        const before = this.#copyStatus;
+        this.#copyStatus = status;
+        if (status === "completed") {
+          this.give({ type: "loaded", whole: true });
+          this.give({ type: "whole" });
+        }
+        if (status === "postcopy-active") {
+          if (before === "active") void this.#awaitHalf();
+          else this.give({ type: "streamResumed" });
+        }
+        if (status === "postcopy-paused") {
+          this.#rest = null;
+          this.give({ type: "streamBroken" });
+        }
         if (status === "failed")
           this.give({ type: "loadFailed", reason: "QEMU could not load the VM's state" });
       }),
@@ -247,6 +293,50 @@ export class DestinationMove extends Shell<
     void process.ended.then(({ reason }) => {
       this.give({ type: "qemuGone", reason });
     });
+  }
+
+  /**
+   * Post-copy is told of when it begins to arrive; only when QEMU no longer counts as incoming has it loaded what the
+   * guest needs to run.
+   */
+  async #awaitHalf(): Promise<void> {
+    const process = this.#process;
+    if (process === null) return;
+    while (this.state.phase === "receiving") {
+      const status = await process.status().catch(() => null);
+      if (status !== null && status.status !== "inmigrate") {
+        this.give({ type: "loaded", whole: false });
+        return;
+      }
+      await sleep(halfEveryMs);
+    }
+  }
+
+  /** The source asks again when this does not come to its end. */
+  #recoverStream(): void {
+    const process = this.#process;
+    const address = this.#parts.config.migration?.address;
+    if (process === null || address === undefined || this.#recovering) return;
+    this.#recovering = true;
+    this.try(
+      async () => {
+        try {
+          if (this.#copyStatus === "postcopy-active") await process.migration.breakStream();
+          for (let waitedMs = 0; this.#copyStatus === "postcopy-active"; waitedMs += halfEveryMs) {
+            if (waitedMs > breakLimitMs) return null;
+            await sleep(halfEveryMs);
+          }
+          this.#rest ??= { address, port: await process.migration.listenForRest(address) };
+          return { type: "recovering", ...this.#rest };
+        } finally {
+          this.#recovering = false;
+        }
+      },
+      (problem) => {
+        this.log.warn({ problem }, "QEMU does not listen anew yet");
+        return null;
+      },
+    );
   }
 
   #resume(): void {
@@ -274,7 +364,7 @@ export class DestinationMove extends Shell<
         if (answer.kind === "granted") return { type: "leaseExclusive" };
         const { phase } = this.state;
         const hasNone = answer.error.code === "LEASE_NOT_HELD";
-        if (hasNone && (phase === "loaded" || phase === "running" || phase === "died")) {
+        if (hasNone && leavesNothing.includes(phase)) {
           // There is nothing left to wait for; a copy without a commit gives up.
           this.log.error("this host's lease of the VM was taken away");
           return { type: "leaseExclusive" };
@@ -339,10 +429,12 @@ function phaseOf({ phase, outcome }: DestinationState): MovePhase {
     case "loaded":
       return "copying";
     case "starting":
+    case "pulling":
       return "committed";
     case "running":
       return "succeeded";
     case "died":
+    case "givingBack":
     case "givingUp":
       return "failing";
     case "ended":

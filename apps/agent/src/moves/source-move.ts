@@ -106,6 +106,7 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
       qemuAlive: process !== null,
       guestRuns: status?.running === true,
       copyCompleted: migration?.status === "completed",
+      postcopy: migration === null ? null : postcopyOf(migration.status),
     });
     const move = new SourceMove(step.state.order, step.state, process, claim, journal, parts);
     move.#record = recordDecision(move.#record, "the source agent was restarted", new Date().toISOString());
@@ -208,6 +209,15 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
           () => null,
         );
         return;
+      case "startPostcopy":
+        this.#ask((process) => process.migration.startPostcopy());
+        return;
+      case "breakStream":
+        this.#ask((process) => process.migration.breakStream());
+        return;
+      case "resumeStream":
+        this.#ask((process) => process.migration.resumeStream(effect.address, effect.port));
+        return;
       case "continueSwitchover":
         this.try(
           async () => {
@@ -252,7 +262,8 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
       this.#parts.identity,
       {
         onMessage: (message) => {
-          if (message.type === "running") this.#measureResume(message.commitToResumeMs);
+          if (message.type === "running" || message.type === "pulling")
+            this.#measureResume(message.commitToResumeMs);
           this.give({ type: "message", message, atMs: performance.now() });
         },
         onUp: () => {
@@ -281,6 +292,8 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
           const status = String(event.data.status);
           if (status === "pre-switchover") this.give({ type: "preSwitchover", atMs });
           if (status === "completed") this.give({ type: "completed" });
+          if (status === "postcopy-active") this.give({ type: "postcopyActive" });
+          if (status === "postcopy-paused") this.give({ type: "streamBroken" });
           if (status === "failed" || status === "cancelled") void this.#copyEnded(status);
         }
       }),
@@ -300,6 +313,7 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
           destinationName: this.order.to.host,
           bandwidthBytesPerSecond: this.order.bandwidthBytesPerSecond,
           downtimeLimitMs: ownLimitMs(this.state.copy?.singlePass === true),
+          postcopy: this.order.strategy === "postcopy",
         });
         this.#watch = new CopyWatch(process, (sample) => {
           this.#sampled(sample);
@@ -325,11 +339,31 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
     this.give({ type: "copyEnded", reason: found?.error ?? `the copy was ${status}` });
   }
 
+  /** Something is asked of QEMU whose outcome its events tell. */
+  #ask(deed: (process: QemuProcess) => Promise<void>): void {
+    this.try(
+      async () => {
+        if (this.#process !== null) await deed(this.#process);
+        return null;
+      },
+      (problem) => {
+        this.log.warn({ problem }, "QEMU refused a step of post-copy");
+        return null;
+      },
+    );
+  }
+
   #cancelCopy(): void {
     const process = this.#process;
     this.try(
       async () => {
         if (process === null) return null;
+        const before = await process.migration.query();
+        const isStuck = before.status === "cancelling" && this.state.partial;
+        if (postcopyOf(before.status) === "broken" || isStuck) {
+          const reason = "the stream of its memory broke when the VM had just been handed over";
+          return { type: "copyStuck", reason };
+        }
         await process.migration.cancel();
         const { status, error } = await process.migration.query();
         if (status === "completed") return { type: "completed" };
@@ -446,6 +480,12 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
     this.#toldAtMs = performance.now();
     this.#parts.events.append("move.changed", { kind: "move", id: this.order.id }, { move: this.#record });
   }
+}
+
+/** A post-copy's stream, in QEMU's words. */
+function postcopyOf(status: string): "active" | "broken" | null {
+  if (status === "postcopy-active") return "active";
+  return status.startsWith("postcopy-") ? "broken" : null;
 }
 
 /** Whether a lease is refused because hosts hold it that have nothing to do with the move. */

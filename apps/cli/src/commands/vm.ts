@@ -1,4 +1,5 @@
 /** `godwit vm …` */
+import type { Strategy } from "@godwit/contract";
 import { maskEntries } from "@godwit/cpu";
 import { buildCommand, buildRouteMap, numberParser } from "@stricli/core";
 import { withApi } from "../connection.ts";
@@ -268,9 +269,14 @@ const migrate = buildCommand({
     fullDescription: `The VM goes on at the destination; its users notice nothing. A switch that would take longer than
 --max-outage is undone and tried again. A VM that does not run changes its home only.
 
+A VM that changes its memory faster than the link carries it never fits the pause. With --strategy postcopy its memory
+is sent once; then the VM goes on at the destination and what it had changed since follows. Until that is done the VM
+is lost if either host fails; a broken link only makes it wait.
+
 Examples:
   godwit vm migrate web-1 --to b
-  godwit vm migrate web-1 --to b --max-outage 20ms --json`,
+  godwit vm migrate web-1 --to b --max-outage 20ms --json
+  godwit vm migrate web-1 --to b --strategy postcopy`,
   },
   parameters: {
     flags: {
@@ -283,7 +289,12 @@ Examples:
         brief: "Longest pause that is allowed (default 50ms; 250ms for an emulated VM)",
         optional: true,
       },
-      strategy: { kind: "enum", values: ["auto", "precopy"], brief: "How memory is moved", default: "auto" },
+      strategy: {
+        kind: "enum",
+        values: ["auto", "precopy", "postcopy"],
+        brief: "How memory is moved",
+        default: "auto",
+      },
       bandwidth: {
         kind: "parsed",
         parse: numberParser,
@@ -294,7 +305,7 @@ Examples:
     positional: nameArgument("vm", "Name or id"),
   },
   async func(
-    flags: JsonDetach & { to: string; maxOutage?: number; strategy: "auto" | "precopy"; bandwidth?: number },
+    flags: JsonDetach & { to: string; maxOutage?: number; strategy: Strategy; bandwidth?: number },
     vm: string,
   ) {
     const body = {

@@ -7,7 +7,7 @@ export interface QuickstartMove {
   vm: string;
   from: string;
   to: string;
-  strategy: "precopy";
+  strategy: MoveRecord["strategy"];
   /** The longest time without an answer that a client saw during the move, ms. */
   outageMs: number;
   /** From the source's vCPUs stopping to the destination's running, ms. */

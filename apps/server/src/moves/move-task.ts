@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import {
   defaultMaxOutageMs,
   type MoveOrder,
+  type Strategy,
   type TaskId,
   type VmRuntime,
   type VmView,
@@ -13,6 +14,7 @@ import type { HostLinks } from "../hosts/host-links.ts";
 export interface MoveWishes {
   maxOutageMs?: number | undefined;
   bandwidthMbps?: number | undefined;
+  strategy?: Strategy | undefined;
   /** The task that this move is a part of. */
   parent?: TaskId;
 }
@@ -44,7 +46,7 @@ export function moveTask(
     to: { host: to, agentUrl: hosts.of(to).url },
     maxOutageMs: wishes.maxOutageMs ?? defaultMaxOutageMs[accelerator],
     accelerator,
-    strategy: "precopy",
+    strategy: wishes.strategy === "postcopy" ? "postcopy" : "precopy",
     bandwidthBytesPerSecond: wishes.bandwidthMbps === undefined ? null : (wishes.bandwidthMbps * 1e6) / 8,
   };
   return { ...common, kind: "vm.migrate", request: { order }, cancellable: true };

@@ -34,6 +34,13 @@ export const moveErrors = {
     (d) => `Host ${d.host} could not prepare for VM ${d.vm}: ${d.reason}`,
     () => "The VM runs on at its source. Mend the cause and move it again.",
   ),
+  POSTCOPY_UNAVAILABLE: define<{ host: string; reason: string }>(
+    409,
+    "after-fix",
+    (d) => `QEMU on host ${d.host} cannot take a post-copy: ${d.reason}`,
+    (d) =>
+      `The VM runs on at its source. Allow it on ${d.host} (sysctl vm.unprivileged_userfaultfd=1), or move the VM without --strategy postcopy.`,
+  ),
   MOVE_PEER_LOST: define<{ vm: string; host: string; forMs: number }>(
     503,
     "later",
@@ -59,7 +66,7 @@ export const moveErrors = {
     (d) =>
       `VM ${d.vm} changes its memory faster than the link carries it: after ${String(d.rounds)} rounds and ${String(d.backOuts)} attempts the best outage was ${String(Math.ceil(d.bestMs))} ms, over the budget of ${String(d.maxOutageMs)} ms.`,
     (d) =>
-      `The VM runs on at its source. Allow a longer outage (--max-outage ${String(Math.ceil((d.bestMs * 1.5) / 10) * 10)}ms), use a faster migration network, or move it when it is less busy.`,
+      `The VM runs on at its source. Allow a longer outage (--max-outage ${String(Math.ceil((d.bestMs * 1.5) / 10) * 10)}ms), use a faster migration network, move it when it is less busy, or let its memory follow it (--strategy postcopy).`,
   ),
   MOVE_COPY_UNSAFE: define<{ vm: string; host: string; qemu: string; maxOutageMs: number }>(
     409,

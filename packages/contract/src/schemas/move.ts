@@ -30,6 +30,7 @@ export const maxOutageSchema = z.int().min(1).max(60_000);
  * destination: it always converges, but until everything is there the VM is lost with either of the hosts.
  */
 export const strategySchema = z.enum(["auto", "precopy", "postcopy"]);
+export type Strategy = z.infer<typeof strategySchema>;
 
 /** What the server asks of the source agent. */
 export const moveOrderSchema = z.object({

@@ -56,6 +56,8 @@ export interface DestinationState {
   readonly streamBroken: boolean;
   /** That it gives the VM back is not written down yet: nobody may hear of it. */
   readonly unwritten: boolean;
+  /** Of a guest that died: its QEMU is surely gone. */
+  readonly qemuEnded: boolean;
   /** QEMU and taps are gone. */
   readonly removed: boolean;
   readonly outcome: DestinationOutcome | null;
@@ -155,6 +157,7 @@ export function initialDestination(order: MoveOrder): DestinationState {
     whole: false,
     streamBroken: false,
     unwritten: false,
+    qemuEnded: false,
     removed: false,
     outcome: null,
   };
@@ -257,6 +260,7 @@ export function stepDestination(state: DestinationState, input: DestinationInput
     case "qemuGone":
       return onQemuGone(state, input.reason);
     case "removed":
+      if (state.phase === "died" && !state.qemuEnded) return hasDied(state);
       if (state.phase !== "givingUp" || state.problem === null) return stay(state);
       return stay({ ...state, removed: true }, [
         ...tell({ ...state, removed: true }),
@@ -273,9 +277,9 @@ export function stepDestination(state: DestinationState, input: DestinationInput
       if (state.phase === "receiving" || state.phase === "loaded")
         return giveUp(state, "the source's host is gone, and it had not committed");
       if (state.phase === "pulling")
-        return died(state, "the rest of its memory is lost with the source's host");
+        return kill(state, "the rest of its memory is lost with the source's host");
       if (state.phase === "running") return finish(state, { kind: "runs" });
-      if (state.phase === "died" && state.problem !== null) {
+      if (state.phase === "died" && state.qemuEnded && state.problem !== null) {
         return finish(state, { kind: "died", problem: state.problem });
       }
       return stay(state);
@@ -342,7 +346,7 @@ function onMessage(state: DestinationState, message: ToDestination, atMs: number
         return giveUp(state, "the source's QEMU is gone, and it had not committed");
       }
       if (state.phase === "pulling")
-        return died(state, "the rest of its memory is lost with the source's QEMU");
+        return kill(state, "the rest of its memory is lost with the source's QEMU");
       if (state.phase === "givingBack") return endGivingBack(state);
       return stay(state, tell(state));
     case "left":
@@ -363,6 +367,7 @@ function tell(state: DestinationState): DestinationEffect[] {
   }
   if (state.phase === "pulling") return [sayPulling(state)];
   if (state.problem === null) return [];
+  if (state.phase === "died" && !state.qemuEnded) return [];
   if (state.phase === "died" || state.outcome?.kind === "died") {
     return [{ do: "send", message: { type: "died", problem: state.problem } }];
   }
@@ -516,13 +521,21 @@ function endGivingBack(state: DestinationState): DestinationStep {
 }
 
 function died(state: DestinationState, reason: string): DestinationStep {
+  const step = kill(state, reason);
+  const { state: died, effects } = hasDied(step.state);
+  return { state: died, effects: [...step.effects, ...effects] };
+}
+
+/** Its guest cannot go on: QEMU is ended, and only then is anybody told, or the lease asked. */
+function kill(state: DestinationState, reason: string): DestinationStep {
   const details = { vm: state.order.vm.name, host: state.order.to.host, reason };
   const { problem } = GodwitError.of("MOVE_VM_LOST", details);
-  return to({ ...state, problem }, "died", [
-    { do: "send", message: { type: "died", problem } },
-    { do: "remove" },
-    { do: "exclusiveLease" },
-  ]);
+  return to({ ...state, problem }, "died", [{ do: "remove" }]);
+}
+
+function hasDied(before: DestinationState): DestinationStep {
+  const state = { ...before, qemuEnded: true };
+  return stay(state, [...tell(state), { do: "exclusiveLease" }]);
 }
 
 function giveUp(state: DestinationState, reason: string): DestinationStep {

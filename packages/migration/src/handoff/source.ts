@@ -309,7 +309,8 @@ function onPostcopyActive(state: SourceState): SourceStep {
 }
 
 function onStreamBroken(state: SourceState): SourceStep {
-  return stay(state, state.phase === "serving" ? recover : []);
+  if (state.phase !== "serving") return stay(state);
+  return stay(state, [{ do: "note", text: "the stream of its memory broke and is made anew" }, ...recover]);
 }
 
 /** The destination's end of the stream is broken; this end may not have noticed. */
@@ -322,7 +323,8 @@ function onBroken(state: SourceState): SourceStep {
 
 /** The guest runs at the destination, which takes the rest of its memory from here. */
 function serve(state: SourceState): SourceStep {
-  return to(state, "serving", state.streamBroken ? recover : []);
+  const note = "the guest runs at the destination; what is left of its memory follows";
+  return to(state, "serving", [{ do: "note", text: note }, ...(state.streamBroken ? recover : [])]);
 }
 
 const recover: readonly SourceEffect[] = [
