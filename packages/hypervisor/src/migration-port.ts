@@ -58,6 +58,7 @@ export class MigrationPort {
     await this.#addCredentials(options.credentialsFolder, "client");
     await this.#qmp().execute("migrate-set-parameters", {
       "max-bandwidth": Math.floor(options.bandwidthBytesPerSecond ?? unlimitedBytesPerSecond),
+      "max-postcopy-bandwidth": Math.floor(options.bandwidthBytesPerSecond ?? 0), // 0: no limit
       "downtime-limit": options.downtimeLimitMs,
       "tls-creds": credentials,
       "tls-hostname": options.destinationName,
@@ -110,6 +111,14 @@ export class MigrationPort {
     await this.#qmp().execute("migrate-start-postcopy");
   }
 
+  /**
+   * Ends a copy that is at its last step by breaking its stream, out of band: QEMU then takes its disks back before it
+   * lets the guest run. A `migrate_cancel` that comes while it gives them away makes it forget that (7.2.22 aborted).
+   */
+  async yank(): Promise<void> {
+    await this.#qmp().execute("yank", { instances: [{ type: "migration" }] }, { outOfBand: true });
+  }
+
   /** Breaks a post-copy's stream, so that it can be made anew. @throws QMP_REFUSED when there is none */
   async breakStream(): Promise<void> {
     await this.#qmp().execute("migrate-pause", {}, { outOfBand: true });
@@ -126,9 +135,9 @@ export class MigrationPort {
     return port;
   }
 
-  /** Sends the rest over a new stream. */
-  async resumeStream(address: string, port: number): Promise<void> {
-    await this.#qmp().execute("migrate", { uri: `tcp:${bracketed(address)}:${String(port)}`, resume: true });
+  /** Sends the rest over a new stream, which somebody listens for at this unix socket. */
+  async resumeStream(path: string): Promise<void> {
+    await this.#qmp().execute("migrate", { uri: `unix:${path}`, resume: true });
   }
 
   async continueSwitchover(): Promise<void> {

@@ -70,6 +70,7 @@ export const commands = {
   "migrate-set-parameters": {
     args: [
       "max-bandwidth",
+      "max-postcopy-bandwidth",
       "downtime-limit",
       "tls-creds",
       "tls-hostname",
@@ -87,6 +88,7 @@ export const commands = {
   "migrate-pause": { args: [], reply: empty },
   "migrate-recover": { args: ["uri"], reply: empty },
   migrate_cancel: { args: [], reply: empty },
+  yank: { args: ["instances"], reply: empty },
   "migrate-continue": { args: ["state"], reply: empty },
   "query-migrate": {
     args: [],

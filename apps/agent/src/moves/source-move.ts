@@ -1,5 +1,6 @@
 /** The source's half of one move: does what the reducer decides, and keeps the record that users see. */
-import type { GodwitError, MoveOrder, MoveRecord, Problem } from "@godwit/contract";
+import { join } from "node:path";
+import { GodwitError, type MoveOrder, type MoveRecord, type Problem } from "@godwit/contract";
 import type { QemuProcess } from "@godwit/hypervisor";
 import {
   initialSource,
@@ -27,6 +28,7 @@ import type { MoveParts } from "./parts.ts";
 import { PeerLink } from "./peer-link.ts";
 import { resumeForSure } from "./resume.ts";
 import { Shell, type Step } from "./shell.ts";
+import { relayStream } from "./stream-relay.ts";
 
 const tellEveryMs = 200;
 const afterSwitchMs = 60;
@@ -48,6 +50,10 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
   #watch: CopyWatch | null = null;
   #record: MoveRecord;
   #pass = 0;
+  /** QEMU's word for the copy, as last heard. */
+  #copyStatus = "none";
+  #resuming = false;
+  #isFinishing = false;
   #stoppedAtMs: number | null = null;
   #stopToCommitMs: number | null = null;
   #toldAtMs = 0;
@@ -109,6 +115,7 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
       postcopy: migration === null ? null : postcopyOf(migration.status),
     });
     const move = new SourceMove(step.state.order, step.state, process, claim, journal, parts);
+    move.#copyStatus = migration?.status ?? "none";
     move.#record = recordDecision(move.#record, "the source agent was restarted", new Date().toISOString());
     move.#connect();
     if (step.state.phase === "ended") await move.#endedBefore();
@@ -216,9 +223,10 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
         this.#ask((process) => process.migration.breakStream());
         return;
       case "resumeStream":
-        this.#ask((process) => process.migration.resumeStream(effect.address, effect.port));
+        this.#resumeStream(effect);
         return;
       case "continueSwitchover":
+        this.#isFinishing = true;
         this.try(
           async () => {
             await this.#process?.migration.continueSwitchover();
@@ -290,6 +298,7 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
           this.#pass = Number(event.data.pass);
         } else if (event.name === "MIGRATION") {
           const status = String(event.data.status);
+          this.#copyStatus = status;
           if (status === "pre-switchover") this.give({ type: "preSwitchover", atMs });
           if (status === "completed") this.give({ type: "completed" });
           if (status === "postcopy-active") this.give({ type: "postcopyActive" });
@@ -347,10 +356,24 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
         return null;
       },
       (problem) => {
-        this.log.warn({ problem }, "QEMU refused a step of post-copy");
+        this.log.warn({ problem }, "a step of post-copy was refused");
         return null;
       },
     );
+  }
+
+  /** The destination, asked again each second, answers again: only one attempt is made at a time. */
+  #resumeStream(to: { address: string; port: number }): void {
+    if (this.#resuming || this.#copyStatus !== "postcopy-paused") return;
+    this.#resuming = true;
+    this.#ask(async (process) => {
+      try {
+        const path = join(process.paths.folder, "rest.sock");
+        await relayStream(this.order.to.host, to, path, (offered) => process.migration.resumeStream(offered));
+      } finally {
+        this.#resuming = false;
+      }
+    });
   }
 
   #cancelCopy(): void {
@@ -364,7 +387,12 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
           const reason = "the stream of its memory broke when the VM had just been handed over";
           return { type: "copyStuck", reason };
         }
-        await process.migration.cancel();
+        if (this.#isFinishing && !this.state.partial) {
+          this.#isFinishing = false; // should that not end it, the next attempt is an ordinary one
+          await process.migration.yank().catch((error: unknown) => {
+            if (!GodwitError.is(error, "QMP_REFUSED")) throw error; // it has ended meanwhile
+          });
+        } else await process.migration.cancel();
         const { status, error } = await process.migration.query();
         if (status === "completed") return { type: "completed" };
         if (status === "none" || status === "cancelled" || status === "failed") {

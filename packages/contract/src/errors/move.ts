@@ -41,6 +41,12 @@ export const moveErrors = {
     (d) =>
       `The VM runs on at its source. Allow it on ${d.host} (sysctl vm.unprivileged_userfaultfd=1), or move the VM without --strategy postcopy.`,
   ),
+  MIGRATION_STREAM_FAILED: define<{ host: string; reason: string }>(
+    503,
+    "later",
+    (d) => `No stream to host ${d.host} could be made for the rest of a VM's memory: ${d.reason}`,
+    () => "The VM waits for it and it is tried again. Check the migration network between the hosts.",
+  ),
   MOVE_PEER_LOST: define<{ vm: string; host: string; forMs: number }>(
     503,
     "later",

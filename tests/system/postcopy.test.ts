@@ -1,0 +1,118 @@
+/**
+ * Post-copy: the guest runs at the destination before all its memory is there. Whatever breaks in between, the guest
+ * only waits, unless one of the two processes that hold its memory is gone: then the task says so.
+ */
+import { readFile, writeFile } from "node:fs/promises";
+import type { Task } from "@godwit/contract";
+import { qemusOf } from "@godwit/lab";
+import { TestLab } from "@godwit/test-kit";
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+/** QEMU runs as a user of its own, who may use userfaultfd only when the host allows it. */
+const userfaultfd = "/proc/sys/vm/unprivileged_userfaultfd";
+let allowedBefore: string;
+let lab: TestLab;
+beforeAll(async () => {
+  allowedBefore = await readFile(userfaultfd, "utf8");
+  await writeFile(userfaultfd, "1");
+  lab = await TestLab.start({ hosts: ["a", "b"] });
+  await lab.boot({ on: "a" });
+});
+afterAll(async () => {
+  await lab[Symbol.asyncDispose]();
+  await writeFile(userfaultfd, allowedBefore);
+});
+
+const begin = async (to: string, bandwidthMbps = 100): Promise<Task> =>
+  await lab.api.call("vmMigrate", {
+    params: { vm: "web-1" },
+    body: { to, strategy: "postcopy", bandwidthMbps },
+  });
+/** The guest runs at the destination, and the rest of its memory follows. */
+const follows = async ({ id }: Task): Promise<void> => {
+  await lab.until(id, ({ move }) => move?.decisions.some(({ text }) => /what is left/.test(text)) === true);
+};
+const moveBack = async (): Promise<void> => {
+  const { host } = await lab.vm("web-1");
+  if (host === "a") return;
+  await lab.succeeded(lab.api.call("vmMigrate", { params: { vm: "web-1" }, body: { to: "a" } }));
+};
+const decisionsOf = (task: Task): string => task.move?.decisions.map(({ text }) => text).join("; ") ?? "";
+
+test("a host that does not allow it says so before anything moves, and how to allow it", async () => {
+  await writeFile(userfaultfd, "0");
+  const ended = await lab.ended(begin("b"));
+  await writeFile(userfaultfd, "1");
+  expect(ended).toMatchObject({ state: "failed", error: { code: "POSTCOPY_UNAVAILABLE" } });
+  expect(ended.error?.remedy).toMatch(/sysctl vm.unprivileged_userfaultfd=1/);
+  expect(await lab.runnersOf(await lab.vm("web-1"))).toEqual(["a"]);
+  expect(await lab.settled(1)).toEqual([]);
+});
+
+test("the guest runs at the destination while its memory follows, and nothing is lost", async () => {
+  const vm = await lab.vm("web-1");
+  await using load = await lab.load();
+  const task = await begin("b");
+  await follows(task);
+  expect(await lab.runnersOf(vm)).toEqual(["b"]);
+  const ended = await lab.succeeded(Promise.resolve(task));
+  expect(ended.move).toMatchObject({ strategy: "postcopy", phase: "succeeded" });
+  expect(decisionsOf(ended)).toMatch(/post-copy/);
+  expect(await lab.runnersOf(vm)).toEqual(["b"]);
+  expect(await load.finish([])).toMatchObject({ connections: 1, lost: 0, duplicated: 0 });
+  expect(await lab.settled(1)).toEqual([]);
+  await moveBack();
+});
+
+test("the migration link is cut in the middle of it: the stream is made anew, and the guest has only waited", async () => {
+  const vm = await lab.vm("web-1");
+  await using load = await lab.load();
+  const task = await begin("b", 40);
+  await follows(task);
+  for (const [from, to] of [
+    ["a", "b"],
+    ["b", "a"],
+  ] as const)
+    await lab.lab.setPath("migration", from, to, false);
+  await lab.until(task.id, (now) => /made anew/.test(decisionsOf(now)));
+  for (const [from, to] of [
+    ["a", "b"],
+    ["b", "a"],
+  ] as const)
+    await lab.lab.setPath("migration", from, to, true);
+  await lab.succeeded(Promise.resolve(task));
+  expect(await lab.runnersOf(vm)).toEqual(["b"]);
+  expect(await load.finish([])).toMatchObject({ connections: 1, lost: 0, duplicated: 0 });
+  expect(await lab.settled(1)).toEqual([]);
+  await moveBack();
+});
+
+test("both agents are killed in the middle of it: they go on with it when they are back", async () => {
+  const vm = await lab.vm("web-1");
+  await using load = await lab.load();
+  const task = await begin("b", 40);
+  await follows(task);
+  await Promise.all(["a", "b"].map((host) => lab.lab.endAgent(host)));
+  expect(await lab.runnersOf(vm)).toEqual(["b"]);
+  await Promise.all(["a", "b"].map((host) => lab.lab.startAgent(host)));
+  await lab.succeeded(Promise.resolve(task));
+  expect(await lab.runnersOf(vm)).toEqual(["b"]);
+  expect(await load.finish([])).toMatchObject({ connections: 1, lost: 0, duplicated: 0 });
+  expect(await lab.settled(1)).toEqual([]);
+  await moveBack();
+});
+
+test("the source's QEMU dies in the middle of it: the VM is lost, the task says so, and it can be started again", async () => {
+  const vm = await lab.vm("web-1");
+  const task = await begin("b", 40);
+  await follows(task);
+  const qemu = (await qemusOf(lab.lab)).find((one) => one.host === "a");
+  if (qemu === undefined) throw new Error("no QEMU is left on a");
+  process.kill(qemu.pid, "SIGKILL");
+  const ended = await lab.ended(task);
+  expect(ended).toMatchObject({ state: "failed", error: { code: "MOVE_VM_LOST" } });
+  expect(ended.error?.detail).toMatch(/rest of its memory/);
+  expect(await lab.runnersOf(vm)).toEqual([]);
+  expect(await lab.settled(0)).toEqual([]);
+  await lab.succeeded(lab.api.call("vmStart", { params: { vm: "web-1" }, body: {} }));
+});
