@@ -280,7 +280,9 @@ export function stepDestination(state: DestinationState, input: DestinationInput
         return kill(state, "the rest of its memory is lost with the source's host");
       if (state.phase === "running") return finish(state, { kind: "runs" });
       if (state.phase === "died" && state.qemuEnded && state.problem !== null) {
-        return finish(state, { kind: "died", problem: state.problem });
+        const { state: ended, effects } = finish(state, { kind: "died", problem: state.problem });
+        // Last, so that no ended move asks for it again; upkeep makes up for a release that is missed.
+        return { state: ended, effects: [...effects, { do: "releaseLease" }] };
       }
       return stay(state);
     case "leaseRefused":
