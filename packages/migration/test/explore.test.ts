@@ -18,8 +18,8 @@ function exploreWhole(configuration: ConfigurationName, bounds: Partial<Bounds>)
   return { ...found, wrong: found.violation?.what ?? null, story };
 }
 
-test.each(["kvm", "tcg"] as const)(
-  "with one fault of any kind at any moment of a %s guest's move, nothing is wrong and every way ends well",
+test.each(["kvm", "tcg", "postcopy"] as const)(
+  "with one fault of any kind at any moment of a move (%s), nothing is wrong and every way ends well",
   (configuration) => {
     const { wrong, story, complete, states } = exploreWhole(configuration, { faults: 1 });
     expect({ wrong, story }).toEqual({ wrong: null, story: [] });

@@ -49,9 +49,9 @@ test("with more faults than can be explored one and all, still nothing is wrong 
   );
 });
 
-test("without faults every move succeeds", () => {
+test.each(["kvm", "postcopy"] as const)("without faults every move succeeds: %s", (configuration) => {
   for (let seed = 1; seed <= 500; seed++) {
-    const { wrong, state } = walk("kvm", chooser(seed), 200, 0);
+    const { wrong, state } = walk(configuration, chooser(seed), 200, 0);
     expect(wrong).toBeNull();
     expect(at(state, TRUTH)).toBe(RAN_AT_DESTINATION);
     expect(at(state, QEMU)).toBe(0);
@@ -128,6 +128,47 @@ test("who hears that the VM was taken back says that it has nothing of it, also 
   expect(stepDestination(ended, abandon).effects).toEqual([
     { do: "send", message: { type: "gaveUp", problem } },
   ]);
+});
+
+test("half a copy that cannot be let run is given back while the stream is whole, and ended when the source has ended it", () => {
+  const starting = {
+    ...initialDestination(orderFor(configurations.postcopy)),
+    ...{ phase: "starting" as const, wasPrepared: true, resumeAttempts: 3 },
+  };
+  const refused = stepDestination(starting, { type: "resumeFailed", reason: "no" });
+  expect(refused.state.phase).toBe("givingBack");
+  const deeds = refused.effects.map((effect) => (effect.do === "send" ? effect.message.type : effect.do));
+  expect(deeds.indexOf("gaveUp")).toBeGreaterThan(deeds.indexOf("journal"));
+  expect(deeds).not.toContain("remove");
+  expect(
+    stepDestination(refused.state, { type: "message", message: { type: "commit" }, atMs: 0 }).state.phase,
+  ).toBe("givingBack");
+  const ended = stepDestination(refused.state, { type: "streamBroken" });
+  expect(ended.state.phase).toBe("givingUp");
+  expect(ended.effects).toContainEqual({ do: "remove" });
+});
+
+test("a post-copy of which nothing gets through has its stream broken, so that it is made anew", () => {
+  const order = orderFor(configurations.postcopy);
+  const begun = [
+    { type: "start" } as const,
+    { type: "leaseShared" } as const,
+    { type: "message", message: { type: "prepared", address: "10.0.0.2", port: 4711 }, atMs: 0 } as const,
+  ].reduce((state, input) => stepSource(state, input).state, initialSource(order, "10.0.2"));
+  const serving = { ...begun, phase: "serving" as const, partial: true };
+  const look = (state: typeof serving, atMs: number, transferredBytes: number) =>
+    stepSource(state, {
+      type: "sample",
+      peerFresh: true,
+      sample: {
+        ...{ atMs, transferredBytes, round: 2, remainingBytes: 2 ** 30, totalBytes: 2 ** 31 },
+        ...{ bytesPerSecond: 1000, dirtyBytesPerSecond: 0, passBegins: false },
+      },
+    });
+  const { state } = look(serving, 1000, 1);
+  expect(look(state as typeof serving, 10_900, 1).effects).toEqual([]);
+  expect(look(state as typeof serving, 11_000, 1).effects).toEqual([{ do: "breakStream" }]);
+  expect(look(state as typeof serving, 11_000, 2).effects).toEqual([]);
 });
 
 test("with a full disk, a prepared destination ends nothing and says nothing before it is written that it gives up", () => {
