@@ -3,6 +3,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { qemusOf, type Lab } from "@godwit/lab";
 import { run, type ProcessIdentity } from "@godwit/system";
+import pg from "pg";
 
 export interface Census {
   afterMoves: number;
@@ -13,6 +14,8 @@ export interface Census {
   leaseHolders: number;
   /** Files under the hosts' run and state folders. */
   files: number;
+  /** Of the server's database, but for tasks and events: of those the newest are kept, 10 000 and 20 000. */
+  rows: number;
   unendedTasks: number;
 }
 
@@ -38,6 +41,7 @@ export async function census(lab: Lab, afterMoves: number): Promise<Census> {
     taps: sum("taps"),
     leaseHolders: sum("holders"),
     files: sum("files"),
+    rows: await rowsOf(lab),
     unendedTasks: tasks.filter(({ endedAt }) => endedAt === null).length,
   };
 }
@@ -53,6 +57,26 @@ async function tapsOf(namespace: string): Promise<number> {
     what: "counting taps",
   });
   return stdout.split("\n").filter((line) => line !== "").length;
+}
+
+async function rowsOf(lab: Lab): Promise<number> {
+  const database = new pg.Client(await lab.databaseConnection());
+  await database.connect();
+  try {
+    const { rows: tables } = await database.query<{ name: string }>(
+      "select tablename as name from pg_tables where schemaname = 'public' and tablename not in ('tasks', 'events')",
+    );
+    let total = 0;
+    for (const { name } of tables) {
+      const { rows } = await database.query<{ count: string }>(
+        `select count(*) from ${pg.escapeIdentifier(name)}`,
+      );
+      total += Number(rows[0]?.count);
+    }
+    return total;
+  } finally {
+    await database.end();
+  }
 }
 
 async function filesUnder(folder: string): Promise<number> {

@@ -20,7 +20,7 @@ export {
   type NetworkName,
 } from "./names.ts";
 export { RunWatch, type Run } from "./run-watch.ts";
-export { qemuProcessesOf, qemusOf, runnersOf, type Runner } from "./runners.ts";
+export { qemuProcessesOf, qemusOf, rescueSocket, runnersOf, type Runner } from "./runners.ts";
 export { listNamespaces, setWire } from "./switch.ts";
 export { startIscsiTarget, type IscsiTarget } from "./storage/iscsi-target.ts";
 export { startNfsServer } from "./storage/nfs-server.ts";

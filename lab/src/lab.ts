@@ -277,6 +277,14 @@ export class Lab implements AsyncDisposable {
     return await identifyProcess(Number.parseInt(text, 10));
   }
 
+  /** Where that listens, for who wants to look into it. */
+  async databaseConnection(): Promise<{ host: string; user: string; database: string; port: number }> {
+    const [, , , port, host] = (
+      await readFile(join(this.serverFolder, "database/postmaster.pid"), "utf8")
+    ).split("\n");
+    return { host: host ?? "", port: Number(port), user: "godwit", database: "postgres" };
+  }
+
   /** Ends everything of the lab and removes it. */
   async down(): Promise<void> {
     await this.api.close();

@@ -70,8 +70,8 @@ export async function runServer(
   await tasks.resume();
 
   const trimming = setInterval(() => {
-    store.events.trim().catch((error: unknown) => {
-      log.warn({ err: error }, "old events not trimmed");
+    Promise.all([store.events.trim(), store.tasks.trim()]).catch((error: unknown) => {
+      log.warn({ err: error }, "old events and tasks not trimmed");
     });
   }, trimEveryMs);
   stack.defer(() => {

@@ -1,6 +1,6 @@
 /**
  * The lab's guest, built from the distribution's packages: the cloud kernel, busybox, redis-server on a
- * disk of its own, and a program that dirties memory. Built once and kept; a change of its recipe builds anew.
+ * disk of its own, QEMU's guest agent, and a program that dirties memory. Built once and kept; a change of its recipe builds anew.
  */
 import { createHash } from "node:crypto";
 import {
@@ -44,6 +44,7 @@ const modules = [
   "button",
   "evdev",
   "cpuid",
+  "virtio_console",
 ];
 
 /** The guest's files; null where they have not been built yet. */
@@ -71,7 +72,7 @@ export async function buildGuest(onStep: (text: string) => void): Promise<GuestI
     onStep("downloading the guest's packages");
     const kernel = await packageBehind("linux-image-cloud-amd64", /^linux-image-\d.*-cloud-amd64$/);
     await unpackPackages([kernel], `${packages}-kernel`);
-    const programs = ["redis-server", "redis-tools", "busybox-static", "perl-base"];
+    const programs = ["redis-server", "redis-tools", "busybox-static", "perl-base", "qemu-guest-agent"];
     await unpackPackages(await withLibraries(programs), packages);
     const result = join(work, "result");
     await mkdir(result);
@@ -114,8 +115,8 @@ async function buildInitrd(packages: string, kernel: string, root: string, targe
     await copyFile(own(name), join(root, "usr/lib/godwit", name));
   await writeFile(join(root, "etc/modules"), `${modules.join("\n")}\n`);
   // redis-server is a link to redis-check-rdb's binary in some versions: the content counts.
-  for (const program of ["redis-server", "redis-cli", "perl"]) {
-    await copyProgram(packages, `usr/bin/${program}`, root);
+  for (const program of ["bin/redis-server", "bin/redis-cli", "bin/perl", "sbin/qemu-ga"]) {
+    await copyProgram(packages, `usr/${program}`, root);
   }
   const perlBase = "usr/lib/x86_64-linux-gnu/perl-base";
   await cp(join(packages, perlBase), join(root, perlBase), { recursive: true });

@@ -1,6 +1,6 @@
 #!/bin/busybox sh
-# The lab guest's first process: modules, network, data disk, redis, the memory dirtier, CPUID's answers, a
-# shell on ttyS0.
+# The lab guest's first process: modules, network, data disk, redis, the memory dirtier, CPUID's answers, the
+# guest agent, a shell on ttyS0.
 /bin/busybox mount -t proc proc /proc
 /bin/busybox mount -t sysfs sysfs /sys
 /bin/busybox mount -t devtmpfs devtmpfs /dev
@@ -26,6 +26,17 @@ echo 1 >/proc/sys/vm/overcommit_memory
 /usr/bin/redis-server /etc/redis.conf >/dev/console 2>&1 &
 /usr/bin/perl /usr/lib/godwit/dirtier.pl >/dev/console 2>&1 &
 /usr/bin/perl /usr/lib/godwit/cpuid.pl >/dev/console 2>&1 &
+
+# The guest agent sets the clock, and the hardware's after it.
+mkdir -p /sbin /var/run
+ln -s /bin/busybox /sbin/hwclock
+(
+  # The port is found a moment after its module; where the VM has none, never.
+  for _ in $(seq 100); do
+    port=$(ls /dev/vport*p1 2>/dev/null) && exec /usr/sbin/qemu-ga -m virtio-serial -p "$port" -t /var/run >/dev/null 2>&1
+    sleep 0.1
+  done
+) &
 
 # The power button.
 mkdir -p /etc/acpi/PWRF

@@ -30,6 +30,7 @@ export async function placeGuest(
     vcpus: 1,
     disks: [{ name: "data", image: disk, format: "qcow2" }],
     nics: [{ portGroup }],
+    guestAgent: true,
     boot: {
       kernel: "guest/kernel",
       initrd: "guest/initrd",

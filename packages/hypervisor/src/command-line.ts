@@ -9,6 +9,7 @@ import type { LaunchSpec, RunPaths } from "./launch-spec.ts";
 const rngSlot = 2;
 const firstDiskSlot = 3;
 const firstNicSlot = 27;
+const guestAgentSlot = 28;
 
 export interface CommandLineOptions {
   /** Where QEMU finds its firmware, when not in its own place. */
@@ -48,6 +49,7 @@ export function commandLine(spec: LaunchSpec, paths: RunPaths, options: CommandL
     ...["-device", `virtio-rng-pci,rng=rng0,${slot(spec, rngSlot)}`],
     ...disks(spec),
     ...nics(spec),
+    ...guestAgent(spec, paths),
     ...boot(spec),
   ];
 }
@@ -100,6 +102,15 @@ function nics(spec: LaunchSpec): string[] {
       `virtio-net-pci,netdev=net${String(index)},mac=${mac},romfile=,${slot(spec, firstNicSlot - index)}`,
     ],
   ]);
+}
+
+function guestAgent(spec: LaunchSpec, paths: RunPaths): string[] {
+  if (spec.vm.guestAgent !== true) return [];
+  return [
+    ...socket("guest-agent", paths.guestAgent),
+    ...["-device", `virtio-serial-pci,id=ports,max_ports=2,${slot(spec, guestAgentSlot)}`],
+    ...["-device", "virtserialport,bus=ports.0,nr=1,chardev=guest-agent,name=org.qemu.guest_agent.0"],
+  ];
 }
 
 function boot({ vm, kernelPath, initrdPath }: LaunchSpec): string[] {

@@ -27,6 +27,8 @@ export interface RunPaths {
   log: string;
   serialSocket: string;
   serialLog: string;
+  /** The port of QEMU's guest agent, for VMs that have one. */
+  guestAgent: string;
   runtime: string;
 }
 
@@ -40,6 +42,7 @@ export function runPaths(runFolder: string, vmId: string): RunPaths {
     log: `${folder}/qemu.log`,
     serialSocket: `${folder}/serial.sock`,
     serialLog: `${folder}/serial.log`,
+    guestAgent: `${folder}/guest-agent.sock`,
     runtime: `${folder}/runtime.json`,
   };
 }

@@ -122,7 +122,7 @@ async function readVmOrNull(datastore: Datastore, name: string): Promise<Vm | nu
 }
 
 function complete({ id, description, defaults }: CreateOptions, disks: VmDisk[]): Vm {
-  const { name, datastore, memoryMib, vcpus, boot } = description;
+  const { name, datastore, memoryMib, vcpus, boot, guestAgent } = description;
   let spare = 0;
   return {
     version: 1,
@@ -140,6 +140,7 @@ function complete({ id, description, defaults }: CreateOptions, disks: VmDisk[])
       mac: mac ?? (defaults.macs[spare++] as string),
     })),
     ...(boot === undefined ? {} : { boot }),
+    ...(guestAgent ? { guestAgent } : {}),
   };
 }
 

@@ -1,9 +1,11 @@
 /** Tasks: long actions with their steps; one at a time for each object, kept by the database itself. */
 import { GodwitError, type Task, type TaskId, type TaskKind, type TaskState } from "@godwit/contract";
-import type { Selectable } from "kysely";
+import { sql, type Selectable } from "kysely";
 import { isDuplicate, type Database, type Writes } from "./database.ts";
 import { emit } from "./events.ts";
 import type { Schema, TaskBody } from "./schema.ts";
+
+const kept = 10_000;
 
 export interface NewTask {
   id: TaskId;
@@ -118,6 +120,20 @@ export class Tasks {
       db.selectFrom("tasks").selectAll().where("parent", "=", id).orderBy("created_at").execute(),
     );
     return rows.map(taskOf);
+  }
+
+  /** Forgets the oldest tasks that have ended, each with its parts. @param keep how many there may be */
+  async trim(keep = kept): Promise<void> {
+    await this.#database.write(async (tx) => {
+      await sql`
+        with old as (
+          select id from tasks t
+          where parent is null and ended_at is not null
+            and created_at < (select created_at from tasks order by created_at desc offset ${keep - 1} limit 1)
+            and not exists (select from tasks part where part.parent = t.id and part.ended_at is null)
+        )
+        delete from tasks where id in (select id from old) or parent in (select id from old)`.execute(tx);
+    });
   }
 
   /** Tasks under way that bring a VM to a host. */

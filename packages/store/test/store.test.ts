@@ -134,6 +134,36 @@ test("an object has one task at a time, and readers of events miss none of them"
   expect(revisions).toEqual(Array.from({ length: 42 }, (_, index) => index + 1));
 });
 
+test("old tasks are forgotten with their parts, but none that is under way", async () => {
+  const task = (kind: "vm.migrate" | "host.enterMaintenance", parent?: TaskId) => ({
+    ...{ id: randomUUID() as TaskId, kind, request: {}, actor: "admin", cancellable: false },
+    subject: { kind: "vm" as const, id: randomUUID(), name: randomUUID() },
+    ...(parent === undefined ? {} : { parent }),
+  });
+  const end = async (id: TaskId) => await store.tasks.change(id, () => ({ state: "succeeded" }));
+  const known = async (id: TaskId) =>
+    await store.tasks.show(id).then(
+      () => true,
+      () => false,
+    );
+  const [old, underWay] = [
+    await store.tasks.create(task("host.enterMaintenance")),
+    await store.tasks.create(task("host.enterMaintenance")),
+  ];
+  const parts = [
+    await store.tasks.create(task("vm.migrate", old.id)),
+    await store.tasks.create(task("vm.migrate", underWay.id)),
+  ];
+  for (const { id } of [...parts, old]) await end(id);
+  const newest = await store.tasks.create(task("vm.migrate"));
+  await end(newest.id);
+  await store.tasks.trim(10_000);
+  expect(await known(old.id)).toBe(true);
+  await store.tasks.trim(1);
+  const left = await Promise.all([old, ...parts, underWay, newest].map(({ id }) => known(id)));
+  expect(left).toEqual([false, false, true, true, true]);
+});
+
 test("PostgreSQL is killed: calls say that it is away, it is started again, and nothing written is lost", async () => {
   const vm = randomUUID() as VmId;
   await store.leases.acquire(question(vm, "a"), "EX");

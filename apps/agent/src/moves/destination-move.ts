@@ -22,6 +22,7 @@ import { memoryFacts } from "../host/facts.ts";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Journal } from "./journal.ts";
 import type { MoveParts } from "./parts.ts";
+import { correctGuestClock } from "../vms/guest-clock.ts";
 import { AcceptedPeer } from "./peer-link.ts";
 import { resumeForSure } from "./resume.ts";
 import { Shell, type Step } from "./shell.ts";
@@ -195,6 +196,7 @@ export class DestinationMove extends Shell<
         this.#resume();
         return;
       case "announce":
+        if (this.#process !== null) correctGuestClock(this.#process, this.log);
         this.try(
           async () => {
             await this.#process?.migration.announce();

@@ -22,6 +22,7 @@ import {
   type SourceTimer,
 } from "@godwit/migration";
 import { migrationCredentialsFolder } from "../config.ts";
+import { correctGuestClock } from "../vms/guest-clock.ts";
 import { CopyWatch } from "./copy-watch.ts";
 import type { Journal } from "./journal.ts";
 import type { MoveParts } from "./parts.ts";
@@ -410,6 +411,7 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
     this.try(
       async () => {
         const refusal = await resumeForSure(process);
+        if (refusal === null) correctGuestClock(process, this.log);
         return refusal === null ? { type: "resumed" } : { type: "resumeFailed", reason: refusal };
       },
       () => null, // QEMU is gone, which is told by itself

@@ -106,6 +106,8 @@ export const vmDescriptionSchema = z.strictObject({
     .max(8)
     .default([]),
   boot: bootSchema.optional(),
+  /** The guest has QEMU's guest agent, and gets a port for it: its clock is set right after a move's pause. */
+  guestAgent: z.boolean().default(false),
 });
 export type VmDescription = z.infer<typeof vmDescriptionSchema>;
 export type VmDescriptionInput = z.input<typeof vmDescriptionSchema>;
@@ -133,6 +135,8 @@ export const vmSchema = z.strictObject({
   disks: z.array(diskSchema),
   nics: z.array(z.strictObject({ portGroup: nameSchema, mac: macSchema })),
   boot: bootSchema.optional(),
+  /** Absent: it has no port for a guest agent. */
+  guestAgent: z.literal(true).optional(),
 });
 export type Vm = z.infer<typeof vmSchema>;
 export type VmCpu = z.infer<typeof cpuSchema>;

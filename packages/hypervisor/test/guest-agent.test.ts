@@ -1,0 +1,67 @@
+/** The guest agent's port, with a guest that answers, one that has old things to say first, and one that is silent. */
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer, type Server, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { setGuestClock } from "../src/guest-agent.ts";
+
+let folder: string;
+let path: string;
+let server: Server;
+/** What the guest was asked, and what it says to that. */
+const asked: { execute: string; arguments: Record<string, number> }[] = [];
+
+async function guest(answer: (question: (typeof asked)[number], socket: Socket) => void): Promise<void> {
+  server = createServer((socket) => {
+    let text = "";
+    socket.on("error", () => undefined);
+    socket.on("data", (data) => {
+      text += data.filter((byte) => byte !== 0xff).toString();
+      for (let end = text.indexOf("\n"); end >= 0; end = text.indexOf("\n")) {
+        const question = JSON.parse(text.slice(0, end)) as (typeof asked)[number];
+        text = text.slice(end + 1);
+        asked.push(question);
+        answer(question, socket);
+      }
+    });
+  }).listen(path);
+  await once(server, "listening");
+}
+
+beforeEach(async () => {
+  asked.length = 0;
+  folder = await mkdtemp(join(tmpdir(), "godwit-guest-agent-"));
+  path = join(folder, "port.sock");
+});
+afterEach(async () => {
+  server.close();
+  await rm(folder, { recursive: true });
+});
+
+test("the clock is set to this host's, after old answers were passed over", async () => {
+  await guest(({ execute, arguments: { id } }, socket) => {
+    if (execute === "guest-sync-delimited") socket.write('{"return": 17}\n');
+    if (execute === "guest-sync-delimited") socket.write('{"retu');
+    if (execute === "guest-sync-delimited") socket.write(Buffer.from([0xff]));
+    socket.write(execute === "guest-set-time" ? '{"return": {}}\n' : `{"return": ${String(id)}}\n`);
+  });
+  await setGuestClock(path, 5000);
+  expect(asked.map(({ execute }) => execute)).toEqual(["guest-sync-delimited", "guest-set-time"]);
+  const nowNs = Date.now() * 1e6;
+  expect(Math.abs((asked[1]?.arguments.time ?? 0) - nowNs)).toBeLessThan(2e9);
+});
+
+test("what the guest refuses is told in its words", async () => {
+  await guest(({ execute, arguments: { id } }, socket) => {
+    const refusal = '{"error": {"class": "GenericError", "desc": "no clock"}}\n';
+    socket.write(execute === "guest-set-time" ? refusal : `{"return": ${String(id)}}\n`);
+  });
+  await expect(setGuestClock(path, 5000)).rejects.toThrow("no clock");
+});
+
+test("a guest without an agent is not waited for any longer than was said", async () => {
+  await guest(() => undefined);
+  await expect(setGuestClock(path, 200)).rejects.toThrow("did not answer within 200 ms");
+});
