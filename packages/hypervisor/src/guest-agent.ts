@@ -52,7 +52,7 @@ async function synchronize(socket: Socket, lines: AsyncIterator<string>): Promis
 }
 
 /** @param line what came, which may begin with the rest of an old answer and a delimiter */
-export function answers(line: string, id: number): boolean {
+function answers(line: string, id: number): boolean {
   const text = line.slice(line.search(/\{[^{]*$/));
   try {
     return z.object({ return: z.literal(id) }).safeParse(JSON.parse(text)).success;
@@ -62,7 +62,7 @@ export function answers(line: string, id: number): boolean {
 }
 
 async function next(lines: AsyncIterator<string>): Promise<string> {
-  const { value, done } = await lines.next();
-  if (done === true) throw new Error("the guest agent's port was closed");
-  return value;
+  const line = await lines.next();
+  if (line.done === true) throw new Error("the guest agent's port was closed");
+  return line.value;
 }
