@@ -3,7 +3,6 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { qemusOf, type Lab } from "@godwit/lab";
 import { run, type ProcessIdentity } from "@godwit/system";
-import pg from "pg";
 
 export interface Census {
   afterMoves: number;
@@ -59,24 +58,18 @@ async function tapsOf(namespace: string): Promise<number> {
   return stdout.split("\n").filter((line) => line !== "").length;
 }
 
+const countRows = `
+  select sum((xpath('/row/rows/text()', query_to_xml(format('select count(*) as rows from %I', tablename), false, true, '')))[1]::text::bigint)
+  from pg_tables where schemaname = 'public' and tablename not in ('tasks', 'events')`;
+
 async function rowsOf(lab: Lab): Promise<number> {
-  const database = new pg.Client(await lab.databaseConnection());
-  await database.connect();
-  try {
-    const { rows: tables } = await database.query<{ name: string }>(
-      "select tablename as name from pg_tables where schemaname = 'public' and tablename not in ('tasks', 'events')",
-    );
-    let total = 0;
-    for (const { name } of tables) {
-      const { rows } = await database.query<{ count: string }>(
-        `select count(*) from ${pg.escapeIdentifier(name)}`,
-      );
-      total += Number(rows[0]?.count);
-    }
-    return total;
-  } finally {
-    await database.end();
-  }
+  const { host, port, user, database } = await lab.databaseConnection();
+  const { stdout } = await run(
+    "psql",
+    ["-h", host, "-p", String(port), "-U", user, "-d", database, "-AtXc", countRows],
+    { what: "counting the database's rows" },
+  );
+  return Number(stdout);
 }
 
 async function filesUnder(folder: string): Promise<number> {
