@@ -9,7 +9,8 @@ export {
   type CopySample,
   type CopyState,
 } from "./copy.ts";
-export * from "./handoff/destination.ts";
+export * from "./handoff/destination-state.ts";
+export { restoreDestination, startDestination, stepDestination } from "./handoff/destination.ts";
 export {
   decideLease,
   freeLease,

@@ -5,163 +5,20 @@
  */
 import type { MoveOrder, Problem } from "@godwit/contract";
 import { GodwitError } from "@godwit/contract";
-import type { ToDestination, ToSource } from "./messages.ts";
-
-/** The destination is in exactly one phase. */
-export const destinationTransitions = {
-  /** A shared lease, taps, and an incoming QEMU that may not run. */
-  preparing: ["receiving", "givingUp"],
-  /** Memory flows in. */
-  receiving: ["loaded", "starting", "died", "givingBack", "givingUp"],
-  /** The state is complete; leave to run is awaited. */
-  loaded: ["starting", "died", "givingUp"],
-  /** Leave was given: the guest is let run. */
-  starting: ["running", "pulling", "died", "givingBack", "givingUp"],
-  /** Post-copy: the guest runs here, and takes what is missing of its memory from the source. */
-  pulling: ["running", "died"],
-  /** The guest runs here; it ends when the lease is this host's alone, so that the source's copy is surely gone. */
-  running: ["died", "ended"],
-  /** QEMU ended after the guest ran, or may have run: the lease is kept until the source's copy is gone too. */
-  died: ["givingUp", "ended"],
-  /** Post-copy: it never runs here, but the source can take it back only while the stream is whole: QEMU waits for its end. */
-  givingBack: ["givingUp"],
-  /** The incoming QEMU is ended and everything removed. */
-  givingUp: ["ended"],
-  ended: [],
-} as const;
-export type DestinationPhase = keyof typeof destinationTransitions;
-
-export type DestinationOutcome =
-  { kind: "runs" } | { kind: "gaveUp"; problem: Problem } | { kind: "died"; problem: Problem };
-
-export interface DestinationState {
-  readonly phase: DestinationPhase;
-  readonly order: MoveOrder;
-  readonly peerUp: boolean;
-  /** Where its QEMU listens, once it does. */
-  readonly listening: { address: string; port: number } | null;
-  /** Leave to run arrived before the state was known to be complete. */
-  readonly commitAtMs: number | null;
-  readonly commitToResumeMs: number | null;
-  readonly resumeAttempts: number;
-  readonly problem: Problem | null;
-  /**
-   * It is written down as prepared. After a restart its missing QEMU could then mean that it has run, so
-   * giving up must be written down before it is done.
-   */
-  readonly wasPrepared: boolean;
-  /** All the memory is here; after a post-copy's switch it is not at first. */
-  readonly whole: boolean;
-  /** Post-copy: the stream is broken. */
-  readonly streamBroken: boolean;
-  /** That it gives the VM back is not written down yet: nobody may hear of it. */
-  readonly unwritten: boolean;
-  /** Of a guest that died: its QEMU is surely gone. */
-  readonly qemuEnded: boolean;
-  /** QEMU and taps are gone. */
-  readonly removed: boolean;
-  readonly outcome: DestinationOutcome | null;
-}
-
-export type DestinationTimer = "peer" | "commit" | "retry";
-
-export type DestinationEntry =
-  | { at: "started"; order: MoveOrder }
-  | { at: "prepared" }
-  | { at: "pulling" }
-  | { at: "running" }
-  | { at: "givingUp"; problem: Problem }
-  | { at: "ended"; outcome: DestinationOutcome };
-
-/** What cannot be written keeps what follows from being done; `journalFailed` tells. */
-export const vitalDestinationEntries: readonly DestinationEntry["at"][] = ["started", "prepared", "givingUp"];
-
-export type DestinationInput =
-  | { type: "message"; message: ToDestination; atMs: number }
-  | { type: "prepared"; address: string; port: number }
-  | { type: "prepareFailed"; problem: Problem }
-  /** QEMU can let the guest run. `whole`: with all its memory. */
-  | { type: "loaded"; whole: boolean }
-  /** What was missing of the memory is here. */
-  | { type: "whole" }
-  /** Post-copy: the stream is broken, or whole again. */
-  | { type: "streamBroken" }
-  | { type: "streamResumed" }
-  /** QEMU listens anew for the rest of a post-copy. */
-  | { type: "recovering"; address: string; port: number }
-  | { type: "loadFailed"; reason: string }
-  | { type: "resumed"; commitToResumeMs: number }
-  /** QEMU itself refused: the guest surely did not run. An answer that was lost is never told as this. */
-  | { type: "resumeFailed"; reason: string }
-  | { type: "qemuGone"; reason: string }
-  | { type: "removed" }
-  | { type: "released" }
-  /** Another move of this VM begins here, or the VM is stopped: the lease is its business from now on. */
-  | { type: "superseded" }
-  | { type: "leaseExclusive" }
-  /** `sourceFresh`: the source's host was heard of lately. */
-  | { type: "leaseRefused"; held: boolean; sourceFresh: boolean }
-  | { type: "peerUp" }
-  | { type: "peerDown" }
-  | { type: "timer"; timer: DestinationTimer; atMs: number }
-  | { type: "journalFailed"; problem: Problem };
-
-export type DestinationEffect =
-  | { do: "journal"; entry: DestinationEntry }
-  /** Shared lease, taps, incoming QEMU; answered by `prepared` or `prepareFailed`. */
-  | { do: "prepare" }
-  | { do: "send"; message: ToSource }
-  /** Lets the guest run; answered by `resumed` or `resumeFailed`. */
-  | { do: "resumeVcpus" }
-  | { do: "announce" }
-  /** Ends a broken stream, and listens for a new one; answered by `recovering`. */
-  | { do: "recoverStream" }
-  | { do: "exclusiveLease" }
-  /** Ends QEMU, then removes the taps; answered by `removed`. */
-  | { do: "remove" }
-  /** Repeated until it is done; answered by `released`. */
-  | { do: "releaseLease" }
-  | { do: "arm"; timer: DestinationTimer; afterMs: number }
-  | { do: "disarm"; timer: DestinationTimer }
-  | { do: "finish"; outcome: DestinationOutcome };
-
-export interface DestinationStep {
-  readonly state: DestinationState;
-  readonly effects: readonly DestinationEffect[];
-}
-
-export const destinationLimits = {
-  /** Without the source for this long before everything is here: give up. */
-  peerLossMs: 8_000,
-  /** Complete, but no commit: see from the lease whether the source still has the VM, and then give up. */
-  commitMs: 3_000,
-  retryMs: 1_000,
-  /** Attempts to let the guest run before the VM is given back. */
-  resumeAttempts: 3,
-  resumeRetryMs: 20,
-  /** Post-copy: how long the source has to take back a VM that is given back, before its stream breaks. */
-  giveBackMs: 10_000,
-} as const;
-
-export function initialDestination(order: MoveOrder): DestinationState {
-  return {
-    phase: "preparing",
-    order,
-    peerUp: true,
-    listening: null,
-    commitAtMs: null,
-    commitToResumeMs: null,
-    resumeAttempts: 0,
-    problem: null,
-    wasPrepared: false,
-    whole: false,
-    streamBroken: false,
-    unwritten: false,
-    qemuEnded: false,
-    removed: false,
-    outcome: null,
-  };
-}
+import {
+  destinationLimits,
+  initialDestination,
+  type DestinationEffect,
+  type DestinationEntry,
+  type DestinationInput,
+  type DestinationOutcome,
+  type DestinationPhase,
+  type DestinationState,
+  type DestinationStep,
+  type DestinationTimer,
+  type ObservedDestination,
+} from "./destination-state.ts";
+import type { ToDestination } from "./messages.ts";
 
 /** A new move begins: journal first, then the effects. */
 export function startDestination(order: MoveOrder): DestinationStep {
@@ -169,21 +26,6 @@ export function startDestination(order: MoveOrder): DestinationStep {
     { do: "journal", entry: { at: "started", order } },
     { do: "prepare" },
   ]);
-}
-
-/** What QEMU tells an agent that starts anew in the middle of a move. */
-export interface ObservedDestination {
-  qemuAlive: boolean;
-  guestRuns: boolean;
-  /** Enough has been loaded to let the guest run. */
-  loaded: boolean;
-  /** All of the memory has. */
-  whole: boolean;
-  /** A post-copy's stream is broken. */
-  streamBroken: boolean;
-  /** What arrived could not be loaded. */
-  failed: boolean;
-  listening: { address: string; port: number } | null;
 }
 
 /** Where the destination stands after a restart: QEMU itself tells whether the guest was let run. */
