@@ -33,6 +33,7 @@ import { relayStream } from "./stream-relay.ts";
 
 const tellEveryMs = 200;
 const afterSwitchMs = 60;
+const agreeMs = 10_000;
 
 export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, SourceTimer, SourceEffect> {
   override readonly role = "source";
@@ -370,7 +371,13 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
     this.#ask(async (process) => {
       try {
         const path = join(process.paths.folder, "rest.sock");
-        await relayStream(this.order.to.host, to, path, (offered) => process.migration.resumeStream(offered));
+        const stream = await relayStream(this.order.to.host, to, path, (offered) =>
+          process.migration.resumeStream(offered),
+        );
+        // The two QEMUs agree at once on what is missing, or the other end is none.
+        setTimeout(() => {
+          if (this.#copyStatus === "postcopy-recover") stream[Symbol.dispose]();
+        }, agreeMs).unref();
       } finally {
         this.#resuming = false;
       }

@@ -15,6 +15,7 @@ const acceptMs = 3000;
 
 /**
  * @param offer gives QEMU the socket's path
+ * @returns what ends the stream
  * @throws MIGRATION_STREAM_FAILED when the destination cannot be reached or QEMU does not come
  */
 export async function relayStream(
@@ -22,7 +23,7 @@ export async function relayStream(
   { address, port }: { address: string; port: number },
   path: string,
   offer: (path: string) => Promise<void>,
-): Promise<void> {
+): Promise<Disposable> {
   const far = await reached(host, address, port);
   const server = createServer({ allowHalfOpen: false });
   try {
@@ -34,6 +35,7 @@ export async function relayStream(
     await Promise.all([offer(path), accepted]);
     const [near] = (await accepted) as [Socket];
     join(near, far);
+    return { [Symbol.dispose]: () => far.destroy() };
   } catch (error) {
     far.destroy();
     throw GodwitError.is(error) ? error : failed(host, error);

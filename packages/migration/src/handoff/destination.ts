@@ -87,7 +87,7 @@ export function stepDestination(state: DestinationState, input: DestinationInput
     case "streamResumed":
       return stay({ ...state, streamBroken: false });
     case "recovering":
-      if (state.phase !== "pulling") return stay(state);
+      if (!isRecoverable(state)) return stay(state);
       return stay(state, [
         { do: "send", message: { type: "recovering", address: input.address, port: input.port } },
       ]);
@@ -197,9 +197,16 @@ function onMessage(state: DestinationState, message: ToDestination, atMs: number
       if (state.phase !== "running" && state.phase !== "died") return stay(state);
       return stay(state, [{ do: "exclusiveLease" }]);
     case "recover":
-      return stay(state, state.phase === "pulling" ? [{ do: "recoverStream" }] : tell(state));
+      return stay(state, isRecoverable(state) ? [{ do: "recoverStream" }] : tell(state));
   }
 }
+
+/** What is loaded already may itself have to wait for memory that is missing, so it is not only the running guest that does. */
+const isRecoverable = ({ phase, streamBroken }: DestinationState): boolean =>
+  phase === "loaded" ||
+  phase === "starting" ||
+  phase === "pulling" ||
+  (phase === "receiving" && streamBroken);
 
 /** What the source should know in this phase, said again. */
 function tell(state: DestinationState): DestinationEffect[] {

@@ -64,7 +64,9 @@ export function restoreSource(entries: readonly SourceEntry[], observed: Observe
   if (last.at === "copying" && !observed.qemuAlive) return commit({ ...state, barred: true });
   if (last.at === "copying" && observed.copyCompleted && !observed.guestRuns) return commit(state);
   if (last.at === "copying" && observed.postcopy !== null && !observed.guestRuns) {
-    return commit({ ...state, partial: true, streamBroken: observed.postcopy === "broken" });
+    const streamBroken = observed.postcopy === "broken";
+    const { state: committed, effects } = commit({ ...state, partial: true, streamBroken });
+    return { state: committed, effects: [...effects, ...(streamBroken ? recover : [])] };
   }
   if (!observed.qemuAlive) return lose(state, "it was gone when the agent came back");
   return undo(
@@ -167,7 +169,7 @@ function onMessage(state: SourceState, message: ToSource, atMs: number): SourceS
     case "broken":
       return onBroken(state);
     case "recovering":
-      if (state.phase !== "serving" || !state.streamBroken) return stay(state);
+      if (!hasCommitted(state) || !state.streamBroken) return stay(state);
       return stay(state, [{ do: "resumeStream", address: message.address, port: message.port }]);
     case "died":
       // Without a commit it cannot have run: the same as giving up. With one, this copy is out of date.
@@ -305,11 +307,11 @@ function onCompleted(state: SourceState): SourceStep {
 /** What is left to send goes on its way while the guest runs at the destination: from here on only forward. */
 function onPostcopyActive(state: SourceState): SourceStep {
   if (state.phase === "switching") return commit(state);
-  return stay(state, state.phase === "serving" ? [{ do: "disarm", timer: "retry" }] : []);
+  return stay(state, hasCommitted(state) ? [{ do: "disarm", timer: "retry" }] : []);
 }
 
 function onStreamBroken(state: SourceState): SourceStep {
-  if (state.phase !== "serving") return stay(state);
+  if (!hasCommitted(state)) return stay(state);
   return stay(state, [{ do: "note", text: "the stream of its memory broke and is made anew" }, ...recover]);
 }
 
@@ -439,7 +441,7 @@ function onTimer(state: SourceState, timer: SourceTimer, atMs: number): SourceSt
       if (state.phase === "ended" && staysHere(state)) {
         return stay(state, [{ do: "send", message: { type: "abandon" } }, repeatAbandon]);
       }
-      if (state.phase === "serving" && state.streamBroken && state.qemuAlive) return stay(state, recover);
+      if (hasCommitted(state) && state.streamBroken && state.qemuAlive) return stay(state, recover);
       if (state.phase !== "undoing") return stay(state);
       return state.guestRuns || !state.qemuAlive ? settleUndo(state) : resumeHere(state);
     case "undo":
