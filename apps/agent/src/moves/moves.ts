@@ -162,6 +162,14 @@ export class Moves {
     for (const move of this.#active.values()) {
       if (move.role === "destination" && move.order.vm.id === vmId && move.isRunning) await move.supersede();
     }
+    await this.#over(vmId);
+  }
+
+  /** A move of the VM that is decided, and only tidies up, is waited for. */
+  async #over(vmId: VmId): Promise<void> {
+    for (const move of this.#active.values()) {
+      if (move.order.vm.id === vmId && move.state.phase === "ended") await move.ended;
+    }
   }
 
   /** A source's agent asks for a line to its move. The caller is known to be `host`. */
@@ -218,6 +226,7 @@ export class Moves {
     if (order.id !== moveId || order.from !== host || order.to.host !== config.name) {
       throw GodwitError.of("FORBIDDEN", { who: `Host ${host}`, needs: "an order of its own for this host" });
     }
+    await this.#over(order.vm.id);
     const claim = await claims.claim(order.vm, "it is being moved", moveId);
     try {
       if (processes.of(order.vm.id) !== undefined) {
