@@ -69,7 +69,7 @@ export const LOST = 8;
 export const DEAD = 16; // and 32 for the destination's host
 export const FENCED = 64; // and 128
 export const STOPPED_BY_USER = 256;
-/** This host's whole and current memory was lost by a fault. */
+/** This host's whole and current memory was lost by a fault, or its share of the lease ran out. */
 export const DIED = 512; // and 1024
 export const TOLD_LOST = 2048;
 /** The host's own lease was not renewed: its QEMU was ended, its share is still counted by others. 8192: the destination's. */

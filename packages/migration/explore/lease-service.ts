@@ -10,6 +10,7 @@ import {
   at,
   clear,
   CLOSED,
+  DIED,
   EXPIRING,
   FENCED,
   JOURNAL,
@@ -102,6 +103,8 @@ const isExpiring = (w: World, h: number): boolean => (at(w.now, TRUTH) & (EXPIRI
 export function expire(w: World, h: number): void {
   const f = w.now;
   clear(f, TRUTH, EXPIRING << h);
+  // Whether it ran the VM before, and what became of that, nobody can tell any more.
+  set(f, TRUTH, DIED << h);
   f[LEASE] = w.rules.decide(at(f, LEASE), h, FENCE).lease;
 }
 
