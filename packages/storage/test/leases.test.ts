@@ -60,6 +60,15 @@ class Host {
     await (await this.leases.lockspace(datastore)).join();
   }
 
+  /** Its daemon renews nothing, until it goes on. */
+  freeze(): void {
+    this.#daemon?.kill("SIGSTOP");
+  }
+
+  goOn(): void {
+    this.#daemon?.kill("SIGCONT");
+  }
+
   async kill(): Promise<void> {
     if (this.#daemon?.signalCode !== null) return;
     const gone = once(this.#daemon, "exit");
@@ -194,6 +203,24 @@ test("who shares a lease is remembered over an answer that was lost: a host that
     fenced: [],
     holders: [{ host: "a", mode: "EX" }],
   });
+  await a.leases.release(vm);
+});
+
+test("a sharer that has given its share back is not missed because its host is slow to renew", async () => {
+  const vm = await newVm();
+  await a.leases.acquire(vm, "SH");
+  await b.leases.acquire(vm, "SH");
+  await expect(a.leases.convert(vm, "EX")).rejects.toEqual(refused("LEASE_HELD"));
+  await b.leases.release(vm);
+  b.freeze();
+  const lockspace = await a.leases.lockspace(datastore);
+  for (let seen = true; seen; seen = lockspace.isFresh("b")) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    await lockspace.look();
+  }
+  const granted = await a.leases.convert(vm, "EX");
+  b.goOn();
+  expect(granted).toMatchObject({ holders: [{ host: "a", mode: "EX" }], fenced: [] });
   await a.leases.release(vm);
 });
 

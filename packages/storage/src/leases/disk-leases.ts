@@ -8,7 +8,7 @@ import { GodwitError, type Lease, type LeaseMode, type VmId } from "@godwit/cont
 import type { Datastore } from "../datastore.ts";
 import { Holders } from "./holder.ts";
 import { leaseOf, leaseOrNull, numberOf, succeed, type LeasedVm } from "./lease-files.ts";
-import { holdersOf, isFresh } from "./lease-view.ts";
+import { counts, holdersOf } from "./lease-view.ts";
 import { clocksNow, Lockspace } from "./lockspace.ts";
 import { alreadySo, heldElsewhere, Sanlock, type Holding, type LeasePlace } from "./sanlock.ts";
 
@@ -197,18 +197,22 @@ export class DiskLeases {
   async #converted(vm: LeasedVm, held: Holding, mode: LeaseMode): Promise<Lease> {
     if (await this.#isBroken(vm, held))
       throw GodwitError.of("LEASE_NOT_HELD", { vm: vm.name, host: this.#options.host });
+    let countedBefore: ReadonlySet<number> | null = null;
     if (held.mode !== mode) {
-      if (mode === "EX") await this.#noteSharers(vm, held);
+      if (mode === "EX") countedBefore = await this.#noteSharers(vm, held);
       const code = await this.#sanlock.convert(placeOf(held), mode, held.pid);
       if (code !== 0 && code !== alreadySo) throw await this.#refusal(vm, code);
       if (mode === "SH") await this.#holders.keep({ version: 1, vm, sharers: [], fenced: [] });
     }
-    if (mode === "EX") await this.#noteFenced(vm);
+    if (mode === "EX") await this.#noteFenced(vm, countedBefore);
     return await this.show(vm);
   }
 
-  /** Who else shares it, written down before it is asked for alone: afterwards the storage does not tell. */
-  async #noteSharers(vm: LeasedVm, held: Holding): Promise<void> {
+  /**
+   * Who else shares it, written down before it is asked for alone: afterwards the storage does not tell.
+   * @returns the ids of all hosts that sanlock counts at the moment
+   */
+  async #noteSharers(vm: LeasedVm, held: Holding): Promise<ReadonlySet<number>> {
     const lockspace = await this.lockspace(vm.datastore);
     const [{ shared }, hosts, before] = await Promise.all([
       this.#sanlock.readResource(placeOf(held)),
@@ -227,15 +231,21 @@ export class DiskLeases {
       seen.some(({ id, generation }) => id === one.id && generation === one.generation);
     const all = [...seen, ...sharers.filter((sharer) => !isNoted(sharer))];
     await this.#holders.keep({ version: 1, vm, sharers: all, fenced: null });
+    return new Set(hosts.filter((host) => counts(host, clocksNow())).map(({ id }) => id));
   }
 
-  /** Of those who shared it: whose host lives on as it was has given it back, all others were found dead. */
-  async #noteFenced(vm: LeasedVm): Promise<void> {
+  /**
+   * Of those who shared it: whose host was counted before and after, and is the same, has given it back; all others may
+   * have been found dead. A host that is only slow to renew is counted for long.
+   * @param countedBefore null when an earlier agent had asked
+   */
+  async #noteFenced(vm: LeasedVm, countedBefore: ReadonlySet<number> | null): Promise<void> {
     const note = await this.#holders.note(vm.id);
     if (note === null || note.fenced !== null) return;
     const hosts = await (await this.lockspace(vm.datastore)).look();
     const gaveBack = ({ id, generation }: { id: number; generation: number }) =>
-      hosts.some((host) => host.id === id && host.generation === generation && isFresh(host, clocksNow()));
+      (countedBefore?.has(id) ?? true) &&
+      hosts.some((host) => host.id === id && host.generation === generation && counts(host, clocksNow()));
     const fenced = note.sharers.filter((sharer) => !gaveBack(sharer)).map(({ name }) => name);
     await this.#holders.keep({ ...note, fenced });
   }

@@ -23,6 +23,10 @@ export const ageSeconds = ({ timestamp, lastLive }: HostLease, { monotonic }: Cl
 export const isFresh = (lease: HostLease, clocks: Clocks): boolean =>
   ageSeconds(lease, clocks) < (failAfter / 2) * lease.ioTimeoutSeconds + 1;
 
+/** Whether sanlock still counts what a host holds: until then nobody is given what is not given back. */
+export const counts = (lease: HostLease, clocks: Clocks): boolean =>
+  ageSeconds(lease, clocks) < failAfter * lease.ioTimeoutSeconds + watchdogSeconds;
+
 /** Whether a host was looked at for long enough without a sign of it: one that looks late sees nobody renew. */
 const isSilent = (lease: HostLease, clocks: Clocks): boolean =>
   !isFresh(lease, clocks) &&
