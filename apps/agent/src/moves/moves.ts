@@ -44,6 +44,8 @@ export class Moves {
   readonly #records = new Map<MoveId, MoveRecord>();
   /** Moves that were given up before they were heard of: a late `prepare` must not begin them. */
   readonly #refused = new Set<MoveId>();
+  /** Moves whose QEMU lives and does not answer: what became of them nobody may be told. */
+  readonly #unanswerable = new Set<MoveId>();
   readonly #sockets = new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload: 1 << 20 });
 
   constructor(parts: MoveParts) {
@@ -61,7 +63,10 @@ export class Moves {
       const first = entries[0];
       if (first?.at !== "started") continue;
       const { vm } = first.order;
-      if (claims.claimed.has(vm.id) && processes.of(vm.id) === undefined) continue; // its QEMU does not answer
+      if (claims.claimed.has(vm.id) && processes.of(vm.id) === undefined) {
+        this.#unanswerable.add(moveId); // its QEMU does not answer
+        continue;
+      }
       // One that has ended only waits to be heard of: the VM may be in another move's hands by now.
       const hasEnded = entries.at(-1)?.at === "ended";
       const claim = hasEnded ? nobodysClaim : await claims.claim(vm, "it is being moved", moveId);
@@ -196,6 +201,7 @@ export class Moves {
 
   async #hear(line: WebSocket, moveId: MoveId, host: string, message: ToDestination): Promise<void> {
     await this.#preparing.get(moveId);
+    if (this.#unanswerable.has(moveId)) return;
     const move = this.#active.get(moveId);
     if (move !== undefined) {
       if (move.role === "destination" && move.order.from === host) move.hear(message);

@@ -49,6 +49,7 @@ async function reached(host: string, address: string, port: number): Promise<Soc
   const socket = connect({ host: address, port, noDelay: true });
   try {
     await once(socket, "connect", { signal: AbortSignal.timeout(connectMs) });
+    socket.on("error", () => undefined); // its end is told by "close"
     return socket;
   } catch (error) {
     socket.destroy();

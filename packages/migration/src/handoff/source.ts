@@ -69,6 +69,10 @@ export function restoreSource(entries: readonly SourceEntry[], observed: Observe
     return { state: committed, effects: [...effects, ...(streamBroken ? recover : [])] };
   }
   if (!observed.qemuAlive) return lose(state, "it was gone when the agent came back");
+  // A post-copy may have been committed and have failed since, which QEMU does not tell apart from one that was not:
+  // the destination is asked to give up, and says whether its guest ran.
+  if (last.at === "copying" && first.order.strategy === "postcopy" && !observed.guestRuns)
+    return commit({ ...state, barred: true, partial: true });
   return undo(
     state,
     problemOf("MOVE_COPY_FAILED", { vm: first.order.vm.name, reason: "the source agent was restarted" }),
