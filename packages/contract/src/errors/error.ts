@@ -73,9 +73,9 @@ export class GodwitError extends Error {
       type: `urn:godwit:error:${code}`,
       title: titleOf(code),
       status: definition.status,
-      detail: definition.sentence(details),
+      detail: printable(definition.sentence(details)),
       code,
-      remedy: definition.remedy(details),
+      remedy: printable(definition.remedy(details)),
       retry: definition.retry,
       details: { ...details },
       ...(vsphereFault === undefined ? {} : { vsphereFault }),
@@ -117,3 +117,10 @@ function titleOf(code: string): string {
   const words = code.toLowerCase().replaceAll("_", " ");
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
+
+/**
+ * A sentence quotes files, programs and names that are not ours: none of them may move a terminal's cursor,
+ * colour it, or begin a line of its own.
+ */
+// eslint-disable-next-line no-control-regex -- it is these that must not come through
+const printable = (sentence: string): string => sentence.replace(/[\u0000-\u001f\u007f-\u009f]/g, "·");

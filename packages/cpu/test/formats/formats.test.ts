@@ -517,6 +517,10 @@ describe("our own JSON", () => {
     expect(problemOf('{"name": "a"}').message).toMatch(/a report of godwit cpu report --json was expected/);
   });
 
+  test("what it quotes of a broken file cannot move a terminal's cursor", () => {
+    expect(problemOf("\u000b{").message).toMatch(/Unexpected token '·'/);
+  });
+
   test("any CPU's report is read back as it was", () => {
     fc.assert(
       fc.property(fc.array(anyLeaves, { minLength: 1, maxLength: 2 }), (machines) => {
