@@ -53,6 +53,19 @@ test("a destination that refuses is told, and QEMU never hears of it", async () 
   expect(offered).toBe(false);
 });
 
+test("a QEMU that comes and is then not heard of is left no stream", async () => {
+  let qemu: Socket | undefined;
+  const attempt = relayStream("b", to, join(folder, "rest.sock"), async (offered) => {
+    qemu = connect(offered);
+    await once(qemu, "connect");
+    throw new Error("no answer");
+  });
+  await expect(attempt).rejects.toThrow(/no answer/);
+  qemu?.resume();
+  if (qemu?.closed === false) await once(qemu, "close");
+  expect(qemu?.closed).toBe(true);
+});
+
 test("a QEMU that refuses leaves nothing open at the destination", async () => {
   const closed = heard().then(async (socket) => {
     socket.resume();

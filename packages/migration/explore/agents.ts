@@ -16,6 +16,7 @@ import {
   CONT,
   COPY,
   COPY_SHIFT,
+  ENDED,
   FAILED,
   inbox,
   setInbox,
@@ -227,7 +228,7 @@ export function agentReturns(w: World, h: number): void {
     (isComplete ? 4 : 0) |
     (isPartial ? 8 : 0) |
     (isBroken ? 16 : 0) |
-    (h === 1 && copy === FAILED ? 32 : 0);
+    (copy === (h === 0 ? ENDED : FAILED) ? 32 : 0);
   enter(w, h, side.restore(at(f, JOURNAL + h), observed));
 }
 

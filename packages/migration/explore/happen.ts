@@ -209,6 +209,7 @@ export function apply(w: World, state: State, event: number): void {
       else copyEnds(w);
       break;
     case "cancelled":
+    case "servingFails":
       copyEnds(w);
       break;
     case "destinationStreamEnds":

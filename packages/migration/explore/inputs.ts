@@ -59,6 +59,7 @@ export function sourceInputs({ strategy }: Configuration): Record<string, Source
     { type: "running", commitToResumeMs: 0 },
     { type: "gaveUp", problem },
     { type: "died", problem },
+    { type: "ready" },
     { type: "pulling", commitToResumeMs: 0 },
     { type: "broken" },
     { type: "recovering", address: "10.0.0.2", port: 4445 },

@@ -104,6 +104,8 @@ export function look(w: World): void {
   // A stream that breaks before the destination can let the guest run leaves nothing that could go on.
   const isBroken = (source & ALIVE) !== 0 && (source & COPY) >> COPY_SHIFT === BROKEN;
   if (isBroken && !arrives(f) && !isPartly(f) && !isCurrent(w, 1)) set(f, TRUTH, LOST);
+  // Neither does the end of the rest, when the guest has run on without it.
+  if ((at(f, TRUTH) & RAN_AT_DESTINATION) !== 0 && isPartly(f) && !isServing(f)) set(f, TRUTH, LOST);
   const truth = at(f, TRUTH);
   const runners = Number(runsAtSource) + Number(runsAtDestination) + Number((truth & THIRD_RUNS) !== 0);
   if (runners > 1) w.broken("the VM runs twice");

@@ -121,6 +121,7 @@ export const kinds = [
   "acknowledge",
   "sourceStreamEnds",
   "destinationStreamEnds",
+  "servingFails",
   "cancelled",
   "streamBreaks",
   "thirdAsks",

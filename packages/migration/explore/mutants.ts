@@ -289,6 +289,20 @@ function postcopyMutants(): Mutant[] {
         ),
       ["loseMessage", "timer", "streamBreaks"],
     ),
+    source("a post-copy that failed after its commit is taken back", (state, input) =>
+      stepSource(
+        state.phase === "committed" && input.type === "copyEnded" ? { ...state, phase: "switching" } : state,
+        input,
+      ),
+    ),
+    {
+      name: "after a restart, a post-copy that has failed counts as not committed",
+      protocol: {
+        ...godwit,
+        restoreSource: (entries, observed) => restoreSource(entries, { ...observed, copyFailed: false }),
+      },
+      faults: ["streamBreaks", "agentDies"],
+    },
     {
       name: "after a restart, a post-copy counts as not committed",
       protocol: {

@@ -19,6 +19,7 @@ export const toSourceNames = [
   "running",
   "gaveUp",
   "died",
+  "ready",
   "pulling",
   "broken",
   "recovering",

@@ -83,7 +83,7 @@ export function enumerate(w: World, state: State, calm = false): void {
   messageEvents(w);
   lineEvents(w);
   if (calm && w.events.length > 0) return;
-  copyEvents(w);
+  copyEvents(w, calm);
   if (calm && w.events.length > 0) return;
 
   // Slow by nature. Should one of these come before something that is quick, then that is slow: a fault.
@@ -189,7 +189,7 @@ function lineEvents(w: World): void {
   if (wantsLine && agents[1] !== DOWN) may(w, PROMPT, "lineUp");
 }
 
-function copyEvents(w: World): void {
+function copyEvents(w: World, calm: boolean): void {
   const f = w.now;
   const source = at(f, QEMU);
   const destination = at(f, QEMU + 1);
@@ -197,8 +197,11 @@ function copyEvents(w: World): void {
   const incoming = (destination & COPY) >> COPY_SHIFT;
   if ((source & ALIVE) !== 0) {
     if (copy === ACTIVE || copy === DEVICE || copy === SERVING) {
-      if ((destination & STREAM) === 0) may(w, PROMPT, "sourceStreamEnds");
-      else if (copy !== ACTIVE && incoming === STREAMING) may(w, PROMPT, "finalSent");
+      if ((destination & STREAM) === 0) {
+        may(w, PROMPT, "sourceStreamEnds");
+        // At its very end a post-copy fails instead of waiting for a new stream.
+        if (copy === SERVING && !calm) may(w, STORMY, "servingFails");
+      } else if (copy !== ACTIVE && incoming === STREAMING) may(w, PROMPT, "finalSent");
       else if (copy !== ACTIVE && incoming === LOADED) may(w, PROMPT, "acknowledge");
       else if (copy === SERVING && incoming === PARTLY) may(w, PROMPT, "pulled");
       else if (copy === ACTIVE) {

@@ -17,7 +17,9 @@ import {
   DEVICE,
   DIED,
   ENDED,
+  FAILED,
   FENCED,
+  JOURNAL,
   LISTENING,
   LOST,
   NONE,
@@ -126,10 +128,15 @@ export function destinationStreamBreaks(w: World): void {
 /** Post-copy: the destination listens anew; a stream that it still has is ended. */
 export function recoverStream(w: World): void {
   const f = w.now;
-  if (!isPartly(f)) return;
+  const incoming = (at(f, QEMU + 1) & COPY) >> COPY_SHIFT;
   clear(f, QEMU + 1, STREAM);
-  copyState(f, 1, RECOVERS);
-  w.give(1, "recovering");
+  if (isPartly(f)) {
+    copyState(f, 1, RECOVERS);
+    w.give(1, "recovering");
+  } else if (incoming === STREAMING || incoming === LISTENING) {
+    copyState(f, 1, FAILED);
+    w.give(1, "loadFailed");
+  }
 }
 
 export function resumeStream(w: World): void {
@@ -162,6 +169,7 @@ export function remove(w: World, h: number): void {
   const wasServing = isServing(f);
   // A source whose stream has nobody at its other end any more can only fail.
   const isHopeless = h === 0 && isServing(f) && (at(f, QEMU + 1) & STREAM) === 0;
+  const isAmbiguous = h === 0 && mayHaveServed(w);
   const wasRunning = (at(f, QEMU + h) & RUNS) !== 0;
   qemuEnds(w, h);
   if (wasShared) w.broken("half of a running guest's memory is thrown away");
@@ -171,10 +179,19 @@ export function remove(w: World, h: number): void {
     const truth = at(f, TRUTH);
     const otherIsFenced = (truth & (FENCED << (1 - h))) !== 0;
     const otherDied = (truth & (DIED << (1 - h))) !== 0;
-    if (!otherIsFenced && !otherDied && !isHopeless) w.broken("the only complete memory is thrown away");
+    if (!otherIsFenced && !otherDied && !isHopeless && !isAmbiguous)
+      w.broken("the only complete memory is thrown away");
     set(f, TRUTH, LOST);
   }
   w.give(h, "removed");
+}
+
+/** Whether a post-copy was begun whose copy has failed, with nobody left who knows how far it had come. */
+function mayHaveServed(w: World): boolean {
+  const { journals, source } = w.rules;
+  const isWritten = journals.items(at(w.now, JOURNAL)).some((entry) => source.entry(entry).at === "postcopy");
+  const hasFailed = (at(w.now, QEMU) & COPY) >> COPY_SHIFT === ENDED;
+  return isWritten && hasFailed && (at(w.now, QEMU + 1) & ALIVE) === 0;
 }
 
 /** A user stops the VM at the destination, where it runs: the move there, if it goes on, is superseded. */

@@ -215,6 +215,7 @@ export class Rules {
             qemuAlive: (observed & 1) !== 0,
             guestRuns: (observed & 2) !== 0,
             copyCompleted: (observed & 4) !== 0,
+            copyFailed: (observed & 32) !== 0,
             postcopy: (observed & 8) === 0 ? null : (observed & 16) === 0 ? "active" : "broken",
           }),
         timers: sourceTimers,

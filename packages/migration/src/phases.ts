@@ -8,7 +8,7 @@ export const transitions = {
   switching: ["copying", "committed", "failing", "cancelling", "failed"], // a back-out returns to copying
   committed: ["succeeded", "failing", "failed"], // back only if the destination gave up, or both lost the VM
   cancelling: ["cancelled", "failed"],
-  failing: ["failed"],
+  failing: ["committed", "failed"], // on after all, when a post-copy can no longer be taken back
   succeeded: [],
   cancelled: [],
   failed: [],

@@ -190,6 +190,7 @@ test("a source that comes back without its QEMU says no commit", () => {
     qemuAlive: false,
     guestRuns: false,
     copyCompleted: false,
+    copyFailed: false,
     postcopy: null,
   };
   const { state, effects } = restoreSource(entries, gone);

@@ -63,6 +63,7 @@ export class DestinationMove extends Shell<
   /** Where QEMU listens for the rest of a post-copy. */
   #rest: { address: string; port: number } | null = null;
   #recovering = false;
+  #looking = false;
   #record: MoveRecord;
 
   private constructor(
@@ -284,6 +285,8 @@ export class DestinationMove extends Shell<
           if (before === "active") void this.#awaitHalf();
           else this.give({ type: "streamResumed" });
         }
+        // A listener takes one connection only.
+        if (status === "postcopy-recover") this.#rest = null;
         if (status === "postcopy-paused") {
           this.#rest = null;
           this.give({ type: "streamBroken" });
@@ -323,6 +326,8 @@ export class DestinationMove extends Shell<
     this.try(
       async () => {
         try {
+          if (!this.#copyStatus.startsWith("postcopy-") && this.state.phase === "receiving")
+            return { type: "loadFailed", reason: "the stream broke before the guest could run here" };
           if (this.#copyStatus === "postcopy-active") await process.migration.breakStream();
           for (let waitedMs = 0; this.#copyStatus === "postcopy-active"; waitedMs += halfEveryMs) {
             if (waitedMs > breakLimitMs) return null;
@@ -357,7 +362,28 @@ export class DestinationMove extends Shell<
     );
   }
 
+  /** An event that was missed over a new QMP session is made up for. */
+  #lookAgain(): void {
+    const process = this.#process;
+    if (process === null || this.#looking) return;
+    this.#looking = true;
+    this.try(
+      async () => {
+        try {
+          const { status } = await process.migration.query();
+          this.#copyStatus = status;
+          if (status === "completed") return { type: "whole" };
+          return status === "postcopy-paused" && !this.state.streamBroken ? { type: "streamBroken" } : null;
+        } finally {
+          this.#looking = false;
+        }
+      },
+      () => null, // it waits for memory
+    );
+  }
+
   #exclusiveLease(): void {
+    if (this.state.phase === "pulling") this.#lookAgain();
     const { leases } = this.#parts;
     const { vm, from } = this.order;
     this.try(

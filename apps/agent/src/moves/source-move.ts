@@ -29,11 +29,12 @@ import type { MoveParts } from "./parts.ts";
 import { PeerLink } from "./peer-link.ts";
 import { resumeForSure } from "./resume.ts";
 import { Shell, type Step } from "./shell.ts";
-import { relayStream } from "./stream-relay.ts";
+import { relayStream, type StreamRelay } from "./stream-relay.ts";
 
 const tellEveryMs = 200;
 const afterSwitchMs = 60;
 const agreeMs = 10_000;
+const stuckAfter = 3;
 
 export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, SourceTimer, SourceEffect> {
   override readonly role = "source";
@@ -55,6 +56,9 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
   /** QEMU's word for the copy, as last heard. */
   #copyStatus = "none";
   #resuming = false;
+  /** A stream that was made anew. */
+  #stream: StreamRelay | null = null;
+  #cancelsSeen = 0;
   #isFinishing = false;
   #stoppedAtMs: number | null = null;
   #stopToCommitMs: number | null = null;
@@ -107,19 +111,23 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
     journal: Journal<SourceEntry>,
     parts: MoveParts,
   ): Promise<SourceMove> {
+    const qemuVersion = (await process?.version()) ?? "unknown";
     const status = process === null ? null : await process.status();
+    // Last: from here on its events tell.
     const migration = process === null ? null : await process.migration.query();
     const step = restoreSource(entries, {
-      qemuVersion: (await process?.version()) ?? "unknown",
+      qemuVersion,
       qemuAlive: process !== null,
       guestRuns: status?.running === true,
       copyCompleted: migration?.status === "completed",
+      copyFailed: migration?.status === "failed",
       postcopy: migration === null ? null : postcopyOf(migration.status),
     });
     const move = new SourceMove(step.state.order, step.state, process, claim, journal, parts);
     move.#copyStatus = migration?.status ?? "none";
     move.#record = recordDecision(move.#record, "the source agent was restarted", new Date().toISOString());
     move.#connect();
+    if (step.state.partial) move.#startWatch();
     if (step.state.phase === "ended") await move.#endedBefore();
     move.enter(step);
     return move;
@@ -222,7 +230,7 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
         this.#ask((process) => process.migration.startPostcopy());
         return;
       case "breakStream":
-        this.#ask((process) => process.migration.breakStream());
+        this.#breakStream();
         return;
       case "resumeStream":
         this.#resumeStream(effect);
@@ -326,14 +334,19 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
           downtimeLimitMs: ownLimitMs(this.state.copy?.singlePass === true),
           postcopy: this.order.strategy === "postcopy",
         });
-        this.#watch = new CopyWatch(process, (sample) => {
-          this.#sampled(sample);
-        });
+        this.#startWatch();
         await process.migration.start(address, port);
         return null;
       },
       (problem) => ({ type: "copyEnded", reason: problem.detail }),
     );
+  }
+
+  #startWatch(): void {
+    if (this.#process === null) return;
+    this.#watch = new CopyWatch(this.#process, (sample) => {
+      this.#sampled(sample);
+    });
   }
 
   /** A destination that is not heard of, or a host whose own lease is not renewed, could not run the VM. */
@@ -366,22 +379,56 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
 
   /** The destination, asked again each second, answers again: only one attempt is made at a time. */
   #resumeStream(to: { address: string; port: number }): void {
-    if (this.#resuming || this.#copyStatus !== "postcopy-paused") return;
+    if (this.#resuming || this.#stream !== null || this.#copyStatus !== "postcopy-paused") return;
     this.#resuming = true;
     this.#ask(async (process) => {
       try {
         const path = join(process.paths.folder, "rest.sock");
-        const stream = await relayStream(this.order.to.host, to, path, (offered) =>
-          process.migration.resumeStream(offered),
+        this.#keep(
+          await relayStream(this.order.to.host, to, path, (offered) =>
+            process.migration.resumeStream(offered),
+          ),
         );
-        // The two QEMUs agree at once on what is missing, or the other end is none.
-        setTimeout(() => {
-          if (this.#copyStatus === "postcopy-recover") stream[Symbol.dispose]();
-        }, agreeMs).unref();
       } finally {
         this.#resuming = false;
       }
     });
+  }
+
+  /** Until it has ended no other is made; the two QEMUs agree soon on what is missing, or it is ended. */
+  #keep(stream: StreamRelay): void {
+    this.#stream = stream;
+    const agree = setTimeout(() => {
+      if (this.#copyStatus !== "postcopy-active") stream[Symbol.dispose]();
+    }, agreeMs);
+    void stream.closed.then(() => {
+      clearTimeout(agree);
+      this.#stream = null;
+    });
+  }
+
+  /** A refusal means that QEMU is further than its events have told. */
+  #breakStream(): void {
+    const process = this.#process;
+    if (process === null) return;
+    this.try(
+      async () => {
+        await process.migration.breakStream();
+        return null;
+      },
+      () => null,
+    );
+    this.try(
+      async () => {
+        const { status, error } = await process.migration.query();
+        this.#copyStatus = status;
+        if (status === "completed") return { type: "completed" };
+        if (status === "postcopy-paused") return { type: "streamBroken" };
+        if (status === "failed") return { type: "copyEnded", reason: error ?? "the copy failed" };
+        return null;
+      },
+      () => null,
+    );
   }
 
   #cancelCopy(): void {
@@ -390,7 +437,9 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
       async () => {
         if (process === null) return null;
         const before = await process.migration.query();
-        const isStuck = before.status === "cancelling" && this.state.partial;
+        // One that was frozen for long needs a moment to end it; one that is stuck never does.
+        if (before.status === "cancelling") this.#cancelsSeen += 1;
+        const isStuck = this.#cancelsSeen >= stuckAfter && this.state.partial;
         if (postcopyOf(before.status) === "broken" || isStuck) {
           const reason = "the stream of its memory broke when the VM had just been handed over";
           return { type: "copyStuck", reason };
@@ -482,6 +531,7 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
   async #finish(outcome: SourceOutcome): Promise<void> {
     this.changed(this.state); // the record ends before it is told
     this.#watch?.end();
+    this.#stream?.[Symbol.dispose]();
     this.clearTimers();
     for (const listener of this.#listeners) listener[Symbol.dispose]();
     if (outcome.kind === "stayed" && this.#process !== null) {

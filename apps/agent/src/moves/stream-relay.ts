@@ -13,9 +13,13 @@ const connectMs = 3000;
 /** QEMU connects to a unix socket at once, or not at all. */
 const acceptMs = 3000;
 
+export interface StreamRelay extends Disposable {
+  /** Resolves when the stream has ended, at whichever end. */
+  readonly closed: Promise<void>;
+}
+
 /**
  * @param offer gives QEMU the socket's path
- * @returns what ends the stream
  * @throws MIGRATION_STREAM_FAILED when the destination cannot be reached or QEMU does not come
  */
 export async function relayStream(
@@ -23,9 +27,14 @@ export async function relayStream(
   { address, port }: { address: string; port: number },
   path: string,
   offer: (path: string) => Promise<void>,
-): Promise<Disposable> {
+): Promise<StreamRelay> {
   const far = await reached(host, address, port);
   const server = createServer({ allowHalfOpen: false });
+  let near: Socket | undefined;
+  server.on("connection", (socket) => {
+    near = socket;
+    socket.on("error", () => undefined); // its end is told by "close"
+  });
   try {
     await rm(path, { force: true });
     server.listen(path);
@@ -33,11 +42,10 @@ export async function relayStream(
     await chmod(path, 0o666); // QEMU has a user of its own; the folder is closed to others
     const accepted = once(server, "connection", { signal: AbortSignal.timeout(acceptMs) });
     await Promise.all([offer(path), accepted]);
-    const [near] = (await accepted) as [Socket];
-    join(near, far);
-    return { [Symbol.dispose]: () => far.destroy() };
+    return join((await accepted)[0] as Socket, far);
   } catch (error) {
     far.destroy();
+    near?.destroy();
     throw GodwitError.is(error) ? error : failed(host, error);
   } finally {
     server.close();
@@ -58,16 +66,25 @@ async function reached(host: string, address: string, port: number): Promise<Soc
 }
 
 /** The end of one is the end of the other. */
-function join(near: Socket, far: Socket): void {
+function join(near: Socket, far: Socket): StreamRelay {
   near.pipe(far);
   far.pipe(near);
-  for (const [one, other] of [
-    [near, far],
-    [far, near],
-  ] as const) {
-    one.on("error", () => undefined);
-    one.on("close", () => other.destroy());
-  }
+  const closed = Promise.all([ended(near), ended(far)]);
+  near.on("close", () => far.destroy());
+  far.on("close", () => near.destroy());
+  if (far.closed) near.destroy();
+  if (near.closed) far.destroy();
+  return {
+    closed: closed.then(() => undefined),
+    [Symbol.dispose]: () => {
+      near.destroy();
+      far.destroy();
+    },
+  };
+}
+
+async function ended(socket: Socket): Promise<void> {
+  if (!socket.closed) await once(socket, "close");
 }
 
 function failed(host: string, error: unknown): GodwitError {

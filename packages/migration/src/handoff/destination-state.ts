@@ -112,7 +112,7 @@ export type DestinationEffect =
   /** Lets the guest run; answered by `resumed` or `resumeFailed`. */
   | { do: "resumeVcpus" }
   | { do: "announce" }
-  /** Ends a broken stream, and listens for a new one; answered by `recovering`. */
+  /** Ends a broken stream, and listens for a new one; answered by `recovering`, or by `loadFailed` where too little had arrived. */
   | { do: "recoverStream" }
   | { do: "exclusiveLease" }
   /** Ends QEMU, then removes the taps; answered by `removed`. */

@@ -50,7 +50,12 @@ export function restoreDestination(
     const ended: DestinationState = { ...state, phase: "ended", outcome: last.outcome, problem };
     return { state: ended, effects: [{ do: "finish", outcome: last.outcome }] };
   }
-  if (last.at === "givingUp") return giveUpWith(state, last.problem);
+  if (last.at === "givingUp") {
+    const isNeeded = first.order.strategy === "postcopy" && observed.qemuAlive && !observed.failed;
+    if (isNeeded && !observed.streamBroken)
+      return giveBackWith({ ...state, wasPrepared: true }, last.problem);
+    return giveUpWith(state, last.problem);
+  }
   if (last.at === "started") {
     if (observed.qemuAlive && observed.guestRuns) return resumed(state, 0);
     return giveUp(state, "the destination agent was restarted while preparing");
@@ -201,12 +206,9 @@ function onMessage(state: DestinationState, message: ToDestination, atMs: number
   }
 }
 
-/** What is loaded already may itself have to wait for memory that is missing, so it is not only the running guest that does. */
-const isRecoverable = ({ phase, streamBroken }: DestinationState): boolean =>
-  phase === "loaded" ||
-  phase === "starting" ||
-  phase === "pulling" ||
-  (phase === "receiving" && streamBroken);
+/** The source has lost its stream: a new one can be made, or what has not arrived never will. */
+const isRecoverable = ({ phase, order }: DestinationState): boolean =>
+  order.strategy === "postcopy" && ["receiving", "loaded", "starting", "pulling"].includes(phase);
 
 /** What the source should know in this phase, said again. */
 function tell(state: DestinationState): DestinationEffect[] {
@@ -216,6 +218,8 @@ function tell(state: DestinationState): DestinationEffect[] {
   if (state.phase === "running" || state.outcome?.kind === "runs") {
     return [{ do: "send", message: { type: "running", commitToResumeMs: state.commitToResumeMs ?? 0 } }];
   }
+  if (state.phase === "loaded" && state.order.strategy === "postcopy")
+    return [{ do: "send", message: { type: "ready" } }];
   if (state.phase === "pulling") return [sayPulling(state)];
   if (state.problem === null) return [];
   if (state.phase === "died" && !state.qemuEnded) return [];
@@ -277,12 +281,15 @@ function onTimer(state: DestinationState, timer: DestinationTimer): DestinationS
   switch (timer) {
     case "peer":
       if (state.peerUp || (state.phase !== "preparing" && state.phase !== "receiving")) return stay(state);
+      // With a commit heard, or the rest on its way, it is not this clock that ends it.
+      if (state.commitAtMs !== null || state.streamBroken)
+        return stay(state, [{ do: "arm", timer: "commit", afterMs: destinationLimits.retryMs }]);
       return giveBack(state, "the source was not heard of");
     case "commit":
       if (state.phase === "receiving" && state.order.strategy !== "postcopy")
         return giveUp(state, "the VM's state never became complete");
       if (state.phase !== "receiving" && state.phase !== "loaded") return stay(state);
-      return stay(state, [{ do: "exclusiveLease" }]);
+      return stay(state, [...tell(state), { do: "exclusiveLease" }]);
     case "retry":
       if (state.phase === "starting") return start(state);
       if (state.phase === "pulling" || state.phase === "running" || state.phase === "died")
@@ -300,6 +307,7 @@ function onTimer(state: DestinationState, timer: DestinationTimer): DestinationS
 function loaded(state: DestinationState, effects: readonly DestinationEffect[]): DestinationStep {
   if (state.commitAtMs !== null) return start(state);
   return to(state, "loaded", [
+    ...tell({ ...state, phase: "loaded" }),
     ...effects,
     { do: "arm", timer: "commit", afterMs: destinationLimits.commitMs },
   ]);
@@ -349,7 +357,9 @@ function onStreamBroken(state: DestinationState): DestinationStep {
 }
 
 /**
- * Gives the VM up. In a post-copy the source cannot take it back once the stream is broken: it is told first, and QEMU is ended here when the source has ended the copy, or does not. That the guest never runs here is written down before.
+ * Gives the VM up. In a post-copy the source cannot take it back once the stream is broken: it is told first, and
+ * QEMU is ended here when the source has ended the copy, or does not. That the guest never runs here is written
+ * down before.
  */
 function giveBack(state: DestinationState, reason: string): DestinationStep {
   if (state.order.strategy !== "postcopy") return giveUp(state, reason);

@@ -24,6 +24,8 @@ export const toSourceSchema = z.discriminatedUnion("type", [
   z.object({ type: z.literal("prepared"), address: z.string(), port: z.int() }),
   /** The vCPUs run here, with all their memory. `commitToResumeMs` is from the commit's arrival to QEMU's RESUME. */
   z.object({ type: z.literal("running"), commitToResumeMs: z.number() }),
+  /** Post-copy: the guest can run here as soon as there is a commit; what is missing of its memory would follow. */
+  z.object({ type: z.literal("ready") }),
   /** The vCPUs run here, and what is missing of their memory still comes from the source (post-copy). */
   z.object({ type: z.literal("pulling"), commitToResumeMs: z.number() }),
   /** As `pulling`, but the stream is broken. */

@@ -25,7 +25,7 @@ export const sourceTransitions = {
   /** The destination runs: this copy is removed. */
   leaving: ["ended"],
   /** The VM stays here: the copy is cancelled, the guest runs, the destination is told. */
-  undoing: ["ended"],
+  undoing: ["committed", "ended"], // on after all, when a post-copy can no longer be taken back
   ended: [],
 } as const;
 export type SourcePhase = keyof typeof sourceTransitions;
@@ -76,13 +76,15 @@ export type SourceTimer = "prepare" | "peer" | "budget" | "switch" | "commit" | 
 export type SourceEntry =
   | { at: "started"; order: MoveOrder }
   | { at: "copying" }
+  /** Post-copy is begun: the guest may run at the destination without all its memory. */
+  | { at: "postcopy" }
   /** `died`: the guest went over and its process died there. */
   | { at: "leaving"; died: Problem | null }
   | { at: "undoing"; problem: Problem }
   | { at: "ended"; outcome: SourceOutcome };
 
 /** What cannot be written keeps what follows from being done; `journalFailed` tells. */
-export const vitalSourceEntries: readonly SourceEntry["at"][] = ["started", "copying"];
+export const vitalSourceEntries: readonly SourceEntry["at"][] = ["started", "copying", "postcopy"];
 
 export type SourceInput =
   | { type: "start" }
@@ -100,7 +102,7 @@ export type SourceInput =
   /** QEMU waits for leave to send the final state; the guest stands still. */
   | { type: "preSwitchover"; atMs: number }
   | { type: "completed" }
-  /** Post-copy: the guest may run on at the destination, while QEMU sends what is left. Also after a new stream was made. */
+  /** Post-copy: QEMU has sent what the guest needs to run, and sends what is left. Also after a new stream was made. */
   | { type: "postcopyActive" }
   /** Post-copy: the stream is broken. */
   | { type: "streamBroken" }
@@ -199,6 +201,8 @@ export interface ObservedSource {
   guestRuns: boolean;
   /** QEMU has sent everything and the destination has acknowledged it. */
   copyCompleted: boolean;
+  /** QEMU says that its copy failed. */
+  copyFailed: boolean;
   /** A post-copy's stream: null when QEMU is in none. */
   postcopy: "active" | "broken" | null;
 }

@@ -56,23 +56,26 @@ export function restoreSource(entries: readonly SourceEntry[], observed: Observe
   }
   if (last.at === "leaving") return leave(state, last.died);
   if (last.at === "undoing") {
+    const partial = first.order.strategy === "postcopy";
     return observed.qemuAlive
-      ? undo(state, last.problem)
+      ? undo({ ...state, partial }, last.problem)
       : lose(state, "it was gone when the agent came back");
   }
   // A guest that runs here was resumed here, whatever QEMU says of an earlier copy.
-  if (last.at === "copying" && !observed.qemuAlive) return commit({ ...state, barred: true });
-  if (last.at === "copying" && observed.copyCompleted && !observed.guestRuns) return commit(state);
-  if (last.at === "copying" && observed.postcopy !== null && !observed.guestRuns) {
-    const streamBroken = observed.postcopy === "broken";
-    const { state: committed, effects } = commit({ ...state, partial: true, streamBroken });
-    return { state: committed, effects: [...effects, ...(streamBroken ? recover : [])] };
+  const hasCopied = last.at === "copying" || last.at === "postcopy";
+  if (hasCopied && !observed.qemuAlive) return commit({ ...state, barred: true });
+  if (hasCopied && !observed.guestRuns) {
+    if (observed.copyCompleted) return commit(state);
+    if (observed.postcopy !== null) {
+      const copy = beginFor(state, 0); // looks at the stream go on
+      return commit({ ...state, copy, partial: true, streamBroken: observed.postcopy === "broken" });
+    }
+    // It may have been committed and have failed since, which QEMU does not tell apart from one that was not: the
+    // destination is asked to give up, and says whether its guest ran.
+    if (last.at === "postcopy" && observed.copyFailed)
+      return commit({ ...state, barred: true, partial: true });
   }
   if (!observed.qemuAlive) return lose(state, "it was gone when the agent came back");
-  // A post-copy may have been committed and have failed since, which QEMU does not tell apart from one that was not:
-  // the destination is asked to give up, and says whether its guest ran.
-  if (last.at === "copying" && first.order.strategy === "postcopy" && !observed.guestRuns)
-    return commit({ ...state, barred: true, partial: true });
   return undo(
     state,
     problemOf("MOVE_COPY_FAILED", { vm: first.order.vm.name, reason: "the source agent was restarted" }),
@@ -113,13 +116,13 @@ export function stepSource(state: SourceState, input: SourceInput): SourceStep {
     case "preSwitchover":
       return onPreSwitchover(state, input.atMs);
     case "completed":
-      return onCompleted({ ...state, partial: false });
+      return onCompleted(state);
     case "postcopyActive":
       return onPostcopyActive({ ...state, streamBroken: false });
     case "streamBroken":
       return onStreamBroken({ ...state, streamBroken: true });
     case "copyStuck":
-      return state.phase === "undoing" && state.qemuAlive ? lose(state, input.reason) : stay(state);
+      return onCopyStuck(state, input.reason);
     case "copyEnded":
       return onCopyEnded(state, input.reason);
     case "resumed":
@@ -168,6 +171,8 @@ function onMessage(state: SourceState, message: ToSource, atMs: number): SourceS
     case "running":
       if (hasCommitted(state)) return leave(state, null);
       return stay(state, state.phase === "ended" ? [{ do: "send", message: { type: "left" } }] : []);
+    case "ready":
+      return state.phase === "switching" && state.partial ? commit(state) : stay(state);
     case "pulling":
       return state.phase === "committed" ? serve(state) : stay(state);
     case "broken":
@@ -191,8 +196,8 @@ function onMessage(state: SourceState, message: ToSource, atMs: number): SourceS
 const hasCommitted = ({ phase }: SourceState): boolean => phase === "committed" || phase === "serving";
 
 /** The VM stays here, and the destination has not said yet that it has nothing of it. */
-const staysHere = ({ phase, outcome, destinationGone }: SourceState): boolean =>
-  !destinationGone && (phase === "undoing" || (phase === "ended" && outcome?.kind === "stayed"));
+const staysHere = ({ phase, outcome, destinationGone, partial }: SourceState): boolean =>
+  !destinationGone && !partial && (phase === "undoing" || (phase === "ended" && outcome?.kind === "stayed"));
 
 function onGaveUp(state: SourceState, problem: Problem): SourceStep {
   if (state.phase === "ended") {
@@ -226,8 +231,8 @@ function onPeerDown(state: SourceState): SourceStep {
 
 function onSample(state: SourceState, sample: CopySample, peerFresh: boolean): SourceStep {
   if (state.copy === null) return stay(state);
-  if (state.phase === "serving") return watchStream(state, state.copy, sample);
-  if (state.phase !== "copying" || state.partial) return stay(state);
+  if (hasCommitted(state) && state.partial) return watchStream(state, state.copy, sample);
+  if (state.phase !== "copying") return stay(state);
   const { state: copy, decision } = decideCopy(state.copy, sample);
   const next = { ...state, copy };
   switch (decision.kind) {
@@ -248,8 +253,12 @@ function onSample(state: SourceState, sample: CopySample, peerFresh: boolean): S
       ]);
     case "postcopy":
       if (!peerFresh || !state.peerUp) return stay(next);
-      return stay({ ...next, partial: true }, [
+      // Stopped here, and not by QEMU, which would let the guest run by itself when the copy fails.
+      return to({ ...next, partial: true, guestRuns: false, pausedAtMs: sample.atMs }, "pausing", [
+        { do: "journal", entry: { at: "postcopy" } },
+        { do: "pauseVcpus" },
         { do: "startPostcopy" },
+        { do: "arm", timer: "budget", afterMs: sourceLimits.switchMs },
         { do: "note", text: `post-copy: ${decision.reason}` },
       ]);
     case "unsafe":
@@ -298,25 +307,33 @@ function onPreSwitchover(state: SourceState, atMs: number): SourceStep {
 }
 
 function onCompleted(state: SourceState): SourceStep {
-  if (state.phase === "switching") return commit(state);
+  if (hasCommitted(state)) return stay({ ...state, partial: false });
+  if (state.phase === "switching") return commit({ ...state, partial: false });
   // QEMU never finishes without leave; should it, nobody knows what the guest did meanwhile.
   if (state.phase === "pausing" || state.phase === "copying") {
     return undo(state, copyFailed(state, "QEMU finished without having been told to"));
   }
   // The copy won the race against its cancelling; nothing was committed, so the VM stays here.
-  if (state.phase === "undoing") return resumeHere(state);
+  if (state.phase === "undoing") return copyIsOver(state);
   return stay(state);
 }
 
-/** What is left to send goes on its way while the guest runs at the destination: from here on only forward. */
+/** The rest is on its way. The commit waits for the destination's word that the guest can run there. */
 function onPostcopyActive(state: SourceState): SourceStep {
-  if (state.phase === "switching") return commit(state);
   return stay(state, hasCommitted(state) ? [{ do: "disarm", timer: "retry" }] : []);
 }
 
 function onStreamBroken(state: SourceState): SourceStep {
   if (!hasCommitted(state)) return stay(state);
   return stay(state, [{ do: "note", text: "the stream of its memory broke and is made anew" }, ...recover]);
+}
+
+/** Not to be taken back any more. The destination has not been told to end its half, so the only way is on. */
+function onCopyStuck(state: SourceState, reason: string): SourceStep {
+  if (state.phase !== "undoing" || !state.qemuAlive) return stay(state);
+  if (state.destinationGone) return lose(state, reason);
+  const { state: next, effects } = commit({ ...state, problem: null, partial: true, streamBroken: true });
+  return { state: next, effects: [{ do: "disarm", timer: "undo" }, ...effects] };
 }
 
 /** The destination's end of the stream is broken; this end may not have noticed. */
@@ -347,7 +364,12 @@ function watchStream(state: SourceState, copy: CopyState, sample: CopySample): S
 }
 
 function onCopyEnded(state: SourceState, reason: string): SourceStep {
-  if (state.phase === "undoing") return resumeHere(state);
+  if (state.phase === "undoing") return copyIsOver(state);
+  // A post-copy that failed is never gone on with: who has not run there gives up, and who has is lost.
+  if (hasCommitted(state) && state.partial) {
+    const barred = { ...state, barred: true, streamBroken: false };
+    return stay(barred, [{ do: "disarm", timer: "retry" }, sayCommit(barred)]);
+  }
   if (state.phase === "copying" || state.phase === "pausing" || state.phase === "switching") {
     return undo(state, problemOf("MOVE_COPY_FAILED", { vm: state.order.vm.name, reason }));
   }
@@ -424,6 +446,8 @@ function onTimer(state: SourceState, timer: SourceTimer, atMs: number): SourceSt
       return undo(state, peerLost(state));
     case "budget":
       if (state.phase === "switching") return undo(state, copyUnsafe(state));
+      if (state.phase === "pausing" && state.partial)
+        return undo(state, copyFailed(state, "QEMU did not begin post-copy in time"));
       return backOut(state, atMs);
     case "switch":
       if (state.phase !== "switching") return stay(state);
@@ -481,6 +505,7 @@ function commit(state: SourceState): SourceStep {
     { do: "disarm", timer: "budget" },
     { do: "disarm", timer: "switch" },
     { do: "arm", timer: "commit", afterMs: sourceLimits.commitRepeatMs },
+    ...(state.partial && state.streamBroken ? recover : []),
   ]);
 }
 
@@ -513,10 +538,20 @@ function undo(state: SourceState, problem: Problem): SourceStep {
     ...disarmed(),
     { do: "cancelCopy" },
     { do: "journal", entry: { at: "undoing", problem } },
-    ...(state.destinationGone ? [] : [{ do: "send", message: { type: "abandon" } } as const]),
+    // In a post-copy the destination's end would break the stream, and then nothing can be cancelled any more.
+    ...(state.destinationGone || state.partial
+      ? []
+      : [{ do: "send", message: { type: "abandon" } } as const]),
     { do: "arm", timer: "undo", afterMs: sourceLimits.undoMs },
   ];
   return to({ ...state, problem }, "undoing", effects);
+}
+
+/** The copy is no more, so the destination may end its half, and the guest runs on here. */
+function copyIsOver(state: SourceState): SourceStep {
+  const resumed = resumeHere({ ...state, partial: false });
+  if (!state.partial || state.destinationGone) return resumed;
+  return { ...resumed, effects: [{ do: "send", message: { type: "abandon" } }, ...resumed.effects] };
 }
 
 function resumeHere(state: SourceState): SourceStep {
@@ -549,7 +584,7 @@ function settled(state: SourceState): SourceStep {
 function lose(state: SourceState, reason: string): SourceStep {
   const details = { vm: state.order.vm.name, host: state.order.from, reason };
   const problem = problemOf("MOVE_VM_LOST", details);
-  const lost: SourceState = { ...state, qemuAlive: false, guestRuns: false, problem };
+  const lost: SourceState = { ...state, qemuAlive: false, guestRuns: false, partial: false, problem };
   if (state.destinationGone || state.phase === "sharing") {
     const step = lostForGood(lost);
     return { state: step.state, effects: [{ do: "remove" }, ...step.effects] };
