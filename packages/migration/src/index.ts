@@ -21,7 +21,7 @@ export {
 } from "./handoff/lease.ts";
 export * from "./handoff/messages.ts";
 export * from "./handoff/source-state.ts";
-export { isCancellable, restoreSource, stepSource } from "./handoff/source.ts";
+export { restoreSource, stepSource } from "./handoff/source.ts";
 export { isFinal, mayFollow, transitions } from "./phases.ts";
 export { newRecord, recordDecision, recordSample, recordState } from "./record.ts";
 export { leaseUpkeep, type HeldLease, type UpkeepAction } from "./upkeep.ts";

@@ -126,7 +126,7 @@ export type SourceEffect =
   | { do: "send"; message: ToDestination }
   | { do: "startCopy"; address: string; port: number }
   | { do: "pauseVcpus" }
-  /** QEMU stops the guest by itself, and waits in `preSwitchover` as ever. */
+  /** In the middle of the copy; QEMU waits in `preSwitchover` as ever, and then says `postcopyActive`. */
   | { do: "startPostcopy" }
   | { do: "continueSwitchover" }
   /** Breaks a stream of which nothing is heard; answered by `streamBroken`. */
@@ -206,3 +206,10 @@ export interface ObservedSource {
   /** A post-copy's stream: null when QEMU is in none. */
   postcopy: "active" | "broken" | null;
 }
+
+/** Until the guest's final state is on its way a move can be taken back at the user's wish. */
+export const isCancellable = (state: SourceState): boolean =>
+  state.phase === "sharing" ||
+  state.phase === "preparing" ||
+  state.phase === "copying" ||
+  state.phase === "pausing";

@@ -7,31 +7,59 @@
  * all its memory. Every wait has a timer and a next step.
  */
 import type { Problem } from "@godwit/contract";
-import { GodwitError } from "@godwit/contract";
 import {
   backedOut,
   beginCopy,
   decideCopy,
   isTrusted,
   repeatedPassesLose,
-  watchSending,
   type CopySample,
   type CopyState,
 } from "../copy.ts";
 import type { ToSource } from "./messages.ts";
 import {
   initialSource,
+  isCancellable,
   sourceLimits,
   type ObservedSource,
   type SourceEffect,
   type SourceEntry,
   type SourceInput,
-  type SourceOutcome,
-  type SourcePhase,
   type SourceState,
   type SourceStep,
   type SourceTimer,
 } from "./source-state.ts";
+import {
+  onBroken,
+  onCopyStuck,
+  onPostcopyActive,
+  onStreamBroken,
+  serve,
+  watchStream,
+} from "./source-stream.ts";
+import {
+  commit,
+  copyFailed,
+  copyIsOver,
+  copyUnsafe,
+  hasCommitted,
+  leave,
+  left,
+  lose,
+  peerLost,
+  prepareLate,
+  problemOf,
+  recover,
+  repeatAbandon,
+  resumeHere,
+  sayCommit,
+  settleUndo,
+  settled,
+  stay,
+  staysHere,
+  to,
+  undo,
+} from "./source-turns.ts";
 
 /**
  * Where the source stands after a restart. A commit is only ever sent after QEMU's `completed`, so what
@@ -152,13 +180,6 @@ export function stepSource(state: SourceState, input: SourceInput): SourceStep {
   }
 }
 
-/** Until the guest's final state is on its way a move can be taken back at the user's wish. */
-export const isCancellable = (state: SourceState): boolean =>
-  state.phase === "sharing" ||
-  state.phase === "preparing" ||
-  state.phase === "copying" ||
-  state.phase === "pausing";
-
 function onMessage(state: SourceState, message: ToSource, atMs: number): SourceStep {
   switch (message.type) {
     case "prepared":
@@ -191,13 +212,6 @@ function onMessage(state: SourceState, message: ToSource, atMs: number): SourceS
       return onGaveUp({ ...state, destinationGone: true }, message.problem);
   }
 }
-
-/** The destination may run, or does. */
-const hasCommitted = ({ phase }: SourceState): boolean => phase === "committed" || phase === "serving";
-
-/** The VM stays here, and the destination has not said yet that it has nothing of it. */
-const staysHere = ({ phase, outcome, destinationGone, partial }: SourceState): boolean =>
-  !destinationGone && !partial && (phase === "undoing" || (phase === "ended" && outcome?.kind === "stayed"));
 
 function onGaveUp(state: SourceState, problem: Problem): SourceStep {
   if (state.phase === "ended") {
@@ -316,51 +330,6 @@ function onCompleted(state: SourceState): SourceStep {
   // The copy won the race against its cancelling; nothing was committed, so the VM stays here.
   if (state.phase === "undoing") return copyIsOver(state);
   return stay(state);
-}
-
-/** The rest is on its way. The commit waits for the destination's word that the guest can run there. */
-function onPostcopyActive(state: SourceState): SourceStep {
-  return stay(state, hasCommitted(state) ? [{ do: "disarm", timer: "retry" }] : []);
-}
-
-function onStreamBroken(state: SourceState): SourceStep {
-  if (!hasCommitted(state)) return stay(state);
-  return stay(state, [{ do: "note", text: "the stream of its memory broke and is made anew" }, ...recover]);
-}
-
-/** Not to be taken back any more. The destination has not been told to end its half, so the only way is on. */
-function onCopyStuck(state: SourceState, reason: string): SourceStep {
-  if (state.phase !== "undoing" || !state.qemuAlive) return stay(state);
-  if (state.destinationGone) return lose(state, reason);
-  const { state: next, effects } = commit({ ...state, problem: null, partial: true, streamBroken: true });
-  return { state: next, effects: [{ do: "disarm", timer: "undo" }, ...effects] };
-}
-
-/** The destination's end of the stream is broken; this end may not have noticed. */
-function onBroken(state: SourceState): SourceStep {
-  if (state.phase !== "committed" && state.phase !== "serving") return stay(state);
-  const serving = state.phase === "committed" ? serve(state) : stay(state);
-  if (state.streamBroken || !state.qemuAlive) return serving;
-  return { ...serving, effects: [...serving.effects, { do: "breakStream" }] };
-}
-
-/** The guest runs at the destination, which takes the rest of its memory from here. */
-function serve(state: SourceState): SourceStep {
-  const note = "the guest runs at the destination; what is left of its memory follows";
-  return to(state, "serving", [{ do: "note", text: note }, ...(state.streamBroken ? recover : [])]);
-}
-
-const recover: readonly SourceEffect[] = [
-  { do: "send", message: { type: "recover" } },
-  { do: "arm", timer: "retry", afterMs: sourceLimits.recoverMs },
-];
-
-/** A stream of which nothing gets through any more is made anew; TCP itself would wait for a quarter of an hour. */
-function watchStream(state: SourceState, copy: CopyState, sample: CopySample): SourceStep {
-  const watched = watchSending(copy, sample);
-  const isStill = sample.atMs - watched.sentAtMs >= sourceLimits.streamMs;
-  if (!isStill || state.streamBroken) return stay({ ...state, copy: watched });
-  return stay({ ...state, copy: { ...watched, sentAtMs: sample.atMs } }, [{ do: "breakStream" }]);
 }
 
 function onCopyEnded(state: SourceState, reason: string): SourceStep {
@@ -499,177 +468,8 @@ function backOut(state: SourceState, atMs: number): SourceStep {
   ]);
 }
 
-function commit(state: SourceState): SourceStep {
-  return to({ ...state, guestRuns: false }, "committed", [
-    sayCommit(state),
-    { do: "disarm", timer: "budget" },
-    { do: "disarm", timer: "switch" },
-    { do: "arm", timer: "commit", afterMs: sourceLimits.commitRepeatMs },
-    ...(state.partial && state.streamBroken ? recover : []),
-  ]);
-}
-
-/** A destination without all its memory has nothing to go on with when this QEMU is gone. */
-const sayCommit = ({ barred, partial, qemuAlive }: SourceState): SourceEffect => ({
-  do: "send",
-  message: { type: barred || (partial && !qemuAlive) ? "gone" : "commit" },
-});
-
-/** The destination runs, or ran: this copy is out of date. The lease is released last. */
-function leave(state: SourceState, died: Problem | null): SourceStep {
-  return to({ ...state, problem: died }, "leaving", [
-    { do: "disarm", timer: "commit" },
-    { do: "disarm", timer: "retry" },
-    { do: "journal", entry: { at: "leaving", died } },
-    { do: "remove" },
-  ]);
-}
-
-function left(state: SourceState): SourceStep {
-  const outcome: SourceOutcome =
-    state.problem === null ? { kind: "moved" } : { kind: "lost", problem: state.problem };
-  const step = finish(state, outcome);
-  return { state: step.state, effects: [{ do: "send", message: { type: "left" } }, ...step.effects] };
-}
-
-/** The VM stays here. Never called after `commit` unless the destination is known not to run. */
-function undo(state: SourceState, problem: Problem): SourceStep {
-  const effects: SourceEffect[] = [
-    ...disarmed(),
-    { do: "cancelCopy" },
-    { do: "journal", entry: { at: "undoing", problem } },
-    // In a post-copy the destination's end would break the stream, and then nothing can be cancelled any more.
-    ...(state.destinationGone || state.partial
-      ? []
-      : [{ do: "send", message: { type: "abandon" } } as const]),
-    { do: "arm", timer: "undo", afterMs: sourceLimits.undoMs },
-  ];
-  return to({ ...state, problem }, "undoing", effects);
-}
-
-/** The copy is no more, so the destination may end its half, and the guest runs on here. */
-function copyIsOver(state: SourceState): SourceStep {
-  const resumed = resumeHere({ ...state, partial: false });
-  if (!state.partial || state.destinationGone) return resumed;
-  return { ...resumed, effects: [{ do: "send", message: { type: "abandon" } }, ...resumed.effects] };
-}
-
-function resumeHere(state: SourceState): SourceStep {
-  if (!state.qemuAlive) return stay(state);
-  return stay(state, [{ do: "resumeVcpus" }]);
-}
-
-/** An undone move is over when the guest runs and the destination is known to have nothing any more. */
-function settleUndo(state: SourceState): SourceStep {
-  if (!state.qemuAlive)
-    return state.destinationGone ? lostForGood(state) : stay(state, [{ do: "exclusiveLease" }]);
-  if (!state.guestRuns) return stay(state);
-  if (state.destinationGone) return settled(state);
-  return stay(state, [{ do: "exclusiveLease" }]);
-}
-
-function settled(state: SourceState): SourceStep {
-  if (state.problem === null) throw new TypeError("an undone move has a reason");
-  const step = finish(state, { kind: "stayed", problem: state.problem });
-  return {
-    state: step.state,
-    effects: [{ do: "disarm", timer: "undo" }, { do: "exclusiveLease" }, ...step.effects],
-  };
-}
-
-/**
- * This QEMU is gone. The move is over when the destination has nothing either: until then its copy, which
- * may be out of date, waits for this host's lease. Never after a commit, unless the destination is gone.
- */
-function lose(state: SourceState, reason: string): SourceStep {
-  const details = { vm: state.order.vm.name, host: state.order.from, reason };
-  const problem = problemOf("MOVE_VM_LOST", details);
-  const lost: SourceState = { ...state, qemuAlive: false, guestRuns: false, partial: false, problem };
-  if (state.destinationGone || state.phase === "sharing") {
-    const step = lostForGood(lost);
-    return { state: step.state, effects: [{ do: "remove" }, ...step.effects] };
-  }
-  return to(lost, "undoing", [
-    ...disarmed(),
-    { do: "remove" },
-    { do: "journal", entry: { at: "undoing", problem } },
-    { do: "send", message: { type: "abandon" } },
-    { do: "exclusiveLease" },
-    { do: "arm", timer: "undo", afterMs: sourceLimits.undoMs },
-  ]);
-}
-
-function lostForGood(state: SourceState): SourceStep {
-  if (state.problem === null) throw new TypeError("a VM that is lost has a reason");
-  const step = finish(state, { kind: "lost", problem: state.problem });
-  return {
-    state: step.state,
-    effects: [
-      { do: "disarm", timer: "undo" },
-      { do: "disarm", timer: "retry" },
-      ...step.effects,
-      // Last: a move that is written down as ended asks for no lease again. Upkeep makes up for a release that is missed.
-      { do: "releaseLease" },
-    ],
-  };
-}
-
-/** None of the timers of a move that goes on. */
-const disarmed = (): SourceEffect[] =>
-  (["prepare", "peer", "budget", "switch", "commit"] as const).map((timer) => ({ do: "disarm", timer }));
-
-/** However long it takes: a destination that was not heard of may still have an incoming QEMU. */
-const repeatAbandon: SourceEffect = { do: "arm", timer: "retry", afterMs: sourceLimits.undoMs };
-
-function finish(state: SourceState, outcome: SourceOutcome): SourceStep {
-  // A destination that has not heard that the VM stays is told when its line is back.
-  const heard = outcome.kind !== "stayed" || state.destinationGone;
-  return to({ ...state, outcome }, "ended", [
-    { do: "journal", entry: { at: "ended", outcome } },
-    { do: "finish", outcome },
-    heard ? { do: "close" } : repeatAbandon,
-  ]);
-}
-
-function to(state: SourceState, phase: SourcePhase, effects: readonly SourceEffect[]): SourceStep {
-  return { state: { ...state, phase }, effects };
-}
-
-function stay(state: SourceState, effects: readonly SourceEffect[] = []): SourceStep {
-  return { state, effects };
-}
-
 const beginFor = ({ order, qemuVersion }: SourceState, atMs: number): CopyState =>
   beginCopy(order.maxOutageMs, atMs, {
     singlePass: repeatedPassesLose(order.accelerator, qemuVersion),
     mayPostcopy: order.strategy === "postcopy",
   });
-
-const copyFailed = ({ order }: SourceState, reason: string): Problem =>
-  problemOf("MOVE_COPY_FAILED", { vm: order.vm.name, reason });
-
-const copyUnsafe = ({ order, qemuVersion }: SourceState): Problem =>
-  problemOf("MOVE_COPY_UNSAFE", {
-    vm: order.vm.name,
-    host: order.from,
-    qemu: qemuVersion,
-    maxOutageMs: order.maxOutageMs,
-  });
-
-const peerLost = (state: SourceState): Problem =>
-  problemOf("MOVE_PEER_LOST", {
-    vm: state.order.vm.name,
-    host: state.order.to.host,
-    forMs: sourceLimits.peerLossMs,
-  });
-
-const prepareLate = (state: SourceState): Problem =>
-  problemOf("MOVE_PREPARE_FAILED", {
-    vm: state.order.vm.name,
-    host: state.order.to.host,
-    reason: `it was not ready within ${String(sourceLimits.prepareMs / 1000)} s`,
-  });
-
-function problemOf(...args: Parameters<typeof GodwitError.of>): Problem {
-  return GodwitError.of(...args).problem;
-}

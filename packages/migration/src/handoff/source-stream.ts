@@ -1,0 +1,47 @@
+/**
+ * The stream of a post-copy at its source: the guest runs at the destination, and what is left of its memory follows.
+ * A stream that breaks is made anew, for as long as both QEMUs are there.
+ */
+import { watchSending, type CopySample, type CopyState } from "../copy.ts";
+import { sourceLimits, type SourceState, type SourceStep } from "./source-state.ts";
+import { commit, hasCommitted, lose, recover, stay, to } from "./source-turns.ts";
+
+/** The rest is on its way. The commit waits for the destination's word that the guest can run there. */
+export function onPostcopyActive(state: SourceState): SourceStep {
+  return stay(state, hasCommitted(state) ? [{ do: "disarm", timer: "retry" }] : []);
+}
+
+export function onStreamBroken(state: SourceState): SourceStep {
+  if (!hasCommitted(state)) return stay(state);
+  return stay(state, [{ do: "note", text: "the stream of its memory broke and is made anew" }, ...recover]);
+}
+
+/** Not to be taken back any more. The destination has not been told to end its half, so the only way is on. */
+export function onCopyStuck(state: SourceState, reason: string): SourceStep {
+  if (state.phase !== "undoing" || !state.qemuAlive) return stay(state);
+  if (state.destinationGone) return lose(state, reason);
+  const { state: next, effects } = commit({ ...state, problem: null, partial: true, streamBroken: true });
+  return { state: next, effects: [{ do: "disarm", timer: "undo" }, ...effects] };
+}
+
+/** The destination's end of the stream is broken; this end may not have noticed. */
+export function onBroken(state: SourceState): SourceStep {
+  if (state.phase !== "committed" && state.phase !== "serving") return stay(state);
+  const serving = state.phase === "committed" ? serve(state) : stay(state);
+  if (state.streamBroken || !state.qemuAlive) return serving;
+  return { ...serving, effects: [...serving.effects, { do: "breakStream" }] };
+}
+
+/** The guest runs at the destination, which takes the rest of its memory from here. */
+export function serve(state: SourceState): SourceStep {
+  const note = "the guest runs at the destination; what is left of its memory follows";
+  return to(state, "serving", [{ do: "note", text: note }, ...(state.streamBroken ? recover : [])]);
+}
+
+/** A stream of which nothing gets through any more is made anew; TCP itself would wait for a quarter of an hour. */
+export function watchStream(state: SourceState, copy: CopyState, sample: CopySample): SourceStep {
+  const watched = watchSending(copy, sample);
+  const isStill = sample.atMs - watched.sentAtMs >= sourceLimits.streamMs;
+  if (!isStill || state.streamBroken) return stay({ ...state, copy: watched });
+  return stay({ ...state, copy: { ...watched, sentAtMs: sample.atMs } }, [{ do: "breakStream" }]);
+}

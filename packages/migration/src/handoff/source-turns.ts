@@ -1,0 +1,196 @@
+/**
+ * The turns that a move takes at its source: it commits, leaves, is undone, is lost. Each is a phase with what is
+ * done on the way into it; when each is right, {@link stepSource} decides.
+ */
+import type { Problem } from "@godwit/contract";
+import { GodwitError } from "@godwit/contract";
+import {
+  sourceLimits,
+  type SourceEffect,
+  type SourceOutcome,
+  type SourcePhase,
+  type SourceState,
+  type SourceStep,
+} from "./source-state.ts";
+
+/** The destination may run, or does. */
+export const hasCommitted = ({ phase }: SourceState): boolean => phase === "committed" || phase === "serving";
+
+/** The VM stays here, and the destination has not said yet that it has nothing of it. */
+export const staysHere = ({ phase, outcome, destinationGone, partial }: SourceState): boolean =>
+  !destinationGone && !partial && (phase === "undoing" || (phase === "ended" && outcome?.kind === "stayed"));
+
+export function commit(state: SourceState): SourceStep {
+  return to({ ...state, guestRuns: false }, "committed", [
+    sayCommit(state),
+    { do: "disarm", timer: "budget" },
+    { do: "disarm", timer: "switch" },
+    { do: "arm", timer: "commit", afterMs: sourceLimits.commitRepeatMs },
+    ...(state.partial && state.streamBroken ? recover : []),
+  ]);
+}
+
+/** A destination without all its memory has nothing to go on with when this QEMU is gone. */
+export const sayCommit = ({ barred, partial, qemuAlive }: SourceState): SourceEffect => ({
+  do: "send",
+  message: { type: barred || (partial && !qemuAlive) ? "gone" : "commit" },
+});
+
+/** A broken stream is asked for again and again. */
+export const recover: readonly SourceEffect[] = [
+  { do: "send", message: { type: "recover" } },
+  { do: "arm", timer: "retry", afterMs: sourceLimits.recoverMs },
+];
+
+/** The destination runs, or ran: this copy is out of date. The lease is released last. */
+export function leave(state: SourceState, died: Problem | null): SourceStep {
+  return to({ ...state, problem: died }, "leaving", [
+    { do: "disarm", timer: "commit" },
+    { do: "disarm", timer: "retry" },
+    { do: "journal", entry: { at: "leaving", died } },
+    { do: "remove" },
+  ]);
+}
+
+export function left(state: SourceState): SourceStep {
+  const outcome: SourceOutcome =
+    state.problem === null ? { kind: "moved" } : { kind: "lost", problem: state.problem };
+  const step = finish(state, outcome);
+  return { state: step.state, effects: [{ do: "send", message: { type: "left" } }, ...step.effects] };
+}
+
+/** The VM stays here. Never called after `commit` unless the destination is known not to run. */
+export function undo(state: SourceState, problem: Problem): SourceStep {
+  const effects: SourceEffect[] = [
+    ...disarmed(),
+    { do: "cancelCopy" },
+    { do: "journal", entry: { at: "undoing", problem } },
+    // In a post-copy the destination's end would break the stream, and then nothing can be cancelled any more.
+    ...(state.destinationGone || state.partial
+      ? []
+      : [{ do: "send", message: { type: "abandon" } } as const]),
+    { do: "arm", timer: "undo", afterMs: sourceLimits.undoMs },
+  ];
+  return to({ ...state, problem }, "undoing", effects);
+}
+
+/** The copy is no more, so the destination may end its half, and the guest runs on here. */
+export function copyIsOver(state: SourceState): SourceStep {
+  const resumed = resumeHere({ ...state, partial: false });
+  if (!state.partial || state.destinationGone) return resumed;
+  return { ...resumed, effects: [{ do: "send", message: { type: "abandon" } }, ...resumed.effects] };
+}
+
+export function resumeHere(state: SourceState): SourceStep {
+  if (!state.qemuAlive) return stay(state);
+  return stay(state, [{ do: "resumeVcpus" }]);
+}
+
+/** An undone move is over when the guest runs and the destination is known to have nothing any more. */
+export function settleUndo(state: SourceState): SourceStep {
+  if (!state.qemuAlive)
+    return state.destinationGone ? lostForGood(state) : stay(state, [{ do: "exclusiveLease" }]);
+  if (!state.guestRuns) return stay(state);
+  if (state.destinationGone) return settled(state);
+  return stay(state, [{ do: "exclusiveLease" }]);
+}
+
+export function settled(state: SourceState): SourceStep {
+  if (state.problem === null) throw new TypeError("an undone move has a reason");
+  const step = finish(state, { kind: "stayed", problem: state.problem });
+  return {
+    state: step.state,
+    effects: [{ do: "disarm", timer: "undo" }, { do: "exclusiveLease" }, ...step.effects],
+  };
+}
+
+/**
+ * This QEMU is gone. The move is over when the destination has nothing either: until then its copy, which
+ * may be out of date, waits for this host's lease. Never after a commit, unless the destination is gone.
+ */
+export function lose(state: SourceState, reason: string): SourceStep {
+  const details = { vm: state.order.vm.name, host: state.order.from, reason };
+  const problem = problemOf("MOVE_VM_LOST", details);
+  const lost: SourceState = { ...state, qemuAlive: false, guestRuns: false, partial: false, problem };
+  if (state.destinationGone || state.phase === "sharing") {
+    const step = lostForGood(lost);
+    return { state: step.state, effects: [{ do: "remove" }, ...step.effects] };
+  }
+  return to(lost, "undoing", [
+    ...disarmed(),
+    { do: "remove" },
+    { do: "journal", entry: { at: "undoing", problem } },
+    { do: "send", message: { type: "abandon" } },
+    { do: "exclusiveLease" },
+    { do: "arm", timer: "undo", afterMs: sourceLimits.undoMs },
+  ]);
+}
+
+function lostForGood(state: SourceState): SourceStep {
+  if (state.problem === null) throw new TypeError("a VM that is lost has a reason");
+  const step = finish(state, { kind: "lost", problem: state.problem });
+  return {
+    state: step.state,
+    effects: [
+      { do: "disarm", timer: "undo" },
+      { do: "disarm", timer: "retry" },
+      ...step.effects,
+      // Last: a move that is written down as ended asks for no lease again. Upkeep makes up for a release that is missed.
+      { do: "releaseLease" },
+    ],
+  };
+}
+
+/** None of the timers of a move that goes on. */
+const disarmed = (): SourceEffect[] =>
+  (["prepare", "peer", "budget", "switch", "commit"] as const).map((timer) => ({ do: "disarm", timer }));
+
+/** However long it takes: a destination that was not heard of may still have an incoming QEMU. */
+export const repeatAbandon: SourceEffect = { do: "arm", timer: "retry", afterMs: sourceLimits.undoMs };
+
+function finish(state: SourceState, outcome: SourceOutcome): SourceStep {
+  // A destination that has not heard that the VM stays is told when its line is back.
+  const heard = outcome.kind !== "stayed" || state.destinationGone;
+  return to({ ...state, outcome }, "ended", [
+    { do: "journal", entry: { at: "ended", outcome } },
+    { do: "finish", outcome },
+    heard ? { do: "close" } : repeatAbandon,
+  ]);
+}
+
+export function to(state: SourceState, phase: SourcePhase, effects: readonly SourceEffect[]): SourceStep {
+  return { state: { ...state, phase }, effects };
+}
+
+export function stay(state: SourceState, effects: readonly SourceEffect[] = []): SourceStep {
+  return { state, effects };
+}
+
+export const copyFailed = ({ order }: SourceState, reason: string): Problem =>
+  problemOf("MOVE_COPY_FAILED", { vm: order.vm.name, reason });
+
+export const copyUnsafe = ({ order, qemuVersion }: SourceState): Problem =>
+  problemOf("MOVE_COPY_UNSAFE", {
+    vm: order.vm.name,
+    host: order.from,
+    qemu: qemuVersion,
+    maxOutageMs: order.maxOutageMs,
+  });
+
+export const peerLost = (state: SourceState): Problem =>
+  problemOf("MOVE_PEER_LOST", {
+    vm: state.order.vm.name,
+    host: state.order.to.host,
+    forMs: sourceLimits.peerLossMs,
+  });
+
+export const prepareLate = (state: SourceState): Problem =>
+  problemOf("MOVE_PREPARE_FAILED", {
+    vm: state.order.vm.name,
+    host: state.order.to.host,
+    reason: `it was not ready within ${String(sourceLimits.prepareMs / 1000)} s`,
+  });
+
+export function problemOf(...args: Parameters<typeof GodwitError.of>): Problem {
+  return GodwitError.of(...args).problem;
+}
