@@ -1,12 +1,10 @@
 /** The source's half of one move: does what the reducer decides, and keeps the record that users see. */
-import { join } from "node:path";
 import { GodwitError, type MoveOrder, type MoveRecord, type Problem } from "@godwit/contract";
 import type { QemuProcess } from "@godwit/hypervisor";
 import {
   initialSource,
   isCancellable,
   newRecord,
-  ownLimitMs,
   recordDecision,
   recordSample,
   recordState,
@@ -23,18 +21,15 @@ import {
 } from "@godwit/migration";
 import { migrationCredentialsFolder } from "../config.ts";
 import { correctGuestClock } from "../vms/guest-clock.ts";
-import { CopyWatch } from "./copy-watch.ts";
 import type { Journal } from "./journal.ts";
 import type { MoveParts } from "./parts.ts";
 import { PeerLink } from "./peer-link.ts";
 import { resumeForSure } from "./resume.ts";
 import { Shell, type Step } from "./shell.ts";
-import { relayStream, type StreamRelay } from "./stream-relay.ts";
+import { SourceCopy, postcopyOf } from "./source-copy.ts";
 
 const tellEveryMs = 200;
 const afterSwitchMs = 60;
-const agreeMs = 10_000;
-const stuckAfter = 3;
 
 export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, SourceTimer, SourceEffect> {
   override readonly role = "source";
@@ -46,21 +41,12 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
   readonly #parts: MoveParts;
   readonly #process: QemuProcess | null;
   readonly #claim: Disposable;
-  readonly #listeners: Disposable[] = [];
+  /** Null where QEMU was gone when the agent came back. */
+  readonly #copy: SourceCopy | null;
   readonly #end = Promise.withResolvers<undefined>();
   readonly #closed = Promise.withResolvers<undefined>();
   #peer: PeerLink | null = null;
-  #watch: CopyWatch | null = null;
   #record: MoveRecord;
-  #pass = 0;
-  /** QEMU's word for the copy, as last heard. */
-  #copyStatus = "none";
-  #resuming = false;
-  /** A stream that was made anew. */
-  #stream: StreamRelay | null = null;
-  #cancelsSeen = 0;
-  #isFinishing = false;
-  #stoppedAtMs: number | null = null;
   #stopToCommitMs: number | null = null;
   #toldAtMs = 0;
   #telling: NodeJS.Timeout | undefined;
@@ -69,6 +55,7 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
     order: MoveOrder,
     state: SourceState,
     process: QemuProcess | null,
+    copyStatus: string,
     claim: Disposable,
     journal: Journal<SourceEntry>,
     parts: MoveParts,
@@ -86,7 +73,7 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
     this.#process = process;
     this.#claim = claim;
     this.#record = newRecord(order, new Date().toISOString());
-    this.#follow();
+    this.#copy = this.#follow(copyStatus);
   }
 
   static async begin(
@@ -97,7 +84,7 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
     parts: MoveParts,
   ): Promise<SourceMove> {
     const state = initialSource(order, await process.version());
-    const move = new SourceMove(order, state, process, claim, journal, parts);
+    const move = new SourceMove(order, state, process, "none", claim, journal, parts);
     move.#connect();
     move.give({ type: "start" });
     return move;
@@ -123,11 +110,18 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
       copyFailed: migration?.status === "failed",
       postcopy: migration === null ? null : postcopyOf(migration.status),
     });
-    const move = new SourceMove(step.state.order, step.state, process, claim, journal, parts);
-    move.#copyStatus = migration?.status ?? "none";
+    const move = new SourceMove(
+      step.state.order,
+      step.state,
+      process,
+      migration?.status ?? "none",
+      claim,
+      journal,
+      parts,
+    );
     move.#record = recordDecision(move.#record, "the source agent was restarted", new Date().toISOString());
     move.#connect();
-    if (step.state.partial) move.#startWatch();
+    if (step.state.partial) move.#copy?.watch();
     if (step.state.phase === "ended") await move.#endedBefore();
     move.enter(step);
     return move;
@@ -214,7 +208,15 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
         if (effect.message.type === "commit") this.#committed();
         return;
       case "startCopy":
-        this.#startCopy(effect.address, effect.port);
+        this.#ask(
+          (copy) =>
+            copy.start(
+              effect,
+              migrationCredentialsFolder(this.#parts.config),
+              this.state.copy?.singlePass === true,
+            ),
+          copyEnded,
+        );
         return;
       case "pauseVcpus":
         // STOP tells that it was done; a QEMU that does not answer is told by its end or by the budget.
@@ -227,26 +229,19 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
         );
         return;
       case "startPostcopy":
-        this.#ask((process) => process.migration.startPostcopy());
+        this.#ask((copy) => copy.startPostcopy());
         return;
       case "breakStream":
-        this.#breakStream();
+        this.#ask((copy) => copy.breakStream());
         return;
       case "resumeStream":
-        this.#resumeStream(effect);
+        this.#ask((copy) => copy.resumeStream(effect));
         return;
       case "continueSwitchover":
-        this.#isFinishing = true;
-        this.try(
-          async () => {
-            await this.#process?.migration.continueSwitchover();
-            return null;
-          },
-          (problem) => ({ type: "copyEnded", reason: problem.detail }),
-        );
+        this.#ask((copy) => copy.continueSwitchover(), copyEnded);
         return;
       case "cancelCopy":
-        this.#cancelCopy();
+        this.#ask((copy) => copy.cancel(this.state.partial));
         return;
       case "resumeVcpus":
         this.#resume();
@@ -295,57 +290,19 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
     );
   }
 
-  #follow(): void {
+  #follow(copyStatus: string): SourceCopy | null {
     const process = this.#process;
-    if (process === null) return;
-    this.#listeners.push(
-      process.onEvent((event) => {
-        const atMs = performance.now();
-        if (event.name === "STOP") {
-          this.#stoppedAtMs = event.timestampUs / 1000;
-          this.give({ type: "paused", atMs, pass: this.#pass });
-        } else if (event.name === "MIGRATION_PASS") {
-          this.#pass = Number(event.data.pass);
-        } else if (event.name === "MIGRATION") {
-          const status = String(event.data.status);
-          this.#copyStatus = status;
-          if (status === "pre-switchover") this.give({ type: "preSwitchover", atMs });
-          if (status === "completed") this.give({ type: "completed" });
-          if (status === "postcopy-active") this.give({ type: "postcopyActive" });
-          if (status === "postcopy-paused") this.give({ type: "streamBroken" });
-          if (status === "failed" || status === "cancelled") void this.#copyEnded(status);
-        }
-      }),
-    );
+    if (process === null) return null;
     void process.ended.then(({ reason }) => {
       this.give({ type: "qemuGone", reason });
     });
-  }
-
-  #startCopy(address: string, port: number): void {
-    const process = this.#process;
-    if (process === null) return;
-    this.try(
-      async () => {
-        await process.migration.configureSource({
-          credentialsFolder: migrationCredentialsFolder(this.#parts.config),
-          destinationName: this.order.to.host,
-          bandwidthBytesPerSecond: this.order.bandwidthBytesPerSecond,
-          downtimeLimitMs: ownLimitMs(this.state.copy?.singlePass === true),
-          postcopy: this.order.strategy === "postcopy",
-        });
-        this.#startWatch();
-        await process.migration.start(address, port);
-        return null;
+    return new SourceCopy(this.order, process, copyStatus, {
+      onInput: (input) => {
+        this.give(input);
       },
-      (problem) => ({ type: "copyEnded", reason: problem.detail }),
-    );
-  }
-
-  #startWatch(): void {
-    if (this.#process === null) return;
-    this.#watch = new CopyWatch(this.#process, (sample) => {
-      this.#sampled(sample);
+      onSample: (sample) => {
+        this.#sampled(sample);
+      },
     });
   }
 
@@ -358,106 +315,19 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
     this.give({ type: "sample", sample, peerFresh });
   }
 
-  async #copyEnded(status: string): Promise<void> {
-    const found = await this.#process?.migration.query().catch(() => null);
-    this.give({ type: "copyEnded", reason: found?.error ?? `the copy was ${status}` });
-  }
-
-  /** Something is asked of QEMU whose outcome its events tell. */
-  #ask(deed: (process: QemuProcess) => Promise<void>): void {
+  /** A refusal that tells nothing is made up for by QEMU's events, its end, or the next attempt. */
+  #ask(
+    deed: (copy: SourceCopy) => Promise<SourceInput | null>,
+    refused: (problem: Problem) => SourceInput | null = () => null,
+  ): void {
+    const copy = this.#copy;
+    if (copy === null) return;
     this.try(
-      async () => {
-        if (this.#process !== null) await deed(this.#process);
-        return null;
-      },
+      () => deed(copy),
       (problem) => {
-        this.log.warn({ problem }, "a step of post-copy was refused");
-        return null;
+        this.log.warn({ problem }, "QEMU refused a step of the copy");
+        return refused(problem);
       },
-    );
-  }
-
-  /** The destination, asked again each second, answers again: only one attempt is made at a time. */
-  #resumeStream(to: { address: string; port: number }): void {
-    if (this.#resuming || this.#stream !== null || this.#copyStatus !== "postcopy-paused") return;
-    this.#resuming = true;
-    this.#ask(async (process) => {
-      try {
-        const path = join(process.paths.folder, "rest.sock");
-        this.#keep(
-          await relayStream(this.order.to.host, to, path, (offered) =>
-            process.migration.resumeStream(offered),
-          ),
-        );
-      } finally {
-        this.#resuming = false;
-      }
-    });
-  }
-
-  /** Until it has ended no other is made; the two QEMUs agree soon on what is missing, or it is ended. */
-  #keep(stream: StreamRelay): void {
-    this.#stream = stream;
-    const agree = setTimeout(() => {
-      if (this.#copyStatus !== "postcopy-active") stream[Symbol.dispose]();
-    }, agreeMs);
-    void stream.closed.then(() => {
-      clearTimeout(agree);
-      this.#stream = null;
-    });
-  }
-
-  /** A refusal means that QEMU is further than its events have told. */
-  #breakStream(): void {
-    const process = this.#process;
-    if (process === null) return;
-    this.try(
-      async () => {
-        await process.migration.breakStream();
-        return null;
-      },
-      () => null,
-    );
-    this.try(
-      async () => {
-        const { status, error } = await process.migration.query();
-        this.#copyStatus = status;
-        if (status === "completed") return { type: "completed" };
-        if (status === "postcopy-paused") return { type: "streamBroken" };
-        if (status === "failed") return { type: "copyEnded", reason: error ?? "the copy failed" };
-        return null;
-      },
-      () => null,
-    );
-  }
-
-  #cancelCopy(): void {
-    const process = this.#process;
-    this.try(
-      async () => {
-        if (process === null) return null;
-        const before = await process.migration.query();
-        // One that was frozen for long needs a moment to end it; one that is stuck never does.
-        if (before.status === "cancelling") this.#cancelsSeen += 1;
-        const isStuck = this.#cancelsSeen >= stuckAfter && this.state.partial;
-        if (postcopyOf(before.status) === "broken" || isStuck) {
-          const reason = "the stream of its memory broke when the VM had just been handed over";
-          return { type: "copyStuck", reason };
-        }
-        if (this.#isFinishing && !this.state.partial) {
-          this.#isFinishing = false; // should that not end it, the next attempt is an ordinary one
-          await process.migration.yank().catch((error: unknown) => {
-            if (!GodwitError.is(error, "QMP_REFUSED")) throw error; // it has ended meanwhile
-          });
-        } else await process.migration.cancel();
-        const { status, error } = await process.migration.query();
-        if (status === "completed") return { type: "completed" };
-        if (status === "none" || status === "cancelled" || status === "failed") {
-          return { type: "copyEnded", reason: error ?? `the copy is ${status}` };
-        }
-        return null; // an event tells its end
-      },
-      () => null,
     );
   }
 
@@ -477,11 +347,11 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
   #remove(): void {
     const { processes, environment } = this.#parts;
     const process = this.#process;
-    this.#watch?.end();
+    this.#copy?.unwatch();
     this.try(
       async () => {
         if (process !== null) {
-          await this.#lastFigures(process);
+          await this.#lastFigures();
           processes.remove(process.vmId, this.state.phase === "leaving" ? "moved" : "lost");
           await process.end();
         }
@@ -495,15 +365,8 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
     );
   }
 
-  async #lastFigures(process: QemuProcess): Promise<void> {
-    const status = await process.migration.query().catch(() => null);
-    if (status === null) return;
-    this.#record = {
-      ...this.#record,
-      qemuDowntimeMs: status.qemuDowntimeMs,
-      bytes: status.transferredBytes,
-      rounds: status.rounds,
-    };
+  async #lastFigures(): Promise<void> {
+    this.#record = { ...this.#record, ...(await this.#copy?.figures()) };
   }
 
   #releaseLease(): void {
@@ -518,8 +381,9 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
 
   /** The source's share of the outage ends here, on the wall clock that QEMU stamps its events with. */
   #committed(): void {
-    if (this.#stoppedAtMs === null || this.#stopToCommitMs !== null) return;
-    this.#stopToCommitMs = performance.timeOrigin + performance.now() - this.#stoppedAtMs;
+    const stoppedAtMs = this.#copy?.stoppedAtMs ?? null;
+    if (stoppedAtMs === null || this.#stopToCommitMs !== null) return;
+    this.#stopToCommitMs = performance.timeOrigin + performance.now() - stoppedAtMs;
   }
 
   #measureResume(commitToResumeMs: number): void {
@@ -530,12 +394,10 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
 
   async #finish(outcome: SourceOutcome): Promise<void> {
     this.changed(this.state); // the record ends before it is told
-    this.#watch?.end();
-    this.#stream?.[Symbol.dispose]();
+    this.#copy?.[Symbol.dispose]();
     this.clearTimers();
-    for (const listener of this.#listeners) listener[Symbol.dispose]();
     if (outcome.kind === "stayed" && this.#process !== null) {
-      await this.#lastFigures(this.#process);
+      await this.#lastFigures();
       await this.#process.migration.forgetCredentials().catch(() => undefined);
     }
     if (outcome.kind === "lost") this.#parts.processes.remove(this.order.vm.id, "lost");
@@ -548,7 +410,7 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
 
   /** It had ended already; only its destination may not know yet. */
   async #endedBefore(): Promise<void> {
-    for (const listener of this.#listeners) listener[Symbol.dispose]();
+    this.#copy?.[Symbol.dispose]();
     this.#claim[Symbol.dispose]();
     this.#end.resolve(undefined);
     await this.ended;
@@ -569,11 +431,7 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
   }
 }
 
-/** A post-copy's stream, in QEMU's words. */
-function postcopyOf(status: string): "active" | "broken" | null {
-  if (status === "postcopy-active") return "active";
-  return status.startsWith("postcopy-") ? "broken" : null;
-}
+const copyEnded = ({ detail }: Problem): SourceInput => ({ type: "copyEnded", reason: detail });
 
 /** Whether a lease is refused because hosts hold it that have nothing to do with the move. */
 function isHeldByThird(error: GodwitError, destination: string): boolean {

@@ -1,0 +1,199 @@
+/**
+ * The copy out of a VM's QEMU: starts it, hears of it, ends it. What QEMU tells by itself comes as an input of the
+ * move; a deed answers with the input that its outcome is, or with null where an event tells.
+ */
+import { join } from "node:path";
+import { GodwitError, type MoveOrder, type MoveRecord } from "@godwit/contract";
+import type { QemuProcess } from "@godwit/hypervisor";
+import { ownLimitMs, type CopySample, type SourceInput } from "@godwit/migration";
+import { CopyWatch } from "./copy-watch.ts";
+import { relayStream, type StreamRelay } from "./stream-relay.ts";
+
+/** For the two QEMUs of a mended stream to agree on what is missing. */
+const agreeMs = 10_000;
+/** A cancellation that was seen on its way this often in a post-copy never ends. */
+const stuckAfter = 3;
+
+export interface SourceCopyListener {
+  onInput: (input: SourceInput) => void;
+  onSample: (sample: CopySample) => void;
+}
+
+export class SourceCopy {
+  readonly #order: MoveOrder;
+  readonly #process: QemuProcess;
+  readonly #listener: SourceCopyListener;
+  readonly #events: Disposable;
+  /** QEMU's word for the copy, as last heard. */
+  #status: string;
+  #pass = 0;
+  #stoppedAtMs: number | null = null;
+  #watch: CopyWatch | null = null;
+  #isFinishing = false;
+  #cancelsSeen = 0;
+  #resuming = false;
+  /** A stream that was made anew. */
+  #stream: StreamRelay | null = null;
+
+  /** @param status of the copy now, in QEMU's words */
+  constructor(order: MoveOrder, process: QemuProcess, status: string, listener: SourceCopyListener) {
+    this.#order = order;
+    this.#process = process;
+    this.#status = status;
+    this.#listener = listener;
+    this.#events = this.#follow();
+  }
+
+  /** When QEMU stopped the guest, by its own clock; in ms since 1970. */
+  get stoppedAtMs(): number | null {
+    return this.#stoppedAtMs;
+  }
+
+  /** @throws any error of QMP: the copy has not begun */
+  async start(to: { address: string; port: number }, credentialsFolder: string, isSinglePass: boolean) {
+    const { migration } = this.#process;
+    await migration.configureSource({
+      credentialsFolder,
+      destinationName: this.#order.to.host,
+      bandwidthBytesPerSecond: this.#order.bandwidthBytesPerSecond,
+      downtimeLimitMs: ownLimitMs(isSinglePass),
+      postcopy: this.#order.strategy === "postcopy",
+    });
+    this.watch();
+    await migration.start(to.address, to.port);
+    return null;
+  }
+
+  /** Looks at it from now on. */
+  watch(): void {
+    this.#watch = new CopyWatch(this.#process, this.#listener.onSample);
+  }
+
+  async startPostcopy(): Promise<null> {
+    await this.#process.migration.startPostcopy();
+    return null;
+  }
+
+  async continueSwitchover(): Promise<null> {
+    this.#isFinishing = true;
+    await this.#process.migration.continueSwitchover();
+    return null;
+  }
+
+  /** @param partial whether a post-copy may have begun */
+  async cancel(partial: boolean): Promise<SourceInput | null> {
+    const { migration } = this.#process;
+    const before = await migration.query();
+    // One that was frozen for long needs a moment to end it; one that is stuck never does.
+    if (before.status === "cancelling") this.#cancelsSeen += 1;
+    if (postcopyOf(before.status) === "broken" || (partial && this.#cancelsSeen >= stuckAfter)) {
+      const reason = "the stream of its memory broke when the VM had just been handed over";
+      return { type: "copyStuck", reason };
+    }
+    if (this.#isFinishing && !partial) {
+      this.#isFinishing = false; // should that not end it, the next attempt is an ordinary one
+      await migration.yank().catch((error: unknown) => {
+        if (!GodwitError.is(error, "QMP_REFUSED")) throw error; // it has ended meanwhile
+      });
+    } else await migration.cancel();
+    const { status, error } = await migration.query();
+    if (status === "completed") return { type: "completed" };
+    if (status === "none" || status === "cancelled" || status === "failed") {
+      return { type: "copyEnded", reason: error ?? `the copy is ${status}` };
+    }
+    return null; // an event tells its end
+  }
+
+  /** A refusal means that QEMU is further than its events have told. */
+  async breakStream(): Promise<SourceInput | null> {
+    const { migration } = this.#process;
+    await migration.breakStream().catch(() => undefined);
+    const { status, error } = await migration.query();
+    this.#status = status;
+    if (status === "completed") return { type: "completed" };
+    if (status === "postcopy-paused") return { type: "streamBroken" };
+    if (status === "failed") return { type: "copyEnded", reason: error ?? "the copy failed" };
+    return null;
+  }
+
+  /** The destination, asked again each second, answers again: only one attempt is made at a time. */
+  async resumeStream(to: { address: string; port: number }): Promise<null> {
+    if (this.#resuming || this.#stream !== null || this.#status !== "postcopy-paused") return null;
+    this.#resuming = true;
+    const { migration, paths } = this.#process;
+    try {
+      this.#keep(
+        await relayStream(this.#order.to.host, to, join(paths.folder, "rest.sock"), (offered) =>
+          migration.resumeStream(offered),
+        ),
+      );
+    } finally {
+      this.#resuming = false;
+    }
+    return null;
+  }
+
+  /** What QEMU counts of it; nothing where it does not answer any more. */
+  async figures(): Promise<Partial<MoveRecord>> {
+    const status = await this.#process.migration.query().catch(() => null);
+    if (status === null) return {};
+    const { qemuDowntimeMs, transferredBytes, rounds } = status;
+    return { qemuDowntimeMs, bytes: transferredBytes, rounds };
+  }
+
+  /** Looks at it no more; QEMU is about to be ended. */
+  unwatch(): void {
+    this.#watch?.end();
+  }
+
+  /** Neither looks nor listens any more. */
+  [Symbol.dispose](): void {
+    this.unwatch();
+    this.#stream?.[Symbol.dispose]();
+    this.#events[Symbol.dispose]();
+  }
+
+  #follow(): Disposable {
+    const { onInput } = this.#listener;
+    return this.#process.onEvent((event) => {
+      const atMs = performance.now();
+      if (event.name === "STOP") {
+        this.#stoppedAtMs = event.timestampUs / 1000;
+        onInput({ type: "paused", atMs, pass: this.#pass });
+      } else if (event.name === "MIGRATION_PASS") {
+        this.#pass = Number(event.data.pass);
+      } else if (event.name === "MIGRATION") {
+        const status = String(event.data.status);
+        this.#status = status;
+        if (status === "pre-switchover") onInput({ type: "preSwitchover", atMs });
+        if (status === "completed") onInput({ type: "completed" });
+        if (status === "postcopy-active") onInput({ type: "postcopyActive" });
+        if (status === "postcopy-paused") onInput({ type: "streamBroken" });
+        if (status === "failed" || status === "cancelled") void this.#ended(status);
+      }
+    });
+  }
+
+  async #ended(status: string): Promise<void> {
+    const found = await this.#process.migration.query().catch(() => null);
+    this.#listener.onInput({ type: "copyEnded", reason: found?.error ?? `the copy was ${status}` });
+  }
+
+  /** Until it has ended no other is made. */
+  #keep(stream: StreamRelay): void {
+    this.#stream = stream;
+    const agree = setTimeout(() => {
+      if (this.#status !== "postcopy-active") stream[Symbol.dispose]();
+    }, agreeMs);
+    void stream.closed.then(() => {
+      clearTimeout(agree);
+      this.#stream = null;
+    });
+  }
+}
+
+/** A post-copy's stream, in QEMU's words. */
+export function postcopyOf(status: string): "active" | "broken" | null {
+  if (status === "postcopy-active") return "active";
+  return status.startsWith("postcopy-") ? "broken" : null;
+}
