@@ -7,6 +7,13 @@ set -eu
 name=$1 folder=$2 shared=$3
 shift 3
 mount --make-rprivate /
+# A /dev/kvm that QEMU's user may not open is none. libvirt asks QEMU what it can do as root, which may, and checks the
+# answer as that user, who may not: it would throw the answer away and ask again, for seconds, before each call.
+if [ -e /dev/kvm ] && ! runuser -u godwit-qemu -- test -w /dev/kvm; then
+  : >"$folder/no-kvm"
+  chmod 0 "$folder/no-kvm"
+  mount --bind "$folder/no-kvm" /dev/kvm
+fi
 mount --bind "$shared" "$folder/var/lib/godwit/shared"
 mount --bind "$folder/etc" /etc/libvirt
 for file in passwd group hosts; do mount --bind "$folder/$file" "/etc/$file"; done

@@ -41,6 +41,8 @@ export function driverConfig(user: string): string {
     dynamic_ownership: 0,
     remember_owner: 0,
     security_driver: "none",
+    // A /dev of each QEMU's own cannot be made where a single file of /dev is mounted, as enter.sh may do.
+    namespaces: [],
     migrate_tls_x509_cert_dir: pkiFolder,
   });
 }
@@ -57,7 +59,7 @@ export function withDefaultUser(text: string, kind: "passwd" | "group", { uid, g
   return `${text}${entry}\n`;
 }
 
-const lines = (settings: Record<string, string | number>): string =>
+const lines = (settings: Record<string, string | number | readonly string[]>): string =>
   Object.entries(settings)
-    .map(([key, value]) => `${key} = ${typeof value === "number" ? String(value) : JSON.stringify(value)}\n`)
+    .map(([key, value]) => `${key} = ${JSON.stringify(value)}\n`)
     .join("");

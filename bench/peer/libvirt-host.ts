@@ -31,6 +31,8 @@ export type Daemon = (typeof daemons)[number];
 const enter = fileURLToPath(new URL("enter.sh", import.meta.url));
 const qemuUser = "godwit-qemu";
 const readyLimitMs = 30_000;
+/** On a busy machine libvirt asks QEMU what it can do for a quarter of a minute, before nearly any answer. */
+const virshLimitMs = 180_000;
 const sockets: Record<Daemon, string> = { virtlogd: "virtlogd-sock", libvirtd: "libvirt-sock" };
 /** The folder of QMP sockets in the host's view. */
 export const qmpFolder = "/run/peer";
@@ -120,7 +122,7 @@ export class LibvirtHost {
     return await run(
       "ip",
       ["netns", "exec", this.#lab.namespace(this.name), "virsh", "-q", "-c", uri, ...args],
-      { ...options, env: { HOME: this.folder } },
+      { timeoutMs: virshLimitMs, ...options, env: { HOME: this.folder } },
     );
   }
 

@@ -151,10 +151,7 @@ export class LibvirtPeer {
   }
 
   async #startDomain(domain: string, on: string): Promise<void> {
-    await this.host(on).virsh(["start", domain], {
-      what: `starting domain ${domain}`,
-      timeoutMs: 60_000,
-    });
+    await this.host(on).virsh(["start", domain], { what: `starting domain ${domain}` });
   }
 }
 
