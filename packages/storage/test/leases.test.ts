@@ -65,8 +65,16 @@ class Host {
     this.#daemon?.kill("SIGSTOP");
   }
 
-  goOn(): void {
+  /** Goes on, and takes part again: who was frozen for too long has left, and joins anew as an agent's upkeep does. */
+  async goOn(): Promise<void> {
     this.#daemon?.kill("SIGCONT");
+    const lockspace = await this.leases.lockspace(datastore);
+    for (;;) {
+      await lockspace.look().catch(() => null);
+      if (lockspace.isFresh(this.name) && (await lockspace.presence()) === "joined") return;
+      await lockspace.join().catch(() => null);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
   }
 
   async kill(): Promise<void> {
@@ -219,7 +227,7 @@ test("a sharer that has given its share back is not missed because its host is s
     await lockspace.look();
   }
   const granted = await a.leases.convert(vm, "EX");
-  b.goOn();
+  await b.goOn();
   expect(granted).toMatchObject({ holders: [{ host: "a", mode: "EX" }], fenced: [] });
   await a.leases.release(vm);
 });
