@@ -41,6 +41,20 @@ test("what QEMU sends arrives, what is answered comes back, and the end of one i
   await once(near, "close");
 });
 
+test("a stream that is reset ends like any other", async () => {
+  const far = heard();
+  let qemu: Socket | undefined;
+  const stream = await relayStream("b", to, join(folder, "rest.sock"), async (offered) => {
+    qemu = connect(offered);
+    await once(qemu, "connect");
+  });
+  qemu?.resume();
+  (await far).resetAndDestroy();
+  await stream.closed;
+  if (qemu?.closed === false) await once(qemu, "close");
+  expect(qemu?.closed).toBe(true);
+});
+
 test("a destination that refuses is told, and QEMU never hears of it", async () => {
   destination.close();
   await once(destination, "close");

@@ -12,11 +12,27 @@ export interface BootOptions {
   stick?: boolean;
 }
 
+/**
+ * An emulated machine on a busy host may hang while its second CPU is woken, before the image says a word: the wake-up
+ * is lost, and whoever wakes waits for ever. That is the emulation's fault, so the machine is switched on anew.
+ */
+const silentMs = 60_000;
+
 export class BootedImage implements AsyncDisposable {
-  readonly #qemu: ChildProcess;
+  readonly #image: string;
+  readonly #options: BootOptions;
+  #qemu: ChildProcess;
   #serial = "";
 
-  constructor(image: string, { cpu, firmware, stick = false }: BootOptions) {
+  constructor(image: string, options: BootOptions) {
+    this.#image = image;
+    this.#options = options;
+    this.#qemu = this.#start();
+  }
+
+  #start(): ChildProcess {
+    const { cpu, firmware, stick = false } = this.#options;
+    const image = this.#image;
     const medium = stick
       ? [
           "-device",
@@ -27,7 +43,7 @@ export class BootedImage implements AsyncDisposable {
           `if=none,id=stick,format=raw,readonly=on,file=${image}`,
         ]
       : ["-cdrom", image];
-    this.#qemu = spawn(
+    const qemu = spawn(
       "qemu-system-x86_64",
       [
         ...["-accel", "tcg", "-cpu", cpu, "-smp", "2", "-m", firmware === undefined ? "256" : "512"],
@@ -40,9 +56,10 @@ export class BootedImage implements AsyncDisposable {
       ],
       { stdio: ["pipe", "pipe", "inherit"] },
     );
-    this.#qemu.stdout?.on("data", (chunk: Buffer) => {
+    qemu.stdout.on("data", (chunk: Buffer) => {
       this.#serial += chunk.toString("latin1");
     });
+    return qemu;
   }
 
   /** What the serial line has said so far; line ends as in files. */
@@ -53,9 +70,16 @@ export class BootedImage implements AsyncDisposable {
   /** Ends when the serial line has said something. @throws when the machine ends before, or says nothing in time */
   async says(words: string, timeoutMs: number): Promise<void> {
     const inTime = AbortSignal.timeout(timeoutMs);
+    let startedAtMs = performance.now();
     while (!this.serial.includes(words)) {
       if (this.#qemu.exitCode !== null || inTime.aborted) {
         throw new Error(`the machine never said "${words}", but: ${this.serial.slice(-2000)}`);
+      }
+      if (this.#serial === "" && performance.now() - startedAtMs > silentMs) {
+        console.warn(`the machine (${this.#options.cpu}) hung before it said a word; it is switched on anew`);
+        await this.#off();
+        this.#qemu = this.#start();
+        startedAtMs = performance.now();
       }
       // The line is read as it comes; what is awaited may span several reads.
       await setTimeout(100);
@@ -79,6 +103,10 @@ export class BootedImage implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#off();
+  }
+
+  async #off(): Promise<void> {
     if (this.#qemu.exitCode !== null || this.#qemu.signalCode !== null) return;
     this.#qemu.kill("SIGKILL");
     await once(this.#qemu, "exit");

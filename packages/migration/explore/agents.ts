@@ -10,6 +10,7 @@ import {
   ASKS,
   at,
   BROKEN,
+  CANCELLING,
   clear,
   CLOSED,
   COMPLETED,
@@ -228,7 +229,7 @@ export function agentReturns(w: World, h: number): void {
     (isComplete ? 4 : 0) |
     (isPartial ? 8 : 0) |
     (isBroken ? 16 : 0) |
-    (copy === (h === 0 ? ENDED : FAILED) ? 32 : 0);
+    ((h === 0 ? copy === ENDED || copy === CANCELLING : copy === FAILED) ? 32 : 0);
   enter(w, h, side.restore(at(f, JOURNAL + h), observed));
 }
 

@@ -199,6 +199,59 @@ test("a source that comes back without its QEMU says no commit", () => {
   expect(effects).not.toContainEqual({ do: "send", message: { type: "commit" } });
 });
 
+test("a post-copy that cannot be undone is written down before its commit, and a restart goes on from there", () => {
+  const order = orderFor(configurations.postcopy);
+  const { problem } = GodwitError.of("MOVE_UNKNOWN", { move: order.id });
+  const undoing = {
+    ...initialSource(order, "7.2.22"),
+    ...{ phase: "undoing" as const, partial: true, guestRuns: false, problem },
+  };
+  const { state: stuck, effects } = stepSource(undoing, { type: "copyStuck", reason: "its stream broke" });
+  const does = effects.map((effect) => effect.do);
+  expect(effects).toContainEqual({ do: "send", message: { type: "commit" } });
+  expect(does.indexOf("journal")).toBeLessThan(does.indexOf("send"));
+
+  const unwritten = stepSource(stuck, { type: "journalFailed", problem });
+  expect(unwritten.state.phase).toBe("undoing");
+  expect(unwritten.effects.map((effect) => effect.do)).toEqual(["arm"]);
+
+  const entries = [
+    { at: "started", order } as const,
+    ...(["copying", "postcopy"] as const).map((at) => ({ at })),
+    { at: "undoing", problem } as const,
+    { at: "postcopy" } as const,
+  ];
+  const observed = {
+    ...{ qemuVersion: "7.2.22", qemuAlive: true, guestRuns: false },
+    ...{ copyCompleted: false, copyFailed: false, postcopy: "active" as const },
+  };
+  const mended = restoreSource(entries, observed);
+  expect(mended.state.phase).toBe("committed");
+  expect(mended.effects.map((effect) => effect.do)).not.toContain("cancelCopy");
+  const cancelled = restoreSource(entries, { ...observed, postcopy: null, copyFailed: true });
+  expect(cancelled.effects).toContainEqual({ do: "send", message: { type: "gone" } });
+  expect(cancelled.effects.map((effect) => effect.do)).not.toContain("resumeVcpus");
+});
+
+test("a guest whose start waits for memory that comes no more is ended, and the lease is asked for meanwhile", () => {
+  const order = orderFor(configurations.postcopy);
+  const loaded = { ...initialDestination(order), phase: "loaded" as const, whole: false };
+  const commit = { type: "message", message: { type: "commit" }, atMs: 0 } as const;
+  const { state: starting, effects } = stepDestination(loaded, commit);
+  expect(starting.phase).toBe("starting");
+  expect(effects).toContainEqual(expect.objectContaining({ do: "arm", timer: "commit" }));
+  const asked = stepDestination(starting, { type: "timer", timer: "commit", atMs: 0 });
+  expect(asked.effects.map((effect) => effect.do)).toEqual(["exclusiveLease", "arm"]);
+  for (const input of [
+    { type: "message", message: { type: "gone" }, atMs: 0 } as const,
+    { type: "leaseExclusive" } as const,
+  ])
+    expect(stepDestination(starting, input).state.phase).toBe("died");
+  expect(stepDestination({ ...starting, whole: true }, { type: "leaseExclusive" }).state.phase).toBe(
+    "starting",
+  );
+});
+
 test("of any questions in any order, an exclusive holder is alone, and the version grows with each new one", () => {
   const host = fc.constantFrom("a", "b", "c");
   const mode = fc.constantFrom("EX" as const, "SH" as const);

@@ -328,8 +328,9 @@ export class DestinationMove extends Shell<
         try {
           if (!this.#copyStatus.startsWith("postcopy-") && this.state.phase === "receiving")
             return { type: "loadFailed", reason: "the stream broke before the guest could run here" };
-          if (this.#copyStatus === "postcopy-active") await process.migration.breakStream();
-          for (let waitedMs = 0; this.#copyStatus === "postcopy-active"; waitedMs += halfEveryMs) {
+          // A refusal means that it is broken already, and that a late answer had told otherwise.
+          const hears = this.#copyStatus === "postcopy-active" && (await breaks(process));
+          for (let waitedMs = 0; hears && this.#copyStatus === "postcopy-active"; waitedMs += halfEveryMs) {
             if (waitedMs > breakLimitMs) return null;
             await sleep(halfEveryMs);
           }
@@ -445,6 +446,16 @@ export class DestinationMove extends Shell<
     this.log.info({ outcome: outcome.kind }, "move ended");
     this.#end.resolve(undefined);
     await this.journal.close().catch(() => undefined);
+  }
+}
+
+async function breaks({ migration }: QemuProcess): Promise<boolean> {
+  try {
+    await migration.breakStream();
+    return true;
+  } catch (error) {
+    if (GodwitError.is(error, "QMP_REFUSED")) return false;
+    throw error;
   }
 }
 

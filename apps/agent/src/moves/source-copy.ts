@@ -109,19 +109,21 @@ export class SourceCopy {
     const { migration } = this.#process;
     await migration.breakStream().catch(() => undefined);
     const { status, error } = await migration.query();
-    this.#status = status;
     if (status === "completed") return { type: "completed" };
-    if (status === "postcopy-paused") return { type: "streamBroken" };
+    if (status === "postcopy-paused") return this.#broken();
     if (status === "failed") return { type: "copyEnded", reason: error ?? "the copy failed" };
     return null;
   }
 
   /** The destination, asked again each second, answers again: only one attempt is made at a time. */
-  async resumeStream(to: { address: string; port: number }): Promise<null> {
-    if (this.#resuming || this.#stream !== null || this.#status !== "postcopy-paused") return null;
+  async resumeStream(to: { address: string; port: number }): Promise<SourceInput | null> {
+    if (this.#resuming || this.#stream !== null) return null;
     this.#resuming = true;
     const { migration, paths } = this.#process;
     try {
+      const { status } = await migration.query();
+      if (status === "postcopy-active") return { type: "postcopyActive" };
+      if (status !== "postcopy-paused") return null; // an event tells what becomes of it
       this.#keep(
         await relayStream(this.#order.to.host, to, join(paths.folder, "rest.sock"), (offered) =>
           migration.resumeStream(offered),
@@ -168,10 +170,16 @@ export class SourceCopy {
         if (status === "pre-switchover") onInput({ type: "preSwitchover", atMs });
         if (status === "completed") onInput({ type: "completed" });
         if (status === "postcopy-active") onInput({ type: "postcopyActive" });
-        if (status === "postcopy-paused") onInput({ type: "streamBroken" });
+        if (status === "postcopy-paused") onInput(this.#broken());
         if (status === "failed" || status === "cancelled") void this.#ended(status);
       }
     });
+  }
+
+  /** What this agent had carried of it is closed: the system would tell the end of a silent line much later. */
+  #broken(): SourceInput {
+    this.#stream?.[Symbol.dispose]();
+    return { type: "streamBroken" };
   }
 
   async #ended(status: string): Promise<void> {

@@ -107,7 +107,7 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
       qemuAlive: process !== null,
       guestRuns: status?.running === true,
       copyCompleted: migration?.status === "completed",
-      copyFailed: migration?.status === "failed",
+      copyFailed: ["failed", "cancelled", "cancelling"].includes(migration?.status ?? ""),
       postcopy: migration === null ? null : postcopyOf(migration.status),
     });
     const move = new SourceMove(
@@ -238,7 +238,7 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
         this.#ask((copy) => copy.resumeStream(effect));
         return;
       case "continueSwitchover":
-        this.#ask((copy) => copy.continueSwitchover(), copyEnded);
+        this.#ask((copy) => copy.continueSwitchover(), refusedCopyEnded);
         return;
       case "cancelCopy":
         this.#ask((copy) => copy.cancel(this.state.partial));
@@ -325,7 +325,7 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
     this.try(
       () => deed(copy),
       (problem) => {
-        this.log.warn({ problem }, "QEMU refused a step of the copy");
+        this.log.warn({ problem }, "a step of the copy was not done");
         return refused(problem);
       },
     );
@@ -430,6 +430,10 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
     this.#parts.events.append("move.changed", { kind: "move", id: this.order.id }, { move: this.#record });
   }
 }
+
+/** Who does not answer has not refused: the switch's own clock, and QEMU's events, tell what becomes of it. */
+const refusedCopyEnded = (problem: Problem): SourceInput | null =>
+  problem.code === "QMP_REFUSED" ? copyEnded(problem) : null;
 
 const copyEnded = ({ detail }: Problem): SourceInput => ({ type: "copyEnded", reason: detail });
 

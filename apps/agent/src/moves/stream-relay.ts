@@ -83,8 +83,14 @@ function join(near: Socket, far: Socket): StreamRelay {
   };
 }
 
+/** Also one that was reset, which is an error to whoever waits by `once`. */
 async function ended(socket: Socket): Promise<void> {
-  if (!socket.closed) await once(socket, "close");
+  if (socket.closed) return;
+  await new Promise<void>((resolve) => {
+    socket.once("close", () => {
+      resolve();
+    });
+  });
 }
 
 function failed(host: string, error: unknown): GodwitError {

@@ -123,8 +123,7 @@ export function stepDestination(state: DestinationState, input: DestinationInput
       // Only a source that was fenced leaves its lease to an uncommitted copy; its guest may have run on.
       if (state.phase === "receiving" || state.phase === "loaded")
         return giveUp(state, "the source's host is gone, and it had not committed");
-      if (state.phase === "pulling")
-        return kill(state, "the rest of its memory is lost with the source's host");
+      if (isPartly(state)) return kill(state, "the rest of its memory is lost with the source's host");
       if (state.phase === "running") return finish(state, { kind: "runs" });
       if (state.phase === "died" && state.qemuEnded && state.problem !== null) {
         const { state: ended, effects } = finish(state, { kind: "died", problem: state.problem });
@@ -194,8 +193,7 @@ function onMessage(state: DestinationState, message: ToDestination, atMs: number
       if (["preparing", "receiving", "loaded"].includes(state.phase)) {
         return giveUp(state, "the source's QEMU is gone, and it had not committed");
       }
-      if (state.phase === "pulling")
-        return kill(state, "the rest of its memory is lost with the source's QEMU");
+      if (isPartly(state)) return kill(state, "the rest of its memory is lost with the source's QEMU");
       if (state.phase === "givingBack") return endGivingBack(state);
       return stay(state, tell(state));
     case "left":
@@ -286,6 +284,12 @@ function onTimer(state: DestinationState, timer: DestinationTimer): DestinationS
         return stay(state, [{ do: "arm", timer: "commit", afterMs: destinationLimits.retryMs }]);
       return giveBack(state, "the source was not heard of");
     case "commit":
+      // `cont` itself may wait for memory that comes no more.
+      if (state.phase === "starting" && !state.whole)
+        return stay(state, [
+          { do: "exclusiveLease" },
+          { do: "arm", timer, afterMs: destinationLimits.retryMs },
+        ]);
       if (state.phase === "receiving" && state.order.strategy !== "postcopy")
         return giveUp(state, "the VM's state never became complete");
       if (state.phase !== "receiving" && state.phase !== "loaded") return stay(state);
@@ -316,10 +320,16 @@ function loaded(state: DestinationState, effects: readonly DestinationEffect[]):
 function start(state: DestinationState): DestinationStep {
   return to({ ...state, resumeAttempts: state.resumeAttempts + 1 }, "starting", [
     { do: "resumeVcpus" },
-    { do: "disarm", timer: "commit" },
+    state.whole
+      ? { do: "disarm", timer: "commit" }
+      : { do: "arm", timer: "commit", afterMs: destinationLimits.commitMs },
     { do: "disarm", timer: "peer" },
   ]);
 }
+
+/** The guest runs here, or is on its way to, without all its memory. */
+const isPartly = ({ phase, whole }: DestinationState): boolean =>
+  phase === "pulling" || (phase === "starting" && !whole);
 
 /** The guest runs here. */
 function resumed(before: DestinationState, commitToResumeMs: number): DestinationStep {

@@ -7,9 +7,9 @@ import { z } from "zod";
 
 export const toDestinationSchema = z.discriminatedUnion("type", [
   z.object({ type: z.literal("prepare"), order: moveOrderSchema }),
-  /** The source has sent everything and will not run the VM again unless the destination gives it up. */
+  /** The source has sent what the guest needs to run, and will not run the VM again unless the destination gives it up. */
   z.object({ type: z.literal("commit") }),
-  /** The source takes the VM back; never sent after `commit`. */
+  /** The source takes the VM back, or has lost it; after `commit` only when the destination is known not to run it. */
   z.object({ type: z.literal("abandon") }),
   /** The source's QEMU is gone, and whether a commit was sent is not known: who has had none gives up. */
   z.object({ type: z.literal("gone") }),

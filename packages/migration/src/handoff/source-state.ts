@@ -201,7 +201,7 @@ export interface ObservedSource {
   guestRuns: boolean;
   /** QEMU has sent everything and the destination has acknowledged it. */
   copyCompleted: boolean;
-  /** QEMU says that its copy failed. */
+  /** QEMU says that its copy failed or was cancelled, or is being cancelled. */
   copyFailed: boolean;
   /** A post-copy's stream: null when QEMU is in none. */
   postcopy: "active" | "broken" | null;

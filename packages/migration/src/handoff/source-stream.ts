@@ -2,8 +2,9 @@
  * The stream of a post-copy at its source: the guest runs at the destination, and what is left of its memory follows.
  * A stream that breaks is made anew, for as long as both QEMUs are there.
  */
+import type { Problem } from "@godwit/contract";
 import { watchSending, type CopySample, type CopyState } from "../copy.ts";
-import { sourceLimits, type SourceState, type SourceStep } from "./source-state.ts";
+import { sourceLimits, type SourceEffect, type SourceState, type SourceStep } from "./source-state.ts";
 import { commit, hasCommitted, lose, recover, stay, to } from "./source-turns.ts";
 
 /** The rest is on its way. The commit waits for the destination's word that the guest can run there. */
@@ -11,17 +12,28 @@ export function onPostcopyActive(state: SourceState): SourceStep {
   return stay(state, hasCommitted(state) ? [{ do: "disarm", timer: "retry" }] : []);
 }
 
-export function onStreamBroken(state: SourceState): SourceStep {
-  if (!hasCommitted(state)) return stay(state);
+export function onStreamBroken(before: SourceState): SourceStep {
+  const state = { ...before, streamBroken: true };
+  if (before.streamBroken || !hasCommitted(state)) return stay(state);
   return stay(state, [{ do: "note", text: "the stream of its memory broke and is made anew" }, ...recover]);
 }
 
-/** Not to be taken back any more. The destination has not been told to end its half, so the only way is on. */
+/**
+ * Not to be taken back any more. The destination has not been told to end its half, so the only way is on: written
+ * down before it is said, for a restart must not find that the move is being undone.
+ */
 export function onCopyStuck(state: SourceState, reason: string): SourceStep {
   if (state.phase !== "undoing" || !state.qemuAlive) return stay(state);
   if (state.destinationGone) return lose(state, reason);
   const { state: next, effects } = commit({ ...state, problem: null, partial: true, streamBroken: true });
-  return { state: next, effects: [{ do: "disarm", timer: "undo" }, ...effects] };
+  const written: SourceEffect = { do: "journal", entry: { at: "postcopy" } };
+  return { state: next, effects: [{ do: "disarm", timer: "undo" }, written, ...effects] };
+}
+
+/** That it goes on could not be written down, so nothing of it was said: it is asked again whether it can be undone. */
+export function notWritten(state: SourceState, problem: Problem): SourceStep {
+  if (state.phase !== "committed") return stay(state);
+  return to({ ...state, problem }, "undoing", [{ do: "arm", timer: "undo", afterMs: sourceLimits.undoMs }]);
 }
 
 /** The destination's end of the stream is broken; this end may not have noticed. */

@@ -33,6 +33,7 @@ import {
   onBroken,
   onCopyStuck,
   onPostcopyActive,
+  notWritten,
   onStreamBroken,
   serve,
   watchStream,
@@ -62,9 +63,9 @@ import {
 } from "./source-turns.ts";
 
 /**
- * Where the source stands after a restart. A commit is only ever sent after QEMU's `completed`, so what
- * QEMU says decides whether one may have been sent: without `completed` the VM is taken back, with it
- * the commit is repeated, which is harmless. A QEMU that is gone says nothing: a commit may have been sent,
+ * Where the source stands after a restart. A commit is only ever sent after QEMU's `completed`, or in a post-copy
+ * that was written down, so what QEMU says decides whether one may have been sent: without either the VM is taken
+ * back, with one the commit is repeated, which is harmless. A QEMU that is gone says nothing: a commit may have been sent,
  * or the guest may have run on here, so the destination goes on only if it has heard one.
  */
 export function restoreSource(entries: readonly SourceEntry[], observed: ObservedSource): SourceStep {
@@ -85,8 +86,10 @@ export function restoreSource(entries: readonly SourceEntry[], observed: Observe
   if (last.at === "leaving") return leave(state, last.died);
   if (last.at === "undoing") {
     const partial = first.order.strategy === "postcopy";
+    // Should it turn out that it cannot be undone, its stream is looked at.
+    const copy = partial ? beginFor(state, 0) : null;
     return observed.qemuAlive
-      ? undo({ ...state, partial }, last.problem)
+      ? undo({ ...state, partial, copy }, last.problem)
       : lose(state, "it was gone when the agent came back");
   }
   // A guest that runs here was resumed here, whatever QEMU says of an earlier copy.
@@ -148,7 +151,7 @@ export function stepSource(state: SourceState, input: SourceInput): SourceStep {
     case "postcopyActive":
       return onPostcopyActive({ ...state, streamBroken: false });
     case "streamBroken":
-      return onStreamBroken({ ...state, streamBroken: true });
+      return onStreamBroken(state);
     case "copyStuck":
       return onCopyStuck(state, input.reason);
     case "copyEnded":
@@ -175,8 +178,7 @@ export function stepSource(state: SourceState, input: SourceInput): SourceStep {
     case "timer":
       return onTimer(state, input.timer, input.atMs);
     case "journalFailed":
-      if (!isCancellable(state)) return stay(state);
-      return undo(state, input.problem);
+      return isCancellable(state) ? undo(state, input.problem) : notWritten(state, input.problem);
   }
 }
 
@@ -355,7 +357,9 @@ function onExclusive(state: SourceState, fenced: boolean): SourceStep {
   // Nobody else holds the lease. Who gave it back never ran; who was fenced may have run, and been seen by
   // others and by the disks: this copy is then out of date, and no better than a VM whose host has died.
   if (state.phase === "serving" || (state.phase === "committed" && fenced)) {
-    const reason = "its host was fenced when the VM had just been handed over";
+    const reason = fenced
+      ? "its host was fenced before it had said that it has the VM whole"
+      : "it gave the VM's lease back before it had all of the VM's memory";
     const details = { vm: state.order.vm.name, host: state.order.to.host, reason };
     return leave(state, problemOf("MOVE_VM_LOST", details));
   }
