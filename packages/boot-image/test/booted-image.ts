@@ -13,8 +13,8 @@ export interface BootOptions {
 }
 
 /**
- * An emulated machine on a busy host may hang while its second CPU is woken, before the image says a word: the wake-up
- * is lost, and whoever wakes waits for ever. That is the emulation's fault, so the machine is switched on anew.
+ * Seen once in about a hundred starts, on a busy host: an emulated machine hangs before the image says a word, presumably
+ * while its second CPU is woken. A machine that is silent for ten times as long as it needs is switched on anew, and said so.
  */
 const silentMs = 60_000;
 

@@ -31,6 +31,7 @@ import { Shell, type Step } from "./shell.ts";
 const leavesNothing: readonly DestinationState["phase"][] = [
   "receiving",
   "loaded",
+  "starting",
   "pulling",
   "running",
   "died",
@@ -329,8 +330,8 @@ export class DestinationMove extends Shell<
           if (!this.#copyStatus.startsWith("postcopy-") && this.state.phase === "receiving")
             return { type: "loadFailed", reason: "the stream broke before the guest could run here" };
           // A refusal means that it is broken already, and that a late answer had told otherwise.
-          const hears = this.#copyStatus === "postcopy-active" && (await breaks(process));
-          for (let waitedMs = 0; hears && this.#copyStatus === "postcopy-active"; waitedMs += halfEveryMs) {
+          const isTold = this.#copyStatus === "postcopy-active" && (await breaksNow(process));
+          for (let waitedMs = 0; isTold && this.#copyStatus === "postcopy-active"; waitedMs += halfEveryMs) {
             if (waitedMs > breakLimitMs) return null;
             await sleep(halfEveryMs);
           }
@@ -449,7 +450,8 @@ export class DestinationMove extends Shell<
   }
 }
 
-async function breaks({ migration }: QemuProcess): Promise<boolean> {
+/** Whether QEMU breaks its stream now, of which an event tells. */
+async function breaksNow({ migration }: QemuProcess): Promise<boolean> {
   try {
     await migration.breakStream();
     return true;

@@ -30,10 +30,10 @@ import {
   type SourceTimer,
 } from "./source-state.ts";
 import {
+  notWritten,
   onBroken,
   onCopyStuck,
   onPostcopyActive,
-  notWritten,
   onStreamBroken,
   serve,
   watchStream,
