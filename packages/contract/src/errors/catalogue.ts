@@ -3,22 +3,32 @@
  * Three outcomes are kept apart everywhere: refused (nothing was done), interrupted (undone),
  * and unknown (`OUTCOME_UNKNOWN`: look before you ask again).
  */
-import { clusterErrors } from "./cluster.ts";
 import { consoleErrors } from "./console.ts";
 import { cpuErrors } from "./cpu.ts";
 import { cpuFileErrors } from "./cpu-file.ts";
 import { cpuMaskErrors } from "./cpu-mask.ts";
+import { datastoreErrors } from "./datastore.ts";
 import { evcErrors } from "./evc.ts";
 import { generalErrors } from "./general.ts";
+import { hostErrors } from "./host.ts";
+import { leaseErrors } from "./lease.ts";
 import { maintenanceErrors } from "./maintenance.ts";
 import { moveErrors } from "./move.ts";
+import { networkErrors } from "./network.ts";
 import { packageErrors } from "./packages.ts";
 import { poolErrors } from "./pool.ts";
+import { serverErrors } from "./server.ts";
+import { taskErrors } from "./task.ts";
 import { vmErrors } from "./vm.ts";
 
 export const catalogue = {
   ...generalErrors,
-  ...clusterErrors,
+  ...serverErrors,
+  ...hostErrors,
+  ...datastoreErrors,
+  ...networkErrors,
+  ...leaseErrors,
+  ...taskErrors,
   ...vmErrors,
   ...consoleErrors,
   ...moveErrors,

@@ -1,0 +1,95 @@
+/** Errors about leases: who may run a VM, and whether that can be found out. */
+import { define } from "./define.ts";
+
+/** `since`: ISO 8601, null where it is not known. `freeInMs`: of a silent host's lease, from when it was asked for. */
+interface LeaseHolderDetails {
+  host: string;
+  mode: string;
+  since: string | null;
+  freeInMs?: number | null;
+}
+
+function holderText({ host, mode, since, freeInMs }: LeaseHolderDetails): string {
+  const told = [mode, ...(since === null ? [] : [`since ${since}`])];
+  if (freeInMs != null) {
+    told.push(`and silent: it will be free in ${String(Math.ceil(freeInMs / 1000))} s if it stays so`);
+  }
+  return `host ${host} (${told.join(", ")})`;
+}
+
+export const leaseErrors = {
+  LEASE_HELD: define<{ vm: string; holders: readonly LeaseHolderDetails[] }>(
+    409,
+    "later",
+    (d) =>
+      `The lease of VM ${d.vm} is held by ${d.holders.map(holderText).join(" and ") || "another host"}; only its holder may run the VM.`,
+    (d) =>
+      d.holders.some(({ freeInMs }) => freeInMs != null)
+        ? "Wait until it is free, and ask again. Sooner only if you have made sure that the host is powered off: godwit vm lease break."
+        : "If the VM runs there, use it there or move it. If that host is gone for good, first make sure that it is powered off: godwit vm lease break.",
+  ),
+  LEASE_NOT_HELD: define<{ vm: string; host: string }>(
+    409,
+    "never",
+    (d) => `Host ${d.host} does not hold the lease of VM ${d.vm}.`,
+    () => "Only the holder can convert or release a lease.",
+  ),
+  LEASE_OVERTAKEN: define<{ vm: string; host: string; by: number }>(
+    409,
+    "later",
+    (d) =>
+      `A question of host ${d.host} for the lease of VM ${d.vm} came after a later one (${String(d.by)}) had been decided.`,
+    () => "Nothing was changed by it. The agent asks again by itself.",
+  ),
+  LEASE_UNAVAILABLE: define<{ vm: string; reason: string }>(
+    503,
+    "later",
+    (d) => `The lease of VM ${d.vm} could not be asked for: ${d.reason}.`,
+    () =>
+      "Nothing was started. Check that the server answers, and that the host reaches its storage (godwit host show).",
+  ),
+  LEASE_HOLDER_ALIVE: define<{ vm: string; host: string }>(
+    409,
+    "never",
+    (d) => `The lease of VM ${d.vm} is not broken: host ${d.host}, which holds it, is alive.`,
+    (d) => `Stop the VM (godwit vm stop ${d.vm}) or move it; a lease is broken only when its host is off.`,
+  ),
+  LEASE_NOT_OF_HOST: define<{ vm: string; host: string; holders: readonly string[] }>(
+    409,
+    "never",
+    (d) =>
+      `The lease of VM ${d.vm} is not broken: host ${d.host} does not hold it; ${d.holders.length === 0 ? "nobody does" : `${d.holders.join(" and ")} does`}.`,
+    (d) => `godwit vm lease show ${d.vm} tells who holds it.`,
+  ),
+  SANLOCK_UNAVAILABLE: define<{ reason: string }>(
+    503,
+    "later",
+    (d) => `sanlock is of no use on this host: ${d.reason}.`,
+    () =>
+      "Install the package sanlock (godwit setup does), and start it: systemctl enable --now wdmd sanlock.",
+  ),
+  DATASTORE_LEASES_UNAVAILABLE: define<{ datastore: string; host: string; reason: string }>(
+    503,
+    "later",
+    (d) =>
+      `Host ${d.host} has no leases on datastore ${d.datastore}, so it may run no VM from there: ${d.reason}`,
+    () =>
+      "Check the host's storage and its sanlock (systemctl status sanlock); the agent joins again by itself.",
+  ),
+  DESTINATION_LEASES_UNAVAILABLE: define<{ host: string; datastore: string; reason: string }>(
+    503,
+    "later",
+    (d) =>
+      `Host ${d.host} has no leases on datastore ${d.datastore}, so it may run no VM from there: ${d.reason}`,
+    () =>
+      "Check the host's storage and its sanlock (systemctl status sanlock); its agent joins again by itself.",
+  ),
+  HOST_WITHOUT_WATCHDOG: define<{ host: string; datastores: readonly string[] }>(
+    409,
+    "after-fix",
+    (d) =>
+      `No watchdog guards host ${d.host}: should it hang without its storage (${d.datastores.join(", ")}), its VMs may still run there when other hosts start them.`,
+    () =>
+      "Load the server's watchdog driver (without one: modprobe softdog), then let sanlock use it: systemctl enable --now wdmd sanlock.",
+  ),
+} as const;

@@ -1,0 +1,24 @@
+/** Errors about port groups, bridges and network interfaces. */
+import { define } from "./define.ts";
+
+export const networkErrors = {
+  NETWORK_UNKNOWN: define<{ network: string; host: string; known: string[] }>(
+    404,
+    "never",
+    (d) =>
+      `Host ${d.host} has no port group ${d.network}${d.known.length > 0 ? `; it has ${d.known.join(", ")}` : ""}.`,
+    () => "Name one of the known port groups, or add it to the agent's configuration.",
+  ),
+  NETWORK_BRIDGE_MISSING: define<{ bridge: string; interface: string }>(
+    409,
+    "after-fix",
+    (d) => `There is no bridge ${d.bridge} on this host to connect ${d.interface} to.`,
+    (d) => `Create the bridge ${d.bridge}, or name another in the agent's configuration (portGroups).`,
+  ),
+  NETWORK_INTERFACE_TAKEN: define<{ interface: string; bridge: string }>(
+    409,
+    "after-fix",
+    (d) => `The network interface ${d.interface} exists already and is not a tap of QEMU's user.`,
+    (d) => `Rename or remove it: ip link delete ${d.interface}`,
+  ),
+} as const;

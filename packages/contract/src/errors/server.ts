@@ -1,0 +1,35 @@
+/** Errors about the server and its database. */
+import { define } from "./define.ts";
+
+export const serverErrors = {
+  SERVER_NOT_INITIALISED: define<{ path: string }>(
+    500,
+    "after-fix",
+    (d) => `There is no Godwit server in ${d.path}.`,
+    () => "Create it with: godwit server init",
+  ),
+  SERVER_ALREADY_INITIALISED: define<{ path: string }>(
+    409,
+    "never",
+    (d) => `${d.path} already holds a Godwit server with its certificate authority.`,
+    () => "Start it with godwit server run, or choose another --data folder.",
+  ),
+  SERVER_ALREADY_RUNNING: define<{ path: string; pid: number }>(
+    409,
+    "after-fix",
+    (d) => `A Godwit server already runs from ${d.path} (process ${String(d.pid)}).`,
+    () => "Stop it first, or choose another --data folder.",
+  ),
+  DATABASE_NEWER: define<{ found: number; known: number }>(
+    500,
+    "after-fix",
+    (d) => `The database has schema version ${String(d.found)}; this program knows up to ${String(d.known)}.`,
+    () => "Run the newer Godwit that wrote it, or restore a backup made before the upgrade.",
+  ),
+  DATABASE_UNAVAILABLE: define<{ reason: string }>(
+    503,
+    "later",
+    (d) => `The database does not answer: ${d.reason}.`,
+    () => "Running VMs and moves go on. Check PostgreSQL; Godwit goes on by itself when it is back.",
+  ),
+} as const;

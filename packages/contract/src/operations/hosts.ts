@@ -1,0 +1,104 @@
+/** Hosts, a part of the server's API: how one joins and leaves, what it is, its maintenance. */
+import { z } from "zod";
+import { hostViewSchema } from "../schemas/host.ts";
+import { maxOutageSchema } from "../schemas/move.ts";
+import { nameSchema } from "../schemas/names.ts";
+import { taskSchema } from "../schemas/task.ts";
+import type { Operations } from "./operation.ts";
+
+const hostParams = z.strictObject({ host: z.string().min(1).max(63) });
+const pem = z
+  .string()
+  .max(20_000)
+  .regex(/^-----BEGIN /, "must be PEM");
+const task202 = { status: 202, body: taskSchema } as const;
+
+export const hostOperations = {
+  hostTokenCreate: {
+    method: "POST",
+    path: "/api/v1/hosts/tokens",
+    privilege: "admin",
+    summary: "Make a one-time token with which one host may join",
+    body: z.strictObject({ validSeconds: z.int().min(1).max(604_800).default(3600) }),
+    answer: { status: 201, body: z.object({ token: z.string(), expiresAt: z.iso.datetime() }) },
+    errors: [],
+  },
+  hostJoin: {
+    method: "POST",
+    path: "/api/v1/hosts/join",
+    privilege: "public",
+    summary: "Join a host: a token and certificate requests for certificates",
+    body: z.strictObject({
+      token: z.string().max(500),
+      name: nameSchema,
+      agentUrl: z.url({ protocol: /^https$/ }).max(300),
+      /** Of the agent. */
+      certificateRequest: pem,
+      /** Of QEMU's migration streams; its key is readable by the QEMU user. */
+      migrationCertificateRequest: pem,
+    }),
+    answer: {
+      status: 201,
+      body: z.object({
+        name: nameSchema,
+        caCertificate: z.string(),
+        certificate: z.string(),
+        migrationCertificate: z.string(),
+        serverName: z.string(),
+      }),
+    },
+    errors: ["TOKEN_INVALID", "HOST_EXISTS", "NAME_INVALID"],
+  },
+  hostList: {
+    method: "GET",
+    path: "/api/v1/hosts",
+    privilege: "admin",
+    summary: "All hosts with their facts",
+    answer: { status: 200, body: z.object({ hosts: z.array(hostViewSchema) }) },
+    errors: [],
+  },
+  hostShow: {
+    method: "GET",
+    path: "/api/v1/hosts/{host}",
+    privilege: "admin",
+    summary: "One host",
+    params: hostParams,
+    answer: { status: 200, body: hostViewSchema },
+    errors: ["HOST_UNKNOWN"],
+  },
+  hostRemove: {
+    method: "DELETE",
+    path: "/api/v1/hosts/{host}",
+    privilege: "admin",
+    summary:
+      "Remove a host; its certificate is no longer accepted. With force: it is powered off for good, its VMs may start elsewhere",
+    params: hostParams,
+    query: z.strictObject({ force: z.stringbool().default(false) }),
+    answer: { status: 204 },
+    errors: ["HOST_UNKNOWN", "HOST_BUSY"],
+  },
+  hostMaintenanceEnter: {
+    method: "POST",
+    path: "/api/v1/hosts/{host}/maintenance/enter",
+    privilege: "admin",
+    summary: "Let a host take no more VMs and move those that it has to other hosts",
+    params: hostParams,
+    body: z.strictObject({
+      /** How many VMs move away at once; to each destination one at a time. */
+      concurrency: z.int().min(1).max(16).default(2),
+      /** Of each move. Default: 50 ms; 250 ms for an emulated guest. */
+      maxOutageMs: maxOutageSchema.optional(),
+    }),
+    answer: task202,
+    errors: ["HOST_UNKNOWN", "HOST_UNREACHABLE", "HOST_TASK_UNDER_WAY", "MAINTENANCE_REFUSED"],
+  },
+  hostMaintenanceExit: {
+    method: "POST",
+    path: "/api/v1/hosts/{host}/maintenance/exit",
+    privilege: "admin",
+    summary: "Let a host take VMs again; for one that does already, nothing changes",
+    params: hostParams,
+    answer: { status: 200, body: hostViewSchema },
+    errors: ["HOST_UNKNOWN", "HOST_TASK_UNDER_WAY"],
+  },
+} as const satisfies Operations;

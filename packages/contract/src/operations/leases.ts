@@ -1,0 +1,93 @@
+/**
+ * Leases, a part of the server's API: which host may run a VM. People look at them and break them by the VM;
+ * hosts, each for itself only, take and give back those on host-local datastores by the VM's id.
+ */
+import { z } from "zod";
+import { leaseModeSchema, leaseSchema, leaseViewSchema } from "../schemas/lease.ts";
+import { nameSchema, vmIdSchema } from "../schemas/names.ts";
+import type { Operations } from "./operation.ts";
+
+/** A VM by its name or its id. */
+const vmParams = z.strictObject({ vm: z.string().min(1).max(63) });
+const leaseParams = z.strictObject({ vmId: vmIdSchema });
+/** Grows with each question of a host: one that comes after a later one has been decided counts no more. */
+const questionNumberSchema = z.int().nonnegative();
+
+export const vmLeaseOperations = {
+  vmLeaseShow: {
+    method: "GET",
+    path: "/api/v1/vms/{vm}/lease",
+    privilege: "admin",
+    summary: "Which host may run a VM, and when a silent host's lease is free",
+    params: vmParams,
+    answer: { status: 200, body: leaseViewSchema },
+    errors: ["VM_UNKNOWN", "HOST_UNREACHABLE", "DATASTORE_UNAVAILABLE", "SANLOCK_UNAVAILABLE"],
+  },
+  vmLeaseBreak: {
+    method: "POST",
+    path: "/api/v1/vms/{vm}/lease/break",
+    privilege: "admin",
+    summary:
+      "Free the lease of a host that the caller vouches is powered off; if it is not, the VM can run twice",
+    params: vmParams,
+    body: z.strictObject({ host: nameSchema }),
+    answer: { status: 200, body: leaseViewSchema },
+    errors: [
+      "VM_UNKNOWN",
+      "HOST_UNREACHABLE",
+      "LEASE_NOT_OF_HOST",
+      "LEASE_HOLDER_ALIVE",
+      "SANLOCK_UNAVAILABLE",
+    ],
+  },
+} as const satisfies Operations;
+
+export const leaseOperations = {
+  leaseShow: {
+    method: "GET",
+    path: "/api/v1/leases/{vmId}",
+    privilege: "host",
+    summary: "A VM's lease",
+    params: leaseParams,
+    answer: { status: 200, body: leaseSchema },
+    errors: [],
+  },
+  leaseListOwn: {
+    method: "GET",
+    path: "/api/v1/leases",
+    privilege: "host",
+    summary: "The leases that the calling host holds",
+    answer: { status: 200, body: z.object({ leases: z.array(leaseSchema) }) },
+    errors: [],
+  },
+  leaseAcquire: {
+    method: "POST",
+    path: "/api/v1/leases/{vmId}/acquire",
+    privilege: "host",
+    summary: "Take a lease for the calling host; taking what it holds already changes nothing",
+    params: leaseParams,
+    body: z.strictObject({ mode: leaseModeSchema, vm: nameSchema, number: questionNumberSchema }),
+    answer: { status: 200, body: leaseSchema },
+    errors: ["LEASE_HELD", "LEASE_OVERTAKEN"],
+  },
+  leaseConvert: {
+    method: "POST",
+    path: "/api/v1/leases/{vmId}/convert",
+    privilege: "host",
+    summary: "Convert the calling host's lease; SH to EX only when no other host holds it",
+    params: leaseParams,
+    body: z.strictObject({ mode: leaseModeSchema, vm: nameSchema, number: questionNumberSchema }),
+    answer: { status: 200, body: leaseSchema },
+    errors: ["LEASE_HELD", "LEASE_NOT_HELD", "LEASE_OVERTAKEN"],
+  },
+  leaseRelease: {
+    method: "POST",
+    path: "/api/v1/leases/{vmId}/release",
+    privilege: "host",
+    summary: "Give the calling host's lease back; giving back what it does not hold changes nothing",
+    params: leaseParams,
+    body: z.strictObject({ vm: nameSchema, number: questionNumberSchema }),
+    answer: { status: 200, body: leaseSchema },
+    errors: ["LEASE_OVERTAKEN"],
+  },
+} as const satisfies Operations;

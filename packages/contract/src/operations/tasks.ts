@@ -1,0 +1,41 @@
+/** Tasks, a part of the server's API: what was asked for, how far it is, and its cancelling. */
+import { z } from "zod";
+import { taskIdSchema } from "../schemas/names.ts";
+import { taskSchema, taskStateSchema } from "../schemas/task.ts";
+import type { Operations } from "./operation.ts";
+
+const taskParams = z.strictObject({ task: taskIdSchema });
+const task202 = { status: 202, body: taskSchema } as const;
+
+export const taskOperations = {
+  taskList: {
+    method: "GET",
+    path: "/api/v1/tasks",
+    privilege: "admin",
+    summary: "Tasks, newest first",
+    query: z.strictObject({
+      state: taskStateSchema.optional(),
+      limit: z.coerce.number().int().min(1).max(500).default(50),
+    }),
+    answer: { status: 200, body: z.object({ tasks: z.array(taskSchema) }) },
+    errors: [],
+  },
+  taskShow: {
+    method: "GET",
+    path: "/api/v1/tasks/{task}",
+    privilege: "admin",
+    summary: "One task",
+    params: taskParams,
+    answer: { status: 200, body: taskSchema },
+    errors: ["TASK_UNKNOWN"],
+  },
+  taskCancel: {
+    method: "POST",
+    path: "/api/v1/tasks/{task}/cancel",
+    privilege: "admin",
+    summary: "Cancel a task where that is still possible",
+    params: taskParams,
+    answer: task202,
+    errors: ["TASK_UNKNOWN", "TASK_NOT_CANCELLABLE"],
+  },
+} as const satisfies Operations;

@@ -1,0 +1,147 @@
+/** VMs, a part of the server's API: inventory, power, and the move of one to another host. */
+import { z } from "zod";
+import { findingSchema } from "../errors/error.ts";
+import { maxOutageSchema, strategySchema } from "../schemas/move.ts";
+import { nameSchema } from "../schemas/names.ts";
+import { taskSchema } from "../schemas/task.ts";
+import { cpuWishSchema, vmDescriptionSchema, vmViewSchema } from "../schemas/vm.ts";
+import type { Operations } from "./operation.ts";
+
+/** A VM by its name or its id. */
+const vmParams = z.strictObject({ vm: z.string().min(1).max(63) });
+const task202 = { status: 202, body: taskSchema } as const;
+
+export const vmOperations = {
+  vmCreate: {
+    method: "POST",
+    path: "/api/v1/vms",
+    privilege: "admin",
+    summary: "Create a VM's folder and disks on a datastore; it is not started",
+    body: z.strictObject({ description: vmDescriptionSchema, host: nameSchema.optional() }),
+    answer: task202,
+    errors: [
+      "VM_EXISTS",
+      "HOST_UNKNOWN",
+      "HOST_UNREACHABLE",
+      "DESTINATION_IN_MAINTENANCE",
+      "DATASTORE_UNKNOWN",
+      "NETWORK_UNKNOWN",
+    ],
+  },
+  vmRegister: {
+    method: "POST",
+    path: "/api/v1/vms/register",
+    privilege: "admin",
+    summary: "Read a VM's folder from a datastore back into the inventory",
+    body: z.strictObject({ datastore: nameSchema, name: nameSchema, host: nameSchema.optional() }),
+    answer: { status: 201, body: vmViewSchema },
+    errors: [
+      "VM_EXISTS",
+      "VM_UNKNOWN",
+      "DATASTORE_UNKNOWN",
+      "HOST_UNREACHABLE",
+      "DESTINATION_IN_MAINTENANCE",
+      "VM_DESCRIPTION_INVALID",
+    ],
+  },
+  vmList: {
+    method: "GET",
+    path: "/api/v1/vms",
+    privilege: "admin",
+    summary: "All VMs",
+    answer: { status: 200, body: z.object({ vms: z.array(vmViewSchema) }) },
+    errors: [],
+  },
+  vmShow: {
+    method: "GET",
+    path: "/api/v1/vms/{vm}",
+    privilege: "admin",
+    summary: "One VM",
+    params: vmParams,
+    answer: { status: 200, body: vmViewSchema },
+    errors: ["VM_UNKNOWN"],
+  },
+  vmCpuSet: {
+    method: "PUT",
+    path: "/api/v1/vms/{vm}/cpu",
+    privilege: "admin",
+    summary: "Set what is asked of a VM's CPU (null: follow pool or host); it holds from its next power-on",
+    params: vmParams,
+    body: z.strictObject({ cpu: cpuWishSchema.nullable() }),
+    answer: task202,
+    errors: ["VM_UNKNOWN", "VM_BUSY", "VM_DESCRIPTION_INVALID", "HOST_UNREACHABLE"],
+  },
+  vmStart: {
+    method: "POST",
+    path: "/api/v1/vms/{vm}/start",
+    privilege: "admin",
+    summary: "Power a VM on",
+    params: vmParams,
+    body: z.strictObject({ host: nameSchema.optional() }),
+    answer: task202,
+    errors: [
+      "VM_UNKNOWN",
+      "VM_RUNNING",
+      "VM_BUSY",
+      "HOST_UNKNOWN",
+      "HOST_UNREACHABLE",
+      "DESTINATION_IN_MAINTENANCE",
+      "MOVE_REFUSED",
+      "LEASE_HELD",
+    ],
+  },
+  vmStop: {
+    method: "POST",
+    path: "/api/v1/vms/{vm}/stop",
+    privilege: "admin",
+    summary: "Power a VM off: by ACPI within the grace time, then by ending QEMU",
+    params: vmParams,
+    body: z.strictObject({ graceSeconds: z.int().min(0).max(3600).default(60) }),
+    answer: task202,
+    errors: ["VM_UNKNOWN", "VM_NOT_RUNNING", "VM_BUSY", "HOST_UNREACHABLE"],
+  },
+  vmDelete: {
+    method: "DELETE",
+    path: "/api/v1/vms/{vm}",
+    privilege: "admin",
+    summary: "Delete a stopped VM with its folder and disks",
+    params: vmParams,
+    answer: task202,
+    errors: ["VM_UNKNOWN", "VM_RUNNING", "VM_BUSY", "HOST_UNREACHABLE"],
+  },
+  vmCheck: {
+    method: "POST",
+    path: "/api/v1/vms/{vm}/check",
+    privilege: "admin",
+    summary: "What a move to a host would be refused for, all at once",
+    params: vmParams,
+    body: z.strictObject({ to: z.string().min(1).max(63) }),
+    answer: {
+      status: 200,
+      body: z.object({
+        vm: z.string(),
+        from: z.string(),
+        to: z.string(),
+        mayMove: z.boolean(),
+        findings: z.array(findingSchema),
+      }),
+    },
+    errors: ["VM_UNKNOWN", "HOST_UNKNOWN"],
+  },
+  vmMigrate: {
+    method: "POST",
+    path: "/api/v1/vms/{vm}/migrate",
+    privilege: "admin",
+    summary: "Move a VM to another host: live if it runs, else its place changes",
+    params: vmParams,
+    body: z.strictObject({
+      to: z.string().min(1).max(63),
+      /** Default: 50 ms; 250 ms for an emulated guest. */
+      maxOutageMs: maxOutageSchema.optional(),
+      strategy: strategySchema.default("auto"),
+      bandwidthMbps: z.number().positive().max(1_000_000).optional(),
+    }),
+    answer: task202,
+    errors: ["VM_UNKNOWN", "VM_BUSY", "VM_ALREADY_THERE", "HOST_UNKNOWN", "HOST_UNREACHABLE", "MOVE_REFUSED"],
+  },
+} as const satisfies Operations;
