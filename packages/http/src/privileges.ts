@@ -49,14 +49,12 @@ const needs: Record<Privilege, string> = {
   public: "nothing",
   admin: "the admin token",
   host: "a host's certificate",
-  peer: "a host's certificate",
   server: "the server's certificate",
 };
 
 /** @throws UNAUTHENTICATED, FORBIDDEN */
 export function authorise(actor: Actor, privilege: Privilege): void {
-  const wanted = privilege === "peer" ? "host" : privilege;
-  if (wanted === "public" || actor.kind === wanted) return;
+  if (privilege === "public" || actor.kind === privilege) return;
   if (actor.kind === "anonymous") {
     throw GodwitError.of("UNAUTHENTICATED", { reason: `this operation needs ${needs[privilege]}` });
   }

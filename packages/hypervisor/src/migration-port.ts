@@ -5,7 +5,7 @@
 import { once } from "node:events";
 import { createServer, type AddressInfo } from "node:net";
 import { GodwitError } from "@godwit/contract";
-import type { QmpEvent, QmpSession } from "@godwit/qmp";
+import type { QmpSession } from "@godwit/qmp";
 
 export interface MigrationStatus {
   /** QEMU's word: none, setup, active, pre-switchover, device, postcopy-active, completed, failed, cancelled … */
@@ -14,10 +14,8 @@ export interface MigrationStatus {
   transferredBytes: number;
   remainingBytes: number;
   dirtyBytesPerSecond: number;
-  bytesPerSecond: number;
   rounds: number;
   qemuDowntimeMs: number | null;
-  throttlePercent: number;
   error: string | null;
 }
 
@@ -168,16 +166,10 @@ export class MigrationPort {
       transferredBytes: ram?.transferred ?? 0,
       remainingBytes: ram?.remaining ?? 0,
       dirtyBytesPerSecond: (ram?.["dirty-pages-rate"] ?? 0) * (ram?.["page-size"] ?? 4096),
-      bytesPerSecond: ((ram?.mbps ?? 0) * 1e6) / 8,
       rounds: ram?.["dirty-sync-count"] ?? 0,
       qemuDowntimeMs: reply.downtime ?? null,
-      throttlePercent: reply["cpu-throttle-percentage"] ?? 0,
       error: reply["error-desc"] ?? null,
     };
-  }
-
-  onEvent(listener: (event: QmpEvent) => void): Disposable {
-    return this.#qmp().onEvent(listener);
   }
 
   /** Tells the switches where the VM's addresses are now. */

@@ -22,7 +22,6 @@ const ramSchema = z.object({
   normal: size,
   "normal-bytes": size,
   "dirty-pages-rate": size,
-  mbps: size,
   "dirty-sync-count": size,
   "page-size": size,
 });
@@ -96,10 +95,6 @@ export const commands = {
       status: z.string().optional(),
       ram: ramSchema.optional(),
       downtime: size.optional(),
-      "total-time": size.optional(),
-      "setup-time": size.optional(),
-      "expected-downtime": size.optional(),
-      "cpu-throttle-percentage": size.optional(),
       "error-desc": z.string().optional(),
       "socket-address": z.array(socketAddressSchema).optional(),
     }),
@@ -118,11 +113,8 @@ export const events = {
   STOP: [],
   RESUME: [],
   SHUTDOWN: ["guest", "reason"],
-  POWERDOWN: [],
-  RESET: [],
   MIGRATION: ["status"],
   MIGRATION_PASS: ["pass"],
-  BLOCK_IO_ERROR: ["device", "action"],
 } as const satisfies Record<string, readonly string[]>;
 
 export type EventName = keyof typeof events;

@@ -25,7 +25,6 @@ const security: Record<Operation["privilege"], Json[]> = {
   admin: [{ adminToken: [] }],
   host: [{ hostCertificate: [] }],
   server: [{ hostCertificate: [] }],
-  peer: [{ hostCertificate: [] }],
 };
 
 export function openApiDocument(version: string): Json {

@@ -7,9 +7,9 @@ import type { ErrorCode } from "../errors/catalogue.ts";
 
 /**
  * Who may call: anyone; the holder of the admin token; a host with its certificate (for itself only);
- * the server with its certificate; another host's agent.
+ * the server with its certificate.
  */
-export type Privilege = "public" | "admin" | "host" | "server" | "peer";
+export type Privilege = "public" | "admin" | "host" | "server";
 
 export interface Operation {
   method: "GET" | "POST" | "PUT" | "DELETE";
