@@ -1,8 +1,39 @@
 /** Arrows point down only: apps and lab over packages, I/O packages over pure ones, the contract below all. */
 const pure = "^packages/(contract|cpu|migration|requirements)/";
+
+/** The folders of packages/cpu from the lowest up: none imports one that comes after it. */
+const cpuFolders = [
+  "cpuid",
+  "features",
+  "formats",
+  "evc-modes",
+  "report",
+  "causes",
+  "evc",
+  "compare",
+  "masks",
+  "power-on",
+];
+
 module.exports = {
   forbidden: [
     { name: "no-cycles", severity: "error", from: {}, to: { circular: true } },
+    {
+      name: "no-cycles-between-folders",
+      severity: "error",
+      scope: "folder",
+      from: { path: "^packages/" },
+      to: { circular: true },
+    },
+    ...cpuFolders.map((folder, index) => ({
+      name: `cpu-${folder}-imports-lower-folders-only`,
+      severity: "error",
+      from: { path: `^packages/cpu/src/${folder}/` },
+      to: {
+        path: "^packages/cpu/src/",
+        pathNot: `^packages/cpu/src/(${cpuFolders.slice(0, index + 1).join("|")})/`,
+      },
+    })),
     {
       name: "packages-know-no-apps",
       severity: "error",

@@ -1,7 +1,16 @@
 /** CPU compatibility: what a CPU is, what may move where, masks, EVC baselines. Pure: no I/O, no clock. */
 export { features, featureNamed, vmwareFeature, dependentsOf } from "./features/features.ts";
-export type { CpuFeature, Register } from "./features/feature.ts";
-export { bitOf, hex32, placeOf, type CpuidLeaf, type LogicalCpu, type MsrValue } from "./cpuid/leaves.ts";
+export { isOlderQemu } from "./features/qemu-version.ts";
+export type { CpuFeature } from "./features/feature.ts";
+export {
+  bitOf,
+  hex32,
+  placeOf,
+  type CpuidLeaf,
+  type LogicalCpu,
+  type MsrValue,
+  type Register,
+} from "./cpuid/leaves.ts";
 export type { CpuSource, NamedCpu, ToldFacts } from "./formats/cpu-source.ts";
 export { readCpuSource } from "./formats/read-cpu-source.ts";
 export { reportOf } from "./report/report.ts";
@@ -9,10 +18,17 @@ export { reportText } from "./report/report-text.ts";
 export { flexMigrationOf } from "./report/flex-migration.ts";
 export { flexNote, vmware64Note } from "./report/notes.ts";
 export { vmware64Of } from "./report/vmware64.ts";
-export { cpuOf, has, type Cpu } from "./report/cpu.ts";
-export { evcModeNamed, evcModes, evcRevisions, evcVendorOf, satisfiedModes, satisfies } from "./evc/modes.ts";
-export { modeId, type EvcMode, type EvcVendor } from "./evc/mode.ts";
-export { featuresOfWords } from "./report/feature-words.ts";
+export { cpuOf, has, type Cpu } from "./cpuid/cpu.ts";
+export {
+  evcModeNamed,
+  evcModes,
+  evcRevisions,
+  evcVendorOf,
+  satisfiedModes,
+  satisfies,
+} from "./evc-modes/modes.ts";
+export { modeId, type EvcMode, type EvcVendor } from "./evc-modes/mode.ts";
+export { featuresOfWords } from "./report/features-of-registers.ts";
 export {
   applyMasks,
   bitOfCpu,
@@ -37,26 +53,26 @@ export { maskEntries, noMasks, parseMasks, type Masks } from "./masks/masks.ts";
 export { maskToQemu, type MaskCheck, type QemuMask, type QemuMaskContext } from "./masks/masks-to-qemu.ts";
 export type { MaskVendor, RegisterMask, RegisterPlace } from "./masks/register-mask.ts";
 export { readVmxMasks, writeVmxMasks } from "./masks/vmx.ts";
-export { beyond, isTelling } from "./evc/shown.ts";
-export { simulatedCpu } from "./evc/simulated.ts";
-export { limitedTo } from "./limited-to.ts";
-export { wishProblems, type WishProblem } from "./wish-problems.ts";
-export { powerOnCpu, shownBeyond, type PowerOnFacts } from "./power-on.ts";
+export { beyond, isTelling } from "./evc/exposed-features.ts";
+export { simulatedCpu } from "./evc/simulated-cpu.ts";
+export { limitedTo } from "./evc/limited-qemu-facts.ts";
+export { wishProblems, type WishProblem } from "./power-on/cpu-request-problems.ts";
+export { powerOnCpu, shownBeyond, type PowerOnFacts } from "./power-on/power-on.ts";
 export {
   compareCpus,
   type ComparedCpu,
   type CpuComparison,
   type FeatureDifference,
 } from "./compare/comparison.ts";
-export { executesHidden } from "./compare/hidden.ts";
+export { executesHidden } from "./compare/hidden-instructions.ts";
 export type { CommonBaseline } from "./compare/common-baseline.ts";
 export type { Told, Verdict } from "./compare/rules.ts";
-export type { Direction } from "./compare/words.ts";
-export { likelyCause, whyNotGiven, type Cause, type CauseKind } from "./causes.ts";
+export type { Direction } from "./compare/direction.ts";
+export { likelyCause, whyNotGiven, type Cause, type CauseKind } from "./causes/causes.ts";
 export { microcodeFeatures, microcodeSet } from "./evc/microcode.ts";
 export { cpuString, explicitHostCpu, qemuCpu } from "./evc/qemu-cpu.ts";
-export { generationOf } from "./evc/generations.ts";
-export { includesMode } from "./evc/mode.ts";
+export { generationOf } from "./evc-modes/generations.ts";
+export { includesMode } from "./evc-modes/mode.ts";
 export { missingFor, type MissingFeature } from "./evc/missing.ts";
 export { baselineOf, type BaselineHost, type CpuBaseline } from "./evc/baseline.ts";
 export { whatIf, withCpu, withoutHost, type SeenVm, type TouchedVm, type WhatIf } from "./evc/what-if.ts";

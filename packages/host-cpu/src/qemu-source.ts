@@ -1,6 +1,6 @@
 /** A CPU as QEMU tells of it: what a guest can get there, which is not all that the hardware has. */
 import type { QemuFacts } from "@godwit/contract";
-import { features, type CpuSource } from "@godwit/cpu";
+import { features, isOlderQemu, type CpuSource } from "@godwit/cpu";
 
 /**
  * @param linux what the kernel tells of the same machine: its vendor, model and brand
@@ -13,7 +13,9 @@ export function sourceOfQemu(
   notes: readonly string[],
 ): CpuSource {
   const given = new Set(qemu.availableFeatures);
-  const asked = features.filter(({ qemuSince }) => qemuSince !== null && !isOlder(qemu.version, qemuSince));
+  const asked = features.filter(
+    ({ qemuSince }) => qemuSince !== null && !isOlderQemu(qemu.version, qemuSince),
+  );
   return {
     format: "qemu",
     label: `QEMU ${qemu.version} (${qemu.accelerator}) on ${machine}`,
@@ -34,11 +36,4 @@ export function sourceOfQemu(
       `QEMU ${qemu.version} was asked what its CPU model max has under ${qemu.accelerator}: the features that guests can get here. The hardware may have more.`,
     ],
   };
-}
-
-/** Versions like `7.2.22` and `8.1`. */
-function isOlder(version: string, than: string): boolean {
-  const [a, b] = [version, than].map((text) => text.split(".").map(Number));
-  const major = (a?.[0] ?? 0) - (b?.[0] ?? 0);
-  return major < 0 || (major === 0 && (a?.[1] ?? 0) < (b?.[1] ?? 0));
 }

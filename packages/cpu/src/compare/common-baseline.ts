@@ -2,7 +2,7 @@
 import { commonMode } from "../evc/baseline.ts";
 import { microcodeSet } from "../evc/microcode.ts";
 import { cpuString, qemuCpu } from "../evc/qemu-cpu.ts";
-import type { Cpu } from "../report/cpu.ts";
+import type { Cpu } from "../cpuid/cpu.ts";
 
 export interface CommonBaseline {
   readonly evcMode: string;

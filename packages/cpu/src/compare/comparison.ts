@@ -3,15 +3,15 @@
  * them; every bit that differs and how it is judged (`rules.ts`); and what baseline would make one pool of both.
  * What a source does not tell never makes a move allowed that could have been refused for it.
  */
-import { likelyCause, type Cause } from "../causes.ts";
-import { placeOf } from "../cpuid/leaves.ts";
-import type { CpuFeature, Register } from "../features/feature.ts";
+import { likelyCause, type Cause } from "../causes/causes.ts";
+import { placeOf, type Register } from "../cpuid/leaves.ts";
+import type { CpuFeature } from "../features/feature.ts";
 import { features } from "../features/features.ts";
-import type { Cpu } from "../report/cpu.ts";
-import { cautionsOf } from "./cautions.ts";
+import type { Cpu } from "../cpuid/cpu.ts";
+import { cautionsOf } from "./warnings.ts";
 import { commonBaseline, type CommonBaseline } from "./common-baseline.ts";
 import { judge, ruleOf, toldOf, untold, type Rule, type Told, type Verdict } from "./rules.ts";
-import { directionOf, whyJudged, type Direction } from "./words.ts";
+import { directionOf, whyJudged, type Direction } from "./direction.ts";
 
 export interface FeatureDifference {
   readonly feature: string;

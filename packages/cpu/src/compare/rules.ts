@@ -14,7 +14,7 @@
  */
 import type { CpuFeature } from "../features/feature.ts";
 import { featureNamed } from "../features/features.ts";
-import { has, type Cpu } from "../report/cpu.ts";
+import { has, type Cpu } from "../cpuid/cpu.ts";
 
 export type Rule = "user" | "kernel" | "hidden" | "ignored" | "state";
 

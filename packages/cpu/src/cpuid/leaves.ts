@@ -1,5 +1,5 @@
 /** What CPUID answers, as numbers. A register is an unsigned 32-bit integer. */
-import type { CpuFeature, Register } from "../features/feature.ts";
+export type Register = "eax" | "ebx" | "ecx" | "edx";
 
 export interface CpuidLeaf {
   readonly leaf: number;
@@ -65,11 +65,14 @@ export const bitOf = (value: number, bit: number): boolean => ((value >>> bit) &
 /** `0x` and eight digits. */
 export const hex32 = (value: number): string => `0x${(value >>> 0).toString(16).padStart(8, "0")}`;
 
-/** Where a feature's bit stands, for people: `CPUID.7.0:EBX[9]`. */
-export const placeOf = ({
-  leaf,
-  subleaf,
-  register,
-  bit,
-}: Pick<CpuFeature, "leaf" | "subleaf" | "register" | "bit">): string =>
+/** One bit of one register. */
+export interface BitPlace {
+  readonly leaf: number;
+  readonly subleaf: number;
+  readonly register: Register;
+  readonly bit: number;
+}
+
+/** Where a bit is, for people: `CPUID.7.0:EBX[9]`. */
+export const placeOf = ({ leaf, subleaf, register, bit }: BitPlace): string =>
   `CPUID.${leaf.toString(16).toUpperCase()}${leaf === 7 || leaf === 0xd || subleaf !== 0 ? `.${String(subleaf)}` : ""}:${register.toUpperCase()}[${String(bit)}]`;

@@ -9,17 +9,17 @@ import {
   type QemuFacts,
   type RefusedFeature,
 } from "@godwit/contract";
-import { whyNotGiven, type Cause } from "../causes.ts";
+import { whyNotGiven, type Cause } from "../causes/causes.ts";
 import type { CpuFeature } from "../features/feature.ts";
 import { featureNamed } from "../features/features.ts";
-import { has, type Cpu } from "../report/cpu.ts";
-import { generationOf } from "./generations.ts";
+import { has, type Cpu } from "../cpuid/cpu.ts";
+import { generationOf } from "../evc-modes/generations.ts";
 import { microcodeSet } from "./microcode.ts";
 import { missingFor, missingOf, type MissingFeature } from "./missing.ts";
-import { includesMode, modeId, type EvcMode } from "./mode.ts";
-import { evcModeNamed, evcVendorOf } from "./modes.ts";
+import { includesMode, modeId, type EvcMode } from "../evc-modes/mode.ts";
+import { evcModeNamed, evcVendorOf } from "../evc-modes/modes.ts";
 import { knownFeatures } from "./qemu-cpu.ts";
-import { beyond, givenFeatures, isTelling } from "./shown.ts";
+import { beyond, givenFeatures, isTelling } from "./exposed-features.ts";
 
 export interface EvcHost {
   readonly name: string;

@@ -5,13 +5,13 @@
  */
 import type { VmCpu } from "@godwit/contract";
 import { features } from "../features/features.ts";
-import { has, type Cpu } from "../report/cpu.ts";
+import { has, type Cpu } from "../cpuid/cpu.ts";
 import { microcodeSet } from "./microcode.ts";
 import { missingFor, type MissingFeature } from "./missing.ts";
-import { includesMode, type EvcMode } from "./mode.ts";
-import { evcModes, evcVendorOf, satisfiedModes } from "./modes.ts";
+import { includesMode, type EvcMode } from "../evc-modes/mode.ts";
+import { evcModes, evcVendorOf, satisfiedModes } from "../evc-modes/modes.ts";
 import { cpuString, mayBeGiven, qemuCpu } from "./qemu-cpu.ts";
-import { isTelling } from "./shown.ts";
+import { isTelling } from "./exposed-features.ts";
 
 export interface CpuBaseline {
   /** null: there is none, and `why` says why not. */

@@ -3,7 +3,7 @@
  * mode; a pool shows each of them to all of its VMs or to none.
  */
 import { featureNamed } from "../features/features.ts";
-import { has, type Cpu } from "../report/cpu.ts";
+import { has, type Cpu } from "../cpuid/cpu.ts";
 
 /** Sorted. Not `arch-capabilities`: what it says stands in a register whose bits differ from host to host. */
 export const microcodeFeatures: readonly string[] = [

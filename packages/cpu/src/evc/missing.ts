@@ -1,8 +1,8 @@
 /** What a CPU lacks of an EVC mode, and why it probably does. */
-import { likelyCause, type Cause } from "../causes.ts";
+import { likelyCause, type Cause } from "../causes/causes.ts";
 import { featureNamed } from "../features/features.ts";
-import { has, type Cpu } from "../report/cpu.ts";
-import type { EvcMode } from "./mode.ts";
+import { has, type Cpu } from "../cpuid/cpu.ts";
+import type { EvcMode } from "../evc-modes/mode.ts";
 
 export interface MissingFeature {
   readonly feature: string;

@@ -5,11 +5,11 @@
 import type { QemuFacts, VmCpu } from "@godwit/contract";
 import type { CpuFeature } from "../features/feature.ts";
 import { dependentsOf, featureNamed, features } from "../features/features.ts";
-import type { Cpu } from "../report/cpu.ts";
+import type { Cpu } from "../cpuid/cpu.ts";
 import { microcodeFeatures } from "./microcode.ts";
-import type { EvcMode } from "./mode.ts";
-import { evcModes, evcVendorOf } from "./modes.ts";
-import { commonFeatures, givenFeatures } from "./shown.ts";
+import type { EvcMode } from "../evc-modes/mode.ts";
+import { evcModes, evcVendorOf } from "../evc-modes/modes.ts";
+import { commonFeatures, givenFeatures } from "./exposed-features.ts";
 
 /** A VM's `cpu` for a mode: just the mode, and the pool's microcode bits. */
 export function qemuCpu(mode: EvcMode, microcode: readonly string[] = []): VmCpu {

@@ -1,8 +1,8 @@
 /** What becomes of a pool's baseline, and of the VMs that run in it, when a host goes or comes. */
-import { has, type Cpu } from "../report/cpu.ts";
+import { has, type Cpu } from "../cpuid/cpu.ts";
 import { baselineOf, type CpuBaseline } from "./baseline.ts";
-import { includesMode } from "./mode.ts";
-import { beyond, isTelling } from "./shown.ts";
+import { includesMode } from "../evc-modes/mode.ts";
+import { beyond, isTelling } from "./exposed-features.ts";
 
 /** A VM with all that its guest may see. */
 export interface SeenVm {

@@ -3,7 +3,8 @@
  * case with hyphens. Sources: QEMU's and libvirt's feature maps, VMware's published CPUID field list (names,
  * default masks, which bits unprivileged code can use), Intel SDM volume 2 and AMD APM volume 3.
  */
-export type Register = "eax" | "ebx" | "ecx" | "edx";
+import type { Register } from "../cpuid/leaves.ts";
+import { oldestQemu } from "./qemu-version.ts";
 
 export interface CpuFeature {
   readonly name: string;
@@ -42,9 +43,6 @@ interface FeatureRow {
   runtime?: boolean;
   impliedBy?: string;
 }
-
-/** The oldest QEMU that Godwit supports. */
-const oldestQemu = "7.2";
 
 /** The named bits of one register. */
 export function register(

@@ -6,7 +6,7 @@
 import { bitOf, placeOf, registerOf } from "../cpuid/leaves.ts";
 import type { CpuFeature } from "../features/feature.ts";
 import { dependentsOf, features } from "../features/features.ts";
-import { has, type Cpu } from "../report/cpu.ts";
+import { has, type Cpu } from "../cpuid/cpu.ts";
 import { finding, type Finding } from "@godwit/contract";
 import { capabilityOf, featureOfMaskName } from "./feature-mask.ts";
 import { maskMeanings, type MaskCharacter } from "./mask-character.ts";

@@ -5,9 +5,7 @@
 import { finding, type Finding, type VmCpu } from "@godwit/contract";
 import type { CpuFeature } from "../features/feature.ts";
 import { dependentsOf, featureNamed, features } from "../features/features.ts";
-
-/** The oldest QEMU that Godwit supports. */
-const oldestQemu = "7.2";
+import { isOlderQemu, oldestQemu } from "../features/qemu-version.ts";
 
 export class ChangedModel {
   readonly qemuVersion: string;
@@ -36,7 +34,7 @@ export class ChangedModel {
 
   /** Whether this QEMU has a property for it. */
   knows({ qemuSince }: CpuFeature): boolean {
-    return qemuSince !== null && !isOlder(this.qemuVersion, qemuSince);
+    return qemuSince !== null && !isOlderQemu(this.qemuVersion, qemuSince);
   }
 
   set(name: string, on: boolean): void {
@@ -112,10 +110,3 @@ const inEvery64BitCpu = (name: string): boolean => {
   const feature = featureNamed(name);
   return feature?.leaf === 1 && feature.register === "edx" && feature.mask === "H";
 };
-
-/** Versions by their numbers: 7.2.22 is older than 10.0. */
-function isOlder(version: string, than: string): boolean {
-  const [major = 0, minor = 0] = version.split(".").map(Number);
-  const [thanMajor = 0, thanMinor = 0] = than.split(".").map(Number);
-  return major !== thanMajor ? major < thanMajor : minor < thanMinor;
-}

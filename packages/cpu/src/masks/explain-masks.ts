@@ -8,7 +8,7 @@ import { maskMeanings, type MaskCharacter } from "./mask-character.ts";
 import { compose, emptyLayer, layerOf, registerKey, type MaskLayer } from "./mask-layer.ts";
 import type { Masks } from "./masks.ts";
 import type { MaskVendor } from "./register-mask.ts";
-import type { Cpu } from "../report/cpu.ts";
+import type { Cpu } from "../cpuid/cpu.ts";
 
 export type MaskOrigin = "host default" | "guest default" | "VM";
 

@@ -4,9 +4,9 @@
  */
 import { featureNamed, features, vmwareFeature } from "../features/features.ts";
 import type { CpuFeature } from "../features/feature.ts";
-import type { Cpu } from "../report/cpu.ts";
+import type { Cpu } from "../cpuid/cpu.ts";
 import { registerOf } from "../cpuid/leaves.ts";
-import { has } from "../report/cpu.ts";
+import { has } from "../cpuid/cpu.ts";
 import type { MaskCharacter } from "./mask-character.ts";
 import { maskInvalid } from "./mask-invalid.ts";
 import type { MaskVendor } from "./register-mask.ts";

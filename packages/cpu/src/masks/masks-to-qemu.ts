@@ -6,7 +6,7 @@
 import { finding, type Finding, type VmCpu } from "@godwit/contract";
 import type { CpuFeature } from "../features/feature.ts";
 import { features } from "../features/features.ts";
-import type { Cpu } from "../report/cpu.ts";
+import type { Cpu } from "../cpuid/cpu.ts";
 import { bitOfCpu, bitPlace, featureAt, type Bit } from "./apply-masks.ts";
 import { ChangedModel } from "./changed-model.ts";
 import { featureMaskPrefix, featureOfMaskName, maskVendorOf } from "./feature-mask.ts";

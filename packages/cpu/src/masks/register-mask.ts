@@ -3,7 +3,7 @@
  * `cpuid.1.ecx = "----:----:----:----:----:----:----:---R"`, for one vendor `cpuid.80000001.edx.amd`.
  * VMware knows no subleaf in a key; `cpuid.7.1.eax` is Godwit's own extension of it, and no subleaf means 0.
  */
-import type { Register } from "../features/feature.ts";
+import type { Register } from "../cpuid/leaves.ts";
 import { maskCharacter, maskCharacterList, type MaskCharacter } from "./mask-character.ts";
 import { maskInvalid } from "./mask-invalid.ts";
 

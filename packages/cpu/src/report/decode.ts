@@ -2,8 +2,15 @@
  * Whether a CPU has a feature, from what a source told. Its bit, where the leaf is told; no, where the CPU says
  * that the leaf does not exist; else what the source says by name; else it is not known.
  */
-import { basicLeaves, bitOf, extendedLeaves, highestBasicLeaf, type CpuidLeaf } from "../cpuid/leaves.ts";
-import type { CpuFeature, Register } from "../features/feature.ts";
+import {
+  basicLeaves,
+  bitOf,
+  extendedLeaves,
+  highestBasicLeaf,
+  type CpuidLeaf,
+  type Register,
+} from "../cpuid/leaves.ts";
+import type { CpuFeature } from "../features/feature.ts";
 import type { CpuSource, ToldFacts } from "../formats/cpu-source.ts";
 
 /** What a source told, to be asked. */

@@ -1,9 +1,9 @@
 /** What a reader of a report should know besides: what is not known and why, and what looks odd. Sentences. */
 import type { CpuReport } from "@godwit/contract";
 import { features } from "../features/features.ts";
-import type { Cpu } from "./cpu.ts";
+import type { Cpu } from "../cpuid/cpu.ts";
 import type { FlexMigration } from "./flex-migration.ts";
-import { undecidedModes } from "./undecided-modes.ts";
+import { undecidedModes } from "../evc-modes/undecided-modes.ts";
 
 export const flexNote = (flex: FlexMigration): string =>
   flex.has === null

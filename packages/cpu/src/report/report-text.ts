@@ -4,8 +4,8 @@
  * utility's test frame are left out, and what the source cannot tell follows as notes.
  */
 import type { CpuReport } from "@godwit/contract";
-import { cpuOf } from "./cpu.ts";
-import { undecidedModes } from "./undecided-modes.ts";
+import { cpuOf } from "../cpuid/cpu.ts";
+import { undecidedModes } from "../evc-modes/undecided-modes.ts";
 
 /** Ends with a line end. */
 export function reportText(report: CpuReport): string {

@@ -1,11 +1,11 @@
 /** Decodes what a machine or a file told into the report that `godwit cpu report` prints. */
 import type { CpuReport } from "@godwit/contract";
 import { asciiOf, hex32, vendorOf, type CpuidLeaf } from "../cpuid/leaves.ts";
-import { satisfiedModes } from "../evc/modes.ts";
+import { satisfiedModes } from "../evc-modes/modes.ts";
 import { features } from "../features/features.ts";
 import type { CpuSource } from "../formats/cpu-source.ts";
 import { coreDifferencesOf } from "./core-differences.ts";
-import { cpuOf } from "./cpu.ts";
+import { cpuOf } from "../cpuid/cpu.ts";
 import { bitIs, hasFeature, signatureOf, toldBy, wordOf, type Told } from "./decode.ts";
 import { flexMigrationOf } from "./flex-migration.ts";
 import { flexNote, notesOn, vmware64Note } from "./notes.ts";

@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { commonBaseline } from "../../src/compare/common-baseline.ts";
-import { executesHidden } from "../../src/compare/hidden.ts";
+import { executesHidden } from "../../src/compare/hidden-instructions.ts";
 import { evcModes, featureNamed } from "../../src/index.ts";
 import { baselineOf } from "../../src/evc/baseline.ts";
 import { cpuWith } from "../evc/cpus.ts";

@@ -1,7 +1,7 @@
 /** Baselines of sets of CPUs: stories first, then what holds for every set. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { includesMode, type EvcMode } from "../../src/evc/mode.ts";
+import { includesMode, type EvcMode } from "../../src/evc-modes/mode.ts";
 import {
   baselineOf,
   evcModes,

@@ -1,5 +1,5 @@
 /** CPUs that have just what a mode wants, and variations of them. */
-import { commonFeatures } from "../../src/evc/shown.ts";
+import { commonFeatures } from "../../src/evc/exposed-features.ts";
 import { evcModeNamed, type Cpu } from "../../src/index.ts";
 
 /** A 64-bit CPU of no vendor that Godwit knows, without anything that modes ask for. */

@@ -15,7 +15,7 @@ import {
   type Cpu,
 } from "../../src/index.ts";
 import { evcModeNamed, featureNamed } from "../../src/index.ts";
-import { includesMode } from "../../src/evc/mode.ts";
+import { includesMode } from "../../src/evc-modes/mode.ts";
 
 const data = new URL("../../../../../shared/data/cpuid/", import.meta.url);
 const checkFile = new URL("evc-label-check.txt", data);

@@ -1,9 +1,9 @@
 /** The modes in QEMU's words, put to QEMU itself. */
 import type { QemuFacts } from "@godwit/contract";
 import { describe, expect, test } from "vitest";
-import { isOlder } from "../../src/causes.ts";
+import { isOlderQemu } from "../../src/features/qemu-version.ts";
 import { microcodeFeatures } from "../../src/evc/microcode.ts";
-import { commonFeatures, givenFeatures, isTelling } from "../../src/evc/shown.ts";
+import { commonFeatures, givenFeatures, isTelling } from "../../src/evc/exposed-features.ts";
 import { cpuString, evcModeNamed, evcRevisions, explicitHostCpu, modeId, qemuCpu } from "../../src/index.ts";
 import { cpuWith, plainCpu } from "./cpus.ts";
 import { effectiveFeatures, Qemu, qemuBinaries } from "./qemu.ts";
@@ -26,7 +26,7 @@ describe.each(qemuBinaries)("%s", (binary) => {
     await using qemu = await Qemu.start(binary);
     const version = (await qemu.version()).join(".");
     const asked: string[] = [];
-    for (const mode of evcRevisions.filter(({ qemuSince }) => !isOlder(version, qemuSince))) {
+    for (const mode of evcRevisions.filter(({ qemuSince }) => !isOlderQemu(version, qemuSince))) {
       const { model, add, remove } = qemuCpu(mode);
       const shown = effectiveFeatures(await qemu.props(model, add, remove));
       expect(shown.filter(isTelling), modeId(mode)).toEqual(givenFeatures(mode));
@@ -45,7 +45,7 @@ describe.each(qemuBinaries)("%s", (binary) => {
       intel: ["md-clear", "spec-ctrl", "ssbd", "stibp"],
       amd: ["amd-ssbd", "amd-stibp", "ibpb", "ibrs"],
     };
-    for (const mode of evcRevisions.filter(({ qemuSince }) => !isOlder(version, qemuSince))) {
+    for (const mode of evcRevisions.filter(({ qemuSince }) => !isOlderQemu(version, qemuSince))) {
       for (const set of [sets[mode.vendor], sets[mode.vendor].slice(1, 2)]) {
         const { model, add, remove } = qemuCpu(mode, set);
         const shown = effectiveFeatures(await qemu.props(model, add, remove));

@@ -1,6 +1,6 @@
 /** All EVC modes of all revisions, and which of them a CPU satisfies. Features decide, never levels or labels. */
 import { GodwitError } from "@godwit/contract";
-import { has, type Cpu } from "../report/cpu.ts";
+import { has, type Cpu } from "../cpuid/cpu.ts";
 import { modeId, type EvcMode, type EvcVendor } from "./mode.ts";
 import { amdModes } from "./modes-amd.ts";
 import { intelModes } from "./modes-intel.ts";

@@ -3,7 +3,7 @@
  * model, and only for those that are known. It explains what is missing; it never decides what is there.
  * Sources: Intel SDM volume 4 table 2-1, AMD revision guides, and CPUID dumps of these parts.
  */
-import type { Cpu } from "../report/cpu.ts";
+import type { Cpu } from "../cpuid/cpu.ts";
 import type { EvcMode } from "./mode.ts";
 import { evcModeNamed, evcVendorOf } from "./modes.ts";
 

@@ -2,7 +2,7 @@
  * What a guest sees in an EVC mode, in the names that QEMU has: what every 64-bit CPU has, what the hypervisor
  * gives by itself, the mode's own features as far as a guest can get them, and the pool's microcode bits.
  */
-import type { EvcMode } from "./mode.ts";
+import type { EvcMode } from "../evc-modes/mode.ts";
 
 /** On every 64-bit CPU; modes do not list them, and QEMU's models have nearly all. */
 export const commonFeatures: ReadonlySet<string> = new Set(

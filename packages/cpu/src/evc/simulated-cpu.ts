@@ -1,8 +1,8 @@
 /** A CPU that is just an EVC mode's generation: no machine has it. Labs let a host pass for it. */
 import { features } from "../features/features.ts";
 import type { CpuSource } from "../formats/cpu-source.ts";
-import type { EvcMode } from "./mode.ts";
-import { commonFeatures, hypervisorFeatures } from "./shown.ts";
+import type { EvcMode } from "../evc-modes/mode.ts";
+import { commonFeatures, hypervisorFeatures } from "./exposed-features.ts";
 
 /** Family, model and stepping of a typical part of each generation. */
 const signatures: Readonly<Record<string, readonly [family: number, model: number, stepping: number]>> = {

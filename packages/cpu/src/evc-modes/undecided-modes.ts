@@ -1,7 +1,7 @@
 /** The EVC modes that what is not known of a CPU leaves open: it lacks none of their features surely. */
-import type { EvcMode } from "../evc/mode.ts";
-import { evcModes, evcVendorOf } from "../evc/modes.ts";
-import { has, type Cpu } from "./cpu.ts";
+import type { EvcMode } from "./mode.ts";
+import { evcModes, evcVendorOf } from "./modes.ts";
+import { has, type Cpu } from "../cpuid/cpu.ts";
 
 /** In the table's order. */
 export function undecidedModes(cpu: Cpu): EvcMode[] {

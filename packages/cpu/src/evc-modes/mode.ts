@@ -4,6 +4,7 @@
  * VMs run with it. A correction is a new revision, and names the revision that it is derived from.
  */
 import { featureNamed } from "../features/features.ts";
+import { oldestQemu } from "../features/qemu-version.ts";
 
 export type EvcVendor = "intel" | "amd";
 
@@ -81,7 +82,7 @@ export function expandRows(vendor: EvcVendor, rows: readonly EvcRow[]): EvcMode[
       features,
       hidden: [...hidden].sort(),
       cpu: { model: row.model, add: words(row.plus), remove: words(row.minus) },
-      qemuSince: row.qemuSince ?? "7.2",
+      qemuSince: row.qemuSince ?? oldestQemu,
       evidence: row.evidence,
     });
   }

@@ -3,7 +3,7 @@
  * to "has it this feature?": yes, no, and not known. Nothing that is not known may pass for a no or a yes.
  */
 import type { CpuReport } from "@godwit/contract";
-import type { CpuidLeaf, MsrValue } from "../cpuid/leaves.ts";
+import type { CpuidLeaf, MsrValue } from "./leaves.ts";
 
 export interface Cpu {
   /** What people call it: a host's or a file's name. */

@@ -1,6 +1,5 @@
 /** The features that a guest sees, from the words of its own CPUID. */
-import { bitOf } from "../cpuid/leaves.ts";
-import type { Register } from "../features/feature.ts";
+import { bitOf, type Register } from "../cpuid/leaves.ts";
 import { features } from "../features/features.ts";
 
 /** @returns names of the feature table, sorted; a word that is not given counts as zero */

@@ -1,6 +1,6 @@
 /** What a move should heed beyond features: sentences that refuse nothing. */
 import { leafOf, registerOf } from "../cpuid/leaves.ts";
-import type { Cpu } from "../report/cpu.ts";
+import type { Cpu } from "../cpuid/cpu.ts";
 
 /** @param untold features that neither is known to have, and that one at least does not tell of */
 export function cautionsOf(a: Cpu, b: Cpu, untold: readonly string[]): string[] {

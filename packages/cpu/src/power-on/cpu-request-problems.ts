@@ -1,7 +1,7 @@
 /** What is wrong with what a VM's owner asks of its CPU, beyond its shape: told by field. */
 import { GodwitError, type CpuWish } from "@godwit/contract";
-import { evcModeNamed } from "./evc/modes.ts";
-import { cpuMasksSchema } from "./masks/described-masks.ts";
+import { evcModeNamed } from "../evc-modes/modes.ts";
+import { cpuMasksSchema } from "../masks/described-masks.ts";
 
 export interface WishProblem {
   /** Inside the wish: `["masks", "cpuid.1.ecx"]`. */

@@ -1,8 +1,8 @@
 /** A host that passes for another: its QEMU's facts without what the other CPU lacks. For labs; a simulation. */
 import type { QemuFacts } from "@godwit/contract";
-import { isTelling } from "./evc/shown.ts";
-import { featureNamed } from "./features/features.ts";
-import type { Cpu } from "./report/cpu.ts";
+import { isTelling } from "./exposed-features.ts";
+import { featureNamed } from "../features/features.ts";
+import type { Cpu } from "../cpuid/cpu.ts";
 
 /** @param modelFeatures what each of QEMU's models has: names of QEMU's properties that are on */
 export function limitedTo(

@@ -3,12 +3,13 @@
  * The rules are tried in order, the surest first; see `likelyCause`.
  */
 import type { Accelerator } from "@godwit/contract";
-import type { CpuFeature } from "./features/feature.ts";
-import { featureNamed } from "./features/features.ts";
-import { generationOf } from "./evc/generations.ts";
-import type { EvcVendor } from "./evc/mode.ts";
-import { evcModes, evcVendorOf } from "./evc/modes.ts";
-import { has, type Cpu } from "./report/cpu.ts";
+import type { CpuFeature } from "../features/feature.ts";
+import { featureNamed } from "../features/features.ts";
+import { isOlderQemu } from "../features/qemu-version.ts";
+import { generationOf } from "../evc-modes/generations.ts";
+import type { EvcVendor } from "../evc-modes/mode.ts";
+import { evcModes, evcVendorOf } from "../evc-modes/modes.ts";
+import { has, type Cpu } from "../cpuid/cpu.ts";
 
 export type CauseKind =
   "generation" | "firmware" | "microcode" | "fuse" | "virtual" | "kernel" | "qemu" | "source";
@@ -92,7 +93,7 @@ export function whyNotGiven(
   accelerator: Accelerator = "kvm",
 ): Cause {
   const { name, qemuSince } = feature;
-  if (qemuSince === null || isOlder(version, qemuSince)) {
+  if (qemuSince === null || isOlderQemu(version, qemuSince)) {
     return {
       kind: "qemu",
       cause: `QEMU ${version} on ${cpu.label} does not know ${name}${qemuSince === null ? "; none does" : `, which came with ${qemuSince}`}.`,
@@ -121,16 +122,6 @@ export function whyNotGiven(
     cause: `The hardware of ${cpu.label} has ${name}, but its kernel does not let KVM give it to guests.`,
     remedy: `Look for a newer kernel on ${cpu.label}, and for kernel parameters that switch it off (nosmap, clearcpuid=, mitigations=).`,
   };
-}
-
-/** Versions as numbers with dots; what is missing counts as 0. */
-export function isOlder(version: string, than: string): boolean {
-  const [a, b] = [version, than].map((text) => text.split(".").map(Number));
-  for (const [index, number] of (b ?? []).entries()) {
-    const mine = a?.[index] ?? 0;
-    if (mine !== number) return mine < number;
-  }
-  return false;
 }
 
 const untold = ({ name }: CpuFeature, label: string): Cause => ({

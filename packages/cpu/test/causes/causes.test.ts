@@ -1,7 +1,7 @@
 /** Why a CPU probably lacks a feature: one story for each rule, in the rules' order. */
 import { expect, test } from "vitest";
-import { featureNamed, likelyCause, whyNotGiven, type Cpu, type CpuFeature } from "../src/index.ts";
-import { cpuWith, less, plainCpu } from "./evc/cpus.ts";
+import { featureNamed, likelyCause, whyNotGiven, type Cpu, type CpuFeature } from "../../src/index.ts";
+import { cpuWith, less, plainCpu } from "../evc/cpus.ts";
 
 const named = (name: string): CpuFeature => {
   const feature = featureNamed(name);

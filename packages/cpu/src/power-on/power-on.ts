@@ -10,17 +10,17 @@ import {
   type QemuFacts,
   type VmCpu,
 } from "@godwit/contract";
-import { cpuString, explicitHostCpu, knownFeatures, qemuCpu } from "./evc/qemu-cpu.ts";
-import { includesMode, modeId, type EvcMode } from "./evc/mode.ts";
-import { evcModeNamed } from "./evc/modes.ts";
-import { beyond } from "./evc/shown.ts";
-import { featureNamed } from "./features/features.ts";
-import { powerOnFindings } from "./masks/apply-masks.ts";
-import { cpuWithMasks } from "./masks/described-masks.ts";
-import { maskVendorOf } from "./masks/feature-mask.ts";
-import { layerOf } from "./masks/mask-layer.ts";
-import { parseMasks } from "./masks/masks.ts";
-import type { Cpu } from "./report/cpu.ts";
+import { cpuString, explicitHostCpu, knownFeatures, qemuCpu } from "../evc/qemu-cpu.ts";
+import { includesMode, modeId, type EvcMode } from "../evc-modes/mode.ts";
+import { evcModeNamed } from "../evc-modes/modes.ts";
+import { beyond } from "../evc/exposed-features.ts";
+import { featureNamed } from "../features/features.ts";
+import { powerOnFindings } from "../masks/apply-masks.ts";
+import { cpuWithMasks } from "../masks/described-masks.ts";
+import { maskVendorOf } from "../masks/feature-mask.ts";
+import { layerOf } from "../masks/mask-layer.ts";
+import { parseMasks } from "../masks/masks.ts";
+import type { Cpu } from "../cpuid/cpu.ts";
 
 export interface PowerOnFacts {
   vm: string;

@@ -1,5 +1,5 @@
 /** A comparison in words: what is said of one direction and of one difference. */
-import type { Cpu } from "../report/cpu.ts";
+import type { Cpu } from "../cpuid/cpu.ts";
 import type { Rule, Told, Verdict } from "./rules.ts";
 
 export interface Direction {
