@@ -3,7 +3,7 @@
  * how long a move took in all. A figure is of this machine and this hour; compare only within one run.
  *
  *   node bench/moves.ts [--moves 20] [--memory 512] [--link 1gbit] [--idle] [--max-outage MS]
- *     [--qemu HOST=BINARY,FIRMWARE]… [--json FILE]
+ *     [--qemu HOST=VERSION or HOST=PATH]… [--json FILE]
  *
  * --idle moves a guest that does nothing, and sets what was sent against what its memory holds.
  * --max-outage is each move's budget; on a busy machine Godwit's own default may refuse to switch.
@@ -56,8 +56,8 @@ const memoryMib = Number(values.memory);
 const maxOutageMs = values["max-outage"] === undefined ? undefined : Number(values["max-outage"]);
 const qemu = Object.fromEntries(
   values.qemu.map((text) => {
-    const [host = "", binary = "", firmwareFolder = ""] = text.split(/[=,]/);
-    return [host, { binary, firmwareFolder }];
+    const [host = "", name = ""] = text.split("=");
+    return [host, name];
   }),
 );
 const linkBitsPerSecond = values.link === undefined ? null : Number.parseFloat(values.link) * 1e9;

@@ -20,8 +20,8 @@ export interface PlannedCell {
 }
 
 export interface CampaignOptions {
-  /** Another QEMU than the machine's, on both hosts. */
-  qemu: { binary: string; firmwareFolder: string } | null;
+  /** The QEMU of both hosts, a path or the beginning of a version; null: the newest of this machine. */
+  qemu: string | null;
   /** Where the logs and journals of labs in which a cell failed are kept; null: nowhere. */
   keep: string | null;
   onTrouble: (text: string) => void;

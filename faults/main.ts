@@ -2,10 +2,10 @@
  * The fault campaign: in a lab, under a client's load, each fault in each phase of a move.
  *
  *   npm run faults -- [--short] [--phase NAME]… [--fault NAME]… [--json FILE] [--keep FOLDER]
- *     [--qemu BINARY,FIRMWARE]
+ *     [--qemu VERSION or PATH]
  *
  * Prints a line for each cell and the whole as a table; `--json` is written after every cell. Ends with 1 when
- * a cell failed. `--keep` copies logs and journals of labs in which one did. `--qemu` is another QEMU than the machine's, for both hosts.
+ * a cell failed. `--keep` copies logs and journals of labs in which one did. `--qemu` is the QEMU of both hosts; default: the newest of this machine.
  */
 import { writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
@@ -83,7 +83,6 @@ async function runAll(campaign: Campaign, cells: readonly PlannedCell[]): Promis
 
 async function main(): Promise<number> {
   const cells = chosen();
-  const [binary, firmwareFolder] = values.qemu?.split(",") ?? [];
   const interrupted = Promise.withResolvers<"interrupted">();
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     process.on(signal, () => {
@@ -91,7 +90,7 @@ async function main(): Promise<number> {
     });
   }
   await using campaign = new Campaign({
-    qemu: binary === undefined ? null : { binary, firmwareFolder: firmwareFolder ?? "" },
+    qemu: values.qemu ?? null,
     keep: values.keep ?? null,
     onTrouble: (text) => {
       console.error(text);

@@ -19,6 +19,8 @@ export {
   vmAddress,
   type NetworkName,
 } from "./names.ts";
+export { ensureQemu, lacksNewQemu } from "./qemu/ensure-qemu.ts";
+export { describeQemu, findQemus, qemuNamed, type LabQemu } from "./qemu/qemus.ts";
 export { RunWatch, type Run } from "./run-watch.ts";
 export { qemuProcessesOf, qemusOf, rescueSocket, runnersOf, type Runner } from "./runners.ts";
 export { listNamespaces, setWire } from "./switch.ts";

@@ -10,13 +10,12 @@ const identitySchema = z.object({ pid: z.int(), startTicks: z.number() });
 
 const labHostSchema = z.object({
   name: z.string(),
-  /** Another QEMU than the machine's. */
-  qemu: z.object({ binary: z.string(), firmwareFolder: z.string() }).nullable(),
+  qemu: z.object({ binary: z.string(), version: z.string(), origin: z.string() }),
   agent: identitySchema.nullable(),
 });
 
 export const labFileSchema = z.object({
-  version: z.literal(1),
+  version: z.literal(2),
   id: z.string(),
   linkBitsPerSecond: z.number().nullable(),
   /** On loopback; inherited by the server as a listening socket. */

@@ -21,6 +21,7 @@ import { stringify } from "yaml";
 import { readLabFile, writeLabFile, type LabFile, type LabHost } from "./lab-file.ts";
 import { ioTimeoutSeconds, startSanlock } from "./hosts/sanlock.ts";
 import { freeze, mountShared, mountSmall, thaw, thawUnder, unmountUnder } from "./hosts/own-file-systems.ts";
+import { describeQemus, qemusOfHosts } from "./qemu/qemus.ts";
 import { runOnHost, spawnRole } from "./hosts/spawn-role.ts";
 import {
   agentPort,
@@ -54,8 +55,8 @@ export interface LabOptions {
   hosts: readonly string[];
   /** Of each host's migration link; default: as fast as the machine. */
   linkBitsPerSecond?: number | null;
-  /** Another QEMU for a host, by its name. */
-  qemu?: Readonly<Record<string, { binary: string; firmwareFolder: string }>>;
+  /** The QEMU of a host, by its name: a path, or the beginning of a version. Default: the newest of this machine. */
+  qemu?: Readonly<Record<string, string>>;
   /** The CPU that a host passes for, by its name: a simulation. */
   cpus?: Readonly<Record<string, CpuReport>>;
   /** Whether moves can be held at their pause points, by files in `pauseFolder`. */
@@ -99,6 +100,7 @@ export class Lab implements AsyncDisposable {
     const say = options.onStep ?? (() => undefined);
     check(id, hosts);
     await rejectExisting(id);
+    const qemus = await qemusOfHosts(hosts, options.qemu ?? {});
     await using undo = new UndoStack(() => undefined);
     undo.push("remove the lab", () => removeLab(id));
     const folder = labFolder(id);
@@ -109,7 +111,7 @@ export class Lab implements AsyncDisposable {
       for (const host of hosts) await mountSmall(join(folder, "hosts", host, "state"), options.stateMib);
     }
 
-    say(`making networks and ${String(hosts.length)} hosts`);
+    say(`making networks and ${String(hosts.length)} hosts with ${describeQemus(qemus)}`);
     await makeSwitch(id);
     await makeServer(id);
     await makeClient(id);
@@ -123,11 +125,11 @@ export class Lab implements AsyncDisposable {
     const listener = await listenOnLoopback(0);
     const { port } = listener.address() as { port: number };
     const file: LabFile = {
-      version: 1,
+      version: 2,
       id,
       linkBitsPerSecond,
       apiPort: port,
-      hosts: hosts.map((name) => ({ name, qemu: options.qemu?.[name] ?? null, agent: null })),
+      hosts: qemus.map((host) => ({ ...host, agent: null })),
       pausePoints: options.pausePoints ?? false,
       server: null,
     };
@@ -357,7 +359,7 @@ export class Lab implements AsyncDisposable {
       portGroups: [{ name: portGroup, bridge: networks.office.bridge, uplink: "office" }],
       datastores: [{ name: datastore, path: datastorePath, shared: true }],
       leases: { ioTimeoutSeconds },
-      ...(qemu === null ? {} : { qemu }),
+      qemu: { binary: qemu.binary },
       ...(cpu === null ? {} : { simulatedCpu: this.#simulatedCpu(name) }),
     };
     await writeFileAtomic(this.#agentConfig(name), stringify(config));

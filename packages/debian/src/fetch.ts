@@ -1,6 +1,6 @@
 /**
  * Files from the distribution's packages, without installing them: downloaded by apt, unpacked in a folder.
- * Needs no root. Where apt's lists are missing or too old and the caller is root, they are read anew once.
+ * Needs no root. Where apt's lists are missing or too old and the caller is root, `apt-get update` runs once.
  */
 import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
@@ -12,25 +12,35 @@ export async function unpackPackages(names: readonly string[], into: string): Pr
   await mkdir(into, { recursive: true });
   const downloads = await mkdtemp(`${into}.debs-`);
   try {
-    await withFreshLists(names, () => download(names, downloads));
-    for (const name of (await readdir(downloads)).filter((file) => file.endsWith(".deb"))) {
-      await run("dpkg-deb", ["-x", join(downloads, name), into], {
-        what: `unpacking ${name}`,
-        timeoutMs: 120_000,
-      });
-    }
+    await withFreshLists(names, () => downloadPackages(names, downloads));
+    await unpackDownloads(downloads, into);
   } finally {
     await rm(downloads, { recursive: true, force: true });
   }
 }
 
-async function download(names: readonly string[], folder: string): Promise<void> {
+/** Downloads packages into a folder. @param options of apt, before its command */
+export async function downloadPackages(
+  names: readonly string[],
+  folder: string,
+  options: readonly string[] = [],
+): Promise<void> {
   // apt drops its rights for downloads where it can; this folder is the caller's alone.
-  await run("apt-get", ["-o", "APT::Sandbox::User=root", "-q", "download", ...names], {
+  await run("apt-get", [...options, "-o", "APT::Sandbox::User=root", "-q", "download", ...names], {
     what: `downloading ${String(names.length)} packages`,
     cwd: folder,
     timeoutMs: 600_000,
   });
+}
+
+/** Unpacks every package file of a folder. */
+export async function unpackDownloads(folder: string, into: string): Promise<void> {
+  for (const name of (await readdir(folder)).filter((file) => file.endsWith(".deb"))) {
+    await run("dpkg-deb", ["-x", join(folder, name), into], {
+      what: `unpacking ${name}`,
+      timeoutMs: 120_000,
+    });
+  }
 }
 
 /** The real package behind a metapackage like `linux-image-cloud-amd64`. @throws PACKAGES_UNAVAILABLE */
@@ -75,15 +85,15 @@ export async function candidateVersions(names: readonly string[]): Promise<strin
 }
 
 /** Tries, and tries once more after `apt-get update` where the caller may run it. */
-async function withFreshLists<T>(names: readonly string[], deed: () => Promise<T>): Promise<T> {
+async function withFreshLists<T>(names: readonly string[], action: () => Promise<T>): Promise<T> {
   try {
-    return await deed();
+    return await action();
   } catch (error) {
     if (process.getuid?.() !== 0 || GodwitError.is(error, "PROGRAM_MISSING")) throw explained(names, error);
   }
   try {
     await run("apt-get", ["update", "-q"], { what: "reading the package lists", timeoutMs: 600_000 });
-    return await deed();
+    return await action();
   } catch (error) {
     throw explained(names, error);
   }
@@ -94,5 +104,5 @@ function explained(names: readonly string[], error: unknown): unknown {
   return unavailable(names, error.message, error);
 }
 
-const unavailable = (names: readonly string[], reason: string, cause?: unknown) =>
+export const unavailable = (names: readonly string[], reason: string, cause?: unknown) =>
   GodwitError.of("PACKAGES_UNAVAILABLE", { names: [...names], reason }, { cause });

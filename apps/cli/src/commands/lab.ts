@@ -20,10 +20,11 @@ const up = buildCommand({
     brief: "Make hosts, a server and a client as namespaces of this machine",
     fullDescription: `Hosts are named a, b, c…; each runs a real agent and real QEMU. Nothing outside of the lab's own namespaces
 and folder is touched. With --cpu a host passes for another CPU: a simulation, labelled as one; its VMs see no
-more than that CPU has.
+more than that CPU has. A host's QEMU is the newest of this machine, where --qemu names no other.
 
 Examples:
   godwit lab up --hosts 3 --link 1gbit
+  godwit lab up --vm --qemu a=7.2
   godwit lab up --vm --cpu a=intel-penryn --cpu b=intel-merom
   godwit lab up --cpu b=report-of-another-server.txt`,
   },
@@ -40,17 +41,33 @@ Examples:
         brief: "HOST=MODE or HOST=FILE: an EVC mode, or a CPU report or dump",
         optional: true,
       },
+      qemu: {
+        kind: "parsed",
+        parse: String,
+        variadic: true,
+        brief: "HOST=VERSION or HOST=PATH: the QEMU of a host",
+        optional: true,
+      },
     },
   },
-  async func(flags: { id: string; hosts: number; link?: number; vm: boolean; cpu?: readonly string[] }) {
+  async func(flags: {
+    id: string;
+    hosts: number;
+    link?: number;
+    vm: boolean;
+    cpu?: readonly string[];
+    qemu?: readonly string[];
+  }) {
     requireRoot("A lab makes network namespaces and");
     const hosts = hostNames(flags.hosts);
-    const cpus = await simulatedCpus(flags.cpu ?? [], hosts);
+    const cpus = await simulatedCpus(ofHosts("--cpu", "MODE or HOST=FILE", flags.cpu ?? [], hosts));
+    const qemu = ofHosts("--qemu", "VERSION or HOST=PATH", flags.qemu ?? [], hosts);
     await setup(new StatusLine());
     const lab = await Lab.up({
       id: flags.id,
       hosts,
       cpus,
+      qemu,
       linkBitsPerSecond: flags.link ?? null,
       program,
       onStep: writeLine,
@@ -61,20 +78,31 @@ Examples:
   },
 });
 
-/** @throws USAGE; EVC_MODE_UNKNOWN, and what is wrong with a file */
-async function simulatedCpus(
+/** Values by host of a flag that is written HOST=VALUE. @throws USAGE */
+function ofHosts(
+  flag: string,
+  values: string,
   words: readonly string[],
   hosts: readonly string[],
-): Promise<Record<string, CpuReport>> {
-  const cpus: Record<string, CpuReport> = {};
+): Record<string, string> {
+  const found: Record<string, string> = {};
   for (const word of words) {
-    const [host = "", what = ""] = word.split(/=(.*)/s);
-    if (!hosts.includes(host) || what === "") {
+    const [host = "", value = ""] = word.split(/=(.*)/s);
+    if (!hosts.includes(host) || value === "") {
       throw GodwitError.of("USAGE", {
-        what: `--cpu ${word} names ${what === "" ? "no CPU" : "no host of the lab"}.`,
-        hint: `Write HOST=MODE or HOST=FILE; hosts are ${hosts.join(", ")}.`,
+        what: `${flag} ${word} ${value === "" ? "gives no value" : "names no host of the lab"}.`,
+        hint: `Write HOST=${values}; hosts are ${hosts.join(", ")}.`,
       });
     }
+    found[host] = value;
+  }
+  return found;
+}
+
+/** @throws EVC_MODE_UNKNOWN, and what is wrong with a file */
+async function simulatedCpus(named: Readonly<Record<string, string>>): Promise<Record<string, CpuReport>> {
+  const cpus: Record<string, CpuReport> = {};
+  for (const [host, what] of Object.entries(named)) {
     const isFile = await stat(what).then(
       (found) => found.isFile(),
       () => false,

@@ -1,5 +1,5 @@
-/** Makes a machine ready for Godwit: packages, users, the lab's guest. What is there already is left alone. */
-import { buildGuest, findGuest } from "@godwit/lab";
+/** Makes a machine ready for Godwit: packages, users, the lab's guest and QEMU. What is there already is left alone. */
+import { buildGuest, ensureQemu, findGuest, lacksNewQemu } from "@godwit/lab";
 import { ensureUser } from "@godwit/system";
 import type { StatusLine } from "../output/screen.ts";
 import { requireRoot } from "../require-root.ts";
@@ -18,5 +18,10 @@ export async function setup(status: StatusLine): Promise<boolean> {
   if (missing.length > 0) await installPackages(missing, say);
   for (const user of users) await ensureUser(user);
   if (guest === null) await buildGuest(say);
-  return missing.length > 0 || guest === null;
+  const newerQemu = await lacksNewQemu();
+  if (newerQemu) {
+    requireRoot("Unpacking a QEMU for labs");
+    await ensureQemu(say);
+  }
+  return missing.length > 0 || guest === null || newerQemu;
 }
