@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { readdir } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { isEnded, type Task, taskSchema, type VmView } from "@godwit/contract";
+import { isEnded, type Task, type VmView } from "@godwit/contract";
 import {
   buildGuest,
   Lab,
@@ -93,7 +93,7 @@ export class TestLab implements AsyncDisposable {
     };
     void (async () => {
       for await (const event of this.api.follow("events", { signal: over.signal, onOpen })) {
-        if (event.type === "task.changed" && event.subject.id === id) look(taskSchema.parse(event.data.task));
+        if (event.type === "task.changed" && event.subject.id === id) look(event.data.task);
       }
     })().catch((error: unknown) => {
       found.reject(error);

@@ -4,12 +4,13 @@
  * that may have been done was lost (OUTCOME_UNKNOWN).
  */
 import {
-  eventSchema,
+  eventHeadSchema,
   GodwitError,
   problemSchema,
   type Answer,
   type Given,
-  type GodwitEvent,
+  type EventHead,
+  type EventOf,
   type Operation,
   type Operations,
 } from "@godwit/contract";
@@ -33,6 +34,16 @@ export interface ClientOptions {
   };
   token?: string;
   timeoutMs?: number;
+}
+
+export interface StreamOptions {
+  /** Events after this one; default: from now on. */
+  after?: number | undefined;
+  signal: AbortSignal;
+  /** A connection stands; facts that were read before it may be old. */
+  onOpen?: () => void;
+  /** An event that this version does not know, of a newer one: it is passed over. */
+  onUnknown?: (event: EventHead) => void;
 }
 
 interface AnyCall {
@@ -139,10 +150,10 @@ export class Client<Ops extends Operations> {
   }
 
   /** Events after `after` (default: from now on) over one connection. Ends by throwing when the connection is lost. */
-  async *events(
-    name: keyof Ops & string,
-    options: { after?: number | undefined; signal: AbortSignal; onOpen?: () => void },
-  ): AsyncGenerator<GodwitEvent> {
+  async *events<K extends keyof Ops & string>(
+    name: K,
+    options: StreamOptions,
+  ): AsyncGenerator<EventOf<Ops[K]>> {
     const operation = this.#operations[name] as Operation;
     const query = options.after === undefined ? {} : { after: options.after };
     const { statusCode, body } = await this.#send(operation, { query }, { signal: options.signal });
@@ -152,7 +163,12 @@ export class Client<Ops extends Operations> {
       .pipeThrough(new TextDecoderStream())
       .pipeThrough(new EventSourceParserStream());
     try {
-      for await (const message of stream) yield eventSchema.parse(JSON.parse(message.data));
+      for await (const message of stream) {
+        const json: unknown = JSON.parse(message.data);
+        const event = operation.answer.events?.safeParse(json);
+        if (event?.success === true) yield event.data as EventOf<Ops[K]>;
+        else options.onUnknown?.(eventHeadSchema.parse(json));
+      }
     } catch (error) {
       if (options.signal.aborted) return;
       throw this.#failed(reasonOf(error), error);
@@ -161,27 +177,25 @@ export class Client<Ops extends Operations> {
   }
 
   /** Events for as long as the signal lets: a lost connection is made again and resumes after the last event. */
-  async *follow(
-    name: keyof Ops & string,
-    options: {
-      after?: number | undefined;
-      signal: AbortSignal;
-      /** A connection stands; facts that were read before it may be old. */
-      onOpen?: () => void;
-      onLost?: (error: GodwitError) => void;
-    },
-  ): AsyncGenerator<GodwitEvent> {
+  async *follow<K extends keyof Ops & string>(
+    name: K,
+    options: StreamOptions & { onLost?: (error: GodwitError) => void },
+  ): AsyncGenerator<EventOf<Ops[K]>> {
     let { after } = options;
     let waitMs = 50;
     const isOver = () => options.signal.aborted;
+    const onOpen = () => {
+      waitMs = 50;
+      options.onOpen?.();
+    };
+    const onUnknown = (event: EventHead) => {
+      after = event.id;
+      options.onUnknown?.(event);
+    };
     while (!isOver()) {
       try {
-        const onOpen = () => {
-          waitMs = 50;
-          options.onOpen?.();
-        };
-        for await (const event of this.events(name, { after, signal: options.signal, onOpen })) {
-          after = event.id;
+        for await (const event of this.events(name, { signal: options.signal, after, onOpen, onUnknown })) {
+          after = (event as EventHead).id;
           yield event;
         }
       } catch (error) {

@@ -1,7 +1,15 @@
 /** The contract: names, schemas, errors and operations that every part of Godwit shares. No I/O. */
 export { agentOperations, peerPath } from "./operations/agent.ts";
 export { serverOperations } from "./operations/server.ts";
-export type { Answer, Given, Operation, Operations, Privilege, Received } from "./operations/operation.ts";
+export type {
+  Answer,
+  EventOf,
+  Given,
+  Operation,
+  Operations,
+  Privilege,
+  Received,
+} from "./operations/operation.ts";
 export { catalogue, type ErrorCode, type ErrorDetails } from "./errors/catalogue.ts";
 export {
   finding,
@@ -14,6 +22,9 @@ export {
 export type { RefusedFeature } from "./errors/cpu.ts";
 export type { HostInPool } from "./errors/evc.ts";
 export type { Retry } from "./errors/define.ts";
+export { agentEventSchema, type AgentEvent } from "./events/agent.ts";
+export { eventHeadSchema, type EventHead, type NewEvent } from "./events/event.ts";
+export { serverEventSchema, type ServerEvent } from "./events/server.ts";
 export * from "./schemas/console.ts";
 export * from "./schemas/cpu.ts";
 export * from "./schemas/evc.ts";

@@ -1,6 +1,6 @@
 /** Events as `text/event-stream`: each with its id, so that a reader who lost the line resumes where it was. */
 import { once } from "node:events";
-import type { GodwitEvent } from "@godwit/contract";
+import type { EventHead } from "@godwit/contract";
 import type { FastifyReply } from "fastify";
 
 /** A comment now and then, so that either side notices a dead line. */
@@ -8,7 +8,7 @@ const heartbeatMs = 2000;
 
 export async function streamEvents(
   reply: FastifyReply,
-  events: AsyncIterable<GodwitEvent>,
+  events: AsyncIterable<EventHead>,
   signal: AbortSignal,
 ): Promise<void> {
   reply.hijack();

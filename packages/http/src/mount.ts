@@ -6,7 +6,8 @@ import { randomUUID } from "node:crypto";
 import {
   GodwitError,
   type Answer,
-  type GodwitEvent,
+  type EventHead,
+  type EventOf,
   type Operation,
   type Operations,
   type Problem,
@@ -38,8 +39,8 @@ export type Handler<O extends Operation> = (
 ) => Eventually<
   O["answer"] extends { socket: true }
     ? SocketTaker
-    : O["answer"] extends { stream: true }
-      ? AsyncIterable<GodwitEvent>
+    : O["answer"] extends { events: unknown }
+      ? AsyncIterable<EventOf<O>>
       : Answer<O>
 >;
 
@@ -99,8 +100,8 @@ async function serve(
     actor,
     signal: gone.signal,
   };
-  if (operation.answer.stream === true) {
-    const events = (await handler(call as Call<Operation>)) as AsyncIterable<GodwitEvent>;
+  if (operation.answer.events !== undefined) {
+    const events = (await handler(call as Call<Operation>)) as AsyncIterable<EventHead>;
     await streamEvents(reply, events, gone.signal);
     return;
   }
@@ -113,7 +114,7 @@ async function serve(
 /** The standard header of a stream that resumes counts as the query's `after`. */
 function withLastEventId(operation: Operation, request: FastifyRequest): unknown {
   const last = request.headers["last-event-id"];
-  if (operation.answer.stream !== true || typeof last !== "string") return request.query;
+  if (operation.answer.events === undefined || typeof last !== "string") return request.query;
   return { ...(request.query as object), after: last };
 }
 

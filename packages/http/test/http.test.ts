@@ -1,6 +1,6 @@
 /** The contract over real TLS: who may call, what comes in, how errors look, and streams that resume. */
 import { Client } from "@godwit/client";
-import { GodwitError, serverOperations, type GodwitEvent } from "@godwit/contract";
+import { GodwitError, serverOperations, type ServerEvent } from "@godwit/contract";
 import {
   createAuthority,
   createKeyAndRequest,
@@ -34,13 +34,18 @@ const signed = async (unit: Unit, commonName: string, by = authority, validDays 
   });
   return { cert: certificatePem, key: keyPem };
 };
-const events: GodwitEvent[] = [1, 2, 3].map((id) => ({
+const events: ServerEvent[] = [1, 2, 3].map((id) => ({
   id,
   at: new Date().toISOString(),
-  type: "task.changed",
-  subject: { kind: "task", id: "t" },
-  data: {},
+  type: "host.lost",
+  subject: { kind: "host", id: "a" },
+  data: { reason: "the connection was closed" },
 }));
+/** As a newer server may send them: of a type, or with data, that this version does not know. */
+const newerEvents = [
+  { ...events[0], id: 4, type: "host.renamed", data: { to: "b" } },
+  { ...events[0], id: 5, data: { reason: { code: "CLOSED" } } },
+];
 
 beforeAll(async () => {
   authority = await createAuthority("test");
@@ -69,7 +74,7 @@ beforeAll(async () => {
       };
     },
     events: ({ query }: { query: { after?: number } }) =>
-      ReadableStream.from(events.filter(({ id }) => id > (query.after ?? 3))),
+      ReadableStream.from([...events, ...newerEvents].filter(({ id }) => id > (query.after ?? 3))),
   } as unknown as Handlers<typeof serverOperations>;
   const callers: Authority = {
     adminToken: token,
@@ -188,6 +193,27 @@ test("a stream resumes after the event that was heard last", async () => {
     if (event.id === 3) break;
   }
   expect(heard).toEqual([2, 3]);
+});
+
+test("events of a newer version are passed over, and the stream resumes after them", async () => {
+  const heard: number[] = [];
+  const passedOver: number[] = [];
+  const over = new AbortController();
+  let opened = 0;
+  const stream = client({ token }).follow("events", {
+    after: 1,
+    signal: over.signal,
+    onOpen: () => {
+      opened += 1;
+    },
+    onUnknown: ({ id }) => passedOver.push(id),
+    onLost: () => {
+      // The server here ends its stream after the last event: the second one has none left to send.
+      if (opened === 2) over.abort();
+    },
+  });
+  for await (const event of stream) heard.push(event.id);
+  expect({ heard, passedOver }).toEqual({ heard: [2, 3], passedOver: [4, 5] });
 });
 
 test("a WebSocket has the same doors: privilege, validation and refusals before it is one", async () => {

@@ -2,7 +2,7 @@
  * The server's events: rows with growing ids, written in the transaction that makes them true. Whoever
  * reads in order of id misses none: writers take turns, so ids become visible in their order.
  */
-import type { GodwitEvent } from "@godwit/contract";
+import type { NewEvent, ServerEvent } from "@godwit/contract";
 import { sql, type Insertable } from "kysely";
 import type { Database, Writes } from "./database.ts";
 import type { Schema } from "./schema.ts";
@@ -12,14 +12,8 @@ const channel = "godwit_events";
 const kept = 20_000;
 const batch = 500;
 
-export interface NewEvent {
-  type: string;
-  subject: GodwitEvent["subject"];
-  data: Record<string, unknown>;
-}
-
 /** Writes an event in the caller's transaction. Call it last: from here to commit other writers wait. */
-export async function emit(tx: Writes, { type, subject, data }: NewEvent): Promise<void> {
+export async function emit(tx: Writes, { type, subject, data }: NewEvent<ServerEvent>): Promise<void> {
   await sql`lock table events in share row exclusive mode`.execute(tx);
   const row: Insertable<Schema["events"]> = {
     type,
@@ -49,7 +43,7 @@ export class Events {
   }
 
   /** Events after `afterId`, for as long as the signal and the database let. */
-  async *after(afterId: number, signal: AbortSignal): AsyncGenerator<GodwitEvent> {
+  async *after(afterId: number, signal: AbortSignal): AsyncGenerator<ServerEvent> {
     let last = afterId;
     const bell = new Bell();
     const listener = await this.#database.listen(channel, () => {
@@ -79,7 +73,7 @@ export class Events {
     }
   }
 
-  async append(event: NewEvent): Promise<void> {
+  async append(event: NewEvent<ServerEvent>): Promise<void> {
     await this.#database.write((tx) => emit(tx, event));
   }
 
@@ -89,7 +83,7 @@ export class Events {
     });
   }
 
-  async #read(after: number): Promise<GodwitEvent[]> {
+  async #read(after: number): Promise<ServerEvent[]> {
     const rows = await this.#database.read((db) =>
       db
         .selectFrom("events")
@@ -99,13 +93,17 @@ export class Events {
         .limit(batch)
         .execute(),
     );
-    return rows.map((row) => ({
-      id: Number(row.id),
-      at: row.at.toISOString(),
-      type: row.type,
-      subject: { kind: row.subject_kind as GodwitEvent["subject"]["kind"], id: row.subject_id },
-      data: row.data,
-    }));
+    // As `emit` has written them.
+    return rows.map(
+      (row) =>
+        ({
+          id: Number(row.id),
+          at: row.at.toISOString(),
+          type: row.type,
+          subject: { kind: row.subject_kind, id: row.subject_id },
+          data: row.data,
+        }) as ServerEvent,
+    );
   }
 }
 

@@ -1,5 +1,4 @@
 /** The server's memory: PostgreSQL, its schema, and what is kept there. */
-export { emit, type NewEvent } from "./events.ts";
 export type { HostRow } from "./hosts.ts";
 export type { LeaseQuestioner, StoredLease } from "./leases.ts";
 export type { PoolRow } from "./pools.ts";

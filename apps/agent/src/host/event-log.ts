@@ -2,18 +2,25 @@
  * The agent's event log: the last events in memory, with ids that grow even across restarts, for
  * streams that resume. A reader that was away too long learns the rest from the facts.
  */
-import type { GodwitEvent } from "@godwit/contract";
+import type { AgentEvent, NewEvent } from "@godwit/contract";
 
 const capacity = 2000;
 
+type EventOfType<Type extends AgentEvent["type"]> = Extract<AgentEvent, { type: Type }>;
+
 export class EventLog {
-  readonly #events: GodwitEvent[] = [];
+  readonly #events: AgentEvent[] = [];
   readonly #wakers = new Set<() => void>();
   // Ids of a later process are larger than all of an earlier one's: a million events a second would be needed to break it.
   #nextId = Date.now() * 1000;
 
-  append(type: string, subject: GodwitEvent["subject"], data: Record<string, unknown>): void {
-    this.#events.push({ id: this.#nextId++, at: new Date().toISOString(), type, subject, data });
+  append<Type extends AgentEvent["type"]>(
+    type: Type,
+    subject: EventOfType<Type>["subject"],
+    data: EventOfType<Type>["data"],
+  ): void {
+    const event = { type, subject, data } as NewEvent<AgentEvent>;
+    this.#events.push({ id: this.#nextId++, at: new Date().toISOString(), ...event });
     if (this.#events.length > capacity) this.#events.shift();
     for (const wake of this.#wakers) wake();
   }
@@ -24,7 +31,7 @@ export class EventLog {
   }
 
   /** Events after `afterId`, for as long as the signal lets. */
-  async *after(afterId: number, signal: AbortSignal): AsyncGenerator<GodwitEvent> {
+  async *after(afterId: number, signal: AbortSignal): AsyncGenerator<AgentEvent> {
     let last = afterId;
     while (!signal.aborted) {
       const fresh = this.#events.filter(({ id }) => id > last);

@@ -91,7 +91,7 @@ export class Processes {
     if (as === "moved") {
       entry.process = null;
       this.#entries.delete(vmId);
-      this.#events.append("vm.left", { kind: "vm", id: vmId }, {});
+      this.#events.append("vm.movedAway", { kind: "vm", id: vmId }, {});
       return;
     }
     this.#end(entry, as);

@@ -68,7 +68,7 @@ export class Consoles {
     this.#tell(vm, "vm.consoleClosed", writer.user);
   }
 
-  #tell(vm: VmView, type: string, user: string): void {
+  #tell(vm: VmView, type: "vm.consoleOpened" | "vm.consoleClosed", user: string): void {
     this.#store.events
       .append({ type, subject: { kind: "vm", id: vm.id }, data: { name: vm.name, user } })
       .catch((error: unknown) => {

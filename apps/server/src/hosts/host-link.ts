@@ -4,14 +4,7 @@
  */
 import { EventEmitter, once } from "node:events";
 import { Client } from "@godwit/client";
-import {
-  agentOperations,
-  GodwitError,
-  moveRecordSchema,
-  type HostFacts,
-  type MoveId,
-  type MoveRecord,
-} from "@godwit/contract";
+import { agentOperations, GodwitError, type HostFacts, type MoveId, type MoveRecord } from "@godwit/contract";
 import type { HostRow, Store } from "@godwit/store";
 import type { Logger } from "pino";
 import { hostAlarms } from "../pools/alarms.ts";
@@ -168,10 +161,16 @@ export class HostLink {
         this.#up = false;
         this.#armLoss(String(error.problem.details.reason));
       },
+      onUnknown: ({ type }) => {
+        this.#log.warn(
+          { type },
+          "an event of the agent was passed over: this version does not know its type or its data",
+        );
+      },
     });
     for await (const event of stream) {
       if (event.type === "move.changed") {
-        this.#signals.emit("move", moveRecordSchema.parse(event.data.move));
+        this.#signals.emit("move", event.data.move);
       } else if (event.type === "vm.stateChanged" || event.type === "host.leasesChanged") {
         this.refresh();
       }

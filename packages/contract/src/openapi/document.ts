@@ -1,24 +1,42 @@
 /** The server's API as an OpenAPI 3.1 document, derived from the operations. */
 import { z } from "zod";
 import { catalogue, type ErrorCode } from "../errors/catalogue.ts";
-import { problemSchema } from "../errors/error.ts";
+import { findingSchema, problemSchema } from "../errors/error.ts";
 import type { Operation } from "../operations/operation.ts";
 import { serverOperations } from "../operations/server.ts";
-import { eventSchema, taskSchema } from "../schemas/task.ts";
-import { vmDescriptionSchema, vmViewSchema } from "../schemas/vm.ts";
-import { hostViewSchema } from "../schemas/host.ts";
+import { serverEventSchema } from "../events/server.ts";
+import { taskSchema } from "../schemas/task.ts";
+import { hostFactsSchema, hostViewSchema } from "../schemas/host.ts";
+import { moveProgressSchema, moveRecordSchema } from "../schemas/move.ts";
+import { baselineSchema } from "../schemas/pool.ts";
+import { vmDescriptionSchema, vmSchema, vmViewSchema } from "../schemas/vm.ts";
 
-/** Schemas that have a name of their own in the document. */
-const named = {
+/** Schemas that have a name of their own in the document: of what is answered, and of what is asked. */
+const answered = {
   Problem: problemSchema,
+  Finding: findingSchema,
   Task: taskSchema,
-  Event: eventSchema,
-  VmDescription: vmDescriptionSchema,
+  Move: moveRecordSchema,
+  MoveProgress: moveProgressSchema,
+  Event: serverEventSchema,
   Vm: vmViewSchema,
+  VmConfig: vmSchema,
   Host: hostViewSchema,
-} as const;
+  HostFacts: hostFactsSchema,
+  Baseline: baselineSchema,
+};
+const asked = { VmDescription: vmDescriptionSchema };
 
 type Json = Record<string, unknown>;
+type Direction = "input" | "output";
+
+const componentsPath = "#/components/schemas/";
+const registryOf = (named: Record<string, z.ZodType>) => {
+  const registry = z.registry<{ id: string }>();
+  for (const [id, schema] of Object.entries(named)) registry.add(schema, { id });
+  return registry;
+};
+const registries = { input: registryOf(asked), output: registryOf(answered) };
 
 const security: Record<Operation["privilege"], Json[]> = {
   public: [],
@@ -38,9 +56,7 @@ export function openApiDocument(version: string): Json {
     info: { title: "Godwit", version, license: { name: "Apache-2.0", identifier: "Apache-2.0" } },
     paths,
     components: {
-      schemas: Object.fromEntries(
-        Object.entries(named).map(([name, schema]) => [name, schemaOf(schema, "output")]),
-      ),
+      schemas: { ...components(asked, "input"), ...components(answered, "output") },
       securitySchemes: {
         adminToken: { type: "http", scheme: "bearer" },
         hostCertificate: { type: "mutualTLS" },
@@ -63,17 +79,17 @@ function describe(operationId: string, operation: Operation): Json {
       : {
           requestBody: {
             required: true,
-            content: { "application/json": { schema: reference(body, "input") } },
+            content: { "application/json": { schema: schemaOf(body, "input") } },
           },
         }),
     responses: {
       [String(answer.status)]: {
-        description: answer.socket === true ? "WebSocket" : answer.stream === true ? "Events" : "Done",
-        ...(answer.stream === true
-          ? { content: { "text/event-stream": { schema: { $ref: "#/components/schemas/Event" } } } }
+        description: answer.socket === true ? "WebSocket" : answer.events !== undefined ? "Events" : "Done",
+        ...(answer.events !== undefined
+          ? { content: { "text/event-stream": { schema: schemaOf(answer.events, "output") } } }
           : answer.body === undefined
             ? {}
-            : { content: { "application/json": { schema: reference(answer.body, "output") } } }),
+            : { content: { "application/json": { schema: schemaOf(answer.body, "output") } } }),
       },
       default: {
         description: problemsText(operation.errors),
@@ -93,14 +109,23 @@ function parameters(schema: z.ZodObject | undefined, place: "path" | "query"): J
   }));
 }
 
-function reference(schema: z.ZodType, io: "input" | "output"): Json {
-  const name = Object.entries(named).find(([, candidate]) => (candidate as z.ZodType) === schema)?.[0];
-  return name === undefined ? schemaOf(schema, io) : { $ref: `#/components/schemas/${name}` };
+/** A schema in which those with a name are references. */
+function schemaOf(schema: z.ZodType, io: Direction): Json {
+  const options = { io, unrepresentable: "any", metadata: registries[io] } as const;
+  const { $schema: _, $defs: __, ...json } = z.toJSONSchema(schema, options) as Json;
+  return JSON.parse(JSON.stringify(json).replaceAll('"#/$defs/', `"${componentsPath}`)) as Json;
 }
 
-function schemaOf(schema: z.ZodType, io: "input" | "output"): Json {
-  const { $schema: _, ...json } = z.toJSONSchema(schema, { io, unrepresentable: "any" }) as Json;
-  return json;
+/** The schemas with a name. */
+function components(named: Record<string, z.ZodType>, io: Direction): Json {
+  const options = { io, unrepresentable: "any", uri: (id: string) => componentsPath + id } as const;
+  const { schemas } = z.toJSONSchema(registries[io], options);
+  return Object.fromEntries(
+    Object.keys(named).map((name) => {
+      const { $schema: _, $id: __, ...json } = schemas[name] as Json;
+      return [name, json];
+    }),
+  );
 }
 
 function problemsText(errors: readonly ErrorCode[]): string {

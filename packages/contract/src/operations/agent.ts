@@ -1,5 +1,6 @@
 /** An agent's API, `/agent/v1`: for the server, over mutual TLS. The peer channel of a move is a WebSocket beside it. */
 import { z } from "zod";
+import { agentEventSchema } from "../events/agent.ts";
 import { agentConsoleQuerySchema } from "../schemas/console.ts";
 import { hostFactsSchema } from "../schemas/host.ts";
 import { leaseSchema } from "../schemas/lease.ts";
@@ -31,7 +32,7 @@ export const agentOperations = {
     privilege: "server",
     summary: "Events as they happen; Last-Event-ID (or ?after=) resumes",
     query: z.strictObject({ after: z.coerce.number().int().min(0).optional() }),
-    answer: { status: 200, stream: true },
+    answer: { status: 200, events: agentEventSchema },
     errors: [],
   },
   vmCreate: {

@@ -21,10 +21,10 @@ export interface Operation {
   query?: z.ZodObject;
   body?: z.ZodType;
   /**
-   * The success answer; `stream` is `text/event-stream` of events. With `socket` the connection becomes a
+   * The success answer; `events` is a `text/event-stream` of them. With `socket` the connection becomes a
    * WebSocket: what can be refused is refused before, as a problem.
    */
-  answer: { status: 101 | 200 | 201 | 202 | 204; body?: z.ZodType; stream?: boolean; socket?: boolean };
+  answer: { status: 101 | 200 | 201 | 202 | 204; body?: z.ZodType; events?: z.ZodType; socket?: boolean };
   errors: readonly ErrorCode[];
 }
 
@@ -48,3 +48,7 @@ export type Given<O extends Operation> = (O["params"] extends z.ZodObject
 export type Answer<O extends Operation> = O["answer"] extends { body: infer B extends z.ZodType }
   ? z.output<B>
   : undefined;
+/** What a stream operation's events are. */
+export type EventOf<O extends Operation> = O["answer"] extends { events: infer E extends z.ZodType }
+  ? z.output<E>
+  : never;

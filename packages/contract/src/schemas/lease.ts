@@ -25,6 +25,8 @@ export const leaseSchema = z.object({
   /** Hosts that were fenced while they shared it: whether they ran the VM before, nobody can tell. */
   fenced: z.array(nameSchema),
 });
+/** Of a host's leases on a shared datastore. */
+export const leaseStateSchema = z.enum(["joining", "joined", "unavailable"]);
 /** A lease as operators see it. */
 export const leaseViewSchema = leaseSchema.extend({
   vm: nameSchema,

@@ -1,4 +1,4 @@
-/** One shape for every long action: steps, progress, cancel, result; and the events that tell of it. */
+/** One shape for every long action: steps, progress, cancel, result. */
 import { z } from "zod";
 import { problemSchema } from "../errors/error.ts";
 import { moveProgressSchema, moveRecordSchema } from "./move.ts";
@@ -64,14 +64,3 @@ export type Task = z.infer<typeof taskSchema>;
 
 export const isEnded = (task: Pick<Task, "state">): boolean =>
   task.state === "succeeded" || task.state === "failed" || task.state === "cancelled";
-
-/** An event on the server's or an agent's stream; `id` grows and is the SSE event id. */
-export const eventSchema = z.object({
-  id: z.number().int(),
-  at: z.iso.datetime(),
-  /** `noun.pastTense`: `task.changed`, `vm.stateChanged`, `move.phaseChanged`, `host.lost`. */
-  type: z.string(),
-  subject: z.object({ kind: z.enum(["vm", "host", "pool", "task", "move", "server"]), id: z.string() }),
-  data: z.record(z.string(), z.unknown()),
-});
-export type GodwitEvent = z.infer<typeof eventSchema>;

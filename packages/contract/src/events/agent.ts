@@ -1,0 +1,30 @@
+/** The events of an agent, `/agent/v1/events`: for the server. */
+import { z } from "zod";
+import { moveRecordSchema } from "../schemas/move.ts";
+import { nameSchema } from "../schemas/names.ts";
+import { leaseStateSchema } from "../schemas/lease.ts";
+import { vmStateSchema } from "../schemas/vm.ts";
+import { defineEvent } from "./event.ts";
+
+const vmStateChanged = defineEvent(
+  "vm.stateChanged",
+  "vm",
+  z.object({ name: nameSchema, state: vmStateSchema }),
+);
+/** The VM has moved away. */
+const vmMovedAway = defineEvent("vm.movedAway", "vm", z.object({}));
+const moveChanged = defineEvent("move.changed", "move", z.object({ move: moveRecordSchema }));
+/** The host's leases on a shared datastore can be taken, or not any more. */
+const hostLeasesChanged = defineEvent(
+  "host.leasesChanged",
+  "host",
+  z.object({ datastore: nameSchema, state: leaseStateSchema, reason: z.string().nullable() }),
+);
+
+export const agentEventSchema = z.discriminatedUnion("type", [
+  vmStateChanged,
+  vmMovedAway,
+  moveChanged,
+  hostLeasesChanged,
+]);
+export type AgentEvent = z.infer<typeof agentEventSchema>;

@@ -1,0 +1,59 @@
+/** The events of the server, `/api/v1/events`. */
+import { z } from "zod";
+import { findingSchema } from "../errors/error.ts";
+import { maintenanceSchema } from "../schemas/host.ts";
+import { nameSchema } from "../schemas/names.ts";
+import { baselineSchema } from "../schemas/pool.ts";
+import { taskSchema } from "../schemas/task.ts";
+import { vmStateSchema } from "../schemas/vm.ts";
+import { defineEvent } from "./event.ts";
+
+const nothing = z.object({});
+const place = z.object({ name: nameSchema, host: nameSchema, state: vmStateSchema });
+const consoleUser = z.object({ name: nameSchema, user: z.string() });
+
+const taskEvents = [defineEvent("task.changed", "task", z.object({ task: taskSchema }))] as const;
+
+const vmEvents = [
+  defineEvent("vm.created", "vm", place),
+  defineEvent("vm.stateChanged", "vm", place),
+  defineEvent("vm.deleted", "vm", nothing),
+  /** An operator vouched that the host is off: its lease was taken away. */
+  defineEvent("vm.leaseBroken", "vm", z.object({ host: nameSchema })),
+  defineEvent("vm.consoleOpened", "vm", consoleUser),
+  defineEvent("vm.consoleClosed", "vm", consoleUser),
+] as const;
+
+const hostEvents = [
+  defineEvent("host.joined", "host", nothing),
+  defineEvent("host.removed", "host", nothing),
+  defineEvent("host.lost", "host", z.object({ reason: z.string() })),
+  /** A host that was lost answers again. */
+  defineEvent("host.returned", "host", nothing),
+  defineEvent("host.alarmsChanged", "host", z.object({ alarms: z.array(findingSchema) })),
+  defineEvent("host.maintenanceChanged", "host", z.object({ maintenance: maintenanceSchema })),
+] as const;
+
+const poolEvents = [
+  defineEvent(
+    "pool.created",
+    "pool",
+    z.object({ baseline: baselineSchema.nullable(), hosts: z.array(nameSchema) }),
+  ),
+  defineEvent("pool.removed", "pool", nothing),
+  defineEvent("pool.hostAdded", "pool", z.object({ host: nameSchema })),
+  defineEvent("pool.hostRemoved", "pool", z.object({ host: nameSchema })),
+  defineEvent(
+    "pool.baselineChanged",
+    "pool",
+    z.object({ before: baselineSchema.nullable(), after: baselineSchema.nullable() }),
+  ),
+] as const;
+
+export const serverEventSchema = z.discriminatedUnion("type", [
+  ...taskEvents,
+  ...vmEvents,
+  ...hostEvents,
+  ...poolEvents,
+]);
+export type ServerEvent = z.infer<typeof serverEventSchema>;
