@@ -1,4 +1,16 @@
+import { existsSync, globSync } from "node:fs";
 import { defineConfig } from "vitest/config";
+
+declare module "vitest" {
+  interface ProvidedContext {
+    /** The installed QEMU, and those that `godwit setup` has unpacked beside it: tests of QEMU ask each of them. */
+    qemuBinaries: readonly string[];
+  }
+}
+const qemuBinaries = [
+  "/usr/bin/qemu-system-x86_64",
+  ...globSync("/var/cache/godwit/qemu/*/bin/qemu-system-x86_64"),
+].filter((path) => existsSync(path));
 
 export default defineConfig({
   test: {
@@ -7,6 +19,7 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["packages/*/test/**/*.test.ts", "apps/*/test/**/*.test.ts", "lab/test/**/*.test.ts"],
+          provide: { qemuBinaries },
           testTimeout: 30_000,
           hookTimeout: 60_000,
         },

@@ -2,13 +2,12 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { existsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { QmpSession } from "@godwit/qmp";
 import type { VmCpu } from "@godwit/contract";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import {
   cpuMasksSchema,
   cpuWithMasks,
@@ -194,14 +193,10 @@ test("a description's masks become the VM's stored CPU", () => {
   expect(() => cpuWithMasks(nehalem, { "cpuid.1.ecx": "?" })).toThrow('"?" at position 1');
 });
 
-const installed = ["/usr/bin", "/usr/local/bin"].some((folder) =>
-  existsSync(join(folder, "qemu-system-x86_64")),
-);
-
-describe.skipIf(!installed)("the installed QEMU", () => {
+describe.each(inject("qemuBinaries"))("%s", (binary) => {
   let qemu: { qmp: QmpSession; end: () => Promise<void> };
   beforeAll(async () => {
-    qemu = await startQemu();
+    qemu = await startQemu(binary);
   });
   afterAll(() => qemu.end());
 
@@ -278,12 +273,12 @@ function knownToOldest(name: string): boolean {
 }
 
 /** A QEMU without a guest, asked over its socket. */
-async function startQemu(): Promise<{ qmp: QmpSession; end: () => Promise<void> }> {
+async function startQemu(binary: string): Promise<{ qmp: QmpSession; end: () => Promise<void> }> {
   const folder = await mkdtemp(join(tmpdir(), "godwit-masks-"));
   const [socket, pidFile] = [join(folder, "qmp.sock"), join(folder, "pid")];
   // QEMU comes back to us when its sockets are there, and stays behind as a daemon.
   const starter = spawn(
-    "qemu-system-x86_64",
+    binary,
     [
       ...["-no-user-config", "-nodefaults", "-display", "none", "-S", "-daemonize", "-pidfile", pidFile],
       ...["-machine", "q35", "-accel", "tcg", "-m", "16", "-qmp", `unix:${socket},server=on,wait=off`],

@@ -13,19 +13,22 @@ export const user = "godwit-qemu";
 export class Fixture implements AsyncDisposable {
   readonly folder: string;
   readonly diskPath: string;
+  readonly #binary: string;
   readonly #authority: KeyAndCertificate;
 
-  private constructor(folder: string, authority: KeyAndCertificate) {
+  private constructor(folder: string, binary: string, authority: KeyAndCertificate) {
     this.folder = folder;
+    this.#binary = binary;
     this.diskPath = join(folder, "disk.qcow2");
     this.#authority = authority;
   }
 
-  static async make(): Promise<Fixture> {
+  /** @param binary the QEMU of both hosts */
+  static async make(binary: string): Promise<Fixture> {
     await ensureUser(user);
     const folder = await mkdtemp(join(tmpdir(), "godwit-hv-"));
     await chmod(folder, 0o755);
-    const fixture = new Fixture(folder, await createAuthority("godwit test"));
+    const fixture = new Fixture(folder, binary, await createAuthority("godwit test"));
     execFileSync("qemu-img", ["create", "-q", "-f", "qcow2", fixture.diskPath, "16M"]);
     execFileSync("chown", [`${user}:`, fixture.diskPath]);
     return fixture;
@@ -34,7 +37,7 @@ export class Fixture implements AsyncDisposable {
   async hypervisor(host: string): Promise<Hypervisor> {
     return await Hypervisor.open({
       host,
-      binary: "qemu-system-x86_64",
+      binary: this.#binary,
       user,
       runFolder: join(this.folder, `run-${host}`),
       cacheFolder: join(this.folder, "cache"),

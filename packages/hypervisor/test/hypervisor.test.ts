@@ -2,135 +2,143 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { describe, expect, inject, test } from "vitest";
 import { QmpSession } from "@godwit/qmp";
 import { isAlive } from "@godwit/system";
 import { probeKvm } from "../src/kvm-probe.ts";
 import { Fixture, user } from "./fixtures.ts";
 
-test("the KVM probe's guest runs where guests run, and the facts say what was found out", async () => {
-  expect(await probeKvm("qemu-system-x86_64", undefined, "tcg")).toMatchObject({ works: true });
-  await using fixture = await Fixture.make();
-  const hypervisor = await fixture.hypervisor("a");
-  const facts = await hypervisor.facts();
-  expect(facts.version).toMatch(/^\d+\.\d+\.\d+$/);
-  expect(facts.machines).toContain("pc-q35-7.2");
-  expect(facts.cpuModels.find(({ name }) => name === "qemu64-v1")?.unavailableFeatures).toEqual([]);
-  expect(facts.acceleratorReason).not.toBe("");
-  expect(await hypervisor.facts()).toEqual(facts);
-});
-
-test("a VM stands still until it is let run, as an unprivileged user, and outlives whoever started it", async () => {
-  await using fixture = await Fixture.make();
-  const hypervisor = await fixture.hypervisor("a");
-  const qemu = await hypervisor.start(fixture.spec(false));
-  expect(await qemu.status()).toMatchObject({ running: false });
-  const uid = execFileSync("id", ["-u", user], { encoding: "utf8" }).trim();
-  expect(readFileSync(`/proc/${String(qemu.identity.pid)}/status`, "utf8")).toMatch(
-    new RegExp(`^Uid:\\s${uid}\\s${uid}\\s`, "m"),
-  );
-  expect(readFileSync(`/proc/${String(qemu.identity.pid)}/status`, "utf8")).toMatch(/^Seccomp:\t2$/m);
-  await qemu.resume();
-  expect(await qemu.status()).toMatchObject({ running: true });
-  qemu.release(); // the agent is gone
-
-  const { processes, gone } = await (await fixture.hypervisor("a")).adopt();
-  expect(gone).toEqual([]);
-  const [found] = processes;
-  expect(found?.identity).toEqual(qemu.identity);
-  expect(await found?.status()).toMatchObject({ running: true });
-  const rescue = await QmpSession.connect(found?.paths.rescue ?? "");
-  expect(await rescue.execute("query-status")).toMatchObject({ running: true });
-  rescue.close();
-
-  await found?.end();
-  expect(await isAlive(qemu.identity)).toBe(false);
-  expect(existsSync(qemu.paths.folder)).toBe(false);
-});
-
-test("a QEMU that does not start is told in its own words and leaves nothing behind", async () => {
-  await using fixture = await Fixture.make();
-  const hypervisor = await fixture.hypervisor("a");
-  const spec = { ...fixture.spec(false), diskPaths: { data: join(fixture.folder, "missing.qcow2") } };
-  await expect(hypervisor.start(spec)).rejects.toMatchObject({
-    code: "VM_START_FAILED",
-    message: expect.stringContaining("missing.qcow2") as string,
+describe.each(inject("qemuBinaries"))("%s", (binary) => {
+  test("the KVM probe's guest runs where guests run, and the facts say what was found out", async () => {
+    expect(await probeKvm(binary, undefined, "tcg")).toMatchObject({ works: true });
+    await using fixture = await Fixture.make(binary);
+    const hypervisor = await fixture.hypervisor("a");
+    const facts = await hypervisor.facts();
+    expect(facts.version).toMatch(/^\d+\.\d+\.\d+$/);
+    expect(facts.machines).toContain("pc-q35-7.2");
+    expect(facts.cpuModels.find(({ name }) => name === "qemu64-v1")?.unavailableFeatures).toEqual([]);
+    expect(facts.acceleratorReason).not.toBe("");
+    expect(await hypervisor.facts()).toEqual(facts);
   });
-  expect((await hypervisor.adopt()).processes).toEqual([]);
-});
 
-test("a process that is gone is reported as gone when the agent comes back", async () => {
-  await using fixture = await Fixture.make();
-  const qemu = await (await fixture.hypervisor("a")).start(fixture.spec(false));
-  qemu.release();
-  process.kill(qemu.identity.pid, "SIGKILL");
-  while (await isAlive(qemu.identity)) await new Promise((resolve) => setTimeout(resolve, 5)); // not our child's end to wait for
-  const { processes, gone } = await (await fixture.hypervisor("a")).adopt();
-  expect(processes).toEqual([]);
-  expect(gone).toMatchObject([{ spec: { vm: { name: "probe-vm" } } }]);
-});
+  test("a VM stands still until it is let run, as an unprivileged user, and outlives whoever started it", async () => {
+    await using fixture = await Fixture.make(binary);
+    const hypervisor = await fixture.hypervisor("a");
+    const qemu = await hypervisor.start(fixture.spec(false));
+    expect(await qemu.status()).toMatchObject({ running: false });
+    const uid = execFileSync("id", ["-u", user], { encoding: "utf8" }).trim();
+    expect(readFileSync(`/proc/${String(qemu.identity.pid)}/status`, "utf8")).toMatch(
+      new RegExp(`^Uid:\\s${uid}\\s${uid}\\s`, "m"),
+    );
+    expect(readFileSync(`/proc/${String(qemu.identity.pid)}/status`, "utf8")).toMatch(/^Seccomp:\t2$/m);
+    await qemu.resume();
+    expect(await qemu.status()).toMatchObject({ running: true });
+    qemu.release(); // the agent is gone
 
-test("a VM moves over TLS, backs out of a switch on the way, and only the right source is let in", async () => {
-  await using fixture = await Fixture.make();
-  const source = await (await fixture.hypervisor("a")).start(fixture.spec(false));
-  const target = await (await fixture.hypervisor("b")).start(fixture.spec(true));
-  try {
-    await source.resume();
-    const credentials = { a: await fixture.credentials("a"), b: await fixture.credentials("b") };
+    const { processes, gone } = await (await fixture.hypervisor("a")).adopt();
+    expect(gone).toEqual([]);
+    const [found] = processes;
+    expect(found?.identity).toEqual(qemu.identity);
+    expect(await found?.status()).toMatchObject({ running: true });
+    const rescue = await QmpSession.connect(found?.paths.rescue ?? "");
+    expect(await rescue.execute("query-status")).toMatchObject({ running: true });
+    rescue.close();
 
-    // A host with a certificate of the cluster, but not the source of this move.
-    await target.migration.configureDestination({ credentialsFolder: credentials.b, sourceName: "a" });
-    const port = await target.migration.listen("127.0.0.1");
-    const impostor = {
-      credentialsFolder: await fixture.credentials("c"),
-      destinationName: "b",
-      bandwidthBytesPerSecond: null,
-      downtimeLimitMs: 1,
-    };
-    await source.migration.configureSource(impostor);
-    const refused = source.qmp.nextEvent((e) => e.name === "MIGRATION" && e.data.status === "failed", 20_000);
-    await source.migration.start("127.0.0.1", port);
-    await refused;
-    expect(await source.status()).toMatchObject({ running: true });
-    expect((await source.migration.query()).error).toBeTruthy();
-    await target.end();
+    await found?.end();
+    expect(await isAlive(qemu.identity)).toBe(false);
+    expect(existsSync(qemu.paths.folder)).toBe(false);
+  });
 
-    const second = await (await fixture.hypervisor("b")).start(fixture.spec(true));
-    await second.migration.configureDestination({ credentialsFolder: credentials.b, sourceName: "a" });
-    const secondPort = await second.migration.listen("127.0.0.1");
-    await source.migration.configureSource({
-      credentialsFolder: credentials.a,
-      destinationName: "b",
-      bandwidthBytesPerSecond: 2_000_000,
-      downtimeLimitMs: 1,
+  test("a QEMU that does not start is told in its own words and leaves nothing behind", async () => {
+    await using fixture = await Fixture.make(binary);
+    const hypervisor = await fixture.hypervisor("a");
+    const spec = { ...fixture.spec(false), diskPaths: { data: join(fixture.folder, "missing.qcow2") } };
+    await expect(hypervisor.start(spec)).rejects.toMatchObject({
+      code: "VM_START_FAILED",
+      message: expect.stringContaining("missing.qcow2") as string,
     });
-    const active = source.qmp.nextEvent((e) => e.name === "MIGRATION" && e.data.status === "active", 20_000);
-    await source.migration.start("127.0.0.1", secondPort);
-    await active;
-    await source.pause();
-    await source.resume(); // a back-out
-    expect(await source.status()).toMatchObject({ running: true });
-    const ready = source.qmp.nextEvent(
-      (e) => e.name === "MIGRATION" && e.data.status === "pre-switchover",
-      20_000,
-    );
-    const completed = source.qmp.nextEvent(
-      (e) => e.name === "MIGRATION" && e.data.status === "completed",
-      20_000,
-    );
-    await source.qmp.execute("migrate-set-parameters", { "max-bandwidth": 1_000_000_000 });
-    await source.pause();
-    await ready;
-    expect(await second.status()).toMatchObject({ running: false });
-    await source.migration.continueSwitchover();
-    await completed;
-    await second.resume();
-    expect(await second.status()).toMatchObject({ running: true });
-    expect(await source.status()).toMatchObject({ running: false, status: "postmigrate" });
-    expect((await source.migration.query()).status).toBe("completed");
-    await second.end();
-  } finally {
-    await source.end();
-    await target.end();
-  }
+    expect((await hypervisor.adopt()).processes).toEqual([]);
+  });
+
+  test("a process that is gone is reported as gone when the agent comes back", async () => {
+    await using fixture = await Fixture.make(binary);
+    const qemu = await (await fixture.hypervisor("a")).start(fixture.spec(false));
+    qemu.release();
+    process.kill(qemu.identity.pid, "SIGKILL");
+    while (await isAlive(qemu.identity)) await new Promise((resolve) => setTimeout(resolve, 5)); // not our child's end to wait for
+    const { processes, gone } = await (await fixture.hypervisor("a")).adopt();
+    expect(processes).toEqual([]);
+    expect(gone).toMatchObject([{ spec: { vm: { name: "probe-vm" } } }]);
+  });
+
+  test("a VM moves over TLS, backs out of a switch on the way, and only the right source is let in", async () => {
+    await using fixture = await Fixture.make(binary);
+    const source = await (await fixture.hypervisor("a")).start(fixture.spec(false));
+    const target = await (await fixture.hypervisor("b")).start(fixture.spec(true));
+    try {
+      await source.resume();
+      const credentials = { a: await fixture.credentials("a"), b: await fixture.credentials("b") };
+
+      // A host with a certificate of the cluster, but not the source of this move.
+      await target.migration.configureDestination({ credentialsFolder: credentials.b, sourceName: "a" });
+      const port = await target.migration.listen("127.0.0.1");
+      const impostor = {
+        credentialsFolder: await fixture.credentials("c"),
+        destinationName: "b",
+        bandwidthBytesPerSecond: null,
+        downtimeLimitMs: 1,
+      };
+      await source.migration.configureSource(impostor);
+      const refused = source.qmp.nextEvent(
+        (e) => e.name === "MIGRATION" && e.data.status === "failed",
+        20_000,
+      );
+      await source.migration.start("127.0.0.1", port);
+      await refused;
+      expect(await source.status()).toMatchObject({ running: true });
+      expect((await source.migration.query()).error).toBeTruthy();
+      await target.end();
+
+      const second = await (await fixture.hypervisor("b")).start(fixture.spec(true));
+      await second.migration.configureDestination({ credentialsFolder: credentials.b, sourceName: "a" });
+      const secondPort = await second.migration.listen("127.0.0.1");
+      await source.migration.configureSource({
+        credentialsFolder: credentials.a,
+        destinationName: "b",
+        bandwidthBytesPerSecond: 2_000_000,
+        downtimeLimitMs: 1,
+      });
+      const active = source.qmp.nextEvent(
+        (e) => e.name === "MIGRATION" && e.data.status === "active",
+        20_000,
+      );
+      await source.migration.start("127.0.0.1", secondPort);
+      await active;
+      await source.pause();
+      await source.resume(); // a back-out
+      expect(await source.status()).toMatchObject({ running: true });
+      const ready = source.qmp.nextEvent(
+        (e) => e.name === "MIGRATION" && e.data.status === "pre-switchover",
+        20_000,
+      );
+      const completed = source.qmp.nextEvent(
+        (e) => e.name === "MIGRATION" && e.data.status === "completed",
+        20_000,
+      );
+      await source.qmp.execute("migrate-set-parameters", { "max-bandwidth": 1_000_000_000 });
+      await source.pause();
+      await ready;
+      expect(await second.status()).toMatchObject({ running: false });
+      await source.migration.continueSwitchover();
+      await completed;
+      await second.resume();
+      expect(await second.status()).toMatchObject({ running: true });
+      expect(await source.status()).toMatchObject({ running: false, status: "postmigrate" });
+      expect((await source.migration.query()).status).toBe("completed");
+      await second.end();
+    } finally {
+      await source.end();
+      await target.end();
+    }
+  });
 });

@@ -59,8 +59,7 @@ describe.each(qemuBinaries)("%s", (binary) => {
   });
 });
 
-describe.skipIf(qemuBinaries.length === 0)("the installed QEMU under emulation", () => {
-  const [binary = ""] = qemuBinaries;
+describe.each(qemuBinaries)("%s under emulation", (binary) => {
   const machine = ["-machine", "q35", "-accel", "tcg", "-m", "16"];
   const starts = async (cpu: string): Promise<boolean> => {
     try {

@@ -1,7 +1,7 @@
 /** A QEMU that is only asked what its CPU models are. No guest runs in it. */
 import { spawn, type ChildProcess } from "node:child_process";
-import { existsSync } from "node:fs";
 import { createInterface } from "node:readline";
+import { inject } from "vitest";
 
 import { features } from "../../src/index.ts";
 
@@ -15,11 +15,8 @@ export const effectiveFeatures = (props: Readonly<Record<string, unknown>>): str
     .map(({ name }) => name)
     .sort();
 
-/** The installed QEMU and, where GODWIT_OTHER_QEMUS names some, others beside it (paths with colons between). */
-export const qemuBinaries: readonly string[] = [
-  "/usr/bin/qemu-system-x86_64",
-  ...(process.env.GODWIT_OTHER_QEMUS ?? "").split(":"),
-].filter((path) => path !== "" && existsSync(path));
+/** Those of this machine. */
+export const qemuBinaries: readonly string[] = inject("qemuBinaries");
 
 export class Qemu implements AsyncDisposable {
   readonly #child: ChildProcess;

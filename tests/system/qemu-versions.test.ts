@@ -1,0 +1,73 @@
+/**
+ * Moves between hosts of the same QEMU and of different ones, under a client's load. The source's version decides
+ * how an emulated guest's memory is copied: in one pass before QEMU 9.0, in several since. The machine type decides
+ * where a VM can go: to any QEMU that knows it, also to an older one.
+ */
+import { findQemus } from "@godwit/lab";
+import { TestLab } from "@godwit/test-kit";
+import { describe, expect, test } from "vitest";
+
+/** Debian 12's own, and that of its backports and of Debian 13. */
+const old = "7.2";
+const recent = "10.0";
+const present = await findQemus();
+const isMissing = (name: string) => !present.some(({ version }) => version.startsWith(`${name}.`));
+/** QEMU counts the last pass too, which it sends while the guest stands still. */
+const passesOfOld = 2;
+
+const start = async (a: string, b: string) => await TestLab.start({ hosts: ["a", "b"], qemu: { a, b } });
+const migrate = (lab: TestLab, vm: string, to: string, maxOutageMs?: number) =>
+  lab.api.call("vmMigrate", {
+    params: { vm },
+    body: { to, ...(maxOutageMs === undefined ? {} : { maxOutageMs }) },
+  });
+
+/** There and back, with nothing lost. */
+async function moveUnderLoad(lab: TestLab, versions: { a: string; b: string }): Promise<void> {
+  const vm = await lab.boot({ on: "a" });
+  await using load = await lab.load();
+  for (const [from, to] of [
+    ["a", "b"],
+    ["b", "a"],
+  ] as const) {
+    const { move } = await lab.succeeded(migrate(lab, vm.name, to));
+    expect(await lab.runnersOf(vm)).toEqual([to]);
+    if (versions[from] === old) expect(move?.rounds).toBeLessThanOrEqual(passesOfOld);
+    else expect(move?.rounds).toBeGreaterThan(passesOfOld);
+  }
+  expect(await load.finish([])).toMatchObject({ connections: 1, reconnects: 0, lost: 0, duplicated: 0 });
+  expect(await lab.settled(1)).toEqual([]);
+}
+
+describe.skipIf(isMissing(old))(`QEMU ${old} on both hosts`, () => {
+  test("a VM moves there and back in one pass, and is refused where the pause would pass the budget", async () => {
+    await using lab = await start(old, old);
+    await moveUnderLoad(lab, { a: old, b: old });
+    const task = await lab.ended(migrate(lab, "web-1", "b", 1));
+    expect(task).toMatchObject({ state: "failed", error: { code: "MOVE_COPY_UNSAFE" } });
+    expect(await lab.runnersOf(await lab.vm("web-1"))).toEqual(["a"]);
+    expect(await lab.settled(1)).toEqual([]);
+  });
+});
+
+describe.skipIf(isMissing(old) || isMissing(recent))(`QEMU ${old} and QEMU ${recent}`, () => {
+  test("a VM created on the older moves to the newer and back; one created on the newer does not come to the older", async () => {
+    await using lab = await start(old, recent);
+    await moveUnderLoad(lab, { a: old, b: recent });
+    await lab.succeeded(lab.api.call("vmStop", { params: { vm: "web-1" }, body: { graceSeconds: 0 } }));
+    const newer = await lab.boot({ name: "web-2", on: "b", memoryMib: 192 });
+    await expect(migrate(lab, "web-2", "a")).rejects.toMatchObject({
+      code: "MOVE_REFUSED",
+      problem: { findings: [{ code: "DESTINATION_QEMU_OLDER" }] },
+    });
+    expect(await lab.runnersOf(newer)).toEqual(["b"]);
+    expect(await lab.settled(1)).toEqual([]);
+  });
+});
+
+describe.skipIf(isMissing(recent))(`QEMU ${recent} on both hosts`, () => {
+  test("a VM moves there and back in several passes", async () => {
+    await using lab = await start(recent, recent);
+    await moveUnderLoad(lab, { a: recent, b: recent });
+  });
+});
