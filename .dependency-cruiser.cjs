@@ -1,4 +1,16 @@
 /** Arrows point down only: apps and lab over packages, I/O packages over pure ones, the contract below all. */
+const { globSync, readFileSync } = require("node:fs");
+const { dirname, join } = require("node:path");
+
+/** A package's doors are what its package.json exports: index.ts, and a few files that are wanted without the rest. */
+const doors = globSync(["{packages,apps}/*/package.json", "{lab,test-kit}/package.json"], {
+  cwd: __dirname,
+}).flatMap((file) => {
+  const { exports = [] } = JSON.parse(readFileSync(join(__dirname, file), "utf8"));
+  return Object.values(typeof exports === "string" ? [exports] : exports).map((door) =>
+    join(dirname(file), door),
+  );
+});
 const pure = "^packages/(contract|cpu|migration|requirements)/";
 
 /** The folders of packages/cpu from the lowest up: none imports one that comes after it. */
@@ -68,8 +80,11 @@ module.exports = {
     {
       name: "one-way-into-a-package",
       severity: "error",
-      from: { path: "^(?:packages/([^/]+)|apps/([^/]+)|lab|test-kit)/src/" },
-      to: { path: "^packages/[^/]+/src/", pathNot: "^packages/($1)/|/src/index.ts$" },
+      from: { path: "^((?:packages|apps)/[^/]+|lab|test-kit)/src/" },
+      to: {
+        path: "^((packages|apps)/[^/]+|lab|test-kit)/src/",
+        pathNot: `^$1/|^(${doors.join("|").replaceAll(".", "\\.")})$`,
+      },
     },
   ],
   options: {

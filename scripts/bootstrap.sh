@@ -1,28 +1,32 @@
 # Sourced by ./godwit and the scripts beside this: Node 24 and the npm dependencies of this checkout.
 # Node comes from the machine where it is new enough, else from the npm registry into .tools/.
-# Says on standard error what it does, and nothing when there is nothing to do.
+# Says on standard error what it does, and nothing when there is nothing to do. Every ./godwit runs it: where all is
+# in place it starts two small processes, node --version and sha256sum, and no other.
 
-godwit_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+godwit_root=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd)
 
+# --version answers before V8 starts, in a fifth of the time that a line of JavaScript takes.
 godwit_is_node24() {
-  [ -x "$1" ] && [ "$("$1" -p 'Number(process.versions.node.split(".")[0]) >= 24' 2>/dev/null)" = true ]
+  local version
+  [ -x "$1" ] && version=$("$1" --version 2>/dev/null) && version=${version#v} && [ "${version%%.*}" -ge 24 ] 2>/dev/null
 }
 
 # Several programs may start at once on a fresh checkout: one installs, the others wait for it.
 godwit_bootstrap() {
   local machine node lock_hash
-  case $(uname -m) in
+  case $HOSTTYPE in
     x86_64) machine=x64 ;;
     aarch64) machine=arm64 ;;
-    *) echo "godwit: Node 24 is not offered for this machine ($(uname -m)); install it yourself" >&2; return 1 ;;
+    *) echo "godwit: Node 24 is not offered for this machine ($HOSTTYPE); install it yourself" >&2; return 1 ;;
   esac
-  node=$(command -v node || true)
+  node=$(type -P node || true)
   if ! godwit_is_node24 "$node"; then
     node=$godwit_root/.tools/node_modules/node-linux-$machine/bin/node
     godwit_is_node24 "$node" || godwit_locked godwit_install_node "$machine" "$node" || return 1
   fi
-  export PATH=$(dirname "$node"):$godwit_root/node_modules/.bin:$PATH
-  lock_hash=$(sha256sum <"$godwit_root/package-lock.json" | cut -c1-64)
+  export PATH=${node%/*}:$godwit_root/node_modules/.bin:$PATH
+  lock_hash=$(sha256sum <"$godwit_root/package-lock.json")
+  lock_hash=${lock_hash%% *}
   godwit_has_dependencies "$lock_hash" || godwit_locked godwit_install_dependencies "$lock_hash" || return 1
 }
 
@@ -49,7 +53,10 @@ godwit_install_node() {
 }
 
 godwit_has_dependencies() {
-  [ "$(cat "$godwit_root/node_modules/.godwit-lock" 2>/dev/null)" = "$1" ]
+  local installed=
+  # The file has no newline at its end, at which read fails but for all that has read it.
+  { read -r installed <"$godwit_root/node_modules/.godwit-lock"; } 2>/dev/null || true
+  [ "$installed" = "$1" ]
 }
 
 godwit_install_dependencies() {

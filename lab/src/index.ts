@@ -2,7 +2,7 @@
 export { buildGuest, findGuest, type GuestImage } from "./guest/build-guest.ts";
 export { placeGuest, type GuestOptions } from "./guest/place-guest.ts";
 export { Lab, removeLab, type Api, type LabOptions } from "./lab.ts";
-export { listLabs, readLabFile, type LabFile } from "./lab-file.ts";
+export { readLabFile, type LabFile } from "./lab-file.ts";
 export { guestClockOffsetMs } from "./load/guest-clock.ts";
 export { guestCpuid } from "./load/guest-cpuid.ts";
 export { Load } from "./load/load.ts";
@@ -13,6 +13,7 @@ export {
   hostAddress,
   labFolder,
   labsFolder,
+  listLabs,
   networks,
   portGroup,
   serverAddress,

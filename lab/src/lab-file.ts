@@ -1,10 +1,9 @@
 /** What is known of a lab while it exists, in `lab.json` in its folder: enough for any later program to use or end it. */
-import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { GodwitError } from "@godwit/contract";
 import { readFileOrNull, writeFileAtomic } from "@godwit/system";
 import { z } from "zod";
-import { labFolder, labsFolder } from "./names.ts";
+import { labFolder } from "./names.ts";
 
 const identitySchema = z.object({ pid: z.int(), startTicks: z.number() });
 
@@ -44,10 +43,4 @@ export async function readLabFile(id: string): Promise<LabFile> {
 
 export async function writeLabFile(file: LabFile): Promise<void> {
   await writeFileAtomic(pathOf(file.id), `${JSON.stringify(file, null, 2)}\n`);
-}
-
-/** Ids of all labs of this machine, also of those that were only half made. */
-export async function listLabs(): Promise<string[]> {
-  const names = await readdir(labsFolder).catch(() => [] as string[]);
-  return names.sort();
 }

@@ -1,4 +1,5 @@
-/** Names and addresses of a lab's parts. All addresses lie in namespaces of the lab's own. */
+/** Names and addresses of a lab's parts, and which labs there are. All addresses lie in namespaces of the lab's own. */
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 
 export const labsFolder = "/var/lib/godwit-lab";
@@ -7,6 +8,11 @@ export const labIdPattern = /^[a-z0-9]{1,8}$/;
 
 export const namespaceOf = (labId: string, part: string): string => `gw-${labId}-${part}`;
 export const labFolder = (labId: string): string => join(labsFolder, labId);
+/** Ids of all labs of this machine, also of incomplete ones. */
+export async function listLabs(): Promise<string[]> {
+  const names = await readdir(labsFolder).catch(() => [] as string[]);
+  return names.sort();
+}
 
 export const networks = {
   management: { prefix: "10.87.1", bridge: "br-mgmt" },

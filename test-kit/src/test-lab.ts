@@ -16,7 +16,7 @@ import {
 } from "@godwit/lab";
 import { run } from "@godwit/system";
 
-const program = [process.execPath, fileURLToPath(new URL("../../apps/cli/src/main.ts", import.meta.url))];
+const program = [process.execPath, fileURLToPath(new URL("../../apps/cli/src/godwit.js", import.meta.url))];
 
 export interface BootOptions {
   name?: string;

@@ -1,68 +1,90 @@
-/** The tree of commands. */
-import { GodwitError } from "@godwit/contract";
+/**
+ * The tree of commands. Loading a command's file costs time even when the command does not run, so that only the files of
+ * the first word on the command line are loaded; the other words are known by name alone.
+ */
+import { GodwitError } from "@godwit/contract/errors";
+import { version } from "@godwit/system";
 import {
   buildApplication,
+  buildCommand,
   buildRouteMap,
   proposeCompletions,
   text_en,
   type Application,
+  type Command,
   type CommandContext,
+  type RouteMap,
 } from "@stricli/core";
-import { agentRoutes } from "./commands/agent.ts";
-import { completionCommand } from "./commands/completion.ts";
-import { cpuRoutes } from "./commands/cpu.ts";
-import { hostRoutes } from "./commands/host.ts";
-import { labRoutes } from "./commands/lab.ts";
-import { poolRoutes } from "./commands/pool.ts";
-import { quickstartCommand } from "./commands/quickstart.ts";
-import { serverRoutes } from "./commands/server.ts";
-import { setupCommand } from "./commands/setup.ts";
-import { taskRoutes } from "./commands/task.ts";
-import { vmRoutes } from "./commands/vm.ts";
 import { exitCodeOf, problemText } from "./output/problem.ts";
-import { version } from "@godwit/system";
 
-const routes = buildRouteMap({
-  routes: {
-    quickstart: quickstartCommand,
-    setup: setupCommand,
-    vm: vmRoutes,
-    host: hostRoutes,
-    pool: poolRoutes,
-    cpu: cpuRoutes,
-    task: taskRoutes,
-    server: serverRoutes,
-    agent: agentRoutes,
-    lab: labRoutes,
-    completion: completionCommand(async (words) => {
-      const proposals = await proposeCompletions(app, words, { process });
-      return proposals.map(({ completion }) => completion);
-    }),
-  },
-  docs: { brief: "Godwit: live migration for KVM virtual machines" },
+type Route = Command<CommandContext> | RouteMap<CommandContext>;
+
+/** The first words, in the order of the help. */
+const loaders = {
+  quickstart: async () => (await import("./commands/quickstart.ts")).quickstartCommand,
+  setup: async () => (await import("./commands/setup.ts")).setupCommand,
+  vm: async () => (await import("./commands/vm.ts")).vmRoutes,
+  host: async () => (await import("./commands/host.ts")).hostRoutes,
+  pool: async () => (await import("./commands/pool.ts")).poolRoutes,
+  cpu: async () => (await import("./commands/cpu.ts")).cpuRoutes,
+  task: async () => (await import("./commands/task.ts")).taskRoutes,
+  server: async () => (await import("./commands/server.ts")).serverRoutes,
+  agent: async () => (await import("./commands/agent.ts")).agentRoutes,
+  lab: async () => (await import("./commands/lab.ts")).labRoutes,
+  completion: async () => (await import("./commands/completion.ts")).completionCommand(proposalsFor),
+} satisfies Record<string, () => Promise<Route>>;
+
+const notLoaded = buildCommand({
+  docs: { brief: "" },
+  parameters: {},
+  func: () => undefined,
 });
 
-export const app: Application<CommandContext> = buildApplication(routes, {
-  name: "godwit",
-  // eslint-disable-next-line @typescript-eslint/no-deprecated -- its successor is not documented yet
-  versionInfo: { currentVersion: version },
-  scanner: { caseStyle: "allow-kebab-for-camel", allowArgumentEscapeSequence: true },
-  documentation: {
-    caseStyle: "convert-camel-to-kebab",
-    disableAnsiColor: process.env.NO_COLOR !== undefined,
-  },
-  localization: {
-    text: {
-      ...text_en,
-      exceptionWhileRunningCommand: (error) => problemText(error),
-      exceptionWhileParsingArguments: (error) => {
-        const { exception } = error as { exception?: unknown };
-        if (GodwitError.is(exception)) return problemText(exception);
-        const words = error instanceof Error ? error.message : String(error);
-        return `${words}
-  The command's --help shows how it is used.`;
+/** @returns an application that can parse and run this command line, and no other */
+export async function applicationFor(words: readonly string[]): Promise<Application<CommandContext>> {
+  const [first = "--help"] = words;
+  // The help of the whole program shows them all.
+  const isHelp = first.startsWith("-") && first !== "--version" && first !== "-v";
+  const routes = Object.entries(loaders).map(async ([word, load]): Promise<[string, Route]> => [
+    word,
+    isHelp || word === first ? await load() : notLoaded,
+  ]);
+  return applicationOf(Object.fromEntries(await Promise.all(routes)));
+}
+
+/** What may follow these words; the last one may be incomplete. */
+async function proposalsFor(words: readonly string[]): Promise<string[]> {
+  // To complete the first word, the names are enough.
+  const application = await applicationFor(words.length > 1 ? words : ["completion"]);
+  const proposals = await proposeCompletions(application, words, { process });
+  return proposals.map(({ completion }) => completion);
+}
+
+const applicationOf = (routes: Record<string, Route>): Application<CommandContext> =>
+  buildApplication(
+    buildRouteMap({ routes, docs: { brief: "Godwit: live migration for KVM virtual machines" } }),
+    {
+      name: "godwit",
+      // eslint-disable-next-line @typescript-eslint/no-deprecated -- its successor is not documented yet
+      versionInfo: { currentVersion: version },
+      scanner: { caseStyle: "allow-kebab-for-camel", allowArgumentEscapeSequence: true },
+      documentation: {
+        caseStyle: "convert-camel-to-kebab",
+        disableAnsiColor: process.env.NO_COLOR !== undefined,
       },
+      localization: {
+        text: {
+          ...text_en,
+          exceptionWhileRunningCommand: (error) => problemText(error),
+          exceptionWhileParsingArguments: (error) => {
+            const { exception } = error as { exception?: unknown };
+            if (GodwitError.is(exception)) return problemText(exception);
+            const words = error instanceof Error ? error.message : String(error);
+            return `${words}
+  The command's --help shows how it is used.`;
+          },
+        },
+      },
+      determineExitCode: exitCodeOf,
     },
-  },
-  determineExitCode: exitCodeOf,
-});
+  );

@@ -1,12 +1,14 @@
 /**
  * Which server the commands talk to, in this order: the environment (GODWIT_SERVER with GODWIT_CA and
- * GODWIT_TOKEN or GODWIT_TOKEN_FILE), a lab by GODWIT_LAB, the server on this machine, its only lab.
+ * GODWIT_TOKEN or GODWIT_TOKEN_FILE), a lab by GODWIT_LAB, the server on this machine, its only lab. The client
+ * is loaded once a server is found, so that commands can import this file and still start at once.
  */
 import { readFile } from "node:fs/promises";
-import { Client } from "@godwit/client";
-import { GodwitError, serverOperations } from "@godwit/contract";
-import { labFolder, readLabFile, listLabs } from "@godwit/lab";
-import { dataPaths, serverName } from "@godwit/server";
+import type { Client } from "@godwit/client";
+import type { serverOperations } from "@godwit/contract";
+import { GodwitError } from "@godwit/contract/errors";
+import { labFolder, listLabs } from "@godwit/lab/names";
+import { dataPaths, serverName } from "@godwit/server/data-paths";
 import { readFileOrNull } from "@godwit/system";
 
 export type Api = Client<typeof serverOperations>;
@@ -21,8 +23,12 @@ interface Place {
 }
 
 /** @throws USAGE when no server can be found; FILE_UNREADABLE */
-export async function connect(): Promise<Api> {
+async function connect(): Promise<Api> {
   const { url, caFile, token } = await findServer();
+  const [{ Client }, { serverOperations }] = await Promise.all([
+    import("@godwit/client"),
+    import("@godwit/contract"),
+  ]);
   return new Client(serverOperations, {
     baseUrl: url,
     tls: { ca: await read(caFile), servername: serverName, unit: "server" },
@@ -31,10 +37,10 @@ export async function connect(): Promise<Api> {
 }
 
 /** Runs something with a connection and closes it. */
-export async function withApi<T>(deed: (api: Api) => Promise<T>): Promise<T> {
+export async function withApi<T>(use: (api: Api) => Promise<T>): Promise<T> {
   const api = await connect();
   try {
-    return await deed(api);
+    return await use(api);
   } finally {
     await api.close();
   }
@@ -81,6 +87,7 @@ async function fromEnvironment(url: string): Promise<Place> {
 }
 
 async function ofLab(id: string): Promise<Place> {
+  const { readLabFile } = await import("@godwit/lab/lab-file");
   const { apiPort } = await readLabFile(id);
   const paths = dataPaths(`${labFolder(id)}/server`);
   return {

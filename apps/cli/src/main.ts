@@ -1,13 +1,14 @@
 /** The program `godwit`: finds the command, runs it, ends with its exit code (0 done, 1 failed, 2 wrong usage, 3 refused with findings). */
 import { run } from "@stricli/core";
-import { app } from "./app.ts";
+import { applicationFor } from "./app.ts";
 import { exitCodes } from "./output/problem.ts";
 
 // A reader that stopped reading (| head) is no failure.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   process.exit(error.code === "EPIPE" ? 0 : 1);
 });
-await run(app, process.argv.slice(2), { process });
+const words = process.argv.slice(2);
+await run(await applicationFor(words), words, { process });
 // The library's own codes for commands and arguments that it could not understand are negative.
 if (typeof process.exitCode === "number" && (process.exitCode < 0 || process.exitCode > 200)) {
   process.exitCode = exitCodes.usage;

@@ -3,5 +3,5 @@ import { fileURLToPath } from "node:url";
 
 export const program: readonly string[] = [
   process.execPath,
-  fileURLToPath(new URL("main.ts", import.meta.url)),
+  fileURLToPath(new URL("godwit.js", import.meta.url)),
 ];

@@ -1,5 +1,5 @@
 /** Some commands arrange the machine itself. */
-import { GodwitError } from "@godwit/contract";
+import { GodwitError } from "@godwit/contract/errors";
 
 /** @throws NOT_ROOT */
 export function requireRoot(what: string): void {

@@ -1,7 +1,7 @@
 /** A command that is a task: shows its way, says how it ended, and ends with the right code. */
-import { GodwitError, type Task } from "@godwit/contract";
+import type { Task } from "@godwit/contract";
+import { GodwitError } from "@godwit/contract/errors";
 import type { Api } from "./connection.ts";
-import { followTask } from "./follow-task.ts";
 import { Exit, exitCodeOf, exitCodes, problemText } from "./output/problem.ts";
 import { StatusLine, writeJson, writeLine } from "./output/screen.ts";
 import { moveSummary, progressText } from "./output/task-view.ts";
@@ -44,6 +44,7 @@ export async function runTask(
 
 /** Follows a task with a status line, or with plain lines where nobody looks at a terminal. */
 export async function watchTask(api: Api, task: Task): Promise<Task> {
+  const { followTask } = await import("./follow-task.ts");
   const status = new StatusLine();
   let lastPhase: string | null = null;
   let lastAt = 0;

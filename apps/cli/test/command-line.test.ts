@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, expect, test } from "vitest";
 
-const main = fileURLToPath(new URL("../src/main.ts", import.meta.url));
+const main = fileURLToPath(new URL("../src/godwit.js", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "godwit-cli-"));
 afterAll(() => {
   rmSync(folder, { recursive: true });

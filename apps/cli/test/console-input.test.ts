@@ -1,7 +1,7 @@
 /** The one key that does not go to the VM. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { escapeByte, splitAtEscape } from "../src/console-input.ts";
+import { escapeByte, splitAtEscape } from "../src/console/input.ts";
 
 test("everything before Ctrl-] goes to the VM, and nothing after it", () => {
   expect(splitAtEscape(Buffer.from("reboot\r"))).toEqual({ bytes: Buffer.from("reboot\r"), leaves: false });

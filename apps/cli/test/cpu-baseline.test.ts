@@ -8,7 +8,7 @@ import { baselineOf, cpuOf, evcModeNamed, reportOf, simulatedCpu } from "@godwit
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { baselineText, modeJson, modeText } from "../src/output/baseline-view.ts";
 
-const main = fileURLToPath(new URL("../src/main.ts", import.meta.url));
+const main = fileURLToPath(new URL("../src/godwit.js", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "godwit-baseline-"));
 afterAll(() => {
   rmSync(folder, { recursive: true });

@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import type { CpuComparison } from "@godwit/cpu";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
-const main = fileURLToPath(new URL("../src/main.ts", import.meta.url));
+const main = fileURLToPath(new URL("../src/godwit.js", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "godwit-compare-"));
 afterAll(() => {
   rmSync(folder, { recursive: true });

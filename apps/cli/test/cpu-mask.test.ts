@@ -5,9 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, expect, test } from "vitest";
-import { masksFrom } from "../src/mask-arguments.ts";
+import { masksFrom } from "../src/cpu/mask-arguments.ts";
 
-const main = fileURLToPath(new URL("../src/main.ts", import.meta.url));
+const main = fileURLToPath(new URL("../src/godwit.js", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "godwit-mask-"));
 afterAll(() => {
   rmSync(folder, { recursive: true });

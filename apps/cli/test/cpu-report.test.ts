@@ -7,9 +7,9 @@ import { fileURLToPath } from "node:url";
 import { cpuReportSchema } from "@godwit/contract";
 import { reportText } from "@godwit/cpu";
 import { afterAll, describe, expect, test } from "vitest";
-import { cpuArgument, cpuOfFile } from "../src/cpu-argument.ts";
+import { cpuArgument, cpuOfFile } from "../src/cpu/argument.ts";
 
-const main = fileURLToPath(new URL("../src/main.ts", import.meta.url));
+const main = fileURLToPath(new URL("../src/godwit.js", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "godwit-report-"));
 afterAll(() => {
   rmSync(folder, { recursive: true });

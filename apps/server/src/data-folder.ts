@@ -8,9 +8,8 @@ import { join } from "node:path";
 import { GodwitError } from "@godwit/contract";
 import { createAuthority, createKeyAndRequest, issueCertificate, type KeyAndCertificate } from "@godwit/pki";
 import { identifyProcess, isAlive, readFileOrNull, writeFileAtomic } from "@godwit/system";
+import { dataPaths, serverName, type DataPaths } from "./data-paths.ts";
 
-/** The name in the server's certificate; callers expect it whatever address they call. */
-export const serverName = "godwit-server";
 const certificateDays = 3650;
 
 export interface DataFolder {
@@ -19,20 +18,6 @@ export interface DataFolder {
   server: KeyAndCertificate;
   adminToken: string;
 }
-
-export interface DataPaths {
-  caCertificate: string;
-  adminToken: string;
-  database: string;
-  databaseSocket: string;
-}
-
-export const dataPaths = (path: string): DataPaths => ({
-  caCertificate: join(path, "pki/ca-cert.pem"),
-  adminToken: join(path, "admin-token"),
-  database: join(path, "database"),
-  databaseSocket: join(path, "database-socket"),
-});
 
 /**
  * Makes the authority, the server's certificate and the admin token.

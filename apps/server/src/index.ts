@@ -1,3 +1,4 @@
 /** The control plane: API, inventory, tasks. */
-export { dataPaths, initServer, serverName, type DataPaths } from "./data-folder.ts";
+export { initServer } from "./data-folder.ts";
+export { dataPaths, serverName, type DataPaths } from "./data-paths.ts";
 export { runServer, type ServerOptions } from "./run-server.ts";

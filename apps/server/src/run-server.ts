@@ -9,7 +9,8 @@ import { ensureUser } from "@godwit/system";
 import type { Logger } from "pino";
 import { handlers } from "./api/handlers.ts";
 import { Consoles } from "./consoles/consoles.ts";
-import { dataPaths, lockDataFolder, openDataFolder } from "./data-folder.ts";
+import { lockDataFolder, openDataFolder } from "./data-folder.ts";
+import { dataPaths } from "./data-paths.ts";
 import { HostLinks } from "./hosts/host-links.ts";
 import { TaskRunner } from "./tasks/task-runner.ts";
 

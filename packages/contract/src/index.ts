@@ -10,18 +10,8 @@ export type {
   Privilege,
   Received,
 } from "./operations/operation.ts";
-export { catalogue, type ErrorCode, type ErrorDetails } from "./errors/catalogue.ts";
-export {
-  finding,
-  findingSchema,
-  GodwitError,
-  problemSchema,
-  type Finding,
-  type Problem,
-} from "./errors/error.ts";
-export type { RefusedFeature } from "./errors/cpu.ts";
-export type { HostInPool } from "./errors/evc.ts";
-export type { Retry } from "./errors/define.ts";
+export * from "./errors/index.ts";
+export { findingSchema, problemSchema } from "./errors/schemas.ts";
 export { agentEventSchema, type AgentEvent } from "./events/agent.ts";
 export { eventHeadSchema, type EventHead, type NewEvent } from "./events/event.ts";
 export { serverEventSchema, type ServerEvent } from "./events/server.ts";

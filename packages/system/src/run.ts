@@ -2,8 +2,7 @@
  * The one door to other programs: an argument vector (never a shell string), a time limit, bounded
  * output, and a typed error that says what the program was doing.
  */
-import { GodwitError } from "@godwit/contract";
-import { execa } from "execa";
+import { GodwitError } from "@godwit/contract/errors";
 
 export interface RunOptions {
   /** What the program is run for, in words: "creating tap gw0". Appears in the error. */
@@ -50,6 +49,8 @@ const packageOf: Record<string, string> = {
  * @throws PROGRAM_MISSING when it is not installed, PROGRAM_FAILED when it ends with another code or not in time
  */
 export async function run(program: string, args: readonly string[], options: RunOptions): Promise<RunResult> {
+  // Only when something is run: it is a large library, and most commands of the CLI run nothing.
+  const { execa } = await import("execa");
   const result = await execa(program, args, {
     reject: false,
     stripFinalNewline: true,

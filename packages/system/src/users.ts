@@ -1,5 +1,5 @@
 /** The unprivileged users that QEMU and the private database run as. */
-import { GodwitError } from "@godwit/contract";
+import { GodwitError } from "@godwit/contract/errors";
 import { run } from "./run.ts";
 
 /** Makes a system user without login where it is not there yet. */

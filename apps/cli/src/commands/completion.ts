@@ -1,6 +1,6 @@
 /** `godwit completion bash` */
 import { buildCommand, type Command, type CommandContext } from "@stricli/core";
-import { GodwitError } from "@godwit/contract";
+import { GodwitError } from "@godwit/contract/errors";
 import { writeLine } from "../output/screen.ts";
 
 const script = `# godwit completion for bash; use it with: source <(godwit completion bash)

@@ -1,16 +1,14 @@
 /** `godwit lab …` */
-import { Lab, listLabs, readLabFile, removeLab } from "@godwit/lab";
+import type { Lab } from "@godwit/lab";
+import { listLabs } from "@godwit/lab/names";
 import { stat } from "node:fs/promises";
-import { GodwitError, type CpuReport } from "@godwit/contract";
-import { evcModeNamed, reportOf, simulatedCpu } from "@godwit/cpu";
+import type { CpuReport } from "@godwit/contract";
+import { GodwitError } from "@godwit/contract/errors";
 import { buildCommand, buildRouteMap, numberParser } from "@stricli/core";
-import { cpuArgument } from "../cpu-argument.ts";
 import { formatTable, parseBitRate } from "../output/format.ts";
 import { StatusLine, writeJson, writeLine } from "../output/screen.ts";
-import { bootDemo, demoName } from "../quickstart/demo.ts";
 import { program } from "../program.ts";
 import { requireRoot } from "../require-root.ts";
-import { setup } from "../setup/setup.ts";
 import { jsonFlag } from "./common.ts";
 
 const idFlag = { kind: "parsed", parse: String, brief: "Name of the lab", default: "main" } as const;
@@ -62,6 +60,11 @@ Examples:
     const hosts = hostNames(flags.hosts);
     const cpus = await simulatedCpus(ofHosts("--cpu", "MODE or HOST=FILE", flags.cpu ?? [], hosts));
     const qemu = ofHosts("--qemu", "VERSION or HOST=PATH", flags.qemu ?? [], hosts);
+    const [{ Lab }, { setup }, { bootDemo, demoName }] = await Promise.all([
+      import("@godwit/lab"),
+      import("../setup/setup.ts"),
+      import("../quickstart/demo.ts"),
+    ]);
     await setup(new StatusLine());
     const lab = await Lab.up({
       id: flags.id,
@@ -101,6 +104,10 @@ function ofHosts(
 
 /** @throws EVC_MODE_UNKNOWN, and what is wrong with a file */
 async function simulatedCpus(named: Readonly<Record<string, string>>): Promise<Record<string, CpuReport>> {
+  const [{ evcModeNamed, reportOf, simulatedCpu }, { cpuArgument }] = await Promise.all([
+    import("@godwit/cpu"),
+    import("../cpu/argument.ts"),
+  ]);
   const cpus: Record<string, CpuReport> = {};
   for (const [host, what] of Object.entries(named)) {
     const isFile = await stat(what).then(
@@ -133,6 +140,7 @@ const down = buildCommand({
             : `There are: ${labs.join(", ")}; name one with --id.`,
       });
     }
+    const { removeLab } = await import("@godwit/lab");
     await removeLab(id);
     writeLine(`Lab ${id} is gone.`);
   },
@@ -142,18 +150,19 @@ const status = buildCommand({
   docs: { brief: "Show this machine's labs", fullDescription: "Example: godwit lab status --json" },
   parameters: { flags: { json: jsonFlag } },
   async func(flags: { json: boolean }) {
+    const { readLabFile } = await import("@godwit/lab/lab-file");
     const labs = await Promise.all((await listLabs()).map((id) => readLabFile(id).catch(() => null)));
-    const whole = labs.filter((lab) => lab !== null);
+    const complete = labs.filter((lab) => lab !== null);
     if (flags.json) {
-      writeJson(whole);
+      writeJson(complete);
       return;
     }
-    if (whole.length === 0) writeLine("There is no lab on this machine; godwit lab up makes one.");
+    if (complete.length === 0) writeLine("There is no lab on this machine; godwit lab up makes one.");
     else {
       writeLine(
         formatTable([
           ["ID", "HOSTS", "API"],
-          ...whole.map((lab) => [
+          ...complete.map((lab) => [
             lab.id,
             lab.hosts.map(({ name }) => name).join(" "),
             `https://127.0.0.1:${String(lab.apiPort)}`,

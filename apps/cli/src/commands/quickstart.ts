@@ -2,9 +2,6 @@
 import { randomBytes } from "node:crypto";
 import { buildCommand } from "@stricli/core";
 import { StatusLine, writeLine } from "../output/screen.ts";
-import { quickstart } from "../quickstart/quickstart.ts";
-import { reportText } from "../quickstart/report.ts";
-import { setup } from "../setup/setup.ts";
 import { requireRoot } from "../require-root.ts";
 
 export const quickstartCommand = buildCommand({
@@ -26,6 +23,11 @@ Examples:
   },
   async func(flags: { keep: boolean; json?: string; id?: string }) {
     requireRoot("The quickstart makes network namespaces and");
+    const [{ quickstart }, { reportText }, { setup }] = await Promise.all([
+      import("../quickstart/quickstart.ts"),
+      import("../quickstart/report.ts"),
+      import("../setup/setup.ts"),
+    ]);
     const status = new StatusLine();
     const changed = await setup(status);
     status.line(changed ? "setup: done" : "setup: nothing to install");

@@ -1,12 +1,11 @@
 /** `godwit server …` */
 import { isIP } from "node:net";
-import { initServer, runServer, type ServerOptions } from "@godwit/server";
-import { GodwitError } from "@godwit/contract";
+import { GodwitError } from "@godwit/contract/errors";
+import type { ServerOptions } from "@godwit/server";
 import { buildCommand, buildRouteMap } from "@stricli/core";
 import { defaultDataFolder, defaultServerPort } from "../connection.ts";
 import { writeLine } from "../output/screen.ts";
 import { requireRoot } from "../require-root.ts";
-import { endSignal, roleLog, sayReady } from "../roles.ts";
 
 const dataFlag = {
   kind: "parsed",
@@ -25,6 +24,7 @@ const init = buildCommand({
   parameters: { flags: { data: dataFlag } },
   async func(flags: { data: string }) {
     requireRoot("Creating a server");
+    const { initServer } = await import("@godwit/server");
     const paths = await initServer(flags.data);
     writeLine(`The server is created in ${flags.data}.`);
     writeLine(`  admin token            ${paths.adminToken}`);
@@ -58,12 +58,16 @@ Example: godwit server run --listen 0.0.0.0:8443`,
   },
   async func(flags: { data: string; listen: readonly ListenAddress[] }) {
     requireRoot("The server runs its database under a user of its own and");
+    const [{ runServer }, { endSignal, roleLog, sayReady }] = await Promise.all([
+      import("@godwit/server"),
+      import("../roles.ts"),
+    ]);
     const log = roleLog("server");
     const { GODWIT_DATABASE_URL: databaseUrl } = process.env;
     await runServer({ dataFolder: flags.data, listen: flags.listen, databaseUrl, log }, endSignal(), () => {
       sayReady(log);
     });
-    process.exit(0); // idle connections may still linger
+    process.exit(0); // idle connections may still be open
   },
 });
 

@@ -1,7 +1,6 @@
 /** `godwit setup` */
 import { buildCommand } from "@stricli/core";
 import { StatusLine, writeLine } from "../output/screen.ts";
-import { setup } from "../setup/setup.ts";
 
 export const setupCommand = buildCommand({
   docs: {
@@ -13,6 +12,7 @@ Example: sudo ./godwit setup`,
   },
   parameters: {},
   async func() {
+    const { setup } = await import("../setup/setup.ts");
     const changed = await setup(new StatusLine());
     writeLine(changed ? "This machine is ready." : "This machine is ready; there was nothing to install.");
   },

@@ -1,18 +1,19 @@
 /** `godwit task …` */
-import { isId, taskStateSchema, type TaskId } from "@godwit/contract";
-import { GodwitError } from "@godwit/contract";
+import type { TaskId, TaskState } from "@godwit/contract";
+import { GodwitError } from "@godwit/contract/errors";
 import { buildCommand, buildRouteMap, numberParser } from "@stricli/core";
 import { withApi } from "../connection.ts";
 import { formatTable } from "../output/format.ts";
 import { writeJson, writeLine } from "../output/screen.ts";
 import { taskText } from "../output/task-view.ts";
 import { runTask } from "../run-task.ts";
-import { jsonFlag, nameArgument } from "./common.ts";
+import { jsonFlag, nameArgument, wordsOf } from "./common.ts";
 
 const taskArgument = nameArgument("task", "Id");
 
 /** @throws USAGE */
-function taskId(text: string): TaskId {
+async function taskId(text: string): Promise<TaskId> {
+  const { isId } = await import("@godwit/contract");
   if (isId(text)) return text as TaskId;
   throw GodwitError.of("USAGE", {
     what: `"${text}" is not a task's id.`,
@@ -27,14 +28,21 @@ const list = buildCommand({
       json: jsonFlag,
       state: {
         kind: "enum",
-        values: taskStateSchema.options,
+        values: wordsOf<TaskState>({
+          queued: true,
+          running: true,
+          cancelling: true,
+          succeeded: true,
+          failed: true,
+          cancelled: true,
+        }),
         brief: "Only tasks in this state",
         optional: true,
       },
       limit: { kind: "parsed", parse: numberParser, brief: "How many", default: "20" },
     },
   },
-  async func(flags: { json: boolean; state?: (typeof taskStateSchema.options)[number]; limit: number }) {
+  async func(flags: { json: boolean; state?: TaskState; limit: number }) {
     const query = { limit: flags.limit, ...(flags.state === undefined ? {} : { state: flags.state }) };
     const { tasks } = await withApi((api) => api.call("taskList", { query }));
     if (flags.json) {
@@ -64,7 +72,7 @@ const show = buildCommand({
   },
   parameters: { flags: { json: jsonFlag }, positional: taskArgument },
   async func(flags: { json: boolean }, id: string) {
-    const task = await withApi((api) => api.call("taskShow", { params: { task: taskId(id) } }));
+    const task = await withApi(async (api) => api.call("taskShow", { params: { task: await taskId(id) } }));
     if (flags.json) writeJson(task);
     else writeLine(taskText(task));
   },
@@ -74,9 +82,10 @@ const watch = buildCommand({
   docs: { brief: "Follow a task to its end", fullDescription: "Example: godwit task watch ID" },
   parameters: { flags: { json: jsonFlag }, positional: taskArgument },
   async func(flags: { json: boolean }, id: string) {
-    await withApi((api) =>
-      runTask(api, api.call("taskShow", { params: { task: taskId(id) } }), flags, "The task has succeeded."),
-    );
+    await withApi(async (api) => {
+      const task = api.call("taskShow", { params: { task: await taskId(id) } });
+      await runTask(api, task, flags, "The task has succeeded.");
+    });
   },
 });
 
@@ -89,7 +98,7 @@ Example: godwit task cancel ID`,
   },
   parameters: { flags: { json: jsonFlag }, positional: taskArgument },
   async func(flags: { json: boolean }, id: string) {
-    const task = await withApi((api) => api.call("taskCancel", { params: { task: taskId(id) } }));
+    const task = await withApi(async (api) => api.call("taskCancel", { params: { task: await taskId(id) } }));
     if (flags.json) writeJson(task);
     else writeLine(`Task ${id} is being cancelled; godwit task watch ${id} tells how it ends.`);
   },

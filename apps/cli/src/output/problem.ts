@@ -1,5 +1,5 @@
 /** Errors as people read them, and the exit codes that scripts read. */
-import { GodwitError } from "@godwit/contract";
+import { GodwitError } from "@godwit/contract/errors";
 
 export const exitCodes = { done: 0, failed: 1, usage: 2, refused: 3 } as const;
 

@@ -3,7 +3,7 @@ import { GodwitError, type HostView, type serverOperations } from "@godwit/contr
 import type { Handlers } from "@godwit/http";
 import { fingerprintOf, issueCertificate } from "@godwit/pki";
 import type { HostRow } from "@godwit/store";
-import { serverName } from "../data-folder.ts";
+import { serverName } from "../data-paths.ts";
 import type { HostLinks } from "../hosts/host-links.ts";
 import type { Services } from "../services.ts";
 

@@ -1,38 +1,35 @@
 /** The one error class that crosses package borders, and its form on the wire (RFC 9457). */
-import { z } from "zod";
 import { catalogue, type ErrorCode, type ErrorDetails } from "./catalogue.ts";
 import type { ErrorDefinition, Retry } from "./define.ts";
 
 /** One requirement that is not met (`error`) or that the user should know of (`warning`). */
-export const findingSchema = z.object({
-  code: z.string(),
-  severity: z.enum(["error", "warning"]),
-  host: z.string().optional(),
+export interface Finding {
+  code: string;
+  severity: "error" | "warning";
+  host?: string | undefined;
   /** Where findings of several VMs stand together. */
-  vm: z.string().optional(),
-  message: z.string(),
-  remedy: z.string(),
-  details: z.record(z.string(), z.unknown()),
+  vm?: string | undefined;
+  message: string;
+  remedy: string;
+  details: Record<string, unknown>;
   /** The vSphere fault that says the same. */
-  vsphereFault: z.string().optional(),
-});
-export type Finding = z.infer<typeof findingSchema>;
+  vsphereFault?: string | undefined;
+}
 
 /** `application/problem+json` as RFC 9457 defines it, with Godwit's members. */
-export const problemSchema = z.object({
-  type: z.string(),
-  title: z.string(),
-  status: z.number().int(),
-  detail: z.string(),
-  code: z.string(),
-  remedy: z.string(),
-  retry: z.enum(["never", "later", "after-fix"]),
-  details: z.record(z.string(), z.unknown()),
+export interface Problem {
+  type: string;
+  title: string;
+  status: number;
+  detail: string;
+  code: string;
+  remedy: string;
+  retry: Retry;
+  details: Record<string, unknown>;
   /** The vSphere fault that says the same. */
-  vsphereFault: z.string().optional(),
-  findings: z.array(findingSchema).optional(),
-});
-export type Problem = z.infer<typeof problemSchema>;
+  vsphereFault?: string | undefined;
+  findings?: Finding[] | undefined;
+}
 
 const definitionOf = (code: string): ErrorDefinition<object> | undefined =>
   (catalogue as Record<string, ErrorDefinition<never>>)[code] as ErrorDefinition<object> | undefined;

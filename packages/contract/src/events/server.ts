@@ -1,6 +1,6 @@
 /** The events of the server, `/api/v1/events`. */
 import { z } from "zod";
-import { findingSchema } from "../errors/error.ts";
+import { findingSchema } from "../errors/schemas.ts";
 import { maintenanceSchema } from "../schemas/host.ts";
 import { nameSchema } from "../schemas/names.ts";
 import { baselineSchema } from "../schemas/pool.ts";

@@ -1,7 +1,7 @@
 /** The server's API as an OpenAPI 3.1 document, derived from the operations. */
 import { z } from "zod";
 import { catalogue, type ErrorCode } from "../errors/catalogue.ts";
-import { findingSchema, problemSchema } from "../errors/error.ts";
+import { findingSchema, problemSchema } from "../errors/schemas.ts";
 import type { Operation } from "../operations/operation.ts";
 import { serverOperations } from "../operations/server.ts";
 import { serverEventSchema } from "../events/server.ts";

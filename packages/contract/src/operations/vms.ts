@@ -1,6 +1,6 @@
 /** VMs, a part of the server's API: inventory, power, and the move of one to another host. */
 import { z } from "zod";
-import { findingSchema } from "../errors/error.ts";
+import { findingSchema } from "../errors/schemas.ts";
 import { maxOutageSchema, strategySchema } from "../schemas/move.ts";
 import { nameSchema } from "../schemas/names.ts";
 import { taskSchema } from "../schemas/task.ts";

@@ -3,7 +3,7 @@
  * messages are `ConsoleMessage`s, from the side that has the console.
  */
 import { z } from "zod";
-import { problemSchema } from "../errors/error.ts";
+import { problemSchema } from "../errors/schemas.ts";
 import { nameSchema } from "./names.ts";
 
 const tailBytes = z.coerce

@@ -1,6 +1,6 @@
 /** What an agent reports about its host, and a host as the server knows it. */
 import { z } from "zod";
-import { findingSchema } from "../errors/error.ts";
+import { findingSchema } from "../errors/schemas.ts";
 import { cpuReportSchema } from "./cpu.ts";
 import { datastoreIdSchema, nameSchema } from "./names.ts";
 import { vmRuntimeSchema } from "./vm.ts";

@@ -1,6 +1,6 @@
 /** A pool: hosts that share load and, where it has an EVC mode, one CPU baseline. */
 import { z } from "zod";
-import { findingSchema } from "../errors/error.ts";
+import { findingSchema } from "../errors/schemas.ts";
 import { evcModeKeySchema } from "./evc.ts";
 import { nameSchema } from "./names.ts";
 

@@ -1,6 +1,6 @@
 /** One shape for every long action: steps, progress, cancel, result. */
 import { z } from "zod";
-import { problemSchema } from "../errors/error.ts";
+import { problemSchema } from "../errors/schemas.ts";
 import { moveProgressSchema, moveRecordSchema } from "./move.ts";
 import { taskIdSchema } from "./names.ts";
 

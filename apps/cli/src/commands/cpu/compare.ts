@@ -1,10 +1,5 @@
-/** `godwit cpu compare`: may a VM move between two CPUs that share no baseline, and if not, why not. */
-import { compareCpus, cpuOf } from "@godwit/cpu";
+/** `godwit cpu compare` */
 import { buildCommand } from "@stricli/core";
-import { cpuArgument } from "../../cpu-argument.ts";
-import { comparisonText } from "../../output/comparison-view.ts";
-import { Exit, exitCodes } from "../../output/problem.ts";
-import { writeJson, writeLine } from "../../output/screen.ts";
 import { jsonFlag } from "../common.ts";
 
 export const compareCommand = buildCommand({
@@ -29,13 +24,5 @@ Examples:
       ],
     },
   },
-  async func(flags: { json: boolean }, first: string, second: string) {
-    const [a, b] = [await cpuArgument(first), await cpuArgument(second)];
-    // Sentences name the two; the same name twice would leave open which one is meant.
-    const [labelA, labelB] = a.label === b.label ? [`${a.label} (A)`, `${b.label} (B)`] : [a.label, b.label];
-    const comparison = compareCpus(cpuOf(a.report, labelA), cpuOf(b.report, labelB));
-    if (flags.json) writeJson(comparison);
-    else writeLine(comparisonText(comparison));
-    if (!comparison.compatible) throw new Exit(exitCodes.refused);
-  },
+  loader: async () => (await import("../../cpu/compare.ts")).compare,
 });

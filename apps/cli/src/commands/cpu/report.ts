@@ -1,13 +1,5 @@
-/** `godwit cpu report`: the CPU identification utility, for this machine, a file, or a host of the server. */
-import { homedir } from "node:os";
-import { join } from "node:path";
-import { GodwitError, type CpuReport, type QemuFacts } from "@godwit/contract";
-import { reportOf, reportText } from "@godwit/cpu";
-import { readHostCpu } from "@godwit/host-cpu";
-import { qemuFacts } from "@godwit/hypervisor";
+/** `godwit cpu report` */
 import { buildCommand } from "@stricli/core";
-import { cpuOfFile, cpuOfHost } from "../../cpu-argument.ts";
-import { writeJson } from "../../output/screen.ts";
 import { jsonFlag } from "../common.ts";
 
 export const reportCommand = buildCommand({
@@ -36,38 +28,5 @@ Examples:
       host: { kind: "parsed", parse: String, brief: "A host of the server", optional: true },
     },
   },
-  async func({ json, file, host }: { json: boolean; file?: string; host?: string }) {
-    if (file !== undefined && host !== undefined) {
-      throw GodwitError.of("USAGE", {
-        what: "--file and --host were both given.",
-        hint: "Give one of them, or neither for this machine.",
-      });
-    }
-    const report =
-      file !== undefined
-        ? (await cpuOfFile(file)).report
-        : host !== undefined
-          ? (await cpuOfHost(host)).report
-          : reportOf(await readHostCpu({ qemu: askQemu }));
-    if (json) writeJson(report);
-    else writeText(report);
-  },
+  loader: async () => (await import("../../cpu/report.ts")).report,
 });
-
-/** A report of the utility prints again as it was; what else is to be said of it goes beside. */
-function writeText(report: CpuReport): void {
-  process.stdout.write(reportText(report));
-  if (report.utilityRun !== undefined)
-    for (const note of report.notes) process.stderr.write(`Note: ${note}\n`);
-}
-
-/** null: there is no QEMU here, or it does not answer. */
-async function askQemu(): Promise<QemuFacts | null> {
-  const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "godwit");
-  try {
-    return (await qemuFacts({ binary: "qemu-system-x86_64" }, cache)).facts;
-  } catch (error) {
-    if (GodwitError.is(error)) return null;
-    throw error;
-  }
-}

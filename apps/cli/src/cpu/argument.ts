@@ -5,7 +5,7 @@
 import { open, stat } from "node:fs/promises";
 import { GodwitError, type CpuReport } from "@godwit/contract";
 import { readCpuSource, reportOf } from "@godwit/cpu";
-import { withApi } from "./connection.ts";
+import { withApi } from "../connection.ts";
 
 export interface CpuArgument {
   /** A host's name, or a file's path. */

@@ -1,7 +1,7 @@
 /** The CPUs of a pool's hosts, and what the VMs on them see, as the server knows both. */
 import { GodwitError } from "@godwit/contract";
 import { cpuOf, type Cpu, type SeenVm } from "@godwit/cpu";
-import { withApi } from "./connection.ts";
+import { withApi } from "../connection.ts";
 
 export interface PoolCpus {
   readonly cpus: readonly Cpu[];

@@ -1,13 +1,10 @@
-/** `godwit vm console` */
+/** A terminal or a pipe attached to a VM's serial console. */
 import { hostname, userInfo } from "node:os";
 import { consoleMessageSchema, GodwitError, type ConsoleMessage, type Problem } from "@godwit/contract";
-import { buildCommand, numberParser } from "@stricli/core";
-import { withApi, type Api } from "../connection.ts";
-import { splitAtEscape } from "../console-input.ts";
-import { parseMs } from "../output/format.ts";
+import type { Api } from "../connection.ts";
+import { splitAtEscape } from "./input.ts";
 import { Exit, exitCodes, problemText } from "../output/problem.ts";
-import { endedBySignal, RawTerminal } from "../terminal.ts";
-import { nameArgument } from "./common.ts";
+import { endedBySignal, RawTerminal } from "./terminal.ts";
 
 /** Of the output before now, for a screen that would else be empty. */
 const terminalTailKib = 16;
@@ -19,7 +16,7 @@ const pipedAheadBytes = 64 * 1024;
 /** Ctrl-C. */
 const interruptByte = 0x03;
 
-interface Flags {
+export interface ConsoleFlags {
   readOnly: boolean;
   log: boolean;
   force: boolean;
@@ -27,51 +24,10 @@ interface Flags {
   linger: number;
 }
 
-export const consoleCommand = buildCommand({
-  docs: {
-    brief: "Open a VM's serial console",
-    fullDescription: `Your keys go to the VM; Ctrl-] leaves. One person may type at a time; any number may look (--read-only).
-The console goes with the VM when it moves to another host.
-
-Standard input may be a pipe: what it has is typed, and when it has ended and the VM has said nothing for
-the --linger time, the command ends.
-
-Examples:
-  godwit vm console web-1
-  godwit vm console web-1 --read-only --tail 64
-  godwit vm console web-1 --log
-  echo uptime | godwit vm console web-1`,
-  },
-  parameters: {
-    flags: {
-      readOnly: { kind: "boolean", brief: "Only look; the console stays free for others", default: false },
-      log: { kind: "boolean", brief: "Print the recent output and end", default: false },
-      force: { kind: "boolean", brief: "Take the console from whoever has it", default: false },
-      tail: {
-        kind: "parsed",
-        parse: numberParser,
-        brief:
-          "Show so many KiB of output before now first (default: 16 on a terminal and with --log, else 0)",
-        optional: true,
-      },
-      linger: {
-        kind: "parsed",
-        parse: parseMs,
-        brief: "After the end of piped input: silence that ends the console",
-        default: "1s",
-      },
-    },
-    positional: nameArgument("vm", "Name or id"),
-  },
-  async func(flags: Flags, vm: string) {
-    await withApi((api) => attach(api, vm, flags));
-  },
-});
-
 type Line = Awaited<ReturnType<Api["open"]>>;
 
 /** @throws Exit with 1 when the console was taken over or lost; what the server refuses with */
-async function attach(api: Api, vm: string, flags: Flags): Promise<void> {
+export async function attach(api: Api, vm: string, flags: ConsoleFlags): Promise<void> {
   const { stdin, stdout } = process;
   const isTerminal = stdin.isTTY && !flags.log;
   const tailKib = flags.tail ?? (isTerminal || flags.log ? terminalTailKib : 0);

@@ -1,0 +1,29 @@
+/** `godwit vm check` */
+import { buildCommand } from "@stricli/core";
+import { withApi } from "../../connection.ts";
+import { Exit, exitCodes, findingLines } from "../../output/problem.ts";
+import { writeJson, writeLine } from "../../output/screen.ts";
+import { jsonFlag, vmArgument, type JsonFlags } from "../common.ts";
+
+export const checkCommand = buildCommand({
+  docs: {
+    brief: "Check whether a VM can move to a host",
+    fullDescription: `Lists every requirement that is not met, each with what to do about it. Ends with 0 if the VM may move, with 3 if not.
+
+Example: godwit vm check web-1 --to b`,
+  },
+  parameters: {
+    flags: { json: jsonFlag, to: { kind: "parsed", parse: String, brief: "Destination host" } },
+    positional: vmArgument,
+  },
+  async func(flags: JsonFlags & { to: string }, vm: string) {
+    const answer = await withApi((api) => api.call("vmCheck", { params: { vm }, body: { to: flags.to } }));
+    if (flags.json) writeJson(answer);
+    else {
+      const verdict = answer.mayMove ? "may move" : "may not move";
+      writeLine(`${answer.vm} ${verdict} from ${answer.from} to ${answer.to}.`);
+      for (const line of findingLines(answer.findings)) writeLine(line);
+    }
+    if (!answer.mayMove) throw new Exit(exitCodes.refused);
+  },
+});

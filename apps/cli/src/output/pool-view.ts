@@ -1,0 +1,18 @@
+/** A pool as lines for people. Pure. */
+import type { PoolView } from "@godwit/contract";
+import { evcModeNamed } from "@godwit/cpu";
+import { formatTable } from "./format.ts";
+
+export function poolText({ name, baseline, hosts, pendingVms }: PoolView): string {
+  return formatTable([
+    ["name", name],
+    ["evc mode", baseline === null ? "none" : `${baseline.mode}, ${evcModeNamed(baseline.mode).label}`],
+    ...(baseline === null || baseline.microcode.length === 0
+      ? []
+      : [["microcode features", baseline.microcode.join(" ")]]),
+    ["hosts", hosts.join(" ")],
+    ...(pendingVms.length === 0
+      ? []
+      : [["next power-on", `${pendingVms.join(" ")} run with another baseline until they are powered off`]]),
+  ]);
+}
