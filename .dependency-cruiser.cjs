@@ -50,7 +50,7 @@ module.exports = {
       name: "packages-know-no-apps",
       severity: "error",
       from: { path: "^packages/" },
-      to: { path: "^(apps|lab|test-kit|tests|bench|faults)/" },
+      to: { path: "^(apps|lab|tests|bench|faults)/" },
     },
     {
       name: "only-tests-use-the-test-kit",

@@ -54,6 +54,22 @@ export default tseslint.config(
       ],
     },
   },
+  // A test that a machine cannot run says why: the run's closing lines list it.
+  {
+    files: ["**/test/**", "tests/**"],
+    rules: {
+      "no-restricted-properties": [
+        "error",
+        ...["describe", "test", "it"].flatMap((object) =>
+          ["skip", "skipIf", "runIf", "todo"].map((property) => ({
+            object,
+            property,
+            message: "Use describeWith() of the test kit, which tells what is missing.",
+          })),
+        ),
+      ],
+    },
+  },
   {
     files: ["**/*.js"],
     ...tseslint.configs.disableTypeChecked,

@@ -1,6 +1,7 @@
 #!/bin/bash
 # All tests, on a machine that may be bare: installs what they need, runs them, and prints
-# `N passed, N failed` alone on the last line. Arguments go to vitest.
+# what was skipped and why, and `N passed, N failed, N skipped` alone on the last line (the skipped part where
+# any were). Arguments go to vitest.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/bootstrap.sh
@@ -16,10 +17,5 @@ report=$(mktemp --suffix=.json)
 trap 'rm -f "$report"' EXIT
 status=0
 vitest run --reporter=default --reporter=json --outputFile.json="$report" "$@" || status=$?
-node -e '
-  const { numPassedTests, numFailedTests, testResults } = JSON.parse(require("fs").readFileSync(process.argv[1], "utf8"));
-  // A file that cannot even be loaded has no failed tests of its own, and counts as one.
-  const brokenFiles = testResults.filter((file) => file.status === "failed" && file.assertionResults.every((one) => one.status !== "failed")).length;
-  console.log(`${numPassedTests} passed, ${numFailedTests + brokenFiles} failed`);
-' "$report"
+node scripts/test-summary.ts "$report"
 exit $status

@@ -5,13 +5,18 @@
  */
 import { findQemus } from "@godwit/lab";
 import { TestLab } from "@godwit/test-kit";
-import { describe, expect, test } from "vitest";
+import { expect, test } from "vitest";
+import { describeWith } from "../../test-kit/src/describe-with.ts";
 
 /** Debian 12's own, and that of its backports and of Debian 13. */
 const old = "7.2";
 const recent = "10.0";
 const present = await findQemus();
-const isMissing = (name: string) => !present.some(({ version }) => version.startsWith(`${name}.`));
+/** null: this machine has all of them. */
+function missing(...names: string[]): string | null {
+  const absent = names.filter((name) => !present.some(({ version }) => version.startsWith(`${name}.`)));
+  return absent.length === 0 ? null : `not installed: QEMU ${absent.join(", QEMU ")}`;
+}
 /** QEMU counts the last pass too, which it sends while the guest stands still. */
 const passesOfOld = 2;
 
@@ -39,7 +44,7 @@ async function moveUnderLoad(lab: TestLab, versions: { a: string; b: string }): 
   expect(await lab.settled(1)).toEqual([]);
 }
 
-describe.skipIf(isMissing(old))(`QEMU ${old} on both hosts`, () => {
+describeWith(`QEMU ${old} on both hosts`, missing(old), () => {
   test("a VM moves there and back in one pass, and is refused where the pause would pass the budget", async () => {
     await using lab = await start(old, old);
     await moveUnderLoad(lab, { a: old, b: old });
@@ -50,7 +55,7 @@ describe.skipIf(isMissing(old))(`QEMU ${old} on both hosts`, () => {
   });
 });
 
-describe.skipIf(isMissing(old) || isMissing(recent))(`QEMU ${old} and QEMU ${recent}`, () => {
+describeWith(`QEMU ${old} and QEMU ${recent}`, missing(old, recent), () => {
   test("a VM created on the older moves to the newer and back; one created on the newer does not come to the older", async () => {
     await using lab = await start(old, recent);
     await moveUnderLoad(lab, { a: old, b: recent });
@@ -65,7 +70,7 @@ describe.skipIf(isMissing(old) || isMissing(recent))(`QEMU ${old} and QEMU ${rec
   });
 });
 
-describe.skipIf(isMissing(recent))(`QEMU ${recent} on both hosts`, () => {
+describeWith(`QEMU ${recent} on both hosts`, missing(recent), () => {
   test("a VM moves there and back in several passes", async () => {
     await using lab = await start(recent, recent);
     await moveUnderLoad(lab, { a: recent, b: recent });

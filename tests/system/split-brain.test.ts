@@ -1,15 +1,16 @@
 /** Who runs, and who writes, when several hosts may take the disk after a migration: with the lease never two. */
 import { readdir, readFile } from "node:fs/promises";
 import { run } from "@godwit/system";
-import { beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
+import { describeWith } from "../../test-kit/src/describe-with.ts";
 import { cells, runMatrix, type Matrix } from "../../faults/split-brain/matrix.ts";
 import { failureOf, type Outcome } from "../../faults/split-brain/outcome.ts";
 import { missingPackages } from "../../faults/split-brain/packages.ts";
 
 const missing = await missingPackages();
-const title = `the split-brain matrix${missing.length > 0 ? ` (missing: ${missing.join(", ")})` : ""}`;
+const reason = missing.length > 0 ? `not installed: ${missing.join(", ")}` : null;
 
-describe.skipIf(missing.length > 0)(title, () => {
+describeWith("the split-brain matrix", reason, () => {
   let matrix: Matrix;
   beforeAll(async () => {
     matrix = await runMatrix(() => undefined);

@@ -1,6 +1,5 @@
 /** Masks: the grammar, what lies over what, what a host makes of them, and `.vmx` files. */
 import fc from "fast-check";
-import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import {
   applyMasks,
@@ -33,6 +32,7 @@ import {
   type Masks,
   type RegisterPlace,
 } from "../src/index.ts";
+import { collectedModes } from "./collected-modes.ts";
 
 const ecx1: RegisterPlace = { leaf: 1, subleaf: 0, register: "ecx" };
 /** A bit of it that needs no other. */
@@ -418,39 +418,27 @@ describe(".vmx files", () => {
   });
 });
 
-const evcModes = new URL("../../../../shared/data/evc-modes.json", import.meta.url);
-interface EvcModeData {
-  key: string;
-  vendor: string;
-  features: { name: string }[];
-  guaranteedRegisterStrings: Record<string, string>;
-  evidence: { featureMask?: Record<string, string> };
-}
-const modes = readModes();
-
-describe.skipIf(modes.length === 0)("masks quoted from vSphere", () => {
+describe("masks quoted from vSphere", () => {
   test("each mode's registers show the features of the mode and no other", () => {
-    for (const mode of modes) {
-      const entries = Object.entries(mode.guaranteedRegisterStrings).map(
+    for (const mode of collectedModes) {
+      const entries = Object.entries(mode.registers).map(
         ([place, bits]) => [`cpuid.${place.slice(2)}`, bits] as const,
       );
       const layer = layerOf(parseMasks(entries), null);
       const shown = applyMasks(layer, null).flatMap(({ character, feature }) =>
         character === "1" ? [feature?.vmware ?? "unnamed"] : [],
       );
-      const wanted = mode.features
-        .map(({ name }) => name)
-        .filter((name) => vmwareFeature(name) !== undefined);
+      const wanted = mode.features.filter((name) => vmwareFeature(name) !== undefined);
       expect([mode.key, shown.sort()]).toEqual([mode.key, [...new Set(wanted)].sort()]);
     }
-    expect(modes.length).toBeGreaterThan(20);
+    expect(collectedModes.length).toBeGreaterThan(20);
   });
 
   test("the complete feature masks of three modes are read, kept, and ask a host for just their features", () => {
-    const quoted = modes.filter(({ evidence }) => evidence.featureMask !== undefined);
+    const quoted = collectedModes.filter(({ featureMask }) => featureMask !== undefined);
     expect(quoted.map(({ key }) => key)).toEqual(["intel-merom", "intel-westmere", "intel-sandybridge"]);
     for (const mode of quoted) {
-      const entries = Object.entries(mode.evidence.featureMask ?? {});
+      const entries = Object.entries(mode.featureMask ?? {});
       const some = parseMasks(entries.map(([name, value]) => [`featMask.vm.${name}`, value] as const));
       expect(some.features).toHaveLength(entries.length);
       expect(readVmxMasks(writeVmxMasks("", some))).toEqual(some);
@@ -458,7 +446,7 @@ describe.skipIf(modes.length === 0)("masks quoted from vSphere", () => {
       const tested = applyMasks(layer, null).flatMap(({ character, feature }) =>
         character === "T" ? [feature?.name ?? ""] : [],
       );
-      const modeFeatures = mode.features.flatMap(({ name }) => vmwareFeature(name)?.name ?? []);
+      const modeFeatures = mode.features.flatMap((name) => vmwareFeature(name)?.name ?? []);
       expect(tested).toEqual(expect.arrayContaining(modeFeatures));
       const beyond = tested.filter((name) => !modeFeatures.includes(name));
       const allowed = ["vmx", "spec-ctrl", "stibp", "flush-l1d", "ssbd", "md-clear"];
@@ -468,14 +456,6 @@ describe.skipIf(modes.length === 0)("masks quoted from vSphere", () => {
     }
   });
 });
-
-function readModes(): EvcModeData[] {
-  try {
-    return (JSON.parse(readFileSync(evcModes, "utf8")) as { modes: EvcModeData[] }).modes;
-  } catch {
-    return [];
-  }
-}
 
 const character = fc.constantFrom<MaskCharacter>("0", "1", "H", "R", "T", "F", "X", "-", "-", "-");
 const bits32 = fc.array(character, { minLength: 32, maxLength: 32 });

@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
+import { describeWith } from "../../../test-kit/src/describe-with.ts";
 import type { QemuFacts } from "@godwit/contract";
 import { reportOf, type CpuidLeaf } from "@godwit/cpu";
 import { enumerateLeaves } from "../src/enumerate.ts";
@@ -150,9 +151,13 @@ describe("without the kernel's device", () => {
   });
 });
 
-const live = existsSync("/dev/cpu/0/cpuid") && process.getuid?.() === 0;
+const missing = !existsSync("/dev/cpu/0/cpuid")
+  ? "/dev/cpu/0/cpuid is not there"
+  : process.getuid?.() === 0
+    ? null
+    : "only root may read /dev/cpu/0/cpuid";
 
-describe.skipIf(!live)("this machine's device", () => {
+describeWith("this machine's device", missing, () => {
   test("tells all leaves of every logical CPU", async () => {
     const source = await readHostCpu();
     expect(source.format).toBe("cpuid-device");

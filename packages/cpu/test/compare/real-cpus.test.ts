@@ -1,24 +1,23 @@
-/** Comparisons of CPUs that were built: from dumps beside the repository, where they are; and libvirt's opinion. */
+/** Comparisons of CPUs that were built, by their dumps; and libvirt's opinion. */
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { compareCpus, cpuOf, featureNamed, readCpuSource, reportOf, type Cpu } from "../../src/index.ts";
+import { describeWith } from "../../../../test-kit/src/describe-with.ts";
+import { compareCpus, featureNamed, type Cpu } from "../../src/index.ts";
+import { cpuIn, dumpNamed, testData } from "../collection.ts";
 import { plainCpu } from "../evc/cpus.ts";
 
-const data = new URL("../../../../../shared/data/cpuid/", import.meta.url);
-const intel = "instlatx64/GenuineIntel/GenuineIntel";
+const intel = "GenuineIntel";
+const amd = "AuthenticAMD";
+const dump = (name: string, label: string): Cpu => cpuIn(dumpNamed(name), label);
 
-function dump(path: string, label: string): Cpu {
-  return cpuOf(reportOf(readCpuSource(readFileSync(new URL(path, data), "latin1"), label)), label);
-}
-
-describe.skipIf(!existsSync(data))("dumps of real CPUs", () => {
+describe("dumps of real CPUs", () => {
   test("a Penryn and a Conroe", () => {
     const comparison = compareCpus(
-      dump(`${intel}0010676_Penryn_CPUID.txt`, "penryn"),
-      dump(`${intel}00006F6_Conroe_CPUID.txt`, "conroe"),
+      dump(`${intel}0010676_Penryn_CPUID`, "penryn"),
+      dump(`${intel}00006F6_Conroe_CPUID`, "conroe"),
     );
     expect(comparison.aToB.verdict).toBe("may-not");
     expect(comparison.bToA.verdict).toBe("may-not");
@@ -30,8 +29,8 @@ describe.skipIf(!existsSync(data))("dumps of real CPUs", () => {
 
   test("a Haswell-EP with AES off takes the pool of a Broadwell down to Nehalem", () => {
     const comparison = compareCpus(
-      dump(`${intel}00306F2_HaswellEP_CPUID.txt`, "haswell"),
-      dump(`${intel}00406F1_BroadwellE_CPUID.txt`, "broadwell"),
+      dump(`${intel}00306F2_HaswellEP_CPUID`, "haswell"),
+      dump(`${intel}00406F1_BroadwellE_CPUID`, "broadwell"),
     );
     const aes = comparison.differences.find(({ feature }) => feature === "aes");
     expect(aes).toMatchObject({ a: false, b: true, likely: { kind: "firmware" } });
@@ -40,16 +39,19 @@ describe.skipIf(!existsSync(data))("dumps of real CPUs", () => {
 
   test("an Intel and an AMD", () => {
     const comparison = compareCpus(
-      dump(`${intel}00306F2_HaswellEP_CPUID.txt`, "intel"),
-      dump("instlatx64/AuthenticAMD/AuthenticAMD0800F12_K17_Zen_CPUID.txt", "amd"),
+      dump(`${intel}00306F2_HaswellEP_CPUID`, "intel"),
+      dump(`${amd}0800F12_K17_Zen_CPUID`, "amd"),
     );
     expect(comparison.compatible).toBe(false);
     expect(comparison.baseline).toBeNull();
   });
 
   test("a report that was made inside a VM, and the same model of CPU bare: not known is not allowed", () => {
-    const inside = dump("vmware-reports/sample-002-i7-6500U-in-vm.txt", "inside");
-    const bare = dump("libcpuid-tests/tests/intel/x86-64/skylake/intel-core-i7-6500u-cpu.test", "bare");
+    const inside = cpuIn(
+      { name: "report", path: join(testData, "vmware-report-i7-6500u-in-vm.txt") },
+      "inside",
+    );
+    const bare = dump("intel-core-i7-6500u-cpu", "bare");
     const comparison = compareCpus(inside, bare);
     expect(comparison.compatible).toBe(false);
     const of = (name: string) => comparison.differences.find(({ feature }) => feature === name);
@@ -59,12 +61,12 @@ describe.skipIf(!existsSync(data))("dumps of real CPUs", () => {
   });
 
   test.each([
-    `${intel}0010676_Harpertown_CPUID.txt`,
-    `${intel}0050654_SkylakeXeon_CPUID.txt`,
-    "instlatx64/AuthenticAMD/AuthenticAMD0600F12_Interlagos_CPUID.txt",
-    "libcpuid-tests/tests/intel/x86-64/golden-cove/12th-gen-intel-core-i9-12900hk.test",
-  ])("%s is like itself", (path) => {
-    expect(compareCpus(dump(path, "a"), dump(path, "b"))).toMatchObject({
+    `${intel}0010676_Harpertown_CPUID`,
+    `${intel}0050654_SkylakeXeon_CPUID`,
+    `${amd}0600F12_Interlagos_CPUID`,
+    "12th-gen-intel-core-i9-12900hk",
+  ])("%s is like itself", (name) => {
+    expect(compareCpus(dump(name, "a"), dump(name, "b"))).toMatchObject({
       compatible: true,
       differences: [],
     });
@@ -80,7 +82,7 @@ const virshWorks = (() => {
   }
 })();
 
-describe.skipIf(!virshWorks)("libvirt's baseline of two models", () => {
+describeWith("libvirt's baseline of two models", virshWorks ? null : "virsh is not installed", () => {
   /** All features of the baseline of these models, as libvirt computes it, by our names. */
   function baseline(models: readonly string[]): Set<string> {
     const folder = mkdtempSync(join(tmpdir(), "godwit-baseline-"));

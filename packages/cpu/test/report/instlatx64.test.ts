@@ -1,25 +1,16 @@
-/** Every dump of the InstLatx64 collection is read, and says the signature in its file's name. Needs the collection beside the checkout. */
-import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { basename } from "node:path";
-import { fileURLToPath } from "node:url";
+/** Each dump of InstLatx64's is read, and says the signature in its file's name. */
 import { describe, expect, test } from "vitest";
 import { readCpuSource, reportOf } from "../../src/index.ts";
+import { instlatx64Dumps, isWiderRun, textOf } from "../collection.ts";
 
-const folder = new URL("../../../../../shared/data/cpuid/instlatx64/", import.meta.url);
-
-const paths = existsSync(folder)
-  ? readdirSync(folder, { recursive: true, encoding: "utf8" })
-      .filter((path) => path.endsWith("_CPUID.txt") || /_CPUID\d*\.txt$/.test(path))
-      .map((path) => fileURLToPath(new URL(`${folder.href}${encodeURI(path)}`)))
-  : [];
-
-describe.skipIf(paths.length === 0)("InstLatx64's dumps", () => {
-  test("the collection is there", () => {
-    expect(paths.length).toBeGreaterThan(150);
+describe("InstLatx64's dumps", () => {
+  test("are there", () => {
+    expect(instlatx64Dumps.length).toBeGreaterThan(isWiderRun ? 150 : 25);
   });
 
-  test.each(paths.map((path) => [basename(path), path] as const))("%s", (name, path) => {
-    const source = readCpuSource(readFileSync(path, "latin1"), name);
+  test.each(instlatx64Dumps)("$name", (dump) => {
+    const { name } = dump;
+    const source = readCpuSource(textOf(dump), name);
     const report = reportOf(source);
     expect(report.format).toBe("aida64");
     // Like GenuineIntel00306F2_HaswellEP_CPUID: the vendor and leaf 1's EAX.

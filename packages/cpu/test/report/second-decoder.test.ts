@@ -7,7 +7,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, expect, test } from "vitest";
+import { describeWith } from "../../../../test-kit/src/describe-with.ts";
 import { features, readCpuSource, reportOf, type CpuidLeaf } from "../../src/index.ts";
 import { cpuOfLeaves, cpuidRaw, leaf0 } from "../formats/dumps.ts";
 
@@ -315,7 +316,7 @@ const machine = fc
     ].map((one) => ({ ...one, eax: one.eax >>> 0, ecx: one.ecx >>> 0 }));
   });
 
-describe.skipIf(!installed)("cpuid of Todd Allen", () => {
+describeWith("cpuid of Todd Allen", installed ? null : "cpuid is not installed", () => {
   test("every label is one that it prints, and every name one of ours", () => {
     const [sample] = fc.sample(
       machine.filter(([first]) => first?.ebx === 0x68747541),

@@ -1,0 +1,45 @@
+/**
+ * The closing lines of a test run, from vitest's JSON report: what was skipped and why, then alone on the last
+ * line `N passed, N failed` and, where any were, `, N skipped`.
+ */
+import { readFileSync } from "node:fs";
+
+interface Report {
+  readonly numPassedTests: number;
+  readonly numFailedTests: number;
+  readonly testResults: readonly {
+    readonly name: string;
+    readonly status: string;
+    readonly assertionResults: readonly {
+      readonly status: string;
+      readonly ancestorTitles: readonly string[];
+      readonly fullName: string;
+    }[];
+  }[];
+}
+
+const [path = ""] = process.argv.slice(2);
+const { numPassedTests, numFailedTests, testResults } = JSON.parse(readFileSync(path, "utf8")) as Report;
+
+/** How many tests were skipped, by what was skipped and why. */
+const skipped = new Map<string, number>();
+for (const { name, assertionResults } of testResults) {
+  for (const { status, ancestorTitles, fullName } of assertionResults) {
+    if (status === "passed" || status === "failed") continue;
+    const group = ancestorTitles.find((title) => title.includes("(skipped: "));
+    const what = `${name.replace(`${process.cwd()}/`, "")}: ${group ?? `${fullName} (skipped: no reason is given)`}`;
+    skipped.set(what, (skipped.get(what) ?? 0) + 1);
+  }
+}
+
+// A file that cannot even be loaded has no failed tests of its own, and counts as one.
+const brokenFiles = testResults.filter(
+  (file) => file.status === "failed" && file.assertionResults.every((one) => one.status !== "failed"),
+).length;
+
+const all = [...skipped.values()].reduce((sum, count) => sum + count, 0);
+if (all > 0) console.log("Skipped:");
+for (const [what, count] of skipped) console.log(`  ${what}: ${String(count)} test${count === 1 ? "" : "s"}`);
+console.log(
+  `${String(numPassedTests)} passed, ${String(numFailedTests + brokenFiles)} failed${all > 0 ? `, ${String(all)} skipped` : ""}`,
+);
