@@ -1,4 +1,4 @@
-import { existsSync, globSync } from "node:fs";
+import { globSync } from "node:fs";
 import { defineConfig } from "vitest/config";
 
 declare module "vitest" {
@@ -7,10 +7,11 @@ declare module "vitest" {
     qemuBinaries: readonly string[];
   }
 }
+/** Where Debian's own is missing its tests fail: they are not left out silently. */
 const qemuBinaries = [
   "/usr/bin/qemu-system-x86_64",
   ...globSync("/var/cache/godwit/qemu/*/bin/qemu-system-x86_64"),
-].filter((path) => existsSync(path));
+];
 
 export default defineConfig({
   test: {
