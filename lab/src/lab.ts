@@ -8,7 +8,7 @@ import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { Client } from "@godwit/client";
-import { GodwitError, serverOperations, type CpuReport, type HostFacts } from "@godwit/contract";
+import { GodwitError, serverOperations, type CpuReport, type HostLoad } from "@godwit/contract";
 import {
   endProcess,
   identifyProcess,
@@ -372,11 +372,10 @@ export class Lab implements AsyncDisposable {
     const until = performance.now() + 30_000;
     for (;;) {
       const { hosts } = await this.api.call("hostList", {});
-      if (hosts.every(({ state, facts }) => state === "connected" && facts !== null && hasLeases(facts)))
-        return;
+      if (hosts.every(({ state, load }) => state === "connected" && load !== null && hasLeases(load))) return;
       if (performance.now() > until) {
         const silent = hosts
-          .filter(({ state, facts }) => state !== "connected" || facts === null || !hasLeases(facts))
+          .filter(({ state, load }) => state !== "connected" || load === null || !hasLeases(load))
           .map(({ name }) => name);
         throw GodwitError.of("PROGRAM_FAILED", {
           program: "godwit",
@@ -390,7 +389,7 @@ export class Lab implements AsyncDisposable {
   }
 }
 
-const hasLeases = ({ datastores }: HostFacts): boolean =>
+const hasLeases = ({ datastores }: HostLoad): boolean =>
   datastores.every(({ leases }) => leases === null || leases.state === "joined");
 
 const hostNetworks: readonly NetworkName[] = ["management", "migration", "office"];

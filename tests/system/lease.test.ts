@@ -29,7 +29,7 @@ test("a host whose sanlock dies ends its VM at once; the VM starts elsewhere whe
 
   // Its lease service is back: the host joins again by itself, and may have the VM.
   await lab.lab.startSanlock("a");
-  await until(async () => (await facts(lab, "a")) === "joined");
+  await until(async () => (await leaseState(lab, "a")) === "joined");
   await lab.succeeded(
     lab.api.call("vmMigrate", { params: { vm: "web-1" }, body: { to: "a", maxOutageMs: 5000 } }),
   );
@@ -51,14 +51,14 @@ test("storage that stands still for longer than leases last: the VM is ended bef
   await lab.lab.freezeStorage();
   // A process that waits for the storage can only end when that goes on; it must not run until then.
   await until(
-    async () => (await facts(lab, "a")) === "unavailable" || (await lab.runnersOf(vm)).length === 0,
+    async () => (await leaseState(lab, "a")) === "unavailable" || (await lab.runnersOf(vm)).length === 0,
   );
   await new Promise((resolve) => setTimeout(resolve, 15_000));
   await lab.lab.thawStorage();
   await until(async () => (await lab.vm("web-1")).state === "lost");
   expect(await lab.runnersOf(vm)).toEqual([]);
   await until(
-    async () => (await facts(lab, "a")) === "joined" && (await facts(lab, "b")) === "joined",
+    async () => (await leaseState(lab, "a")) === "joined" && (await leaseState(lab, "b")) === "joined",
     90_000,
   );
   await until(
@@ -71,9 +71,9 @@ test("storage that stands still for longer than leases last: the VM is ended bef
   expect(await lab.settled(1)).toEqual([]);
 });
 
-async function facts(lab: TestLab, host: string): Promise<string | undefined> {
+async function leaseState(lab: TestLab, host: string): Promise<string | undefined> {
   const view = await lab.api.call("hostShow", { params: { host } });
-  return view.facts?.datastores[0]?.leases?.state;
+  return view.load?.datastores[0]?.leases?.state;
 }
 
 /** Nobody outside is told of these changes. */

@@ -3,13 +3,15 @@ import type { agentOperations } from "@godwit/contract";
 import type { Handlers } from "@godwit/http";
 import type { Consoles } from "./consoles/consoles.ts";
 import type { EventLog } from "./host/event-log.ts";
-import { hostFacts, type FactsParts } from "./host/facts.ts";
+import type { HostFactsReader } from "./host/facts.ts";
+import type { HostLoadReader } from "./host/load.ts";
 import type { Moves } from "./moves/moves.ts";
 import type { DiskLeases } from "@godwit/storage";
 import type { Vms } from "./vms/vms.ts";
 
 export function handlers(
-  facts: FactsParts,
+  facts: HostFactsReader,
+  load: HostLoadReader,
   vms: Vms,
   disks: DiskLeases,
   moves: Moves,
@@ -17,7 +19,8 @@ export function handlers(
   events: EventLog,
 ): Handlers<typeof agentOperations> {
   return {
-    facts: async () => await hostFacts(facts),
+    facts: () => facts.read(),
+    load: () => load.read(),
     events: ({ query, signal }) => events.after(query.after ?? events.lastId, signal),
     vmCreate: async ({ body }) => await vms.create(body.id, body.description),
     vmRead: async ({ params }) => await vms.read(params.datastore, params.name),

@@ -13,8 +13,12 @@ import type { Logger } from "pino";
 import { handlers } from "./api.ts";
 import type { AgentConfig } from "./config.ts";
 import { Consoles } from "./consoles/consoles.ts";
+import { Datastores } from "./host/datastores.ts";
 import { EventLog } from "./host/event-log.ts";
+import { HostFactsReader } from "./host/facts.ts";
+import { FactsWatch } from "./host/facts-watch.ts";
 import { HostCpu } from "./host/host-cpu.ts";
+import { HostLoadReader } from "./host/load.ts";
 import { readIdentity } from "./identity.ts";
 import { LeaseKeeper } from "./leases/lease-keeper.ts";
 import { Leases } from "./leases/leases.ts";
@@ -135,8 +139,16 @@ export async function runAgent(
   const { caPem, certificatePem, keyPem } = identity;
   const http = new HttpServer({ tls: { caPem, certificatePem, keyPem }, log });
   stack.defer(() => http.close());
-  const parts = { config, hypervisor, cpu, environment, processes, lockspaces };
-  const answers = handlers(parts, vms, disks, moves, new Consoles(config.name, processes, log), events);
+  const datastores = new Datastores({ configs: config.datastores, environment, lockspaces });
+  const facts = new HostFactsReader({ config, hypervisor, cpu, datastores });
+  const load = new HostLoadReader({ config, datastores, processes });
+  const watch = new FactsWatch(() => facts.read(), events, log);
+  watch.start();
+  stack.defer(() => {
+    watch.stop();
+  });
+  const consoles = new Consoles(config.name, processes, log);
+  const answers = handlers(facts, load, vms, disks, moves, consoles, events);
   mount(http.app, agentOperations, answers, authority);
   mountSockets(http, agentOperations, answers, authority);
   http.onUpgrade(

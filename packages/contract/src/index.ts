@@ -18,6 +18,8 @@ export { serverEventSchema, type ServerEvent } from "./events/server.ts";
 export * from "./schemas/console.ts";
 export * from "./schemas/cpu.ts";
 export * from "./schemas/evc.ts";
+export * from "./schemas/host-facts.ts";
+export * from "./schemas/host-load.ts";
 export * from "./schemas/host.ts";
 export * from "./schemas/lease.ts";
 export * from "./schemas/move.ts";

@@ -1,11 +1,12 @@
 /** Taps, port groups and links in a scratch network namespace; `ip` is asked what is really there. */
 import { fileURLToPath } from "node:url";
-import type { LinkFacts, PortGroupFacts } from "@godwit/contract";
+import type { LinkFacts, PortGroupFacts, PortGroupLoad } from "@godwit/contract";
 import { run } from "@godwit/system";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { htbCeiling } from "../src/iproute.ts";
-import { tapName } from "../src/index.ts";
+import { tapName, type LinkState } from "../src/index.ts";
+import { parseTraffic } from "../src/traffic.ts";
 
 const namespace = `gwt-net-${String(process.pid)}`;
 const program = fileURLToPath(new URL("in-namespace.ts", import.meta.url));
@@ -93,15 +94,20 @@ test("port groups tell whether their uplink carries, and leave out bridges that 
     { name: "wrong", bridge: "br-jumbo", uplink: "up0" },
     { name: "gone", bridge: "br-gone", uplink: "up0" },
   ];
-  const before = (await call("portGroupFacts", configs)).value as PortGroupFacts[];
-  expect(before.map(({ name, uplinkUp, mtu }) => [name, uplinkUp, mtu])).toEqual([
-    ["office", true, 1500],
-    ["inner", false, 9000],
-    ["wrong", false, 9000],
+  const facts = (await call("portGroupFacts", configs)).value as PortGroupFacts[];
+  expect(facts.map(({ name, mtu }) => [name, mtu])).toEqual([
+    ["office", 1500],
+    ["inner", 9000],
+    ["wrong", 9000],
+  ]);
+  const load = async () => (await call("portGroupLoad", configs)).value as PortGroupLoad[];
+  expect(await load()).toEqual([
+    { name: "office", uplinkUp: true },
+    { name: "inner", uplinkUp: false },
+    { name: "wrong", uplinkUp: false },
   ]);
   await ip("link", "set", "far0", "down");
-  const after = (await call("portGroupFacts", configs)).value as PortGroupFacts[];
-  expect(after[0]).toMatchObject({ name: "office", uplinkUp: false });
+  expect((await load())[0]).toMatchObject({ name: "office", uplinkUp: false });
   await ip("link", "set", "far0", "up");
 });
 
@@ -132,6 +138,14 @@ test("a link's speed is its shaper's; without one a virtual link claims none", a
   expect((await call("linkOfAddress", "10.9.8.6")).value).toBe(null);
   const links = (await call("linkFacts")).value as LinkFacts[];
   expect(links.map(({ name }) => name).sort()).toEqual(["br-jumbo", "br-plain", "far0", "up0"]);
+  const states = (await call("linkStates")).value as LinkState[];
+  expect(states.map(({ name, up }) => [name, up]).sort()).toEqual([
+    ["br-jumbo", false], // no port carries
+    ["br-plain", false],
+    ["far0", true],
+    ["up0", true],
+  ]);
+  expect(states.every(({ traffic }) => traffic !== null)).toBe(true);
 });
 
 test("a tap's name fits the kernel's 15 characters and tells VMs and NICs apart", () => {
@@ -150,4 +164,16 @@ test("the ceiling of an htb shaper is that of its widest root class", () => {
       "class htb 1:10 parent 1:1 prio 0 rate 400Mbit ceil 9Gbit burst 1600b\nclass htb 1:1 root rate 500Mbit ceil 800Mbit burst 1500b\nclass htb 1:2 root prio 0 rate 1500Kbit ceil 2.5Gbit burst 1b\n",
     ),
   ).toBe(2.5e9);
+});
+
+test("the kernel's counters are told by interface, whether a figure touches the name's colon or not", () => {
+  const text = `Inter-|   Receive                                                |  Transmit
+ face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed
+    lo:  100       1    0    0    0     0          0         0      200       2    0    0    0     0       0          0
+eth1.7:4000000000 3 0 0 0 0 0 0 5000000000 4 0 0 0 0 0 0
+`;
+  expect(Object.fromEntries(parseTraffic(text))).toEqual({
+    lo: { receivedBytes: 100, sentBytes: 200 },
+    "eth1.7": { receivedBytes: 4_000_000_000, sentBytes: 5_000_000_000 },
+  });
 });

@@ -17,7 +17,7 @@ import { memory } from "./checks/memory.ts";
 import { migrationNetwork } from "./checks/migration-network.ts";
 import { portGroups } from "./checks/port-groups.ts";
 import { storage } from "./checks/storage.ts";
-import type { MoveFacts, Requirement } from "./facts.ts";
+import type { ColdRequirement, MoveFacts, Reachable, RelocationFacts, Requirement } from "./facts.ts";
 
 /** What must hold for a live move. */
 const liveRequirements: readonly Requirement[] = [
@@ -36,8 +36,8 @@ const liveRequirements: readonly Requirement[] = [
   migrationNetwork,
 ];
 
-/** What must hold for a stopped VM to have its home at the destination. */
-const coldRequirements: readonly Requirement[] = [cpuAtRest, machine, storage, leases, portGroups];
+/** What must hold for a stopped VM to be started at the destination from now on. */
+const coldRequirements: readonly ColdRequirement[] = [cpuAtRest, machine, storage, leases, portGroups];
 
 /** @returns all findings; the VM may move exactly if none has severity `error` */
 export function checkMove(facts: MoveFacts): Finding[] {
@@ -45,20 +45,24 @@ export function checkMove(facts: MoveFacts): Finding[] {
 }
 
 /** The same for a VM that does not run: nothing of memory or links matters. */
-export function checkRelocation(facts: MoveFacts): Finding[] {
+export function checkRelocation(facts: RelocationFacts): Finding[] {
   return check(facts, coldRequirements);
 }
 
 export const mayMove = (findings: readonly Finding[]): boolean =>
   findings.every(({ severity }) => severity !== "error");
 
-function check(facts: MoveFacts, requirements: readonly Requirement[]): Finding[] {
-  const { facts: target, name, reason } = facts.destination;
-  if (target === null) {
+function check<Facts extends RelocationFacts>(
+  facts: Facts,
+  requirements: readonly ((facts: Reachable<Facts>) => Finding[])[],
+): Finding[] {
+  const { report, name, reason } = facts.destination;
+  if (report === null) {
     return [
       finding("DESTINATION_UNREACHABLE", { host: name, reason: reason ?? "no answer" }),
       ...maintenance(facts),
     ];
   }
-  return [...maintenance(facts), ...requirements.flatMap((requirement) => requirement({ ...facts, target }))];
+  const reachable = { ...facts, target: report.facts, targetLoad: report.load };
+  return [...maintenance(facts), ...requirements.flatMap((requirement) => requirement(reachable))];
 }

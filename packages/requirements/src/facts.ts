@@ -1,26 +1,43 @@
 /** What the requirement checks look at: gathered before, judged here without any I/O. */
-import type { Baseline, Finding, HostFacts, Vm, VmRuntime } from "@godwit/contract";
+import type { Baseline, Finding, HostFacts, HostLoad, Vm, VmRuntime } from "@godwit/contract";
 
-export interface MoveFacts {
+/** A host that a VM is to come to. */
+export interface Destination {
+  name: string;
+  /** Not in maintenance, nor on its way there. */
+  takesVms: boolean;
+  /** Null when it did not answer; `reason` then says why. */
+  report: HostReport | null;
+  reason?: string;
+  /** Of the pool that it is in; null or absent: none. */
+  baseline?: Baseline | null;
+}
+
+/** What a host is, and what it does now. */
+export interface HostReport {
+  facts: HostFacts;
+  load: HostLoad;
+}
+
+/** Of a VM that does not run. */
+export interface RelocationFacts {
   vm: Vm;
+  /** As it was reported last, which may be long ago; null: it never reported. */
+  source: HostFacts | null;
+  destination: Destination;
+}
+
+/** Of a VM that runs. */
+export interface MoveFacts extends RelocationFacts {
   /** The VM's process at the source. */
   runtime: VmRuntime;
   source: HostFacts;
-  /** `facts` is null when the destination did not answer; `reason` then says why. In maintenance it takes no VMs. */
-  destination: {
-    name: string;
-    takesVms: boolean;
-    facts: HostFacts | null;
-    reason?: string;
-    /** Of the pool that it is in; null or absent: none. */
-    baseline?: Baseline | null;
-  };
 }
 
-/** The same with a destination that answered: what every check but the first needs. */
-export interface ReachableFacts extends MoveFacts {
-  target: HostFacts;
-}
+/** The same with a destination that answered: what every requirement but `maintenance` needs. */
+export type Reachable<Facts extends RelocationFacts> = Facts & { target: HostFacts; targetLoad: HostLoad };
 
-/** One requirement: no findings when it is met. */
-export type Requirement = (facts: ReachableFacts) => Finding[];
+/** One requirement of a live move: no findings when it is met. */
+export type Requirement = (facts: Reachable<MoveFacts>) => Finding[];
+/** One that holds for a VM that does not run too. */
+export type ColdRequirement = (facts: Reachable<RelocationFacts>) => Finding[];

@@ -2,4 +2,4 @@
 export { checkMove, checkRelocation, mayMove } from "./check-move.ts";
 export { qemuOverheadBytes } from "./checks/memory.ts";
 export { requiredBitsPerSecond } from "./checks/migration-network.ts";
-export type { MoveFacts } from "./facts.ts";
+export type { Destination, HostReport, MoveFacts } from "./facts.ts";

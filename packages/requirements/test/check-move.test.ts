@@ -1,48 +1,13 @@
 /** Requirements: each broken alone is found alone, and all broken at once are found at once. */
-import { hostFactsSchema, vmSchema, type HostFacts, type VmRuntime } from "@godwit/contract";
+import { vmSchema, type VmRuntime } from "@godwit/contract";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { checkMove, checkRelocation, mayMove, type MoveFacts } from "../src/index.ts";
+import { checkMove, checkRelocation, mayMove, type HostReport, type MoveFacts } from "../src/index.ts";
+import { hostReport, link } from "./host-report.ts";
 
-const link = { name: "eth1", up: true, addresses: ["10.0.0.1"], bitsPerSecond: 1e10, mtu: 9000 };
 /** The first entry, with some of it changed. */
 const first = <T>(all: readonly T[], change: Partial<T>): T[] =>
   all.slice(0, 1).map((one) => ({ ...one, ...change }));
-
-const host = (name: string, change: (facts: HostFacts) => void = () => undefined): HostFacts => {
-  const facts = hostFactsSchema.parse({
-    name,
-    agentVersion: "0.1.0",
-    reportedAt: new Date().toISOString(),
-    cpu: { vendor: "GenuineIntel", model: "x", logicalCpus: 8, report: null },
-    memory: { totalBytes: 64 * 2 ** 30, availableBytes: 32 * 2 ** 30 },
-    qemu: {
-      binary: "qemu-system-x86_64",
-      version: "10.0.2",
-      accelerator: "kvm",
-      acceleratorReason: "",
-      machines: ["pc-q35-7.2", "pc-q35-10.0"],
-      cpuModels: [{ name: "Nehalem-v1", unavailableFeatures: [] }],
-      availableFeatures: ["aes", "sse4.2"],
-    },
-    migration: { address: "10.0.0.1", link },
-    links: [link],
-    portGroups: [{ name: "office", bridge: "br0", uplink: "eth0", uplinkUp: true, mtu: 1500 }],
-    datastores: [
-      {
-        name: "shared",
-        id: "33333333-3333-4333-8333-333333333333",
-        path: "/srv",
-        shared: true,
-        totalBytes: 1,
-        freeBytes: 1,
-      },
-    ],
-    vms: [],
-  });
-  change(facts);
-  return facts;
-};
 
 const vm = vmSchema.parse({
   version: 1,
@@ -65,21 +30,26 @@ const runtime: VmRuntime = {
   startedAt: null,
   memoryMib: 4096,
 };
-const facts = (change: (facts: HostFacts) => void): MoveFacts => ({
+type Change = (report: HostReport) => void;
+const facts = (change: Change): MoveFacts => ({
   vm,
   runtime,
-  source: host("a"),
-  destination: { name: "b", takesVms: true, facts: host("b", change) },
+  source: hostReport("a").facts,
+  destination: { name: "b", takesVms: true, report: hostReport("b", change) },
 });
 
-const faults: Record<string, (facts: HostFacts) => void> = {
-  DESTINATION_CPU_LACKS: (f) => (f.qemu.availableFeatures = []),
-  DESTINATION_QEMU_OLDER: (f) => (f.qemu.machines = ["pc-q35-6.0"]),
-  DESTINATION_ACCELERATOR_DIFFERS: (f) => (f.qemu.accelerator = "tcg"),
-  DESTINATION_MEMORY_SHORT: (f) => (f.memory.availableBytes = 2 ** 30),
-  DESTINATION_LACKS_DATASTORE: (f) => (f.datastores = []),
-  DESTINATION_LACKS_NETWORK: (f) => (f.portGroups = []),
-  MIGRATION_NETWORK_MISSING: (f) => (f.migration = null),
+const faults: Record<string, Change> = {
+  DESTINATION_CPU_LACKS: (b) => (b.facts.qemu.availableFeatures = []),
+  DESTINATION_QEMU_OLDER: (b) => (b.facts.qemu.machines = ["pc-q35-6.0"]),
+  DESTINATION_ACCELERATOR_DIFFERS: (b) => (b.facts.qemu.accelerator = "tcg"),
+  DESTINATION_MEMORY_SHORT: (b) => (b.load.memory = { availableBytes: 2 ** 30, pressurePercent: null }),
+  DESTINATION_LACKS_DATASTORE: (b) => (b.facts.datastores = []),
+  DESTINATION_LEASES_UNAVAILABLE: (b) =>
+    (b.load.datastores = first(b.load.datastores, {
+      leases: { state: "unavailable", reason: "sanlock does not run", watchdog: false },
+    })),
+  DESTINATION_LACKS_NETWORK: (b) => (b.facts.portGroups = []),
+  MIGRATION_NETWORK_MISSING: (b) => (b.facts.migration = null),
 };
 
 test("a VM may move between two hosts that are alike", () => {
@@ -104,32 +74,65 @@ test("whatever is wrong is told, all of it at once, with host and remedy", () =>
   );
 });
 
+const codes = (change: Change) => checkMove(facts(change)).map(({ code }) => code);
+
 test("each further requirement has its own finding", () => {
-  const codes = (change: (facts: HostFacts) => void) => checkMove(facts(change)).map(({ code }) => code);
   expect(
     codes(
-      (f) => (f.datastores = first(f.datastores, { id: "44444444-4444-4444-8444-444444444444" as never })),
+      ({ facts: b }) =>
+        (b.datastores = first(b.datastores, { id: "44444444-4444-4444-8444-444444444444" as never })),
     ),
   ).toEqual(["DATASTORE_NOT_THE_SAME"]);
-  expect(codes((f) => (f.qemu.cpuModels = []))).toEqual(["DESTINATION_CPU_UNKNOWN"]);
-  expect(codes((f) => (f.portGroups = first(f.portGroups, { uplink: null, uplinkUp: false })))).toEqual([
+  expect(codes(({ facts: b }) => (b.qemu.cpuModels = []))).toEqual(["DESTINATION_CPU_UNKNOWN"]);
+  expect(codes(({ facts: b }) => (b.portGroups = first(b.portGroups, { uplink: null })))).toEqual([
     "NETWORK_INTERNAL",
   ]);
-  expect(codes((f) => (f.portGroups = first(f.portGroups, { uplinkUp: false })))).toEqual([
+  expect(codes(({ load: b }) => (b.portGroups = [{ name: "office", uplinkUp: false }]))).toEqual([
     "NETWORK_LINK_DOWN",
   ]);
   expect(
-    codes((f) => (f.migration = { address: "10.0.0.1", link: { ...link, bitsPerSecond: 1e8 } })),
+    codes(({ facts: b }) => (b.migration = { address: "10.0.0.1", link: { ...link, bitsPerSecond: 1e8 } })),
   ).toEqual(["MIGRATION_NETWORK_SLOW"]);
+});
+
+test("what the destination could not read is told with the reason, and never taken for zero or for well", () => {
+  const findings = checkMove(
+    facts(({ load: b }) => {
+      b.memory = null;
+      b.portGroups = null;
+      b.datastores = first(b.datastores, { space: null, reason: "it did not answer within 3 s" });
+      b.failures = [
+        { part: "memory", reason: "/proc/meminfo has no MemAvailable" },
+        { part: "portGroups", reason: "ip is not installed" },
+      ];
+    }),
+  );
+  expect(findings.map(({ code, message }) => [code, message])).toEqual([
+    [
+      "DESTINATION_MEMORY_UNDETERMINED",
+      "How much memory host b has available is not known: /proc/meminfo has no MemAvailable.",
+    ],
+    ["DATASTORE_UNAVAILABLE", "Datastore shared cannot be used on host b: it did not answer within 3 s."],
+    [
+      "NETWORK_LINK_UNDETERMINED",
+      "Whether the uplink eth0 of port group office on host b has a carrier is not known: ip is not installed.",
+    ],
+  ]);
+  expect(mayMove(findings)).toBe(false);
+});
+
+test("a stopped VM may move although its old host never reported", () => {
+  const { destination } = facts(() => undefined);
+  expect(checkRelocation({ vm, source: null, destination })).toEqual([]);
 });
 
 test("a host that does not answer is the only finding, and a stopped VM needs no memory there", () => {
   const silent = {
     ...facts(() => undefined),
-    destination: { name: "b", takesVms: true, facts: null, reason: "it is off" },
+    destination: { name: "b", takesVms: true, report: null, reason: "it is off" },
   };
   expect(checkMove(silent)).toMatchObject([{ code: "DESTINATION_UNREACHABLE", host: "b" }]);
-  expect(checkRelocation(facts((f) => (f.memory.availableBytes = 0)))).toEqual([]);
+  expect(checkRelocation(facts(({ load: b }) => (b.memory = null)))).toEqual([]);
 });
 
 test("a host in maintenance takes no VM, running or not, and whether it answers or not", () => {
@@ -137,7 +140,7 @@ test("a host in maintenance takes no VM, running or not, and whether it answers 
   const closed = { ...facts(() => undefined), destination: there };
   expect(checkMove(closed).map(({ code }) => code)).toEqual(["DESTINATION_IN_MAINTENANCE"]);
   expect(checkRelocation(closed).map(({ code }) => code)).toEqual(["DESTINATION_IN_MAINTENANCE"]);
-  const silent = { ...closed, destination: { ...there, facts: null, reason: "it is off" } };
+  const silent = { ...closed, destination: { ...there, report: null, reason: "it is off" } };
   expect(checkMove(silent).map(({ code }) => code)).toEqual([
     "DESTINATION_UNREACHABLE",
     "DESTINATION_IN_MAINTENANCE",

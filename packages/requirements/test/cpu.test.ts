@@ -1,16 +1,10 @@
 /** What the CPUs of a VM and of two hosts have to do with a move. Hosts are told apart by what their QEMU offers. */
-import {
-  cpuReportSchema,
-  hostFactsSchema,
-  vmSchema,
-  type CpuReport,
-  type HostFacts,
-  type Vm,
-} from "@godwit/contract";
+import { cpuReportSchema, vmSchema, type CpuReport, type Vm } from "@godwit/contract";
 import { features as table } from "@godwit/cpu";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { checkMove, checkRelocation, mayMove, type MoveFacts } from "../src/index.ts";
+import { checkMove, checkRelocation, mayMove, type HostReport, type MoveFacts } from "../src/index.ts";
+import { hostReport } from "./host-report.ts";
 
 const penryn = ["pni", "ssse3", "cx16", "sse4.1", "nx", "lm", "lahf-lm", "sse2", "pae"];
 const nehalem = [...penryn, "sse4.2", "popcnt"];
@@ -59,32 +53,19 @@ interface HostCpu {
   models?: { name: string; unavailableFeatures: string[] }[];
 }
 
-function host(name: string, cpu: HostCpu): HostFacts {
-  const link = { name: "eth1", up: true, addresses: ["10.0.0.1"], bitsPerSecond: 1e10, mtu: 9000 };
-  return hostFactsSchema.parse({
-    name,
-    agentVersion: "0.1.0",
-    reportedAt: "2026-11-25T00:00:00Z",
-    cpu: { vendor: cpu.vendor ?? "GenuineIntel", model: "x", logicalCpus: 8, report: cpu.hardware ?? null },
-    memory: { totalBytes: 2 ** 36, availableBytes: 2 ** 35 },
-    qemu: {
-      binary: "qemu-system-x86_64",
+const host = (name: string, cpu: HostCpu): HostReport =>
+  hostReport(name, ({ facts }) => {
+    Object.assign(facts.cpu, { vendor: cpu.vendor ?? "GenuineIntel", report: cpu.hardware ?? null });
+    Object.assign(facts.qemu, {
       version: cpu.version ?? "7.2.22",
       accelerator: cpu.accelerator ?? "kvm",
-      acceleratorReason: "",
       machines: ["pc-q35-7.2"],
       cpuModels:
         cpu.models ??
         ["Penryn-v1", "Nehalem-v1", "host"].map((model) => ({ name: model, unavailableFeatures: [] })),
       availableFeatures: [...cpu.offers],
-    },
-    migration: { address: "10.0.0.1", link },
-    links: [link],
-    portGroups: [],
-    datastores: [],
-    vms: [],
+    });
   });
-}
 
 const vmWith = (cpu: Vm["cpu"]): Vm =>
   vmSchema.parse({
@@ -113,8 +94,8 @@ function move(cpu: Partial<Vm["cpu"]>, from: HostCpu, to: HostCpu): MoveFacts {
       startedAt: null,
       memoryMib: 1024,
     },
-    source: host("a", from),
-    destination: { name: "b", takesVms: true, facts: host("b", to) },
+    source: host("a", from).facts,
+    destination: { name: "b", takesVms: true, report: host("b", to) },
   };
 }
 

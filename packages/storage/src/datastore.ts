@@ -6,7 +6,7 @@ import { randomUUID } from "node:crypto";
 import { constants } from "node:fs";
 import { access, link, rm, statfs, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { datastoreIdSchema, GodwitError, type DatastoreFacts, type DatastoreId } from "@godwit/contract";
+import { datastoreIdSchema, GodwitError, type DatastoreId } from "@godwit/contract";
 import { readFileOrNull } from "@godwit/system";
 import { z } from "zod";
 
@@ -62,12 +62,11 @@ export class Datastore {
     return join(this.config.path, relative);
   }
 
-  /** Without what is known of its leases. */
-  async facts(): Promise<Omit<DatastoreFacts, "leases">> {
+  /** @throws DATASTORE_UNAVAILABLE */
+  async space(): Promise<{ totalBytes: number; freeBytes: number }> {
     try {
       const { blocks, bavail, bsize } = await statfs(this.config.path);
-      const { name, path, shared } = this.config;
-      return { name, id: this.id, path, shared, totalBytes: blocks * bsize, freeBytes: bavail * bsize };
+      return { totalBytes: blocks * bsize, freeBytes: bavail * bsize };
     } catch (error) {
       throw GodwitError.of(
         "DATASTORE_UNAVAILABLE",

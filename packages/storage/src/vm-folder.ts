@@ -148,7 +148,8 @@ function complete({ id, description, defaults }: CreateOptions, disks: VmDisk[])
 async function checkSpace(datastore: Datastore, description: VmDescription): Promise<void> {
   const raw = description.disks.filter((disk) => disk.format === "raw" && disk.sizeMib !== undefined);
   const neededBytes = 16 * 1048576 + raw.reduce((sum, disk) => sum + (disk.sizeMib ?? 0) * 1048576, 0);
-  const { freeBytes, path } = await datastore.facts();
+  const { freeBytes } = await datastore.space();
+  const { path } = datastore.config;
   if (freeBytes < neededBytes) throw GodwitError.of("SPACE_SHORT", { path, neededBytes, freeBytes });
 }
 

@@ -1,6 +1,14 @@
 /** Hosts that have joined, and the tokens they join with. */
 import { createHash, randomBytes } from "node:crypto";
-import { GodwitError, type Finding, type HostFacts, type Maintenance, type TaskId } from "@godwit/contract";
+import { isDeepStrictEqual } from "node:util";
+import {
+  GodwitError,
+  type Finding,
+  type HostFacts,
+  type HostLoad,
+  type Maintenance,
+  type TaskId,
+} from "@godwit/contract";
 import { isDuplicate, type Database } from "./database.ts";
 import { emit } from "./events.ts";
 import { fence } from "./leases.ts";
@@ -14,7 +22,10 @@ export interface HostRow {
   seenAt: Date | null;
   unreachableReason: string | null;
   maintenance: Maintenance;
+  /** What it is, as it was last reported. */
   facts: HostFacts | null;
+  /** What it did when it last answered. */
+  load: HostLoad | null;
   pool: string | null;
   /** What an operator should know of it. */
   alarms: Finding[];
@@ -84,7 +95,14 @@ export class Hosts {
 
   async list(): Promise<HostRow[]> {
     const rows = await this.#database.read((db) =>
-      db.selectFrom("hosts").selectAll().orderBy("name").execute(),
+      db
+        .selectFrom("hosts")
+        .leftJoin("host_facts", "host_facts.host", "hosts.name")
+        .leftJoin("host_loads", "host_loads.host", "hosts.name")
+        .selectAll("hosts")
+        .select(["host_facts.facts", "host_loads.load"])
+        .orderBy("name")
+        .execute(),
     );
     return rows.map((row) => ({
       name: row.name,
@@ -95,6 +113,7 @@ export class Hosts {
       unreachableReason: row.unreachable_reason,
       maintenance: row.maintenance,
       facts: row.facts,
+      load: row.load,
       pool: row.pool,
       alarms: row.alarms,
     }));
@@ -110,8 +129,28 @@ export class Hosts {
     return found;
   }
 
+  /** What it is; a change is told as an event that names the parts that changed. */
+  async reported(name: string, facts: HostFacts): Promise<void> {
+    await this.#database.write(async (tx) => {
+      const before = await tx
+        .selectFrom("host_facts")
+        .select("facts")
+        .where("host", "=", name)
+        .executeTakeFirst();
+      const parts = changedParts(before?.facts ?? null, facts);
+      if (parts.length === 0) return;
+      const written = { facts: JSON.stringify(facts), changed_at: new Date() };
+      await tx
+        .insertInto("host_facts")
+        .values({ host: name, ...written })
+        .onConflict((conflict) => conflict.column("host").doUpdateSet(written))
+        .execute();
+      await emit(tx, { type: "host.factsChanged", subject: { kind: "host", id: name }, data: { parts } });
+    });
+  }
+
   /** It answered. @param alarms what an operator should know of it now; a change of that is told as an event */
-  async saw(name: string, facts: HostFacts, alarms: Finding[]): Promise<void> {
+  async saw(name: string, load: HostLoad, alarms: Finding[]): Promise<void> {
     await this.#database.write(async (tx) => {
       const before = await tx
         .selectFrom("hosts")
@@ -123,16 +162,22 @@ export class Hosts {
         .set({
           seen_at: new Date(),
           unreachable_reason: null,
-          facts: JSON.stringify(facts),
           alarms: JSON.stringify(alarms),
         })
         .where("name", "=", name)
         .execute();
+      if (before === undefined) return; // removed meanwhile
+      const written = { load: JSON.stringify(load) };
+      await tx
+        .insertInto("host_loads")
+        .values({ host: name, ...written })
+        .onConflict((conflict) => conflict.column("host").doUpdateSet(written))
+        .execute();
       const told = (list: readonly Finding[]) => list.map(({ message }) => message).join("\n");
-      if (before !== undefined && told(before.alarms) !== told(alarms)) {
+      if (told(before.alarms) !== told(alarms)) {
         await emit(tx, { type: "host.alarmsChanged", subject: { kind: "host", id: name }, data: { alarms } });
       }
-      if (before?.unreachable_reason != null) {
+      if (before.unreachable_reason !== null) {
         await emit(tx, { type: "host.returned", subject: { kind: "host", id: name }, data: {} });
       }
     });
@@ -212,4 +257,13 @@ export class Hosts {
       await emit(tx, { type: "host.removed", subject: { kind: "host", id: name }, data: {} });
     });
   }
+}
+
+/** The members that differ, `reportedAt` aside; sorted. */
+export function changedParts(before: HostFacts | null, after: HostFacts): string[] {
+  const { reportedAt: _, ...parts } = after;
+  return Object.entries(parts)
+    .filter(([part, value]) => !isDeepStrictEqual(value, before?.[part as keyof HostFacts]))
+    .map(([part]) => part)
+    .sort();
 }

@@ -2,6 +2,7 @@
 import type {
   Finding,
   HostFacts,
+  HostLoad,
   Maintenance,
   Task,
   TaskKind,
@@ -14,7 +15,6 @@ import type { ColumnType, Generated, JSONColumnType } from "kysely";
 /** Read as a Date, written as one or left to the database's clock. */
 type Moment = ColumnType<Date, Date | undefined, Date>;
 type MomentOrNull = ColumnType<Date | null, Date | null | undefined, Date | null>;
-type JsonOrNull<T extends object> = ColumnType<T | null, string | null | undefined, string | null>;
 
 /** What of a task is kept as one document. */
 export type TaskBody = Pick<
@@ -31,9 +31,17 @@ export interface Schema {
     seen_at: MomentOrNull;
     unreachable_reason: string | null;
     maintenance: Generated<Maintenance>;
-    facts: JsonOrNull<HostFacts>;
     pool: string | null;
     alarms: JSONColumnType<Finding[], string | undefined>;
+  };
+  host_facts: {
+    host: string;
+    facts: JSONColumnType<HostFacts>;
+    changed_at: Moment;
+  };
+  host_loads: {
+    host: string;
+    load: JSONColumnType<HostLoad>;
   };
   pools: {
     name: string;

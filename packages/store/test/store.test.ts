@@ -1,9 +1,16 @@
 /** The store over a real PostgreSQL of its own. */
 import { randomUUID } from "node:crypto";
-import { chmod, mkdtemp, rm } from "node:fs/promises";
+import { chmod, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { TaskId, VmId } from "@godwit/contract";
+import {
+  hostFactsSchema,
+  hostLoadSchema,
+  type HostFacts,
+  type HostLoad,
+  type TaskId,
+  type VmId,
+} from "@godwit/contract";
 import { ensureUser, isAlive, identifyProcess } from "@godwit/system";
 import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -265,4 +272,129 @@ test("a pool is not changed under a VM that is on its way to it, nor by someone 
   await expect(pools.setBaseline(judged, null)).rejects.toMatchObject({ code: "POOL_CHANGED" });
   await expect(pools.remove("east")).rejects.toMatchObject({ code: "POOL_NOT_EMPTY" });
   expect((await pools.show("east")).hosts).toEqual(["east-1", "east-2"]);
+});
+
+const facts = (name: string): HostFacts => ({
+  name,
+  agentVersion: "0.1.0",
+  reportedAt: new Date().toISOString(),
+  cpu: { vendor: "GenuineIntel", model: "x", logicalCpus: 8, report: null, simulated: false },
+  memory: { totalBytes: 2 ** 36 },
+  qemu: {
+    binary: "qemu-system-x86_64",
+    version: "10.0.2",
+    accelerator: "kvm",
+    acceleratorReason: "",
+    machines: [],
+    cpuModels: [],
+    availableFeatures: [],
+  },
+  migration: null,
+  links: [],
+  portGroups: [],
+  datastores: [],
+  failures: [],
+});
+const load = (name: string, availableBytes: number): HostLoad => ({
+  name,
+  reportedAt: new Date().toISOString(),
+  memory: { availableBytes, pressurePercent: null },
+  cpu: null,
+  links: null,
+  portGroups: null,
+  datastores: [],
+  vms: [],
+  failures: [],
+});
+
+test("a change of what a host is is an event that names the parts; what it does changes without one", async () => {
+  const name = "reporter";
+  const secret = await store.hosts.createToken(new Date(Date.now() + 60_000));
+  await store.hosts.join(secret, { name, agentUrl: "https://192.0.2.1:8444", certificateFingerprint: name });
+  const from = await store.events.lastId();
+  const first = facts(name);
+  await store.hosts.reported(name, first);
+  await store.hosts.saw(name, load(name, 1), []);
+  await store.hosts.reported(name, { ...first, reportedAt: "2030-01-01T00:00:00Z" });
+  await store.hosts.saw(name, load(name, 2), []);
+  await store.hosts.reported(name, { ...first, qemu: { ...first.qemu, version: "10.0.3" } });
+  expect(await store.hosts.show(name)).toMatchObject({
+    facts: { qemu: { version: "10.0.3" } },
+    load: { memory: { availableBytes: 2 } },
+    unreachableReason: null,
+  });
+  await store.hosts.remove(name, false);
+  const told: unknown[] = [];
+  for await (const event of store.events.after(from, new AbortController().signal)) {
+    told.push([event.type, (event.data as { parts?: string[] }).parts?.length ?? null]);
+    if (event.type === "host.removed") break;
+  }
+  expect(told).toEqual([
+    ["host.factsChanged", 10],
+    ["host.factsChanged", 1],
+    ["host.removed", null],
+  ]);
+  // A host that was removed while it was asked.
+  await store.hosts.saw(name, load(name, 3), []);
+  expect((await store.hosts.list()).some((host) => host.name === name)).toBe(false);
+});
+
+test("a database of before hosts had two reports is taken over: what a host was, and what it did", async () => {
+  const admin = new pg.Client(postgres.connection);
+  await admin.connect();
+  await admin.query("create database earlier");
+  await admin.end();
+  const connection = { ...postgres.connection, database: "earlier" };
+  const client = new pg.Client(connection);
+  await client.connect();
+  const folder = new URL("../src/migrations/", import.meta.url);
+  for (const name of ["0001-first", "0002-maintenance", "0003-pools", "0004-leases"])
+    await client.query(await readFile(new URL(`${name}.sql`, folder), "utf8"));
+  await client.query("create table schema_version (version integer not null)");
+  await client.query("insert into schema_version values (4)");
+  const link = { name: "eth1", up: true, addresses: ["10.0.0.1"], bitsPerSecond: 1e10, mtu: 9000 };
+  const runtime = { id: randomUUID(), name: "web-1", state: "running", pid: 7, accelerator: "kvm" };
+  const { failures: _, ...common } = facts("old");
+  const earlier = {
+    ...common,
+    memory: { totalBytes: 1000, availableBytes: 400 },
+    migration: { address: "10.0.0.1", link },
+    links: [link],
+    portGroups: [{ name: "office", bridge: "br0", uplink: "eth0", uplinkUp: true, mtu: 1500 }],
+    datastores: [
+      {
+        ...{ name: "shared", id: randomUUID(), path: "/srv", shared: true, totalBytes: 100, freeBytes: 40 },
+        leases: { state: "joined", reason: null, watchdog: true },
+      },
+    ],
+    vms: [{ ...runtime, startedAt: null, memoryMib: 64 }],
+  };
+  const insert = `insert into hosts (name, agent_url, certificate_fingerprint, facts) values ($1, 'https://192.0.2.1:8444', '00', $2)`;
+  await client.query(insert, ["old", JSON.stringify(earlier)]);
+  await client.query(insert, ["plain", JSON.stringify({ ...earlier, name: "plain", migration: null })]);
+  await client.query(insert, ["silent", null]);
+  await client.end();
+
+  const migrated = await Store.open(connection);
+  try {
+    const [old, plain, silent] = await migrated.hosts.list();
+    expect(hostFactsSchema.strict().parse(old?.facts)).toMatchObject({
+      memory: { totalBytes: 1000 },
+      migration: { address: "10.0.0.1", link: { name: "eth1" } },
+      datastores: [{ id: earlier.datastores[0]?.id, shared: true }],
+      failures: [],
+    });
+    expect(old?.facts?.links[0]).not.toHaveProperty("up");
+    expect(hostLoadSchema.strict().parse(old?.load)).toMatchObject({
+      memory: { availableBytes: 400 },
+      links: [{ name: "eth1", up: true }],
+      portGroups: [{ name: "office", uplinkUp: true }],
+      datastores: [{ space: { freeBytes: 40 }, leases: { state: "joined" } }],
+      vms: [{ ...runtime, usedCpus: null }],
+    });
+    expect(hostFactsSchema.parse(plain?.facts).migration).toBe(null);
+    expect(silent).toMatchObject({ facts: null, load: null });
+  } finally {
+    await migrated.close();
+  }
 });

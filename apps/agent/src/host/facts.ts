@@ -1,89 +1,90 @@
-/** Everything about this host, measured now. */
-import { readFile } from "node:fs/promises";
-import { cpus } from "node:os";
-import type { DatastoreFacts, HostFacts } from "@godwit/contract";
+/**
+ * What this host is, read anew each time, one file a part. A part that cannot be read is told as it was read last,
+ * with the reason: what a host is does not change because somebody failed to look.
+ */
+import { GodwitError, type HostFacts } from "@godwit/contract";
 import type { Hypervisor } from "@godwit/hypervisor";
 import { linkFacts, portGroupFacts } from "@godwit/network";
-import type { AgentConfig } from "../config.ts";
-import type { HostCpu } from "./host-cpu.ts";
-import type { Lockspaces } from "../leases/lockspaces.ts";
 import { version } from "@godwit/system";
-import type { Environment } from "../vms/environment.ts";
-import type { Processes } from "../vms/processes.ts";
+import type { AgentConfig } from "../config.ts";
+import { cpuFacts } from "./cpu.ts";
+import type { Datastores } from "./datastores.ts";
+import type { HostCpu } from "./host-cpu.ts";
+import { memoryFacts } from "./memory.ts";
+import { readQemu } from "./qemu.ts";
 
-export interface FactsParts {
-  config: AgentConfig;
+export interface FactsSources {
+  config: Pick<AgentConfig, "name" | "migration" | "portGroups">;
   hypervisor: Hypervisor;
   cpu: HostCpu;
-  environment: Environment;
-  processes: Processes;
-  lockspaces: Lockspaces;
+  datastores: Datastores;
 }
 
-export async function hostFacts({
-  config,
-  hypervisor,
-  cpu: hostCpu,
-  environment,
-  processes,
-  lockspaces,
-}: FactsParts): Promise<HostFacts> {
-  const [qemu, links, portGroups, datastores, memory, cpu] = await Promise.all([
-    hypervisor.facts().then((facts) => hostCpu.limit(facts)),
-    linkFacts(),
-    portGroupFacts(config.portGroups),
-    datastoreFacts(environment, lockspaces),
-    memoryFacts(),
-    cpuFacts(hostCpu),
-  ]);
-  const address = config.migration?.address;
-  const link = address === undefined ? undefined : links.find(({ addresses }) => addresses.includes(address));
-  return {
-    name: config.name,
-    agentVersion: version,
-    reportedAt: new Date().toISOString(),
-    cpu,
-    memory,
-    qemu,
-    // An address that no link has is none.
-    migration: address === undefined || link === undefined ? null : { address, link },
-    links,
-    portGroups,
-    datastores,
-    vms: processes.runtimes,
-  };
-}
+type Parts = Pick<HostFacts, "cpu" | "memory" | "qemu" | "links" | "portGroups" | "datastores">;
+type Read<T> = () => T | Promise<T>;
 
-async function datastoreFacts(environment: Environment, lockspaces: Lockspaces): Promise<DatastoreFacts[]> {
-  const facts = await Promise.allSettled(
-    (await environment.datastores()).map((datastore) => datastore.facts()),
-  );
-  return facts.flatMap((result) =>
-    result.status === "fulfilled" ? [{ ...result.value, leases: lockspaces.factsOf(result.value.name) }] : [],
-  );
-}
+export class HostFactsReader {
+  readonly #sources: FactsSources;
+  readonly #parts: { readonly [Part in keyof Parts]: Read<Parts[Part]> };
+  readonly #last: Partial<Parts> = {};
 
-export async function memoryFacts(): Promise<HostFacts["memory"]> {
-  const text = await readFile("/proc/meminfo", "utf8");
-  const bytes = (name: string) =>
-    Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, "m").exec(text)?.[1] ?? 0) * 1024;
-  return { totalBytes: bytes("MemTotal"), availableBytes: bytes("MemAvailable") };
-}
-
-async function cpuFacts(hostCpu: HostCpu): Promise<HostFacts["cpu"]> {
-  const report = await hostCpu.report();
-  const logicalCpus = cpus().length;
-  // What is simulated is what the host passes for.
-  if (hostCpu.isSimulated && report !== null)
-    return {
-      vendor: report.vendor,
-      model: `${report.brand} (simulated)`,
-      logicalCpus,
-      report,
-      simulated: true,
+  constructor(sources: FactsSources) {
+    this.#sources = sources;
+    const { config, hypervisor, cpu, datastores } = sources;
+    this.#parts = {
+      cpu: () => cpuFacts(cpu),
+      memory: memoryFacts,
+      qemu: () => readQemu(hypervisor, cpu),
+      links: linkFacts,
+      portGroups: () => portGroupFacts(config.portGroups),
+      datastores: () => datastores.facts(),
     };
-  const text = await readFile("/proc/cpuinfo", "utf8");
-  const field = (name: string) =>
-    new RegExp(`^${name}\\s*:\\s*(.*)$`, "m").exec(text)?.[1]?.trim() ?? "unknown";
-  return { vendor: field("vendor_id"), model: field("model name"), logicalCpus, report, simulated: false };
+  }
+
+  /** @throws what reading throws, of a part that was never read */
+  async read(): Promise<HostFacts> {
+    const { config } = this.#sources;
+    const failures: HostFacts["failures"] = [];
+    const [cpu, memory, qemu, links, portGroups, datastores] = await Promise.all([
+      this.#read("cpu", failures),
+      this.#read("memory", failures),
+      this.#read("qemu", failures),
+      this.#read("links", failures),
+      this.#read("portGroups", failures),
+      this.#read("datastores", failures),
+    ]);
+    const address = config.migration?.address;
+    const link = links.find(({ addresses }) => address !== undefined && addresses.includes(address));
+    return {
+      name: config.name,
+      agentVersion: version,
+      reportedAt: new Date().toISOString(),
+      cpu,
+      memory,
+      qemu,
+      migration: address === undefined || link === undefined ? null : { address, link },
+      links,
+      portGroups,
+      datastores,
+      failures,
+    };
+  }
+
+  async #read<Part extends keyof Parts>(part: Part, failures: HostFacts["failures"]): Promise<Parts[Part]> {
+    try {
+      const read: Read<Parts[Part]> = this.#parts[part];
+      const value = await read();
+      this.#last[part] = value;
+      return value;
+    } catch (error) {
+      const last: Parts[Part] | undefined = this.#last[part];
+      if (last === undefined) throw error;
+      failures.push({ part, reason: reasonOf(error) });
+      return last;
+    }
+  }
 }
+
+/** Without its full stop, for it is told as a part of a sentence. */
+export const reasonOf = (error: unknown): string =>
+  (GodwitError.is(error) ? error.message : String(error)).replace(/\.$/, "");

@@ -4,7 +4,7 @@
  * when even that fails. Should sanlock hang, the agent ends them, so that they are gone before others may
  * start them.
  */
-import { GodwitError, type DatastoreFacts } from "@godwit/contract";
+import { GodwitError, type DatastoreLeases } from "@godwit/contract";
 import type { DiskLeases, Lockspace } from "@godwit/storage";
 import type { Logger } from "pino";
 import type { EventLog } from "../host/event-log.ts";
@@ -24,12 +24,10 @@ export interface LockspacesParts {
 
 const storageLimitMs = 5000;
 
-type LeaseFacts = NonNullable<DatastoreFacts["leases"]>;
-
 export class Lockspaces {
   readonly #parts: LockspacesParts;
   readonly #lockspaces = new Map<string, Lockspace>();
-  readonly #facts = new Map<string, LeaseFacts>();
+  readonly #leases = new Map<string, DatastoreLeases>();
   readonly #timers = new Map<string, NodeJS.Timeout>();
   readonly #startedAt = performance.now();
   #stopped = false;
@@ -62,9 +60,9 @@ export class Lockspaces {
   }
 
   /** Of a shared datastore; null for others. */
-  factsOf(datastore: string): LeaseFacts | null {
+  leasesOf(datastore: string): DatastoreLeases | null {
     if (!this.#parts.datastores.includes(datastore)) return null;
-    return this.#facts.get(datastore) ?? { state: "joining", reason: null, watchdog: false };
+    return this.#leases.get(datastore) ?? { state: "joining", reason: null, watchdog: false };
   }
 
   /** Whether the own leases of all these hosts were renewed so lately that they will be for a while. */
@@ -130,14 +128,14 @@ export class Lockspaces {
     );
   }
 
-  async #tell(datastore: string, state: Pick<LeaseFacts, "state" | "reason">): Promise<void> {
+  async #tell(datastore: string, state: Pick<DatastoreLeases, "state" | "reason">): Promise<void> {
     const { host, disks, events, log } = this.#parts;
-    const before = this.#facts.get(datastore);
+    const before = this.#leases.get(datastore);
     if (before?.state === state.state && before.reason === state.reason) return;
     const watchdog = await disks.usesWatchdog().catch(() => false);
     if (state.state === "joined") log.info({ datastore, watchdog }, "leases of a datastore joined");
     else log.error({ datastore, reason: state.reason }, "a datastore's leases are not available");
-    this.#facts.set(datastore, { ...state, watchdog });
+    this.#leases.set(datastore, { ...state, watchdog });
     events.append("host.leasesChanged", { kind: "host", id: host }, { datastore, ...state });
   }
 }

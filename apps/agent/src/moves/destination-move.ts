@@ -18,7 +18,7 @@ import {
 import { qemuOverheadBytes } from "@godwit/requirements";
 import type { WebSocket } from "ws";
 import { migrationCredentialsFolder } from "../config.ts";
-import { memoryFacts } from "../host/facts.ts";
+import { memoryLoad } from "../host/memory.ts";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Journal } from "./journal.ts";
 import type { MoveParts } from "./parts.ts";
@@ -246,7 +246,7 @@ export class DestinationMove extends Shell<
     const address = config.migration?.address;
     if (address === undefined) throw GodwitError.of("MIGRATION_NETWORK_MISSING", { host });
     const neededBytes = vm.memoryMib * 1024 * 1024 + qemuOverheadBytes;
-    const { availableBytes } = await memoryFacts();
+    const { availableBytes } = memoryLoad();
     if (availableBytes < neededBytes) {
       throw GodwitError.of("DESTINATION_MEMORY_SHORT", { host, neededBytes, availableBytes });
     }

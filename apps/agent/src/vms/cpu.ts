@@ -3,6 +3,7 @@ import { GodwitError, type Baseline, type Finding, type Vm, type VmCpu } from "@
 import { cpuOf, featuresOfWords, powerOnCpu, shownBeyond, type PowerOnFacts } from "@godwit/cpu";
 import type { Hypervisor, QemuProcess } from "@godwit/hypervisor";
 import type { HostCpu } from "../host/host-cpu.ts";
+import { readQemu } from "../host/qemu.ts";
 
 export interface CpuParts {
   host: string;
@@ -48,10 +49,7 @@ export class VmCpus {
     baseline: Baseline | null,
   ): Promise<PowerOnFacts> {
     const { host, hypervisor, cpu: hostCpu } = this.#parts;
-    const [qemu, known] = await Promise.all([
-      hypervisor.facts().then((facts) => hostCpu.limit(facts)),
-      hostCpu.report(),
-    ]);
+    const [qemu, known] = await Promise.all([readQemu(hypervisor, hostCpu), hostCpu.report()]);
     const cpu = known === null ? null : cpuOf(known, host);
     const emulated = qemu.accelerator === "tcg" && !hostCpu.isSimulated;
     return { vm: name, host, wish: cpuWish, baseline, qemu, cpu, emulated };

@@ -23,14 +23,6 @@ export class Environment {
     return await Datastore.open(config, this.#config.name);
   }
 
-  /** All datastores that can be used now. */
-  async datastores(): Promise<Datastore[]> {
-    const opened = await Promise.allSettled(
-      this.#config.datastores.map((config) => Datastore.open(config, this.#config.name)),
-    );
-    return opened.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
-  }
-
   /** @throws DATASTORE_UNKNOWN, DATASTORE_UNAVAILABLE, DISK_MISSING, NETWORK_UNKNOWN */
   async launchSpec(vm: Vm, accelerator: Accelerator, incoming: boolean): Promise<LaunchSpec> {
     const datastore = await this.datastore(vm.datastore);

@@ -77,5 +77,6 @@ export function hostView(hosts: HostLinks, row: HostRow): HostView {
     pool: row.pool,
     alarms: row.alarms,
     facts: row.facts,
+    load: row.load,
   };
 }

@@ -76,8 +76,9 @@ const placeOf = ({ id, name, config }: VmView) => ({ vmId: id, name, datastore: 
 async function seersOf({ store, hosts }: Services, vm: VmView): Promise<HostLink[] | null> {
   const { datastore } = vm.config;
   const seers = (await store.hosts.list()).flatMap((host) => {
-    const facts = host.facts?.datastores.find(({ name, shared }) => name === datastore && shared);
-    return facts === undefined ? [] : [{ ...host, isJoined: facts.leases?.state === "joined" }];
+    const seesIt = host.facts?.datastores.some(({ name, shared }) => name === datastore && shared) === true;
+    const load = host.load?.datastores.find(({ name }) => name === datastore);
+    return seesIt ? [{ ...host, isJoined: load?.leases?.state === "joined" }] : [];
   });
   const [first] = seers;
   if (first === undefined) return null;

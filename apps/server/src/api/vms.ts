@@ -62,7 +62,7 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
         throw link.unreachable(error);
       });
       // Where it runs is not in its folder: a host that runs it says so.
-      const running = (await store.hosts.list()).find((row) => row.facts?.vms.some(({ id }) => id === vm.id));
+      const running = (await store.hosts.list()).find((row) => row.load?.vms.some(({ id }) => id === vm.id));
       await store.vms.enter(vm, { host: running?.name ?? host, state: "stopped" });
       hosts.of(running?.name ?? host).refresh();
       return await store.vms.show(vm.id);

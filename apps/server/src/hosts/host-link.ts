@@ -1,10 +1,19 @@
 /**
- * The server's line to one agent: calls, the agent's events, and the facts that follow from them. A line
- * is up while the agent's event stream flows; a host whose line is down for a while counts as lost.
+ * The server's connection to one agent: calls, the agent's events, and the host's two reports. Its facts are read when
+ * the connection is made and when the agent says that they changed; its load then, at every change of a VM, and now and
+ * then. The connection is up while the agent's event stream flows; a host that is away for a while counts as lost.
  */
 import { EventEmitter, once } from "node:events";
 import { Client } from "@godwit/client";
-import { agentOperations, GodwitError, type HostFacts, type MoveId, type MoveRecord } from "@godwit/contract";
+import {
+  agentOperations,
+  GodwitError,
+  type HostFacts,
+  type HostLoad,
+  type MoveId,
+  type MoveRecord,
+} from "@godwit/contract";
+import type { HostReport } from "@godwit/requirements";
 import type { HostRow, Store } from "@godwit/store";
 import type { Logger } from "pino";
 import { hostAlarms } from "../pools/alarms.ts";
@@ -12,8 +21,9 @@ import { placeByReport } from "./place-by-report.ts";
 
 /** A line that is down for less than this was a restart, not a loss. */
 const lossMs = 2000;
-/** Memory and space change without an event. */
+/** Load changes without an event. */
 const refreshEveryMs = 15_000;
+const reportLimitMs = 8000;
 
 export interface LinkIdentity {
   caPem: string;
@@ -34,6 +44,10 @@ export class HostLink {
   #refreshTimer: NodeJS.Timeout | undefined;
   #refreshing: Promise<void> | null = null;
   #refreshAgain = false;
+  /** As they were read last. */
+  #facts: HostFacts | null = null;
+  /** They may have changed since: by the agent's word, or while the connection was down. */
+  #factsAreOld = true;
 
   constructor(host: Pick<HostRow, "name" | "agentUrl">, identity: LinkIdentity, store: Store, log: Logger) {
     this.name = host.name;
@@ -70,10 +84,25 @@ export class HostLink {
     await this.agent.close();
   }
 
-  /** The facts, measured now. @throws HOST_UNREACHABLE */
+  /** Both reports, read now. @throws HOST_UNREACHABLE */
+  async freshReport(): Promise<HostReport> {
+    const [facts, load] = await Promise.all([this.freshFacts(), this.freshLoad()]);
+    return { facts, load };
+  }
+
+  /** What the host is, read now. @throws HOST_UNREACHABLE */
   async freshFacts(): Promise<HostFacts> {
     try {
-      return await this.agent.call("facts", {}, { timeoutMs: 8000 });
+      return await this.agent.call("facts", {}, { timeoutMs: reportLimitMs });
+    } catch (error) {
+      throw this.unreachable(error);
+    }
+  }
+
+  /** What the host does, read now. @throws HOST_UNREACHABLE */
+  async freshLoad(): Promise<HostLoad> {
+    try {
+      return await this.agent.call("load", {}, { timeoutMs: reportLimitMs });
     } catch (error) {
       throw this.unreachable(error);
     }
@@ -114,14 +143,14 @@ export class HostLink {
     return GodwitError.of("HOST_UNREACHABLE", { host: this.name, url: this.url, reason }, { cause: error });
   }
 
-  /** Has the facts taken in soon; several wishes at once are one. */
+  /** Has the host's reports read soon; several requests at once are one. */
   refresh(): void {
     if (this.#refreshing !== null) {
       this.#refreshAgain = true;
       return;
     }
     clearTimeout(this.#refreshTimer);
-    this.#refreshing = this.#takeFacts().finally(() => {
+    this.#refreshing = this.#takeReports().finally(() => {
       this.#refreshing = null;
       if (this.#stopped.signal.aborted) return;
       if (this.#refreshAgain) {
@@ -153,6 +182,7 @@ export class HostLink {
       onOpen: () => {
         this.#up = true;
         clearTimeout(this.#lossTimer);
+        this.#factsAreOld = true;
         this.refresh();
         this.#signals.emit("up");
       },
@@ -171,6 +201,9 @@ export class HostLink {
     for await (const event of stream) {
       if (event.type === "move.changed") {
         this.#signals.emit("move", event.data.move);
+      } else if (event.type === "host.factsChanged") {
+        this.#factsAreOld = true;
+        this.refresh();
       } else if (event.type === "vm.stateChanged" || event.type === "host.leasesChanged") {
         this.refresh();
       }
@@ -188,21 +221,36 @@ export class HostLink {
     }, lossMs);
   }
 
-  async #takeFacts(): Promise<void> {
+  async #takeReports(): Promise<void> {
     const askedAt = new Date();
     try {
-      const facts = await this.freshFacts();
+      const facts = this.#factsAreOld || this.#facts === null ? await this.#readFacts() : this.#facts;
+      const load = await this.freshLoad();
       const [vms, pool] = await Promise.all([this.#store.vms.list(), this.#store.pools.ofHost(this.name)]);
-      await this.#store.hosts.saw(this.name, facts, hostAlarms(facts, vms, pool));
-      await this.#placeVms(facts, askedAt);
+      await this.#store.hosts.saw(this.name, load, hostAlarms({ facts, load }, vms, pool));
+      await this.#placeVms(load, askedAt);
     } catch (error) {
-      if (!this.#stopped.signal.aborted) this.#log.info({ err: error }, "facts not taken in");
+      if (!this.#stopped.signal.aborted)
+        this.#log.info({ err: error }, "the host's reports were not taken in");
     }
   }
 
-  async #placeVms(facts: HostFacts, askedAt: Date): Promise<void> {
+  async #readFacts(): Promise<HostFacts> {
+    this.#factsAreOld = false; // they may change again while they are read
+    try {
+      const facts = await this.freshFacts();
+      await this.#store.hosts.reported(this.name, facts);
+      this.#facts = facts;
+      return facts;
+    } catch (error) {
+      this.#factsAreOld = true;
+      throw error;
+    }
+  }
+
+  async #placeVms(load: HostLoad, askedAt: Date): Promise<void> {
     for (const vm of await this.#store.vms.list()) {
-      const place = placeByReport(vm, facts);
+      const place = placeByReport(vm, load);
       if (place !== null) await this.#store.vms.report(vm.id, place, askedAt);
     }
   }

@@ -1,5 +1,5 @@
 /** What a host's report says of where a VM is. Pure. */
-import type { HostFacts, VmView } from "@godwit/contract";
+import type { VmRuntime, VmView } from "@godwit/contract";
 import type { Place } from "@godwit/store";
 
 /**
@@ -8,10 +8,10 @@ import type { Place } from "@godwit/store";
  */
 export function placeByReport(
   vm: Pick<VmView, "id" | "host" | "state">,
-  facts: Pick<HostFacts, "name" | "vms">,
+  load: { name: string; vms: readonly VmRuntime[] },
 ): Place | null {
-  const host = facts.name;
-  const runtime = facts.vms.find(({ id }) => id === vm.id);
+  const host = load.name;
+  const runtime = load.vms.find(({ id }) => id === vm.id);
   if (runtime === undefined) {
     const wasUp = vm.state !== "stopped" && vm.state !== "lost";
     return vm.host === host && wasUp ? { host, state: "lost" } : null;

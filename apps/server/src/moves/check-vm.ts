@@ -4,10 +4,11 @@ import {
   isUp,
   type Finding,
   type HostFacts,
+  type HostLoad,
   type VmRuntime,
   type VmView,
 } from "@godwit/contract";
-import { checkMove, checkRelocation, type MoveFacts } from "@godwit/requirements";
+import { checkMove, checkRelocation, type Destination } from "@godwit/requirements";
 import type { Inventory } from "../inventory.ts";
 
 export interface Verdict {
@@ -16,68 +17,55 @@ export interface Verdict {
   runtime: VmRuntime | null;
 }
 
+/** The host that a VM is to leave; null what it did not report. */
+export interface Source {
+  facts: HostFacts | null;
+  load: HostLoad | null;
+}
+
 /** @throws HOST_UNKNOWN; HOST_UNREACHABLE when the source does not answer; VM_NOT_RUNNING when it lost the VM */
 export async function checkVm(services: Inventory, vm: VmView, to: string): Promise<Verdict> {
   const [source, destination] = await Promise.all([
-    sourceFacts(services, vm.host, isUp(vm)),
-    destinationFacts(services, to),
+    sourceOf(services, vm.host, isUp(vm)),
+    destinationOf(services, to),
   ]);
   return judge(vm, source, destination);
 }
 
 /**
  * The old host of a VM that does not run need not answer: the files on shared storage are all there is, and
- * what it said last is good enough.
+ * what it reported last is good enough.
  * @throws HOST_UNREACHABLE for a live move
  */
-export async function sourceFacts(
-  { hosts, store }: Inventory,
-  host: string,
-  live: boolean,
-): Promise<HostFacts | null> {
-  if (live) return await hosts.of(host).freshFacts();
-  return (await store.hosts.list()).find(({ name }) => name === host)?.facts ?? null;
+export async function sourceOf({ hosts, store }: Inventory, host: string, live: boolean): Promise<Source> {
+  if (live) return await hosts.of(host).freshReport();
+  return { facts: (await store.hosts.list()).find(({ name }) => name === host)?.facts ?? null, load: null };
 }
 
 /** A host as a destination, whatever is wrong with it. @throws HOST_UNKNOWN */
-export async function destinationFacts(
-  { hosts, store }: Inventory,
-  name: string,
-): Promise<MoveFacts["destination"]> {
+export async function destinationOf({ hosts, store }: Inventory, name: string): Promise<Destination> {
   const takesVms = (await store.hosts.show(name)).maintenance === "off";
   const baseline = (await store.pools.ofHost(name))?.baseline ?? null;
   return await hosts
     .of(name)
-    .freshFacts()
+    .freshReport()
     .then(
-      (facts) => ({ name, takesVms, facts, baseline }),
-      (error: unknown) => ({ name, takesVms, facts: null, baseline, reason: reasonOf(error) }),
+      (report) => ({ name, takesVms, report, baseline }),
+      (error: unknown) => ({ name, takesVms, report: null, baseline, reason: reasonOf(error) }),
     );
 }
 
 /** Pure. @throws VM_NOT_RUNNING when the VM should run at the source and does not */
-export function judge(vm: VmView, source: HostFacts | null, destination: MoveFacts["destination"]): Verdict {
+export function judge(vm: VmView, source: Source, destination: Destination): Verdict {
   const common = { vm: vm.config, destination };
   if (!isUp(vm)) {
-    // With no facts of either host the destination's silence is the only finding there can be.
-    const known = source ?? destination.facts ?? ({} as HostFacts);
-    return { runtime: null, findings: checkRelocation({ ...common, runtime: stopped(vm), source: known }) };
+    return { runtime: null, findings: checkRelocation({ ...common, source: source.facts }) };
   }
-  const runtime = source?.vms.find(({ id }) => id === vm.id);
-  if (source === null || runtime === undefined)
+  const runtime = source.load?.vms.find(({ id }) => id === vm.id);
+  if (source.facts === null || runtime === undefined)
     throw GodwitError.of("VM_NOT_RUNNING", { vm: vm.name, state: "gone from its host" });
-  return { runtime, findings: checkMove({ ...common, runtime, source }) };
+  return { runtime, findings: checkMove({ ...common, runtime, source: source.facts }) };
 }
-
-const stopped = (vm: VmView): VmRuntime => ({
-  id: vm.id,
-  name: vm.name,
-  state: "stopped",
-  pid: null,
-  accelerator: null,
-  startedAt: null,
-  memoryMib: vm.config.memoryMib,
-});
 
 const reasonOf = (error: unknown): string =>
   GodwitError.is(error, "HOST_UNREACHABLE") ? String(error.problem.details.reason) : String(error);

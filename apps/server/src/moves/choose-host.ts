@@ -19,7 +19,9 @@ export async function chooseHost(
     throw GodwitError.of("DESTINATION_IN_MAINTENANCE", { host: closed.name });
   }
   const up = candidates.flatMap((row) =>
-    row.facts !== null && hosts.isUp(row.name) ? [{ name: row.name, facts: row.facts }] : [],
+    row.facts !== null && hosts.isUp(row.name)
+      ? [{ name: row.name, facts: row.facts, availableBytes: row.load?.memory?.availableBytes ?? 0 }]
+      : [],
   );
   const [first] = candidates;
   if (first === undefined) throw GodwitError.of("HOST_UNKNOWN", { host: named ?? "at all", known: [] });
@@ -40,7 +42,7 @@ export async function chooseHost(
     needs.nics.find(({ portGroup }) => !facts.portGroups.some(({ name }) => name === portGroup));
   const fit = withStorage
     .filter(({ facts }) => lacking(facts) === undefined)
-    .sort((a, b) => b.facts.memory.availableBytes - a.facts.memory.availableBytes);
+    .sort((a, b) => b.availableBytes - a.availableBytes);
   const [best] = fit;
   if (best !== undefined) return best.name;
   const [sample] = withStorage;

@@ -1,8 +1,8 @@
 /** Looks at a host that is to be emptied, and at the others, and says which moves come next. */
-import { finding, GodwitError, type Finding, type HostFacts } from "@godwit/contract";
-import type { MoveFacts } from "@godwit/requirements";
+import { finding, GodwitError, type Finding } from "@godwit/contract";
+import type { Destination } from "@godwit/requirements";
 import type { Inventory } from "../inventory.ts";
-import { destinationFacts, judge, sourceFacts } from "./check-vm.ts";
+import { destinationOf, judge, sourceOf, type Source } from "./check-vm.ts";
 import { memoryBytes, nextMoves, type Evacuation, type Mover, type NextMoves } from "./evacuation.ts";
 
 /** @throws HOST_UNREACHABLE when VMs run on the host and it does not answer */
@@ -15,21 +15,21 @@ export async function decideMoves(
   const { store } = services;
   const others = (await store.hosts.list()).filter(({ name }) => name !== host);
   const [source, arriving, vms, ...destinations] = await Promise.all([
-    sourceFacts(
+    sourceOf(
       services,
       host,
       movers.some(({ live }) => live),
     ),
     store.tasks.arriving(),
     store.vms.list(),
-    ...others.map(({ name }) => destinationFacts(services, name)),
+    ...others.map(({ name }) => destinationOf(services, name)),
   ]);
-  const targets = destinations.map(({ name, facts }) => {
+  const targets = destinations.map(({ name, report }) => {
     const coming = arriving.filter((one) => one.host === name && one.task.kind === "vm.migrate");
     const ids = new Set(coming.map(({ task }) => task.subject.id));
     return {
       name,
-      availableBytes: facts?.memory.availableBytes ?? 0,
+      availableBytes: report?.load.memory?.availableBytes ?? 0,
       promisedBytes: vms.filter(({ id }) => ids.has(id)).reduce((sum, vm) => sum + memoryBytes(vm), 0),
       moves: coming.length,
     };
@@ -47,7 +47,7 @@ export async function decideMoves(
   });
 }
 
-function findingsOf(vm: Mover["vm"], source: HostFacts | null, to: MoveFacts["destination"]): Finding[] {
+function findingsOf(vm: Mover["vm"], source: Source, to: Destination): Finding[] {
   try {
     return judge(vm, source, to).findings;
   } catch (error) {
@@ -56,9 +56,10 @@ function findingsOf(vm: Mover["vm"], source: HostFacts | null, to: MoveFacts["de
   }
 }
 
-function withMemory(destination: MoveFacts["destination"], bytes: number): MoveFacts["destination"] {
-  const { facts } = destination;
-  if (facts === null) return destination;
-  const availableBytes = Math.max(0, bytes);
-  return { ...destination, facts: { ...facts, memory: { ...facts.memory, availableBytes } } };
+/** What is not known stays so. */
+function withMemory(destination: Destination, bytes: number): Destination {
+  const { report } = destination;
+  if (report?.load.memory == null) return destination;
+  const memory = { ...report.load.memory, availableBytes: Math.max(0, bytes) };
+  return { ...destination, report: { ...report, load: { ...report.load, memory } } };
 }

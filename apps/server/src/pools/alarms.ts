@@ -2,22 +2,27 @@
  * What an operator should know of a host, from what it reports: features that VMs on it see and it no longer has,
  * a baseline of its pool that it no longer satisfies, leases that it cannot keep. Pure; what holds now is told, not what has changed.
  */
-import { finding, type Finding, type HostFacts, type VmView } from "@godwit/contract";
+import { finding, type Finding, type HostFacts, type HostLoad, type VmView } from "@godwit/contract";
 import { hostAdmission, shrunk, type Cpu } from "@godwit/cpu";
+import type { HostReport } from "@godwit/requirements";
 import type { PoolRow } from "@godwit/store";
 import { evcHost, runningVm } from "./evc-facts.ts";
 
 /** @param vms all that are known; those on this host count */
-export function hostAlarms(facts: HostFacts, vms: readonly VmView[], pool: PoolRow | null): Finding[] {
+export function hostAlarms(
+  { facts, load }: HostReport,
+  vms: readonly VmView[],
+  pool: PoolRow | null,
+): Finding[] {
   const host = evcHost(facts.name, facts);
   const running = vms
-    .filter(({ id }) => facts.vms.some((runtime) => runtime.id === id && runtime.pid !== null))
+    .filter(({ id }) => load.vms.some((runtime) => runtime.id === id && runtime.pid !== null))
     .map(runningVm);
-  return [...lostFeatures(facts, host.cpu, running), ...lostBaseline(host, pool), ...weakLeases(facts)];
+  return [...lostFeatures(facts, host.cpu, running), ...lostBaseline(host, pool), ...weakLeases(load)];
 }
 
 /** Leases on shared storage that are not to be had, or that no watchdog enforces. */
-function weakLeases({ name: host, datastores }: HostFacts): Finding[] {
+function weakLeases({ name: host, datastores }: HostLoad): Finding[] {
   const shared = datastores.flatMap(({ name, leases }) => (leases === null ? [] : [{ name, leases }]));
   const lost = shared.filter(({ leases }) => leases.state === "unavailable");
   const unguarded = shared.filter(({ leases }) => leases.state === "joined" && !leases.watchdog);

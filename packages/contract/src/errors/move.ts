@@ -109,6 +109,12 @@ export const moveErrors = {
       `Host ${d.host} has ${String(Math.floor(d.availableBytes / 1048576))} MiB of memory available; the VM needs ${String(Math.ceil(d.neededBytes / 1048576))} MiB.`,
     (d) => `Move or stop other VMs on ${d.host}, or choose another host.`,
   ),
+  DESTINATION_MEMORY_UNDETERMINED: define<{ host: string; reason: string }>(
+    409,
+    "later",
+    (d) => `How much memory host ${d.host} has available is not known: ${d.reason}.`,
+    (d) => `See what ${d.host} reports: godwit host show ${d.host}; or choose another host.`,
+  ),
   DESTINATION_LACKS_DATASTORE: define<{ host: string; datastore: string; disks: string[] }>(
     409,
     "after-fix",
@@ -146,6 +152,13 @@ export const moveErrors = {
     "after-fix",
     (d) => `The uplink ${d.uplink} of port group ${d.network} on host ${d.host} has no carrier.`,
     () => "Check the cable and the switch port.",
+  ),
+  NETWORK_LINK_UNDETERMINED: define<{ host: string; network: string; uplink: string; reason: string }>(
+    409,
+    "later",
+    (d) =>
+      `Whether the uplink ${d.uplink} of port group ${d.network} on host ${d.host} has a carrier is not known: ${d.reason}.`,
+    (d) => `See what ${d.host} reports: godwit host show ${d.host}; or choose another host.`,
   ),
   MIGRATION_NETWORK_MISSING: define<{ host: string }>(
     409,

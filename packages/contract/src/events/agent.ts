@@ -14,6 +14,8 @@ const vmStateChanged = defineEvent(
 /** The VM has moved away. */
 const vmMovedAway = defineEvent("vm.movedAway", "vm", z.object({}));
 const moveChanged = defineEvent("move.changed", "move", z.object({ move: moveRecordSchema }));
+/** The host is another than before: its facts are to be read again. */
+const hostFactsChanged = defineEvent("host.factsChanged", "host", z.object({}));
 /** The host's leases on a shared datastore can be taken, or not any more. */
 const hostLeasesChanged = defineEvent(
   "host.leasesChanged",
@@ -25,6 +27,7 @@ export const agentEventSchema = z.discriminatedUnion("type", [
   vmStateChanged,
   vmMovedAway,
   moveChanged,
+  hostFactsChanged,
   hostLeasesChanged,
 ]);
 export type AgentEvent = z.infer<typeof agentEventSchema>;

@@ -30,6 +30,8 @@ const hostEvents = [
   defineEvent("host.lost", "host", z.object({ reason: z.string() })),
   /** A host that was lost answers again. */
   defineEvent("host.returned", "host", nothing),
+  /** It is another than before: the parts of its facts that changed. */
+  defineEvent("host.factsChanged", "host", z.object({ parts: z.array(z.string()) })),
   defineEvent("host.alarmsChanged", "host", z.object({ alarms: z.array(findingSchema) })),
   defineEvent("host.maintenanceChanged", "host", z.object({ maintenance: maintenanceSchema })),
 ] as const;

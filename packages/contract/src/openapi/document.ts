@@ -6,7 +6,9 @@ import type { Operation } from "../operations/operation.ts";
 import { serverOperations } from "../operations/server.ts";
 import { serverEventSchema } from "../events/server.ts";
 import { taskSchema } from "../schemas/task.ts";
-import { hostFactsSchema, hostViewSchema } from "../schemas/host.ts";
+import { hostFactsSchema } from "../schemas/host-facts.ts";
+import { hostLoadSchema } from "../schemas/host-load.ts";
+import { hostViewSchema } from "../schemas/host.ts";
 import { moveProgressSchema, moveRecordSchema } from "../schemas/move.ts";
 import { baselineSchema } from "../schemas/pool.ts";
 import { vmDescriptionSchema, vmSchema, vmViewSchema } from "../schemas/vm.ts";
@@ -23,6 +25,7 @@ const answered = {
   VmConfig: vmSchema,
   Host: hostViewSchema,
   HostFacts: hostFactsSchema,
+  HostLoad: hostLoadSchema,
   Baseline: baselineSchema,
 };
 const asked = { VmDescription: vmDescriptionSchema };

@@ -2,7 +2,8 @@
 import { z } from "zod";
 import { agentEventSchema } from "../events/agent.ts";
 import { agentConsoleQuerySchema } from "../schemas/console.ts";
-import { hostFactsSchema } from "../schemas/host.ts";
+import { hostFactsSchema } from "../schemas/host-facts.ts";
+import { hostLoadSchema } from "../schemas/host-load.ts";
 import { leaseSchema } from "../schemas/lease.ts";
 import { moveOrderSchema, moveRecordSchema } from "../schemas/move.ts";
 import { moveIdSchema, nameSchema, vmIdSchema } from "../schemas/names.ts";
@@ -22,8 +23,16 @@ export const agentOperations = {
     method: "GET",
     path: "/agent/v1/facts",
     privilege: "server",
-    summary: "Everything about the host, measured now",
+    summary: "What the host is, read now",
     answer: { status: 200, body: hostFactsSchema },
+    errors: [],
+  },
+  load: {
+    method: "GET",
+    path: "/agent/v1/load",
+    privilege: "server",
+    summary: "What the host does now: what is used and free, which VMs have a process",
+    answer: { status: 200, body: hostLoadSchema },
     errors: [],
   },
   events: {

@@ -1,7 +1,7 @@
 /** One live migration of one VM: what is asked, how it goes, how it ended. */
 import { z } from "zod";
 import { problemSchema } from "../errors/schemas.ts";
-import { acceleratorSchema, type Accelerator } from "./host.ts";
+import { acceleratorSchema, type Accelerator } from "./host-facts.ts";
 import { moveIdSchema, nameSchema } from "./names.ts";
 import { vmSchema } from "./vm.ts";
 

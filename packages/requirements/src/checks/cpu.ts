@@ -4,7 +4,7 @@
  */
 import { finding, type Finding } from "@godwit/contract";
 import { followsHost, nameOf, offers, refusedFeature } from "../cpu-features.ts";
-import type { ReachableFacts, Requirement } from "../facts.ts";
+import type { ColdRequirement, Reachable, RelocationFacts, Requirement } from "../facts.ts";
 
 /** Of a VM that runs: all that its guest may see since it was powered on. */
 export const cpu: Requirement = (facts) => {
@@ -15,9 +15,13 @@ export const cpu: Requirement = (facts) => {
 };
 
 /** Of a VM that does not run: what it asks for. It will see nothing of its last run again. */
-export const cpuAtRest: Requirement = (facts) => check(facts, null, []);
+export const cpuAtRest: ColdRequirement = (facts) => check(facts, null, []);
 
-function check({ vm, target }: ReachableFacts, from: string | null, seen: readonly string[]): Finding[] {
+function check(
+  { vm, target }: Reachable<RelocationFacts>,
+  from: string | null,
+  seen: readonly string[],
+): Finding[] {
   const { model, add, remove } = vm.cpu;
   const { cpuModels, version } = target.qemu;
   const definition = cpuModels.find((candidate) => candidate.name === model);

@@ -1,14 +1,14 @@
 /** The destination takes the VM's datastore for shared too, and has joined its leases: without one it may not run the VM. */
 import { finding } from "@godwit/contract";
-import type { Requirement } from "../facts.ts";
+import type { ColdRequirement } from "../facts.ts";
 
-export const leases: Requirement = ({ vm, target }) => {
+export const leases: ColdRequirement = ({ vm, target, targetLoad }) => {
   const there = target.datastores.find((store) => store.name === vm.datastore);
   if (there?.shared === false)
     return [
       finding("DATASTORE_HOST_LOCAL", { host: target.name, datastore: vm.datastore, disks: ["its folder"] }),
     ];
-  const state = there?.leases;
+  const state = targetLoad.datastores.find((store) => store.name === vm.datastore)?.leases;
   if (state == null || state.state === "joined") return [];
   const reason = state.reason ?? "the host is joining them at this moment";
   return [finding("DESTINATION_LEASES_UNAVAILABLE", { host: target.name, datastore: vm.datastore, reason })];

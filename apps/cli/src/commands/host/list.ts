@@ -2,7 +2,7 @@
 import { buildCommand } from "@stricli/core";
 import { withApi } from "../../connection.ts";
 import { formatBytes, formatTable } from "../../output/format.ts";
-import { hostStateText } from "../../output/host-view.ts";
+import { hostStateText, usedText } from "../../output/host-view.ts";
 import { findingLines } from "../../output/problem.ts";
 import { writeJson, writeLine } from "../../output/screen.ts";
 import { jsonFlag, type JsonFlags } from "../common.ts";
@@ -18,15 +18,16 @@ export const listCommand = buildCommand({
     }
     writeLine(
       formatTable([
-        ["NAME", "STATE", "QEMU", "ACCELERATOR", "CPUS", "MEMORY FREE", "VMS", "POOL"],
-        ...hosts.map(({ name, state, maintenance, pool, alarms, facts }) => [
+        ["NAME", "STATE", "QEMU", "ACCELERATOR", "CPUS", "CPUS USED", "MEMORY FREE", "VMS", "POOL"],
+        ...hosts.map(({ name, state, maintenance, pool, alarms, facts, load }) => [
           name,
           `${hostStateText(state, maintenance)}${alarms.length === 0 ? "" : ", alarm"}`,
           facts?.qemu.version ?? "",
           facts?.qemu.accelerator ?? "",
           String(facts?.cpu.logicalCpus ?? ""),
-          facts === null ? "" : formatBytes(facts.memory.availableBytes),
-          String(facts?.vms.filter((vm) => vm.pid !== null).length ?? ""),
+          usedText(load?.cpu?.usedCpus ?? null, ""),
+          load?.memory == null ? "" : formatBytes(load.memory.availableBytes),
+          String(load?.vms.filter((vm) => vm.pid !== null).length ?? ""),
           pool ?? "",
         ]),
       ]),

@@ -1,0 +1,61 @@
+/** What this host does now, one file a part. A part that cannot be read is null, with the reason. */
+import type { HostLoad } from "@godwit/contract";
+import { portGroupLoad } from "@godwit/network";
+import type { AgentConfig } from "../config.ts";
+import type { Processes } from "../vms/processes.ts";
+import { cpuLoad } from "./cpu.ts";
+import type { Datastores } from "./datastores.ts";
+import { reasonOf } from "./facts.ts";
+import { linkLoad } from "./links.ts";
+import { memoryLoad } from "./memory.ts";
+import { Rates } from "./rates.ts";
+import { vmLoads } from "./vms.ts";
+
+export interface LoadSources {
+  config: Pick<AgentConfig, "name" | "portGroups">;
+  datastores: Datastores;
+  processes: Pick<Processes, "runtimes">;
+}
+
+export class HostLoadReader {
+  readonly #sources: LoadSources;
+  readonly #rates = new Rates();
+  readonly #vmRates = new Rates();
+
+  constructor(sources: LoadSources) {
+    this.#sources = sources;
+  }
+
+  async read(): Promise<HostLoad> {
+    const { config, datastores, processes } = this.#sources;
+    const failures: HostLoad["failures"] = [];
+    const part = async <T>(name: string, read: () => T | Promise<T>): Promise<T | null> => {
+      try {
+        return await read();
+      } catch (error) {
+        failures.push({ part: name, reason: reasonOf(error) });
+        return null;
+      }
+    };
+    const atMs = performance.now();
+    const [memory, cpu, links, portGroups, stores] = await Promise.all([
+      part("memory", memoryLoad),
+      part("cpu", () => cpuLoad(this.#rates, atMs)),
+      part("links", () => linkLoad(this.#rates, performance.now())),
+      part("portGroups", () => portGroupLoad(config.portGroups)),
+      datastores.load(),
+    ]);
+    return {
+      name: config.name,
+      reportedAt: new Date().toISOString(),
+      memory,
+      cpu,
+      links,
+      portGroups,
+      datastores: stores,
+      // Last, so that what is told of VMs is as new as the report.
+      vms: vmLoads(processes.runtimes, this.#vmRates, performance.now()),
+      failures,
+    };
+  }
+}

@@ -1,0 +1,90 @@
+/**
+ * What a host is: hardware, QEMU, storage and networks that it has. It changes seldom; each change is the event
+ * `host.factsChanged`. What could not be read this time is told as it was read last, with the reason in `failures`.
+ */
+import { z } from "zod";
+import { cpuReportSchema } from "./cpu.ts";
+import { datastoreIdSchema, nameSchema } from "./names.ts";
+
+export const acceleratorSchema = z.enum(["kvm", "tcg"]);
+export type Accelerator = z.infer<typeof acceleratorSchema>;
+
+/** A part of a report that could not be read, and why. */
+export const readFailureSchema = z.object({
+  /** The name of the part: `memory`, `links`, … */
+  part: z.string(),
+  reason: z.string(),
+});
+export type ReadFailure = z.infer<typeof readFailureSchema>;
+
+export const datastoreFactsSchema = z.object({
+  name: nameSchema,
+  /**
+   * Written once into the datastore itself: two hosts see the same storage exactly if they read the same id. Null
+   * where it was never read: the host's load says why.
+   */
+  id: datastoreIdSchema.nullable(),
+  path: z.string(),
+  shared: z.boolean(),
+});
+export type DatastoreFacts = z.infer<typeof datastoreFactsSchema>;
+
+export const portGroupFactsSchema = z.object({
+  name: nameSchema,
+  bridge: z.string(),
+  /** The interface that leads outside; null for an internal switch. */
+  uplink: z.string().nullable(),
+  mtu: z.number().int(),
+});
+export type PortGroupFacts = z.infer<typeof portGroupFactsSchema>;
+
+export const linkFactsSchema = z.object({
+  name: z.string(),
+  addresses: z.array(z.string()),
+  /** The slower of the interface's own speed and a shaper on it; null where neither is known. */
+  bitsPerSecond: z.number().nullable(),
+  mtu: z.number().int(),
+});
+export type LinkFacts = z.infer<typeof linkFactsSchema>;
+
+export const qemuFactsSchema = z.object({
+  binary: z.string(),
+  /** Like `7.2.22`. */
+  version: z.string(),
+  accelerator: acceleratorSchema,
+  /** Why the accelerator was chosen: the result of the functional probe, a sentence. */
+  acceleratorReason: z.string(),
+  machines: z.array(z.string()),
+  cpuModels: z.array(z.object({ name: z.string(), unavailableFeatures: z.array(z.string()) })),
+  /** CPU property names that this QEMU can switch on under its accelerator (those of its model `max`), sorted. */
+  availableFeatures: z.array(z.string()),
+});
+export type QemuFacts = z.infer<typeof qemuFactsSchema>;
+
+export const cpuFactsSchema = z.object({
+  vendor: z.string(),
+  model: z.string(),
+  logicalCpus: z.number().int(),
+  /** What the identification utility reads of it; null where nothing could be read. */
+  report: cpuReportSchema.nullable().default(null),
+  /** Whether the host only passes for this CPU, in a lab. */
+  simulated: z.boolean().default(false),
+});
+export type CpuFacts = z.infer<typeof cpuFactsSchema>;
+
+export const hostFactsSchema = z.object({
+  name: nameSchema,
+  agentVersion: z.string(),
+  /** By the host's clock. */
+  reportedAt: z.iso.datetime(),
+  cpu: cpuFactsSchema,
+  memory: z.object({ totalBytes: z.number().int() }),
+  qemu: qemuFactsSchema,
+  /** Null where no address is configured, or no link has it. */
+  migration: z.object({ address: z.string(), link: linkFactsSchema }).nullable(),
+  links: z.array(linkFactsSchema),
+  portGroups: z.array(portGroupFactsSchema),
+  datastores: z.array(datastoreFactsSchema),
+  failures: z.array(readFailureSchema),
+});
+export type HostFacts = z.infer<typeof hostFactsSchema>;

@@ -1,0 +1,89 @@
+/**
+ * What a host does now: what is used and free, which links carry, which VMs have a process. It changes all the time,
+ * so no event tells of it; that a VM changed its state or a lease was lost has an event of its own.
+ * What could not be read is null, never zero and never an older figure; `failures` says why.
+ */
+import { z } from "zod";
+import { readFailureSchema } from "./host-facts.ts";
+import { leaseStateSchema } from "./lease.ts";
+import { nameSchema } from "./names.ts";
+import { vmRuntimeSchema } from "./vm.ts";
+
+/** Percent of the last 60 s in which a task waited for it (the kernel's PSI, `some avg60`); null: this kernel does not tell. */
+const pressureSchema = z.number().nullable();
+
+export const memoryLoadSchema = z.object({
+  /** What can be used without swapping: `MemAvailable`. */
+  availableBytes: z.number().int(),
+  pressurePercent: pressureSchema,
+});
+export type MemoryLoad = z.infer<typeof memoryLoadSchema>;
+
+export const cpuLoadSchema = z.object({
+  /** How many of the logical CPUs were busy on average since the figure before, like 2.5; null: not measured yet. */
+  usedCpus: z.number().nullable(),
+  /** Runnable and waiting tasks on average over 1, 5 and 15 minutes. */
+  loadAverage: z.tuple([z.number(), z.number(), z.number()]),
+  pressurePercent: pressureSchema,
+});
+export type CpuLoad = z.infer<typeof cpuLoadSchema>;
+
+export const linkLoadSchema = z.object({
+  name: z.string(),
+  /** Switched on, and with a carrier. */
+  up: z.boolean(),
+  /** On average since the figure before; null: not measured yet. */
+  receivedBytesPerSecond: z.number().nullable(),
+  sentBytesPerSecond: z.number().nullable(),
+});
+export type LinkLoad = z.infer<typeof linkLoadSchema>;
+
+export const portGroupLoadSchema = z.object({
+  name: nameSchema,
+  /** Whether its uplink is a port of its bridge and has a carrier. */
+  uplinkUp: z.boolean(),
+});
+export type PortGroupLoad = z.infer<typeof portGroupLoadSchema>;
+
+/** Of this host's leases on shared storage, without which it runs no VM from there. */
+export const datastoreLeasesSchema = z.object({
+  state: leaseStateSchema,
+  /** Why they are not available. */
+  reason: z.string().nullable(),
+  /** Whether a watchdog resets this host when it can neither renew its lease nor end its VMs. */
+  watchdog: z.boolean(),
+});
+export type DatastoreLeases = z.infer<typeof datastoreLeasesSchema>;
+
+export const datastoreLoadSchema = z.object({
+  name: nameSchema,
+  /** Null while the host cannot use it. */
+  space: z.object({ totalBytes: z.number().int(), freeBytes: z.number().int() }).nullable(),
+  /** Why it cannot be used; null while it can. */
+  reason: z.string().nullable(),
+  /** Null for host-local storage. */
+  leases: datastoreLeasesSchema.nullable(),
+});
+export type DatastoreLoad = z.infer<typeof datastoreLoadSchema>;
+
+export const vmLoadSchema = vmRuntimeSchema.extend({
+  /** How many logical CPUs its process used on average since the figure before; null: not measured yet, or no process. */
+  usedCpus: z.number().nullable(),
+  /** Memory of its process that is in RAM; null: it has no process, or that could not be read. */
+  residentBytes: z.number().int().nullable(),
+});
+export type VmLoad = z.infer<typeof vmLoadSchema>;
+
+export const hostLoadSchema = z.object({
+  name: nameSchema,
+  /** By the host's clock. */
+  reportedAt: z.iso.datetime(),
+  memory: memoryLoadSchema.nullable(),
+  cpu: cpuLoadSchema.nullable(),
+  links: z.array(linkLoadSchema).nullable(),
+  portGroups: z.array(portGroupLoadSchema).nullable(),
+  datastores: z.array(datastoreLoadSchema),
+  vms: z.array(vmLoadSchema),
+  failures: z.array(readFailureSchema),
+});
+export type HostLoad = z.infer<typeof hostLoadSchema>;
