@@ -15,6 +15,7 @@ import { TestLab } from "@godwit/test-kit";
 import { census, type Census } from "./measure/census.ts";
 import { measure } from "./measure/interruption.ts";
 import { summaryOf, table } from "./measure/statistics.ts";
+import { sleep } from "@godwit/system";
 
 const { values } = parseArgs({
   options: {
@@ -82,7 +83,7 @@ async function move(lab: TestLab, vm: VmView): Promise<Ended> {
   if (typeof task === "string")
     return { state: "failed", code: task, totalMs: performance.now() - startedAt };
   if (random() < Number(values.cancel)) {
-    await new Promise((resolve) => setTimeout(resolve, random() * 3000));
+    await sleep(random() * 3000);
     await lab.api.call("taskCancel", { params: { task: task.id } }).catch(() => undefined); // it may be too late
   }
   const end = await lab.until(task.id, isEnded);

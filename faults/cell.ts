@@ -5,10 +5,11 @@
 import { GodwitError, type Task } from "@godwit/contract";
 import { listNamespaces, Load, RunWatch, vmAddress, type LoadReport } from "@godwit/lab";
 import type { TestLab } from "@godwit/test-kit";
-import { sleep, type Fault, type Scene } from "./fault.ts";
+import type { Fault, Scene } from "./fault.ts";
 import { Hold } from "./hold.ts";
 import { look, waitsFor, type Judge, type Look, type Outcome } from "./judge.ts";
 import { holderOf, type Phase } from "./phases.ts";
+import { sleep, within } from "@godwit/system";
 
 export interface CellResult {
   phase: Phase;
@@ -205,7 +206,7 @@ async function startOnce(lab: TestLab, vm: string, host: string): Promise<string
 async function readBack(load: Load, window: [number, number]): Promise<LoadReport | null> {
   const report = load.finish([window]);
   report.catch(() => undefined);
-  return await Promise.race([report, sleep(readBackLimitMs).then(() => null)]);
+  return await within(report, readBackLimitMs);
 }
 
 function sentenceOf(task: Task | null, { vm, source, destination }: Scene): string {

@@ -26,7 +26,3 @@ export interface Fault {
   fatal?: readonly Phase[];
   inject: (scene: Scene) => Promise<Heal>;
 }
-
-export const sleep = async (ms: number): Promise<void> => {
-  await new Promise((resolve) => setTimeout(resolve, ms));
-};

@@ -3,6 +3,7 @@
  * guest that hangs is started anew, and the client reads back then what was acknowledged before.
  */
 import { Load, type LoadReport } from "@godwit/lab";
+import { sleep, within } from "@godwit/system";
 
 /** Alone with the guest, before a move and after it. */
 const quietMs = 1000;
@@ -64,11 +65,3 @@ export async function moveUnderLoad(one: MoveUnderLoad): Promise<Seen> {
 export async function guestAnswers(labId: string, address: string): Promise<void> {
   await using _load = await Load.start(labId, address);
 }
-
-async function within<T>(promise: Promise<T>, limitMs: number): Promise<T | null> {
-  return await Promise.race([promise, sleep(limitMs).then(() => null)]);
-}
-
-const sleep = async (ms: number): Promise<void> => {
-  await new Promise((resolve) => setTimeout(resolve, ms));
-};

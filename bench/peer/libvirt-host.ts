@@ -18,6 +18,7 @@ import {
   identifyProcess,
   isAlive,
   run,
+  sleep,
   userIds,
   type ProcessIdentity,
   type RunResult,
@@ -182,7 +183,7 @@ export class LibvirtHost {
       );
       socket.destroy();
       if (open) return true;
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      await sleep(50);
     }
     return false;
   }

@@ -1,7 +1,8 @@
 /** Storage that does not answer, and disks without a free byte. */
 import { rm, statfs, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { sleep, type Fault, type Heal } from "../fault.ts";
+import type { Fault, Heal } from "../fault.ts";
+import { sleep } from "@godwit/system";
 
 const unreachableMs = 5000;
 const fullMs = 5000;

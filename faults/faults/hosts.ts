@@ -1,6 +1,7 @@
 /** A host loses its power in the middle of a move, and boots again. */
-import { sleep, type Fault, type Heal } from "../fault.ts";
+import type { Fault, Heal } from "../fault.ts";
 import { between, type Phase } from "../phases.ts";
+import { sleep } from "@godwit/system";
 
 const offMs = 8000;
 

@@ -1,5 +1,6 @@
 /** What the hosts send to each other is lost on the wire: one way or both, for a while or for as long as it takes. */
-import { sleep, type Fault, type Heal, type Scene } from "../fault.ts";
+import type { Fault, Heal, Scene } from "../fault.ts";
+import { sleep } from "@godwit/system";
 
 const shortMs = 3000;
 

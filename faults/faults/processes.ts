@@ -1,8 +1,8 @@
 /** A program is killed, or stands still for ten seconds. */
 import { readdir, readFile } from "node:fs/promises";
 import { qemuProcessesOf } from "@godwit/lab";
-import { endProcess, identifyProcess, signalProcess, type ProcessIdentity } from "@godwit/system";
-import { sleep, type Fault, type Heal, type Scene } from "../fault.ts";
+import { endProcess, identifyProcess, signalProcess, sleep, type ProcessIdentity } from "@godwit/system";
+import type { Fault, Heal, Scene } from "../fault.ts";
 import { between, type Phase } from "../phases.ts";
 
 const stopMs = 10_000;

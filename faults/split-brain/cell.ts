@@ -12,6 +12,7 @@ import { Guest, type GuestOptions } from "./guest.ts";
 import { refusalIn, type Leases } from "./leases.ts";
 import { allWrite, hostNames, readMarks, writeDisk, type HostName, type Marks } from "./marks.ts";
 import type { Cell, Continuation, Outcome, Stopper } from "./outcome.ts";
+import { sleep } from "@godwit/system";
 
 const writeLimitMs = 10_000;
 /** The guest writes about every 55 ms: one that runs has written by then, on a busy machine too. */
@@ -127,7 +128,7 @@ class Guests implements AsyncDisposable {
     };
     await allWrite(backing, await running(), before, writeLimitMs);
     const first = await readMarks(backing);
-    await new Promise((resolve) => setTimeout(resolve, watchMs)); // the others must be seen not to write
+    await sleep(watchMs); // the others must be seen not to write
     const ran = await running();
     await allWrite(backing, ran, first, writeLimitMs);
     const second = await readMarks(backing);

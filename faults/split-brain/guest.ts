@@ -9,6 +9,7 @@ import { QmpSession } from "@godwit/qmp";
 import type { Disk, Place } from "./disks/disk.ts";
 import type { Leases } from "./leases.ts";
 import { uuidOf, type HostName } from "./marks.ts";
+import { sleep } from "@godwit/system";
 
 export interface GuestOptions {
   host: HostName;
@@ -113,7 +114,7 @@ async function connect(program: Program, socket: string): Promise<QmpSession | n
     const session = await QmpSession.connect(socket).catch(() => null);
     if (session !== null) return session;
     // QEMU says nothing when it listens.
-    await Promise.race([program.ended, new Promise((resolve) => setTimeout(resolve, 20))]);
+    await Promise.race([program.ended, sleep(20)]);
   }
   return null;
 }

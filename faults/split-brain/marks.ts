@@ -6,6 +6,7 @@
  */
 import { constants } from "node:fs";
 import { open } from "node:fs/promises";
+import { until } from "@godwit/system";
 
 /** Who may run the guest. */
 export const hostNames = ["source", "destination", "third"] as const;
@@ -68,11 +69,10 @@ export async function allWrite(
   before: Marks,
   limitMs: number,
 ): Promise<boolean> {
-  const until = performance.now() + limitMs;
-  for (;;) {
+  const haveWritten = async () => {
     const now = await readMarks(backing);
-    if (hosts.every((host) => now[host] > before[host])) return true;
-    if (performance.now() > until) return false;
-    await new Promise((resolve) => setTimeout(resolve, 20)); // a disk tells nobody that it was written to
-  }
+    return hosts.every((host) => now[host] > before[host]);
+  };
+  // A disk tells nobody that it was written to.
+  return (await until(haveWritten, { everyMs: 20, limitMs })) !== null;
 }

@@ -6,6 +6,7 @@
 import { QmpSession } from "@godwit/qmp";
 import type { Lab } from "./lab.ts";
 import { qemuProcessesOf, rescueSocket } from "./runners.ts";
+import { sleep } from "@godwit/system";
 
 /** Nobody tells when a QEMU is started; one that is to receive a VM is there long before it runs. */
 const lookEveryMs = 100;
@@ -114,7 +115,3 @@ export class RunWatch implements AsyncDisposable {
     if (run !== undefined) run.to = to;
   }
 }
-
-const sleep = async (ms: number): Promise<void> => {
-  await new Promise((resolve) => setTimeout(resolve, ms));
-};

@@ -14,7 +14,7 @@ import {
   type Api,
   type LabOptions,
 } from "@godwit/lab";
-import { run } from "@godwit/system";
+import { run, until } from "@godwit/system";
 
 const program = [process.execPath, fileURLToPath(new URL("../../apps/cli/src/godwit.js", import.meta.url))];
 
@@ -138,12 +138,13 @@ export class TestLab implements AsyncDisposable {
 
   /** Waits until nothing is left over; what is left after `limitMs` is told. */
   async settled(vms: number, limitMs = 20_000): Promise<string[]> {
-    const until = performance.now() + limitMs;
-    for (;;) {
-      const found = await this.leftovers(vms);
-      if (found.length === 0 || performance.now() > until) return found;
-      await new Promise((resolve) => setTimeout(resolve, 100)); // processes and files tell nobody
-    }
+    let found: string[] = [];
+    const isClean = async () => {
+      found = await this.leftovers(vms);
+      return found.length === 0;
+    };
+    await until(isClean, { everyMs: 100, limitMs }); // processes and files tell nobody
+    return found;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -2,6 +2,7 @@
 import { consoleMessageSchema, GodwitError, type ConsoleMessage } from "@godwit/contract";
 import { TestLab } from "@godwit/test-kit";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { Wakeup } from "@godwit/system";
 
 let lab: TestLab;
 beforeAll(async () => {
@@ -18,7 +19,7 @@ class TestConsole implements Disposable {
   readonly ended: Promise<void>;
   output = "";
   readonly #line: Awaited<ReturnType<TestLab["api"]["open"]>>;
-  #changed: () => void = () => undefined;
+  readonly #changed = new Wakeup();
 
   private constructor(line: Awaited<ReturnType<TestLab["api"]["open"]>>) {
     this.#line = line;
@@ -26,7 +27,7 @@ class TestConsole implements Disposable {
       const text = (data as Buffer).toString("utf8");
       if (isBinary) this.output += text;
       else this.messages.push(consoleMessageSchema.parse(JSON.parse(text)));
-      this.#changed();
+      this.#changed.wake();
     });
     this.ended = new Promise((resolve) => {
       line.once("close", () => {
@@ -46,11 +47,7 @@ class TestConsole implements Disposable {
 
   /** Resolves when the output has `text` in it. */
   async says(text: string): Promise<void> {
-    while (!this.output.includes(text)) {
-      await new Promise<void>((resolve) => {
-        this.#changed = resolve;
-      });
-    }
+    while (!this.output.includes(text)) await this.#changed.next();
   }
 
   /** Asks the guest's shell to count; the answer is not in the question. */

@@ -6,6 +6,7 @@ import { guestClockOffsetMs, qemusOf, rescueSocket, vmAddress } from "@godwit/la
 import { QmpSession } from "@godwit/qmp";
 import { TestLab } from "@godwit/test-kit";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { sleep } from "@godwit/system";
 
 let lab: TestLab;
 beforeAll(async () => {
@@ -23,7 +24,7 @@ async function pauseFor(ms: number): Promise<void> {
   if (qemu === undefined) throw new Error("no QEMU runs");
   const session = await QmpSession.connect(rescueSocket(lab.lab, qemu.host, qemu.vmId));
   await session.execute("stop");
-  await new Promise((resolve) => setTimeout(resolve, ms));
+  await sleep(ms);
   await session.execute("cont");
   session.close();
 }

@@ -1,8 +1,7 @@
 /** Hosts that lose their lease service or their power: their VMs end in time, and are started elsewhere when that is safe. */
 import { TestLab } from "@godwit/test-kit";
 import { expect, test } from "vitest";
-
-const waitMs = 500;
+import { sleep, until } from "@godwit/system";
 
 test("a host whose sanlock dies ends its VM at once; the VM starts elsewhere when its lease is free, and sooner when an operator breaks it", async () => {
   await using lab = await TestLab.start({ hosts: ["a", "b"] });
@@ -16,29 +15,29 @@ test("a host whose sanlock dies ends its VM at once; the VM starts elsewhere whe
   ).rejects.toMatchObject({ code: "LEASE_HOLDER_ALIVE" });
 
   await lab.lab.endSanlock("a");
-  await until(async () => (await lab.vm("web-1")).state === "lost");
+  await holds(async () => (await lab.vm("web-1")).state === "lost");
   expect(await lab.runnersOf(vm)).toEqual([]);
-  await until(async () => (await lease()).holders[0]?.fresh === false);
+  await holds(async () => (await lease()).holders[0]?.fresh === false);
   const refused = await start("b");
   expect(refused.error).toMatchObject({ code: "LEASE_HELD" });
   expect(refused.error?.detail).toMatch(/host a \(EX, since .*silent: it will be free in \d+ s/);
 
-  await until(async () => (await lease()).holders[0]?.freeInMs === 0, 90_000);
+  await holds(async () => (await lease()).holders[0]?.freeInMs === 0, 90_000);
   expect(await start("b")).toMatchObject({ state: "succeeded" });
   expect(await lab.runnersOf(vm)).toEqual(["b"]);
 
   // Its lease service is back: the host joins again by itself, and may have the VM.
   await lab.lab.startSanlock("a");
-  await until(async () => (await leaseState(lab, "a")) === "joined");
+  await holds(async () => (await leaseState(lab, "a")) === "joined");
   await lab.succeeded(
     lab.api.call("vmMigrate", { params: { vm: "web-1" }, body: { to: "a", maxOutageMs: 5000 } }),
   );
 
   await lab.lab.cutPower("a");
-  await until(
+  await holds(
     async () => (await lab.api.call("hostShow", { params: { host: "a" } })).state === "unreachable",
   );
-  await until(async () => (await lease()).holders[0]?.fresh === false);
+  await holds(async () => (await lease()).holders[0]?.fresh === false);
   const broken = await lab.api.call("vmLeaseBreak", { params: { vm: "web-1" }, body: { host: "a" } });
   expect(broken.holders).toEqual([]);
   expect(await start("b")).toMatchObject({ state: "succeeded" });
@@ -50,18 +49,18 @@ test("storage that stands still for longer than leases last: the VM is ended bef
   const vm = await lab.boot({ on: "a" });
   await lab.lab.freezeStorage();
   // A process that waits for the storage can only end when that goes on; it must not run until then.
-  await until(
+  await holds(
     async () => (await leaseState(lab, "a")) === "unavailable" || (await lab.runnersOf(vm)).length === 0,
   );
-  await new Promise((resolve) => setTimeout(resolve, 15_000));
+  await sleep(15_000);
   await lab.lab.thawStorage();
-  await until(async () => (await lab.vm("web-1")).state === "lost");
+  await holds(async () => (await lab.vm("web-1")).state === "lost");
   expect(await lab.runnersOf(vm)).toEqual([]);
-  await until(
+  await holds(
     async () => (await leaseState(lab, "a")) === "joined" && (await leaseState(lab, "b")) === "joined",
     90_000,
   );
-  await until(
+  await holds(
     async () =>
       (await lab.ended(lab.api.call("vmStart", { params: { vm: "web-1" }, body: { host: "b" } }))).state ===
       "succeeded",
@@ -77,10 +76,7 @@ async function leaseState(lab: TestLab, host: string): Promise<string | undefine
 }
 
 /** Nobody outside is told of these changes. */
-async function until(holds: () => Promise<boolean>, limitMs = 60_000): Promise<void> {
-  const end = performance.now() + limitMs;
-  while (!(await holds())) {
-    if (performance.now() > end) throw new Error(`not so within ${String(limitMs / 1000)} s`);
-    await new Promise((resolve) => setTimeout(resolve, waitMs));
-  }
+async function holds(look: () => Promise<boolean>, limitMs = 60_000): Promise<void> {
+  if ((await until(look, { everyMs: 500, limitMs })) === null)
+    throw new Error(`not so within ${String(limitMs / 1000)} s`);
 }

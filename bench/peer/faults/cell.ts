@@ -11,6 +11,7 @@ import { guestAddress, type Scenery, type Stage } from "./stage.ts";
 import { statesOf, type HostState } from "./state.ts";
 import { cellOf, isSettled, type Cell, type VirshEnd } from "./verdict.ts";
 import { doubledMs, Watch } from "./watch.ts";
+import { sleep, within } from "@godwit/system";
 
 export interface CellOptions {
   peerToPeer: boolean;
@@ -43,7 +44,7 @@ export async function runCell(stage: Stage, options: CellOptions): Promise<Cell>
   );
   const scene: Scene = { lab: lab.lab, peer, domain, hosts, watch };
   await using load = await Load.start(lab.lab.id, guestAddress);
-  await new Promise((resolve) => setTimeout(resolve, quietMs)); // the client's load before anything happens
+  await sleep(quietMs); // the client's load before anything happens
 
   const virsh = new Virsh(
     peer.migrate(domain.name, hosts.source, {
@@ -134,7 +135,7 @@ async function settle(
       await healing.done;
       return { states, recoveryMs: null };
     }
-    await new Promise((resolve) => setTimeout(resolve, lookMs)); // three programs and two QEMUs: looking is the only way
+    await sleep(lookMs); // three programs and two QEMUs: looking is the only way
   }
 }
 
@@ -142,7 +143,7 @@ function heal(scene: Scene, { lastsMs, end }: Fault): { isOver: boolean; done: P
   const healing = { isOver: lastsMs === null, done: Promise.resolve() };
   if (lastsMs === null) return healing;
   healing.done = (async () => {
-    await new Promise((resolve) => setTimeout(resolve, lastsMs)); // the fault's own time
+    await sleep(lastsMs); // the fault's own time
     // A daemon that does not come back is told by the states.
     await end?.(scene).catch(() => undefined);
     healing.isOver = true;
@@ -167,11 +168,4 @@ class Virsh {
       },
     );
   }
-}
-
-async function within<T>(promise: Promise<T>, limitMs: number): Promise<T | null> {
-  return await Promise.race([
-    promise,
-    new Promise<null>((resolve) => setTimeout(resolve, limitMs, null).unref()),
-  ]);
 }

@@ -6,6 +6,7 @@
 import type { ProcessIdentity } from "@godwit/system";
 import { daemonOf, signal, type Role, type Scene } from "./scene.ts";
 import type { Heard } from "./watch.ts";
+import { sleep } from "@godwit/system";
 
 export const phaseNames = ["copying", "switching", "completed", "running"] as const;
 export type PhaseName = (typeof phaseNames)[number];
@@ -20,7 +21,7 @@ export const phases: Readonly<Record<PhaseName, (scene: Scene) => Promise<Held |
   /** A second into the first pass over memory. Nobody is held. */
   async copying(scene) {
     if ((await scene.watch.until(says(scene, "source", "MIGRATION:active"), limitMs)) === null) return null;
-    await new Promise((resolve) => setTimeout(resolve, 1000)); // into the pass, which tells of its beginning only
+    await sleep(1000); // into the pass, which tells of its beginning only
     return [];
   },
 

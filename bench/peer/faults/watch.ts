@@ -4,6 +4,7 @@
  */
 import { QmpSession, type QmpEvent } from "@godwit/qmp";
 import type { LibvirtPeer } from "../libvirt-peer.ts";
+import { sleep, within } from "@godwit/system";
 
 export interface Heard {
   host: string;
@@ -34,14 +35,12 @@ export class Watch implements Disposable {
   async until(fits: (heard: Heard) => boolean, limitMs: number): Promise<Heard | null> {
     const already = this.heard.find(fits);
     if (already !== undefined) return already;
-    const { promise, resolve } = Promise.withResolvers<Heard | null>();
+    const { promise, resolve } = Promise.withResolvers<Heard>();
     const listener = (heard: Heard) => {
       if (fits(heard)) resolve(heard);
     };
     this.#listeners.add(listener);
-    const timer = setTimeout(resolve, limitMs, null);
-    const found = await promise;
-    clearTimeout(timer);
+    const found = await within(promise, limitMs);
     this.#listeners.delete(listener);
     return found;
   }
@@ -66,7 +65,7 @@ export class Watch implements Disposable {
     while (!this.#isOver) {
       const session = await QmpSession.connect(socket, { timeoutMs: 1000 }).catch(() => null);
       if (session === null) {
-        await new Promise((resolve) => setTimeout(resolve, 20)); // a QEMU that starts tells nobody
+        await sleep(20); // a QEMU that starts tells nobody
         continue;
       }
       this.#sessions.set(host, session);

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { GodwitError } from "@godwit/contract";
-import { identifyProcess, run, type ProcessIdentity } from "@godwit/system";
+import { identifyProcess, run, within, type ProcessIdentity } from "@godwit/system";
 
 const enter = fileURLToPath(new URL("enter.sh", import.meta.url));
 const readyLimitMs = 60_000;
@@ -61,11 +61,11 @@ export async function spawnRole(spec: RoleSpec): Promise<ProcessIdentity> {
     });
     await once(child, "spawn");
     const ready = child.stdio[readyFd] as Readable;
-    const outcome = await Promise.race([
+    const said = Promise.race([
       once(ready, "data").then(() => "ready" as const),
       once(child, "exit").then(() => "ended" as const),
-      new Promise<"late">((resolve) => setTimeout(resolve, readyLimitMs, "late").unref()),
     ]);
+    const outcome = (await within(said, readyLimitMs)) ?? "late";
     ready.destroy();
     child.unref();
     const identity = child.pid === undefined ? null : await identifyProcess(child.pid);

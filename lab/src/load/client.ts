@@ -8,6 +8,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
 import { loadOrderSchema, type LoadReport, type Window } from "./protocol.ts";
 import { RedisConnection } from "./redis-connection.ts";
 
@@ -47,7 +48,7 @@ async function connect(): Promise<RedisConnection> {
       connections += 1;
       return connection;
     } catch {
-      await new Promise((resolve) => setTimeout(resolve, 20)); // the guest boots: nobody tells when it listens
+      await sleep(20); // the guest boots: nobody tells when it listens
     }
   }
 }

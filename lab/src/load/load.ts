@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { GodwitError } from "@godwit/contract";
 import { namespaceOf } from "../names.ts";
 import { loadReportSchema, type LoadReport, type Window } from "./protocol.ts";
+import { within } from "@godwit/system";
 
 const client = fileURLToPath(new URL("client.ts", import.meta.url));
 const firstWriteLimitMs = 120_000;
@@ -30,12 +31,11 @@ export class Load implements AsyncDisposable {
       stdio: ["pipe", "pipe", "inherit"],
     });
     const load = new Load(child);
-    const first = await Promise.race([
+    const wrote = Promise.race([
       once(load.#lines, "line").then(() => true),
       once(child, "exit").then(() => false),
-      new Promise<false>((resolve) => setTimeout(resolve, firstWriteLimitMs, false).unref()),
     ]);
-    if (first) return load;
+    if ((await within(wrote, firstWriteLimitMs)) === true) return load;
     child.kill("SIGKILL");
     throw GodwitError.of("PROGRAM_FAILED", {
       program: "load",

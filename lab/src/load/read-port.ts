@@ -4,6 +4,7 @@
  */
 import { once } from "node:events";
 import { connect } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 
 const [address = "", port = ""] = process.argv.slice(2);
 const patienceMs = 60_000;
@@ -18,6 +19,6 @@ for (const until = performance.now() + patienceMs; ;) {
     break;
   } catch (error) {
     if (performance.now() > until) throw error;
-    await new Promise((resolve) => setTimeout(resolve, retryMs));
+    await sleep(retryMs);
   }
 }

@@ -1,7 +1,7 @@
 /** An iSCSI target with one disk, in a namespace: Debian's tgt, with a control socket of its own. Locks nothing. */
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { run } from "@godwit/system";
+import { run, sleep } from "@godwit/system";
 import { Program } from "./program.ts";
 
 export interface IscsiTargetOptions {
@@ -49,7 +49,7 @@ export async function startIscsiTarget(options: IscsiTargetOptions): Promise<Isc
     // tgtd says nothing when it is ready.
     while ((await administer(["--mode", "sys", "--op", "show"], [0, 22, 107])) !== 0) {
       if (performance.now() > until) throw tgtd.failed("it was not ready in time");
-      await Promise.race([tgtd.ended, new Promise((resolve) => setTimeout(resolve, 20))]);
+      await Promise.race([tgtd.ended, sleep(20)]);
       if (tgtd.isOver) throw tgtd.failed("it ended");
     }
     await administer([...on("target", "new"), "-T", target]);

@@ -5,7 +5,7 @@
 import { access, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { run, UndoStack } from "@godwit/system";
+import { run, sleep, UndoStack } from "@godwit/system";
 import { Program } from "./program.ts";
 
 export interface NfsServerOptions {
@@ -69,7 +69,7 @@ async function socketOf(rpcbind: Program): Promise<void> {
     );
     if (found) return;
     if (rpcbind.isOver || performance.now() > until) throw rpcbind.failed("it was not ready in time");
-    await Promise.race([rpcbind.ended, new Promise((resolve) => setTimeout(resolve, 20))]);
+    await Promise.race([rpcbind.ended, sleep(20)]);
   }
 }
 

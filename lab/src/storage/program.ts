@@ -6,7 +6,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { GodwitError } from "@godwit/contract";
-import { endProcess, identifyProcess, type ProcessIdentity } from "@godwit/system";
+import { endProcess, identifyProcess, Wakeup, type ProcessIdentity } from "@godwit/system";
 
 export interface ProgramOptions {
   /** In words: "the NFS server". Appears in errors. */
@@ -23,7 +23,8 @@ export class Program implements AsyncDisposable {
   readonly #what: string;
   readonly #identity: ProcessIdentity;
   readonly #lines: string[] = [];
-  readonly #waiting = new Set<() => void>();
+  /** It said something, or ended. */
+  readonly #news = new Wakeup();
   #isOver = false;
 
   private constructor(what: string, identity: ProcessIdentity, ended: Promise<unknown>) {
@@ -31,7 +32,7 @@ export class Program implements AsyncDisposable {
     this.#identity = identity;
     this.ended = ended.then(() => {
       this.#isOver = true;
-      this.#tell();
+      this.#news.wake();
     });
   }
 
@@ -51,7 +52,7 @@ export class Program implements AsyncDisposable {
     for (const stream of [child.stdout, child.stderr])
       createInterface({ input: stream }).on("line", (line) => {
         program.#lines.push(line);
-        program.#tell();
+        program.#news.wake();
       });
     return program;
   }
@@ -73,10 +74,7 @@ export class Program implements AsyncDisposable {
     while (!this.#lines.some((line) => pattern.test(line))) {
       if (this.#isOver) throw this.failed("it ended");
       if (performance.now() > until) throw this.failed("it was not ready in time");
-      await new Promise<void>((resolve) => {
-        this.#waiting.add(resolve);
-        setTimeout(resolve, readyLimitMs).unref();
-      });
+      await this.#news.next(until - performance.now());
     }
   }
 
@@ -92,11 +90,6 @@ export class Program implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.end();
-  }
-
-  #tell(): void {
-    for (const resolve of this.#waiting) resolve();
-    this.#waiting.clear();
   }
 }
 

@@ -1,7 +1,7 @@
 /** A virtual machine that starts from the image, seen from outside: its serial line, its keyboard, its end. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { setTimeout } from "node:timers/promises";
+import { sleep } from "@godwit/system";
 
 export interface BootOptions {
   /** QEMU's name of a CPU model, with flags. */
@@ -82,7 +82,7 @@ export class BootedImage implements AsyncDisposable {
         startedAtMs = performance.now();
       }
       // The line is read as it comes; what is awaited may span several reads.
-      await setTimeout(100);
+      await sleep(100);
     }
   }
 

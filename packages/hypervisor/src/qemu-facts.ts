@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { GodwitError, qemuFactsSchema, type QemuFacts } from "@godwit/contract";
 import { QmpSession } from "@godwit/qmp";
-import { readFileOrNull, run, writeFileAtomic } from "@godwit/system";
+import { readFileOrNull, run, sleep, writeFileAtomic } from "@godwit/system";
 import { z } from "zod";
 import { probeKvm } from "./kvm-probe.ts";
 
@@ -123,6 +123,6 @@ export async function connectWhenReady(
     } catch (error) {
       if ((await gone()) || performance.now() > until) throw error;
     }
-    await new Promise((resolve) => setTimeout(resolve, 4));
+    await sleep(4);
   }
 }

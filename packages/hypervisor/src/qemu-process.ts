@@ -5,7 +5,7 @@
 import { readFile, rm } from "node:fs/promises";
 import { GodwitError, type VmId } from "@godwit/contract";
 import { QmpSession, type QmpEvent } from "@godwit/qmp";
-import { endProcess, isAlive, type ProcessIdentity } from "@godwit/system";
+import { endProcess, isAlive, sleep, type ProcessIdentity } from "@godwit/system";
 import { z } from "zod";
 import type { LaunchSpec, RunPaths } from "./launch-spec.ts";
 import { MigrationPort } from "./migration-port.ts";
@@ -174,7 +174,7 @@ export class QemuProcess {
         return;
       }
       // A process that is not our child tells nobody of its end, and a full socket nothing of its mood.
-      await new Promise((resolve) => setTimeout(resolve, waitMs));
+      await sleep(waitMs);
     }
     this.#end.resolve({ reason: await lastWords(this.paths.log) });
   }

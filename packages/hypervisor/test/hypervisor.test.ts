@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, inject, test } from "vitest";
 import { QmpSession } from "@godwit/qmp";
-import { isAlive } from "@godwit/system";
+import { isAlive, sleep } from "@godwit/system";
 import { probeKvm } from "../src/kvm-probe.ts";
 import { Fixture, user } from "./fixtures.ts";
 
@@ -65,7 +65,7 @@ describe.each(inject("qemuBinaries"))("%s", (binary) => {
     const qemu = await (await fixture.hypervisor("a")).start(fixture.spec(false));
     qemu.release();
     process.kill(qemu.identity.pid, "SIGKILL");
-    while (await isAlive(qemu.identity)) await new Promise((resolve) => setTimeout(resolve, 5)); // not our child's end to wait for
+    while (await isAlive(qemu.identity)) await sleep(5); // not our child's end to wait for
     const { processes, gone } = await (await fixture.hypervisor("a")).adopt();
     expect(processes).toEqual([]);
     expect(gone).toMatchObject([{ spec: { vm: { name: "probe-vm" } } }]);

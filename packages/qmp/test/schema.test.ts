@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { beforeAll, describe, expect, inject, test } from "vitest";
 import { z } from "zod";
 import { commands, events, QmpSession } from "../src/index.ts";
@@ -21,7 +22,7 @@ async function schemaOf(binary: string): Promise<Schema> {
     // QEMU makes its socket some time after it is started and tells nobody.
     while (session === undefined) {
       session = await QmpSession.connect(path).catch(() => undefined);
-      if (session === undefined) await new Promise((resolve) => setTimeout(resolve, 20));
+      if (session === undefined) await sleep(20);
     }
     const entities = (await session.execute("query-qmp-schema")) as unknown as Entity[];
     await session.execute("quit");

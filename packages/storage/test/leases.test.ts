@@ -6,7 +6,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { VmId } from "@godwit/contract";
 import { Datastore, DiskLeases, Sanlock, type LeasedVm } from "@godwit/storage";
-import { identifyProcess } from "@godwit/system";
+import { identifyProcess, sleep } from "@godwit/system";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 
 const datastore = "shared";
@@ -55,7 +55,7 @@ class Host {
         )
       )
         break;
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await sleep(20);
     }
     await (await this.leases.lockspace(datastore)).join();
   }
@@ -73,7 +73,7 @@ class Host {
       await lockspace.look().catch(() => null);
       if (lockspace.isFresh(this.name) && (await lockspace.presence()) === "joined") return;
       await lockspace.join().catch(() => null);
-      await new Promise((resolve) => setTimeout(resolve, 100));
+      await sleep(100);
     }
   }
 
@@ -175,7 +175,7 @@ test("a lease outlives its holder and the program under it: it is given back by 
   const pid = await runningUnder(a, vm);
   const holder = (await readFile(`/proc/${String(pid)}/stat`, "utf8")).split(" ")[3] ?? "";
   process.kill(Number(holder), "SIGKILL");
-  await new Promise((resolve) => setTimeout(resolve, 500));
+  await sleep(500);
   await expect(b.leases.acquire(vm, "EX")).rejects.toEqual(refused("LEASE_HELD"));
   expect(await a.leases.own()).toContainEqual({ vm, mode: "EX", isBroken: false, isOrphan: true });
   process.kill(pid, "SIGKILL");
@@ -184,7 +184,7 @@ test("a lease outlives its holder and the program under it: it is given back by 
 
   await b.leases.acquire(vm, "EX");
   process.kill(await runningUnder(b, vm), "SIGKILL");
-  await new Promise((resolve) => setTimeout(resolve, 500));
+  await sleep(500);
   await expect(a.leases.acquire(vm, "EX")).rejects.toEqual(refused("LEASE_HELD"));
   await b.leases.release(vm);
   await a.leases.acquire(vm, "EX");
@@ -223,7 +223,7 @@ test("a sharer that has given its share back is not missed because its host is s
   b.freeze();
   const lockspace = await a.leases.lockspace(datastore);
   for (let seen = true; seen; seen = lockspace.isFresh("b")) {
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await sleep(100);
     await lockspace.look();
   }
   const granted = await a.leases.convert(vm, "EX");
@@ -264,7 +264,7 @@ test("sanlock dies on a host: its VMs end at once, others are told when the leas
 
   const until = performance.now() + 90_000;
   while (performance.now() < until && (await a.leases.acquire(waited, "EX").catch(() => null)) === null)
-    await new Promise((resolve) => setTimeout(resolve, 1000));
+    await sleep(1000);
   expect(await a.leases.show(waited)).toMatchObject({ holders: [{ host: "a", mode: "EX" }] });
   expect(await a.leases.convert(shared, "EX")).toMatchObject({ fenced: ["b"] });
   expect(await a.open().convert(shared, "EX")).toMatchObject({ fenced: ["b"] });
@@ -278,18 +278,18 @@ async function runningUnder(host: Host, vm: LeasedVm): Promise<number> {
   for (;;) {
     const pid = Number((await readFile(pidFile, "utf8").catch(() => "")).trim());
     if (pid > 0) return pid;
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await sleep(20);
   }
 }
 
 async function gone(pid: number): Promise<void> {
-  while ((await identifyProcess(pid)) !== null) await new Promise((resolve) => setTimeout(resolve, 20));
+  while ((await identifyProcess(pid)) !== null) await sleep(20);
 }
 
 async function silent(host: Host, vm: LeasedVm) {
   for (;;) {
     const holder = (await host.leases.show(vm)).holders[0];
     if (holder !== undefined && !holder.fresh) return holder;
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await sleep(200);
   }
 }

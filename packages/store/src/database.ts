@@ -7,6 +7,7 @@ import { Kysely, PostgresDialect, type Transaction } from "kysely";
 import pg from "pg";
 import { migrate } from "./migrate.ts";
 import type { Schema } from "./schema.ts";
+import { sleep } from "@godwit/system";
 
 export type Queries = Kysely<Schema>;
 export type Writes = Transaction<Schema>;
@@ -52,7 +53,7 @@ export class Database {
       } catch (error) {
         // One that recovers from a crash answers only when it is done.
         if (GodwitError.is(error, "DATABASE_UNAVAILABLE") && performance.now() < until) {
-          await new Promise((resolve) => setTimeout(resolve, 200));
+          await sleep(200);
           continue;
         }
         await database.close();

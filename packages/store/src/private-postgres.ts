@@ -14,6 +14,7 @@ import {
   isAlive,
   readFileOrNull,
   run,
+  sleep,
   userIds,
   type ProcessIdentity,
 } from "@godwit/system";
@@ -182,7 +183,7 @@ async function launch(
     } catch (error) {
       if (performance.now() > until) throw error;
     }
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await sleep(200);
   }
 }
 
@@ -218,7 +219,7 @@ async function launchOnce(
         const identity = await identifyProcess(Number(lines[0]));
         if (identity !== null) return identity;
       }
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await sleep(20);
     }
     child.kill("SIGKILL");
   } finally {

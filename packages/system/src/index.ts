@@ -5,3 +5,4 @@ export { run, type RunOptions, type RunResult } from "./run.ts";
 export { UndoStack } from "./undo.ts";
 export { ensureUser, userIds, type UserIds } from "./users.ts";
 export { version } from "./version.ts";
+export { aborted, sleep, until, Wakeup, within, type UntilOptions } from "./waits.ts";

@@ -1,5 +1,6 @@
 /** Processes of this machine by pid and start time: a pid alone may have been given to another since. */
 import { readFileSync } from "node:fs";
+import { sleep } from "./waits.ts";
 
 /** A process that cannot be mistaken for a later one with the same pid. */
 export interface ProcessIdentity {
@@ -62,6 +63,6 @@ export async function endProcess(
       killed = true;
       await signalProcess(target, "SIGKILL");
     }
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    await sleep(10);
   }
 }

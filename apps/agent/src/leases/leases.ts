@@ -8,6 +8,7 @@ import { GodwitError, type Lease, type LeaseMode, type VmId } from "@godwit/cont
 import type { Launch } from "@godwit/hypervisor";
 import type { DiskLeases, LeasedVm } from "@godwit/storage";
 import type { RowLeases } from "./row-leases.ts";
+import { sleep, within } from "@godwit/system";
 
 const releaseRetryMs = 1000;
 /** Of a question; an acquisition may have to wait until the host has joined its storage's leases. */
@@ -84,7 +85,7 @@ export class Leases {
   /** Gives a lease back, however often it must be asked for: who waits for it has no other way to learn. */
   async releaseForSure(vm: VmRef): Promise<void> {
     while ((await this.release(vm)).kind !== "granted") {
-      await new Promise((resolve) => setTimeout(resolve, releaseRetryMs));
+      await sleep(releaseRetryMs);
     }
   }
 
@@ -155,13 +156,7 @@ export class Leases {
       last?.question === question
         ? (last.answer as Promise<Answer<T>>)
         : this.#next(vm, question, last?.settled ?? Promise.resolve(), deed);
-    const late = Promise.withResolvers<Refusal>();
-    const timer = setTimeout(() => {
-      late.resolve(unavailable(vm, "no answer came in time"));
-    }, answerLimitMs[kind]);
-    return await Promise.race([answer, late.promise]).finally(() => {
-      clearTimeout(timer);
-    });
+    return (await within(answer, answerLimitMs[kind])) ?? unavailable(vm, "no answer came in time");
   }
 
   #next<T>(

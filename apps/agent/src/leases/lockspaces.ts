@@ -9,6 +9,7 @@ import type { DiskLeases, Lockspace } from "@godwit/storage";
 import type { Logger } from "pino";
 import type { EventLog } from "../host/event-log.ts";
 import type { Processes } from "../vms/processes.ts";
+import { within } from "@godwit/system";
 
 export interface LockspacesParts {
   /** This host's name. */
@@ -105,10 +106,10 @@ export class Lockspaces {
   /** sanlock should have ended them by then. Where it does not answer, the storage tells. */
   async #endStale(datastore: string, lockspace: Lockspace | undefined): Promise<void> {
     if (lockspace === undefined || lockspace.ownAgeSeconds() < lockspace.failSeconds) return;
-    const onStorage = await Promise.race([
+    const onStorage = await within(
       lockspace.ownAgeOnStorage().catch(() => null),
-      new Promise<null>((resolve) => setTimeout(resolve, storageLimitMs, null)),
-    ]);
+      storageLimitMs,
+    );
     const sinceStart = (performance.now() - this.#startedAt) / 1000;
     const seconds = onStorage ?? Math.min(lockspace.ownAgeSeconds(), sinceStart);
     if (seconds >= lockspace.failSeconds)

@@ -14,7 +14,7 @@ import {
 } from "@godwit/contract";
 import type { Hypervisor, QemuProcess } from "@godwit/hypervisor";
 import { createVm, deleteVm, readVm, saveVm, type Datastore } from "@godwit/storage";
-import { UndoStack } from "@godwit/system";
+import { UndoStack, within } from "@godwit/system";
 import type { Logger } from "pino";
 import type { AgentConfig } from "../config.ts";
 import type { Leases } from "../leases/leases.ts";
@@ -189,19 +189,13 @@ export class Vms {
 }
 
 async function powerDown(process: QemuProcess, graceSeconds: number): Promise<void> {
-  const limit = Promise.withResolvers<undefined>();
-  const timer = setTimeout(() => {
-    limit.resolve(undefined);
-  }, graceSeconds * 1000);
   try {
     // A guest that stands still cannot hear the button.
     if (!(await process.status()).running) return;
     await process.powerDown();
-    await Promise.race([process.ended, limit.promise]);
+    await within(process.ended, graceSeconds * 1000);
   } catch (error) {
     if (!GodwitError.is(error)) throw error; // QEMU is gone or does not listen: it is ended next
-  } finally {
-    clearTimeout(timer);
   }
 }
 

@@ -9,6 +9,7 @@ import { progressText } from "../output/task-view.ts";
 import { program } from "../program.ts";
 import { bootDemo, demoName, done } from "./demo.ts";
 import { reportOf, type QuickstartReport } from "./report.ts";
+import { aborted, sleep } from "@godwit/system";
 
 /** The load runs alone for a moment before, between and after the moves. */
 const quietMs = 500;
@@ -42,7 +43,7 @@ export async function quickstart(
   try {
     const work = story(lab, say, status);
     work.catch(() => undefined);
-    const report = await Promise.race([work, aborted(interrupted.signal)]);
+    const report = await Promise.race([work, untilInterrupted(interrupted.signal)]);
     if (options.jsonFile !== undefined)
       await writeFile(options.jsonFile, `${JSON.stringify(report, null, 2)}\n`);
     kept = options.keep;
@@ -65,7 +66,7 @@ async function story(lab: Lab, say: (text: string) => void, status: StatusLine):
   say("a client writes to its database");
   const moves: { record: MoveRecord; totalMs: number; window: Window }[] = [];
   for (const to of ["b", "a"]) {
-    await new Promise((resolve) => setTimeout(resolve, quietMs));
+    await sleep(quietMs);
     say(`moving ${demoName} to ${to}`);
     const from = Date.now();
     const startedAt = performance.now();
@@ -76,17 +77,14 @@ async function story(lab: Lab, say: (text: string) => void, status: StatusLine):
     if (task.move === null) throw new Error("a move without a record");
     moves.push({ record: task.move, totalMs, window: [from, Date.now() + 100] });
   }
-  await new Promise((resolve) => setTimeout(resolve, quietMs));
+  await sleep(quietMs);
   say("reading everything back");
   const report = await load.finish(moves.map(({ window }) => window));
   const { id } = await api.call("vmShow", { params: { vm: demoName } });
   return reportOf(hosts, moves, report, await runnersOf(lab, id));
 }
 
-async function aborted(signal: AbortSignal): Promise<never> {
-  await new Promise((resolve) => {
-    signal.addEventListener("abort", resolve, { once: true });
-    if (signal.aborted) resolve(undefined); // while the lab was being made
-  });
+async function untilInterrupted(signal: AbortSignal): Promise<never> {
+  await aborted(signal);
   throw signal.reason;
 }

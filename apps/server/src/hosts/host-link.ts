@@ -18,6 +18,7 @@ import type { HostRow, Store } from "@godwit/store";
 import type { Logger } from "pino";
 import { hostAlarms } from "../pools/alarms.ts";
 import { placeByReport } from "./place-by-report.ts";
+import { sleep } from "@godwit/system";
 
 /** A line that is down for less than this was a restart, not a loss. */
 const lossMs = 2000;
@@ -171,7 +172,7 @@ export class HostLink {
         this.#up = false;
         this.#log.error({ err: error }, "the agent's events could not be followed");
       });
-      await new Promise((resolve) => setTimeout(resolve, 1000));
+      await sleep(1000, this.#stopped.signal);
     }
   }
 

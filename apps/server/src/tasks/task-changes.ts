@@ -1,6 +1,7 @@
 /** Tells tasks of each other's changes, within this server, which runs them all. */
 import { EventEmitter } from "node:events";
 import type { Task } from "@godwit/contract";
+import { Wakeup } from "@godwit/system";
 
 export class TaskChanges {
   readonly #signals = new EventEmitter<{ changed: [Task] }>();
@@ -23,9 +24,8 @@ export class TaskWatch implements Disposable {
   readonly #signals: EventEmitter<{ changed: [Task] }>;
   readonly #heard: (task: Task) => void;
   readonly #stopped: AbortSignal;
-  #changed = false;
+  readonly #changed = new Wakeup();
   #quiet = false;
-  #wake: () => void = () => undefined;
 
   constructor(
     signals: EventEmitter<{ changed: [Task] }>,
@@ -35,9 +35,7 @@ export class TaskWatch implements Disposable {
     this.#signals = signals;
     this.#stopped = stopped;
     this.#heard = (task) => {
-      if (!matters(task)) return;
-      this.#changed = true;
-      this.#wake();
+      if (matters(task)) this.#changed.wake();
     };
     signals.on("changed", this.#heard);
   }
@@ -50,20 +48,8 @@ export class TaskWatch implements Disposable {
   /** Resolves with the next change, or after `limitMs`. @throws the reason when the server stops */
   async next(limitMs: number): Promise<void> {
     this.#stopped.throwIfAborted();
-    if (!this.#changed) {
-      const { promise, resolve } = Promise.withResolvers<undefined>();
-      this.#wake = () => {
-        resolve(undefined);
-      };
-      const timer = setTimeout(this.#wake, limitMs);
-      this.#stopped.addEventListener("abort", this.#wake, { once: true });
-      await promise;
-      clearTimeout(timer);
-      this.#stopped.removeEventListener("abort", this.#wake);
-      this.#stopped.throwIfAborted();
-    }
-    this.#quiet = !this.#changed;
-    this.#changed = false;
+    this.#quiet = !(await this.#changed.next(limitMs, this.#stopped));
+    this.#stopped.throwIfAborted();
   }
 
   [Symbol.dispose](): void {

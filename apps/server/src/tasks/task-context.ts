@@ -5,6 +5,7 @@ import type { Logger } from "pino";
 import type { HostLink } from "../hosts/host-link.ts";
 import type { HostLinks } from "../hosts/host-links.ts";
 import type { TaskChanges, TaskWatch } from "./task-changes.ts";
+import { aborted, sleep } from "@godwit/system";
 
 const retryMs = 500;
 
@@ -65,7 +66,7 @@ export class TaskContext {
         if (!GodwitError.is(error, "DATABASE_UNAVAILABLE")) throw error;
         this.log.warn({ err: error }, "the task waits for the database");
       }
-      await sleep(retryMs);
+      await sleep(retryMs, this.stopped);
     }
   }
 
@@ -126,15 +127,4 @@ function begun(steps: readonly TaskStep[], name: string): TaskStep[] {
 function closed(steps: readonly TaskStep[], state: TaskStep["state"]): TaskStep[] {
   const endedAt = new Date().toISOString();
   return steps.map((step) => (step.state === "running" ? { ...step, state, endedAt } : step));
-}
-
-const sleep = async (ms: number): Promise<void> => {
-  await new Promise((resolve) => setTimeout(resolve, ms));
-};
-
-async function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  await new Promise((resolve) => {
-    signal.addEventListener("abort", resolve, { once: true });
-  });
 }

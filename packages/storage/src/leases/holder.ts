@@ -14,6 +14,7 @@ import {
   identifyProcess,
   readFileOrNull,
   run,
+  sleep,
   writeFileAtomic,
   type ProcessIdentity,
 } from "@godwit/system";
@@ -77,7 +78,7 @@ export class Holders {
         await rm(folder, { recursive: true, force: true });
         throw GodwitError.of("SANLOCK_UNAVAILABLE", { reason: "it did not answer in time" });
       }
-      await new Promise((resolve) => setTimeout(resolve, 3));
+      await sleep(3);
     }
     return 0;
   }
@@ -103,7 +104,7 @@ export class Holders {
     while (!(await exists(join(folder, "ended")))) {
       if ((await holderOf(folder)) === null)
         throw GodwitError.of("SANLOCK_UNAVAILABLE", { reason: "the lease's holder ended" });
-      await new Promise((resolve) => setTimeout(resolve, 5));
+      await sleep(5);
     }
   }
 

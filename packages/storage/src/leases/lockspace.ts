@@ -8,6 +8,7 @@ import type { Datastore } from "../datastore.ts";
 import { lockspaceOf } from "./lease-files.ts";
 import { ageSeconds, failAfter, isFresh, type Clocks } from "./lease-view.ts";
 import type { HostLease, LeasePlace, Sanlock } from "./sanlock.ts";
+import { sleep } from "@godwit/system";
 
 const highestId = 2000;
 const joinAttempts = 8;
@@ -68,7 +69,7 @@ export class Lockspace {
           GodwitError.of("SANLOCK_UNAVAILABLE", { reason: "this host has not joined" }),
         );
       // The one who joins may be about to begin.
-      else await new Promise((resolve) => setTimeout(resolve, 100));
+      else await sleep(100);
     }
   }
 
@@ -129,12 +130,12 @@ export class Lockspace {
       if (code === 0 || code === -17) break;
       if (code !== -115 && attempt >= joinAttempts)
         throw GodwitError.of("SANLOCK_UNAVAILABLE", { reason: `joining was answered ${String(code)}` });
-      if (code === -115) await new Promise((resolve) => setTimeout(resolve, 500));
+      if (code === -115) await sleep(500);
     }
     // The hosts are known from the first renewal on.
     const until = performance.now() + joinLimitMs + this.#ioTimeoutSeconds * 2000;
     while (this.ownAgeSeconds() === Infinity && performance.now() < until) {
-      await new Promise((resolve) => setTimeout(resolve, 100));
+      await sleep(100);
       await this.look();
     }
   }
