@@ -1,7 +1,7 @@
 /** A VM's description from a YAML or JSON file; every mistake is told with its line. */
 import { readFile } from "node:fs/promises";
 import { GodwitError, vmDescriptionSchema, type VmDescription } from "@godwit/contract";
-import { wishProblems } from "@godwit/cpu";
+import { cpuRequestProblems } from "@godwit/cpu";
 import { isNode, LineCounter, parseDocument, type Document } from "yaml";
 import type { z } from "zod";
 
@@ -28,7 +28,7 @@ export function parseVmFile(text: string, source: string): VmDescription {
   }
   const parsed = vmDescriptionSchema.safeParse(document.toJS());
   if (parsed.success) {
-    const problems = wishProblems(parsed.data.cpu).map(({ path, message }) =>
+    const problems = cpuRequestProblems(parsed.data.cpu).map(({ path, message }) =>
       problemAt(document, lines, ["cpu", ...path], message),
     );
     if (problems.length > 0) throw invalid(problems);

@@ -83,7 +83,7 @@ describe("godwit cpu report", () => {
   test("of the utility's own report: the same text, and what is to be said beside it", () => {
     const { status, stdout, stderr } = report(["--file", file("utility.txt", utility)]);
     expect({ status, stdout }).toEqual({ status: 0, stdout: utility });
-    expect(stderr).toMatch(/^Note: These are the words of a virtual CPU/m);
+    expect(stderr).toMatch(/^Note: These are the CPUID registers of a virtual CPU/m);
   });
 
   test("of this machine: says what was read", () => {

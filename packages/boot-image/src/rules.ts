@@ -117,7 +117,7 @@ function noteRules(): string[][] {
   const usual = new Set(reportOf(sourceWith([])).notes);
   const noteOf = (source: CpuSource): string => reportOf(source).notes.find((note) => !usual.has(note)) ?? "";
   const underHypervisor = (hypervisor: string) =>
-    noteOf({ ...sourceWith(["hypervisor"]), told: { flexMigration: true, hypervisor } });
+    noteOf({ ...sourceWith(["hypervisor"]), reported: { flexMigration: true, hypervisor } });
   const parts = { lacks: ["{lacks}"], adds: ["{adds}"] };
   const differences = [1, 2, 3, 4, 5, 6, 7].map((told) => {
     const difference = {
@@ -126,7 +126,7 @@ function noteRules(): string[][] {
       adds: told & 2 ? parts.adds : [],
       signature: told & 4 ? { family: 0xfa0001, model: 0xde0002, stepping: 0x5e0003 } : null,
     };
-    const note = noteOf({ ...sourceWith([]), told: { coreDifferences: [difference] } });
+    const note = noteOf({ ...sourceWith([]), reported: { coreDifferences: [difference] } });
     return [
       "note",
       `difference-${String(told)}`,

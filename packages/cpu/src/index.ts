@@ -11,7 +11,7 @@ export {
   type MsrValue,
   type Register,
 } from "./cpuid/leaves.ts";
-export type { CpuSource, NamedCpu, ToldFacts } from "./formats/cpu-source.ts";
+export type { CpuSource, NamedCpu, ReportedFacts } from "./formats/cpu-source.ts";
 export { readCpuSource } from "./formats/read-cpu-source.ts";
 export { reportOf } from "./report/report.ts";
 export { reportText } from "./report/report-text.ts";
@@ -28,7 +28,7 @@ export {
   satisfies,
 } from "./evc-modes/modes.ts";
 export { modeId, type EvcMode, type EvcVendor } from "./evc-modes/mode.ts";
-export { featuresOfWords } from "./report/features-of-registers.ts";
+export { featuresOfRegisters } from "./report/features-of-registers.ts";
 export {
   applyMasks,
   bitOfCpu,
@@ -53,34 +53,41 @@ export { maskEntries, noMasks, parseMasks, type Masks } from "./masks/masks.ts";
 export { maskToQemu, type MaskCheck, type QemuMask, type QemuMaskContext } from "./masks/masks-to-qemu.ts";
 export type { MaskVendor, RegisterMask, RegisterPlace } from "./masks/register-mask.ts";
 export { readVmxMasks, writeVmxMasks } from "./masks/vmx.ts";
-export { beyond, isTelling } from "./evc/exposed-features.ts";
+export { beyond, distinguishesCpus } from "./evc/exposed-features.ts";
 export { simulatedCpu } from "./evc/simulated-cpu.ts";
-export { limitedTo } from "./evc/limited-qemu-facts.ts";
-export { wishProblems, type WishProblem } from "./power-on/cpu-request-problems.ts";
-export { powerOnCpu, shownBeyond, type PowerOnFacts } from "./power-on/power-on.ts";
+export { limitedQemuFacts } from "./evc/limited-qemu-facts.ts";
+export { cpuRequestProblems, type CpuRequestProblem } from "./power-on/cpu-request-problems.ts";
+export { powerOnCpu, aboveBaselineFindings, type PowerOnFacts } from "./power-on/power-on.ts";
 export {
   compareCpus,
   type ComparedCpu,
   type CpuComparison,
   type FeatureDifference,
 } from "./compare/comparison.ts";
-export { executesHidden } from "./compare/hidden-instructions.ts";
+export { executesWhenHidden } from "./compare/hidden-instructions.ts";
 export type { CommonBaseline } from "./compare/common-baseline.ts";
-export type { Told, Verdict } from "./compare/rules.ts";
+export type { Presence, Verdict } from "./compare/rules.ts";
 export type { Direction } from "./compare/direction.ts";
-export { likelyCause, whyNotGiven, type Cause, type CauseKind } from "./causes/causes.ts";
+export { likelyCause, whyQemuLacks, type Cause, type CauseKind } from "./causes/causes.ts";
 export { microcodeFeatures, microcodeSet } from "./evc/microcode.ts";
 export { cpuString, explicitHostCpu, qemuCpu } from "./evc/qemu-cpu.ts";
 export { generationOf } from "./evc-modes/generations.ts";
 export { includesMode } from "./evc-modes/mode.ts";
 export { missingFor, type MissingFeature } from "./evc/missing.ts";
 export { baselineOf, type BaselineHost, type CpuBaseline } from "./evc/baseline.ts";
-export { whatIf, withCpu, withoutHost, type SeenVm, type TouchedVm, type WhatIf } from "./evc/what-if.ts";
+export {
+  whatIf,
+  withCpu,
+  withoutHost,
+  type VmWithFeatures,
+  type AffectedVm,
+  type WhatIf,
+} from "./evc/what-if.ts";
 export {
   hostAdmission,
   microcodeOf,
   modeChange,
-  shrunk,
+  lostFeatureFindings,
   type Admission,
   type EvcHost,
   type EvcPool,

@@ -1,6 +1,6 @@
 /** CPU features as a host's QEMU offers them, and what a refusal says of one that it does not. */
 import type { HostFacts, QemuFacts, RefusedFeature, Vm } from "@godwit/contract";
-import { cpuOf, featureNamed, has, likelyCause, whyNotGiven, type CpuFeature } from "@godwit/cpu";
+import { cpuOf, featureNamed, has, likelyCause, whyQemuLacks, type CpuFeature } from "@godwit/cpu";
 
 /** Models that mean another CPU on every host. */
 export const followsHost = ({ cpu }: Pick<Vm, "cpu">): boolean => cpu.model === "host" || cpu.model === "max";
@@ -54,7 +54,7 @@ function whyNotOffered(feature: CpuFeature, host: HostFacts): { cause: string; r
       remedy: "Upgrade QEMU there, or make KVM work.",
     };
   }
-  return whyNotGiven(feature, hardware, qemu.version);
+  return whyQemuLacks(feature, hardware, qemu.version);
 }
 
 /** As vSphere writes it. */

@@ -4,7 +4,7 @@
  */
 import { readFile } from "node:fs/promises";
 import { cpuReportSchema, GodwitError, type CpuReport, type QemuFacts } from "@godwit/contract";
-import { cpuOf, limitedTo, reportOf } from "@godwit/cpu";
+import { cpuOf, limitedQemuFacts, reportOf } from "@godwit/cpu";
 import type { Hypervisor } from "@godwit/hypervisor";
 import { readHostCpu } from "@godwit/host-cpu";
 import type { Logger } from "pino";
@@ -50,7 +50,7 @@ export class HostCpu {
   async limit(facts: QemuFacts): Promise<QemuFacts> {
     if (this.#simulated === undefined) return facts;
     const report = await readReport(this.#simulated);
-    return limitedTo(facts, await this.#hypervisor.modelFeatures(), cpuOf(report));
+    return limitedQemuFacts(facts, await this.#hypervisor.modelFeatures(), cpuOf(report));
   }
 }
 

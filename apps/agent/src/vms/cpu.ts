@@ -1,6 +1,12 @@
 /** A VM's CPU on this host: decided before its QEMU is started, and checked by what that QEMU then shows. */
 import { GodwitError, type Baseline, type Finding, type Vm, type VmCpu } from "@godwit/contract";
-import { cpuOf, featuresOfWords, powerOnCpu, shownBeyond, type PowerOnFacts } from "@godwit/cpu";
+import {
+  cpuOf,
+  featuresOfRegisters,
+  powerOnCpu,
+  aboveBaselineFindings,
+  type PowerOnFacts,
+} from "@godwit/cpu";
 import type { Hypervisor, QemuProcess } from "@godwit/hypervisor";
 import type { HostCpu } from "../host/host-cpu.ts";
 import { readQemu } from "../host/qemu.ts";
@@ -36,8 +42,8 @@ export class VmCpus {
    */
   async shown(vm: Vm, baseline: Baseline | null, process: QemuProcess): Promise<VmCpu> {
     const facts = await this.#facts(vm, baseline);
-    const features = featuresOfWords(await process.featureWords());
-    this.#refuse(vm.name, shownBeyond(facts, features));
+    const features = featuresOfRegisters(await process.featureWords());
+    this.#refuse(vm.name, aboveBaselineFindings(facts, features));
     // QEMU's models have a vendor of their own only where no real CPU is underneath.
     const isReal = process.spec.accelerator === "kvm" || this.#parts.cpu.isSimulated;
     const vendor = isReal ? facts.cpu?.vendor : undefined;
@@ -52,7 +58,7 @@ export class VmCpus {
     const [qemu, known] = await Promise.all([readQemu(hypervisor, hostCpu), hostCpu.report()]);
     const cpu = known === null ? null : cpuOf(known, host);
     const emulated = qemu.accelerator === "tcg" && !hostCpu.isSimulated;
-    return { vm: name, host, wish: cpuWish, baseline, qemu, cpu, emulated };
+    return { vm: name, host, request: cpuWish, baseline, qemu, cpu, emulated };
   }
 
   #refuse(vm: string, findings: readonly Finding[]): void {

@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import {
   GodwitError,
   type Baseline,
-  type CpuWish,
+  type CpuRequest,
   type Vm,
   type VmDescription,
   type VmId,
@@ -70,7 +70,7 @@ export class Vms {
   }
 
   /** Writes what is asked of a VM's CPU. A VM that runs keeps what it has until it is powered off. @throws VM_BUSY */
-  async configure(id: VmId, datastore: string, name: string, cpuWish: CpuWish | null): Promise<Vm> {
+  async configure(id: VmId, datastore: string, name: string, cpuWish: CpuRequest | null): Promise<Vm> {
     const { claims, environment, processes } = this.#parts;
     const store = await environment.datastore(datastore);
     const stored = await readVm(store, name);

@@ -1,12 +1,12 @@
 /** The CPUs of a pool's hosts, and what the VMs on them see, as the server knows both. */
 import { GodwitError } from "@godwit/contract";
-import { cpuOf, type Cpu, type SeenVm } from "@godwit/cpu";
+import { cpuOf, type Cpu, type VmWithFeatures } from "@godwit/cpu";
 import { withApi } from "../connection.ts";
 
 export interface PoolCpus {
   readonly cpus: readonly Cpu[];
   /** Those that run, and of which it is known what they see. */
-  readonly vms: readonly SeenVm[];
+  readonly vms: readonly VmWithFeatures[];
 }
 
 /** @throws POOL_UNKNOWN, CPU_REPORT_MISSING, USAGE */

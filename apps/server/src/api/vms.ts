@@ -3,12 +3,12 @@ import { randomUUID } from "node:crypto";
 import {
   isUp,
   GodwitError,
-  type CpuWish,
+  type CpuRequest,
   type serverOperations,
   type VmId,
   type VmView,
 } from "@godwit/contract";
-import { wishProblems } from "@godwit/cpu";
+import { cpuRequestProblems } from "@godwit/cpu";
 import type { Handlers } from "@godwit/http";
 import { mayMove } from "@godwit/requirements";
 import { checkVm } from "../moves/check-vm.ts";
@@ -39,7 +39,7 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
     vmCreate: async ({ body }) => {
       const { description } = body;
       const { name } = description;
-      checkWish(`the description of VM ${name}`, description.cpu);
+      checkCpuRequest(`the description of VM ${name}`, description.cpu);
       if ((await store.vms.list()).some((vm) => vm.name === name))
         throw GodwitError.of("VM_EXISTS", { vm: name });
       const host = await chooseHost(services, description, body.host);
@@ -73,7 +73,7 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
 
     vmCpuSet: async ({ params, body }) => {
       const vm = await store.vms.show(params.vm);
-      checkWish(`the CPU of VM ${vm.name}`, body.cpu ?? undefined);
+      checkCpuRequest(`the CPU of VM ${vm.name}`, body.cpu ?? undefined);
       await reachable(services, vm.host);
       const { datastore } = vm.config;
       return await tasks.begin({
@@ -158,8 +158,8 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
 }
 
 /** @throws VM_DESCRIPTION_INVALID */
-function checkWish(source: string, wish: CpuWish | undefined): void {
-  const problems = wishProblems(wish).map(({ path, message }) => `cpu.${path.join(".")}: ${message}`);
+function checkCpuRequest(source: string, wish: CpuRequest | undefined): void {
+  const problems = cpuRequestProblems(wish).map(({ path, message }) => `cpu.${path.join(".")}: ${message}`);
   if (problems.length > 0) throw GodwitError.of("VM_DESCRIPTION_INVALID", { source, problems });
 }
 

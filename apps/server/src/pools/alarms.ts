@@ -3,7 +3,7 @@
  * a baseline of its pool that it no longer satisfies, leases that it cannot keep. Pure; what holds now is told, not what has changed.
  */
 import { finding, type Finding, type HostFacts, type HostLoad, type VmView } from "@godwit/contract";
-import { hostAdmission, shrunk, type Cpu } from "@godwit/cpu";
+import { hostAdmission, lostFeatureFindings, type Cpu } from "@godwit/cpu";
 import type { HostReport } from "@godwit/requirements";
 import type { PoolRow } from "@godwit/store";
 import { evcHost, runningVm } from "./evc-facts.ts";
@@ -50,7 +50,7 @@ function lostFeatures(
 ): Finding[] {
   if (cpu === null || (facts.qemu.accelerator !== "kvm" && !facts.cpu.simulated)) return [];
   const seen = running.flatMap(({ features }) => features ?? []);
-  return shrunk({ ...cpu, features: new Set([...cpu.features, ...seen]) }, cpu, running);
+  return lostFeatureFindings({ ...cpu, features: new Set([...cpu.features, ...seen]) }, cpu, running);
 }
 
 function lostBaseline(host: ReturnType<typeof evcHost>, pool: PoolRow | null): Finding[] {

@@ -1,5 +1,5 @@
 /** Task: what is asked of a VM's CPU is written to its folder; it holds from its next power-on. */
-import { cpuWishSchema, nameSchema, vmIdSchema } from "@godwit/contract";
+import { cpuRequestSchema, nameSchema, vmIdSchema } from "@godwit/contract";
 import { z } from "zod";
 import type { TaskContext, TaskEnd } from "./task-context.ts";
 
@@ -8,7 +8,7 @@ export const configureVmRequest = z.object({
   host: nameSchema,
   datastore: nameSchema,
   name: nameSchema,
-  cpuWish: cpuWishSchema.nullable(),
+  cpuWish: cpuRequestSchema.nullable(),
 });
 
 export async function configureVm(context: TaskContext): Promise<TaskEnd> {

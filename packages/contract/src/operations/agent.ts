@@ -8,7 +8,7 @@ import { leaseSchema } from "../schemas/lease.ts";
 import { moveOrderSchema, moveRecordSchema } from "../schemas/move.ts";
 import { moveIdSchema, nameSchema, vmIdSchema } from "../schemas/names.ts";
 import { baselineSchema } from "../schemas/pool.ts";
-import { cpuWishSchema, vmDescriptionSchema, vmRuntimeSchema, vmSchema } from "../schemas/vm.ts";
+import { cpuRequestSchema, vmDescriptionSchema, vmRuntimeSchema, vmSchema } from "../schemas/vm.ts";
 import type { Operations } from "./operation.ts";
 
 const vmParams = z.strictObject({ vmId: vmIdSchema });
@@ -76,7 +76,7 @@ export const agentOperations = {
     privilege: "server",
     summary: "Write what is asked of a VM's CPU to its folder; asking again changes nothing",
     params: vmParams,
-    body: z.strictObject({ datastore: nameSchema, name: nameSchema, cpuWish: cpuWishSchema.nullable() }),
+    body: z.strictObject({ datastore: nameSchema, name: nameSchema, cpuWish: cpuRequestSchema.nullable() }),
     answer: { status: 200, body: vmSchema },
     errors: ["VM_UNKNOWN", "VM_BUSY", "DATASTORE_UNKNOWN", "VM_DESCRIPTION_INVALID", "SPACE_SHORT"],
   },

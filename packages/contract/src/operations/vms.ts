@@ -4,7 +4,7 @@ import { findingSchema } from "../errors/schemas.ts";
 import { maxOutageSchema, strategySchema } from "../schemas/move.ts";
 import { nameSchema } from "../schemas/names.ts";
 import { taskSchema } from "../schemas/task.ts";
-import { cpuWishSchema, vmDescriptionSchema, vmViewSchema } from "../schemas/vm.ts";
+import { cpuRequestSchema, vmDescriptionSchema, vmViewSchema } from "../schemas/vm.ts";
 import type { Operations } from "./operation.ts";
 
 /** A VM by its name or its id. */
@@ -67,7 +67,7 @@ export const vmOperations = {
     privilege: "admin",
     summary: "Set what is asked of a VM's CPU (null: follow pool or host); it holds from its next power-on",
     params: vmParams,
-    body: z.strictObject({ cpu: cpuWishSchema.nullable() }),
+    body: z.strictObject({ cpu: cpuRequestSchema.nullable() }),
     answer: task202,
     errors: ["VM_UNKNOWN", "VM_BUSY", "VM_DESCRIPTION_INVALID", "HOST_UNREACHABLE"],
   },

@@ -29,7 +29,7 @@ const cpuFeatureSchema = z.string().regex(/^[a-z0-9][a-z0-9._-]*$/, "must be a Q
  * What the VM's owner asks of its CPU. Nothing asked: the baseline of its pool or, without one, what its host has
  * when it is powered on.
  */
-export const cpuWishSchema = z
+export const cpuRequestSchema = z
   .strictObject({
     /** A certain model of QEMU's, always. */
     model: cpuModelSchema.optional(),
@@ -45,7 +45,7 @@ export const cpuWishSchema = z
     (cpu) => cpu.model === undefined || cpu.evcMode === undefined,
     "has either a model or an evcMode, not both",
   );
-export type CpuWish = z.infer<typeof cpuWishSchema>;
+export type CpuRequest = z.infer<typeof cpuRequestSchema>;
 
 /** What came of it when the VM was last powered on; the guest sees this until it is powered off. */
 export const cpuSchema = z.strictObject({
@@ -77,7 +77,7 @@ export const vmDescriptionSchema = z.strictObject({
   datastore: nameSchema,
   memoryMib: z.int().min(16).max(4_194_304),
   vcpus: z.int().min(1).max(288).default(1),
-  cpu: cpuWishSchema.optional(),
+  cpu: cpuRequestSchema.optional(),
   /** A versioned QEMU machine type; chosen at creation where absent, and then kept for the VM's life. */
   machine: z
     .string()
@@ -129,7 +129,7 @@ export const vmSchema = z.strictObject({
   vcpus: z.int(),
   cpu: cpuSchema,
   /** Absent: nothing is asked. */
-  cpuWish: cpuWishSchema.optional(),
+  cpuWish: cpuRequestSchema.optional(),
   machine: z.string(),
   /** The accelerator that the VM was made for; a live move keeps it. */
   disks: z.array(diskSchema),

@@ -1,5 +1,5 @@
 /**
- * Why a CPU probably lacks a feature, and what to do about it. Nothing here decides what may move: it explains.
+ * Why a CPU probably lacks a feature, and what to do about it. It explains, and decides nothing about moves.
  * The rules are tried in order, the surest first; see `likelyCause`.
  */
 import type { Accelerator } from "@godwit/contract";
@@ -21,7 +21,7 @@ export interface Cause {
   readonly remedy: string;
 }
 
-/** What firmware can switch off, and what it calls the switch. */
+/** What firmware can disable, and what it calls the setting. */
 const firmwareSwitches: Readonly<Record<string, string>> = {
   nx: "Execute Disable Bit, XD or NX",
   aes: "AES-NI",
@@ -56,37 +56,39 @@ const workstationPart = /\bi[579]-\d{4,5}XE?\b|\bW-\d{4}/;
  */
 export function likelyCause(feature: CpuFeature, having: Cpu | null, lacking: Cpu): Cause {
   const { label } = lacking;
-  if (has(lacking, feature.name) === null) return untold(feature, label);
+  if (has(lacking, feature.name) === null) return notReported(feature, label);
   // A state component is there exactly with the instructions that need it.
   const principal = feature.impliedBy === null ? undefined : featureNamed(feature.impliedBy);
   if (principal !== undefined && has(lacking, principal.name) !== true)
     return likelyCause(principal, having, lacking);
-  if (lacking.virtual) return hidden(feature, label);
+  if (lacking.virtual) return hiddenByHypervisor(feature, label);
   if (isOfOtherVendor(feature, lacking))
-    return neverHad(feature, label, `${lacking.vendor}'s CPUs have none`);
+    return absentFromGeneration(feature, label, `${lacking.vendor}'s CPUs have none`);
   if (feature.microcode) return withMicrocode(feature, label);
-  if (transactions.has(feature.name)) return transactionsOff(feature, label);
+  if (transactions.has(feature.name)) return tsxDisabled(feature, label);
   const generation = generationOf(lacking);
-  if (generation === "none" && isInModes(feature)) return neverHad(feature, label, "its family is older");
+  if (generation === "none" && isInModes(feature))
+    return absentFromGeneration(feature, label, "its family is older");
   if (generation !== null && generation !== "none") {
     if (!generation.features.includes(feature.name) && isInModes(feature))
-      return neverHad(feature, label, `its generation, that of ${generation.key}, has none`);
+      return absentFromGeneration(feature, label, `its generation, that of ${generation.key}, has none`);
   }
   if (isFused(feature, lacking)) return fused(feature, lacking);
   const expected = generation !== null && generation !== "none" && generation.features.includes(feature.name);
   const alike = having !== null && isSameKind(having, lacking);
   const name = firmwareSwitches[feature.name] ?? (feature.name.startsWith("avx512") ? "AVX-512" : null);
-  if (name !== null && (expected || alike || !isInModes(feature))) return switchedOff(feature, label, name);
-  if (alike) return setOtherwise(feature, having.label, label);
-  if (expected) return cutDown(feature, label);
-  return neverHad(feature, label, "its generation has none, as far as Godwit knows");
+  if (name !== null && (expected || alike || !isInModes(feature)))
+    return disabledInFirmware(feature, label, name);
+  if (alike) return settingsDiffer(feature, having.label, label);
+  if (expected) return disabledOrFused(feature, label);
+  return absentFromGeneration(feature, label, "no CPU of its generation is known to have it");
 }
 
 /**
  * Why QEMU on a host cannot give guests a feature that the hardware has.
  * @param version QEMU's, like `7.2.22`
  */
-export function whyNotGiven(
+export function whyQemuLacks(
   feature: CpuFeature,
   cpu: Cpu,
   version: string,
@@ -96,7 +98,7 @@ export function whyNotGiven(
   if (qemuSince === null || isOlderQemu(version, qemuSince)) {
     return {
       kind: "qemu",
-      cause: `QEMU ${version} on ${cpu.label} does not know ${name}${qemuSince === null ? "; none does" : `, which came with ${qemuSince}`}.`,
+      cause: `QEMU ${version} on ${cpu.label} does not support ${name}${qemuSince === null ? "; no QEMU does" : `, which came with ${qemuSince}`}.`,
       remedy:
         qemuSince === null
           ? "Choose a mode without it."
@@ -106,8 +108,8 @@ export function whyNotGiven(
   if (accelerator === "tcg") {
     return {
       kind: "qemu",
-      cause: `QEMU ${version} on ${cpu.label} emulates CPUs, and cannot emulate ${name}.`,
-      remedy: "Upgrade QEMU there, or make KVM work.",
+      cause: `QEMU ${version} on ${cpu.label} emulates CPUs (TCG) and cannot emulate ${name}.`,
+      remedy: `Upgrade QEMU on ${cpu.label}, or make KVM work there.`,
     };
   }
   if (name === "xsaves" && cpu.vendor === "AuthenticAMD" && cpu.family === 0x17) {
@@ -119,63 +121,63 @@ export function whyNotGiven(
   }
   return {
     kind: "kernel",
-    cause: `The hardware of ${cpu.label} has ${name}, but its kernel does not let KVM give it to guests.`,
-    remedy: `Look for a newer kernel on ${cpu.label}, and for kernel parameters that switch it off (nosmap, clearcpuid=, mitigations=).`,
+    cause: `The hardware of ${cpu.label} has ${name}, but its kernel does not let KVM expose it to guests.`,
+    remedy: `Look for a newer kernel on ${cpu.label}, and for kernel parameters that disable it (nosmap, clearcpuid=, mitigations=).`,
   };
 }
 
-const untold = ({ name }: CpuFeature, label: string): Cause => ({
+const notReported = ({ name }: CpuFeature, label: string): Cause => ({
   kind: "source",
-  cause: `What is known of ${label} does not tell whether it has ${name}.`,
-  remedy: `Make a report on the machine itself: godwit cpu report, or the boot image.`,
+  cause: `The report of ${label} does not say whether it has ${name}.`,
+  remedy: `Make a report on the machine itself, with godwit cpu report or the boot image.`,
 });
 
-const hidden = ({ name }: CpuFeature, label: string): Cause => ({
+const hiddenByHypervisor = ({ name }: CpuFeature, label: string): Cause => ({
   kind: "virtual",
   cause: `${label} was read inside a VM, whose hypervisor may hide ${name}.`,
-  remedy: `Read the hardware below: godwit cpu report on the host itself, or the boot image.`,
+  remedy: `Make a report of the hardware, with godwit cpu report on the host itself or the boot image.`,
 });
 
-const neverHad = ({ name }: CpuFeature, label: string, why: string): Cause => ({
+const absentFromGeneration = ({ name }: CpuFeature, label: string, why: string): Cause => ({
   kind: "generation",
-  cause: `${label} never had ${name}: ${why}.`,
+  cause: `${label} does not have ${name}: ${why}.`,
   remedy: `Choose a baseline that ${label} satisfies, or another host.`,
 });
 
 const withMicrocode = ({ name }: CpuFeature, label: string): Cause => ({
   kind: "microcode",
-  cause: `${name} comes with microcode, and that of ${label} does not bring it or its kernel does not pass it on.`,
+  cause: `${name} comes with a microcode update, which ${label} does not have or its kernel does not pass on.`,
   remedy: `Update firmware, microcode (intel-microcode, amd64-microcode) and kernel of ${label} and restart it.`,
 });
 
-const transactionsOff = ({ name }: CpuFeature, label: string): Cause => ({
+const tsxDisabled = ({ name }: CpuFeature, label: string): Cause => ({
   kind: "microcode",
-  cause: `Microcode updates and firmware switch transactional memory (TSX), of which ${name} is a part, off for safety; ${label} has it off.`,
-  remedy: "Leave it off and use a baseline: no EVC mode has it.",
+  cause: `Microcode updates and firmware disable transactional memory (TSX), which includes ${name}, for security; it is disabled on ${label}.`,
+  remedy: "Leave it disabled and use a baseline: no EVC mode has it.",
 });
 
 const fused = ({ name }: CpuFeature, { label, brand }: Cpu): Cause => ({
   kind: "fuse",
-  cause: `${brand.trim()} in ${label} was sold without ${name}, though others of its generation have it.`,
+  cause: `${brand.trim()} in ${label} was sold without ${name}, which other CPUs of its generation have.`,
   remedy: `Choose a baseline that ${label} satisfies, or another host.`,
 });
 
-const switchedOff = ({ name }: CpuFeature, label: string, entry: string): Cause => ({
+const disabledInFirmware = ({ name }: CpuFeature, label: string, entry: string): Cause => ({
   kind: "firmware",
-  cause: `${name} is probably switched off in the firmware (BIOS) of ${label}.`,
-  remedy: `Look for ${entry} in the firmware set-up of ${label} and switch it on.`,
+  cause: `${name} is probably disabled in the firmware (BIOS) of ${label}.`,
+  remedy: `Look for ${entry} in the firmware settings of ${label} and enable it.`,
 });
 
-const setOtherwise = ({ name }: CpuFeature, having: string, label: string): Cause => ({
+const settingsDiffer = ({ name }: CpuFeature, having: string, label: string): Cause => ({
   kind: "firmware",
-  cause: `${having} and ${label} have the same kind of CPU, so that ${name} must be switched off in the firmware (BIOS) of ${label}, or left out by its microcode or kernel.`,
+  cause: `${having} and ${label} have the same CPU model: ${name} is disabled in the firmware (BIOS) of ${label}, or by its microcode or kernel.`,
   remedy: `Give both the same firmware settings, microcode and kernel.`,
 });
 
-const cutDown = ({ name }: CpuFeature, label: string): Cause => ({
+const disabledOrFused = ({ name }: CpuFeature, label: string): Cause => ({
   kind: "firmware",
-  cause: `Others of the generation of ${label} have ${name}: it is switched off in the firmware (BIOS), or this part was sold without it.`,
-  remedy: `Look in the firmware set-up of ${label}; if there is no switch, choose a baseline that it satisfies.`,
+  cause: `Other CPUs of the generation of ${label} have ${name}: it is disabled in the firmware (BIOS), or this model was sold without it.`,
+  remedy: `Look in the firmware settings of ${label}; if there is no such setting, choose a baseline that ${label} satisfies.`,
 });
 
 /** Of which vendors a mode has the feature; asked for every difference of every pair of hosts. */

@@ -8,9 +8,9 @@ import { placeOf, type Register } from "../cpuid/leaves.ts";
 import type { CpuFeature } from "../features/feature.ts";
 import { features } from "../features/features.ts";
 import type { Cpu } from "../cpuid/cpu.ts";
-import { cautionsOf } from "./warnings.ts";
+import { warningsOf } from "./warnings.ts";
 import { commonBaseline, type CommonBaseline } from "./common-baseline.ts";
-import { judge, ruleOf, toldOf, untold, type Rule, type Told, type Verdict } from "./rules.ts";
+import { judge, ruleOf, isUndecided, presenceOf, type Rule, type Presence, type Verdict } from "./rules.ts";
 import { directionOf, whyJudged, type Direction } from "./direction.ts";
 
 export interface FeatureDifference {
@@ -26,8 +26,8 @@ export interface FeatureDifference {
   readonly level: CpuFeature["level"];
   readonly microcode: boolean;
   /** Whether A and B have it; null: its source does not say. */
-  readonly a: Told;
-  readonly b: Told;
+  readonly a: Presence;
+  readonly b: Presence;
   /** The rule that it falls under; see the table in `rules.ts`. */
   readonly rule: Rule;
   /** What it means for a VM that moves. */
@@ -77,10 +77,10 @@ export function compareCpus(a: Cpu, b: Cpu): CpuComparison {
   const silent: string[] = [];
   for (const one of comparable) {
     const { feature, rule } = one;
-    const inA = toldOf(a, feature);
-    const inB = toldOf(b, feature);
+    const inA = presenceOf(a, feature);
+    const inB = presenceOf(b, feature);
     if (inA === inB && inA !== null) continue;
-    if (untold(rule, inA, inB)) silent.push(feature.name);
+    if (isUndecided(rule, inA, inB)) silent.push(feature.name);
     else if (inA === true || inB === true) differences.push(differenceOf(one, [a, inA], [b, inB]));
   }
   differences.sort((one, other) => rank(one) - rank(other));
@@ -102,15 +102,15 @@ export function compareCpus(a: Cpu, b: Cpu): CpuComparison {
     bToA,
     differences,
     untold: silent.sort(),
-    warnings: cautionsOf(a, b, silent),
+    warnings: warningsOf(a, b, silent),
     baseline: commonBaseline([a, b]),
   };
 }
 
 function differenceOf(
   { feature, rule, place }: Comparable,
-  [a, inA]: readonly [Cpu, Told],
-  [b, inB]: readonly [Cpu, Told],
+  [a, inA]: readonly [Cpu, Presence],
+  [b, inB]: readonly [Cpu, Presence],
 ): FeatureDifference {
   const aToB = judge(rule, inA, inB);
   const bToA = judge(rule, inB, inA);

@@ -1,6 +1,6 @@
-/** A comparison in words: what is said of one direction and of one difference. */
+/** The sentences of a comparison: why a move in one direction is refused, and why a difference is judged as it is. */
 import type { Cpu } from "../cpuid/cpu.ts";
-import type { Rule, Told, Verdict } from "./rules.ts";
+import type { Rule, Presence, Verdict } from "./rules.ts";
 
 export interface Direction {
   readonly from: string;
@@ -15,8 +15,8 @@ export interface DirectedDifference {
   readonly feature: string;
   readonly rule: Rule;
   readonly verdict: Verdict;
-  /** Whether the source of the move has it; of the two at most one is not told. */
-  readonly source: Told;
+  /** Whether the source of the move has it; of the two at most one is not reported. */
+  readonly source: Presence;
 }
 
 export function directionOf(from: Cpu, to: Cpu, differences: readonly DirectedDifference[]): Direction {
@@ -35,17 +35,17 @@ export function directionOf(from: Cpu, to: Cpu, differences: readonly DirectedDi
       : []),
     ...(user.length > 0
       ? [
-          `Programs can use ${names(user)} without asking anyone, and only one of the two has ${user.length === 1 ? "it" : "each"}.`,
+          `Programs can use ${names(user)} without asking the kernel, and only one of the two hosts has ${user.length === 1 ? "it" : "each"}.`,
         ]
       : []),
     ...(kernel.length > 0
       ? [`${to.label} lacks ${names(kernel)}, which a guest on ${from.label} may have in use.`]
       : []),
-    ...silence(
+    ...notReported(
       from,
       open.filter(({ source }) => source === null),
     ),
-    ...silence(
+    ...notReported(
       to,
       open.filter(({ source }) => source !== null),
     ),
@@ -56,15 +56,15 @@ export function directionOf(from: Cpu, to: Cpu, differences: readonly DirectedDi
 }
 
 /** Why a difference is judged as it is. */
-export function whyJudged(rule: Rule, having: string, lacking: string, told: Told): string {
+export function whyJudged(rule: Rule, having: string, lacking: string, told: Presence): string {
   if (rule === "hidden") return "VMware's mask 0: it is never shown to guests.";
   if (rule === "ignored") return "VMware's mask X: guests do not depend on it.";
-  if (rule === "state") return "It tells what an operating system switched on just now.";
+  if (rule === "state") return "It shows what the operating system has enabled, not what the CPU has.";
   if (told === null)
-    return `${having} has it, and what is known of ${lacking} leaves it open: not taken for a yes.`;
+    return `${having} has it, and it is not known whether ${lacking} has it: the move is not allowed.`;
   return rule === "user"
-    ? "User-level: programs can use it without asking, so that hosts must be alike, whether a VM uses it or not."
-    : `Kernel-level: a VM keeps what it has seen, so that only the way to ${lacking} is closed.`;
+    ? "User-level: programs can use it without asking the kernel, so both hosts must have it or neither."
+    : `Kernel-level: a VM keeps the features that it was started with, so only a move to ${lacking} is refused.`;
 }
 
 function vendorVerdict(from: Cpu, to: Cpu): Verdict {
@@ -72,11 +72,11 @@ function vendorVerdict(from: Cpu, to: Cpu): Verdict {
   return from.vendor === to.vendor ? "may" : "may-not";
 }
 
-const silence = (cpu: Cpu, open: readonly DirectedDifference[]): string[] =>
+const notReported = (cpu: Cpu, open: readonly DirectedDifference[]): string[] =>
   open.length === 0
     ? []
     : [
-        `What is known of ${cpu.label} does not tell whether it has ${names(open)}, as the other has; a report that was made on the machine itself does (godwit cpu report --json).`,
+        `The report of ${cpu.label} does not say whether it has ${names(open)}, which the other has. Make one on the machine itself: godwit cpu report --json.`,
       ];
 
 /** As many names as a sentence carries; the table has all. */

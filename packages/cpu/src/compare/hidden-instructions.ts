@@ -34,7 +34,7 @@ const withoutEffect = new Set([
 ]);
 
 /** @param vendor as CPUID spells it */
-export function executesHidden(feature: CpuFeature, vendor: string): boolean {
+export function executesWhenHidden(feature: CpuFeature, vendor: string): boolean {
   const { name } = feature;
   if (ruleOf(feature) !== "user" || behindControlRegisters.has(name) || withoutEffect.has(name)) return false;
   return !trapped.has(name) && !(vendor === "GenuineIntel" && trappedByIntel.has(name));

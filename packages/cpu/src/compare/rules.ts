@@ -7,7 +7,7 @@
  * | kernel   | only a guest's kernel can use them               | the destination lacks what the source has     |
  * | hidden   | VMware's mask 0: no guest is shown them          | never                                         |
  * | ignored  | VMware's mask X: guests do not depend on them    | never                                         |
- * | state    | what an operating system switched on just now    | never; such bits are not even listed          |
+ * | state    | what the operating system has enabled            | never; such bits are not even listed          |
  *
  * Microcode bits count as kernel-level even where VMware's published mask ignores them: a guest that was shown
  * one writes to the register behind it, and faults on a host without. vSphere asks for them by name, too.
@@ -22,7 +22,7 @@ export type Rule = "user" | "kernel" | "hidden" | "ignored" | "state";
 export type Verdict = "may" | "may-not" | "unknown";
 
 /** A feature as one of two hosts has it; null: its source does not say. */
-export type Told = boolean | null;
+export type Presence = boolean | null;
 
 export function ruleOf({ runtime, mask, microcode, level }: CpuFeature): Rule {
   if (runtime) return "state";
@@ -34,18 +34,18 @@ export function ruleOf({ runtime, mask, microcode, level }: CpuFeature): Rule {
 /**
  * May a VM that sees what its source has go where the feature is as told? A feature that neither side is known
  * to have refuses nothing: old reports tell four registers of some thirty, and what is silent on both sides is
- * most often absent. `untold` names such features, so that they are said.
+ * most often absent. `isUndecided` finds such features, so that they are named.
  */
-export function judge(rule: Rule, source: Told, destination: Told): Verdict {
+export function judge(rule: Rule, source: Presence, destination: Presence): Verdict {
   return source === true || destination === true ? strictly(rule, source, destination) : "may";
 }
 
 /** Whether the two sources leave open if a move is refused, though neither is known to have the feature. */
-export const untold = (rule: Rule, source: Told, destination: Told): boolean =>
+export const isUndecided = (rule: Rule, source: Presence, destination: Presence): boolean =>
   source !== true && destination !== true && strictly(rule, source, destination) === "unknown";
 
-/** `unknown` where what is not told could make it a yes or a no. */
-function strictly(rule: Rule, source: Told, destination: Told): Verdict {
+/** `unknown` where what is not reported could make it a yes or a no. */
+function strictly(rule: Rule, source: Presence, destination: Presence): Verdict {
   if (rule === "user") {
     if (source === null || destination === null) return "unknown";
     return source === destination ? "may" : "may-not";
@@ -55,16 +55,16 @@ function strictly(rule: Rule, source: Told, destination: Told): Verdict {
 }
 
 /** What a CPU has, also where it follows: no feature without its parents, and with them those that others imply. */
-export function toldOf(cpu: Cpu, feature: CpuFeature): Told {
+export function presenceOf(cpu: Cpu, feature: CpuFeature): Presence {
   const told = has(cpu, feature.name);
   if (told !== null) return told;
-  const parents = feature.parents.map((parent) => toldByName(cpu, parent));
+  const parents = feature.parents.map((parent) => presenceByName(cpu, parent));
   if (parents.includes(false)) return false;
-  const implied = feature.impliedBy === null ? null : toldByName(cpu, feature.impliedBy);
+  const implied = feature.impliedBy === null ? null : presenceByName(cpu, feature.impliedBy);
   return implied === true && parents.includes(null) ? null : implied;
 }
 
-function toldByName(cpu: Cpu, name: string): Told {
+function presenceByName(cpu: Cpu, name: string): Presence {
   const feature = featureNamed(name);
-  return feature === undefined ? null : toldOf(cpu, feature);
+  return feature === undefined ? null : presenceOf(cpu, feature);
 }

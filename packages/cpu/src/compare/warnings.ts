@@ -1,15 +1,15 @@
-/** What a move should heed beyond features: sentences that refuse nothing. */
+/** What the operator should know about a move beyond features: warnings, which refuse nothing. */
 import { leafOf, registerOf } from "../cpuid/leaves.ts";
 import type { Cpu } from "../cpuid/cpu.ts";
 
 /** @param untold features that neither is known to have, and that one at least does not tell of */
-export function cautionsOf(a: Cpu, b: Cpu, untold: readonly string[]): string[] {
+export function warningsOf(a: Cpu, b: Cpu, untold: readonly string[]): string[] {
   return [
-    ...addressCaution(a, b),
-    ...stateAreaCaution(a, b),
-    ...[a, b].flatMap(mixedCoresCaution),
-    ...[a, b].flatMap(virtualCaution),
-    ...untoldCaution(a, b, untold),
+    ...addressWarning(a, b),
+    ...stateAreaWarning(a, b),
+    ...[a, b].flatMap(mixedCoresWarning),
+    ...[a, b].flatMap(virtualWarning),
+    ...untoldWarning(a, b, untold),
   ];
 }
 
@@ -20,7 +20,7 @@ function physicalAddressBits(cpu: Cpu): number | undefined {
 }
 
 /** QEMU only warns of it, and a guest that had mapped memory above would fault. */
-function addressCaution(a: Cpu, b: Cpu): string[] {
+function addressWarning(a: Cpu, b: Cpu): string[] {
   const bits = [a, b].map(physicalAddressBits);
   const [inA, inB] = bits;
   if (inA === undefined || inB === undefined || inA === inB) return [];
@@ -33,7 +33,7 @@ function addressCaution(a: Cpu, b: Cpu): string[] {
  * The area that XSAVE fills, and where in it each state component stands (leaf 0xD). Guests keep such areas in
  * their memory, and KVM sends one with each vCPU: what both have must be of the same size at the same place.
  */
-function stateAreaCaution(a: Cpu, b: Cpu): string[] {
+function stateAreaWarning(a: Cpu, b: Cpu): string[] {
   const sizes = [a, b].map((cpu) => registerOf(cpu.leaves, 0xd, 0, "ecx"));
   const [inA, inB] = sizes;
   if (inA === undefined || inB === undefined) return [];
@@ -57,20 +57,22 @@ function stateAreaCaution(a: Cpu, b: Cpu): string[] {
   ];
 }
 
-const mixedCoresCaution = ({ label, mixedCores }: Cpu): string[] =>
-  mixedCores ? [`The cores of ${label} are not all alike: what counts for it is what all of them have.`] : [];
+const mixedCoresWarning = ({ label, mixedCores }: Cpu): string[] =>
+  mixedCores
+    ? [`The cores of ${label} are of different kinds: only the features that all of them have count.`]
+    : [];
 
-const virtualCaution = ({ label, virtual }: Cpu): string[] =>
+const virtualWarning = ({ label, virtual }: Cpu): string[] =>
   virtual
     ? [
-        `What is known of ${label} was read inside a VM, or is what a hypervisor offers: the hardware below may have more.`,
+        `The report of ${label} was made inside a VM, or shows what a hypervisor offers: the hardware may have more.`,
       ]
     : [];
 
-function untoldCaution(a: Cpu, b: Cpu, untold: readonly string[]): string[] {
+function untoldWarning(a: Cpu, b: Cpu, untold: readonly string[]): string[] {
   if (untold.length === 0) return [];
   const silent = [a, b].filter(({ unknown }) => untold.some((name) => unknown.has(name)));
   return [
-    `${silent.map(({ label }) => label).join(" and ")} ${silent.length === 1 ? "does" : "do"} not tell of ${String(untold.length)} features that the other is not known to have either; they were taken for alike. A report that was made on the machine itself tells all.`,
+    `${silent.map(({ label }) => label).join(" and ")} ${silent.length === 1 ? "does" : "do"} not report ${String(untold.length)} features that the other is not known to have either; they were treated as equal. A report that was made on the machine itself has all.`,
   ];
 }

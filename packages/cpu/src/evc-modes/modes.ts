@@ -34,7 +34,7 @@ export function evcVendorOf(cpu: Pick<Cpu, "vendor">): EvcVendor | null {
   return cpu.vendor === "AuthenticAMD" ? "amd" : null;
 }
 
-/** The modes whose every feature the CPU has; a feature that is not known counts as not had. In the table's order. */
+/** The modes whose every feature the CPU has; a feature that is not known counts as missing. In the table's order. */
 export function satisfiedModes(cpu: Cpu): EvcMode[] {
   const vendor = evcVendorOf(cpu);
   return evcModes.filter((mode) => mode.vendor === vendor && satisfies(cpu, mode));

@@ -1,4 +1,4 @@
-/** The EVC modes that what is not known of a CPU leaves open: it lacks none of their features surely. */
+/** The EVC modes that a CPU may satisfy: it is not known to lack any of their features, nor to have all. */
 import type { EvcMode } from "./mode.ts";
 import { evcModes, evcVendorOf } from "./modes.ts";
 import { has, type Cpu } from "../cpuid/cpu.ts";

@@ -9,7 +9,7 @@ import {
   type QemuFacts,
   type RefusedFeature,
 } from "@godwit/contract";
-import { whyNotGiven, type Cause } from "../causes/causes.ts";
+import { whyQemuLacks, type Cause } from "../causes/causes.ts";
 import type { CpuFeature } from "../features/feature.ts";
 import { featureNamed } from "../features/features.ts";
 import { has, type Cpu } from "../cpuid/cpu.ts";
@@ -19,7 +19,7 @@ import { missingFor, missingOf, type MissingFeature } from "./missing.ts";
 import { includesMode, modeId, type EvcMode } from "../evc-modes/mode.ts";
 import { evcModeNamed, evcVendorOf } from "../evc-modes/modes.ts";
 import { knownFeatures } from "./qemu-cpu.ts";
-import { beyond, givenFeatures, isTelling } from "./exposed-features.ts";
+import { beyond, exposedFeatures, distinguishesCpus } from "./exposed-features.ts";
 
 export interface EvcHost {
   readonly name: string;
@@ -112,7 +112,7 @@ export function modeChange(facts: {
   const above = aboveMode(running, mode, microcode);
   findings.push(...above.map((one) => finding("EVC_MODE_VMS_ABOVE", { ...change, ...one })));
   const blocked = new Set(above.map(({ vm }) => vm));
-  const given = givenFeatures(mode, microcode);
+  const given = exposedFeatures(mode, microcode);
   const pendingVms = running
     .filter(({ vm, features }) => !blocked.has(vm) && !given.every((name) => features?.includes(name)))
     .map(({ vm }) => vm)
@@ -128,8 +128,10 @@ export function modeChange(facts: {
  * An alarm when a host has less than it had, by microcode, firmware or kernel.
  * @param running on the host
  */
-export function shrunk(before: Cpu, after: Cpu, running: readonly RunningVm[]): Finding[] {
-  const lost = [...before.features].filter((name) => isTelling(name) && has(after, name) === false).sort();
+export function lostFeatureFindings(before: Cpu, after: Cpu, running: readonly RunningVm[]): Finding[] {
+  const lost = [...before.features]
+    .filter((name) => distinguishesCpus(name) && has(after, name) === false)
+    .sort();
   const missing = missingOf(after, lost).filter(({ feature }) => featureNamed(feature)?.runtime === false);
   if (missing.length === 0) return [];
   const gone = new Set(missing.map(({ feature }) => feature));
@@ -222,7 +224,7 @@ function softwareFindings(
     .filter((name) => has(cpu, name) === true)
     .sort()
     .flatMap((name) => featureNamed(name) ?? [])
-    .map((feature) => refusedFeature(feature, whyNotGiven(feature, cpu, version, accelerator)));
+    .map((feature) => refusedFeature(feature, whyQemuLacks(feature, cpu, version, accelerator)));
   return features.length === 0 ? [] : [finding("EVC_HOST_QEMU_LACKS", { ...where, version, features })];
 }
 
@@ -263,7 +265,7 @@ function refusedBy({ cpu, qemu }: EvcHost, names: readonly string[]): RefusedFea
     ...there
       .flatMap((name) => featureNamed(name) ?? [])
       .map((feature) =>
-        refusedFeature(feature, whyNotGiven(feature, cpu, qemu?.version ?? "", qemu?.accelerator)),
+        refusedFeature(feature, whyQemuLacks(feature, cpu, qemu?.version ?? "", qemu?.accelerator)),
       ),
   ];
 }

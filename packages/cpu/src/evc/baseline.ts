@@ -10,8 +10,8 @@ import { microcodeSet } from "./microcode.ts";
 import { missingFor, type MissingFeature } from "./missing.ts";
 import { includesMode, type EvcMode } from "../evc-modes/mode.ts";
 import { evcModes, evcVendorOf, satisfiedModes } from "../evc-modes/modes.ts";
-import { cpuString, mayBeGiven, qemuCpu } from "./qemu-cpu.ts";
-import { isTelling } from "./exposed-features.ts";
+import { cpuString, mayBeExposed, qemuCpu } from "./qemu-cpu.ts";
+import { distinguishesCpus } from "./exposed-features.ts";
 
 export interface CpuBaseline {
   /** null: there is none, and `why` says why not. */
@@ -109,7 +109,9 @@ function nextModes(cpus: readonly Cpu[], mode: EvcMode | null): EvcMode[] {
 /** What a VM could be shown on this host by itself, and is not in the mode. */
 export function givenUp(cpu: Cpu, mode: EvcMode, microcode: readonly string[]): string[] {
   return features
-    .filter((feature) => mayBeGiven(feature) && feature.qemuSince !== null && isTelling(feature.name))
+    .filter(
+      (feature) => mayBeExposed(feature) && feature.qemuSince !== null && distinguishesCpus(feature.name),
+    )
     .map(({ name }) => name)
     .filter((name) => cpu.features.has(name) && !mode.features.includes(name) && !microcode.includes(name))
     .sort();

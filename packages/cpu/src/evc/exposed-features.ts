@@ -25,11 +25,11 @@ export const hypervisorFeatures: ReadonlySet<string> = new Set([
 const companions: Readonly<Record<string, string>> = { "amx-tile": "xfd" };
 
 /** Whether a feature can tell two CPUs apart in a guest. */
-export const isTelling = (feature: string): boolean =>
+export const distinguishesCpus = (feature: string): boolean =>
   !commonFeatures.has(feature) && !hypervisorFeatures.has(feature);
 
 /** The mode's own features in a guest, and what goes with them; without what every guest has. */
-export function givenFeatures(mode: EvcMode, microcode: readonly string[] = []): string[] {
+export function exposedFeatures(mode: EvcMode, microcode: readonly string[] = []): string[] {
   const given = mode.features.filter((feature) => !mode.hidden.includes(feature));
   return [
     ...new Set([...given, ...given.flatMap((feature) => companions[feature] ?? []), ...microcode]),
@@ -38,6 +38,6 @@ export function givenFeatures(mode: EvcMode, microcode: readonly string[] = []):
 
 /** What of a VM's features goes beyond a mode: what not every host of a pool with it has. */
 export function beyond(vmFeatures: readonly string[], mode: EvcMode, microcode: readonly string[]): string[] {
-  const there = new Set([...mode.features, ...givenFeatures(mode, microcode)]);
-  return vmFeatures.filter((feature) => isTelling(feature) && !there.has(feature)).sort();
+  const there = new Set([...mode.features, ...exposedFeatures(mode, microcode)]);
+  return vmFeatures.filter((feature) => distinguishesCpus(feature) && !there.has(feature)).sort();
 }

@@ -1,11 +1,11 @@
-/** A host that passes for another: its QEMU's facts without what the other CPU lacks. For labs; a simulation. */
+/** Simulates another CPU on a lab's host: its QEMU's facts without the features that the simulated CPU lacks. */
 import type { QemuFacts } from "@godwit/contract";
-import { isTelling } from "./exposed-features.ts";
+import { distinguishesCpus } from "./exposed-features.ts";
 import { featureNamed } from "../features/features.ts";
 import type { Cpu } from "../cpuid/cpu.ts";
 
 /** @param modelFeatures what each of QEMU's models has: names of QEMU's properties that are on */
-export function limitedTo(
+export function limitedQemuFacts(
   facts: QemuFacts,
   modelFeatures: Readonly<Record<string, readonly string[]>>,
   cpu: Cpu,
@@ -13,7 +13,10 @@ export function limitedTo(
   const lacks = (property: string): boolean => {
     const feature = featureNamed(property);
     return (
-      feature !== undefined && !feature.runtime && isTelling(feature.name) && !cpu.features.has(feature.name)
+      feature !== undefined &&
+      !feature.runtime &&
+      distinguishesCpus(feature.name) &&
+      !cpu.features.has(feature.name)
     );
   };
   return {

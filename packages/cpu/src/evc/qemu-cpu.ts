@@ -9,7 +9,7 @@ import type { Cpu } from "../cpuid/cpu.ts";
 import { microcodeFeatures } from "./microcode.ts";
 import type { EvcMode } from "../evc-modes/mode.ts";
 import { evcModes, evcVendorOf } from "../evc-modes/modes.ts";
-import { commonFeatures, givenFeatures } from "./exposed-features.ts";
+import { commonFeatures, exposedFeatures } from "./exposed-features.ts";
 
 /** A VM's `cpu` for a mode: just the mode, and the pool's microcode bits. */
 export function qemuCpu(mode: EvcMode, microcode: readonly string[] = []): VmCpu {
@@ -43,7 +43,7 @@ const withheld: ReadonlySet<string> = new Set([
 ]);
 
 /** Whether a VM may be given it where its host has it: it travels, and the next host may be expected to have it too. */
-export const mayBeGiven = ({ name, mask, runtime }: CpuFeature): boolean =>
+export const mayBeExposed = ({ name, mask, runtime }: CpuFeature): boolean =>
   !runtime && !withheld.has(name) && (mask === "H" || microcodeFeatures.includes(name) || name === "xfd");
 
 /**
@@ -62,20 +62,20 @@ export function explicitHostCpu(
   const vendor = cpu === null ? null : evcVendorOf(cpu);
   const mode = evcModes
     .filter((candidate) => vendor === null || candidate.vendor === vendor)
-    .filter((candidate) => modelGiven(candidate, qemu) && givenFeatures(candidate).every(onHost))
+    .filter((candidate) => modelGiven(candidate, qemu) && exposedFeatures(candidate).every(onHost))
     .reduce<EvcMode | null>(
       (best, candidate) =>
         best === null || candidate.features.length > best.features.length ? candidate : best,
       null,
     );
   const base = mode === null ? plainCpu(qemu) : qemuCpu(mode);
-  const shown = new Set([...commonFeatures, ...(mode === null ? [] : givenFeatures(mode))]);
+  const shown = new Set([...commonFeatures, ...(mode === null ? [] : exposedFeatures(mode))]);
   const added =
     cpu === null
       ? []
       : withParents(
           shown,
-          features.filter((feature) => mayBeGiven(feature) && onHost(feature.name)),
+          features.filter((feature) => mayBeExposed(feature) && onHost(feature.name)),
         );
   return {
     model: base.model,

@@ -1,4 +1,4 @@
-/** A CPU that is just an EVC mode's generation: no machine has it. Labs let a host pass for it. */
+/** A CPU with exactly the features of an EVC mode, for labs, whose hosts can simulate it. No machine has it. */
 import { features } from "../features/features.ts";
 import type { CpuSource } from "../formats/cpu-source.ts";
 import type { EvcMode } from "../evc-modes/mode.ts";

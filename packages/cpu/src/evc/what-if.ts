@@ -2,10 +2,10 @@
 import { has, type Cpu } from "../cpuid/cpu.ts";
 import { baselineOf, type CpuBaseline } from "./baseline.ts";
 import { includesMode } from "../evc-modes/mode.ts";
-import { beyond, isTelling } from "./exposed-features.ts";
+import { beyond, distinguishesCpus } from "./exposed-features.ts";
 
 /** A VM with all that its guest may see. */
-export interface SeenVm {
+export interface VmWithFeatures {
   readonly name: string;
   readonly features: readonly string[];
 }
@@ -16,10 +16,10 @@ export interface WhatIf {
   /** `other`: another mode that is neither higher nor lower. */
   readonly change: "same" | "raised" | "lowered" | "other" | "gained" | "lost";
   /** Only those that the change touches. */
-  readonly vms: readonly TouchedVm[];
+  readonly vms: readonly AffectedVm[];
 }
 
-export interface TouchedVm {
+export interface AffectedVm {
   readonly name: string;
   /** No host that is left has all its features: once powered off it could not start as it is. */
   readonly cannotStart: boolean;
@@ -29,21 +29,25 @@ export interface TouchedVm {
   readonly beyond: readonly string[];
 }
 
-export const withoutHost = (cpus: readonly Cpu[], label: string, vms: readonly SeenVm[] = []): WhatIf =>
+export const withoutHost = (
+  cpus: readonly Cpu[],
+  label: string,
+  vms: readonly VmWithFeatures[] = [],
+): WhatIf =>
   whatIf(
     cpus,
     cpus.filter((cpu) => cpu.label !== label),
     vms,
   );
 
-export const withCpu = (cpus: readonly Cpu[], cpu: Cpu, vms: readonly SeenVm[] = []): WhatIf =>
+export const withCpu = (cpus: readonly Cpu[], cpu: Cpu, vms: readonly VmWithFeatures[] = []): WhatIf =>
   whatIf(cpus, [...cpus, cpu], vms);
 
 /**
  * @param cpus of the pool as it is
  * @param others of the pool as it would be
  */
-export function whatIf(cpus: readonly Cpu[], others: readonly Cpu[], vms: readonly SeenVm[]): WhatIf {
+export function whatIf(cpus: readonly Cpu[], others: readonly Cpu[], vms: readonly VmWithFeatures[]): WhatIf {
   const before = baselineOf(cpus);
   const after = baselineOf(others);
   return {
@@ -65,11 +69,11 @@ function changeOf({ mode: before }: CpuBaseline, { mode: after }: CpuBaseline): 
 }
 
 function touched(
-  { name, features }: SeenVm,
+  { name, features }: VmWithFeatures,
   cpus: readonly Cpu[],
   { mode, microcode }: CpuBaseline,
-): TouchedVm {
-  const telling = features.filter(isTelling);
+): AffectedVm {
+  const telling = features.filter(distinguishesCpus);
   const lacking = cpus.filter((cpu) => telling.some((feature) => has(cpu, feature) !== true));
   return {
     name,

@@ -6,13 +6,13 @@ export interface CpuSource {
   readonly format: CpuFormat;
   /** In words, for people: a file's name, or a host's and what was read there. */
   readonly label: string;
-  /** In the source's order; empty where it tells names instead of registers. */
+  /** In the source's order; empty where it reports names instead of registers. */
   readonly cpus: readonly LogicalCpu[];
-  /** Where the source tells names (libvirt's XML, /proc/cpuinfo, QEMU). */
+  /** Where the source reports names (libvirt's XML, /proc/cpuinfo, QEMU). */
   readonly named: NamedCpu | null;
-  /** What a finished report says in words of its own. */
-  readonly told?: ToldFacts;
-  /** What the source cannot tell, and what looks odd in it. */
+  /** What a finished report states itself, where no registers say it. */
+  readonly reported?: ReportedFacts;
+  /** What the source does not report, and what looks inconsistent in it. */
   readonly notes: readonly string[];
 }
 
@@ -31,8 +31,8 @@ export interface NamedCpu {
 }
 
 /** Each is left out where the source does not say it. */
-export interface ToldFacts {
-  /** Single registers, where no whole leaves are told. */
+export interface ReportedFacts {
+  /** Single registers, where no whole leaves are reported. */
   readonly registers?: { readonly [Name in keyof CpuReport["registers"]]?: number };
   /** Found out on the machine itself, or decided when the report was made. */
   readonly flexMigration?: boolean;

@@ -6,7 +6,7 @@ import { cpuReportSchema, type CpuReport } from "@godwit/contract";
 import { bitOf, hex32, leafOf, placeOf, registerOf, type CpuidLeaf, type MsrValue } from "../cpuid/leaves.ts";
 import { featureNamed, features } from "../features/features.ts";
 import { broken, type FileName } from "./broken.ts";
-import type { CpuSource, ToldFacts } from "./cpu-source.ts";
+import type { CpuSource, ReportedFacts } from "./cpu-source.ts";
 
 /** @throws CPU_FILE_BROKEN */
 export function readGodwitJson(text: string, file: FileName): CpuSource {
@@ -39,7 +39,7 @@ function sourceOf(report: CpuReport, file: FileName): CpuSource {
   const unknown = new Set(report.unknownFeatures);
   const has = new Set(report.features);
   const { id1ecx, id1edx, id81ecx, id81edx } = report.registers;
-  const told: ToldFacts = {
+  const reported: ReportedFacts = {
     registers: {
       ...(id1ecx === null ? {} : { id1ecx: Number(id1ecx) }),
       ...(id1edx === null ? {} : { id1edx: Number(id1edx) }),
@@ -66,7 +66,7 @@ function sourceOf(report: CpuReport, file: FileName): CpuSource {
       features: report.features,
       lacks: features.map((one) => one.name).filter((name) => !has.has(name) && !unknown.has(name)),
     },
-    told,
+    reported,
     notes: report.notes,
   };
 }
@@ -101,10 +101,10 @@ function leavesOf(report: CpuReport, file: FileName): CpuidLeaf[] {
     id81edx: [0x80000001, "edx"],
   } as const;
   for (const [name, [leaf, register]] of Object.entries(words)) {
-    const told = report.registers[name as keyof typeof words];
+    const stated = report.registers[name as keyof typeof words];
     const word = leafOf(leaves, leaf)?.[register];
-    if (told !== null && word !== undefined && told !== hex32(word))
-      throw broken(file, null, `its register ${name} is ${told}, but its leaves say ${hex32(word)}`);
+    if (stated !== null && word !== undefined && stated !== hex32(word))
+      throw broken(file, null, `its register ${name} is ${stated}, but its leaves say ${hex32(word)}`);
   }
   return leaves;
 }

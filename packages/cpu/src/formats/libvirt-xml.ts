@@ -50,7 +50,7 @@ export function readLibvirtXml(text: string, file: FileName): CpuSource {
     label: file.label,
     cpus: [],
     named,
-    ...(hypervisor === null ? {} : { told: { hypervisor } }),
+    ...(hypervisor === null ? {} : { reported: { hypervisor } }),
     notes,
   };
 }

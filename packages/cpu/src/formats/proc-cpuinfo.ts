@@ -72,7 +72,7 @@ export function readProcCpuinfo(lines: readonly string[], file: FileName): CpuSo
       features: features.map((one) => one.name).filter((name) => told.has(name)),
       lacks: [],
     },
-    ...(inVm ? { told: { hypervisor: "unknown" } } : {}),
+    ...(inVm ? { reported: { hypervisor: "unknown" } } : {}),
     notes: [
       "/proc/cpuinfo lists what the kernel uses: a feature that is not listed there may still be in the CPU, so it is not known.",
       ...differing

@@ -4,7 +4,7 @@
  */
 import { bitOf } from "../cpuid/leaves.ts";
 import { broken, quoted, type FileName } from "./broken.ts";
-import type { CpuSource, ToldFacts } from "./cpu-source.ts";
+import type { CpuSource, ReportedFacts } from "./cpu-source.ts";
 
 const seedLine = /^Random_Init: Using random seed: (0x[0-9a-f]{1,16})\s*$/i;
 const startLine = /^Reporting CPUID for (\d{1,6}|Unknown) logical CPU/i;
@@ -182,7 +182,7 @@ function sourceOf(run: Run, file: FileName, lastLine: number): CpuSource {
     ...(id81ecx === undefined ? {} : { id81ecx }),
     ...(id81edx === undefined ? {} : { id81edx }),
   };
-  const told: ToldFacts = {
+  const reported: ReportedFacts = {
     registers,
     ...yesOrNo("flexMigration", run.answers),
     ...yesOrNo("vmware64", run.answers),
@@ -202,7 +202,7 @@ function sourceOf(run: Run, file: FileName, lastLine: number): CpuSource {
       features: [],
       lacks: [],
     },
-    told,
+    reported,
     notes: [
       ...missingLines(run.answers),
       ...contradictions(run.answers, registers),
@@ -249,7 +249,10 @@ function missingLines(answers: Run["answers"]): string[] {
 }
 
 /** Where a line in words and the registers above it say different things. */
-function contradictions(answers: Run["answers"], registers: NonNullable<ToldFacts["registers"]>): string[] {
+function contradictions(
+  answers: Run["answers"],
+  registers: NonNullable<ReportedFacts["registers"]>,
+): string[] {
   const checks: readonly [Label, keyof typeof registers, number, string][] = [
     ["nx", "id81edx", 20, "Supports NX / XD"],
     ["cx16", "id1ecx", 13, "Supports CMPXCHG16B"],

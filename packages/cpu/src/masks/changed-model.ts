@@ -54,7 +54,7 @@ export class ChangedModel {
    * Hides what needs a feature that is switched off, and what a mask asks for though the model lacks what it needs.
    * @returns one finding for each that was asked for
    */
-  hideOrphans(): Finding[] {
+  hideDependents(): Finding[] {
     const findings: Finding[] = [];
     for (const { name: parent } of features) {
       if (this.#state(parent) !== false) continue;

@@ -66,7 +66,7 @@ export function maskToQemu(masks: Masks, base: VmCpu, context: QemuMaskContext =
       model.set(feature.name, want === 1);
     }
   }
-  const orphans = model.hideOrphans();
+  const orphans = model.hideDependents();
   const problems = new Problems();
   const neverShown: string[] = [];
   for (const ask of asks) {

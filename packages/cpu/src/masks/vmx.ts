@@ -40,8 +40,8 @@ export function writeVmxMasks(text: string, masks: Masks): string {
     const canonical = canonicalMaskKey(line.key, line.value);
     const now = wanted.get(canonical);
     wanted.delete(canonical);
-    if (now === undefined) return saysNothing(line) ? [content + end] : [];
-    return [means(line, now) ? content + end : vmxLine(now) + end];
+    if (now === undefined) return isDefault(line) ? [content + end] : [];
+    return [hasSameMeaning(line, now) ? content + end : vmxLine(now) + end];
   });
   const end = lines.find((line) => line.end !== "")?.end ?? "\n";
   const body = kept.join("");
@@ -60,10 +60,9 @@ function maskLine(content: string): MaskLine | null {
 }
 
 /** `completeMasks = "FALSE"` is what no such line means too. */
-const saysNothing = ({ key, value }: MaskLine): boolean =>
-  maskEntries(parseMasks([[key, value]])).length === 0;
+const isDefault = ({ key, value }: MaskLine): boolean => maskEntries(parseMasks([[key, value]])).length === 0;
 
-const means = (one: MaskLine, other: MaskLine): boolean =>
+const hasSameMeaning = (one: MaskLine, other: MaskLine): boolean =>
   JSON.stringify(parseMasks([[one.key, one.value]])) ===
   JSON.stringify(parseMasks([[other.key, other.value]]));
 

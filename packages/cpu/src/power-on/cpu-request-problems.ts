@@ -1,20 +1,20 @@
-/** What is wrong with what a VM's owner asks of its CPU, beyond its shape: told by field. */
-import { GodwitError, type CpuWish } from "@godwit/contract";
+/** What is wrong with the CPU that a VM's description asks for, beyond the shape that the schema checks; by field. */
+import { GodwitError, type CpuRequest } from "@godwit/contract";
 import { evcModeNamed } from "../evc-modes/modes.ts";
 import { cpuMasksSchema } from "../masks/described-masks.ts";
 
-export interface WishProblem {
-  /** Inside the wish: `["masks", "cpuid.1.ecx"]`. */
+export interface CpuRequestProblem {
+  /** Inside the request: `["masks", "cpuid.1.ecx"]`. */
   path: string[];
   message: string;
 }
 
-export function wishProblems(wish: CpuWish | undefined): WishProblem[] {
-  if (wish === undefined) return [];
-  const masks = wish.masks === undefined ? undefined : cpuMasksSchema.safeParse(wish.masks);
-  const both = wish.add.filter((name) => wish.remove.includes(name));
+export function cpuRequestProblems(request: CpuRequest | undefined): CpuRequestProblem[] {
+  if (request === undefined) return [];
+  const masks = request.masks === undefined ? undefined : cpuMasksSchema.safeParse(request.masks);
+  const both = request.add.filter((name) => request.remove.includes(name));
   return [
-    ...(wish.evcMode === undefined ? [] : evcModeProblem(wish.evcMode)),
+    ...(request.evcMode === undefined ? [] : evcModeProblem(request.evcMode)),
     ...(masks?.error?.issues ?? []).map(({ path, message }) => ({
       path: ["masks", ...path.map(String)],
       message,
@@ -23,7 +23,7 @@ export function wishProblems(wish: CpuWish | undefined): WishProblem[] {
   ];
 }
 
-function evcModeProblem(mode: string): WishProblem[] {
+function evcModeProblem(mode: string): CpuRequestProblem[] {
   try {
     evcModeNamed(mode);
     return [];

@@ -5,7 +5,7 @@
 import {
   finding,
   type Baseline,
-  type CpuWish,
+  type CpuRequest,
   type Finding,
   type QemuFacts,
   type VmCpu,
@@ -25,7 +25,7 @@ import type { Cpu } from "../cpuid/cpu.ts";
 export interface PowerOnFacts {
   vm: string;
   host: string;
-  wish: CpuWish | undefined;
+  request: CpuRequest | undefined;
   /** Of the pool that the host is in. */
   baseline: Baseline | null;
   qemu: QemuFacts;
@@ -37,8 +37,8 @@ export interface PowerOnFacts {
 
 /** @returns the CPU to start with; findings of severity `error` say why it must not be started */
 export function powerOnCpu(facts: PowerOnFacts): { cpu: VmCpu; findings: Finding[] } {
-  const { wish, baseline, qemu } = facts;
-  const own = wish?.evcMode === undefined ? null : evcModeNamed(wish.evcMode);
+  const { request, baseline, qemu } = facts;
+  const own = request?.evcMode === undefined ? null : evcModeNamed(request.evcMode);
   const pools = baseline === null ? null : evcModeNamed(baseline.mode);
   const findings: Finding[] = [];
   if (own !== null && pools !== null && !includesMode(pools, own)) {
@@ -50,13 +50,13 @@ export function powerOnCpu(facts: PowerOnFacts): { cpu: VmCpu; findings: Finding
       ),
     );
   }
-  const mode = wish?.model === undefined ? (own ?? pools) : null;
+  const mode = request?.model === undefined ? (own ?? pools) : null;
   const base = baseOf(facts, mode);
-  const wished = withChanges(base, wish);
+  const requested = withChanges(base, request);
   const masked =
-    wish?.masks === undefined
-      ? { cpu: wished, findings: [] }
-      : cpuWithMasks(wished, wish.masks, {
+    request?.masks === undefined
+      ? { cpu: requested, findings: [] }
+      : cpuWithMasks(requested, request.masks, {
           ...(facts.cpu === null ? {} : { host: facts.cpu }),
           qemuVersion: qemu.version,
         });
@@ -74,46 +74,46 @@ export function powerOnCpu(facts: PowerOnFacts): { cpu: VmCpu; findings: Finding
  * Whether a guest sees more than the baseline of its host's pool.
  * @param shown what QEMU shows it: names of the feature table
  */
-export function shownBeyond(facts: PowerOnFacts, shown: readonly string[]): Finding[] {
+export function aboveBaselineFindings(facts: PowerOnFacts, shown: readonly string[]): Finding[] {
   if (facts.baseline === null) return [];
   const mode = evcModeNamed(facts.baseline.mode);
   const more = beyond(shown, mode, facts.baseline.microcode);
   return more.length === 0 ? [] : [aboveBaseline(facts, mode, more)];
 }
 
-function baseOf({ wish, baseline, qemu, cpu, emulated }: PowerOnFacts, mode: EvcMode | null): VmCpu {
-  if (wish?.model !== undefined) return { model: wish.model, add: [], remove: [] };
+function baseOf({ request, baseline, qemu, cpu, emulated }: PowerOnFacts, mode: EvcMode | null): VmCpu {
+  if (request?.model !== undefined) return { model: request.model, add: [], remove: [] };
   return mode === null
     ? explicitHostCpu(qemu, emulated ? null : cpu)
     : qemuCpu(mode, baseline?.microcode ?? []);
 }
 
-function withChanges(base: VmCpu, wish: CpuWish | undefined): VmCpu {
-  if (wish === undefined) return base;
+function withChanges(base: VmCpu, request: CpuRequest | undefined): VmCpu {
+  if (request === undefined) return base;
   return {
     model: base.model,
     add: union(
-      base.add.filter((name) => !wish.remove.includes(name)),
-      wish.add,
+      base.add.filter((name) => !request.remove.includes(name)),
+      request.add,
     ),
     remove: union(
-      base.remove.filter((name) => !wish.add.includes(name)),
-      wish.remove,
+      base.remove.filter((name) => !request.add.includes(name)),
+      request.remove,
     ),
   };
 }
 
 /** Bits of the host that the masks want to be set or clear. */
-function masksRefuse({ wish, cpu }: PowerOnFacts): Finding[] {
+function masksRefuse({ request, cpu }: PowerOnFacts): Finding[] {
   const vendor = cpu === null ? null : maskVendorOf(cpu.vendor);
-  if (wish?.masks === undefined || cpu === null || vendor === null) return [];
-  const masks = parseMasks(Object.entries(wish.masks));
+  if (request?.masks === undefined || cpu === null || vendor === null) return [];
+  const masks = parseMasks(Object.entries(request.masks));
   return powerOnFindings(layerOf(masks, vendor), masks, cpu);
 }
 
 const union = (...lists: readonly (readonly string[])[]): string[] => [...new Set(lists.flat())].sort();
 
-/** What the host's QEMU cannot give: told before it is tried. */
+/** What the host's QEMU cannot give: reported before QEMU is started. */
 function notGiven({ vm, host, qemu }: PowerOnFacts, cpu: VmCpu): Finding[] {
   const { version } = qemu;
   const model = qemu.cpuModels.find(({ name }) => name === cpu.model);

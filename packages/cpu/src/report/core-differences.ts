@@ -5,12 +5,12 @@
 import type { CpuReport } from "@godwit/contract";
 import { leafOf, type LogicalCpu } from "../cpuid/leaves.ts";
 import { features } from "../features/features.ts";
-import { hasFeature, signatureOf, toldByLeaves } from "./decode.ts";
+import { hasFeature, signatureOf, answersOfLeaves } from "./decode.ts";
 
 interface Kind {
   readonly cpus: number[];
   readonly eax: number | undefined;
-  /** Of each feature: yes, no or not told. */
+  /** Of each feature: yes, no or not reported. */
   readonly answers: readonly (boolean | null)[];
 }
 
@@ -20,8 +20,8 @@ const compared = features.filter((feature) => !feature.runtime);
 export function coreDifferencesOf(cpus: readonly LogicalCpu[]): CpuReport["coreDifferences"] {
   const kinds = new Map<string, Kind>();
   cpus.forEach((cpu, index) => {
-    const told = toldByLeaves(cpu.leaves);
-    const answers = compared.map((feature) => hasFeature(told, feature));
+    const source = answersOfLeaves(cpu.leaves);
+    const answers = compared.map((feature) => hasFeature(source, feature));
     const eax = leafOf(cpu.leaves, 1)?.eax;
     const key = JSON.stringify([eax, answers]);
     const kind = kinds.get(key);

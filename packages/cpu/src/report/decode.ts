@@ -1,5 +1,5 @@
 /**
- * Whether a CPU has a feature, from what a source told. Its bit, where the leaf is told; no, where the CPU says
+ * Whether a CPU has a feature, from what a source answers. Its bit, where the leaf is reported; no, where the CPU says
  * that the leaf does not exist; else what the source says by name; else it is not known.
  */
 import {
@@ -11,27 +11,27 @@ import {
   type Register,
 } from "../cpuid/leaves.ts";
 import type { CpuFeature } from "../features/feature.ts";
-import type { CpuSource, ToldFacts } from "../formats/cpu-source.ts";
+import type { CpuSource, ReportedFacts } from "../formats/cpu-source.ts";
 
-/** What a source told, to be asked. */
-export interface Told {
-  /** undefined: not told. */
+/** What a source answers, to be asked. */
+export interface SourceAnswers {
+  /** undefined: not reported */
   readonly leafAt: (leaf: number, subleaf: number) => CpuidLeaf | undefined;
-  readonly registers: NonNullable<ToldFacts["registers"]>;
+  readonly registers: NonNullable<ReportedFacts["registers"]>;
   readonly has: ReadonlySet<string>;
   readonly lacks: ReadonlySet<string>;
 }
 
 /** Of the first logical CPU. */
-export const toldBy = ({ cpus, told, named }: CpuSource): Told => ({
-  ...toldByLeaves(cpus[0]?.leaves ?? []),
-  registers: told?.registers ?? {},
+export const answersOf = ({ cpus, reported, named }: CpuSource): SourceAnswers => ({
+  ...answersOfLeaves(cpus[0]?.leaves ?? []),
+  registers: reported?.registers ?? {},
   has: new Set(named?.features),
   lacks: new Set(named?.lacks),
 });
 
-/** What one logical CPU told. */
-export function toldByLeaves(leaves: readonly CpuidLeaf[]): Told {
+/** What one logical CPU answers. */
+export function answersOfLeaves(leaves: readonly CpuidLeaf[]): SourceAnswers {
   const byNumber = new Map<number, CpuidLeaf[]>();
   for (const leaf of leaves) byNumber.set(leaf.leaf, [...(byNumber.get(leaf.leaf) ?? []), leaf]);
   return {
@@ -42,43 +42,53 @@ export function toldByLeaves(leaves: readonly CpuidLeaf[]): Told {
   };
 }
 
-/** undefined: not told. */
-export function wordOf(told: Told, leaf: number, subleaf: number, register: Register): number | undefined {
-  const word = told.leafAt(leaf, subleaf)?.[register];
+/** undefined: not reported */
+export function registerValue(
+  answers: SourceAnswers,
+  leaf: number,
+  subleaf: number,
+  register: Register,
+): number | undefined {
+  const word = answers.leafAt(leaf, subleaf)?.[register];
   if (word !== undefined || subleaf !== 0) return word;
-  const { id1ecx, id1edx, id81ecx, id81edx } = told.registers;
+  const { id1ecx, id1edx, id81ecx, id81edx } = answers.registers;
   if (leaf === 1) return register === "ecx" ? id1ecx : register === "edx" ? id1edx : undefined;
   if (leaf === 0x80000001) return register === "ecx" ? id81ecx : register === "edx" ? id81edx : undefined;
   return undefined;
 }
 
 /** null: not known. */
-export function hasFeature(told: Told, feature: CpuFeature): boolean | null {
-  const word = wordOf(told, feature.leaf, feature.subleaf, feature.register);
+export function hasFeature(answers: SourceAnswers, feature: CpuFeature): boolean | null {
+  const word = registerValue(answers, feature.leaf, feature.subleaf, feature.register);
   if (word !== undefined) return bitOf(word, feature.bit);
-  if (told.has.has(feature.name)) return true;
-  if (told.lacks.has(feature.name)) return false;
-  return leafExists(told, feature.leaf, feature.subleaf) === false ? false : null;
+  if (answers.has.has(feature.name)) return true;
+  if (answers.lacks.has(feature.name)) return false;
+  return leafExists(answers, feature.leaf, feature.subleaf) === false ? false : null;
 }
 
 /** Whether the CPU has a leaf, by what it says elsewhere of its leaves; null: not known. */
-export function leafExists(told: Told, leaf: number, subleaf: number): boolean | null {
+export function leafExists(answers: SourceAnswers, leaf: number, subleaf: number): boolean | null {
   const range = leaf <= basicLeaves.last ? basicLeaves : extendedLeaves;
-  const said = told.leafAt(range.first, 0)?.eax;
+  const said = answers.leafAt(range.first, 0)?.eax;
   const highest = said === undefined || range === extendedLeaves ? said : highestBasicLeaf(said);
   if (highest !== undefined && leaf > highest) return false;
   if (leaf === 7 && subleaf > 0) {
-    const highestSubleaf = wordOf(told, 7, 0, "eax");
+    const highestSubleaf = registerValue(answers, 7, 0, "eax");
     if (highestSubleaf !== undefined) return subleaf <= highestSubleaf;
   }
-  if (leaf === 0xd && bitIs(told, 1, "ecx", 26) === false) return false;
-  if (leaf === 0x8000000a && bitIs(told, 0x80000001, "ecx", 2) === false) return false;
+  if (leaf === 0xd && bitIs(answers, 1, "ecx", 26) === false) return false;
+  if (leaf === 0x8000000a && bitIs(answers, 0x80000001, "ecx", 2) === false) return false;
   return highest === undefined ? null : true;
 }
 
-/** undefined: not told. */
-export function bitIs(told: Told, leaf: number, register: Register, bit: number): boolean | undefined {
-  const word = wordOf(told, leaf, 0, register);
+/** undefined: not reported */
+export function bitIs(
+  answers: SourceAnswers,
+  leaf: number,
+  register: Register,
+  bit: number,
+): boolean | undefined {
+  const word = registerValue(answers, leaf, 0, register);
   return word === undefined ? undefined : bitOf(word, bit);
 }
 

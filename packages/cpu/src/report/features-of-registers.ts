@@ -3,7 +3,7 @@ import { bitOf, type Register } from "../cpuid/leaves.ts";
 import { features } from "../features/features.ts";
 
 /** @returns names of the feature table, sorted; a word that is not given counts as zero */
-export function featuresOfWords(
+export function featuresOfRegisters(
   words: readonly { leaf: number; subleaf: number; register: Register; value: number }[],
 ): string[] {
   const valueOf = new Map(words.map((word) => [keyOf(word), word.value]));

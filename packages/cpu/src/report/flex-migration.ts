@@ -1,6 +1,6 @@
 /**
  * Whether a CPU lets its host change or trap what CPUID answers to user programs: Intel's FlexMigration, AMD's
- * Extended Migration. Told by a register where one was read; by model only where the model is known to have it
+ * Extended Migration. Known from a register where one was read; by model only where the model is known to have it
  * or not; else it is not known. Inside a VM CPUID says nothing of it. (Guests under VMX or SVM need none of
  * this: there CPUID is always trapped.) Sources: Xen's table of masking MSRs by model, its test for CPUID
  * faulting, and the values of MSR 0xCE that people have published of their CPUs.
@@ -18,7 +18,7 @@ export interface FlexFacts {
   readonly vendor: string;
   readonly family: number | null;
   readonly model: number | null;
-  /** CPUID.80000021:EAX; undefined: not told. */
+  /** CPUID.80000021:EAX; undefined: not reported. */
   readonly leaf21: number | undefined;
   readonly msrs: readonly MsrValue[];
   readonly virtual: boolean;

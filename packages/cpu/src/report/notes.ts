@@ -27,7 +27,7 @@ function virtualNote({ hypervisor, features: has }: CpuReport): string[] {
   const name = hypervisor === "unknown" ? "" : ` (${hypervisor})`;
   return [
     has.includes("hypervisor")
-      ? `These are the words of a virtual CPU: they were read inside a VM${name}, and what its hypervisor hides looks absent.`
+      ? `These are the CPUID registers of a virtual CPU: they were read inside a VM${name}, and what its hypervisor hides looks absent.`
       : `This is what a hypervisor${name} offers, not what the hardware has.`,
   ];
 }
@@ -50,7 +50,7 @@ function unknownNote({ unknownFeatures }: CpuReport): string[] {
       .map(({ leaf, subleaf }) => `0x${leaf.toString(16)}${subleaf > 0 ? `.${String(subleaf)}` : ""}`),
   );
   return [
-    `Not known are ${String(unknownFeatures.length)} features, of ${leaves.size === 1 ? "leaf" : "leaves"} ${[...leaves].join(", ")}: they are not told here.`,
+    `${String(unknownFeatures.length)} features of ${leaves.size === 1 ? "leaf" : "leaves"} ${[...leaves].join(", ")} are not known: the source does not report them.`,
   ];
 }
 
@@ -58,7 +58,7 @@ function evcNote(cpu: Cpu): string[] {
   const open = undecidedModes(cpu);
   if (open.length === 0) return [];
   return [
-    `Not known is whether it satisfies ${open.map(({ key }) => key).join(", ")}: some of their features are not told here.`,
+    `It is not known whether it satisfies ${open.map(({ key }) => key).join(", ")}: the source does not report all of their features.`,
   ];
 }
 

@@ -1,4 +1,4 @@
-/** Decodes what a machine or a file told into the report that `godwit cpu report` prints. */
+/** Decodes what a machine or a file reports into the report that `godwit cpu report` prints. */
 import type { CpuReport } from "@godwit/contract";
 import { asciiOf, hex32, vendorOf, type CpuidLeaf } from "../cpuid/leaves.ts";
 import { satisfiedModes } from "../evc-modes/modes.ts";
@@ -6,7 +6,7 @@ import { features } from "../features/features.ts";
 import type { CpuSource } from "../formats/cpu-source.ts";
 import { coreDifferencesOf } from "./core-differences.ts";
 import { cpuOf } from "../cpuid/cpu.ts";
-import { bitIs, hasFeature, signatureOf, toldBy, wordOf, type Told } from "./decode.ts";
+import { bitIs, hasFeature, signatureOf, answersOf, registerValue, type SourceAnswers } from "./decode.ts";
 import { flexMigrationOf } from "./flex-migration.ts";
 import { flexNote, notesOn, vmware64Note } from "./notes.ts";
 import { vmware64Of } from "./vmware64.ts";
@@ -21,24 +21,24 @@ const sseNames = [
   ["sse4a", "SSE4A"],
 ] as const;
 
-/** The report of what a source told; what it did not tell is null or among `unknownFeatures`. */
+/** The report of a source; what it does not report is null or among `unknownFeatures`. */
 export function reportOf(source: CpuSource): CpuReport {
-  const told = toldBy(source);
-  const decided = new Map(features.map((feature) => [feature.name, hasFeature(told, feature)]));
+  const answers = answersOf(source);
+  const decided = new Map(features.map((feature) => [feature.name, hasFeature(answers, feature)]));
   const namesThat = (has: boolean | null): string[] =>
     [...decided.keys()].filter((name) => decided.get(name) === has);
   const answer = (name: string): boolean | null => decided.get(name) ?? null;
   // Features that the source names and this table does not: a newer Godwit wrote it.
   const others = (source.named?.features ?? []).filter((name) => !decided.has(name));
-  const eax = wordOf(told, 1, 0, "eax");
+  const eax = registerValue(answers, 1, 0, "eax");
   const { family, model, stepping } =
     eax === undefined ? (source.named ?? { family: null, model: null, stepping: null }) : signatureOf(eax);
-  const vendor = vendorText(told) ?? source.named?.vendor ?? "unknown";
-  const brand = brandText(told) ?? source.named?.brand ?? "";
-  const hypervisor = hypervisorOf(told, source.told?.hypervisor ?? null);
+  const vendor = vendorText(answers) ?? source.named?.vendor ?? "unknown";
+  const brand = brandText(answers) ?? source.named?.brand ?? "";
+  const hypervisor = hypervisorOf(answers, source.reported?.hypervisor ?? null);
   const msrs = source.cpus[0]?.msrs ?? [];
   const identity = { vendor, family, model, brand, msrs, virtual: hypervisor !== null };
-  const flex = flexMigrationOf({ ...identity, leaf21: wordOf(told, 0x80000021, 0, "eax") });
+  const flex = flexMigrationOf({ ...identity, leaf21: registerValue(answers, 0x80000021, 0, "eax") });
   const vmware64 = vmware64Of({
     ...identity,
     longMode: answer("lm"),
@@ -57,10 +57,10 @@ export function reportOf(source: CpuSource): CpuReport {
     brand,
     logicalCpus: source.named?.logicalCpus ?? (source.cpus.length === 0 ? null : source.cpus.length),
     registers: {
-      id1ecx: registerText(wordOf(told, 1, 0, "ecx")),
-      id1edx: registerText(wordOf(told, 1, 0, "edx")),
-      id81ecx: registerText(wordOf(told, 0x80000001, 0, "ecx")),
-      id81edx: registerText(wordOf(told, 0x80000001, 0, "edx")),
+      id1ecx: registerText(registerValue(answers, 1, 0, "ecx")),
+      id1edx: registerText(registerValue(answers, 1, 0, "edx")),
+      id81ecx: registerText(registerValue(answers, 0x80000001, 0, "ecx")),
+      id81edx: registerText(registerValue(answers, 0x80000001, 0, "edx")),
     },
     leaves: (source.cpus[0]?.leaves ?? []).map(leafText),
     msrs: msrs.map(({ msr, value }) => ({
@@ -75,18 +75,18 @@ export function reportOf(source: CpuSource): CpuReport {
     rdtscp: answer("rdtscp"),
     hyperthreading: answer("ht"),
     longMode: answer("lm"),
-    flexMigration: source.told?.flexMigration ?? flex.has,
-    vmware64: source.told?.vmware64 ?? vmware64.has,
+    flexMigration: source.reported?.flexMigration ?? flex.has,
+    vmware64: source.reported?.vmware64 ?? vmware64.has,
     evcModes: [],
     hypervisor,
-    coreDifferences: source.told?.coreDifferences ?? coreDifferencesOf(source.cpus),
-    ...(source.told?.utilityRun === undefined ? {} : { utilityRun: source.told.utilityRun }),
+    coreDifferences: source.reported?.coreDifferences ?? coreDifferencesOf(source.cpus),
+    ...(source.reported?.utilityRun === undefined ? {} : { utilityRun: source.reported.utilityRun }),
     notes: [],
   };
   const cpu = cpuOf(report);
   const notes = [
     ...source.notes,
-    ...(source.told?.flexMigration === undefined ? [flexNote(flex)] : []),
+    ...(source.reported?.flexMigration === undefined ? [flexNote(flex)] : []),
     ...(report.vmware64 === null ? [vmware64Note(vmware64.because)] : []),
     ...notesOn(report, cpu),
   ];
@@ -97,24 +97,24 @@ export function reportOf(source: CpuSource): CpuReport {
   };
 }
 
-function vendorText(told: Told): string | null {
-  const leaf = told.leafAt(0, 0);
+function vendorText(answers: SourceAnswers): string | null {
+  const leaf = answers.leafAt(0, 0);
   return leaf === undefined ? null : vendorOf(leaf);
 }
 
-/** null: not all of it is told. */
-function brandText(told: Told): string | null {
-  const parts = [0x80000002, 0x80000003, 0x80000004].flatMap((leaf) => told.leafAt(leaf, 0) ?? []);
+/** null: not all of it is answers. */
+function brandText(answers: SourceAnswers): string | null {
+  const parts = [0x80000002, 0x80000003, 0x80000004].flatMap((leaf) => answers.leafAt(leaf, 0) ?? []);
   if (parts.length < 3) return null;
   const [text = ""] = asciiOf(parts.flatMap(({ eax, ebx, ecx, edx }) => [eax, ebx, ecx, edx])).split("\0");
   return text.replace(/[^\x20-\x7e]/g, "?").trim();
 }
 
 /** The hypervisor's name for itself, `unknown` where only its bit shows; null: none. */
-function hypervisorOf(told: Told, named: string | null): string | null {
-  const bit = bitIs(told, 1, "ecx", 31);
+function hypervisorOf(answers: SourceAnswers, named: string | null): string | null {
+  const bit = bitIs(answers, 1, "ecx", 31);
   if (bit !== true) return bit === undefined ? named : null;
-  const leaf = told.leafAt(0x40000000, 0);
+  const leaf = answers.leafAt(0x40000000, 0);
   const [name = ""] = leaf === undefined ? [] : asciiOf([leaf.ebx, leaf.ecx, leaf.edx]).split("\0");
   return /^[\x20-\x7e]+$/.test(name) ? name.trim() : (named ?? "unknown");
 }

@@ -23,7 +23,7 @@ export function vmware64Of(facts: Vmware64Facts): { has: boolean | null; because
   if (facts.longMode !== true) {
     return facts.longMode === false
       ? { has: false, because: "the CPU has no long mode" }
-      : { has: null, because: "long mode is not told" };
+      : { has: null, because: "long mode is not reported" };
   }
   if (facts.vendor === "GenuineIntel") return intel(facts);
   if (facts.vendor === "AuthenticAMD" || facts.vendor === "HygonGenuine") return amd(facts);
@@ -33,7 +33,7 @@ export function vmware64Of(facts: Vmware64Facts): { has: boolean | null; because
 const featureControl = 0x3a;
 
 function intel({ vmx, msrs }: Vmware64Facts): { has: boolean | null; because: string } {
-  if (vmx === null) return { has: null, because: "VMX is not told" };
+  if (vmx === null) return { has: null, because: "VMX is not reported" };
   if (!vmx) return { has: false, because: "the CPU shows no VMX" };
   const value = msrs.find((one) => one.msr === featureControl)?.value ?? null;
   if (value === null)
@@ -60,5 +60,5 @@ function amd(facts: Vmware64Facts): { has: boolean | null; because: string } {
   }
   if (svm === false && (noSegmentLimits === true || facts.virtual))
     return { has: false, because: "the CPU shows neither SVM nor segment limits in long mode" };
-  return { has: null, because: "SVM is not told or switched off, and of segment limits nothing is told" };
+  return { has: null, because: "SVM is switched off or not reported, and segment limits are not reported" };
 }

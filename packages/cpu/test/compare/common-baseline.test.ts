@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { commonBaseline } from "../../src/compare/common-baseline.ts";
-import { executesHidden } from "../../src/compare/hidden-instructions.ts";
+import { executesWhenHidden } from "../../src/compare/hidden-instructions.ts";
 import { evcModes, featureNamed } from "../../src/index.ts";
 import { baselineOf } from "../../src/evc/baseline.ts";
 import { cpuWith } from "../evc/cpus.ts";
@@ -26,7 +26,7 @@ test("the baseline that a comparison names is that of godwit cpu baseline", () =
 test("only instructions that nothing stops can be executed though hidden", () => {
   const executes = (name: string, vendor: string) => {
     const feature = featureNamed(name);
-    return feature !== undefined && executesHidden(feature, vendor);
+    return feature !== undefined && executesWhenHidden(feature, vendor);
   };
   for (const name of ["sse4.1", "popcnt", "aes", "bmi2", "adx", "abm", "sha-ni", "clflushopt"])
     expect(executes(name, "GenuineIntel"), name).toBe(true);

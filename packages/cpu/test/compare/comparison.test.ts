@@ -184,7 +184,7 @@ Supported EVC modes : intel-merom, intel-penryn
 
   test("tell four registers only: what both leave open is said and refuses nothing more", () => {
     expect(comparison.untold).toContain("smep");
-    expect(comparison.warnings.join(" ")).toContain("do not tell");
+    expect(comparison.warnings.join(" ")).toContain("do not report");
     expect(compareCpus(cpu("0x000ce3bd", "a"), cpu("0x000ce3bd", "b")).compatible).toBe(true);
   });
 });
@@ -256,8 +256,8 @@ describe("beyond features", () => {
   test("cores that are not alike, and a CPU that was read inside a VM, are warned of", () => {
     const { warnings } = compareCpus(cpu("a", [], { mixedCores: true }), cpu("b", [], { virtual: true }));
     expect(warnings).toHaveLength(2);
-    expect(warnings[0]).toContain("The cores of a are not all alike");
-    expect(warnings[1]).toContain("b was read inside a VM");
+    expect(warnings[0]).toContain("The cores of a are of different kinds");
+    expect(warnings[1]).toContain("The report of b was made inside a VM");
   });
 });
 

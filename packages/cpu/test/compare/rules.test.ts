@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { features, featureNamed, type CpuFeature } from "../../src/index.ts";
-import { judge, ruleOf, untold, type Rule, type Told } from "../../src/compare/rules.ts";
+import { judge, ruleOf, isUndecided, type Rule, type Presence } from "../../src/compare/rules.ts";
 
 const named = (name: string): CpuFeature => {
   const feature = featureNamed(name);
@@ -10,7 +10,7 @@ const named = (name: string): CpuFeature => {
   return feature;
 };
 const rules: readonly Rule[] = ["user", "kernel", "hidden", "ignored", "state"];
-const told = fc.constantFrom<Told>(true, false, null);
+const told = fc.constantFrom<Presence>(true, false, null);
 
 test("each feature falls under the rule that VMware's table has for it", () => {
   const expected: Record<string, Rule> = {
@@ -58,7 +58,7 @@ describe("what is told on both sides", () => {
     ["state", true, false, "may"],
   ] as const)("%s: source %s, destination %s → %s", (rule, source, destination, verdict) => {
     expect(judge(rule, source, destination)).toBe(verdict);
-    expect(untold(rule, source, destination)).toBe(false);
+    expect(isUndecided(rule, source, destination)).toBe(false);
   });
 });
 
@@ -77,10 +77,10 @@ describe("what one side does not tell", () => {
 
   test("where neither is known to have it nothing is refused, and it is said", () => {
     expect(judge("user", null, false)).toBe("may");
-    expect(untold("user", null, false)).toBe(true);
-    expect(untold("user", null, null)).toBe(true);
-    expect(untold("kernel", false, null)).toBe(false); // a destination may have more
-    expect(untold("hidden", null, false)).toBe(false);
+    expect(isUndecided("user", null, false)).toBe(true);
+    expect(isUndecided("user", null, null)).toBe(true);
+    expect(isUndecided("kernel", false, null)).toBe(false); // a destination may have more
+    expect(isUndecided("hidden", null, false)).toBe(false);
   });
 });
 

@@ -6,7 +6,7 @@ import {
   hostAdmission,
   modeChange,
   qemuCpu,
-  shrunk,
+  lostFeatureFindings,
   type Cpu,
   type EvcHost,
   type EvcPool,
@@ -113,7 +113,7 @@ test("a switch in the firmware is named with the feature's place in CPUID", () =
   expect(finding?.message).toBe(
     "Host h1 cannot be in pool blue, which has EVC mode intel-haswell@1: it lacks what the mode wants at CPUID level 0x1, register ecx: aes (bit 25).",
   );
-  expect(finding?.remedy).toContain("Look for AES-NI in the firmware set-up of h1");
+  expect(finding?.remedy).toContain("Look for AES-NI in the firmware settings of h1");
 });
 
 test("QEMU that does not know the model, and QEMU that cannot give what the hardware has, are two reasons", () => {
@@ -225,7 +225,7 @@ test("a host that lost features under running VMs raises an alarm with the cause
     features: ["rtm", "hle", "md-clear"],
   });
   const after = less(before, "rtm", "hle", "aes");
-  const [alarm, ...others] = shrunk(before, after, [
+  const [alarm, ...others] = lostFeatureFindings(before, after, [
     { vm: "db", features: ["rtm", "avx2"] },
     { vm: "web", features: ["avx2"] },
   ]);
@@ -235,9 +235,9 @@ test("a host that lost features under running VMs raises an alarm with the cause
   expect(alarm?.message).not.toContain("web");
   expect(alarm?.remedy).toContain("transactional memory (TSX)");
   expect(alarm?.remedy).toContain("AES-NI");
-  expect(shrunk(before, after, [])[0]?.severity).toBe("warning");
-  expect(shrunk(before, before, [])).toEqual([]);
-  expect(shrunk(after, before, [])).toEqual([]);
+  expect(lostFeatureFindings(before, after, [])[0]?.severity).toBe("warning");
+  expect(lostFeatureFindings(before, before, [])).toEqual([]);
+  expect(lostFeatureFindings(after, before, [])).toEqual([]);
   // Not told any more is not lost.
-  expect(shrunk(before, { ...after, unknown: new Set(["rtm", "hle", "aes"]) }, [])).toEqual([]);
+  expect(lostFeatureFindings(before, { ...after, unknown: new Set(["rtm", "hle", "aes"]) }, [])).toEqual([]);
 });

@@ -3,7 +3,7 @@ import type { QemuFacts } from "@godwit/contract";
 import { describe, expect, test } from "vitest";
 import { isOlderQemu } from "../../src/features/qemu-version.ts";
 import { microcodeFeatures } from "../../src/evc/microcode.ts";
-import { commonFeatures, givenFeatures, isTelling } from "../../src/evc/exposed-features.ts";
+import { commonFeatures, exposedFeatures, distinguishesCpus } from "../../src/evc/exposed-features.ts";
 import { cpuString, evcModeNamed, evcRevisions, explicitHostCpu, modeId, qemuCpu } from "../../src/index.ts";
 import { cpuWith, plainCpu } from "./cpus.ts";
 import { effectiveFeatures, Qemu, qemuBinaries } from "./qemu.ts";
@@ -29,7 +29,7 @@ describe.each(qemuBinaries)("%s", (binary) => {
     for (const mode of evcRevisions.filter(({ qemuSince }) => !isOlderQemu(version, qemuSince))) {
       const { model, add, remove } = qemuCpu(mode);
       const shown = effectiveFeatures(await qemu.props(model, add, remove));
-      expect(shown.filter(isTelling), modeId(mode)).toEqual(givenFeatures(mode));
+      expect(shown.filter(distinguishesCpus), modeId(mode)).toEqual(exposedFeatures(mode));
       const lacking = [...commonFeatures].filter((feature) => !shown.includes(feature));
       // Left out of QEMU's models for reasons of its own.
       expect(lacking, modeId(mode)).toEqual(["vme", "acpi"]);
@@ -53,7 +53,7 @@ describe.each(qemuBinaries)("%s", (binary) => {
           shown.filter((name) => microcodeFeatures.includes(name)),
           modeId(mode),
         ).toEqual(set);
-        expect(shown.filter(isTelling), modeId(mode)).toEqual(givenFeatures(mode, set));
+        expect(shown.filter(distinguishesCpus), modeId(mode)).toEqual(exposedFeatures(mode, set));
       }
     }
   });
@@ -110,7 +110,7 @@ describe.each(qemuBinaries)("%s under emulation", (binary) => {
       if (host === null) continue;
       await using qemu = await Qemu.start(binary, machine);
       const shown = effectiveFeatures(await qemu.props(cpu.model, cpu.add, cpu.remove));
-      const more = shown.filter((name) => isTelling(name) && !host.features.has(name));
+      const more = shown.filter((name) => distinguishesCpus(name) && !host.features.has(name));
       // The plainest model's own.
       expect(more.filter((name) => !["pni", "cx16", "lm", "nx"].includes(name))).toEqual([]);
     }

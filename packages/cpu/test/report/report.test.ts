@@ -115,7 +115,7 @@ Note: Whether VMware could run 64-bit guests on it is not known: VMX is there, b
     expect(withoutSeven.unknownFeatures).toEqual(expect.arrayContaining(["avx2", "avx-vnni", "bmi1"]));
     expect(withoutSeven.evcModes.at(-1)).toBe("intel-sandybridge");
     expect(withoutSeven.notes.join("\n")).toMatch(
-      /Not known is whether it satisfies intel-ivybridge, intel-haswell/,
+      /It is not known whether it satisfies intel-ivybridge, intel-haswell/,
     );
   });
 

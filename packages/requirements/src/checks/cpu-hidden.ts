@@ -3,7 +3,7 @@
  * does not have. vSphere refuses such a move between hosts without EVC; docs/adr/0008 says why Godwit does not.
  */
 import { finding } from "@godwit/contract";
-import { cpuOf, executesHidden, features, has } from "@godwit/cpu";
+import { cpuOf, executesWhenHidden, features, has } from "@godwit/cpu";
 import { followsHost, refusedFeature } from "../cpu-features.ts";
 import type { Requirement } from "../facts.ts";
 
@@ -25,7 +25,7 @@ export const cpuHidden: Requirement = ({ vm, runtime, source, target }) => {
       !shown.has(feature.name) &&
       has(from, feature.name) === true &&
       has(to, feature.name) === false &&
-      executesHidden(feature, from.vendor),
+      executesWhenHidden(feature, from.vendor),
   );
   if (lost.length === 0) return [];
   return [
