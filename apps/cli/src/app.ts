@@ -3,7 +3,7 @@
  * the first word on the command line are loaded; the other words are known by name alone.
  */
 import { GodwitError } from "@godwit/contract/errors";
-import { version } from "@godwit/system";
+import { version } from "@godwit/system/version";
 import {
   buildApplication,
   buildCommand,

@@ -9,7 +9,7 @@ import type { serverOperations } from "@godwit/contract";
 import { GodwitError } from "@godwit/contract/errors";
 import { labFolder, listLabs } from "@godwit/lab/names";
 import { dataPaths, serverName } from "@godwit/server/data-paths";
-import { readFileOrNull } from "@godwit/system";
+import { readFileOrNull } from "@godwit/system/files";
 
 export type Api = Client<typeof serverOperations>;
 

@@ -14,7 +14,9 @@ import { dirname, join } from "node:path";
  */
 function cacheFolder() {
   const user = process.getuid();
-  const base = user === 0 ? "/var/cache" : process.env.XDG_CACHE_HOME || join(homedir(), ".cache");
+  const { XDG_CACHE_HOME: named } = process.env;
+  const own = named?.startsWith("/") ? named : join(homedir(), ".cache");
+  const base = user === 0 ? "/var/cache" : own;
   const folder = join(base, "godwit");
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const real = realpathSync(folder);

@@ -16,8 +16,9 @@ import {
 } from "@godwit/contract";
 import { EventSourceParserStream } from "eventsource-parser/stream";
 import { checkServerIdentity, type ConnectionOptions } from "node:tls";
-import { Agent, request, type Dispatcher } from "undici";
-import { WebSocket } from "ws";
+import type { Dispatcher } from "undici";
+import type { WebSocket } from "ws";
+import { Agent, send } from "./http.ts";
 
 export interface ClientOptions {
   baseUrl: string;
@@ -128,6 +129,7 @@ export class Client<Ops extends Operations> {
       perMessageDeflate: false,
       maxPayload: 1 << 20,
     };
+    const { WebSocket } = await import("ws");
     // ws hands the TLS options on to Node; its types know only some of them.
     const line = new WebSocket(url.href.replace(/^https/, "wss"), options);
     const { promise, resolve, reject } = Promise.withResolvers<WebSocket>();
@@ -221,8 +223,7 @@ export class Client<Ops extends Operations> {
     const url = this.#urlOf(operation, given);
     const { token } = this.#options;
     try {
-      return await request(url, {
-        dispatcher: this.#agent,
+      return await send(this.#agent, url, {
         method: operation.method,
         headers: {
           ...(given.body === undefined ? {} : { "content-type": "application/json" }),
