@@ -10,7 +10,7 @@
  */
 import { writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
-import type { MoveRecord, VmView } from "@godwit/contract";
+import { moveOf, type MoveRecord, type VmView } from "@godwit/contract";
 import { qemusOf, vmAddress, type LoadReport, type Window } from "@godwit/lab";
 import { TestLab } from "@godwit/test-kit";
 import { nonZeroBytes } from "./measure/guest-memory.ts";
@@ -98,8 +98,9 @@ async function move(lab: TestLab, vm: VmView): Promise<Moved> {
   const runners = await lab.runnersOf(vm);
   if (runners.join() !== to)
     throw new Error(`the VM runs on ${runners.join(" and ") || "no host"}, not on ${to}`);
-  if (task.move === null) throw new Error("a move without a record");
-  return { record: task.move, totalMs, window: [began, Date.now() + 100], nonZeroBytes: content };
+  const record = moveOf(task);
+  if (record === null) throw new Error("a move without a record");
+  return { record, totalMs, window: [began, Date.now() + 100], nonZeroBytes: content };
 }
 
 async function contentOf(lab: TestLab, vm: VmView): Promise<number> {

@@ -2,7 +2,7 @@
  * Whether all is well after a fault, asked from outside: of the process table and QEMU where the VM runs, of
  * the machine what is left over; and of Godwit only what it tells its users, which must be true.
  */
-import { isEnded, type Task, type TaskId, type VmView } from "@godwit/contract";
+import { isEnded, moveOf, type Task, type TaskId, type VmView } from "@godwit/contract";
 import { listNamespaces, type RunWatch } from "@godwit/lab";
 import type { Fault, Scene } from "./fault.ts";
 import type { Phase } from "./phases.ts";
@@ -83,8 +83,8 @@ async function told(
   }
 }
 
-const unended = ({ id, kind, state, waitingFor, phase }: Task): string =>
-  `task ${id} (${kind}) is ${state}: ${waitingFor ?? phase ?? "not begun"}`;
+const unended = (task: Task): string =>
+  `task ${task.id} (${task.kind}) is ${task.state}: ${task.waitingFor?.message ?? moveOf(task)?.phase ?? "not started"}`;
 const silent = (error: unknown): string =>
   `the server does not answer: ${error instanceof Error ? error.message : String(error)}`;
 

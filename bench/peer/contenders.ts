@@ -2,7 +2,7 @@
  * Who is measured against whom: Godwit with one guest, libvirt with its twin on the same hosts, each moving
  * its own from the host where it is to the other.
  */
-import type { VmView } from "@godwit/contract";
+import { moveOf, type VmView } from "@godwit/contract";
 import { vmAddress } from "@godwit/lab";
 import type { TestLab } from "@godwit/test-kit";
 import { guestAnswers, moveUnderLoad, type Seen } from "../measure/move-under-load.ts";
@@ -46,9 +46,10 @@ export function godwit(lab: TestLab, { name, id }: VmView, maxOutageMs?: number)
         labId: lab.lab.id,
         address: vmAddress(0),
         async move() {
-          const { move } = await lab.succeeded(
+          const task = await lab.succeeded(
             lab.api.call("vmMigrate", { params: { vm: name }, body: { to, ...budget } }),
           );
+          const move = moveOf(task);
           Object.assign(told, { bytes: move?.bytes ?? null, passes: move?.rounds ?? null });
         },
         async settled() {

@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { readdir } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { isEnded, type Task, type VmView } from "@godwit/contract";
+import { isEnded, moveOf, type MovePhase, type Task, type VmView } from "@godwit/contract";
 import {
   buildGuest,
   Lab,
@@ -23,6 +23,12 @@ export interface BootOptions {
   on: string;
   memoryMib?: number;
 }
+
+/** For `until`: the task is a move, and in this phase. */
+export const inPhase =
+  (phase: MovePhase) =>
+  (task: Task): boolean =>
+    moveOf(task)?.phase === phase;
 
 export class TestLab implements AsyncDisposable {
   readonly lab: Lab;

@@ -4,7 +4,7 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { guestClockOffsetMs, qemusOf, rescueSocket, vmAddress } from "@godwit/lab";
 import { QmpSession } from "@godwit/qmp";
-import { TestLab } from "@godwit/test-kit";
+import { inPhase, TestLab } from "@godwit/test-kit";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { sleep } from "@godwit/system";
 
@@ -55,7 +55,7 @@ test("a guest whose agent says nothing moves all the same, and stays behind", as
     params: { vm: "web-1" },
     body: { to: "a", bandwidthMbps: 100 },
   });
-  await lab.until(task.id, ({ phase }) => phase === "copying");
+  await lab.until(task.id, inPhase("copying"));
   // Who has the port's only line keeps everybody else from an answer.
   const line = connect(join(lab.lab.hostFolder("a"), "run/godwit/vms", id, "guest-agent.sock"));
   await once(line, "connect");

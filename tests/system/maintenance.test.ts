@@ -48,16 +48,16 @@ test("a host is emptied under load, takes nothing while it is in maintenance, an
   expect(
     task.steps
       .filter(({ state }) => state === "done")
-      .map(({ name }) => name)
+      .map(({ key, subject }) => `${key} ${subject?.name ?? ""}`)
       .sort(),
-  ).toEqual(["give cold-1 another home", ...names.map((name) => `move ${name}`)]);
+  ).toEqual([...names.map((name) => `move ${name}`), "relocate cold-1"]);
   // To each destination one move at a time.
   const { tasks } = await lab.api.call("taskList", {});
-  const moves = tasks.filter(({ parent, kind }) => parent === task.id && kind === "vm.migrate");
+  const moves = tasks.filter((one) => one.parent === task.id).filter((one) => one.kind === "vm.migrate");
   expect(moves.length).toBeGreaterThanOrEqual(3);
   for (const one of moves) {
     for (const other of moves) {
-      if (one === other || one.move?.to !== other.move?.to) continue;
+      if (one === other || one.request.to !== other.request.to) continue;
       const apart = (one.endedAt ?? "") <= other.createdAt || (other.endedAt ?? "") <= one.createdAt;
       expect(apart).toBe(true);
     }
@@ -122,7 +122,7 @@ test("cancelled, it begins no more moves, lets those under way end, and the host
   await lab.api.call("taskCancel", { params: { task: id } });
   const ended = await lab.ended({ id } as Task);
   expect(ended).toMatchObject({ state: "cancelled", error: { code: "MAINTENANCE_CANCELLED" } });
-  const [only, ...others] = ended.steps.filter(({ name }) => name.startsWith("move "));
+  const [only, ...others] = ended.steps.filter(({ key }) => key === "move");
   expect(others).toEqual([]);
   expect(isEnded(await lab.api.call("taskShow", { params: { task: only?.task ?? id } }))).toBe(true);
   const where = Object.values(await runners());

@@ -3,7 +3,7 @@
  * only waits, unless one of the two processes that hold its memory is gone: then the task says so.
  */
 import { readFile, writeFile } from "node:fs/promises";
-import type { Task } from "@godwit/contract";
+import { moveOf, type Task } from "@godwit/contract";
 import { qemusOf } from "@godwit/lab";
 import { TestLab } from "@godwit/test-kit";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -30,14 +30,20 @@ const begin = async (to: string, bandwidthMbps = 100): Promise<Task> =>
   });
 /** The guest runs at the destination, and the rest of its memory follows. */
 const follows = async ({ id }: Task): Promise<void> => {
-  await lab.until(id, ({ move }) => move?.decisions.some(({ text }) => /what is left/.test(text)) === true);
+  await lab.until(
+    id,
+    (task) => moveOf(task)?.decisions.some(({ text }) => /what is left/.test(text)) === true,
+  );
 };
 const moveBack = async (): Promise<void> => {
   const { host } = await lab.vm("web-1");
   if (host === "a") return;
   await lab.succeeded(lab.api.call("vmMigrate", { params: { vm: "web-1" }, body: { to: "a" } }));
 };
-const decisionsOf = (task: Task): string => task.move?.decisions.map(({ text }) => text).join("; ") ?? "";
+const decisionsOf = (task: Task): string =>
+  moveOf(task)
+    ?.decisions.map(({ text }) => text)
+    .join("; ") ?? "";
 
 test("a host that does not allow it says so before anything moves, and how to allow it", async () => {
   await writeFile(userfaultfd, "0");
@@ -56,7 +62,7 @@ test("the guest runs at the destination while its memory follows, and nothing is
   await follows(task);
   expect(await lab.runnersOf(vm)).toEqual(["b"]);
   const ended = await lab.succeeded(Promise.resolve(task));
-  expect(ended.move).toMatchObject({ strategy: "postcopy", phase: "succeeded" });
+  expect(moveOf(ended)).toMatchObject({ strategy: "postcopy", phase: "succeeded" });
   expect(decisionsOf(ended)).toMatch(/post-copy/);
   expect(await lab.runnersOf(vm)).toEqual(["b"]);
   expect(await load.finish([])).toMatchObject({ connections: 1, lost: 0, duplicated: 0 });

@@ -1,6 +1,6 @@
 /** A QEMU process is killed in the middle of a move: the guest goes on where it can, and the task says what happened. */
 import { qemusOf } from "@godwit/lab";
-import { TestLab } from "@godwit/test-kit";
+import { inPhase, TestLab } from "@godwit/test-kit";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 let lab: TestLab;
@@ -22,7 +22,7 @@ const begin = async () => {
     params: { vm: "web-1" },
     body: { to: "b", bandwidthMbps: 100 },
   });
-  await lab.until(task.id, ({ phase }) => phase === "copying");
+  await lab.until(task.id, inPhase("copying"));
   return task;
 };
 

@@ -3,6 +3,7 @@
  * how an emulated guest's memory is copied: in one pass before QEMU 9.0, in several since. The machine type decides
  * where a VM can go: to any QEMU that knows it, also to an older one.
  */
+import { moveOf } from "@godwit/contract";
 import { findQemus } from "@godwit/lab";
 import { TestLab } from "@godwit/test-kit";
 import { expect, test } from "vitest";
@@ -35,7 +36,7 @@ async function moveUnderLoad(lab: TestLab, versions: { a: string; b: string }): 
     ["a", "b"],
     ["b", "a"],
   ] as const) {
-    const { move } = await lab.succeeded(migrate(lab, vm.name, to));
+    const move = moveOf(await lab.succeeded(migrate(lab, vm.name, to)));
     expect(await lab.runnersOf(vm)).toEqual([to]);
     if (versions[from] === old) expect(move?.rounds).toBeLessThanOrEqual(passesOfOld);
     else expect(move?.rounds).toBeGreaterThan(passesOfOld);

@@ -1,7 +1,7 @@
 /** Programs of Godwit are killed at the worst moments: what runs goes on, and what is known is true afterwards. */
 import { expect, test } from "vitest";
 import { endProcess } from "@godwit/system";
-import { TestLab } from "@godwit/test-kit";
+import { inPhase, TestLab } from "@godwit/test-kit";
 
 const slow = { to: "b", bandwidthMbps: 400 };
 
@@ -32,7 +32,7 @@ test("the server is killed during a move: the agents finish it, and the task tel
   const vm = await lab.boot({ on: "a" });
   await using load = await lab.load();
   const task = await lab.api.call("vmMigrate", { params: { vm: "web-1" }, body: slow });
-  await lab.until(task.id, ({ phase }) => phase === "copying");
+  await lab.until(task.id, inPhase("copying"));
   await lab.lab.endServer();
   await lab.lab.startServer();
   expect(await lab.ended(task)).toMatchObject({ state: "succeeded", move: { phase: "succeeded" } });
@@ -49,7 +49,7 @@ test("the source's agent is killed during the copy: the move is undone, the VM r
     params: { vm: "web-1" },
     body: { to: "b", bandwidthMbps: 100 },
   });
-  await lab.until(task.id, ({ phase }) => phase === "copying");
+  await lab.until(task.id, inPhase("copying"));
   await lab.lab.endAgent("a");
   await lab.lab.startAgent("a");
   const ended = await lab.ended(task);
@@ -67,7 +67,7 @@ test("the destination's agent is killed during the copy: the VM runs on exactly 
     params: { vm: "web-1" },
     body: { to: "b", bandwidthMbps: 100 },
   });
-  await lab.until(task.id, ({ phase }) => phase === "copying");
+  await lab.until(task.id, inPhase("copying"));
   await lab.lab.endAgent("b");
   await lab.lab.startAgent("b");
   const ended = await lab.ended(task);
@@ -86,7 +86,7 @@ test("both agents are killed at once during the copy: the move is undone, and no
     params: { vm: "web-1" },
     body: { to: "b", bandwidthMbps: 100 },
   });
-  await lab.until(task.id, ({ phase }) => phase === "copying");
+  await lab.until(task.id, inPhase("copying"));
   await Promise.all(["a", "b"].map((host) => lab.lab.endAgent(host)));
   await Promise.all(["a", "b"].map((host) => lab.lab.startAgent(host)));
   expect(await lab.ended(task)).toMatchObject({ state: "failed", error: { code: "MOVE_COPY_FAILED" } });

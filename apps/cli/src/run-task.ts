@@ -4,7 +4,7 @@ import { GodwitError } from "@godwit/contract/errors";
 import type { Api } from "./connection.ts";
 import { Exit, exitCodeOf, exitCodes, problemText } from "./output/problem.ts";
 import { StatusLine, writeJson, writeLine } from "./output/screen.ts";
-import { moveSummary, progressText } from "./output/task-view.ts";
+import { moveSummary, phaseOf, progressText } from "./output/task-view.ts";
 
 const plainEveryMs = 2000;
 
@@ -20,21 +20,22 @@ export interface TaskFlags {
  */
 export async function runTask(
   api: Api,
-  begun: Promise<Task>,
+  started: Promise<Task>,
   flags: TaskFlags,
   done: string | ((ended: Task) => string),
 ): Promise<void> {
-  const task = await begun;
+  const task = await started;
   if (flags.detach === true) {
     if (flags.json) writeJson(task);
-    else writeLine(`Task ${task.id} has begun; godwit task watch ${task.id} follows it.`);
+    else writeLine(`Task ${task.id} has started; godwit task watch ${task.id} follows it.`);
     return;
   }
   const ended = await watchTask(api, task);
   if (flags.json) writeJson(ended);
   if (ended.state === "succeeded") {
-    const words = typeof done === "string" ? done : done(ended);
-    if (!flags.json) writeLine(ended.move === null ? words : moveSummary(ended.move));
+    const move = ended.kind === "vm.migrate" ? ended.move : null;
+    const text = typeof done === "string" ? done : done(ended);
+    if (!flags.json) writeLine(move === null ? text : moveSummary(move));
     return;
   }
   const error = ended.error === null ? null : GodwitError.fromProblem(ended.error);
@@ -53,8 +54,9 @@ export async function watchTask(api: Api, task: Task): Promise<Task> {
     status.update(text);
     if (status.isTerminal) return;
     const dueMs = performance.now() - lastAt;
-    if (now.phase === lastPhase && dueMs < plainEveryMs) return;
-    lastPhase = now.phase;
+    const phase = phaseOf(now);
+    if (phase === lastPhase && dueMs < plainEveryMs) return;
+    lastPhase = phase;
     lastAt = performance.now();
     status.line(text);
   });

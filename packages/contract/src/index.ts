@@ -27,3 +27,18 @@ export * from "./schemas/names.ts";
 export * from "./schemas/pool.ts";
 export * from "./schemas/task.ts";
 export * from "./schemas/vm.ts";
+export type { TaskConcerns, TaskDefinition } from "./tasks/define-task.ts";
+export {
+  moveOf,
+  taskDefinitionOf,
+  taskSchema,
+  taskSchemas,
+  type CancellableKind,
+  type Task,
+  type TaskFields,
+  type TaskKind,
+  type TaskOf,
+  type TaskRequest,
+  type TaskResult,
+  type TaskStepKey,
+} from "./tasks/registry.ts";

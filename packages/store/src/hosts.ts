@@ -12,7 +12,7 @@ import {
 import { isDuplicate, type Database } from "./database.ts";
 import { emit } from "./events.ts";
 import { fence } from "./leases.ts";
-import { whatOf } from "./tasks.ts";
+import { taskOn } from "./tasks.ts";
 
 export interface HostRow {
   name: string;
@@ -207,19 +207,10 @@ export class Hosts {
         .forUpdate()
         .executeTakeFirst();
       if (row === undefined) throw GodwitError.of("HOST_UNKNOWN", { host: name, known: [] });
-      const other = await tx
-        .selectFrom("tasks")
-        .select("id")
-        .where("kind", "=", "host.enterMaintenance")
-        .where("subject_id", "=", name)
-        .where("ended_at", "is", null)
-        .executeTakeFirst();
-      if (other !== undefined && other.id !== by) {
-        throw GodwitError.of("HOST_TASK_UNDER_WAY", {
-          host: name,
-          task: other.id,
-          what: whatOf["host.enterMaintenance"],
-        });
+      const other = await taskOn(tx, { kind: "host", id: name });
+      if (other !== null && other.id !== by) {
+        const details = { host: name, task: other.id, what: other.description };
+        throw GodwitError.of("HOST_TASK_UNDER_WAY", details);
       }
       if (row.maintenance === maintenance) return;
       await tx.updateTable("hosts").set({ maintenance }).where("name", "=", name).execute();

@@ -16,11 +16,9 @@ import type { ColumnType, Generated, JSONColumnType } from "kysely";
 type Moment = ColumnType<Date, Date | undefined, Date>;
 type MomentOrNull = ColumnType<Date | null, Date | null | undefined, Date | null>;
 
-/** What of a task is kept as one document. */
-export type TaskBody = Pick<
-  Task,
-  "steps" | "phase" | "progress" | "move" | "error" | "waitingFor" | "cancellable"
->;
+/** What of a task is kept as one document; the fields of its kind are a part of it. */
+export type TaskBody = Pick<Task, "steps" | "error" | "waitingFor" | "cancellable"> &
+  Record<string, unknown> & { result: unknown };
 
 export interface Schema {
   hosts: {
@@ -80,6 +78,13 @@ export interface Schema {
     created_at: Moment;
     ended_at: MomentOrNull;
   };
+  task_steps: {
+    task: string;
+    key: string;
+    result: JSONColumnType<{ value: unknown }>;
+    done_at: Moment;
+  };
+  task_locks: { name: string; task: string };
   events: {
     id: Generated<string>;
     at: Moment;

@@ -1,38 +1,41 @@
-/** Tasks: long actions with their steps; one at a time for each object, kept by the database itself. */
-import { GodwitError, type Task, type TaskId, type TaskKind, type TaskState } from "@godwit/contract";
-import { sql, type Selectable } from "kysely";
+/**
+ * Tasks: long actions with their steps; one at a time for each object, kept by the database itself. What a kind of
+ * task is stands in the contract; nothing here reads one.
+ */
+import {
+  GodwitError,
+  isEnded,
+  taskDefinitionOf,
+  type Task,
+  type TaskFields,
+  type TaskId,
+  type TaskKind,
+  type TaskOf,
+  type TaskRequest,
+  type TaskResult,
+  type TaskState,
+} from "@godwit/contract";
+import { sql } from "kysely";
 import { isDuplicate, type Database, type Writes } from "./database.ts";
 import { emit } from "./events.ts";
-import type { Schema, TaskBody } from "./schema.ts";
+import type { TaskBody } from "./schema.ts";
+import { lockOf, locksOf, newBody, taskOf } from "./task-rows.ts";
 
 const kept = 10_000;
 
-export interface NewTask {
+export interface NewTask<K extends TaskKind = TaskKind> {
   id: TaskId;
-  kind: TaskKind;
-  subject: Task["subject"];
-  request: Record<string, unknown>;
+  kind: K;
+  request: TaskRequest<K>;
   actor: string;
-  cancellable: boolean;
   /** The task that this one is a part of. */
-  parent?: TaskId;
-  /** The host that the task brings a VM to. */
-  arrivesAt?: string;
+  parent?: TaskId | undefined;
 }
 
-export type TaskChange = Partial<TaskBody> & { state?: TaskState };
-
-/** What is done to a task's object while the task goes on. */
-export const whatOf: Record<TaskKind, string> = {
-  "vm.create": "it is being created",
-  "vm.configure": "its description is being changed",
-  "vm.start": "it is being started",
-  "vm.stop": "it is being stopped",
-  "vm.delete": "it is being deleted",
-  "vm.migrate": "it is being moved",
-  "vm.relocate": "it is being relocated",
-  "host.enterMaintenance": "it is being emptied for maintenance",
-};
+/** What may change in a task of every kind. */
+type CommonChange = Partial<Pick<Task, "state" | "steps" | "error" | "waitingFor" | "cancellable">>;
+export type TaskChange<K extends TaskKind> =
+  CommonChange | (CommonChange & Partial<TaskFields<K> & { result: TaskResult<K> }>);
 
 export class Tasks {
   readonly #database: Database;
@@ -42,46 +45,48 @@ export class Tasks {
   }
 
   /**
+   * Enters a task; entering the same one again answers it as it is.
    * @throws VM_BUSY, HOST_TASK_UNDER_WAY when the object has a task under way; DESTINATION_IN_MAINTENANCE when
    * the host that it brings a VM to takes none
    */
-  async create(task: NewTask): Promise<Task> {
-    const body: TaskBody = {
-      steps: [],
-      phase: null,
-      progress: null,
-      move: null,
-      error: null,
-      waitingFor: null,
-      cancellable: task.cancellable,
-    };
+  async create<K extends TaskKind>(task: NewTask<K>): Promise<TaskOf<K>> {
+    const definition = taskDefinitionOf(task.kind);
+    const concerns = definition.concerns(task.request);
+    const { subject, arrivesAt } = concerns;
+    const locks = locksOf(concerns);
     try {
       return await this.#database.write(async (tx) => {
-        if (task.arrivesAt !== undefined) await mustTakeVms(tx, task.arrivesAt);
+        if (arrivesAt !== undefined) await mustTakeVms(tx, arrivesAt);
         const row = await tx
           .insertInto("tasks")
           .values({
             id: task.id,
             kind: task.kind,
-            subject_kind: task.subject.kind,
-            subject_id: task.subject.id,
-            subject_name: task.subject.name,
+            subject_kind: subject.kind,
+            subject_id: subject.id,
+            subject_name: subject.name,
             state: "queued",
             request: JSON.stringify(task.request),
-            body: JSON.stringify(body),
+            body: JSON.stringify(newBody(definition)),
             actor: task.actor,
             parent: task.parent ?? null,
-            arrives_at: task.arrivesAt ?? null,
+            arrives_at: arrivesAt ?? null,
           })
           .returningAll()
           .executeTakeFirstOrThrow();
-        return await told(tx, taskOf(row));
+        await tx
+          .insertInto("task_locks")
+          .values(locks.map((name) => ({ name, task: task.id })))
+          .execute();
+        return (await told(tx, taskOf(row))) as TaskOf<K>;
       });
     } catch (error) {
       if (!isDuplicate(error)) throw error;
-      const other = await this.#activeOf(task);
-      const details = { task: other?.id ?? "", what: whatOf[other?.kind ?? task.kind] };
-      const { kind, name } = task.subject;
+      const other = await this.#holderOf(locks);
+      // Entered before, with the answer lost on the way.
+      if (other?.id === task.id) return other as TaskOf<K>;
+      const details = { task: other?.id ?? "", what: other?.description ?? "another task is under way" };
+      const { kind, name } = subject;
       if (kind === "host") {
         throw GodwitError.of("HOST_TASK_UNDER_WAY", { host: name, ...details }, { cause: error });
       }
@@ -106,12 +111,12 @@ export class Tasks {
     return taskOf(row);
   }
 
-  /** Tasks that have not ended, with what was asked: for a server that starts. */
-  async unfinished(): Promise<{ task: Task; request: Record<string, unknown> }[]> {
+  /** Tasks that have not ended, oldest first. */
+  async unfinished(): Promise<Task[]> {
     const rows = await this.#database.read((db) =>
       db.selectFrom("tasks").selectAll().where("ended_at", "is", null).orderBy("created_at").execute(),
     );
-    return rows.map((row) => ({ task: taskOf(row), request: row.request }));
+    return rows.map(taskOf);
   }
 
   /** The tasks that are a part of this one, oldest first. */
@@ -149,47 +154,94 @@ export class Tasks {
     return rows.map((row) => ({ task: taskOf(row), host: row.arrives_at ?? "" }));
   }
 
-  /** Changes a task that has not ended; one that has is answered as it is. */
-  async change(id: TaskId, change: (task: Task) => TaskChange): Promise<Task> {
+  /** Changes a task that has not ended; one that has is answered as it is, and so is one that nothing changes in. */
+  async change<K extends TaskKind>(
+    id: TaskId,
+    change: (task: TaskOf<K>) => TaskChange<K>,
+  ): Promise<TaskOf<K>> {
+    return await this.#database.write((tx) => changed(tx, id, change));
+  }
+
+  /** Keeps the result of a step, and changes the task as that is known. Doing it again changes nothing more. */
+  async finishStep<K extends TaskKind>(
+    id: TaskId,
+    step: { key: string; result: unknown },
+    change: (task: TaskOf<K>) => TaskChange<K>,
+  ): Promise<TaskOf<K>> {
+    const result = JSON.stringify({ value: step.result });
     return await this.#database.write(async (tx) => {
-      const row = await tx
-        .selectFrom("tasks")
-        .selectAll()
-        .where("id", "=", id)
-        .forUpdate()
-        .executeTakeFirst();
-      if (row === undefined) throw GodwitError.of("TASK_UNKNOWN", { task: id });
-      const task = taskOf(row);
-      if (task.endedAt !== null) return task;
-      const { state = row.state, ...body } = change(task);
-      const ended = state === "succeeded" || state === "failed" || state === "cancelled";
-      const changed = await tx
-        .updateTable("tasks")
-        .set({
-          state,
-          revision: row.revision + 1,
-          body: JSON.stringify({ ...row.body, ...body }),
-          ...(ended ? { ended_at: new Date() } : {}),
-        })
-        .where("id", "=", id)
-        .returningAll()
-        .executeTakeFirstOrThrow();
-      return await told(tx, taskOf(changed));
+      await tx
+        .insertInto("task_steps")
+        .values({ task: id, key: step.key, result })
+        .onConflict((conflict) => conflict.columns(["task", "key"]).doUpdateSet({ result }))
+        .execute();
+      return await changed(tx, id, change);
     });
   }
 
-  async #activeOf({ subject }: NewTask): Promise<Task | null> {
+  /** The result of a step that is done; null when it is not. */
+  async stepResult(id: TaskId, key: string): Promise<{ value: unknown } | null> {
+    const row = await this.#database.read((db) =>
+      db
+        .selectFrom("task_steps")
+        .select("result")
+        .where("task", "=", id)
+        .where("key", "=", key)
+        .executeTakeFirst(),
+    );
+    return row?.result ?? null;
+  }
+
+  async #holderOf(locks: readonly string[]): Promise<Task | null> {
     const row = await this.#database.read((db) =>
       db
         .selectFrom("tasks")
-        .selectAll()
-        .where("ended_at", "is", null)
-        .where("subject_kind", "=", subject.kind)
-        .where((eb) => eb.or([eb("subject_id", "=", subject.id), eb("subject_name", "=", subject.name)]))
+        .selectAll("tasks")
+        .innerJoin("task_locks", "task_locks.task", "tasks.id")
+        .where("task_locks.name", "in", locks)
         .executeTakeFirst(),
     );
     return row === undefined ? null : taskOf(row);
   }
+}
+
+/** The task under way that keeps an object busy. */
+export async function taskOn(tx: Writes, object: Parameters<typeof lockOf>[0]): Promise<Task | null> {
+  const row = await tx
+    .selectFrom("tasks")
+    .selectAll("tasks")
+    .innerJoin("task_locks", "task_locks.task", "tasks.id")
+    .where("task_locks.name", "=", lockOf(object))
+    .executeTakeFirst();
+  return row === undefined ? null : taskOf(row);
+}
+
+async function changed<K extends TaskKind>(
+  tx: Writes,
+  id: TaskId,
+  change: (task: TaskOf<K>) => TaskChange<K>,
+): Promise<TaskOf<K>> {
+  const row = await tx.selectFrom("tasks").selectAll().where("id", "=", id).forUpdate().executeTakeFirst();
+  if (row === undefined) throw GodwitError.of("TASK_UNKNOWN", { task: id });
+  const task = taskOf(row) as TaskOf<K>;
+  if (task.endedAt !== null) return task;
+  const made = change(task);
+  if (Object.keys(made).length === 0) return task;
+  const { state = row.state, ...body } = made;
+  const ended = isEnded({ state });
+  if (ended) await tx.deleteFrom("task_locks").where("task", "=", id).execute();
+  const after = await tx
+    .updateTable("tasks")
+    .set({
+      state,
+      revision: row.revision + 1,
+      body: JSON.stringify({ ...row.body, ...body } satisfies TaskBody),
+      ...(ended ? { ended_at: new Date() } : {}),
+    })
+    .where("id", "=", id)
+    .returningAll()
+    .executeTakeFirstOrThrow();
+  return (await told(tx, taskOf(after))) as TaskOf<K>;
 }
 
 /** Under the lock that entering maintenance takes: whichever comes first is seen by the other. */
@@ -208,23 +260,4 @@ async function mustTakeVms(tx: Writes, host: string): Promise<void> {
 async function told(tx: Writes, task: Task): Promise<Task> {
   await emit(tx, { type: "task.changed", subject: { kind: "task", id: task.id }, data: { task } });
   return task;
-}
-
-function taskOf(row: Selectable<Schema["tasks"]>): Task {
-  return {
-    ...row.body,
-    id: row.id as TaskId,
-    kind: row.kind,
-    subject: {
-      kind: row.subject_kind as Task["subject"]["kind"],
-      id: row.subject_id,
-      name: row.subject_name,
-    },
-    state: row.state,
-    revision: row.revision,
-    parent: row.parent as TaskId | null,
-    actor: row.actor,
-    createdAt: row.created_at.toISOString(),
-    endedAt: row.ended_at?.toISOString() ?? null,
-  };
 }

@@ -4,6 +4,7 @@ import type { Selectable } from "kysely";
 import { isDuplicate, type Database } from "./database.ts";
 import { emit } from "./events.ts";
 import type { Schema } from "./schema.ts";
+import { taskOn } from "./tasks.ts";
 
 export interface Place {
   host: string;
@@ -113,14 +114,8 @@ export class Vms {
       const row = await tx.selectFrom("vms").selectAll().where("id", "=", id).forUpdate().executeTakeFirst();
       if (row === undefined) return;
       if (askedAt !== null) {
-        const busy = await tx
-          .selectFrom("tasks")
-          .select("id")
-          .where("subject_kind", "=", "vm")
-          .where("subject_id", "=", id)
-          .where("ended_at", "is", null)
-          .executeTakeFirst();
-        if (busy !== undefined || askedAt <= row.changed_at) return;
+        const task = await taskOn(tx, { kind: "vm", id });
+        if (task !== null || askedAt <= row.changed_at) return;
       }
       const changed = row.host !== place.host || row.state !== place.state;
       await tx

@@ -9,12 +9,14 @@ import {
   type HostFacts,
   type HostLoad,
   type TaskId,
+  type TaskKind,
+  type TaskRequest,
   type VmId,
 } from "@godwit/contract";
 import { ensureUser, isAlive, identifyProcess } from "@godwit/system";
 import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { PrivatePostgres, Store } from "../src/index.ts";
+import { PrivatePostgres, Store, type NewTask } from "../src/index.ts";
 
 let folder: string;
 let postgres: PrivatePostgres;
@@ -103,50 +105,53 @@ test("a join token works once, and not after its time", async () => {
   await store.hosts.join(token, host("a"));
   await expect(store.hosts.join(token, host("b"))).rejects.toMatchObject({
     code: "TOKEN_INVALID",
-    message: expect.stringContaining("used") as string,
+    problem: { details: { reason: "used" } },
   });
   await expect(store.hosts.join("nonsense", host("b"))).rejects.toMatchObject({ code: "TOKEN_INVALID" });
   const late = await store.hosts.createToken(new Date(Date.now() - 1));
   await expect(store.hosts.join(late, host("b"))).rejects.toMatchObject({
-    message: expect.stringContaining("expired") as string,
+    problem: { details: { reason: "expired" } },
   });
   const second = await store.hosts.createToken(new Date(Date.now() + 60_000));
   await expect(store.hosts.join(second, host("a"))).rejects.toMatchObject({ code: "HOST_EXISTS" });
   await store.hosts.join(second, host("b")); // a refused host does not use the token up
 });
 
+const newTask = <K extends TaskKind>(kind: K, request: TaskRequest<K>, parent?: TaskId): NewTask<K> => ({
+  ...{ id: randomUUID() as TaskId, kind, request, actor: "admin", parent },
+});
+const startOf = (id: VmId, host = "a") => newTask("vm.start", { vm: { id, name: "web-1" }, host });
+const relocationOf = (id: VmId, parent?: TaskId) =>
+  newTask("vm.relocate", { vm: { id, name: "web-1" }, to: "b" }, parent);
+const maintenanceOf = (host: string) => newTask("host.enterMaintenance", { host, concurrency: 2 });
+const anyVm = () => randomUUID() as VmId;
+
 test("an object has one task at a time, and readers of events miss none of them", async () => {
-  const task = (subject: string) => ({
-    id: randomUUID() as TaskId,
-    kind: "vm.start" as const,
-    subject: { kind: "vm" as const, id: subject, name: subject },
-    request: {},
-    actor: "admin",
-    cancellable: false,
-  });
+  const vmId = randomUUID() as VmId;
   const from = await store.events.lastId();
-  const first = await store.tasks.create(task("vm-1"));
-  await expect(store.tasks.create(task("vm-1"))).rejects.toMatchObject({ code: "VM_BUSY" });
+  const first = await store.tasks.create(startOf(vmId));
+  await expect(store.tasks.create(startOf(vmId))).rejects.toMatchObject({
+    code: "VM_BUSY",
+    problem: { details: { task: first.id, what: first.description } },
+  });
   await Promise.all(
-    Array.from({ length: 40 }, (_, index) => store.tasks.change(first.id, () => ({ phase: String(index) }))),
+    Array.from({ length: 40 }, () =>
+      store.tasks.change(first.id, ({ cancellable }) => ({ cancellable: !cancellable })),
+    ),
   );
   await store.tasks.change(first.id, () => ({ state: "succeeded" }));
-  await store.tasks.create(task("vm-1"));
+  const second = await store.tasks.create(startOf(vmId));
   const revisions: number[] = [];
   const over = new AbortController();
   for await (const event of store.events.after(from, over.signal)) {
     if (event.type !== "task.changed" || event.subject.id !== first.id) break;
     revisions.push(event.data.task.revision);
   }
+  await store.tasks.change(second.id, () => ({ state: "succeeded" }));
   expect(revisions).toEqual(Array.from({ length: 42 }, (_, index) => index + 1));
 });
 
 test("old tasks are forgotten with their parts, but none that is under way", async () => {
-  const task = (kind: "vm.migrate" | "host.enterMaintenance", parent?: TaskId) => ({
-    ...{ id: randomUUID() as TaskId, kind, request: {}, actor: "admin", cancellable: false },
-    subject: { kind: "vm" as const, id: randomUUID(), name: randomUUID() },
-    ...(parent === undefined ? {} : { parent }),
-  });
   const end = async (id: TaskId) => await store.tasks.change(id, () => ({ state: "succeeded" }));
   const known = async (id: TaskId) =>
     await store.tasks.show(id).then(
@@ -154,15 +159,15 @@ test("old tasks are forgotten with their parts, but none that is under way", asy
       () => false,
     );
   const [old, underWay] = [
-    await store.tasks.create(task("host.enterMaintenance")),
-    await store.tasks.create(task("host.enterMaintenance")),
+    await store.tasks.create(maintenanceOf("x")),
+    await store.tasks.create(maintenanceOf("y")),
   ];
   const parts = [
-    await store.tasks.create(task("vm.migrate", old.id)),
-    await store.tasks.create(task("vm.migrate", underWay.id)),
+    await store.tasks.create(relocationOf(anyVm(), old.id)),
+    await store.tasks.create(relocationOf(anyVm(), underWay.id)),
   ];
   for (const { id } of [...parts, old]) await end(id);
-  const newest = await store.tasks.create(task("vm.migrate"));
+  const newest = await store.tasks.create(relocationOf(anyVm()));
   await end(newest.id);
   await store.tasks.trim(10_000);
   expect(await known(old.id)).toBe(true);
@@ -198,27 +203,10 @@ test("a database of a newer version is left alone", async () => {
 test("a host in maintenance takes no VMs, from the moment on that it enters it", async () => {
   const secret = await store.hosts.createToken(new Date(Date.now() + 60_000));
   await store.hosts.join(secret, { name: "m", agentUrl: "https://m:8444", certificateFingerprint: "00" });
-  const begin = (arrivesAt: string) =>
-    store.tasks.create({
-      id: randomUUID() as TaskId,
-      kind: "vm.start",
-      subject: { kind: "vm", id: randomUUID(), name: "guest" },
-      request: {},
-      actor: "admin",
-      cancellable: false,
-      arrivesAt,
-    });
+  const begin = (host: string) => store.tasks.create(startOf(anyVm(), host));
   const earlier = await begin("m");
-  const enter = { kind: "host.enterMaintenance", subject: { kind: "host", id: "m", name: "m" } } as const;
-  const newTask = () => ({
-    ...enter,
-    id: randomUUID() as TaskId,
-    request: {},
-    actor: "admin",
-    cancellable: true,
-  });
-  const task = await store.tasks.create(newTask());
-  await expect(store.tasks.create(newTask())).rejects.toMatchObject({
+  const task = await store.tasks.create(maintenanceOf("m"));
+  await expect(store.tasks.create(maintenanceOf("m"))).rejects.toMatchObject({
     code: "HOST_TASK_UNDER_WAY",
     problem: { details: { task: task.id } },
   });
@@ -245,16 +233,7 @@ test("a pool is not changed under a VM that is on its way to it, nor by someone 
   }
   const { pools, tasks } = store;
   const baseline = { mode: "intel-merom@1", microcode: [] };
-  const arrives = async (arrivesAt: string) =>
-    await tasks.create({
-      id: randomUUID() as TaskId,
-      kind: "vm.start",
-      subject: { kind: "vm", id: randomUUID(), name: "web-9" },
-      request: {},
-      actor: "test",
-      cancellable: false,
-      arrivesAt,
-    });
+  const arrives = async (host: string) => await tasks.create(startOf(anyVm(), host));
   const judgedAt = await pools.now();
   const first = await arrives("east-1");
   const east = { name: "east", baseline, hosts: ["east-1"] };

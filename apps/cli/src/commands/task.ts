@@ -5,7 +5,7 @@ import { buildCommand, buildRouteMap, numberParser } from "@stricli/core";
 import { withApi } from "../connection.ts";
 import { formatTable } from "../output/format.ts";
 import { writeJson, writeLine } from "../output/screen.ts";
-import { taskText } from "../output/task-view.ts";
+import { outcomeText, taskText } from "../output/task-view.ts";
 import { runTask } from "../run-task.ts";
 import { jsonFlag, nameArgument, wordsOf } from "./common.ts";
 
@@ -51,14 +51,14 @@ const list = buildCommand({
     }
     writeLine(
       formatTable([
-        ["ID", "KIND", "SUBJECT", "STATE", "BEGUN", "RESULT"],
+        ["ID", "KIND", "SUBJECT", "STATE", "STARTED", "RESULT"],
         ...tasks.map((task) => [
           task.id,
           task.kind,
           task.subject.name,
           task.state,
           task.createdAt.slice(0, 19),
-          task.error?.code ?? (task.move === null ? "" : `${task.move.from} → ${task.move.to}`),
+          outcomeText(task),
         ]),
       ]),
     );
@@ -100,7 +100,7 @@ Example: godwit task cancel ID`,
   async func(flags: { json: boolean }, id: string) {
     const task = await withApi(async (api) => api.call("taskCancel", { params: { task: await taskId(id) } }));
     if (flags.json) writeJson(task);
-    else writeLine(`Task ${id} is being cancelled; godwit task watch ${id} tells how it ends.`);
+    else writeLine(`Task ${id} is being cancelled; godwit task watch ${id} shows how it ends.`);
   },
 });
 

@@ -5,8 +5,9 @@ import { formatBytes, formatMs } from "./format.ts";
 /** One line of what goes on just now. */
 export function progressText(task: Task): string {
   if (task.kind === "host.enterMaintenance") return emptyingText(task);
-  const name = `${task.subject.name}: ${task.phase ?? task.steps.at(-1)?.name ?? task.state}`;
-  if (task.waitingFor !== null) return `${name}, waiting: ${task.waitingFor}`;
+  const name = `${task.subject.name}: ${phaseOf(task) ?? task.steps.at(-1)?.name ?? task.state}`;
+  if (task.waitingFor !== null) return `${name}, waiting: ${task.waitingFor.message}`;
+  if (task.kind !== "vm.migrate") return name;
   const { progress } = task;
   // Once the guest has stopped, the copy's figures are those of before.
   if (progress === null || (task.phase !== "copying" && task.phase !== "switching")) return name;
@@ -22,15 +23,24 @@ export function progressText(task: Task): string {
   ].join(" · ");
 }
 
+/** A move's phase; null for every other task. */
+export const phaseOf = (task: Task): string | null => (task.kind === "vm.migrate" ? task.phase : null);
+
+/** Beside the state of a task: why it failed, or where a move goes. */
+export function outcomeText(task: Task): string {
+  if (task.error !== null) return task.error.code;
+  return task.kind === "vm.migrate" ? `${task.request.from} → ${task.request.to}` : "";
+}
+
 /** A host that is being emptied: how many are done, and what each move under way does. */
 function emptyingText({ subject, steps, state, waitingFor }: Task): string {
   const ended = steps.filter((step) => step.state !== "running").length;
   return [
-    `${subject.name}: ${state === "cancelling" ? "no more moves begin" : `${String(ended)} done`}`,
+    `${subject.name}: ${state === "cancelling" ? "no more moves start" : `${String(ended)} done`}`,
     ...steps
       .filter((step) => step.state === "running")
       .map(({ name, detail }) => (detail === null ? name : `${name} (${detail})`)),
-    ...(waitingFor === null ? [] : [`waiting: ${waitingFor}`]),
+    ...(waitingFor === null ? [] : [`waiting: ${waitingFor.message}`]),
   ].join(" · ");
 }
 
@@ -61,19 +71,21 @@ export function moveSummary(move: MoveRecord): string {
 
 /** A task with its steps. */
 export function taskText(task: Task): string {
+  const move = task.kind === "vm.migrate" ? task.move : null;
   return [
-    `${task.kind} ${task.subject.name}: ${task.state}${task.error === null ? "" : ` (${task.error.code})`}`,
+    `${task.description}: ${task.state}${task.error === null ? "" : ` (${task.error.code})`}`,
     `  id       ${task.id}`,
-    `  begun    ${task.createdAt} by ${task.actor}`,
+    `  kind     ${task.kind}`,
+    `  started  ${task.createdAt} by ${task.actor}`,
     ...(task.endedAt === null ? [] : [`  ended    ${task.endedAt}`]),
-    ...(task.waitingFor === null ? [] : [`  waiting  ${task.waitingFor}`]),
+    ...(task.waitingFor === null ? [] : [`  waiting  ${task.waitingFor.message}`]),
     ...task.steps.map(
       (step) =>
         `  ${step.state.padEnd(8)} ${step.name}${tookText(step.startedAt, step.endedAt)}${step.detail === null ? "" : `: ${step.detail}`}`,
     ),
-    ...(task.move?.decisions ?? []).map(({ at, text }) => `  decided  ${at.slice(11, 23)} ${text}`),
+    ...(move?.decisions ?? []).map(({ at, text }) => `  decided  ${at.slice(11, 23)} ${text}`),
     ...(task.error === null ? [] : [`  ${task.error.detail}`, `  ${task.error.remedy}`]),
-    ...(task.move?.phase === "succeeded" ? [moveSummary(task.move)] : []),
+    ...(move?.phase === "succeeded" ? [moveSummary(move)] : []),
   ].join("\n");
 }
 

@@ -1,6 +1,6 @@
 /** The quickstart: a lab, a VM, a load, a move there and back, and what was seen. */
 import { writeFile } from "node:fs/promises";
-import { GodwitError, type MoveRecord } from "@godwit/contract";
+import { GodwitError, moveOf, type MoveRecord } from "@godwit/contract";
 import { Lab, Load, runnersOf, vmAddress, type Window } from "@godwit/lab";
 import { howToGoOn } from "../commands/lab.ts";
 import { formatMs } from "../output/format.ts";
@@ -74,8 +74,9 @@ async function story(lab: Lab, say: (text: string) => void, status: StatusLine):
       status.update(progressText(now));
     });
     const totalMs = performance.now() - startedAt;
-    if (task.move === null) throw new Error("a move without a record");
-    moves.push({ record: task.move, totalMs, window: [from, Date.now() + 100] });
+    const record = moveOf(task);
+    if (record === null) throw new Error("a move without a record");
+    moves.push({ record, totalMs, window: [from, Date.now() + 100] });
   }
   await sleep(quietMs);
   say("reading everything back");

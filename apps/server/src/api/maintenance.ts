@@ -13,13 +13,7 @@ export function maintenanceHandlers(services: Services): Handlers<MaintenanceOpe
     hostMaintenanceEnter: async ({ params, body }) => {
       const { name } = await store.hosts.show(params.host);
       await mustBeAbleToLeave(services, name);
-      return await tasks.begin({
-        kind: "host.enterMaintenance",
-        subject: { kind: "host", id: name, name },
-        request: { host: name, ...body },
-        actor: "admin",
-        cancellable: true,
-      });
+      return await tasks.begin({ kind: "host.enterMaintenance", request: { host: name, ...body } });
     },
 
     hostMaintenanceExit: async ({ params }) => {
@@ -36,7 +30,7 @@ export function maintenanceHandlers(services: Services): Handlers<MaintenanceOpe
  * @throws MAINTENANCE_REFUSED with all findings, HOST_UNREACHABLE
  */
 async function mustBeAbleToLeave({ store, hosts }: Services, host: string): Promise<void> {
-  const busy = new Set((await store.tasks.unfinished()).map(({ task }) => task.subject.id));
+  const busy = new Set((await store.tasks.unfinished()).map(({ subject }) => subject.id));
   const movers = (await store.vms.list())
     .filter((vm) => vm.host === host && isUp(vm) && !busy.has(vm.id))
     .map((vm) => ({ vm, live: true, failedAt: [] }));

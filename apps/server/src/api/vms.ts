@@ -13,7 +13,7 @@ import type { Handlers } from "@godwit/http";
 import { mayMove } from "@godwit/requirements";
 import { checkVm } from "../moves/check-vm.ts";
 import { chooseHost } from "../moves/choose-host.ts";
-import { moveTask } from "../moves/move-task.ts";
+import { moveRequest } from "../moves/move-request.ts";
 import type { Services } from "../services.ts";
 
 type VmOperations = Pick<
@@ -33,7 +33,6 @@ type VmOperations = Pick<
 
 export function vmHandlers(services: Services): Handlers<VmOperations> {
   const { store, hosts, tasks, consoles } = services;
-  const subjectOf = (vm: { id: string; name: string }) => ({ kind: "vm" as const, id: vm.id, name: vm.name });
 
   return {
     vmCreate: async ({ body }) => {
@@ -43,14 +42,9 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
       if ((await store.vms.list()).some((vm) => vm.name === name))
         throw GodwitError.of("VM_EXISTS", { vm: name });
       const host = await chooseHost(services, description, body.host);
-      const id = randomUUID() as VmId;
       return await tasks.begin({
         kind: "vm.create",
-        subject: subjectOf({ id, name }),
-        request: { id, description, host },
-        actor: "admin",
-        cancellable: false,
-        arrivesAt: host,
+        request: { id: randomUUID() as VmId, description, host },
       });
     },
 
@@ -78,10 +72,7 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
       const { datastore } = vm.config;
       return await tasks.begin({
         kind: "vm.configure",
-        subject: subjectOf(vm),
-        request: { vmId: vm.id, host: vm.host, datastore, name: vm.name, cpuWish: body.cpu },
-        actor: "admin",
-        cancellable: false,
+        request: { vm: referenceOf(vm), host: vm.host, datastore, cpu: body.cpu },
       });
     },
 
@@ -96,14 +87,7 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
         const { findings } = await checkVm(services, { ...vm, state: isMissed ? "lost" : vm.state }, host);
         if (!mayMove(findings)) throw refused(vm, host, findings);
       }
-      return await tasks.begin({
-        kind: "vm.start",
-        subject: subjectOf(vm),
-        request: { vm: vm.config, host },
-        actor: "admin",
-        cancellable: false,
-        arrivesAt: host,
-      });
+      return await tasks.begin({ kind: "vm.start", request: { vm: referenceOf(vm), host } });
     },
 
     vmStop: async ({ params, body }) => {
@@ -112,10 +96,7 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
       await reachable(services, vm.host);
       return await tasks.begin({
         kind: "vm.stop",
-        subject: subjectOf(vm),
-        request: { vmId: vm.id, host: vm.host, graceSeconds: body.graceSeconds },
-        actor: "admin",
-        cancellable: false,
+        request: { vm: referenceOf(vm), host: vm.host, graceSeconds: body.graceSeconds },
       });
     },
 
@@ -125,10 +106,7 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
       await reachable(services, vm.host);
       return await tasks.begin({
         kind: "vm.delete",
-        subject: subjectOf(vm),
-        request: { vmId: vm.id, name: vm.name, datastore: vm.config.datastore, host: vm.host },
-        actor: "admin",
-        cancellable: false,
+        request: { vm: referenceOf(vm), datastore: vm.config.datastore, host: vm.host },
       });
     },
 
@@ -152,10 +130,12 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
       if (vm.host === to) throw GodwitError.of("VM_ALREADY_THERE", { vm: vm.name, host: to });
       const { findings, runtime } = await checkVm(services, vm, to);
       if (!mayMove(findings)) throw refused(vm, to, findings);
-      return await tasks.begin(moveTask(hosts, vm, runtime, to, body));
+      return await tasks.begin(moveRequest(vm, runtime, to, body));
     },
   };
 }
+
+const referenceOf = ({ id, name }: VmView) => ({ id, name });
 
 /** @throws VM_DESCRIPTION_INVALID */
 function checkCpuRequest(source: string, wish: CpuRequest | undefined): void {

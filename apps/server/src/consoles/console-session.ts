@@ -102,7 +102,7 @@ export class ConsoleSession {
   async #whereabouts(): Promise<{ vm: VmView; taskId: string | undefined }> {
     const { store, vm: asked } = this.#parts;
     const vm = await store.vms.show(asked.id);
-    const task = (await store.tasks.unfinished()).find((one) => one.task.subject.id === vm.id)?.task;
+    const task = (await store.tasks.unfinished()).find(({ subject }) => subject.id === vm.id);
     const mayBeMoving = task?.kind === "vm.migrate";
     if (!isUp(vm) && !mayBeMoving) throw GodwitError.of("VM_NOT_RUNNING", { vm: vm.name, state: vm.state });
     return { vm, taskId: task?.id };

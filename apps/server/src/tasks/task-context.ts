@@ -1,67 +1,97 @@
-/** What a task's deed works with: its own row, the hosts, and patience with a database or host that is away. */
-import { GodwitError, type Problem, type Task, type TaskId, type TaskStep } from "@godwit/contract";
+/**
+ * What a task's `run` works with: its own row, steps whose results are kept, the hosts, and patience with a database
+ * or a host that does not answer.
+ */
+import { randomUUID } from "node:crypto";
+import {
+  GodwitError,
+  taskDefinitionOf,
+  waitForHost,
+  type Task,
+  type TaskId,
+  type TaskKind,
+  type TaskOf,
+  type TaskRequest,
+  type TaskStep,
+  type TaskStepKey,
+  type TaskWait,
+} from "@godwit/contract";
 import type { NewTask, Store, TaskChange } from "@godwit/store";
 import type { Logger } from "pino";
+import type { z } from "zod";
 import type { HostLink } from "../hosts/host-link.ts";
 import type { HostLinks } from "../hosts/host-links.ts";
 import type { TaskChanges, TaskWatch } from "./task-changes.ts";
 import { aborted, sleep } from "@godwit/system";
 
 const retryMs = 500;
+const hostRetryMs = 2000;
 
-/** How a task ends. */
-export type TaskEnd =
-  { state: "succeeded" } | { state: "failed"; problem: Problem } | { state: "cancelled"; problem: Problem };
+/** What all tasks of a server share. */
+export interface TaskServices {
+  store: Store;
+  hosts: HostLinks;
+  changes: TaskChanges;
+  /** Aborted when the server stops: the task is then left for the next one to take up. */
+  stopped: AbortSignal;
+  /** Enters a task and runs it. @throws VM_BUSY, HOST_TASK_UNDER_WAY, DESTINATION_IN_MAINTENANCE */
+  begin: <K extends TaskKind>(task: NewTask<K>) => Promise<TaskOf<K>>;
+}
 
-export class TaskContext {
+export class TaskContext<K extends TaskKind> {
   readonly id: TaskId;
-  readonly request: Record<string, unknown>;
+  readonly kind: K;
+  readonly request: TaskRequest<K>;
   readonly store: Store;
   readonly hosts: HostLinks;
   readonly log: Logger;
-  /** Enters another task and begins it. @throws VM_BUSY, DESTINATION_IN_MAINTENANCE */
-  readonly begin: (task: NewTask) => Promise<Task>;
-  readonly #changes: TaskChanges;
-  /** Aborted when the server stops: the task is then left for the next one to take up. */
   readonly stopped: AbortSignal;
+  readonly #actor: string;
+  readonly #services: TaskServices;
+  /** The server that ran the task before may have asked an agent what is asked now. */
+  #mayHaveAsked: boolean;
 
-  constructor(o: {
-    id: TaskId;
-    request: Record<string, unknown>;
-    store: Store;
-    hosts: HostLinks;
-    log: Logger;
-    begin: (task: NewTask) => Promise<Task>;
-    changes: TaskChanges;
-    stopped: AbortSignal;
-  }) {
-    this.id = o.id;
-    this.request = o.request;
-    this.store = o.store;
-    this.hosts = o.hosts;
-    this.log = o.log;
-    this.begin = o.begin;
-    this.#changes = o.changes;
-    this.stopped = o.stopped;
+  constructor(task: TaskOf<K>, services: TaskServices, log: Logger, isTakenUp = false) {
+    this.id = task.id;
+    this.kind = task.kind;
+    this.request = task.request as TaskRequest<K>;
+    this.store = services.store;
+    this.hosts = services.hosts;
+    this.stopped = services.stopped;
+    this.log = log;
+    this.#actor = task.actor;
+    this.#services = services;
+    this.#mayHaveAsked = isTakenUp;
   }
 
-  async change(change: (task: Task) => TaskChange): Promise<Task> {
+  /** Whether what is asked next may have been asked by an earlier server: then only an answer tells. */
+  get mayHaveAsked(): boolean {
+    return this.#mayHaveAsked;
+  }
+
+  async change(change: (task: TaskOf<K>) => TaskChange<K>): Promise<TaskOf<K>> {
     const task = await this.persist(() => this.store.tasks.change(this.id, change));
-    this.#changes.tell(task);
+    this.#services.changes.tell(task);
     return task;
+  }
+
+  /** Enters a task that is a part of this one, and runs it. @throws VM_BUSY, DESTINATION_IN_MAINTENANCE */
+  async begin<C extends TaskKind>(part: Pick<NewTask<C>, "kind" | "request">): Promise<TaskOf<C>> {
+    const task = { ...part, id: randomUUID() as TaskId, actor: this.#actor, parent: this.id };
+    return await this.persist(() => this.#services.begin(task));
   }
 
   /** Watches the tasks of this server that `matters` picks, until disposed. */
   watchTasks(matters: (task: Task) => boolean): TaskWatch {
-    return this.#changes.watch(matters, this.stopped);
+    return this.#services.changes.watch(matters, this.stopped);
   }
 
-  /** Repeats a deed on the database for as long as it does not answer. */
-  async persist<T>(deed: () => Promise<T>): Promise<T> {
+  /** Repeats what is asked of the database for as long as it does not answer. */
+  async persist<T>(action: () => Promise<T>): Promise<T> {
     for (;;) {
       this.stopped.throwIfAborted();
       try {
-        return await deed();
+        return await action();
       } catch (error) {
         if (!GodwitError.is(error, "DATABASE_UNAVAILABLE")) throw error;
         this.log.warn({ err: error }, "the task waits for the database");
@@ -70,15 +100,34 @@ export class TaskContext {
     }
   }
 
-  /** One step of the task: entered when it begins, closed when it ends. */
-  async step<T>(name: string, deed: () => Promise<T>): Promise<T> {
-    await this.change((task) => ({ state: "running", steps: begun(task.steps, name) }));
+  /**
+   * One step of the task. Its result is kept: when the task is taken up again a step that is done is skipped and its
+   * result answered. One that the server was stopped in runs again, so it must be repeatable.
+   * @param schema of the result, which is kept as JSON; one that does not fit it any more counts as not there
+   */
+  async step<S extends z.ZodType>(
+    key: TaskStepKey<K>,
+    schema: S,
+    run: () => Promise<z.output<S>>,
+  ): Promise<z.output<S>> {
+    const done = await this.persist(() => this.store.tasks.stepResult(this.id, key));
+    const kept = schema.safeParse(done?.value);
+    if (done !== null && kept.success) return kept.data;
+    const name = taskDefinitionOf(this.kind).steps[key]?.(this.request) ?? null;
+    await this.change(({ state, steps }) => ({
+      ...(state === "queued" ? { state: "running" } : {}),
+      ...(name === null ? {} : { steps: begun(steps, key, name) }),
+    }));
     try {
-      const result = await deed();
-      await this.change((task) => ({ steps: closed(task.steps, "done") }));
+      const result = await run();
+      const task = await this.persist(() =>
+        this.store.tasks.finishStep<K>(this.id, { key, result }, ({ steps }) => closed(steps, key, "done")),
+      );
+      this.#services.changes.tell(task);
+      this.#mayHaveAsked = false;
       return result;
     } catch (error) {
-      if (!this.stopped.aborted) await this.change((task) => ({ steps: closed(task.steps, "failed") }));
+      if (!this.stopped.aborted) await this.change(({ steps }) => closed(steps, key, "failed"));
       throw error;
     }
   }
@@ -90,11 +139,11 @@ export class TaskContext {
    */
   async ask<T>(host: string, question: (link: HostLink) => Promise<T>): Promise<T> {
     const link = this.hosts.of(host);
-    for (let unsure = false; ; unsure = true) {
+    for (let unsure = this.mayHaveAsked; ; unsure = true) {
       this.stopped.throwIfAborted();
       try {
         const answer = await question(link);
-        if (unsure) await this.change(() => ({ waitingFor: null }));
+        if (unsure) await this.setWaiting(null);
         return answer;
       } catch (error) {
         const lost = GodwitError.is(error, "OUTCOME_UNKNOWN");
@@ -110,21 +159,27 @@ export class TaskContext {
    */
   async waitFor(link: HostLink): Promise<void> {
     if (!this.hosts.has(link)) throw GodwitError.of("TASK_HOST_REMOVED", { host: link.name });
-    const waitingFor = `host ${link.name} does not answer; what happens there is not known until it does`;
-    await this.change((task) => (task.waitingFor === waitingFor ? {} : { waitingFor }));
-    await Promise.race([link.comesUp(2000), aborted(this.stopped)]);
+    await this.setWaiting(waitForHost(link.name));
+    await Promise.race([link.comesUp(hostRetryMs), aborted(this.stopped)]);
+  }
+
+  async setWaiting(waitingFor: TaskWait | null): Promise<void> {
+    await this.change((task) =>
+      JSON.stringify(task.waitingFor) === JSON.stringify(waitingFor) ? {} : { waitingFor },
+    );
   }
 }
 
-function begun(steps: readonly TaskStep[], name: string): TaskStep[] {
+function begun(steps: readonly TaskStep[], key: string, name: string): TaskStep[] {
   const startedAt = new Date().toISOString();
   return [
-    ...steps.filter((step) => step.name !== name),
-    { name, state: "running", startedAt, endedAt: null, detail: null },
+    ...steps.filter((step) => step.key !== key),
+    { key, name, state: "running", startedAt, endedAt: null, detail: null },
   ];
 }
 
-function closed(steps: readonly TaskStep[], state: TaskStep["state"]): TaskStep[] {
+function closed(steps: readonly TaskStep[], key: string, state: TaskStep["state"]): { steps?: TaskStep[] } {
   const endedAt = new Date().toISOString();
-  return steps.map((step) => (step.state === "running" ? { ...step, state, endedAt } : step));
+  if (!steps.some((step) => step.key === key)) return {};
+  return { steps: steps.map((step) => (step.key === key ? { ...step, state, endedAt } : step)) };
 }

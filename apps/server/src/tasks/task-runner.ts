@@ -1,79 +1,60 @@
 /**
- * Runs tasks, each to its end: also over a restart of the server, which takes up every task that has
- * not ended. A kind of task is one file beside this; its deed may be begun again from the start at any
- * time, since everything that it asks of an agent may be asked again.
+ * Runs tasks, each to its end: also over a restart of the server, which takes up every task that has not ended. What
+ * each kind does is in `registry.ts`.
  */
 import { randomUUID } from "node:crypto";
-import { GodwitError, type Task, type TaskId, type TaskKind } from "@godwit/contract";
+import {
+  GodwitError,
+  type Task,
+  type TaskId,
+  type TaskKind,
+  type TaskOf,
+  type TaskRequest,
+} from "@godwit/contract";
 import type { NewTask, Store } from "@godwit/store";
 import type { Logger } from "pino";
 import type { HostLinks } from "../hosts/host-links.ts";
-import { configureVm } from "./configure-vm.ts";
-import { createVm } from "./create-vm.ts";
-import { deleteVm } from "./delete-vm.ts";
-import { cancelMaintenance, enterMaintenance } from "./enter-maintenance.ts";
-import { cancelMove, migrateVm } from "./migrate-vm.ts";
-import { relocateVm } from "./relocate-vm.ts";
-import { startVm } from "./start-vm.ts";
-import { stopVm } from "./stop-vm.ts";
+import { implementationOf } from "./registry.ts";
 import { TaskChanges } from "./task-changes.ts";
-import { TaskContext, type TaskEnd } from "./task-context.ts";
-
-const deeds: Record<TaskKind, (context: TaskContext) => Promise<TaskEnd>> = {
-  "vm.create": createVm,
-  "vm.configure": configureVm,
-  "vm.start": startVm,
-  "vm.stop": stopVm,
-  "vm.delete": deleteVm,
-  "vm.migrate": migrateVm,
-  "vm.relocate": relocateVm,
-  "host.enterMaintenance": enterMaintenance,
-};
-
-/** Kinds that can be cancelled, and how. */
-const cancels: Partial<Record<TaskKind, (context: TaskContext) => Promise<Task>>> = {
-  "vm.migrate": cancelMove,
-  "host.enterMaintenance": cancelMaintenance,
-};
+import { TaskContext, type TaskServices } from "./task-context.ts";
+import type { TaskEnd } from "./task-implementation.ts";
 
 export class TaskRunner {
-  readonly #store: Store;
-  readonly #hosts: HostLinks;
+  readonly #services: TaskServices;
   readonly #log: Logger;
-  readonly #changes = new TaskChanges();
   readonly #stop = new AbortController();
   readonly #running = new Set<Promise<void>>();
 
   constructor(store: Store, hosts: HostLinks, log: Logger) {
-    this.#store = store;
-    this.#hosts = hosts;
     this.#log = log;
+    this.#services = {
+      ...{ store, hosts, changes: new TaskChanges(), stopped: this.#stop.signal },
+      begin: (task) => this.#begin(task),
+    };
   }
 
   /** Takes up what an earlier server left. */
   async resume(): Promise<void> {
-    for (const { task, request } of await this.#store.tasks.unfinished()) {
+    for (const task of await this.#services.store.tasks.unfinished()) {
       this.#log.info({ task: task.id, kind: task.kind }, "task taken up again");
-      this.#run(task, request);
+      this.#run(task, true);
     }
   }
 
   /** Enters a task and begins it. @throws VM_BUSY, HOST_TASK_UNDER_WAY, DESTINATION_IN_MAINTENANCE */
-  async begin(task: Omit<NewTask, "id"> & { id?: TaskId }): Promise<Task> {
-    const entered = await this.#store.tasks.create({ id: randomUUID() as TaskId, ...task });
-    this.#run(entered, task.request);
-    return entered;
+  async begin<K extends TaskKind>(task: { kind: K; request: TaskRequest<K> }): Promise<TaskOf<K>> {
+    return await this.#begin({ ...task, id: randomUUID() as TaskId, actor: "admin" });
   }
 
   /** @throws TASK_UNKNOWN, TASK_NOT_CANCELLABLE */
   async cancel(id: TaskId): Promise<Task> {
-    const task = await this.#store.tasks.show(id);
-    const cancel = cancels[task.kind];
+    const task = await this.#services.store.tasks.show(id);
+    const { cancel } = implementationOf(task.kind);
     if (task.endedAt !== null || cancel === undefined) {
       const reason = task.endedAt === null ? "this kind of task runs to its end" : "it has ended";
       throw GodwitError.of("TASK_NOT_CANCELLABLE", { task: id, state: task.state, reason });
     }
-    return await cancel(this.#context(task, await this.#requestOf(id)));
+    return await cancel(this.#context(task) as never);
   }
 
   /** Stops watching; what agents were asked to do goes on. */
@@ -82,46 +63,35 @@ export class TaskRunner {
     await Promise.allSettled(this.#running);
   }
 
-  #context(task: Task, request: Record<string, unknown>): TaskContext {
-    return new TaskContext({
-      id: task.id,
-      request,
-      store: this.#store,
-      hosts: this.#hosts,
-      log: this.#log.child({ task: task.id }),
-      begin: (child) => this.begin(child),
-      changes: this.#changes,
-      stopped: this.#stop.signal,
-    });
+  async #begin<K extends TaskKind>(task: NewTask<K>): Promise<TaskOf<K>> {
+    const entered = await this.#services.store.tasks.create(task);
+    this.#run(entered);
+    return entered;
   }
 
-  async #requestOf(id: TaskId): Promise<Record<string, unknown>> {
-    const found = (await this.#store.tasks.unfinished()).find(({ task }) => task.id === id);
-    return found?.request ?? {};
+  #context<K extends TaskKind>(task: TaskOf<K>, isTakenUp = false): TaskContext<K> {
+    return new TaskContext(task, this.#services, this.#log.child({ task: task.id }), isTakenUp);
   }
 
-  #run(task: Task, request: Record<string, unknown>): void {
-    const running = this.#toItsEnd(this.#context(task, request), task.kind).finally(() => {
+  #run<K extends TaskKind>(task: TaskOf<K>, isTakenUp = false): void {
+    const running = this.#toItsEnd(this.#context<K>(task, isTakenUp)).finally(() => {
       this.#running.delete(running);
     });
     this.#running.add(running);
   }
 
-  async #toItsEnd(context: TaskContext, kind: TaskKind): Promise<void> {
+  async #toItsEnd<K extends TaskKind>(context: TaskContext<K>): Promise<void> {
     try {
-      const end = await deeds[kind](context).catch((error: unknown): TaskEnd => {
+      const { run } = implementationOf<K>(context.kind);
+      const end = await run(context).catch((error: unknown): TaskEnd<K> => {
         if (this.#stop.signal.aborted) throw error;
         if (GodwitError.is(error)) return { state: "failed", problem: error.problem };
         const reference = randomUUID();
         context.log.error({ err: error, reference }, "task failed by a bug");
         return { state: "failed", problem: GodwitError.of("INTERNAL", { reference }).problem };
       });
-      await context.change(() => ({
-        state: end.state,
-        error: end.state === "succeeded" ? null : end.problem,
-        cancellable: false,
-        waitingFor: null,
-      }));
+      const outcome = end.state === "succeeded" ? { result: end.result } : { error: end.problem };
+      await context.change(() => ({ state: end.state, ...outcome, cancellable: false, waitingFor: null }));
     } catch (error) {
       if (!this.#stop.signal.aborted) context.log.error({ err: error }, "task abandoned");
     }

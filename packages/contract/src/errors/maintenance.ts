@@ -27,7 +27,7 @@ export const maintenanceErrors = {
   HOST_TASK_UNDER_WAY: define<{ host: string; task: string; what: string }>(
     409,
     "later",
-    (d) => `Host ${d.host} is busy: ${d.what} (task ${d.task}).`,
+    (d) => `Host ${d.host} is busy with task ${d.task}: ${d.what}.`,
     (d) => `Wait for it (godwit task watch ${d.task}) or cancel it: godwit task cancel ${d.task}`,
   ),
   DESTINATION_NONE: define<{ host: string; vm: string }>(

@@ -29,7 +29,7 @@ export const vmErrors = {
   VM_BUSY: define<{ vm: string; task: string; what: string }>(
     409,
     "later",
-    (d) => `VM ${d.vm} is busy: ${d.what} (task ${d.task}).`,
+    (d) => `VM ${d.vm} is busy with task ${d.task}: ${d.what}.`,
     (d) => `Wait for it (godwit task watch ${d.task}) or cancel it first.`,
   ),
   VM_RUNNING: define<{ vm: string; host: string }>(

@@ -5,10 +5,11 @@ import { findingSchema, problemSchema } from "../errors/schemas.ts";
 import type { Operation } from "../operations/operation.ts";
 import { serverOperations } from "../operations/server.ts";
 import { serverEventSchema } from "../events/server.ts";
-import { taskSchema } from "../schemas/task.ts";
 import { hostFactsSchema } from "../schemas/host-facts.ts";
 import { hostLoadSchema } from "../schemas/host-load.ts";
 import { hostViewSchema } from "../schemas/host.ts";
+import { taskStepSchema, taskWaitSchema } from "../schemas/task.ts";
+import { taskSchema, taskSchemas } from "../tasks/registry.ts";
 import { moveProgressSchema, moveRecordSchema } from "../schemas/move.ts";
 import { baselineSchema } from "../schemas/pool.ts";
 import { vmDescriptionSchema, vmSchema, vmViewSchema } from "../schemas/vm.ts";
@@ -18,6 +19,9 @@ const answered = {
   Problem: problemSchema,
   Finding: findingSchema,
   Task: taskSchema,
+  ...Object.fromEntries(Object.entries(taskSchemas).map(([kind, schema]) => [taskName(kind), schema])),
+  TaskStep: taskStepSchema,
+  TaskWait: taskWaitSchema,
   Move: moveRecordSchema,
   MoveProgress: moveProgressSchema,
   Event: serverEventSchema,
@@ -31,6 +35,12 @@ const answered = {
 const asked = { VmDescription: vmDescriptionSchema };
 
 type Json = Record<string, unknown>;
+/** `VmMigrateTask` for `vm.migrate`. */
+function taskName(kind: string): string {
+  const words = kind.split(".").map((word) => word.slice(0, 1).toUpperCase() + word.slice(1));
+  return `${words.join("")}Task`;
+}
+
 type Direction = "input" | "output";
 
 const componentsPath = "#/components/schemas/";

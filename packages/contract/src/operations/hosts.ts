@@ -3,7 +3,7 @@ import { z } from "zod";
 import { hostViewSchema } from "../schemas/host.ts";
 import { maxOutageSchema } from "../schemas/move.ts";
 import { nameSchema } from "../schemas/names.ts";
-import { taskSchema } from "../schemas/task.ts";
+import { taskSchemas } from "../tasks/registry.ts";
 import type { Operations } from "./operation.ts";
 
 const hostParams = z.strictObject({ host: z.string().min(1).max(63) });
@@ -11,7 +11,6 @@ const pem = z
   .string()
   .max(20_000)
   .regex(/^-----BEGIN /, "must be PEM");
-const task202 = { status: 202, body: taskSchema } as const;
 
 export const hostOperations = {
   hostTokenCreate: {
@@ -89,7 +88,7 @@ export const hostOperations = {
       /** Of each move. Default: 50 ms; 250 ms for an emulated guest. */
       maxOutageMs: maxOutageSchema.optional(),
     }),
-    answer: task202,
+    answer: { status: 202, body: taskSchemas["host.enterMaintenance"] },
     errors: ["HOST_UNKNOWN", "HOST_UNREACHABLE", "HOST_TASK_UNDER_WAY", "MAINTENANCE_REFUSED"],
   },
   hostMaintenanceExit: {

@@ -1,11 +1,11 @@
 /** Tasks, a part of the server's API: what was asked for, how far it is, and its cancelling. */
 import { z } from "zod";
 import { taskIdSchema } from "../schemas/names.ts";
-import { taskSchema, taskStateSchema } from "../schemas/task.ts";
+import { taskStateSchema } from "../schemas/task.ts";
+import { taskSchema } from "../tasks/registry.ts";
 import type { Operations } from "./operation.ts";
 
 const taskParams = z.strictObject({ task: taskIdSchema });
-const task202 = { status: 202, body: taskSchema } as const;
 
 export const taskOperations = {
   taskList: {
@@ -35,7 +35,7 @@ export const taskOperations = {
     privilege: "admin",
     summary: "Cancel a task where that is still possible",
     params: taskParams,
-    answer: task202,
+    answer: { status: 202, body: taskSchema },
     errors: ["TASK_UNKNOWN", "TASK_NOT_CANCELLABLE"],
   },
 } as const satisfies Operations;

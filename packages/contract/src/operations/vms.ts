@@ -3,13 +3,14 @@ import { z } from "zod";
 import { findingSchema } from "../errors/schemas.ts";
 import { maxOutageSchema, strategySchema } from "../schemas/move.ts";
 import { nameSchema } from "../schemas/names.ts";
-import { taskSchema } from "../schemas/task.ts";
 import { cpuRequestSchema, vmDescriptionSchema, vmViewSchema } from "../schemas/vm.ts";
+import { taskSchemas, type TaskKind } from "../tasks/registry.ts";
 import type { Operations } from "./operation.ts";
 
 /** A VM by its name or its id. */
 const vmParams = z.strictObject({ vm: z.string().min(1).max(63) });
-const task202 = { status: 202, body: taskSchema } as const;
+/** A task of this kind has been entered. */
+const accepted = <K extends TaskKind>(kind: K) => ({ status: 202, body: taskSchemas[kind] }) as const;
 
 export const vmOperations = {
   vmCreate: {
@@ -18,7 +19,7 @@ export const vmOperations = {
     privilege: "admin",
     summary: "Create a VM's folder and disks on a datastore; it is not started",
     body: z.strictObject({ description: vmDescriptionSchema, host: nameSchema.optional() }),
-    answer: task202,
+    answer: accepted("vm.create"),
     errors: [
       "VM_EXISTS",
       "HOST_UNKNOWN",
@@ -68,7 +69,7 @@ export const vmOperations = {
     summary: "Set what is asked of a VM's CPU (null: follow pool or host); it holds from its next power-on",
     params: vmParams,
     body: z.strictObject({ cpu: cpuRequestSchema.nullable() }),
-    answer: task202,
+    answer: accepted("vm.configure"),
     errors: ["VM_UNKNOWN", "VM_BUSY", "VM_DESCRIPTION_INVALID", "HOST_UNREACHABLE"],
   },
   vmStart: {
@@ -78,7 +79,7 @@ export const vmOperations = {
     summary: "Power a VM on",
     params: vmParams,
     body: z.strictObject({ host: nameSchema.optional() }),
-    answer: task202,
+    answer: accepted("vm.start"),
     errors: [
       "VM_UNKNOWN",
       "VM_RUNNING",
@@ -97,7 +98,7 @@ export const vmOperations = {
     summary: "Power a VM off: by ACPI within the grace time, then by ending QEMU",
     params: vmParams,
     body: z.strictObject({ graceSeconds: z.int().min(0).max(3600).default(60) }),
-    answer: task202,
+    answer: accepted("vm.stop"),
     errors: ["VM_UNKNOWN", "VM_NOT_RUNNING", "VM_BUSY", "HOST_UNREACHABLE"],
   },
   vmDelete: {
@@ -106,7 +107,7 @@ export const vmOperations = {
     privilege: "admin",
     summary: "Delete a stopped VM with its folder and disks",
     params: vmParams,
-    answer: task202,
+    answer: accepted("vm.delete"),
     errors: ["VM_UNKNOWN", "VM_RUNNING", "VM_BUSY", "HOST_UNREACHABLE"],
   },
   vmCheck: {
@@ -141,7 +142,10 @@ export const vmOperations = {
       strategy: strategySchema.default("auto"),
       bandwidthMbps: z.number().positive().max(1_000_000).optional(),
     }),
-    answer: task202,
+    answer: {
+      status: 202,
+      body: z.discriminatedUnion("kind", [taskSchemas["vm.migrate"], taskSchemas["vm.relocate"]]),
+    },
     errors: ["VM_UNKNOWN", "VM_BUSY", "VM_ALREADY_THERE", "HOST_UNKNOWN", "HOST_UNREACHABLE", "MOVE_REFUSED"],
   },
 } as const satisfies Operations;

@@ -1,8 +1,6 @@
-/** One shape for every long action: steps, progress, cancel, result. */
+/** The parts of a task that every kind has: its state, its steps, and what it waits for. The kinds are in `tasks/`. */
 import { z } from "zod";
-import { problemSchema } from "../errors/schemas.ts";
-import { moveProgressSchema, moveRecordSchema } from "./move.ts";
-import { taskIdSchema } from "./names.ts";
+import { nameSchema, taskIdSchema, type TaskId } from "./names.ts";
 
 export const taskStateSchema = z.enum([
   "queued",
@@ -14,20 +12,16 @@ export const taskStateSchema = z.enum([
 ]);
 export type TaskState = z.infer<typeof taskStateSchema>;
 
-export const taskKindSchema = z.enum([
-  "vm.create",
-  "vm.configure",
-  "vm.start",
-  "vm.stop",
-  "vm.delete",
-  "vm.migrate",
-  "vm.relocate",
-  "host.enterMaintenance",
-]);
-export type TaskKind = z.infer<typeof taskKindSchema>;
+export const taskSubjectSchema = z.object({ kind: z.enum(["vm", "host"]), id: z.string(), name: z.string() });
+export type TaskSubject = z.infer<typeof taskSubjectSchema>;
 
 export const taskStepSchema = z.object({
+  /** Which step of its kind of task it is; with the subject it is the only one. */
+  key: z.string(),
+  /** The same in words. */
   name: z.string(),
+  /** What it acts on, where that is not the task's own subject. */
+  subject: taskSubjectSchema.optional(),
   state: z.enum(["running", "done", "failed", "undone"]),
   startedAt: z.iso.datetime(),
   endedAt: z.iso.datetime().nullable(),
@@ -37,30 +31,22 @@ export const taskStepSchema = z.object({
 });
 export type TaskStep = z.infer<typeof taskStepSchema>;
 
-export const taskSchema = z.object({
-  id: taskIdSchema,
-  kind: taskKindSchema,
-  subject: z.object({ kind: z.enum(["vm", "host"]), id: z.string(), name: z.string() }),
-  state: taskStateSchema,
-  /** Grows with every change. */
-  revision: z.number().int(),
-  steps: z.array(taskStepSchema),
-  /** The move's phase, where the task is a move. */
-  phase: z.string().nullable(),
-  progress: moveProgressSchema.nullable(),
-  /** The move's full record, where the task is a move. */
-  move: moveRecordSchema.nullable(),
-  error: problemSchema.nullable(),
-  /** What the server waits for just now, in words, when it cannot go on by itself (a host that does not answer). */
-  waitingFor: z.string().nullable(),
-  cancellable: z.boolean(),
-  /** The task that this one is a part of. */
-  parent: taskIdSchema.nullable(),
-  actor: z.string(),
-  createdAt: z.iso.datetime(),
-  endedAt: z.iso.datetime().nullable(),
-});
-export type Task = z.infer<typeof taskSchema>;
+/** What a task waits for when it cannot go on by itself: a code with its data, and the same in words. */
+export const taskWaitSchema = z.discriminatedUnion("code", [
+  z.object({ code: z.literal("HOST_NOT_RESPONDING"), host: nameSchema, message: z.string() }),
+  z.object({ code: z.literal("OTHER_TASK"), task: taskIdSchema, message: z.string() }),
+]);
+export type TaskWait = z.infer<typeof taskWaitSchema>;
 
-export const isEnded = (task: Pick<Task, "state">): boolean =>
+export const waitForHost = (host: string): TaskWait => ({
+  ...{ code: "HOST_NOT_RESPONDING", host },
+  message: `host ${host} does not respond; what was done there is not known until it does`,
+});
+
+export const waitForTask = ({ id, description }: { id: TaskId; description: string }): TaskWait => ({
+  ...{ code: "OTHER_TASK", task: id },
+  message: `task ${id} must end first: ${description}`,
+});
+
+export const isEnded = (task: { state: TaskState }): boolean =>
   task.state === "succeeded" || task.state === "failed" || task.state === "cancelled";

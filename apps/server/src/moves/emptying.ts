@@ -1,0 +1,148 @@
+/**
+ * How it stands with a host that is being emptied, and what follows: which VMs move next, what the task's steps are,
+ * and how it ends. Pure: it is asked again whenever something has changed.
+ */
+import {
+  GodwitError,
+  isEnded,
+  isUp,
+  waitForTask,
+  type Finding,
+  type Problem,
+  type Task,
+  type TaskOf,
+  type TaskStep,
+  type TaskWait,
+  type VmView,
+} from "@godwit/contract";
+import type { Mover } from "./evacuation.ts";
+
+/** A move that failed by something that may pass is tried again, so many times in all. */
+const attempts = 3;
+
+/** How it stands, read from the database. */
+export interface Standing {
+  cancelling: boolean;
+  /** The moves that are parts of the task, oldest first. */
+  moves: MoveTask[];
+  /** VMs that are still on the host, without a task that is not a part of this one. */
+  here: VmView[];
+  /** What must end before the host can be empty: other tasks of its VMs, and tasks that bring it some. */
+  awaited: Task[];
+}
+export type MoveTask = TaskOf<"vm.migrate" | "vm.relocate">;
+/** Of each VM that no host may have as things are: why. */
+export type Stuck = ReadonlyMap<string, Finding[]>;
+
+export const isMove = (task: Task): task is MoveTask =>
+  task.kind === "vm.migrate" || task.kind === "vm.relocate";
+
+/** VMs that are not tried again, each with the error that its last move ended with. */
+export function abandoned({ moves, here }: Standing): Map<string, Problem> {
+  const errors = new Map<string, Problem>();
+  for (const vm of here) {
+    const tried = attemptsOf(moves, vm);
+    const last = tried.at(-1);
+    if (last === undefined || last.error === null || !isEnded(last)) continue;
+    const mayPass = last.state === "failed" && last.error.retry === "later";
+    if (!mayPass || tried.length >= attempts) errors.set(vm.id, last.error);
+  }
+  return errors;
+}
+
+/** VMs that are to move and are not on their way. */
+export function moversOf({ moves, here }: Standing, without: ReadonlyMap<string, unknown>): Mover[] {
+  return here
+    .filter((vm) => !without.has(vm.id))
+    .filter((vm) => !moves.some((move) => move.subject.id === vm.id && !isEnded(move)))
+    .map((vm) => ({
+      vm,
+      live: isUp(vm),
+      failedAt: attemptsOf(moves, vm).map(({ request }) => request.to),
+    }));
+}
+
+/** Moves that began, of the kind that the VM needs as it is now: one that was stopped meanwhile begins anew. */
+const attemptsOf = (moves: readonly MoveTask[], vm: VmView): MoveTask[] =>
+  moves.filter(
+    ({ subject, kind }) => subject.id === vm.id && kind === (isUp(vm) ? "vm.migrate" : "vm.relocate"),
+  );
+
+/** The task's steps: its moves, and the stopped VMs that stay. @param since when the task was entered */
+export function stepsOf({ moves, here }: Standing, stuck: Stuck, since: string): TaskStep[] {
+  return [
+    ...moves.map(moveStep),
+    ...here
+      .filter((vm) => !isUp(vm) && stuck.has(vm.id))
+      .map((vm): TaskStep => ({
+        key: "leave",
+        name: `leave ${vm.name}, which is stopped`,
+        subject: { kind: "vm", id: vm.id, name: vm.name },
+        state: "done",
+        startedAt: since,
+        endedAt: since,
+        detail: (stuck.get(vm.id) ?? []).map(({ message }) => message).join(" "),
+      })),
+  ];
+}
+
+/** What it waits for while no move of its own is under way. */
+export function waitOf({ moves, awaited: [first] }: Standing): TaskWait | null {
+  if (first === undefined || moves.some((move) => !isEnded(move))) return null;
+  return waitForTask(first);
+}
+
+function moveStep(move: MoveTask): TaskStep {
+  const states = { succeeded: "done", failed: "failed", cancelled: "undone" } as const;
+  const { state, subject } = move;
+  const ended = state === "succeeded" || state === "failed" || state === "cancelled";
+  return {
+    key: move.kind === "vm.migrate" ? "move" : "relocate",
+    name: move.kind === "vm.migrate" ? `move ${subject.name}` : `change the host of ${subject.name}`,
+    subject,
+    state: ended ? states[state] : "running",
+    startedAt: move.createdAt,
+    endedAt: move.endedAt,
+    detail: ended ? (move.error?.detail ?? `to ${move.request.to}`) : progressOf(move),
+    task: move.id,
+  };
+}
+
+/** Where a move is on its way: `copying, 45 %`. */
+function progressOf(move: MoveTask): string | null {
+  if (move.waitingFor !== null) return `waiting: ${move.waitingFor.message}`;
+  if (move.kind !== "vm.migrate") return null;
+  const { phase, progress } = move;
+  if (phase !== "copying" || progress === null || progress.totalBytes === 0) return phase;
+  const done = 1 - progress.remainingBytes / progress.totalBytes;
+  return progress.rounds <= 1
+    ? `copying, ${(done * 100).toFixed(0)} %`
+    : `copying, round ${String(progress.rounds)}`;
+}
+
+export const movedAway = ({ moves }: Standing): string[] =>
+  moves.filter(({ state }) => state === "succeeded").map(({ subject }) => subject.name);
+
+export function cancelledProblem(host: string, standing: Standing): Problem {
+  const left = standing.here.map(({ name }) => name);
+  return GodwitError.of("MAINTENANCE_CANCELLED", { host, moved: movedAway(standing), left }).problem;
+}
+
+/** Why the host is not empty; null when it runs no VM: a stopped one that must stay does no harm. */
+export function incompleteProblem(
+  host: string,
+  { here }: Standing,
+  errors: ReadonlyMap<string, Problem>,
+  stuck: Stuck,
+): Problem | null {
+  const running = here.filter(isUp);
+  if (running.length === 0) return null;
+  const findings = running.flatMap((vm) => {
+    const problem = errors.get(vm.id);
+    if (problem === undefined) return stuck.get(vm.id) ?? [];
+    const { code, detail: message, remedy, details } = problem;
+    return [{ code, severity: "error" as const, vm: vm.name, message, remedy, details }];
+  });
+  const vms = running.map(({ name }) => name);
+  return GodwitError.of("MAINTENANCE_INCOMPLETE", { host, vms }, { findings }).problem;
+}

@@ -1,0 +1,24 @@
+/** What each kind of task does. A kind of the contract that is missing here is an error of types. */
+import type { TaskKind } from "@godwit/contract";
+import { hostEnterMaintenance } from "./host-enter-maintenance.ts";
+import type { TaskImplementation } from "./task-implementation.ts";
+import { vmConfigure } from "./vm-configure.ts";
+import { vmCreate } from "./vm-create.ts";
+import { vmDelete } from "./vm-delete.ts";
+import { vmMigrate } from "./vm-migrate.ts";
+import { vmRelocate } from "./vm-relocate.ts";
+import { vmStart } from "./vm-start.ts";
+import { vmStop } from "./vm-stop.ts";
+
+const implementations: { [K in TaskKind]: TaskImplementation<K> } = {
+  "vm.create": vmCreate,
+  "vm.configure": vmConfigure,
+  "vm.start": vmStart,
+  "vm.stop": vmStop,
+  "vm.delete": vmDelete,
+  "vm.migrate": vmMigrate,
+  "vm.relocate": vmRelocate,
+  "host.enterMaintenance": hostEnterMaintenance,
+};
+
+export const implementationOf = <K extends TaskKind>(kind: K): TaskImplementation<K> => implementations[kind];

@@ -1,0 +1,17 @@
+/** A stopped VM's folder and disks are deleted, and the VM leaves the inventory. */
+import { z } from "zod";
+import type { TaskImplementation } from "./task-implementation.ts";
+
+export const vmDelete: TaskImplementation<"vm.delete"> = {
+  run: async (context) => {
+    const { vm, datastore, host } = context.request;
+    await context.step("delete", z.null(), async () => {
+      await context.ask(host, (link) =>
+        link.agent.call("vmDelete", { params: { datastore, name: vm.name } }),
+      );
+      return null;
+    });
+    await context.persist(() => context.store.vms.remove(vm.id));
+    return { state: "succeeded", result: null };
+  },
+};

@@ -1,0 +1,150 @@
+/**
+ * A running VM moves to another host. The agents do it between themselves; the task asks, watches and records.
+ * Whatever is lost on the way (an answer, an agent, this server), the source's record of the move says how it ended;
+ * with the source lost, the destination's does.
+ */
+import {
+  GodwitError,
+  moveOrderSchema,
+  type MoveId,
+  type MoveOrder,
+  type MoveRecord,
+  type TaskOf,
+  type TaskStep,
+} from "@godwit/contract";
+import { beyond, evcModeNamed } from "@godwit/cpu";
+import { MoveWatch } from "../moves/move-watch.ts";
+import type { TaskContext } from "./task-context.ts";
+import type { TaskEnd, TaskImplementation } from "./task-implementation.ts";
+
+type Context = TaskContext<"vm.migrate">;
+
+export const vmMigrate: TaskImplementation<"vm.migrate"> = {
+  run: async (context) => {
+    const source = context.hosts.of(context.request.from);
+    const order = await context.step("order", moveOrderSchema, () => orderOf(context));
+
+    const watch = new MoveWatch({
+      moveId: order.id,
+      ...{ source, stopped: context.stopped, log: context.log },
+      write: (record) => write(context, record),
+      isCancelling: async () => (await context.store.tasks.show(context.id)).state === "cancelling",
+    });
+    using _listener = source.onMove(order.id, (record) => {
+      watch.take(record);
+    });
+    // Every time the connection is made again, what was missed is asked for.
+    using _reconnections = source.onUp(() => {
+      watch.ask();
+    });
+
+    for (let unsure = context.mayHaveAsked; ; unsure = true) {
+      context.stopped.throwIfAborted();
+      try {
+        watch.take(await source.agent.call("moveStart", { body: order }));
+        watch.ask(); // a cancellation may have come before the source knew of the move
+        return await conclude(context, await watch.ended());
+      } catch (error) {
+        if (!(GodwitError.is(error, "CONNECTION_FAILED") || GodwitError.is(error, "OUTCOME_UNKNOWN")))
+          throw error;
+        if (!unsure && GodwitError.is(error, "CONNECTION_FAILED")) throw source.unreachable(error);
+        const record = await destinationsRecord(context, order.id);
+        if (record !== null) return await conclude(context, record);
+        await context.waitFor(source);
+      }
+    }
+  },
+
+  cancel: async (context) => {
+    const task = await context.change(() => ({ state: "cancelling" }));
+    const { agent } = context.hosts.of(context.request.from);
+    try {
+      await agent.call("moveCancel", { params: { moveId: moveIdOf(context) } });
+    } catch (error) {
+      if (GodwitError.is(error, "TASK_NOT_CANCELLABLE")) {
+        await context.change(() => ({ state: "running", cancellable: false }));
+        throw error;
+      }
+      // The source does not answer now, or does not know the move yet: it is asked again when it does.
+      context.log.info({ err: error }, "the cancellation waits for the source");
+    }
+    return task;
+  },
+};
+
+/** A move has the id of its task. */
+const moveIdOf = ({ id }: Context): MoveId => id as string as MoveId;
+
+/**
+ * What the source is asked for. A pool's baseline may have been lowered since the task was asked for: it is looked at
+ * once more now that the pool cannot be lowered without seeing this task.
+ * @throws DESTINATION_BASELINE_EXCEEDED
+ */
+async function orderOf(context: Context): Promise<MoveOrder> {
+  const { store, hosts, request } = context;
+  const { vm: named, from, to, ...options } = request;
+  const { config: vm } = await context.persist(() => store.vms.show(named.id));
+  const baseline = await context.persist(() => store.pools.baselineAt(to));
+  if (baseline !== null) {
+    const features = beyond(vm.cpu.features ?? [], evcModeNamed(baseline.mode), baseline.microcode);
+    const details = { vm: vm.name, from, host: to, mode: baseline.mode, features };
+    if (features.length > 0) throw GodwitError.of("DESTINATION_BASELINE_EXCEEDED", details);
+  }
+  return { id: moveIdOf(context), vm, from, to: { host: to, agentUrl: hosts.of(to).url }, ...options };
+}
+
+const cancellablePhases: ReadonlySet<string> = new Set(["planned", "preparing", "copying", "switching"]);
+
+async function write(context: Context, record: MoveRecord): Promise<void> {
+  await context.change((task) => ({
+    ...fieldsOf(record),
+    waitingFor: null,
+    cancellable: task.state !== "cancelling" && cancellablePhases.has(record.phase),
+  }));
+}
+
+/** With the source silent, the destination may know that the VM runs there: that ends the move too. */
+async function destinationsRecord(context: Context, moveId: MoveId): Promise<MoveRecord | null> {
+  const { from, to } = context.request;
+  if (context.hosts.isUp(from)) return null;
+  try {
+    const record = await context.hosts.of(to).agent.call("moveShow", { params: { moveId } });
+    return record.phase === "succeeded" ? record : null;
+  } catch {
+    return null;
+  }
+}
+
+async function conclude(context: Context, record: MoveRecord): Promise<TaskEnd<"vm.migrate">> {
+  const { vm, from, to } = context.request;
+  await context.change(() => fieldsOf(record));
+  const hasMoved = record.phase === "succeeded";
+  const isLost = record.error?.code === "MOVE_VM_LOST";
+  const place = { host: hasMoved ? to : from, state: isLost ? ("lost" as const) : ("running" as const) };
+  await context.persist(() => context.store.vms.place(vm.id, place));
+  if (hasMoved || record.error === null) return { state: "succeeded", result: { host: place.host } };
+  return { state: record.phase === "cancelled" ? "cancelled" : "failed", problem: record.error };
+}
+
+const fieldsOf = (
+  record: MoveRecord,
+): Pick<TaskOf<"vm.migrate">, "phase" | "progress" | "steps" | "move"> => ({
+  phase: record.phase,
+  progress: record.progress,
+  steps: stepsOf(record),
+  move: record,
+});
+
+const notSteps: ReadonlySet<string> = new Set(["planned", "succeeded", "failed", "cancelled"]);
+
+/** The move's phases as the task's steps. */
+function stepsOf({ phases, phase: now }: MoveRecord): TaskStep[] {
+  const isOver = now === "succeeded" || now === "failed" || now === "cancelled";
+  return phases
+    .filter(({ phase }) => !notSteps.has(phase))
+    .map(({ phase, at }, index, all): TaskStep => {
+      const next = all[index + 1]?.at ?? (isOver ? phases.at(-1)?.at : undefined);
+      const state = next === undefined ? "running" : "done";
+      return { key: phase, name: phase, state, startedAt: at, endedAt: next ?? null, detail: null };
+    });
+}

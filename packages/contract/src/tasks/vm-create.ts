@@ -1,0 +1,20 @@
+/** A VM's folder and disks are created on a datastore, and the VM is entered in the inventory. */
+import { z } from "zod";
+import { nameSchema, vmIdSchema } from "../schemas/names.ts";
+import { vmDescriptionSchema } from "../schemas/vm.ts";
+import { defineTask, vmReferenceSchema, vmSubject } from "./define-task.ts";
+
+export const vmCreate = defineTask({
+  kind: "vm.create",
+  request: z.object({ id: vmIdSchema, description: vmDescriptionSchema, host: nameSchema }),
+  result: z.object({ vm: vmReferenceSchema, host: nameSchema }),
+  fields: {},
+  describe: ({ description }) => `create VM ${description.name} on datastore ${description.datastore}`,
+  concerns: ({ id, description, host }) => ({
+    subject: vmSubject({ id, name: description.name }),
+    newVmName: description.name,
+    arrivesAt: host,
+  }),
+  steps: { create: ({ description }) => `create the VM's folder and disks on ${description.datastore}` },
+  cancellable: false,
+});

@@ -1,0 +1,23 @@
+/** A running VM moves to another host. Its steps are the phases of the move. */
+import { z } from "zod";
+import { moveOrderSchema, movePhaseSchema, moveProgressSchema, moveRecordSchema } from "../schemas/move.ts";
+import { nameSchema } from "../schemas/names.ts";
+import { defineTask, vmReferenceSchema, vmSubject } from "./define-task.ts";
+
+export const vmMigrate = defineTask({
+  kind: "vm.migrate",
+  request: moveOrderSchema
+    .pick({ maxOutageMs: true, accelerator: true, strategy: true, bandwidthBytesPerSecond: true })
+    .extend({ vm: vmReferenceSchema, from: nameSchema, to: nameSchema }),
+  result: z.object({ host: nameSchema }),
+  fields: {
+    phase: movePhaseSchema.nullable(),
+    progress: moveProgressSchema.nullable(),
+    /** The move's full record. */
+    move: moveRecordSchema.nullable(),
+  },
+  describe: ({ vm, from, to }) => `move VM ${vm.name} from host ${from} to host ${to}`,
+  concerns: ({ vm, to }) => ({ subject: vmSubject(vm), arrivesAt: to }),
+  steps: { order: null },
+  cancellable: true,
+});

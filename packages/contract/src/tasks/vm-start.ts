@@ -1,0 +1,16 @@
+/** A VM is powered on at a host. */
+import { z } from "zod";
+import { nameSchema } from "../schemas/names.ts";
+import { vmStateSchema } from "../schemas/vm.ts";
+import { defineTask, vmReferenceSchema, vmSubject } from "./define-task.ts";
+
+export const vmStart = defineTask({
+  kind: "vm.start",
+  request: z.object({ vm: vmReferenceSchema, host: nameSchema }),
+  result: z.object({ host: nameSchema, state: vmStateSchema }),
+  fields: {},
+  describe: ({ vm, host }) => `start VM ${vm.name} on host ${host}`,
+  concerns: ({ vm, host }) => ({ subject: vmSubject(vm), arrivesAt: host }),
+  steps: { start: ({ host }) => `start the VM on ${host}` },
+  cancellable: false,
+});
