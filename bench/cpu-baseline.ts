@@ -2,14 +2,11 @@
  * How long a datacentre's baseline takes: the mode that 1,000 hosts have in common, with what each gives up and
  * lacks; and the admission of each to the pool that they make. Nobody should wait for it.
  *
- *   node bench/cpu-baseline.ts [--dumps FOLDER] [--hosts 1000] [--json FILE]
- *
  * Hosts are made of the CPUID dumps of one vendor's CPUs under FOLDER, else of one CPU of each of Intel's EVC
  * modes. Ends with 1 when either takes over a second, in the best of five runs.
  */
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import {
   baselineOf,
   cpuOf,
@@ -23,18 +20,23 @@ import {
   type Cpu,
   type EvcHost,
 } from "@godwit/cpu";
+import { numberOf, readOptions } from "./measure/options.ts";
 
-const { values } = parseArgs({
-  options: {
-    dumps: { type: "string" },
-    hosts: { type: "string", default: "1000" },
-    json: { type: "string" },
-  },
+const usage = `usage: node bench/cpu-baseline.ts [--dumps FOLDER] [--hosts 1000] [--json FILE]
+
+  --dumps FOLDER  CPUID dumps to make the hosts of; default: one CPU of each of Intel's EVC modes
+  --hosts N       how many hosts
+  --json FILE     the figures, for other programs`;
+
+const values = readOptions(usage, {
+  dumps: { type: "string" },
+  hosts: { type: "string", default: "1000" },
+  json: { type: "string" },
 });
 const limitMs = 1000;
 
 const kinds = values.dumps === undefined ? oneOfEachMode() : await readDumps(values.dumps);
-const cpus = Array.from({ length: Number(values.hosts) }, (_, index): Cpu => {
+const cpus = Array.from({ length: numberOf(usage, "--hosts", values.hosts) }, (_, index): Cpu => {
   const kind = kinds[index % kinds.length];
   if (kind === undefined)
     throw new Error(`no CPU that satisfies a mode was found under ${values.dumps ?? ""}`);

@@ -2,28 +2,30 @@
  * How long comparing CPUs takes: 1,000 hosts against one, and every pair of the kinds of CPU among them. A
  * placement or an admission asks it for a whole datacentre at once, and should not keep anyone waiting.
  *
- *   node bench/cpu-compare.ts [--dumps FOLDER] [--hosts 1000] [--json FILE]
- *
  * The kinds are those of the CPUID dumps under FOLDER, else one of each EVC mode. Ends with 1
  * when a thousand comparisons take over a second, in the best of five runs: others may use the machine too.
  */
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { compareCpus, cpuOf, evcModes, readCpuSource, reportOf, type Cpu } from "@godwit/cpu";
+import { numberOf, readOptions } from "./measure/options.ts";
 
-const { values } = parseArgs({
-  options: {
-    dumps: { type: "string" },
-    hosts: { type: "string", default: "1000" },
-    json: { type: "string" },
-  },
+const usage = `usage: node bench/cpu-compare.ts [--dumps FOLDER] [--hosts 1000] [--json FILE]
+
+  --dumps FOLDER  CPUID dumps to make the hosts of; default: one of each EVC mode
+  --hosts N       how many hosts
+  --json FILE     the figures, for other programs`;
+
+const values = readOptions(usage, {
+  dumps: { type: "string" },
+  hosts: { type: "string", default: "1000" },
+  json: { type: "string" },
 });
 /** For a thousand comparisons. */
 const limitMs = 1000;
 
 const kinds = distinct(values.dumps === undefined ? oneOfEachMode() : await readDumps(values.dumps));
-const hosts = Array.from({ length: Number(values.hosts) }, (_, index) => {
+const hosts = Array.from({ length: numberOf(usage, "--hosts", values.hosts) }, (_, index) => {
   const kind = kinds[index % kinds.length];
   if (kind === undefined) throw new Error(`no CPU could be read under ${values.dumps ?? ""}`);
   return { ...kind, label: `host-${String(index)}` };

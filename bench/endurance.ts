@@ -2,13 +2,8 @@
  * Many moves in a row among three hosts under a client's load, some of them cancelled at a random moment:
  * nothing may be lost, and nothing may grow; what tells of ended moves may, up to what is kept. The guest's clock
  * must be right at the end.
- *
- *   node bench/endurance.ts [--moves 300] [--cancel 0.15] [--max-outage 250] [--every 25] [--seed N] [--json FILE]
- *
- * --cancel is the share of moves that are cancelled; --every how often it is counted what the programs use.
  */
 import { writeFile } from "node:fs/promises";
-import { parseArgs } from "node:util";
 import { GodwitError, isEnded, type Task, type VmView } from "@godwit/contract";
 import { guestClockOffsetMs, vmAddress, type LoadReport } from "@godwit/lab";
 import { TestLab } from "@godwit/test-kit";
@@ -16,20 +11,29 @@ import { census, type Census } from "./measure/census.ts";
 import { measure } from "./measure/interruption.ts";
 import { summaryOf, table } from "./measure/statistics.ts";
 import { sleep } from "@godwit/system";
+import { numberOf, readOptions } from "./measure/options.ts";
 
-const { values } = parseArgs({
-  options: {
-    moves: { type: "string", default: "300" },
-    cancel: { type: "string", default: "0.15" },
-    "max-outage": { type: "string", default: "250" },
-    every: { type: "string", default: "25" },
-    seed: { type: "string", default: "1" },
-    json: { type: "string" },
-  },
+const usage = `usage: node bench/endurance.ts [--moves 300] [--cancel 0.15] [--max-outage MS] [--every 25] [--seed N] [--json FILE]
+
+  --moves N        how many moves
+  --cancel SHARE   the share of moves that are cancelled, 0 to 1
+  --max-outage MS  the longest pause that each move may have (default 250)
+  --every N        after how many moves it is counted what the programs use
+  --seed N         of the moments at which moves are cancelled
+  --json FILE      the figures, for other programs`;
+
+const values = readOptions(usage, {
+  moves: { type: "string", default: "300" },
+  cancel: { type: "string", default: "0.15" },
+  "max-outage": { type: "string", default: "250" },
+  every: { type: "string", default: "25" },
+  seed: { type: "string", default: "1" },
+  json: { type: "string" },
 });
-const moves = Number(values.moves);
-const every = Number(values.every);
-const random = generator(Number(values.seed));
+const moves = numberOf(usage, "--moves", values.moves);
+const every = numberOf(usage, "--every", values.every);
+const cancelShare = numberOf(usage, "--cancel", values.cancel, 0);
+const random = generator(numberOf(usage, "--seed", values.seed, 0));
 
 const mostClockOffsetMs = 100;
 
@@ -82,7 +86,7 @@ async function move(lab: TestLab, vm: VmView): Promise<Ended> {
     .catch((error: unknown) => refusalOf(error));
   if (typeof task === "string")
     return { state: "failed", code: task, totalMs: performance.now() - startedAt };
-  if (random() < Number(values.cancel)) {
+  if (random() < cancelShare) {
     await sleep(random() * 3000);
     await lab.api.call("taskCancel", { params: { task: task.id } }).catch(() => undefined); // it may be too late
   }

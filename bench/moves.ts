@@ -1,15 +1,8 @@
 /**
  * Moves back to back under a client's load, in a lab: what the client saw, how long the vCPUs stood still,
  * how long a move took in all. A figure is of this machine and this hour; compare only within one run.
- *
- *   node bench/moves.ts [--moves 20] [--memory 512] [--link 1gbit] [--idle] [--max-outage MS]
- *     [--qemu HOST=VERSION or HOST=PATH]… [--json FILE]
- *
- * --idle moves a guest that does nothing, and sets what was sent against what its memory holds.
- * --max-outage is each move's budget; on a busy machine Godwit's own default may refuse to switch.
  */
 import { writeFile } from "node:fs/promises";
-import { parseArgs } from "node:util";
 import { moveOf, type MoveRecord, type VmView } from "@godwit/contract";
 import { qemusOf, vmAddress, type LoadReport, type Window } from "@godwit/lab";
 import { TestLab } from "@godwit/test-kit";
@@ -17,17 +10,27 @@ import { nonZeroBytes } from "./measure/guest-memory.ts";
 import { measure } from "./measure/interruption.ts";
 import { guestAnswers } from "./measure/move-under-load.ts";
 import { summaryOf, table } from "./measure/statistics.ts";
+import { numberOf, readOptions } from "./measure/options.ts";
 
-const { values } = parseArgs({
-  options: {
-    moves: { type: "string", default: "20" },
-    memory: { type: "string", default: "512" },
-    link: { type: "string" },
-    idle: { type: "boolean", default: false },
-    "max-outage": { type: "string" },
-    qemu: { type: "string", multiple: true, default: [] },
-    json: { type: "string" },
-  },
+const usage = `usage: node bench/moves.ts [--moves 20] [--memory 512] [--link 1gbit] [--idle] [--max-outage MS]
+         [--qemu HOST=VERSION or HOST=PATH]… [--json FILE]
+
+  --moves N        how many moves
+  --memory MIB     of the guest
+  --link RATE      speed of the migration links, like 1gbit
+  --idle           the guest does nothing; what was sent is compared with what its memory holds
+  --max-outage MS  the longest pause that each move may have; on a busy machine the default may never be met
+  --qemu HOST=X    the QEMU of a host, by version or path
+  --json FILE      every move and the summaries, for other programs`;
+
+const values = readOptions(usage, {
+  moves: { type: "string", default: "20" },
+  memory: { type: "string", default: "512" },
+  link: { type: "string" },
+  idle: { type: "boolean", default: false },
+  "max-outage": { type: "string" },
+  qemu: { type: "string", multiple: true, default: [] },
+  json: { type: "string" },
 });
 
 interface Moved {
@@ -52,8 +55,10 @@ interface Result {
   sentRatio: number | null;
 }
 
-const memoryMib = Number(values.memory);
-const maxOutageMs = values["max-outage"] === undefined ? undefined : Number(values["max-outage"]);
+const moves = numberOf(usage, "--moves", values.moves);
+const memoryMib = numberOf(usage, "--memory", values.memory, 16);
+const maxOutageMs =
+  values["max-outage"] === undefined ? undefined : numberOf(usage, "--max-outage", values["max-outage"]);
 const qemu = Object.fromEntries(
   values.qemu.map((text) => {
     const [host = "", name = ""] = text.split("=");
@@ -67,7 +72,7 @@ async function moveBackAndForth(lab: TestLab): Promise<void> {
   await guestAnswers(lab.lab.id, vmAddress(0));
   await using load = values.idle ? null : await lab.load();
   const moved: Moved[] = [];
-  for (let index = 0; index < Number(values.moves); index++) moved.push(await move(lab, vm));
+  for (let index = 0; index < moves; index++) moved.push(await move(lab, vm));
   const seen = load === null ? null : await load.finish(moved.map(({ window }) => window));
   const results = moved.map(({ record, totalMs, nonZeroBytes: content }, index): Result => ({
     from: record.from,

@@ -2,15 +2,8 @@
  * The fault campaign against the peer: libvirt moves the lab's guest under a client's load, by `virsh migrate --live`
  * and by its `--p2p`, and in each phase each fault happens. Afterwards: where the guest runs, what was lost, doubled,
  * left over, and what hangs. Daemons that die are started again as systemd would; nobody else helps.
- *
- *   node bench/peer-faults.ts [--short] [--peer virsh|p2p] [--phase NAME] [--fault WORDS] [--iscsi]
- *     [--limit S] [--json FILE]
- *
- * --iscsi puts the guest's disk on a LUN that QEMU itself opens: it locks nothing there, as on any block device that
- * several hosts share; on the lab's shared folder it locks the image. --short takes the worst moments only. --limit is for how long after its fault a cell is watched.
  */
 import { writeFile } from "node:fs/promises";
-import { parseArgs } from "node:util";
 import { TestLab } from "@godwit/test-kit";
 import { measure } from "./measure/interruption.ts";
 import { runCell } from "./peer/faults/cell.ts";
@@ -21,19 +14,33 @@ import { Stage } from "./peer/faults/stage.ts";
 import { cellsText, type Cell } from "./peer/faults/verdict.ts";
 import { LibvirtPeer } from "./peer/libvirt-peer.ts";
 import { requireLibvirt } from "./peer/packages.ts";
+import { numberOf, readOptions } from "./measure/options.ts";
 
-const { values } = parseArgs({
-  options: {
-    short: { type: "boolean", default: false },
-    peer: { type: "string" },
-    phase: { type: "string" },
-    fault: { type: "string" },
-    limit: { type: "string", default: "75" },
-    memory: { type: "string", default: "256" },
-    iscsi: { type: "boolean", default: false },
-    json: { type: "string" },
-  },
+const usage = `usage: node bench/peer-faults.ts [--short] [--peer virsh|p2p] [--phase NAME] [--fault WORDS] [--iscsi]
+         [--limit S] [--memory 256] [--json FILE]
+
+  --short        the worst moments only
+  --peer NAME    virsh or p2p; default: both
+  --phase NAME   this phase only
+  --fault WORDS  faults with these words in their names only
+  --iscsi        the guest's disk on a LUN that QEMU itself opens: QEMU locks nothing there, as on any block device that
+                 several hosts share; on the lab's shared folder it locks the image
+  --limit S      for how long after its fault a cell is watched (default 75)
+  --memory MIB   of the guest
+  --json FILE    the figures, for other programs`;
+
+const values = readOptions(usage, {
+  short: { type: "boolean", default: false },
+  peer: { type: "string" },
+  phase: { type: "string" },
+  fault: { type: "string" },
+  limit: { type: "string", default: "75" },
+  memory: { type: "string", default: "256" },
+  iscsi: { type: "boolean", default: false },
+  json: { type: "string" },
 });
+const memoryMib = numberOf(usage, "--memory", values.memory, 16);
+const limitMs = numberOf(usage, "--limit", values.limit) * 1000;
 const say = (text: string) => {
   console.error(text);
 };
@@ -64,13 +71,13 @@ await measure(async (interrupted) => {
 
 async function campaign(lab: TestLab, lun: Lun | null): Promise<void> {
   const peer = await LibvirtPeer.start(lab.lab);
-  const original = await lab.create({ on: "a", memoryMib: Number(values.memory) });
+  const original = await lab.create({ on: "a", memoryMib });
   const stage = new Stage(lab, peer, original, lun);
   const cells: Cell[] = [];
   const missed: string[] = [];
   for (const { peerToPeer, phase, fault } of plan) {
     const name = `${peerToPeer ? "virsh --p2p" : "virsh"}, ${phase}, ${fault.name}`;
-    const options = { peerToPeer, phase, fault, limitMs: Number(values.limit) * 1000 };
+    const options = { peerToPeer, phase, fault, limitMs };
     const cell = await runCell(stage, options).catch((error: unknown) => {
       stage.abandon();
       return error instanceof Error ? error.message : String(error);

@@ -2,35 +2,38 @@
  * Godwit against libvirt: the same guest on the same QEMU and wires, moved there and back in turn by Godwit,
  * by `virsh migrate --live` and by its `--p2p`, each move under a client's load. Figures are of this machine
  * and this hour; the ratios are what to look at.
- *
- *   node bench/peer-virsh.ts [--moves 10] [--memory 512] [--tls] [--max-outage MS] [--json FILE]
- *
- * --tls adds both ways of virsh over TLS, which Godwit always uses. --max-outage is the budget of all; by default each
- * has its own (Godwit 50 ms, 250 ms for an emulated guest; libvirt 300 ms). A move that is given up counts as
- * failed and the next one goes on.
+ * A move that is given up counts as failed, and the next one follows.
  */
 import { writeFile } from "node:fs/promises";
 import { cpus, totalmem } from "node:os";
-import { parseArgs } from "node:util";
 import { TestLab } from "@godwit/test-kit";
 import { measure } from "./measure/interruption.ts";
 import { comparisonOf, comparisonText } from "./peer/comparison.ts";
 import { godwit, Twin, type Contender, type Sample } from "./peer/contenders.ts";
 import { LibvirtPeer } from "./peer/libvirt-peer.ts";
 import { requireLibvirt } from "./peer/packages.ts";
+import { numberOf, readOptions } from "./measure/options.ts";
 
-const { values } = parseArgs({
-  options: {
-    moves: { type: "string", default: "10" },
-    memory: { type: "string", default: "512" },
-    tls: { type: "boolean", default: false },
-    "max-outage": { type: "string" },
-    json: { type: "string" },
-  },
+const usage = `usage: node bench/peer-virsh.ts [--moves 10] [--memory 512] [--tls] [--max-outage MS] [--json FILE]
+
+  --moves N        how many moves of each
+  --memory MIB     of the guest
+  --tls            also both ways of virsh over TLS, which Godwit always uses
+  --max-outage MS  the longest pause that all may have; by default each has its own (Godwit 50 ms, 250 ms for an
+                   emulated guest; libvirt 300 ms)
+  --json FILE      the figures, for other programs`;
+
+const values = readOptions(usage, {
+  moves: { type: "string", default: "10" },
+  memory: { type: "string", default: "512" },
+  tls: { type: "boolean", default: false },
+  "max-outage": { type: "string" },
+  json: { type: "string" },
 });
-const moves = Number(values.moves);
-const memoryMib = Number(values.memory);
-const budget = values["max-outage"] === undefined ? undefined : Number(values["max-outage"]);
+const moves = numberOf(usage, "--moves", values.moves);
+const memoryMib = numberOf(usage, "--memory", values.memory, 16);
+const budget =
+  values["max-outage"] === undefined ? undefined : numberOf(usage, "--max-outage", values["max-outage"]);
 const say = (text: string) => {
   console.error(text);
 };

@@ -1,30 +1,33 @@
 /**
  * The fault campaign: in a lab, under a client's load, each fault in each phase of a move.
  *
- *   npm run faults -- [--short] [--phase NAME]… [--fault NAME]… [--json FILE] [--keep FOLDER]
- *     [--qemu VERSION or PATH]
- *
- * Prints a line for each cell and the whole as a table; `--json` is written after every cell. Ends with 1 when
- * a cell failed. `--keep` copies logs and journals of labs in which one did. `--qemu` is the QEMU of both hosts; default: the newest of this machine.
+ * Prints a line for each cell and all of them as a table. Ends with 1 when a cell failed, with 2 for wrong usage.
  */
 import { writeFile } from "node:fs/promises";
-import { parseArgs } from "node:util";
 import { Campaign, type PlannedCell } from "./campaign.ts";
 import type { CellResult } from "./cell.ts";
 import { faults } from "./faults/index.ts";
 import { matrixOf } from "./matrix.ts";
 import { phases, type Phase } from "./phases.ts";
 import { plan, shortPlan } from "./plan.ts";
+import { readOptions, wrongUsage } from "../bench/measure/options.ts";
 
-const { values } = parseArgs({
-  options: {
-    short: { type: "boolean", default: false },
-    phase: { type: "string", multiple: true, default: [] },
-    fault: { type: "string", multiple: true, default: [] },
-    json: { type: "string" },
-    keep: { type: "string" },
-    qemu: { type: "string" },
-  },
+const usage = `usage: npm run faults -- [--short] [--phase NAME]… [--fault NAME]… [--json FILE] [--keep FOLDER] [--qemu VERSION or PATH]
+
+  --short        the shorter plan
+  --phase NAME   cells of this phase only
+  --fault NAME   cells of this fault only
+  --json FILE    the results, written after every cell
+  --keep FOLDER  copies logs and journals of labs in which a cell failed to it
+  --qemu X       the QEMU of both hosts, by version or path; default: the newest of this machine`;
+
+const values = readOptions(usage, {
+  short: { type: "boolean", default: false },
+  phase: { type: "string", multiple: true, default: [] },
+  fault: { type: "string", multiple: true, default: [] },
+  json: { type: "string" },
+  keep: { type: "string" },
+  qemu: { type: "string" },
 });
 
 const results: CellResult[] = [];
@@ -58,10 +61,8 @@ function chosen(): PlannedCell[] {
       .map((name) => `fault ${name}`),
   ];
   if (unknown.length > 0) {
-    console.error(`There is no ${unknown.join(", no ")}.`);
-    console.error(`  Phases: ${phases.join(" ")}`);
-    console.error(`  Faults: ${faults.map(({ name }) => name).join(" ")}`);
-    process.exit(2);
+    const known = `  Phases: ${phases.join(" ")}\n  Faults: ${faults.map(({ name }) => name).join(" ")}`;
+    wrongUsage(usage, `There is no ${unknown.join(", no ")}.\n${known}`);
   }
   return (values.short ? shortPlan() : plan()).filter(
     ({ phase, fault }) =>

@@ -2,18 +2,20 @@
  * The split-brain matrix: after a migration, before anyone runs, the source, the destination, both, or a third host
  * goes on; the disk is a file, on NFS or on iSCSI; with and without the lease. Real QEMU, real storage servers,
  * real sanlock; needs root. Ends with 1 when a cell is not as it must be.
- *
- *   npm run split-brain -- [--json FILE]
  */
 import { writeFile } from "node:fs/promises";
-import { parseArgs } from "node:util";
 import { measure } from "../../bench/measure/interruption.ts";
 import { table } from "../../bench/measure/statistics.ts";
 import { runMatrix } from "./matrix.ts";
 import { heading, outcomeText } from "./outcome.ts";
 import { requirePackages } from "./packages.ts";
+import { readOptions } from "../../bench/measure/options.ts";
 
-const { values } = parseArgs({ options: { json: { type: "string" } } });
+const usage = `usage: npm run split-brain -- [--json FILE]
+
+  --json FILE  the results, for other programs`;
+
+const values = readOptions(usage, { json: { type: "string" } });
 
 await measure(async (interrupted) => {
   await requirePackages();
