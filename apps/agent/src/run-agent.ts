@@ -20,7 +20,7 @@ import { FactsWatch } from "./host/facts-watch.ts";
 import { HostCpu } from "./host/host-cpu.ts";
 import { HostLoadReader } from "./host/load.ts";
 import { readIdentity } from "./identity.ts";
-import { LeaseKeeper } from "./leases/lease-keeper.ts";
+import { LeaseReconciler } from "./leases/lease-reconciler.ts";
 import { Leases } from "./leases/leases.ts";
 import { Lockspaces } from "./leases/lockspaces.ts";
 import { RowLeases } from "./leases/row-leases.ts";
@@ -127,10 +127,10 @@ export async function runAgent(
   await moves.restore();
   await moves.endOrphans();
   await removeStrayTaps([...processes.present.map(({ spec }) => spec.vm), ...silent], log);
-  const keeper = new LeaseKeeper(leases, processes, claims, log);
-  keeper.start();
+  const reconciler = new LeaseReconciler(leases, processes, claims, log);
+  reconciler.start();
   stack.defer(() => {
-    keeper.stop();
+    reconciler.stop();
     for (const process of processes.present) process.release();
   });
 

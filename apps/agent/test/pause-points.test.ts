@@ -7,7 +7,7 @@ import { pino } from "pino";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { Journal } from "../src/moves/journal.ts";
 import { PausePoints, pausePoints } from "../src/moves/pause-points.ts";
-import { Shell, type Step } from "../src/moves/shell.ts";
+import { ReducerRunner, type Step } from "../src/moves/reducer-runner.ts";
 
 interface State {
   readonly phase: string;
@@ -16,7 +16,7 @@ type Input = { type: string; message?: { type: string } };
 type Effect = { do: "journal"; entry: { at: string } } | { do: "shareLease" } | { do: "remove" };
 
 /** A half of a move that only tells what it takes in and does. */
-class Listener extends Shell<State, Input, { at: string }, never, Effect> {
+class Listener extends ReducerRunner<State, Input, { at: string }, never, Effect> {
   override readonly role = "source";
   readonly course: string[] = [];
 

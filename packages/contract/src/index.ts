@@ -23,6 +23,8 @@ export * from "./schemas/host-load.ts";
 export * from "./schemas/host.ts";
 export * from "./schemas/lease.ts";
 export * from "./schemas/move.ts";
+export { decisionText, type MoveDecision } from "./schemas/move-decision.ts";
+export type { MovePause } from "./schemas/move-pause.ts";
 export * from "./schemas/names.ts";
 export * from "./schemas/pool.ts";
 export * from "./schemas/task.ts";

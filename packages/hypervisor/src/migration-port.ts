@@ -1,11 +1,11 @@
 /**
- * The migration commands of one QEMU process: thin deeds, no decisions. TLS credentials are made for a
+ * The migration commands of one QEMU process: thin actions, no decisions. TLS credentials are made for a
  * move and removed after it, so that a renewed certificate counts from the next move on.
  */
 import { once } from "node:events";
 import { createServer, type AddressInfo } from "node:net";
 import { GodwitError } from "@godwit/contract";
-import type { QmpSession } from "@godwit/qmp";
+import type { MigrationCapability, MigrationParameter, QmpSession } from "@godwit/qmp";
 
 export interface MigrationStatus {
   /** QEMU's word: none, setup, active, pre-switchover, device, postcopy-active, completed, failed, cancelled … */
@@ -22,17 +22,11 @@ export interface MigrationStatus {
 const credentials = "godwit-tls";
 const authorisation = "godwit-authz";
 
-/** What both sides need: an acknowledgement of the load, no image locks before `cont`, events, a last veto. */
-const commonCapabilities = [
-  "return-path",
-  "late-block-activate",
-  "events",
-  "pause-before-switchover",
-  "validate-uuid",
-];
-
-/** Larger than any link; QEMU's default of 128 MiB/s would be the ceiling. */
-const unlimitedBytesPerSecond = 2 ** 40;
+/** `migrate-set-capabilities` and `migrate-set-parameters`, in QEMU's words. */
+interface MigrationSettings {
+  readonly capabilities: Readonly<Partial<Record<MigrationCapability, boolean>>>;
+  readonly parameters: Readonly<Partial<Record<MigrationParameter, number>>>;
+}
 
 export class MigrationPort {
   readonly #qmp: () => QmpSession;
@@ -41,41 +35,37 @@ export class MigrationPort {
     this.#qmp = qmp;
   }
 
+  /** @throws QMP_REFUSED, for example when a capability needs what the host does not give to QEMU */
+  async configure({ capabilities, parameters }: MigrationSettings): Promise<void> {
+    await this.#qmp().execute("migrate-set-capabilities", {
+      capabilities: Object.entries(capabilities).map(([capability, state]) => ({ capability, state })),
+    });
+    if (Object.keys(parameters).length > 0) await this.#qmp().execute("migrate-set-parameters", parameters);
+  }
+
   /** @throws QMP_REFUSED, for example when the credentials cannot be read */
   async configureSource(options: {
+    settings: MigrationSettings;
     credentialsFolder: string;
     /** The destination's name in its certificate. */
     destinationName: string;
-    bandwidthBytesPerSecond: number | null;
-    /** Below this expected pause QEMU stops the guest by itself; 0: at the end of the first pass. */
-    downtimeLimitMs: number;
-    /** The rest of the memory may follow while the guest runs at the destination. */
-    postcopy?: boolean;
   }): Promise<void> {
-    await this.#setCapabilities([...commonCapabilities, "auto-converge"], options.postcopy === true);
+    await this.configure(options.settings);
     await this.#addCredentials(options.credentialsFolder, "client");
     await this.#qmp().execute("migrate-set-parameters", {
-      "max-bandwidth": Math.floor(options.bandwidthBytesPerSecond ?? unlimitedBytesPerSecond),
-      "max-postcopy-bandwidth": Math.floor(options.bandwidthBytesPerSecond ?? 0), // 0: no limit
-      "downtime-limit": options.downtimeLimitMs,
       "tls-creds": credentials,
       "tls-hostname": options.destinationName,
     });
   }
 
-  /** @throws QMP_REFUSED, for example when post-copy is wished for and the host has no userfaultfd for QEMU */
-  async configureDestination(options: {
-    credentialsFolder: string;
-    sourceName: string;
-    postcopy?: boolean;
-  }): Promise<void> {
-    await this.#setCapabilities(commonCapabilities, options.postcopy === true);
+  /** Only the source's own certificate may send. @throws QMP_REFUSED, for example when the credentials cannot be read */
+  async secureDestination(options: { credentialsFolder: string; sourceName: string }): Promise<void> {
     await this.#addCredentials(options.credentialsFolder, "server");
     await this.#removeObject(authorisation);
-    // Only the source's own certificate may send; the order of the parts is that of the certificate.
     await this.#qmp().execute("object-add", {
       "qom-type": "authz-simple",
       id: authorisation,
+      // The order of the parts is that of the certificate.
       identity: `OU=migration,CN=${options.sourceName}`,
     });
     await this.#qmp().execute("migrate-set-parameters", {
@@ -175,15 +165,6 @@ export class MigrationPort {
   /** Tells the switches where the VM's addresses are now. */
   async announce(): Promise<void> {
     await this.#qmp().execute("announce-self", announcement(""));
-  }
-
-  async #setCapabilities(names: readonly string[], postcopy: boolean): Promise<void> {
-    const capabilities = [
-      ...names.map((capability) => ({ capability, state: true })),
-      // An earlier move of this process may have left it on.
-      { capability: "postcopy-ram", state: postcopy },
-    ];
-    await this.#qmp().execute("migrate-set-capabilities", { capabilities });
   }
 
   async #addCredentials(folder: string, endpoint: "client" | "server"): Promise<void> {

@@ -2,7 +2,7 @@
 import { endProcess } from "@godwit/system";
 import { describe, expect, inject, test } from "vitest";
 import type { QemuProcess } from "../src/index.ts";
-import { Fixture } from "./fixtures.ts";
+import { destinationSettings, Fixture, sourceSettings } from "./fixtures.ts";
 
 /** CPUID.1:ECX as the guest sees it. */
 async function leaf1Ecx(qemu: QemuProcess): Promise<number> {
@@ -25,7 +25,8 @@ describe.each(inject("qemuBinaries"))("%s", (binary) => {
     try {
       expect((await leaf1Ecx(source)) & sse41).toBe(sse41);
       await source.resume();
-      await target.migration.configureDestination({
+      await target.migration.configure(destinationSettings);
+      await target.migration.secureDestination({
         credentialsFolder: await fixture.credentials("b"),
         sourceName: "a",
       });
@@ -33,8 +34,7 @@ describe.each(inject("qemuBinaries"))("%s", (binary) => {
       await source.migration.configureSource({
         credentialsFolder: await fixture.credentials("a"),
         destinationName: "b",
-        bandwidthBytesPerSecond: null,
-        downtimeLimitMs: 0,
+        settings: sourceSettings(0),
       });
       const came = (status: string) =>
         source.qmp.nextEvent((e) => e.name === "MIGRATION" && e.data.status === status, 30_000);

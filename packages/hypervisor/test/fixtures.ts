@@ -10,6 +10,20 @@ import { Hypervisor, type LaunchSpec } from "../src/index.ts";
 
 export const user = "godwit-qemu";
 
+const capabilities = {
+  "return-path": true,
+  "late-block-activate": true,
+  events: true,
+  "pause-before-switchover": true,
+} as const;
+export const destinationSettings = { capabilities, parameters: {} };
+
+/** @param downtimeLimitMs below this expected pause QEMU stops the guest by itself */
+export const sourceSettings = (downtimeLimitMs: number, bandwidthBytesPerSecond = 2 ** 40) => ({
+  capabilities,
+  parameters: { "max-bandwidth": bandwidthBytesPerSecond, "downtime-limit": downtimeLimitMs },
+});
+
 export class Fixture implements AsyncDisposable {
   readonly folder: string;
   readonly diskPath: string;

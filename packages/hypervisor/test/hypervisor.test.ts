@@ -6,7 +6,7 @@ import { describe, expect, inject, test } from "vitest";
 import { QmpSession } from "@godwit/qmp";
 import { isAlive, sleep } from "@godwit/system";
 import { probeKvm } from "../src/kvm-probe.ts";
-import { Fixture, user } from "./fixtures.ts";
+import { destinationSettings, Fixture, sourceSettings, user } from "./fixtures.ts";
 
 describe.each(inject("qemuBinaries"))("%s", (binary) => {
   test("the KVM probe's guest runs where guests run, and the facts say what was found out", async () => {
@@ -80,13 +80,13 @@ describe.each(inject("qemuBinaries"))("%s", (binary) => {
       const credentials = { a: await fixture.credentials("a"), b: await fixture.credentials("b") };
 
       // A host with a certificate of the cluster, but not the source of this move.
-      await target.migration.configureDestination({ credentialsFolder: credentials.b, sourceName: "a" });
+      await target.migration.configure(destinationSettings);
+      await target.migration.secureDestination({ credentialsFolder: credentials.b, sourceName: "a" });
       const port = await target.migration.listen("127.0.0.1");
       const impostor = {
         credentialsFolder: await fixture.credentials("c"),
         destinationName: "b",
-        bandwidthBytesPerSecond: null,
-        downtimeLimitMs: 1,
+        settings: sourceSettings(1),
       };
       await source.migration.configureSource(impostor);
       const refused = source.qmp.nextEvent(
@@ -100,13 +100,13 @@ describe.each(inject("qemuBinaries"))("%s", (binary) => {
       await target.end();
 
       const second = await (await fixture.hypervisor("b")).start(fixture.spec(true));
-      await second.migration.configureDestination({ credentialsFolder: credentials.b, sourceName: "a" });
+      await second.migration.configure(destinationSettings);
+      await second.migration.secureDestination({ credentialsFolder: credentials.b, sourceName: "a" });
       const secondPort = await second.migration.listen("127.0.0.1");
       await source.migration.configureSource({
         credentialsFolder: credentials.a,
         destinationName: "b",
-        bandwidthBytesPerSecond: 2_000_000,
-        downtimeLimitMs: 1,
+        settings: sourceSettings(1, 2_000_000),
       });
       const active = source.qmp.nextEvent(
         (e) => e.name === "MIGRATION" && e.data.status === "active",

@@ -45,6 +45,7 @@ import {
 } from "./layout.ts";
 import { ask } from "./lease-service.ts";
 import {
+  ACQUIRE_EX,
   ACQUIRE_SH,
   CONVERT_EX,
   CONVERT_SH,
@@ -52,12 +53,10 @@ import {
   effectBits,
   type EffectName,
   effectNames,
-  GAVE_UP,
   IDLE,
-  LEFT,
   outcomeName,
-  PREPARE,
   RELEASE,
+  toSourceNames,
   UNASKED,
 } from "./names.ts";
 import { cancelCopy, continueSwitchover, recoverStream, remove, resumeStream, startCopy } from "./qemu.ts";
@@ -75,7 +74,11 @@ export function take(w: World, h: number): void {
   enter(w, h, step);
 }
 
-export function enter(w: World, h: number, { state, effects }: Step): void {
+export function enter(w: World, h: number, { state, effects, wrong }: Step): void {
+  if (wrong !== null) {
+    w.broken(wrong);
+    return;
+  }
   w.now[AGENT + h] = state;
   for (const [index, effect] of effects.entries()) {
     if (index === w.stopAfter.effects) return;
@@ -114,6 +117,9 @@ export function perform(w: World, h: number, name: EffectName, argument: number)
       return true;
     case "exclusiveLease":
       ask(w, h, CONVERT_EX);
+      return true;
+    case "reacquireLease":
+      ask(w, h, ACQUIRE_EX);
       return true;
     case "releaseLease":
       ask(w, h, RELEASE);
@@ -183,14 +189,15 @@ export function hear(w: World, message: number): void {
   }
   if (h === 0 || agent === DOWN) return;
   // The destination's agent knows of no such move.
-  if (name === PREPARE && (at(f, LINE) & REFUSED) === 0) {
+  const heard = w.rules.hearWithoutMove((at(f, LINE) & REFUSED) !== 0, name);
+  if (heard.do === "begin") {
     enter(w, 1, w.rules.startDestination);
     w.give(1, "peerUp");
     if ((at(f, LINE) & (UP << 1)) === 0) w.give(1, "peerDown");
-  } else if (name !== LEFT) {
-    set(f, LINE, REFUSED);
-    perform(w, 1, "send", GAVE_UP);
+    return;
   }
+  if (heard.refuse) set(f, LINE, REFUSED);
+  if (heard.answer !== null) perform(w, 1, "send", toSourceNames.indexOf(heard.answer));
 }
 
 export function agentDies(w: World, h: number): void {

@@ -45,7 +45,7 @@ import {
   fence,
   leaseUnavailable,
   thirdAsks,
-  upkeep,
+  reconciliation,
 } from "./lease-service.ts";
 import { IDLE, OVERTAKEN } from "./names.ts";
 import {
@@ -168,8 +168,8 @@ export function apply(w: World, state: State, event: number): void {
       clear(f, TIMERS + h, 1 << (argument >> 1));
       w.push(h, (timerInput[h] ?? 0) + (argument >> 1));
       break;
-    case "upkeep":
-      askLatest(w, h, upkeep(w, h));
+    case "reconcile":
+      askLatest(w, h, reconciliation(w, h));
       break;
     case "cancel":
       w.give(0, "cancel");
@@ -191,7 +191,7 @@ export function apply(w: World, state: State, event: number): void {
     }
     case "pulled":
       copyState(f, 1, LOADED);
-      w.give(1, "whole");
+      w.give(1, "memoryComplete");
       break;
     case "loadFails":
       copyState(f, 1, FAILED);

@@ -1,6 +1,6 @@
 /** What the two reducers are told, with all figures fixed: the same words for all problems, the same time always. */
 import { vmSchema, type MoveOrder, type Problem } from "@godwit/contract";
-import type { DestinationInput, SourceInput, ToDestination, ToSource } from "../src/index.ts";
+import type { DestinationInput, LeaseAnswer, SourceInput, ToDestination, ToSource } from "../src/index.ts";
 import { destinationTimers, sourceTimers, type Configuration } from "./names.ts";
 
 /** Every problem is the same problem. */
@@ -26,7 +26,7 @@ const switchSample = {
   dirtyBytesPerSecond: 1e6,
   passBegins: true,
 };
-/** Much is left: with leave for post-copy it is begun. */
+/** Much is left: where memory may be split, it is. */
 const largeSample = { ...switchSample, remainingBytes: 32e6 };
 
 export function orderFor({ accelerator, strategy }: Configuration): MoveOrder {
@@ -53,6 +53,14 @@ export function orderFor({ accelerator, strategy }: Configuration): MoveOrder {
   };
 }
 
+const answered = (answer: LeaseAnswer) => ({ type: "leaseAnswered", answer }) as const;
+
+const heldBy = (host: string, fresh = true): LeaseAnswer => ({
+  kind: "heldBy",
+  holders: [{ host, fresh }],
+  problem,
+});
+
 export function sourceInputs({ strategy }: Configuration): Record<string, SourceInput> {
   const messages: ToSource[] = [
     { type: "prepared", address: "10.0.0.2", port: 4444 },
@@ -60,8 +68,8 @@ export function sourceInputs({ strategy }: Configuration): Record<string, Source
     { type: "gaveUp", problem },
     { type: "died", problem },
     { type: "ready" },
-    { type: "pulling", commitToResumeMs: 0 },
-    { type: "broken" },
+    { type: "postcopyReceiving", commitToResumeMs: 0 },
+    { type: "streamLost" },
     { type: "recovering", address: "10.0.0.2", port: 4445 },
   ];
   const sample = strategy === "postcopy" ? largeSample : switchSample;
@@ -73,11 +81,13 @@ export function sourceInputs({ strategy }: Configuration): Record<string, Source
       sourceTimers.map((timer): [string, SourceInput] => [`timer ${timer}`, { type: "timer", timer, atMs }]),
     ),
     start: { type: "start" },
-    leaseShared: { type: "leaseShared" },
-    leaseExclusive: { type: "leaseExclusive", fenced: false },
-    leaseExclusiveFenced: { type: "leaseExclusive", fenced: true },
-    leaseHeld: { type: "leaseRefused", held: true, problem },
-    leaseUnavailable: { type: "leaseRefused", held: false, problem },
+    leaseShared: answered({ kind: "granted", mode: "SH", fenced: [] }),
+    leaseExclusive: answered({ kind: "granted", mode: "EX", fenced: [] }),
+    leaseExclusiveFenced: answered({ kind: "granted", mode: "EX", fenced: ["b"] }),
+    leaseHeldByPeer: answered(heldBy("b")),
+    leaseHeldByThird: answered(heldBy("c")),
+    leaseNotHeld: answered({ kind: "notHeld", problem }),
+    leaseUnknown: answered({ kind: "unknown", problem }),
     peerUp: { type: "peerUp" },
     peerDown: { type: "peerDown" },
     sample: { type: "sample", sample, peerFresh: true },
@@ -103,8 +113,8 @@ export function destinationInputs(order: MoveOrder): Record<string, DestinationI
     { type: "prepare", order },
     { type: "commit" },
     { type: "abandon" },
-    { type: "gone" },
-    { type: "left" },
+    { type: "sourceQemuLost" },
+    { type: "sourceCleanedUp" },
     { type: "recover" },
   ];
   return {
@@ -122,23 +132,25 @@ export function destinationInputs(order: MoveOrder): Record<string, DestinationI
     ),
     prepared: { type: "prepared", address: "10.0.0.2", port: 4444 },
     prepareFailed: { type: "prepareFailed", problem },
-    loaded: { type: "loaded", whole: true },
-    loadedPartly: { type: "loaded", whole: false },
-    whole: { type: "whole" },
+    loaded: { type: "loaded", memoryComplete: true },
+    loadedPartly: { type: "loaded", memoryComplete: false },
+    memoryComplete: { type: "memoryComplete" },
     streamBroken: { type: "streamBroken" },
     streamResumed: { type: "streamResumed" },
     recovering: { type: "recovering", address: "10.0.0.2", port: 4445 },
     loadFailed: { type: "loadFailed", reason: "x" },
-    resumed: { type: "resumed", commitToResumeMs: 0 },
+    resumed: { type: "resumed", commitToResumeMs: 0, start: null },
     resumeFailed: { type: "resumeFailed", reason: "x" },
     qemuGone: { type: "qemuGone", reason: "x" },
     removed: { type: "removed" },
     released: { type: "released" },
     superseded: { type: "superseded" },
-    leaseExclusive: { type: "leaseExclusive" },
-    leaseHeldFresh: { type: "leaseRefused", held: true, sourceFresh: true },
-    leaseHeldSilent: { type: "leaseRefused", held: true, sourceFresh: false },
-    leaseUnavailable: { type: "leaseRefused", held: false, sourceFresh: false },
+    leaseExclusive: answered({ kind: "granted", mode: "EX", fenced: [] }),
+    leaseHeldByFreshPeer: answered(heldBy("a")),
+    leaseHeldByPeer: answered(heldBy("a", false)),
+    leaseHeldByThird: answered(heldBy("c")),
+    leaseNotHeld: answered({ kind: "notHeld", problem }),
+    leaseUnknown: answered({ kind: "unknown", problem }),
     peerUp: { type: "peerUp" },
     peerDown: { type: "peerDown" },
     journalFailed: { type: "journalFailed", problem },

@@ -110,7 +110,7 @@ export const kinds = [
   "outage",
   "outageEnds",
   "timer",
-  "upkeep",
+  "reconcile",
   "cancel",
   "sample",
   "lastStep",

@@ -23,7 +23,6 @@ import {
   STALE,
   THIRD_RUNS,
   TRUTH,
-  UP,
 } from "./layout.ts";
 import {
   ACQUIRE_EX,
@@ -34,13 +33,15 @@ import {
   FENCE,
   GRANTED,
   GRANTED_FENCED,
-  HELD,
+  HELD_BY_PEER,
+  HELD_BY_THIRD,
   IDLE,
   LATEST,
   NOT_HELD,
   OVERTAKEN,
   RELEASE,
   UNASKED,
+  UNKNOWN,
 } from "./names.ts";
 import type { World } from "./world.ts";
 
@@ -60,8 +61,11 @@ export function ask(w: World, h: number, question: number): void {
 /** The lease service decides. @returns its answer */
 export function askLease(w: World, h: number, question: number, number: number = LATEST): number {
   const f = w.now;
-  // With its storage gone a host has nothing to ask for, and nothing to give back.
-  if (isExpiring(w, h)) return question === RELEASE ? GRANTED : NOT_HELD;
+  // With its storage gone a host has nothing to convert and nothing to give back, and nobody to ask for anything new.
+  if (isExpiring(w, h)) {
+    if (question === RELEASE) return GRANTED;
+    return question === CONVERT_EX || question === CONVERT_SH ? NOT_HELD : UNKNOWN;
+  }
   const decided = w.rules.decide(at(f, LEASE), h, question, number);
   f[LEASE] = decided.lease;
   if (question === RELEASE && (at(f, QEMU + h) & ALIVE) !== 0)
@@ -80,21 +84,7 @@ export function askLatest(w: World, h: number, question: number): number {
 
 export function decideLease(w: World, h: number): void {
   const [question] = w.rules.asks.items(at(w.now, ASKS + h));
-  if (question === undefined) return;
-  const answer = askLatest(w, h, question);
-  const agent = at(w.now, AGENT);
-  const isOver = h === 0 && agent > IDLE && !w.side(0).hasQemu(agent);
-  w.now[ANSWER + h] = answer === NOT_HELD && question === CONVERT_EX && isOver ? anew(w) : answer;
-}
-
-/** A source whose copy has ended, and whose share is gone, asks for the lease anew: only a grant tells that nobody has it. */
-function anew(w: World): number {
-  const answer = askLatest(w, 0, ACQUIRE_EX);
-  // A third host that has it alone is as good: the destination has no share any more, and says so if it can be heard.
-  const isSilent = (at(w.now, LINE) & UP) === 0;
-  const isUndone = w.side(0).phase(at(w.now, AGENT)) === "undoing";
-  if (answer === HELD && (isUndone || isSilent) && !w.rules.holds(at(w.now, LEASE), 1)) return GRANTED;
-  return answer === NOT_HELD ? HELD : answer;
+  if (question !== undefined) w.now[ANSWER + h] = askLatest(w, h, question);
 }
 
 const isExpiring = (w: World, h: number): boolean => (at(w.now, TRUTH) & (EXPIRING << h)) !== 0;
@@ -115,28 +105,51 @@ export function answerLease(w: World, h: number, fresh: boolean): void {
   const answer = at(f, ANSWER + h);
   f[ASKS + h] = lists.rest(at(f, ASKS + h));
   f[ANSWER + h] = UNASKED;
-  const isGranted = answer === GRANTED || answer === GRANTED_FENCED;
   switch (question) {
     case ACQUIRE_SH:
-      w.give(1, isGranted ? "prepared" : "prepareFailed");
-      return;
-    case CONVERT_SH:
-      w.give(0, isGranted ? "leaseShared" : "leaseHeld");
+      w.give(1, answer === GRANTED || answer === GRANTED_FENCED ? "prepared" : "prepareFailed");
       return;
     case RELEASE:
       w.give(h, "released");
       return;
   }
-  const agent = at(f, AGENT + h);
-  if (agent <= IDLE) return;
-  const side = w.side(h);
-  // As the agents do: a lease that was taken away leaves a destination that is complete nothing to wait for.
-  const leavesNothing =
-    h === 1 && ["receiving", "loaded", "pulling", "running", "died"].includes(side.phase(agent));
-  if (answer === GRANTED_FENCED && h === 0) w.give(0, "leaseExclusiveFenced");
-  else if (isGranted || (answer === NOT_HELD && leavesNothing)) w.give(h, "leaseExclusive");
-  else if (h === 0) w.give(0, "leaseHeld");
-  else w.give(1, fresh && w.rules.holds(at(f, LEASE), 0) ? "leaseHeldFresh" : "leaseHeldSilent");
+  if (at(f, AGENT + h) > IDLE)
+    w.give(h, h === 0 ? toSource(question, answer) : toDestination(w, answer, fresh));
+}
+
+/** The answer as the source's agent is told it. */
+function toSource(question: number | undefined, answer: number): string {
+  switch (answer) {
+    case GRANTED:
+      return question === CONVERT_SH ? "leaseShared" : "leaseExclusive";
+    case GRANTED_FENCED:
+      return question === CONVERT_SH ? "leaseShared" : "leaseExclusiveFenced";
+    case HELD_BY_PEER:
+      return "leaseHeldByPeer";
+    case HELD_BY_THIRD:
+      return "leaseHeldByThird";
+    case NOT_HELD:
+      return "leaseNotHeld";
+    default:
+      return "leaseUnknown";
+  }
+}
+
+/** The same for the destination's, which looks who holds the lease now, and whether that host was heard of lately. */
+function toDestination(w: World, answer: number, fresh: boolean): string {
+  switch (answer) {
+    case GRANTED:
+    case GRANTED_FENCED:
+      return "leaseExclusive";
+    case HELD_BY_PEER:
+    case HELD_BY_THIRD:
+      if (!w.rules.holds(at(w.now, LEASE), 0)) return "leaseHeldByThird";
+      return fresh ? "leaseHeldByFreshPeer" : "leaseHeldByPeer";
+    case NOT_HELD:
+      return "leaseNotHeld";
+    default:
+      return "leaseUnknown";
+  }
 }
 
 export function leaseUnavailable(w: World, h: number, stale: boolean): void {
@@ -148,18 +161,18 @@ export function leaseUnavailable(w: World, h: number, stale: boolean): void {
   if (question === RELEASE) return; // asked again until it is done
   f[ASKS + h] = lists.rest(at(f, ASKS + h));
   if (question === ACQUIRE_SH) w.give(1, "prepareFailed");
-  else w.give(h, "leaseUnavailable");
+  else w.give(h, "leaseUnknown");
 }
 
 /** What a host without a move of its own does about its lease, if it changes anything; else -1. */
-export function upkeep(w: World, h: number): number {
+export function reconciliation(w: World, h: number): number {
   const f = w.now;
   const agent = at(f, AGENT + h);
   if (agent === DOWN || at(f, ASKS + h) !== 0 || cannotAsk(w, h) || isExpiring(w, h)) return -1;
   if (agent > IDLE && w.side(h).phase(agent) !== "ended") return -1;
   const qemu = at(f, QEMU + h);
   const lease = at(f, LEASE);
-  const question = w.rules.upkeep(lease, h, (qemu & ALIVE) !== 0, (qemu & RUNS) !== 0);
+  const question = w.rules.reconciliation(lease, h, (qemu & ALIVE) !== 0, (qemu & RUNS) !== 0);
   if (question < 0) return -1;
   return w.rules.decide(lease, h, question).lease === lease ? -1 : question;
 }

@@ -7,6 +7,7 @@ import type {
   DestinationInput,
   DestinationState,
   DestinationStep,
+  LeaseAnswer,
   SourceEntry,
   SourceInput,
   SourceState,
@@ -14,6 +15,7 @@ import type {
 } from "../src/index.ts";
 import type { EventKind } from "./layout.ts";
 import type { ConfigurationName } from "./names.ts";
+import { enterSourcePhase } from "../src/index.ts";
 import { godwit, type Protocol } from "./protocol.ts";
 
 export interface Mutant {
@@ -30,9 +32,10 @@ const { stepSource, stepDestination, restoreSource, decideLease } = godwit;
 type SourceRule = (state: SourceState, input: SourceInput) => SourceStep;
 type DestinationRule = (state: DestinationState, input: DestinationInput) => DestinationStep;
 
-const source = (name: string, rule: SourceRule): Mutant => ({
+const source = (name: string, rule: SourceRule, faults?: readonly EventKind[]): Mutant => ({
   name,
   protocol: { ...godwit, stepSource: rule },
+  ...(faults === undefined ? {} : { faults }),
 });
 const destination = (name: string, rule: DestinationRule, faults?: readonly EventKind[]): Mutant => ({
   name,
@@ -51,13 +54,21 @@ const problem = {
   details: {},
 } as const;
 const commit: DestinationInput = { type: "message", message: { type: "commit" }, atMs: 0 };
-const granted: SourceInput = { type: "leaseExclusive", fenced: false };
+const grantedAnswer: LeaseAnswer = { kind: "granted", mode: "EX", fenced: [] };
+const granted: SourceInput = { type: "leaseAnswered", answer: grantedAnswer };
 const running: SourceInput = { type: "message", message: { type: "running", commitToResumeMs: 0 }, atMs: 0 };
 
 const hears = (input: SourceInput | DestinationInput, type: string): boolean =>
   input.type === "message" && input.message.type === type;
 const fires = (input: SourceInput | DestinationInput, timer: string): boolean =>
   input.type === "timer" && input.timer === timer;
+/** Whether the lease service's answer is of this kind. */
+const answers = (input: SourceInput | DestinationInput, kind: LeaseAnswer["kind"]): boolean =>
+  input.type === "leaseAnswered" && input.answer.kind === kind;
+const isGranted = (input: SourceInput | DestinationInput): boolean =>
+  input.type === "leaseAnswered" && input.answer.kind === "granted" && input.answer.mode === "EX";
+const isRefused = (input: SourceInput | DestinationInput): boolean =>
+  answers(input, "heldBy") || answers(input, "unknown");
 const nothing = <State>(state: State) => ({ state, effects: [] });
 
 /** One step, and what a second one does on top of it. */
@@ -94,14 +105,12 @@ export const mutants: readonly Mutant[] = [
   }),
   destination(
     "the destination starts when its lease became exclusive, without a commit",
-    (state, input) =>
-      stepDestination(state, state.phase === "loaded" && input.type === "leaseExclusive" ? commit : input),
+    (state, input) => stepDestination(state, state.phase === "loaded" && isGranted(input) ? commit : input),
     ["streamBreaks", "hostDies"],
   ),
   destination(
     "the destination starts though the source holds its lease and is fresh",
-    (state, input) =>
-      stepDestination(state, state.phase === "loaded" && input.type === "leaseRefused" ? commit : input),
+    (state, input) => stepDestination(state, state.phase === "loaded" && isRefused(input) ? commit : input),
     ["streamBreaks", "timer"],
   ),
   destination("the destination never gives up a copy without a commit", (state, input) =>
@@ -125,7 +134,7 @@ export const mutants: readonly Mutant[] = [
     stepSource(state, state.phase === "committed" && fires(input, "commit") ? granted : input),
   ),
   source("the source resumes after the commit though the destination was fenced", (state, input) =>
-    stepSource(state, input.type === "leaseExclusive" ? granted : input),
+    stepSource(state, isGranted(input) ? granted : input),
   ),
   source("the source may be cancelled after the commit", (state, input) =>
     stepSource(
@@ -140,7 +149,7 @@ export const mutants: readonly Mutant[] = [
   }),
   source("the source gives its lease back before its QEMU is ended", (state, input) => {
     const step = stepSource(state, input);
-    const ends = step.state.phase === "leaving" && step.effects.some((effect) => effect.do === "remove");
+    const ends = step.state.phase === "cleaningUp" && step.effects.some((effect) => effect.do === "remove");
     return ends ? { ...step, effects: [{ do: "releaseLease" }, ...step.effects] } : step;
   }),
   source("the source throws its copy away as soon as the commit is sent", (state, input) => {
@@ -211,19 +220,71 @@ export const mutants: readonly Mutant[] = [
     },
   },
   {
-    name: "shared leases are given back by upkeep, without being exclusive once",
+    name: "shared leases are given back by reconciliation, without being exclusive once",
     protocol: {
       ...godwit,
-      leaseUpkeep: (held, present, busy) =>
-        godwit.leaseUpkeep(
+      reconcileLeases: (held, present, busy) =>
+        godwit.reconcileLeases(
           held.map((lease) => ({ ...lease, mode: "EX" as const })),
           present,
           busy,
         ),
     },
   },
+  ...leaseAnswerMutants(),
+  {
+    name: "a move that was refused begins all the same when it is asked for again",
+    protocol: {
+      ...godwit,
+      hearWithoutMove: (known, moveId, message) =>
+        godwit.hearWithoutMove(known.kind === "refused" ? { kind: "unknown" } : known, moveId, message),
+    },
+  },
+  {
+    name: "a host says of a move that it never knew that the guest died there",
+    protocol: {
+      ...godwit,
+      hearWithoutMove: (known, moveId, message) => {
+        const heard = godwit.hearWithoutMove(known, moveId, message);
+        if (heard.do === "begin" || heard.answer?.type !== "gaveUp") return heard;
+        return { ...heard, answer: { type: "died", problem } };
+      },
+    },
+  },
+  source("a move goes from its copy straight to its clean-up", (state, input) =>
+    stepSource(state, input).state.phase === "pausing"
+      ? { state: enterSourcePhase(state, "cleaningUp"), effects: [] }
+      : stepSource(state, input),
+  ),
   ...postcopyMutants(),
 ];
+
+/** Mistakes about what an answer of the lease service means. */
+function leaseAnswerMutants(): Mutant[] {
+  return [
+    source("a source whose copy has ended takes its destination's share for nobody's", (state, input) =>
+      stepSource(state, !state.qemuAlive && answers(input, "heldBy") ? granted : input),
+    ),
+    source(
+      "a source whose copy has ended does not ask anew for the lease that was taken away",
+      (state, input) => {
+        const step = stepSource(state, input);
+        return { ...step, effects: step.effects.filter((one) => one.do !== "reacquireLease") };
+      },
+    ),
+    source(
+      "a source whose copy has ended waits though a third host has the lease",
+      (state, input) => (answers(input, "heldBy") ? nothing(state) : stepSource(state, input)),
+      ["storageLost", "thirdAsks"],
+    ),
+    source("a source takes an answer that never came for a grant", (state, input) =>
+      stepSource(state, state.phase === "committed" && answers(input, "unknown") ? granted : input),
+    ),
+    destination("a destination whose share was taken away waits on", (state, input) =>
+      answers(input, "notHeld") ? nothing(state) : stepDestination(state, input),
+    ),
+  ];
+}
 
 /** Mistakes that only a post-copy can show. */
 function postcopyMutants(): Mutant[] {
@@ -242,15 +303,15 @@ function postcopyMutants(): Mutant[] {
   const found: Mutant[] = [
     source(
       "the source throws its half of the memory away as soon as the guest runs at the destination",
-      (state, input) => stepSource(state, hears(input, "pulling") ? running : input),
+      (state, input) => stepSource(state, hears(input, "postcopyReceiving") ? running : input),
     ),
     destination("the destination says that it runs before it has all its memory", (state, input) => {
       const step = stepDestination(state, input);
-      return says(step, "pulling", { type: "running", commitToResumeMs: 0 });
+      return says(step, "postcopyReceiving", { type: "running", commitToResumeMs: 0 });
     }),
     source(
       "a commit is said though the source's QEMU, and the rest of the memory with it, is gone",
-      (state, input) => says(stepSource(state, input), "gone", { type: "commit" }),
+      (state, input) => says(stepSource(state, input), "sourceQemuLost", { type: "commit" }),
     ),
     source("a broken stream is never made anew", (state, input) => {
       const step = stepSource(state, input);
@@ -263,7 +324,9 @@ function postcopyMutants(): Mutant[] {
       "the destination lets its guest run on though the rest of its memory is lost",
       (state, input) =>
         stepDestination(
-          state.phase === "pulling" && hears(input, "gone") ? { ...state, phase: "running" } : state,
+          state.phase === "postcopyReceiving" && hears(input, "sourceQemuLost")
+            ? { ...state, phase: "running" }
+            : state,
           input,
         ),
     ),
@@ -271,7 +334,7 @@ function postcopyMutants(): Mutant[] {
       "the destination says that its guest died before its QEMU is ended",
       (state, input) => {
         const step = stepDestination(state, input);
-        if (state.phase !== "pulling" || step.state.phase !== "died") return step;
+        if (state.phase !== "postcopyReceiving" || step.state.phase !== "died") return step;
         return { ...step, effects: [{ do: "send", message: { type: "died", problem } }, ...step.effects] };
       },
       ["qemuDies", "takeThenDie"],
@@ -280,12 +343,8 @@ function postcopyMutants(): Mutant[] {
       "the destination gives half a copy up when no commit comes",
       (state, input) =>
         stepDestination(
-          state.phase === "loaded" && input.type === "leaseRefused"
-            ? { ...state, phase: "receiving" }
-            : state,
-          state.phase === "loaded" && input.type === "leaseRefused"
-            ? { type: "loadFailed", reason: "x" }
-            : input,
+          state.phase === "loaded" && isRefused(input) ? { ...state, phase: "receiving" } : state,
+          state.phase === "loaded" && isRefused(input) ? { type: "loadFailed", reason: "x" } : input,
         ),
       ["loseMessage", "timer", "streamBreaks"],
     ),

@@ -11,17 +11,23 @@ export const hosts = ["a", "b", "c"] as const;
 export const DOWN = 0;
 export const IDLE = 1;
 
-export const toDestinationNames = ["prepare", "commit", "abandon", "gone", "left", "recover"] as const;
+export const toDestinationNames = [
+  "prepare",
+  "commit",
+  "abandon",
+  "sourceQemuLost",
+  "sourceCleanedUp",
+  "recover",
+] as const;
 /** Their numbers as inputs, and in what is under way: those to the source come after those to the destination. */
-export const [PREPARE, GAVE_UP, LEFT] = [0, 2, 4] as const;
 export const toSourceNames = [
   "prepared",
   "running",
   "gaveUp",
   "died",
   "ready",
-  "pulling",
-  "broken",
+  "postcopyReceiving",
+  "streamLost",
   "recovering",
 ] as const;
 export const sourceTimers = ["prepare", "peer", "budget", "switch", "commit", "retry", "undo"] as const;
@@ -36,6 +42,7 @@ export const effectNames = [
   "disarm",
   "shareLease",
   "exclusiveLease",
+  "reacquireLease",
   "prepare",
   "startCopy",
   "pauseVcpus",
@@ -65,8 +72,10 @@ export const questions = [
 ] as const;
 export const [ACQUIRE_SH, ACQUIRE_EX, CONVERT_SH, CONVERT_EX, RELEASE, FENCE] = [0, 1, 2, 3, 4, 5] as const;
 
-/** What the lease service answered. */
-export const [UNASKED, GRANTED, GRANTED_FENCED, HELD, NOT_HELD] = [0, 1, 2, 3, 4] as const;
+/** What the lease service answered. Held: by the other host of the move, or by the third only. */
+export const [UNASKED, GRANTED, GRANTED_FENCED, HELD_BY_PEER, HELD_BY_THIRD, NOT_HELD, UNKNOWN] = [
+  0, 1, 2, 3, 4, 5, 6,
+] as const;
 /** Questions are numbered, but only their order counts: one that comes after all that were decided, or before. */
 export const [LATEST, OVERTAKEN] = [2, 0] as const;
 export const DECIDED = 1;

@@ -56,8 +56,8 @@ import {
   UP,
   WAITING,
 } from "./layout.ts";
-import { cannotAsk, upkeep } from "./lease-service.ts";
-import { DOWN, HELD, IDLE, UNASKED } from "./names.ts";
+import { cannotAsk, reconciliation } from "./lease-service.ts";
+import { DOWN, HELD_BY_PEER, HELD_BY_THIRD, IDLE, UNASKED } from "./names.ts";
 import type { World } from "./world.ts";
 
 /** Fills `events` and `classes`; in a calm, only the first prompt event, or all that waits when there is none. */
@@ -93,7 +93,7 @@ export function enumerate(w: World, state: State, calm = false): void {
     for (let timer = 0; timers >> timer !== 0; timer++) {
       if (((timers >> timer) & 1) !== 0) may(w, slow, "timer", h | (timer << 1));
     }
-    if (upkeep(w, h) >= 0) may(w, slow, "upkeep", h);
+    if (reconciliation(w, h) >= 0) may(w, slow, "reconcile", h);
     if ((truth & (DEAD << h)) !== 0 && (truth & (FENCED << h)) === 0) {
       may(w, slow, "hostReturns", h);
       may(w, slow, "fence", h);
@@ -144,7 +144,8 @@ function agentEvents(w: World, h: number, calm: boolean): void {
   if (at(f, ANSWER + h) !== UNASKED) {
     const sourceAgentUp = at(f, AGENT) !== DOWN;
     // The destination also hears whether the source's host was heard of lately: a hint that may be old.
-    const isHint = h === 1 && at(f, ANSWER + 1) === HELD;
+    const isHeld = at(f, ANSWER + 1) === HELD_BY_PEER || at(f, ANSWER + 1) === HELD_BY_THIRD;
+    const isHint = h === 1 && isHeld;
     if (!isHint || sourceAgentUp) may(w, PROMPT, "answerLease", h | 2);
     else {
       may(w, PROMPT, "answerLease", h);
@@ -271,7 +272,7 @@ function faultEvents(w: World): void {
   if ((line & CUTS) === 0 && (line & CLOSED) === 0) for (const cut of [1, 2, 3]) may(w, FAULT, "cut", cut);
   if ((line & OUTAGES) === 0) for (const outage of [1, 2, 3]) may(w, FAULT, "outage", outage);
   const source = at(f, AGENT);
-  if (source > IDLE && ["sharing", "preparing", "copying", "pausing"].includes(sides[0].phase(source)))
+  if (source > IDLE && ["sharingLease", "preparing", "copying", "pausing"].includes(sides[0].phase(source)))
     may(w, FAULT, "cancel");
   const destination = at(f, QEMU + 1);
   const copy = (at(f, QEMU) & COPY) >> COPY_SHIFT;

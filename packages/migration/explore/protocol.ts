@@ -5,7 +5,8 @@
 import {
   decideLease,
   initialSource,
-  leaseUpkeep,
+  hearWithoutMove,
+  reconcileLeases,
   restoreDestination,
   restoreSource,
   startDestination,
@@ -21,7 +22,8 @@ export const godwit = {
   stepDestination,
   restoreDestination,
   decideLease,
-  leaseUpkeep,
+  reconcileLeases,
+  hearWithoutMove,
 };
 
 export type Protocol = typeof godwit;

@@ -5,6 +5,7 @@
  */
 import type { MoveOrder } from "@godwit/contract";
 import {
+  UnlistedTransition,
   vitalDestinationEntries,
   vitalSourceEntries,
   type DestinationEffect,
@@ -30,7 +31,8 @@ import {
   FENCE,
   GRANTED,
   GRANTED_FENCED,
-  HELD,
+  HELD_BY_PEER,
+  HELD_BY_THIRD,
   hosts,
   LATEST,
   NOT_HELD,
@@ -49,6 +51,8 @@ import { Lists, Values } from "./tables.ts";
 export interface Step {
   readonly state: number;
   readonly effects: readonly number[];
+  /** The reducer's own refusal of a transition that its table does not list; null: it made none. */
+  readonly wrong: string | null;
 }
 
 /** One half of the move, as numbers. */
@@ -58,8 +62,8 @@ export interface Side {
   step(state: number, input: number): Step;
   restore(journal: number, observed: number): Step;
   phase(state: number): string;
-  /** Whether it believes that its QEMU still exists. */
-  hasQemu(state: number): boolean;
+  /** Every transition that was made, as `from → to`. */
+  readonly transitions: ReadonlySet<string>;
   entry(number: number): { at: string };
   /** Whether a failure to write this entry keeps what follows from being done. */
   isVital(entry: number): boolean;
@@ -82,6 +86,7 @@ class Half<
   Effect extends AnyEffect,
 > implements Side {
   readonly inputs: readonly string[];
+  readonly transitions = new Set<string>();
   readonly #reducer: Reducer<State, Input, Entry, Effect>;
   readonly #journals: Lists;
   readonly #states = new Values<State>(2);
@@ -106,9 +111,9 @@ class Half<
     let step = this.#steps.get(key);
     if (step === undefined) {
       const name = this.inputs[input] ?? "";
-      step = this.numbered(
-        this.#reducer.step(this.#states.valueOf(state), this.#reducer.inputs[name] as Input),
-      );
+      const before = this.#states.valueOf(state);
+      step = this.#listed(state, () => this.#reducer.step(before, this.#reducer.inputs[name] as Input));
+      this.#note(before.phase, step);
       this.#steps.set(key, step);
     }
     return step;
@@ -119,7 +124,8 @@ class Half<
     let step = this.#restored.get(key);
     if (step === undefined) {
       const entries = this.#journals.items(journal).map((entry) => this.#entries.valueOf(entry));
-      step = this.numbered(this.#reducer.restore(entries, observed));
+      step = this.#listed(0, () => this.#reducer.restore(entries, observed));
+      this.#note("restarted", step);
       this.#restored.set(key, step);
     }
     return step;
@@ -129,16 +135,26 @@ class Half<
     return {
       state: this.#states.numberOf(withoutWords(state)),
       effects: effects.map((effect) => this.#effect(effect)),
+      wrong: null,
     };
+  }
+
+  #listed(before: number, decide: () => { state: State; effects: readonly Effect[] }): Step {
+    try {
+      return this.numbered(decide());
+    } catch (error) {
+      if (!(error instanceof UnlistedTransition)) throw error;
+      return { state: before, effects: [], wrong: error.message };
+    }
+  }
+
+  #note(from: string, { state, wrong }: Step): void {
+    const to = wrong === null ? this.phase(state) : from;
+    if (to !== from) this.transitions.add(`${from} → ${to}`);
   }
 
   phase(state: number): string {
     return this.#states.valueOf(state).phase;
-  }
-
-  hasQemu(state: number): boolean {
-    const known = this.#states.valueOf(state);
-    return !("qemuAlive" in known) || known.qemuAlive !== false;
   }
 
   entry(number: number): Entry {
@@ -198,7 +214,7 @@ export class Rules {
   readonly protocol: Protocol;
   readonly configuration: Configuration;
   readonly #decisions = new Map<number, { lease: number; answer: number }>();
-  readonly #upkeep = new Map<number, number>();
+  readonly #reconciliations = new Map<number, number>();
 
   constructor(protocol: Protocol, configuration: Configuration) {
     this.protocol = protocol;
@@ -233,7 +249,7 @@ export class Rules {
             qemuAlive: (observed & 1) !== 0,
             guestRuns: (observed & 2) !== 0,
             loaded: (observed & 12) !== 0,
-            whole: (observed & 4) !== 0,
+            memoryComplete: (observed & 4) !== 0,
             streamBroken: (observed & 16) !== 0,
             failed: (observed & 32) !== 0,
             listening: null,
@@ -280,7 +296,13 @@ export class Rules {
       if (decision.kind === "overtaken") decided = { lease, answer: UNASKED };
       else {
         const isMissed = decision.lease.fenced.some((one) => one !== name);
-        const answer = { granted: isMissed ? GRANTED_FENCED : GRANTED, held: HELD, notHeld: NOT_HELD };
+        const peer = hosts[1 - host];
+        const isPeers = decision.kind === "held" && decision.others.some((other) => other.host === peer);
+        const answer = {
+          granted: isMissed ? GRANTED_FENCED : GRANTED,
+          held: isPeers ? HELD_BY_PEER : HELD_BY_THIRD,
+          notHeld: NOT_HELD,
+        };
         decided = { lease: this.leases.numberOf(renumbered(decision.lease)), answer: answer[decision.kind] };
       }
       this.#decisions.set(key, decided);
@@ -302,23 +324,41 @@ export class Rules {
   }
 
   /** What a host without a move does about its lease: a question, or -1. */
-  upkeep(lease: number, host: number, hasProcess: boolean, guestRuns: boolean): number {
+  reconciliation(lease: number, host: number, hasProcess: boolean, guestRuns: boolean): number {
     const key = ((lease * 4 + host) * 2 + Number(hasProcess)) * 2 + Number(guestRuns);
-    let question = this.#upkeep.get(key);
+    let question = this.#reconciliations.get(key);
     if (question === undefined) {
       const { id: vmId } = orderFor(this.configuration).vm;
       const held = this.leases
         .valueOf(lease)
         .holders.filter((holder) => holder.host === hosts[host])
         .map(({ mode }) => ({ vmId, mode }));
-      const [action] = this.protocol.leaseUpkeep(held, new Set(hasProcess ? [vmId] : []), new Set());
-      if (action !== undefined) question = action.do === "release" ? RELEASE : CONVERT_EX;
-      else question = guestRuns && held.length === 0 ? ACQUIRE_EX : -1;
-      this.#upkeep.set(key, question);
+      const present = hasProcess ? [{ vmId, runs: guestRuns }] : [];
+      const [action] = this.protocol.reconcileLeases(held, present, new Set());
+      question = action === undefined ? -1 : reconciling[action.do];
+      this.#reconciliations.set(key, question);
     }
     return question;
   }
+
+  /** What the destination's agent does about a message for a move that it does not know. */
+  hearWithoutMove(isRefused: boolean, message: number): HeardWithoutMove {
+    const known = { kind: isRefused ? ("refused" as const) : ("unknown" as const) };
+    const name = toDestinationNames[message] ?? "prepare";
+    const heard = this.protocol.hearWithoutMove(known, orderFor(this.configuration).id, name);
+    if (heard.do === "begin") return heard;
+    return { ...heard, answer: toSourceNames.find((one) => one === heard.answer?.type) ?? null };
+  }
 }
+
+type HeardWithoutMove =
+  { do: "begin" } | { do: "answer"; answer: (typeof toSourceNames)[number] | null; refuse: boolean };
+
+const reconciling = {
+  release: RELEASE,
+  convertToExclusive: CONVERT_EX,
+  acquireExclusive: ACQUIRE_EX,
+} as const;
 
 const renumbered = (lease: LeaseState): LeaseState => ({
   ...lease,

@@ -40,6 +40,8 @@ export interface Exploration {
   violation: Violation | null;
   seconds: number;
   bytes: number;
+  /** Transitions of the two halves that the reducers made, as `from → to`. */
+  transitionsOf: { source: string[]; destination: string[] };
   /** States from which a good end was looked for, and what that took. */
   ends: number;
   checked: number;
@@ -65,6 +67,7 @@ export function explore({ protocol, configuration, bounds }: Search): Exploratio
     violation: null,
     seconds: 0,
     bytes: 0,
+    transitionsOf: { source: [], destination: [] },
     ends: 0,
     checked: 0,
   };
@@ -100,6 +103,8 @@ export function explore({ protocol, configuration, bounds }: Search): Exploratio
   result.states = store.size;
   if (result.violation === null) lookForEnds(world, store, result);
   result.bytes = store.bytes;
+  const { source, destination } = world.rules;
+  result.transitionsOf = { source: [...source.transitions], destination: [...destination.transitions] };
   result.seconds = (performance.now() - startedAt) / 1000;
   return result;
 }

@@ -31,8 +31,10 @@ const answers = [
   "nothing",
   "granted",
   "granted; the other's host was fenced",
-  "another host holds it",
+  "the other host holds it",
+  "host c holds it",
   "not a holder",
+  "not available",
 ];
 
 /** @param before the state before the event; the world is in the state after it */
@@ -95,7 +97,7 @@ export function sentence(w: World, before: State, event: number): string {
     outageEnds: () => "the lease service can be reached again",
     timer: () =>
       `${host}'s timer "${(h === 0 ? sourceTimers : destinationTimers)[argument >> 1] ?? ""}" runs out`,
-    upkeep: () => `${host}'s agent puts its lease in order`,
+    reconcile: () => `${host}'s agent puts its lease in order`,
     cancel: () => "the user cancels the move",
     sample: () => "a pass of the copy begins, and little is left to send",
     lastStep: () => "a's QEMU has stopped the guest and waits for leave to send the final state",

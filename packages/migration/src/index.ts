@@ -1,16 +1,9 @@
-/** Moves as decisions: phases, when to switch, the handoff protocol, the record. Pure. */
-export {
-  beginCopy,
-  decideCopy,
-  isTrusted,
-  ownLimitMs,
-  repeatedPassesLose,
-  type CopyDecision,
-  type CopySample,
-  type CopyState,
-} from "./copy.ts";
+/** Moves as decisions: strategies, the handoff protocol, leases, the record. Pure. */
+export { isTrusted, repeatedPassesLose, type CopySample, type CopyState } from "./copy.ts";
 export * from "./handoff/destination-state.ts";
-export { restoreDestination, startDestination, stepDestination } from "./handoff/destination.ts";
+export { startDestination, stepDestination } from "./handoff/destination.ts";
+export { restoreDestination } from "./handoff/destination-restart.ts";
+export { hearWithoutMove, type KnownMove, type WithoutMove } from "./handoff/ended-move.ts";
 export {
   decideLease,
   freeLease,
@@ -19,9 +12,29 @@ export {
   type LeaseQuestion,
   type LeaseState,
 } from "./handoff/lease.ts";
+export type { LeaseAnswer } from "./handoff/lease-answer.ts";
 export * from "./handoff/messages.ts";
+export * from "./handoff/phases.ts";
 export * from "./handoff/source-state.ts";
-export { restoreSource, stepSource } from "./handoff/source.ts";
-export { isFinal, mayFollow, transitions } from "./phases.ts";
-export { newRecord, recordDecision, recordSample, recordState } from "./record.ts";
-export { leaseUpkeep, type HeldLease, type UpkeepAction } from "./upkeep.ts";
+export { stepSource } from "./handoff/source.ts";
+export { restoreSource } from "./handoff/source-restart.ts";
+export { noMoments, pauseOf, standstillMs, type PauseMoments } from "./pause.ts";
+export { movePhaseOfDestination, newRecord, recordDecision, recordSample, recordState } from "./record.ts";
+export { reconcileLeases, type HeldLease, type LeaseAction, type PresentVm } from "./reconcile-leases.ts";
+export {
+  chooseStrategy,
+  copyLimits,
+  orderedStrategy,
+  requestedStrategy,
+  strategies,
+} from "./strategies/choose.ts";
+export type {
+  CopyDecision,
+  CopyLimits,
+  QemuCapability,
+  QemuParameter,
+  QemuSettings,
+  Strategy,
+  StrategyFacts,
+  StrategyName,
+} from "./strategies/strategy.ts";

@@ -1,32 +1,34 @@
 /** A move's record as users see it, kept from what the source does and learns. Pure: times are given. */
-import type { MoveOrder, MovePhase, MoveProgress, MoveRecord } from "@godwit/contract";
+import {
+  decisionText,
+  type MoveDecision,
+  type MoveOrder,
+  type MovePhase,
+  type MoveProgress,
+  type MoveRecord,
+  type Problem,
+} from "@godwit/contract";
 import { etaMs, expectedOutageMs, type CopySample, type CopyState } from "./copy.ts";
+import type { DestinationState } from "./handoff/destination-state.ts";
+import { destinationPhases, sourcePhases } from "./handoff/phases.ts";
 import type { SourceState } from "./handoff/source-state.ts";
-import { mayFollow } from "./phases.ts";
 
-const phaseOf = (state: SourceState): MovePhase => {
-  switch (state.phase) {
-    case "sharing":
-    case "preparing":
-      return "preparing";
-    case "copying":
-      return "copying";
-    case "pausing":
-    case "switching":
-      return "switching";
-    case "committed":
-    case "serving":
-    case "leaving":
-      return "committed";
-    case "undoing":
-      return state.problem?.code === "MOVE_CANCELLED" ? "cancelling" : "failing";
-    case "ended":
-      if (state.outcome?.kind === "moved") return "succeeded";
-      if (state.outcome?.kind === "stayed" && state.outcome.problem.code === "MOVE_CANCELLED")
-        return "cancelled";
-      return "failed";
-  }
-};
+/** The phase that users see, of the source's half. */
+function movePhaseOfSource(state: SourceState, before: MovePhase): MovePhase {
+  if (state.phase === "undoing") return isCancellation(state.problem) ? "cancelling" : "failing";
+  if (state.phase === "cleaningUp" && before === "postcopy") return before;
+  if (state.phase !== "ended") return sourcePhases[state.phase].shownAs ?? before;
+  if (state.outcome?.kind === "moved") return "succeeded";
+  return state.outcome?.kind === "stayed" && isCancellation(state.outcome.problem) ? "cancelled" : "failed";
+}
+
+const isCancellation = (problem: Problem | null): boolean => problem?.code === "MOVE_CANCELLED";
+
+/** The same of the destination's half, which users see only while the source does not answer. */
+export function movePhaseOfDestination({ phase, outcome }: DestinationState, before: MovePhase): MovePhase {
+  if (phase === "ended") return outcome?.kind === "runs" ? "succeeded" : "failed";
+  return destinationPhases[phase].shownAs ?? before;
+}
 
 /** `at`: ISO 8601. */
 export function newRecord(order: MoveOrder, at: string): MoveRecord {
@@ -43,6 +45,7 @@ export function newRecord(order: MoveOrder, at: string): MoveRecord {
     decisions: [],
     backOuts: 0,
     stopToContMs: null,
+    pause: null,
     qemuDowntimeMs: null,
     bytes: 0,
     rounds: 0,
@@ -52,38 +55,21 @@ export function newRecord(order: MoveOrder, at: string): MoveRecord {
   };
 }
 
-/** The record after the source came to `state`; phases that went by unseen are entered too. */
+/** The record after the source came to `state`. @param at ISO 8601 */
 export function recordState(record: MoveRecord, state: SourceState, at: string): MoveRecord {
-  const phase = phaseOf(state);
+  const phase = movePhaseOfSource(state, record.phase);
   const next: MoveRecord = {
     ...record,
     backOuts: state.copy?.backOuts ?? record.backOuts,
     error: state.outcome === null || state.outcome.kind === "moved" ? record.error : state.outcome.problem,
   };
   if (phase === record.phase) return next;
-  const path = mayFollow(record.phase, phase) ? [phase] : [...unseen(record.phase, phase), phase];
   return {
     ...next,
     phase,
-    phases: [...record.phases, ...path.map((entry) => ({ phase: entry, at }))],
+    phases: [...record.phases, { phase, at }],
     ...(state.phase === "ended" ? { totalMs: between(record.phases[0]?.at, at) } : {}),
   };
-}
-
-/** The shortest way between two phases of the table that are not neighbours; empty where there is none. */
-function unseen(from: MovePhase, to: MovePhase): MovePhase[] {
-  const all: MovePhase[] = ["preparing", "copying", "switching", "committed", "cancelling", "failing"];
-  const queue: MovePhase[][] = [[]];
-  const seen = new Set<MovePhase>([from]);
-  for (let path = queue.shift(); path !== undefined; path = queue.shift()) {
-    const here = path.at(-1) ?? from;
-    if (mayFollow(here, to)) return path;
-    for (const next of all.filter((phase) => mayFollow(here, phase) && !seen.has(phase))) {
-      seen.add(next);
-      queue.push([...path, next]);
-    }
-  }
-  return [];
 }
 
 export function recordSample(record: MoveRecord, copy: CopyState | null, sample: CopySample): MoveRecord {
@@ -100,8 +86,8 @@ export function recordSample(record: MoveRecord, copy: CopyState | null, sample:
   return { ...record, progress, bytes: sample.transferredBytes, rounds: sample.round };
 }
 
-export function recordDecision(record: MoveRecord, text: string, at: string): MoveRecord {
-  return { ...record, decisions: [...record.decisions, { at, text }] };
+export function recordDecision(record: MoveRecord, decision: MoveDecision, at: string): MoveRecord {
+  return { ...record, decisions: [...record.decisions, { at, text: decisionText(decision), ...decision }] };
 }
 
 function between(from: string | undefined, to: string): number | null {

@@ -7,13 +7,13 @@ import { configurations, type ConfigurationName } from "../explore/names.ts";
 import { orderFor } from "../explore/inputs.ts";
 import {
   decideLease,
-  destinationTransitions,
+  destinationPhases,
   freeLease,
   initialDestination,
   initialSource,
   isCancellable,
   restoreSource,
-  sourceTransitions,
+  sourcePhases,
   stepDestination,
   stepSource,
   type LeaseQuestion,
@@ -22,6 +22,9 @@ import {
 import { walk } from "./walk.ts";
 
 const order = orderFor(configurations.kvm);
+const granted = (fenced: string[] = []) =>
+  ({ type: "leaseAnswered", answer: { kind: "granted", mode: "EX", fenced } }) as const;
+const shared = { type: "leaseAnswered", answer: { kind: "granted", mode: "SH", fenced: [] } } as const;
 
 /** A random source that a seed repeats. */
 function chooser(seed: number): (n: number) => number {
@@ -61,8 +64,8 @@ test.each(["kvm", "postcopy"] as const)("without faults every move succeeds: %s"
 });
 
 test("each phase of the tables can be left, but the last", () => {
-  for (const table of [sourceTransitions, destinationTransitions]) {
-    for (const [phase, next] of Object.entries(table))
+  for (const table of [sourcePhases, destinationPhases]) {
+    for (const [phase, { next }] of Object.entries(table))
       expect((next as readonly string[]).length === 0).toBe(phase === "ended");
   }
 });
@@ -76,7 +79,7 @@ test("a cancellation after the switch changes nothing", () => {
 test("a copy of which nothing gets through any more is undone, one that crawls is not", () => {
   const copying = [
     { type: "start" } as const,
-    { type: "leaseShared" } as const,
+    shared,
     { type: "message", message: { type: "prepared", address: "10.0.0.2", port: 4711 }, atMs: 0 } as const,
   ].reduce((state, input) => stepSource(state, input).state, initialSource(order, "10.0.2"));
   const look = (atMs: number, transferredBytes: number) => ({
@@ -104,17 +107,17 @@ test("a copy of which nothing gets through any more is undone, one that crawls i
   expect(stalled.effects).toContainEqual({ do: "cancelCopy" });
 });
 
-test("the lease alone is no leave to run: an uncommitted copy is given up when its source was fenced", () => {
+test("the lease alone is no permission to run: an uncommitted copy is given up when its source was fenced", () => {
   const loaded = { ...initialDestination(order), phase: "loaded" as const };
-  const { state, effects } = stepDestination(loaded, { type: "leaseExclusive" });
+  const { state, effects } = stepDestination(loaded, granted());
   expect(state.phase).toBe("givingUp");
   expect(effects).not.toContainEqual({ do: "resumeVcpus" });
 });
 
 test("after its commit the source resumes when the destination gave its lease back, but not when it was fenced", () => {
   const committed = { ...initialSource(order, "10.0.2"), phase: "committed" as const };
-  expect(stepSource(committed, { type: "leaseExclusive", fenced: false }).state.phase).toBe("undoing");
-  expect(stepSource(committed, { type: "leaseExclusive", fenced: true }).state.phase).toBe("leaving");
+  expect(stepSource(committed, granted()).state.phase).toBe("undoing");
+  expect(stepSource(committed, granted(["b"])).state.phase).toBe("cleaningUp");
 });
 
 test("who hears that the VM was taken back says that it has nothing of it, also when its process died before", () => {
@@ -152,10 +155,10 @@ test("a post-copy of which nothing gets through has its stream broken, so that i
   const order = orderFor(configurations.postcopy);
   const begun = [
     { type: "start" } as const,
-    { type: "leaseShared" } as const,
+    shared,
     { type: "message", message: { type: "prepared", address: "10.0.0.2", port: 4711 }, atMs: 0 } as const,
   ].reduce((state, input) => stepSource(state, input).state, initialSource(order, "10.0.2"));
-  const serving = { ...begun, phase: "serving" as const, partial: true };
+  const serving = { ...begun, phase: "postcopySending" as const, memorySplit: true };
   const look = (state: typeof serving, atMs: number, transferredBytes: number) =>
     stepSource(state, {
       type: "sample",
@@ -195,7 +198,7 @@ test("a source that comes back without its QEMU says no commit", () => {
   };
   const { state, effects } = restoreSource(entries, gone);
   expect(state.phase).toBe("committed");
-  expect(effects).toContainEqual({ do: "send", message: { type: "gone" } });
+  expect(effects).toContainEqual({ do: "send", message: { type: "sourceQemuLost" } });
   expect(effects).not.toContainEqual({ do: "send", message: { type: "commit" } });
 });
 
@@ -204,7 +207,7 @@ test("a post-copy that cannot be undone is written down before its commit, and a
   const { problem } = GodwitError.of("MOVE_UNKNOWN", { move: order.id });
   const undoing = {
     ...initialSource(order, "7.2.22"),
-    ...{ phase: "undoing" as const, partial: true, guestRuns: false, problem },
+    ...{ phase: "undoing" as const, memorySplit: true, guestRuns: false, problem },
   };
   const { state: stuck, effects } = stepSource(undoing, { type: "copyStuck", reason: "its stream broke" });
   const does = effects.map((effect) => effect.do);
@@ -229,27 +232,22 @@ test("a post-copy that cannot be undone is written down before its commit, and a
   expect(mended.state.phase).toBe("committed");
   expect(mended.effects.map((effect) => effect.do)).not.toContain("cancelCopy");
   const cancelled = restoreSource(entries, { ...observed, postcopy: null, copyFailed: true });
-  expect(cancelled.effects).toContainEqual({ do: "send", message: { type: "gone" } });
+  expect(cancelled.effects).toContainEqual({ do: "send", message: { type: "sourceQemuLost" } });
   expect(cancelled.effects.map((effect) => effect.do)).not.toContain("resumeVcpus");
 });
 
 test("a guest whose start waits for memory that comes no more is ended, and the lease is asked for meanwhile", () => {
   const order = orderFor(configurations.postcopy);
-  const loaded = { ...initialDestination(order), phase: "loaded" as const, whole: false };
+  const loaded = { ...initialDestination(order), phase: "loaded" as const, memoryComplete: false };
   const commit = { type: "message", message: { type: "commit" }, atMs: 0 } as const;
   const { state: starting, effects } = stepDestination(loaded, commit);
   expect(starting.phase).toBe("starting");
   expect(effects).toContainEqual(expect.objectContaining({ do: "arm", timer: "commit" }));
   const asked = stepDestination(starting, { type: "timer", timer: "commit", atMs: 0 });
   expect(asked.effects.map((effect) => effect.do)).toEqual(["exclusiveLease", "arm"]);
-  for (const input of [
-    { type: "message", message: { type: "gone" }, atMs: 0 } as const,
-    { type: "leaseExclusive" } as const,
-  ])
+  for (const input of [{ type: "message", message: { type: "sourceQemuLost" }, atMs: 0 } as const, granted()])
     expect(stepDestination(starting, input).state.phase).toBe("died");
-  expect(stepDestination({ ...starting, whole: true }, { type: "leaseExclusive" }).state.phase).toBe(
-    "starting",
-  );
+  expect(stepDestination({ ...starting, memoryComplete: true }, granted()).state.phase).toBe("starting");
 });
 
 test("of any questions in any order, an exclusive holder is alone, and the version grows with each new one", () => {

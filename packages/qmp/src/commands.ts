@@ -32,6 +32,19 @@ const socketAddressSchema = z.object({
   port: z.string().optional(),
 });
 
+/** Names that `migrate-set-capabilities` is given. */
+export const migrationCapabilities = [
+  "return-path",
+  "late-block-activate",
+  "events",
+  "pause-before-switchover",
+  "validate-uuid",
+  "auto-converge",
+  "postcopy-ram",
+] as const;
+export type MigrationCapability = (typeof migrationCapabilities)[number];
+export type MigrationParameter = "max-bandwidth" | "max-postcopy-bandwidth" | "downtime-limit";
+
 export const commands = {
   "query-status": { args: [], reply: z.object({ running: z.boolean(), status: z.string() }) },
   "query-version": {

@@ -1,3 +1,12 @@
 /** QMP: QEMU's machine protocol over a unix socket. */
-export { commands, events, type CommandName, type CommandReply, type EventName } from "./commands.ts";
+export {
+  commands,
+  events,
+  migrationCapabilities,
+  type CommandName,
+  type CommandReply,
+  type EventName,
+  type MigrationCapability,
+  type MigrationParameter,
+} from "./commands.ts";
 export { QmpSession, type ExecuteOptions, type QmpEvent } from "./session.ts";

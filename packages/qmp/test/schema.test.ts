@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { beforeAll, describe, expect, inject, test } from "vitest";
 import { z } from "zod";
-import { commands, events, QmpSession } from "../src/index.ts";
+import { commands, events, migrationCapabilities, QmpSession } from "../src/index.ts";
 
 type Entity = Record<string, unknown> & { name: string; "meta-type": string };
 type Schema = ReadonlyMap<string, Entity>;
@@ -62,6 +62,14 @@ function checkFields(schema: Schema, shape: z.ZodType, typeName: unknown, at: st
   }
 }
 
+/** The enumeration that `migrate-set-capabilities` takes, whatever name QEMU gives it. */
+function capabilityType(schema: Schema): string {
+  const command = schema.get("migrate-set-capabilities");
+  const list = members(schema, command?.["arg-type"]).get("capabilities") as string;
+  const element = schema.get(list)?.["element-type"];
+  return members(schema, element).get("capability") as string;
+}
+
 describe.each(inject("qemuBinaries"))("%s", (binary) => {
   let schema: Schema;
   beforeAll(async () => {
@@ -74,6 +82,12 @@ describe.each(inject("qemuBinaries"))("%s", (binary) => {
     const known = [...members(schema, command?.["arg-type"]).keys()];
     for (const argument of args) expect(known).toContain(argument);
     checkFields(schema, reply, command?.["ret-type"], name);
+  });
+
+  test("the capabilities of migrations", () => {
+    const { members: known } = schema.get(capabilityType(schema)) as { members?: { name: string }[] };
+    const names = (known ?? []).map(({ name }) => name);
+    for (const capability of migrationCapabilities) expect(names).toContain(capability);
   });
 
   test.each(Object.entries(events))("event %s", (name, fields) => {

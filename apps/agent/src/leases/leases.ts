@@ -71,14 +71,9 @@ export class Leases {
     });
   }
 
-  /**
-   * The exclusive lease for a copy that has ended here, whatever became of this host's share: where it was lost
-   * (the host lost its storage, an operator broke it), only a new grant tells that nobody else has a share.
-   */
-  async exclusiveAnyway(vm: VmRef): Promise<LeaseAnswer> {
-    const answer = await this.convert(vm, "EX");
-    if (answer.kind === "granted" || answer.error.code !== "LEASE_NOT_HELD") return answer;
-    await this.release(vm); // of a broken one something may be left
+  /** Gives back what may be left of a share that was taken away (of a broken one there may be), and asks anew for the lease. */
+  async reacquire(vm: VmRef): Promise<LeaseAnswer> {
+    await this.release(vm);
     return await this.acquire(vm, "EX");
   }
 

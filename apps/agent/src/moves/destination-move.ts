@@ -1,8 +1,10 @@
 /** The destination's half of one move: does what the reducer decides. */
-import { GodwitError, type MovePhase, type MoveOrder, type MoveRecord, type Problem } from "@godwit/contract";
+import { GodwitError, type MoveOrder, type MoveRecord, type Problem } from "@godwit/contract";
 import type { QemuProcess } from "@godwit/hypervisor";
 import {
+  movePhaseOfDestination,
   newRecord,
+  requestedStrategy,
   restoreDestination,
   startDestination,
   stepDestination,
@@ -13,6 +15,7 @@ import {
   type DestinationOutcome,
   type DestinationState,
   type DestinationTimer,
+  type StartTimes,
   type ToDestination,
 } from "@godwit/migration";
 import { qemuOverheadBytes } from "@godwit/requirements";
@@ -21,25 +24,19 @@ import { migrationCredentialsFolder } from "../config.ts";
 import { memoryLoad } from "../host/memory.ts";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Journal } from "./journal.ts";
-import type { MoveParts } from "./parts.ts";
+import type { MoveDependencies } from "./dependencies.ts";
 import { correctGuestClock } from "../vms/guest-clock.ts";
+import { askLease, unknownAnswer } from "./lease-questions.ts";
 import { AcceptedPeer } from "./peer-link.ts";
 import { resumeForSure } from "./resume.ts";
-import { Shell, type Step } from "./shell.ts";
+import { removeVm } from "./vm-removal.ts";
+import { WallClock } from "./wall-clock.ts";
+import { ReducerRunner, type Step } from "./reducer-runner.ts";
 
-/** Phases in which there is nothing left to wait for when this host's lease of the VM was taken away. */
-const leavesNothing: readonly DestinationState["phase"][] = [
-  "receiving",
-  "loaded",
-  "starting",
-  "pulling",
-  "running",
-  "died",
-];
 const halfEveryMs = 2;
 const breakLimitMs = 3000;
 
-export class DestinationMove extends Shell<
+export class DestinationMove extends ReducerRunner<
   DestinationState,
   DestinationInput,
   DestinationEntry,
@@ -50,7 +47,7 @@ export class DestinationMove extends Shell<
   readonly order: MoveOrder;
   readonly ended: Promise<void>;
   readonly closed: Promise<void>;
-  readonly #parts: MoveParts;
+  readonly #dependencies: MoveDependencies;
   readonly #claim: Disposable;
   readonly #peer = new AcceptedPeer();
   readonly #listeners: Disposable[] = [];
@@ -58,7 +55,10 @@ export class DestinationMove extends Shell<
   readonly #beganAt = new Date().toISOString();
   #process: QemuProcess | null;
   #preparing: Promise<unknown> = Promise.resolve();
+  readonly #clock = new WallClock();
   #commitAtMs: number | null = null;
+  /** QEMU's RESUME, by the wall clock. */
+  #resumedAtMs: number | null = null;
   /** QEMU's word for the copy, as last heard. */
   #copyStatus = "none";
   /** Where QEMU listens for the rest of a post-copy. */
@@ -72,19 +72,19 @@ export class DestinationMove extends Shell<
     process: QemuProcess | null,
     claim: Disposable,
     journal: Journal<DestinationEntry>,
-    parts: MoveParts,
+    dependencies: MoveDependencies,
   ) {
     const { order } = state;
     super(
       state,
       journal,
-      parts.log.child({ move: order.id, vm: order.vm.name, role: "destination" }),
-      parts.pauses,
+      dependencies.log.child({ move: order.id, vm: order.vm.name, role: "destination" }),
+      dependencies.pauses,
     );
     this.order = order;
     this.ended = this.#end.promise;
     this.closed = this.ended;
-    this.#parts = parts;
+    this.#dependencies = dependencies;
     this.#claim = claim;
     this.#process = process;
     this.#record = newRecord(order, this.#beganAt);
@@ -95,10 +95,10 @@ export class DestinationMove extends Shell<
     order: MoveOrder,
     claim: Disposable,
     journal: Journal<DestinationEntry>,
-    parts: MoveParts,
+    dependencies: MoveDependencies,
   ): DestinationMove {
     const step = startDestination(order);
-    const move = new DestinationMove(step.state, null, claim, journal, parts);
+    const move = new DestinationMove(step.state, null, claim, journal, dependencies);
     move.enter(step);
     return move;
   }
@@ -109,7 +109,7 @@ export class DestinationMove extends Shell<
     process: QemuProcess | null,
     claim: Disposable,
     journal: Journal<DestinationEntry>,
-    parts: MoveParts,
+    dependencies: MoveDependencies,
   ): Promise<DestinationMove> {
     const status = process === null ? null : await process.status();
     const migration = process === null ? null : await process.migration.query();
@@ -118,12 +118,12 @@ export class DestinationMove extends Shell<
       qemuAlive: process !== null,
       guestRuns: status?.running === true,
       loaded: migration?.status === "completed" || (isPostcopy && status?.status !== "inmigrate"),
-      whole: migration?.status === "completed",
+      memoryComplete: migration?.status === "completed",
       streamBroken: isPostcopy && migration.status !== "postcopy-active",
       failed: migration?.status === "failed",
       listening: null,
     });
-    const move = new DestinationMove(step.state, process, claim, journal, parts);
+    const move = new DestinationMove(step.state, process, claim, journal, dependencies);
     move.#copyStatus = migration?.status ?? "none";
     move.enter(step);
     if (isPostcopy && step.state.phase === "receiving") void move.#awaitHalf();
@@ -175,7 +175,7 @@ export class DestinationMove extends Shell<
   }
 
   protected override changed(state: DestinationState): void {
-    const phase = phaseOf(state);
+    const phase = movePhaseOfDestination(state, this.#record.phase);
     if (phase === this.#record.phase) return;
     const at = new Date().toISOString();
     this.#record = {
@@ -198,14 +198,7 @@ export class DestinationMove extends Shell<
         this.#resume();
         return;
       case "announce":
-        if (this.#process !== null) correctGuestClock(this.#process, this.log);
-        this.try(
-          async () => {
-            await this.#process?.migration.announce();
-            return null;
-          },
-          () => null,
-        );
+        this.#announce();
         return;
       case "recoverStream":
         this.#recoverStream();
@@ -240,7 +233,7 @@ export class DestinationMove extends Shell<
 
   /** Everything that the VM needs here, made ready; what fails is undone by `remove` and `releaseLease`. */
   async #prepared(): Promise<{ address: string; port: number }> {
-    const { config, environment, hypervisor, leases, processes } = this.#parts;
+    const { config, environment, hypervisor, leases, processes } = this.#dependencies;
     const { vm, accelerator, from } = this.order;
     const host = config.name;
     const address = config.migration?.address;
@@ -257,30 +250,29 @@ export class DestinationMove extends Shell<
     this.#process = process;
     processes.add(process, "incoming");
     this.#follow(process);
-    const postcopy = this.order.strategy === "postcopy";
-    await process.migration
-      .configureDestination({
-        credentialsFolder: migrationCredentialsFolder(config),
-        sourceName: from,
-        postcopy,
-      })
-      .catch((error: unknown) => {
-        if (!postcopy || !GodwitError.is(error, "QMP_REFUSED")) throw error;
-        throw GodwitError.of("POSTCOPY_UNAVAILABLE", { host, reason: error.message }, { cause: error });
-      });
+    const { destinationSettings, refusedAs } = requestedStrategy(this.order);
+    await process.migration.configure(destinationSettings).catch((error: unknown) => {
+      if (refusedAs === null || !GodwitError.is(error, "QMP_REFUSED")) throw error;
+      throw GodwitError.of(refusedAs, { host, reason: error.message }, { cause: error });
+    });
+    await process.migration.secureDestination({
+      credentialsFolder: migrationCredentialsFolder(config),
+      sourceName: from,
+    });
     return { address, port: await process.migration.listen(address) };
   }
 
   #follow(process: QemuProcess): void {
     this.#listeners.push(
       process.onEvent((event) => {
+        if (event.name === "RESUME") this.#resumedAtMs = event.timestampUs / 1000;
         if (event.name !== "MIGRATION") return;
         const status = String(event.data.status);
         const before = this.#copyStatus;
         this.#copyStatus = status;
         if (status === "completed") {
-          this.give({ type: "loaded", whole: true });
-          this.give({ type: "whole" });
+          this.give({ type: "loaded", memoryComplete: true });
+          this.give({ type: "memoryComplete" });
         }
         if (status === "postcopy-active") {
           if (before === "active") void this.#awaitHalf();
@@ -311,7 +303,7 @@ export class DestinationMove extends Shell<
     while (this.state.phase === "receiving") {
       const status = await process.status().catch(() => null);
       if (status !== null && status.status !== "inmigrate") {
-        this.give({ type: "loaded", whole: false });
+        this.give({ type: "loaded", memoryComplete: false });
         return;
       }
       await sleep(halfEveryMs);
@@ -321,7 +313,7 @@ export class DestinationMove extends Shell<
   /** The source asks again when this does not come to its end. */
   #recoverStream(): void {
     const process = this.#process;
-    const address = this.#parts.config.migration?.address;
+    const address = this.#dependencies.config.migration?.address;
     if (process === null || address === undefined || this.#recovering) return;
     this.#recovering = true;
     this.try(
@@ -351,16 +343,42 @@ export class DestinationMove extends Shell<
   #resume(): void {
     const process = this.#process;
     if (process === null) return;
-    const { processes } = this.#parts;
+    const contAtMs = performance.now();
     this.try(
       async () => {
         const refusal = await resumeForSure(process);
         if (refusal !== null) return { type: "resumeFailed", reason: refusal };
         const commitToResumeMs = this.#commitAtMs === null ? 0 : performance.now() - this.#commitAtMs;
-        processes.mark(process.vmId, "running");
-        return { type: "resumed", commitToResumeMs };
+        this.#dependencies.processes.mark(process.vmId, "running");
+        return { type: "resumed", commitToResumeMs, start: this.#startTimes(contAtMs) };
       },
       () => null, // QEMU is gone, which is told by itself
+    );
+  }
+
+  /** This host's part of the pause. */
+  #startTimes(contAtMs: number): StartTimes | null {
+    if (this.#commitAtMs === null) return null;
+    const resumeMs = this.#resumedAtMs === null ? null : this.#resumedAtMs - this.#clock.at(contAtMs);
+    return {
+      contMs: contAtMs - this.#commitAtMs,
+      resumeMs: resumeMs === null ? null : Math.max(0, resumeMs),
+    };
+  }
+
+  #announce(): void {
+    const process = this.#process;
+    if (process === null) return;
+    correctGuestClock(process, this.log);
+    this.try(
+      async () => {
+        await process.migration.announce();
+        const resumedAtMs = this.#resumedAtMs;
+        if (resumedAtMs === null) return null;
+        const announceMs = Math.max(0, this.#clock.at(performance.now()) - resumedAtMs);
+        return { type: "announced", announceMs };
+      },
+      () => null,
     );
   }
 
@@ -374,7 +392,7 @@ export class DestinationMove extends Shell<
         try {
           const { status } = await process.migration.query();
           this.#copyStatus = status;
-          if (status === "completed") return { type: "whole" };
+          if (status === "completed") return { type: "memoryComplete" };
           return status === "postcopy-paused" && !this.state.streamBroken ? { type: "streamBroken" } : null;
         } finally {
           this.#looking = false;
@@ -385,44 +403,28 @@ export class DestinationMove extends Shell<
   }
 
   #exclusiveLease(): void {
-    if (this.state.phase === "pulling") this.#lookAgain();
-    const { leases } = this.#parts;
-    const { vm, from } = this.order;
+    if (this.state.phase === "postcopyReceiving") this.#lookAgain();
+    const { leases, config } = this.#dependencies;
     this.try(
       async () => {
-        const answer = await leases.convert(vm, "EX");
-        if (answer.kind === "granted") return { type: "leaseExclusive" };
-        const { phase } = this.state;
-        const hasNone = answer.error.code === "LEASE_NOT_HELD";
-        if (hasNone && leavesNothing.includes(phase)) {
-          // There is nothing left to wait for; a copy without a commit gives up.
-          this.log.error("this host's lease of the VM was taken away");
-          return { type: "leaseExclusive" };
-        }
-        const lease = await leases.show(vm).catch(() => null);
-        const source = lease?.holders.find((holder) => holder.host === from);
-        return { type: "leaseRefused", held: answer.held, sourceFresh: source?.fresh === true };
+        const answer = await askLease(leases, config.name, this.order.vm, "exclusive");
+        if (answer.kind === "notHeld") this.log.error("this host's share of the VM's lease was taken away");
+        return { type: "leaseAnswered", answer };
       },
-      () => ({ type: "leaseRefused", held: false, sourceFresh: false }),
+      (problem) => ({ type: "leaseAnswered", answer: unknownAnswer(problem) }),
     );
   }
 
   #remove(): void {
-    const { processes, environment } = this.#parts;
-    const died = this.state.phase === "died";
+    const as = this.state.phase === "died" ? "lost" : "moved";
     this.try(
       async () => {
         await this.#preparing;
-        const process = this.#process;
-        if (process !== null) {
-          processes.remove(process.vmId, died ? "lost" : "moved");
-          await process.end();
-        }
-        await environment.deleteTaps(this.order.vm);
+        await removeVm(this.#dependencies, this.log, this.order.vm, this.#process, as);
         return { type: "removed" };
       },
       (problem) => {
-        this.log.error({ problem }, "the VM's taps could not be removed");
+        this.log.error({ problem }, "the VM could not be removed");
         return { type: "removed" };
       },
     );
@@ -431,7 +433,7 @@ export class DestinationMove extends Shell<
   #releaseLease(): void {
     this.try(
       async () => {
-        await this.#parts.leases.releaseForSure(this.order.vm);
+        await this.#dependencies.leases.releaseForSure(this.order.vm);
         return { type: "released" };
       },
       () => null,
@@ -441,6 +443,7 @@ export class DestinationMove extends Shell<
   async #finish(outcome: DestinationOutcome): Promise<void> {
     this.changed(this.state); // the record ends before it is told
     this.clearTimers();
+    this.#clock[Symbol.dispose]();
     for (const listener of this.#listeners) listener[Symbol.dispose]();
     if (outcome.kind === "runs") await this.#process?.migration.forgetCredentials().catch(() => undefined);
     this.#claim[Symbol.dispose]();
@@ -458,27 +461,5 @@ async function breaksNow({ migration }: QemuProcess): Promise<boolean> {
   } catch (error) {
     if (GodwitError.is(error, "QMP_REFUSED")) return false;
     throw error;
-  }
-}
-
-/** The destination's phase in the words of the record; the source's record is the full one. */
-function phaseOf({ phase, outcome }: DestinationState): MovePhase {
-  switch (phase) {
-    case "preparing":
-      return "preparing";
-    case "receiving":
-    case "loaded":
-      return "copying";
-    case "starting":
-    case "pulling":
-      return "committed";
-    case "running":
-      return "succeeded";
-    case "died":
-    case "givingBack":
-    case "givingUp":
-      return "failing";
-    case "ended":
-      return outcome?.kind === "runs" ? "succeeded" : "failed";
   }
 }

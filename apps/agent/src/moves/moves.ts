@@ -13,8 +13,11 @@ import {
   type VmId,
 } from "@godwit/contract";
 import {
+  hearWithoutMove,
   toDestinationSchema,
   type DestinationEntry,
+  type DestinationOutcome,
+  type KnownMove,
   type SourceEntry,
   type ToDestination,
 } from "@godwit/migration";
@@ -22,7 +25,7 @@ import { writeFileAtomic } from "@godwit/system";
 import { WebSocketServer, type WebSocket } from "ws";
 import { DestinationMove } from "./destination-move.ts";
 import { Journal, readJournals } from "./journal.ts";
-import type { MoveParts } from "./parts.ts";
+import type { MoveDependencies } from "./dependencies.ts";
 import { parsed } from "./peer-link.ts";
 import { SourceMove } from "./source-move.ts";
 
@@ -35,7 +38,7 @@ const keptRecords = 200;
 const recordRetryMs = 1000;
 
 export class Moves {
-  readonly #parts: MoveParts;
+  readonly #dependencies: MoveDependencies;
   readonly #folder: string;
   readonly #active = new Map<MoveId, Move>();
   /** Moves that are being entered: who asks again meanwhile waits for them. */
@@ -48,15 +51,15 @@ export class Moves {
   readonly #unanswerable = new Set<MoveId>();
   readonly #sockets = new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload: 1 << 20 });
 
-  constructor(parts: MoveParts) {
-    this.#parts = parts;
-    this.#folder = `${parts.config.stateFolder}/moves`;
+  constructor(dependencies: MoveDependencies) {
+    this.#dependencies = dependencies;
+    this.#folder = `${dependencies.config.stateFolder}/moves`;
   }
 
   /** Takes up the moves that an earlier agent left, from their journals. */
   async restore(): Promise<void> {
     await this.#readRecords();
-    const { claims, processes } = this.#parts;
+    const { claims, processes } = this.#dependencies;
     for (const { moveId, role, entries } of await readJournals<SourceEntry | DestinationEntry>(
       this.#folder,
     )) {
@@ -71,10 +74,16 @@ export class Moves {
       const hasEnded = entries.at(-1)?.at === "ended";
       const claim = hasEnded ? nobodysClaim : await claims.claim(vm, "it is being moved", moveId);
       const process = processes.of(vm.id) ?? null;
-      this.#parts.log.info({ move: moveId, role, vm: vm.name }, "move taken up again");
+      this.#dependencies.log.info({ move: moveId, role, vm: vm.name }, "move taken up again");
       if (role === "source") {
         const journal = await Journal.open<SourceEntry>(this.#folder, moveId, role);
-        const move = await SourceMove.restore(entries as SourceEntry[], process, claim, journal, this.#parts);
+        const move = await SourceMove.restore(
+          entries as SourceEntry[],
+          process,
+          claim,
+          journal,
+          this.#dependencies,
+        );
         this.#enter(moveId, move);
       } else {
         const journal = await Journal.open<DestinationEntry>(this.#folder, moveId, role);
@@ -83,7 +92,7 @@ export class Moves {
           process,
           claim,
           journal,
-          this.#parts,
+          this.#dependencies,
         );
         this.#enter(moveId, move);
       }
@@ -92,7 +101,7 @@ export class Moves {
 
   /** QEMUs that a move made and that no move knows of any more: one that never got its state is of no use to anybody. */
   async endOrphans(): Promise<void> {
-    const { claims, environment, processes, log } = this.#parts;
+    const { claims, environment, processes, log } = this.#dependencies;
     for (const process of processes.present.filter(({ vmId }) => !claims.claimed.has(vmId))) {
       const { vm } = process.spec;
       const { status } = await process.status();
@@ -119,7 +128,7 @@ export class Moves {
   }
 
   async #begin(order: MoveOrder): Promise<MoveRecord> {
-    const { processes, claims } = this.#parts;
+    const { processes, claims } = this.#dependencies;
     const process = processes.of(order.vm.id);
     if (process === undefined)
       throw GodwitError.of("VM_NOT_RUNNING", { vm: order.vm.name, state: "not on this host" });
@@ -133,7 +142,7 @@ export class Moves {
         process,
         claim,
         journal,
-        this.#parts,
+        this.#dependencies,
       );
       this.#enter(order.id, move);
       return move.record;
@@ -208,27 +217,35 @@ export class Moves {
       return;
     }
     try {
-      if (message.type === "prepare" && !this.#records.has(moveId) && !this.#refused.has(moveId)) {
-        const preparing = this.#prepare(line, moveId, host, message.order);
-        this.#preparing.set(
-          moveId,
-          preparing.catch(() => undefined),
-        );
-        await preparing.finally(() => this.#preparing.delete(moveId));
+      const heard = hearWithoutMove(this.#known(moveId), moveId, message.type);
+      if (heard.do === "begin") {
+        // Only a `prepare` begins a move.
+        if (message.type === "prepare") await this.#begins(line, moveId, host, message.order);
         return;
       }
-      this.#answerForEnded(line, moveId, message);
+      if (heard.refuse) this.#refused.add(moveId);
+      if (heard.answer !== null) line.send(JSON.stringify(heard.answer));
     } catch (error) {
       const problem = GodwitError.is(error)
         ? error.problem
         : GodwitError.of("INTERNAL", { reference: moveId }).problem;
-      this.#parts.log.warn({ err: error, move: moveId }, "a move was not accepted");
+      this.#dependencies.log.warn({ err: error, move: moveId }, "a move was not accepted");
       line.send(JSON.stringify({ type: "gaveUp", problem }));
     }
   }
 
+  /** Who asks again meanwhile waits until the move is entered. */
+  async #begins(line: WebSocket, moveId: MoveId, host: string, order: MoveOrder): Promise<void> {
+    const preparing = this.#prepare(line, moveId, host, order);
+    this.#preparing.set(
+      moveId,
+      preparing.catch(() => undefined),
+    );
+    await preparing.finally(() => this.#preparing.delete(moveId));
+  }
+
   async #prepare(line: WebSocket, moveId: MoveId, host: string, order: MoveOrder): Promise<void> {
-    const { config, claims, processes } = this.#parts;
+    const { config, claims, processes } = this.#dependencies;
     if (order.id !== moveId || order.from !== host || order.to.host !== config.name) {
       throw GodwitError.of("FORBIDDEN", { who: `Host ${host}`, needs: "an order of its own for this host" });
     }
@@ -239,7 +256,7 @@ export class Moves {
         throw GodwitError.of("VM_RUNNING", { vm: order.vm.name, host: config.name });
       }
       const journal = await Journal.open<DestinationEntry>(this.#folder, moveId, "destination");
-      const move = DestinationMove.begin(order, claim, journal, this.#parts);
+      const move = DestinationMove.begin(order, claim, journal, this.#dependencies);
       this.#enter(moveId, move);
       move.attach(line);
     } catch (error) {
@@ -248,21 +265,11 @@ export class Moves {
     }
   }
 
-  /** A move that is over here, or never was: without a process of the VM nothing runs here, and nothing will. */
-  #answerForEnded(line: WebSocket, moveId: MoveId, message: ToDestination): void {
+  /** What is left of a move that does not go on here. */
+  #known(moveId: MoveId): KnownMove {
     const record = this.#records.get(moveId);
-    if (record?.phase === "succeeded") {
-      line.send(JSON.stringify({ type: "running", commitToResumeMs: 0 }));
-    } else if (record?.error != null) {
-      // A source that takes the VM back had not committed: nothing ran here.
-      const mayHaveRun = record.error.code === "MOVE_VM_LOST" && message.type !== "abandon";
-      const type = mayHaveRun ? "died" : "gaveUp";
-      line.send(JSON.stringify({ type, problem: record.error }));
-    } else if (record === undefined && message.type !== "left") {
-      this.#refused.add(moveId);
-      const { problem } = GodwitError.of("MOVE_UNKNOWN", { move: moveId });
-      line.send(JSON.stringify({ type: "gaveUp", problem }));
-    }
+    if (record === undefined) return { kind: this.#refused.has(moveId) ? "refused" : "unknown" };
+    return { kind: "ended", outcome: outcomeOf(record) };
   }
 
   #enter(id: MoveId, move: Move): void {
@@ -277,7 +284,7 @@ export class Moves {
       await this.#trim();
     };
     keep().catch((error: unknown) => {
-      this.#parts.log.error({ err: error, move: id }, "a move's record could not be kept");
+      this.#dependencies.log.error({ err: error, move: id }, "a move's record could not be kept");
     });
   }
 
@@ -293,7 +300,7 @@ export class Moves {
         await writeFileAtomic(this.#recordPath(id), JSON.stringify({ role, record }));
         return;
       } catch (error) {
-        this.#parts.log.warn({ err: error, move: id }, "a move's record could not be written yet");
+        this.#dependencies.log.warn({ err: error, move: id }, "a move's record could not be written yet");
       }
       await new Promise((resolve) => setTimeout(resolve, recordRetryMs).unref());
     }
@@ -317,7 +324,7 @@ export class Moves {
         const parsedRecord = moveRecordSchema.parse(record);
         this.#records.set(parsedRecord.id, parsedRecord);
       } catch (error) {
-        this.#parts.log.warn({ err: error, name }, "a move's record could not be read");
+        this.#dependencies.log.warn({ err: error, name }, "a move's record could not be read");
       }
     }
   }
@@ -331,4 +338,10 @@ export class Moves {
       await rm(this.#recordPath(id), { force: true });
     }
   }
+}
+
+/** How a destination's half ended, of which only the record is left. */
+function outcomeOf({ phase, error }: MoveRecord): DestinationOutcome {
+  if (phase === "succeeded" || error === null) return { kind: "runs" };
+  return { kind: error.code === "MOVE_VM_LOST" ? "died" : "gaveUp", problem: error };
 }

@@ -9,21 +9,54 @@ import { once } from "node:events";
 import { watch } from "node:fs";
 import { access } from "node:fs/promises";
 import { join } from "node:path";
+import type {
+  DestinationEffect,
+  DestinationEntry,
+  DestinationInput,
+  DestinationPhase,
+  LeaseAnswer,
+  SourceEffect,
+  SourceEntry,
+  SourceInput,
+  SourcePhase,
+  ToDestination,
+  ToSource,
+} from "@godwit/migration";
 import { writeFileAtomic } from "@godwit/system";
 import type { Role } from "./journal.ts";
 
-interface PausePoint {
-  role: Role;
-  /** Of the half of the move that comes to the point; what is taken in has not changed it yet. */
-  phases: readonly string[];
-  /** `wrote` an entry of the journal; `does` an effect, next; `hears` an input, which is taken next. */
-  moments: readonly string[];
-}
+/**
+ * A moment of a half of a move: an entry of the journal that was written, an effect that is done next, an input (or
+ * message, or answer of the lease service) that is taken next.
+ */
+type Moment<Entry extends string, Effect extends string, Input extends string> =
+  `wrote ${Entry}` | `does ${Effect}` | `hears ${Input}`;
 
-/** Each phase of a move as one moment in it, in the order in which a move comes to them. Read with the handoff's tables. */
+/** The words are those of the handoff's tables; the phase is that which the half is in before the input is taken. */
+type PausePoint =
+  | {
+      role: "source";
+      phases: readonly SourcePhase[];
+      moments: readonly Moment<
+        SourceEntry["at"],
+        SourceEffect["do"],
+        SourceInput["type"] | ToSource["type"] | LeaseAnswer["kind"]
+      >[];
+    }
+  | {
+      role: "destination";
+      phases: readonly DestinationPhase[];
+      moments: readonly Moment<
+        DestinationEntry["at"],
+        DestinationEffect["do"],
+        DestinationInput["type"] | ToDestination["type"] | LeaseAnswer["kind"]
+      >[];
+    };
+
+/** Each phase of a move as one moment in it, in the order in which a move comes to them. */
 export const pausePoints = {
   /** The move is written down; nothing else is done. */
-  validated: { role: "source", phases: ["sharing"], moments: ["wrote started"] },
+  validated: { role: "source", phases: ["sharingLease"], moments: ["wrote started"] },
   /** The destination is ready; no memory flows yet. */
   prepared: { role: "source", phases: ["preparing"], moments: ["hears prepared"] },
   copying: { role: "source", phases: ["copying"], moments: ["hears sample"] },
@@ -42,9 +75,9 @@ export const pausePoints = {
   /** The guest runs at the destination; nobody was told. */
   running: { role: "destination", phases: ["starting"], moments: ["hears resumed"] },
   /** The source is about to remove its copy. */
-  cleaning: { role: "source", phases: ["leaving"], moments: ["does remove"] },
+  cleaning: { role: "source", phases: ["cleaningUp"], moments: ["does remove"] },
   /** The destination alone has the lease; it does not know yet. */
-  "lease-converted": { role: "destination", phases: ["running"], moments: ["hears leaseExclusive"] },
+  "lease-converted": { role: "destination", phases: ["running"], moments: ["hears granted"] },
 } as const satisfies Record<string, PausePoint>;
 export type PausePointName = keyof typeof pausePoints;
 
@@ -73,7 +106,10 @@ export class PausePoints {
 
 function pointAt(role: Role, phase: string, moment: string): PausePointName | null {
   const found = Object.entries<PausePoint>(pausePoints).find(
-    ([, point]) => point.role === role && point.phases.includes(phase) && point.moments.includes(moment),
+    ([, { role: whose, phases, moments }]) =>
+      whose === role &&
+      (phases as readonly string[]).includes(phase) &&
+      (moments as readonly string[]).includes(moment),
   );
   return (found?.[0] as PausePointName | undefined) ?? null;
 }

@@ -1,15 +1,15 @@
 /**
- * The copy out of a VM's QEMU: starts it, hears of it, ends it. What QEMU tells by itself comes as an input of the
- * move; a deed answers with the input that its outcome is, or with null where an event tells.
+ * The copy out of a VM's QEMU: starts it, hears of it, ends it. QEMU's own words for a migration are read here and
+ * become inputs of the move; an action answers with the input that its outcome is, or with null where an event tells.
  */
 import { join } from "node:path";
 import { GodwitError, type MoveOrder, type MoveRecord } from "@godwit/contract";
 import type { QemuProcess } from "@godwit/hypervisor";
-import { ownLimitMs, type CopySample, type SourceInput } from "@godwit/migration";
+import type { CopySample, PauseMoments, QemuSettings, SourceInput } from "@godwit/migration";
 import { CopyWatch } from "./copy-watch.ts";
 import { relayStream, type StreamRelay } from "./stream-relay.ts";
 
-/** For the two QEMUs of a mended stream to agree on what is missing. */
+/** For the two QEMUs of a stream that was made anew to agree on what is missing. */
 const agreeMs = 10_000;
 /** A cancellation that was seen on its way this often in a post-copy never ends. */
 const stuckAfter = 3;
@@ -17,6 +17,8 @@ const stuckAfter = 3;
 export interface SourceCopyListener {
   onInput: (input: SourceInput) => void;
   onSample: (sample: CopySample) => void;
+  /** A moment of the pause, in ms of the wall clock, which QEMU stamps its events with. */
+  onMoment: (moment: keyof PauseMoments, atMs: number) => void;
 }
 
 export class SourceCopy {
@@ -27,7 +29,6 @@ export class SourceCopy {
   /** QEMU's word for the copy, as last heard. */
   #status: string;
   #pass = 0;
-  #stoppedAtMs: number | null = null;
   #watch: CopyWatch | null = null;
   #isFinishing = false;
   #cancelsSeen = 0;
@@ -44,20 +45,17 @@ export class SourceCopy {
     this.#events = this.#follow();
   }
 
-  /** When QEMU stopped the guest, by its own clock; in ms since 1970. */
-  get stoppedAtMs(): number | null {
-    return this.#stoppedAtMs;
-  }
-
   /** @throws any error of QMP: the copy has not begun */
-  async start(to: { address: string; port: number }, credentialsFolder: string, isSinglePass: boolean) {
+  async start(
+    to: { address: string; port: number },
+    credentialsFolder: string,
+    settings: QemuSettings,
+  ): Promise<null> {
     const { migration } = this.#process;
     await migration.configureSource({
+      settings,
       credentialsFolder,
       destinationName: this.#order.to.host,
-      bandwidthBytesPerSecond: this.#order.bandwidthBytesPerSecond,
-      downtimeLimitMs: ownLimitMs(isSinglePass),
-      postcopy: this.#order.strategy === "postcopy",
     });
     this.watch();
     await migration.start(to.address, to.port);
@@ -80,17 +78,17 @@ export class SourceCopy {
     return null;
   }
 
-  /** @param partial whether a post-copy may have begun */
-  async cancel(partial: boolean): Promise<SourceInput | null> {
+  /** @param memorySplit whether a post-copy may have begun */
+  async cancel(memorySplit: boolean): Promise<SourceInput | null> {
     const { migration } = this.#process;
     const before = await migration.query();
     // One that was frozen for long needs a moment to end it; one that is stuck never does.
     if (before.status === "cancelling") this.#cancelsSeen += 1;
-    if (postcopyOf(before.status) === "broken" || (partial && this.#cancelsSeen >= stuckAfter)) {
+    if (postcopyOf(before.status) === "broken" || (memorySplit && this.#cancelsSeen >= stuckAfter)) {
       const reason = "the stream of its memory broke when the VM had just been handed over";
       return { type: "copyStuck", reason };
     }
-    if (this.#isFinishing && !partial) {
+    if (this.#isFinishing && !memorySplit) {
       this.#isFinishing = false; // should that not end it, the next attempt is an ordinary one
       await migration.yank().catch((error: unknown) => {
         if (!GodwitError.is(error, "QMP_REFUSED")) throw error; // it has ended meanwhile
@@ -156,24 +154,44 @@ export class SourceCopy {
   }
 
   #follow(): Disposable {
-    const { onInput } = this.#listener;
+    const { onInput, onMoment } = this.#listener;
     return this.#process.onEvent((event) => {
       const atMs = performance.now();
+      const stampMs = event.timestampUs / 1000;
       if (event.name === "STOP") {
-        this.#stoppedAtMs = event.timestampUs / 1000;
+        onMoment("stoppedAtMs", stampMs);
         onInput({ type: "paused", atMs, pass: this.#pass });
       } else if (event.name === "MIGRATION_PASS") {
         this.#pass = Number(event.data.pass);
       } else if (event.name === "MIGRATION") {
-        const status = String(event.data.status);
-        this.#status = status;
-        if (status === "pre-switchover") onInput({ type: "preSwitchover", atMs });
-        if (status === "completed") onInput({ type: "completed" });
-        if (status === "postcopy-active") onInput({ type: "postcopyActive" });
-        if (status === "postcopy-paused") onInput(this.#broken());
-        if (status === "failed" || status === "cancelled") void this.#ended(status);
+        this.#status = String(event.data.status);
+        const moment = momentOf[this.#status];
+        if (moment !== undefined) onMoment(moment, stampMs);
+        this.#hear(this.#status, atMs);
       }
     });
+  }
+
+  /** QEMU's words for a migration at its source; those that are not named change nothing. */
+  #hear(status: string, atMs: number): void {
+    const { onInput } = this.#listener;
+    switch (status) {
+      case "pre-switchover":
+        onInput({ type: "preSwitchover", atMs });
+        return;
+      case "completed":
+        onInput({ type: "completed" });
+        return;
+      case "postcopy-active":
+        onInput({ type: "postcopyActive" });
+        return;
+      case "postcopy-paused":
+        onInput(this.#broken());
+        return;
+      case "failed":
+      case "cancelled":
+        void this.#ended(status);
+    }
   }
 
   /** What this agent had carried of it is closed: the system would tell the end of a silent line much later. */
@@ -199,6 +217,14 @@ export class SourceCopy {
     });
   }
 }
+
+/** Moments of the pause that QEMU's words are. In a post-copy the device state goes with the first pages of the rest. */
+const momentOf: Record<string, keyof PauseMoments> = {
+  "pre-switchover": "preSwitchoverAtMs",
+  device: "deviceAtMs",
+  "postcopy-active": "deviceAtMs",
+  completed: "completedAtMs",
+};
 
 /** A post-copy's stream, in QEMU's words. */
 export function postcopyOf(status: string): "active" | "broken" | null {

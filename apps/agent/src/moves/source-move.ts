@@ -1,44 +1,50 @@
-/** The source's half of one move: does what the reducer decides, and keeps the record that users see. */
-import { GodwitError, type MoveOrder, type MoveRecord, type Problem } from "@godwit/contract";
+/** The source's half of one move: does what the reducer decides. */
+import type { MoveOrder, MoveRecord, Problem } from "@godwit/contract";
 import type { QemuProcess } from "@godwit/hypervisor";
 import {
+  chooseStrategy,
+  copyLimits,
   initialSource,
   isCancellable,
-  newRecord,
-  recordDecision,
-  recordSample,
-  recordState,
   restoreSource,
   stepSource,
   vitalSourceEntries,
   type CopySample,
+  type QemuSettings,
   type SourceEffect,
   type SourceEntry,
   type SourceInput,
   type SourceOutcome,
   type SourceState,
   type SourceTimer,
+  type ToSource,
 } from "@godwit/migration";
 import { migrationCredentialsFolder } from "../config.ts";
 import { correctGuestClock } from "../vms/guest-clock.ts";
+import type { MoveDependencies } from "./dependencies.ts";
 import type { Journal } from "./journal.ts";
-import type { MoveParts } from "./parts.ts";
+import { askLease, unknownAnswer, type LeaseQuestion } from "./lease-questions.ts";
 import { PeerLink } from "./peer-link.ts";
+import { ReducerRunner, type Step } from "./reducer-runner.ts";
 import { resumeForSure } from "./resume.ts";
-import { Shell, type Step } from "./shell.ts";
 import { SourceCopy, postcopyOf } from "./source-copy.ts";
+import { SourceRecord } from "./source-record.ts";
+import { removeVm } from "./vm-removal.ts";
 
-const tellEveryMs = 200;
-const afterSwitchMs = 60;
-
-export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, SourceTimer, SourceEffect> {
+export class SourceMove extends ReducerRunner<
+  SourceState,
+  SourceInput,
+  SourceEntry,
+  SourceTimer,
+  SourceEffect
+> {
   override readonly role = "source";
   readonly order: MoveOrder;
   /** Resolves when the move is over and its record is complete. */
   readonly ended: Promise<void>;
   /** Resolves when the destination needs nothing more of it either. */
   readonly closed: Promise<void>;
-  readonly #parts: MoveParts;
+  readonly #dependencies: MoveDependencies;
   readonly #process: QemuProcess | null;
   readonly #claim: Disposable;
   /** Null where QEMU was gone when the agent came back. */
@@ -46,10 +52,7 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
   readonly #end = Promise.withResolvers<undefined>();
   readonly #closed = Promise.withResolvers<undefined>();
   #peer: PeerLink | null = null;
-  #record: MoveRecord;
-  #stopToCommitMs: number | null = null;
-  #toldAtMs = 0;
-  #telling: NodeJS.Timeout | undefined;
+  readonly #record: SourceRecord;
 
   private constructor(
     order: MoveOrder,
@@ -58,21 +61,21 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
     copyStatus: string,
     claim: Disposable,
     journal: Journal<SourceEntry>,
-    parts: MoveParts,
+    dependencies: MoveDependencies,
   ) {
     super(
       state,
       journal,
-      parts.log.child({ move: order.id, vm: order.vm.name, role: "source" }),
-      parts.pauses,
+      dependencies.log.child({ move: order.id, vm: order.vm.name, role: "source" }),
+      dependencies.pauses,
     );
     this.order = order;
     this.ended = this.#end.promise;
     this.closed = this.#closed.promise;
-    this.#parts = parts;
+    this.#dependencies = dependencies;
     this.#process = process;
     this.#claim = claim;
-    this.#record = newRecord(order, new Date().toISOString());
+    this.#record = new SourceRecord(order, dependencies.events);
     this.#copy = this.#follow(copyStatus);
   }
 
@@ -81,10 +84,10 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
     process: QemuProcess,
     claim: Disposable,
     journal: Journal<SourceEntry>,
-    parts: MoveParts,
+    dependencies: MoveDependencies,
   ): Promise<SourceMove> {
     const state = initialSource(order, await process.version());
-    const move = new SourceMove(order, state, process, "none", claim, journal, parts);
+    const move = new SourceMove(order, state, process, "none", claim, journal, dependencies);
     move.#connect();
     move.give({ type: "start" });
     return move;
@@ -96,7 +99,7 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
     process: QemuProcess | null,
     claim: Disposable,
     journal: Journal<SourceEntry>,
-    parts: MoveParts,
+    dependencies: MoveDependencies,
   ): Promise<SourceMove> {
     const qemuVersion = (await process?.version()) ?? "unknown";
     const status = process === null ? null : await process.status();
@@ -117,18 +120,18 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
       migration?.status ?? "none",
       claim,
       journal,
-      parts,
+      dependencies,
     );
-    move.#record = recordDecision(move.#record, "the source agent was restarted", new Date().toISOString());
+    move.#record.decision({ kind: "agentRestarted" });
     move.#connect();
-    if (step.state.partial) move.#copy?.watch();
+    if (step.state.memorySplit) move.#copy?.watch();
     if (step.state.phase === "ended") await move.#endedBefore();
     move.enter(step);
     return move;
   }
 
   get record(): MoveRecord {
-    return this.#record;
+    return this.#record.current;
   }
 
   get cancellable(): boolean {
@@ -140,7 +143,7 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
   }
 
   protected override step(state: SourceState, input: SourceInput): Step<SourceState, SourceEffect> {
-    if (input.type === "sample") this.#record = recordSample(this.#record, state.copy, input.sample);
+    if (input.type === "sample") this.#record.sample(state, input.sample);
     return stepSource(state, input);
   }
 
@@ -155,70 +158,33 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
   }
 
   protected override changed(state: SourceState): void {
-    const { phase } = this.#record;
-    this.#record = recordState(this.#record, state, new Date().toISOString());
-    if (state.phase === "ended") return; // told once the record is complete
-    const dueMs = this.#toldAtMs + tellEveryMs - performance.now();
-    // While the guest stands still, and just after, the hosts have better things to do.
-    const inSwitch = state.phase === "pausing" || state.phase === "switching" || state.phase === "committed";
-    if (inSwitch) {
-      clearTimeout(this.#telling);
-      this.#telling = setTimeout(() => {
-        this.#tell();
-      }, afterSwitchMs);
-    } else if (phase !== this.#record.phase || dueMs <= 0) this.#tell();
-    else
-      this.#telling ??= setTimeout(() => {
-        this.#tell();
-      }, dueMs);
+    this.#record.changed(state);
   }
 
   protected override perform(effect: SourceEffect): void {
-    const { leases } = this.#parts;
-    const { vm } = this.order;
-    const asked = (mode: "EX" | "SH") => {
-      this.try(
-        async () => {
-          const isOver = mode === "EX" && !this.state.qemuAlive;
-          const answer = await (isOver ? leases.exclusiveAnyway(vm) : leases.convert(vm, mode));
-          if (answer.kind === "granted" && mode === "SH") return { type: "leaseShared" };
-          if (answer.kind === "granted") {
-            return { type: "leaseExclusive", fenced: answer.lease.fenced.includes(this.order.to.host) };
-          }
-          const { phase, peerUp } = this.state;
-          const isAlone = phase === "undoing" || !peerUp;
-          if (isOver && isAlone && isHeldByThird(answer.error, this.order.to.host)) {
-            // As good as having it: the destination has no share any more, and says so if it can be heard.
-            return { type: "leaseExclusive", fenced: false };
-          }
-          return { type: "leaseRefused", held: answer.held, problem: answer.error.problem };
-        },
-        (problem) => ({ type: "leaseRefused", held: false, problem }),
-      );
-    };
     switch (effect.do) {
       case "shareLease":
-        asked("SH");
+        this.#askLease("share");
         return;
       case "exclusiveLease":
-        asked("EX");
+        this.#askLease("exclusive");
+        return;
+      case "reacquireLease":
+        this.#askLease("reacquire");
         return;
       case "send":
         this.#peer?.send(effect.message);
-        if (effect.message.type === "commit") this.#committed();
+        if (effect.message.type === "commit") this.#record.moment("committedAtMs");
         return;
       case "startCopy":
         this.#ask(
           (copy) =>
-            copy.start(
-              effect,
-              migrationCredentialsFolder(this.#parts.config),
-              this.state.copy?.singlePass === true,
-            ),
+            copy.start(effect, migrationCredentialsFolder(this.#dependencies.config), this.#settings()),
           copyEnded,
         );
         return;
       case "pauseVcpus":
+        this.#record.switchBegins();
         // STOP tells that it was done; a QEMU that does not answer is told by its end or by the budget.
         this.try(
           async () => {
@@ -241,7 +207,7 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
         this.#ask((copy) => copy.continueSwitchover(), refusedCopyEnded);
         return;
       case "cancelCopy":
-        this.#ask((copy) => copy.cancel(this.state.partial));
+        this.#ask((copy) => copy.cancel(this.state.memorySplit));
         return;
       case "resumeVcpus":
         this.#resume();
@@ -253,8 +219,8 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
         this.#releaseLease();
         return;
       case "note":
-        this.log.info(effect.text);
-        this.#record = recordDecision(this.#record, effect.text, new Date().toISOString());
+        this.log.info({ decision: effect.decision }, "decided");
+        this.#record.decision(effect.decision);
         return;
       case "finish":
         void this.#finish(effect.outcome);
@@ -272,11 +238,10 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
   #connect(): void {
     this.#peer = new PeerLink(
       this.order,
-      this.#parts.identity,
+      this.#dependencies.identity,
       {
         onMessage: (message) => {
-          if (message.type === "running" || message.type === "pulling")
-            this.#measureResume(message.commitToResumeMs);
+          this.#note(message);
           this.give({ type: "message", message, atMs: performance.now() });
         },
         onUp: () => {
@@ -287,6 +252,29 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
         },
       },
       this.log,
+    );
+  }
+
+  /** What the record learns from the destination's words. */
+  #note(message: ToSource): void {
+    if (message.type === "running" || message.type === "postcopyReceiving") this.#record.guestRuns(message);
+    else if (message.type === "ready") this.#record.moment("completedAtMs");
+    else if (message.type === "announced") this.#record.announced(message.announceMs);
+  }
+
+  #settings(): QemuSettings {
+    const { order, qemuVersion } = this.state;
+    return chooseStrategy(order, qemuVersion).sourceSettings(order, copyLimits(order, qemuVersion));
+  }
+
+  #askLease(question: LeaseQuestion): void {
+    const { leases, config } = this.#dependencies;
+    this.try(
+      async () => ({
+        type: "leaseAnswered",
+        answer: await askLease(leases, config.name, this.order.vm, question),
+      }),
+      (problem) => ({ type: "leaseAnswered", answer: unknownAnswer(problem) }),
     );
   }
 
@@ -303,27 +291,30 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
       onSample: (sample) => {
         this.#sampled(sample);
       },
+      onMoment: (moment, atMs) => {
+        this.#record.moment(moment, atMs);
+      },
     });
   }
 
-  /** A destination that is not heard of, or a host whose own lease is not renewed, could not run the VM. */
+  /** A destination that does not respond, or a host whose own lease is not renewed, could not run the VM. */
   #sampled(sample: CopySample): void {
     const { order } = this;
     const isUp = this.#peer?.isFresh === true;
     const peerFresh =
-      isUp && this.#parts.lockspaces.areFresh(order.vm.datastore, [order.from, order.to.host]);
+      isUp && this.#dependencies.lockspaces.areFresh(order.vm.datastore, [order.from, order.to.host]);
     this.give({ type: "sample", sample, peerFresh });
   }
 
   /** A refusal that tells nothing is made up for by QEMU's events, its end, or the next attempt. */
   #ask(
-    deed: (copy: SourceCopy) => Promise<SourceInput | null>,
+    action: (copy: SourceCopy) => Promise<SourceInput | null>,
     refused: (problem: Problem) => SourceInput | null = () => null,
   ): void {
     const copy = this.#copy;
     if (copy === null) return;
     this.try(
-      () => deed(copy),
+      () => action(copy),
       (problem) => {
         this.log.warn({ problem }, "a step of the copy was not done");
         return refused(problem);
@@ -345,51 +336,34 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
   }
 
   #remove(): void {
-    const { processes, environment } = this.#parts;
-    const process = this.#process;
+    const { vm } = this.order;
     this.#copy?.unwatch();
     this.try(
       async () => {
-        if (process !== null) {
-          await this.#lastFigures();
-          processes.remove(process.vmId, this.state.phase === "leaving" ? "moved" : "lost");
-          await process.end();
-        }
-        await environment.deleteTaps(this.order.vm);
+        await this.#lastFigures();
+        const as = this.state.phase === "cleaningUp" ? "moved" : "lost";
+        await removeVm(this.#dependencies, this.log, vm, this.#process, as);
         return { type: "removed" };
       },
       (problem) => {
-        this.log.error({ problem }, "the VM's taps could not be removed");
+        this.log.error({ problem }, "the VM could not be removed");
         return { type: "removed" };
       },
     );
   }
 
   async #lastFigures(): Promise<void> {
-    this.#record = { ...this.#record, ...(await this.#copy?.figures()) };
+    if (this.#process !== null) this.#record.figures((await this.#copy?.figures()) ?? {});
   }
 
   #releaseLease(): void {
     this.try(
       async () => {
-        await this.#parts.leases.releaseForSure(this.order.vm);
+        await this.#dependencies.leases.releaseForSure(this.order.vm);
         return { type: "released" };
       },
       () => null,
     );
-  }
-
-  /** The source's share of the outage ends here, on the wall clock that QEMU stamps its events with. */
-  #committed(): void {
-    const stoppedAtMs = this.#copy?.stoppedAtMs ?? null;
-    if (stoppedAtMs === null || this.#stopToCommitMs !== null) return;
-    this.#stopToCommitMs = performance.timeOrigin + performance.now() - stoppedAtMs;
-  }
-
-  #measureResume(commitToResumeMs: number): void {
-    if (this.#stopToCommitMs === null || this.#peer === null || this.#record.stopToContMs !== null) return;
-    const stopToContMs = this.#stopToCommitMs + this.#peer.roundTripMs / 2 + commitToResumeMs;
-    this.#record = { ...this.#record, stopToContMs: Math.round(stopToContMs * 100) / 100 };
   }
 
   async #finish(outcome: SourceOutcome): Promise<void> {
@@ -400,17 +374,18 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
       await this.#lastFigures();
       await this.#process.migration.forgetCredentials().catch(() => undefined);
     }
-    if (outcome.kind === "lost") this.#parts.processes.remove(this.order.vm.id, "lost");
-    clearTimeout(this.#telling);
+    if (outcome.kind === "lost") this.#dependencies.processes.remove(this.order.vm.id, "lost");
     this.#claim[Symbol.dispose]();
-    this.log.info({ outcome: outcome.kind, record: this.#record }, "move ended");
-    this.#tell();
+    this.log.info({ outcome: outcome.kind, record: this.record }, "move ended");
+    this.#record.tell();
+    this.#record[Symbol.dispose]();
     this.#end.resolve(undefined);
   }
 
   /** It had ended already; only its destination may not know yet. */
   async #endedBefore(): Promise<void> {
     this.#copy?.[Symbol.dispose]();
+    this.#record[Symbol.dispose]();
     this.#claim[Symbol.dispose]();
     this.#end.resolve(undefined);
     await this.ended;
@@ -422,13 +397,6 @@ export class SourceMove extends Shell<SourceState, SourceInput, SourceEntry, Sou
     await this.journal.close().catch(() => undefined);
     this.#closed.resolve(undefined);
   }
-
-  #tell(): void {
-    clearTimeout(this.#telling);
-    this.#telling = undefined;
-    this.#toldAtMs = performance.now();
-    this.#parts.events.append("move.changed", { kind: "move", id: this.order.id }, { move: this.#record });
-  }
 }
 
 /** Who does not answer has not refused: the switch's own clock, and QEMU's events, tell what becomes of it. */
@@ -436,10 +404,3 @@ const refusedCopyEnded = (problem: Problem): SourceInput | null =>
   problem.code === "QMP_REFUSED" ? copyEnded(problem) : null;
 
 const copyEnded = ({ detail }: Problem): SourceInput => ({ type: "copyEnded", reason: detail });
-
-/** Whether a lease is refused because hosts hold it that have nothing to do with the move. */
-function isHeldByThird(error: GodwitError, destination: string): boolean {
-  if (error.code !== "LEASE_HELD") return false;
-  const holders = error.problem.details.holders as readonly { host: string }[];
-  return holders.length > 0 && holders.every(({ host }) => host !== destination);
-}

@@ -1,4 +1,5 @@
 /** Flags and arguments that many commands share. */
+import type { Strategy } from "@godwit/contract";
 
 export const jsonFlag = {
   kind: "boolean",
@@ -39,3 +40,10 @@ export const configFlag = {
 /** The words of a union as a flag's values; the compiler refuses a list that lacks one. */
 export const wordsOf = <Word extends string>(words: Record<Word, true>): Word[] =>
   Object.keys(words) as Word[];
+
+export const strategyFlag = {
+  kind: "enum",
+  values: wordsOf<Strategy>({ auto: true, precopy: true, postcopy: true }),
+  brief: "How memory is moved",
+  default: "auto",
+} as const;

@@ -120,7 +120,7 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
     vmCheck: async ({ params, body }) => {
       const vm = await store.vms.show(params.vm);
       const to = (await store.hosts.show(body.to)).name;
-      const { findings } = await checkVm(services, vm, to);
+      const { findings } = await checkVm(services, vm, to, body.strategy);
       return { vm: vm.name, from: vm.host, to, mayMove: mayMove(findings), findings };
     },
 
@@ -128,7 +128,7 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
       const vm = await store.vms.show(params.vm);
       const { name: to } = await store.hosts.show(body.to);
       if (vm.host === to) throw GodwitError.of("VM_ALREADY_THERE", { vm: vm.name, host: to });
-      const { findings, runtime } = await checkVm(services, vm, to);
+      const { findings, runtime } = await checkVm(services, vm, to, body.strategy);
       if (!mayMove(findings)) throw refused(vm, to, findings);
       return await tasks.begin(moveRequest(vm, runtime, to, body));
     },

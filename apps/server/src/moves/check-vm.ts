@@ -5,9 +5,11 @@ import {
   type Finding,
   type HostFacts,
   type HostLoad,
+  type Strategy,
   type VmRuntime,
   type VmView,
 } from "@godwit/contract";
+import { orderedStrategy, requestedStrategy } from "@godwit/migration";
 import { checkMove, checkRelocation, type Destination } from "@godwit/requirements";
 import type { Inventory } from "../inventory.ts";
 
@@ -24,12 +26,28 @@ export interface Source {
 }
 
 /** @throws HOST_UNKNOWN; HOST_UNREACHABLE when the source does not answer; VM_NOT_RUNNING when it lost the VM */
-export async function checkVm(services: Inventory, vm: VmView, to: string): Promise<Verdict> {
+export async function checkVm(
+  services: Inventory,
+  vm: VmView,
+  to: string,
+  strategy: Strategy = "auto",
+): Promise<Verdict> {
   const [source, destination] = await Promise.all([
     sourceOf(services, vm.host, isUp(vm)),
     destinationOf(services, to),
   ]);
-  return judge(vm, source, destination);
+  const { findings, runtime } = judge(vm, source, destination);
+  return {
+    runtime,
+    findings: runtime === null ? findings : [...findings, ...ofStrategy(vm, destination, strategy)],
+  };
+}
+
+/** What the strategy that is asked for requires beyond the rest. */
+function ofStrategy(vm: VmView, { name, report }: Destination, requested: Strategy): Finding[] {
+  const strategy = requestedStrategy({ strategy: orderedStrategy(requested) });
+  const postcopyUnavailable = report?.facts.qemu.postcopyUnavailable ?? null;
+  return strategy.requires({ vm: vm.name, destination: { host: name, postcopyUnavailable } });
 }
 
 /**

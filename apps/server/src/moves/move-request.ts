@@ -6,6 +6,7 @@ import {
   type VmRuntime,
   type VmView,
 } from "@godwit/contract";
+import { orderedStrategy } from "@godwit/migration";
 
 export interface MoveOptions {
   maxOutageMs?: number | undefined;
@@ -32,7 +33,7 @@ export function moveRequest(
     kind: "vm.migrate",
     request: {
       ...{ vm, from, to, accelerator, maxOutageMs },
-      strategy: options.strategy === "postcopy" ? "postcopy" : "precopy",
+      strategy: orderedStrategy(options.strategy),
       bandwidthBytesPerSecond: bandwidthMbps === undefined ? null : (bandwidthMbps * 1e6) / 8,
     },
   };

@@ -116,7 +116,7 @@ export const vmOperations = {
     privilege: "admin",
     summary: "What a move to a host would be refused for, all at once",
     params: vmParams,
-    body: z.strictObject({ to: z.string().min(1).max(63) }),
+    body: z.strictObject({ to: z.string().min(1).max(63), strategy: strategySchema.default("auto") }),
     answer: {
       status: 200,
       body: z.object({

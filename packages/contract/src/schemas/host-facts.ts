@@ -58,6 +58,8 @@ export const qemuFactsSchema = z.object({
   cpuModels: z.array(z.object({ name: z.string(), unavailableFeatures: z.array(z.string()) })),
   /** CPU property names that this QEMU can switch on under its accelerator (those of its model `max`), sorted. */
   availableFeatures: z.array(z.string()),
+  /** Why this QEMU cannot receive a post-copy on this host, a sentence; absent: it can, or nothing is known against it. */
+  postcopyUnavailable: z.string().optional(),
 });
 export type QemuFacts = z.infer<typeof qemuFactsSchema>;
 

@@ -2,15 +2,20 @@
 import { z } from "zod";
 import { problemSchema } from "../errors/schemas.ts";
 import { acceleratorSchema, type Accelerator } from "./host-facts.ts";
+import { moveDecisionSchema } from "./move-decision.ts";
+import { movePauseSchema } from "./move-pause.ts";
 import { moveIdSchema, nameSchema } from "./names.ts";
 import { vmSchema } from "./vm.ts";
 
+/** The phases that users see. `packages/migration` derives them from the phases of the source's half of the move. */
 export const movePhaseSchema = z.enum([
   "planned",
   "preparing",
   "copying",
   "switching",
   "committed",
+  /** The VM runs at the destination, and what is left of its memory still arrives there. */
+  "postcopy",
   "cancelling",
   "failing",
   "succeeded",
@@ -72,12 +77,14 @@ export const moveRecordSchema = z.object({
   /** When each phase began, in order; a phase may come twice (a backed-out switch returns to copying). */
   phases: z.array(z.object({ phase: movePhaseSchema, at: z.iso.datetime() })),
   progress: moveProgressSchema.nullable(),
-  /** What was decided, when and why, in sentences. */
-  decisions: z.array(z.object({ at: z.iso.datetime(), text: z.string() })),
-  /** Switchovers that were begun and undone because they would have passed the budget. */
+  /** What was decided, when and why. */
+  decisions: z.array(moveDecisionSchema),
+  /** Switches that were started and undone because they would have taken longer than allowed. */
   backOuts: z.number().int(),
   /** From the source's vCPUs stopping to the destination's running; null until it ran there. */
   stopToContMs: z.number().nullable(),
+  /** The parts of that; null until it ran there, and of moves of earlier versions. */
+  pause: movePauseSchema.nullable().default(null),
   /** QEMU's own figure for the same; it under-reports. */
   qemuDowntimeMs: z.number().nullable(),
   bytes: z.number(),

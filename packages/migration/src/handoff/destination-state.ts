@@ -1,33 +1,11 @@
 /**
- * The destination's half of the handoff as data: its phases, what it knows, what it hears, what it has done, and
- * how long it waits. `destination.ts` beside this decides.
+ * The destination's half of the handoff as data: what it knows, what it hears, what it has done, and how long it
+ * waits. Its phases are in `phases.ts`; `destination.ts` decides.
  */
 import type { MoveOrder, Problem } from "@godwit/contract";
-import type { ToDestination, ToSource } from "./messages.ts";
-
-/** The destination is in exactly one phase. */
-export const destinationTransitions = {
-  /** A shared lease, taps, and an incoming QEMU that may not run. */
-  preparing: ["receiving", "givingUp"],
-  /** Memory flows in. */
-  receiving: ["loaded", "starting", "died", "givingBack", "givingUp"],
-  /** The state is complete; leave to run is awaited. */
-  loaded: ["starting", "died", "givingUp"],
-  /** Leave was given: the guest is let run. */
-  starting: ["running", "pulling", "died", "givingBack", "givingUp"],
-  /** Post-copy: the guest runs here, and takes what is missing of its memory from the source. */
-  pulling: ["running", "died"],
-  /** The guest runs here; it ends when the lease is this host's alone, so that the source's copy is surely gone. */
-  running: ["died", "ended"],
-  /** QEMU ended after the guest ran, or may have run: the lease is kept until the source's copy is gone too. */
-  died: ["givingUp", "ended"],
-  /** Post-copy: it never runs here, but the source can take it back only while the stream is whole: QEMU waits for its end. */
-  givingBack: ["givingUp"],
-  /** The incoming QEMU is ended and everything removed. */
-  givingUp: ["ended"],
-  ended: [],
-} as const;
-export type DestinationPhase = keyof typeof destinationTransitions;
+import type { LeaseAnswer } from "./lease-answer.ts";
+import type { StartTimes, ToDestination, ToSource } from "./messages.ts";
+import type { DestinationPhase } from "./phases.ts";
 
 export type DestinationOutcome =
   { kind: "runs" } | { kind: "gaveUp"; problem: Problem } | { kind: "died"; problem: Problem };
@@ -38,9 +16,10 @@ export interface DestinationState {
   readonly peerUp: boolean;
   /** Where its QEMU listens, once it does. */
   readonly listening: { address: string; port: number } | null;
-  /** Leave to run arrived before the state was known to be complete. */
+  /** Permission to run arrived before the state was known to be complete. */
   readonly commitAtMs: number | null;
   readonly commitToResumeMs: number | null;
+  readonly start: StartTimes | null;
   readonly resumeAttempts: number;
   readonly problem: Problem | null;
   /**
@@ -49,7 +28,7 @@ export interface DestinationState {
    */
   readonly wasPrepared: boolean;
   /** All the memory is here; after a post-copy's switch it is not at first. */
-  readonly whole: boolean;
+  readonly memoryComplete: boolean;
   /** Post-copy: the stream is broken. */
   readonly streamBroken: boolean;
   /** That it gives the VM back is not written down yet: nobody may hear of it. */
@@ -66,7 +45,7 @@ export type DestinationTimer = "peer" | "commit" | "retry";
 export type DestinationEntry =
   | { at: "started"; order: MoveOrder }
   | { at: "prepared" }
-  | { at: "pulling" }
+  | { at: "postcopyReceiving" }
   | { at: "running" }
   | { at: "givingUp"; problem: Problem }
   | { at: "ended"; outcome: DestinationOutcome };
@@ -78,17 +57,19 @@ export type DestinationInput =
   | { type: "message"; message: ToDestination; atMs: number }
   | { type: "prepared"; address: string; port: number }
   | { type: "prepareFailed"; problem: Problem }
-  /** QEMU can let the guest run. `whole`: with all its memory. */
-  | { type: "loaded"; whole: boolean }
+  /** QEMU can let the guest run. `memoryComplete`: with all its memory. */
+  | { type: "loaded"; memoryComplete: boolean }
   /** What was missing of the memory is here. */
-  | { type: "whole" }
+  | { type: "memoryComplete" }
   /** Post-copy: the stream is broken, or whole again. */
   | { type: "streamBroken" }
   | { type: "streamResumed" }
   /** QEMU listens anew for the rest of a post-copy. */
   | { type: "recovering"; address: string; port: number }
   | { type: "loadFailed"; reason: string }
-  | { type: "resumed"; commitToResumeMs: number }
+  /** The guest runs. `commitToResumeMs` is 0 where nobody measured it. */
+  | { type: "resumed"; commitToResumeMs: number; start: StartTimes | null }
+  | { type: "announced"; announceMs: number }
   /** QEMU itself refused: the guest surely did not run. An answer that was lost is never told as this. */
   | { type: "resumeFailed"; reason: string }
   | { type: "qemuGone"; reason: string }
@@ -96,9 +77,7 @@ export type DestinationInput =
   | { type: "released" }
   /** Another move of this VM begins here, or the VM is stopped: the lease is its business from now on. */
   | { type: "superseded" }
-  | { type: "leaseExclusive" }
-  /** `sourceFresh`: the source's host was heard of lately. */
-  | { type: "leaseRefused"; held: boolean; sourceFresh: boolean }
+  | { type: "leaseAnswered"; answer: LeaseAnswer }
   | { type: "peerUp" }
   | { type: "peerDown" }
   | { type: "timer"; timer: DestinationTimer; atMs: number }
@@ -111,9 +90,11 @@ export type DestinationEffect =
   | { do: "send"; message: ToSource }
   /** Lets the guest run; answered by `resumed` or `resumeFailed`. */
   | { do: "resumeVcpus" }
+  /** Announces the VM's addresses; answered by `announced`, for the record only. */
   | { do: "announce" }
   /** Ends a broken stream, and listens for a new one; answered by `recovering`, or by `loadFailed` where too little had arrived. */
   | { do: "recoverStream" }
+  /** A question for the lease, answered by `leaseAnswered`: from shared to exclusive. */
   | { do: "exclusiveLease" }
   /** Ends QEMU, then removes the taps; answered by `removed`. */
   | { do: "remove" }
@@ -149,10 +130,11 @@ export function initialDestination(order: MoveOrder): DestinationState {
     listening: null,
     commitAtMs: null,
     commitToResumeMs: null,
+    start: null,
     resumeAttempts: 0,
     problem: null,
     wasPrepared: false,
-    whole: false,
+    memoryComplete: false,
     streamBroken: false,
     unwritten: false,
     qemuEnded: false,
@@ -168,7 +150,7 @@ export interface ObservedDestination {
   /** Enough has been loaded to let the guest run. */
   loaded: boolean;
   /** All of the memory has. */
-  whole: boolean;
+  memoryComplete: boolean;
   /** A post-copy's stream is broken. */
   streamBroken: boolean;
   /** What arrived could not be loaded. */

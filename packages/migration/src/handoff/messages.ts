@@ -12,24 +12,37 @@ export const toDestinationSchema = z.discriminatedUnion("type", [
   /** The source takes the VM back, or has lost it; after `commit` only when the destination is known not to run it. */
   z.object({ type: z.literal("abandon") }),
   /** The source's QEMU is gone, and whether a commit was sent is not known: who has had none gives up. */
-  z.object({ type: z.literal("gone") }),
+  z.object({ type: z.literal("sourceQemuLost") }),
   /** The source has removed its copy and released its lease. */
-  z.object({ type: z.literal("left") }),
+  z.object({ type: z.literal("sourceCleanedUp") }),
   /** The stream of a post-copy is broken at the source: listen anew for it. */
   z.object({ type: z.literal("recover") }),
 ]);
 export type ToDestination = z.infer<typeof toDestinationSchema>;
 
+/** The destination's part of the pause, in ms of its own clock; null: not measured. */
+const startTimesSchema = z.object({ contMs: z.number().nullable(), resumeMs: z.number().nullable() });
+export type StartTimes = z.infer<typeof startTimesSchema>;
+
 export const toSourceSchema = z.discriminatedUnion("type", [
   z.object({ type: z.literal("prepared"), address: z.string(), port: z.int() }),
-  /** The vCPUs run here, with all their memory. `commitToResumeMs` is from the commit's arrival to QEMU's RESUME. */
-  z.object({ type: z.literal("running"), commitToResumeMs: z.number() }),
+  /**
+   * The vCPUs run here, with all their memory. `commitToResumeMs` is from the commit's arrival to this message; of a
+   * move that had ended before, 0.
+   */
+  z.object({ type: z.literal("running"), commitToResumeMs: z.number(), start: startTimesSchema.optional() }),
   /** Post-copy: the guest can run here as soon as there is a commit; what is missing of its memory would follow. */
   z.object({ type: z.literal("ready") }),
   /** The vCPUs run here, and what is missing of their memory still comes from the source (post-copy). */
-  z.object({ type: z.literal("pulling"), commitToResumeMs: z.number() }),
-  /** As `pulling`, but the stream is broken. */
-  z.object({ type: z.literal("broken") }),
+  z.object({
+    type: z.literal("postcopyReceiving"),
+    commitToResumeMs: z.number(),
+    start: startTimesSchema.optional(),
+  }),
+  /** As `postcopyReceiving`, but the stream is broken. */
+  z.object({ type: z.literal("streamLost") }),
+  /** The VM's addresses were announced for the first time, so long after the guest ran. For the record only. */
+  z.object({ type: z.literal("announced"), announceMs: z.number() }),
   /** It listens anew, for the rest of a post-copy. */
   z.object({ type: z.literal("recovering"), address: z.string(), port: z.int() }),
   /** It never ran and never will: its QEMU is ended, or is when the copy is. Whatever the source sends later is ignored. */

@@ -1,34 +1,12 @@
 /**
- * The source's half of the handoff as data: its phases, what it knows, what it hears, what it has done, and
- * how long it waits. `source.ts` beside this decides.
+ * The source's half of the handoff as data: what it knows, what it hears, what it has done, and how long it waits.
+ * Its phases are in `phases.ts`; `source.ts` decides.
  */
-import type { MoveOrder, Problem } from "@godwit/contract";
+import type { MoveDecision, MoveOrder, Problem } from "@godwit/contract";
 import type { CopySample, CopyState } from "../copy.ts";
+import type { LeaseAnswer } from "./lease-answer.ts";
 import type { ToDestination, ToSource } from "./messages.ts";
-
-/** The source is in exactly one phase. */
-export const sourceTransitions = {
-  /** The lease goes from EX to SH; the guest runs. */
-  sharing: ["preparing", "undoing", "ended"],
-  /** The destination makes an incoming QEMU, taps and a shared lease; the guest runs. */
-  preparing: ["copying", "undoing", "ended"],
-  /** Memory flows; the guest runs. */
-  copying: ["pausing", "switching", "undoing", "ended", "committed"],
-  /** The guest stands still while the last memory flows; it may be resumed at any moment. */
-  pausing: ["copying", "switching", "undoing", "committed"],
-  /** QEMU sends the final state; nothing is promised to the destination yet. */
-  switching: ["committed", "undoing"],
-  /** The destination may run. From here only its giving up, or the exclusive lease, gives the VM back. */
-  committed: ["serving", "leaving", "undoing", "ended"],
-  /** Post-copy: the guest runs at the destination, which still takes memory from here. Only forward. */
-  serving: ["leaving"],
-  /** The destination runs: this copy is removed. */
-  leaving: ["ended"],
-  /** The VM stays here: the copy is cancelled, the guest runs, the destination is told. */
-  undoing: ["committed", "ended"], // on after all, when a post-copy can no longer be taken back
-  ended: [],
-} as const;
-export type SourcePhase = keyof typeof sourceTransitions;
+import type { SourcePhase } from "./phases.ts";
 
 export type SourceOutcome =
   | { kind: "moved" }
@@ -54,19 +32,19 @@ export interface SourceState {
   /** The last pass of the copy that had begun when the vCPUs stopped. */
   readonly passAtStop: number;
   readonly copy: CopyState | null;
-  /** Post-copy was begun, and not everything is sent yet: the destination's copy is nothing without this one. */
-  readonly partial: boolean;
+  /** The guest was stopped before all its memory was sent, and not all is sent yet: neither copy is complete. */
+  readonly memorySplit: boolean;
   /** Post-copy: QEMU has lost its stream and waits for a new one. */
   readonly streamBroken: boolean;
   /** Why the VM stays, once that is so. */
   readonly problem: Problem | null;
-  /** The destination has said that it gave up. */
-  readonly destinationGone: boolean;
+  /** The destination has said that it gave up, or surely has nothing to run. */
+  readonly destinationGaveUp: boolean;
   /**
-   * No commit may be said or said again, only `gone`: nobody saw whether QEMU, before it ended, had let the
+   * No commit may be said or said again, only `sourceQemuLost`: nobody saw whether QEMU, before it ended, had let the
    * guest run on by itself after the last state was sent.
    */
-  readonly barred: boolean;
+  readonly commitForbidden: boolean;
   readonly outcome: SourceOutcome | null;
 }
 
@@ -79,7 +57,7 @@ export type SourceEntry =
   /** Post-copy is begun: the guest may run at the destination without all its memory. */
   | { at: "postcopy" }
   /** `died`: the guest went over and its process died there. */
-  | { at: "leaving"; died: Problem | null }
+  | { at: "cleaningUp"; died: Problem | null }
   | { at: "undoing"; problem: Problem }
   | { at: "ended"; outcome: SourceOutcome };
 
@@ -88,21 +66,17 @@ export const vitalSourceEntries: readonly SourceEntry["at"][] = ["started", "cop
 
 export type SourceInput =
   | { type: "start" }
-  | { type: "leaseShared" }
-  /** `fenced`: the destination had not given its share back, its host was fenced. */
-  | { type: "leaseExclusive"; fenced: boolean }
-  /** `held` means that another host holds the lease; else it could not be asked. */
-  | { type: "leaseRefused"; held: boolean; problem: Problem }
+  | { type: "leaseAnswered"; answer: LeaseAnswer }
   | { type: "message"; message: ToSource; atMs: number }
   | { type: "peerUp" }
   | { type: "peerDown" }
   | { type: "sample"; sample: CopySample; peerFresh: boolean }
   /** `pass`: the last pass of the copy that had begun by then. */
   | { type: "paused"; atMs: number; pass: number }
-  /** QEMU waits for leave to send the final state; the guest stands still. */
+  /** QEMU waits for permission to send the final state; the guest stands still. */
   | { type: "preSwitchover"; atMs: number }
   | { type: "completed" }
-  /** Post-copy: QEMU has sent what the guest needs to run, and sends what is left. Also after a new stream was made. */
+  /** Post-copy: QEMU has sent what the guest needs to run, and sends what is left. Also over a new stream. */
   | { type: "postcopyActive" }
   /** Post-copy: the stream is broken. */
   | { type: "streamBroken" }
@@ -121,12 +95,15 @@ export type SourceInput =
 
 export type SourceEffect =
   | { do: "journal"; entry: SourceEntry }
+  /** Questions for the lease, answered by `leaseAnswered`: from exclusive to shared, and back. */
   | { do: "shareLease" }
   | { do: "exclusiveLease" }
+  /** Gives back what may be left of a share that was taken away, and asks for the exclusive lease anew. */
+  | { do: "reacquireLease" }
   | { do: "send"; message: ToDestination }
   | { do: "startCopy"; address: string; port: number }
   | { do: "pauseVcpus" }
-  /** In the middle of the copy; QEMU waits in `preSwitchover` as ever, and then says `postcopyActive`. */
+  /** In the middle of the copy; QEMU waits in `pre-switchover` as ever, and then says `postcopyActive`. */
   | { do: "startPostcopy" }
   | { do: "continueSwitchover" }
   /** Breaks a stream of which nothing is heard; answered by `streamBroken`. */
@@ -143,10 +120,10 @@ export type SourceEffect =
   | { do: "releaseLease" }
   | { do: "arm"; timer: SourceTimer; afterMs: number }
   | { do: "disarm"; timer: SourceTimer }
-  | { do: "note"; text: string }
+  | { do: "note"; decision: MoveDecision }
   /** How it ended, for users. */
   | { do: "finish"; outcome: SourceOutcome }
-  /** Nothing more needs to be said: the line is closed and the journal removed. */
+  /** Nothing more needs to be said: the connection is closed and the journal removed. */
   | { do: "close" };
 
 export interface SourceStep {
@@ -162,7 +139,7 @@ export const sourceLimits = {
   switchMs: 5_000,
   /** Nothing sent of a post-copy for this long: its stream is made anew. */
   streamMs: 10_000,
-  /** Between two attempts to mend a post-copy's stream. */
+  /** Between two attempts to make a post-copy's stream anew. */
   recoverMs: 1_000,
   /** Between two reminders of the commit, and attempts for the exclusive lease. */
   commitRepeatMs: 1_000,
@@ -175,7 +152,7 @@ export const sourceLimits = {
 
 export function initialSource(order: MoveOrder, qemuVersion: string): SourceState {
   return {
-    phase: "sharing",
+    phase: "sharingLease",
     order,
     qemuVersion,
     peerUp: false,
@@ -185,11 +162,11 @@ export function initialSource(order: MoveOrder, qemuVersion: string): SourceStat
     pausedAtMs: null,
     passAtStop: 0,
     copy: null,
-    partial: false,
+    memorySplit: false,
     streamBroken: false,
     problem: null,
-    destinationGone: false,
-    barred: false,
+    destinationGaveUp: false,
+    commitForbidden: false,
     outcome: null,
   };
 }
@@ -209,7 +186,7 @@ export interface ObservedSource {
 
 /** Until the guest's final state is on its way a move can be taken back at the user's wish. */
 export const isCancellable = (state: SourceState): boolean =>
-  state.phase === "sharing" ||
+  state.phase === "sharingLease" ||
   state.phase === "preparing" ||
   state.phase === "copying" ||
   state.phase === "pausing";

@@ -1,55 +1,43 @@
 /**
  * The source's half of the handoff: a pure reducer. It alone decides when the guest is stopped, when
- * the right to run is given away (`commit`), and when the guest may be resumed here.
+ * permission to run is given away (`commit`), and when the guest may be resumed here. When to switch, the move's
+ * strategy says.
  *
  * Safety: after `commit` was sent, vCPUs run here again only if the destination has given up or the
  * exclusive lease was granted. The copy here is thrown away only when the destination is known to run, with
  * all its memory. Every wait has a timer and a next step.
  */
 import type { Problem } from "@godwit/contract";
-import {
-  backedOut,
-  beginCopy,
-  decideCopy,
-  isTrusted,
-  repeatedPassesLose,
-  type CopySample,
-  type CopyState,
-} from "../copy.ts";
+import { backedOut, isTrusted, type CopySample } from "../copy.ts";
+import type { CopyDecision } from "../strategies/strategy.ts";
+import type { LeaseAnswer } from "./lease-answer.ts";
 import type { ToSource } from "./messages.ts";
 import {
-  initialSource,
+  notWritten,
+  onCopyStuck,
+  onDestinationLostStream,
+  onPostcopyActive,
+  onStreamBroken,
+  sendTheRest,
+  watchStream,
+} from "./source-postcopy.ts";
+import {
   isCancellable,
   sourceLimits,
-  type ObservedSource,
   type SourceEffect,
-  type SourceEntry,
   type SourceInput,
   type SourceState,
   type SourceStep,
   type SourceTimer,
 } from "./source-state.ts";
 import {
-  notWritten,
-  onBroken,
-  onCopyStuck,
-  onPostcopyActive,
-  onStreamBroken,
-  serve,
-  watchStream,
-} from "./source-stream.ts";
-import {
+  beginFor,
+  cleanUp,
+  cleanedUp,
   commit,
-  copyFailed,
   copyIsOver,
-  copyUnsafe,
   hasCommitted,
-  leave,
-  left,
   lose,
-  peerLost,
-  prepareLate,
-  problemOf,
   recover,
   repeatAbandon,
   resumeHere,
@@ -58,77 +46,34 @@ import {
   settled,
   stay,
   staysHere,
+  strategyOf,
   to,
   undo,
-} from "./source-turns.ts";
-
-/**
- * Where the source stands after a restart. A commit is only ever sent after QEMU's `completed`, or in a post-copy
- * that was written down, so what QEMU says decides whether one may have been sent: without either the VM is taken
- * back, with one the commit is repeated, which is harmless. A QEMU that is gone says nothing: a commit may have been sent,
- * or the guest may have run on here, so the destination goes on only if it has heard one.
- */
-export function restoreSource(entries: readonly SourceEntry[], observed: ObservedSource): SourceStep {
-  const first = entries[0];
-  const last = entries.at(-1);
-  if (first?.at !== "started" || last === undefined)
-    throw new TypeError("a source journal begins with started");
-  const state: SourceState = {
-    ...initialSource(first.order, observed.qemuVersion),
-    phase: "preparing", // at least: the destination may know of the move
-    qemuAlive: observed.qemuAlive,
-    guestRuns: observed.guestRuns,
-  };
-  if (last.at === "ended") {
-    const ended: SourceState = { ...state, phase: "ended", outcome: last.outcome };
-    return { state: ended, effects: [last.outcome.kind === "stayed" ? repeatAbandon : { do: "close" }] };
-  }
-  if (last.at === "leaving") return leave(state, last.died);
-  if (last.at === "undoing") {
-    const partial = first.order.strategy === "postcopy";
-    // Should it turn out that it cannot be undone, its stream is looked at.
-    const copy = partial ? beginFor(state, 0) : null;
-    return observed.qemuAlive
-      ? undo({ ...state, partial, copy }, last.problem)
-      : lose(state, "it was gone when the agent came back");
-  }
-  // A guest that runs here was resumed here, whatever QEMU says of an earlier copy.
-  const hasCopied = last.at === "copying" || last.at === "postcopy";
-  if (hasCopied && !observed.qemuAlive) return commit({ ...state, barred: true });
-  if (hasCopied && !observed.guestRuns) {
-    if (observed.copyCompleted) return commit(state);
-    if (observed.postcopy !== null) {
-      const copy = beginFor(state, 0); // looks at the stream go on
-      return commit({ ...state, copy, partial: true, streamBroken: observed.postcopy === "broken" });
-    }
-    // It may have been committed and have failed since, which QEMU does not tell apart from one that was not: the
-    // destination is asked to give up, and says whether its guest ran.
-    if (last.at === "postcopy" && observed.copyFailed)
-      return commit({ ...state, barred: true, partial: true });
-  }
-  if (!observed.qemuAlive) return lose(state, "it was gone when the agent came back");
-  return undo(
-    state,
-    problemOf("MOVE_COPY_FAILED", { vm: first.order.vm.name, reason: "the source agent was restarted" }),
-  );
-}
+} from "./source-transitions.ts";
+import {
+  copyFailed,
+  copyUnsafe,
+  destinationReturned,
+  notConverging,
+  peerLost,
+  prepareLate,
+  problemOf,
+  switchLate,
+  vmLost,
+} from "./source-problems.ts";
 
 /** The next state and what is to be done, in order. An input that does not fit the phase changes nothing. */
 export function stepSource(state: SourceState, input: SourceInput): SourceStep {
   switch (input.type) {
     case "start":
-      return to(state, "sharing", [
+      if (state.phase !== "sharingLease") return stay(state);
+      return to(state, "sharingLease", [
         { do: "journal", entry: { at: "started", order: state.order } },
         { do: "shareLease" },
         { do: "arm", timer: "prepare", afterMs: sourceLimits.prepareMs },
       ]);
-    case "leaseShared":
-      if (state.phase !== "sharing") return stay(state);
-      return to(state, "preparing", [{ do: "send", message: { type: "prepare", order: state.order } }]);
-    case "leaseExclusive":
-      return onExclusive(state, input.fenced);
-    case "leaseRefused":
-      return onLeaseRefused(state, input.problem);
+    case "leaseAnswered":
+      return onLeaseAnswered(state, input.answer);
     case "message":
       return onMessage(state, input.message, input.atMs);
     case "peerUp":
@@ -161,17 +106,17 @@ export function stepSource(state: SourceState, input: SourceInput): SourceStep {
     case "resumeFailed":
       if (state.phase !== "undoing") return stay(state);
       return stay(state, [
-        { do: "note", text: `the guest could not be resumed yet: ${input.reason}` },
+        { do: "note", decision: { kind: "resumeRefused", reason: input.reason } },
         { do: "arm", timer: "retry", afterMs: sourceLimits.retryMs },
       ]);
     case "qemuGone":
       return onQemuGone({ ...state, qemuAlive: false, guestRuns: false }, input.reason);
     case "removed":
-      if (state.phase !== "leaving") return stay(state);
+      if (state.phase !== "cleaningUp") return stay(state);
       return stay({ ...state, qemuAlive: false }, [{ do: "releaseLease" }]);
     case "released":
-      if (state.phase !== "leaving") return stay(state);
-      return left(state);
+      if (state.phase !== "cleaningUp") return stay(state);
+      return cleanedUp(state);
     case "cancel":
       if (!isCancellable(state)) return stay(state);
       return undo(state, problemOf("MOVE_CANCELLED", { vm: state.order.vm.name, host: state.order.from }));
@@ -192,26 +137,33 @@ function onMessage(state: SourceState, message: ToSource, atMs: number): SourceS
         { do: "startCopy", address: message.address, port: message.port },
       ]);
     case "running":
-      if (hasCommitted(state)) return leave(state, null);
-      return stay(state, state.phase === "ended" ? [{ do: "send", message: { type: "left" } }] : []);
+      if (hasCommitted(state)) return cleanUp(state, null);
+      return stay(
+        state,
+        state.phase === "ended" ? [{ do: "send", message: { type: "sourceCleanedUp" } }] : [],
+      );
     case "ready":
-      return state.phase === "switching" && state.partial ? commit(state) : stay(state);
-    case "pulling":
-      return state.phase === "committed" ? serve(state) : stay(state);
-    case "broken":
-      return onBroken(state);
+      return state.phase === "switching" && state.memorySplit && commitsOn(state, "destinationReady")
+        ? commit(state)
+        : stay(state);
+    case "postcopyReceiving":
+      return state.phase === "committed" ? sendTheRest(state) : stay(state);
+    case "streamLost":
+      return onDestinationLostStream(state);
+    case "announced":
+      return stay(state);
     case "recovering":
       if (!hasCommitted(state) || !state.streamBroken) return stay(state);
       return stay(state, [{ do: "resumeStream", address: message.address, port: message.port }]);
     case "died":
       // Without a commit it cannot have run: the same as giving up. With one, this copy is out of date.
-      if (hasCommitted(state)) return leave(state, message.problem);
-      if (state.phase === "leaving") return stay(state);
+      if (hasCommitted(state)) return cleanUp(state, message.problem);
+      if (state.phase === "cleaningUp") return stay(state);
       // It keeps its lease until it hears that there was no commit.
       if (staysHere(state)) return stay(state, [{ do: "send", message: { type: "abandon" } }]);
       return state.phase === "ended" ? stay(state) : undo(state, message.problem);
     case "gaveUp":
-      return onGaveUp({ ...state, destinationGone: true }, message.problem);
+      return onGaveUp({ ...state, destinationGaveUp: true }, message.problem);
   }
 }
 
@@ -219,7 +171,7 @@ function onGaveUp(state: SourceState, problem: Problem): SourceStep {
   if (state.phase === "ended") {
     return stay(state, [{ do: "disarm", timer: "retry" }, { do: "exclusiveLease" }, { do: "close" }]);
   }
-  if (state.phase === "leaving" || state.phase === "serving") return stay(state);
+  if (state.phase === "cleaningUp" || state.phase === "postcopySending") return stay(state);
   if (state.phase === "undoing") return settleUndo(state);
   if (!state.qemuAlive) return lose(state, problem.detail);
   // A destination that gave up has ended its QEMU and ignores any later commit: as good as the lease.
@@ -245,56 +197,53 @@ function onPeerDown(state: SourceState): SourceStep {
   return stay(next);
 }
 
+const commitsOn = (state: SourceState, what: "completed" | "destinationReady"): boolean =>
+  strategyOf(state).commitsOn.includes(what);
+
 function onSample(state: SourceState, sample: CopySample, peerFresh: boolean): SourceStep {
   if (state.copy === null) return stay(state);
-  if (hasCommitted(state) && state.partial) return watchStream(state, state.copy, sample);
+  if (hasCommitted(state) && state.memorySplit) return watchStream(state, state.copy, sample);
   if (state.phase !== "copying") return stay(state);
-  const { state: copy, decision } = decideCopy(state.copy, sample);
+  const { state: copy, decision } = strategyOf(state).decide(state.copy, sample);
   const next = { ...state, copy };
   switch (decision.kind) {
     case "continue":
       return stay(next);
     case "switch":
-      // A destination that was not heard of lately could not start in time: do not even stop the guest.
-      if (!peerFresh || !state.peerUp) return stay(next);
-      // From now on it is not known to run, though STOP has not been heard yet.
-      return to({ ...next, guestRuns: false, pausedAtMs: sample.atMs }, "pausing", [
-        { do: "pauseVcpus" },
-        {
-          do: "arm",
-          timer: "budget",
-          afterMs: Math.max(1, state.order.maxOutageMs - sourceLimits.reserveMs),
-        },
-        { do: "note", text: `switch: ${decision.reason}` },
-      ]);
-    case "postcopy":
-      if (!peerFresh || !state.peerUp) return stay(next);
-      // Stopped here, and not by QEMU, which would let the guest run by itself when the copy fails.
-      return to({ ...next, partial: true, guestRuns: false, pausedAtMs: sample.atMs }, "pausing", [
-        { do: "journal", entry: { at: "postcopy" } },
-        { do: "pauseVcpus" },
-        { do: "startPostcopy" },
-        { do: "arm", timer: "budget", afterMs: sourceLimits.switchMs },
-        { do: "note", text: `post-copy: ${decision.reason}` },
-      ]);
+      // A destination that did not answer lately could not start in time: do not even stop the guest.
+      return peerFresh && state.peerUp ? stopGuest(next, decision, sample.atMs) : stay(next);
     case "unsafe":
       return undo(next, copyUnsafe(state));
-    case "stalled": {
-      const seconds = String(Math.round(decision.forMs / 1000));
-      return undo(next, copyFailed(state, `nothing was sent for ${seconds} s; is the migration network up?`));
-    }
+    case "stalled":
+      return undo(next, copyFailed(state, nothingSent(decision.forMs)));
     case "notConverging":
-      return undo(
-        next,
-        problemOf("MOVE_NOT_CONVERGING", {
-          vm: state.order.vm.name,
-          maxOutageMs: state.order.maxOutageMs,
-          bestMs: Number.isFinite(decision.bestMs) ? decision.bestMs : state.order.maxOutageMs,
-          rounds: decision.rounds,
-          backOuts: copy.backOuts,
-        }),
-      );
+      return undo(next, notConverging(next, decision, copy.backOuts));
   }
+}
+
+const nothingSent = (forMs: number): string =>
+  `nothing was sent for ${String(Math.round(forMs / 1000))} s; is the migration network up?`;
+
+/** Stopped by this agent and not by QEMU, which would let the guest run by itself when the copy fails. */
+function stopGuest(
+  state: SourceState,
+  { memory, decision }: Extract<CopyDecision, { kind: "switch" }>,
+  atMs: number,
+): SourceStep {
+  // From now on it is not known to run, though STOP has not been heard yet.
+  const stopping: SourceState = { ...state, guestRuns: false, pausedAtMs: atMs };
+  const note: SourceEffect = { do: "note", decision };
+  if (memory === "split") {
+    return to({ ...stopping, memorySplit: true }, "pausing", [
+      { do: "journal", entry: { at: "postcopy" } },
+      { do: "pauseVcpus" },
+      { do: "startPostcopy" },
+      { do: "arm", timer: "budget", afterMs: sourceLimits.switchMs },
+      note,
+    ]);
+  }
+  const afterMs = Math.max(1, state.order.maxOutageMs - sourceLimits.reserveMs);
+  return to(stopping, "pausing", [{ do: "pauseVcpus" }, { do: "arm", timer: "budget", afterMs }, note]);
 }
 
 function onPreSwitchover(state: SourceState, atMs: number): SourceStep {
@@ -305,16 +254,14 @@ function onPreSwitchover(state: SourceState, atMs: number): SourceStep {
   // The last veto: without the destination on the line nothing is finished.
   if (!state.peerUp) return undo(next, peerLost(state));
   if (state.copy !== null && !isTrusted(state.copy, state.passAtStop)) return undo(next, copyUnsafe(state));
-  // How much is left to send of a single-pass copy is known only now: the budget goes on counting.
+  // Where QEMU stopped the guest by itself, how much is left is known only now: the budget goes on counting.
   const spentMs = atMs - next.pausedAtMs;
-  const budget: SourceEffect =
-    state.copy?.singlePass && !state.partial
-      ? {
-          do: "arm",
-          timer: "budget",
-          afterMs: Math.max(1, state.order.maxOutageMs - sourceLimits.reserveMs - spentMs),
-        }
-      : { do: "disarm", timer: "budget" };
+  const leftMs = Math.max(1, state.order.maxOutageMs - sourceLimits.reserveMs - spentMs);
+  const isBudgetOpen =
+    state.copy !== null && !state.memorySplit && strategyOf(state).qemuStopsGuest(state.copy);
+  const budget: SourceEffect = isBudgetOpen
+    ? { do: "arm", timer: "budget", afterMs: leftMs }
+    : { do: "disarm", timer: "budget" };
   return to(next, "switching", [
     { do: "continueSwitchover" },
     budget,
@@ -323,9 +270,10 @@ function onPreSwitchover(state: SourceState, atMs: number): SourceStep {
 }
 
 function onCompleted(state: SourceState): SourceStep {
-  if (hasCommitted(state)) return stay({ ...state, partial: false });
-  if (state.phase === "switching") return commit({ ...state, partial: false });
-  // QEMU never finishes without leave; should it, nobody knows what the guest did meanwhile.
+  if (hasCommitted(state)) return stay({ ...state, memorySplit: false });
+  if (state.phase === "switching" && commitsOn(state, "completed"))
+    return commit({ ...state, memorySplit: false });
+  // QEMU never finishes without permission; should it, nobody knows what the guest did meanwhile.
   if (state.phase === "pausing" || state.phase === "copying") {
     return undo(state, copyFailed(state, "QEMU finished without having been told to"));
   }
@@ -337,12 +285,12 @@ function onCompleted(state: SourceState): SourceStep {
 function onCopyEnded(state: SourceState, reason: string): SourceStep {
   if (state.phase === "undoing") return copyIsOver(state);
   // A post-copy that failed is never gone on with: who has not run there gives up, and who has is lost.
-  if (hasCommitted(state) && state.partial) {
-    const barred = { ...state, barred: true, streamBroken: false };
-    return stay(barred, [{ do: "disarm", timer: "retry" }, sayCommit(barred)]);
+  if (hasCommitted(state) && state.memorySplit) {
+    const commitForbidden = { ...state, commitForbidden: true, streamBroken: false };
+    return stay(commitForbidden, [{ do: "disarm", timer: "retry" }, sayCommit(commitForbidden)]);
   }
   if (state.phase === "copying" || state.phase === "pausing" || state.phase === "switching") {
-    return undo(state, problemOf("MOVE_COPY_FAILED", { vm: state.order.vm.name, reason }));
+    return undo(state, copyFailed(state, reason));
   }
   return stay(state);
 }
@@ -353,33 +301,60 @@ function onResumed(state: SourceState): SourceStep {
   return stay(next);
 }
 
+function onLeaseAnswered(state: SourceState, answer: LeaseAnswer): SourceStep {
+  switch (answer.kind) {
+    case "granted":
+      return answer.mode === "SH"
+        ? onShared(state)
+        : onExclusive(state, answer.fenced.includes(peerOf(state)));
+    case "notHeld":
+      // This copy has ended and its share is gone: only a new grant tells that nobody else has the VM.
+      if (isOver(state)) return stay(state, [{ do: "reacquireLease" }]);
+      return onLeaseRefused(state, answer.problem);
+    case "heldBy": {
+      // Held by others than the destination is as good as having it: the destination has no share any more, and
+      // says so if it can be heard.
+      const isAlone = state.phase === "undoing" || !state.peerUp;
+      const isThirds =
+        answer.holders.length > 0 && answer.holders.every(({ host }) => host !== peerOf(state));
+      if (isOver(state) && isAlone && isThirds) return onExclusive(state, false);
+      return onLeaseRefused(state, answer.problem);
+    }
+    case "unknown":
+      return onLeaseRefused(state, answer.problem);
+  }
+}
+
+const peerOf = ({ order }: SourceState): string => order.to.host;
+
+/** Nothing of the VM is left here, so that only the lease can tell what became of the other copy. */
+const isOver = ({ phase, qemuAlive }: SourceState): boolean =>
+  !qemuAlive && (phase === "committed" || phase === "postcopySending" || phase === "undoing");
+
+function onShared(state: SourceState): SourceStep {
+  if (state.phase !== "sharingLease") return stay(state);
+  return to(state, "preparing", [{ do: "send", message: { type: "prepare", order: state.order } }]);
+}
+
 function onExclusive(state: SourceState, fenced: boolean): SourceStep {
   // Nobody else holds the lease. Who gave it back never ran; who was fenced may have run, and been seen by
   // others and by the disks: this copy is then out of date, and no better than a VM whose host has died.
-  if (state.phase === "serving" || (state.phase === "committed" && fenced)) {
+  if (state.phase === "postcopySending" || (state.phase === "committed" && fenced)) {
     const reason = fenced
       ? "its host was fenced before it had said that it has the VM whole"
       : "it gave the VM's lease back before it had all of the VM's memory";
-    const details = { vm: state.order.vm.name, host: state.order.to.host, reason };
-    return leave(state, problemOf("MOVE_VM_LOST", details));
+    return cleanUp(state, vmLost(state, state.order.to.host, reason));
   }
   if (state.phase === "committed") {
     if (!state.qemuAlive) return lose(state, "its process ended and the destination has no copy");
-    return undo(
-      { ...state, destinationGone: true },
-      problemOf("MOVE_DESTINATION_FAILED", {
-        vm: state.order.vm.name,
-        host: state.order.to.host,
-        reason: "it no longer holds the VM's lease",
-      }),
-    );
+    return undo({ ...state, destinationGaveUp: true }, destinationReturned(state));
   }
-  if (state.phase === "undoing") return settleUndo({ ...state, destinationGone: true });
+  if (state.phase === "undoing") return settleUndo({ ...state, destinationGaveUp: true });
   return stay(state);
 }
 
 function onLeaseRefused(state: SourceState, problem: Problem): SourceStep {
-  if (state.phase === "sharing") return undo(state, problem);
+  if (state.phase === "sharingLease") return undo(state, problem);
   if (state.phase === "undoing")
     return stay(state, [{ do: "arm", timer: "retry", afterMs: sourceLimits.retryMs }]);
   // In `committed` its own timer asks again.
@@ -388,22 +363,23 @@ function onLeaseRefused(state: SourceState, problem: Problem): SourceStep {
 
 function onQemuGone(state: SourceState, reason: string): SourceStep {
   switch (state.phase) {
-    case "leaving":
+    case "cleaningUp":
     case "ended":
+    case "restarted":
       return stay(state);
     case "committed":
-    case "serving":
-      return stay(state, state.partial ? [sayCommit(state)] : []);
-    case "sharing":
+    case "postcopySending":
+      return stay(state, state.memorySplit ? [sayCommit(state)] : []);
+    case "sharingLease":
     case "preparing":
       return lose(state, reason);
     case "copying":
     case "pausing":
       // A destination that may wait for long is told that there is nothing to wait for.
-      return commit({ ...state, barred: state.order.strategy === "postcopy" });
+      return commit({ ...state, commitForbidden: strategyOf(state).splitsMemory });
     case "switching":
       // The destination may have everything already; this side can never run again, so it may be told to go on.
-      return commit({ ...state, barred: state.partial });
+      return commit({ ...state, commitForbidden: state.memorySplit });
     case "undoing":
       return lose(state, reason);
   }
@@ -412,25 +388,19 @@ function onQemuGone(state: SourceState, reason: string): SourceStep {
 function onTimer(state: SourceState, timer: SourceTimer, atMs: number): SourceStep {
   switch (timer) {
     case "prepare":
-      if (state.phase !== "sharing" && state.phase !== "preparing") return stay(state);
+      if (state.phase !== "sharingLease" && state.phase !== "preparing") return stay(state);
       return undo(state, state.peerUp ? prepareLate(state) : peerLost(state));
     case "peer":
       if (state.peerUp || (state.phase !== "preparing" && state.phase !== "copying")) return stay(state);
       return undo(state, peerLost(state));
     case "budget":
       if (state.phase === "switching") return undo(state, copyUnsafe(state));
-      if (state.phase === "pausing" && state.partial)
+      if (state.phase === "pausing" && state.memorySplit)
         return undo(state, copyFailed(state, "QEMU did not begin post-copy in time"));
       return backOut(state, atMs);
     case "switch":
       if (state.phase !== "switching") return stay(state);
-      return undo(
-        state,
-        problemOf("MOVE_COPY_FAILED", {
-          vm: state.order.vm.name,
-          reason: "the final state was not taken in time",
-        }),
-      );
+      return undo(state, switchLate(state));
     case "commit":
       if (!hasCommitted(state)) return stay(state);
       return stay(state, [
@@ -462,18 +432,9 @@ function onTimer(state: SourceState, timer: SourceTimer, atMs: number): SourceSt
 /** The budget is nearly used up and QEMU is not yet at its last step: the guest runs on, the copy goes on. */
 function backOut(state: SourceState, atMs: number): SourceStep {
   if (state.phase !== "pausing" || state.copy === null || state.pausedAtMs === null) return stay(state);
-  const pausedMs = atMs - state.pausedAtMs;
-  return to({ ...state, copy: backedOut(state.copy, atMs, pausedMs), resuming: true }, "copying", [
+  const afterMs = atMs - state.pausedAtMs;
+  return to({ ...state, copy: backedOut(state.copy, atMs, afterMs), resuming: true }, "copying", [
     { do: "resumeVcpus" },
-    {
-      do: "note",
-      text: `switch backed out after ${pausedMs.toFixed(0)} ms: the budget would have been passed`,
-    },
+    { do: "note", decision: { kind: "backedOut", afterMs } },
   ]);
 }
-
-const beginFor = ({ order, qemuVersion }: SourceState, atMs: number): CopyState =>
-  beginCopy(order.maxOutageMs, atMs, {
-    singlePass: repeatedPassesLose(order.accelerator, qemuVersion),
-    mayPostcopy: order.strategy === "postcopy",
-  });

@@ -4,7 +4,7 @@ import { buildCommand, numberParser } from "@stricli/core";
 import { withApi } from "../../connection.ts";
 import { parseMs } from "../../output/format.ts";
 import { runTask } from "../../run-task.ts";
-import { detachFlag, jsonFlag, vmArgument, wordsOf, type TaskFlags } from "../common.ts";
+import { detachFlag, jsonFlag, strategyFlag, vmArgument, type TaskFlags } from "../common.ts";
 
 interface Flags extends TaskFlags {
   to: string;
@@ -39,12 +39,7 @@ Examples:
         brief: "Longest pause that is allowed (default 50ms; 250ms for an emulated VM)",
         optional: true,
       },
-      strategy: {
-        kind: "enum",
-        values: wordsOf<Strategy>({ auto: true, precopy: true, postcopy: true }),
-        brief: "How memory is moved",
-        default: "auto",
-      },
+      strategy: strategyFlag,
       bandwidth: {
         kind: "parsed",
         parse: numberParser,

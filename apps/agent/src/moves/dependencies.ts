@@ -1,4 +1,4 @@
-/** What moves work with on this host. */
+/** What the moves of this host depend on. */
 import type { Hypervisor } from "@godwit/hypervisor";
 import type { Logger } from "pino";
 import type { AgentConfig } from "../config.ts";
@@ -11,7 +11,7 @@ import type { Environment } from "../vms/environment.ts";
 import type { Processes } from "../vms/processes.ts";
 import type { PausePoints } from "./pause-points.ts";
 
-export interface MoveParts {
+export interface MoveDependencies {
   config: AgentConfig;
   identity: AgentIdentity;
   hypervisor: Hypervisor;

@@ -1,10 +1,10 @@
 /**
- * Keeps this host's leases in line with what runs here, outside of moves: makes up for every release or
+ * Reconciles this host's leases with what runs here, outside of moves: makes up for every release or
  * conversion that a crash or an absent lease service prevented, takes the lease of a VM that runs here and has
  * none in the server's database (a server that lost it), and ends a VM whose lease on shared storage is not
  * this host's any more.
  */
-import { leaseUpkeep } from "@godwit/migration";
+import { reconcileLeases, type LeaseAction, type PresentVm } from "@godwit/migration";
 import type { QemuProcess } from "@godwit/hypervisor";
 import type { Logger } from "pino";
 import type { Claims } from "../vms/claims.ts";
@@ -13,7 +13,7 @@ import type { Leases, OwnLease, VmRef } from "./leases.ts";
 
 const everyMs = 3000;
 
-export class LeaseKeeper {
+export class LeaseReconciler {
   readonly #leases: Leases;
   readonly #processes: Processes;
   readonly #claims: Claims;
@@ -31,7 +31,7 @@ export class LeaseKeeper {
   /** Nobody tells when the lease service is back or a lease has become free: it is asked now and then. */
   start(): void {
     this.#timer = setTimeout(() => {
-      void this.keep().finally(() => {
+      void this.reconcile().finally(() => {
         if (!this.#stopped) this.start();
       });
     }, everyMs);
@@ -42,17 +42,17 @@ export class LeaseKeeper {
     clearTimeout(this.#timer);
   }
 
-  async keep(): Promise<void> {
+  async reconcile(): Promise<void> {
     const quiet = (error: unknown) => {
-      this.#log.debug({ err: error }, "leases not looked after");
+      this.#log.debug({ err: error }, "leases were not reconciled");
     };
-    await this.#keepOnDisk().catch(quiet);
-    await this.#keepInRows().catch(quiet);
+    await this.#reconcileOnDisk().catch(quiet);
+    await this.#reconcileInRows().catch(quiet);
   }
 
-  async #keepOnDisk(): Promise<void> {
+  async #reconcileOnDisk(): Promise<void> {
     const own = await this.#leases.ownOnDisk();
-    await this.#keepUp(own.filter(({ isBroken }) => !isBroken));
+    await this.#reconcileShared(own.filter(({ isBroken }) => !isBroken));
     for (const process of this.#processes.present) {
       if (!this.#leases.isOnDisk(process.spec.vm)) continue;
       const lease = own.find(({ vm }) => vm.id === process.vmId);
@@ -61,41 +61,65 @@ export class LeaseKeeper {
       else if (lease.isOrphan) await this.#endUnleased(process, "the holder of its lease is gone");
     }
     for (const { vm } of own.filter(({ isBroken }) => isBroken)) {
-      using claim = this.#claims.tryShort(vm.id, "its lease is looked after");
+      using claim = this.#claims.tryShort(vm.id, "its lease is reconciled");
       if (claim !== null && this.#processes.of(vm.id) === undefined) await this.#leases.release(vm);
     }
   }
 
-  async #keepInRows(): Promise<void> {
-    const own = await this.#leases.ownInRows();
-    await this.#keepUp(own.filter(({ vm }) => !this.#isOnDisk(vm)));
-    for (const process of this.#processes.present) {
-      const { vm } = process.spec;
-      if (this.#leases.isOnDisk(vm) || own.some((lease) => lease.vm.id === vm.id)) continue;
-      if (this.#processes.stateOf(vm.id) !== "running") continue;
-      using claim = this.#claims.tryShort(vm.id, "its lease is looked after");
-      if (claim === null) continue;
-      const answer = await this.#leases.acquire(vm, "EX");
-      if (answer.kind === "refused" && answer.held) {
+  async #reconcileInRows(): Promise<void> {
+    const own = (await this.#leases.ownInRows()).filter(({ vm }) => !this.#onDisk(vm.id));
+    await this.#act(
+      own,
+      this.#present(({ vmId }) => !this.#onDisk(vmId)),
+    );
+  }
+
+  /** On shared storage a VM that runs without its lease is ended, and does not get it back. */
+  async #reconcileShared(own: readonly OwnLease[]): Promise<void> {
+    const isHeld = new Set(own.map(({ vm }) => vm.id));
+    await this.#act(
+      own,
+      this.#present(({ vmId }) => isHeld.has(vmId)),
+    );
+  }
+
+  #present(isMeant: (process: QemuProcess) => boolean): PresentVm[] {
+    return this.#processes.present.filter(isMeant).map(({ vmId }) => ({
+      vmId,
+      runs: this.#processes.stateOf(vmId) === "running",
+    }));
+  }
+
+  async #act(own: readonly OwnLease[], present: readonly PresentVm[]): Promise<void> {
+    const held = own.map(({ vm, mode }) => ({ vmId: vm.id, mode }));
+    for (const action of reconcileLeases(held, present, this.#claims.claimed)) {
+      const vm =
+        own.find((lease) => lease.vm.id === action.vmId)?.vm ?? this.#processes.of(action.vmId)?.spec.vm;
+      if (vm === undefined) continue;
+      using claim = this.#claims.tryShort(vm.id, "its lease is reconciled");
+      if (claim !== null) await this.#perform(action, vm);
+    }
+  }
+
+  async #perform({ do: action }: LeaseAction, vm: VmRef): Promise<void> {
+    // What runs here may have changed since the leases were read.
+    const hasProcess = this.#processes.of(vm.id) !== undefined;
+    switch (action) {
+      case "release":
+        if (!hasProcess) await this.#leases.release(vm);
+        return;
+      case "convertToExclusive":
+        await this.#leases.convert(vm, "EX");
+        return;
+      case "acquireExclusive": {
+        if (!hasProcess) return;
+        const answer = await this.#leases.acquire(vm, "EX");
+        if (answer.kind === "granted" || !answer.held) return;
         this.#log.error(
           { vm: vm.name, err: answer.error },
           "this VM runs here, but another host holds its lease",
         );
       }
-    }
-  }
-
-  async #keepUp(own: readonly OwnLease[]): Promise<void> {
-    const present = new Set(this.#processes.present.map(({ vmId }) => vmId));
-    const held = own.map(({ vm, mode }) => ({ vmId: vm.id, mode }));
-    for (const { do: action, vmId } of leaseUpkeep(held, present, this.#claims.claimed)) {
-      const vm = own.find((lease) => lease.vm.id === vmId)?.vm;
-      using claim = this.#claims.tryShort(vmId, "its lease is looked after");
-      if (claim === null || vm === undefined) continue;
-      // What runs here may have changed since the leases were read.
-      const hasProcess = this.#processes.of(vmId) !== undefined;
-      if (action === "release" && !hasProcess) await this.#leases.release(vm);
-      if (action === "exclusive") await this.#leases.convert(vm, "EX");
     }
   }
 
@@ -110,8 +134,8 @@ export class LeaseKeeper {
   }
 
   /** A row of a VM that is on shared storage is of a time before its lease was there. */
-  #isOnDisk({ id }: VmRef): boolean {
-    const process = this.#processes.of(id);
+  #onDisk(vmId: VmRef["id"]): boolean {
+    const process = this.#processes.of(vmId);
     return process !== undefined && this.#leases.isOnDisk(process.spec.vm);
   }
 }

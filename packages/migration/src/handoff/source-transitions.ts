@@ -1,24 +1,37 @@
 /**
- * The turns that a move takes at its source: it commits, leaves, is undone, is lost. Each is a phase with what is
- * done on the way into it; when each is right, {@link stepSource} decides.
+ * The transitions that a move makes at its source: it commits, cleans up, is undone, is lost. Each is a phase with
+ * what is done on the way into it; when each is right, {@link stepSource} decides.
  */
 import type { Problem } from "@godwit/contract";
-import { GodwitError } from "@godwit/contract";
+import type { CopyState } from "../copy.ts";
+import { chooseStrategy, copyLimits } from "../strategies/choose.ts";
+import type { Strategy } from "../strategies/strategy.ts";
+import { enterSourcePhase, type SourcePhase } from "./phases.ts";
+import { vmLost } from "./source-problems.ts";
 import {
   sourceLimits,
   type SourceEffect,
   type SourceOutcome,
-  type SourcePhase,
   type SourceState,
   type SourceStep,
 } from "./source-state.ts";
 
+export const strategyOf = ({ order, qemuVersion }: SourceState): Strategy =>
+  chooseStrategy(order, qemuVersion);
+
+/** The copy of its strategy, from now on. */
+export const beginFor = (state: SourceState, atMs: number): CopyState =>
+  strategyOf(state).begin(state.order.maxOutageMs, atMs, copyLimits(state.order, state.qemuVersion));
+
 /** The destination may run, or does. */
-export const hasCommitted = ({ phase }: SourceState): boolean => phase === "committed" || phase === "serving";
+export const hasCommitted = ({ phase }: SourceState): boolean =>
+  phase === "committed" || phase === "postcopySending";
 
 /** The VM stays here, and the destination has not said yet that it has nothing of it. */
-export const staysHere = ({ phase, outcome, destinationGone, partial }: SourceState): boolean =>
-  !destinationGone && !partial && (phase === "undoing" || (phase === "ended" && outcome?.kind === "stayed"));
+export const staysHere = ({ phase, outcome, destinationGaveUp, memorySplit }: SourceState): boolean =>
+  !destinationGaveUp &&
+  !memorySplit &&
+  (phase === "undoing" || (phase === "ended" && outcome?.kind === "stayed"));
 
 export function commit(state: SourceState): SourceStep {
   return to({ ...state, guestRuns: false }, "committed", [
@@ -26,14 +39,14 @@ export function commit(state: SourceState): SourceStep {
     { do: "disarm", timer: "budget" },
     { do: "disarm", timer: "switch" },
     { do: "arm", timer: "commit", afterMs: sourceLimits.commitRepeatMs },
-    ...(state.partial && state.streamBroken ? recover : []),
+    ...(state.memorySplit && state.streamBroken ? recover : []),
   ]);
 }
 
 /** A destination without all its memory has nothing to go on with when this QEMU is gone. */
-export const sayCommit = ({ barred, partial, qemuAlive }: SourceState): SourceEffect => ({
+export const sayCommit = ({ commitForbidden, memorySplit, qemuAlive }: SourceState): SourceEffect => ({
   do: "send",
-  message: { type: barred || (partial && !qemuAlive) ? "gone" : "commit" },
+  message: { type: commitForbidden || (memorySplit && !qemuAlive) ? "sourceQemuLost" : "commit" },
 });
 
 /** A broken stream is asked for again and again. */
@@ -43,20 +56,23 @@ export const recover: readonly SourceEffect[] = [
 ];
 
 /** The destination runs, or ran: this copy is out of date. The lease is released last. */
-export function leave(state: SourceState, died: Problem | null): SourceStep {
-  return to({ ...state, problem: died }, "leaving", [
+export function cleanUp(state: SourceState, died: Problem | null): SourceStep {
+  return to({ ...state, problem: died }, "cleaningUp", [
     { do: "disarm", timer: "commit" },
     { do: "disarm", timer: "retry" },
-    { do: "journal", entry: { at: "leaving", died } },
+    { do: "journal", entry: { at: "cleaningUp", died } },
     { do: "remove" },
   ]);
 }
 
-export function left(state: SourceState): SourceStep {
+export function cleanedUp(state: SourceState): SourceStep {
   const outcome: SourceOutcome =
     state.problem === null ? { kind: "moved" } : { kind: "lost", problem: state.problem };
   const step = finish(state, outcome);
-  return { state: step.state, effects: [{ do: "send", message: { type: "left" } }, ...step.effects] };
+  return {
+    state: step.state,
+    effects: [{ do: "send", message: { type: "sourceCleanedUp" } }, ...step.effects],
+  };
 }
 
 /** The VM stays here. Never called after `commit` unless the destination is known not to run. */
@@ -66,7 +82,7 @@ export function undo(state: SourceState, problem: Problem): SourceStep {
     { do: "cancelCopy" },
     { do: "journal", entry: { at: "undoing", problem } },
     // In a post-copy the destination's end would break the stream, and then nothing can be cancelled any more.
-    ...(state.destinationGone || state.partial
+    ...(state.destinationGaveUp || state.memorySplit
       ? []
       : [{ do: "send", message: { type: "abandon" } } as const]),
     { do: "arm", timer: "undo", afterMs: sourceLimits.undoMs },
@@ -76,8 +92,8 @@ export function undo(state: SourceState, problem: Problem): SourceStep {
 
 /** The copy is no more, so the destination may end its half, and the guest runs on here. */
 export function copyIsOver(state: SourceState): SourceStep {
-  const resumed = resumeHere({ ...state, partial: false });
-  if (!state.partial || state.destinationGone) return resumed;
+  const resumed = resumeHere({ ...state, memorySplit: false });
+  if (!state.memorySplit || state.destinationGaveUp) return resumed;
   return { ...resumed, effects: [{ do: "send", message: { type: "abandon" } }, ...resumed.effects] };
 }
 
@@ -89,9 +105,9 @@ export function resumeHere(state: SourceState): SourceStep {
 /** An undone move is over when the guest runs and the destination is known to have nothing any more. */
 export function settleUndo(state: SourceState): SourceStep {
   if (!state.qemuAlive)
-    return state.destinationGone ? lostForGood(state) : stay(state, [{ do: "exclusiveLease" }]);
+    return state.destinationGaveUp ? lostForGood(state) : stay(state, [{ do: "exclusiveLease" }]);
   if (!state.guestRuns) return stay(state);
-  if (state.destinationGone) return settled(state);
+  if (state.destinationGaveUp) return settled(state);
   return stay(state, [{ do: "exclusiveLease" }]);
 }
 
@@ -109,10 +125,9 @@ export function settled(state: SourceState): SourceStep {
  * may be out of date, waits for this host's lease. Never after a commit, unless the destination is gone.
  */
 export function lose(state: SourceState, reason: string): SourceStep {
-  const details = { vm: state.order.vm.name, host: state.order.from, reason };
-  const problem = problemOf("MOVE_VM_LOST", details);
-  const lost: SourceState = { ...state, qemuAlive: false, guestRuns: false, partial: false, problem };
-  if (state.destinationGone || state.phase === "sharing") {
+  const problem = vmLost(state, state.order.from, reason);
+  const lost: SourceState = { ...state, qemuAlive: false, guestRuns: false, memorySplit: false, problem };
+  if (state.destinationGaveUp || state.phase === "sharingLease") {
     const step = lostForGood(lost);
     return { state: step.state, effects: [{ do: "remove" }, ...step.effects] };
   }
@@ -135,7 +150,7 @@ function lostForGood(state: SourceState): SourceStep {
       { do: "disarm", timer: "undo" },
       { do: "disarm", timer: "retry" },
       ...step.effects,
-      // Last: a move that is written down as ended asks for no lease again. Upkeep makes up for a release that is missed.
+      // Last: a move that is written down as ended asks for no lease again. Reconciliation makes up for a missed release.
       { do: "releaseLease" },
     ],
   };
@@ -145,12 +160,12 @@ function lostForGood(state: SourceState): SourceStep {
 const disarmed = (): SourceEffect[] =>
   (["prepare", "peer", "budget", "switch", "commit"] as const).map((timer) => ({ do: "disarm", timer }));
 
-/** However long it takes: a destination that was not heard of may still have an incoming QEMU. */
+/** However long it takes: a destination that did not respond may still have an incoming QEMU. */
 export const repeatAbandon: SourceEffect = { do: "arm", timer: "retry", afterMs: sourceLimits.undoMs };
 
 function finish(state: SourceState, outcome: SourceOutcome): SourceStep {
-  // A destination that has not heard that the VM stays is told when its line is back.
-  const heard = outcome.kind !== "stayed" || state.destinationGone;
+  // A destination that has not heard that the VM stays is told when the connection is back.
+  const heard = outcome.kind !== "stayed" || state.destinationGaveUp;
   return to({ ...state, outcome }, "ended", [
     { do: "journal", entry: { at: "ended", outcome } },
     { do: "finish", outcome },
@@ -158,39 +173,11 @@ function finish(state: SourceState, outcome: SourceOutcome): SourceStep {
   ]);
 }
 
+/** @throws UnlistedTransition */
 export function to(state: SourceState, phase: SourcePhase, effects: readonly SourceEffect[]): SourceStep {
-  return { state: { ...state, phase }, effects };
+  return { state: enterSourcePhase(state, phase), effects };
 }
 
 export function stay(state: SourceState, effects: readonly SourceEffect[] = []): SourceStep {
   return { state, effects };
-}
-
-export const copyFailed = ({ order }: SourceState, reason: string): Problem =>
-  problemOf("MOVE_COPY_FAILED", { vm: order.vm.name, reason });
-
-export const copyUnsafe = ({ order, qemuVersion }: SourceState): Problem =>
-  problemOf("MOVE_COPY_UNSAFE", {
-    vm: order.vm.name,
-    host: order.from,
-    qemu: qemuVersion,
-    maxOutageMs: order.maxOutageMs,
-  });
-
-export const peerLost = (state: SourceState): Problem =>
-  problemOf("MOVE_PEER_LOST", {
-    vm: state.order.vm.name,
-    host: state.order.to.host,
-    forMs: sourceLimits.peerLossMs,
-  });
-
-export const prepareLate = (state: SourceState): Problem =>
-  problemOf("MOVE_PREPARE_FAILED", {
-    vm: state.order.vm.name,
-    host: state.order.to.host,
-    reason: `it was not ready within ${String(sourceLimits.prepareMs / 1000)} s`,
-  });
-
-export function problemOf(...args: Parameters<typeof GodwitError.of>): Problem {
-  return GodwitError.of(...args).problem;
 }

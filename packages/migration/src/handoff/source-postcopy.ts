@@ -5,7 +5,7 @@
 import type { Problem } from "@godwit/contract";
 import { watchSending, type CopySample, type CopyState } from "../copy.ts";
 import { sourceLimits, type SourceEffect, type SourceState, type SourceStep } from "./source-state.ts";
-import { commit, hasCommitted, lose, recover, stay, to } from "./source-turns.ts";
+import { commit, hasCommitted, lose, recover, stay, to } from "./source-transitions.ts";
 
 /** The rest is on its way. The commit waits for the destination's word that the guest can run there. */
 export function onPostcopyActive(state: SourceState): SourceStep {
@@ -15,7 +15,7 @@ export function onPostcopyActive(state: SourceState): SourceStep {
 export function onStreamBroken(before: SourceState): SourceStep {
   const state = { ...before, streamBroken: true };
   if (before.streamBroken || !hasCommitted(state)) return stay(state);
-  return stay(state, [{ do: "note", text: "the stream of its memory broke and is made anew" }, ...recover]);
+  return stay(state, [{ do: "note", decision: { kind: "streamBroken" } }, ...recover]);
 }
 
 /**
@@ -24,8 +24,8 @@ export function onStreamBroken(before: SourceState): SourceStep {
  */
 export function onCopyStuck(state: SourceState, reason: string): SourceStep {
   if (state.phase !== "undoing" || !state.qemuAlive) return stay(state);
-  if (state.destinationGone) return lose(state, reason);
-  const { state: next, effects } = commit({ ...state, problem: null, partial: true, streamBroken: true });
+  if (state.destinationGaveUp) return lose(state, reason);
+  const { state: next, effects } = commit({ ...state, problem: null, memorySplit: true, streamBroken: true });
   const written: SourceEffect = { do: "journal", entry: { at: "postcopy" } };
   return { state: next, effects: [{ do: "disarm", timer: "undo" }, written, ...effects] };
 }
@@ -37,17 +37,19 @@ export function notWritten(state: SourceState, problem: Problem): SourceStep {
 }
 
 /** The destination's end of the stream is broken; this end may not have noticed. */
-export function onBroken(state: SourceState): SourceStep {
-  if (state.phase !== "committed" && state.phase !== "serving") return stay(state);
-  const serving = state.phase === "committed" ? serve(state) : stay(state);
-  if (state.streamBroken || !state.qemuAlive) return serving;
-  return { ...serving, effects: [...serving.effects, { do: "breakStream" }] };
+export function onDestinationLostStream(state: SourceState): SourceStep {
+  if (state.phase !== "committed" && state.phase !== "postcopySending") return stay(state);
+  const sending = state.phase === "committed" ? sendTheRest(state) : stay(state);
+  if (state.streamBroken || !state.qemuAlive) return sending;
+  return { ...sending, effects: [...sending.effects, { do: "breakStream" }] };
 }
 
 /** The guest runs at the destination, which takes the rest of its memory from here. */
-export function serve(state: SourceState): SourceStep {
-  const note = "the guest runs at the destination; what is left of its memory follows";
-  return to(state, "serving", [{ do: "note", text: note }, ...(state.streamBroken ? recover : [])]);
+export function sendTheRest(state: SourceState): SourceStep {
+  return to(state, "postcopySending", [
+    { do: "note", decision: { kind: "runsWhileMemoryArrives" } },
+    ...(state.streamBroken ? recover : []),
+  ]);
 }
 
 /** A stream of which nothing gets through any more is made anew; TCP itself would wait for a quarter of an hour. */

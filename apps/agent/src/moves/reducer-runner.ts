@@ -1,8 +1,10 @@
 /**
- * What the two halves of a move have in common: inputs are taken one after the other, each is given to
- * the reducer, and its effects are done in order. An entry of the journal is on disk before what follows it.
+ * Runs the reducer of one half of a move: inputs are taken one after the other, each is given to the reducer, and its
+ * effects are done in order. An entry of the journal is on disk before what follows it. A transition that the table
+ * of phases does not list is refused: nothing of that step is done, and the log says so.
  */
 import { GodwitError, type Problem } from "@godwit/contract";
+import { UnlistedTransition } from "@godwit/migration";
 import type { Logger } from "pino";
 import type { Journal, Role } from "./journal.ts";
 import type { PausePoints } from "./pause-points.ts";
@@ -22,9 +24,9 @@ type Armed<Timer extends string> =
 
 type CommonEffect<Entry, Timer extends string> = JournalEffect<Entry> | Armed<Timer>;
 
-export abstract class Shell<
+export abstract class ReducerRunner<
   State extends { readonly phase: string },
-  Input extends { type: string; message?: { type: string } },
+  Input extends { type: string; message?: { type: string }; answer?: { kind: string } },
   Entry extends { at: string },
   Timer extends string,
   Effect extends { do: string },
@@ -57,7 +59,7 @@ export abstract class Shell<
 
   /** The pure half. */
   protected abstract step(state: State, input: Input): Step<State, Effect>;
-  /** One deed; returns at once, and gives its outcome back as an input. */
+  /** One effect; returns at once, and gives its outcome back as an input. */
   protected abstract perform(effect: Effect): void;
   /** Hears of every new state. */
   protected abstract changed(state: State): void;
@@ -82,11 +84,11 @@ export abstract class Shell<
     this.#timers.clear();
   }
 
-  /** Runs a deed and gives its outcome as an input; an error that nobody expected is a bug, and is told. */
-  protected try(deed: () => Promise<Input | null>, failed: (problem: Problem) => Input | null): void {
-    deed()
+  /** Runs an action and gives its outcome as an input; an error that nobody expected is a bug, and is logged. */
+  protected try(action: () => Promise<Input | null>, failed: (problem: Problem) => Input | null): void {
+    action()
       .catch((error: unknown) => {
-        if (!GodwitError.is(error)) this.log.error({ err: error }, "a deed of a move failed by a bug");
+        if (!GodwitError.is(error)) this.log.error({ err: error }, "an action of a move failed by a bug");
         return failed(GodwitError.is(error) ? error.problem : internal(error));
       })
       .then(
@@ -102,10 +104,24 @@ export abstract class Shell<
   async #drain(): Promise<void> {
     this.#busy = true;
     for (let input = this.#inputs.shift(); input !== undefined; input = this.#inputs.shift()) {
-      if (this.#pauses !== null) await this.#pass(`hears ${input.message?.type ?? input.type}`);
-      await this.#take(this.step(this.#state, input));
+      if (this.#pauses !== null)
+        await this.#pass(`hears ${input.message?.type ?? input.answer?.kind ?? input.type}`);
+      const step = this.#decide(input);
+      if (step !== null) await this.#take(step);
     }
     this.#busy = false;
+  }
+
+  /** Null where the reducer would leave its table: a bug, and the move goes on as if the input had not come. */
+  #decide(input: Input): Step<State, Effect> | null {
+    try {
+      return this.step(this.#state, input);
+    } catch (error) {
+      if (!(error instanceof UnlistedTransition)) throw error;
+      const { phase } = this.#state;
+      this.log.error({ err: error, phase, input }, "a transition of a move is refused: it is in no table");
+      return null;
+    }
   }
 
   async #take({ state, effects }: Step<State, Effect>): Promise<void> {

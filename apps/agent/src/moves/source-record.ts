@@ -1,0 +1,117 @@
+/**
+ * A move's record as its source keeps it and tells it to the server: changes of phase at once, progress now and then,
+ * and nothing while the guest stands still, when the hosts have better things to do.
+ */
+import type { MoveDecision, MoveOrder, MoveRecord } from "@godwit/contract";
+import {
+  newRecord,
+  noMoments,
+  pauseOf,
+  recordDecision,
+  recordSample,
+  recordState,
+  standstillMs,
+  type CopySample,
+  type PauseMoments,
+  type SourceState,
+  type ToSource,
+} from "@godwit/migration";
+import type { EventLog } from "../host/event-log.ts";
+import { WallClock } from "./wall-clock.ts";
+
+const tellEveryMs = 200;
+const afterSwitchMs = 60;
+
+export class SourceRecord {
+  readonly #events: EventLog;
+  readonly #clock = new WallClock();
+  #record: MoveRecord;
+  #moments: PauseMoments = noMoments;
+  #toldAtMs = 0;
+  #telling: NodeJS.Timeout | undefined;
+
+  constructor(order: MoveOrder, events: EventLog) {
+    this.#record = newRecord(order, now());
+    this.#events = events;
+  }
+
+  get current(): MoveRecord {
+    return this.#record;
+  }
+
+  sample(state: SourceState, sample: CopySample): void {
+    this.#record = recordSample(this.#record, state.copy, sample);
+  }
+
+  decision(decision: MoveDecision): void {
+    this.#record = recordDecision(this.#record, decision, now());
+  }
+
+  /** What QEMU counts of the copy. */
+  figures(figures: Partial<MoveRecord>): void {
+    this.#record = { ...this.#record, ...figures };
+  }
+
+  /** A moment of the pause, which may be tried more than once. @param atMs of the wall clock; null: it is now */
+  moment(name: keyof PauseMoments, atMs: number | null = null): void {
+    // The first commit counts, and the first answer to it.
+    const isLast = name === "committedAtMs" || name === "answeredAtMs";
+    if (isLast && this.#moments[name] !== null) return;
+    this.#moments = { ...this.#moments, [name]: atMs ?? this.#clock.at(performance.now()) };
+  }
+
+  /** A switch begins anew: what an earlier one that was backed out saw does not count. */
+  switchBegins(): void {
+    this.#moments = noMoments;
+    this.moment("decidedAtMs");
+  }
+
+  /** The destination's word that the guest runs there. */
+  guestRuns({ commitToResumeMs, start }: Extract<ToSource, { type: "running" | "postcopyReceiving" }>): void {
+    if (this.#record.pause !== null || this.#moments.committedAtMs === null) return;
+    this.moment("answeredAtMs");
+    const pause = pauseOf(this.#moments, start ?? null, commitToResumeMs);
+    this.#record = { ...this.#record, pause, stopToContMs: standstillMs(pause) };
+  }
+
+  announced(announceMs: number): void {
+    const { pause } = this.#record;
+    if (pause !== null) this.#record = { ...this.#record, pause: { ...pause, announceMs } };
+  }
+
+  /** The move has come to `state`. */
+  changed(state: SourceState): void {
+    const { phase } = this.#record;
+    this.#record = recordState(this.#record, state, now());
+    if (state.phase === "ended") return; // told once the record is complete
+    const dueMs = this.#toldAtMs + tellEveryMs - performance.now();
+    const isSwitching =
+      state.phase === "pausing" || state.phase === "switching" || state.phase === "committed";
+    if (isSwitching) {
+      clearTimeout(this.#telling);
+      this.#tellIn(afterSwitchMs);
+    } else if (phase !== this.#record.phase || dueMs <= 0) this.tell();
+    else if (this.#telling === undefined) this.#tellIn(dueMs);
+  }
+
+  tell(): void {
+    clearTimeout(this.#telling);
+    this.#telling = undefined;
+    this.#toldAtMs = performance.now();
+    this.#events.append("move.changed", { kind: "move", id: this.#record.id }, { move: this.#record });
+  }
+
+  /** The move is over. */
+  [Symbol.dispose](): void {
+    clearTimeout(this.#telling);
+    this.#clock[Symbol.dispose]();
+  }
+
+  #tellIn(ms: number): void {
+    this.#telling = setTimeout(() => {
+      this.tell();
+    }, ms);
+  }
+}
+
+const now = (): string => new Date().toISOString();

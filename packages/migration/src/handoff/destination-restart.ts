@@ -1,0 +1,64 @@
+/** Where the destination stands after a restart of its agent: QEMU itself tells whether the guest was let run. */
+import {
+  destinationLimits,
+  initialDestination,
+  type DestinationEffect,
+  type DestinationEntry,
+  type DestinationState,
+  type DestinationStep,
+  type ObservedDestination,
+} from "./destination-state.ts";
+import {
+  died,
+  giveBackWith,
+  giveUp,
+  giveUpWith,
+  loaded,
+  resumed,
+  splitsMemory,
+  to,
+} from "./destination-transitions.ts";
+
+export function restoreDestination(
+  entries: readonly DestinationEntry[],
+  observed: ObservedDestination,
+): DestinationStep {
+  const first = entries[0];
+  const last = entries.at(-1);
+  if (first?.at !== "started" || last === undefined) {
+    throw new TypeError("a destination journal begins with started");
+  }
+  const state: DestinationState = {
+    ...initialDestination(first.order),
+    phase: "restarted",
+    peerUp: false,
+    listening: observed.listening,
+    memoryComplete: observed.memoryComplete,
+    streamBroken: observed.streamBroken,
+  };
+  if (last.at === "ended") {
+    const problem = last.outcome.kind === "runs" ? null : last.outcome.problem;
+    return to({ ...state, outcome: last.outcome, problem }, "ended", [
+      { do: "finish", outcome: last.outcome },
+    ]);
+  }
+  if (last.at === "givingUp") {
+    const isNeeded = splitsMemory(state) && observed.qemuAlive && !observed.failed;
+    if (isNeeded && !observed.streamBroken)
+      return giveBackWith({ ...state, wasPrepared: true }, last.problem);
+    return giveUpWith(state, last.problem);
+  }
+  if (last.at === "started") {
+    if (observed.qemuAlive && observed.guestRuns) return resumed(state, 0, null);
+    return giveUp(state, "the destination agent was restarted while preparing");
+  }
+  const prepared: DestinationState = { ...state, wasPrepared: true };
+  const ranBefore = last.at === "running" || last.at === "postcopyReceiving";
+  if (observed.qemuAlive && (observed.guestRuns || ranBefore)) return resumed(prepared, 0, null);
+  // Nobody can tell whether a commit had arrived: the source knows whether it had sent one.
+  if (!observed.qemuAlive) return died(prepared, "it was gone when the agent came back");
+  if (observed.failed) return giveUp(prepared, "QEMU could not load the VM's state");
+  const waiting: DestinationEffect[] = [{ do: "arm", timer: "peer", afterMs: destinationLimits.peerLossMs }];
+  if (observed.loaded) return loaded(prepared, waiting);
+  return to(prepared, "receiving", waiting);
+}

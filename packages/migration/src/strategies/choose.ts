@@ -1,0 +1,35 @@
+/** Which strategy a move takes: by what was asked for, and by what the source's QEMU can be trusted with. */
+import type { MoveOrder, Strategy as Requested } from "@godwit/contract";
+import { repeatedPassesLose } from "../copy.ts";
+import { postcopy } from "./postcopy.ts";
+import { precopy } from "./precopy.ts";
+import { singlePass } from "./single-pass.ts";
+import type { CopyLimits, Strategy, StrategyName } from "./strategy.ts";
+
+/** All of them: one file each. */
+export const strategies: Readonly<Record<StrategyName, Strategy>> = {
+  precopy,
+  "single-pass": singlePass,
+  postcopy,
+};
+
+/** What a move is ordered with when a user asks for `requested`. */
+export const orderedStrategy = (requested: Requested | undefined): MoveOrder["strategy"] =>
+  requested === "postcopy" ? "postcopy" : "precopy";
+
+type Order = Pick<MoveOrder, "strategy" | "accelerator">;
+
+/** What the order asks for: all that the destination, which copies nothing, needs to know. */
+export const requestedStrategy = ({ strategy }: Pick<MoveOrder, "strategy">): Strategy =>
+  strategies[strategy];
+
+/** @param qemuVersion of the source's process, like `7.2.22` */
+export function chooseStrategy(order: Order, qemuVersion: string): Strategy {
+  const requested = requestedStrategy(order);
+  const isPassBound = copyLimits(order, qemuVersion).trustedPasses === 1;
+  return isPassBound && !requested.splitsMemory ? singlePass : requested;
+}
+
+export const copyLimits = ({ accelerator }: Order, qemuVersion: string): CopyLimits => ({
+  trustedPasses: repeatedPassesLose(accelerator, qemuVersion) ? 1 : Number.POSITIVE_INFINITY,
+});

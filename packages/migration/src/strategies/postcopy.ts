@@ -1,0 +1,45 @@
+/**
+ * Post-copy: the memory is sent once; then the guest is stopped and goes on at the destination, and what it had
+ * changed meanwhile follows. It always ends, but until everything is there the VM is lost with either of the two QEMUs.
+ * Where what is left after the first pass fits the budget, the guest goes over with all its memory instead.
+ */
+import { finding } from "@godwit/contract";
+import { beginCopy, isTrusted, stalledForMs, watchSending } from "../copy.ts";
+import { switchIfItFits, tellsAll } from "./precopy.ts";
+import { commonCapabilities, sourceParameters, type Strategy } from "./strategy.ts";
+
+export const postcopy: Strategy = {
+  name: "postcopy",
+  requires({ destination: { host, postcopyUnavailable } }) {
+    if (postcopyUnavailable === null) return [];
+    return [finding("POSTCOPY_UNAVAILABLE", { host, reason: postcopyUnavailable })];
+  },
+  sourceSettings: (order, { trustedPasses }) => ({
+    capabilities: { ...commonCapabilities, "auto-converge": false, "postcopy-ram": true },
+    parameters: sourceParameters(order, trustedPasses === 1 ? 0 : 1),
+  }),
+  destinationSettings: { capabilities: { ...commonCapabilities, "postcopy-ram": true }, parameters: {} },
+  refusedAs: "POSTCOPY_UNAVAILABLE",
+  begin: (maxOutageMs, atMs, { trustedPasses }) => beginCopy(maxOutageMs, atMs, trustedPasses),
+  decide(before, sample) {
+    const state = watchSending(before, sample);
+    const forMs = stalledForMs(state, sample);
+    if (forMs !== null) return { state, decision: { kind: "stalled", forMs } };
+    const { round, remainingBytes } = sample;
+    if (state.trustedPasses === 1) {
+      if (!isTrusted(state, round)) return { state, decision: { kind: "unsafe" } };
+      // Once this pass has ended it is too late: QEMU has stopped the guest then, and all that changed must be sent.
+      if (remainingBytes === 0 || remainingBytes > sample.totalBytes / 2)
+        return { state, decision: { kind: "continue" } };
+      const decision = { kind: "postcopy", round, remainingBytes, because: "halfOfTheOnlyRound" } as const;
+      return { state, decision: { kind: "switch", memory: "split", decision } };
+    }
+    const step = switchIfItFits(state, sample);
+    if (step.decision.kind === "switch" || !tellsAll(sample)) return step;
+    const decision = { kind: "postcopy", round, remainingBytes, because: "everythingSentOnce" } as const;
+    return { state: step.state, decision: { kind: "switch", memory: "split", decision } };
+  },
+  qemuStopsGuest: ({ trustedPasses }) => trustedPasses === 1,
+  splitsMemory: true,
+  commitsOn: ["completed", "destinationReady"],
+};
