@@ -37,19 +37,30 @@ export interface Outcome extends Cell {
 export const doublesWithoutLease = ({ disk, continues }: Cell): boolean =>
   disk !== "file" && (continues === "both" || continues === "third");
 
+/** Why a cell counts as failed, in words. */
+const failures = {
+  "disk-disagrees": "QEMU and the marks on the disk disagree on who ran",
+  "twice-under-lease": "it ran twice although the lease was asked",
+  "nowhere-under-lease": "it ran nowhere in the end",
+  "lease-not-alone": "whoever ran did not get the lease alone",
+  "not-twice-without-lease": "the double that was expected did not happen",
+  "twice-with-image-lock": "it ran twice where QEMU locks the image",
+} as const;
+export type Failure = keyof typeof failures;
+
 /** Why a cell counts as failed; null when it is as it must be. */
-export function failureOf(outcome: Outcome): string | null {
+export function failureOf(outcome: Outcome): Failure | null {
   const { ran, wrote, doubled, lease, heldAlone, runners } = outcome;
-  if (ran.join() !== wrote.join())
-    return `QEMU says ${ran.join(" and ") || "nobody"} ran, the disk ${wrote.join(" and ") || "nobody"}`;
-  if (lease && doubled) return "it ran twice although the lease was asked";
-  if (lease && runners === 0) return "it ran nowhere in the end";
-  if (lease && heldAlone !== true) return "whoever ran did not get the lease alone";
-  if (!lease && doublesWithoutLease(outcome) && !doubled)
-    return "the double that was expected did not happen";
-  if (!lease && !doublesWithoutLease(outcome) && doubled) return "it ran twice where QEMU locks the image";
+  if (ran.join() !== wrote.join()) return "disk-disagrees";
+  if (lease && doubled) return "twice-under-lease";
+  if (lease && runners === 0) return "nowhere-under-lease";
+  if (lease && heldAlone !== true) return "lease-not-alone";
+  if (!lease && doublesWithoutLease(outcome) && !doubled) return "not-twice-without-lease";
+  if (!lease && !doublesWithoutLease(outcome) && doubled) return "twice-with-image-lock";
   return null;
 }
+
+const hostsText = (hosts: readonly HostName[]): string => hosts.join(" and ") || "nobody";
 
 export function outcomeText(outcome: Outcome): string[] {
   const { disk, continues, lease, ran, doubled, stopped } = outcome;
@@ -59,10 +70,11 @@ export function outcomeText(outcome: Outcome): string[] {
     continues === "third" ? "third host" : continues,
     lease ? "with" : "without",
     String(outcome.runners),
-    ran.join(" and ") || "nobody",
+    hostsText(ran),
     doubled ? "TWICE" : "",
     stopped.map(({ host, by }) => `${host} by the ${by}`).join(", "),
-    failure === null ? "" : `FAILED: ${failure}`,
+    failure === null ? "" : `FAILED: ${failures[failure]}`,
+    ...(failure === "disk-disagrees" ? [`on the disk: ${hostsText(outcome.wrote)}`] : []),
   ];
 }
 

@@ -67,13 +67,13 @@ test("a cell that ran twice under the lease, or not twice where it must without,
     ...{ wrote: ["source", "destination"], doubled: true, stoppedBy: null, stopped: [] },
     ...{ marks: [marks, marks, marks], heldAlone: false, seconds: 1 },
   };
-  expect(failureOf(twice)).toMatch(/ran twice/);
+  expect(failureOf(twice)).toBe("twice-under-lease");
   expect(failureOf({ ...twice, lease: false, heldAlone: null })).toBeNull();
   const once: Outcome = { ...twice, ran: ["source"], wrote: ["source"], runners: 1, doubled: false };
   expect(failureOf({ ...once, heldAlone: true })).toBeNull();
-  expect(failureOf(once)).toMatch(/alone/);
-  expect(failureOf({ ...once, lease: false, heldAlone: null })).toMatch(/expected did not happen/);
-  expect(failureOf({ ...once, wrote: ["source", "destination"] })).toMatch(/the disk source and destination/);
+  expect(failureOf(once)).toBe("lease-not-alone");
+  expect(failureOf({ ...once, lease: false, heldAlone: null })).toBe("not-twice-without-lease");
+  expect(failureOf({ ...once, wrote: ["source", "destination"] })).toBe("disk-disagrees");
 });
 
 /** Names of the programs that this process has started and that still run. */
