@@ -12,7 +12,7 @@ export async function followTask(
   const over = new AbortController();
   const result = Promise.withResolvers<Task>();
   let revision = 0;
-  const heard = (task: Task) => {
+  const take = (task: Task) => {
     if (task.revision <= revision) return;
     revision = task.revision;
     changed(task);
@@ -20,14 +20,14 @@ export async function followTask(
   };
   const onOpen = () => {
     // What happened before the stream stood, or while it was broken.
-    api.call("taskShow", { params: { task: id } }).then(heard, (error: unknown) => {
+    api.call("taskShow", { params: { task: id } }).then(take, (error: unknown) => {
       if (!isAway(error)) result.reject(error);
     });
   };
   void (async () => {
     for await (const event of api.follow("events", { signal: over.signal, onOpen })) {
       if (event.type !== "task.changed" || event.subject.id !== id) continue;
-      heard(event.data.task);
+      take(event.data.task);
     }
   })().catch((error: unknown) => {
     result.reject(error);

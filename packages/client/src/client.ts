@@ -53,7 +53,7 @@ interface AnyCall {
   body?: unknown;
 }
 
-/** Errors of a connection that was never made: nothing can have been done. */
+/** Errors of a connection that was never established: nothing can have been done. */
 const neverConnected = new Set([
   "ECONNREFUSED",
   "EHOSTUNREACH",
@@ -116,7 +116,7 @@ export class Client<Ops extends Operations> {
   }
 
   /**
-   * Opens an operation that is a WebSocket. What arrives before the caller listens is kept: the line is paused.
+   * Opens an operation that is a WebSocket. What arrives before the caller listens is kept: the socket is paused.
    * @throws what the other side refused with; CONNECTION_FAILED
    */
   async open<K extends keyof Ops & string>(name: K, given: Given<Ops[K]>): Promise<WebSocket> {
@@ -131,22 +131,22 @@ export class Client<Ops extends Operations> {
     };
     const { WebSocket } = await import("ws");
     // ws hands the TLS options on to Node; its types know only some of them.
-    const line = new WebSocket(url.href.replace(/^https/, "wss"), options);
+    const socket = new WebSocket(url.href.replace(/^https/, "wss"), options);
     const { promise, resolve, reject } = Promise.withResolvers<WebSocket>();
-    line.on("unexpected-response", (_, response) => {
+    socket.on("unexpected-response", (_, response) => {
       const chunks: Buffer[] = [];
       response.on("data", (chunk: Buffer) => chunks.push(chunk));
       response.on("close", () => {
         reject(this.#refused(response.statusCode ?? 0, Buffer.concat(chunks).toString("utf8")));
       });
     });
-    line.on("error", (error) => {
+    socket.on("error", (error) => {
       reject(this.#failed(reasonOf(error), error));
     });
-    line.on("open", () => {
-      line.pause();
-      endWhenSilent(line);
-      resolve(line);
+    socket.on("open", () => {
+      socket.pause();
+      endWhenSilent(socket);
+      resolve(socket);
     });
     return await promise;
   }
@@ -178,7 +178,7 @@ export class Client<Ops extends Operations> {
     if (!options.signal.aborted) throw this.#failed("it closed the event stream");
   }
 
-  /** Events for as long as the signal lets: a lost connection is made again and resumes after the last event. */
+  /** Events for as long as the signal lets: a lost connection is established again and resumes after the last event. */
   async *follow<K extends keyof Ops & string>(
     name: K,
     options: StreamOptions & { onLost?: (error: GodwitError) => void },
@@ -205,7 +205,7 @@ export class Client<Ops extends Operations> {
         if (!GodwitError.is(error)) throw error;
         options.onLost?.(error);
       }
-      // Nobody tells when the other side is back.
+      // No event says when the other side is back.
       await pause(waitMs, options.signal);
       waitMs = Math.min(waitMs * 2, 1000);
     }
@@ -269,19 +269,19 @@ export class Client<Ops extends Operations> {
   }
 }
 
-/** The other side pings; without a ping for long the line is dead. */
-function endWhenSilent(line: WebSocket): void {
+/** The other side pings; without a ping for long the connection is dead. */
+function endWhenSilent(socket: WebSocket): void {
   const arm = () =>
     setTimeout(() => {
-      if (line.isPaused) timer = arm();
-      else line.terminate();
+      if (socket.isPaused) timer = arm();
+      else socket.terminate();
     }, socketSilenceMs);
   let timer = arm();
-  line.on("ping", () => {
+  socket.on("ping", () => {
     clearTimeout(timer);
     timer = arm();
   });
-  line.on("close", () => {
+  socket.on("close", () => {
     clearTimeout(timer);
   });
 }
@@ -302,11 +302,11 @@ function tlsOptions(tls: ClientOptions["tls"]): ConnectionOptions {
 
 const plainReasons: Record<string, string> = {
   ECONNREFUSED: "nothing listens there",
-  EHOSTUNREACH: "there is no way to that address",
+  EHOSTUNREACH: "there is no route to that address",
   ENOTFOUND: "the name is unknown",
   UND_ERR_CONNECT_TIMEOUT: "it did not answer",
   UND_ERR_HEADERS_TIMEOUT: "it did not answer in time",
-  UND_ERR_BODY_TIMEOUT: "it fell silent",
+  UND_ERR_BODY_TIMEOUT: "it stopped sending",
   UND_ERR_SOCKET: "the connection was closed",
   ECONNRESET: "the connection was closed",
 };

@@ -1,5 +1,5 @@
 /**
- * The connection to PostgreSQL. Reading and writing go through two doors, which tell "the database does
+ * The connection to PostgreSQL. Everything is read and written by two methods, which tell "the database does
  * not answer" (DATABASE_UNAVAILABLE, nothing of it is the caller's fault) from every other error.
  */
 import { GodwitError } from "@godwit/contract";
@@ -30,7 +30,7 @@ export class Database {
     });
     // An idle connection that breaks is replaced at the next query.
     this.#pool.on("error", () => undefined);
-    // One that breaks in someone's hands is told by the query; the event alone would end the program.
+    // One that breaks while it is in use fails the query; the event alone would end the program.
     this.#pool.on("connect", (client) => {
       client.on("error", () => undefined);
     });
@@ -67,12 +67,15 @@ export class Database {
   }
 
   /** All of it or nothing. */
-  async write<T>(deeds: (tx: Writes) => Promise<T>): Promise<T> {
-    return await guarded(() => this.#kysely.transaction().execute(deeds));
+  async write<T>(statements: (tx: Writes) => Promise<T>): Promise<T> {
+    return await guarded(() => this.#kysely.transaction().execute(statements));
   }
 
-  /** Hears notifications of a channel until the connection breaks or is closed. */
-  async listen(channel: string, heard: () => void): Promise<{ ended: Promise<void>; close: () => void }> {
+  /** Listens to notifications of a channel until the connection breaks or is closed. */
+  async listen(
+    channel: string,
+    onNotification: () => void,
+  ): Promise<{ ended: Promise<void>; close: () => void }> {
     const client = new pg.Client({ ...this.#connection, connectionTimeoutMillis: connectTimeoutMs });
     const { promise, resolve } = Promise.withResolvers<undefined>();
     const end = () => {
@@ -80,7 +83,7 @@ export class Database {
     };
     client.on("error", end);
     client.on("end", end);
-    client.on("notification", heard);
+    client.on("notification", onNotification);
     await guarded(async () => {
       await client.connect();
       await client.query(`listen ${pg.escapeIdentifier(channel)}`);
@@ -96,9 +99,9 @@ export class Database {
 const refusals = /^(?:08|53|57P|58)/;
 const systemCodes = new Set(["ECONNREFUSED", "ECONNRESET", "ENOENT", "EPIPE", "ETIMEDOUT", "ENOTFOUND"]);
 
-async function guarded<T>(deed: () => Promise<T>): Promise<T> {
+async function guarded<T>(query: () => Promise<T>): Promise<T> {
   try {
-    return await deed();
+    return await query();
   } catch (error) {
     const { code = "", message } = error as { code?: string; message: string };
     const lost =

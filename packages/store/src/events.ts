@@ -3,6 +3,7 @@
  * reads in order of id misses none: writers take turns, so ids become visible in their order.
  */
 import type { NewEvent, ServerEvent } from "@godwit/contract";
+import { Wakeup } from "@godwit/system";
 import { sql, type Insertable } from "kysely";
 import type { Database, Writes } from "./database.ts";
 import type { Schema } from "./schema.ts";
@@ -45,30 +46,25 @@ export class Events {
   /** Events after `afterId`, for as long as the signal and the database let. */
   async *after(afterId: number, signal: AbortSignal): AsyncGenerator<ServerEvent> {
     let last = afterId;
-    const bell = new Bell();
+    const news = new Wakeup();
     const listener = await this.#database.listen(channel, () => {
-      bell.ring();
+      news.wake();
     });
-    const stop = () => {
-      bell.ring();
-    };
-    signal.addEventListener("abort", stop, { once: true });
-    const line = { lost: false };
+    const connection = { lost: false };
     void listener.ended.then(() => {
-      line.lost = true;
-      bell.ring();
+      connection.lost = true;
+      news.wake();
     });
     try {
-      while (!signal.aborted && !line.lost) {
+      while (!signal.aborted && !connection.lost) {
         const events = await this.#read(last);
         for (const event of events) {
           last = event.id;
           yield event;
         }
-        if (events.length === 0) await bell.heard();
+        if (events.length === 0) await news.next(undefined, signal);
       }
     } finally {
-      signal.removeEventListener("abort", stop);
       listener.close();
     }
   }
@@ -104,27 +100,5 @@ export class Events {
           data: row.data,
         }) as ServerEvent,
     );
-  }
-}
-
-/** Rings are not lost: one that comes before anyone listens is heard at once. */
-class Bell {
-  #rung = false;
-  #wake: () => void = () => undefined;
-
-  ring(): void {
-    this.#rung = true;
-    this.#wake();
-  }
-
-  async heard(): Promise<void> {
-    if (!this.#rung) {
-      const { promise, resolve } = Promise.withResolvers<undefined>();
-      this.#wake = () => {
-        resolve(undefined);
-      };
-      await promise;
-    }
-    this.#rung = false;
   }
 }

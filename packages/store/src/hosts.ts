@@ -129,7 +129,7 @@ export class Hosts {
     return found;
   }
 
-  /** What it is; a change is told as an event that names the parts that changed. */
+  /** What it is; a change is an event that names the parts that changed. */
   async reported(name: string, facts: HostFacts): Promise<void> {
     await this.#database.write(async (tx) => {
       const before = await tx
@@ -149,7 +149,7 @@ export class Hosts {
     });
   }
 
-  /** It answered. @param alarms what an operator should know of it now; a change of that is told as an event */
+  /** It answered. @param alarms what an operator should know of it now; a change of that is an event */
   async saw(name: string, load: HostLoad, alarms: Finding[]): Promise<void> {
     await this.#database.write(async (tx) => {
       const before = await tx
@@ -173,8 +173,8 @@ export class Hosts {
         .values({ host: name, ...written })
         .onConflict((conflict) => conflict.column("host").doUpdateSet(written))
         .execute();
-      const told = (list: readonly Finding[]) => list.map(({ message }) => message).join("\n");
-      if (told(before.alarms) !== told(alarms)) {
+      const textOf = (list: readonly Finding[]) => list.map(({ message }) => message).join("\n");
+      if (textOf(before.alarms) !== textOf(alarms)) {
         await emit(tx, { type: "host.alarmsChanged", subject: { kind: "host", id: name }, data: { alarms } });
       }
       if (before.unreachable_reason !== null) {
@@ -196,7 +196,7 @@ export class Hosts {
     });
   }
 
-  /** Whether it takes VMs; what is so already is not told again. @throws HOST_UNKNOWN, HOST_TASK_UNDER_WAY for `off` while it is being emptied */
+  /** Whether it takes VMs; setting what is so already emits no event. @throws HOST_UNKNOWN, HOST_TASK_UNDER_WAY for `off` while it is being emptied */
   async setMaintenance(name: string, maintenance: Maintenance, by: TaskId | null): Promise<void> {
     await this.#database.write(async (tx) => {
       // Tasks that bring a VM here look at the row under the same lock.

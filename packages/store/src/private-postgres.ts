@@ -1,7 +1,7 @@
 /**
  * A PostgreSQL of Godwit's own, from the distribution's binaries: in the server's data folder, on a unix
  * socket only, under a user of its own. It outlives a killed server, which finds it again; when it dies
- * itself it is started anew. Nothing outside its folder is touched.
+ * itself it is started again. Nothing outside its folder is touched.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";

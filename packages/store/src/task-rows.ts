@@ -44,7 +44,7 @@ export function taskOf(row: Selectable<Schema["tasks"]>): Task {
   } as Task;
 }
 
-/** A field that an earlier version kept in another form is not told. */
+/** A field that an earlier version kept in another form is left out. */
 function fieldsOf({ fields }: TaskDefinition, body: TaskBody): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(fields).map(([name, schema]) => {

@@ -78,7 +78,7 @@ export class Tasks {
           .insertInto("task_locks")
           .values(locks.map((name) => ({ name, task: task.id })))
           .execute();
-        return (await told(tx, taskOf(row))) as TaskOf<K>;
+        return (await announce(tx, taskOf(row))) as TaskOf<K>;
       });
     } catch (error) {
       if (!isDuplicate(error)) throw error;
@@ -225,9 +225,9 @@ async function changed<K extends TaskKind>(
   if (row === undefined) throw GodwitError.of("TASK_UNKNOWN", { task: id });
   const task = taskOf(row) as TaskOf<K>;
   if (task.endedAt !== null) return task;
-  const made = change(task);
-  if (Object.keys(made).length === 0) return task;
-  const { state = row.state, ...body } = made;
+  const changes = change(task);
+  if (Object.keys(changes).length === 0) return task;
+  const { state = row.state, ...body } = changes;
   const ended = isEnded({ state });
   if (ended) await tx.deleteFrom("task_locks").where("task", "=", id).execute();
   const after = await tx
@@ -241,7 +241,7 @@ async function changed<K extends TaskKind>(
     .where("id", "=", id)
     .returningAll()
     .executeTakeFirstOrThrow();
-  return (await told(tx, taskOf(after))) as TaskOf<K>;
+  return (await announce(tx, taskOf(after))) as TaskOf<K>;
 }
 
 /** Under the lock that entering maintenance takes: whichever comes first is seen by the other. */
@@ -257,7 +257,7 @@ async function mustTakeVms(tx: Writes, host: string): Promise<void> {
   }
 }
 
-async function told(tx: Writes, task: Task): Promise<Task> {
+async function announce(tx: Writes, task: Task): Promise<Task> {
   await emit(tx, { type: "task.changed", subject: { kind: "task", id: task.id }, data: { task } });
   return task;
 }

@@ -13,7 +13,7 @@ export function maintenanceHandlers(services: Services): Handlers<MaintenanceOpe
     hostMaintenanceEnter: async ({ params, body }) => {
       const { name } = await store.hosts.show(params.host);
       await mustBeAbleToLeave(services, name);
-      return await tasks.begin({ kind: "host.enterMaintenance", request: { host: name, ...body } });
+      return await tasks.start({ kind: "host.enterMaintenance", request: { host: name, ...body } });
     },
 
     hostMaintenanceExit: async ({ params }) => {

@@ -42,7 +42,7 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
       if ((await store.vms.list()).some((vm) => vm.name === name))
         throw GodwitError.of("VM_EXISTS", { vm: name });
       const host = await chooseHost(services, description, body.host);
-      return await tasks.begin({
+      return await tasks.start({
         kind: "vm.create",
         request: { id: randomUUID() as VmId, description, host },
       });
@@ -70,7 +70,7 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
       checkCpuRequest(`the CPU of VM ${vm.name}`, body.cpu ?? undefined);
       await reachable(services, vm.host);
       const { datastore } = vm.config;
-      return await tasks.begin({
+      return await tasks.start({
         kind: "vm.configure",
         request: { vm: referenceOf(vm), host: vm.host, datastore, cpu: body.cpu },
       });
@@ -87,14 +87,14 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
         const { findings } = await checkVm(services, { ...vm, state: isMissed ? "lost" : vm.state }, host);
         if (!mayMove(findings)) throw refused(vm, host, findings);
       }
-      return await tasks.begin({ kind: "vm.start", request: { vm: referenceOf(vm), host } });
+      return await tasks.start({ kind: "vm.start", request: { vm: referenceOf(vm), host } });
     },
 
     vmStop: async ({ params, body }) => {
       const vm = await store.vms.show(params.vm);
       if (!isUp(vm)) throw GodwitError.of("VM_NOT_RUNNING", { vm: vm.name, state: vm.state });
       await reachable(services, vm.host);
-      return await tasks.begin({
+      return await tasks.start({
         kind: "vm.stop",
         request: { vm: referenceOf(vm), host: vm.host, graceSeconds: body.graceSeconds },
       });
@@ -104,7 +104,7 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
       const vm = await store.vms.show(params.vm);
       if (isUp(vm)) throw GodwitError.of("VM_RUNNING", { vm: vm.name, host: vm.host });
       await reachable(services, vm.host);
-      return await tasks.begin({
+      return await tasks.start({
         kind: "vm.delete",
         request: { vm: referenceOf(vm), datastore: vm.config.datastore, host: vm.host },
       });
@@ -130,7 +130,7 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
       if (vm.host === to) throw GodwitError.of("VM_ALREADY_THERE", { vm: vm.name, host: to });
       const { findings, runtime } = await checkVm(services, vm, to, body.strategy);
       if (!mayMove(findings)) throw refused(vm, to, findings);
-      return await tasks.begin(moveRequest(vm, runtime, to, body));
+      return await tasks.start(moveRequest(vm, runtime, to, body));
     },
   };
 }

@@ -1,7 +1,7 @@
 /**
- * One person's line to a VM's console, over the agent of the host that runs it. When the agent's end goes
- * away, the VM has moved, or the agent is being restarted, or the VM has stopped: it is looked up and
- * followed, with not a byte of its output lost or shown twice. What is typed meanwhile waits.
+ * One user's connection to a VM's console, by way of the agent of the host that runs it. When the agent closes its
+ * connection, the VM has moved, the agent restarts, or the VM has stopped: the VM is looked up and the session
+ * reconnects, with no byte of its output lost or shown twice. What is typed meanwhile waits.
  */
 import { isUp, consoleMessageSchema, GodwitError, type ConsoleMessage, type VmView } from "@godwit/contract";
 import { keepAlive } from "@godwit/http";
@@ -10,18 +10,18 @@ import type { Logger } from "pino";
 import type { RawData, WebSocket } from "ws";
 import type { HostLinks } from "../hosts/host-links.ts";
 
-/** A VM that cannot be reached for this long is given up. */
-const patienceMs = 30_000;
-/** A move's own end takes less, and is nothing to speak of. */
-const tellAfterMs = 2000;
-/** A host that comes back changes nothing in the database. */
+/** A session that cannot reconnect for this long ends. */
+const reconnectLimitMs = 30_000;
+/** The end of a move takes less, and is not reported. */
+const reportAfterMs = 2000;
+/** A host that responds again changes nothing in the database. */
 const lookAgainMs = 1000;
-/** More than this on its way in one direction, and the sender is not read from. */
+/** With more than this unsent in one direction, the sender is not read from. */
 const highWaterBytes = 128 * 1024;
 
-export interface ConsoleSessionParts {
+export interface ConsoleSessionOptions {
   vm: VmView;
-  line: WebSocket;
+  socket: WebSocket;
   query: { readOnly: boolean; tailBytes: number };
   store: Store;
   hosts: HostLinks;
@@ -29,52 +29,52 @@ export interface ConsoleSessionParts {
 }
 
 export class ConsoleSession {
-  readonly #parts: ConsoleSessionParts;
-  readonly #gone = new AbortController();
+  readonly #options: ConsoleSessionOptions;
+  readonly #closed = new AbortController();
   #upstream: WebSocket | null = null;
   /** Where in which process's output the next byte is from. */
   #position: { process: string; at: number } | null = null;
 
-  constructor(parts: ConsoleSessionParts) {
-    this.#parts = parts;
-    parts.line.on("close", () => {
-      this.#gone.abort();
+  constructor(options: ConsoleSessionOptions) {
+    this.#options = options;
+    options.socket.on("close", () => {
+      this.#closed.abort();
       this.#upstream?.terminate();
     });
   }
 
-  /** Says why, and ends. */
+  /** Sends why, and ends. */
   end(error: GodwitError): void {
-    const { line } = this.#parts;
-    if (this.#gone.signal.aborted) return;
-    this.#say({ type: "ended", problem: error.problem });
-    line.resume();
-    line.close(1000);
-    this.#gone.abort();
+    const { socket } = this.#options;
+    if (this.#closed.signal.aborted) return;
+    this.#send({ type: "ended", problem: error.problem });
+    socket.resume();
+    socket.close(1000);
+    this.#closed.abort();
     this.#upstream?.terminate();
   }
 
-  /** Resolves when the line has ended. */
+  /** Resolves when the session has ended. */
   async run(): Promise<void> {
-    const { line, log } = this.#parts;
-    line.pause();
-    line.on("message", (data, isBinary) => {
-      if (isBinary && this.#upstream !== null) forward(data, line, this.#upstream);
+    const { socket, log } = this.#options;
+    socket.pause();
+    socket.on("message", (data, isBinary) => {
+      if (isBinary && this.#upstream !== null) forward(data, socket, this.#upstream);
     });
     try {
       await this.#follow();
     } catch (error) {
       if (!GodwitError.is(error)) log.error({ err: error }, "a console ended by a bug");
-      this.end(GodwitError.is(error) ? error : this.#lost("Godwit itself failed", this.#parts.vm.host));
+      this.end(GodwitError.is(error) ? error : this.#lost("Godwit itself failed", this.#options.vm.host));
     }
   }
 
   async #follow(): Promise<void> {
-    let { host } = this.#parts.vm;
-    let heldAt = performance.now();
-    let isTold = false;
-    while (!this.#gone.signal.aborted) {
-      const { vm, taskId } = await this.#whereabouts();
+    let { host } = this.#options.vm;
+    let connectedAt = performance.now();
+    let isReported = false;
+    while (!this.#closed.signal.aborted) {
+      const { vm, taskId } = await this.#locate();
       const failure = await this.#attach(vm).then(
         () => null,
         (error: unknown) => error,
@@ -82,25 +82,26 @@ export class ConsoleSession {
       const now = performance.now();
       if (failure === null) {
         host = vm.host;
-        isTold = false;
-        const wasShort = now - heldAt < lookAgainMs;
-        heldAt = now;
+        isReported = false;
+        const wasShort = now - connectedAt < lookAgainMs;
+        connectedAt = now;
         if (!wasShort) continue;
       } else {
         if (!GodwitError.is(failure)) throw failure;
-        if (now - heldAt > patienceMs) throw this.#lost(failure.message.replace(/\.$/, ""), vm.host);
-        if (!isTold && now - heldAt > tellAfterMs) {
-          isTold = true;
-          this.#say({ type: "waiting", host });
+        if (now - connectedAt > reconnectLimitMs)
+          throw this.#lost(failure.message.replace(/\.$/, ""), vm.host);
+        if (!isReported && now - connectedAt > reportAfterMs) {
+          isReported = true;
+          this.#send({ type: "waiting", host });
         }
       }
-      await this.#somethingHappens(vm.id, taskId);
+      await this.#nextChange(vm.id, taskId);
     }
   }
 
   /** Where the VM is now. @throws VM_NOT_RUNNING when it has stopped for good; VM_UNKNOWN */
-  async #whereabouts(): Promise<{ vm: VmView; taskId: string | undefined }> {
-    const { store, vm: asked } = this.#parts;
+  async #locate(): Promise<{ vm: VmView; taskId: string | undefined }> {
+    const { store, vm: asked } = this.#options;
     const vm = await store.vms.show(asked.id);
     const task = (await store.tasks.unfinished()).find(({ subject }) => subject.id === vm.id);
     const mayBeMoving = task?.kind === "vm.migrate";
@@ -108,9 +109,9 @@ export class ConsoleSession {
     return { vm, taskId: task?.id };
   }
 
-  /** A line to the agent, for as long as it holds. @throws CONNECTION_FAILED, VM_NOT_RUNNING when there is none */
+  /** A connection to the agent, for as long as it lasts. @throws CONNECTION_FAILED, VM_NOT_RUNNING when there is none */
   async #attach(vm: VmView): Promise<void> {
-    const { line, query, hosts } = this.#parts;
+    const { socket, query, hosts } = this.#options;
     const position = this.#position;
     const upstream = await hosts.of(vm.host).agent.open("vmConsole", {
       params: { vmId: vm.id },
@@ -123,47 +124,47 @@ export class ConsoleSession {
     const ended = new Promise((resolve) => upstream.once("close", resolve));
     upstream.on("message", (data, isBinary) => {
       if (!isBinary) {
-        this.#hear(data);
+        this.#takeMessage(data);
         return;
       }
       if (this.#position !== null) this.#position.at += (data as Buffer).length;
-      forward(data, upstream, line);
+      forward(data, upstream, socket);
     });
-    if (this.#gone.signal.aborted) upstream.terminate();
+    if (this.#closed.signal.aborted) upstream.terminate();
     this.#upstream = upstream;
     upstream.resume();
-    line.resume();
+    socket.resume();
     await ended;
     this.#upstream = null;
-    line.pause();
+    socket.pause();
   }
 
-  #hear(data: RawData): void {
+  #takeMessage(data: RawData): void {
     const message = consoleMessageSchema.parse(JSON.parse((data as Buffer).toString("utf8")));
     if (message.type !== "attached") return;
     this.#position = { process: message.process ?? "", at: message.at ?? 0 };
-    this.#say({ type: "attached", host: message.host });
+    this.#send({ type: "attached", host: message.host });
   }
 
-  #say(message: ConsoleMessage): void {
-    this.#parts.line.send(JSON.stringify(message), () => undefined);
+  #send(message: ConsoleMessage): void {
+    this.#options.socket.send(JSON.stringify(message), () => undefined);
   }
 
   #lost(reason: string, host: string): GodwitError {
-    return GodwitError.of("CONSOLE_LOST", { vm: this.#parts.vm.name, host, reason });
+    return GodwitError.of("CONSOLE_LOST", { vm: this.#options.vm.name, host, reason });
   }
 
   /** The VM or its task changes, or some time has passed. */
-  async #somethingHappens(vmId: string, taskId: string | undefined): Promise<void> {
-    const { events } = this.#parts.store;
-    const signal = AbortSignal.any([this.#gone.signal, AbortSignal.timeout(lookAgainMs)]);
+  async #nextChange(vmId: string, taskId: string | undefined): Promise<void> {
+    const { events } = this.#options.store;
+    const signal = AbortSignal.any([this.#closed.signal, AbortSignal.timeout(lookAgainMs)]);
     for await (const { subject } of events.after(await events.lastId(), signal)) {
       if (subject.id === vmId || subject.id === taskId) return;
     }
   }
 }
 
-/** Sends on, and lets the sender wait while too much is on its way. */
+/** Forwards, and pauses the sender while too much is unsent. */
 function forward(data: RawData, from: WebSocket, to: WebSocket): void {
   to.send(data, { binary: true }, () => {
     if (from.isPaused && to.bufferedAmount < highWaterBytes / 2) from.resume();

@@ -24,10 +24,10 @@ export class Consoles {
     if (!isUp(vm)) throw GodwitError.of("VM_NOT_RUNNING", { vm: vm.name, state: vm.state });
     const refusal = query.readOnly || query.force ? null : this.#inUse(vm);
     if (refusal !== null) throw refusal;
-    return (line) => {
+    return (socket) => {
       const session = new ConsoleSession({
         vm,
-        line,
+        socket,
         query,
         store: this.#store,
         hosts: this.#hosts,
@@ -58,17 +58,17 @@ export class Consoles {
     const before = this.#writers.get(vm.id);
     this.#writers.set(vm.id, { user, since: new Date().toISOString(), session });
     before?.session.end(GodwitError.of("CONSOLE_TAKEN_OVER", { vm: vm.name, by: user }));
-    this.#tell(vm, "vm.consoleOpened", user);
+    this.#emit(vm, "vm.consoleOpened", user);
   }
 
   #release(vm: VmView, session: ConsoleSession): void {
     const writer = this.#writers.get(vm.id);
     if (writer?.session !== session) return;
     this.#writers.delete(vm.id);
-    this.#tell(vm, "vm.consoleClosed", writer.user);
+    this.#emit(vm, "vm.consoleClosed", writer.user);
   }
 
-  #tell(vm: VmView, type: "vm.consoleOpened" | "vm.consoleClosed", user: string): void {
+  #emit(vm: VmView, type: "vm.consoleOpened" | "vm.consoleClosed", user: string): void {
     this.#store.events
       .append({ type, subject: { kind: "vm", id: vm.id }, data: { name: vm.name, user } })
       .catch((error: unknown) => {

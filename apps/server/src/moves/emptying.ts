@@ -62,7 +62,7 @@ export function moversOf({ moves, here }: Standing, without: ReadonlyMap<string,
     }));
 }
 
-/** Moves that began, of the kind that the VM needs as it is now: one that was stopped meanwhile begins anew. */
+/** Moves that started, of the kind that the VM needs as it is now: one that was stopped meanwhile starts with none. */
 const attemptsOf = (moves: readonly MoveTask[], vm: VmView): MoveTask[] =>
   moves.filter(
     ({ subject, kind }) => subject.id === vm.id && kind === (isUp(vm) ? "vm.migrate" : "vm.relocate"),

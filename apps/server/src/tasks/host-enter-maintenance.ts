@@ -54,7 +54,7 @@ export const hostEnterMaintenance: TaskImplementation<"host.enterMaintenance"> =
       const standing = await look(context);
       const running = standing.moves.filter((move) => !isEnded(move));
       const errors = abandoned(standing);
-      await tell(context, standing, stuck);
+      await showSteps(context, standing, stuck);
       if (standing.cancelling) {
         if (running.length === 0) {
           await setMaintenance("off");
@@ -123,7 +123,7 @@ async function startMoves(
     for (const { mover, to } of next.begin) {
       const { findings, runtime } = await checkVm(context, mover.vm, to);
       if (findings.some(({ severity }) => severity === "error")) continue;
-      await context.begin(moveRequest(mover.vm, runtime, to, { maxOutageMs }));
+      await context.start(moveRequest(mover.vm, runtime, to, { maxOutageMs }));
       count += 1;
     }
     return { count, stuck: new Map(next.stuck.map(({ mover, findings }) => [mover.vm.id, findings])) };
@@ -139,7 +139,7 @@ async function startMoves(
 }
 const passing = ["VM_BUSY", "DESTINATION_IN_MAINTENANCE", "VM_NOT_RUNNING"] as const;
 
-async function tell(context: Context, standing: Standing, stuck: Stuck): Promise<void> {
+async function showSteps(context: Context, standing: Standing, stuck: Stuck): Promise<void> {
   const waitingFor = waitOf(standing);
   await context.change((task) => {
     const steps = stepsOf(standing, stuck, task.createdAt);

@@ -1,4 +1,4 @@
-/** Tells tasks of each other's changes, within this server, which runs them all. */
+/** Announces the changes of tasks to each other, within this server, which runs them all. */
 import { EventEmitter } from "node:events";
 import type { Task } from "@godwit/contract";
 import { Wakeup } from "@godwit/system";
@@ -10,7 +10,7 @@ export class TaskChanges {
     this.#signals.setMaxListeners(0);
   }
 
-  tell(task: Task): void {
+  announce(task: Task): void {
     this.#signals.emit("changed", task);
   }
 
@@ -22,7 +22,7 @@ export class TaskChanges {
 /** A change that comes while nobody waits is not lost: the next wait is over at once. */
 export class TaskWatch implements Disposable {
   readonly #signals: EventEmitter<{ changed: [Task] }>;
-  readonly #heard: (task: Task) => void;
+  readonly #listener: (task: Task) => void;
   readonly #stopped: AbortSignal;
   readonly #changed = new Wakeup();
   #quiet = false;
@@ -34,10 +34,10 @@ export class TaskWatch implements Disposable {
   ) {
     this.#signals = signals;
     this.#stopped = stopped;
-    this.#heard = (task) => {
+    this.#listener = (task) => {
       if (matters(task)) this.#changed.wake();
     };
-    signals.on("changed", this.#heard);
+    signals.on("changed", this.#listener);
   }
 
   /** Whether the last wait ended without a change. */
@@ -53,6 +53,6 @@ export class TaskWatch implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#signals.off("changed", this.#heard);
+    this.#signals.off("changed", this.#listener);
   }
 }

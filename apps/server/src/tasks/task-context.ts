@@ -1,6 +1,6 @@
 /**
- * What a task's `run` works with: its own row, steps whose results are kept, the hosts, and patience with a database
- * or a host that does not answer.
+ * What a task's `run` works with: its own row, steps whose results are kept, the hosts, and retries where a
+ * database or a host does not answer.
  */
 import { randomUUID } from "node:crypto";
 import {
@@ -35,7 +35,7 @@ export interface TaskServices {
   /** Aborted when the server stops: the task is then left for the next one to take up. */
   stopped: AbortSignal;
   /** Enters a task and runs it. @throws VM_BUSY, HOST_TASK_UNDER_WAY, DESTINATION_IN_MAINTENANCE */
-  begin: <K extends TaskKind>(task: NewTask<K>) => Promise<TaskOf<K>>;
+  start: <K extends TaskKind>(task: NewTask<K>) => Promise<TaskOf<K>>;
 }
 
 export class TaskContext<K extends TaskKind> {
@@ -71,14 +71,14 @@ export class TaskContext<K extends TaskKind> {
 
   async change(change: (task: TaskOf<K>) => TaskChange<K>): Promise<TaskOf<K>> {
     const task = await this.persist(() => this.store.tasks.change(this.id, change));
-    this.#services.changes.tell(task);
+    this.#services.changes.announce(task);
     return task;
   }
 
   /** Enters a task that is a part of this one, and runs it. @throws VM_BUSY, DESTINATION_IN_MAINTENANCE */
-  async begin<C extends TaskKind>(part: Pick<NewTask<C>, "kind" | "request">): Promise<TaskOf<C>> {
+  async start<C extends TaskKind>(part: Pick<NewTask<C>, "kind" | "request">): Promise<TaskOf<C>> {
     const task = { ...part, id: randomUUID() as TaskId, actor: this.#actor, parent: this.id };
-    return await this.persist(() => this.#services.begin(task));
+    return await this.persist(() => this.#services.start(task));
   }
 
   /** Watches the tasks of this server that `matters` picks, until disposed. */
@@ -116,14 +116,14 @@ export class TaskContext<K extends TaskKind> {
     const name = taskDefinitionOf(this.kind).steps[key]?.(this.request) ?? null;
     await this.change(({ state, steps }) => ({
       ...(state === "queued" ? { state: "running" } : {}),
-      ...(name === null ? {} : { steps: begun(steps, key, name) }),
+      ...(name === null ? {} : { steps: started(steps, key, name) }),
     }));
     try {
       const result = await run();
       const task = await this.persist(() =>
         this.store.tasks.finishStep<K>(this.id, { key, result }, ({ steps }) => closed(steps, key, "done")),
       );
-      this.#services.changes.tell(task);
+      this.#services.changes.announce(task);
       this.#mayHaveAsked = false;
       return result;
     } catch (error) {
@@ -170,7 +170,7 @@ export class TaskContext<K extends TaskKind> {
   }
 }
 
-function begun(steps: readonly TaskStep[], key: string, name: string): TaskStep[] {
+function started(steps: readonly TaskStep[], key: string, name: string): TaskStep[] {
   const startedAt = new Date().toISOString();
   return [
     ...steps.filter((step) => step.key !== key),

@@ -9,7 +9,7 @@ export type TaskEnd<K extends TaskKind> =
   | { state: "cancelled"; problem: Problem };
 
 /**
- * `run` may be begun again from the start at any time, since a server that starts takes up what has not ended: steps
+ * `run` may be called again from the start at any time, since a server that starts takes up what has not ended: steps
  * that are done answer what they answered, and all else that it asks of an agent or writes may be done again. An error
  * of the catalogue that it throws is how the task fails.
  */

@@ -29,7 +29,7 @@ export class TaskRunner {
     this.#log = log;
     this.#services = {
       ...{ store, hosts, changes: new TaskChanges(), stopped: this.#stop.signal },
-      begin: (task) => this.#begin(task),
+      start: (task) => this.#start(task),
     };
   }
 
@@ -41,9 +41,9 @@ export class TaskRunner {
     }
   }
 
-  /** Enters a task and begins it. @throws VM_BUSY, HOST_TASK_UNDER_WAY, DESTINATION_IN_MAINTENANCE */
-  async begin<K extends TaskKind>(task: { kind: K; request: TaskRequest<K> }): Promise<TaskOf<K>> {
-    return await this.#begin({ ...task, id: randomUUID() as TaskId, actor: "admin" });
+  /** Enters a task and starts it. @throws VM_BUSY, HOST_TASK_UNDER_WAY, DESTINATION_IN_MAINTENANCE */
+  async start<K extends TaskKind>(task: { kind: K; request: TaskRequest<K> }): Promise<TaskOf<K>> {
+    return await this.#start({ ...task, id: randomUUID() as TaskId, actor: "admin" });
   }
 
   /** @throws TASK_UNKNOWN, TASK_NOT_CANCELLABLE */
@@ -63,7 +63,7 @@ export class TaskRunner {
     await Promise.allSettled(this.#running);
   }
 
-  async #begin<K extends TaskKind>(task: NewTask<K>): Promise<TaskOf<K>> {
+  async #start<K extends TaskKind>(task: NewTask<K>): Promise<TaskOf<K>> {
     const entered = await this.#services.store.tasks.create(task);
     this.#run(entered);
     return entered;

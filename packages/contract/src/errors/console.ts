@@ -18,7 +18,7 @@ export const consoleErrors = {
     503,
     "later",
     (d) => `The console of VM ${d.vm} on host ${d.host} was lost: ${d.reason}.`,
-    (d) => `The VM may run on. godwit vm show ${d.vm} tells what is known of it.`,
+    (d) => `The VM may run on. godwit vm show ${d.vm} shows what is known of it.`,
   ),
   WEBSOCKET_REQUIRED: define<{ path: string }>(
     426,

@@ -1,4 +1,4 @@
-/** Errors of a host that is to be emptied: what keeps it from beginning, and how it may end. */
+/** Errors of a host that is to be emptied: what prevents its start, and how it may end. */
 import { define } from "./define.ts";
 
 export const maintenanceErrors = {
@@ -15,7 +15,7 @@ export const maintenanceErrors = {
     (d) =>
       `Host ${d.host} still runs ${named(d.vms)}; everything else was moved away, and the host takes no VMs.`,
     (d) =>
-      `Mend the cause and go on with: godwit host maintenance enter ${d.host}; or give up with: godwit host maintenance exit ${d.host}`,
+      `Fix the cause and go on with: godwit host maintenance enter ${d.host}; or give up with: godwit host maintenance exit ${d.host}`,
   ),
   MAINTENANCE_CANCELLED: define<{ host: string; moved: string[]; left: string[] }>(
     409,

@@ -12,12 +12,12 @@ export const taskErrors = {
     410,
     "never",
     (d) => `Host ${d.host}, which the task needs to hear from, was removed from the cluster.`,
-    () => "What became of the VM there is not known: godwit vm lease show tells which host may run it.",
+    () => "What became of the VM there is not known: godwit vm lease show says which host may run it.",
   ),
   TASK_NOT_CANCELLABLE: define<{ task: string; state: string; reason: string }>(
     409,
     "never",
     (d) => `Task ${d.task} (${d.state}) can no longer be cancelled: ${d.reason}.`,
-    (d) => `godwit task show ${d.task} tells how it ended or goes on.`,
+    (d) => `godwit task show ${d.task} shows how it ended or goes on.`,
   ),
 } as const;

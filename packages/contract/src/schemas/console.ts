@@ -31,7 +31,7 @@ export const consoleQuerySchema = z.strictObject({
 export const agentConsoleQuerySchema = z.strictObject({
   readOnly: z.stringbool().default(false),
   tailBytes,
-  /** Goes on where an earlier line broke off; the output of another process is given from its beginning. */
+  /** Goes on where an earlier connection broke off; the output of another process is given from its beginning. */
   process: z.string().optional(),
   at: z.coerce.number().int().min(0).optional(),
 });
@@ -45,7 +45,7 @@ export const consoleMessageSchema = z.discriminatedUnion("type", [
     process: z.string().optional(),
     at: z.number().int().optional(),
   }),
-  /** The line broke off and is made again: the VM moves, or its host's agent is being restarted. */
+  /** The connection broke off and is established again: the VM moves, or its host's agent is being restarted. */
   z.object({ type: z.literal("waiting"), host: nameSchema }),
   /** The last message. */
   z.object({ type: z.literal("ended"), problem: problemSchema }),
