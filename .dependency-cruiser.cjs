@@ -11,7 +11,7 @@ const doors = globSync(["{packages,apps}/*/package.json", "{lab,test-kit}/packag
     join(dirname(file), door),
   );
 });
-const pure = "^packages/(contract|cpu|migration|requirements)/";
+const pure = "^packages/(contract|cpu|migration|placement|requirements)/";
 
 /** The folders of packages/cpu from the lowest up: none imports one that comes after it. */
 const cpuFolders = [

@@ -40,7 +40,7 @@ export default tseslint.config(
   },
   // The pure packages decide and never do: no clock, no random source, no I/O.
   {
-    files: ["packages/cpu/src/**", "packages/migration/src/**", "packages/requirements/src/**"],
+    files: ["cpu", "migration", "placement", "requirements"].map((name) => `packages/${name}/src/**`),
     rules: {
       "no-restricted-imports": ["error", { patterns: ["node:*"] }],
       "no-restricted-globals": [

@@ -19,7 +19,12 @@ export default defineConfig({
       {
         test: {
           name: "unit",
-          include: ["packages/*/test/**/*.test.ts", "apps/*/test/**/*.test.ts", "lab/test/**/*.test.ts"],
+          include: [
+            "packages/*/test/**/*.test.ts",
+            "apps/*/test/**/*.test.ts",
+            "lab/test/**/*.test.ts",
+            "faults/test/**/*.test.ts",
+          ],
           provide: { qemuBinaries },
           testTimeout: 30_000,
           hookTimeout: 60_000,

@@ -7,7 +7,8 @@ import { listNamespaces, Load, RunWatch, vmAddress, type LoadReport } from "@god
 import type { TestLab } from "@godwit/test-kit";
 import type { Fault, Scene } from "./fault.ts";
 import { Hold } from "./hold.ts";
-import { look, waitsFor, type Judge, type Look, type Outcome } from "./judge.ts";
+import { look, waitsFor, type Judge, type Look } from "./judge.ts";
+import type { Outcome } from "./truth.ts";
 import { holderOf, type Phase } from "./phases.ts";
 import { sleep, within } from "@godwit/system";
 

@@ -2,12 +2,11 @@
  * Whether all is well after a fault, asked from outside: of the process table and QEMU where the VM runs, of
  * the machine what is left over; and of Godwit only what it tells its users, which must be true.
  */
-import { isEnded, moveOf, type Task, type TaskId, type VmView } from "@godwit/contract";
+import { isEnded, type Task, type TaskId } from "@godwit/contract";
 import { listNamespaces, type RunWatch } from "@godwit/lab";
 import type { Fault, Scene } from "./fault.ts";
 import type { Phase } from "./phases.ts";
-
-export type Outcome = "source" | "destination" | "dead-host";
+import { unended, untruths, type Outcome } from "./truth.ts";
 
 /** One look; all is well when there are no problems. */
 export interface Look {
@@ -69,7 +68,7 @@ async function told(
   try {
     const task = await api.call("taskShow", { params: { task: taskId } }, patience);
     const vm = await api.call("vmShow", { params: { vm: scene.vm.id } }, patience);
-    problems.push(...untrue(task, vm, outcome, runner, phase));
+    problems.push(...untruths(task, vm, outcome, runner, phase));
     const { tasks } = await api.call("taskList", { query: {} }, patience);
     problems.push(...tasks.filter((one) => !isEnded(one) && one.id !== taskId).map(unended));
     const lease = await api.call("vmLeaseShow", { params: { vm: scene.vm.id } }, patience);
@@ -83,44 +82,8 @@ async function told(
   }
 }
 
-const unended = (task: Task): string =>
-  `task ${task.id} (${task.kind}) is ${task.state}: ${task.waitingFor?.message ?? moveOf(task)?.phase ?? "not started"}`;
 const silent = (error: unknown): string =>
   `the server does not answer: ${error instanceof Error ? error.message : String(error)}`;
-
-/** Where the task's end and the inventory do not say what is the case. */
-function untrue(task: Task, vm: VmView, outcome: Outcome, runner: string | null, phase: Phase): string[] {
-  const found: string[] = [];
-  if (!isEnded(task)) found.push(unended(task));
-  else if (!saysSo(task, outcome, phase)) {
-    found.push(
-      `the task ended ${task.state} with ${task.error?.code ?? "no error"}: ${task.error?.detail ?? ""}`,
-    );
-  }
-  if (task.error?.detail.trim() === "") found.push("the task's sentence is empty");
-  const place = runner === null ? "lost" : `running on ${runner}`;
-  const said = vm.state === "lost" ? "lost" : `${vm.state} on ${vm.host}`;
-  if (said !== place) found.push(`the inventory says that the VM is ${said}, but it is ${place}`);
-  return found;
-}
-
-/** Errors that say nothing of where the VM is. */
-const saysNothing = new Set(["INTERNAL", "OUTCOME_UNKNOWN", "CONNECTION_FAILED"]);
-
-function saysSo({ state, error }: Task, outcome: Outcome, phase: Phase): boolean {
-  switch (outcome) {
-    case "destination":
-      return state === "succeeded" && error === null;
-    case "source":
-      return (
-        state === "failed" && error !== null && error.code !== "MOVE_VM_LOST" && !saysNothing.has(error.code)
-      );
-    case "dead-host":
-      // A VM that died after it had moved: the move was done, and the inventory says that the VM is lost.
-      return state === "failed" ? error?.code === "MOVE_VM_LOST" : movedBefore.has(phase);
-  }
-}
-const movedBefore = new Set<Phase>(["running", "cleaning", "lease-converted"]);
 
 async function leftOver({ scene, namespaces }: Judge, outcome: Outcome): Promise<string[]> {
   const { lab } = scene;

@@ -2,7 +2,8 @@
 import { vmSchema, type VmRuntime } from "@godwit/contract";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { checkMove, checkRelocation, mayMove, type HostReport, type MoveFacts } from "../src/index.ts";
+import { checkMove, checkRelocation, mayMove } from "../src/check-move.ts";
+import type { HostReport, MoveFacts } from "../src/facts.ts";
 import { hostReport, link } from "./host-report.ts";
 
 /** The first entry, with some of it changed. */

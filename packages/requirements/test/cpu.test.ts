@@ -1,48 +1,15 @@
 /** What the CPUs of a VM and of two hosts have to do with a move. Hosts are told apart by what their QEMU offers. */
-import { cpuReportSchema, vmSchema, type CpuReport, type Vm } from "@godwit/contract";
+import { vmSchema, type CpuReport, type Vm } from "@godwit/contract";
 import { features as table } from "@godwit/cpu";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { checkMove, checkRelocation, mayMove, type HostReport, type MoveFacts } from "../src/index.ts";
+import { checkMove, checkRelocation, mayMove } from "../src/check-move.ts";
+import type { HostReport, MoveFacts } from "../src/facts.ts";
+import { cpuReport as report } from "./cpu-report.ts";
 import { hostReport } from "./host-report.ts";
 
 const penryn = ["pni", "ssse3", "cx16", "sse4.1", "nx", "lm", "lahf-lm", "sse2", "pae"];
 const nehalem = [...penryn, "sse4.2", "popcnt"];
-
-function report(
-  features: readonly string[],
-  unknown: readonly string[] = [],
-  vendor = "GenuineIntel",
-): CpuReport {
-  return cpuReportSchema.parse({
-    version: 1,
-    source: "a test",
-    format: "cpuid-device",
-    vendor,
-    family: 6,
-    model: 26,
-    stepping: 5,
-    brand: "",
-    logicalCpus: 8,
-    registers: { id1ecx: null, id1edx: null, id81ecx: null, id81edx: null },
-    leaves: [],
-    msrs: [],
-    features: [...features].sort(),
-    unknownFeatures: [...unknown].sort(),
-    sse: [],
-    nx: null,
-    cmpxchg16b: null,
-    rdtscp: null,
-    hyperthreading: null,
-    longMode: null,
-    flexMigration: null,
-    vmware64: null,
-    evcModes: [],
-    hypervisor: null,
-    coreDifferences: [],
-    notes: [],
-  });
-}
 
 interface HostCpu {
   offers: readonly string[];

@@ -1,6 +1,5 @@
 /** Pools: made, shown, changed, removed. Every change is judged on the hosts as they are now, then written at once. */
 import {
-  isUp,
   GodwitError,
   type Baseline,
   type Finding,
@@ -10,8 +9,9 @@ import {
 } from "@godwit/contract";
 import { evcModeNamed, hostAdmission, modeChange, modeId, type EvcPool } from "@godwit/cpu";
 import type { Handlers } from "@godwit/http";
+import { pendingVms } from "@godwit/requirements";
 import type { PoolRow } from "@godwit/store";
-import { evcHosts, runningVms } from "../pools/pool-hosts.ts";
+import { evcHosts, vmsOn } from "../pools/pool-hosts.ts";
 import type { Services } from "../services.ts";
 
 type PoolOperations = Pick<
@@ -41,7 +41,7 @@ export function poolHandlers(services: Services): Handlers<PoolOperations> {
     createdAt: pool.createdAt.toISOString(),
     baseline: pool.baseline,
     hosts: pool.hosts,
-    pendingVms: await pendingVms(services, pool),
+    pendingVms: pendingVms(pool, await store.vms.list()),
   });
 
   /** @throws HOST_UNKNOWN, HOST_IN_OTHER_POOL */
@@ -60,7 +60,7 @@ export function poolHandlers(services: Services): Handlers<PoolOperations> {
       pool: evcPool(pool),
       mode: id,
       hosts: await evcHosts(services, pool.hosts),
-      running: await runningVms(services, pool.hosts),
+      running: await vmsOn(services, pool.hosts),
     });
     return {
       change: changeOf(pool.name, findings, pendingVms),
@@ -74,8 +74,8 @@ export function poolHandlers(services: Services): Handlers<PoolOperations> {
     const { findings, microcode } = hostAdmission({
       pool: evcPool(pool),
       host,
-      running: await runningVms(services, [name]),
-      inPool: await runningVms(services, pool.hosts),
+      running: await vmsOn(services, [name]),
+      inPool: await vmsOn(services, pool.hosts),
     });
     return {
       change: changeOf(pool.name, findings, []),
@@ -157,16 +157,4 @@ function refuse({ pool, allowed, findings }: PoolChange, what: string): void {
   if (allowed) return;
   const count = findings.filter(({ severity }) => severity === "error").length;
   throw GodwitError.of("POOL_CHANGE_REFUSED", { pool, what, count }, { findings });
-}
-
-/** VMs that were powered on with another baseline than the pool has now, and no mode of their own. */
-async function pendingVms({ store }: Services, pool: PoolRow): Promise<string[]> {
-  return (await store.vms.list())
-    .filter((vm) => isUp(vm) && pool.hosts.includes(vm.host))
-    .filter(({ config: { cpu, cpuWish } }) => {
-      if (cpuWish?.model !== undefined || cpuWish?.evcMode !== undefined) return false;
-      const given = pool.baseline?.microcode.every((name) => cpu.features?.includes(name)) ?? true;
-      return cpu.evcMode !== pool.baseline?.mode || !given;
-    })
-    .map(({ name }) => name);
 }

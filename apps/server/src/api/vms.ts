@@ -12,7 +12,7 @@ import { cpuRequestProblems } from "@godwit/cpu";
 import type { Handlers } from "@godwit/http";
 import { mayMove } from "@godwit/requirements";
 import { checkVm } from "../moves/check-vm.ts";
-import { chooseHost } from "../moves/choose-host.ts";
+import { chooseKnownHost } from "../moves/choose-host.ts";
 import { moveRequest } from "../moves/move-request.ts";
 import type { Services } from "../services.ts";
 
@@ -41,7 +41,7 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
       checkCpuRequest(`the description of VM ${name}`, description.cpu);
       if ((await store.vms.list()).some((vm) => vm.name === name))
         throw GodwitError.of("VM_EXISTS", { vm: name });
-      const host = await chooseHost(services, description, body.host);
+      const host = await chooseKnownHost(services, description, body.host);
       return await tasks.start({
         kind: "vm.create",
         request: { id: randomUUID() as VmId, description, host },
@@ -50,7 +50,7 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
 
     vmRegister: async ({ body }) => {
       const { datastore, name } = body;
-      const host = await chooseHost(services, { datastore, nics: [] }, body.host);
+      const host = await chooseKnownHost(services, { datastore, nics: [] }, body.host);
       const link = hosts.of(host);
       const vm = await link.agent.call("vmRead", { params: { datastore, name } }).catch((error: unknown) => {
         throw link.unreachable(error);

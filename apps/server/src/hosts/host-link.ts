@@ -13,12 +13,11 @@ import {
   type MoveId,
   type MoveRecord,
 } from "@godwit/contract";
-import type { HostReport } from "@godwit/requirements";
+import { placeByReport } from "@godwit/placement";
+import { hostAlarms, type HostReport } from "@godwit/requirements";
 import type { HostRow, Store } from "@godwit/store";
-import type { Logger } from "pino";
-import { hostAlarms } from "../pools/alarms.ts";
-import { placeByReport } from "./place-by-report.ts";
 import { sleep } from "@godwit/system";
+import type { Logger } from "pino";
 
 /** A line that is down for less than this was a restart, not a loss. */
 const lossMs = 2000;

@@ -1,29 +1,8 @@
 /** Gathers what the requirement checks look at, measured now at both hosts, and asks them. */
-import {
-  GodwitError,
-  isUp,
-  type Finding,
-  type HostFacts,
-  type HostLoad,
-  type Strategy,
-  type VmRuntime,
-  type VmView,
-} from "@godwit/contract";
+import { GodwitError, isUp, type Finding, type Strategy, type VmView } from "@godwit/contract";
 import { orderedStrategy, requestedStrategy } from "@godwit/migration";
-import { checkMove, checkRelocation, type Destination } from "@godwit/requirements";
+import { judgeMove, type Destination, type Source, type Verdict } from "@godwit/requirements";
 import type { Inventory } from "../inventory.ts";
-
-export interface Verdict {
-  findings: Finding[];
-  /** The VM's process; null when it does not run, so that the move would not be a live one. */
-  runtime: VmRuntime | null;
-}
-
-/** The host that a VM is to leave; null what it did not report. */
-export interface Source {
-  facts: HostFacts | null;
-  load: HostLoad | null;
-}
 
 /** @throws HOST_UNKNOWN; HOST_UNREACHABLE when the source does not answer; VM_NOT_RUNNING when it lost the VM */
 export async function checkVm(
@@ -36,7 +15,7 @@ export async function checkVm(
     sourceOf(services, vm.host, isUp(vm)),
     destinationOf(services, to),
   ]);
-  const { findings, runtime } = judge(vm, source, destination);
+  const { findings, runtime } = judgeMove(vm, source, destination);
   return {
     runtime,
     findings: runtime === null ? findings : [...findings, ...ofStrategy(vm, destination, strategy)],
@@ -71,18 +50,6 @@ export async function destinationOf({ hosts, store }: Inventory, name: string): 
       (report) => ({ name, takesVms, report, baseline }),
       (error: unknown) => ({ name, takesVms, report: null, baseline, reason: reasonOf(error) }),
     );
-}
-
-/** Pure. @throws VM_NOT_RUNNING when the VM should run at the source and does not */
-export function judge(vm: VmView, source: Source, destination: Destination): Verdict {
-  const common = { vm: vm.config, destination };
-  if (!isUp(vm)) {
-    return { runtime: null, findings: checkRelocation({ ...common, source: source.facts }) };
-  }
-  const runtime = source.load?.vms.find(({ id }) => id === vm.id);
-  if (source.facts === null || runtime === undefined)
-    throw GodwitError.of("VM_NOT_RUNNING", { vm: vm.name, state: "gone from its host" });
-  return { runtime, findings: checkMove({ ...common, runtime, source: source.facts }) };
 }
 
 const reasonOf = (error: unknown): string =>

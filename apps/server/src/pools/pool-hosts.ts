@@ -1,7 +1,7 @@
 /** What the decisions about pools look at: hosts as they are now, and the VMs that they run. */
-import { GodwitError, isUp } from "@godwit/contract";
+import { GodwitError } from "@godwit/contract";
 import type { EvcHost, RunningVm } from "@godwit/cpu";
-import { evcHost, runningVm } from "./evc-facts.ts";
+import { evcHost, runningVms } from "@godwit/requirements";
 import type { Inventory } from "../inventory.ts";
 
 /** Hosts with what they answer now; one that does not answer is not connected. @throws HOST_UNKNOWN */
@@ -21,21 +21,8 @@ export async function evcHosts({ hosts, store }: Inventory, names: readonly stri
   );
 }
 
-/**
- * VMs that have a process on one of the hosts, as far as is known, and those on their way there. What a VM that
- * is just being powered on will see is not known yet.
- */
-export async function runningVms({ store }: Inventory, hosts: readonly string[]): Promise<RunningVm[]> {
+/** VMs that run on one of the hosts, as far as is known, and those on their way there. */
+export async function vmsOn({ store }: Inventory, hosts: readonly string[]): Promise<RunningVm[]> {
   const [vms, arriving] = await Promise.all([store.vms.list(), store.tasks.arriving()]);
-  const coming = new Map(
-    arriving
-      .filter(({ host }) => hosts.includes(host))
-      .map(({ task }) => [task.subject.id, task.kind] as const),
-  );
-  return vms.flatMap((vm) => {
-    const kind = coming.get(vm.id);
-    if (kind === "vm.relocate" || kind === "vm.create") return [];
-    if (kind === "vm.start") return [{ vm: vm.name, features: null }];
-    return kind === "vm.migrate" || (isUp(vm) && hosts.includes(vm.host)) ? [runningVm(vm)] : [];
-  });
+  return runningVms(hosts, vms, arriving);
 }

@@ -8,8 +8,6 @@
  *   cancelled, and all moves ended    cancelled, the host takes VMs again
  */
 import { GodwitError, isEnded, type Finding } from "@godwit/contract";
-import { z } from "zod";
-import { checkVm } from "../moves/check-vm.ts";
 import {
   abandoned,
   cancelledProblem,
@@ -19,12 +17,14 @@ import {
   moversOf,
   stepsOf,
   waitOf,
+  type Mover,
   type MoveTask,
   type Standing,
   type Stuck,
-} from "../moves/emptying.ts";
+} from "@godwit/placement";
+import { z } from "zod";
+import { checkVm } from "../moves/check-vm.ts";
 import { decideMoves } from "../moves/evacuate.ts";
-import type { Mover } from "../moves/evacuation.ts";
 import { moveRequest } from "../moves/move-request.ts";
 import type { TaskContext } from "./task-context.ts";
 import type { TaskImplementation } from "./task-implementation.ts";

@@ -2,7 +2,7 @@
 import { finding, type VmView } from "@godwit/contract";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { memoryBytes, nextMoves, type Evacuation, type Mover, type Target } from "../src/moves/evacuation.ts";
+import { memoryBytes, nextMoves, type Evacuation, type Mover, type Target } from "../src/evacuation.ts";
 
 const gib = 2 ** 30;
 const mover = (name: string, memoryMib: number, live = true): Mover => ({

@@ -1,18 +1,31 @@
 /**
  * What an operator should know of a host, from what it reports: features that VMs on it see and it no longer has,
- * a baseline of its pool that it no longer satisfies, leases that it cannot keep. Pure; what holds now is told, not what has changed.
+ * a baseline of its pool that it no longer satisfies, leases that it cannot keep. It is here because an alarm is a
+ * requirement that a host does not meet (any more) for the VMs that it has. What holds now is told, not what has changed.
  */
-import { finding, type Finding, type HostFacts, type HostLoad, type VmView } from "@godwit/contract";
-import { hostAdmission, lostFeatureFindings, type Cpu } from "@godwit/cpu";
-import type { HostReport } from "@godwit/requirements";
-import type { PoolRow } from "@godwit/store";
+import {
+  finding,
+  type Baseline,
+  type Finding,
+  type HostFacts,
+  type HostLoad,
+  type VmView,
+} from "@godwit/contract";
+import { hostAdmission, lostFeatureFindings, type Cpu, type EvcHost, type RunningVm } from "@godwit/cpu";
 import { evcHost, runningVm } from "./evc-facts.ts";
+import type { HostReport } from "./facts.ts";
+
+/** The pool that the host is in. */
+interface HostPool {
+  name: string;
+  baseline: Baseline | null;
+}
 
 /** @param vms all that are known; those on this host count */
 export function hostAlarms(
   { facts, load }: HostReport,
   vms: readonly VmView[],
-  pool: PoolRow | null,
+  pool: HostPool | null,
 ): Finding[] {
   const host = evcHost(facts.name, facts);
   const running = vms
@@ -21,7 +34,7 @@ export function hostAlarms(
   return [...lostFeatures(facts, host.cpu, running), ...lostBaseline(host, pool), ...weakLeases(load)];
 }
 
-/** Leases on shared storage that are not to be had, or that no watchdog enforces. */
+/** Leases on shared storage that cannot be taken, or that no watchdog enforces. */
 function weakLeases({ name: host, datastores }: HostLoad): Finding[] {
   const shared = datastores.flatMap(({ name, leases }) => (leases === null ? [] : [{ name, leases }]));
   const lost = shared.filter(({ leases }) => leases.state === "unavailable");
@@ -43,17 +56,13 @@ function weakLeases({ name: host, datastores }: HostLoad): Finding[] {
 }
 
 /** An emulated guest sees what QEMU emulates, whatever the hardware has. */
-function lostFeatures(
-  facts: HostFacts,
-  cpu: Cpu | null,
-  running: readonly ReturnType<typeof runningVm>[],
-): Finding[] {
+function lostFeatures(facts: HostFacts, cpu: Cpu | null, running: readonly RunningVm[]): Finding[] {
   if (cpu === null || (facts.qemu.accelerator !== "kvm" && !facts.cpu.simulated)) return [];
   const seen = running.flatMap(({ features }) => features ?? []);
   return lostFeatureFindings({ ...cpu, features: new Set([...cpu.features, ...seen]) }, cpu, running);
 }
 
-function lostBaseline(host: ReturnType<typeof evcHost>, pool: PoolRow | null): Finding[] {
+function lostBaseline(host: EvcHost, pool: HostPool | null): Finding[] {
   if (pool?.baseline == null) return [];
   const { mode, microcode } = pool.baseline;
   const { findings } = hostAdmission({

@@ -1,6 +1,11 @@
-/** What a host's report says of where a VM is. Pure. */
-import type { VmRuntime, VmView } from "@godwit/contract";
-import type { Place } from "@godwit/store";
+/** Where a VM is, by what a host reports of it. */
+import { isUp, type VmRuntime, type VmState, type VmView } from "@godwit/contract";
+
+/** A host, and what state the VM is in there. */
+interface Place {
+  host: string;
+  state: VmState;
+}
 
 /**
  * A process that runs, or stands still, is where the VM is. What ended here counts only while the VM is
@@ -13,8 +18,7 @@ export function placeByReport(
   const host = load.name;
   const runtime = load.vms.find(({ id }) => id === vm.id);
   if (runtime === undefined) {
-    const wasUp = vm.state !== "stopped" && vm.state !== "lost";
-    return vm.host === host && wasUp ? { host, state: "lost" } : null;
+    return vm.host === host && isUp(vm) ? { host, state: "lost" } : null;
   }
   if (runtime.state === "incoming" || (runtime.pid === null && vm.host !== host)) return null;
   return { host, state: runtime.state };

@@ -1,7 +1,8 @@
 /** Where a VM is, by what hosts report: an old host never takes it back. */
-import type { VmId, VmRuntime } from "@godwit/contract";
+import { isUp, vmStateSchema, type VmId, type VmRuntime } from "@godwit/contract";
+import fc from "fast-check";
 import { expect, test } from "vitest";
-import { placeByReport } from "../src/hosts/place-by-report.ts";
+import { placeByReport } from "../src/index.ts";
 
 const id = "22222222-2222-4222-8222-222222222222" as VmId;
 const runtime = (state: VmRuntime["state"], pid: number | null): VmRuntime => ({
@@ -35,4 +36,20 @@ test("a move's destination is no place yet, and a process that is gone without a
   expect(placeByReport({ id, host: "a", state: "running" }, from("b", runtime("incoming", 7)))).toBe(null);
   expect(placeByReport({ id, host: "a", state: "running" }, from("a"))).toEqual({ host: "a", state: "lost" });
   expect(placeByReport({ id, host: "a", state: "stopped" }, from("a"))).toBe(null);
+});
+
+test("whatever is reported: only the reporting host is ever told, and one that has no process takes no VM from another", () => {
+  const anyState = fc.constantFrom(...vmStateSchema.options);
+  const anyReport = fc.option(fc.record({ state: anyState, pid: fc.constantFrom(null, 7) }), { nil: null });
+  fc.assert(
+    fc.property(fc.constantFrom("a", "b"), anyState, anyReport, (host, state, report) => {
+      const vms = report === null ? [] : [runtime(report.state, report.pid)];
+      const place = placeByReport({ id, host, state }, from("a", ...vms));
+      const hasProcess = report !== null && report.pid !== null && report.state !== "incoming";
+      if (hasProcess) expect(place).toEqual({ host: "a", state: report.state });
+      else if (host === "b") expect(place).toBe(null);
+      else if (report === null) expect(place).toEqual(isUp({ state }) ? { host: "a", state: "lost" } : null);
+      else expect(place).toEqual(report.state === "incoming" ? null : { host: "a", state: report.state });
+    }),
+  );
 });

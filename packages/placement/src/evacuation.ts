@@ -1,8 +1,7 @@
 /**
- * Which VMs of a host that is to be emptied move next, and where to. Pure: it is asked again whenever
- * something has changed. Large VMs choose first; each takes, of the hosts that may have it, the one with
- * the most memory left after what is promised to others. So many at once as the source bears, and to one
- * destination so many as that bears.
+ * Which VMs of a host that is to be emptied move next, and where to; asked again whenever something has
+ * changed. The largest VM chooses first. Each takes, of the hosts that may have it, the one with the most memory
+ * left after what is promised to others. Limits say how many may move at once, in all and to each destination.
  */
 import { finding, type Finding, type VmView } from "@godwit/contract";
 import { mayMove } from "@godwit/requirements";
@@ -80,7 +79,7 @@ export function nextMoves({ host, movers, targets, judge, limits }: Evacuation):
   return next;
 }
 
-export const memoryBytes = (vm: VmView): number => vm.config.memoryMib * 1024 * 1024;
+export const memoryBytes = (vm: Pick<VmView, "config">): number => vm.config.memoryMib * 1024 * 1024;
 
 const bySize = (movers: readonly Mover[]): Mover[] =>
   [...movers].sort(

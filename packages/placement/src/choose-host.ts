@@ -1,0 +1,84 @@
+/**
+ * The host that makes or reads a VM's folder: the one that was named, or of those that have everything the one with
+ * the most memory available. A host in maintenance takes no VMs; one that does not answer is not chosen.
+ */
+import { GodwitError, type VmDescription } from "@godwit/contract";
+import type { HostReport } from "@godwit/requirements";
+
+export interface Candidate {
+  name: string;
+  agentUrl: string;
+  /** Not in maintenance, nor on its way there. */
+  takesVms: boolean;
+  /** Why it cannot be asked; null: its agent is connected. */
+  unreachableReason: string | null;
+  /** Null before its first report. */
+  report: HostReport | null;
+}
+
+type Needs = Pick<VmDescription, "datastore" | "nics">;
+/** One that takes VMs and answers. */
+interface Ready {
+  name: string;
+  report: HostReport;
+}
+
+/**
+ * @param named the only host that may be chosen; it is among the hosts
+ * @throws HOST_UNKNOWN, HOST_UNREACHABLE, DESTINATION_IN_MAINTENANCE, DATASTORE_UNKNOWN, DATASTORE_UNAVAILABLE, NETWORK_UNKNOWN
+ */
+export function chooseHost(hosts: readonly Candidate[], needs: Needs, named: string | undefined): string {
+  const asked = named === undefined ? hosts : hosts.filter(({ name }) => name === named);
+  const ready = readyHosts(asked, named);
+  const withStorage = hostsWithDatastore(ready, needs.datastore, named);
+  const [best] = withStorage
+    .filter(({ report }) => missingPortGroup(report, needs) === undefined)
+    .sort((a, b) => availableBytes(b) - availableBytes(a));
+  if (best !== undefined) return best.name;
+  const [first] = withStorage;
+  throw GodwitError.of("NETWORK_UNKNOWN", {
+    network: (first === undefined ? undefined : missingPortGroup(first.report, needs)) ?? "",
+    host: first?.name ?? "",
+    known: first?.report.facts.portGroups.map(({ name }) => name) ?? [],
+  });
+}
+
+function readyHosts(asked: readonly Candidate[], named: string | undefined): Ready[] {
+  const [any] = asked;
+  if (any === undefined) throw GodwitError.of("HOST_UNKNOWN", { host: named ?? "at all", known: [] });
+  const open = asked.filter(({ takesVms }) => takesVms);
+  const [first] = open;
+  if (first === undefined) throw GodwitError.of("DESTINATION_IN_MAINTENANCE", { host: any.name });
+  const ready = open.flatMap(({ name, report, unreachableReason }) =>
+    report !== null && unreachableReason === null ? [{ name, report }] : [],
+  );
+  if (ready.length > 0) return ready;
+  const reason = first.unreachableReason ?? "its agent has not reported yet";
+  throw GodwitError.of("HOST_UNREACHABLE", { host: first.name, url: first.agentUrl, reason });
+}
+
+function hostsWithDatastore(ready: readonly Ready[], datastore: string, named: string | undefined): Ready[] {
+  const configured = ready.filter(({ report }) =>
+    report.facts.datastores.some(({ name }) => name === datastore),
+  );
+  const loadOf = ({ report }: Ready) => report.load.datastores.find(({ name }) => name === datastore);
+  const usable = configured.filter((host) => loadOf(host)?.space != null);
+  if (usable.length > 0) return usable;
+  const [first] = configured;
+  if (first !== undefined) {
+    const reason = loadOf(first)?.reason ?? "its agent did not say why";
+    throw GodwitError.of("DATASTORE_UNAVAILABLE", { datastore, host: first.name, reason });
+  }
+  const known = new Set(ready.flatMap(({ report }) => report.facts.datastores.map(({ name }) => name)));
+  throw GodwitError.of("DATASTORE_UNKNOWN", {
+    datastore,
+    ...(named === undefined ? {} : { host: named }),
+    known: [...known].sort(),
+  });
+}
+
+const missingPortGroup = ({ facts }: HostReport, { nics }: Needs): string | undefined =>
+  nics.find(({ portGroup }) => !facts.portGroups.some(({ name }) => name === portGroup))?.portGroup;
+
+/** A host that could not read how much it has comes last. */
+const availableBytes = ({ report }: Ready): number => report.load.memory?.availableBytes ?? -1;

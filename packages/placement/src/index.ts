@@ -1,0 +1,18 @@
+/** Placement: which host a VM goes to, which VM leaves a host next, and where a VM is. Pure. */
+export { chooseHost, type Candidate } from "./choose-host.ts";
+export { planEvacuation, type EvacuationFacts } from "./plan-evacuation.ts";
+export {
+  abandoned,
+  cancelledProblem,
+  incompleteProblem,
+  isMove,
+  movedAway,
+  moversOf,
+  stepsOf,
+  waitOf,
+  type MoveTask,
+  type Standing,
+  type Stuck,
+} from "./emptying.ts";
+export type { Mover, NextMoves } from "./evacuation.ts";
+export { placeByReport } from "./place-by-report.ts";

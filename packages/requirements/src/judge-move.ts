@@ -1,0 +1,36 @@
+/** A VM as the inventory has it, and two hosts as they reported: what a move would be refused for, and whether it is a live one. */
+import {
+  GodwitError,
+  isUp,
+  type Finding,
+  type HostFacts,
+  type HostLoad,
+  type VmRuntime,
+  type VmView,
+} from "@godwit/contract";
+import { checkMove, checkRelocation } from "./check-move.ts";
+import type { Destination } from "./facts.ts";
+
+/** The host that a VM is to leave; null what it did not report. */
+export interface Source {
+  facts: HostFacts | null;
+  load: HostLoad | null;
+}
+
+export interface Verdict {
+  findings: Finding[];
+  /** The VM's process; null when it does not run, so that the move would not be a live one. */
+  runtime: VmRuntime | null;
+}
+
+/** @throws VM_NOT_RUNNING when the VM should run at the source and does not */
+export function judgeMove(vm: VmView, source: Source, destination: Destination): Verdict {
+  const common = { vm: vm.config, destination };
+  if (!isUp(vm)) {
+    return { runtime: null, findings: checkRelocation({ ...common, source: source.facts }) };
+  }
+  const runtime = source.load?.vms.find(({ id }) => id === vm.id);
+  if (source.facts === null || runtime === undefined)
+    throw GodwitError.of("VM_NOT_RUNNING", { vm: vm.name, state: "gone from its host" });
+  return { runtime, findings: checkMove({ ...common, runtime, source: source.facts }) };
+}

@@ -1,0 +1,89 @@
+/** Alarms of a host: each is told exactly while what it tells of holds. */
+import { vmViewSchema, type HostLoad } from "@godwit/contract";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { hostAlarms } from "../src/index.ts";
+import { cpuReport } from "./cpu-report.ts";
+import { hostReport } from "./host-report.ts";
+
+type Leases = HostLoad["datastores"][number]["leases"];
+const anyLeases = fc.option(
+  fc.record({
+    state: fc.constantFrom("joining" as const, "joined" as const, "unavailable" as const),
+    reason: fc.constant("its storage is away."),
+    watchdog: fc.boolean(),
+  }),
+  { nil: null },
+);
+
+test("whatever its datastores are: each that has no leases is told, and those that no watchdog guards once together", () => {
+  fc.assert(
+    fc.property(fc.array(anyLeases, { maxLength: 5 }), (all: Leases[]) => {
+      const report = hostReport("a", ({ load }) => {
+        load.datastores = all.map((leases, index) => ({
+          name: `s${String(index)}`,
+          space: null,
+          reason: null,
+          leases,
+        }));
+      });
+      const alarms = hostAlarms(report, [], null);
+      const named = (holds: (leases: NonNullable<Leases>) => boolean) =>
+        all.flatMap((leases, index) => (leases !== null && holds(leases) ? [`s${String(index)}`] : []));
+      const lost = alarms.filter(({ code }) => code === "DESTINATION_LEASES_UNAVAILABLE");
+      expect(lost.map(({ details }) => details.datastore)).toEqual(
+        named(({ state }) => state === "unavailable"),
+      );
+      const unguarded = alarms.filter(({ code }) => code === "HOST_WITHOUT_WATCHDOG");
+      expect(unguarded.flatMap(({ details }) => details.datastores)).toEqual(
+        named(({ state, watchdog }) => state === "joined" && !watchdog),
+      );
+      expect(unguarded.length).toBeLessThanOrEqual(1);
+      expect(alarms).toHaveLength(lost.length + unguarded.length);
+    }),
+  );
+});
+
+/** Features that tell CPUs apart: what every CPU has, like sse2, cannot be lost. */
+const seen = ["aes", "avx2", "popcnt", "sse4.1", "sse4.2"];
+const vm = (features: readonly string[]) =>
+  vmViewSchema.parse({
+    id: "22222222-2222-4222-8222-222222222222",
+    name: "web-1",
+    state: "running",
+    host: "a",
+    seenAt: "2026-11-25T00:00:00Z",
+    config: {
+      version: 1,
+      id: "22222222-2222-4222-8222-222222222222",
+      name: "web-1",
+      datastore: "shared",
+      memoryMib: 64,
+      vcpus: 1,
+      cpu: { model: "Nehalem-v1", features },
+      machine: "pc-q35-7.2",
+      disks: [],
+      nics: [],
+    },
+  });
+
+test("a host that lost features is alarming exactly while a VM that sees one of them has a process there", () => {
+  fc.assert(
+    fc.property(fc.subarray(seen), fc.subarray(seen), fc.boolean(), (hardware, guest, runs) => {
+      const one = vm(guest);
+      const report = hostReport("a", ({ facts, load }) => {
+        facts.cpu.report = cpuReport(hardware);
+        const runtime = {
+          id: one.id,
+          name: one.name,
+          state: "running" as const,
+          accelerator: "kvm" as const,
+        };
+        const usage = { startedAt: null, memoryMib: 64, usedCpus: null, residentBytes: null };
+        load.vms = [{ ...runtime, ...usage, pid: runs ? 7 : null }];
+      });
+      const lost = guest.filter((name) => !hardware.includes(name));
+      expect(hostAlarms(report, [one], null).length > 0).toBe(runs && lost.length > 0);
+    }),
+  );
+});
