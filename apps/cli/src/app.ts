@@ -2,7 +2,6 @@
  * The tree of commands. Loading a command's file costs time even when the command does not run, so that only the files of
  * the first word on the command line are loaded; the other words are known by name alone.
  */
-import { GodwitError } from "@godwit/contract/errors";
 import { version } from "@godwit/system/version";
 import {
   buildApplication,
@@ -16,6 +15,7 @@ import {
   type RouteMap,
 } from "@stricli/core";
 import { exitCodeOf, problemText } from "./output/problem.ts";
+import { unknownCommandText, usageText } from "./output/usage.ts";
 
 type Route = Command<CommandContext> | RouteMap<CommandContext>;
 
@@ -75,14 +75,9 @@ const applicationOf = (routes: Record<string, Route>): Application<CommandContex
       localization: {
         text: {
           ...text_en,
-          exceptionWhileRunningCommand: (error) => problemText(error),
-          exceptionWhileParsingArguments: (error) => {
-            const { exception } = error as { exception?: unknown };
-            if (GodwitError.is(exception)) return problemText(exception);
-            const words = error instanceof Error ? error.message : String(error);
-            return `${words}
-  The command's --help shows how it is used.`;
-          },
+          exceptionWhileRunningCommand: problemText,
+          exceptionWhileParsingArguments: usageText,
+          noCommandRegisteredForInput: ({ input, corrections }) => unknownCommandText(input, corrections),
         },
       },
       determineExitCode: exitCodeOf,

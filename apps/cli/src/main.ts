@@ -3,15 +3,15 @@ import { run } from "@stricli/core";
 import { applicationFor } from "./app.ts";
 import { exitCodes } from "./output/problem.ts";
 
-// A reader that stopped reading (| head) is no failure.
+// A reader that closed the pipe (| head) is not a failure.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   process.exit(error.code === "EPIPE" ? 0 : 1);
 });
 const words = process.argv.slice(2);
 await run(await applicationFor(words), words, { process });
-// The library's own codes for commands and arguments that it could not understand are negative.
+// stricli's own exit codes for unknown commands and invalid arguments are negative.
 if (typeof process.exitCode === "number" && (process.exitCode < 0 || process.exitCode > 200)) {
   process.exitCode = exitCodes.usage;
 }
-// What was left behind by an interrupted command must not keep the program alive.
+// What an interrupted command left open must not keep the program alive.
 process.exit();

@@ -1,4 +1,4 @@
-/** How this program is started: for the labs, which start more of it. */
+/** How this program is started: for labs, which start servers and agents. */
 import { fileURLToPath } from "node:url";
 
 export const program: readonly string[] = [

@@ -1,4 +1,4 @@
-/** Some commands arrange the machine itself. */
+/** Commands that change the machine itself need root. */
 import { GodwitError } from "@godwit/contract/errors";
 
 /** @throws NOT_ROOT */

@@ -1,4 +1,4 @@
-/** What the long-running roles share: a log, signals, and saying that they are ready. */
+/** What the long-running roles share: a log, signals, and the notification that they are ready. */
 import { closeSync, writeSync } from "node:fs";
 import { run } from "@godwit/system";
 import { pino, type Logger } from "pino";
@@ -18,21 +18,21 @@ export function endSignal(): AbortSignal {
   return ended.signal;
 }
 
-/** Tells whoever started this program: a pipe (GODWIT_READY_FD) or systemd. */
-export function sayReady(log: Logger): void {
+/** Notifies the program that started this one: by a pipe (GODWIT_READY_FD) or systemd. */
+export function notifyReady(log: Logger): void {
   const { GODWIT_READY_FD: fd, NOTIFY_SOCKET: systemd } = process.env;
   if (fd !== undefined) {
     try {
       writeSync(Number(fd), "ready\n");
       closeSync(Number(fd));
     } catch (error) {
-      log.debug({ err: error }, "nobody waits for this program to be ready");
+      log.debug({ err: error }, "no program waits on GODWIT_READY_FD");
     }
   }
   if (systemd !== undefined) {
-    run("systemd-notify", ["--ready", `--pid=${String(process.pid)}`], { what: "telling systemd" }).catch(
+    run("systemd-notify", ["--ready", `--pid=${String(process.pid)}`], { what: "notifying systemd" }).catch(
       (error: unknown) => {
-        log.warn({ err: error }, "systemd could not be told");
+        log.warn({ err: error }, "systemd could not be notified");
       },
     );
   }

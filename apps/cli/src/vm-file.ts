@@ -1,4 +1,4 @@
-/** A VM's description from a YAML or JSON file; every mistake is told with its line. */
+/** A VM's description from a YAML or JSON file; every mistake is reported with its line. */
 import { readFile } from "node:fs/promises";
 import { GodwitError, vmDescriptionSchema, type VmDescription } from "@godwit/contract";
 import { cpuRequestProblems } from "@godwit/cpu";

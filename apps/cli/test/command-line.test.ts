@@ -43,6 +43,18 @@ test("wrong usage ends with 2 and says what is right", () => {
   expect(godwit(["vm", "create", join(folder, "none.yaml")]).stderr).toContain("FILE_UNREADABLE");
 });
 
+test.each([
+  { words: ["nonsense"], told: 'There is no command "nonsense".' },
+  { words: ["vmm"], told: "Did you mean `vm`?" },
+  { words: ["vm", "nonsense"], told: 'There is no command "nonsense".' },
+  { words: ["vm", "migrate"], told: "The argument <vm> is missing." },
+  { words: ["vm", "migrate", "web-1"], told: "--to is missing" },
+  { words: ["vm", "list", "web-1"], told: 'The argument "web-1" is one too many.' },
+  { words: ["vm", "list", "--jsno"], told: "There is no flag --jsno. Did you mean --json?" },
+])("godwit $words is wrong usage: $told", ({ words, told }) => {
+  expect(godwit(words)).toMatchObject({ status: 2, stderr: expect.stringContaining(told) as string });
+});
+
 test("a server that does not answer, and one that was never made, are told as such", () => {
   const ca = join(folder, "ca.pem");
   writeFileSync(ca, "");

@@ -13,14 +13,14 @@ Example: godwit agent run --config /etc/godwit/agent.yaml`,
   parameters: { flags: { config: configFlag } },
   async func(flags: { config: string }) {
     requireRoot("The agent starts QEMU, creates taps, and");
-    const [{ readAgentConfig, runAgent }, { endSignal, roleLog, sayReady }] = await Promise.all([
+    const [{ readAgentConfig, runAgent }, { endSignal, roleLog, notifyReady }] = await Promise.all([
       import("@godwit/agent"),
       import("../roles.ts"),
     ]);
     const config = await readAgentConfig(flags.config);
     const log = roleLog("agent");
     await runAgent(config, log, endSignal(), () => {
-      sayReady(log);
+      notifyReady(log);
     });
     process.exit(0); // connections of moves that have ended may still be open
   },
@@ -29,5 +29,5 @@ Example: godwit agent run --config /etc/godwit/agent.yaml`,
 export const agentRoutes = buildRouteMap({
   routes: { run: runCommand },
   defaultCommand: "run",
-  docs: { brief: "The agent of a host" },
+  docs: { brief: "The agent, which runs on each host" },
 });

@@ -16,7 +16,7 @@ complete -o default -F _godwit godwit ./godwit
 export const completionCommand = (propose: (words: string[]) => Promise<string[]>): Command<CommandContext> =>
   buildCommand({
     docs: {
-      brief: "Completion for your shell",
+      brief: "Print the completion script for your shell",
       fullDescription: "Example: source <(godwit completion bash)",
     },
     parameters: {
@@ -33,7 +33,7 @@ export const completionCommand = (propose: (words: string[]) => Promise<string[]
       }
       if (shell !== "bash") {
         throw GodwitError.of("USAGE", {
-          what: `There is completion for bash, not for ${shell}.`,
+          what: `Completion is available for bash, not for ${shell}.`,
           hint: "source <(godwit completion bash)",
         });
       }

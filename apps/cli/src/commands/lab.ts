@@ -15,7 +15,7 @@ const idFlag = { kind: "parsed", parse: String, brief: "Name of the lab", defaul
 
 const up = buildCommand({
   docs: {
-    brief: "Make hosts, a server and a client as namespaces of this machine",
+    brief: "Create hosts, a server and a client as network namespaces on this machine",
     fullDescription: `Hosts are named a, b, c…; each runs a real agent and real QEMU. Nothing outside of the lab's own namespaces
 and folder is touched. With --cpu a host passes for another CPU: a simulation, labelled as one; its VMs see no
 more than that CPU has. A host's QEMU is the newest of this machine, where --qemu names no other.
@@ -121,7 +121,10 @@ async function simulatedCpus(named: Readonly<Record<string, string>>): Promise<R
 }
 
 const down = buildCommand({
-  docs: { brief: "End a lab and remove everything of it", fullDescription: "Example: godwit lab down" },
+  docs: {
+    brief: "Stop a lab and remove everything that belongs to it",
+    fullDescription: "Example: godwit lab down",
+  },
   parameters: {
     flags: {
       id: { kind: "parsed", parse: String, brief: "Name of the lab; default: the only one", optional: true },
@@ -133,7 +136,7 @@ const down = buildCommand({
     const id = flags.id ?? (labs.length === 1 ? labs[0] : undefined);
     if (id === undefined || !labs.includes(id)) {
       throw GodwitError.of("USAGE", {
-        what: id === undefined ? "Which lab?" : `There is no lab ${id}.`,
+        what: id === undefined ? "No lab is named." : `There is no lab ${id}.`,
         hint:
           labs.length === 0
             ? "There is none on this machine."
@@ -142,7 +145,7 @@ const down = buildCommand({
     }
     const { removeLab } = await import("@godwit/lab");
     await removeLab(id);
-    writeLine(`Lab ${id} is gone.`);
+    writeLine(`Lab ${id} is removed.`);
   },
 });
 
@@ -157,7 +160,7 @@ const status = buildCommand({
       writeJson(complete);
       return;
     }
-    if (complete.length === 0) writeLine("There is no lab on this machine; godwit lab up makes one.");
+    if (complete.length === 0) writeLine("There is no lab on this machine; godwit lab up creates one.");
     else {
       writeLine(
         formatTable([
@@ -196,5 +199,5 @@ export function howToGoOn(lab: Lab, vm?: string): string[] {
 
 export const labRoutes = buildRouteMap({
   routes: { up, down, status },
-  docs: { brief: "A cluster on this machine, for trying and testing" },
+  docs: { brief: "A cluster on this machine, for trials and tests" },
 });

@@ -6,7 +6,7 @@ import { requireRoot } from "../require-root.ts";
 
 export const quickstartCommand = buildCommand({
   docs: {
-    brief: "See it work: two hosts on this machine, a VM that moves there and back under load",
+    brief: "Try it: two hosts on this machine, and a VM that moves between them under load",
     fullDescription: `Installs what is missing, makes a lab of two hosts, boots a VM with a real database, and moves it from a to b
 and back while a client writes to it. Everything is removed again, unless --keep.
 

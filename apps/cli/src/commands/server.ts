@@ -18,7 +18,7 @@ type ListenAddress = ServerOptions["listen"][number];
 
 const init = buildCommand({
   docs: {
-    brief: "Create a server: the cluster's authority, its certificate, the admin token",
+    brief: "Create a server: the cluster's certificate authority, the server's certificate, the admin token",
     fullDescription: "Example: godwit server init",
   },
   parameters: { flags: { data: dataFlag } },
@@ -28,7 +28,7 @@ const init = buildCommand({
     const paths = await initServer(flags.data);
     writeLine(`The server is created in ${flags.data}.`);
     writeLine(`  admin token            ${paths.adminToken}`);
-    writeLine(`  authority certificate  ${paths.caCertificate}`);
+    writeLine(`  CA certificate         ${paths.caCertificate}`);
     writeLine("Start it with: godwit server run");
     writeLine("From another machine, with copies of both files:");
     writeLine(
@@ -40,7 +40,7 @@ const init = buildCommand({
 const runCommand = buildCommand({
   docs: {
     brief: "Run the server",
-    fullDescription: `With GODWIT_DATABASE_URL the server uses your PostgreSQL, else one of its own in the data folder.
+    fullDescription: `The server uses the PostgreSQL database of GODWIT_DATABASE_URL or, without it, a private one in its data folder.
 
 Example: godwit server run --listen 0.0.0.0:8443`,
   },
@@ -57,15 +57,15 @@ Example: godwit server run --listen 0.0.0.0:8443`,
     },
   },
   async func(flags: { data: string; listen: readonly ListenAddress[] }) {
-    requireRoot("The server runs its database under a user of its own and");
-    const [{ runServer }, { endSignal, roleLog, sayReady }] = await Promise.all([
+    requireRoot("The server runs its database as another user and");
+    const [{ runServer }, { endSignal, roleLog, notifyReady }] = await Promise.all([
       import("@godwit/server"),
       import("../roles.ts"),
     ]);
     const log = roleLog("server");
     const { GODWIT_DATABASE_URL: databaseUrl } = process.env;
     await runServer({ dataFolder: flags.data, listen: flags.listen, databaseUrl, log }, endSignal(), () => {
-      sayReady(log);
+      notifyReady(log);
     });
     process.exit(0); // idle connections may still be open
   },

@@ -6,7 +6,7 @@ export const setupCommand = buildCommand({
   docs: {
     brief: "Install what Godwit needs on this machine",
     fullDescription: `Debian packages (QEMU, PostgreSQL's server without a default cluster, iproute2), users for QEMU and the
-database, and the lab's guest. What is there already is left alone.
+database, and the lab's guest. What is already installed is not changed.
 
 Example: sudo ./godwit setup`,
   },

@@ -6,11 +6,11 @@ import { splitAtEscape } from "./input.ts";
 import { Exit, exitCodes, problemText } from "../output/problem.ts";
 import { endedBySignal, RawTerminal } from "./terminal.ts";
 
-/** Of the output before now, for a screen that would else be empty. */
+/** Recent output to show on a terminal, which would otherwise start empty. */
 const terminalTailKib = 16;
-/** Typed or pasted while the guest reads nothing; what is beyond is dropped, so that the escape is always heard. */
+/** Typed or pasted while the guest reads nothing; more is dropped, so that Ctrl-] always works. */
 const typedAheadBytes = 64 * 1024;
-/** Piped input on its way; beyond it the pipe is not read. */
+/** Piped input that is not delivered yet; while there is more, the pipe is not read. */
 const pipedAheadBytes = 64 * 1024;
 
 /** Ctrl-C. */
@@ -26,7 +26,7 @@ export interface ConsoleFlags {
 
 type Line = Awaited<ReturnType<Api["open"]>>;
 
-/** @throws Exit with 1 when the console was taken over or lost; what the server refuses with */
+/** @throws Exit with 1 when the console was taken over or lost; any error of the server */
 export async function attach(api: Api, vm: string, flags: ConsoleFlags): Promise<void> {
   const { stdin, stdout } = process;
   const isTerminal = stdin.isTTY && !flags.log;
@@ -49,21 +49,21 @@ export async function attach(api: Api, vm: string, flags: ConsoleFlags): Promise
     over.resolve(null);
   });
   let host: string | null = null;
-  const hear = (message: ConsoleMessage) => {
+  const onMessage = (message: ConsoleMessage) => {
     if (message.type === "ended") over.resolve(message.problem);
-    if (message.type === "waiting") say(`[${vm} is not reached on ${message.host}; looking where it is]`);
+    if (message.type === "waiting") say(`[${vm} does not respond on ${message.host}; looking for its host]`);
     if (message.type !== "attached") return;
-    if (host === null && isTerminal) say(`[${vm} on ${message.host}; Ctrl-] leaves]`);
+    if (host === null && isTerminal) say(`[${vm} on ${message.host}; Ctrl-] disconnects]`);
     if (host !== null)
-      say(host === message.host ? `[again on ${host}]` : `[moved from ${host} to ${message.host}]`);
+      say(host === message.host ? `[reconnected on ${host}]` : `[moved from ${host} to ${message.host}]`);
     host = message.host;
   };
   line.on("message", (data, isBinary) => {
     if (!isBinary) {
-      hear(consoleMessageSchema.parse(JSON.parse((data as Buffer).toString("utf8"))));
+      onMessage(consoleMessageSchema.parse(JSON.parse((data as Buffer).toString("utf8"))));
       return;
     }
-    quiet.stir();
+    quiet.restart();
     if (stdout.write(data as Buffer)) return;
     line.pause();
     stdout.once("drain", () => {
@@ -90,16 +90,16 @@ export async function attach(api: Api, vm: string, flags: ConsoleFlags): Promise
   const problem = await over.promise;
   quiet.end();
   line.terminate();
-  if (isTerminal) say(`[${vm}: console left]`);
+  if (isTerminal) say(`[${vm}: disconnected]`);
   if (problem === null) return;
   const words = problemText(GodwitError.fromProblem(problem));
   say(isTerminal ? words.replaceAll("\n", "\r\n") : words);
-  // A VM that was switched off has ended its console in order.
+  // A VM that was powered off has ended its console in the normal way.
   if (problem.code !== "VM_NOT_RUNNING" || problem.details.state !== "stopped")
     throw new Exit(exitCodes.failed);
 }
 
-/** Keys of a terminal. With nothing to type to, Ctrl-C leaves too. */
+/** Sends the keys of a terminal. A read-only console ends at Ctrl-C too. */
 function takeKeys(line: Line | null, leave: () => void): void {
   process.stdin.on("data", (typed: Buffer) => {
     const { bytes, leaves } = splitAtEscape(typed);
@@ -111,7 +111,7 @@ function takeKeys(line: Line | null, leave: () => void): void {
   process.stdin.once("end", leave);
 }
 
-/** A pipe: all of its bytes, as fast as the VM takes them. */
+/** Sends all bytes of a pipe, as fast as the VM takes them. */
 function takePipe(line: Line, quiet: Quiet): void {
   const { stdin } = process;
   stdin.on("data", (bytes: Buffer) => {
@@ -124,31 +124,31 @@ function takePipe(line: Line, quiet: Quiet): void {
     quiet.begin();
   });
   stdin.once("end", () => {
-    // The last bytes are delivered before the silence counts.
+    // The wait begins after the last bytes are delivered.
     line.send("", { binary: true }, () => {
       quiet.begin();
     });
   });
 }
 
-/** Hears that nothing was said for a while, once it is asked to listen for that. */
+/** Calls back once the VM has written nothing for a while, counted from `begin()`. */
 class Quiet {
   readonly #ms: number;
-  readonly #heard: () => void;
+  readonly #onQuiet: () => void;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(ms: number, heard: () => void) {
+  constructor(ms: number, onQuiet: () => void) {
     this.#ms = ms;
-    this.#heard = heard;
+    this.#onQuiet = onQuiet;
   }
 
   begin(): void {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(this.#heard, this.#ms);
+    this.#timer = setTimeout(this.#onQuiet, this.#ms);
   }
 
-  /** Something was said. */
-  stir(): void {
+  /** The VM wrote something. */
+  restart(): void {
     if (this.#timer !== undefined) this.begin();
   }
 

@@ -1,10 +1,9 @@
 /**
- * The user's terminal while something else has it: every key goes there, and whatever ends this program,
- * the terminal is as it was.
+ * The user's terminal in raw mode: every key is passed on. However this program ends, the terminal is restored.
  */
 import process from "node:process";
 
-/** Keys as they are pressed, until disposed; also a signal and a crash give the terminal back. */
+/** Raw mode until disposed; a signal or a crash restores the terminal too. */
 export class RawTerminal implements Disposable {
   readonly #restore = () => {
     process.stdin.setRawMode(false);
@@ -21,7 +20,7 @@ export class RawTerminal implements Disposable {
   }
 }
 
-/** Aborted by the signals that ask a program to end; the terminal is given back on the way. */
+/** Aborted by the signals that ask a program to end; the terminal is restored then too. */
 export function endedBySignal(): AbortSignal & Disposable {
   const ended = new AbortController();
   const names = ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"] as const;

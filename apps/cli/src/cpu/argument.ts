@@ -1,6 +1,6 @@
 /**
- * What a command about CPUs is given: a file of any known format (`-`: standard input), or the name of a host whose
- * report the server has. A file that is there goes before a host of the same name.
+ * A CPU as an argument: a file of any known format (`-`: standard input), or the name of a host whose report the
+ * server has. An existing file takes precedence over a host of the same name.
  */
 import { open, stat } from "node:fs/promises";
 import { GodwitError, type CpuReport } from "@godwit/contract";
@@ -17,8 +17,8 @@ const mostBytes = 64 * 1024 * 1024;
 
 /** @throws FILE_UNREADABLE, CPU_FILE_UNRECOGNISED, CPU_FILE_BROKEN, CPU_FILE_TOO_LARGE, HOST_UNKNOWN, CPU_REPORT_MISSING, USAGE */
 export async function cpuArgument(nameOrPath: string): Promise<CpuArgument> {
-  if (nameOrPath === "-" || (await isThere(nameOrPath))) return await cpuOfFile(nameOrPath);
-  // What cannot be a host's name was meant as a file.
+  if (nameOrPath === "-" || (await exists(nameOrPath))) return await cpuOfFile(nameOrPath);
+  // What cannot be a host's name is taken for a file's.
   if (!/^[a-z0-9-]{1,63}$/.test(nameOrPath)) {
     throw GodwitError.of("FILE_UNREADABLE", { path: nameOrPath, reason: "it does not exist" });
   }
@@ -42,12 +42,12 @@ export async function cpuOfHost(host: string): Promise<CpuArgument> {
   throw GodwitError.of("CPU_REPORT_MISSING", { host, reason });
 }
 
-async function isThere(path: string): Promise<boolean> {
+async function exists(path: string): Promise<boolean> {
   try {
     await stat(path);
     return true;
   } catch (error) {
-    // Behind a folder that may not be read there may be a file.
+    // The file may exist in a folder that cannot be read.
     return (error as NodeJS.ErrnoException).code === "EACCES";
   }
 }

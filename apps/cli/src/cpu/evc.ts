@@ -48,7 +48,7 @@ interface Checked {
   satisfies: string[];
   /** null: no mode was asked for. */
   satisfiesMode: boolean | null;
-  /** For the mode that was asked for, else for the next ones up; empty where the vendor is another. */
+  /** For the requested mode, otherwise for the next higher ones; empty for another vendor. */
   lacks: { mode: string; missing: MissingFeature[] }[];
 }
 

@@ -5,7 +5,7 @@ import { withApi } from "../connection.ts";
 
 export interface PoolCpus {
   readonly cpus: readonly Cpu[];
-  /** Those that run, and of which it is known what they see. */
+  /** Running VMs whose CPU features are known. */
   readonly vms: readonly VmWithFeatures[];
 }
 
@@ -17,7 +17,7 @@ export async function poolCpus(pool: string): Promise<PoolCpus> {
     const cpus = members.map((name) => {
       const report = hosts.find((host) => host.name === name)?.facts?.cpu.report ?? null;
       if (report !== null) return cpuOf(report, name);
-      throw GodwitError.of("CPU_REPORT_MISSING", { host: name, reason: "its agent has not told one" });
+      throw GodwitError.of("CPU_REPORT_MISSING", { host: name, reason: "its agent has not reported one" });
     });
     const running = vms.filter(({ host, state }) => members.includes(host) && state !== "stopped");
     return {

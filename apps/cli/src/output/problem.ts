@@ -12,7 +12,7 @@ const usageCodes = new Set([
   "MASK_INVALID",
 ]);
 
-/** A command has said everything itself and only ends with a code. */
+/** Thrown by a command that has printed everything itself and only sets the exit code. */
 export class Exit extends Error {
   readonly code: number;
 
@@ -35,7 +35,7 @@ export function problemText(error: unknown): string {
   if (!GodwitError.is(error)) {
     if (process.env.GODWIT_DEBUG !== undefined && error instanceof Error) return error.stack ?? error.message;
     const words = error instanceof Error ? error.message : String(error);
-    return `Godwit itself failed: ${words}\n  This is a bug. Set GODWIT_DEBUG=1 to see where, and report it.`;
+    return `Internal error: ${words}\n  This is a bug. Set GODWIT_DEBUG=1 to see where, and report it.`;
   }
   return [
     error.message,

@@ -1,4 +1,4 @@
-/** Where a command writes: results to standard output, the way there to standard error. */
+/** Where a command writes: results to standard output, progress to standard error. */
 
 /** One JSON document and nothing else. */
 export function writeJson(value: unknown): void {
@@ -9,7 +9,7 @@ export function writeLine(text = ""): void {
   process.stdout.write(`${text}\n`);
 }
 
-/** What goes on: a line that changes on a terminal, plain lines elsewhere. */
+/** Progress: a line that is replaced on a terminal, plain lines elsewhere. */
 export class StatusLine {
   readonly #terminal = process.stderr.isTTY;
   #shown = false;

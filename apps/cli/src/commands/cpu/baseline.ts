@@ -6,9 +6,9 @@ export const baselineCommand = buildCommand({
   docs: {
     brief: "Find the highest EVC mode that CPUs have in common",
     fullDescription: `Each CPU is a file (a report of this program or of VMware's utility, a CPUID dump, libvirt's XML) or the
-name of a host; --pool takes all hosts of a pool. Tells the mode, what QEMU is told for it, what each host gives
-up with it, and what stands in the way of the next mode. --without and --add say what would be if a host went or
-came, and which VMs of the pool could then not start or move. Ends with 0 when there is a mode, with 3 when not.
+name of a host; --pool takes all hosts of a pool. Shows the mode, its QEMU CPU model, the features that each host
+loses with it, and what each host lacks for the next mode. --without and --add show the result if a host were removed
+or added, and which VMs of the pool could then not start or move. Ends with 0 if there is a mode, with 3 if not.
 
 Examples:
   godwit cpu baseline old-server.txt new-server.txt
@@ -21,11 +21,11 @@ Examples:
       pool: { kind: "parsed", parse: String, brief: "All hosts of a pool", optional: true },
       without: {
         ...{ kind: "parsed", parse: String, variadic: true, optional: true },
-        brief: "What if this one were not there",
+        brief: "Calculate without this one",
       },
       add: {
         ...{ kind: "parsed", parse: String, variadic: true, optional: true },
-        brief: "What if this file or host were there too",
+        brief: "Calculate with this file or host too",
       },
     },
     positional: {

@@ -4,11 +4,11 @@ import { jsonFlag } from "../common.ts";
 
 export const compareCommand = buildCommand({
   docs: {
-    brief: "Compare two CPUs as hosts without a common baseline",
+    brief: "Compare the CPUs of two hosts that share no baseline",
     fullDescription: `Each is a file (a report of this program or of VMware's utility, a CPUID dump, libvirt's XML) or the name
-of a host. Tells for both directions whether a VM may move, by vSphere's rules for hosts without EVC: never
-between vendors; a user-level feature must be alike on both; a kernel-level one must be there where the VM
-goes. What a file does not tell is not taken for a yes. Ends with 0 when a VM may move both ways, with 3 when not.
+of a host. Reports for both directions whether a VM may move, by vSphere's rules for hosts without EVC: never
+between vendors; user-level features must be equal on both; kernel-level features must exist on the destination.
+A feature that a file does not mention counts as missing. Ends with 0 if a VM may move both ways, with 3 if not.
 
 Examples:
   godwit cpu compare a b
@@ -20,7 +20,7 @@ Examples:
       kind: "tuple",
       parameters: [
         { brief: "A file, or a host's name", placeholder: "a", parse: String },
-        { brief: "Another", placeholder: "b", parse: String },
+        { brief: "Another file or host", placeholder: "b", parse: String },
       ],
     },
   },

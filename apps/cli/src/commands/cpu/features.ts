@@ -5,8 +5,8 @@ import { jsonFlag } from "../common.ts";
 export const featuresCommand = buildCommand({
   docs: {
     brief: "List the CPU features that Godwit knows by name",
-    fullDescription: `With their place in CPUID, VMware's name, and whether unprivileged code can use them (user) or only
-the kernel. Names are QEMU's; VMware's names and common aliases are understood too.
+    fullDescription: `Lists each feature's CPUID bit, VMware's name, and whether unprivileged code can use it (user) or only the
+kernel. Names are QEMU's; VMware's names and common aliases are accepted too.
 
 Examples:
   godwit cpu features

@@ -4,16 +4,16 @@ import { jsonFlag } from "../common.ts";
 
 export const reportCommand = buildCommand({
   docs: {
-    brief: "Report what a CPU is and has, as VMware's identification utility does",
-    fullDescription: `Without --file and --host: of this machine, all of its logical CPUs, from /dev/cpu/N/cpuid and
-/dev/cpu/N/msr (as root), else from QEMU, else from /proc/cpuinfo; the report says which, and what it cannot know.
+    brief: "Report a CPU and its features, as VMware's CPU identification utility does",
+    fullDescription: `Without --file and --host: all logical CPUs of this machine, read from /dev/cpu/N/cpuid and /dev/cpu/N/msr (as
+root), otherwise from QEMU, otherwise from /proc/cpuinfo; the report says which, and what that source lacks.
 
 A file may be a report of this program (text or JSON) or of VMware's utility, a dump of cpuid -1 -r, AIDA64,
 InstLatx64 or libcpuid, what virsh capabilities, virsh domcapabilities or virsh hypervisor-cpu-baseline print, or
-a copy of /proc/cpuinfo. Its content tells which; - is standard input.
+a copy of /proc/cpuinfo. The format is detected; - is standard input.
 
-The text has the lines of the utility's report. What is not known is Unknown in it, and why is said in notes
-after it; --json has all leaves and features.
+The text has the same lines as the utility's report. Unknown values are shown as Unknown, with the reason in notes
+at the end; --json has all leaves and features.
 
 Examples:
   godwit cpu report

@@ -7,7 +7,7 @@ import { checkFlag, poolAndHost, tellCheck } from "./change.ts";
 
 export const addHostCommand = buildCommand({
   docs: {
-    brief: "Take a host into a pool",
+    brief: "Add a host to a pool",
     fullDescription: `Refused with every reason when the host does not satisfy the pool's EVC mode, or runs VMs that see more.
 
 Examples:

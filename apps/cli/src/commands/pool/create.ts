@@ -6,7 +6,7 @@ import { jsonFlag, poolArgument, type JsonFlags } from "../common.ts";
 
 export const createCommand = buildCommand({
   docs: {
-    brief: "Make a pool",
+    brief: "Create a pool",
     fullDescription: `With --evc every VM that is powered on in the pool sees that EVC mode's CPU features and no more, so that it can
 go to every host of the pool. Hosts that do not satisfy the mode are refused, with what they lack and why probably;
 nothing is made then. Without --evc VMs see what their host has.
@@ -19,7 +19,7 @@ Examples:
     flags: {
       json: jsonFlag,
       evc: { kind: "parsed", parse: String, brief: "EVC mode (godwit cpu evc list)", optional: true },
-      host: { kind: "parsed", parse: String, variadic: true, brief: "A host to take in", optional: true },
+      host: { kind: "parsed", parse: String, variadic: true, brief: "A host to add", optional: true },
     },
     positional: poolArgument,
   },

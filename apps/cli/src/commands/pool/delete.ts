@@ -5,10 +5,10 @@ import { writeLine } from "../../output/screen.ts";
 import { poolArgument } from "../common.ts";
 
 export const deleteCommand = buildCommand({
-  docs: { brief: "Remove a pool that has no hosts", fullDescription: "Example: godwit pool delete lab" },
+  docs: { brief: "Delete a pool that has no hosts", fullDescription: "Example: godwit pool delete lab" },
   parameters: { flags: {}, positional: poolArgument },
   async func(_flags: object, pool: string) {
     await withApi((api) => api.call("poolDelete", { params: { pool } }));
-    writeLine(`Pool ${pool} is removed.`);
+    writeLine(`Pool ${pool} is deleted.`);
   },
 });

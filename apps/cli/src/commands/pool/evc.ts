@@ -8,8 +8,8 @@ import { checkFlag, tellCheck, tellFindings } from "./change.ts";
 export const evcCommand = buildCommand({
   docs: {
     brief: "Raise, lower or remove a pool's EVC mode",
-    fullDescription: `Raising needs hosts that satisfy the new mode; running VMs get it when they are next powered on, and are listed.
-Lowering is refused while VMs run that see more than the new mode. "none" takes the mode away.
+    fullDescription: `To raise the mode, all hosts must satisfy the new one; running VMs get it at their next power-on, and are listed.
+To lower it, no VM may be running with more features than the new mode has. "none" removes the mode.
 
 Examples:
   godwit pool evc east intel-skylake --check

@@ -7,7 +7,7 @@ import { poolAndHost } from "./change.ts";
 
 export const removeHostCommand = buildCommand({
   docs: {
-    brief: "Take a host out of a pool",
+    brief: "Remove a host from a pool",
     fullDescription:
       "Its VMs keep the features that they run with.\n\nExample: godwit pool remove-host east c",
   },

@@ -5,10 +5,10 @@ import { jsonFlag } from "../../common.ts";
 
 export const checkCommand = buildCommand({
   docs: {
-    brief: "Tell which EVC modes CPUs satisfy, and what they lack for more",
+    brief: "Show which EVC modes CPUs satisfy, and what they lack for higher ones",
     fullDescription: `Each CPU is a file (a report of this program or of VMware's utility, a CPUID dump, libvirt's XML) or the
-name of a host. With --mode: whether each satisfies it; ends with 3 when one does not. What a file does not tell
-is not taken for a yes.
+name of a host. With --mode: whether each satisfies it; ends with 3 if one does not. A feature that a file does not
+mention counts as missing.
 
 Examples:
   godwit cpu evc check server.txt
@@ -17,7 +17,7 @@ Examples:
   parameters: {
     flags: {
       json: jsonFlag,
-      mode: { kind: "parsed", parse: modeNamed, brief: "The mode that is wanted", optional: true },
+      mode: { kind: "parsed", parse: modeNamed, brief: "The mode to check", optional: true },
     },
     positional: {
       kind: "array",

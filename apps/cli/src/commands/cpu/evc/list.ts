@@ -5,8 +5,8 @@ import { jsonFlag } from "../../common.ts";
 export const listCommand = buildCommand({
   docs: {
     brief: "List the EVC modes",
-    fullDescription: `Keys and levels are VMware's. AMD's modes are not a ladder: Zen has lost what Bulldozer had, so that a host
-may satisfy B4 and not B3. Features decide; godwit cpu evc show tells a mode's.
+    fullDescription: `Keys and levels are VMware's. AMD's modes do not contain one another: Zen lacks features that Bulldozer has, so a
+host may satisfy B4 and not B3. godwit cpu evc show lists the features of a mode.
 
 Examples:
   godwit cpu evc list

@@ -4,8 +4,8 @@ import { jsonFlag, nameArgument } from "../../common.ts";
 
 export const showCommand = buildCommand({
   docs: {
-    brief: "Show what an EVC mode wants of hosts, and what QEMU is told for it",
-    fullDescription: `A definition that was published never changes; a correction is a new revision. A key means the newest one.
+    brief: "Show the features that an EVC mode requires of hosts, and its QEMU CPU model",
+    fullDescription: `A published definition never changes; a correction is a new revision. A key without @N means the newest revision.
 
 Examples:
   godwit cpu evc show intel-haswell

@@ -6,9 +6,9 @@ import { grammar, hostFlags, masksArgument } from "./shared.ts";
 
 export const explainCommand = buildCommand({
   docs: {
-    brief: "Say what a VM's CPU masks mean, bit by bit",
-    fullDescription: `What the guest sees, what is checked when the VM is powered on, and what a move checks; with a host, the
-value that each bit gets there. Ends with 3 where the VM could not be powered on at that host.
+    brief: "Explain a VM's CPU masks bit by bit",
+    fullDescription: `Shows what the guest sees, what is checked when the VM is powered on, and what a move checks; with a host, also
+the value of each bit on that host. Ends with 3 if the VM could not be powered on there.
 
 ${grammar}
 
@@ -21,7 +21,11 @@ Examples:
     flags: {
       json: jsonFlag,
       ...hostFlags,
-      all: { kind: "boolean", brief: "Also the bits that only the host's default masks", default: false },
+      all: {
+        kind: "boolean",
+        brief: "Also show the bits that only the host's default masks",
+        default: false,
+      },
       defaults: {
         kind: "enum",
         values: wordsOf<HostDefaultSet>({
@@ -35,7 +39,7 @@ Examples:
       vendor: {
         kind: "enum",
         values: ["intel", "amd"],
-        brief: "Whose CPU, where no host is named",
+        brief: "CPU vendor, if no host is named",
         optional: true,
       },
     },

@@ -6,8 +6,8 @@ import { grammar, hostFlags, masksArgument } from "./shared.ts";
 
 export const qemuCommand = buildCommand({
   docs: {
-    brief: "Turn a VM's CPU masks into flags of a QEMU CPU model",
-    fullDescription: `Bits that no mask speaks of stay as the model has them. What QEMU cannot be told is said, and ends with 3.
+    brief: "Convert a VM's CPU masks to flags of a QEMU CPU model",
+    fullDescription: `Bits that no mask mentions keep the value of the model. What QEMU cannot express is listed, and the command ends with 3.
 
 ${grammar}
 
@@ -27,7 +27,7 @@ Examples:
       "qemu-version": {
         kind: "parsed",
         parse: qemuVersion,
-        brief: "The QEMU that is to run it, like 8.2 (default: 7.2)",
+        brief: "Version of the QEMU that runs the VM, like 8.2 (default: 7.2)",
         optional: true,
       },
     },

@@ -9,8 +9,8 @@ export const grammar = `A mask is KEY=VALUE, or a file with such lines (a .vmx f
   featureCompat.vm.completeMasks = TRUE: what no featMask names is hidden`;
 
 export const hostFlags = {
-  host: { kind: "parsed", parse: String, brief: "Tell it for this host", optional: true },
-  file: { kind: "parsed", parse: String, brief: "Tell it for the CPU of this file", optional: true },
+  host: { kind: "parsed", parse: String, brief: "Use the CPU of this host", optional: true },
+  file: { kind: "parsed", parse: String, brief: "Use the CPU that this file describes", optional: true },
 } as const;
 
 export const masksArgument = {
