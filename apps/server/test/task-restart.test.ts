@@ -2,7 +2,7 @@
  * The server is killed while a task runs, and started again. The agent here is a real HTTPS server that counts what it
  * is asked; database and processes are real too.
  */
-import { fork, type ChildProcess } from "node:child_process";
+import { fork, spawn, type ChildProcess } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { chmod, mkdtemp, readFile, rm } from "node:fs/promises";
@@ -15,7 +15,6 @@ import { HttpServer, mount, type Handlers } from "@godwit/http";
 import { createKeyAndRequest } from "@godwit/pki";
 import { PrivatePostgres, Store } from "@godwit/store";
 import { ensureUser } from "@godwit/system";
-import pg from "pg";
 import { pino } from "pino";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { dataPaths, initServer, serverName } from "../src/index.ts";
@@ -116,24 +115,40 @@ async function stopVm(name: string): Promise<Task> {
   stops = 0;
   return await api.call("vmStop", { params: { vm: name }, body: { graceSeconds: 0 } });
 }
+/** Keeps everyone from writing to the table of VMs; it can be read. */
+function lockingVms(): { take: () => Promise<void>; release: () => Promise<void> } {
+  const { host = "", user = "", database = "" } = postgres.connection as Record<string, string>;
+  const psql = spawn("psql", ["-h", host, "-U", user, "-d", database, "-qAtX"], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  return {
+    take: async () => {
+      psql.stdin.write("begin; lock table vms in share row exclusive mode; select 'locked';\n");
+      await once(psql.stdout, "data");
+    },
+    release: async () => {
+      psql.stdin.end();
+      await once(psql, "exit");
+    },
+  };
+}
+
 const ended = async ({ id }: Task): Promise<Task> => {
   await expect.poll(async () => isEnded(await store.tasks.show(id)), { timeout: 30_000 }).toBe(true);
   return await store.tasks.show(id);
 };
 
 test("a server that is killed between two steps does not repeat the first one", async () => {
-  const blocker = new pg.Client(postgres.connection);
-  await blocker.connect();
+  const lock = lockingVms();
   // From the agent's answer on the VM's row cannot be written: the task stands between the two.
   beforeAnswer = async () => {
-    await blocker.query("begin");
-    await blocker.query("lock table vms in share row exclusive mode");
+    await lock.take();
   };
   const task = await stopVm("web-1");
   await expect.poll(() => store.tasks.stepResult(task.id, "stop"), { timeout: 20_000 }).not.toBeNull();
   await killServer();
   expect(await store.tasks.show(task.id)).toMatchObject({ state: "running" });
-  await blocker.end();
+  await lock.release();
   await startServer();
   expect(await ended(task)).toMatchObject({ state: "succeeded", error: null });
   expect(stops).toBe(1);
