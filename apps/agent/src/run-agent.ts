@@ -7,7 +7,7 @@ import { agentOperations, peerPath, serverOperations, type Vm } from "@godwit/co
 import { HttpServer, identify, mount, mountSockets, type Authority } from "@godwit/http";
 import { Hypervisor } from "@godwit/hypervisor";
 import { DiskLeases } from "@godwit/storage";
-import { acknowledgeAtOnce, deleteTap, listTaps, tapName } from "@godwit/network";
+import { enableQuickAck, deleteTap, listTaps, tapName } from "@godwit/network";
 import { writeFileAtomic } from "@godwit/system";
 import type { Logger } from "pino";
 import { handlers } from "./api.ts";
@@ -112,7 +112,7 @@ export async function runAgent(
   });
 
   if (config.migration !== undefined) {
-    await acknowledgeAtOnce(config.migration.address).catch((error: unknown) => {
+    await enableQuickAck(config.migration.address).catch((error: unknown) => {
       log.warn({ err: error }, "moves from here may stand still some 40 ms longer than they need to");
     });
   }
@@ -180,9 +180,9 @@ async function adopt(
   claims: Claims,
   log: Logger,
 ): Promise<Vm[]> {
-  const { processes: found, gone, silent } = await hypervisor.adopt();
-  for (const { vm } of silent) {
-    // It may run: its lease stays, and nothing is begun with it until an agent can speak with it.
+  const { processes: found, ended, unresponsive } = await hypervisor.adopt();
+  for (const { vm } of unresponsive) {
+    // It may run: its lease stays, and no operation on it starts until its QEMU answers.
     await claims.claim(vm, "its QEMU process does not answer");
     log.error({ vm: vm.name }, "a QEMU process lives but does not answer; restart the agent when it does");
   }
@@ -192,11 +192,11 @@ async function adopt(
     processes.add(process, running ? "running" : incoming ? "incoming" : "paused");
     log.info({ vm: process.spec.vm.name, pid: process.identity.pid, status }, "VM found again");
   }
-  for (const { spec, reason } of gone) {
+  for (const { spec, reason } of ended) {
     processes.addGone(spec.vm);
     log.warn({ vm: spec.vm.name, reason }, "a VM's process is gone");
   }
-  return silent.map(({ vm }) => vm);
+  return unresponsive.map(({ vm }) => vm);
 }
 
 /** Taps of VMs that have no process here: left by a crash between two steps. */

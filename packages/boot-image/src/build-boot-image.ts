@@ -1,6 +1,6 @@
 /**
- * Builds the image: Debian's kernel and Perl, the program that reports, and the rules it goes by. The result is
- * there whole or not at all, under its name only when it is complete. Needs no root and installs nothing.
+ * Builds the image: Debian's kernel and Perl, the program that reports, and its rules. The result is
+ * written atomically: under its name only when it is complete. Needs no root and installs nothing.
  */
 import { randomUUID } from "node:crypto";
 import { access, constants, mkdtemp, open, readFile, rename, rm, stat, statfs } from "node:fs/promises";
@@ -11,7 +11,7 @@ import { gzip } from "node:zlib";
 import { GodwitError } from "@godwit/contract";
 import { syncFolder } from "@godwit/system";
 import { packRoot } from "./cpio.ts";
-import { ingredients } from "./ingredients.ts";
+import { imageParts } from "./image-parts.ts";
 import { writeMedium } from "./media.ts";
 import { rulesText } from "./rules.ts";
 
@@ -38,8 +38,8 @@ export async function buildBootImage(
 ): Promise<BootImage> {
   const target = resolve(path);
   requireX86();
-  await requirePlace(target);
-  const parts = await ingredients(onProgress);
+  await requireWritableTarget(target);
+  const parts = await imageParts(onProgress);
   const work = await mkdtemp(join(tmpdir(), "godwit-boot-image-"));
   const beside = join(dirname(target), `.${basename(target)}.${randomUUID().slice(0, 8)}.tmp`);
   try {
@@ -76,7 +76,7 @@ function requireX86(): void {
 }
 
 /** A new file, or one that may be replaced, in a folder with room. */
-async function requirePlace(target: string): Promise<void> {
+async function requireWritableTarget(target: string): Promise<void> {
   const folder = dirname(target);
   const there = await stat(target).catch(() => null);
   if (there !== null && !there.isFile()) {

@@ -6,7 +6,7 @@
 import { copyFile, mkdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { runUnpacked } from "@godwit/debian";
-import type { Ingredients } from "./ingredients.ts";
+import type { ImageParts } from "./image-parts.ts";
 
 /**
  * Quiet, so that nothing but the report is on the screen; a kernel that panics says so all the same, and
@@ -36,7 +36,7 @@ const volumeName = "GODWIT_CPU_REPORT";
 
 /** Writes the medium to `target`. @param work an empty folder for its parts. @throws PROGRAM_FAILED */
 export async function writeMedium(
-  { kernel, loaders, tools }: Ingredients,
+  { kernel, loaders, tools }: ImageParts,
   initrd: Uint8Array,
   work: string,
   target: string,

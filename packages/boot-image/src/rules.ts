@@ -1,5 +1,5 @@
 /**
- * What the image's program goes by: the report's words and decisions, asked of the CPU package and written as
+ * The rules of the image's program: the report's sentences and decisions, taken from the CPU package and written as
  * lines of fields, separated by tabs, that a short Perl program can follow. So nothing that is known of CPUs
  * is written twice: the lines of the report are asked of `reportText`, which feature answers which line of
  * `reportOf`, and what depends on the model of its decisions, for every model that there can be.
@@ -14,7 +14,7 @@ import { evcModes, evcVendorOf, features, reportOf, reportText, type CpuSource }
 import { decisionRules } from "./decision-rules.ts";
 import { vendors } from "./vendors.ts";
 
-/** The report's source, as it is told there. */
+/** The report's source, as the report names it. */
 export const imageSource = "/dev/cpu/N/cpuid, read by Godwit's boot image";
 
 const answers = [
@@ -112,7 +112,7 @@ function vendorRules(): string[][] {
   return vendors.map((vendor) => ["vendor", vendor, textOf(vendor)]);
 }
 
-/** Notes with places to be filled, by what they tell. */
+/** Notes with placeholders, by their subject. */
 function noteRules(): string[][] {
   const usual = new Set(reportOf(sourceWith([])).notes);
   const noteOf = (source: CpuSource): string => reportOf(source).notes.find((note) => !usual.has(note)) ?? "";
@@ -140,7 +140,7 @@ function noteRules(): string[][] {
   ];
 }
 
-/** A source that tells by name, and of every feature whether it is there. */
+/** A source that reports every feature by name, as present or absent. */
 function sourceWith(has: readonly string[]): CpuSource {
   return {
     format: "cpuid-device",

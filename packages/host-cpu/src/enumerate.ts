@@ -1,5 +1,5 @@
 /**
- * Which questions CPUID must be asked so that every answer is had: all leaves of each range, and of those that
+ * Which leaves and subleaves CPUID is asked for, so that none is missed: all leaves of each range, and of those that
  * have subleaves every subleaf, found as the vendors' manuals say. A CPU that never says "no more" is asked a
  * limited number of times.
  */

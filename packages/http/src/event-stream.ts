@@ -1,9 +1,9 @@
-/** Events as `text/event-stream`: each with its id, so that a reader who lost the line resumes where it was. */
+/** Events as `text/event-stream`: each with its id, so that a reader who lost the connection resumes after it. */
 import { once } from "node:events";
 import type { EventHead } from "@godwit/contract";
 import type { FastifyReply } from "fastify";
 
-/** A comment now and then, so that either side notices a dead line. */
+/** A comment at intervals, so that either side notices a dead connection. */
 const heartbeatMs = 2000;
 
 export async function streamEvents(

@@ -1,5 +1,5 @@
 /** The contract's operations over HTTPS: for the server and for agents. */
-export { mount, type Call, type Handler, type Handlers, type SocketTaker } from "./mount.ts";
+export { mount, type Call, type Handler, type Handlers, type SocketHandler } from "./mount.ts";
 export { authorise, identify, type Actor, type Authority } from "./privileges.ts";
 export { keepAlive, mountSockets } from "./sockets.ts";
 export { HttpServer, type ListenAddress, type TlsIdentity } from "./server.ts";

@@ -25,20 +25,20 @@ export type Call<O extends Operation> = Received<O> & {
   signal: AbortSignal;
 };
 
-type Eventually<T> = T | Promise<T>;
+type MaybePromise<T> = T | Promise<T>;
 
 /** Takes over the connection of a caller who was let in. */
-export type SocketTaker = (socket: WebSocket) => void;
+export type SocketHandler = (socket: WebSocket) => void;
 
 /**
- * What answers an operation. A stream operation answers with its events; the caller is told that the
- * stream stands when the answer is there, so where it begins must be settled by then.
+ * What answers an operation. A stream operation answers with its events; the caller gets
+ * the response's head then, so the position where the events start must be fixed by then.
  */
 export type Handler<O extends Operation> = (
   call: Call<O>,
-) => Eventually<
+) => MaybePromise<
   O["answer"] extends { socket: true }
-    ? SocketTaker
+    ? SocketHandler
     : O["answer"] extends { events: unknown }
       ? AsyncIterable<EventOf<O>>
       : Answer<O>
@@ -65,7 +65,7 @@ export function mount<Ops extends Operations>(
   }
 }
 
-/** Errors of every kind as `application/problem+json`; nothing of the inside of the program is told. */
+/** Errors of every kind as `application/problem+json`; nothing internal is disclosed. */
 export function answerErrors(app: FastifyInstance): void {
   app.setErrorHandler(async (error: unknown, request, reply) => {
     await sendProblem(reply, problemOf(error, request));
@@ -131,7 +131,7 @@ function problemText(issue: z.core.$ZodIssue): string {
   return place === "" ? issue.message : `${place}: ${issue.message}`;
 }
 
-/** An error as what the caller is told; one that is a bug is told by a reference to the log. */
+/** An error as the caller sees it; of a bug the caller sees only a reference to the log. */
 export function problemOf(error: unknown, request: { log: FastifyBaseLogger }): Problem {
   if (GodwitError.is(error)) {
     if (error.problem.status >= 500) request.log.warn({ err: error }, "request failed");

@@ -1,4 +1,4 @@
-/** Who calls, and whether that is enough for an operation. Certificates speak by their subject's OU and CN. */
+/** Who calls, and whether the caller has the privilege of an operation. A certificate's role and name are its OU and CN. */
 import type { IncomingMessage } from "node:http";
 import type { TLSSocket } from "node:tls";
 import { timingSafeEqual } from "node:crypto";
@@ -10,7 +10,7 @@ export type Actor = { kind: "anonymous" } | { kind: "admin" } | { kind: "host" |
 export interface Authority {
   /** The admin token; null where there is none (agents). */
   adminToken: string | null;
-  /** Whether a host's certificate still counts. `fingerprint`: SHA-256, 64 hexadecimal digits. */
+  /** Whether a host's certificate is still accepted. `fingerprint`: SHA-256, 64 hexadecimal digits. */
   mayConnect: (host: string, fingerprint: string) => boolean | Promise<boolean>;
 }
 

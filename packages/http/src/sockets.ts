@@ -6,12 +6,12 @@ import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import type { Operation, Operations, Problem } from "@godwit/contract";
 import { WebSocketServer, type WebSocket } from "ws";
-import { problemOf, validated, type Call, type Handlers, type SocketTaker } from "./mount.ts";
+import { problemOf, validated, type Call, type Handlers, type SocketHandler } from "./mount.ts";
 import { authorise, identify, type Authority } from "./privileges.ts";
 import type { HttpServer } from "./server.ts";
 
 const pingEveryMs = 5000;
-/** Without an answer to a ping for this long the line is dead. */
+/** A connection without an answer to a ping for this long is terminated. */
 const silenceMs = 15_000;
 
 export function mountSockets<Ops extends Operations>(
@@ -26,7 +26,7 @@ export function mountSockets<Ops extends Operations>(
     const pattern = new RegExp(`^${operation.path.replaceAll(/\{(\w+)\}/g, "(?<$1>[^/]+)")}$`);
     const handler = handlers[name] as unknown as (
       call: Call<Operation>,
-    ) => SocketTaker | Promise<SocketTaker>;
+    ) => SocketHandler | Promise<SocketHandler>;
     http.onUpgrade(
       (path) => pattern.test(path),
       (request, socket, head) => {
@@ -46,7 +46,7 @@ export function mountSockets<Ops extends Operations>(
   }
 }
 
-/** Notices a line that is dead, and is noticed by the other end. A line that is paused hears nothing and is let be. */
+/** Pings the other end, and terminates a connection that does not answer. A paused connection receives nothing and is left alone. */
 export function keepAlive(line: WebSocket): void {
   let heardAt = performance.now();
   const heard = () => {
@@ -67,11 +67,11 @@ export function keepAlive(line: WebSocket): void {
 async function admit(
   operation: Operation,
   pattern: RegExp,
-  handler: (call: Call<Operation>) => SocketTaker | Promise<SocketTaker>,
+  handler: (call: Call<Operation>) => SocketHandler | Promise<SocketHandler>,
   authority: Authority,
   request: IncomingMessage,
   socket: Duplex,
-): Promise<SocketTaker> {
+): Promise<SocketHandler> {
   const actor = await identify(request, authority);
   authorise(actor, operation.privilege);
   const url = new URL(request.url ?? "", "https://here");

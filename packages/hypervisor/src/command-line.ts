@@ -1,7 +1,7 @@
 /**
  * A VM's description as QEMU's argument vector. The same description gives the same machine, slot by
  * slot, at a move's source and destination. Nothing is left to QEMU's defaults or to the host's files,
- * and the vCPUs never start by themselves (`-S`): leave to run is given later, by whoever holds the lease.
+ * and the vCPUs never start by themselves (`-S`): permission to run is given later, by the host that holds the lease.
  */
 import type { LaunchSpec, RunPaths } from "./launch-spec.ts";
 
@@ -54,7 +54,7 @@ export function commandLine(spec: LaunchSpec, paths: RunPaths, options: CommandL
   ];
 }
 
-/** The model with its additions and removals, and no silent weakening. */
+/** The model with its additions and removals, and `enforce`: QEMU refuses to start with less. */
 function cpuArgument({ vm }: LaunchSpec): string {
   const { model, add, remove } = vm.cpu;
   return [model, ...add.map((name) => `${name}=on`), ...remove.map((name) => `${name}=off`), "enforce"].join(

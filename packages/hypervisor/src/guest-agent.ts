@@ -1,7 +1,7 @@
 /**
  * QEMU's guest agent, by the socket of its port: the program in the guest that does what only the guest can. It may
- * be missing, busy, or answer what somebody asked before; so each conversation is short and begins by finding a
- * common beginning.
+ * be missing, busy, or still answer an earlier command; so each session is short and starts by synchronizing
+ * (`guest-sync-delimited`).
  */
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
@@ -13,7 +13,7 @@ const replySchema = z.union([
   z.object({ error: z.object({ desc: z.string() }) }),
 ]);
 
-/** Ends what the agent may have read of an earlier, unfinished question. */
+/** Ends what the agent may have read of an earlier, unfinished command. */
 const flush = Buffer.from([0xff]);
 
 /**
@@ -43,7 +43,7 @@ export async function setGuestClock(path: string, limitMs: number): Promise<void
   }
 }
 
-/** Everything up to the answer that has this number was meant for somebody else. */
+/** Everything up to the answer that has this number belongs to earlier commands. */
 async function synchronize(socket: Socket, lines: AsyncIterator<string>): Promise<void> {
   const id = Math.floor(Math.random() * 2 ** 31);
   socket.write(flush);

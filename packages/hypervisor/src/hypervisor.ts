@@ -1,6 +1,6 @@
 /**
- * Starts QEMU processes that outlive the agent, and finds them again. A process is started standing
- * still, under its own user, in its own session (a unit of its own where systemd runs); what it was
+ * Starts QEMU processes that outlive the agent, and finds them again. A process is started with its vCPUs
+ * stopped, under its own user, in its own session (a unit of its own where systemd runs); what it was
  * started from is written beside it before anyone relies on it.
  */
 import { spawn } from "node:child_process";
@@ -21,7 +21,7 @@ import {
 import { commandLine } from "./command-line.ts";
 import { runPaths, type LaunchSpec, type RunPaths } from "./launch-spec.ts";
 import { connectWhenReady, qemuFacts } from "./qemu-facts.ts";
-import { lastWords, QemuProcess, startFailed } from "./qemu-process.ts";
+import { lastMessages, QemuProcess, startFailed } from "./qemu-process.ts";
 import { parseRuntime, writeRuntime } from "./runtime-file.ts";
 import { asUser } from "./user.ts";
 
@@ -35,8 +35,8 @@ export interface HypervisorOptions {
   cacheFolder: string;
 }
 
-/** A process that was running when the last agent saw it, and is gone. */
-export interface GoneProcess {
+/** A process that ran when the last agent looked, and has ended. */
+export interface EndedProcess {
   spec: LaunchSpec;
   reason: string;
 }
@@ -47,8 +47,8 @@ export interface GoneProcess {
  */
 export type Launch = (argv: readonly string[], log: string) => Promise<() => boolean | Promise<boolean>>;
 
-/** The kernel kills it when whoever started it is gone; said last, since a change of user takes it back. */
-const notToOutlive = ["setpriv", "--pdeathsig", "KILL", "--"];
+/** The kernel kills it when its parent ends; set last, because a change of user resets it. */
+const killWithParent = ["setpriv", "--pdeathsig", "KILL", "--"];
 
 export class Hypervisor {
   readonly #options: HypervisorOptions;
@@ -75,8 +75,8 @@ export class Hypervisor {
   }
 
   /**
-   * Starts a QEMU that stands still: `resume` lets it run.
-   * @param launch starts it instead, as a child of whoever must not be outlived
+   * Starts a QEMU with its vCPUs stopped: `resume` lets them run.
+   * @param launch starts it instead, as a child of a process that it must not outlive
    * @throws VM_START_FAILED with QEMU's own words; nothing is left behind then
    */
   async start(spec: LaunchSpec, launch: Launch | null = null): Promise<QemuProcess> {
@@ -85,7 +85,7 @@ export class Hypervisor {
     try {
       const gone = await (launch === null
         ? this.#spawn(spec, paths)
-        : launch(this.#argv(spec, paths, notToOutlive), paths.log));
+        : launch(this.#argv(spec, paths, killWithParent), paths.log));
       const session = await connectWhenReady(paths.qmp, gone);
       const identity = await this.#startedPid(paths);
       if (identity === null) throw new Error("it ended at once");
@@ -95,7 +95,7 @@ export class Hypervisor {
     } catch (error) {
       const identity = await this.#startedPid(paths);
       if (identity !== null) await endProcess(identity, "SIGKILL", 0);
-      const reason = await lastWords(paths.log);
+      const reason = await lastMessages(paths.log);
       await rm(paths.folder, { recursive: true, force: true });
       throw startFailed(
         spec,
@@ -107,13 +107,13 @@ export class Hypervisor {
   }
 
   /**
-   * What runs already; what did when it was last looked, whose run folders are removed; and what lives but
-   * does not answer, of which nothing is known: it may run, and is left alone.
+   * The processes that run; those that ended since the last agent, whose run folders are removed; and those that
+   * live but do not answer: such a VM may run, and is left alone.
    */
-  async adopt(): Promise<{ processes: QemuProcess[]; gone: GoneProcess[]; silent: LaunchSpec[] }> {
+  async adopt(): Promise<{ processes: QemuProcess[]; ended: EndedProcess[]; unresponsive: LaunchSpec[] }> {
     const processes: QemuProcess[] = [];
-    const gone: GoneProcess[] = [];
-    const silent: LaunchSpec[] = [];
+    const ended: EndedProcess[] = [];
+    const unresponsive: LaunchSpec[] = [];
     for (const vmId of await readdir(`${this.#options.runFolder}/vms`)) {
       const paths = runPaths(this.#options.runFolder, vmId);
       const text = await readFileOrNull(paths.runtime);
@@ -124,18 +124,18 @@ export class Hypervisor {
       const { spec, identity, startedAt } = parseRuntime(text);
       const session = (await isAlive(identity)) ? await connect(paths, identity) : null;
       if (session === null && (await isAlive(identity))) {
-        silent.push(spec);
+        unresponsive.push(spec);
       } else if (session === null) {
-        gone.push({ spec, reason: await lastWords(paths.log) });
+        ended.push({ spec, reason: await lastMessages(paths.log) });
         await rm(paths.folder, { recursive: true, force: true });
       } else {
         processes.push(new QemuProcess({ spec, paths, identity, startedAt, session }));
       }
     }
-    return { processes, gone, silent };
+    return { processes, ended, unresponsive };
   }
 
-  /** A start that its agent did not live to finish: nobody knows of the process, so it goes. */
+  /** A start that its agent did not finish: the process is unknown to everyone, so it is ended. */
   async #clearUnfinished(paths: RunPaths): Promise<void> {
     const identity = await this.#startedPid(paths);
     if (identity !== null) await endProcess(identity, "SIGKILL", 0);

@@ -84,7 +84,7 @@ export class MigrationPort {
       throw GodwitError.of("QMP_REFUSED", {
         command: "migrate-incoming",
         class: "GenericError",
-        reason: "no port was told",
+        reason: "it reported no port",
       });
     }
     return port;
@@ -94,7 +94,7 @@ export class MigrationPort {
     await this.#qmp().execute("migrate", { uri: `tcp:${bracketed(address)}:${String(port)}` });
   }
 
-  /** QEMU stops the guest, waits for leave as ever, and sends what is left while the guest runs at the destination. */
+  /** QEMU stops the guest, pauses before the switchover as always, and sends what is left while the guest runs at the destination. */
   async startPostcopy(): Promise<void> {
     await this.#qmp().execute("migrate-start-postcopy");
   }
@@ -107,13 +107,13 @@ export class MigrationPort {
     await this.#qmp().execute("yank", { instances: [{ type: "migration" }] }, { outOfBand: true });
   }
 
-  /** Breaks a post-copy's stream, so that it can be made anew. @throws QMP_REFUSED when there is none */
+  /** Breaks a post-copy's stream, so that it can be re-established. @throws QMP_REFUSED when there is none */
   async breakStream(): Promise<void> {
     await this.#qmp().execute("migrate-pause", {}, { outOfBand: true });
   }
 
   /**
-   * Lets the destination listen anew. Out of band, for all that QEMU does otherwise may wait for memory that is missing;
+   * Lets the destination listen again. Out of band, for all that QEMU does otherwise may wait for memory that is missing;
    * so the port, which could only be asked for in band, is chosen before.
    */
   async listenForRest(address: string): Promise<number> {
@@ -199,7 +199,7 @@ function announcement<P extends "announce-" | "">(
   } as Record<`${P}${"initial" | "max" | "rounds" | "step"}`, number>;
 }
 
-/** A TCP port of this address that nobody has at the moment. */
+/** A TCP port of this address that is free at the moment. */
 async function freePort(address: string): Promise<number> {
   const server = createServer();
   server.listen(0, address);

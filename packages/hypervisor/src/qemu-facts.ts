@@ -110,7 +110,7 @@ async function askQemu(installation: QemuInstallation, version: string): Promise
   }
 }
 
-/** QEMU makes its socket some time after it is started and tells nobody: looking is the only way. */
+/** QEMU creates its socket some time after it is started, and no event tells when: polling is the only way. */
 export async function connectWhenReady(
   socket: string,
   gone: () => boolean | Promise<boolean>,

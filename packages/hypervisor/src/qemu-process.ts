@@ -1,6 +1,6 @@
 /**
- * One running QEMU: its process, its QMP session, and the deeds on it. The process outlives the agent;
- * a new agent makes this object again from the run folder.
+ * One running QEMU: its process, its QMP session, and the commands on it. The process outlives the agent;
+ * a new agent creates this object again from the run folder.
  */
 import { readFile, rm } from "node:fs/promises";
 import { GodwitError, type VmId } from "@godwit/contract";
@@ -64,8 +64,8 @@ export class QemuProcess {
     return this.#spec;
   }
 
-  /** Keeps with the process what became known of its VM, for agents to come and for moves. */
-  async keepVm(vm: LaunchSpec["vm"]): Promise<void> {
+  /** Records with the process what became known of its VM, for later agents and for moves. */
+  async updateVm(vm: LaunchSpec["vm"]): Promise<void> {
     const spec = { ...this.#spec, vm };
     await writeRuntime(this.paths, { spec, identity: this.identity, startedAt: this.startedAt });
     this.#spec = spec;
@@ -139,7 +139,7 @@ export class QemuProcess {
     await this.removeFolder();
   }
 
-  /** Ends the process at once, as one that failed: whoever follows it hears that it is gone. */
+  /** Kills the process, as if it had failed: `ended` resolves. */
   async kill(): Promise<void> {
     await endProcess(this.identity, "SIGKILL", 0);
   }
@@ -148,7 +148,7 @@ export class QemuProcess {
     await rm(this.paths.folder, { recursive: true, force: true });
   }
 
-  /** Gives the QMP socket back without touching the process: for an agent that stops. */
+  /** Closes the QMP session and leaves the process alone: for an agent that stops. */
   release(): void {
     this.#released = true;
     this.#session.close();
@@ -163,7 +163,7 @@ export class QemuProcess {
     });
   }
 
-  /** A broken session of a live process is made anew; else the process is gone. */
+  /** Reconnects the QMP session while the process lives; else the process has ended. */
   async #sessionEnded(): Promise<void> {
     for (let waitMs = 5; await isAlive(this.identity); waitMs = Math.min(waitMs * 2, 500)) {
       if (this.#released) return;
@@ -173,22 +173,22 @@ export class QemuProcess {
         this.#watch(session);
         return;
       }
-      // A process that is not our child tells nobody of its end, and a full socket nothing of its mood.
+      // No event tells of the end of a process that is not our child, nor of a socket that accepts connections again.
       await sleep(waitMs);
     }
-    this.#end.resolve({ reason: await lastWords(this.paths.log) });
+    this.#end.resolve({ reason: await lastMessages(this.paths.log) });
   }
 }
 
 /** What QEMU said last, without its time stamps. */
-export async function lastWords(logPath: string): Promise<string> {
+export async function lastMessages(logPath: string): Promise<string> {
   const log = await readFile(logPath, "utf8").catch(() => "");
   const lines = log
     .trim()
     .split("\n")
     .map((line) => line.replace(/^\S+Z /, "").replace(/^qemu-system-x86_64: /, ""))
     .filter((line) => line !== "" && !/terminating on signal/.test(line));
-  return lines.slice(-3).join(" / ").slice(0, 500) || "QEMU ended without a word";
+  return lines.slice(-3).join(" / ").slice(0, 500) || "QEMU ended without a message";
 }
 
 /** @throws VM_START_FAILED */

@@ -57,7 +57,7 @@ describe.each(inject("qemuBinaries"))("%s", (binary) => {
     const qemu = await (await fixture.hypervisor("a")).start(fixture.spec(false));
     try {
       const { vm } = qemu.spec;
-      await qemu.keepVm({ ...vm, cpu: { ...vm.cpu, features: ["sse2"] } });
+      await qemu.updateVm({ ...vm, cpu: { ...vm.cpu, features: ["sse2"] } });
       qemu.release();
       const { processes } = await (await fixture.hypervisor("a")).adopt();
       expect(processes.map(({ spec }) => spec.vm.cpu.features)).toEqual([["sse2"]]);

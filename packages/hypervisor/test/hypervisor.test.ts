@@ -35,8 +35,8 @@ describe.each(inject("qemuBinaries"))("%s", (binary) => {
     expect(await qemu.status()).toMatchObject({ running: true });
     qemu.release(); // the agent is gone
 
-    const { processes, gone } = await (await fixture.hypervisor("a")).adopt();
-    expect(gone).toEqual([]);
+    const { processes, ended } = await (await fixture.hypervisor("a")).adopt();
+    expect(ended).toEqual([]);
     const [found] = processes;
     expect(found?.identity).toEqual(qemu.identity);
     expect(await found?.status()).toMatchObject({ running: true });
@@ -60,15 +60,15 @@ describe.each(inject("qemuBinaries"))("%s", (binary) => {
     expect((await hypervisor.adopt()).processes).toEqual([]);
   });
 
-  test("a process that is gone is reported as gone when the agent comes back", async () => {
+  test("a process that is ended is reported as ended when the agent comes back", async () => {
     await using fixture = await Fixture.make(binary);
     const qemu = await (await fixture.hypervisor("a")).start(fixture.spec(false));
     qemu.release();
     process.kill(qemu.identity.pid, "SIGKILL");
     while (await isAlive(qemu.identity)) await sleep(5); // not our child's end to wait for
-    const { processes, gone } = await (await fixture.hypervisor("a")).adopt();
+    const { processes, ended } = await (await fixture.hypervisor("a")).adopt();
     expect(processes).toEqual([]);
-    expect(gone).toMatchObject([{ spec: { vm: { name: "probe-vm" } } }]);
+    expect(ended).toMatchObject([{ spec: { vm: { name: "probe-vm" } } }]);
   });
 
   test("a VM moves over TLS, backs out of a switch on the way, and only the right source is let in", async () => {

@@ -1,5 +1,5 @@
 /**
- * Acknowledges at once what arrives over the migration network. QEMU's last small segments otherwise wait
+ * Quick acknowledgement (`quickack`) on the route of the migration network. QEMU's last small segments otherwise wait
  * for the kernel's delayed acknowledgement, some 40 ms, while the guest stands still; the kernel's switch
  * for that is a property of the route.
  */
@@ -12,13 +12,13 @@ const routesSchema = z.array(
     dev: z.string(),
     prefsrc: z.string().optional(),
     metric: z.number().optional(),
-    /** A quick one is told with its metrics. */
+    /** `quickack` is one of its metrics. */
     metrics: z.array(z.record(z.string(), z.unknown())).optional(),
   }),
 );
 
 /** Sets it on the connected route of this address; one that has it already is left alone. @throws PROGRAM_FAILED */
-export async function acknowledgeAtOnce(address: string): Promise<void> {
+export async function enableQuickAck(address: string): Promise<void> {
   const family = address.includes(":") ? "-6" : "-4";
   const { stdout } = await run("ip", [family, "-json", "route", "show", "proto", "kernel", "scope", "link"], {
     what: "looking at the migration network's route",

@@ -26,7 +26,7 @@ export function tapName(vmId: string, nicIndex: number): string {
 
 /**
  * Makes a VM's taps, up and in their bridges. It is in a move's total time: one call of `ip` where
- * nothing is in the way (about 10 ms).
+ * none exists yet (about 10 ms).
  * @throws NETWORK_BRIDGE_MISSING, NETWORK_INTERFACE_TAKEN, PROGRAM_FAILED; none of them is left behind then
  */
 export async function createTaps(specs: readonly TapSpec[]): Promise<void> {
@@ -42,11 +42,11 @@ export async function createTaps(specs: readonly TapSpec[]): Promise<void> {
     const input = scripts.map(({ create, connect }) => create + connect).join("");
     await run("ip", ["-batch", "-"], { what: `creating ${specs.map(words).join(", ")}`, input });
   } catch {
-    // Something is in the way: a tap from before, which is fine, or a reason to name. One by one tells.
+    // A tap of an earlier attempt, which is used, or an error: creating them one by one shows which.
     const made: string[] = [];
     try {
       for (const { spec, create, connect } of scripts) {
-        await createSlowly(spec, create, connect);
+        await createOneByOne(spec, create, connect);
         made.push(spec.name);
       }
     } catch (error) {
@@ -87,7 +87,7 @@ export async function listTaps(): Promise<string[]> {
   return interfaces.filter((found) => ownName.test(found.ifname) && isTap(found)).map(({ ifname }) => ifname);
 }
 
-async function createSlowly(spec: TapSpec, create: string, connect: string): Promise<void> {
+async function createOneByOne(spec: TapSpec, create: string, connect: string): Promise<void> {
   const what = `creating ${words(spec)}`;
   const before = await findInterface(spec.name);
   if (before !== null && (!isTap(before) || before.linkinfo?.info_data?.user !== spec.owner)) {
@@ -101,7 +101,7 @@ async function createSlowly(spec: TapSpec, create: string, connect: string): Pro
   }
 }
 
-/** Without an address of its own the host stays silent on the guest's wire. */
+/** Without an IPv6 address of the tap the host sends nothing to the guest's network. */
 async function connectLine({ name, bridge, mtu }: TapSpec): Promise<string> {
   const bytes = mtu ?? (await bridgeMtu(bridge, name));
   return `link set dev ${name} addrgenmode none mtu ${String(bytes)} master ${bridge} up\n`;

@@ -1,5 +1,5 @@
 /**
- * Lines of JSON out of a byte stream, however the bytes are cut. Refuses lines that are too long or
+ * Lines of JSON from a byte stream, however it is divided into chunks. Refuses lines that are too long or
  * not JSON objects: the stream cannot be trusted after that, and the session ends.
  */
 

@@ -1,7 +1,7 @@
 /**
  * A VM's folder on a datastore: `NAME/vm.json` and its disks: its whole state at rest. A folder is
  * complete exactly when its `vm.json` is there; that is written last when one is made and removed
- * first when one is deleted, so a crash leaves rubbish at worst, never half a VM.
+ * first when one is deleted, so a crash leaves unused files at worst, never half a VM.
  */
 import { mkdir, readdir, rename, rm, rmdir, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
@@ -30,7 +30,7 @@ export interface CreateOptions {
 }
 
 /**
- * Makes a VM's folder with its disks. Asked again with the same id it answers the VM that is there.
+ * Creates a VM's folder with its disks. Called again with the same id it returns the VM that is there.
  * @throws VM_EXISTS, DISK_MISSING, DISK_IN_USE, SPACE_SHORT
  */
 export async function createVm(datastore: Datastore, options: CreateOptions): Promise<Vm> {
@@ -73,7 +73,7 @@ export async function createVm(datastore: Datastore, options: CreateOptions): Pr
   return vm;
 }
 
-/** Writes a VM's description anew, whole or not at all. @throws SPACE_SHORT */
+/** Replaces a VM's description atomically. @throws SPACE_SHORT */
 export async function saveVm(datastore: Datastore, vm: Vm): Promise<void> {
   const folder = datastore.resolve(vm.name);
   await writeFileAtomic(join(folder, vmFile), textOf(vm)).catch((error: unknown) => {
@@ -90,7 +90,7 @@ export async function readVm(datastore: Datastore, name: string): Promise<Vm> {
   return vm;
 }
 
-/** Removes a VM's folder with its disks; files that Godwit did not make are left, with their folder. */
+/** Removes a VM's folder with its disks; files that Godwit did not create are left, with their folder. */
 export async function deleteVm(datastore: Datastore, name: string): Promise<void> {
   const vm = await readVmOrNull(datastore, name);
   const folder = datastore.resolve(name);

@@ -70,7 +70,7 @@ class Host {
     this.#daemon?.kill("SIGCONT");
     const lockspace = await this.leases.lockspace(datastore);
     for (;;) {
-      await lockspace.look().catch(() => null);
+      await lockspace.refreshHosts().catch(() => null);
       if (lockspace.isFresh(this.name) && (await lockspace.presence()) === "joined") return;
       await lockspace.join().catch(() => null);
       await sleep(100);
@@ -224,7 +224,7 @@ test("a sharer that has given its share back is not missed because its host is s
   const lockspace = await a.leases.lockspace(datastore);
   for (let seen = true; seen; seen = lockspace.isFresh("b")) {
     await sleep(100);
-    await lockspace.look();
+    await lockspace.refreshHosts();
   }
   const granted = await a.leases.convert(vm, "EX");
   await b.goOn();

@@ -48,7 +48,7 @@ export async function signalProcess(target: ProcessIdentity, signal: NodeJS.Sign
 
 /**
  * Ends a process: `signal`, then SIGKILL after `graceMs`. Resolves when it is gone.
- * The kernel tells only a parent of a child's end; for any other process looking is the only way.
+ * Only a parent is notified of a process's end; for any other process polling is the only way.
  */
 export async function endProcess(
   target: ProcessIdentity,

@@ -5,7 +5,7 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { GodwitError, type AgentConsoleQuery, type ConsoleMessage, type VmId } from "@godwit/contract";
-import type { SocketTaker } from "@godwit/http";
+import type { SocketHandler } from "@godwit/http";
 import type { QemuProcess } from "@godwit/hypervisor";
 import type { Logger } from "pino";
 import type { WebSocket } from "ws";
@@ -28,7 +28,7 @@ export class Consoles {
   }
 
   /** @throws VM_NOT_RUNNING */
-  open(vmId: VmId, query: AgentConsoleQuery): SocketTaker {
+  open(vmId: VmId, query: AgentConsoleQuery): SocketHandler {
     const process = this.#processes.of(vmId);
     if (process === undefined)
       throw GodwitError.of("VM_NOT_RUNNING", { vm: vmId, state: "not on this host" });

@@ -88,7 +88,7 @@ export class Lockspaces {
   async #keep(datastore: string): Promise<string | null> {
     const lockspace = await this.#parts.disks.lockspace(datastore);
     this.#lockspaces.set(datastore, lockspace);
-    const isKnown = await lockspace.look().then(
+    const isKnown = await lockspace.refreshHosts().then(
       () => lockspace.isFresh(this.#parts.host),
       () => false,
     );

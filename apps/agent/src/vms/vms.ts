@@ -79,7 +79,7 @@ export class Vms {
     const { cpuWish: _before, ...rest } = stored;
     const vm: Vm = cpuWish === null ? rest : { ...rest, cpuWish };
     await saveVm(store, vm);
-    await processes.of(id)?.keepVm(vm);
+    await processes.of(id)?.updateVm(vm);
     return vm;
   }
 
@@ -176,7 +176,7 @@ export class Vms {
     const { vm } = process.spec;
     const shown = { ...vm, cpu: await this.#parts.cpus.shown(vm, baseline, process) };
     await saveVm(datastore, shown);
-    await process.keepVm(shown);
+    await process.updateVm(shown);
   }
 
   #started(vmId: VmId): Started {

@@ -31,9 +31,9 @@ export function coreDifferencesOf(cpus: readonly LogicalCpu[]): CpuReport["coreD
   const [first, ...others] = kinds.values();
   if (first === undefined) return [];
   return others.flatMap((kind) => {
-    const where = (had: boolean): string[] =>
+    const where = (inFirst: boolean): string[] =>
       compared
-        .filter((_, index) => first.answers[index] === had && kind.answers[index] === !had)
+        .filter((_, index) => first.answers[index] === inFirst && kind.answers[index] === !inFirst)
         .map((feature) => feature.name)
         .sort();
     const lacks = where(true);

@@ -1,16 +1,16 @@
 /**
  * VM leases on shared storage, with sanlock: exclusive and shared, conversion, a version that grows with each
- * exclusive grant, and hosts that must stay fresh. The semantics are those of the lease reducer in
- * `@godwit/migration`; what sanlock does not tell (whether a host that shared the lease gave it back or was
- * only found dead) is worked out here and kept beside the holder.
+ * exclusive grant, and hosts that must keep renewing their own lease. The semantics are those of the lease reducer in
+ * `@godwit/migration`; what sanlock does not report (whether a host that shared the lease released it or its
+ * own lease ran out) is determined here and recorded beside the holder.
  */
 import { GodwitError, type Lease, type LeaseMode, type VmId } from "@godwit/contract";
 import type { Datastore } from "../datastore.ts";
 import { Holders } from "./holder.ts";
-import { leaseOf, leaseOrNull, numberOf, succeed, type LeasedVm } from "./lease-files.ts";
-import { counts, holdersOf } from "./lease-view.ts";
+import { leaseOf, leaseOrNull, numberOf, createSuccessor, type LeasedVm } from "./lease-files.ts";
+import { isCounted, holdersOf } from "./lease-view.ts";
 import { clocksNow, Lockspace } from "./lockspace.ts";
-import { alreadySo, heldElsewhere, Sanlock, type Holding, type LeasePlace } from "./sanlock.ts";
+import { alreadyDone, heldByAnotherHost, Sanlock, type Holding, type LeasePlace } from "./sanlock.ts";
 
 export interface DiskLeasesOptions {
   host: string;
@@ -74,7 +74,7 @@ export class DiskLeases {
   async release(vm: LeasedVm): Promise<void> {
     const held = await this.#held(vm);
     if (held === null) return;
-    await this.#holders.idle(vm.id);
+    await this.#holders.stopProgram(vm.id);
     const code = await this.#sanlock.release(placeOf(held), held.pid);
     if (code !== 0 && (await this.#holding(vm.id)) !== null) throw this.#unavailable(vm, code);
     await this.#holders.end(vm.id);
@@ -87,7 +87,7 @@ export class DiskLeases {
     if (place === null) return { vmId: vm.id, version: 0, holders: [], fenced: [] };
     const [onDisk, hosts, note] = await Promise.all([
       this.#sanlock.readResource(place),
-      (await this.lockspace(vm.datastore)).look(),
+      (await this.lockspace(vm.datastore)).refreshHosts(),
       this.#holders.note(vm.id),
     ]);
     const holders = holdersOf(onDisk, hosts, clocksNow());
@@ -109,16 +109,16 @@ export class DiskLeases {
     return found.filter((lease) => lease !== null);
   }
 
-  /** Whether this host has a VM's lease by a holder that lives, as sanlock itself tells. @throws SANLOCK_UNAVAILABLE */
+  /** Whether this host has a VM's lease by a live holder, as sanlock itself reports. @throws SANLOCK_UNAVAILABLE */
   async isHeld(vmId: VmId): Promise<boolean> {
     const holding = await this.#holding(vmId);
     return holding !== null && holding.state !== "orphan";
   }
 
   /**
-   * Breaks the lease of a host that is silent and that the caller vouches is off: a successor counts from now on.
-   * @throws LEASE_HOLDER_ALIVE when a holder was heard of lately; LEASE_HELD when another than this host may still
-   * have a share; DATASTORE_LEASES_UNAVAILABLE when this host itself cannot tell who is silent
+   * Breaks the lease of a host that does not renew and that the caller confirms to be off: from now on a successor counts.
+   * @throws LEASE_HOLDER_ALIVE when a holder has renewed lately; LEASE_HELD when another host than this one may still
+   * share it; DATASTORE_LEASES_UNAVAILABLE when this host cannot judge which hosts renew
    */
   async break(vm: LeasedVm, host: string): Promise<Lease> {
     const { holders } = await this.show(vm);
@@ -126,10 +126,10 @@ export class DiskLeases {
     if (alive !== undefined) throw GodwitError.of("LEASE_HOLDER_ALIVE", { vm: vm.name, host: alive.host });
     const others = holders.filter((holder) => holder.host !== host && holder.freeInMs !== 0);
     if (others.length > 0) throw GodwitError.of("LEASE_HELD", { vm: vm.name, holders: others });
-    (await this.lockspace(vm.datastore)).mustBeFresh();
+    (await this.lockspace(vm.datastore)).requireFresh();
     const datastore = await this.#options.datastore(vm.datastore);
     const place = await leaseOrNull(datastore, vm);
-    if (place !== null && holders.length > 0) await succeed(datastore, vm, place, this.#sanlock);
+    if (place !== null && holders.length > 0) await createSuccessor(datastore, vm, place, this.#sanlock);
     return await this.show(vm);
   }
 
@@ -159,7 +159,7 @@ export class DiskLeases {
     return (await this.#sanlock.daemon()).usesWatchdog;
   }
 
-  /** Removes what is left of holders that are gone; for an agent that starts. */
+  /** Removes what ended holders left; for an agent that starts. */
   async clear(): Promise<void> {
     const { holdings } = await this.#sanlock.status();
     await this.#holders.clear(new Set(holdings.map(({ resource }) => resource)));
@@ -199,24 +199,24 @@ export class DiskLeases {
       throw GodwitError.of("LEASE_NOT_HELD", { vm: vm.name, host: this.#options.host });
     let countedBefore: ReadonlySet<number> | null = null;
     if (held.mode !== mode) {
-      if (mode === "EX") countedBefore = await this.#noteSharers(vm, held);
+      if (mode === "EX") countedBefore = await this.#recordSharers(vm, held);
       const code = await this.#sanlock.convert(placeOf(held), mode, held.pid);
-      if (code !== 0 && code !== alreadySo) throw await this.#refusal(vm, code);
-      if (mode === "SH") await this.#holders.keep({ version: 1, vm, sharers: [], fenced: [] });
+      if (code !== 0 && code !== alreadyDone) throw await this.#refusal(vm, code);
+      if (mode === "SH") await this.#holders.saveNote({ version: 1, vm, sharers: [], fenced: [] });
     }
-    if (mode === "EX") await this.#noteFenced(vm, countedBefore);
+    if (mode === "EX") await this.#recordFenced(vm, countedBefore);
     return await this.show(vm);
   }
 
   /**
-   * Who else shares it, written down before it is asked for alone: afterwards the storage does not tell.
+   * Records who else shares it before it is requested exclusively: afterwards the storage does not show it.
    * @returns the ids of all hosts that sanlock counts at the moment
    */
-  async #noteSharers(vm: LeasedVm, held: Holding): Promise<ReadonlySet<number>> {
+  async #recordSharers(vm: LeasedVm, held: Holding): Promise<ReadonlySet<number>> {
     const lockspace = await this.lockspace(vm.datastore);
     const [{ shared }, hosts, before] = await Promise.all([
       this.#sanlock.readResource(placeOf(held)),
-      lockspace.look(),
+      lockspace.refreshHosts(),
       this.#holders.note(vm.id),
     ]);
     const sharers = shared
@@ -230,8 +230,8 @@ export class DiskLeases {
     const isNoted = (one: { id: number; generation: number }) =>
       seen.some(({ id, generation }) => id === one.id && generation === one.generation);
     const all = [...seen, ...sharers.filter((sharer) => !isNoted(sharer))];
-    await this.#holders.keep({ version: 1, vm, sharers: all, fenced: null });
-    return new Set(hosts.filter((host) => counts(host, clocksNow())).map(({ id }) => id));
+    await this.#holders.saveNote({ version: 1, vm, sharers: all, fenced: null });
+    return new Set(hosts.filter((host) => isCounted(host, clocksNow())).map(({ id }) => id));
   }
 
   /**
@@ -239,19 +239,19 @@ export class DiskLeases {
    * have been found dead. A host that is only slow to renew is counted for long.
    * @param countedBefore null when an earlier agent had asked
    */
-  async #noteFenced(vm: LeasedVm, countedBefore: ReadonlySet<number> | null): Promise<void> {
+  async #recordFenced(vm: LeasedVm, countedBefore: ReadonlySet<number> | null): Promise<void> {
     const note = await this.#holders.note(vm.id);
     if (note === null || note.fenced !== null) return;
-    const hosts = await (await this.lockspace(vm.datastore)).look();
+    const hosts = await (await this.lockspace(vm.datastore)).refreshHosts();
     const gaveBack = ({ id, generation }: { id: number; generation: number }) =>
       (countedBefore?.has(id) ?? true) &&
-      hosts.some((host) => host.id === id && host.generation === generation && counts(host, clocksNow()));
+      hosts.some((host) => host.id === id && host.generation === generation && isCounted(host, clocksNow()));
     const fenced = note.sharers.filter((sharer) => !gaveBack(sharer)).map(({ name }) => name);
-    await this.#holders.keep({ ...note, fenced });
+    await this.#holders.saveNote({ ...note, fenced });
   }
 
   async #refusal(vm: LeasedVm, code: number): Promise<GodwitError> {
-    if (!heldElsewhere.has(code)) return this.#unavailable(vm, code);
+    if (!heldByAnotherHost.has(code)) return this.#unavailable(vm, code);
     const holders = (await this.show(vm)).holders.filter(({ host }) => host !== this.#options.host);
     return holders.length === 0
       ? this.#unavailable(vm, code)

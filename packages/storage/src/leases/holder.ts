@@ -23,10 +23,10 @@ import type { LeasedVm } from "./lease-files.ts";
 import { codeOf, type LeasePlace, type Sanlock, type SanlockCode } from "./sanlock.ts";
 
 const program = fileURLToPath(new URL("lease-holder.pl", import.meta.url));
-const startLimitMs = 20_000;
+const startTimeoutMs = 20_000;
 const holderLog = "holder.log";
 
-/** What is kept with a holder, for agents to come. */
+/** What is recorded with a holder, for later agents. */
 const noteSchema = z.object({
   version: z.literal(1),
   vm: z.object({ id: vmIdSchema, name: nameSchema, datastore: nameSchema }),
@@ -61,11 +61,11 @@ export class Holders {
     await endHolderOf(folder);
     await rm(folder, { recursive: true, force: true });
     await mkdir(folder, { recursive: true, mode: 0o700 });
-    await this.keep(note ?? { version: 1, vm, sharers: [], fenced: [] });
+    await this.saveNote(note ?? { version: 1, vm, sharers: [], fenced: [] });
     const argv = sanlock.commandUnder(place, mode, orphan, ["/usr/bin/perl", program, folder]);
     const log = join(folder, holderLog);
     const holder = await spawnHolder(vm, argv, folder, sanlock.env);
-    const until = performance.now() + startLimitMs;
+    const until = performance.now() + startTimeoutMs;
     // sanlock's program becomes the holder without telling anyone.
     while (!(await exists(join(folder, "ready")))) {
       if (await holder.isGone()) {
@@ -96,11 +96,11 @@ export class Holders {
   }
 
   /** Makes sure that nothing runs under the lease. @throws when its holder is gone */
-  async idle(vmId: string): Promise<void> {
+  async stopProgram(vmId: string): Promise<void> {
     const folder = this.#of(vmId);
     await rm(join(folder, "ended"), { force: true });
     await order(folder, "end");
-    // It tells by a file.
+    // The holder reports it by a file.
     while (!(await exists(join(folder, "ended")))) {
       if ((await holderOf(folder)) === null)
         throw GodwitError.of("SANLOCK_UNAVAILABLE", { reason: "the lease's holder ended" });
@@ -119,7 +119,7 @@ export class Holders {
     return text === null ? null : noteSchema.parse(JSON.parse(text));
   }
 
-  async keep(note: HolderNote): Promise<void> {
+  async saveNote(note: HolderNote): Promise<void> {
     await writeFileAtomic(join(this.#of(note.vm.id), "note.json"), JSON.stringify(note));
   }
 

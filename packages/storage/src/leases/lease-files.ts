@@ -1,6 +1,6 @@
 /**
  * The files of leases on a datastore: one lockspace, in which each host has a lease of its own, and one file in
- * each VM's folder. Who makes a file first makes it whole: it is formatted beside and then linked, so a lease
+ * each VM's folder. A file is created complete: it is formatted under another name and then linked, so a lease
  * that is in use is never formatted again. A lease that was broken by an operator has a successor with a
  * greater number; only the greatest counts.
  */
@@ -30,7 +30,7 @@ export async function lockspaceOf(
 ): Promise<LeasePlace> {
   const place = { lockspace: datastore.id, path: datastore.resolve(lockspaceFile) };
   if ((await fileNames(datastore.config.path)).includes(lockspaceFile)) return place;
-  await makeFirst(place.path, (path) => sanlock.initLockspace({ ...place, path }, ioTimeoutSeconds));
+  await createOnce(place.path, (path) => sanlock.initLockspace({ ...place, path }, ioTimeoutSeconds));
   return place;
 }
 
@@ -47,8 +47,8 @@ export async function leaseOrNull(datastore: Datastore, vm: LeasedVm): Promise<L
   return number === null ? null : placeOf(datastore, vm, number);
 }
 
-/** Makes the successor of a lease: whoever held it holds nothing that counts any more. */
-export async function succeed(
+/** Creates the successor of a lease: what the old one grants does not count any more. */
+export async function createSuccessor(
   datastore: Datastore,
   vm: LeasedVm,
   lease: LeasePlace,
@@ -88,7 +88,7 @@ async function makeLease(
   if ((await readFileOrNull(join(folder, "vm.json"))) === null)
     throw GodwitError.of("VM_UNKNOWN", { vm: vm.name });
   const place = placeOf(datastore, vm, number);
-  await makeFirst(place.path, (path) => sanlock.initResource({ ...place, path }));
+  await createOnce(place.path, (path) => sanlock.initResource({ ...place, path }));
   return place;
 }
 
@@ -99,7 +99,7 @@ const placeOf = (datastore: Datastore, vm: LeasedVm, number: number): LeasePlace
 });
 
 /** Makes a file whole under another name; only the first of those who do it at once gives it its own name. */
-async function makeFirst(path: string, format: (path: string) => Promise<void>): Promise<void> {
+async function createOnce(path: string, format: (path: string) => Promise<void>): Promise<void> {
   const folder = join(path, "..");
   await mkdir(folder, { recursive: true });
   const beside = `${path}.${randomUUID()}`;

@@ -1,5 +1,5 @@
 /**
- * A lease as people and agents are shown it, made of what lies on the storage and of what this host's sanlock
+ * A lease as users and agents see it, derived from what is on the storage and of what this host's sanlock
  * knows of the other hosts. Pure: the clocks are given.
  */
 import type { Lease } from "@godwit/contract";
@@ -23,11 +23,11 @@ export const ageSeconds = ({ timestamp, lastLive }: HostLease, { monotonic }: Cl
 export const isFresh = (lease: HostLease, clocks: Clocks): boolean =>
   ageSeconds(lease, clocks) < (failAfter / 2) * lease.ioTimeoutSeconds + 1;
 
-/** Whether sanlock still counts what a host holds: until then nobody is given what is not given back. */
-export const counts = (lease: HostLease, clocks: Clocks): boolean =>
+/** Whether sanlock still counts what a host holds: until then nobody else gets what was not released. */
+export const isCounted = (lease: HostLease, clocks: Clocks): boolean =>
   ageSeconds(lease, clocks) < failAfter * lease.ioTimeoutSeconds + watchdogSeconds;
 
-/** Whether a host was looked at for long enough without a sign of it: one that looks late sees nobody renew. */
+/** Whether a host was observed for long enough without a renewal: a host that observes late sees nobody renew. */
 const isSilent = (lease: HostLease, clocks: Clocks): boolean =>
   !isFresh(lease, clocks) &&
   (lease.timestamp === 0 || lease.lastCheck - lease.lastLive >= (failAfter / 2) * lease.ioTimeoutSeconds);
@@ -44,7 +44,7 @@ export function holdersOf(
   ];
   const holders = owners.flatMap(({ id, generation, mode, timestamp }) => {
     const host = hosts.find((one) => one.id === id);
-    // Nothing is known of a host that joined before this one and was not heard of since.
+    // Nothing is known of a host that joined before this one and has not renewed since.
     if (host === undefined)
       return [{ host: `host-id-${String(id)}`, mode, since: null, fresh: false, freeInMs: null }];
     if (host.generation !== generation || host.timestamp === 0) return [];

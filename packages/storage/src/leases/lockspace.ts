@@ -74,7 +74,7 @@ export class Lockspace {
   }
 
   /** Looks at all hosts' leases. @throws SANLOCK_UNAVAILABLE, PROGRAM_FAILED */
-  async look(): Promise<readonly HostLease[]> {
+  async refreshHosts(): Promise<readonly HostLease[]> {
     this.#hosts = await this.#sanlock.hosts(this.name);
     return this.#hosts;
   }
@@ -85,7 +85,7 @@ export class Lockspace {
   }
 
   /** @throws DATASTORE_LEASES_UNAVAILABLE when this host does not see the storage well enough to judge others */
-  mustBeFresh(): void {
+  requireFresh(): void {
     if (this.isFresh(this.#host)) return;
     throw this.#unavailable(
       GodwitError.of("SANLOCK_UNAVAILABLE", { reason: "this host's own lease was not renewed lately" }),
@@ -136,11 +136,11 @@ export class Lockspace {
     const until = performance.now() + joinLimitMs + this.#ioTimeoutSeconds * 2000;
     while (this.ownAgeSeconds() === Infinity && performance.now() < until) {
       await sleep(100);
-      await this.look();
+      await this.refreshHosts();
     }
   }
 
-  /** The id that this host had, or one that nobody had: each host begins to look at another place. */
+  /** The id that this host had, or a free one: each host starts its search at a different id. */
   async #freeId(place: LeasePlace, attempt: number): Promise<number> {
     const taken = await this.#sanlock.takenIds(place);
     const own = [...taken].find(([, name]) => name === this.#host)?.[0];

@@ -56,8 +56,8 @@ export interface ResourceOnDisk {
 export type SanlockCode = number;
 
 /** Codes that mean: another host holds it. EAGAIN, and the ACQUIRE_ group of sanlock_rv.h. */
-export const heldElsewhere: ReadonlySet<SanlockCode> = new Set([-11, -16, -242, -243, -244, -245, -246]);
-export const alreadySo = -114;
+export const heldByAnotherHost: ReadonlySet<SanlockCode> = new Set([-11, -16, -242, -243, -244, -245, -246]);
+export const alreadyDone = -114;
 
 export class Sanlock {
   readonly #env: Record<string, string>;

@@ -1,5 +1,5 @@
 /**
- * What the image is made of, taken from Debian's packages and kept: the kernel, the few modules, Perl, the
+ * What the image is made of, from Debian's packages, in a cache: the kernel, the few modules, Perl, the
  * boot loaders (isolinux for BIOS; shim and GRUB, both signed, for UEFI) and the two programs that write the
  * image. Keyed by the packages' versions: a newer kernel in apt's lists makes a newer image.
  */
@@ -28,7 +28,7 @@ import {
 } from "@godwit/debian";
 import { modulesOf } from "./kernel-modules.ts";
 
-export interface Ingredients {
+export interface ImageParts {
   kernel: string;
   kernelVersion: string;
   /** The root of the report's system: Perl and, in `modules`, the kernel's modules with their order. */
@@ -39,8 +39,8 @@ export interface Ingredients {
   tools: string;
 }
 
-/** Counted up when the ingredients below change in a way that package versions do not show. */
-const recipe = 1;
+/** Counted up when the parts below change in a way that package versions do not show. */
+const partsRevision = 1;
 const kernelPackage = "linux-image-amd64";
 const rootPackages = ["perl-base"];
 const loaderPackages = ["isolinux", "syslinux-common", "shim-signed", "grub-efi-amd64-signed"];
@@ -65,8 +65,8 @@ const cacheFolder = (): string =>
     ? "/var/cache/godwit/boot-image"
     : join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "godwit/boot-image");
 
-/** The ingredients, fetched where they are not kept already. @throws PACKAGES_UNAVAILABLE, PROGRAM_FAILED */
-export async function ingredients(onProgress: (text: string) => void): Promise<Ingredients> {
+/** The parts, downloaded where they are not in the cache. @throws PACKAGES_UNAVAILABLE, PROGRAM_FAILED */
+export async function imageParts(onProgress: (text: string) => void): Promise<ImageParts> {
   const versions = await candidateVersions([
     kernelPackage,
     ...rootPackages,
@@ -75,7 +75,7 @@ export async function ingredients(onProgress: (text: string) => void): Promise<I
   ]);
   const cache = cacheFolder();
   const key = createHash("sha256")
-    .update([recipe, ...versions].join("\n"))
+    .update([partsRevision, ...versions].join("\n"))
     .digest("hex")
     .slice(0, 16);
   const target = join(cache, key);
@@ -88,7 +88,7 @@ export async function ingredients(onProgress: (text: string) => void): Promise<I
         // Another process was faster: its result is as good.
         if ((await stat(target).catch(() => null)) === null) throw error;
       });
-      await dropOthers(cache, key);
+      await removeOldParts(cache, key);
     } finally {
       await rm(work, { recursive: true, force: true });
     }
@@ -145,7 +145,7 @@ async function copyModules(kernel: string, version: string, root: string): Promi
 }
 
 /** What older package versions left. Folders that another process is filling right now are not touched. */
-async function dropOthers(cache: string, key: string): Promise<void> {
+async function removeOldParts(cache: string, key: string): Promise<void> {
   for (const name of await readdir(cache))
     if (/^[0-9a-f]{16}$/.test(name) && name !== key)
       await rm(join(cache, name), { recursive: true, force: true });
