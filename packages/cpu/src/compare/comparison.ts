@@ -48,7 +48,7 @@ export interface CpuComparison {
   readonly bToA: Direction;
   /** What refuses comes first, then what is not known, then what is ignored; each in the order of CPUID. */
   readonly differences: readonly FeatureDifference[];
-  /** Features that neither is known to have and one at least does not tell of: sorted names. */
+  /** Features that neither is known to have and one at least does not report: sorted names. */
   readonly untold: readonly string[];
   /** What to know beyond features: sentences. */
   readonly warnings: readonly string[];
@@ -56,14 +56,7 @@ export interface CpuComparison {
   readonly baseline: CommonBaseline | null;
 }
 
-export interface ComparedCpu {
-  readonly label: string;
-  readonly vendor: string;
-  readonly family: number | null;
-  readonly model: number | null;
-  readonly stepping: number | null;
-  readonly brand: string;
-}
+export type ComparedCpu = Pick<Cpu, "label" | "vendor" | "family" | "model" | "stepping" | "brand">;
 
 /** What can differ at all, with what is the same for each pair of CPUs; run-time state is left out. */
 const comparable = features

@@ -1,6 +1,6 @@
 /**
- * What is known of one kind of CPU, ready for comparing: the report's words as numbers and sets. Three answers
- * to "has it this feature?": yes, no, and not known. Nothing that is not known may pass for a no or a yes.
+ * What is known of one kind of CPU, ready for comparing: the report's values as numbers and sets. A feature
+ * is present, absent, or not known; what is not known never counts as present or absent.
  */
 import type { CpuReport } from "@godwit/contract";
 import type { CpuidLeaf, MsrValue } from "./leaves.ts";
@@ -17,7 +17,7 @@ export interface Cpu {
   readonly msrs: readonly MsrValue[];
   readonly features: ReadonlySet<string>;
   readonly unknown: ReadonlySet<string>;
-  /** Whether these words were read inside a VM, or describe what a hypervisor offers. */
+  /** Whether it was read inside a VM, or describes what a hypervisor offers. */
   readonly virtual: boolean;
   /** Its logical CPUs are not all alike: `features` are those that all of them have. */
   readonly mixedCores: boolean;
@@ -32,24 +32,27 @@ export function cpuOf(report: CpuReport, label = report.source): Cpu {
     model: report.model,
     stepping: report.stepping,
     brand: report.brand,
-    leaves: report.leaves.map(({ leaf, subleaf, eax, ebx, ecx, edx }) => ({
-      leaf: Number(leaf),
-      subleaf: Number(subleaf),
-      eax: Number(eax),
-      ebx: Number(ebx),
-      ecx: Number(ecx),
-      edx: Number(edx),
-    })),
-    msrs: report.msrs.map(({ msr, value }) => ({
-      msr: Number(msr),
-      value: value === null ? null : BigInt(value),
-    })),
+    leaves: report.leaves.map(leafOfReport),
+    msrs: msrsOfReport(report),
     features: onAllCores(report),
     unknown: new Set(report.unknownFeatures),
     virtual: report.hypervisor !== null,
     mixedCores: report.coreDifferences.length > 0,
   };
 }
+
+/** A report writes numbers as text, with `0x`. */
+export const leafOfReport = (texts: CpuReport["leaves"][number]): CpuidLeaf => ({
+  leaf: Number(texts.leaf),
+  subleaf: Number(texts.subleaf),
+  eax: Number(texts.eax),
+  ebx: Number(texts.ebx),
+  ecx: Number(texts.ecx),
+  edx: Number(texts.edx),
+});
+
+export const msrsOfReport = ({ msrs }: CpuReport): MsrValue[] =>
+  msrs.map(({ msr, value }) => ({ msr: Number(msr), value: value === null ? null : BigInt(value) }));
 
 /** A guest is moved from core to core: what one of them lacks, the host lacks. */
 function onAllCores({ features, coreDifferences }: CpuReport): ReadonlySet<string> {

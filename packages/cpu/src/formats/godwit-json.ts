@@ -1,9 +1,10 @@
 /**
- * Our own report as JSON. Where it holds CPUID leaves these count, and its words must not claim a feature that
- * the leaves deny; a report of an older Godwit gains what newer tables can read from its leaves.
+ * Our own report as JSON. Where it holds CPUID leaves these count, and its feature list must not contain a feature
+ * that the leaves deny; a report of an older Godwit gains what newer tables can read from its leaves.
  */
 import { cpuReportSchema, type CpuReport } from "@godwit/contract";
-import { bitOf, hex32, leafOf, placeOf, registerOf, type CpuidLeaf, type MsrValue } from "../cpuid/leaves.ts";
+import { leafOfReport, msrsOfReport } from "../cpuid/cpu.ts";
+import { bitOf, hex32, leafOf, placeOf, registerOf, type CpuidLeaf } from "../cpuid/leaves.ts";
 import { featureNamed, features } from "../features/features.ts";
 import { broken, type FileName } from "./broken.ts";
 import type { CpuSource, ReportedFacts } from "./cpu-source.ts";
@@ -55,7 +56,10 @@ function sourceOf(report: CpuReport, file: FileName): CpuSource {
   return {
     format: "godwit-json",
     label: file.label,
-    cpus: leaves.length === 0 && report.msrs.length === 0 ? [] : [{ id: null, leaves, msrs: msrsOf(report) }],
+    cpus:
+      leaves.length === 0 && report.msrs.length === 0
+        ? []
+        : [{ id: null, leaves, msrs: msrsOfReport(report) }],
     named: {
       vendor: report.vendor === "unknown" ? null : report.vendor,
       family: report.family,
@@ -74,18 +78,12 @@ function sourceOf(report: CpuReport, file: FileName): CpuSource {
 function leavesOf(report: CpuReport, file: FileName): CpuidLeaf[] {
   const leaves: CpuidLeaf[] = [];
   const seen = new Set<string>();
-  for (const { leaf, subleaf, eax, ebx, ecx, edx } of report.leaves) {
+  for (const texts of report.leaves) {
+    const { leaf, subleaf } = texts;
     const key = `${leaf}.${subleaf}`;
     if (seen.has(key)) throw broken(file, null, `leaf ${leaf} subleaf ${subleaf} is given twice`);
     seen.add(key);
-    leaves.push({
-      leaf: Number(leaf),
-      subleaf: Number(subleaf),
-      eax: Number(eax),
-      ebx: Number(ebx),
-      ecx: Number(ecx),
-      edx: Number(edx),
-    });
+    leaves.push(leafOfReport(texts));
   }
   for (const name of report.features) {
     const feature = featureNamed(name);
@@ -108,6 +106,3 @@ function leavesOf(report: CpuReport, file: FileName): CpuidLeaf[] {
   }
   return leaves;
 }
-
-const msrsOf = (report: CpuReport): MsrValue[] =>
-  report.msrs.map(({ msr, value }) => ({ msr: Number(msr), value: value === null ? null : BigInt(value) }));

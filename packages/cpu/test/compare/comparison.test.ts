@@ -15,6 +15,7 @@ import { judge, ruleOf } from "../../src/compare/rules.ts";
 import { readCpuSource } from "../../src/formats/read-cpu-source.ts";
 import { reportOf } from "../../src/report/report.ts";
 import { cpuWith, less, plainCpu } from "../evc/cpus.ts";
+import { harpertownReport } from "../formats/dumps.ts";
 
 const difference = (comparison: CpuComparison, feature: string) => {
   const found = comparison.differences.find((one) => one.feature === feature);
@@ -134,25 +135,8 @@ describe("stories", () => {
 });
 
 describe("KB 1008315: two steppings of Harpertown", () => {
-  const report = (id1ecx: string) => `
-Family: 06 Model: 17 Stepping: 6
-
-ID1ECX    ID1EDX    ID81ECX    ID81EDX
-${id1ecx} 0xbfebfbff 0x00000001 0x20100000
-
-Vendor           : Intel
-Brand String      : "Intel(R) Xeon(R) CPU           E5450  @ 3.00GHz"
-SSE Support       : SSE1, SSE2, SSE3, SSSE3, SSE4.1
-Supports NX / XD  : Yes
-Supports CMPXCHG16B : Yes
-Supports RDTSCP   : No
-Hyperthreading    : Yes
-Supports Flex Migration : Yes
-Supports 64-bit Longmode : Yes
-Supports 64-bit VMware : Yes
-Supported EVC modes : intel-merom, intel-penryn
-`;
-  const cpu = (id1ecx: string, label: string) => cpuOf(reportOf(readCpuSource(report(id1ecx), label)), label);
+  const cpu = (id1ecx: string, label: string) =>
+    cpuOf(reportOf(readCpuSource(harpertownReport(id1ecx, "6"), label)), label);
   const comparison = compareCpus(cpu("0x000ce3bd", "early"), cpu("0x040ce3bd", "late"));
 
   // ESX before 3.5 U2 did not know bit 26 and compared it; from then on it hid and ignored it. Today's ESX shows

@@ -178,3 +178,23 @@ export const anyLeaves: fc.Arbitrary<CpuidLeaf[]> = fc
     );
     return [...plain, ...more.values()].sort((a, b) => a.leaf - b.leaf || a.subleaf - b.subleaf);
   });
+
+/** What VMware's utility prints of a Xeon E5450. @param id1ecx its one value that VMware has published two of */
+export const harpertownReport = (id1ecx: string, stepping: string): string => `
+Family: 06 Model: 17 Stepping: ${stepping}
+
+ID1ECX    ID1EDX    ID81ECX    ID81EDX
+${id1ecx} 0xbfebfbff 0x00000001 0x20100000
+
+Vendor           : Intel
+Brand String      : "Intel(R) Xeon(R) CPU           E5450  @ 3.00GHz"
+SSE Support       : SSE1, SSE2, SSE3, SSSE3, SSE4.1
+Supports NX / XD  : Yes
+Supports CMPXCHG16B : Yes
+Supports RDTSCP   : No
+Hyperthreading    : Yes
+Supports Flex Migration : Yes
+Supports 64-bit Longmode : Yes
+Supports 64-bit VMware : Yes
+Supported EVC modes : intel-merom, intel-penryn
+`;

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { readCpuSource, reportOf, reportText, type CpuidLeaf, type CpuSource } from "../../src/index.ts";
 import { testData } from "../collection.ts";
-import { changed, cpuidRaw, cpuOfLeaves, leaf0, server } from "../formats/dumps.ts";
+import { changed, cpuidRaw, cpuOfLeaves, harpertownReport, leaf0, server } from "../formats/dumps.ts";
 
 const sourceOf = (leaves: readonly CpuidLeaf[], more: Partial<CpuSource> = {}): CpuSource => ({
   format: "cpuid-device",
@@ -23,24 +23,7 @@ const intelModel = (model: number) =>
 describe("the report of the VMware utility", () => {
   const block = (id1ecx: string) => `Random_Init: Using random seed: 0x1234abcd
 Reporting CPUID for 1 logical CPU...
-
-Family: 06 Model: 17 Stepping: a
-
-ID1ECX    ID1EDX    ID81ECX    ID81EDX
-${id1ecx} 0xbfebfbff 0x00000001 0x20100000
-
-Vendor           : Intel
-Brand String      : "Intel(R) Xeon(R) CPU           E5450  @ 3.00GHz"
-SSE Support       : SSE1, SSE2, SSE3, SSSE3, SSE4.1
-Supports NX / XD  : Yes
-Supports CMPXCHG16B : Yes
-Supports RDTSCP   : No
-Hyperthreading    : Yes
-Supports Flex Migration : Yes
-Supports 64-bit Longmode : Yes
-Supports 64-bit VMware : Yes
-Supported EVC modes : intel-merom, intel-penryn
-
+${harpertownReport(id1ecx, "a")}
 PASS: Test 7: CPUID
 Press any key to reboot.
 `;
