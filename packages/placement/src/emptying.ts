@@ -5,7 +5,7 @@
 import {
   GodwitError,
   isEnded,
-  isUp,
+  hasProcess,
   waitForTask,
   type Finding,
   type Problem,
@@ -57,7 +57,7 @@ export function moversOf({ moves, here }: Standing, without: ReadonlyMap<string,
     .filter((vm) => !moves.some((move) => move.subject.id === vm.id && !isEnded(move)))
     .map((vm) => ({
       vm,
-      live: isUp(vm),
+      live: hasProcess(vm),
       failedAt: attemptsOf(moves, vm).map(({ request }) => request.to),
     }));
 }
@@ -65,7 +65,7 @@ export function moversOf({ moves, here }: Standing, without: ReadonlyMap<string,
 /** Moves that started, of the kind that the VM needs as it is now: one that was stopped meanwhile starts with none. */
 const attemptsOf = (moves: readonly MoveTask[], vm: VmView): MoveTask[] =>
   moves.filter(
-    ({ subject, kind }) => subject.id === vm.id && kind === (isUp(vm) ? "vm.migrate" : "vm.relocate"),
+    ({ subject, kind }) => subject.id === vm.id && kind === (hasProcess(vm) ? "vm.migrate" : "vm.relocate"),
   );
 
 /** The task's steps: its moves, and the stopped VMs that stay. @param since when the task was entered */
@@ -73,7 +73,7 @@ export function stepsOf({ moves, here }: Standing, stuck: Stuck, since: string):
   return [
     ...moves.map(moveStep),
     ...here
-      .filter((vm) => !isUp(vm) && stuck.has(vm.id))
+      .filter((vm) => !hasProcess(vm) && stuck.has(vm.id))
       .map((vm): TaskStep => ({
         key: "leave",
         name: `leave ${vm.name}, which is stopped`,
@@ -135,7 +135,7 @@ export function incompleteProblem(
   errors: ReadonlyMap<string, Problem>,
   stuck: Stuck,
 ): Problem | null {
-  const running = here.filter(isUp);
+  const running = here.filter(hasProcess);
   if (running.length === 0) return null;
   const findings = running.flatMap((vm) => {
     const problem = errors.get(vm.id);

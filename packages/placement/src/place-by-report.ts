@@ -1,5 +1,5 @@
 /** Where a VM is, by what a host reports of it. */
-import { isUp, type VmRuntime, type VmState, type VmView } from "@godwit/contract";
+import { hasProcess, type VmRuntime, type VmState, type VmView } from "@godwit/contract";
 
 /** A host, and what state the VM is in there. */
 interface Place {
@@ -18,7 +18,7 @@ export function placeByReport(
   const host = load.name;
   const runtime = load.vms.find(({ id }) => id === vm.id);
   if (runtime === undefined) {
-    return vm.host === host && isUp(vm) ? { host, state: "lost" } : null;
+    return vm.host === host && hasProcess(vm) ? { host, state: "lost" } : null;
   }
   if (runtime.state === "incoming" || (runtime.pid === null && vm.host !== host)) return null;
   return { host, state: runtime.state };

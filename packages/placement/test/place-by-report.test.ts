@@ -1,5 +1,5 @@
 /** Where a VM is, by what hosts report: an old host never takes it back. */
-import { isUp, vmStateSchema, type VmId, type VmRuntime } from "@godwit/contract";
+import { hasProcess, vmStateSchema, type VmId, type VmRuntime } from "@godwit/contract";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { placeByReport } from "../src/index.ts";
@@ -45,10 +45,11 @@ test("whatever is reported: only the reporting host is ever told, and one that h
     fc.property(fc.constantFrom("a", "b"), anyState, anyReport, (host, state, report) => {
       const vms = report === null ? [] : [runtime(report.state, report.pid)];
       const place = placeByReport({ id, host, state }, from("a", ...vms));
-      const hasProcess = report !== null && report.pid !== null && report.state !== "incoming";
-      if (hasProcess) expect(place).toEqual({ host: "a", state: report.state });
+      const isHere = report !== null && report.pid !== null && report.state !== "incoming";
+      if (isHere) expect(place).toEqual({ host: "a", state: report.state });
       else if (host === "b") expect(place).toBe(null);
-      else if (report === null) expect(place).toEqual(isUp({ state }) ? { host: "a", state: "lost" } : null);
+      else if (report === null)
+        expect(place).toEqual(hasProcess({ state }) ? { host: "a", state: "lost" } : null);
       else expect(place).toEqual(report.state === "incoming" ? null : { host: "a", state: report.state });
     }),
   );

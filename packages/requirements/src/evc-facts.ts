@@ -1,5 +1,5 @@
 /** Hosts and VMs as the decisions about EVC see them. */
-import { isUp, type Baseline, type HostFacts, type Task, type VmView } from "@godwit/contract";
+import { hasProcess, type Baseline, type HostFacts, type Task, type VmView } from "@godwit/contract";
 import { cpuOf, type EvcHost, type RunningVm } from "@godwit/cpu";
 
 /** @param facts null: it does not answer */
@@ -39,7 +39,7 @@ export function runningVms(
     const kind = coming.get(vm.id);
     if (kind === "vm.relocate" || kind === "vm.create") return [];
     if (kind === "vm.start") return [{ vm: vm.name, features: null }];
-    return kind === "vm.migrate" || (isUp(vm) && hosts.includes(vm.host)) ? [runningVm(vm)] : [];
+    return kind === "vm.migrate" || (hasProcess(vm) && hosts.includes(vm.host)) ? [runningVm(vm)] : [];
   });
 }
 
@@ -49,7 +49,7 @@ export function pendingVms(
   vms: readonly VmView[],
 ): string[] {
   return vms
-    .filter((vm) => isUp(vm) && pool.hosts.includes(vm.host))
+    .filter((vm) => hasProcess(vm) && pool.hosts.includes(vm.host))
     .filter(({ config: { cpu, cpuWish } }) => {
       if (cpuWish?.model !== undefined || cpuWish?.evcMode !== undefined) return false;
       const given = pool.baseline?.microcode.every((name) => cpu.features?.includes(name)) ?? true;

@@ -1,7 +1,7 @@
 /** A VM as the inventory has it, and two hosts as they reported: what a move would be refused for, and whether it is a live one. */
 import {
   GodwitError,
-  isUp,
+  hasProcess,
   type Finding,
   type HostFacts,
   type HostLoad,
@@ -26,7 +26,7 @@ export interface Verdict {
 /** @throws VM_NOT_RUNNING when the VM should run at the source and does not */
 export function judgeMove(vm: VmView, source: Source, destination: Destination): Verdict {
   const common = { vm: vm.config, destination };
-  if (!isUp(vm)) {
+  if (!hasProcess(vm)) {
     return { runtime: null, findings: checkRelocation({ ...common, source: source.facts }) };
   }
   const runtime = source.load?.vms.find(({ id }) => id === vm.id);

@@ -112,7 +112,7 @@ export class Leases {
 
   /**
    * Gives an exclusive lease back. A shared one is a past move's: another host's copy may still wait for
-   * it, so upkeep makes it exclusive first. Upkeep also repeats what fails here.
+   * it, so the reconciler makes it exclusive first. It also repeats what fails here.
    */
   async releaseUnlessShared(vm: VmRef): Promise<void> {
     const own = await (this.isOnDisk(vm) ? this.ownOnDisk() : this.ownInRows()).catch(() => []);
@@ -143,14 +143,14 @@ export class Leases {
     vm: VmRef,
     kind: keyof typeof answerLimitMs,
     mode: LeaseMode | "",
-    deed: () => Promise<T>,
+    request: () => Promise<T>,
   ): Promise<Answer<T>> {
     const question = `${kind} ${mode}`;
     const last = this.#last.get(vm.id);
     const answer =
       last?.question === question
         ? (last.answer as Promise<Answer<T>>)
-        : this.#next(vm, question, last?.settled ?? Promise.resolve(), deed);
+        : this.#next(vm, question, last?.settled ?? Promise.resolve(), request);
     return (await within(answer, answerLimitMs[kind])) ?? unavailable(vm, "no answer came in time");
   }
 
@@ -158,11 +158,11 @@ export class Leases {
     vm: VmRef,
     question: string,
     before: Promise<unknown>,
-    deed: () => Promise<T>,
+    request: () => Promise<T>,
   ): Promise<Answer<T>> {
     const answer = before.then(async (): Promise<Answer<T>> => {
       try {
-        return { kind: "granted", lease: await deed() };
+        return { kind: "granted", lease: await request() };
       } catch (error) {
         return refusal(vm, error);
       }

@@ -1,6 +1,6 @@
 /**
- * Who works on a VM at the moment: a move, a start, a stop, or the upkeep of its lease. One at a time;
- * upkeep is short and is waited for, everything else refuses the newcomer.
+ * Who works on a VM at the moment: a move, a start, a stop, or the reconciler of its lease. One at a time;
+ * the reconciler is short and is waited for, everything else refuses the newcomer.
  */
 import { GodwitError, type VmId } from "@godwit/contract";
 

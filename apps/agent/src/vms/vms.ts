@@ -157,7 +157,7 @@ export class Vms {
     await leases.releaseUnlessShared(vm);
   }
 
-  /** A process ended by itself: what is left of it goes too. The lease is upkeep's business. */
+  /** A process ended by itself: what is left of it goes too. The reconciler of leases releases its lease. */
   async clearAfter(process: QemuProcess): Promise<void> {
     await this.#parts.environment.deleteTaps(process.spec.vm);
     await process.removeFolder();

@@ -12,7 +12,7 @@ export function comparisonText(comparison: CpuComparison): string {
     ),
     ...section("What to do", remedyLines(comparison)),
     ...section(
-      "Mind also",
+      "Also note",
       comparison.warnings.map((warning) => `! ${warning}`),
     ),
   ].join("\n");

@@ -1,5 +1,5 @@
 /** Maintenance of a host. Entering is a task, after everything that can be refused was; leaving is done at once. */
-import { isUp, GodwitError, type serverOperations } from "@godwit/contract";
+import { hasProcess, GodwitError, type serverOperations } from "@godwit/contract";
 import type { Handlers } from "@godwit/http";
 import { decideMoves } from "../moves/evacuate.ts";
 import type { Services } from "../services.ts";
@@ -32,7 +32,7 @@ export function maintenanceHandlers(services: Services): Handlers<MaintenanceOpe
 async function mustBeAbleToLeave({ store, hosts }: Services, host: string): Promise<void> {
   const busy = new Set((await store.tasks.unfinished()).map(({ subject }) => subject.id));
   const movers = (await store.vms.list())
-    .filter((vm) => vm.host === host && isUp(vm) && !busy.has(vm.id))
+    .filter((vm) => vm.host === host && hasProcess(vm) && !busy.has(vm.id))
     .map((vm) => ({ vm, live: true, failedAt: [] }));
   const limits = { free: Infinity, perTarget: Infinity };
   const { stuck } = await decideMoves({ store, hosts }, host, movers, limits);

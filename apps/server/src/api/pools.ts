@@ -94,7 +94,7 @@ export function poolHandlers(services: Services): Handlers<PoolOperations> {
       for (const host of hosts) await free(name, host);
       const empty = { name, baseline: null, hosts };
       const { change, baseline } = await judgeMode(empty, evcMode ?? null);
-      refuse(change, "its making");
+      refuse(change, "was not created");
       await store.pools.create({ ...empty, baseline }, judgedAt);
       return await viewOf(await store.pools.show(name));
     },
@@ -113,7 +113,7 @@ export function poolHandlers(services: Services): Handlers<PoolOperations> {
       await free(pool.name, params.host);
       if (!pool.hosts.includes(params.host)) {
         const { change, baseline } = await judgeHost(pool, params.host);
-        refuse(change, `taking in host ${params.host}`);
+        refuse(change, `did not take in host ${params.host}`);
         await store.pools.addHost(pool, params.host, baseline);
       }
       return await viewOf(await store.pools.show(pool.name));
@@ -132,7 +132,7 @@ export function poolHandlers(services: Services): Handlers<PoolOperations> {
     poolEvcSet: async ({ params, body }) => {
       const pool = await store.pools.show(params.pool);
       const { change, baseline } = await judgeMode(pool, body.evcMode);
-      refuse(change, body.evcMode === null ? "the removal of its EVC mode" : `EVC mode ${body.evcMode}`);
+      refuse(change, body.evcMode === null ? "kept its EVC mode" : `was not set to EVC mode ${body.evcMode}`);
       await store.pools.setBaseline(pool, baseline);
       return change;
     },

@@ -1,7 +1,7 @@
 /** VMs: creating, registering, power, checking, moving. Long work becomes a task after everything that can be refused was. */
 import { randomUUID } from "node:crypto";
 import {
-  isUp,
+  hasProcess,
   GodwitError,
   type CpuRequest,
   type serverOperations,
@@ -81,7 +81,7 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
       const host = body.host ?? vm.host;
       // Where its host is silent the lease says whether it may be started elsewhere, not what was believed last.
       const isMissed = !hosts.isUp(vm.host) && host !== vm.host;
-      if (isUp(vm) && !isMissed) throw GodwitError.of("VM_RUNNING", { vm: vm.name, host: vm.host });
+      if (hasProcess(vm) && !isMissed) throw GodwitError.of("VM_RUNNING", { vm: vm.name, host: vm.host });
       await reachable(services, host);
       if (host !== vm.host) {
         const { findings } = await checkVm(services, { ...vm, state: isMissed ? "lost" : vm.state }, host);
@@ -92,7 +92,7 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
 
     vmStop: async ({ params, body }) => {
       const vm = await store.vms.show(params.vm);
-      if (!isUp(vm)) throw GodwitError.of("VM_NOT_RUNNING", { vm: vm.name, state: vm.state });
+      if (!hasProcess(vm)) throw GodwitError.of("VM_NOT_RUNNING", { vm: vm.name, state: vm.state });
       await reachable(services, vm.host);
       return await tasks.start({
         kind: "vm.stop",
@@ -102,7 +102,7 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
 
     vmDelete: async ({ params }) => {
       const vm = await store.vms.show(params.vm);
-      if (isUp(vm)) throw GodwitError.of("VM_RUNNING", { vm: vm.name, host: vm.host });
+      if (hasProcess(vm)) throw GodwitError.of("VM_RUNNING", { vm: vm.name, host: vm.host });
       await reachable(services, vm.host);
       return await tasks.start({
         kind: "vm.delete",

@@ -3,7 +3,13 @@
  * connection, the VM has moved, the agent restarts, or the VM has stopped: the VM is looked up and the session
  * reconnects, with no byte of its output lost or shown twice. What is typed meanwhile waits.
  */
-import { isUp, consoleMessageSchema, GodwitError, type ConsoleMessage, type VmView } from "@godwit/contract";
+import {
+  hasProcess,
+  consoleMessageSchema,
+  GodwitError,
+  type ConsoleMessage,
+  type VmView,
+} from "@godwit/contract";
 import { keepAlive } from "@godwit/http";
 import type { Store } from "@godwit/store";
 import type { Logger } from "pino";
@@ -105,7 +111,8 @@ export class ConsoleSession {
     const vm = await store.vms.show(asked.id);
     const task = (await store.tasks.unfinished()).find(({ subject }) => subject.id === vm.id);
     const mayBeMoving = task?.kind === "vm.migrate";
-    if (!isUp(vm) && !mayBeMoving) throw GodwitError.of("VM_NOT_RUNNING", { vm: vm.name, state: vm.state });
+    if (!hasProcess(vm) && !mayBeMoving)
+      throw GodwitError.of("VM_NOT_RUNNING", { vm: vm.name, state: vm.state });
     return { vm, taskId: task?.id };
   }
 

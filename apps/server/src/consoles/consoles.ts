@@ -1,5 +1,5 @@
 /** Who has which VM's serial console: one may type, any number may look. */
-import { isUp, GodwitError, type consoleQuerySchema, type VmView } from "@godwit/contract";
+import { hasProcess, GodwitError, type consoleQuerySchema, type VmView } from "@godwit/contract";
 import type { SocketHandler } from "@godwit/http";
 import type { Store } from "@godwit/store";
 import type { Logger } from "pino";
@@ -21,7 +21,7 @@ export class Consoles {
 
   /** @throws VM_NOT_RUNNING, CONSOLE_IN_USE */
   open(vm: VmView, query: z.output<typeof consoleQuerySchema>): SocketHandler {
-    if (!isUp(vm)) throw GodwitError.of("VM_NOT_RUNNING", { vm: vm.name, state: vm.state });
+    if (!hasProcess(vm)) throw GodwitError.of("VM_NOT_RUNNING", { vm: vm.name, state: vm.state });
     const refusal = query.readOnly || query.force ? null : this.#inUse(vm);
     if (refusal !== null) throw refusal;
     return (socket) => {

@@ -1,5 +1,5 @@
 /** Gathers what the requirement checks look at, measured now at both hosts, and asks them. */
-import { GodwitError, isUp, type Finding, type Strategy, type VmView } from "@godwit/contract";
+import { GodwitError, hasProcess, type Finding, type Strategy, type VmView } from "@godwit/contract";
 import { orderedStrategy, requestedStrategy } from "@godwit/migration";
 import { judgeMove, type Destination, type Source, type Verdict } from "@godwit/requirements";
 import type { Inventory } from "../inventory.ts";
@@ -12,7 +12,7 @@ export async function checkVm(
   strategy: Strategy = "auto",
 ): Promise<Verdict> {
   const [source, destination] = await Promise.all([
-    sourceOf(services, vm.host, isUp(vm)),
+    sourceOf(services, vm.host, hasProcess(vm)),
     destinationOf(services, to),
   ]);
   const { findings, runtime } = judgeMove(vm, source, destination);

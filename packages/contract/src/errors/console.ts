@@ -11,7 +11,7 @@ export const consoleErrors = {
   CONSOLE_TAKEN_OVER: define<{ vm: string; by: string }>(
     409,
     "never",
-    (d) => `${d.by} took the console of VM ${d.vm} over.`,
+    (d) => `${d.by} took over the console of VM ${d.vm}.`,
     () => "Watch it with --read-only, or take it back with --force.",
   ),
   CONSOLE_LOST: define<{ vm: string; host: string; reason: string }>(

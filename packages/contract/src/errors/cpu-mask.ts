@@ -1,4 +1,4 @@
-/** Errors about CPU masks: masks that are none, that QEMU cannot follow, or that a host does not satisfy. */
+/** Errors about CPU masks: masks that are not valid, that QEMU cannot follow, or that a host does not satisfy. */
 import { define } from "./define.ts";
 
 /** A bit as people look for it: `CPUID.1:ECX[26]`, and its feature's name where it has one. */
@@ -26,8 +26,8 @@ export const cpuMaskErrors = {
     400,
     "after-fix",
     (d) =>
-      `QEMU cannot be told what the mask ${d.mask} asks${d.bits.length === 0 ? "" : ` of ${d.bits.join(", ")}`}: ${d.reason}.`,
-    () => "Take it out of the mask, or choose a CPU model that is what the mask asks for.",
+      `QEMU has no setting for what the mask ${d.mask} asks${d.bits.length === 0 ? "" : ` of ${d.bits.join(", ")}`}: ${d.reason}.`,
+    () => "Remove it from the mask, or choose a CPU model that is what the mask asks for.",
   ),
   MASK_NEEDS_HOST: define<{ mask: string; bits: string[] }>(
     400,

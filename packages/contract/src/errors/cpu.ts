@@ -59,7 +59,7 @@ export const cpuErrors = {
     409,
     "after-fix",
     (d) =>
-      `Whether VM ${d.vm} can go from ${d.from} to ${d.host} is not known: host ${d.host} does not tell ${d.what}.`,
+      `Whether VM ${d.vm} can go from ${d.from} to ${d.host} is not known: host ${d.host} does not report ${d.what}.`,
     (d) =>
       `Bring the agent on ${d.host} up to date; godwit cpu report --host ${d.host} shows what it can read.`,
     "CpuCompatibilityUnknown",
@@ -112,7 +112,9 @@ export function reasons(features: readonly RefusedFeature[]): string {
     .map(([remedy, [first, ...others]]) =>
       [
         first?.cause,
-        ...(others.length > 0 ? [`So too ${others.map(({ feature }) => feature).join(", ")}.`] : []),
+        ...(others.length > 0
+          ? [`The same holds for ${others.map(({ feature }) => feature).join(", ")}.`]
+          : []),
         remedy,
       ].join(" "),
     )

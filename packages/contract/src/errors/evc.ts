@@ -34,7 +34,7 @@ const fault =
 function vmList(vms: readonly { vm: string; features: readonly string[] | null }[]): string {
   const shown = vms
     .slice(0, 10)
-    .map(({ vm, features }) => `${vm} (${features?.join(", ") ?? "not known what"})`);
+    .map(({ vm, features }) => `${vm} (${features?.join(", ") ?? "features not known"})`);
   return [...shown, ...(vms.length > 10 ? [`${String(vms.length - 10)} more`] : [])].join(", ");
 }
 
@@ -49,14 +49,14 @@ export const evcErrors = {
   EVC_HOST_DISCONNECTED: define<HostInPool>(
     409,
     "later",
-    (d) => `${cannotBe(d)}: it is not connected, so that nothing can be checked.`,
+    (d) => `${cannotBe(d)}: it is not connected, so nothing can be checked.`,
     (d) => `Bring ${d.host} and its agent up.`,
     fault("EVCAdmissionFailedHostDisconnected", "HostNotConnected"),
   ),
   EVC_HOST_CPU_UNREAD: define<HostInPool & { agentVersion: string }>(
     409,
     "after-fix",
-    (d) => `${cannotBe(d)}: its agent (version ${d.agentVersion}) does not tell what CPU it has.`,
+    (d) => `${cannotBe(d)}: its agent (version ${d.agentVersion}) does not report its CPU.`,
     (d) => `Upgrade the agent on ${d.host}; godwit cpu report --host ${d.host} shows what it can read.`,
     fault("EVCAdmissionFailedHostSoftware", "EVCUnsupportedByHostSoftware"),
   ),
@@ -95,21 +95,21 @@ export const evcErrors = {
     409,
     "never",
     (d) =>
-      `${cannotBe(d)}: its CPU (${kindOf(d)}) is of a generation that satisfies ${d.generation} at most and never had what the mode wants ${places(d.features)}.`,
-    (d) => `It cannot be mended: ${instead(d)}.`,
+      `${cannotBe(d)}: its CPU (${kindOf(d)}) is of a generation that satisfies ${d.generation} at most and never had what the mode requires ${places(d.features)}.`,
+    (d) => `It cannot be fixed: ${instead(d)}.`,
     fault("EVCAdmissionFailedCPUModelForMode", "EVCModeUnsupportedByHosts"),
   ),
   EVC_HOST_FEATURES_MISSING: define<HostInPool & { features: RefusedFeature[] }>(
     409,
     "after-fix",
-    (d) => `${cannotBe(d)}: it lacks what the mode wants ${places(d.features)}.`,
+    (d) => `${cannotBe(d)}: it lacks what the mode requires ${places(d.features)}.`,
     (d) => `${reasons(d.features)} Otherwise ${instead(d)}.`,
     fault("EVCAdmissionFailedCPUFeaturesForMode", "EVCModeUnsupportedByHosts"),
   ),
   EVC_HOST_FEATURES_UNTOLD: define<HostInPool & { features: RefusedFeature[] }>(
     409,
     "after-fix",
-    (d) => `${cannotBe(d)}: it is not known whether it has what the mode wants ${places(d.features)}.`,
+    (d) => `${cannotBe(d)}: it is not known whether it has what the mode requires ${places(d.features)}.`,
     (d) =>
       `Let the agent on ${d.host} read CPUID itself (/dev/cpu/0/cpuid: modprobe cpuid), or ${instead(d)}.`,
     fault("EVCAdmissionFailedCPUFeaturesForMode", "EVCModeUnsupportedByHosts"),
@@ -117,7 +117,7 @@ export const evcErrors = {
   EVC_HOST_QEMU_UNTOLD: define<HostInPool & { agentVersion: string }>(
     409,
     "after-fix",
-    (d) => `${cannotBe(d)}: its agent (version ${d.agentVersion}) does not tell what QEMU it has.`,
+    (d) => `${cannotBe(d)}: its agent (version ${d.agentVersion}) does not report its QEMU.`,
     (d) => `Install QEMU on ${d.host} and upgrade the agent there.`,
     fault("EVCAdmissionFailedHostSoftware", "EVCUnsupportedByHostSoftware"),
   ),
@@ -141,7 +141,7 @@ export const evcErrors = {
     "after-fix",
     (d) =>
       `${cannotBe(d)}: VMs there run with ${names(d.features)}, which came with microcode, and ${d.host} cannot give them: ${d.vms.join(", ")}.`,
-    (d) => `${reasons(d.features)} Or power these VMs off first: the pool then does without.`,
+    (d) => `${reasons(d.features)} Or power these VMs off first; the pool then works without these features.`,
     fault("EVCAdmissionFailedCPUFeaturesForMode", "EVCModeUnsupportedByHosts"),
   ),
   /** A warning: nobody uses them just now. */
@@ -173,7 +173,7 @@ export const evcErrors = {
     409,
     "after-fix",
     (d) =>
-      `Pool ${d.pool} cannot change from EVC mode ${d.current} to ${d.mode}, that of another vendor, while VMs run in it: ${d.vms.join(", ")}.`,
+      `Pool ${d.pool} cannot change from EVC mode ${d.current} to ${d.mode}, which is for another vendor, while VMs run in it: ${d.vms.join(", ")}.`,
     () => "Power them off first.",
     "EVCModeIllegalByVendor",
   ),
@@ -182,8 +182,8 @@ export const evcErrors = {
     409,
     "later",
     (d) =>
-      `VMs that run keep what they see until they are next powered on, and get EVC mode ${d.mode} of pool ${d.pool} then: ${d.vms.join(", ")}.`,
-    () => "Power them off and on when it suits; a restart inside the guest is not enough.",
+      `Running VMs keep their CPU features until they are powered off, and get EVC mode ${d.mode} of pool ${d.pool} at their next power-on: ${d.vms.join(", ")}.`,
+    () => "Power them off and on when convenient; a restart inside the guest is not enough.",
   ),
   /** An alarm. */
   HOST_CPU_SHRANK: define<{
@@ -194,7 +194,7 @@ export const evcErrors = {
     409,
     "after-fix",
     (d) =>
-      `Host ${d.host} no longer has what it had ${places(d.features)}${d.vms.length === 0 ? "" : `. VMs that run see it and may fail, or not start or move to it again: ${vmList(d.vms)}`}.`,
+      `Host ${d.host} no longer has what it had ${places(d.features)}${d.vms.length === 0 ? "" : `. Running VMs use it and may fail, or may not start here or move here again: ${vmList(d.vms)}`}.`,
     (d) => reasons(d.features),
   ),
 } as const;

@@ -54,7 +54,7 @@ export const generalErrors = {
     500,
     "after-fix",
     (d) => `${d.program} failed while ${d.what}: ${d.output}`,
-    () => "The program's own words above say what to change.",
+    () => "The program's message above says what to change.",
   ),
   NOT_ROOT: define<{ what: string }>(
     403,
@@ -97,7 +97,7 @@ export const generalErrors = {
     504,
     "later",
     (d) =>
-      `The connection to ${d.url} was lost while ${d.what}; it may or may not have been done (${d.reason}).`,
-    () => "Look at the object's state before asking again.",
+      `The connection to ${d.url} was lost while ${d.what}; whether it was done is not known (${d.reason}).`,
+    () => "Check the object's state before you try again.",
   ),
 } as const;

@@ -36,7 +36,7 @@ export const hostErrors = {
         used: "The join token has already been used; a token joins one host.",
         expired: "The join token has expired.",
       })[d.reason],
-    () => "Make a new one with: godwit host token",
+    () => "Create a new one with: godwit host token",
   ),
   CERTIFICATE_INVALID: define<{ subject: string; reason: string }>(
     401,

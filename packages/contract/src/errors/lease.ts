@@ -12,7 +12,7 @@ interface LeaseHolderDetails {
 function holderText({ host, mode, since, freeInMs }: LeaseHolderDetails): string {
   const told = [mode, ...(since === null ? [] : [`since ${since}`])];
   if (freeInMs != null) {
-    told.push(`and silent: it will be free in ${String(Math.ceil(freeInMs / 1000))} s if it stays so`);
+    told.push(`does not respond, lease free in ${String(Math.ceil(freeInMs / 1000))} s unless it returns`);
   }
   return `host ${host} (${told.join(", ")})`;
 }
@@ -25,7 +25,7 @@ export const leaseErrors = {
       `The lease of VM ${d.vm} is held by ${d.holders.map(holderText).join(" and ") || "another host"}; only its holder may run the VM.`,
     (d) =>
       d.holders.some(({ freeInMs }) => freeInMs != null)
-        ? "Wait until it is free, and ask again. Sooner only if you have made sure that the host is powered off: godwit vm lease break."
+        ? "Wait until it is free, and try again. To do so earlier, first make sure that the host is powered off: godwit vm lease break."
         : "If the VM runs there, use it there or move it. If that host is gone for good, first make sure that it is powered off: godwit vm lease break.",
   ),
   LEASE_NOT_HELD: define<{ vm: string; host: string }>(
@@ -38,13 +38,13 @@ export const leaseErrors = {
     409,
     "later",
     (d) =>
-      `A question of host ${d.host} for the lease of VM ${d.vm} came after a later one (${String(d.by)}) had been decided.`,
-    () => "Nothing was changed by it. The agent asks again by itself.",
+      `A request of host ${d.host} for the lease of VM ${d.vm} arrived after a later one (${String(d.by)}) had been answered.`,
+    () => "It changed nothing. The agent sends a new request by itself.",
   ),
   LEASE_UNAVAILABLE: define<{ vm: string; reason: string }>(
     503,
     "later",
-    (d) => `The lease of VM ${d.vm} could not be asked for: ${d.reason}.`,
+    (d) => `The lease of VM ${d.vm} could not be requested: ${d.reason}.`,
     () =>
       "Nothing was started. Check that the server answers, and that the host reaches its storage (godwit host show).",
   ),
@@ -58,13 +58,13 @@ export const leaseErrors = {
     409,
     "never",
     (d) =>
-      `The lease of VM ${d.vm} is not broken: host ${d.host} does not hold it; ${d.holders.length === 0 ? "nobody does" : `${d.holders.join(" and ")} does`}.`,
-    (d) => `godwit vm lease show ${d.vm} tells who holds it.`,
+      `The lease of VM ${d.vm} is not broken: host ${d.host} does not hold it; ${d.holders.length === 0 ? "no host does" : `${d.holders.join(" and ")} does`}.`,
+    (d) => `godwit vm lease show ${d.vm} shows who holds it.`,
   ),
   SANLOCK_UNAVAILABLE: define<{ reason: string }>(
     503,
     "later",
-    (d) => `sanlock is of no use on this host: ${d.reason}.`,
+    (d) => `sanlock cannot be used on this host: ${d.reason}.`,
     () =>
       "Install the package sanlock (godwit setup does), and start it: systemctl enable --now wdmd sanlock.",
   ),

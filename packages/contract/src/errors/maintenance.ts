@@ -15,7 +15,7 @@ export const maintenanceErrors = {
     (d) =>
       `Host ${d.host} still runs ${named(d.vms)}; everything else was moved away, and the host takes no VMs.`,
     (d) =>
-      `Fix the cause and go on with: godwit host maintenance enter ${d.host}; or give up with: godwit host maintenance exit ${d.host}`,
+      `Fix the cause and go on with: godwit host maintenance enter ${d.host}; or end the maintenance with: godwit host maintenance exit ${d.host}`,
   ),
   MAINTENANCE_CANCELLED: define<{ host: string; moved: string[]; left: string[] }>(
     409,

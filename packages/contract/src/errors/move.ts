@@ -25,40 +25,41 @@ export const moveErrors = {
   MOVE_CANCELLED: define<{ vm: string; host: string }>(
     409,
     "never",
-    (d) => `The move was cancelled; VM ${d.vm} runs on at ${d.host}.`,
+    (d) => `The move was cancelled; VM ${d.vm} continues to run at ${d.host}.`,
     () => "Nothing needs to be done.",
   ),
   MOVE_PREPARE_FAILED: define<{ vm: string; host: string; reason: string }>(
     503,
     "after-fix",
     (d) => `Host ${d.host} could not prepare for VM ${d.vm}: ${d.reason}`,
-    () => "The VM runs on at its source. Mend the cause and move it again.",
+    () => "The VM continues to run at its source. Fix the cause and move it again.",
   ),
   POSTCOPY_UNAVAILABLE: define<{ host: string; reason: string }>(
     409,
     "after-fix",
-    (d) => `QEMU on host ${d.host} cannot take a post-copy: ${d.reason}`,
+    (d) => `QEMU on host ${d.host} cannot receive a post-copy migration: ${d.reason}`,
     (d) =>
-      `The VM runs on at its source. Allow it on ${d.host} (sysctl vm.unprivileged_userfaultfd=1), or move the VM without --strategy postcopy.`,
+      `The VM continues to run at its source. Allow it on ${d.host} (sysctl vm.unprivileged_userfaultfd=1), or move the VM without --strategy postcopy.`,
   ),
   MIGRATION_STREAM_FAILED: define<{ host: string; reason: string }>(
     503,
     "later",
-    (d) => `No stream to host ${d.host} could be made for the rest of a VM's memory: ${d.reason}`,
-    () => "The VM waits for it and it is tried again. Check the migration network between the hosts.",
+    (d) => `No migration stream to host ${d.host} could be opened for the rest of a VM's memory: ${d.reason}`,
+    () =>
+      "The VM waits for its memory, and the connection is tried again. Check the migration network between the hosts.",
   ),
   MOVE_PEER_LOST: define<{ vm: string; host: string; forMs: number }>(
     503,
     "later",
     (d) =>
-      `Host ${d.host} was not heard of for ${String(Math.round(d.forMs / 1000))} s before the switch; the move of VM ${d.vm} was undone.`,
-    () => "The VM runs on at its source. Check the network between the hosts.",
+      `Host ${d.host} did not respond for ${String(Math.round(d.forMs / 1000))} s before the switch; the move of VM ${d.vm} was undone.`,
+    () => "The VM continues to run at its source. Check the network between the hosts.",
   ),
   MOVE_COPY_FAILED: define<{ vm: string; reason: string }>(
     500,
     "later",
     (d) => `QEMU could not send VM ${d.vm}: ${d.reason}`,
-    () => "The VM runs on at its source.",
+    () => "The VM continues to run at its source.",
   ),
   MOVE_NOT_CONVERGING: define<{
     vm: string;
@@ -70,9 +71,9 @@ export const moveErrors = {
     409,
     "after-fix",
     (d) =>
-      `VM ${d.vm} changes its memory faster than the link carries it: after ${String(d.rounds)} rounds and ${String(d.backOuts)} attempts the best outage was ${String(Math.ceil(d.bestMs))} ms, over the budget of ${String(d.maxOutageMs)} ms.`,
+      `VM ${d.vm} changes its memory faster than the link transfers it: after ${String(d.rounds)} rounds and ${String(d.backOuts)} attempts the best outage was ${String(Math.ceil(d.bestMs))} ms, over the budget of ${String(d.maxOutageMs)} ms.`,
     (d) =>
-      `The VM runs on at its source. Allow a longer outage (--max-outage ${String(Math.ceil((d.bestMs * 1.5) / 10) * 10)}ms), use a faster migration network, move it when it is less busy, or let its memory follow it (--strategy postcopy).`,
+      `The VM continues to run at its source. Allow a longer outage (--max-outage ${String(Math.ceil((d.bestMs * 1.5) / 10) * 10)}ms), use a faster migration network, move it when it is less busy, or let its memory follow it (--strategy postcopy).`,
   ),
   MOVE_COPY_UNSAFE: define<{ vm: string; host: string; qemu: string; maxOutageMs: number }>(
     409,
@@ -80,19 +81,19 @@ export const moveErrors = {
     (d) =>
       `VM ${d.vm} is emulated by QEMU ${d.qemu} on host ${d.host}, which can lose changes when memory is copied in more than one round; it changes more memory in a round than fits an outage of ${String(d.maxOutageMs)} ms.`,
     (d) =>
-      `The VM runs on at its source. Move it when it is less busy or allow a longer outage (--max-outage ${String(d.maxOutageMs * 2)}ms); under KVM, or with QEMU 9.0 and later on ${d.host}, there is no such limit.`,
+      `The VM continues to run at its source. Move it when it is less busy or allow a longer outage (--max-outage ${String(d.maxOutageMs * 2)}ms); under KVM, or with QEMU 9.0 and later on ${d.host}, there is no such limit.`,
   ),
   MOVE_DESTINATION_FAILED: define<{ vm: string; host: string; reason: string }>(
     500,
     "after-fix",
-    (d) => `Host ${d.host} gave VM ${d.vm} back: ${d.reason}`,
-    () => "The VM runs on at its source.",
+    (d) => `Host ${d.host} could not take over VM ${d.vm}: ${d.reason}`,
+    () => "The VM continues to run at its source.",
   ),
   MOVE_VM_LOST: define<{ vm: string; host: string; reason: string }>(
     500,
     "after-fix",
     (d) => `The QEMU process of VM ${d.vm} on host ${d.host} ended during the move: ${d.reason}`,
-    (d) => `Its disks are intact. Start it again with: godwit vm start ${d.vm}`,
+    (d) => `Its disks are intact. Start it with: godwit vm start ${d.vm}`,
   ),
 
   // Findings of the requirement checks.
@@ -125,13 +126,13 @@ export const moveErrors = {
     409,
     "after-fix",
     (d) =>
-      `Hosts ${d.host} and ${d.other} both have a datastore ${d.datastore}, but it is not the same storage.`,
+      `Hosts ${d.host} and ${d.other} both have a datastore ${d.datastore}, but they are different storage.`,
     (d) => `Give ${d.host} the same storage, or rename one of the two.`,
   ),
   DATASTORE_HOST_LOCAL: define<{ host: string; datastore: string; disks: string[] }>(
     409,
     "after-fix",
-    (d) => `${d.disks.join(", ")} lie on ${d.datastore}, which is local to host ${d.host}.`,
+    (d) => `${d.disks.join(", ")} are on ${d.datastore}, which is local to host ${d.host}.`,
     () => "Put the disks on shared storage.",
   ),
   DESTINATION_LACKS_NETWORK: define<{ host: string; network: string }>(

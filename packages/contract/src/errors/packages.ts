@@ -5,8 +5,8 @@ export const packageErrors = {
   PACKAGES_UNAVAILABLE: define<{ names: string[]; reason: string }>(
     503,
     "after-fix",
-    (d) => `Debian's packages ${d.names.join(", ")} could not be had: ${d.reason}`,
+    (d) => `Debian's packages ${d.names.join(", ")} could not be downloaded: ${d.reason}`,
     () =>
-      "Check the network and apt's sources (apt-get update as root must succeed); what was fetched once is kept, and then no network is needed.",
+      "Check the network and apt's sources (apt-get update as root must succeed); downloaded packages are kept, so that later runs need no network.",
   ),
 } as const;

@@ -7,31 +7,31 @@ export const poolErrors = {
     "never",
     (d) => `There is no pool ${d.pool}.`,
     (d) =>
-      d.known.length === 0 ? "Make one: godwit pool create NAME" : `Known pools: ${d.known.join(", ")}.`,
+      d.known.length === 0 ? "Create one: godwit pool create NAME" : `Known pools: ${d.known.join(", ")}.`,
   ),
   POOL_EXISTS: define<{ pool: string }>(
     409,
     "never",
-    (d) => `There is a pool ${d.pool} already.`,
+    (d) => `A pool ${d.pool} already exists.`,
     () => "Choose another name.",
   ),
   POOL_NOT_EMPTY: define<{ pool: string; hosts: string[] }>(
     409,
     "after-fix",
     (d) => `Pool ${d.pool} still has hosts: ${d.hosts.join(", ")}.`,
-    (d) => `Take them out first: godwit pool remove-host ${d.pool} HOST`,
+    (d) => `Remove them from it first: godwit pool remove-host ${d.pool} HOST`,
   ),
   POOL_CHANGED: define<{ pool: string }>(
     409,
     "later",
     (d) => `Pool ${d.pool} was changed by someone else in the meantime.`,
-    () => "Look at the pool and ask again.",
+    () => "Look at the pool (godwit pool show) and try again.",
   ),
   HOST_IN_OTHER_POOL: define<{ host: string; pool: string; other: string }>(
     409,
     "after-fix",
     (d) => `Host ${d.host} is in pool ${d.other}; a host is in one pool at most.`,
-    (d) => `Take it out there first: godwit pool remove-host ${d.other} ${d.host}`,
+    (d) => `Remove it from there first: godwit pool remove-host ${d.other} ${d.host}`,
   ),
   DESTINATION_BASELINE_EXCEEDED: define<{
     vm: string;
@@ -52,7 +52,7 @@ export const poolErrors = {
     409,
     "after-fix",
     (d) =>
-      `Whether VM ${d.vm} fits EVC mode ${d.mode} of the pool that ${d.host} is in is not known: it was powered on at ${d.from} by an older Godwit, which did not keep what its guest sees.`,
+      `Whether VM ${d.vm} fits EVC mode ${d.mode} of the pool that ${d.host} is in is not known: it was powered on at ${d.from} by an older Godwit, which did not record the CPU features of its guest.`,
     () => "Power the VM off and on again, then move it.",
     "CpuCompatibilityUnknown",
   ),
@@ -60,32 +60,33 @@ export const poolErrors = {
     409,
     "after-fix",
     (d) =>
-      `VM ${d.vm} cannot be powered on at host ${d.host} with the CPU that it must have: ${String(d.count)} ${d.count === 1 ? "reason" : "reasons"}.`,
+      `VM ${d.vm} cannot be powered on at host ${d.host} with the CPU that it requires: ${String(d.count)} ${d.count === 1 ? "reason" : "reasons"}.`,
     () => "Each finding says what is wrong, where, and what to do.",
   ),
   VM_CPU_ABOVE_BASELINE: define<{ vm: string; host: string; mode: string; features: string[] }>(
     409,
     "after-fix",
     (d) =>
-      `The CPU that is asked for VM ${d.vm} shows more than EVC mode ${d.mode} of the pool of host ${d.host}: ${d.features.join(", ")}.`,
+      `The CPU requested for VM ${d.vm} has more features than EVC mode ${d.mode} of the pool of host ${d.host}: ${d.features.join(", ")}.`,
     () =>
-      "Take the model or the features out of the VM's description, raise the pool's EVC mode, or use a host outside the pool.",
+      "Remove the model or the features from the VM's description, raise the pool's EVC mode, or use a host outside the pool.",
     "FeatureRequirementsNotMet",
   ),
   VM_CPU_NOT_GIVEN: define<{ vm: string; host: string; cpu: string; version: string; features: string[] }>(
     409,
     "after-fix",
     (d) =>
-      `QEMU ${d.version} on host ${d.host} cannot give VM ${d.vm} its CPU ${d.cpu}: ${d.features.join(", ")}.`,
+      `QEMU ${d.version} on host ${d.host} cannot provide VM ${d.vm} with its CPU ${d.cpu}: ${d.features.join(", ")}.`,
     (d) =>
       `Start it on another host, lower its EVC mode or its pool's, or see what ${d.host} has: godwit cpu report --host ${d.host}`,
     "FeatureRequirementsNotMet",
   ),
+  /** `what`: what was not done, like `was not created`. */
   POOL_CHANGE_REFUSED: define<{ pool: string; what: string; count: number }>(
     409,
     "after-fix",
     (d) =>
-      `Pool ${d.pool} was not changed: ${d.what} meets ${String(d.count)} ${d.count === 1 ? "obstacle" : "obstacles"}.`,
+      `Pool ${d.pool} ${d.what}: ${String(d.count)} ${d.count === 1 ? "requirement is" : "requirements are"} not met.`,
     () => "Each finding says what is wrong, where, and what to do.",
   ),
 } as const;

@@ -30,6 +30,7 @@ export const serverErrors = {
     503,
     "later",
     (d) => `The database does not answer: ${d.reason}.`,
-    () => "Running VMs and moves go on. Check PostgreSQL; Godwit goes on by itself when it is back.",
+    () =>
+      "Running VMs and moves continue. Check PostgreSQL; Godwit continues by itself when it answers again.",
   ),
 } as const;

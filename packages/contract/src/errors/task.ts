@@ -11,7 +11,7 @@ export const taskErrors = {
   TASK_HOST_REMOVED: define<{ host: string }>(
     410,
     "never",
-    (d) => `Host ${d.host}, which the task needs to hear from, was removed from the cluster.`,
+    (d) => `Host ${d.host}, whose answer the task needs, was removed from the cluster.`,
     () => "What became of the VM there is not known: godwit vm lease show says which host may run it.",
   ),
   TASK_NOT_CANCELLABLE: define<{ task: string; state: string; reason: string }>(

@@ -54,7 +54,7 @@ export const vmErrors = {
     500,
     "after-fix",
     (d) => `VM ${d.vm} did not start on host ${d.host}: ${d.reason}`,
-    () => "QEMU's own words above say what to change; nothing was left behind.",
+    () => "QEMU's message above says what to change; nothing was left behind.",
   ),
   DISK_MISSING: define<{ vm: string; disk: string; path: string; host: string }>(
     404,
@@ -72,12 +72,12 @@ export const vmErrors = {
     500,
     "never",
     (d) => `QEMU refused ${d.command}: ${d.reason}`,
-    () => "QEMU's own words say what is wrong.",
+    () => "QEMU's message says what is wrong.",
   ),
   QMP_INTERRUPTED: define<{ command: string; reason: string }>(
     503,
     "later",
-    (d) => `The connection to QEMU ended while it was asked ${d.command}: ${d.reason}.`,
-    () => "See whether the QEMU process still runs; its log is in the VM's run folder.",
+    (d) => `The connection to QEMU ended during ${d.command}: ${d.reason}.`,
+    () => "Check whether the QEMU process still runs; its log is in the VM's run folder.",
   ),
 } as const;

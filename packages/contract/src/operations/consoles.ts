@@ -12,7 +12,7 @@ export const consoleOperations = {
     path: "/api/v1/vms/{vm}/console",
     privilege: "admin",
     summary:
-      "A WebSocket to the VM's serial console: binary messages are its bytes, text messages tell what becomes of the line. It follows the VM when that moves",
+      "A WebSocket to the VM's serial console: binary messages are its bytes, text messages tell the state of the connection. It follows the VM when that moves",
     params: vmParams,
     query: consoleQuerySchema,
     answer: { status: 101, socket: true },

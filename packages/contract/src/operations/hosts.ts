@@ -17,7 +17,7 @@ export const hostOperations = {
     method: "POST",
     path: "/api/v1/hosts/tokens",
     privilege: "admin",
-    summary: "Make a one-time token with which one host may join",
+    summary: "Create a one-time token with which one host may join",
     body: z.strictObject({ validSeconds: z.int().min(1).max(604_800).default(3600) }),
     answer: { status: 201, body: z.object({ token: z.string(), expiresAt: z.iso.datetime() }) },
     errors: [],
@@ -80,7 +80,7 @@ export const hostOperations = {
     method: "POST",
     path: "/api/v1/hosts/{host}/maintenance/enter",
     privilege: "admin",
-    summary: "Let a host take no more VMs and move those that it has to other hosts",
+    summary: "Put a host into maintenance: it takes no more VMs, and those that it has move to other hosts",
     params: hostParams,
     body: z.strictObject({
       /** How many VMs move away at once; to each destination one at a time. */
@@ -95,7 +95,7 @@ export const hostOperations = {
     method: "POST",
     path: "/api/v1/hosts/{host}/maintenance/exit",
     privilege: "admin",
-    summary: "Let a host take VMs again; for one that does already, nothing changes",
+    summary: "End the maintenance of a host; for a host that is not in maintenance nothing changes",
     params: hostParams,
     answer: { status: 200, body: hostViewSchema },
     errors: ["HOST_UNKNOWN", "HOST_TASK_UNDER_WAY"],

@@ -10,7 +10,7 @@ import type { Operations } from "./operation.ts";
 /** A VM by its name or its id. */
 const vmParams = z.strictObject({ vm: z.string().min(1).max(63) });
 const leaseParams = z.strictObject({ vmId: vmIdSchema });
-/** Grows with each question of a host: one that comes after a later one has been decided counts no more. */
+/** Grows with each request of a host: one that arrives after a later one has been answered is refused. */
 const questionNumberSchema = z.int().nonnegative();
 
 export const vmLeaseOperations = {
@@ -18,7 +18,7 @@ export const vmLeaseOperations = {
     method: "GET",
     path: "/api/v1/vms/{vm}/lease",
     privilege: "admin",
-    summary: "Which host may run a VM, and when a silent host's lease is free",
+    summary: "Which host may run a VM, and when the lease of a host that does not respond is free",
     params: vmParams,
     answer: { status: 200, body: leaseViewSchema },
     errors: ["VM_UNKNOWN", "HOST_UNREACHABLE", "DATASTORE_UNAVAILABLE", "SANLOCK_UNAVAILABLE"],

@@ -114,7 +114,7 @@ export const vmOperations = {
     method: "POST",
     path: "/api/v1/vms/{vm}/check",
     privilege: "admin",
-    summary: "What a move to a host would be refused for, all at once",
+    summary: "All reasons for which a move to a host would be refused",
     params: vmParams,
     body: z.strictObject({ to: z.string().min(1).max(63), strategy: strategySchema.default("auto") }),
     answer: {
@@ -133,7 +133,7 @@ export const vmOperations = {
     method: "POST",
     path: "/api/v1/vms/{vm}/migrate",
     privilege: "admin",
-    summary: "Move a VM to another host: live if it runs, else its place changes",
+    summary: "Move a VM to another host: live if it runs, otherwise only its host is changed",
     params: vmParams,
     body: z.strictObject({
       to: z.string().min(1).max(63),

@@ -16,7 +16,7 @@ export const leaseSchema = z.object({
       mode: leaseModeSchema,
       /** Null where the storage does not keep it: of shared leases on disk. */
       since: z.iso.datetime().nullable(),
-      /** Whether the holder was heard of lately. A hint for waiting or giving up; never permission to run. */
+      /** Whether the holder responded lately. A hint for waiting or giving up; never permission to run. */
       fresh: z.boolean(),
       /** Of a silent host's lease on shared storage: when others can take it, in milliseconds. */
       freeInMs: z.number().nullable(),

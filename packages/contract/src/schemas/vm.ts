@@ -173,11 +173,12 @@ export const vmViewSchema = z.object({
   state: vmStateSchema,
   /** The host that runs it, or ran it last. */
   host: nameSchema,
-  /** When its host was last heard of; `state` is as of then. */
+  /** When its host last answered; `state` is as of then. */
   seenAt: z.iso.datetime(),
   config: vmSchema,
 });
 export type VmView = z.infer<typeof vmViewSchema>;
 
 /** Whether the VM has a process, as far as is known: it would move live. */
-export const isUp = (vm: Pick<VmView, "state">): boolean => vm.state !== "stopped" && vm.state !== "lost";
+export const hasProcess = (vm: Pick<VmView, "state">): boolean =>
+  vm.state !== "stopped" && vm.state !== "lost";

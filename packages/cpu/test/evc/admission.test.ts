@@ -111,7 +111,7 @@ test("a switch in the firmware is named with the feature's place in CPUID", () =
   const [finding] = admit(hostWith(less(haswell, "aes"))).findings;
   expect(finding?.host).toBe("h1");
   expect(finding?.message).toBe(
-    "Host h1 cannot be in pool blue, which has EVC mode intel-haswell@1: it lacks what the mode wants at CPUID level 0x1, register ecx: aes (bit 25).",
+    "Host h1 cannot be in pool blue, which has EVC mode intel-haswell@1: it lacks what the mode requires at CPUID level 0x1, register ecx: aes (bit 25).",
   );
   expect(finding?.remedy).toContain("Look for AES-NI in the firmware settings of h1");
 });
@@ -147,7 +147,7 @@ test("VMs that see more than the mode keep their host out, and so do VMs of whic
     ],
   });
   expect(told).toEqual([["EVC_HOST_VMS_ABOVE", "EVCAdmissionFailedVmActive"]]);
-  expect(findings[0]?.message).toContain("db (adx, smap), old (not known what)");
+  expect(findings[0]?.message).toContain("db (adx, smap), old (features not known)");
   expect(findings[0]?.message).not.toContain("web");
 });
 
