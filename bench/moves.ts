@@ -3,7 +3,7 @@
  * how long a move took in all. A figure is of this machine and this hour; compare only within one run.
  */
 import { writeFile } from "node:fs/promises";
-import { moveOf, type MoveRecord, type VmView } from "@godwit/contract";
+import { moveOf, type MovePause, type MoveRecord, type VmView } from "@godwit/contract";
 import { qemusOf, vmAddress, type LoadReport, type Window } from "@godwit/lab";
 import { TestLab } from "@godwit/test-kit";
 import { nonZeroBytes } from "./measure/guest-memory.ts";
@@ -46,6 +46,8 @@ interface Result {
   to: string;
   outageMs: number | null;
   stopToContMs: number | null;
+  /** Where that went. */
+  pause: MovePause | null;
   qemuDowntimeMs: number | null;
   totalMs: number;
   bytes: number;
@@ -79,6 +81,7 @@ async function moveBackAndForth(lab: TestLab): Promise<void> {
     to: record.to,
     outageMs: seen?.windows[index]?.outageMs ?? null,
     stopToContMs: record.stopToContMs,
+    pause: record.pause,
     qemuDowntimeMs: record.qemuDowntimeMs,
     totalMs,
     bytes: record.bytes,
@@ -127,6 +130,19 @@ const shown = {
   sentRatio: (value: number) => value.toFixed(3),
 } as const;
 
+/** In the order in which they come; the first and the last are not in the pause. */
+const pauseParts = [
+  "decisionMs",
+  "lastPagesMs",
+  "vetoMs",
+  "deviceStateMs",
+  "commitMs",
+  "commitTravelMs",
+  "contMs",
+  "resumeMs",
+  "announceMs",
+] as const satisfies readonly (keyof MovePause)[];
+
 async function tell(lab: TestLab, results: readonly Result[], seen: LoadReport | null): Promise<void> {
   const { hosts } = await lab.api.call("hostList", {});
   console.log(
@@ -141,7 +157,12 @@ async function tell(lab: TestLab, results: readonly Result[], seen: LoadReport |
       ? []
       : [[key, ...[summary.median, summary.best, summary.worst].map((value) => show(value))]];
   });
-  console.log(table([["", "median", "best", "worst"], ...rows]));
+  const parts = pauseParts.flatMap((key) => {
+    const summary = summaryOf(results.map(({ pause }) => pause?.[key] ?? null));
+    if (summary === null) return [];
+    return [[`pause.${key}`, ...[summary.median, summary.best, summary.worst].map((ms) => milliseconds(ms))]];
+  });
+  console.log(table([["", "median", "best", "worst"], ...rows, ...parts]));
   if (seen === null) return;
   const { acknowledged, lost, duplicated, reconnects } = seen;
   console.log(

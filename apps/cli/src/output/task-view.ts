@@ -1,5 +1,5 @@
 /** A task as lines for people. Pure. */
-import type { MoveRecord, Task } from "@godwit/contract";
+import type { MovePause, MoveRecord, Task } from "@godwit/contract";
 import { formatBytes, formatMs } from "./format.ts";
 
 /** One line of what goes on just now. */
@@ -69,6 +69,28 @@ export function moveSummary(move: MoveRecord): string {
   ].join("\n");
 }
 
+const pauseParts = {
+  lastPagesMs: "last pages",
+  vetoMs: "last veto",
+  deviceStateMs: "device state",
+  commitMs: "commit",
+  commitTravelMs: "to the destination",
+  contMs: "until cont",
+  resumeMs: "until the guest runs",
+} as const satisfies Partial<Record<keyof MovePause, string>>;
+
+/** Where the time went in which the vCPUs stood still, in one line; what was not measured is told as such. */
+export function pauseText(pause: MovePause): string {
+  const parts = (Object.keys(pauseParts) as (keyof typeof pauseParts)[]).map(
+    (key) => `${pauseParts[key]} ${formatMs(pause[key])}`,
+  );
+  const around = [
+    ...(pause.decisionMs === null ? [] : [`decided ${formatMs(pause.decisionMs)} before`]),
+    ...(pause.announceMs === null ? [] : [`announced ${formatMs(pause.announceMs)} after`]),
+  ];
+  return `${parts.join(" · ")}${around.length === 0 ? "" : ` (${around.join(", ")})`}`;
+}
+
 /** A task with its steps. */
 export function taskText(task: Task): string {
   const move = task.kind === "vm.migrate" ? task.move : null;
@@ -84,6 +106,7 @@ export function taskText(task: Task): string {
         `  ${step.state.padEnd(8)} ${step.name}${tookText(step.startedAt, step.endedAt)}${step.detail === null ? "" : `: ${step.detail}`}`,
     ),
     ...(move?.decisions ?? []).map(({ at, text }) => `  decided  ${at.slice(11, 23)} ${text}`),
+    ...(move?.pause == null ? [] : [`  pause    ${pauseText(move.pause)}`]),
     ...(task.error === null ? [] : [`  ${task.error.detail}`, `  ${task.error.remedy}`]),
     ...(move?.phase === "succeeded" ? [moveSummary(move)] : []),
   ].join("\n");
