@@ -209,7 +209,7 @@ export function apply(w: World, state: State, event: number): void {
       else copyEnds(w);
       break;
     case "cancelled":
-    case "servingFails":
+    case "postcopyFails":
       copyEnds(w);
       break;
     case "destinationStreamEnds":

@@ -121,7 +121,7 @@ export const kinds = [
   "acknowledge",
   "sourceStreamEnds",
   "destinationStreamEnds",
-  "servingFails",
+  "postcopyFails",
   "cancelled",
   "streamBreaks",
   "thirdAsks",

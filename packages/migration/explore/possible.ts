@@ -201,7 +201,7 @@ function copyEvents(w: World, calm: boolean): void {
       if ((destination & STREAM) === 0) {
         may(w, PROMPT, "sourceStreamEnds");
         // At its very end a post-copy fails instead of waiting for a new stream.
-        if (copy === SERVING && !calm) may(w, STORMY, "servingFails");
+        if (copy === SERVING && !calm) may(w, STORMY, "postcopyFails");
       } else if (copy !== ACTIVE && incoming === STREAMING) may(w, PROMPT, "finalSent");
       else if (copy !== ACTIVE && incoming === LOADED) may(w, PROMPT, "acknowledge");
       else if (copy === SERVING && incoming === PARTLY) may(w, PROMPT, "pulled");

@@ -113,7 +113,7 @@ const [UNKNOWN, GOOD, OPEN] = [0, 1, 2] as const;
 
 /**
  * In a calm everything happens at once and in one order, and what waits (timers, a dead host that is
- * booted or fenced, upkeep) happens only when nothing else does. All orders of what waits are followed. A
+ * booted or fenced, reconciliation of leases) happens only when nothing else does. All orders of what waits are followed. A
  * state is good when it is a good end or when each way from it stays among states that can reach one.
  */
 function lookForEnds(world: World, store: Store, result: Exploration): void {

@@ -108,7 +108,7 @@ export function sentence(w: World, before: State, event: number): string {
     acknowledge: () => "b's QEMU acknowledges: the copy is completed",
     sourceStreamEnds: () => "a's QEMU notices that the copy's stream is broken",
     destinationStreamEnds: () => "b's QEMU notices that the copy's stream is broken",
-    servingFails: () => "a's QEMU gives the rest of the copy up",
+    postcopyFails: () => "a's QEMU gives the rest of the copy up",
     cancelled: () => "a's QEMU has cancelled the copy",
     streamBreaks: () => "the copy's stream breaks",
     thirdAsks: () => "host c asks for the lease, to start the VM",

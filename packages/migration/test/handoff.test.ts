@@ -158,8 +158,8 @@ test("a post-copy of which nothing gets through has its stream broken, so that i
     shared,
     { type: "message", message: { type: "prepared", address: "10.0.0.2", port: 4711 }, atMs: 0 } as const,
   ].reduce((state, input) => stepSource(state, input).state, initialSource(order, "10.0.2"));
-  const serving = { ...begun, phase: "postcopySending" as const, memorySplit: true };
-  const look = (state: typeof serving, atMs: number, transferredBytes: number) =>
+  const sending = { ...begun, phase: "postcopySending" as const, memorySplit: true };
+  const look = (state: typeof sending, atMs: number, transferredBytes: number) =>
     stepSource(state, {
       type: "sample",
       peerFresh: true,
@@ -168,10 +168,10 @@ test("a post-copy of which nothing gets through has its stream broken, so that i
         ...{ bytesPerSecond: 1000, dirtyBytesPerSecond: 0, passBegins: false },
       },
     });
-  const { state } = look(serving, 1000, 1);
-  expect(look(state as typeof serving, 10_900, 1).effects).toEqual([]);
-  expect(look(state as typeof serving, 11_000, 1).effects).toEqual([{ do: "breakStream" }]);
-  expect(look(state as typeof serving, 11_000, 2).effects).toEqual([]);
+  const { state } = look(sending, 1000, 1);
+  expect(look(state as typeof sending, 10_900, 1).effects).toEqual([]);
+  expect(look(state as typeof sending, 11_000, 1).effects).toEqual([{ do: "breakStream" }]);
+  expect(look(state as typeof sending, 11_000, 2).effects).toEqual([]);
 });
 
 test("with a full disk, a prepared destination ends nothing and says nothing before it is written that it gives up", () => {
