@@ -50,7 +50,7 @@ async function unpackFrom(
   const work = await mkdtemp(`${into}.apt-`);
   try {
     const options = await ownApt(work, sourcesText(mirror, suite));
-    await run("apt-get", [...options, "-q", "update"], {
+    await run("apt-get", [...options, "-q", "update", "--error-on=any"], {
       what: `reading the package lists of ${suite}`,
       timeoutMs: 120_000,
     });
