@@ -13,7 +13,7 @@ import { phaseNames } from "./peer/faults/phases.ts";
 import { Stage } from "./peer/faults/stage.ts";
 import { cellsText, type Cell } from "./peer/faults/verdict.ts";
 import { LibvirtPeer } from "./peer/libvirt-peer.ts";
-import { requireLibvirt } from "./peer/packages.ts";
+import { peerQemus, requireLibvirt } from "./peer/packages.ts";
 import { numberOf, readOptions } from "./measure/options.ts";
 
 const usage = `usage: node bench/peer-faults.ts [--short] [--peer virsh|p2p] [--phase NAME] [--fault WORDS] [--iscsi]
@@ -64,7 +64,7 @@ const plan = planned.filter(
 await measure(async (interrupted) => {
   await requireLibvirt();
   say("making a lab of two hosts");
-  await using lab = await TestLab.start({ hosts: ["a", "b"], ownStorage: true });
+  await using lab = await TestLab.start({ hosts: ["a", "b"], qemu: peerQemus, ownStorage: true });
   await using lun = values.iscsi ? await Lun.start(lab.lab) : null;
   await Promise.race([campaign(lab, lun), interrupted]);
 });

@@ -1,5 +1,5 @@
 /**
- * Godwit against libvirt: the same guest on the same QEMU and wires, moved there and back in turn by Godwit,
+ * Godwit against libvirt: the same guest on the same QEMU and links, moved there and back in turn by Godwit,
  * by `virsh migrate --live` and by its `--p2p`, each move under a client's load. Figures are of this machine
  * and this hour; the ratios are what to look at.
  * A move that is given up counts as failed, and the next one follows.
@@ -11,7 +11,7 @@ import { measure } from "./measure/interruption.ts";
 import { comparisonOf, comparisonText } from "./peer/comparison.ts";
 import { godwit, Twin, type Contender, type Sample } from "./peer/contenders.ts";
 import { LibvirtPeer } from "./peer/libvirt-peer.ts";
-import { requireLibvirt } from "./peer/packages.ts";
+import { peerQemus, requireLibvirt } from "./peer/packages.ts";
 import { numberOf, readOptions } from "./measure/options.ts";
 
 const usage = `usage: node bench/peer-virsh.ts [--moves 10] [--memory 512] [--tls] [--max-outage MS] [--json FILE]
@@ -41,7 +41,7 @@ const say = (text: string) => {
 await measure(async (interrupted) => {
   await requireLibvirt();
   say("making a lab of two hosts");
-  await using lab = await TestLab.start({ hosts: ["a", "b"] });
+  await using lab = await TestLab.start({ hosts: ["a", "b"], qemu: peerQemus });
   await Promise.race([compare(lab), interrupted]);
 });
 

@@ -91,7 +91,7 @@ async function keepRecords(lab: TestLab, folder: string): Promise<void> {
   await mkdir(folder, { recursive: true });
   await cp(join(lab.lab.folder, "logs"), join(folder, "logs"), { recursive: true });
   for (const { name } of lab.lab.hosts) {
-    const moves = join(lab.lab.stateFolder(name), "agent/moves");
+    const moves = join(lab.lab.host(name).stateFolder, "agent/moves");
     await cp(moves, join(folder, `moves-${name}`), { recursive: true }).catch(() => undefined);
   }
 }

@@ -16,7 +16,7 @@ export class Hold implements AsyncDisposable {
   }
 
   static async at(lab: Lab, host: string, phase: Phase): Promise<Hold> {
-    const hold = new Hold(lab.pauseFolder(host), phase);
+    const hold = new Hold(lab.host(host).pauseFolder, phase);
     await mkdir(hold.#folder, { recursive: true });
     await rm(hold.#reached, { force: true });
     await writeFile(hold.#hold, "");

@@ -18,7 +18,7 @@ export interface Look {
   problems: string[];
 }
 
-const patience = { timeoutMs: 3000 };
+const shortly = { timeoutMs: 3000 };
 
 export interface Judge {
   scene: Scene;
@@ -50,7 +50,7 @@ export async function look(judge: Judge): Promise<Look> {
 /** What the move still waits for, in words; null when its task has ended. Costs little, and is asked often. */
 export async function waitsFor({ scene, taskId }: Judge): Promise<string | null> {
   try {
-    const task = await scene.lab.api.call("taskShow", { params: { task: taskId } }, patience);
+    const task = await scene.lab.api.call("taskShow", { params: { task: taskId } }, shortly);
     return isEnded(task) ? null : unended(task);
   } catch (error) {
     return silent(error);
@@ -66,12 +66,12 @@ async function told(
 ): Promise<Task | null> {
   const { api } = scene.lab;
   try {
-    const task = await api.call("taskShow", { params: { task: taskId } }, patience);
-    const vm = await api.call("vmShow", { params: { vm: scene.vm.id } }, patience);
+    const task = await api.call("taskShow", { params: { task: taskId } }, shortly);
+    const vm = await api.call("vmShow", { params: { vm: scene.vm.id } }, shortly);
     problems.push(...untruths(task, vm, outcome, runner, phase));
-    const { tasks } = await api.call("taskList", { query: {} }, patience);
+    const { tasks } = await api.call("taskList", { query: {} }, shortly);
     problems.push(...tasks.filter((one) => !isEnded(one) && one.id !== taskId).map(unended));
-    const lease = await api.call("vmLeaseShow", { params: { vm: scene.vm.id } }, patience);
+    const lease = await api.call("vmLeaseShow", { params: { vm: scene.vm.id } }, shortly);
     const holders = lease.holders.map(({ host, mode }) => `${host} ${mode}`).join(", ");
     const wanted = runner === null ? "" : `${runner} EX`;
     if (holders !== wanted) problems.push(`lease: held by ${holders === "" ? "nobody" : holders}`);

@@ -21,14 +21,15 @@ export interface Census {
 export async function census(lab: Lab, afterMoves: number): Promise<Census> {
   const hosts = lab.hosts.map(({ name }) => name);
   const programs: Census["programs"] = {};
-  for (const host of hosts) programs[`agent ${host}`] = await programOf(lab.agentProcess(host));
-  programs.server = await programOf(lab.serverProcess);
+  for (const host of hosts) programs[`agent ${host}`] = await programOf(lab.host(host).agent);
+  programs.server = await programOf(lab.server.process);
   const counts = await Promise.all(
     hosts.map(async (host) => ({
       taps: await tapsOf(lab.namespace(host)),
-      holders: (await readdir(join(lab.hostFolder(host), "run/godwit/leases")).catch(() => [])).length,
+      holders: (await readdir(join(lab.host(host).folder, "run/godwit/leases")).catch(() => [])).length,
       files:
-        (await filesUnder(join(lab.hostFolder(host), "run"))) + (await filesUnder(lab.stateFolder(host))),
+        (await filesUnder(join(lab.host(host).folder, "run"))) +
+        (await filesUnder(lab.host(host).stateFolder)),
     })),
   );
   const sum = (key: "taps" | "holders" | "files") => counts.reduce((total, count) => total + count[key], 0);
@@ -63,7 +64,7 @@ const countRows = `
   from pg_tables where schemaname = 'public' and tablename not in ('tasks', 'task_steps', 'events')`;
 
 async function rowsOf(lab: Lab): Promise<number> {
-  const { host, port, user, database } = await lab.databaseConnection();
+  const { host, port, user, database } = await lab.server.databaseConnection();
   const { stdout } = await run(
     "psql",
     ["-h", host, "-p", String(port), "-U", user, "-d", database, "-AtXc", countRows],

@@ -1,6 +1,6 @@
 /**
  * A libvirt host in a lab: Debian's libvirtd and virtlogd in a lab host's network namespace, with their own
- * view of /run, /etc/libvirt and /var. They live beside Godwit's agent and on the same wires, and end with
+ * view of /run, /etc/libvirt and /var. They live beside Godwit's agent and on the same links, and end with
  * the lab. Each daemon can be ended and started by itself.
  */
 import { randomUUID } from "node:crypto";

@@ -2,6 +2,10 @@
 import { access } from "node:fs/promises";
 import { GodwitError } from "@godwit/contract";
 
+/** What libvirt starts a domain with. Godwit's VM gets the same: both run on the installed QEMU. */
+const installedQemu = "/usr/bin/qemu-system-x86_64";
+export const peerQemus = { a: installedQemu, b: installedQemu };
+
 /** The daemon and the client, without `libvirt-daemon-system`: its units would run a daemon of the machine's own. */
 const packages = ["libvirt-daemon", "libvirt-daemon-driver-qemu", "libvirt-clients"];
 

@@ -22,7 +22,7 @@ const storageUnreachable: Fault = {
 const diskFull = (role: "source" | "destination"): Fault => ({
   name: `full-${role}`,
   inject: async (scene): Promise<Heal> => {
-    const folder = scene.lab.lab.stateFolder(scene[role]);
+    const folder = scene.lab.lab.host(scene[role]).stateFolder;
     const filler = join(folder, "filler");
     const { bavail, bsize } = await statfs(folder);
     await writeFile(filler, Buffer.alloc(bavail * bsize));

@@ -18,10 +18,10 @@ const hostGone = (role: "source" | "destination"): Fault => ({
   name: `${role}-host-gone`,
   fatal: fatal[role],
   inject: async (scene): Promise<Heal> => {
-    await scene.lab.lab.cutPower(scene[role]);
+    await scene.lab.lab.host(scene[role]).cutPower();
     return async (judged) => {
       await Promise.race([judged, sleep(offMs)]);
-      await scene.lab.lab.powerOn(scene[role]);
+      await scene.lab.lab.host(scene[role]).powerOn();
     };
   },
 });

@@ -1,4 +1,4 @@
-/** What the hosts send to each other is lost on the wire: one way or both, for a while or for as long as it takes. */
+/** What the hosts send to each other is lost on the link: one way or both, for a while or for as long as it takes. */
 import type { Fault, Heal, Scene } from "../fault.ts";
 import { sleep } from "@godwit/system";
 

@@ -21,8 +21,8 @@ interface Program {
 
 const agent = (role: "source" | "destination"): Program => ({
   name: `${role}-agent`,
-  find: async (scene) => known(scene.lab.lab.agentProcess(scene[role])),
-  restart: (scene) => scene.lab.lab.startAgent(scene[role]),
+  find: async (scene) => known(scene.lab.lab.host(scene[role]).agent),
+  restart: (scene) => scene.lab.lab.host(scene[role]).startAgent(),
 });
 
 const qemu = (role: "source" | "destination"): Program => ({
@@ -43,14 +43,14 @@ const programs: readonly Program[] = [
   qemu("destination"),
   {
     name: "server",
-    find: async ({ lab }) => known(lab.lab.serverProcess),
-    restart: ({ lab }) => lab.lab.startServer(),
+    find: async ({ lab }) => known(lab.lab.server.process),
+    restart: ({ lab }) => lab.lab.server.start(),
   },
   {
     // The server itself starts it again.
     name: "postgres",
     find: async ({ lab }) => {
-      const [postmaster] = known(await lab.lab.postgresProcess());
+      const [postmaster] = known(await lab.lab.server.postgresProcess());
       return postmaster === undefined ? [] : [postmaster, ...(await childrenOf(postmaster.pid))];
     },
   },

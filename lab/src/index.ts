@@ -1,7 +1,9 @@
 /** Hosts as network namespaces on one machine, with real QEMU, real links, a real guest and a client's load on it. */
 export { buildGuest, findGuest, type GuestImage } from "./guest/build-guest.ts";
 export { placeGuest, type GuestOptions } from "./guest/place-guest.ts";
-export { Lab, removeLab, type Api, type LabOptions } from "./lab.ts";
+export { Lab, type Api } from "./lab.ts";
+export type { LabOptions } from "./lab-options.ts";
+export { removeLab } from "./remove-lab.ts";
 export { readLabFile, type LabFile } from "./lab-file.ts";
 export { guestClockOffsetMs } from "./load/guest-clock.ts";
 export { guestCpuid } from "./load/guest-cpuid.ts";
@@ -24,7 +26,7 @@ export { ensureQemu, lacksNewQemu } from "./qemu/ensure-qemu.ts";
 export { describeQemu, findQemus, qemuNamed, type LabQemu } from "./qemu/qemus.ts";
 export { RunWatch, type Run } from "./run-watch.ts";
 export { qemuProcessesOf, qemusOf, rescueSocket, runnersOf, type Runner } from "./runners.ts";
-export { listNamespaces, setWire } from "./switch.ts";
+export { listNamespaces, setLink } from "./switch.ts";
 export { startIscsiTarget, type IscsiTarget } from "./storage/iscsi-target.ts";
 export { startNfsServer } from "./storage/nfs-server.ts";
 export { Program } from "./storage/program.ts";

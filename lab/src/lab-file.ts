@@ -7,7 +7,7 @@ import { labFolder } from "./names.ts";
 
 const identitySchema = z.object({ pid: z.int(), startTicks: z.number() });
 
-const labHostSchema = z.object({
+const hostRecordSchema = z.object({
   name: z.string(),
   qemu: z.object({ binary: z.string(), version: z.string(), origin: z.string() }),
   agent: identitySchema.nullable(),
@@ -19,13 +19,41 @@ export const labFileSchema = z.object({
   linkBitsPerSecond: z.number().nullable(),
   /** On loopback; inherited by the server as a listening socket. */
   apiPort: z.int(),
-  hosts: z.array(labHostSchema),
+  hosts: z.array(hostRecordSchema),
   /** Whether the agents' moves can be held. */
   pausePoints: z.boolean(),
   server: identitySchema.nullable(),
 });
 export type LabFile = z.infer<typeof labFileSchema>;
-export type LabHost = z.infer<typeof labHostSchema>;
+export type HostRecord = z.infer<typeof hostRecordSchema>;
+
+/** A lab that this program works with: what its hosts and its server need to know of it. */
+export interface OpenLab {
+  /** What changes in it is kept by `save`. */
+  readonly file: LabFile;
+  readonly folder: string;
+  /** What the hosts see as their shared datastore. */
+  readonly sharedFolder: string;
+  /** How to start the program itself. */
+  readonly program: readonly string[];
+  /** @param role like `agent-a` */
+  readonly logOf: (role: string) => string;
+  readonly save: () => Promise<void>;
+}
+
+export function openLab(file: LabFile, program: readonly string[]): OpenLab {
+  const folder = labFolder(file.id);
+  return {
+    file,
+    folder,
+    sharedFolder: join(folder, "shared"),
+    program,
+    logOf: (role) => join(folder, "logs", `${role}.log`),
+    save: async () => {
+      await writeLabFile(file);
+    },
+  };
+}
 
 const pathOf = (id: string): string => join(labFolder(id), "lab.json");
 

@@ -41,7 +41,7 @@ export async function runnersOf(lab: Lab, vmId: string): Promise<string[]> {
 
 /** Where a VM's QEMU on a host answers others than its agent: one at a time. */
 export const rescueSocket = (lab: Lab, host: string, vmId: string): string =>
-  join(lab.hostFolder(host), "run/godwit/vms", vmId, "rescue.sock");
+  join(lab.host(host).folder, "run/godwit/vms", vmId, "rescue.sock");
 
 async function qemusOn(lab: Lab, host: string): Promise<Omit<Runner, "running">[]> {
   const found: Omit<Runner, "running">[] = [];

@@ -1,5 +1,5 @@
 /**
- * The lab's wires: a namespace with one bridge for each network, and namespaces of hosts, server and
+ * The lab's network: a namespace with one bridge for each network, and namespaces of hosts, server and
  * client that are connected to them. Nothing is made outside of the lab's own namespaces.
  */
 import { run } from "@godwit/system";
@@ -81,8 +81,8 @@ export async function removeTaps(namespace: string): Promise<void> {
   }
 }
 
-/** Cuts or mends a host's wire to a network. */
-export async function setWire(labId: string, host: string, network: NetworkName, up: boolean): Promise<void> {
+/** Sets a host's link to a network up or down. */
+export async function setLink(labId: string, host: string, network: NetworkName, up: boolean): Promise<void> {
   const port = portOf(host, network);
   await ip("-n", namespaceOf(labId, "net"), "link", "set", port, up ? "up" : "down");
 }
@@ -96,8 +96,8 @@ export interface Path {
 }
 
 /**
- * Cuts or mends one direction between two hosts: what the one sends to the other goes to a hardware address
- * that nobody has. It is lost on the wire; neither end is told, and all others are still reached.
+ * Cuts or restores one direction between two hosts: what the one sends to the other goes to a hardware address
+ * that nobody has. It is lost on the link; neither end is told, and all others are still reached.
  */
 export async function setPath(labId: string, { network, from, to }: Path, open: boolean): Promise<void> {
   const neighbour = [hostAddress(network, to.index), "dev", network];
@@ -128,7 +128,7 @@ async function makeNamespace(labId: string, part: string): Promise<string> {
   return namespace;
 }
 
-/** A wire from a part of the lab to a network's bridge; in the part the interface has the network's name. */
+/** A link from a part of the lab to a network's bridge; in the part the interface has the network's name. */
 async function connect(
   labId: string,
   part: string,

@@ -72,14 +72,14 @@ export class TestLab implements AsyncDisposable {
   }
 
   /** The task's end, whatever it is. */
-  async ended(begun: Promise<Task> | Task): Promise<Task> {
-    const { id } = await begun;
+  async ended(started: Promise<Task> | Task): Promise<Task> {
+    const { id } = await started;
     return await this.until(id, isEnded);
   }
 
   /** The task's good end. */
-  async succeeded(begun: Promise<Task>): Promise<Task> {
-    const task = await this.ended(begun);
+  async succeeded(started: Promise<Task>): Promise<Task> {
+    const task = await this.ended(started);
     if (task.state !== "succeeded")
       throw new Error(`${task.kind}: ${task.state}: ${task.error?.detail ?? ""}`);
     return task;
@@ -132,7 +132,7 @@ export class TestLab implements AsyncDisposable {
       const taps = stdout.split("\n").filter((line) => line !== "").length;
       const here = qemus.filter(({ host }) => host === name).length;
       if (taps !== here) found.push(`${String(taps)} taps on ${name} for ${String(here)} VMs`);
-      const moves = await readdir(`${this.lab.hostFolder(name)}/state/agent/moves`).catch(
+      const moves = await readdir(`${this.lab.host(name).stateFolder}/agent/moves`).catch(
         () => [] as string[],
       );
       found.push(

@@ -105,8 +105,8 @@ test("one types at a time: the second is told who does, or takes the console ove
 test("the console outlives its host's agent, and ends with a sentence when the VM stops", async () => {
   using first = await TestConsole.open();
   await first.answers(30, 5);
-  await lab.lab.endAgent("b");
-  await lab.lab.startAgent("b");
+  await lab.lab.host("b").endAgent();
+  await lab.lab.host("b").startAgent();
   await first.answers(50, 6);
   expect(first.output.match(/sum-35\r/g)).toHaveLength(1);
   // The console's line to the new agent may stand before the server's own does.

@@ -7,17 +7,17 @@ import { expect, test } from "vitest";
 
 /** A file system without a free byte over the folder of a host's journals. */
 async function fillUp(lab: TestLab, host: string): Promise<AsyncDisposable> {
-  const folder = join(lab.lab.hostFolder(host), "state/agent/moves");
+  const folder = join(lab.lab.host(host).stateFolder, "agent/moves");
   await mkdir(folder, { recursive: true });
-  await lab.lab.endAgent(host);
+  await lab.lab.host(host).endAgent();
   await run("mount", ["-t", "tmpfs", "-o", "size=16k", "none", folder], { what: "making a small disk" });
   await writeFile(join(folder, "filler"), Buffer.alloc(16_384));
-  await lab.lab.startAgent(host);
+  await lab.lab.host(host).startAgent();
   return {
     async [Symbol.asyncDispose]() {
-      await lab.lab.endAgent(host);
+      await lab.lab.host(host).endAgent();
       await run("umount", ["-l", folder], { what: "taking the small disk away" });
-      await lab.lab.startAgent(host);
+      await lab.lab.host(host).startAgent();
     },
   };
 }

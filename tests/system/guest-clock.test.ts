@@ -57,7 +57,7 @@ test("a guest whose agent says nothing moves all the same, and stays behind", as
   });
   await lab.until(task.id, inPhase("copying"));
   // Who has the port's only line keeps everybody else from an answer.
-  const line = connect(join(lab.lab.hostFolder("a"), "run/godwit/vms", id, "guest-agent.sock"));
+  const line = connect(join(lab.lab.host("a").folder, "run/godwit/vms", id, "guest-agent.sock"));
   await once(line, "connect");
   await lab.succeeded(Promise.resolve(task));
   expect(await offset()).toBeLessThan(-1500);

@@ -14,7 +14,7 @@ test("a host whose sanlock dies ends its VM at once; the VM starts elsewhere whe
     lab.api.call("vmLeaseBreak", { params: { vm: "web-1" }, body: { host: "a" } }),
   ).rejects.toMatchObject({ code: "LEASE_HOLDER_ALIVE" });
 
-  await lab.lab.endSanlock("a");
+  await lab.lab.host("a").endSanlock();
   await holds(async () => (await lab.vm("web-1")).state === "lost");
   expect(await lab.runnersOf(vm)).toEqual([]);
   await holds(async () => (await lease()).holders[0]?.fresh === false);
@@ -29,13 +29,13 @@ test("a host whose sanlock dies ends its VM at once; the VM starts elsewhere whe
   expect(await lab.runnersOf(vm)).toEqual(["b"]);
 
   // Its lease service is back: the host joins again by itself, and may have the VM.
-  await lab.lab.startSanlock("a");
+  await lab.lab.host("a").startSanlock();
   await holds(async () => (await leaseState(lab, "a")) === "joined");
   await lab.succeeded(
     lab.api.call("vmMigrate", { params: { vm: "web-1" }, body: { to: "a", maxOutageMs: 5000 } }),
   );
 
-  await lab.lab.cutPower("a");
+  await lab.lab.host("a").cutPower();
   await holds(
     async () => (await lab.api.call("hostShow", { params: { host: "a" } })).state === "unreachable",
   );

@@ -78,9 +78,9 @@ test("with nowhere to go it is refused with all findings, and nothing has change
   const before = await runners();
   const here = names.filter((name) => before[name]?.includes("c"));
   expect(here).not.toEqual([]);
-  await lab.lab.endAgent("b");
+  await lab.lab.host("b").endAgent();
   const error = await refusal(enter("c"));
-  await lab.lab.startAgent("b");
+  await lab.lab.host("b").startAgent();
   expect(error.code).toBe("MAINTENANCE_REFUSED");
   expect([...new Set(error.findings.map(({ vm }) => vm))].sort()).toEqual(here);
   expect([...new Set(error.findings.map(({ code }) => code))].sort()).toEqual([
@@ -96,8 +96,8 @@ test("the server is killed in the middle: the task goes on, and what it says aft
   const host = ((await runners())["web-1"] ?? [])[0] ?? "";
   const { id } = await enter(host, 1);
   await lab.until(id, ({ steps }) => steps.some(({ detail }) => detail !== null));
-  await lab.lab.endServer();
-  await lab.lab.startServer();
+  await lab.lab.server.end();
+  await lab.lab.server.start();
   expect(await maintenanceOf(host)).not.toBe("off");
   expect(await refusal(exit(host)).catch(() => null)).toSatisfy(
     (error: GodwitError | null) => error === null || error.code === "HOST_TASK_UNDER_WAY",

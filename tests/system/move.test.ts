@@ -88,7 +88,7 @@ test("what cannot be is refused before anything is done", async () => {
   expect((await lab.api.call("vmList", {})).vms.map(({ name }) => name)).toEqual(["web-1"]);
 });
 
-test("a stopped VM changes its home, starts there, and stops by its power button", async () => {
+test("a stopped VM moves to another host, starts there, and stops by its power button", async () => {
   const vm = await lab.create({ name: "cold-1", on: "a", memoryMib: 192 });
   const moved = await lab.succeeded(
     lab.api.call("vmMigrate", { params: { vm: "cold-1" }, body: { to: "b" } }),

@@ -106,11 +106,11 @@ test("without a baseline a VM stays with hosts that can give what it sees; in a 
   expect(await lab.settled(1)).toEqual([]);
 
   // A host that loses what its VMs see is told, for as long as it is so.
-  await lab.lab.simulateCpu("a", without(generation("intel-penryn"), "ssse3"));
+  await lab.lab.host("a").simulateCpu(without(generation("intel-penryn"), "ssse3"));
   const alarms = async () => codes((await api.call("hostShow", { params: { host: "a" } })).alarms);
   await expect
     .poll(alarms, { timeout: 60_000, interval: 500 })
     .toEqual(["HOST_CPU_SHRANK", "EVC_HOST_FEATURES_MISSING", "HOST_WITHOUT_WATCHDOG"]);
-  await lab.lab.simulateCpu("a", generation("intel-penryn"));
+  await lab.lab.host("a").simulateCpu(generation("intel-penryn"));
   await expect.poll(alarms, { timeout: 60_000, interval: 500 }).toEqual(["HOST_WITHOUT_WATCHDOG"]);
 });

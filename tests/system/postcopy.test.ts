@@ -1,10 +1,12 @@
 /**
  * Post-copy: the guest runs at the destination before all its memory is there. Whatever breaks in between, the guest
- * only waits, unless one of the two processes that hold its memory is gone: then the task says so.
+ * only waits, unless one of the two processes that hold its memory is gone: then the task says so. The oldest QEMU of the
+ * machine is used: before 9.0 half of an emulated guest's memory is left when the guest goes on at the destination. With
+ * more passes only some MiB are, and a stream that is cut has often carried all of them.
  */
 import { readFile, writeFile } from "node:fs/promises";
 import { moveOf, type MoveDecision, type Task } from "@godwit/contract";
-import { qemusOf } from "@godwit/lab";
+import { findQemus, qemusOf } from "@godwit/lab";
 import { TestLab } from "@godwit/test-kit";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
@@ -15,7 +17,8 @@ let lab: TestLab;
 beforeAll(async () => {
   allowedBefore = await readFile(userfaultfd, "utf8");
   await writeFile(userfaultfd, "1");
-  lab = await TestLab.start({ hosts: ["a", "b"] });
+  const oldest = (await findQemus()).at(-1)?.version ?? "";
+  lab = await TestLab.start({ hosts: ["a", "b"], qemu: { a: oldest, b: oldest } });
   await lab.boot({ on: "a" });
 });
 afterAll(async () => {
@@ -26,7 +29,8 @@ afterAll(async () => {
 const begin = async (to: string, bandwidthMbps = 100): Promise<Task> =>
   await lab.api.call("vmMigrate", {
     params: { vm: "web-1" },
-    body: { to, strategy: "postcopy", bandwidthMbps },
+    // No pause is short enough: it is a post-copy also where the copy would converge.
+    body: { to, strategy: "postcopy", bandwidthMbps, maxOutageMs: 1 },
   });
 /** The guest runs at the destination, and the rest of its memory follows. */
 const follows = async ({ id }: Task): Promise<void> => {
@@ -93,9 +97,9 @@ test("both agents are killed in the middle of it: they go on with it when they a
   await using load = await lab.load();
   const task = await begin("b", 40);
   await follows(task);
-  await Promise.all(["a", "b"].map((host) => lab.lab.endAgent(host)));
+  await Promise.all(["a", "b"].map((host) => lab.lab.host(host).endAgent()));
   expect(await lab.runnersOf(vm)).toEqual(["b"]);
-  await Promise.all(["a", "b"].map((host) => lab.lab.startAgent(host)));
+  await Promise.all(["a", "b"].map((host) => lab.lab.host(host).startAgent()));
   await lab.succeeded(Promise.resolve(task));
   expect(await lab.runnersOf(vm)).toEqual(["b"]);
   expect(await load.finish([])).toMatchObject({ connections: 1, lost: 0, duplicated: 0 });

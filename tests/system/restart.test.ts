@@ -10,13 +10,13 @@ test("server, database and agents are killed under a running VM: it runs on, and
   const vm = await lab.boot({ on: "a" });
   await using load = await lab.load();
 
-  await lab.lab.endAgent("a");
-  await lab.lab.startAgent("a");
-  const postgres = await lab.lab.postgresProcess();
+  await lab.lab.host("a").endAgent();
+  await lab.lab.host("a").startAgent();
+  const postgres = await lab.lab.server.postgresProcess();
   if (postgres === null) throw new Error("no PostgreSQL runs");
   await endProcess(postgres, "SIGKILL", 0);
-  await lab.lab.endServer();
-  await lab.lab.startServer();
+  await lab.lab.server.end();
+  await lab.lab.server.start();
 
   expect(await lab.vm("web-1")).toMatchObject({ host: "a", state: "running" });
   expect(await lab.runnersOf(vm)).toEqual(["a"]);
@@ -33,8 +33,8 @@ test("the server is killed during a move: the agents finish it, and the task tel
   await using load = await lab.load();
   const task = await lab.api.call("vmMigrate", { params: { vm: "web-1" }, body: slow });
   await lab.until(task.id, inPhase("copying"));
-  await lab.lab.endServer();
-  await lab.lab.startServer();
+  await lab.lab.server.end();
+  await lab.lab.server.start();
   expect(await lab.ended(task)).toMatchObject({ state: "succeeded", move: { phase: "succeeded" } });
   expect(await lab.runnersOf(vm)).toEqual(["b"]);
   expect(await load.finish([])).toMatchObject({ connections: 1, lost: 0, duplicated: 0 });
@@ -50,8 +50,8 @@ test("the source's agent is killed during the copy: the move is undone, the VM r
     body: { to: "b", bandwidthMbps: 100 },
   });
   await lab.until(task.id, inPhase("copying"));
-  await lab.lab.endAgent("a");
-  await lab.lab.startAgent("a");
+  await lab.lab.host("a").endAgent();
+  await lab.lab.host("a").startAgent();
   const ended = await lab.ended(task);
   expect(ended).toMatchObject({ state: "failed", error: { code: "MOVE_COPY_FAILED" } });
   expect(await lab.runnersOf(vm)).toEqual(["a"]);
@@ -68,8 +68,8 @@ test("the destination's agent is killed during the copy: the VM runs on exactly 
     body: { to: "b", bandwidthMbps: 100 },
   });
   await lab.until(task.id, inPhase("copying"));
-  await lab.lab.endAgent("b");
-  await lab.lab.startAgent("b");
+  await lab.lab.host("b").endAgent();
+  await lab.lab.host("b").startAgent();
   const ended = await lab.ended(task);
   const expected = ended.state === "succeeded" ? "b" : "a";
   expect(await lab.runnersOf(vm)).toEqual([expected]);
@@ -87,8 +87,8 @@ test("both agents are killed at once during the copy: the move is undone, and no
     body: { to: "b", bandwidthMbps: 100 },
   });
   await lab.until(task.id, inPhase("copying"));
-  await Promise.all(["a", "b"].map((host) => lab.lab.endAgent(host)));
-  await Promise.all(["a", "b"].map((host) => lab.lab.startAgent(host)));
+  await Promise.all(["a", "b"].map((host) => lab.lab.host(host).endAgent()));
+  await Promise.all(["a", "b"].map((host) => lab.lab.host(host).startAgent()));
   expect(await lab.ended(task)).toMatchObject({ state: "failed", error: { code: "MOVE_COPY_FAILED" } });
   expect(await lab.runnersOf(vm)).toEqual(["a"]);
   expect(await load.finish([])).toMatchObject({ connections: 1, lost: 0, duplicated: 0 });

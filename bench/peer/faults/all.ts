@@ -3,7 +3,7 @@ import type { Fault } from "./fault.ts";
 import { hostFaults } from "./hosts.ts";
 import { processFaults } from "./processes.ts";
 import { storageFaults } from "./storage.ts";
-import { wireFaults } from "./wires.ts";
+import { linkFaults } from "./links.ts";
 
 /** Nothing is done: what the same observation says of a move that is left alone. */
 const none: Fault = { name: "none", lastsMs: null, begin: async () => undefined };
@@ -11,7 +11,7 @@ const none: Fault = { name: "none", lastsMs: null, begin: async () => undefined 
 export const faults: readonly Fault[] = [
   none,
   ...processFaults,
-  ...wireFaults,
+  ...linkFaults,
   ...storageFaults,
   ...hostFaults,
 ];

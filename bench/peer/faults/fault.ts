@@ -10,7 +10,7 @@ export interface Fault {
   begin: (scene: Scene) => Promise<void>;
   /** How long it lasts; null: for good. */
   lastsMs: number | null;
-  /** What heals it in time, as the machine's own keeper of services would; not called of one that is for good. */
+  /** What heals it in time, as the machine's own init system would; not called of one that is for good. */
   end?: (scene: Scene) => Promise<void>;
   /** A process that it stops, which must not be continued when the phase lets go. */
   stops?: (scene: Scene) => ProcessIdentity | null;

@@ -1,4 +1,4 @@
-/** A whole host is gone: all its processes are killed, its wires are dead, and it does not come back. */
+/** A whole host is gone: all its processes are killed, its links are down, and it does not come back. */
 import type { Fault } from "./fault.ts";
 import { roles } from "./scene.ts";
 
@@ -6,7 +6,7 @@ export const hostFaults: readonly Fault[] = roles.map((role) => ({
   name: `${role} host gone`,
   lastsMs: null,
   begin: async ({ lab, hosts }) => {
-    await lab.cutPower(hosts[role]);
+    await lab.host(hosts[role]).cutPower();
   },
   takes: role,
 }));

@@ -26,7 +26,7 @@ export const phases: Readonly<Record<PhaseName, (scene: Scene) => Promise<Held |
   },
 
   /**
-   * The guest is stopped for the last pass, QEMU waits for leave to send it (`pre-switchover`). The source's daemon
+   * The guest is stopped for the last pass, QEMU waits for permission to send it (`pre-switchover`). The source's daemon
    * is held from a second into the copy: QEMU comes there without it, and not further.
    */
   async switching(scene) {
@@ -37,7 +37,7 @@ export const phases: Readonly<Record<PhaseName, (scene: Scene) => Promise<Held |
 
   /**
    * The destination has loaded everything and the source's QEMU knows it: neither runs, and libvirt is to start the
-   * destination. Both daemons are held once leave was given (`device`).
+   * destination. Both daemons are held once permission was given (`device`).
    */
   async completed(scene) {
     if ((await scene.watch.until(says(scene, "source", "MIGRATION:device"), limitMs)) === null) return null;

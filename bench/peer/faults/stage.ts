@@ -5,7 +5,7 @@
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { VmView } from "@godwit/contract";
-import { qemusOf, setWire, vmAddress } from "@godwit/lab";
+import { qemusOf, setLink, vmAddress } from "@godwit/lab";
 import { endProcess, identifyProcess, isAlive, run } from "@godwit/system";
 import type { TestLab } from "@godwit/test-kit";
 import type { Domain } from "../domain-xml.ts";
@@ -55,7 +55,7 @@ export class Stage {
 
   /** The next cell moves the guest from its only host. */
   async leave({ domain, hosts }: Scenery, on: Role): Promise<void> {
-    await this.#mend();
+    await this.#repair();
     const { source, destination } = hosts;
     this.#set =
       on === "source" ? { domain, hosts } : { domain, hosts: { source: destination, destination: source } };
@@ -73,12 +73,12 @@ export class Stage {
   }
 
   /** No fault is left. */
-  async #mend(): Promise<void> {
+  async #repair(): Promise<void> {
     const { lab } = this.lab;
     await lab.thawStorage().catch(() => undefined); // it refuses when nothing is frozen
     for (const host of hosts) {
       for (const network of ["management", "migration", "office"] as const)
-        await setWire(lab.id, host, network, true);
+        await setLink(lab.id, host, network, true);
       const other = host === hosts[0] ? hosts[1] : hosts[0];
       await lab.setPath("management", host, other, true).catch(() => undefined); // as above
     }
@@ -88,7 +88,7 @@ export class Stage {
   async #clear(): Promise<void> {
     const { lab } = this.lab;
     this.#set = null;
-    await this.#mend();
+    await this.#repair();
     for (const host of hosts) {
       const virsh = await virshOn(lab, host);
       if (virsh !== null) await endProcess(virsh, "SIGKILL", 0);

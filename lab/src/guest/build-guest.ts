@@ -50,7 +50,7 @@ const modules = [
 /** The guest's files; null where they have not been built yet. */
 export async function findGuest(): Promise<GuestImage | null> {
   const image = imageIn(join(cacheFolder, await recipeKey()));
-  const whole = await Promise.all(
+  const present = await Promise.all(
     Object.values(image).map((path: string) =>
       stat(path).then(
         () => true,
@@ -58,7 +58,7 @@ export async function findGuest(): Promise<GuestImage | null> {
       ),
     ),
   );
-  return whole.every(Boolean) ? image : null;
+  return present.every(Boolean) ? image : null;
 }
 
 /** The guest's files, built where they are not there. @throws PROGRAM_MISSING, PROGRAM_FAILED, SPACE_SHORT */

@@ -69,7 +69,7 @@ export class RedisConnection {
   }
 }
 
-/** One RESP reply from `reader.at` on; undefined while it is not whole. @throws redis' own error */
+/** One RESP reply from `reader.at` on; undefined while it is incomplete. @throws redis' own error */
 function readReply(buffer: Buffer, reader: { at: number }): Reply | undefined {
   const end = buffer.indexOf("\r\n", reader.at);
   if (end === -1) return undefined;

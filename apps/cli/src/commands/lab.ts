@@ -187,7 +187,7 @@ export function howToGoOn(lab: Lab, vm?: string): string[] {
   return [
     "",
     `The lab ${lab.id} runs: hosts ${lab.hosts.map(({ name }) => name).join(", ")}; API ${lab.apiUrl}`,
-    `  admin token ${lab.serverFolder}/admin-token, authority ${lab.serverFolder}/pki/ca-cert.pem, logs ${lab.folder}/logs`,
+    `  admin token ${lab.server.folder}/admin-token, authority ${lab.server.folder}/pki/ca-cert.pem, logs ${lab.folder}/logs`,
     "Go on with:",
     `  export GODWIT_LAB=${lab.id}`,
     "  ./godwit host list",

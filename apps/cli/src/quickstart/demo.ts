@@ -20,10 +20,10 @@ export async function bootDemo(lab: Lab, say: (text: string) => void): Promise<v
 /** A task to its good end. @throws what it failed with */
 export async function done(
   lab: Lab,
-  begun: Promise<Task>,
+  started: Promise<Task>,
   changed: (task: Task) => void = () => undefined,
 ): Promise<Task> {
-  const ended = await followTask(lab.api, (await begun).id, changed);
+  const ended = await followTask(lab.api, (await started).id, changed);
   if (ended.error !== null) throw GodwitError.fromProblem(ended.error);
   return ended;
 }

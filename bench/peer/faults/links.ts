@@ -1,5 +1,5 @@
-/** Wires are cut: between the daemons (and between virsh and the destination's), or of the migration stream. */
-import { setWire } from "@godwit/lab";
+/** Links are cut: between the daemons (and between virsh and the destination's), or of the migration stream. */
+import { setLink } from "@godwit/lab";
 import type { Fault } from "./fault.ts";
 import type { Scene } from "./scene.ts";
 
@@ -9,7 +9,7 @@ type Network = "management" | "migration";
 const set =
   (network: Network, up: boolean) =>
   async ({ lab, hosts }: Scene): Promise<void> => {
-    await setWire(lab.id, hosts.destination, network, up);
+    await setLink(lab.id, hosts.destination, network, up);
   };
 
 const cut = (name: string, network: Network): Pick<Fault, "name" | "begin"> => ({
@@ -20,7 +20,7 @@ const cut = (name: string, network: Network): Pick<Fault, "name" | "begin"> => (
 /** Afterwards there is nothing on the migration link any more. */
 const whileStreaming = { phases: ["copying", "switching"] } as const;
 
-export const wireFaults: readonly Fault[] = [
+export const linkFaults: readonly Fault[] = [
   { ...cut("daemons' link cut 3 s", "management"), lastsMs: shortMs, end: set("management", true) },
   { ...cut("daemons' link cut", "management"), lastsMs: null },
   {

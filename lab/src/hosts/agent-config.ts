@@ -1,0 +1,31 @@
+/** The configuration of a lab host's agent, as an administrator would write it. Pure. */
+import { stringify } from "yaml";
+import type { HostRecord } from "../lab-file.ts";
+import {
+  agentPort,
+  datastore,
+  datastorePath,
+  hostAddress,
+  networks,
+  portGroup,
+  serverAddress,
+  serverPort,
+} from "../names.ts";
+import { ioTimeoutSeconds } from "./sanlock.ts";
+
+/**
+ * @param index of the host, from 0
+ * @param simulatedCpu the file with the CPU that the host passes for; null: its own
+ */
+export const agentConfig = ({ name, qemu }: HostRecord, index: number, simulatedCpu: string | null): string =>
+  stringify({
+    name,
+    listen: { address: hostAddress("management", index), port: agentPort },
+    server: { url: `https://${serverAddress}:${String(serverPort)}` },
+    migration: { address: hostAddress("migration", index) },
+    portGroups: [{ name: portGroup, bridge: networks.office.bridge, uplink: "office" }],
+    datastores: [{ name: datastore, path: datastorePath, shared: true }],
+    leases: { ioTimeoutSeconds },
+    qemu: { binary: qemu.binary },
+    ...(simulatedCpu === null ? {} : { simulatedCpu }),
+  });

@@ -1,0 +1,126 @@
+/**
+ * One host of a lab: its folders, its agent, its sanlock daemon, its power. It is a network namespace and a view of
+ * the file system; the programs in it outlive whoever started them.
+ */
+import { mkdir, readdir, readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { CpuReport } from "@godwit/contract";
+import { endProcess, identifyProcess, writeFileAtomic, type ProcessIdentity } from "@godwit/system";
+import type { HostRecord, OpenLab } from "../lab-file.ts";
+import { namespaceOf, networks, type NetworkName } from "../names.ts";
+import { endAllIn } from "../remove-lab.ts";
+import { removeTaps, setLink } from "../switch.ts";
+import { agentConfig } from "./agent-config.ts";
+import { startSanlock } from "./sanlock.ts";
+import { runOnHost, spawnRole } from "./spawn-role.ts";
+
+const allNetworks = Object.keys(networks) as NetworkName[];
+
+export class LabHost {
+  /** Among the lab's hosts, from 0: gives its addresses. */
+  readonly index: number;
+  readonly #lab: OpenLab;
+  readonly #record: HostRecord;
+
+  constructor(lab: OpenLab, record: HostRecord, index: number) {
+    this.index = index;
+    this.#lab = lab;
+    this.#record = record;
+  }
+
+  get name(): string {
+    return this.#record.name;
+  }
+  get namespace(): string {
+    return namespaceOf(this.#lab.file.id, this.name);
+  }
+  /** Its /run and /var/lib/godwit, seen from outside, are `run` and `state` in it. */
+  get folder(): string {
+    return join(this.#lab.folder, "hosts", this.name);
+  }
+  get stateFolder(): string {
+    return join(this.folder, "state");
+  }
+  /** Where files hold its moves, and tell that they are held. */
+  get pauseFolder(): string {
+    return join(this.folder, "pause");
+  }
+  get agent(): ProcessIdentity | null {
+    return this.#record.agent;
+  }
+
+  /** Writes the agent's configuration and joins the cluster. @throws PROGRAM_FAILED */
+  async join(token: string, cpu: CpuReport | null): Promise<void> {
+    await mkdir(this.folder, { recursive: true });
+    if (cpu !== null) await this.simulateCpu(cpu);
+    const simulatedCpu = cpu === null ? null : this.#simulatedCpu;
+    await writeFileAtomic(this.#config, agentConfig(this.#record, this.index, simulatedCpu));
+    const argv = [...this.#lab.program, "host", "join", "--config", this.#config, "--token", token];
+    await runOnHost({ ...this.#view, argv }, `joining host ${this.name}`);
+  }
+
+  async startAgent(): Promise<void> {
+    const { file, program, logOf, save } = this.#lab;
+    if (file.pausePoints) await mkdir(this.pauseFolder, { recursive: true });
+    this.#record.agent = await spawnRole({
+      what: `the agent of host ${this.name}`,
+      ...this.#view,
+      log: logOf(`agent-${this.name}`),
+      argv: [...program, "agent", "run", "--config", this.#config],
+      ...(file.pausePoints ? { environment: { GODWIT_PAUSE_POINTS: this.pauseFolder } } : {}),
+    });
+    await save();
+  }
+
+  /** Ends the agent and waits until it is gone; its VMs run on. */
+  async endAgent(signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
+    if (this.agent !== null) await endProcess(this.agent, signal, 10_000);
+  }
+
+  /** Starts the sanlock daemon; without a watchdog, which a namespace cannot have. */
+  async startSanlock(): Promise<void> {
+    await startSanlock(this.#view);
+  }
+
+  async endSanlock(signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
+    const path = join(this.folder, "run/sanlock/sanlock.pid");
+    const identity = await identifyProcess(Number.parseInt(await readFile(path, "utf8").catch(() => ""), 10));
+    if (identity !== null) await endProcess(identity, signal, 10_000);
+  }
+
+  /** The host's power is cut: all its processes end at once, its links are down. */
+  async cutPower(): Promise<void> {
+    for (const network of allNetworks) await setLink(this.#lab.file.id, this.name, network, false);
+    await endAllIn(this.namespace);
+  }
+
+  /** The host boots: what it had in memory is gone, its agent starts. */
+  async powerOn(): Promise<void> {
+    const run = join(this.folder, "run");
+    for (const name of await readdir(run)) await rm(join(run, name), { recursive: true, force: true });
+    await removeTaps(this.namespace);
+    for (const network of allNetworks) await setLink(this.#lab.file.id, this.name, network, true);
+    await this.startSanlock();
+    await this.startAgent();
+  }
+
+  /** Changes what a host with a simulated CPU passes for, as a microcode update would; told by its next report. */
+  async simulateCpu(cpu: CpuReport): Promise<void> {
+    await writeFileAtomic(this.#simulatedCpu, JSON.stringify(cpu));
+  }
+
+  get #simulatedCpu(): string {
+    return join(this.folder, "simulated-cpu.json");
+  }
+  get #config(): string {
+    return join(this.folder, "agent.yaml");
+  }
+  get #view() {
+    return {
+      namespace: this.namespace,
+      hostname: this.name,
+      folder: this.folder,
+      shared: this.#lab.sharedFolder,
+    };
+  }
+}
