@@ -34,7 +34,7 @@ module.exports = {
       name: "no-cycles-between-folders",
       severity: "error",
       scope: "folder",
-      from: { path: "^packages/" },
+      from: {},
       to: { circular: true },
     },
     ...cpuFolders.map((folder, index) => ({

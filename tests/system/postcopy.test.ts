@@ -46,10 +46,18 @@ const decisionsOf = (task: Task): MoveDecision["kind"][] =>
 
 test("a host that does not allow it says so before anything moves, and how to allow it", async () => {
   await writeFile(userfaultfd, "0");
-  const ended = await lab.ended(begin("b"));
+  const refused = await begin("b").catch((error: unknown) => error);
   await writeFile(userfaultfd, "1");
-  expect(ended).toMatchObject({ state: "failed", error: { code: "POSTCOPY_UNAVAILABLE" } });
-  expect(ended.error?.remedy).toMatch(/sysctl vm.unprivileged_userfaultfd=1/);
+  expect(refused).toMatchObject({
+    code: "MOVE_REFUSED",
+    findings: [
+      {
+        code: "POSTCOPY_UNAVAILABLE",
+        host: "b",
+        remedy: expect.stringMatching(/sysctl vm.unprivileged_userfaultfd=1/) as string,
+      },
+    ],
+  });
   expect(await lab.runnersOf(await lab.vm("web-1"))).toEqual(["a"]);
   expect(await lab.settled(1)).toEqual([]);
 });

@@ -2,7 +2,7 @@
 import type { agentOperations } from "@godwit/contract";
 import type { Handlers } from "@godwit/http";
 import type { Consoles } from "./consoles/consoles.ts";
-import type { EventLog } from "./host/event-log.ts";
+import type { EventLog } from "./event-log.ts";
 import type { HostFactsReader } from "./host/facts.ts";
 import type { HostLoadReader } from "./host/load.ts";
 import type { Moves } from "./moves/moves.ts";

@@ -9,7 +9,7 @@ import type { SocketHandler } from "@godwit/http";
 import type { QemuProcess } from "@godwit/hypervisor";
 import type { Logger } from "pino";
 import type { WebSocket } from "ws";
-import type { Processes } from "../vms/processes.ts";
+import type { Processes } from "../qemu/processes.ts";
 import { SerialOutput } from "./serial-output.ts";
 
 /** Of another process's output so much is given at most. */

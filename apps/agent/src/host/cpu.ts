@@ -1,7 +1,7 @@
 /** This host's CPU: what it is, and how busy it is. */
 import { cpus } from "node:os";
 import type { CpuFacts, CpuLoad } from "@godwit/contract";
-import type { HostCpu } from "./host-cpu.ts";
+import type { HostCpu } from "../qemu/host-cpu.ts";
 import { pressurePercent, readProc } from "./proc.ts";
 import type { Rates } from "./rates.ts";
 

@@ -1,7 +1,7 @@
 /** Notices that this host has become another: reads its facts now and then, for nothing tells of all that they are read from. */
 import type { HostFacts } from "@godwit/contract";
 import type { Logger } from "pino";
-import type { EventLog } from "./event-log.ts";
+import type { EventLog } from "../event-log.ts";
 
 const everyMs = 60_000;
 

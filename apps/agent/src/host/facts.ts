@@ -9,9 +9,9 @@ import { version } from "@godwit/system";
 import type { AgentConfig } from "../config.ts";
 import { cpuFacts } from "./cpu.ts";
 import type { Datastores } from "./datastores.ts";
-import type { HostCpu } from "./host-cpu.ts";
+import type { HostCpu } from "../qemu/host-cpu.ts";
 import { memoryFacts } from "./memory.ts";
-import { readQemu } from "./qemu.ts";
+import { readQemu } from "../qemu/qemu-facts.ts";
 
 export interface FactsSources {
   config: Pick<AgentConfig, "name" | "migration" | "portGroups">;

@@ -2,7 +2,7 @@
 import type { HostLoad } from "@godwit/contract";
 import { portGroupLoad } from "@godwit/network";
 import type { AgentConfig } from "../config.ts";
-import type { Processes } from "../vms/processes.ts";
+import type { Processes } from "../qemu/processes.ts";
 import { cpuLoad } from "./cpu.ts";
 import type { Datastores } from "./datastores.ts";
 import { reasonOf } from "./facts.ts";

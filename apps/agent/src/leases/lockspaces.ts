@@ -7,8 +7,8 @@
 import { GodwitError, type DatastoreLeases } from "@godwit/contract";
 import type { DiskLeases, Lockspace } from "@godwit/storage";
 import type { Logger } from "pino";
-import type { EventLog } from "../host/event-log.ts";
-import type { Processes } from "../vms/processes.ts";
+import type { EventLog } from "../event-log.ts";
+import type { Processes } from "../qemu/processes.ts";
 import { within } from "@godwit/system";
 
 export interface LockspacesParts {

@@ -2,13 +2,13 @@
 import type { Hypervisor } from "@godwit/hypervisor";
 import type { Logger } from "pino";
 import type { AgentConfig } from "../config.ts";
-import type { EventLog } from "../host/event-log.ts";
+import type { EventLog } from "../event-log.ts";
 import type { Leases } from "../leases/leases.ts";
 import type { Lockspaces } from "../leases/lockspaces.ts";
 import type { AgentIdentity } from "../identity.ts";
 import type { Claims } from "../vms/claims.ts";
 import type { Environment } from "../vms/environment.ts";
-import type { Processes } from "../vms/processes.ts";
+import type { Processes } from "../qemu/processes.ts";
 import type { PausePoints } from "./pause-points.ts";
 
 export interface MoveDependencies {

@@ -16,7 +16,7 @@ import {
   type SourceState,
   type ToSource,
 } from "@godwit/migration";
-import type { EventLog } from "../host/event-log.ts";
+import type { EventLog } from "../event-log.ts";
 import { WallClock } from "./wall-clock.ts";
 
 const tellEveryMs = 200;

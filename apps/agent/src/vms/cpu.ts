@@ -8,8 +8,8 @@ import {
   type PowerOnFacts,
 } from "@godwit/cpu";
 import type { Hypervisor, QemuProcess } from "@godwit/hypervisor";
-import type { HostCpu } from "../host/host-cpu.ts";
-import { readQemu } from "../host/qemu.ts";
+import type { HostCpu } from "../qemu/host-cpu.ts";
+import { readQemu } from "../qemu/qemu-facts.ts";
 
 export interface CpuParts {
   host: string;

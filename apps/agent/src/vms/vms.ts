@@ -22,7 +22,7 @@ import type { Claims } from "./claims.ts";
 import type { VmCpus } from "./cpu.ts";
 import { newestMachine } from "./defaults.ts";
 import type { Environment } from "./environment.ts";
-import type { Processes } from "./processes.ts";
+import type { Processes } from "../qemu/processes.ts";
 
 export interface VmsParts {
   config: AgentConfig;

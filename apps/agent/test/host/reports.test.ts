@@ -6,10 +6,10 @@ import { pino } from "pino";
 import { expect, test, vi } from "vitest";
 import { busyTicks } from "../../src/host/cpu.ts";
 import { Datastores, type DatastoreSources } from "../../src/host/datastores.ts";
-import { EventLog } from "../../src/host/event-log.ts";
+import { EventLog } from "../../src/event-log.ts";
 import { FactsWatch } from "../../src/host/facts-watch.ts";
 import { HostFactsReader } from "../../src/host/facts.ts";
-import { HostCpu } from "../../src/host/host-cpu.ts";
+import { HostCpu } from "../../src/qemu/host-cpu.ts";
 import { HostLoadReader } from "../../src/host/load.ts";
 import { processTicks } from "../../src/host/vms.ts";
 

@@ -1,11 +1,11 @@
 /** `godwit lab …` */
-import type { Lab } from "@godwit/lab";
 import { listLabs } from "@godwit/lab/names";
 import { stat } from "node:fs/promises";
 import type { CpuReport } from "@godwit/contract";
 import { GodwitError } from "@godwit/contract/errors";
 import { buildCommand, buildRouteMap, numberParser } from "@stricli/core";
 import { formatTable, parseBitRate } from "../output/format.ts";
+import { nextSteps } from "../output/lab-view.ts";
 import { StatusLine, writeJson, writeLine } from "../output/screen.ts";
 import { program } from "../program.ts";
 import { requireRoot } from "../require-root.ts";
@@ -76,7 +76,7 @@ Examples:
       onStep: writeLine,
     });
     if (flags.vm) await bootDemo(lab, writeLine);
-    for (const line of howToGoOn(lab, flags.vm ? demoName : undefined)) writeLine(line);
+    for (const line of nextSteps(lab, flags.vm ? demoName : undefined)) writeLine(line);
     await lab.api.close();
   },
 });
@@ -181,21 +181,6 @@ export const hostNames = (count: number): string[] =>
   Array.from({ length: count }, (_, index) =>
     index < 26 ? String.fromCharCode(97 + index) : `h${String(index + 1)}`,
   );
-
-/** For people who were left with a running lab. */
-export function howToGoOn(lab: Lab, vm?: string): string[] {
-  return [
-    "",
-    `The lab ${lab.id} runs: hosts ${lab.hosts.map(({ name }) => name).join(", ")}; API ${lab.apiUrl}`,
-    `  admin token ${lab.server.folder}/admin-token, authority ${lab.server.folder}/pki/ca-cert.pem, logs ${lab.folder}/logs`,
-    "Go on with:",
-    `  export GODWIT_LAB=${lab.id}`,
-    "  ./godwit host list",
-    ...(vm === undefined ? [] : [`  ./godwit vm show ${vm}`, `  ./godwit vm migrate ${vm} --to b`]),
-    "  ./godwit task list",
-    `  ./godwit lab down --id ${lab.id}`,
-  ];
-}
 
 export const labRoutes = buildRouteMap({
   routes: { up, down, status },

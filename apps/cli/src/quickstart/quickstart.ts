@@ -2,8 +2,8 @@
 import { writeFile } from "node:fs/promises";
 import { GodwitError, moveOf, type MoveRecord } from "@godwit/contract";
 import { Lab, Load, runnersOf, vmAddress, type Window } from "@godwit/lab";
-import { howToGoOn } from "../commands/lab.ts";
 import { formatMs } from "../output/format.ts";
+import { nextSteps } from "../output/lab-view.ts";
 import type { StatusLine } from "../output/screen.ts";
 import { progressText } from "../output/task-view.ts";
 import { program } from "../program.ts";
@@ -47,7 +47,7 @@ export async function quickstart(
     if (options.jsonFile !== undefined)
       await writeFile(options.jsonFile, `${JSON.stringify(report, null, 2)}\n`);
     kept = options.keep;
-    return { report, hints: kept ? howToGoOn(lab, demoName) : [] };
+    return { report, hints: kept ? nextSteps(lab, demoName) : [] };
   } finally {
     process.off("SIGINT", interrupt);
     process.off("SIGTERM", interrupt);

@@ -4,7 +4,7 @@
  */
 import type { Vm, VmId, VmRuntime, VmState } from "@godwit/contract";
 import type { QemuProcess } from "@godwit/hypervisor";
-import type { EventLog } from "../host/event-log.ts";
+import type { EventLog } from "../event-log.ts";
 
 /** Changes are told a little later: who hears of them asks for the facts, and a switch needs its host for itself. */
 const tellAfterMs = 250;

@@ -7,9 +7,9 @@
 import { reconcileLeases, type LeaseAction, type PresentVm } from "@godwit/migration";
 import type { QemuProcess } from "@godwit/hypervisor";
 import type { Logger } from "pino";
-import type { Claims } from "../vms/claims.ts";
-import type { Processes } from "../vms/processes.ts";
-import type { Leases, OwnLease, VmRef } from "./leases.ts";
+import type { Claims } from "./vms/claims.ts";
+import type { Processes } from "./qemu/processes.ts";
+import type { Leases, OwnLease, VmRef } from "./leases/leases.ts";
 
 const everyMs = 3000;
 
