@@ -10,7 +10,7 @@ import { connect } from "node:tls";
 import { Client } from "@godwit/client";
 import { GodwitError, serverOperations } from "@godwit/contract";
 import { createKeyAndRequest } from "@godwit/pki";
-import { ensureUser, userIds, writeFileAtomic } from "@godwit/system";
+import { ensureUser, ownHello, userIds, writeFileAtomic } from "@godwit/system";
 import { migrationCredentialsFolder, pkiFolder, type AgentConfig } from "./config.ts";
 import { identityFiles } from "./identity.ts";
 
@@ -27,6 +27,7 @@ export async function joinHost(config: AgentConfig, token: string): Promise<void
   const client = new Client(serverOperations, {
     baseUrl: config.server.url,
     tls: { ca: caPem, servername: serverName, unit: "server" },
+    hello: ownHello,
   });
   try {
     const { address, port } = config.listen;

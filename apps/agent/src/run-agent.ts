@@ -8,7 +8,7 @@ import { HttpServer, identify, mount, mountSockets, type Authority } from "@godw
 import { Hypervisor } from "@godwit/hypervisor";
 import { DiskLeases } from "@godwit/storage";
 import { enableQuickAck, deleteTap, listTaps, tapName } from "@godwit/network";
-import { writeFileAtomic } from "@godwit/system";
+import { agentHello, writeFileAtomic } from "@godwit/system";
 import type { Logger } from "pino";
 import { handlers } from "./api.ts";
 import type { AgentConfig } from "./config.ts";
@@ -54,7 +54,9 @@ export async function runAgent(
   const { accelerator, acceleratorReason, version } = await hypervisor.facts();
   log.info({ qemu: version, accelerator }, acceleratorReason);
 
+  const hello = agentHello(process.env.GODWIT_PROTOCOL);
   const server = new Client(serverOperations, {
+    hello,
     baseUrl: config.server.url,
     tls: {
       ca: identity.caPem,
@@ -100,6 +102,7 @@ export async function runAgent(
   const moves = new Moves({
     config,
     identity,
+    hello,
     hypervisor,
     environment,
     processes,
@@ -137,7 +140,7 @@ export async function runAgent(
   // Any host of the cluster may bring a VM; what it may do beyond that is checked against its move.
   const authority: Authority = { adminToken: null, mayConnect: () => true };
   const { caPem, certificatePem, keyPem } = identity;
-  const http = new HttpServer({ tls: { caPem, certificatePem, keyPem }, log });
+  const http = new HttpServer({ tls: { caPem, certificatePem, keyPem }, log, hello });
   stack.defer(() => http.close());
   const datastores = new Datastores({ configs: config.datastores, environment, lockspaces });
   const facts = new HostFactsReader({ config, hypervisor, cpu, datastores });

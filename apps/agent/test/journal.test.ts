@@ -32,7 +32,7 @@ test("whatever is done to the bytes, what is read is a beginning of what was wri
       const sound = Buffer.from(entries.map(encodeLine).join(""));
       const damaged = Buffer.from(sound);
       if (damaged.length > 0) damaged[at % damaged.length] = byte;
-      const read = decodeLines(damaged).entries;
+      const read = decodeLines("source", damaged).entries;
       expect(read).toEqual((JSON.parse(JSON.stringify(entries)) as unknown[]).slice(0, read.length));
     }),
   );
@@ -50,19 +50,19 @@ test("damage before the end is never taken for an end", () => {
         const bytes = Buffer.from(lines.join(""));
         const place = at % (bytes.length - Buffer.byteLength(lines.at(-1) ?? ""));
         bytes[place] = (bytes[place] ?? 0) ^ mask;
-        expect(decodeLines(bytes).unreadable).not.toBeNull();
+        expect(decodeLines("source", bytes).unreadable).not.toBeNull();
       },
     ),
   );
 });
 
-test("a journal of another version, or a damaged one, keeps the agent from starting, and stays as it is", async () => {
+test("a journal of a newer version, or a damaged one, keeps the agent from starting, and stays as it is", async () => {
   const folder = await mkdtemp(join(tmpdir(), "godwit-journal-"));
   const path = join(folder, `${moveId}.destination.journal`);
   const entries = [{ at: "started" }, { at: "prepared" }, { at: "running" }].map(encodeLine);
   const [first = "", second = "", third = ""] = entries;
   for (const content of [
-    `${first}${second.replace(/^1 /, "2 ")}`,
+    `${first}${second.replace(/^2 /, "3 ")}`,
     `${first}${second.replace("prepared", "prepaired")}${third}`,
   ]) {
     await writeFile(path, content);

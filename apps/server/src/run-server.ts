@@ -5,7 +5,7 @@
 import { serverOperations } from "@godwit/contract";
 import { HttpServer, mount, mountSockets, type Authority, type ListenAddress } from "@godwit/http";
 import { PrivatePostgres, Store } from "@godwit/store";
-import { ensureUser } from "@godwit/system";
+import { ensureUser, ownHello } from "@godwit/system";
 import type { Logger } from "pino";
 import { handlers } from "./api/handlers.ts";
 import { Consoles } from "./consoles/consoles.ts";
@@ -57,7 +57,7 @@ export async function runServer(
 
   // The authority's own certificate is sent too: a host that joins knows it by its fingerprint only.
   const certificatePem = server.certificatePem + authority.certificatePem;
-  const http = new HttpServer({ tls: { ...identity, certificatePem }, log });
+  const http = new HttpServer({ tls: { ...identity, certificatePem }, log, hello: ownHello });
   stack.defer(() => http.close());
   const callers: Authority = {
     adminToken: data.adminToken,

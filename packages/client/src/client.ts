@@ -6,11 +6,17 @@
 import {
   eventHeadSchema,
   GodwitError,
+  helloHeaders,
+  helloOf,
+  helloText,
+  plainHello,
   problemSchema,
+  versionsDiffer,
   type Answer,
   type Given,
   type EventHead,
   type EventOf,
+  type Hello,
   type Operation,
   type Operations,
 } from "@godwit/contract";
@@ -35,13 +41,15 @@ export interface ClientOptions {
   };
   token?: string;
   timeoutMs?: number;
+  /** What this program tells of its version with every call; default: its protocol only. */
+  hello?: Hello;
 }
 
 export interface StreamOptions {
   /** Events after this one; default: from now on. */
   after?: number | undefined;
   signal: AbortSignal;
-  /** A connection stands; facts that were read before it may be old. */
+  /** A connection stands; facts that were read before it may be old. What it throws refuses the connection. */
   onOpen?: () => void;
   /** An event that this version does not know, of a newer one: it is passed over. */
   onUnknown?: (event: EventHead) => void;
@@ -81,10 +89,13 @@ export class Client<Ops extends Operations> {
   readonly #operations: Ops;
   readonly #options: ClientOptions;
   readonly #agent: Agent;
+  readonly #hello: Hello;
+  #peer: Hello | null = null;
 
   constructor(operations: Ops, options: ClientOptions) {
     this.#operations = operations;
     this.#options = options;
+    this.#hello = options.hello ?? plainHello;
     this.baseUrl = options.baseUrl.replace(/\/$/, "");
     this.#agent = new Agent({
       connections: 16,
@@ -94,9 +105,14 @@ export class Client<Ops extends Operations> {
     });
   }
 
+  /** What the other side told of its version with its last answer; null: it has not answered yet. */
+  get peer(): Hello | null {
+    return this.#peer;
+  }
+
   /**
    * Calls an operation.
-   * @throws what the other side refused with; CONNECTION_FAILED; OUTCOME_UNKNOWN
+   * @throws what the other side refused with; CONNECTION_FAILED; OUTCOME_UNKNOWN; ANSWER_NOT_UNDERSTOOD by another version
    */
   async call<K extends keyof Ops & string>(
     name: K,
@@ -112,7 +128,7 @@ export class Client<Ops extends Operations> {
     if (operation.answer.body === undefined) return undefined as Answer<Ops[K]>;
     const parsed = operation.answer.body.safeParse(JSON.parse(text));
     if (parsed.success) return parsed.data as Answer<Ops[K]>;
-    throw this.#failed(`its answer to ${operation.path} is not what this version expects`);
+    throw this.#notUnderstood(`its answer to ${operation.path} is not what this version expects`);
   }
 
   /**
@@ -124,7 +140,10 @@ export class Client<Ops extends Operations> {
     const { token } = this.#options;
     const options = {
       ...tlsOptions(this.#options.tls),
-      headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
+      headers: {
+        ...helloHeaders(this.#hello),
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      },
       handshakeTimeout: connectLimitMs,
       perMessageDeflate: false,
       maxPayload: 1 << 20,
@@ -160,7 +179,12 @@ export class Client<Ops extends Operations> {
     const query = options.after === undefined ? {} : { after: options.after };
     const { statusCode, body } = await this.#send(operation, { query }, { signal: options.signal });
     if (statusCode >= 400) throw this.#refused(statusCode, await body.text());
-    options.onOpen?.();
+    try {
+      options.onOpen?.();
+    } catch (error) {
+      body.destroy();
+      throw error;
+    }
     const stream = ReadableStream.from(body as AsyncIterable<Uint8Array>)
       .pipeThrough(new TextDecoderStream())
       .pipeThrough(new EventSourceParserStream());
@@ -187,8 +211,8 @@ export class Client<Ops extends Operations> {
     let waitMs = 50;
     const isOver = () => options.signal.aborted;
     const onOpen = () => {
-      waitMs = 50;
       options.onOpen?.();
+      waitMs = 50;
     };
     const onUnknown = (event: EventHead) => {
       after = event.id;
@@ -223,9 +247,10 @@ export class Client<Ops extends Operations> {
     const url = this.#urlOf(operation, given);
     const { token } = this.#options;
     try {
-      return await send(this.#agent, url, {
+      const response = await send(this.#agent, url, {
         method: operation.method,
         headers: {
+          ...helloHeaders(this.#hello),
           ...(given.body === undefined ? {} : { "content-type": "application/json" }),
           ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
         },
@@ -233,6 +258,8 @@ export class Client<Ops extends Operations> {
         headersTimeout: timeoutMs,
         ...(signal === undefined ? {} : { signal }),
       });
+      this.#peer = helloOf(response.headers);
+      return response;
     } catch (error) {
       const code = (error as { code?: string }).code ?? "";
       if (operation.method === "GET" || neverConnected.has(code)) throw this.#failed(reasonOf(error), error);
@@ -253,10 +280,24 @@ export class Client<Ops extends Operations> {
 
   #refused(status: number, text: string): GodwitError {
     try {
-      return GodwitError.fromProblem(problemSchema.parse(JSON.parse(text)));
+      const refusal = GodwitError.fromProblem(problemSchema.parse(JSON.parse(text)));
+      return refusal.code === "ROUTE_UNKNOWN" && this.#peerDiffers
+        ? this.#notUnderstood("it does not have this operation", refusal)
+        : refusal;
     } catch {
-      return this.#failed(`it answered with status ${String(status)}, not as Godwit does`);
+      return this.#notUnderstood(`it answered with status ${String(status)}, not as Godwit does`);
     }
+  }
+
+  get #peerDiffers(): boolean {
+    return this.#peer !== null && versionsDiffer(this.#peer, this.#hello);
+  }
+
+  /** An answer that this version cannot read: told as a difference of versions where there is one. */
+  #notUnderstood(reason: string, cause?: unknown): GodwitError {
+    if (this.#peer === null || !this.#peerDiffers) return this.#failed(reason, cause);
+    const versions = { version: helloText(this.#peer), ownVersion: helloText(this.#hello) };
+    return GodwitError.of("ANSWER_NOT_UNDERSTOOD", { url: this.baseUrl, ...versions, reason }, { cause });
   }
 
   #failed(reason: string, cause?: unknown): GodwitError {

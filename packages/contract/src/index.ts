@@ -14,6 +14,7 @@ export * from "./errors/index.ts";
 export { findingSchema, problemSchema } from "./errors/schemas.ts";
 export { agentEventSchema, type AgentEvent } from "./events/agent.ts";
 export { eventHeadSchema, type EventHead, type NewEvent } from "./events/event.ts";
+export * from "./hello.ts";
 export { serverEventSchema, type ServerEvent } from "./events/server.ts";
 export * from "./schemas/console.ts";
 export * from "./schemas/cpu.ts";

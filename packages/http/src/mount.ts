@@ -5,9 +5,11 @@
 import { randomUUID } from "node:crypto";
 import {
   GodwitError,
+  helloOf,
   type Answer,
   type EventHead,
   type EventOf,
+  type Hello,
   type Operation,
   type Operations,
   type Problem,
@@ -21,6 +23,8 @@ import { streamEvents } from "./event-stream.ts";
 
 export type Call<O extends Operation> = Received<O> & {
   actor: Actor;
+  /** What the caller tells of its version. */
+  hello: Hello;
   /** Aborted when the caller has gone. */
   signal: AbortSignal;
 };
@@ -98,6 +102,7 @@ async function serve(
     query: validated(operation.query, withLastEventId(operation, request), "query"),
     body: validated(operation.body, request.body, "body"),
     actor,
+    hello: helloOf(request.headers),
     signal: gone.signal,
   };
   if (operation.answer.events !== undefined) {

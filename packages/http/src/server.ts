@@ -6,7 +6,7 @@ import type { IncomingMessage, RequestListener } from "node:http";
 import { createServer, type Server } from "node:https";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { GodwitError } from "@godwit/contract";
+import { GodwitError, helloHeaders, plainHello, type Hello } from "@godwit/contract";
 import Fastify, { type FastifyBaseLogger, type FastifyInstance } from "fastify";
 import { answerErrors } from "./mount.ts";
 
@@ -30,8 +30,10 @@ export class HttpServer {
   readonly #upgrades: { matches: (path: string) => boolean; listener: UpgradeListener }[] = [];
   #handle: RequestListener | undefined;
 
-  constructor(options: { tls: TlsIdentity; log: FastifyBaseLogger }) {
+  /** @param options.hello goes with every answer; default: the protocol only */
+  constructor(options: { tls: TlsIdentity; log: FastifyBaseLogger; hello?: Hello }) {
     this.#tls = options.tls;
+    const headers = Object.entries(helloHeaders(options.hello ?? plainHello));
     this.app = Fastify({
       loggerInstance: options.log,
       disableRequestLogging: true,
@@ -43,6 +45,10 @@ export class HttpServer {
       },
     });
     answerErrors(this.app);
+    this.app.addHook("onRequest", (_, { raw }, done) => {
+      for (const [name, value] of headers) raw.setHeader(name, value);
+      done();
+    });
   }
 
   /** @throws PORT_IN_USE */

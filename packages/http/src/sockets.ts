@@ -4,7 +4,7 @@
  */
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
-import type { Operation, Operations, Problem } from "@godwit/contract";
+import { helloOf, type Operation, type Operations, type Problem } from "@godwit/contract";
 import { WebSocketServer, type WebSocket } from "ws";
 import { problemOf, validated, type Call, type Handlers, type SocketHandler } from "./mount.ts";
 import { authorise, identify, type Authority } from "./privileges.ts";
@@ -89,6 +89,7 @@ async function admit(
     query: validated(operation.query, Object.fromEntries(url.searchParams), "query"),
     body: undefined,
     actor,
+    hello: helloOf(request.headers),
     signal: gone.signal,
   } as Call<Operation>);
 }

@@ -16,6 +16,13 @@ export type { LeaseAnswer } from "./handoff/lease-answer.ts";
 export * from "./handoff/messages.ts";
 export * from "./handoff/phases.ts";
 export * from "./handoff/source-state.ts";
+export {
+  journalVersion,
+  readEntry,
+  toDestinationWire,
+  toSourceWire,
+  type Wire,
+} from "./handoff/versions/translate.ts";
 export { stepSource } from "./handoff/source.ts";
 export { restoreSource } from "./handoff/source-restart.ts";
 export { noMoments, pauseOf, standstillMs, type PauseMoments } from "./pause.ts";

@@ -5,4 +5,5 @@ export { requiredBitsPerSecond } from "./checks/migration-network.ts";
 export { evcHost, pendingVms, runningVms } from "./evc-facts.ts";
 export type { Destination, HostReport } from "./facts.ts";
 export { hostAlarms } from "./host-alarms.ts";
+export { requireCommonVersion, versionFindings } from "./version-findings.ts";
 export { judgeMove, type Source, type Verdict } from "./judge-move.ts";

@@ -4,5 +4,6 @@ export { endProcess, identifyProcess, isAlive, signalProcess, type ProcessIdenti
 export { run, type RunOptions, type RunResult } from "./run.ts";
 export { UndoStack } from "./undo.ts";
 export { ensureUser, userIds, type UserIds } from "./users.ts";
+export { agentHello, ownHello } from "./hello.ts";
 export { version } from "./version.ts";
 export { aborted, sleep, until, Wakeup, within, type UntilOptions } from "./waits.ts";

@@ -1,4 +1,5 @@
 /** What the moves of this host depend on. */
+import type { Hello } from "@godwit/contract";
 import type { Hypervisor } from "@godwit/hypervisor";
 import type { Logger } from "pino";
 import type { AgentConfig } from "../config.ts";
@@ -14,6 +15,8 @@ import type { PausePoints } from "./pause-points.ts";
 export interface MoveDependencies {
   config: AgentConfig;
   identity: AgentIdentity;
+  /** What this agent tells others of its version. */
+  hello: Hello;
   hypervisor: Hypervisor;
   environment: Environment;
   processes: Processes;

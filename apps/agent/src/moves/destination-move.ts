@@ -19,7 +19,6 @@ import {
   type ToDestination,
 } from "@godwit/migration";
 import { qemuOverheadBytes } from "@godwit/requirements";
-import type { WebSocket } from "ws";
 import { migrationCredentialsFolder } from "../config.ts";
 import { memoryLoad } from "../host/memory.ts";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -27,7 +26,7 @@ import type { Journal } from "./journal.ts";
 import type { MoveDependencies } from "./dependencies.ts";
 import { correctGuestClock } from "../vms/guest-clock.ts";
 import { askLease, unknownAnswer } from "./lease-questions.ts";
-import { AcceptedPeer } from "./peer-link.ts";
+import { AcceptedPeer, type DestinationLine } from "./peer-link.ts";
 import { resumeForSure } from "./resume.ts";
 import { removeVm } from "./vm-removal.ts";
 import { WallClock } from "./wall-clock.ts";
@@ -145,8 +144,8 @@ export class DestinationMove extends ReducerRunner<
   }
 
   /** The source has made a line. */
-  attach(socket: WebSocket): void {
-    this.#peer.attach(socket, () => {
+  attach(line: DestinationLine): void {
+    this.#peer.attach(line, () => {
       this.give({ type: "peerDown" });
     });
     this.give({ type: "peerUp" });

@@ -1,18 +1,17 @@
 /**
  * A move's journal on this host: one line an entry, each with a checksum, on disk before the step that
  * it speaks of is taken. A torn tail is cut off: what was not written whole did not happen. What was written
- * whole and cannot be read (damage before the end, another version's entries) is never taken for that.
+ * whole and cannot be read (damage before the end, a newer version's entries) is never taken for that. Each line has
+ * the version that wrote it: an agent that was upgraded in the middle of a move reads it on, and goes on in its own.
  */
 import { mkdir, open, readdir, readFile, rm, truncate, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import { GodwitError, type MoveId } from "@godwit/contract";
+import { journalVersion, readEntry } from "@godwit/migration";
 import { syncFolder } from "@godwit/system";
 
 export type Role = "source" | "destination";
-
-/** The journal's own version; entries of another version are not guessed at. */
-const version = 1;
 
 export interface JournalContent<Entry> {
   moveId: MoveId;
@@ -93,25 +92,29 @@ export async function readJournals<Entry>(folder: string): Promise<JournalConten
     const match = /^([0-9a-f-]{36})\.(source|destination)\.journal$/.exec(name);
     if (match === null) continue;
     const path = join(folder, name);
-    const { entries, soundBytes, totalBytes, unreadable } = decodeLines(await readFile(path));
+    const role = match[2] as Role;
+    const { entries, soundBytes, totalBytes, unreadable } = decodeLines(role, await readFile(path));
     if (unreadable !== null) throw GodwitError.of("JOURNAL_UNREADABLE", { path, reason: unreadable });
     if (soundBytes < totalBytes) await truncate(path, soundBytes);
     if (entries.length === 0) await rm(path, { force: true });
-    else journals.push({ moveId: match[1] as MoveId, role: match[2] as Role, entries: entries as Entry[] });
+    else journals.push({ moveId: match[1] as MoveId, role, entries: entries as Entry[] });
   }
   return journals;
 }
 
 export function encodeLine(entry: unknown): string {
   const body = JSON.stringify(entry);
-  return `${String(version)} ${crc32(body).toString(16).padStart(8, "0")} ${body}\n`;
+  return `${String(journalVersion)} ${crc32(body).toString(16).padStart(8, "0")} ${body}\n`;
 }
 
 /**
  * The entries, up to a torn end: bytes without the end of their line. `unreadable` says why a line that is
  * there to its end is none.
  */
-export function decodeLines(bytes: Buffer): {
+export function decodeLines(
+  role: Role,
+  bytes: Buffer,
+): {
   entries: unknown[];
   soundBytes: number;
   totalBytes: number;
@@ -124,12 +127,16 @@ export function decodeLines(bytes: Buffer): {
     const end = bytes.indexOf(0x0a, soundBytes);
     if (end === -1) break;
     const line = soundLine(bytes.subarray(soundBytes, end).toString("utf8"));
-    if (line?.version !== version) {
-      const otherVersion = line === null ? null : `it has version ${String(line.version)} of the format`;
-      unreadable = otherVersion ?? `it is damaged at byte ${String(soundBytes)}`;
+    if (line === null) {
+      unreadable = `it is damaged at byte ${String(soundBytes)}`;
       break;
     }
-    entries.push(JSON.parse(line.body));
+    const entry = readEntry(role, JSON.parse(line.body), line.version);
+    if (entry === null) {
+      unreadable = `it has version ${String(line.version)} of the format`;
+      break;
+    }
+    entries.push(entry);
     soundBytes = end + 1;
   }
   return { entries, soundBytes, totalBytes: bytes.length, unreadable };

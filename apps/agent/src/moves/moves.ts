@@ -4,7 +4,11 @@ import type { IncomingMessage } from "node:http";
 import { join } from "node:path";
 import type { Duplex } from "node:stream";
 import {
+  commonVersion,
   GodwitError,
+  helloHeaders,
+  helloOf,
+  helloText,
   moveIdSchema,
   moveRecordSchema,
   type MoveId,
@@ -14,7 +18,8 @@ import {
 } from "@godwit/contract";
 import {
   hearWithoutMove,
-  toDestinationSchema,
+  toDestinationWire,
+  toSourceWire,
   type DestinationEntry,
   type DestinationOutcome,
   type KnownMove,
@@ -22,11 +27,12 @@ import {
   type ToDestination,
 } from "@godwit/migration";
 import { writeFileAtomic } from "@godwit/system";
-import { WebSocketServer, type WebSocket } from "ws";
+import { WebSocketServer } from "ws";
 import { DestinationMove } from "./destination-move.ts";
 import { Journal, readJournals } from "./journal.ts";
 import type { MoveDependencies } from "./dependencies.ts";
-import { parsed } from "./peer-link.ts";
+import type { DestinationLine } from "./peer-link.ts";
+import { PeerLine } from "./peer-line.ts";
 import { SourceMove } from "./source-move.ts";
 
 type Move = SourceMove | DestinationMove;
@@ -54,6 +60,10 @@ export class Moves {
   constructor(dependencies: MoveDependencies) {
     this.#dependencies = dependencies;
     this.#folder = `${dependencies.config.stateFolder}/moves`;
+    this.#sockets.on("headers", (lines) => {
+      for (const [name, value] of Object.entries(helloHeaders(dependencies.hello)))
+        lines.push(`${name}: ${value}`);
+    });
   }
 
   /** Takes up the moves that an earlier agent left, from their journals. */
@@ -193,22 +203,38 @@ export class Moves {
       socket.destroy();
       return;
     }
-    this.#sockets.handleUpgrade(request, socket, head, (line) => {
+    const { hello, config, log } = this.#dependencies;
+    const peer = helloOf(request.headers);
+    const version = commonVersion(hello.protocol, peer.protocol);
+    this.#sockets.handleUpgrade(request, socket, head, (accepted) => {
+      accepted.on("error", () => undefined);
+      if (version === null) {
+        // The source's agent knows it by the headers of the answer, and tells its user.
+        log.warn({ host, version: helloText(peer) }, "a host's agent has no version in common with this one");
+        accepted.close();
+        return;
+      }
+      const line = new PeerLine(accepted, {
+        version,
+        heard: toDestinationWire,
+        said: toSourceWire,
+        host: config.name,
+        hello,
+        log,
+      });
       this.#accept(line, moveId.data, host);
     });
   }
 
-  #accept(line: WebSocket, moveId: MoveId, host: string): void {
+  #accept(line: DestinationLine, moveId: MoveId, host: string): void {
     const move = this.#active.get(moveId);
     if (move?.role === "destination" && move.order.from === host) move.attach(line);
-    line.on("error", () => undefined);
-    line.on("message", (data) => {
-      const message = parsed(toDestinationSchema, data);
-      if (message !== null) void this.#hear(line, moveId, host, message);
+    line.onMessage((message) => {
+      void this.#hear(line, moveId, host, message);
     });
   }
 
-  async #hear(line: WebSocket, moveId: MoveId, host: string, message: ToDestination): Promise<void> {
+  async #hear(line: DestinationLine, moveId: MoveId, host: string, message: ToDestination): Promise<void> {
     await this.#preparing.get(moveId);
     if (this.#unanswerable.has(moveId)) return;
     const move = this.#active.get(moveId);
@@ -224,18 +250,18 @@ export class Moves {
         return;
       }
       if (heard.refuse) this.#refused.add(moveId);
-      if (heard.answer !== null) line.send(JSON.stringify(heard.answer));
+      if (heard.answer !== null) line.send(heard.answer);
     } catch (error) {
       const problem = GodwitError.is(error)
         ? error.problem
         : GodwitError.of("INTERNAL", { reference: moveId }).problem;
       this.#dependencies.log.warn({ err: error, move: moveId }, "a move was not accepted");
-      line.send(JSON.stringify({ type: "gaveUp", problem }));
+      line.send({ type: "gaveUp", problem });
     }
   }
 
   /** Who asks again meanwhile waits until the move is entered. */
-  async #begins(line: WebSocket, moveId: MoveId, host: string, order: MoveOrder): Promise<void> {
+  async #begins(line: DestinationLine, moveId: MoveId, host: string, order: MoveOrder): Promise<void> {
     const preparing = this.#prepare(line, moveId, host, order);
     this.#preparing.set(
       moveId,
@@ -244,7 +270,7 @@ export class Moves {
     await preparing.finally(() => this.#preparing.delete(moveId));
   }
 
-  async #prepare(line: WebSocket, moveId: MoveId, host: string, order: MoveOrder): Promise<void> {
+  async #prepare(line: DestinationLine, moveId: MoveId, host: string, order: MoveOrder): Promise<void> {
     const { config, claims, processes } = this.#dependencies;
     if (order.id !== moveId || order.from !== host || order.to.host !== config.name) {
       throw GodwitError.of("FORBIDDEN", { who: `Host ${host}`, needs: "an order of its own for this host" });

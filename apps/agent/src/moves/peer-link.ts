@@ -3,12 +3,23 @@
  * line; the protocol says again what matters. Either end notices a dead line by the missing heartbeat.
  */
 import { checkServerIdentity, type PeerCertificate } from "node:tls";
-import { GodwitError, peerPath, type MoveOrder } from "@godwit/contract";
-import { toSourceSchema, type ToDestination, type ToSource } from "@godwit/migration";
+import {
+  commonVersion,
+  GodwitError,
+  helloHeaders,
+  helloOf,
+  peerPath,
+  silentHello,
+  versionsOf,
+  type Hello,
+  type MoveOrder,
+  type Problem,
+} from "@godwit/contract";
+import { toDestinationWire, toSourceWire, type ToDestination, type ToSource } from "@godwit/migration";
 import type { Logger } from "pino";
-import { WebSocket, type ClientOptions, type RawData } from "ws";
-import type { z } from "zod";
+import { WebSocket } from "ws";
 import type { AgentIdentity } from "../identity.ts";
+import { PeerLine } from "./peer-line.ts";
 
 const heartbeatMs = 400;
 /** Without a heartbeat for this long the line is dead. */
@@ -16,38 +27,51 @@ const silenceMs = 3000;
 /** A peer that was heard of within this time could start the VM without delay. */
 const freshMs = 1500;
 const reconnectMs = 200;
+/** To an agent with which no version is in common: it may be upgraded. */
+const unsupportedReconnectMs = 2000;
 const connectLimitMs = 4000;
 
 export interface PeerListener<Message> {
   onMessage: (message: Message) => void;
   onUp: () => void;
   onDown: () => void;
+  /** The two agents have no version in common; the connection is not used. */
+  onUnsupported: (problem: Problem) => void;
 }
 
 /** The source's end: makes the line, and makes it again for as long as the move goes on. */
 export class PeerLink {
   readonly #url: string;
-  readonly #host: string;
+  readonly #order: MoveOrder;
   readonly #identity: AgentIdentity;
+  readonly #hello: Hello;
   readonly #listener: PeerListener<ToSource>;
   readonly #log: Logger;
+  #line: PeerLine<ToSource, ToDestination> | null = null;
   #socket: WebSocket | null = null;
   #heardAt = 0;
   #roundTripMs = 0;
   #closed = false;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(order: MoveOrder, identity: AgentIdentity, listener: PeerListener<ToSource>, log: Logger) {
+  /** @param hello of this agent */
+  constructor(
+    order: MoveOrder,
+    { identity, hello }: { identity: AgentIdentity; hello: Hello },
+    listener: PeerListener<ToSource>,
+    log: Logger,
+  ) {
     this.#url = order.to.agentUrl.replace(/^https/, "wss") + peerPath(order.id);
-    this.#host = order.to.host;
+    this.#order = order;
     this.#identity = identity;
+    this.#hello = hello;
     this.#listener = listener;
     this.#log = log;
     this.#connect();
   }
 
   get isFresh(): boolean {
-    return this.#socket?.readyState === WebSocket.OPEN && performance.now() - this.#heardAt < freshMs;
+    return this.#line?.socket.readyState === WebSocket.OPEN && performance.now() - this.#heardAt < freshMs;
   }
 
   /** Of the last heartbeat. */
@@ -57,7 +81,7 @@ export class PeerLink {
 
   /** Lost when the line is down. */
   send(message: ToDestination): void {
-    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(message));
+    this.#line?.send(message);
   }
 
   /** What was sent is still delivered. */
@@ -72,19 +96,31 @@ export class PeerLink {
       ca: this.#identity.caPem,
       cert: this.#identity.certificatePem,
       key: this.#identity.keyPem,
-      servername: this.#host,
+      servername: this.#order.to.host,
+      headers: helloHeaders(this.#hello),
       handshakeTimeout: connectLimitMs,
       perMessageDeflate: false,
       checkServerIdentity: checkHost,
     };
     // ws hands the TLS options on to Node; its types know only some of them.
-    const socket = new WebSocket(this.#url, options as unknown as ClientOptions);
+    const socket = new WebSocket(this.#url, options);
     this.#socket = socket;
     let heartbeat: NodeJS.Timeout | undefined;
     let pingAt = 0;
     let wasUp = false;
+    let peer = silentHello;
+    socket.on("upgrade", ({ headers }) => {
+      peer = helloOf(headers);
+    });
     socket.on("open", () => {
+      const version = commonVersion(this.#hello.protocol, peer.protocol);
+      if (version === null) {
+        socket.close();
+        this.#refuse(peer);
+        return;
+      }
       wasUp = true;
+      this.#line = this.#lineOn(socket, version);
       this.#heardAt = performance.now();
       // The first at once: the round trip should be known before it matters.
       const beat = () => {
@@ -103,10 +139,8 @@ export class PeerLink {
       this.#heardAt = performance.now();
       this.#roundTripMs = this.#heardAt - pingAt;
     });
-    socket.on("message", (data) => {
+    socket.on("message", () => {
       this.#heardAt = performance.now();
-      const message = parsed(toSourceSchema, data);
-      if (message !== null) this.#listener.onMessage(message);
     });
     socket.on("error", (error) => {
       this.#log.info({ err: error }, "peer line");
@@ -115,10 +149,35 @@ export class PeerLink {
       clearInterval(heartbeat);
       if (this.#closed) return;
       if (wasUp) this.#listener.onDown();
-      this.#timer = setTimeout(() => {
-        this.#connect();
-      }, reconnectMs);
+      const isSupported = commonVersion(this.#hello.protocol, peer.protocol) !== null;
+      this.#timer = setTimeout(
+        () => {
+          this.#connect();
+        },
+        isSupported ? reconnectMs : unsupportedReconnectMs,
+      );
     });
+  }
+
+  #lineOn(socket: WebSocket, version: number): PeerLine<ToSource, ToDestination> {
+    const line = new PeerLine<ToSource, ToDestination>(socket, {
+      version,
+      heard: toSourceWire,
+      said: toDestinationWire,
+      host: this.#order.from,
+      hello: this.#hello,
+      log: this.#log,
+    });
+    line.onMessage(this.#listener.onMessage);
+    return line;
+  }
+
+  #refuse(peer: Hello): void {
+    const { from, to } = this.#order;
+    const versions = versionsOf(`host ${to.host}`, peer, `host ${from}`, this.#hello);
+    const { problem } = GodwitError.of("VERSION_UNSUPPORTED", versions);
+    this.#log.warn({ problem }, "no version in common");
+    this.#listener.onUnsupported(problem);
   }
 }
 
@@ -128,18 +187,21 @@ function checkHost(host: string, certificate: PeerCertificate): Error | undefine
   return checkServerIdentity(host, certificate);
 }
 
+export type DestinationLine = PeerLine<ToDestination, ToSource>;
+
 /** The destination's end: whatever line the source made last. */
 export class AcceptedPeer {
-  #socket: WebSocket | null = null;
+  #line: DestinationLine | null = null;
 
   get isUp(): boolean {
-    return this.#socket !== null;
+    return this.#line !== null;
   }
 
   /** Takes over a new line. */
-  attach(socket: WebSocket, onDown: () => void): void {
-    this.#socket?.terminate();
-    this.#socket = socket;
+  attach(line: DestinationLine, onDown: () => void): void {
+    const { socket } = line;
+    this.#line?.socket.terminate();
+    this.#line = line;
     let heardAt = performance.now();
     socket.on("ping", () => {
       heardAt = performance.now();
@@ -150,8 +212,8 @@ export class AcceptedPeer {
     socket.on("error", () => undefined);
     const ended = () => {
       clearInterval(watch);
-      if (this.#socket !== socket) return;
-      this.#socket = null;
+      if (this.#line !== line) return;
+      this.#line = null;
       onDown();
     };
     socket.on("close", ended);
@@ -160,23 +222,10 @@ export class AcceptedPeer {
   }
 
   send(message: ToSource): void {
-    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(message));
+    this.#line?.send(message);
   }
 
   close(): void {
-    this.#socket?.close();
-  }
-}
-
-/** A message of the other side, or null when it is none: another version's may be unknown. */
-export function parsed<S extends z.ZodType>(schema: S, data: RawData): z.output<S> | null {
-  try {
-    const text = Buffer.isBuffer(data)
-      ? data.toString("utf8")
-      : Buffer.from(data as ArrayBuffer).toString("utf8");
-    return schema.parse(JSON.parse(text));
-  } catch (error) {
-    if (GodwitError.is(error)) throw error;
-    return null;
+    this.#line?.socket.close();
   }
 }

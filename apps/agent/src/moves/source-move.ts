@@ -238,7 +238,7 @@ export class SourceMove extends ReducerRunner<
   #connect(): void {
     this.#peer = new PeerLink(
       this.order,
-      this.#dependencies.identity,
+      this.#dependencies,
       {
         onMessage: (message) => {
           this.#note(message);
@@ -249,6 +249,10 @@ export class SourceMove extends ReducerRunner<
         },
         onDown: () => {
           this.give({ type: "peerDown" });
+        },
+        onUnsupported: (problem) => {
+          const message = { type: "notUnderstood", message: "prepare", problem } as const;
+          this.give({ type: "message", message, atMs: performance.now() });
         },
       },
       this.log,

@@ -13,7 +13,10 @@ export function hostText(view: HostView): string {
       "state",
       `${hostStateText(state, maintenance)}${unreachableReason === null ? "" : `: ${unreachableReason}`}`,
     ],
-    ["agent", `${agentUrl}${seenAt === null ? "" : ` (last answered ${seenAt})`}`],
+    [
+      "agent",
+      `${facts === null ? "" : `${facts.agentVersion} at `}${agentUrl}${seenAt === null ? "" : ` (last answered ${seenAt})`}`,
+    ],
     ["pool", pool ?? "none"],
     ...alarms.map(({ message, remedy }) => ["alarm", `${message} ${remedy}`]),
     ...(facts === null ? [] : factRows(facts, load)),

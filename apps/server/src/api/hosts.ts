@@ -2,7 +2,9 @@
 import { GodwitError, type HostView, type serverOperations } from "@godwit/contract";
 import type { Handlers } from "@godwit/http";
 import { fingerprintOf, issueCertificate } from "@godwit/pki";
+import { requireCommonVersion } from "@godwit/requirements";
 import type { HostRow } from "@godwit/store";
+import { ownHello } from "@godwit/system";
 import { serverName } from "../data-paths.ts";
 import type { HostLinks } from "../hosts/host-links.ts";
 import type { Services } from "../services.ts";
@@ -26,7 +28,8 @@ export function hostHandlers({ store, hosts, data }: Services): Handlers<HostOpe
       return { token: `gwt1.${secret}.${fingerprint}`, expiresAt: expiresAt.toISOString() };
     },
 
-    hostJoin: async ({ body }) => {
+    hostJoin: async ({ body, hello }) => {
+      requireCommonVersion(body.name, hello, ownHello);
       const secret = /^gwt1\.([A-Za-z0-9_-]+)\./.exec(body.token)?.[1];
       if (secret === undefined) throw GodwitError.of("TOKEN_INVALID", { reason: "unknown" });
       const issue = { authority: data.authority, commonName: body.name, validDays: certificateDays };
@@ -75,7 +78,10 @@ export function hostView(hosts: HostLinks, row: HostRow): HostView {
     seenAt: row.seenAt?.toISOString() ?? null,
     unreachableReason: isUp ? null : row.unreachableReason,
     pool: row.pool,
-    alarms: row.alarms,
+    alarms: [
+      ...hosts.versionAlarms(row.name),
+      ...row.alarms.filter(({ code }) => isUp || code !== "VERSIONS_DIFFER"),
+    ],
     facts: row.facts,
     load: row.load,
   };

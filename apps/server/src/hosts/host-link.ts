@@ -4,20 +4,24 @@
  * then. The connection is up while the agent's event stream flows; a host that is away for a while counts as lost.
  */
 import { EventEmitter, once } from "node:events";
-import { Client } from "@godwit/client";
+import { Client, type ClientOptions } from "@godwit/client";
 import {
   agentOperations,
   GodwitError,
+  silentHello,
+  type Finding,
   type HostFacts,
   type HostLoad,
   type MoveId,
   type MoveRecord,
+  type Problem,
 } from "@godwit/contract";
 import { placeByReport } from "@godwit/placement";
-import { hostAlarms, type HostReport } from "@godwit/requirements";
+import { hostAlarms, requireCommonVersion, versionFindings, type HostReport } from "@godwit/requirements";
 import type { HostRow, Store } from "@godwit/store";
-import { sleep } from "@godwit/system";
+import { ownHello, sleep } from "@godwit/system";
 import type { Logger } from "pino";
+import { reportOfVersion1, version1Operations } from "./version-1.ts";
 
 /** A line that is down for less than this was a restart, not a loss. */
 const lossMs = 2000;
@@ -35,6 +39,8 @@ export class HostLink {
   readonly name: string;
   readonly url: string;
   readonly agent: Client<typeof agentOperations>;
+  /** For what an agent of the version before this one calls otherwise. */
+  readonly #version1: Client<typeof version1Operations>;
   readonly #store: Store;
   readonly #log: Logger;
   readonly #stopped = new AbortController();
@@ -55,8 +61,9 @@ export class HostLink {
     this.#store = store;
     this.#log = log.child({ host: host.name });
     this.#signals.setMaxListeners(0);
-    this.agent = new Client(agentOperations, {
+    const options: ClientOptions = {
       baseUrl: host.agentUrl,
+      hello: ownHello,
       tls: {
         ca: identity.caPem,
         cert: identity.certificatePem,
@@ -64,12 +71,20 @@ export class HostLink {
         servername: host.name,
         unit: "host",
       },
-    });
+    };
+    this.agent = new Client(agentOperations, options);
+    this.#version1 = new Client(version1Operations, options);
   }
 
   /** Whether the agent's events flow now. */
   get isUp(): boolean {
     return this.#up;
+  }
+
+  /** What the agent's version means for it; nothing, while it is the server's or not known. */
+  get versionFindings(): Finding[] {
+    const hello = this.agent.peer;
+    return hello === null ? [] : versionFindings(this.name, hello, ownHello);
   }
 
   start(): void {
@@ -81,7 +96,7 @@ export class HostLink {
     this.#stopped.abort();
     clearTimeout(this.#lossTimer);
     clearTimeout(this.#refreshTimer);
-    await this.agent.close();
+    await Promise.all([this.agent.close(), this.#version1.close()]);
   }
 
   /** Both reports, read now. @throws HOST_UNREACHABLE */
@@ -90,22 +105,40 @@ export class HostLink {
     return { facts, load };
   }
 
-  /** What the host is, read now. @throws HOST_UNREACHABLE */
+  /** What the host is, read now. @throws HOST_UNREACHABLE, VERSION_UNSUPPORTED */
   async freshFacts(): Promise<HostFacts> {
+    const facts = () => this.agent.call("facts", {}, { timeoutMs: reportLimitMs });
+    return await this.#read(facts, (report) => report.facts);
+  }
+
+  /** What the host does, read now. @throws HOST_UNREACHABLE, VERSION_UNSUPPORTED */
+  async freshLoad(): Promise<HostLoad> {
+    const load = () => this.agent.call("load", {}, { timeoutMs: reportLimitMs });
+    return await this.#read(load, (report) => report.load);
+  }
+
+  /** @param earlier the same part of the report of an agent of the version before this one */
+  async #read<Part>(read: () => Promise<Part>, earlier: (report: HostReport) => Part): Promise<Part> {
     try {
-      return await this.agent.call("facts", {}, { timeoutMs: reportLimitMs });
+      const part = await read();
+      this.#checkVersion();
+      return part;
+    } catch (error) {
+      this.#checkVersion();
+      const isEarlier = this.agent.peer?.protocol.newest === silentHello.protocol.newest;
+      if (!GodwitError.is(error, "ANSWER_NOT_UNDERSTOOD") || !isEarlier) throw this.unreachable(error);
+    }
+    try {
+      return earlier(reportOfVersion1(await this.#version1.call("report", {}, { timeoutMs: reportLimitMs })));
     } catch (error) {
       throw this.unreachable(error);
     }
   }
 
-  /** What the host does, read now. @throws HOST_UNREACHABLE */
-  async freshLoad(): Promise<HostLoad> {
-    try {
-      return await this.agent.call("load", {}, { timeoutMs: reportLimitMs });
-    } catch (error) {
-      throw this.unreachable(error);
-    }
+  /** @throws VERSION_UNSUPPORTED */
+  #checkVersion(): void {
+    const { peer } = this.agent;
+    if (peer !== null) requireCommonVersion(this.name, peer, ownHello);
   }
 
   /** Hears every change of a move of this host until disposed. */
@@ -180,6 +213,7 @@ export class HostLink {
     const stream = this.agent.follow("events", {
       signal,
       onOpen: () => {
+        this.#checkVersion();
         this.#up = true;
         clearTimeout(this.#lossTimer);
         this.#factsAreOld = true;
@@ -189,7 +223,7 @@ export class HostLink {
       onLost: (error) => {
         if (this.#up) this.#signals.emit("down");
         this.#up = false;
-        this.#armLoss(String(error.problem.details.reason));
+        this.#armLoss(reasonOf(error.problem));
       },
       onUnknown: ({ type }) => {
         this.#log.warn(
@@ -227,7 +261,8 @@ export class HostLink {
       const facts = this.#factsAreOld || this.#facts === null ? await this.#readFacts() : this.#facts;
       const load = await this.freshLoad();
       const [vms, pool] = await Promise.all([this.#store.vms.list(), this.#store.pools.ofHost(this.name)]);
-      await this.#store.hosts.saw(this.name, load, hostAlarms({ facts, load }, vms, pool));
+      const alarms = [...this.versionFindings, ...hostAlarms({ facts, load }, vms, pool)];
+      await this.#store.hosts.saw(this.name, load, alarms);
       await this.#placeVms(load, askedAt);
     } catch (error) {
       if (!this.#stopped.signal.aborted)
@@ -255,3 +290,7 @@ export class HostLink {
     }
   }
 }
+
+/** Why a host does not answer, as a part of a sentence. */
+const reasonOf = ({ details, detail }: Problem): string =>
+  typeof details.reason === "string" ? details.reason : detail.replace(/\.$/, "");

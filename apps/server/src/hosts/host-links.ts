@@ -1,5 +1,5 @@
 /** The lines to all agents, one for each host that has joined. */
-import { GodwitError } from "@godwit/contract";
+import { GodwitError, type Finding } from "@godwit/contract";
 import type { HostRow, Store } from "@godwit/store";
 import type { Logger } from "pino";
 import { HostLink, type LinkIdentity } from "./host-link.ts";
@@ -50,6 +50,12 @@ export class HostLinks {
 
   isUp(name: string): boolean {
     return this.#links.get(name)?.isUp ?? false;
+  }
+
+  /** What an agent's version means, of one that is not connected for it. */
+  versionAlarms(name: string): Finding[] {
+    const link = this.#links.get(name);
+    return link === undefined || link.isUp ? [] : link.versionFindings;
   }
 
   /** Whether this is the certificate that the host joined with last. */

@@ -19,6 +19,7 @@ import { packageErrors } from "./packages.ts";
 import { poolErrors } from "./pool.ts";
 import { serverErrors } from "./server.ts";
 import { taskErrors } from "./task.ts";
+import { versionErrors } from "./version.ts";
 import { vmErrors } from "./vm.ts";
 
 export const catalogue = {
@@ -39,6 +40,7 @@ export const catalogue = {
   ...evcErrors,
   ...poolErrors,
   ...packageErrors,
+  ...versionErrors,
 } as const;
 
 export type ErrorCode = keyof typeof catalogue;

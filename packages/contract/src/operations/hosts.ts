@@ -46,7 +46,7 @@ export const hostOperations = {
         serverName: z.string(),
       }),
     },
-    errors: ["TOKEN_INVALID", "HOST_EXISTS", "NAME_INVALID"],
+    errors: ["TOKEN_INVALID", "HOST_EXISTS", "NAME_INVALID", "VERSION_UNSUPPORTED"],
   },
   hostList: {
     method: "GET",

@@ -161,6 +161,8 @@ function onMessage(state: DestinationState, message: ToDestination, atMs: number
       return stay(state, [{ do: "exclusiveLease" }]);
     case "recover":
       return stay(state, isRecoverable(state) ? [{ do: "recoverStream" }] : tell(state, message.type));
+    case "notUnderstood":
+      return stay(state); // it is said again, and the source's lease tells the rest
   }
 }
 

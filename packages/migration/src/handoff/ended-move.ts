@@ -14,7 +14,7 @@ export function answerOfEnded(
   outcome: DestinationOutcome,
   message: ToDestination["type"] | null,
 ): ToSource | null {
-  if (message === "sourceCleanedUp") return null;
+  if (message !== null && asksNothing(message)) return null;
   switch (outcome.kind) {
     case "runs":
       return { type: "running", commitToResumeMs: 0 };
@@ -25,6 +25,9 @@ export function answerOfEnded(
       return { type: message === "abandon" ? "gaveUp" : "died", problem: outcome.problem };
   }
 }
+
+const asksNothing = (message: ToDestination["type"]): boolean =>
+  message === "sourceCleanedUp" || message === "notUnderstood";
 
 /** What a host knows of a move that it does not run. `refused`: it has said already that it never will. */
 export type KnownMove =
@@ -45,7 +48,7 @@ export function hearWithoutMove(
   if (known.kind === "ended")
     return { do: "answer", answer: answerOfEnded(known.outcome, message), refuse: false };
   if (known.kind === "unknown" && message === "prepare") return { do: "begin" };
-  if (message === "sourceCleanedUp") return { do: "answer", answer: null, refuse: false };
+  if (asksNothing(message)) return { do: "answer", answer: null, refuse: false };
   return { do: "answer", answer: { type: "gaveUp", problem: unknownMove(moveId) }, refuse: true };
 }
 

@@ -5,6 +5,14 @@
 import { moveOrderSchema, problemSchema } from "@godwit/contract";
 import { z } from "zod";
 
+/** A message that the other side does not know, or whose content it cannot read. It is never answered itself. */
+const notUnderstoodSchema = z.object({
+  type: z.literal("notUnderstood"),
+  /** The type of the message, as far as it could be read. */
+  message: z.string(),
+  problem: problemSchema,
+});
+
 export const toDestinationSchema = z.discriminatedUnion("type", [
   z.object({ type: z.literal("prepare"), order: moveOrderSchema }),
   /** The source has sent what the guest needs to run, and will not run the VM again unless the destination gives it up. */
@@ -17,6 +25,7 @@ export const toDestinationSchema = z.discriminatedUnion("type", [
   z.object({ type: z.literal("sourceCleanedUp") }),
   /** The stream of a post-copy is broken at the source: listen anew for it. */
   z.object({ type: z.literal("recover") }),
+  notUnderstoodSchema,
 ]);
 export type ToDestination = z.infer<typeof toDestinationSchema>;
 
@@ -49,5 +58,6 @@ export const toSourceSchema = z.discriminatedUnion("type", [
   z.object({ type: z.literal("gaveUp"), problem: problemSchema }),
   /** Its QEMU is ended and, if a commit had been sent, may have run: an older copy must not go on then. */
   z.object({ type: z.literal("died"), problem: problemSchema }),
+  notUnderstoodSchema,
 ]);
 export type ToSource = z.infer<typeof toSourceSchema>;

@@ -164,6 +164,11 @@ function onMessage(state: SourceState, message: ToSource, atMs: number): SourceS
       return state.phase === "ended" ? stay(state) : undo(state, message.problem);
     case "gaveUp":
       return onGaveUp({ ...state, destinationGaveUp: true }, message.problem);
+    case "notUnderstood":
+      // Without `prepare` there is nothing to wait for; what else it does not know, timers make up for.
+      if (message.message !== "prepare" || (state.phase !== "sharingLease" && state.phase !== "preparing"))
+        return stay(state);
+      return undo(state, message.problem);
   }
 }
 

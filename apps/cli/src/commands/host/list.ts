@@ -18,10 +18,11 @@ export const listCommand = buildCommand({
     }
     writeLine(
       formatTable([
-        ["NAME", "STATE", "QEMU", "ACCELERATOR", "CPUS", "CPUS USED", "MEMORY FREE", "VMS", "POOL"],
+        ["NAME", "STATE", "AGENT", "QEMU", "ACCELERATOR", "CPUS", "CPUS USED", "MEMORY FREE", "VMS", "POOL"],
         ...hosts.map(({ name, state, maintenance, pool, alarms, facts, load }) => [
           name,
           `${hostStateText(state, maintenance)}${alarms.length === 0 ? "" : ", alarm"}`,
+          facts?.agentVersion ?? "",
           facts?.qemu.version ?? "",
           facts?.qemu.accelerator ?? "",
           String(facts?.cpu.logicalCpus ?? ""),
