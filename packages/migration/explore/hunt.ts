@@ -13,10 +13,12 @@ export interface Catch {
   states: number;
 }
 
-const mostFaults = 2;
+const usuallyMostFaults = 2;
 const mostStates = 3_000_000;
 
-export function hunt({ name, protocol, faults: kinds, configuration: kind = "kvm" }: Mutant): Catch {
+export function hunt(mutant: Mutant): Catch {
+  const { name, protocol, faults: kinds, configuration: kind = "kvm" } = mutant;
+  const mostFaults = mutant.mostFaults ?? usuallyMostFaults;
   const configuration = configurations[kind];
   let states = 0;
   for (let faults = 0; faults <= mostFaults; faults++) {

@@ -23,6 +23,8 @@ export interface Mutant {
   protocol: Protocol;
   /** The only kinds of faults that happen in the hunt for it, where all would take long. */
   faults?: readonly EventKind[];
+  /** How many of them at most; two where no number is named. */
+  mostFaults?: number;
   /** The kind of move that shows it; `kvm` where none is named. */
   configuration?: ConfigurationName;
 }
@@ -272,11 +274,14 @@ function leaseAnswerMutants(): Mutant[] {
         return { ...step, effects: step.effects.filter((one) => one.do !== "reacquireLease") };
       },
     ),
-    source(
-      "a source whose copy has ended waits though a third host has the lease",
-      (state, input) => (answers(input, "heldBy") ? nothing(state) : stepSource(state, input)),
-      ["storageLost", "thirdAsks"],
-    ),
+    {
+      ...source(
+        "a source whose copy has ended waits though a third host has the lease",
+        (state, input) => (answers(input, "heldBy") ? nothing(state) : stepSource(state, input)),
+        ["storageLost", "hostDies", "thirdAsks"],
+      ),
+      mostFaults: 3,
+    },
     source("a source takes an answer that never came for a grant", (state, input) =>
       stepSource(state, state.phase === "committed" && answers(input, "unknown") ? granted : input),
     ),
