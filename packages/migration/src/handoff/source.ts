@@ -8,9 +8,6 @@
  * all its memory. Every wait has a timer and a next step.
  */
 import type { Problem } from "@godwit/contract";
-import { backedOut, isTrusted, type CopySample } from "../copy.ts";
-import type { CopyDecision } from "../strategies/strategy.ts";
-import type { LeaseAnswer } from "./lease-answer.ts";
 import type { ToSource } from "./messages.ts";
 import {
   notWritten,
@@ -19,7 +16,6 @@ import {
   onPostcopyActive,
   onStreamBroken,
   sendTheRest,
-  watchStream,
 } from "./source-postcopy.ts";
 import {
   isCancellable,
@@ -30,6 +26,8 @@ import {
   type SourceStep,
   type SourceTimer,
 } from "./source-state.ts";
+import { onLeaseAnswered } from "./source-lease.ts";
+import { backOut, onPreSwitchover, onSample } from "./source-switch.ts";
 import {
   beginFor,
   cleanUp,
@@ -50,17 +48,7 @@ import {
   to,
   undo,
 } from "./source-transitions.ts";
-import {
-  copyFailed,
-  copyUnsafe,
-  destinationReturned,
-  notConverging,
-  peerLost,
-  prepareLate,
-  problemOf,
-  switchLate,
-  vmLost,
-} from "./source-problems.ts";
+import { copyFailed, copyUnsafe, peerLost, prepareLate, problemOf, switchLate } from "./source-problems.ts";
 
 /** The next state and what is to be done, in order. An input that does not fit the phase changes nothing. */
 export function stepSource(state: SourceState, input: SourceInput): SourceStep {
@@ -205,75 +193,6 @@ function onPeerDown(state: SourceState): SourceStep {
 const commitsOn = (state: SourceState, what: "completed" | "destinationReady"): boolean =>
   strategyOf(state).commitsOn.includes(what);
 
-function onSample(state: SourceState, sample: CopySample, peerFresh: boolean): SourceStep {
-  if (state.copy === null) return stay(state);
-  if (hasCommitted(state) && state.memorySplit) return watchStream(state, state.copy, sample);
-  if (state.phase !== "copying") return stay(state);
-  const { state: copy, decision } = strategyOf(state).decide(state.copy, sample);
-  const next = { ...state, copy };
-  switch (decision.kind) {
-    case "continue":
-      return stay(next);
-    case "switch":
-      // A destination that did not answer lately could not start in time: do not even stop the guest.
-      return peerFresh && state.peerUp ? stopGuest(next, decision, sample.atMs) : stay(next);
-    case "unsafe":
-      return undo(next, copyUnsafe(state));
-    case "stalled":
-      return undo(next, copyFailed(state, nothingSent(decision.forMs)));
-    case "notConverging":
-      return undo(next, notConverging(next, decision, copy.backOuts));
-  }
-}
-
-const nothingSent = (forMs: number): string =>
-  `nothing was sent for ${String(Math.round(forMs / 1000))} s; is the migration network up?`;
-
-/** Stopped by this agent and not by QEMU, which would let the guest run by itself when the copy fails. */
-function stopGuest(
-  state: SourceState,
-  { memory, decision }: Extract<CopyDecision, { kind: "switch" }>,
-  atMs: number,
-): SourceStep {
-  // From now on it is not known to run, though STOP has not been heard yet.
-  const stopping: SourceState = { ...state, guestRuns: false, pausedAtMs: atMs };
-  const note: SourceEffect = { do: "note", decision };
-  if (memory === "split") {
-    return to({ ...stopping, memorySplit: true }, "pausing", [
-      { do: "journal", entry: { at: "postcopy" } },
-      { do: "pauseVcpus" },
-      { do: "startPostcopy" },
-      { do: "arm", timer: "budget", afterMs: sourceLimits.switchMs },
-      note,
-    ]);
-  }
-  const afterMs = Math.max(1, state.order.maxOutageMs - sourceLimits.reserveMs);
-  return to(stopping, "pausing", [{ do: "pauseVcpus" }, { do: "arm", timer: "budget", afterMs }, note]);
-}
-
-function onPreSwitchover(state: SourceState, atMs: number): SourceStep {
-  if (state.phase !== "pausing" && state.phase !== "copying") return stay(state);
-  const next = { ...state, guestRuns: false, pausedAtMs: state.pausedAtMs ?? atMs };
-  // The back-out and QEMU's last step crossed: `cont` is on its way, so what would be sent is not final.
-  if (state.resuming) return undo(next, copyFailed(state, "the switch took longer than the budget"));
-  // The last veto: without the destination on the line nothing is finished.
-  if (!state.peerUp) return undo(next, peerLost(state));
-  if (state.copy !== null && !isTrusted(state.copy, state.passAtStop)) return undo(next, copyUnsafe(state));
-  // Where QEMU stopped the guest by itself, how much is left is known only now: the budget goes on counting.
-  const spentMs = atMs - next.pausedAtMs;
-  const leftMs = Math.max(1, state.order.maxOutageMs - sourceLimits.reserveMs - spentMs);
-  const isBudgetOpen =
-    state.copy !== null && !state.memorySplit && strategyOf(state).qemuStopsGuest(state.copy);
-  const budget: SourceEffect = isBudgetOpen
-    ? { do: "arm", timer: "budget", afterMs: leftMs }
-    : { do: "disarm", timer: "budget" };
-  return to(next, "switching", [
-    { do: "continueSwitchover" },
-    budget,
-    { do: "arm", timer: "switch", afterMs: sourceLimits.switchMs },
-  ]);
-}
-
 function onCompleted(state: SourceState): SourceStep {
   if (hasCommitted(state)) return stay({ ...state, memorySplit: false });
   if (state.phase === "switching" && commitsOn(state, "completed"))
@@ -304,66 +223,6 @@ function onResumed(state: SourceState): SourceStep {
   const next = { ...state, guestRuns: true, resuming: false, pausedAtMs: null };
   if (state.phase === "undoing") return settleUndo(next);
   return stay(next);
-}
-
-function onLeaseAnswered(state: SourceState, answer: LeaseAnswer): SourceStep {
-  switch (answer.kind) {
-    case "granted":
-      return answer.mode === "SH"
-        ? onShared(state)
-        : onExclusive(state, answer.fenced.includes(peerOf(state)));
-    case "notHeld":
-      // This copy has ended and its share is gone: only a new grant tells that nobody else has the VM.
-      if (isOver(state)) return stay(state, [{ do: "reacquireLease" }]);
-      return onLeaseRefused(state, answer.problem);
-    case "heldBy": {
-      // Held by others than the destination is as good as having it: the destination has no share any more, and
-      // says so if it can be heard.
-      const isAlone = state.phase === "undoing" || !state.peerUp;
-      const isThirds =
-        answer.holders.length > 0 && answer.holders.every(({ host }) => host !== peerOf(state));
-      if (isOver(state) && isAlone && isThirds) return onExclusive(state, false);
-      return onLeaseRefused(state, answer.problem);
-    }
-    case "unknown":
-      return onLeaseRefused(state, answer.problem);
-  }
-}
-
-const peerOf = ({ order }: SourceState): string => order.to.host;
-
-/** Nothing of the VM is left here, so that only the lease can tell what became of the other copy. */
-const isOver = ({ phase, qemuAlive }: SourceState): boolean =>
-  !qemuAlive && (phase === "committed" || phase === "postcopySending" || phase === "undoing");
-
-function onShared(state: SourceState): SourceStep {
-  if (state.phase !== "sharingLease") return stay(state);
-  return to(state, "preparing", [{ do: "send", message: { type: "prepare", order: state.order } }]);
-}
-
-function onExclusive(state: SourceState, fenced: boolean): SourceStep {
-  // Nobody else holds the lease. Who gave it back never ran; who was fenced may have run, and been seen by
-  // others and by the disks: this copy is then out of date, and no better than a VM whose host has died.
-  if (state.phase === "postcopySending" || (state.phase === "committed" && fenced)) {
-    const reason = fenced
-      ? "its host was fenced before it had said that it has the VM whole"
-      : "it gave the VM's lease back before it had all of the VM's memory";
-    return cleanUp(state, vmLost(state, state.order.to.host, reason));
-  }
-  if (state.phase === "committed") {
-    if (!state.qemuAlive) return lose(state, "its process ended and the destination has no copy");
-    return undo({ ...state, destinationGaveUp: true }, destinationReturned(state));
-  }
-  if (state.phase === "undoing") return settleUndo({ ...state, destinationGaveUp: true });
-  return stay(state);
-}
-
-function onLeaseRefused(state: SourceState, problem: Problem): SourceStep {
-  if (state.phase === "sharingLease") return undo(state, problem);
-  if (state.phase === "undoing")
-    return stay(state, [{ do: "arm", timer: "retry", afterMs: sourceLimits.retryMs }]);
-  // In `committed` its own timer asks again.
-  return stay(state);
 }
 
 function onQemuGone(state: SourceState, reason: string): SourceStep {
@@ -432,14 +291,4 @@ function onTimer(state: SourceState, timer: SourceTimer, atMs: number): SourceSt
       }
       return stay(state, [{ do: "cancelCopy" }, { do: "arm", timer: "undo", afterMs: sourceLimits.undoMs }]);
   }
-}
-
-/** The budget is nearly used up and QEMU is not yet at its last step: the guest runs on, the copy goes on. */
-function backOut(state: SourceState, atMs: number): SourceStep {
-  if (state.phase !== "pausing" || state.copy === null || state.pausedAtMs === null) return stay(state);
-  const afterMs = atMs - state.pausedAtMs;
-  return to({ ...state, copy: backedOut(state.copy, atMs, afterMs), resuming: true }, "copying", [
-    { do: "resumeVcpus" },
-    { do: "note", decision: { kind: "backedOut", afterMs } },
-  ]);
 }

@@ -4,9 +4,15 @@
  * Where what is left after the first pass fits the budget, the guest goes over with all its memory instead.
  */
 import { finding } from "@godwit/contract";
-import { beginCopy, isTrusted, stalledForMs, watchSending } from "../copy.ts";
+import { beginCopy, isTrusted, type CopySample, type CopyState } from "../copy.ts";
 import { switchIfItFits, tellsAll } from "./precopy.ts";
-import { commonCapabilities, sourceParameters, type Strategy } from "./strategy.ts";
+import {
+  commonCapabilities,
+  sourceParameters,
+  unlessStalled,
+  type CopyStep,
+  type Strategy,
+} from "./strategy.ts";
 
 export const postcopy: Strategy = {
   name: "postcopy",
@@ -21,25 +27,28 @@ export const postcopy: Strategy = {
   destinationSettings: { capabilities: { ...commonCapabilities, "postcopy-ram": true }, parameters: {} },
   refusedAs: "POSTCOPY_UNAVAILABLE",
   begin: (maxOutageMs, atMs, { trustedPasses }) => beginCopy(maxOutageMs, atMs, trustedPasses),
-  decide(before, sample) {
-    const state = watchSending(before, sample);
-    const forMs = stalledForMs(state, sample);
-    if (forMs !== null) return { state, decision: { kind: "stalled", forMs } };
-    const { round, remainingBytes } = sample;
-    if (state.trustedPasses === 1) {
-      if (!isTrusted(state, round)) return { state, decision: { kind: "unsafe" } };
-      // Once this pass has ended it is too late: QEMU has stopped the guest then, and all that changed must be sent.
-      if (remainingBytes === 0 || remainingBytes > sample.totalBytes / 2)
-        return { state, decision: { kind: "continue" } };
-      const decision = { kind: "postcopy", round, remainingBytes, because: "halfOfTheOnlyRound" } as const;
-      return { state, decision: { kind: "switch", memory: "split", decision } };
-    }
-    const step = switchIfItFits(state, sample);
-    if (step.decision.kind === "switch" || !tellsAll(sample)) return step;
-    const decision = { kind: "postcopy", round, remainingBytes, because: "everythingSentOnce" } as const;
-    return { state: step.state, decision: { kind: "switch", memory: "split", decision } };
-  },
+  decide: (before, sample) =>
+    unlessStalled(before, sample, (state) =>
+      state.trustedPasses === 1 ? inTheOnlyPass(state, sample) : afterTheFirstPass(state, sample),
+    ),
   qemuStopsGuest: ({ trustedPasses }) => trustedPasses === 1,
   splitsMemory: true,
   commitsOn: ["completed", "destinationReady"],
 };
+
+/** Once that pass has ended it is too late: QEMU has stopped the guest then, and all that changed must be sent. */
+function inTheOnlyPass(state: CopyState, { round, remainingBytes, totalBytes }: CopySample): CopyStep {
+  if (!isTrusted(state, round)) return { state, decision: { kind: "unsafe" } };
+  if (remainingBytes === 0 || remainingBytes > totalBytes / 2)
+    return { state, decision: { kind: "continue" } };
+  const decision = { kind: "postcopy", round, remainingBytes, because: "halfOfTheOnlyRound" } as const;
+  return { state, decision: { kind: "switch", memory: "split", decision } };
+}
+
+function afterTheFirstPass(state: CopyState, sample: CopySample): CopyStep {
+  const step = switchIfItFits(state, sample);
+  if (step.decision.kind === "switch" || !tellsAll(sample)) return step;
+  const { round, remainingBytes } = sample;
+  const decision = { kind: "postcopy", round, remainingBytes, because: "everythingSentOnce" } as const;
+  return { state: step.state, decision: { kind: "switch", memory: "split", decision } };
+}

@@ -5,16 +5,15 @@
  * better forecast for long it does not converge, and the VM stays.
  */
 import type { MoveDecision } from "@godwit/contract";
+import { beginCopy, budgetShare, expectedOutageMs, type CopySample, type CopyState } from "../copy.ts";
 import {
-  beginCopy,
-  budgetShare,
-  expectedOutageMs,
-  stalledForMs,
-  watchSending,
-  type CopySample,
-  type CopyState,
-} from "../copy.ts";
-import { commonCapabilities, sourceParameters, type CopyStep, type Strategy } from "./strategy.ts";
+  commonCapabilities,
+  completeMemoryDestination,
+  sourceParameters,
+  unlessStalled,
+  type CopyStep,
+  type Strategy,
+} from "./strategy.ts";
 
 /** Below this much transfer time another pass gains nothing. */
 const negligibleTransferMs = 2;
@@ -32,16 +31,14 @@ export const precopy: Strategy = {
     capabilities: { ...commonCapabilities, "auto-converge": true, "postcopy-ram": false },
     parameters: sourceParameters(order, 1),
   }),
-  destinationSettings: { capabilities: { ...commonCapabilities, "postcopy-ram": false }, parameters: {} },
+  destinationSettings: completeMemoryDestination,
   refusedAs: null,
   begin: (maxOutageMs, atMs, { trustedPasses }) => beginCopy(maxOutageMs, atMs, trustedPasses),
-  decide(before, sample) {
-    const state = watchSending(before, sample);
-    const forMs = stalledForMs(state, sample);
-    if (forMs !== null) return { state, decision: { kind: "stalled", forMs } };
-    const step = switchIfItFits(state, sample);
-    return step.decision.kind === "continue" ? losePatience(step.state, sample) : step;
-  },
+  decide: (before, sample) =>
+    unlessStalled(before, sample, (state) => {
+      const step = switchIfItFits(state, sample);
+      return step.decision.kind === "continue" ? losePatience(step.state, sample) : step;
+    }),
   qemuStopsGuest: () => false,
   splitsMemory: false,
   commitsOn: ["completed"],

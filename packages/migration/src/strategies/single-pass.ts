@@ -3,8 +3,14 @@
  * while it stands still. For QEMUs whose further passes lose writes. How much that is shows only when the guest stands
  * still, so the budget goes on counting in QEMU's last step; a copy that would need a second pass is not finished.
  */
-import { beginCopy, isTrusted, stalledForMs, watchSending } from "../copy.ts";
-import { commonCapabilities, sourceParameters, type Strategy } from "./strategy.ts";
+import { beginCopy, isTrusted } from "../copy.ts";
+import {
+  commonCapabilities,
+  completeMemoryDestination,
+  sourceParameters,
+  unlessStalled,
+  type Strategy,
+} from "./strategy.ts";
 
 export const singlePass: Strategy = {
   name: "single-pass",
@@ -14,15 +20,14 @@ export const singlePass: Strategy = {
     capabilities: { ...commonCapabilities, "auto-converge": false, "postcopy-ram": false },
     parameters: sourceParameters(order, 0),
   }),
-  destinationSettings: { capabilities: { ...commonCapabilities, "postcopy-ram": false }, parameters: {} },
+  destinationSettings: completeMemoryDestination,
   refusedAs: null,
   begin: (maxOutageMs, atMs, { trustedPasses }) => beginCopy(maxOutageMs, atMs, trustedPasses),
-  decide(before, sample) {
-    const state = watchSending(before, sample);
-    const forMs = stalledForMs(state, sample);
-    if (forMs !== null) return { state, decision: { kind: "stalled", forMs } };
-    return { state, decision: { kind: isTrusted(state, sample.round) ? "continue" : "unsafe" } };
-  },
+  decide: (before, sample) =>
+    unlessStalled(before, sample, (state) => ({
+      state,
+      decision: { kind: isTrusted(state, sample.round) ? "continue" : "unsafe" },
+    })),
   qemuStopsGuest: () => true,
   splitsMemory: false,
   commitsOn: ["completed"],

@@ -4,7 +4,7 @@
  * what commits the move. Who runs a move asks the strategy and never reads its name.
  */
 import type { Finding, MoveDecision, MoveOrder } from "@godwit/contract";
-import type { CopySample, CopyState } from "../copy.ts";
+import { stalledForMs, watchSending, type CopySample, type CopyState } from "../copy.ts";
 
 export type StrategyName = "precopy" | "single-pass" | "postcopy";
 
@@ -90,6 +90,23 @@ export const commonCapabilities = {
   "pause-before-switchover": true,
   "validate-uuid": true,
 } as const satisfies QemuSettings["capabilities"];
+
+/** Of a destination that lets its guest run with all its memory only. */
+export const completeMemoryDestination: QemuSettings = {
+  capabilities: { ...commonCapabilities, "postcopy-ram": false },
+  parameters: {},
+};
+
+/** A copy of which nothing has got through for long is over; of any other, `decide` decides. */
+export function unlessStalled(
+  before: CopyState,
+  sample: CopySample,
+  decide: (state: CopyState) => CopyStep,
+): CopyStep {
+  const state = watchSending(before, sample);
+  const forMs = stalledForMs(state, sample);
+  return forMs === null ? decide(state) : { state, decision: { kind: "stalled", forMs } };
+}
 
 /** Larger than any link: QEMU's default of 128 MiB/s would be the ceiling. */
 const unlimitedBytesPerSecond = 2 ** 40;
