@@ -2,7 +2,7 @@
 import { access, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { MoveId, Problem } from "@godwit/contract";
+import type { MoveId } from "@godwit/contract";
 import { pino } from "pino";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { Journal } from "../src/moves/journal.ts";
@@ -34,11 +34,8 @@ class Listener extends ReducerRunner<State, Input, { at: string }, never, Effect
   protected override changed(): void {
     return;
   }
-  protected override timerInput(): Input {
+  protected override runnerInput(): Input {
     return { type: "timer" };
-  }
-  protected override journalFailed(_problem: Problem): Input {
-    return { type: "journalFailed" };
   }
   protected override isVital(): boolean {
     return true;

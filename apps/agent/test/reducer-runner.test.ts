@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { MoveId, Problem } from "@godwit/contract";
+import type { MoveId } from "@godwit/contract";
 import { enterSourcePhase, type SourcePhase } from "@godwit/migration";
 import { pino } from "pino";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -37,10 +37,7 @@ class Jumping extends ReducerRunner<State, Input, { at: string }, never, Effect>
   protected override changed(): void {
     return;
   }
-  protected override timerInput(): Input {
-    return { type: "copy" };
-  }
-  protected override journalFailed(_problem: Problem): Input {
+  protected override runnerInput(): Input {
     return { type: "copy" };
   }
   protected override isVital(): boolean {

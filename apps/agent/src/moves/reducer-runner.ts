@@ -14,6 +14,10 @@ export interface Step<State, Effect> {
   readonly effects: readonly Effect[];
 }
 
+/** A timer ran out, or an entry that must be written could not be. */
+export type RunnerInput<Timer> =
+  { type: "timer"; timer: Timer; atMs: number } | { type: "journalFailed"; problem: Problem };
+
 interface JournalEffect<Entry> {
   do: "journal";
   entry: Entry;
@@ -63,8 +67,8 @@ export abstract class ReducerRunner<
   protected abstract perform(effect: Effect): void;
   /** Hears of every new state. */
   protected abstract changed(state: State): void;
-  protected abstract timerInput(timer: Timer): Input;
-  protected abstract journalFailed(problem: Problem): Input;
+  /** What this runner itself has to tell the reducer. */
+  protected abstract runnerInput(input: RunnerInput<Timer>): Input;
   /** Whether a failure to write this entry must keep what follows from being done. */
   protected abstract isVital(entry: Entry): boolean;
 
@@ -132,7 +136,7 @@ export abstract class ReducerRunner<
         const problem = await this.#write(common.entry);
         if (problem !== null && this.isVital(common.entry)) {
           this.log.warn({ problem, skipped: effects.length - index - 1 }, "journal not written");
-          this.#inputs.unshift(this.journalFailed(problem));
+          this.#inputs.unshift(this.runnerInput({ type: "journalFailed", problem }));
           break;
         }
         if (this.#pauses !== null) await this.#pass(`wrote ${common.entry.at}`);
@@ -169,7 +173,7 @@ export abstract class ReducerRunner<
       timer,
       setTimeout(() => {
         this.#timers.delete(timer);
-        this.give(this.timerInput(timer));
+        this.give(this.runnerInput({ type: "timer", timer, atMs: performance.now() }));
       }, afterMs),
     );
   }

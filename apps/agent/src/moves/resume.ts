@@ -1,6 +1,7 @@
-/** Letting a guest run, for sure: an answer of QEMU's that was lost is never taken for a refusal. */
+/** Lets a guest run, for sure: an answer of QEMU's that was lost is never taken for a refusal. */
 import { GodwitError } from "@godwit/contract";
 import type { QemuProcess } from "@godwit/hypervisor";
+import { within } from "@godwit/system";
 
 const retryMs = 200;
 
@@ -21,11 +22,7 @@ export async function resumeForSure(process: QemuProcess): Promise<string | null
         );
         if (running !== null) return running ? null : error.message;
       }
-      const ended = await Promise.race([
-        process.ended.then(() => true),
-        new Promise<false>((resolve) => setTimeout(resolve, retryMs, false)),
-      ]);
-      if (ended) throw error;
+      if ((await within(process.ended, retryMs)) !== null) throw error;
     }
   }
 }

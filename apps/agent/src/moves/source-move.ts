@@ -25,7 +25,7 @@ import type { MoveDependencies } from "./dependencies.ts";
 import type { Journal } from "./journal.ts";
 import { askLease, unknownAnswer, type LeaseQuestion } from "./lease-questions.ts";
 import { PeerLink } from "./peer-link.ts";
-import { ReducerRunner, type Step } from "./reducer-runner.ts";
+import { ReducerRunner, type RunnerInput, type Step } from "./reducer-runner.ts";
 import { resumeForSure } from "./resume.ts";
 import { SourceCopy, postcopyOf } from "./source-copy.ts";
 import { SourceRecord } from "./source-record.ts";
@@ -147,11 +147,8 @@ export class SourceMove extends ReducerRunner<
     return stepSource(state, input);
   }
 
-  protected override timerInput(timer: SourceTimer): SourceInput {
-    return { type: "timer", timer, atMs: performance.now() };
-  }
-  protected override journalFailed(problem: Problem): SourceInput {
-    return { type: "journalFailed", problem };
+  protected override runnerInput(input: RunnerInput<SourceTimer>): SourceInput {
+    return input;
   }
   protected override isVital(entry: SourceEntry): boolean {
     return vitalSourceEntries.includes(entry.at);

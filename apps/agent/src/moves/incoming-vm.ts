@@ -1,0 +1,47 @@
+/** A VM that is about to come to this host: everything that it needs here, made ready, and a QEMU that may not run. */
+import { GodwitError, type MoveOrder } from "@godwit/contract";
+import type { QemuProcess } from "@godwit/hypervisor";
+import { requestedStrategy } from "@godwit/migration";
+import { qemuOverheadBytes } from "@godwit/requirements";
+import { migrationCredentialsFolder } from "../config.ts";
+import { memoryLoad } from "../host/memory.ts";
+import type { MoveDependencies } from "./dependencies.ts";
+
+/**
+ * What fails is not undone here: whoever gives the move up removes the VM and releases its lease.
+ * @param onStarted hears of the QEMU as soon as it is there
+ * @returns where it listens for the source's
+ * @throws MIGRATION_NETWORK_MISSING, DESTINATION_MEMORY_SHORT, LEASE_HELD, POSTCOPY_UNAVAILABLE, QMP_REFUSED and what
+ *   starting a VM throws
+ */
+export async function prepareIncoming(
+  { config, environment, hypervisor, leases, processes }: MoveDependencies,
+  order: MoveOrder,
+  onStarted: (process: QemuProcess) => void,
+): Promise<{ address: string; port: number }> {
+  const { vm, accelerator, from } = order;
+  const host = config.name;
+  const address = config.migration?.address;
+  if (address === undefined) throw GodwitError.of("MIGRATION_NETWORK_MISSING", { host });
+  const neededBytes = vm.memoryMib * 1024 * 1024 + qemuOverheadBytes;
+  const { availableBytes } = memoryLoad();
+  if (availableBytes < neededBytes) {
+    throw GodwitError.of("DESTINATION_MEMORY_SHORT", { host, neededBytes, availableBytes });
+  }
+  const spec = await environment.launchSpec(vm, accelerator, true);
+  const [lease] = await Promise.all([leases.acquire(vm, "SH"), environment.createTaps(vm)]);
+  if (lease.kind === "refused") throw lease.error;
+  const process = await hypervisor.start(spec, leases.launcher(vm));
+  onStarted(process);
+  processes.add(process, "incoming");
+  const { destinationSettings, refusedAs } = requestedStrategy(order);
+  await process.migration.configure(destinationSettings).catch((error: unknown) => {
+    if (refusedAs === null || !GodwitError.is(error, "QMP_REFUSED")) throw error;
+    throw GodwitError.of(refusedAs, { host, reason: error.message }, { cause: error });
+  });
+  await process.migration.secureDestination({
+    credentialsFolder: migrationCredentialsFolder(config),
+    sourceName: from,
+  });
+  return { address, port: await process.migration.listen(address) };
+}
