@@ -64,7 +64,7 @@ const reached = (name: string) =>
 
 test("a move stands still after its journal's entry, and goes on in order when the hold is gone", async () => {
   await writeFile(join(folder, "validated.hold"), "");
-  const move = listener("sharing", PausePoints.in(folder));
+  const move = listener("sharingLease", PausePoints.in(folder));
   move.hear({ type: "start" });
   move.hear({ type: "cancel" });
   await expect.poll(() => reached("validated")).toBe(true);

@@ -3,7 +3,7 @@ import type { HostFacts } from "@godwit/contract";
 import type { Logger } from "pino";
 import type { EventLog } from "../event-log.ts";
 
-const everyMs = 60_000;
+const everyMs = 15_000;
 
 export class FactsWatch {
   readonly #read: () => Promise<HostFacts>;
