@@ -59,7 +59,8 @@ export class LabHost {
     await runOnHost({ ...this.#view, argv }, `joining host ${this.name}`);
   }
 
-  async startAgent(): Promise<void> {
+  /** @param environment for tests, beside the machine's own */
+  async startAgent(environment: Readonly<Record<string, string>> = {}): Promise<void> {
     const { file, program, logOf, save } = this.#lab;
     if (file.pausePoints) await mkdir(this.pauseFolder, { recursive: true });
     this.#record.agent = await spawnRole({
@@ -67,7 +68,7 @@ export class LabHost {
       ...this.#view,
       log: logOf(`agent-${this.name}`),
       argv: [...program, "agent", "run", "--config", this.#config],
-      ...(file.pausePoints ? { environment: { GODWIT_PAUSE_POINTS: this.pauseFolder } } : {}),
+      environment: { ...(file.pausePoints ? { GODWIT_PAUSE_POINTS: this.pauseFolder } : {}), ...environment },
     });
     await save();
   }

@@ -1,0 +1,40 @@
+/**
+ * A host whose agent speaks only version 1 of the protocol, beside one of today's: a VM moves there and back, also over
+ * an upgrade in the middle, and the operator is told which to upgrade.
+ */
+import { TestLab } from "@godwit/test-kit";
+import { expect, test } from "vitest";
+
+test("a VM moves between hosts of two versions, both ways, and the older one is named until it is upgraded", async () => {
+  await using lab = await TestLab.start({ hosts: ["a", "b"] });
+  const vm = await lab.boot({ on: "a" });
+  const older = lab.lab.host("b");
+  await older.endAgent();
+  await older.startAgent({ GODWIT_PROTOCOL: "1" });
+  const alarmsOf = async (host: string) =>
+    (await lab.api.call("hostShow", { params: { host } })).alarms.map(({ code, severity }) => ({
+      code,
+      severity,
+    }));
+  await expect
+    .poll(() => alarmsOf("b"), { timeout: 20_000 })
+    .toContainEqual({ code: "VERSIONS_DIFFER", severity: "warning" });
+  const { alarms } = await lab.api.call("hostShow", { params: { host: "b" } });
+  expect(alarms.find(({ code }) => code === "VERSIONS_DIFFER")?.remedy).toMatch(
+    /upgrade the agent of host b next/,
+  );
+
+  for (const to of ["b", "a"]) {
+    await lab.succeeded(lab.api.call("vmMigrate", { params: { vm: vm.name }, body: { to } }));
+    expect(await lab.runnersOf(vm)).toEqual([to]);
+  }
+  expect(await lab.settled(1)).toEqual([]);
+
+  await older.endAgent();
+  await older.startAgent();
+  await expect
+    .poll(() => alarmsOf("b"), { timeout: 20_000 })
+    .not.toContainEqual({
+      ...{ code: "VERSIONS_DIFFER", severity: "warning" },
+    });
+});
