@@ -128,7 +128,10 @@ export class Client<Ops extends Operations> {
     if (operation.answer.body === undefined) return undefined as Answer<Ops[K]>;
     const parsed = operation.answer.body.safeParse(JSON.parse(text));
     if (parsed.success) return parsed.data as Answer<Ops[K]>;
-    throw this.#notUnderstood(`its answer to ${operation.path} is not what this version expects`);
+    const unreadable = this.#notUnderstood(
+      `its answer to ${operation.path} is not what this version expects`,
+    );
+    throw operation.method === "GET" ? unreadable : this.#lost(operation, unreadable);
   }
 
   /**

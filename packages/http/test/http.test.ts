@@ -11,6 +11,7 @@ import {
 } from "@godwit/pki";
 import { pino } from "pino";
 import { Agent, request } from "undici";
+import { z } from "zod";
 import type { WebSocket } from "ws";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { HttpServer, mount, mountSockets, type Authority, type Handlers } from "../src/index.ts";
@@ -242,6 +243,58 @@ test("a WebSocket has the same doors: privilege, validation and refusals before 
   await both;
   expect(heard).toEqual(["web-1", "hello"]); // what came before anyone listened was kept
   line.terminate();
+});
+
+test("two programs of different versions say so to each other, and an answer that is not understood names both", async () => {
+  const own = await signed("server", "godwit-server");
+  const newer = new HttpServer({
+    tls: { certificatePem: own.cert, keyPem: own.key, caPem: authority.certificatePem },
+    log: pino({ level: "silent" }),
+    hello: { software: "9.1.0", protocol: { oldest: 2, newest: 3 } },
+  });
+  const body = z.object({ colour: z.string() });
+  const operations = {
+    version: { ...serverOperations.version, answer: { status: 200, body } },
+    hostTokenCreate: { ...serverOperations.hostTokenCreate, answer: { status: 201, body } },
+    events: serverOperations.events,
+  } as const;
+  const heardOf: unknown[] = [];
+  const colour = ({ hello }: { hello: unknown }) => {
+    heardOf.push(hello);
+    return { colour: "grey" };
+  };
+  const events = () => new ReadableStream<never>();
+  const handlers = { version: colour, hostTokenCreate: colour, events } as unknown as Handlers<
+    typeof operations
+  >;
+  mount(newer.app, operations, handlers, { adminToken: token, mayConnect: () => false });
+  await newer.listen([{ host: "127.0.0.1", port: port + 2 }]);
+  const hello = { software: "0.1.0", protocol: { oldest: 1, newest: 2 } };
+  const caller = new Client(serverOperations, {
+    baseUrl: `https://127.0.0.1:${String(port + 2)}`,
+    tls: { ca: authority.certificatePem, servername: "godwit-server", unit: "server" },
+    ...{ token, hello },
+  });
+  expect(caller.peer).toBeNull();
+  const expected = {
+    code: "ANSWER_NOT_UNDERSTOOD",
+    message: expect.stringMatching(/9\.1\.0.*0\.1\.0/) as string,
+  };
+  await expect(caller.call("version", {})).rejects.toMatchObject(expected); // it cannot be read
+  await expect(caller.call("hostList", {})).rejects.toMatchObject(expected); // there is no such operation
+  // What may have been done is never told as refused.
+  expect(await codeOf(caller.call("hostTokenCreate", { body: {} }))).toBe("OUTCOME_UNKNOWN");
+  expect(caller.peer).toEqual({ software: "9.1.0", protocol: { oldest: 2, newest: 3 } });
+  expect(heardOf).toEqual([hello, hello]);
+  const refused = caller.events("events", {
+    signal: AbortSignal.timeout(5000),
+    onOpen: () => {
+      throw new Error(`not with ${String(caller.peer?.software)}`);
+    },
+  });
+  await expect(refused.next()).rejects.toThrow("not with 9.1.0");
+  await caller.close();
+  await newer.close();
 });
 
 test("an address that is taken, and a server that is not there, have their sentences", async () => {

@@ -69,6 +69,7 @@ export function hostHandlers({ store, hosts, data }: Services): Handlers<HostOpe
 
 export function hostView(hosts: HostLinks, row: HostRow): HostView {
   const isUp = hosts.isUp(row.name);
+  const versionAlarms = hosts.versionAlarms(row.name);
   return {
     name: row.name,
     agentUrl: row.agentUrl,
@@ -76,12 +77,9 @@ export function hostView(hosts: HostLinks, row: HostRow): HostView {
     maintenance: row.maintenance,
     joinedAt: row.joinedAt.toISOString(),
     seenAt: row.seenAt?.toISOString() ?? null,
-    unreachableReason: isUp ? null : row.unreachableReason,
+    unreachableReason: isUp ? null : (versionAlarms[0]?.message ?? row.unreachableReason),
     pool: row.pool,
-    alarms: [
-      ...hosts.versionAlarms(row.name),
-      ...row.alarms.filter(({ code }) => isUp || code !== "VERSIONS_DIFFER"),
-    ],
+    alarms: [...versionAlarms, ...row.alarms],
     facts: row.facts,
     load: row.load,
   };

@@ -46,7 +46,9 @@ export class HostLink {
   readonly #stopped = new AbortController();
   readonly #signals = new EventEmitter<{ move: [MoveRecord]; up: []; down: [] }>();
   #up = false;
+  /** Set until the connection is up again. */
   #lossTimer: NodeJS.Timeout | undefined;
+  #lossReason = "";
   #refreshTimer: NodeJS.Timeout | undefined;
   #refreshing: Promise<void> | null = null;
   #refreshAgain = false;
@@ -215,7 +217,7 @@ export class HostLink {
       onOpen: () => {
         this.#checkVersion();
         this.#up = true;
-        clearTimeout(this.#lossTimer);
+        this.#disarmLoss();
         this.#factsAreOld = true;
         this.refresh();
         this.#signals.emit("up");
@@ -244,15 +246,23 @@ export class HostLink {
     }
   }
 
+  /** From the first failure on: further ones do not put it off. */
   #armLoss(reason: string): void {
-    clearTimeout(this.#lossTimer);
-    this.#lossTimer = setTimeout(() => {
-      this.#log.warn({ reason }, "host lost");
-      this.#store.hosts.lost(this.name, reason).catch((error: unknown) => {
+    this.#lossReason = reason;
+    this.#lossTimer ??= setTimeout(() => {
+      const found = this.#lossReason;
+      this.#log.warn({ reason: found }, "host lost");
+      this.#store.hosts.lost(this.name, found).catch((error: unknown) => {
         this.#log.warn({ err: error }, "the loss could not be written down");
-        if (!this.#up && !this.#stopped.signal.aborted) this.#armLoss(reason);
+        this.#disarmLoss();
+        if (!this.#up && !this.#stopped.signal.aborted) this.#armLoss(found);
       });
     }, lossMs);
+  }
+
+  #disarmLoss(): void {
+    clearTimeout(this.#lossTimer);
+    this.#lossTimer = undefined;
   }
 
   async #takeReports(): Promise<void> {

@@ -52,10 +52,11 @@ export class HostLinks {
     return this.#links.get(name)?.isUp ?? false;
   }
 
-  /** What an agent's version means, of one that is not connected for it. */
+  /** Of an agent that is not connected for its version. */
   versionAlarms(name: string): Finding[] {
     const link = this.#links.get(name);
-    return link === undefined || link.isUp ? [] : link.versionFindings;
+    if (link === undefined || link.isUp) return [];
+    return link.versionFindings.filter(({ severity }) => severity === "error");
   }
 
   /** Whether this is the certificate that the host joined with last. */
