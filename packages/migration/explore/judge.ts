@@ -30,6 +30,7 @@ import {
 } from "./layout.ts";
 import { forgetStale } from "./lease-service.ts";
 import { hosts, IDLE } from "./names.ts";
+import { destinationPhases, sourcePhases } from "../src/index.ts";
 import type { World } from "./world.ts";
 
 /** Whether host `h` holds the guest's whole memory as it was last. */
@@ -116,6 +117,18 @@ export function look(w: World): void {
   if (runsAtDestination && !w.rules.holds(at(f, LEASE), 1))
     w.broken("the VM runs at the destination without a lease");
   if ((runsAtSource || runsAtDestination) && (truth & TOLD_LOST) !== 0) w.broken("told as lost, but it runs");
+  if (runsAtSource) mayRun(w, 0, sourcePhases);
+  if (runsAtDestination) mayRun(w, 1, destinationPhases);
+}
+
+/** The table of phases says who may run the VM; an agent that is down says nothing. */
+function mayRun(w: World, h: number, table: Record<string, { mayRun: string }>): void {
+  const agent = at(w.now, AGENT + h);
+  if (agent <= IDLE) return;
+  const phase = w.side(h).phase(agent);
+  const who = table[phase]?.mayRun ?? "nobody here";
+  if (who.startsWith("there") || who.startsWith("nobody"))
+    w.broken(`the VM runs at ${hosts[h] ?? ""} in the phase ${phase}`);
 }
 
 /** What is wrong with a state in which nothing goes on any more; null when it is a good end. */

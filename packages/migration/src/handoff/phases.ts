@@ -6,15 +6,20 @@
  */
 import type { MovePhase } from "@godwit/contract";
 
-/** Who may let the VM's vCPUs run in this phase, as far as this half of the move decides it. */
+/**
+ * Who may let the VM's vCPUs run in this phase, as far as this half of the move decides it. The explorer fails on a
+ * guest that runs on a host whose half is in a phase that says `there` or `nobody`.
+ */
 type MayRun =
   | "here"
-  /** The guest stands still; only this half may let it go on. */
+  /** The guest is to stand still; this half alone may let it go on, and its QEMU does so when the copy fails. */
   | "here, but it stands still"
   | "there"
   /** Here only with proof that the other half has nothing to run any more. */
   | "there, until it gives the VM back"
-  | "nobody here";
+  | "nobody here"
+  /** The move has nothing to say about it any more. */
+  | "who has the lease";
 
 interface Phase<Name extends string> {
   /** What holds whenever the phase is entered. */
@@ -99,7 +104,7 @@ export const sourcePhases = {
   },
   ended: {
     entered: "How the move ended is written down.",
-    mayRun: "nobody here",
+    mayRun: "who has the lease",
     shownAs: null,
     next: [],
   },
@@ -186,7 +191,7 @@ export const destinationPhases = {
   },
   ended: {
     entered: "How this half ended is written down.",
-    mayRun: "nobody here",
+    mayRun: "who has the lease",
     shownAs: null,
     next: [],
   },
