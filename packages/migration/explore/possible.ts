@@ -115,7 +115,7 @@ function tellsNobody(w: World, h: number): boolean {
   return isOver && (at(w.now, TRUTH) & (FENCED << (1 - h))) !== 0;
 }
 
-/** Whether the next input changes only what its agent knows: no deed, no other phase. */
+/** Whether the next input changes only what its agent knows: no effect, no other phase. */
 function isQuietTake(w: World, h: number): boolean {
   const agent = at(w.now, AGENT + h);
   const input = w.rules.inboxes.first(inbox(w.now, h));

@@ -56,7 +56,7 @@ export function sentence(w: World, before: State, event: number): string {
   };
   const sentences: Record<EventKind, () => string> = {
     take: () => `${taken()}: ${phase(w, w.now, h)}`,
-    takeThenDie: () => `${taken()}, and dies after ${String(argument >> 1)} of its deeds`,
+    takeThenDie: () => `${taken()}, and dies after ${String(argument >> 1)} of its effects`,
     takeWithFullDisk: () => `${taken()}, with its disk full: ${phase(w, w.now, h)}`,
     deliver: () => `the message ${message()} arrives`,
     deliverTwice: () => `the message ${message()} arrives, and will once more`,
@@ -100,7 +100,7 @@ export function sentence(w: World, before: State, event: number): string {
     reconcile: () => `${host}'s agent puts its lease in order`,
     cancel: () => "the user cancels the move",
     sample: () => "a pass of the copy begins, and little is left to send",
-    lastStep: () => "a's QEMU has stopped the guest and waits for leave to send the final state",
+    lastStep: () => "a's QEMU has stopped the guest and waits for permission to send the final state",
     finalSent: () => "a's QEMU sends the final state",
     load: () => "b's QEMU has loaded what was sent",
     pulled: () => "b's QEMU has all the memory",

@@ -140,9 +140,9 @@ test("half a copy that cannot be let run is given back while the stream is whole
   };
   const refused = stepDestination(starting, { type: "resumeFailed", reason: "no" });
   expect(refused.state.phase).toBe("givingBack");
-  const deeds = refused.effects.map((effect) => (effect.do === "send" ? effect.message.type : effect.do));
-  expect(deeds.indexOf("gaveUp")).toBeGreaterThan(deeds.indexOf("journal"));
-  expect(deeds).not.toContain("remove");
+  const done = refused.effects.map((effect) => (effect.do === "send" ? effect.message.type : effect.do));
+  expect(done.indexOf("gaveUp")).toBeGreaterThan(done.indexOf("journal"));
+  expect(done).not.toContain("remove");
   expect(
     stepDestination(refused.state, { type: "message", message: { type: "commit" }, atMs: 0 }).state.phase,
   ).toBe("givingBack");
@@ -228,9 +228,9 @@ test("a post-copy that cannot be undone is written down before its commit, and a
     ...{ qemuVersion: "7.2.22", qemuAlive: true, guestRuns: false },
     ...{ copyCompleted: false, copyFailed: false, postcopy: "active" as const },
   };
-  const mended = restoreSource(entries, observed);
-  expect(mended.state.phase).toBe("committed");
-  expect(mended.effects.map((effect) => effect.do)).not.toContain("cancelCopy");
+  const restored = restoreSource(entries, observed);
+  expect(restored.state.phase).toBe("committed");
+  expect(restored.effects.map((effect) => effect.do)).not.toContain("cancelCopy");
   const cancelled = restoreSource(entries, { ...observed, postcopy: null, copyFailed: true });
   expect(cancelled.effects).toContainEqual({ do: "send", message: { type: "sourceQemuLost" } });
   expect(cancelled.effects.map((effect) => effect.do)).not.toContain("resumeVcpus");

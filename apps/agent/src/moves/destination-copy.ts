@@ -158,7 +158,7 @@ export class DestinationCopy implements Disposable {
   }
 }
 
-/** What QEMU tells an agent that starts anew in the middle of a move; of none that is gone. */
+/** What QEMU tells an agent that is started again during a move; where it is gone, nothing. */
 export async function observeDestination(
   process: QemuProcess | null,
 ): Promise<{ observed: ObservedDestination; status: string }> {

@@ -48,7 +48,7 @@ export class Journal<Entry> {
    */
   async append(entry: Entry): Promise<void> {
     const { size } = await this.#file.stat();
-    if (this.#broken) throw new Error(`the journal ${this.path} could not be mended after a failed write`);
+    if (this.#broken) throw new Error(`the journal ${this.path} could not be repaired after a failed write`);
     try {
       await this.#file.appendFile(encodeLine(entry));
       await this.#file.datasync();

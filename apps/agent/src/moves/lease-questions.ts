@@ -18,7 +18,7 @@ export async function askLease(
   const { code, problem } = answer.error;
   if (code === "LEASE_NOT_HELD") return { kind: "notHeld", problem };
   if (code !== "LEASE_HELD") return { kind: "unknown", problem };
-  // Who holds it now, and who of them was heard of lately: the refusal itself may be older.
+  // Who holds it now, and who of them responded lately: the refusal itself may be older.
   const lease = await leases.show(vm).catch(() => null);
   const holders = lease === null ? holdersOf(problem) : lease.holders;
   return { kind: "heldBy", holders: holders.filter((holder) => holder.host !== host), problem };

@@ -51,7 +51,7 @@ export class Moves {
   readonly #starting = new Map<MoveId, Promise<MoveRecord>>();
   readonly #preparing = new Map<MoveId, Promise<void>>();
   readonly #records = new Map<MoveId, MoveRecord>();
-  /** Moves that were given up before they were heard of: a late `prepare` must not begin them. */
+  /** Moves that were given up before they began: a late `prepare` must not begin them. */
   readonly #refused = new Set<MoveId>();
   /** Moves whose QEMU lives and does not answer: what became of them nobody may be told. */
   readonly #unanswerable = new Set<MoveId>();
@@ -80,7 +80,7 @@ export class Moves {
         this.#unanswerable.add(moveId); // its QEMU does not answer
         continue;
       }
-      // One that has ended only waits to be heard of: the VM may be in another move's hands by now.
+      // One that has ended only waits until its peer knows: the VM may be in another move's hands by now.
       const hasEnded = entries.at(-1)?.at === "ended";
       const claim = hasEnded ? nobodysClaim : await claims.claim(vm, "it is being moved", moveId);
       const process = processes.of(vm.id) ?? null;

@@ -24,7 +24,7 @@ import { PeerLine } from "./peer-line.ts";
 const heartbeatMs = 400;
 /** Without a heartbeat for this long the line is dead. */
 const silenceMs = 3000;
-/** A peer that was heard of within this time could start the VM without delay. */
+/** A peer that responded within this time could start the VM without delay. */
 const freshMs = 1500;
 const reconnectMs = 200;
 /** To an agent with which no version is in common: it may be upgraded. */

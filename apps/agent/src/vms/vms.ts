@@ -102,7 +102,7 @@ export class Vms {
   }
 
   /**
-   * Powers on, with the CPU that the owner's wish and the pool's baseline make; what the guest then sees is
+   * Powers on, with the CPU that the owner's request and the pool's baseline make; what the guest then sees is
    * written to the VM's folder before it runs.
    * @throws VM_BUSY, LEASE_HELD, LEASE_UNAVAILABLE, VM_CPU_REFUSED, VM_START_FAILED and what is missing on this host
    */

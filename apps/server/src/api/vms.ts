@@ -138,8 +138,10 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
 const referenceOf = ({ id, name }: VmView) => ({ id, name });
 
 /** @throws VM_DESCRIPTION_INVALID */
-function checkCpuRequest(source: string, wish: CpuRequest | undefined): void {
-  const problems = cpuRequestProblems(wish).map(({ path, message }) => `cpu.${path.join(".")}: ${message}`);
+function checkCpuRequest(source: string, request: CpuRequest | undefined): void {
+  const problems = cpuRequestProblems(request).map(
+    ({ path, message }) => `cpu.${path.join(".")}: ${message}`,
+  );
   if (problems.length > 0) throw GodwitError.of("VM_DESCRIPTION_INVALID", { source, problems });
 }
 

@@ -61,7 +61,7 @@ export type DestinationInput =
   | { type: "loaded"; memoryComplete: boolean }
   /** What was missing of the memory is here. */
   | { type: "memoryComplete" }
-  /** Post-copy: the stream is broken, or whole again. */
+  /** Post-copy: the stream is broken, or works again. */
   | { type: "streamBroken" }
   | { type: "streamResumed" }
   /** QEMU listens anew for the rest of a post-copy. */
@@ -143,7 +143,7 @@ export function initialDestination(order: MoveOrder): DestinationState {
   };
 }
 
-/** What QEMU tells an agent that starts anew in the middle of a move. */
+/** What QEMU tells an agent that is started again during a move. */
 export interface ObservedDestination {
   qemuAlive: boolean;
   guestRuns: boolean;

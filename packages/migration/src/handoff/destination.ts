@@ -115,7 +115,7 @@ function onPrepared(state: DestinationState, listening: { address: string; port:
 }
 
 function onJournalFailed(state: DestinationState, problem: Problem): DestinationStep {
-  // The beginning could not be written, or that it is prepared: nobody has heard of it yet.
+  // The beginning could not be written, or that it is prepared: nobody was told of it yet.
   if (state.phase === "preparing" || state.phase === "receiving") {
     return giveUpWith({ ...state, wasPrepared: false }, problem);
   }
@@ -246,7 +246,7 @@ function onTimer(state: DestinationState, timer: DestinationTimer): DestinationS
       // With a commit heard, or the rest on its way, it is not this clock that ends it.
       if (state.commitAtMs !== null || state.streamBroken)
         return stay(state, [{ do: "arm", timer: "commit", afterMs: destinationLimits.retryMs }]);
-      // Before it is prepared there is no stream that the source would need whole.
+      // Before it is prepared there is no stream that the source would need.
       return state.phase === "preparing"
         ? giveUp(state, "the source did not respond")
         : giveBack(state, "the source did not respond");

@@ -7,7 +7,7 @@ import type { LeaseMode, Problem } from "@godwit/contract";
 export type LeaseAnswer =
   /** This host has the lease in the mode that it asked for. `fenced`: hosts that were fenced while they shared it. */
   | { kind: "granted"; mode: LeaseMode; fenced: readonly string[] }
-  /** Others hold it. `fresh`: their host was heard of lately; false also where nobody knows. */
+  /** Others hold it. `fresh`: their host responded lately; false also where nobody knows. */
   | { kind: "heldBy"; holders: readonly { host: string; fresh: boolean }[]; problem: Problem }
   /** This host's share was taken away (its storage was lost, an operator broke it), so there is nothing to convert. */
   | { kind: "notHeld"; problem: Problem }

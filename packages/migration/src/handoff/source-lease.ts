@@ -48,7 +48,7 @@ function onExclusive(state: SourceState, fenced: boolean): SourceStep {
   // others and by the disks: this copy is then out of date, and no better than a VM whose host has died.
   if (state.phase === "postcopySending" || (state.phase === "committed" && fenced)) {
     const reason = fenced
-      ? "its host was fenced before it had said that it has the VM whole"
+      ? "its host was fenced before it had said that the VM runs there"
       : "it gave the VM's lease back before it had all of the VM's memory";
     return cleanUp(state, vmLost(state, state.order.to.host, reason));
   }

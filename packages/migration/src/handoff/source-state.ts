@@ -54,7 +54,7 @@ export type SourceTimer = "prepare" | "peer" | "budget" | "switch" | "commit" | 
 export type SourceEntry =
   | { at: "started"; order: MoveOrder }
   | { at: "copying" }
-  /** Post-copy is begun: the guest may run at the destination without all its memory. */
+  /** Post-copy has started: the guest may run at the destination without all its memory. */
   | { at: "postcopy" }
   /** `died`: the guest went over and its process died there. */
   | { at: "cleaningUp"; died: Problem | null }
@@ -171,7 +171,7 @@ export function initialSource(order: MoveOrder, qemuVersion: string): SourceStat
   };
 }
 
-/** What QEMU tells an agent that starts anew in the middle of a move. */
+/** What QEMU tells an agent that is started again during a move. */
 export interface ObservedSource {
   qemuVersion: string;
   qemuAlive: boolean;
@@ -184,7 +184,7 @@ export interface ObservedSource {
   postcopy: "active" | "broken" | null;
 }
 
-/** Until the guest's final state is on its way a move can be taken back at the user's wish. */
+/** Until the guest's final state is on its way a move can be cancelled. */
 export const isCancellable = (state: SourceState): boolean =>
   state.phase === "sharingLease" ||
   state.phase === "preparing" ||
