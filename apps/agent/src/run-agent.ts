@@ -55,6 +55,7 @@ export async function runAgent(
   log.info({ qemu: version, accelerator }, acceleratorReason);
 
   const hello = agentHello(process.env.GODWIT_PROTOCOL);
+  if (hello.software === null) log.warn("an earlier version is spoken: this agent is one for tests");
   const server = new Client(serverOperations, {
     hello,
     baseUrl: config.server.url,

@@ -10,6 +10,7 @@ import { GodwitError } from "@godwit/contract/errors";
 import { labFolder, listLabs } from "@godwit/lab/names";
 import { dataPaths, serverName } from "@godwit/server/data-paths";
 import { readFileOrNull } from "@godwit/system/files";
+import { version } from "@godwit/system/version";
 
 export type Api = Client<typeof serverOperations>;
 
@@ -25,7 +26,7 @@ interface Place {
 /** @throws USAGE when no server can be found; FILE_UNREADABLE */
 async function connect(): Promise<Api> {
   const { url, caFile, token } = await findServer();
-  const [{ Client }, { serverOperations }] = await Promise.all([
+  const [{ Client }, { serverOperations, spokenProtocol }] = await Promise.all([
     import("@godwit/client"),
     import("@godwit/contract"),
   ]);
@@ -33,6 +34,7 @@ async function connect(): Promise<Api> {
     baseUrl: url,
     tls: { ca: await read(caFile), servername: serverName, unit: "server" },
     token,
+    hello: { software: version, protocol: spokenProtocol },
   });
 }
 
