@@ -69,7 +69,7 @@ export const moveErrors = {
     backOuts: number;
   }>(
     409,
-    "after-fix",
+    "later",
     (d) =>
       `VM ${d.vm} changes its memory faster than the link transfers it: after ${String(d.rounds)} rounds and ${String(d.backOuts)} attempts the best outage was ${String(Math.ceil(d.bestMs))} ms, over the budget of ${String(d.maxOutageMs)} ms.`,
     (d) =>
