@@ -16,6 +16,7 @@ import {
 } from "@stricli/core";
 import { exitCodeOf, problemText } from "./output/problem.ts";
 import { unknownCommandText, usageText } from "./output/usage.ts";
+import { summaries } from "./summaries.ts";
 
 type Route = Command<CommandContext> | RouteMap<CommandContext>;
 
@@ -43,13 +44,25 @@ const notLoaded = buildCommand({
 /** @returns an application that can parse and run this command line, and no other */
 export async function applicationFor(words: readonly string[]): Promise<Application<CommandContext>> {
   const [first = "--help"] = words;
-  // The help of the whole program shows them all.
+  // The help of the whole program shows them all: groups of commands by their summaries.
   const isHelp = first.startsWith("-") && first !== "--version" && first !== "-v";
-  const routes = Object.entries(loaders).map(async ([word, load]): Promise<[string, Route]> => [
-    word,
-    isHelp || word === first ? await load() : notLoaded,
-  ]);
+  const routes = Object.entries(loaders).map(async ([word, load]): Promise<[string, Route]> => {
+    if (word === first) return [word, await load()];
+    if (!isHelp) return [word, notLoaded];
+    return [word, word in summaries ? summarized(summaries[word as keyof typeof summaries]) : await load()];
+  });
   return applicationOf(Object.fromEntries(await Promise.all(routes)));
+}
+
+/** The application with all its commands loaded. */
+export async function wholeApplication(): Promise<Application<CommandContext>> {
+  const routes = Object.entries(loaders).map(async ([word, load]) => [word, await load()] as const);
+  return applicationOf(Object.fromEntries(await Promise.all(routes)));
+}
+
+function summarized({ brief, commands }: { brief: string; commands: readonly string[] }): Route {
+  const routes = Object.fromEntries(commands.map((command) => [command, notLoaded]));
+  return buildRouteMap({ routes, docs: { brief } });
 }
 
 /** What may follow these words; the last one may be incomplete. */

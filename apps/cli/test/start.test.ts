@@ -75,6 +75,9 @@ test("a command's word loads the commands of that word only", () => {
   const of = (words: string[]) =>
     godwit(words).loaded.filter((path) => path.startsWith("apps/cli/src/commands/"));
   expect(of(["--version"])).toEqual([]);
+  expect(of(["--help"]).every((path) => /commands\/(quickstart|setup|completion|common)/.test(path))).toBe(
+    true,
+  );
   expect(of(["task", "--help"]).every((path) => /commands\/(task|common)/.test(path))).toBe(true);
 });
 

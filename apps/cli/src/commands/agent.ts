@@ -2,6 +2,7 @@
 import { buildCommand, buildRouteMap } from "@stricli/core";
 import { requireRoot } from "../require-root.ts";
 import { configFlag } from "./common.ts";
+import { summaries } from "../summaries.ts";
 
 const runCommand = buildCommand({
   docs: {
@@ -29,5 +30,5 @@ Example: godwit agent run --config /etc/godwit/agent.yaml`,
 export const agentRoutes = buildRouteMap({
   routes: { run: runCommand },
   defaultCommand: "run",
-  docs: { brief: "The agent, which runs on each host" },
+  docs: { brief: summaries.agent.brief },
 });

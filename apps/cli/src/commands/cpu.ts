@@ -7,6 +7,7 @@ import { evcRoutes } from "./cpu/evc.ts";
 import { featuresCommand } from "./cpu/features.ts";
 import { maskRoutes } from "./cpu/mask.ts";
 import { reportCommand } from "./cpu/report.ts";
+import { summaries } from "../summaries.ts";
 
 export const cpuRoutes = buildRouteMap({
   routes: {
@@ -18,5 +19,5 @@ export const cpuRoutes = buildRouteMap({
     features: featuresCommand,
     mask: maskRoutes,
   },
-  docs: { brief: "CPUs: report, compare, masks, EVC baselines" },
+  docs: { brief: summaries.cpu.brief },
 });

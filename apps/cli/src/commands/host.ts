@@ -6,6 +6,7 @@ import { maintenanceRoutes } from "./host/maintenance.ts";
 import { removeCommand } from "./host/remove.ts";
 import { showCommand } from "./host/show.ts";
 import { tokenCommand } from "./host/token.ts";
+import { summaries } from "../summaries.ts";
 
 export const hostRoutes = buildRouteMap({
   routes: {
@@ -16,5 +17,5 @@ export const hostRoutes = buildRouteMap({
     maintenance: maintenanceRoutes,
     remove: removeCommand,
   },
-  docs: { brief: "Hosts: join, list, show, maintenance, remove" },
+  docs: { brief: summaries.host.brief },
 });

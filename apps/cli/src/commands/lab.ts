@@ -10,6 +10,7 @@ import { StatusLine, writeJson, writeLine } from "../output/screen.ts";
 import { program } from "../program.ts";
 import { requireRoot } from "../require-root.ts";
 import { jsonFlag } from "./common.ts";
+import { summaries } from "../summaries.ts";
 
 const idFlag = { kind: "parsed", parse: String, brief: "Name of the lab", default: "main" } as const;
 
@@ -184,5 +185,5 @@ export const hostNames = (count: number): string[] =>
 
 export const labRoutes = buildRouteMap({
   routes: { up, down, status },
-  docs: { brief: "A cluster on this machine, for trials and tests" },
+  docs: { brief: summaries.lab.brief },
 });

@@ -7,6 +7,7 @@ import { evcCommand } from "./pool/evc.ts";
 import { listCommand } from "./pool/list.ts";
 import { removeHostCommand } from "./pool/remove-host.ts";
 import { showCommand } from "./pool/show.ts";
+import { summaries } from "../summaries.ts";
 
 export const poolRoutes = buildRouteMap({
   routes: {
@@ -18,5 +19,5 @@ export const poolRoutes = buildRouteMap({
     removeHost: removeHostCommand,
     evc: evcCommand,
   },
-  docs: { brief: "Pools: hosts that share one CPU baseline" },
+  docs: { brief: summaries.pool.brief },
 });

@@ -6,6 +6,7 @@ import { buildCommand, buildRouteMap } from "@stricli/core";
 import { defaultDataFolder, defaultServerPort } from "../connection.ts";
 import { writeLine } from "../output/screen.ts";
 import { requireRoot } from "../require-root.ts";
+import { summaries } from "../summaries.ts";
 
 const dataFlag = {
   kind: "parsed",
@@ -90,5 +91,5 @@ function parseListen(text: string): ListenAddress {
 export const serverRoutes = buildRouteMap({
   routes: { init, run: runCommand },
   defaultCommand: "run",
-  docs: { brief: "The control plane" },
+  docs: { brief: summaries.server.brief },
 });

@@ -8,6 +8,7 @@ import { writeJson, writeLine } from "../output/screen.ts";
 import { outcomeText, taskText } from "../output/task-view.ts";
 import { runTask } from "../run-task.ts";
 import { jsonFlag, nameArgument, wordsOf } from "./common.ts";
+import { summaries } from "../summaries.ts";
 
 const taskArgument = nameArgument("task", "Id");
 
@@ -106,5 +107,5 @@ Example: godwit task cancel ID`,
 
 export const taskRoutes = buildRouteMap({
   routes: { list, show, watch, cancel },
-  docs: { brief: "Tasks: list, show, watch, cancel" },
+  docs: { brief: summaries.task.brief },
 });

@@ -12,6 +12,7 @@ import { setCpuCommand } from "./vm/set-cpu.ts";
 import { showCommand } from "./vm/show.ts";
 import { startCommand } from "./vm/start.ts";
 import { stopCommand } from "./vm/stop.ts";
+import { summaries } from "../summaries.ts";
 
 export const vmRoutes = buildRouteMap({
   routes: {
@@ -28,5 +29,5 @@ export const vmRoutes = buildRouteMap({
     lease: leaseRoutes,
     delete: deleteCommand,
   },
-  docs: { brief: "VMs: create, start, stop, check, migrate, console, lease" },
+  docs: { brief: summaries.vm.brief },
 });

@@ -1,0 +1,39 @@
+/**
+ * What the help of the whole program says of each group of commands, so that none of their files need be loaded for it.
+ * A test holds it against the commands that there are.
+ */
+export const summaries = {
+  vm: {
+    brief: "VMs: create, start, stop, check, migrate, console, lease",
+    commands: [
+      "list",
+      "show",
+      "create",
+      "register",
+      "setCpu",
+      "start",
+      "stop",
+      "check",
+      "migrate",
+      "console",
+      "lease",
+      "delete",
+    ],
+  },
+  host: {
+    brief: "Hosts: join, list, show, maintenance, remove",
+    commands: ["list", "show", "token", "join", "maintenance", "remove"],
+  },
+  pool: {
+    brief: "Pools: hosts that share one CPU baseline",
+    commands: ["list", "show", "create", "delete", "addHost", "removeHost", "evc"],
+  },
+  cpu: {
+    brief: "CPUs: report, compare, masks, EVC baselines",
+    commands: ["bootImage", "baseline", "compare", "evc", "report", "features", "mask"],
+  },
+  task: { brief: "Tasks: list, show, watch, cancel", commands: ["list", "show", "watch", "cancel"] },
+  server: { brief: "The control plane", commands: ["init", "run"] },
+  agent: { brief: "The agent, which runs on each host", commands: ["run"] },
+  lab: { brief: "A cluster on this machine, for trials and tests", commands: ["up", "down", "status"] },
+} as const satisfies Record<string, { brief: string; commands: readonly string[] }>;
