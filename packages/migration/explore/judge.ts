@@ -121,10 +121,13 @@ export function look(w: World): void {
   if (runsAtDestination) mayRun(w, 1, destinationPhases);
 }
 
-/** The table of phases says who may run the VM; an agent that is down says nothing. */
+/**
+ * The table of phases says who may run the VM. An agent that is down says nothing; neither does one that cannot know
+ * whether it had committed: it commits no more, and QEMU may let its guest run when a copy that was cancelled ends.
+ */
 function mayRun(w: World, h: number, table: Record<string, { mayRun: string }>): void {
   const agent = at(w.now, AGENT + h);
-  if (agent <= IDLE) return;
+  if (agent <= IDLE || w.side(h).isUndecided(agent)) return;
   const phase = w.side(h).phase(agent);
   const who = table[phase]?.mayRun ?? "nobody here";
   if (who.startsWith("there") || who.startsWith("nobody"))

@@ -62,6 +62,8 @@ export interface Side {
   step(state: number, input: number): Step;
   restore(journal: number, observed: number): Step;
   phase(state: number): string;
+  /** Whether it was restarted and cannot know any more whether it had committed. */
+  isUndecided(state: number): boolean;
   /** Every transition that was made, as `from → to`. */
   readonly transitions: ReadonlySet<string>;
   entry(number: number): { at: string };
@@ -155,6 +157,11 @@ class Half<
 
   phase(state: number): string {
     return this.#states.valueOf(state).phase;
+  }
+
+  isUndecided(state: number): boolean {
+    const known = this.#states.valueOf(state);
+    return "commitForbidden" in known && known.commitForbidden === true;
   }
 
   entry(number: number): Entry {

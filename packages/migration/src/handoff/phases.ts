@@ -8,7 +8,8 @@ import type { MovePhase } from "@godwit/contract";
 
 /**
  * Who may let the VM's vCPUs run in this phase, as far as this half of the move decides it. The explorer fails on a
- * guest that runs on a host whose half is in a phase that says `there` or `nobody`.
+ * guest that runs on a host whose half is in a phase that says `there` or `nobody`, unless that half was restarted and
+ * cannot know whether it had committed (`commitForbidden`).
  */
 type MayRun =
   | "here"
