@@ -253,7 +253,7 @@ test("sanlock dies on a host: its VMs end at once, others are told when the leas
   expect(told.freeInMs).toBeLessThan(68_000);
   const refusal = await a.leases.acquire(waited, "EX").catch((error: unknown) => error);
   expect(refusal).toMatchObject({
-    message: expect.stringMatching(/silent: it will be free in \d+ s/) as string,
+    message: expect.stringMatching(/does not respond, lease free in \d+ s/) as string,
   });
 
   const before = await a.leases.show(broken);
