@@ -1,7 +1,7 @@
 /** The two reducers in a world where everything may fail: never twice, and in the end somewhere. */
 import { GodwitError } from "@godwit/contract";
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { at, LEASE, QEMU, RAN_AT_DESTINATION, RUNS, TRUTH } from "../explore/layout.ts";
 import { configurations, type ConfigurationName } from "../explore/names.ts";
 import { orderFor } from "../explore/inputs.ts";
@@ -20,6 +20,9 @@ import {
   type LeaseState,
 } from "../src/index.ts";
 import { walk } from "./walk.ts";
+
+// Thousands of walks: how long they take says nothing.
+vi.setConfig({ testTimeout: 600_000 });
 
 const order = orderFor(configurations.kvm);
 const granted = (fenced: string[] = []) =>
