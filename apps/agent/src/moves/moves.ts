@@ -243,7 +243,9 @@ export class Moves {
       return;
     }
     try {
-      const heard = hearWithoutMove(this.#known(moveId), moveId, message.type);
+      const known = this.#known(moveId);
+      if (known === null) return;
+      const heard = hearWithoutMove(known, moveId, message.type);
       if (heard.do === "begin") {
         // Only a `prepare` begins a move.
         if (message.type === "prepare") await this.#begins(line, moveId, host, message.order);
@@ -291,11 +293,12 @@ export class Moves {
     }
   }
 
-  /** What is left of a move that does not go on here. */
-  #known(moveId: MoveId): KnownMove {
+  /** What is left of a move that does not go on here; null: its record does not say how it ended, so nothing is answered. */
+  #known(moveId: MoveId): KnownMove | null {
     const record = this.#records.get(moveId);
     if (record === undefined) return { kind: this.#refused.has(moveId) ? "refused" : "unknown" };
-    return { kind: "ended", outcome: outcomeOf(record) };
+    const outcome = outcomeOf(record);
+    return outcome === null ? null : { kind: "ended", outcome };
   }
 
   #enter(id: MoveId, move: Move): void {
@@ -366,8 +369,9 @@ export class Moves {
   }
 }
 
-/** How a destination's half ended, of which only the record is left. */
-function outcomeOf({ phase, error }: MoveRecord): DestinationOutcome {
-  if (phase === "succeeded" || error === null) return { kind: "runs" };
+/** How a destination's half ended, of which only the record is left. Only a success is taken for a guest that runs. */
+export function outcomeOf({ phase, error }: Pick<MoveRecord, "phase" | "error">): DestinationOutcome | null {
+  if (phase === "succeeded") return { kind: "runs" };
+  if (error === null) return null;
   return { kind: error.code === "MOVE_VM_LOST" ? "died" : "gaveUp", problem: error };
 }
