@@ -33,7 +33,7 @@ export default defineConfig({
       {
         test: {
           name: "system",
-          include: ["tests/system/**/*.test.ts"],
+          include: ["tests/system/**/*.test.ts", "tests/security/**/*.test.ts"],
           testTimeout: 300_000,
           hookTimeout: 300_000,
           // The stories start whole labs on a machine of two cores: one after the other.

@@ -26,6 +26,8 @@ export class Qemu implements AsyncDisposable {
     this.#child = child;
     if (child.stdout === null) throw new TypeError("QEMU has no output");
     this.#answers = createInterface(child.stdout)[Symbol.asyncIterator]();
+    // A QEMU that has ended cannot be written to (EPIPE): `ask` tells of its end, by the end of its output.
+    child.stdin?.on("error", () => undefined);
   }
 
   /** @throws where QEMU refuses to start with these arguments */
