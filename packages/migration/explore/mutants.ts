@@ -241,6 +241,7 @@ export const mutants: readonly Mutant[] = [
       hearWithoutMove: (known, moveId, message) =>
         godwit.hearWithoutMove(known.kind === "refused" ? { kind: "unknown" } : known, moveId, message),
     },
+    faults: ["timer", "hostDies"],
   },
   {
     name: "a host says of a move that it never knew that the guest died there",
@@ -264,8 +265,10 @@ export const mutants: readonly Mutant[] = [
 /** Mistakes about what an answer of the lease service means. */
 function leaseAnswerMutants(): Mutant[] {
   return [
-    source("a source whose copy has ended takes its destination's share for nobody's", (state, input) =>
-      stepSource(state, !state.qemuAlive && answers(input, "heldBy") ? granted : input),
+    source(
+      "a source whose copy has ended takes its destination's share for nobody's",
+      (state, input) => stepSource(state, !state.qemuAlive && answers(input, "heldBy") ? granted : input),
+      ["qemuDies", "timer"],
     ),
     source(
       "a source whose copy has ended does not ask anew for the lease that was taken away",
@@ -273,6 +276,7 @@ function leaseAnswerMutants(): Mutant[] {
         const step = stepSource(state, input);
         return { ...step, effects: step.effects.filter((one) => one.do !== "reacquireLease") };
       },
+      ["storageLost", "hostDies"],
     ),
     {
       ...source(
@@ -282,8 +286,11 @@ function leaseAnswerMutants(): Mutant[] {
       ),
       mostFaults: 3,
     },
-    source("a source takes an answer that never came for a grant", (state, input) =>
-      stepSource(state, state.phase === "committed" && answers(input, "unknown") ? granted : input),
+    source(
+      "a source takes an answer that never came for a grant",
+      (state, input) =>
+        stepSource(state, state.phase === "committed" && answers(input, "unknown") ? granted : input),
+      ["storageLost", "loseMessage"],
     ),
     destination("a destination whose share was taken away waits on", (state, input) =>
       answers(input, "notHeld") ? nothing(state) : stepDestination(state, input),
