@@ -92,6 +92,6 @@ async function compare(lab: TestLab): Promise<void> {
 function sampleText({ from, to, outageMs, totalMs, failure, hung, runners }: Sample): string {
   const end =
     failure ?? `outage ${(outageMs ?? NaN).toFixed(0)} ms, ${((totalMs ?? 0) / 1000).toFixed(1)} s in all`;
-  const state = hung ? "; the guest hung and was started anew" : "";
+  const state = hung ? "; the guest hung and was started again" : "";
   return `${from} → ${to}: ${end}; runs on ${runners.join(" and ") || "no host"}${state}`;
 }

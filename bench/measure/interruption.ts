@@ -3,7 +3,7 @@ import { GodwitError } from "@godwit/contract";
 
 /**
  * Runs a measurement and ends the process. The work races what may take long against `interrupted`, inside of
- * the scopes that clean up. A failure is told in its own words, never as a stack trace.
+ * the scopes that clean up. A failure is reported in its own words, never as a stack trace.
  */
 export async function measure(work: (interrupted: Promise<never>) => Promise<void>): Promise<never> {
   const { promise, reject } = Promise.withResolvers<never>();

@@ -1,6 +1,6 @@
 /**
  * One move under a client's load of its own: what the client saw of it, and whether the guest lives on. A
- * guest that hangs is started anew, and the client reads back then what was acknowledged before.
+ * guest that hangs is started again, and the client reads back then what was acknowledged before.
  */
 import { Load, type LoadReport } from "@godwit/lab";
 import { sleep, within } from "@godwit/system";
@@ -9,7 +9,7 @@ import { sleep, within } from "@godwit/system";
 const quietMs = 1000;
 /** A guest that answers nothing for so long after a move hangs. */
 const hangLimitMs = 20_000;
-/** A client whose guest was started anew sends again after pauses that double; then it reads everything back. */
+/** A client whose guest was started again sends again after pauses that double; then it reads everything back. */
 const rereadLimitMs = 120_000;
 
 export interface Seen {
@@ -21,7 +21,7 @@ export interface Seen {
   /** The same between two acknowledged writes. */
   writeGapMs: number | null;
   hung: boolean;
-  /** Null when the guest could not be asked even after it was started anew. */
+  /** Null when the guest could not be asked even after it was started again. */
   client: Pick<LoadReport, "acknowledged" | "lost" | "duplicated" | "reconnects"> | null;
 }
 
@@ -32,7 +32,7 @@ export interface MoveUnderLoad {
   move: () => Promise<void>;
   /** After the move, outside of its time. */
   settled: () => Promise<void>;
-  /** Starts a guest that hangs anew. */
+  /** Starts a guest that hangs again. */
   revive: () => Promise<void>;
 }
 

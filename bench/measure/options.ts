@@ -1,4 +1,4 @@
-/** Options of a program for developers: what it cannot understand is told with the usage, and ends with 2. */
+/** Options of a program for developers: what it cannot understand is refused with the usage, and ends with 2. */
 import { parseArgs, type ParseArgsConfig } from "node:util";
 
 type Options = NonNullable<ParseArgsConfig["options"]>;

@@ -13,7 +13,7 @@ import { placeTwin } from "./place-twin.ts";
 export interface Sample extends Seen {
   from: string;
   to: string;
-  /** Hosts on which the guest's vCPUs ran after the move, before a guest that hangs was started anew. */
+  /** Hosts on which the guest's vCPUs ran after the move, before a guest that hangs was started again. */
   runners: string[];
   /** What the mover itself tells. */
   bytes: number | null;

@@ -77,7 +77,7 @@ export class LibvirtPeer {
     await this.#startDomain(domain.name, on);
   }
 
-  /** Ends the domain hard where it is and starts it there anew. */
+  /** Ends the domain hard where it is and starts it there again. */
   async reboot(domain: string, on: string): Promise<void> {
     await this.host(on).virsh(["destroy", domain], { what: `ending domain ${domain}`, okCodes: [0, 1] });
     await this.#startDomain(domain, on);

@@ -41,7 +41,7 @@ const program = [
   ...[0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00], // packet.sector
 ];
 
-/** Makes the disk, or makes it anew in its place: the guest in the first sector, and no marks. */
+/** Makes the disk, or makes it again in its place: the guest in the first sector, and no marks. */
 export async function writeDisk(backing: string): Promise<void> {
   const disk = Buffer.alloc(diskBytes);
   disk.set(program);

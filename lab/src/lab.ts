@@ -128,7 +128,7 @@ export class Lab implements AsyncDisposable {
     return this.#open.logOf(role);
   }
 
-  /** Cuts or restores what one host sends to another on a network; neither host is told. */
+  /** Cuts or restores what one host sends to another on a network; neither host is notified. */
   async setPath(network: "management" | "migration", from: string, to: string, open: boolean): Promise<void> {
     const { index } = this.host(to);
     await setPath(this.id, { network, from: { host: this.host(from).name }, to: { index } }, open);

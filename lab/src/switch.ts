@@ -97,7 +97,7 @@ export interface Path {
 
 /**
  * Cuts or restores one direction between two hosts: what the one sends to the other goes to a hardware address
- * that nobody has. It is lost on the link; neither end is told, and all others are still reached.
+ * that nobody has. It is lost on the link; neither end is notified, and all others are still reached.
  */
 export async function setPath(labId: string, { network, from, to }: Path, open: boolean): Promise<void> {
   const neighbour = [hostAddress(network, to.index), "dev", network];

@@ -77,7 +77,7 @@ test("what is no mask ends with 2 and says which character, where", () => {
   });
 });
 
-test("what is neither a mask nor a file with masks is told", async () => {
+test("what is neither a mask nor a file with masks is reported", async () => {
   const plain = file("plain.vmx", 'displayName = "x"\n');
   await expect(masksFrom([plain])).rejects.toMatchObject({
     code: "USAGE",

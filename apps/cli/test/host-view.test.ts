@@ -71,7 +71,7 @@ test("what a host is stands with what is used and free of it", () => {
   expect(lines).toContain("vm  web-1 running, 0.4 CPUs, 256 MiB in RAM");
 });
 
-test("what could not be read is told, with the reason", () => {
+test("what could not be read is reported, with the reason", () => {
   if (view.load === null) throw new Error("the view has a load");
   const failures = [{ part: "memory", reason: "/proc/meminfo has no MemAvailable" }];
   const load = { ...view.load, memory: null, cpu: null, portGroups: null, failures };

@@ -1,4 +1,4 @@
-/** A VM's description from a file: right ones are read, every mistake is told with its line. */
+/** A VM's description from a file: right ones are read, every mistake is reported with its line. */
 import { expect, test } from "vitest";
 import { GodwitError } from "@godwit/contract";
 import { parseVmFile } from "../src/vm-file.ts";
@@ -31,7 +31,7 @@ test("an unknown field is named with its line, and so is every other mistake", (
   expect(told).toContain("line 7: unknown field disks.0.colour");
 });
 
-test("what is no YAML, or no description at all, is told as such", () => {
+test("what is no YAML, or no description at all, is refused as such", () => {
   expect(problems("name: [")).toContain("web.yaml");
   expect(problems("just words")).toContain("web.yaml");
 });

@@ -25,7 +25,7 @@ const quietMs = 1000;
 /** So that the copy takes some seconds. */
 const bandwidthMibPerSecond = 60;
 const lookMs = 250;
-/** A guest that does not answer in this time after all is settled is started anew. */
+/** A guest that does not answer in this time after all is settled is started again. */
 const answerLimitMs = 15_000;
 const rereadLimitMs = 120_000;
 /** Longer than libvirt's keepalive needs to find out (5 s, six times). */
@@ -81,7 +81,7 @@ export async function runCell(stage: Stage, options: CellOptions): Promise<Cell>
 }
 
 /**
- * What the client finds of what was acknowledged. A guest that runs nowhere, or answers nothing, is started anew from
+ * What the client finds of what was acknowledged. A guest that runs nowhere, or answers nothing, is started again from
  * its disk first.
  */
 async function askClient(stage: Stage, set: Scenery, load: Load, states: readonly HostState[]) {
@@ -144,7 +144,7 @@ function heal(scene: Scene, { lastsMs, end }: Fault): { isOver: boolean; done: P
   if (lastsMs === null) return healing;
   healing.done = (async () => {
     await sleep(lastsMs); // the fault's own time
-    // A daemon that does not come back is told by the states.
+    // A daemon that does not come back is shown by the states.
     await end?.(scene).catch(() => undefined);
     healing.isOver = true;
   })();

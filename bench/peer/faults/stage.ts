@@ -1,6 +1,6 @@
 /**
  * The stage of one cell after the other. A cell that ended as it should leaves its guest to the next, which moves it
- * back; after any other everything is removed, both daemons start anew, and a fresh guest boots.
+ * back; after any other everything is removed, both daemons start again, and a fresh guest boots.
  */
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";

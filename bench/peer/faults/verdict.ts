@@ -17,7 +17,7 @@ export interface Seen {
   states: readonly HostState[];
   /** The fault took the only complete memory of the guest. */
   mayBeDead: boolean;
-  /** Without being started anew. */
+  /** Without being started again. */
   answers: boolean;
   doubledMs: number;
   recoveryMs: number | null;

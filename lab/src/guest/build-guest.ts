@@ -1,6 +1,6 @@
 /**
  * The lab's guest, built from the distribution's packages: the cloud kernel, busybox, redis-server on a
- * disk of its own, QEMU's guest agent, and a program that dirties memory. Built once and kept; a change of its recipe builds anew.
+ * disk of its own, QEMU's guest agent, and a program that dirties memory. Built once and kept; a change of its recipe builds again.
  */
 import { createHash } from "node:crypto";
 import {

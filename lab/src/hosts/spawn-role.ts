@@ -1,6 +1,6 @@
 /**
  * Starts a program of the lab in its namespaces, detached, so that it outlives whoever started it. The
- * program says on a pipe when it is ready; one that ends before that is told with its last words.
+ * program says on a pipe when it is ready; one that ends before that is reported with its last words.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";

@@ -3,7 +3,7 @@
  * connection to redis that is never closed, one acknowledged write after another, and a 1 ms ICMP probe beside
  * it. A line on standard input (`{"windows": […]}`) ends it: it reads everything back, compares, and prints its
  * report. Another (`{"reconnect": true}`) has it make a new connection at once: it cannot know that its VM was
- * started anew.
+ * started again.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";

@@ -44,7 +44,7 @@ export class Load implements AsyncDisposable {
     });
   }
 
-  /** The VM was started anew: its client does not wait for an answer of the old one any more. */
+  /** The VM was started again: its client does not wait for an answer of the old one any more. */
   reconnect(): void {
     this.#child.stdin.write(`${JSON.stringify({ reconnect: true })}\n`);
   }

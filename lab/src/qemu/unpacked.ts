@@ -43,7 +43,7 @@ export async function unpackQemu(): Promise<UnpackedQemu> {
     const folder = folderOf(codeName);
     const result = join(work, "result");
     await layOut(tree, result, folder);
-    // A library that this machine lacks is told here, and not by every VM.
+    // A library that this machine lacks is reported here, and not by every VM.
     await run(join(result, "libexec/qemu-system-x86_64"), ["--version"], {
       what: "trying the unpacked QEMU",
     });

@@ -14,7 +14,7 @@ export interface BootOptions {
 
 /**
  * Seen once in about a hundred starts, on a busy host: an emulated machine hangs before the image says a word, presumably
- * while its second CPU is woken. A machine that is silent for ten times as long as it needs is switched on anew, and said so.
+ * while its second CPU is woken. A machine that is silent for ten times as long as it needs is switched on again, and said so.
  */
 const silentMs = 60_000;
 
@@ -76,7 +76,9 @@ export class BootedImage implements AsyncDisposable {
         throw new Error(`the machine never said "${words}", but: ${this.serial.slice(-2000)}`);
       }
       if (this.#serial === "" && performance.now() - startedAtMs > silentMs) {
-        console.warn(`the machine (${this.#options.cpu}) hung before it said a word; it is switched on anew`);
+        console.warn(
+          `the machine (${this.#options.cpu}) hung before it said a word; it is switched on again`,
+        );
         await this.#off();
         this.#qemu = this.#start();
         startedAtMs = performance.now();

@@ -380,7 +380,7 @@ describe(".vmx files", () => {
     );
   });
 
-  test("a line that is no mask though it means to be one is told, and a mask that is there twice", () => {
+  test("a line that is no mask though it means to be one is reported, and a mask that is there twice", () => {
     expect(() => readVmxMasks(`cpuid.1.ecx = "${allPass}`)).toThrow("one value in double quotes");
     expect(() => readVmxMasks('cpuid.1.ecx = "oops"')).toThrow(
       "MASK" in {} ? "" : '"o" at position 1 (bit 31)',

@@ -141,7 +141,7 @@ describe("without the kernel's device", () => {
     expect(report.notes[0]).toMatch(/N\/cpuid is not there/);
   });
 
-  test("a device that may not be read, or is none, is told; nothing at all is an error", async () => {
+  test("a device that may not be read, or is none, is reported; nothing at all is an error", async () => {
     mkdirSync(join(folder, "odd/0/cpuid"), { recursive: true });
     const source = await readHostCpu({ deviceFolder: join(folder, "odd"), cpuinfo });
     expect(source.notes[0]).toMatch(/odd\/0\/cpuid could not be read \(EISDIR\)/);

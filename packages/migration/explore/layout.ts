@@ -43,7 +43,7 @@ export const [NONE, ACTIVE, PRE, DEVICE, CANCELLING, COMPLETED, ENDED] = [0, 1, 
 export const [LISTENING, STREAMING, FULL, LOADED, FAILED] = [1, 2, 3, 4, 5] as const;
 /** Post-copy. The source sends the rest, or has lost its stream. */
 export const [SERVING, BROKEN] = [7, 8] as const;
-/** The destination has received enough to let the guest run, has loaded it, has lost its stream, listens anew. */
+/** The destination has received enough to let the guest run, has loaded it, has lost its stream, listens again. */
 export const [HALF, PARTLY, WAITS, RECOVERS] = [6, 7, 8, 9] as const;
 /** The source was told to begin post-copy. */
 export const POSTCOPY = 256;

@@ -117,7 +117,7 @@ export function answerLease(w: World, h: number, fresh: boolean): void {
     w.give(h, h === 0 ? toSource(question, answer) : toDestination(w, answer, fresh));
 }
 
-/** The answer as the source's agent is told it. */
+/** The answer as the source's agent receives it. */
 function toSource(question: number | undefined, answer: number): string {
   switch (answer) {
     case GRANTED:

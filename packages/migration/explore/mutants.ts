@@ -271,7 +271,7 @@ function leaseAnswerMutants(): Mutant[] {
       ["qemuDies", "timer"],
     ),
     source(
-      "a source whose copy has ended does not ask anew for the lease that was taken away",
+      "a source whose copy has ended does not ask again for the lease that was taken away",
       (state, input) => {
         const step = stepSource(state, input);
         return { ...step, effects: step.effects.filter((one) => one.do !== "reacquireLease") };
@@ -325,7 +325,7 @@ function postcopyMutants(): Mutant[] {
       "a commit is said though the source's QEMU, and the rest of the memory with it, is gone",
       (state, input) => says(stepSource(state, input), "sourceQemuLost", { type: "commit" }),
     ),
-    source("a broken stream is never made anew", (state, input) => {
+    source("a broken stream is never made again", (state, input) => {
       const step = stepSource(state, input);
       return {
         ...step,

@@ -125,7 +125,7 @@ export function destinationStreamBreaks(w: World): void {
   w.give(1, "streamBroken");
 }
 
-/** Post-copy: the destination listens anew; a stream that it still has is ended. */
+/** Post-copy: the destination listens again; a stream that it still has is ended. */
 export function recoverStream(w: World): void {
   const f = w.now;
   const incoming = (at(f, QEMU + 1) & COPY) >> COPY_SHIFT;

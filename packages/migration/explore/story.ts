@@ -82,16 +82,16 @@ export function sentence(w: World, before: State, event: number): string {
     contRefused: () => `${host}'s QEMU refuses cont`,
     decideLease: () => {
       const answer = answers[at(w.now, ANSWER + h)] ?? "";
-      return `the lease service hears ${host}, who wants to ${asked()}: ${answer}`;
+      return `the lease service is asked by ${host} to ${asked()}: ${answer}`;
     },
-    answerLease: () => `${host}'s agent is told the lease service's answer`,
+    answerLease: () => `${host}'s agent receives the lease service's answer`,
     leaseUnavailable: () =>
       `${host}'s agent gives up waiting for the lease service, which it had asked to ${asked()}${(argument & 2) === 0 ? "" : "; the question stays under way"}`,
     decideStale: () => {
       const number = argument >> 1;
       const question = questions[number % 6];
       const words = question === undefined ? "" : inWords(question);
-      return `the lease service hears an old question of ${host}, who wanted to ${words}`;
+      return `the lease service takes an old question of ${host}, to ${words}`;
     },
     outage: () => `the lease service cannot be reached ${outages[argument] ?? ""}`,
     outageEnds: () => "the lease service can be reached again",

@@ -154,7 +154,7 @@ test("half a copy that cannot be let run is given back while the stream is whole
   expect(ended.effects).toContainEqual({ do: "remove" });
 });
 
-test("a post-copy of which nothing gets through has its stream broken, so that it is made anew", () => {
+test("a post-copy of which nothing gets through has its stream broken, so that it is made again", () => {
   const order = orderFor(configurations.postcopy);
   const begun = [
     { type: "start" } as const,

@@ -20,7 +20,7 @@ const at = "2026-11-28T12:00:00.000Z";
 const later = "2026-11-28T12:00:05.000Z";
 const order = orderFor(configurations.kvm);
 
-test("whatever a source goes through, its record's phases are those of the table, told once each, and its end is told truly", () => {
+test("whatever a source goes through, its record's phases are those of the table, reported once each, and its end is reported truly", () => {
   const inputs = Object.values(sourceInputs(configurations.kvm));
   const shown = new Set<unknown>(Object.values(sourcePhases).map(({ shownAs }) => shownAs));
   for (const phase of ["planned", "cancelling", "failing", "succeeded", "cancelled", "failed"])

@@ -1,4 +1,4 @@
-/** The host for a new VM's folder: it takes VMs, answers and has everything; else the reason is told. */
+/** The host for a new VM's folder: it takes VMs, answers and has everything; else the reason is reported. */
 import { GodwitError } from "@godwit/contract";
 import fc from "fast-check";
 import { expect, test } from "vitest";

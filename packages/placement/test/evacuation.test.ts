@@ -1,4 +1,4 @@
-/** Emptying a host: large VMs first, to where there is room, few at a time; what cannot go is told. */
+/** Emptying a host: large VMs first, to where there is room, few at a time; what cannot go is reported. */
 import { finding, type VmView } from "@godwit/contract";
 import fc from "fast-check";
 import { expect, test } from "vitest";

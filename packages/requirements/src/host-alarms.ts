@@ -1,7 +1,7 @@
 /**
  * What an operator should know of a host, from what it reports: features that VMs on it see and it no longer has,
  * a baseline of its pool that it no longer satisfies, leases that it cannot keep. It is here because an alarm is a
- * requirement that a host does not meet (any more) for the VMs that it has. What holds now is told, not what has changed.
+ * requirement that a host does not meet (any more) for the VMs that it has. What holds now is reported, not what has changed.
  */
 import {
   finding,

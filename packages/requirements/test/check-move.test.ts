@@ -57,7 +57,7 @@ test("a VM may move between two hosts that are alike", () => {
   expect(checkMove(facts(() => undefined))).toEqual([]);
 });
 
-test("whatever is wrong is told, all of it at once, with host and remedy", () => {
+test("whatever is wrong is reported, all of it at once, with host and remedy", () => {
   fc.assert(
     fc.property(fc.subarray(Object.keys(faults)), (codes) => {
       const findings = checkMove(
@@ -96,7 +96,7 @@ test("each further requirement has its own finding", () => {
   ).toEqual(["MIGRATION_NETWORK_SLOW"]);
 });
 
-test("what the destination could not read is told with the reason, and never taken for zero or for well", () => {
+test("what the destination could not read is reported with the reason, and never taken for zero or for well", () => {
   const findings = checkMove(
     facts(({ load: b }) => {
       b.memory = null;

@@ -1,4 +1,4 @@
-/** Alarms of a host: each is told exactly while what it tells of holds. */
+/** Alarms of a host: each is raised exactly while its condition holds. */
 import { vmViewSchema, type HostLoad } from "@godwit/contract";
 import fc from "fast-check";
 import { expect, test } from "vitest";
@@ -16,7 +16,7 @@ const anyLeases = fc.option(
   { nil: null },
 );
 
-test("whatever its datastores are: each that has no leases is told, and those that no watchdog guards once together", () => {
+test("whatever its datastores are: each that has no leases is reported, and those that no watchdog guards once together", () => {
   fc.assert(
     fc.property(fc.array(anyLeases, { maxLength: 5 }), (all: Leases[]) => {
       const report = hostReport("a", ({ load }) => {

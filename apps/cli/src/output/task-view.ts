@@ -79,7 +79,7 @@ const pauseParts = {
   resumeMs: "until the guest runs",
 } as const satisfies Partial<Record<keyof MovePause, string>>;
 
-/** Where the time went in which the vCPUs stood still, in one line; what was not measured is told as such. */
+/** Where the time went in which the vCPUs stood still, in one line; what was not measured is shown as not measured. */
 export function pauseText(pause: MovePause): string {
   const parts = (Object.keys(pauseParts) as (keyof typeof pauseParts)[]).map(
     (key) => `${pauseParts[key]} ${formatMs(pause[key])}`,

@@ -1,6 +1,6 @@
 /**
  * What a host is: hardware, QEMU, storage and networks that it has. It changes seldom; each change is the event
- * `host.factsChanged`. What could not be read this time is told as it was read last, with the reason in `failures`.
+ * `host.factsChanged`. What could not be read this time is reported as it was read last, with the reason in `failures`.
  */
 import { z } from "zod";
 import { cpuReportSchema } from "./cpu.ts";

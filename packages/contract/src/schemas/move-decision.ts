@@ -51,7 +51,7 @@ export function decisionText(decision: MoveDecision): string {
     case "runsWhileMemoryArrives":
       return "the guest runs at the destination; what is left of its memory follows";
     case "streamBroken":
-      return "the stream of its memory broke and is made anew";
+      return "the stream of its memory broke and is made again";
     case "resumeRefused":
       return `the guest could not be resumed yet: ${decision.reason}`;
     case "agentRestarted":

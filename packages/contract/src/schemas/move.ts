@@ -26,7 +26,7 @@ export type MovePhase = z.infer<typeof movePhaseSchema>;
 
 /**
  * The longest pause that is allowed where the user names none. An emulated guest stands still longer: its
- * translated code is made anew at the destination, and old QEMUs copy its memory in one round only.
+ * translated code is made again at the destination, and old QEMUs copy its memory in one round only.
  */
 export const defaultMaxOutageMs = { kvm: 50, tcg: 250 } as const satisfies Record<Accelerator, number>;
 export const maxOutageSchema = z.int().min(1).max(60_000);

@@ -1,5 +1,5 @@
 /**
- * An EVC mode: the CPU features that every VM of a pool may see, and how QEMU is told to show exactly them.
+ * An EVC mode: the CPU features that every VM of a pool may see, and how QEMU is configured to show exactly them.
  * A mode is written as its predecessor plus and minus a few features. A published revision never changes:
  * VMs run with it. A correction is a new revision, and names the revision that it is derived from.
  */
@@ -14,7 +14,7 @@ export type EvcVendor = "intel" | "amd";
  */
 export type EvcEvidence = "mask" | "vm" | "dumps";
 
-/** What QEMU is told, before microcode-delivered features: shaped as a VM's `cpu`. */
+/** What QEMU is given, before microcode-delivered features: shaped as a VM's `cpu`. */
 export interface EvcCpu {
   readonly model: string;
   readonly add: readonly string[];

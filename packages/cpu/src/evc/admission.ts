@@ -1,5 +1,5 @@
 /**
- * May a host be in a pool with an EVC mode, and may a pool have a mode? Every reason against it is told at once,
+ * May a host be in a pool with an EVC mode, and may a pool have a mode? Every reason against it is reported at once,
  * kept apart as vSphere keeps its EVC faults apart: vendor, generation, features, software, running VMs.
  */
 import {

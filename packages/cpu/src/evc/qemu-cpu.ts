@@ -1,6 +1,6 @@
 /**
  * A mode, or a host without one, in QEMU's words. The model is always named with its version and every addition
- * and removal by name: `host` and `max` mean another CPU on another host. Pure: what QEMU can give is told.
+ * and removal by name: `host` and `max` mean another CPU on another host. Pure: what QEMU can give is an argument.
  */
 import type { QemuFacts, VmCpu } from "@godwit/contract";
 import type { CpuFeature } from "../features/feature.ts";

@@ -7,7 +7,7 @@ import { z } from "zod";
 import { maskToQemu, type QemuMask, type QemuMaskContext } from "./masks-to-qemu.ts";
 import { parseMasks } from "./masks.ts";
 
-/** Keys and values as in a `.vmx` file; each entry's problem is told in the parser's own words. */
+/** Keys and values as in a `.vmx` file; each entry's problem is reported in the parser's own words. */
 export const cpuMasksSchema = z.record(z.string(), z.string()).superRefine((masks, context) => {
   const problems = Object.entries(masks).flatMap(([key, value]) => problemIn([[key, value]], [key]));
   for (const { path, message } of problems.length > 0 ? problems : problemIn(Object.entries(masks), [])) {

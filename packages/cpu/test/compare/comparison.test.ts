@@ -192,7 +192,7 @@ describe("what one side does not tell", () => {
     expect(comparison.aToB.reasons.join(" ")).toContain("godwit cpu report --json");
   });
 
-  test("follows from what is told where it can only be so", () => {
+  test("follows from what is known where it can only be so", () => {
     const without = less(full, "avx", "avx2", "f16c", "fma", "xcr0-master-ymm-h");
     const old: Cpu = { ...without, label: "old", unknown: new Set(["avx2", "xcr0-master-ymm-h"]) };
     const comparison = compareCpus(full, old);
@@ -341,7 +341,7 @@ describe("properties", () => {
     );
   });
 
-  test("a CPU is compatible with itself, whatever of it is not told", () => {
+  test("a CPU is compatible with itself, whatever of it is not known", () => {
     fc.assert(
       fc.property(registersArbitrary, fc.subarray(features.map(({ name }) => name)), (words, unknown) => {
         const cpu = cpuOfWords("a", words);

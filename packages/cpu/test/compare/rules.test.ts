@@ -42,7 +42,7 @@ test("microcode bits that guests are shown count, those that none is shown do no
   expect(ruleOf(named("virt-ssbd"))).toBe("hidden");
 });
 
-describe("what is told on both sides", () => {
+describe("what is known on both sides", () => {
   test.each([
     // rule, source has, destination has, may move
     ["user", true, true, "may"],
@@ -84,7 +84,7 @@ describe("what one side does not tell", () => {
   });
 });
 
-test("what is judged unknown would be judged either way once it is told", () => {
+test("what is judged unknown would be judged either way once it is known", () => {
   fc.assert(
     fc.property(fc.constantFrom(...rules), told, told, (rule, source, destination) => {
       if (judge(rule, source, destination) !== "unknown") return;

@@ -132,7 +132,7 @@ test("QEMU that does not know the model, and QEMU that cannot give what the hard
   expect(findings[0]?.details["features"]).toMatchObject([
     { feature: "invpcid", place: { level: "0x7", register: "ebx", bit: 10 } },
   ]);
-  // What the hardware lacks too is told once, as the hardware's.
+  // What the hardware lacks too is reported once, as the hardware's.
   expect(admit({ ...poor, cpu: less(haswell, "invpcid") }).told).toEqual([
     ["EVC_HOST_FEATURES_MISSING", "EVCAdmissionFailedCPUFeaturesForMode"],
   ]);
@@ -162,7 +162,7 @@ test("a microcode bit that running VMs see keeps out a host without it; one that
   expect(unused.microcode).toEqual(["spec-ctrl"]);
 });
 
-test("raising a mode is refused by hosts that lack it, and waits for VMs to be powered on anew", () => {
+test("raising a mode is refused by hosts that lack it, and waits for VMs to be powered on again", () => {
   const pool = { name: "blue", mode: "intel-westmere", microcode: [] };
   const vms = [{ vm: "web", features: evcModeNamed("intel-westmere").features }];
   const raise = (hosts: EvcHost[]) => modeChange({ pool, mode: "intel-haswell", hosts, running: vms });

@@ -57,7 +57,7 @@ test("a Zen and a Bulldozer host meet at B0, not at B1", () => {
   expect(next.map(({ key }) => key)).toEqual(["amd-greyhound", "amd-bulldozer", "amd-zen"]);
 });
 
-test("what has no baseline is told why", () => {
+test("what has no baseline is reported why", () => {
   const why = (...cpus: Cpu[]) => baselineOf(cpus).why;
   expect(why()).toBe("There is no CPU to find a baseline of.");
   expect(why(haswell, cpuWith("amd-zen", { label: "z1" }))).toBe(

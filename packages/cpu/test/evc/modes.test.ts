@@ -15,7 +15,7 @@ import {
 import { collectedModes } from "../collected-modes.ts";
 import { cpuWith, plainCpu } from "./cpus.ts";
 
-/** What VMs run with: a definition's features, and what QEMU is told. Its label may get better. */
+/** What VMs run with: a definition's features, and what QEMU is given. Its label may get better. */
 const published: Readonly<Record<string, string>> = {
   "intel-merom@1": "953866aba011",
   "intel-penryn@1": "a66c26541331",

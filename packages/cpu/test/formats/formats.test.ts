@@ -1,4 +1,4 @@
-/** Every format is read for what it is, whatever the file is called; and a file that is broken is told where. */
+/** Every format is read for what it is, whatever the file is called; and a broken file is reported with the place. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { GodwitError } from "@godwit/contract";
@@ -269,7 +269,7 @@ describe("the report of the utility", () => {
     expect(again.unknownFeatures).toContain("avx2");
   });
 
-  test("several runs in one file: the last counts, and a difference is told", () => {
+  test("several runs in one file: the last counts, and a difference is reported", () => {
     const earlier = edited(report, "0x2c100800", "0x2c000800");
     const { notes } = readCpuSource(`${report}\n${report}`, "a");
     expect(notes[0]).toBe("The file holds 2 runs; all tell the same.");
@@ -280,7 +280,7 @@ describe("the report of the utility", () => {
     expect(reportOf(source).nx).toBe(true);
   });
 
-  test("a line that contradicts the registers is told", () => {
+  test("a line that contradicts the registers is reported", () => {
     const lie = edited(report, "Supports RDTSCP   : Yes", "Supports RDTSCP   : No");
     const { notes, rdtscp } = reportOf(readCpuSource(lie, "a"));
     expect(rdtscp).toBe(true);

@@ -21,7 +21,7 @@ describe("InstLatx64's dumps", () => {
     expect(source.cpus[0]?.leaves.length).toBeGreaterThan(1);
     // All cores of these parts are alike, but for kinds of cores.
     if (!report.features.includes("hybrid")) expect(report.coreDifferences).toEqual([]);
-    // What says no to a feature is a bit or a highest leaf: nothing is unknown of a leaf that is told.
+    // What says no to a feature is a bit or a highest leaf: nothing is unknown of a leaf that is given.
     const told = new Set(report.leaves.map((one) => one.leaf));
     if (told.has("0x00000007")) expect(report.unknownFeatures).not.toContain("avx2");
   });

@@ -64,7 +64,7 @@ export type DestinationInput =
   /** Post-copy: the stream is broken, or works again. */
   | { type: "streamBroken" }
   | { type: "streamResumed" }
-  /** QEMU listens anew for the rest of a post-copy. */
+  /** QEMU listens again for the rest of a post-copy. */
   | { type: "recovering"; address: string; port: number }
   | { type: "loadFailed"; reason: string }
   /** The guest runs. `commitToResumeMs` is 0 where nobody measured it. */

@@ -81,7 +81,7 @@ function grant(lease: LeaseState, host: string, mode: LeaseMode): LeaseDecision 
   const holders = own
     ? lease.holders.map((holder) => (holder === own ? { host, mode } : holder))
     : [...lease.holders, { host, mode }];
-  // Who shares what it had alone begins anew, and who is back is no longer missed.
+  // Who shares what it had alone begins again, and who is back is no longer missed.
   const fenced = own?.mode === "EX" ? [] : lease.fenced.filter((one) => one !== host);
   if (mode === "SH" || lease.lastExclusiveHost === host) return granted({ ...lease, holders, fenced });
   return granted({ ...lease, version: lease.version + 1, lastExclusiveHost: host, holders, fenced });

@@ -23,7 +23,7 @@ export const toDestinationSchema = z.discriminatedUnion("type", [
   z.object({ type: z.literal("sourceQemuLost") }),
   /** The source has removed its copy and released its lease. */
   z.object({ type: z.literal("sourceCleanedUp") }),
-  /** The stream of a post-copy is broken at the source: listen anew for it. */
+  /** The stream of a post-copy is broken at the source: listen again for it. */
   z.object({ type: z.literal("recover") }),
   notUnderstoodSchema,
 ]);
@@ -52,7 +52,7 @@ export const toSourceSchema = z.discriminatedUnion("type", [
   z.object({ type: z.literal("streamLost") }),
   /** The VM's addresses were announced for the first time, so long after the guest ran. For the record only. */
   z.object({ type: z.literal("announced"), announceMs: z.number() }),
-  /** It listens anew, for the rest of a post-copy. */
+  /** It listens again, for the rest of a post-copy. */
   z.object({ type: z.literal("recovering"), address: z.string(), port: z.int() }),
   /** It never ran and never will: its QEMU is ended, or is when the copy is. Whatever the source sends later is ignored. */
   z.object({ type: z.literal("gaveUp"), problem: problemSchema }),

@@ -67,7 +67,7 @@ export const sourcePhases = {
     next: ["pausing", "switching", "undoing", "committed"],
   },
   pausing: {
-    entered: "The strategy decided to switch: QEMU is told to stop the guest, and the last memory flows.",
+    entered: "The strategy decided to switch: QEMU stops the guest, and the last memory flows.",
     mayRun: "here, but it stands still",
     shownAs: "switching",
     next: ["copying", "switching", "undoing", "committed"],
@@ -98,7 +98,7 @@ export const sourcePhases = {
     next: ["ended"],
   },
   undoing: {
-    entered: "The VM stays: the copy is cancelled, the guest goes on here, the destination is told.",
+    entered: "The VM stays: the copy is cancelled, the guest goes on here, the destination is notified.",
     mayRun: "here",
     shownAs: null,
     next: ["committed", "ended"],

@@ -1,6 +1,6 @@
 /**
  * The stream of a post-copy at its source: the guest runs at the destination, and what is left of its memory follows.
- * A stream that breaks is made anew, for as long as both QEMUs are there.
+ * A stream that breaks is made again, for as long as both QEMUs are there.
  */
 import type { Problem } from "@godwit/contract";
 import { watchSending, type CopySample, type CopyState } from "../copy.ts";
@@ -52,7 +52,7 @@ export function sendTheRest(state: SourceState): SourceStep {
   ]);
 }
 
-/** A stream of which nothing gets through any more is made anew; TCP itself would wait for a quarter of an hour. */
+/** A stream of which nothing gets through any more is made again; TCP itself would wait for a quarter of an hour. */
 export function watchStream(state: SourceState, copy: CopyState, sample: CopySample): SourceStep {
   const watched = watchSending(copy, sample);
   const isStill = sample.atMs - watched.sentAtMs >= sourceLimits.streamMs;

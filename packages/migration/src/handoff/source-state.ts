@@ -98,7 +98,7 @@ export type SourceEffect =
   /** Questions for the lease, answered by `leaseAnswered`: from exclusive to shared, and back. */
   | { do: "shareLease" }
   | { do: "exclusiveLease" }
-  /** Gives back what may be left of a share that was taken away, and asks for the exclusive lease anew. */
+  /** Gives back what may be left of a share that was taken away, and asks for the exclusive lease again. */
   | { do: "reacquireLease" }
   | { do: "send"; message: ToDestination }
   | { do: "startCopy"; address: string; port: number }
@@ -137,9 +137,9 @@ export const sourceLimits = {
   peerLossMs: 5_000,
   /** For QEMU to send the final state once it was told to. */
   switchMs: 5_000,
-  /** Nothing sent of a post-copy for this long: its stream is made anew. */
+  /** Nothing sent of a post-copy for this long: its stream is made again. */
   streamMs: 10_000,
-  /** Between two attempts to make a post-copy's stream anew. */
+  /** Between two attempts to make a post-copy's stream again. */
   recoverMs: 1_000,
   /** Between two reminders of the commit, and attempts for the exclusive lease. */
   commitRepeatMs: 1_000,

@@ -164,7 +164,7 @@ const disarmed = (): SourceEffect[] =>
 export const repeatAbandon: SourceEffect = { do: "arm", timer: "retry", afterMs: sourceLimits.undoMs };
 
 function finish(state: SourceState, outcome: SourceOutcome): SourceStep {
-  // A destination that has not heard that the VM stays is told when the connection is back.
+  // A destination that has not received that the VM stays is notified when the connection is back.
   const heard = outcome.kind !== "stayed" || state.destinationGaveUp;
   return to({ ...state, outcome }, "ended", [
     { do: "journal", entry: { at: "ended", outcome } },

@@ -239,7 +239,7 @@ function onQemuGone(state: SourceState, reason: string): SourceStep {
       return lose(state, reason);
     case "copying":
     case "pausing":
-      // A destination that may wait for long is told that there is nothing to wait for.
+      // A destination that may wait for long is informed that there is nothing to wait for.
       return commit({ ...state, commitForbidden: strategyOf(state).splitsMemory });
     case "switching":
       // The destination may have everything already; this side can never run again, so it may be told to go on.
