@@ -14,7 +14,7 @@ import {
   type CommandContext,
   type RouteMap,
 } from "@stricli/core";
-import { exitCodeOf, problemText } from "./output/problem.ts";
+import { exitCodeOf, problemText, writeProblem } from "./output/problem.ts";
 import { unknownCommandText, usageText } from "./output/usage.ts";
 import { summaries } from "./summaries.ts";
 
@@ -51,7 +51,7 @@ export async function applicationFor(words: readonly string[]): Promise<Applicat
     if (!isHelp) return [word, notLoaded];
     return [word, word in summaries ? summarized(summaries[word as keyof typeof summaries]) : await load()];
   });
-  return applicationOf(Object.fromEntries(await Promise.all(routes)));
+  return applicationOf(Object.fromEntries(await Promise.all(routes)), words);
 }
 
 /** The application with all its commands loaded. */
@@ -73,7 +73,10 @@ async function proposalsFor(words: readonly string[]): Promise<string[]> {
   return proposals.map(({ completion }) => completion);
 }
 
-const applicationOf = (routes: Record<string, Route>): Application<CommandContext> =>
+const applicationOf = (
+  routes: Record<string, Route>,
+  words: readonly string[] = [],
+): Application<CommandContext> =>
   buildApplication(
     buildRouteMap({ routes, docs: { brief: "Godwit: live migration for KVM virtual machines" } }),
     {
@@ -88,8 +91,11 @@ const applicationOf = (routes: Record<string, Route>): Application<CommandContex
       localization: {
         text: {
           ...text_en,
-          exceptionWhileRunningCommand: problemText,
-          exceptionWhileParsingArguments: usageText,
+          exceptionWhileRunningCommand: (error) => {
+            if (words.includes("--json")) writeProblem(error);
+            return problemText(error);
+          },
+          exceptionWhileParsingArguments: (error) => usageText(error, words),
           noCommandRegisteredForInput: ({ input, corrections }) => unknownCommandText(input, corrections),
         },
       },

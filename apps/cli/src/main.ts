@@ -13,5 +13,16 @@ await run(await applicationFor(words), words, { process });
 if (typeof process.exitCode === "number" && (process.exitCode < 0 || process.exitCode > 200)) {
   process.exitCode = exitCodes.usage;
 }
+// To end the program ends what a pipe's reader has not taken yet: 64 KiB of a longer document would reach it.
+await Promise.all([written(process.stdout), written(process.stderr)]);
 // What an interrupted command left open must not keep the program alive.
 process.exit();
+
+/** Resolves when all that was written has left the program, or nobody will read it. */
+function written(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => {
+    stream.write("", () => {
+      resolve();
+    });
+  });
+}

@@ -43,13 +43,26 @@ export async function runTask(
   throw new Exit(error === null ? exitCodes.failed : exitCodeOf(error));
 }
 
-/** Follows a task with a status line, or with plain lines where nobody looks at a terminal. */
+/**
+ * Follows a task with a status line, or with plain lines where nobody looks at a terminal. Ctrl-C ends the following
+ * and not the task, and says so.
+ */
 export async function watchTask(api: Api, task: Task): Promise<Task> {
   const { followTask } = await import("./follow-task.ts");
   const status = new StatusLine();
   let lastPhase: string | null = null;
   let lastAt = 0;
-  const ended = await followTask(api, task.id, (now) => {
+  const interrupted = new AbortController();
+  const onInterrupt = () => {
+    status.clear();
+    process.stderr.write(
+      `${task.description} continues without this command.\n` +
+        `  Follow it: godwit task watch ${task.id}\n  Cancel it: godwit task cancel ${task.id}\n`,
+    );
+    interrupted.abort(new Exit(exitCodes.interrupted));
+  };
+  process.once("SIGINT", onInterrupt);
+  const show = (now: Task) => {
     const text = progressText(now);
     status.update(text);
     if (status.isTerminal) return;
@@ -59,7 +72,11 @@ export async function watchTask(api: Api, task: Task): Promise<Task> {
     lastPhase = phase;
     lastAt = performance.now();
     status.line(text);
-  });
-  status.clear();
-  return ended;
+  };
+  try {
+    return await followTask(api, task.id, show, interrupted.signal);
+  } finally {
+    process.off("SIGINT", onInterrupt);
+    status.clear();
+  }
 }

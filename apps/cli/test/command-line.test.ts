@@ -51,6 +51,8 @@ test.each([
   { words: ["vm", "migrate", "web-1"], told: "--to is missing" },
   { words: ["vm", "list", "web-1"], told: 'The argument "web-1" is one too many.' },
   { words: ["vm", "list", "--jsno"], told: "There is no flag --jsno. Did you mean --json?" },
+  { words: ["vm", "migrate", "web-1", "--host", "b"], told: "There is no flag --host. Did you mean --to?" },
+  { words: ["vm", "migrate", "web-1", "b"], told: 'The argument "b" is one too many. Did you mean --to b?' },
 ])("godwit $words is wrong usage: $told", ({ words, told }) => {
   expect(godwit(words)).toMatchObject({ status: 2, stderr: expect.stringContaining(told) as string });
 });
@@ -73,6 +75,27 @@ test("a server that does not answer, and one that was never made, are told as su
   });
   const where = godwit(["server", "run", "--data", folder, "--listen", "everywhere"]);
   expect(where).toMatchObject({ status: 2, stderr: expect.stringContaining("0.0.0.0:8443") as string });
+});
+
+test("with --json a command that fails writes the problem as a document, and its sentence beside it", () => {
+  const ca = join(folder, "ca-json.pem");
+  writeFileSync(ca, "");
+  const env = { GODWIT_SERVER: "https://127.0.0.1:1", GODWIT_CA: ca, GODWIT_TOKEN: "x" };
+  const { status, stdout, stderr } = godwit(["vm", "list", "--json"], env);
+  expect(status).toBe(1);
+  expect(JSON.parse(stdout)).toMatchObject({
+    error: { code: "CONNECTION_FAILED", remedy: expect.any(String) as string, retry: "later" },
+  });
+  expect(stderr).toContain("CONNECTION_FAILED");
+  expect(godwit(["vm", "list"], env).stdout).toBe("");
+});
+
+test("a document that is longer than a pipe holds reaches a slow reader whole", () => {
+  const words = [process.execPath, main, "cpu", "features", "--json"];
+  const whole = spawnSync(process.execPath, words.slice(1), { encoding: "utf8" }).stdout;
+  expect(whole.length).toBeGreaterThan(65_536);
+  const slow = spawnSync("sh", ["-c", '"$@" | (sleep 0.3; cat)', "sh", ...words], { encoding: "utf8" });
+  expect(slow.stdout).toBe(whole);
 });
 
 test("a server is made once, and never made over", () => {
@@ -102,6 +125,13 @@ test("what needs root says so, and a token that is none is refused before anythi
   writeFileSync(config, "name: a\nlisten: { address: nowhere }\n");
   const wrong = godwit(["agent", "run", "--config", config]);
   expect(wrong).toMatchObject({ status: 2, stderr: expect.stringContaining("listen.address") as string });
+});
+
+test("the CPU report works for a user who has no home to keep anything in", () => {
+  const nobody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--"];
+  const report = godwit(["cpu", "report", "--json"], { HOME: "/root" }, nobody);
+  expect(report).toMatchObject({ status: 0, stderr: "" });
+  expect(JSON.parse(report.stdout)).toMatchObject({ format: expect.any(String) as string });
 });
 
 test("help has examples, and completion proposes what may follow", () => {

@@ -1,6 +1,7 @@
 /** A task as people read it. */
 import { expect, test } from "vitest";
-import { pauseText } from "../src/output/task-view.ts";
+import type { MoveRecord } from "@godwit/contract";
+import { moveSummary, pauseText } from "../src/output/task-view.ts";
 
 test("where the pause of a move went is one line, and what was not measured is no zero", () => {
   const pause = {
@@ -13,4 +14,27 @@ test("where the pause of a move went is one line, and what was not measured is n
   expect(pauseText({ ...pause, decisionMs: null, vetoMs: null, announceMs: null })).toMatch(
     /last veto unknown .*until the guest runs 3.4 ms$/,
   );
+});
+
+test("the rate of a move is that of its copy: neither preparation nor clean-up counts", () => {
+  const at = (second: number) => `2026-11-28T10:00:${String(second).padStart(2, "0")}.000Z`;
+  const move = {
+    ...{ vm: { id: "x", name: "web-1" }, from: "a", to: "b", maxOutageMs: 50, stopToContMs: 20 },
+    ...{
+      qemuDowntimeMs: 15,
+      bytes: 100 * 1024 * 1024,
+      rounds: 3,
+      encrypted: true,
+      backOuts: 0,
+      totalMs: 50_000,
+    },
+    phases: [
+      { phase: "preparing", at: at(0) },
+      { phase: "copying", at: at(20) },
+      { phase: "switching", at: at(29) },
+      { phase: "committed", at: at(30) },
+      { phase: "succeeded", at: at(50) },
+    ],
+  } as unknown as MoveRecord;
+  expect(moveSummary(move)).toContain("100 MiB in 3 rounds at 10.0 MiB/s");
 });

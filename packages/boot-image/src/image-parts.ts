@@ -16,7 +16,6 @@ import {
   stat,
   writeFile,
 } from "node:fs/promises";
-import { homedir } from "node:os";
 import { join } from "node:path";
 import {
   candidateVersions,
@@ -27,6 +26,7 @@ import {
   withLibraries,
 } from "@godwit/debian";
 import { modulesOf } from "./kernel-modules.ts";
+import { cacheFolder } from "@godwit/system";
 
 export interface ImageParts {
   kernel: string;
@@ -60,11 +60,6 @@ const loaderFiles: Readonly<Record<string, string>> = {
   "grubx64.efi": "usr/lib/grub/x86_64-efi-signed/gcdx64.efi.signed",
 };
 
-const cacheFolder = (): string =>
-  process.getuid?.() === 0
-    ? "/var/cache/godwit/boot-image"
-    : join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "godwit/boot-image");
-
 /** The parts, downloaded where they are not in the cache. @throws PACKAGES_UNAVAILABLE, PROGRAM_FAILED */
 export async function imageParts(onProgress: (text: string) => void): Promise<ImageParts> {
   const versions = await candidateVersions([
@@ -73,7 +68,7 @@ export async function imageParts(onProgress: (text: string) => void): Promise<Im
     ...loaderPackages,
     ...toolPackages,
   ]);
-  const cache = cacheFolder();
+  const cache = join(cacheFolder(), "boot-image");
   const key = createHash("sha256")
     .update([partsRevision, ...versions].join("\n"))
     .digest("hex")

@@ -40,15 +40,24 @@ export async function qemuFacts(installation: QemuInstallation, cacheFolder: str
     .digest("hex")
     .slice(0, 16);
   const cache = join(cacheFolder, `qemu-${key}.json`);
-  const known = await readFileOrNull(cache);
-  if (known !== null) {
-    const parsed = knownQemuSchema.safeParse(JSON.parse(known));
-    if (parsed.success) return parsed.data;
-  }
+  const known = await readKnown(cache);
+  if (known !== null) return known;
   const facts = await askQemu(installation, version);
-  await mkdir(cacheFolder, { recursive: true });
-  await writeFileAtomic(cache, JSON.stringify(facts));
+  // Without a cache QEMU is asked again next time.
+  await mkdir(cacheFolder, { recursive: true })
+    .then(() => writeFileAtomic(cache, JSON.stringify(facts)))
+    .catch(() => undefined);
   return facts;
+}
+
+/** Null also where the cache cannot be read, or is damaged. */
+async function readKnown(path: string): Promise<KnownQemu | null> {
+  try {
+    const known = await readFileOrNull(path);
+    return known === null ? null : (knownQemuSchema.safeParse(JSON.parse(known)).data ?? null);
+  } catch {
+    return null;
+  }
 }
 
 async function qemuVersion(binary: string): Promise<string> {

@@ -1,4 +1,5 @@
 /** The operating system: other programs, processes, durable files, undoing. */
+export { cacheFolder } from "./cache-folder.ts";
 export { readFileOrNull, syncFolder, writeFileAtomic } from "./files.ts";
 export { endProcess, identifyProcess, isAlive, signalProcess, type ProcessIdentity } from "./process.ts";
 export { run, type RunOptions, type RunResult } from "./run.ts";

@@ -1,5 +1,6 @@
 /** Flags and arguments that many commands share. */
 import type { Strategy } from "@godwit/contract";
+import type { Api } from "../connection.ts";
 
 export const jsonFlag = {
   kind: "boolean",
@@ -19,15 +20,47 @@ export interface TaskFlags extends JsonFlags {
   detach: boolean;
 }
 
+/** Names that a completion proposes; none where the server does not answer. */
+export async function proposed(ask: (api: Api) => Promise<string[]>): Promise<string[]> {
+  const { withApi } = await import("../connection.ts");
+  return await withApi(ask).catch(() => []);
+}
+
+/** The names of what the server has, as completions of a word. */
+const proposing = (ask: (api: Api) => Promise<readonly { name: string }[]>) => (partial: string) =>
+  proposed(async (api) =>
+    (await ask(api)).map(({ name }) => name).filter((name) => name.startsWith(partial)),
+  );
+
+const proposeVms = proposing(async (api) => (await api.call("vmList", {})).vms);
+const proposeHosts = proposing(async (api) => (await api.call("hostList", {})).hosts);
+const proposePools = proposing(async (api) => (await api.call("poolList", {})).pools);
+
 export const hostFlag = (what: string) =>
-  ({ kind: "parsed", parse: String, brief: `Host ${what}`, optional: true }) as const;
+  ({
+    kind: "parsed",
+    parse: String,
+    brief: `Host ${what}`,
+    optional: true,
+    proposeCompletions: proposeHosts,
+  }) as const;
 
-export const nameArgument = (placeholder: string, brief: string) =>
-  ({ kind: "tuple", parameters: [{ brief, placeholder, parse: String }] }) as const;
+export const nameArgument = (
+  placeholder: string,
+  brief: string,
+  proposeCompletions: (partial: string) => Promise<string[]> = () => Promise.resolve([]),
+) => ({ kind: "tuple", parameters: [{ brief, placeholder, parse: String, proposeCompletions }] }) as const;
 
-export const vmArgument = nameArgument("vm", "Name or id");
-export const hostArgument = nameArgument("host", "Name");
-export const poolArgument = nameArgument("pool", "Name");
+export const vmArgument = nameArgument("vm", "Name or id", proposeVms);
+export const hostArgument = nameArgument("host", "Name", proposeHosts);
+export const poolArgument = nameArgument("pool", "Name", proposePools);
+
+export const destinationFlag = {
+  kind: "parsed",
+  parse: String,
+  brief: "Destination host",
+  proposeCompletions: proposeHosts,
+} as const;
 
 /** Where the agent's configuration is. */
 export const configFlag = {

@@ -1,23 +1,49 @@
 /** `godwit task …` */
-import type { TaskId, TaskState } from "@godwit/contract";
+import type { Task, TaskId, TaskState } from "@godwit/contract";
 import { GodwitError } from "@godwit/contract/errors";
 import { buildCommand, buildRouteMap, numberParser } from "@stricli/core";
-import { withApi } from "../connection.ts";
+import { withApi, type Api } from "../connection.ts";
 import { formatTable } from "../output/format.ts";
 import { writeJson, writeLine } from "../output/screen.ts";
 import { outcomeText, taskText } from "../output/task-view.ts";
 import { runTask } from "../run-task.ts";
-import { jsonFlag, nameArgument, wordsOf } from "./common.ts";
+import { jsonFlag, proposed, wordsOf } from "./common.ts";
 import { summaries } from "../summaries.ts";
 
-const taskArgument = nameArgument("task", "Id");
+const taskArgument = {
+  kind: "tuple",
+  parameters: [
+    {
+      brief: "Id, or its first characters",
+      placeholder: "task",
+      parse: String,
+      proposeCompletions: (partial: string) =>
+        proposed(async (api) =>
+          (await recentTasks(api))
+            .map(({ id }) => id.slice(0, shownIdLength))
+            .filter((id) => id.startsWith(partial)),
+        ),
+    },
+  ],
+} as const;
 
-/** @throws USAGE */
-async function taskId(text: string): Promise<TaskId> {
+/** Enough to tell the tasks of a list apart. */
+const shownIdLength = 8;
+const shortestPrefix = 4;
+
+const recentTasks = async (api: Api): Promise<Task[]> =>
+  (await api.call("taskList", { query: { limit: 500 } })).tasks;
+
+/** @throws USAGE when no task, or more than one, has an id that begins so */
+async function taskId(api: Api, text: string): Promise<TaskId> {
   const { isId } = await import("@godwit/contract");
   if (isId(text)) return text as TaskId;
+  const isPrefix = text.length >= shortestPrefix && /^[0-9a-f-]+$/.test(text);
+  const found = isPrefix ? (await recentTasks(api)).filter(({ id }) => id.startsWith(text)) : [];
+  if (found.length === 1 && found[0] !== undefined) return found[0].id;
   throw GodwitError.of("USAGE", {
-    what: `"${text}" is not a task's id.`,
+    what:
+      found.length > 1 ? `Several tasks have ids that begin with "${text}".` : `There is no task "${text}".`,
     hint: "godwit task list shows the tasks.",
   });
 }
@@ -54,7 +80,7 @@ const list = buildCommand({
       formatTable([
         ["ID", "KIND", "SUBJECT", "STATE", "STARTED", "RESULT"],
         ...tasks.map((task) => [
-          task.id,
+          task.id.slice(0, shownIdLength),
           task.kind,
           task.subject.name,
           task.state,
@@ -73,7 +99,9 @@ const show = buildCommand({
   },
   parameters: { flags: { json: jsonFlag }, positional: taskArgument },
   async func(flags: { json: boolean }, id: string) {
-    const task = await withApi(async (api) => api.call("taskShow", { params: { task: await taskId(id) } }));
+    const task = await withApi(async (api) =>
+      api.call("taskShow", { params: { task: await taskId(api, id) } }),
+    );
     if (flags.json) writeJson(task);
     else writeLine(taskText(task));
   },
@@ -84,7 +112,7 @@ const watch = buildCommand({
   parameters: { flags: { json: jsonFlag }, positional: taskArgument },
   async func(flags: { json: boolean }, id: string) {
     await withApi(async (api) => {
-      const task = api.call("taskShow", { params: { task: await taskId(id) } });
+      const task = api.call("taskShow", { params: { task: await taskId(api, id) } });
       await runTask(api, task, flags, "The task has succeeded.");
     });
   },
@@ -99,7 +127,9 @@ Example: godwit task cancel ID`,
   },
   parameters: { flags: { json: jsonFlag }, positional: taskArgument },
   async func(flags: { json: boolean }, id: string) {
-    const task = await withApi(async (api) => api.call("taskCancel", { params: { task: await taskId(id) } }));
+    const task = await withApi(async (api) =>
+      api.call("taskCancel", { params: { task: await taskId(api, id) } }),
+    );
     if (flags.json) writeJson(task);
     else writeLine(`Task ${id} is being cancelled; godwit task watch ${id} shows how it ends.`);
   },

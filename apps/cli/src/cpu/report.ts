@@ -1,10 +1,9 @@
 /** `godwit cpu report`: the CPU identification utility, for this machine, a file, or a host of the server. */
-import { homedir } from "node:os";
-import { join } from "node:path";
 import { GodwitError, type CpuReport, type QemuFacts } from "@godwit/contract";
 import { reportOf, reportText } from "@godwit/cpu";
 import { readHostCpu } from "@godwit/host-cpu";
 import { qemuFacts } from "@godwit/hypervisor";
+import { cacheFolder } from "@godwit/system";
 import { cpuOfFile, cpuOfHost } from "./argument.ts";
 import { writeJson } from "../output/screen.ts";
 
@@ -42,9 +41,8 @@ function writeText(report: CpuReport): void {
 
 /** null: there is no QEMU here, or it does not answer. */
 async function askQemu(): Promise<QemuFacts | null> {
-  const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "godwit");
   try {
-    return (await qemuFacts({ binary: "qemu-system-x86_64" }, cache)).facts;
+    return (await qemuFacts({ binary: "qemu-system-x86_64" }, cacheFolder())).facts;
   } catch (error) {
     if (GodwitError.is(error)) return null;
     throw error;

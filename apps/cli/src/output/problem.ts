@@ -1,7 +1,8 @@
 /** Errors as people read them, and the exit codes that scripts read. */
 import { GodwitError } from "@godwit/contract/errors";
+import { writeJson } from "./screen.ts";
 
-export const exitCodes = { done: 0, failed: 1, usage: 2, refused: 3 } as const;
+export const exitCodes = { done: 0, failed: 1, usage: 2, refused: 3, interrupted: 130 } as const;
 
 const usageCodes = new Set([
   "USAGE",
@@ -29,13 +30,23 @@ export function exitCodeOf(error: unknown): number {
   return usageCodes.has(error.code) ? exitCodes.usage : exitCodes.failed;
 }
 
+/**
+ * With --json a command that fails writes `{"error": …}` to standard output, the problem as the API gives it, with all
+ * findings. A command that has printed its own document writes no second one.
+ */
+export function writeProblem(error: unknown): void {
+  if (error instanceof Exit) return;
+  writeJson({ error: GodwitError.is(error) ? error.problem : { code: "INTERNAL", detail: wordsOf(error) } });
+}
+
+const wordsOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
 /** The sentence, the findings with what to do, the remedy, the code. Never a stack trace. */
 export function problemText(error: unknown): string {
   if (error instanceof Exit) return "";
   if (!GodwitError.is(error)) {
     if (process.env.GODWIT_DEBUG !== undefined && error instanceof Error) return error.stack ?? error.message;
-    const words = error instanceof Error ? error.message : String(error);
-    return `Internal error: ${words}\n  This is a bug. Set GODWIT_DEBUG=1 to see where, and report it.`;
+    return `Internal error: ${wordsOf(error)}\n  This is a bug. Set GODWIT_DEBUG=1 to see where, and report it.`;
   }
   return [
     error.message,

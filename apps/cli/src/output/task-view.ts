@@ -57,7 +57,7 @@ export function emptiedSummary({ subject, steps }: Task): string {
 
 /** How a move went, for the end of `vm migrate`. */
 export function moveSummary(move: MoveRecord): string {
-  const seconds = (move.totalMs ?? 0) / 1000;
+  const seconds = copyMs(move) / 1000;
   const rate = seconds > 0 ? ` at ${formatBytes(move.bytes / seconds)}/s` : "";
   return [
     `${move.vm.name} moved from ${move.from} to ${move.to} in ${formatMs(move.totalMs)}`,
@@ -67,6 +67,14 @@ export function moveSummary(move: MoveRecord): string {
       ? [`  ${String(move.backOuts)} switches were backed out to keep to the budget`]
       : []),
   ].join("\n");
+}
+
+/** How long memory was being sent: neither preparation nor clean-up is part of its rate. */
+function copyMs({ phases, totalMs }: MoveRecord): number {
+  const began = phases.find(({ phase }) => phase === "copying");
+  const ended = phases.findLast(({ phase }) => phase === "postcopy" || phase === "committed");
+  if (began === undefined || ended === undefined) return totalMs ?? 0;
+  return Date.parse(ended.at) - Date.parse(began.at);
 }
 
 const pauseParts = {

@@ -1,5 +1,6 @@
 /** All operations of `/api/v1`. */
 import type { serverOperations } from "@godwit/contract";
+import { openApiDocument } from "@godwit/contract/openapi";
 import type { Handlers } from "@godwit/http";
 import type { Services } from "../services.ts";
 import { version } from "@godwit/system";
@@ -12,8 +13,10 @@ import { vmLeaseHandlers } from "./vm-leases.ts";
 import { vmHandlers } from "./vms.ts";
 
 export function handlers(services: Services): Handlers<typeof serverOperations> {
+  let document: { openapi: string } | undefined;
   return {
     version: () => ({ name: "godwit", version }),
+    apiDocument: () => (document ??= openApiDocument(version)),
     events: async ({ query, signal }) => {
       const { events } = services.store;
       return events.after(query.after ?? (await events.lastId()), signal);

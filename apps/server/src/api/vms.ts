@@ -1,6 +1,7 @@
 /** VMs: creating, registering, power, checking, moving. Long work becomes a task after everything that can be refused was. */
 import { randomUUID } from "node:crypto";
 import {
+  finding,
   hasProcess,
   GodwitError,
   type CpuRequest,
@@ -120,6 +121,10 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
     vmCheck: async ({ params, body }) => {
       const vm = await store.vms.show(params.vm);
       const to = (await store.hosts.show(body.to)).name;
+      if (vm.host === to) {
+        const already = finding("VM_ALREADY_THERE", { vm: vm.name, host: to });
+        return { vm: vm.name, from: vm.host, to, mayMove: false, findings: [already] };
+      }
       const { findings } = await checkVm(services, vm, to, body.strategy);
       return { vm: vm.name, from: vm.host, to, mayMove: mayMove(findings), findings };
     },

@@ -58,7 +58,7 @@ const security: Record<Operation["privilege"], Json[]> = {
   server: [{ hostCertificate: [] }],
 };
 
-export function openApiDocument(version: string): Json {
+export function openApiDocument(version: string): Json & { openapi: string } {
   const paths: Record<string, Json> = {};
   for (const [operationId, operation] of Object.entries(serverOperations)) {
     const path = (paths[operation.path] ??= {});

@@ -1,4 +1,5 @@
 /** `godwit host list` */
+import type { HostView } from "@godwit/contract";
 import { buildCommand } from "@stricli/core";
 import { withApi } from "../../connection.ts";
 import { formatBytes, formatTable } from "../../output/format.ts";
@@ -9,11 +10,20 @@ import { jsonFlag, type JsonFlags } from "../common.ts";
 
 export const listCommand = buildCommand({
   docs: { brief: "List hosts", fullDescription: "Example: godwit host list --json" },
-  parameters: { flags: { json: jsonFlag } },
-  async func(flags: JsonFlags) {
+  parameters: {
+    flags: {
+      json: jsonFlag,
+      full: {
+        kind: "boolean",
+        brief: "With --json: also each host's CPU registers and what its QEMU can do",
+        default: false,
+      },
+    },
+  },
+  async func(flags: JsonFlags & { full: boolean }) {
     const { hosts } = await withApi((api) => api.call("hostList", {}));
     if (flags.json) {
-      writeJson(hosts);
+      writeJson(flags.full ? hosts : hosts.map(withoutTables));
       return;
     }
     writeLine(
@@ -39,3 +49,11 @@ export const listCommand = buildCommand({
     }
   },
 });
+
+/** A host without its tables of CPU registers and QEMU's models, which are nine tenths of the document. */
+const withoutTables = ({ facts, ...host }: HostView): object => {
+  if (facts === null) return { ...host, facts };
+  const { report: _report, ...cpu } = facts.cpu;
+  const { machines: _machines, cpuModels: _models, availableFeatures: _features, ...qemu } = facts.qemu;
+  return { ...host, facts: { ...facts, cpu, qemu } };
+};

@@ -4,7 +4,7 @@ import { buildCommand } from "@stricli/core";
 import { withApi } from "../../connection.ts";
 import { Exit, exitCodes, findingLines } from "../../output/problem.ts";
 import { writeJson, writeLine } from "../../output/screen.ts";
-import { jsonFlag, strategyFlag, vmArgument, type JsonFlags } from "../common.ts";
+import { destinationFlag, jsonFlag, strategyFlag, vmArgument, type JsonFlags } from "../common.ts";
 
 export const checkCommand = buildCommand({
   docs: {
@@ -18,7 +18,7 @@ Examples:
   parameters: {
     flags: {
       json: jsonFlag,
-      to: { kind: "parsed", parse: String, brief: "Destination host" },
+      to: destinationFlag,
       strategy: strategyFlag,
     },
     positional: vmArgument,

@@ -4,7 +4,14 @@ import { buildCommand, numberParser } from "@stricli/core";
 import { withApi } from "../../connection.ts";
 import { parseMs } from "../../output/format.ts";
 import { runTask } from "../../run-task.ts";
-import { detachFlag, jsonFlag, strategyFlag, vmArgument, type TaskFlags } from "../common.ts";
+import {
+  destinationFlag,
+  detachFlag,
+  jsonFlag,
+  strategyFlag,
+  vmArgument,
+  type TaskFlags,
+} from "../common.ts";
 
 interface Flags extends TaskFlags {
   to: string;
@@ -32,7 +39,7 @@ Examples:
     flags: {
       json: jsonFlag,
       detach: detachFlag,
-      to: { kind: "parsed", parse: String, brief: "Destination host" },
+      to: destinationFlag,
       maxOutage: {
         kind: "parsed",
         parse: parseMs,
