@@ -63,7 +63,7 @@ async function connect(
     pools: { ofHost: async () => null },
   } as unknown as Store;
   const host = { name: "b", agentUrl: `https://127.0.0.1:${String(port)}` };
-  const link = new HostLink(host, await signed("godwit-server", "server"), store, log);
+  const link = new HostLink(host, await signed("godwit-server", "server"), store, async () => false, log);
   link.start();
   return {
     ...{ agent, link, written },

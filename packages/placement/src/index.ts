@@ -15,4 +15,4 @@ export {
   type Stuck,
 } from "./emptying.ts";
 export type { Mover, NextMoves } from "./evacuation.ts";
-export { placeByReport } from "./place-by-report.ts";
+export { isConfirmed, placeByReport } from "./place-by-report.ts";

@@ -1,7 +1,8 @@
 /** Leases, for the host that calls: it can take, convert and release only its own. */
-import { GodwitError, type Lease, type serverOperations, type VmId } from "@godwit/contract";
+import { GodwitError, type serverOperations, type VmId } from "@godwit/contract";
 import type { Actor, Handlers } from "@godwit/http";
 import type { LeaseQuestioner, StoredLease } from "@godwit/store";
+import { withFreshness } from "../hosts/vm-lease.ts";
 import type { Services } from "../services.ts";
 
 type LeaseOperations = Pick<
@@ -25,12 +26,6 @@ export function leaseHandlers({ store, hosts }: Services): Handlers<LeaseOperati
       fresh(await store.leases.release(askerOf(params.vmId, body, actor))),
   };
 }
-
-/** A stored lease with what this server knows of its holders. */
-export const withFreshness = (hosts: Services["hosts"], lease: StoredLease): Lease => ({
-  ...lease,
-  holders: lease.holders.map((holder) => ({ ...holder, fresh: hosts.isUp(holder.host) })),
-});
 
 const askerOf = (vmId: VmId, body: { vm: string; number: number }, actor: Actor): LeaseQuestioner => ({
   vmId,

@@ -15,6 +15,7 @@ import {
   type MoveId,
   type MoveRecord,
   type Problem,
+  type VmView,
 } from "@godwit/contract";
 import { placeByReport } from "@godwit/placement";
 import { hostAlarms, requireCommonVersion, versionFindings, type HostReport } from "@godwit/requirements";
@@ -25,6 +26,9 @@ import { reportOfVersion1, version1Operations } from "./version-1.ts";
 
 /** A line that is down for less than this was a restart, not a loss. */
 const lossMs = 2000;
+/** Whether a VM that a host claims to run is the host's by its lease. */
+export type HoldsLease = (vm: VmView) => Promise<boolean>;
+
 /** Load changes without an event. */
 const refreshEveryMs = 15_000;
 const reportLimitMs = 8000;
@@ -42,6 +46,7 @@ export class HostLink {
   /** For what an agent of the version before this one calls otherwise. */
   readonly #version1: Client<typeof version1Operations>;
   readonly #store: Store;
+  readonly #holdsLease: HoldsLease;
   readonly #log: Logger;
   readonly #stopped = new AbortController();
   readonly #signals = new EventEmitter<{ move: [MoveRecord]; up: []; down: [] }>();
@@ -57,10 +62,17 @@ export class HostLink {
   /** They may have changed since: by the agent's word, or while the connection was down. */
   #factsAreOld = true;
 
-  constructor(host: Pick<HostRow, "name" | "agentUrl">, identity: LinkIdentity, store: Store, log: Logger) {
+  constructor(
+    host: Pick<HostRow, "name" | "agentUrl">,
+    identity: LinkIdentity,
+    store: Store,
+    holdsLease: HoldsLease,
+    log: Logger,
+  ) {
     this.name = host.name;
     this.url = host.agentUrl;
     this.#store = store;
+    this.#holdsLease = holdsLease;
     this.#log = log.child({ host: host.name });
     this.#signals.setMaxListeners(0);
     const options: ClientOptions = {
@@ -119,8 +131,21 @@ export class HostLink {
     return await this.#read(load, (report) => report.load);
   }
 
-  /** @param earlier the same part of the report of an agent of the version before this one */
-  async #read<Part>(read: () => Promise<Part>, earlier: (report: HostReport) => Part): Promise<Part> {
+  /**
+   * A part of the host's report. It is this host's by the certificate of the connection, whatever name it carries.
+   * @param earlier the same part of the report of an agent of the version before this one
+   */
+  async #read<Part extends { name: string }>(
+    read: () => Promise<Part>,
+    earlier: (report: HostReport) => Part,
+  ): Promise<Part> {
+    const part = await this.#readAs(read, earlier);
+    if (part.name === this.name) return part;
+    this.#log.warn({ claimed: part.name }, "the host's report carries another host's name");
+    return { ...part, name: this.name };
+  }
+
+  async #readAs<Part>(read: () => Promise<Part>, earlier: (report: HostReport) => Part): Promise<Part> {
     try {
       const part = await read();
       this.#checkVersion();
@@ -295,8 +320,16 @@ export class HostLink {
 
   async #placeVms(load: HostLoad, askedAt: Date): Promise<void> {
     for (const vm of await this.#store.vms.list()) {
-      const place = placeByReport(vm, load);
-      if (place !== null) await this.#store.vms.report(vm.id, place, askedAt);
+      const place = placeByReport(vm, this.name, load.vms);
+      if (place === null) continue;
+      if (vm.host !== this.name && !(await this.#holdsLease(vm))) {
+        this.#log.warn(
+          { vm: vm.name, at: vm.host },
+          "the host claims to run a VM whose lease it does not hold",
+        );
+        continue;
+      }
+      await this.#store.vms.report(vm.id, place, askedAt);
     }
   }
 }

@@ -1,8 +1,10 @@
 /** The lines to all agents, one for each host that has joined. */
-import { GodwitError, type Finding } from "@godwit/contract";
+import { GodwitError, type Finding, type VmView } from "@godwit/contract";
+import { isConfirmed } from "@godwit/placement";
 import type { HostRow, Store } from "@godwit/store";
 import type { Logger } from "pino";
 import { HostLink, type LinkIdentity } from "./host-link.ts";
+import { readVmLease } from "./vm-lease.ts";
 
 export class HostLinks {
   readonly #links = new Map<string, HostLink>();
@@ -22,7 +24,8 @@ export class HostLinks {
   }
 
   add(host: Pick<HostRow, "name" | "agentUrl" | "certificateFingerprint">): void {
-    const link = new HostLink(host, this.#identity, this.#store, this.#log);
+    const holdsLease = (vm: VmView) => this.#holdsLease(vm, host.name);
+    const link = new HostLink(host, this.#identity, this.#store, holdsLease, this.#log);
     this.#links.set(host.name, link);
     this.#fingerprints.set(host.name, host.certificateFingerprint);
     link.start();
@@ -62,6 +65,16 @@ export class HostLinks {
   /** Whether this is the certificate that the host joined with last. */
   mayConnect(name: string, fingerprint: string): boolean {
     return this.#fingerprints.get(name) === fingerprint;
+  }
+
+  /** Asked of others than the host that claims it; with the host that the VM was on away and nobody to ask, its word counts. */
+  async #holdsLease(vm: VmView, claimant: string): Promise<boolean> {
+    try {
+      return isConfirmed(claimant, (await readVmLease(this.#store, this, vm, claimant)).lease);
+    } catch (error) {
+      this.#log.info({ err: error, vm: vm.name, host: claimant }, "a VM's lease could not be read");
+      return GodwitError.is(error, "HOST_UNREACHABLE") && !this.isUp(vm.host);
+    }
   }
 
   async stop(): Promise<void> {

@@ -1,0 +1,123 @@
+/** A host that has joined, with a certificate of its own, reports another host's name and another host's VM. */
+import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { readFile } from "node:fs/promises";
+import {
+  agentOperations,
+  hostFactsSchema,
+  hostLoadSchema,
+  type HostFacts,
+  type HostLoad,
+  type Lease,
+  type VmView,
+} from "@godwit/contract";
+import { HttpServer, mount, type Handlers } from "@godwit/http";
+import { createAuthority, createKeyAndRequest, issueCertificate, type KeyAndCertificate } from "@godwit/pki";
+import type { HostRow, Store } from "@godwit/store";
+import { pino } from "pino";
+import { beforeAll, expect, test } from "vitest";
+import { HostLinks } from "../src/hosts/host-links.ts";
+import { reportOfVersion1, version1ReportSchema } from "../src/hosts/version-1.ts";
+
+const log = pino({ level: "silent" });
+const ports = { a: 18_474, b: 18_475 } as const;
+let authority: KeyAndCertificate;
+let report: { facts: HostFacts; load: HostLoad };
+
+async function signed(name: string, unit: "host" | "server") {
+  const { requestPem, keyPem } = await createKeyAndRequest(name);
+  const issue = { authority, requestPem, commonName: name, unit, validDays: 1 };
+  return { caPem: authority.certificatePem, certificatePem: await issueCertificate(issue), keyPem };
+}
+
+beforeAll(async () => {
+  authority = await createAuthority("test");
+  const recorded = await readFile(new URL("data/version-1-report.json", import.meta.url), "utf8");
+  report = reportOfVersion1(version1ReportSchema.parse(JSON.parse(recorded)));
+});
+
+/** An agent with a certificate of `host` that reports what it is told to. */
+async function agentOf(host: "a" | "b", facts: HostFacts, load: HostLoad, lease: Lease): Promise<HttpServer> {
+  const agent = new HttpServer({ tls: await signed(host, "host"), log });
+  const handlers: Partial<Handlers<typeof agentOperations>> = {
+    events: async function* ({ signal }) {
+      await once(signal, "abort");
+      yield* [];
+    },
+    facts: () => facts,
+    load: () => load,
+    vmLeaseShow: () => lease,
+  };
+  mount(agent.app, agentOperations, handlers as Handlers<typeof agentOperations>, {
+    adminToken: null,
+    mayConnect: () => false,
+  });
+  await agent.listen([{ host: "127.0.0.1", port: ports[host] }]);
+  return agent;
+}
+
+test("a host is who its certificate says, and a VM is where its lease is", async () => {
+  const id = randomUUID();
+  const datastore = report.facts.datastores[0]?.name ?? "shared";
+  const vm = {
+    ...{ id, name: "web-1", state: "running", host: "a" },
+    config: { datastore, cpu: {} },
+  } as unknown as VmView;
+  const facts = hostFactsSchema.parse({ ...report.facts, name: "a" });
+  facts.datastores = facts.datastores.map((one) => ({ ...one, shared: true }));
+  const runs = {
+    ...{ id: vm.id, name: vm.name, state: "running", pid: 4711, accelerator: "tcg", startedAt: null },
+    ...{ memoryMib: 64, usedCpus: null, residentBytes: null },
+  } as const;
+  const load = hostLoadSchema.parse({ ...report.load, name: "a", vms: [runs] });
+  const lease = (holder: string): Lease => ({
+    ...{ vmId: vm.id, version: 1, fenced: [] },
+    holders: [{ host: holder, mode: "EX", since: null, fresh: true, freeInMs: null }],
+  });
+  let truth = lease("a");
+  // Both answer the same: only one of them is a.
+  const a = await agentOf("a", facts, load, truth);
+  const b = await agentOf("b", facts, load, lease("b"));
+
+  const written: { host: string; facts: HostFacts }[] = [];
+  const saw: { host: string; name: string }[] = [];
+  const placed: string[] = [];
+  const store = {
+    hosts: {
+      list: async () =>
+        Object.entries(ports).map(([name, port]) => ({
+          ...{ name, agentUrl: `https://127.0.0.1:${String(port)}`, facts, load, certificateFingerprint: "" },
+        })) as unknown as HostRow[],
+      lost: async () => undefined,
+      reported: async (host: string, read: HostFacts) => written.push({ host, facts: read }),
+      saw: async (host: string, read: HostLoad) => saw.push({ host, name: read.name }),
+    },
+    vms: {
+      list: async () => [vm],
+      report: async (_: string, place: { host: string }) => placed.push(place.host),
+    },
+    pools: { ofHost: async () => null },
+  } as unknown as Store;
+  const links = new HostLinks(await signed("godwit-server", "server"), store, log);
+  try {
+    await links.start();
+    await expect.poll(() => saw.map(({ host }) => host).sort(), { timeout: 8000 }).toEqual(["a", "b"]);
+    await expect.poll(() => placed, { timeout: 8000 }).toEqual(["a"]);
+    expect(saw.every(({ host, name }) => host === name)).toBe(true);
+    expect(written.every(({ host, facts: read }) => host === read.name)).toBe(true);
+    await links.of("b").freshReport();
+    expect(placed).toEqual(["a"]);
+
+    // Had it moved there, a would say so.
+    truth = lease("b");
+    await a.close();
+    const told = await agentOf("a", facts, hostLoadSchema.parse({ ...load, vms: [] }), truth);
+    await expect.poll(() => links.isUp("a"), { timeout: 8000 }).toBe(true);
+    links.of("b").refresh();
+    await expect.poll(() => placed, { timeout: 8000 }).toContain("b");
+    await told.close();
+  } finally {
+    await links.stop();
+    await Promise.all([a.close(), b.close()]);
+  }
+});
