@@ -2,8 +2,9 @@
  * A VM's description as QEMU's argument vector. The same description gives the same machine, slot by
  * slot, at a move's source and destination. Nothing is left to QEMU's defaults or to the host's files,
  * and the vCPUs never start by themselves (`-S`): permission to run is given later, by the host that holds the lease.
+ * Strings that could be taken for an option are refused.
  */
-import type { LaunchSpec, RunPaths } from "./launch-spec.ts";
+import { checkLaunchSpec, type LaunchSpec, type RunPaths } from "./launch-spec.ts";
 
 /** First PCI slots of disks and NICs; the others are fixed below them. */
 const rngSlot = 2;
@@ -16,7 +17,9 @@ export interface CommandLineOptions {
   firmwareFolder?: string;
 }
 
+/** @throws VM_DESCRIPTION_INVALID */
 export function commandLine(spec: LaunchSpec, paths: RunPaths, options: CommandLineOptions = {}): string[] {
+  checkLaunchSpec(spec);
   const { vm } = spec;
   return [
     ...["-name", `guest=${vm.name},debug-threads=on`],

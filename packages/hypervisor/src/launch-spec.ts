@@ -1,19 +1,38 @@
 /** What a QEMU process is made from; kept beside it, so that an agent that starts anew knows what runs. */
-import { acceleratorSchema, vmSchema } from "@godwit/contract";
+import { acceleratorSchema, GodwitError, macSchema, vmSchema } from "@godwit/contract";
 import { z } from "zod";
+
+const absolutePathSchema = z
+  .string()
+  .max(4096)
+  .regex(/^\/\P{Cc}*$/u, "must be an absolute path without control characters");
+const interfaceNameSchema = z.string().regex(/^[A-Za-z0-9._-]{1,15}$/, "must be a network interface name");
 
 export const launchSpecSchema = z.object({
   vm: vmSchema,
   accelerator: acceleratorSchema,
   /** Disk name to absolute path of its image. */
-  diskPaths: z.record(z.string(), z.string()),
-  kernelPath: z.string().nullable(),
-  initrdPath: z.string().nullable(),
-  taps: z.array(z.object({ interfaceName: z.string(), mac: z.string() })),
+  diskPaths: z.record(z.string(), absolutePathSchema),
+  kernelPath: absolutePathSchema.nullable(),
+  initrdPath: absolutePathSchema.nullable(),
+  taps: z.array(z.object({ interfaceName: interfaceNameSchema, mac: macSchema })),
   /** A move's destination: it waits for its state on the network. */
   incoming: z.boolean(),
 });
 export type LaunchSpec = z.infer<typeof launchSpecSchema>;
+
+/**
+ * Every string of it that becomes a part of a command line is what it should be: whoever wrote the VM's description
+ * cannot give QEMU an option that this program did not mean. @throws VM_DESCRIPTION_INVALID
+ */
+export function checkLaunchSpec(spec: LaunchSpec): void {
+  const parsed = launchSpecSchema.safeParse(spec);
+  if (parsed.success) return;
+  const problems = parsed.error.issues.map(
+    (issue) => `${issue.path.map(String).join(".")}: ${issue.message}`,
+  );
+  throw GodwitError.of("VM_DESCRIPTION_INVALID", { source: "what QEMU is to be started with", problems });
+}
 
 /** Files of one VM's process, all in its run folder. */
 export interface RunPaths {

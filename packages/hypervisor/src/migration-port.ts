@@ -4,7 +4,7 @@
  */
 import { once } from "node:events";
 import { createServer, type AddressInfo } from "node:net";
-import { GodwitError } from "@godwit/contract";
+import { GodwitError, ipAddressSchema, portSchema } from "@godwit/contract";
 import type { MigrationCapability, MigrationParameter, QmpSession } from "@godwit/qmp";
 
 export interface MigrationStatus {
@@ -77,7 +77,7 @@ export class MigrationPort {
 
   /** Lets the incoming side listen. @returns the port that QEMU chose */
   async listen(address: string): Promise<number> {
-    await this.#qmp().execute("migrate-incoming", { uri: `tcp:${bracketed(address)}:0` });
+    await this.#qmp().execute("migrate-incoming", { uri: tcpUri(address, 0) });
     const { "socket-address": addresses } = await this.#qmp().execute("query-migrate");
     const port = Number(addresses?.[0]?.port);
     if (!Number.isInteger(port) || port <= 0) {
@@ -91,7 +91,7 @@ export class MigrationPort {
   }
 
   async start(address: string, port: number): Promise<void> {
-    await this.#qmp().execute("migrate", { uri: `tcp:${bracketed(address)}:${String(port)}` });
+    await this.#qmp().execute("migrate", { uri: tcpUri(address, portSchema.parse(port)) });
   }
 
   /** QEMU stops the guest, pauses before the switchover as always, and sends what is left while the guest runs at the destination. */
@@ -118,7 +118,7 @@ export class MigrationPort {
    */
   async listenForRest(address: string): Promise<number> {
     const port = await freePort(address);
-    const uri = `tcp:${bracketed(address)}:${String(port)}`;
+    const uri = tcpUri(address, port);
     await this.#qmp().execute("migrate-recover", { uri }, { outOfBand: true });
     return port;
   }
@@ -210,4 +210,8 @@ async function freePort(address: string): Promise<number> {
   return port;
 }
 
-const bracketed = (address: string): string => (address.includes(":") ? `[${address}]` : address);
+/** The address came from the other host: QEMU would take options after a comma, and run programs for other schemes. */
+function tcpUri(address: string, port: number): string {
+  const checked = ipAddressSchema.parse(address);
+  return `tcp:${checked.includes(":") ? `[${checked}]` : checked}:${String(port)}`;
+}

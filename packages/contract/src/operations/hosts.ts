@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { hostViewSchema } from "../schemas/host.ts";
 import { maxOutageSchema } from "../schemas/move.ts";
-import { nameSchema } from "../schemas/names.ts";
+import { agentUrlSchema, nameSchema } from "../schemas/names.ts";
 import { taskSchemas } from "../tasks/registry.ts";
 import type { Operations } from "./operation.ts";
 
@@ -30,7 +30,7 @@ export const hostOperations = {
     body: z.strictObject({
       token: z.string().max(500),
       name: nameSchema,
-      agentUrl: z.url({ protocol: /^https$/ }).max(300),
+      agentUrl: agentUrlSchema,
       /** Of the agent. */
       certificateRequest: pem,
       /** Of QEMU's migration streams; its key is readable by the QEMU user. */

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { findingSchema } from "../errors/schemas.ts";
 import { hostFactsSchema } from "./host-facts.ts";
 import { hostLoadSchema } from "./host-load.ts";
-import { nameSchema } from "./names.ts";
+import { agentUrlSchema, nameSchema } from "./names.ts";
 
 /**
  * `off`: it takes VMs. `entering`: it takes none any more and still has some. `on`: it takes none, and has none
@@ -14,7 +14,7 @@ export type Maintenance = z.infer<typeof maintenanceSchema>;
 
 export const hostViewSchema = z.object({
   name: nameSchema,
-  agentUrl: z.url(),
+  agentUrl: agentUrlSchema,
   state: z.enum(["connected", "unreachable"]),
   maintenance: maintenanceSchema,
   joinedAt: z.iso.datetime(),

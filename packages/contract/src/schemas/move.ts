@@ -4,7 +4,7 @@ import { problemSchema } from "../errors/schemas.ts";
 import { acceleratorSchema, type Accelerator } from "./host-facts.ts";
 import { moveDecisionSchema } from "./move-decision.ts";
 import { movePauseSchema } from "./move-pause.ts";
-import { moveIdSchema, nameSchema } from "./names.ts";
+import { agentUrlSchema, moveIdSchema, nameSchema } from "./names.ts";
 import { vmSchema } from "./vm.ts";
 
 /** The phases that users see. `packages/migration` derives them from the phases of the source's half of the move. */
@@ -42,7 +42,7 @@ export const moveOrderSchema = z.object({
   id: moveIdSchema,
   vm: vmSchema,
   from: nameSchema,
-  to: z.object({ host: nameSchema, agentUrl: z.url() }),
+  to: z.object({ host: nameSchema, agentUrl: agentUrlSchema }),
   maxOutageMs: maxOutageSchema,
   /** What the VM runs under; its copy does too. */
   accelerator: acceleratorSchema,

@@ -22,8 +22,14 @@ export const macSchema = z
   );
 
 /** QEMU's name of a CPU model, always with its version: `Nehalem-v2`. */
-const cpuModelSchema = z.string().regex(/^[A-Za-z0-9._-]+$/, "must be a QEMU CPU model name");
-const cpuFeatureSchema = z.string().regex(/^[a-z0-9][a-z0-9._-]*$/, "must be a QEMU CPU property name");
+const cpuModelSchema = z
+  .string()
+  .max(100)
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, "must be a QEMU CPU model name");
+const cpuFeatureSchema = z
+  .string()
+  .max(100)
+  .regex(/^[a-z0-9][a-z0-9._-]*$/, "must be a QEMU CPU property name");
 
 /**
  * What the VM's owner asks of its CPU. Nothing asked: the baseline of its pool or, without one, what its host has
@@ -71,6 +77,12 @@ export const bootSchema = z.strictObject({
     .default(""),
 });
 
+/** Versioned, so that the same machine is made everywhere and at any time. */
+const machineSchema = z
+  .string()
+  .max(40)
+  .regex(/^pc-(?:q35|i440fx)-\d+\.\d+$/, "must be a versioned machine type, like pc-q35-7.2");
+
 export const vmDescriptionSchema = z.strictObject({
   name: nameSchema,
   /** Where the VM's folder lies. */
@@ -79,10 +91,7 @@ export const vmDescriptionSchema = z.strictObject({
   vcpus: z.int().min(1).max(288).default(1),
   cpu: cpuRequestSchema.optional(),
   /** A versioned QEMU machine type; chosen at creation where absent, and then kept for the VM's life. */
-  machine: z
-    .string()
-    .regex(/^pc-(?:q35|i440fx)-\d+\.\d+$/, "must be a versioned machine type, like pc-q35-7.2")
-    .optional(),
+  machine: machineSchema.optional(),
   disks: z
     .array(
       z
@@ -125,12 +134,12 @@ export const vmSchema = z.strictObject({
   id: vmIdSchema,
   name: nameSchema,
   datastore: nameSchema,
-  memoryMib: z.int(),
-  vcpus: z.int(),
+  memoryMib: z.int().min(1),
+  vcpus: z.int().min(1),
   cpu: cpuSchema,
   /** Absent: nothing is asked. */
   cpuWish: cpuRequestSchema.optional(),
-  machine: z.string(),
+  machine: machineSchema,
   /** The accelerator that the VM was made for; a live move keeps it. */
   disks: z.array(diskSchema),
   nics: z.array(z.strictObject({ portGroup: nameSchema, mac: macSchema })),

@@ -2,7 +2,7 @@
  * What the two agents say to each other about one move. Messages may be lost, doubled, late or
  * out of order; every one may be repeated without harm.
  */
-import { moveOrderSchema, problemSchema } from "@godwit/contract";
+import { ipAddressSchema, moveOrderSchema, portSchema, problemSchema } from "@godwit/contract";
 import { z } from "zod";
 
 /** A message that the other side does not know, or whose content it cannot read. It is never answered itself. */
@@ -34,7 +34,7 @@ const startTimesSchema = z.object({ contMs: z.number().nullable(), resumeMs: z.n
 export type StartTimes = z.infer<typeof startTimesSchema>;
 
 export const toSourceSchema = z.discriminatedUnion("type", [
-  z.object({ type: z.literal("prepared"), address: z.string(), port: z.int() }),
+  z.object({ type: z.literal("prepared"), address: ipAddressSchema, port: portSchema }),
   /**
    * The vCPUs run here, with all their memory. `commitToResumeMs` is from the commit's arrival to this message; of a
    * move that had ended before, 0.
@@ -53,7 +53,7 @@ export const toSourceSchema = z.discriminatedUnion("type", [
   /** The VM's addresses were announced for the first time, so long after the guest ran. For the record only. */
   z.object({ type: z.literal("announced"), announceMs: z.number() }),
   /** It listens again, for the rest of a post-copy. */
-  z.object({ type: z.literal("recovering"), address: z.string(), port: z.int() }),
+  z.object({ type: z.literal("recovering"), address: ipAddressSchema, port: portSchema }),
   /** It never ran and never will: its QEMU is ended, or is when the copy is. Whatever the source sends later is ignored. */
   z.object({ type: z.literal("gaveUp"), problem: problemSchema }),
   /** Its QEMU is ended and, if a commit had been sent, may have run: an older copy must not go on then. */

@@ -1,0 +1,139 @@
+/**
+ * What a VM's description can do to QEMU's command line: nothing but what is meant. QEMU reads `key=value,…` with
+ * doubled commas, so a comma in a name would begin an option of its own.
+ */
+import { GodwitError, vmSchema } from "@godwit/contract";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { commandLine } from "../src/command-line.ts";
+import { runPaths, type LaunchSpec } from "../src/launch-spec.ts";
+
+const paths = runPaths("/run/god,wit", "6a8f5f0e-8f5d-4b52-9d3a-2b8f4c1f0a11");
+const vm = vmSchema.parse({
+  ...{ version: 1, id: "6a8f5f0e-8f5d-4b52-9d3a-2b8f4c1f0a11", name: "web-1", datastore: "shared" },
+  ...{ memoryMib: 64, vcpus: 1, machine: "pc-q35-7.2", cpu: { model: "qemu64-v1", add: ["sse4.1"] } },
+  disks: [{ name: "data", path: "web-1/data.qcow2", format: "qcow2" }],
+  nics: [{ portGroup: "office", mac: "52:54:00:00:00:01" }],
+  boot: { kernel: "kernels/vmlinuz", initrd: "kernels/initrd", commandLine: "console=ttyS0,115200" },
+  guestAgent: true,
+});
+const plain: LaunchSpec = {
+  ...{ vm, accelerator: "tcg", incoming: true },
+  diskPaths: { data: "/data,stores/shared/web-1/data.qcow2" },
+  ...{ kernelPath: "/data,stores/kernel", initrdPath: "/data,stores/initrd" },
+  taps: [{ interfaceName: "gw6a8f5f0e8f0", mac: "52:54:00:00:00:01" }],
+};
+
+/** The keys that may stand in each option's argument; `null`: the argument is not of that form. */
+const meant: Record<string, readonly string[] | null> = {
+  "-name": ["guest", "debug-threads"],
+  "-machine": ["usb", "dump-guest-core", "graphics"],
+  "-cpu": ["sse4.1", "enforce"],
+  "-smp": ["sockets", "cores", "threads"],
+  "-m": ["size"],
+  "-rtc": ["base"],
+  "-boot": ["strict"],
+  "-sandbox": ["obsolete", "elevateprivileges", "spawn", "resourcecontrol"],
+  "-msg": ["timestamp"],
+  "-mon": ["chardev", "mode"],
+  "-chardev": ["id", "path", "server", "wait", "logfile", "logappend"],
+  "-object": ["id", "filename"],
+  "-netdev": ["id", "ifname", "script", "downscript", "vhost"],
+  "-device": [
+    ...["chardev", "rng", "drive", "id", "bus", "addr", "bootindex", "netdev", "mac", "romfile"],
+    ...["max_ports", "nr", "name"],
+  ],
+  ...Object.fromEntries(
+    ["-uuid", "-accel", "-incoming", "-display", "-vga", "-pidfile", "-kernel", "-initrd", "-append"].map(
+      (option) => [option, null],
+    ),
+  ),
+};
+const alone = new Set(["-no-user-config", "-nodefaults", "-S"]);
+
+/** As QEMU's `keyval_parse` and `qemu_opts_parse` read it; the first part may be a value without its key. */
+function keysOf(text: string): string[] {
+  const parts = text.replaceAll(",,", "\0").split(",");
+  const keys = parts.map((part) => part.split("=")[0] ?? "");
+  return parts[0]?.includes("=") === true ? keys : keys.slice(1);
+}
+
+/** What in a command line was not meant. */
+function strays(argv: readonly string[]): string[] {
+  const found: string[] = [];
+  for (let at = 0; at < argv.length; at++) {
+    const option = argv[at] ?? "";
+    if (alone.has(option)) continue;
+    const argument = argv[++at] ?? "";
+    if (option === "-blockdev") {
+      const { filename } = JSON.parse(argument) as { filename?: string };
+      if (filename !== undefined && filename !== plain.diskPaths.data && !filename.startsWith("/"))
+        found.push(argument);
+      continue;
+    }
+    const keys = meant[option];
+    if (keys === undefined) found.push(option);
+    else if (keys !== null)
+      found.push(
+        ...keysOf(argument)
+          .filter((key) => !keys.includes(key))
+          .map((key) => `${option} ${key}`),
+      );
+  }
+  return found;
+}
+
+/** Every string of a launch specification, by its path. */
+function stringsOf(value: unknown, path: readonly (string | number)[] = []): (string | number)[][] {
+  if (typeof value === "string") return [[...path]];
+  if (typeof value !== "object" || value === null) return [];
+  return Object.entries(value).flatMap(([key, inner]) => stringsOf(inner, [...path, key]));
+}
+
+function withString(spec: LaunchSpec, path: readonly (string | number)[], text: string): LaunchSpec {
+  const copy = structuredClone(spec) as unknown as Record<string, unknown>;
+  let place = copy;
+  for (const key of path.slice(0, -1)) place = place[key] as Record<string, unknown>;
+  place[path.at(-1) ?? ""] = text;
+  return copy as unknown as LaunchSpec;
+}
+
+test("a description that is meant well becomes the options that are meant, also with commas in paths", () => {
+  const argv = commandLine(plain, paths);
+  expect(strays(argv)).toEqual([]);
+  expect(argv).toContain("/data,stores/kernel");
+  expect(argv.find((text) => text.startsWith("socket,id=qmp"))).toContain("path=/run/god,,wit/vms/");
+});
+
+test("a machine type with an option behind it is refused, and so is any such string", () => {
+  const injected = { ...plain, vm: { ...vm, machine: "pc-q35-7.2,dt-compatible=INJECTED" } };
+  expect(() => commandLine(injected, paths)).toThrow(/machine: must be a versioned machine type/);
+  expect(vmSchema.safeParse(injected.vm).success).toBe(false);
+  const tap = { ...plain, taps: [{ interfaceName: "tap0,script=/tmp/x", mac: "52:54:00:00:00:01" }] };
+  expect(() => commandLine(tap, paths)).toThrow(/taps\.0\.interfaceName/);
+});
+
+test("whatever string stands in a launch specification, QEMU gets no option that was not meant", () => {
+  const hostile = fc.oneof(
+    fc.string({ unit: "binary", maxLength: 40 }),
+    fc.constantFrom(",x=y", "a,x=y", "-device", "x,,y=z", "\0,a=b", "/x,readonly=on", "a\nb", "json:{}"),
+    fc
+      .tuple(fc.constantFrom("pc-q35-7.2", "web-1", "data", "/a/b"), fc.string({ maxLength: 20 }))
+      .map(([known, more]) => `${known},${more}`),
+  );
+  fc.assert(
+    fc.property(fc.constantFrom(...stringsOf(plain)), hostile, (path, text) => {
+      let argv: string[];
+      try {
+        argv = commandLine(withString(plain, path, text), paths);
+      } catch (error) {
+        if (GodwitError.is(error, "VM_DESCRIPTION_INVALID") || error instanceof TypeError) return;
+        throw error;
+      }
+      // A CPU feature by any proper name is one.
+      expect(strays(argv).filter((stray) => !/^-cpu [a-z0-9][a-z0-9._-]*$/.test(stray))).toEqual([]);
+      expect(argv.every((argument) => !argument.includes("\0"))).toBe(true);
+    }),
+    { numRuns: 2000 },
+  );
+});
