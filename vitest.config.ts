@@ -25,9 +25,18 @@ export default defineConfig({
             "lab/test/**/*.test.ts",
             "faults/test/**/*.test.ts",
           ],
+          exclude: ["packages/migration/test/explore.test.ts"],
           provide: { qemuBinaries },
           testTimeout: 30_000,
           hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: "explorations",
+          include: ["packages/migration/test/explore.test.ts"],
+          // Millions of states each: how long that takes says nothing, and beside other tests it is long.
+          testTimeout: 1_800_000,
         },
       },
       {

@@ -1,6 +1,6 @@
 /**
- * The closing lines of a test run, from vitest's JSON report: what was skipped and why, then alone on the last
- * line `N passed, N failed` and, where any were, `, N skipped`.
+ * The closing lines of a test run, from vitest's exit code and JSON reports: what was skipped and why, then alone on the
+ * last line `N passed, N failed` and, where any were, `, N skipped`.
  */
 import { readFileSync } from "node:fs";
 
@@ -18,8 +18,11 @@ interface Report {
   }[];
 }
 
-const [path = ""] = process.argv.slice(2);
-const { numPassedTests, numFailedTests, testResults } = JSON.parse(readFileSync(path, "utf8")) as Report;
+const [exitCode = "0", ...paths] = process.argv.slice(2);
+const reports = paths.map((path) => JSON.parse(readFileSync(path, "utf8")) as Report);
+const testResults = reports.flatMap((report) => report.testResults);
+const sum = (figure: "numPassedTests" | "numFailedTests"): number =>
+  reports.reduce((total, report) => total + report[figure], 0);
 
 /** How many tests were skipped, by what was skipped and why. */
 const skipped = new Map<string, number>();
@@ -37,9 +40,12 @@ const brokenFiles = testResults.filter(
   (file) => file.status === "failed" && file.assertionResults.every((one) => one.status !== "failed"),
 ).length;
 
+// An error outside of every test, or a run that wrote no report, fails the run though no test failed.
+const failed = sum("numFailedTests") + brokenFiles || (exitCode === "0" && reports.length > 0 ? 0 : 1);
+
 const all = [...skipped.values()].reduce((sum, count) => sum + count, 0);
 if (all > 0) console.log("Skipped:");
 for (const [what, count] of skipped) console.log(`  ${what}: ${String(count)} test${count === 1 ? "" : "s"}`);
 console.log(
-  `${String(numPassedTests)} passed, ${String(numFailedTests + brokenFiles)} failed${all > 0 ? `, ${String(all)} skipped` : ""}`,
+  `${String(sum("numPassedTests"))} passed, ${String(failed)} failed${all > 0 ? `, ${String(all)} skipped` : ""}`,
 );

@@ -1,13 +1,10 @@
 /** The explorer itself: nothing is wrong within its bounds, and every planted mistake is caught. */
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { hunt } from "../explore/hunt.ts";
 import { mutants } from "../explore/mutants.ts";
 import { configurations, type ConfigurationName } from "../explore/names.ts";
 import { godwit } from "../explore/protocol.ts";
 import { explore, tell, type Bounds } from "../explore/search.ts";
-
-// Millions of states each: how long that takes says nothing, and beside other tests it is long.
-vi.setConfig({ testTimeout: 600_000 });
 
 function exploreWhole(configuration: ConfigurationName, bounds: Partial<Bounds>) {
   const all = { faults: 0, depth: Number.POSITIVE_INFINITY, states: Number.POSITIVE_INFINITY };
