@@ -4,7 +4,7 @@
  */
 import { serverOperations } from "@godwit/contract";
 import { HttpServer, mount, mountSockets, type Authority, type ListenAddress } from "@godwit/http";
-import { PrivatePostgres, Store } from "@godwit/store";
+import { PrivatePostgres, ServerLock, Store } from "@godwit/store";
 import { ensureUser, ownHello } from "@godwit/system";
 import type { Logger } from "pino";
 import { handlers } from "./api/handlers.ts";
@@ -28,7 +28,8 @@ export interface ServerOptions {
 
 /**
  * Runs until the signal; resolves when everything is closed.
- * @throws SERVER_NOT_INITIALISED, SERVER_ALREADY_RUNNING, DATABASE_UNAVAILABLE, DATABASE_NEWER, PORT_IN_USE, PROGRAM_MISSING
+ * @throws SERVER_NOT_INITIALISED, SERVER_ALREADY_RUNNING, DATABASE_UNAVAILABLE, DATABASE_IN_USE, DATABASE_NEWER, PORT_IN_USE,
+ * PROGRAM_MISSING
  */
 export async function runServer(
   options: ServerOptions,
@@ -41,7 +42,13 @@ export async function runServer(
   stack.use(await lockDataFolder(dataFolder));
 
   const connection = await openDatabase(options, stack);
-  const store = await Store.open(connection);
+  // Before anything is read or migrated: two servers would both act for the same hosts and VMs.
+  const overtaken = new AbortController();
+  const lock = await ServerLock.take(connection, (error) => {
+    overtaken.abort(error);
+  });
+  stack.defer(() => lock.release());
+  const store = await Store.open(connection, () => lock.isHeld);
   stack.defer(() => store.close());
 
   const { authority, server } = data;
@@ -80,8 +87,9 @@ export async function runServer(
   });
   log.info({ listen: options.listen }, "server ready");
   onReady();
-  await aborted(signal);
+  await aborted(AbortSignal.any([signal, overtaken.signal]));
   log.info("server stops");
+  if (overtaken.signal.aborted) throw overtaken.signal.reason as Error;
 }
 
 async function openDatabase(

@@ -81,6 +81,10 @@ const connectLimitMs = 4000;
 /** The other side of a WebSocket pings every 5 s. */
 const socketSilenceMs = 16_000;
 
+/** Of a stream that is made again: the pause doubles until one has flowed for a while. */
+const firstRetryMs = 50;
+const longestRetryMs = 2000;
+const provenMs = 2000;
 /** A stream without even a heartbeat for this long is dead. */
 const silenceMs = 6000;
 
@@ -211,11 +215,12 @@ export class Client<Ops extends Operations> {
     options: StreamOptions & { onLost?: (error: GodwitError) => void },
   ): AsyncGenerator<EventOf<Ops[K]>> {
     let { after } = options;
-    let waitMs = 50;
+    let waitMs = firstRetryMs;
+    const connection = { openedAtMs: Number.POSITIVE_INFINITY };
     const isOver = () => options.signal.aborted;
     const onOpen = () => {
       options.onOpen?.();
-      waitMs = 50;
+      connection.openedAtMs = performance.now();
     };
     const onUnknown = (event: EventHead) => {
       after = event.id;
@@ -232,9 +237,12 @@ export class Client<Ops extends Operations> {
         if (!GodwitError.is(error)) throw error;
         options.onLost?.(error);
       }
-      // No event says when the other side is back.
-      await pause(waitMs, options.signal);
-      waitMs = Math.min(waitMs * 2, 1000);
+      // A connection that ends as soon as it stands has shown nothing.
+      if (performance.now() - connection.openedAtMs > provenMs) waitMs = firstRetryMs;
+      connection.openedAtMs = Number.POSITIVE_INFINITY;
+      // No event says when the other side is back. Many who lost it at once do not come back at once.
+      await pause(waitMs * (0.5 + Math.random()), options.signal);
+      waitMs = Math.min(waitMs * 2, longestRetryMs);
     }
   }
 

@@ -308,3 +308,42 @@ test("an address that is taken, and a server that is not there, have their sente
   });
   expect(await codeOf(nobody.call("hostTokenCreate", { body: {} }))).toBe("CONNECTION_FAILED");
 });
+
+test("a stream that is ended as soon as it stands is asked for more and more seldom", async () => {
+  const calls = { count: 0 };
+  const own = await signed("server", "godwit-server");
+  const ending = new HttpServer({
+    tls: { certificatePem: own.cert, keyPem: own.key, caPem: authority.certificatePem },
+    log: pino({ level: "silent" }),
+  });
+  const handlers = {
+    events: () => {
+      calls.count++;
+      return ReadableStream.from([]);
+    },
+  } as unknown as Handlers<typeof serverOperations>;
+  mount(ending.app, { events: serverOperations.events } as never, handlers, {
+    adminToken: token,
+    mayConnect: () => false,
+  });
+  await ending.listen([{ host: "127.0.0.1", port: port + 3 }]);
+  const over = new AbortController();
+  const followers = Array.from({ length: 75 }, async () => {
+    const caller = new Client(serverOperations, {
+      baseUrl: `https://127.0.0.1:${String(port + 3)}`,
+      tls: { ca: authority.certificatePem, servername: "godwit-server", unit: "server" },
+      token,
+    });
+    const events: ServerEvent[] = [];
+    for await (const event of caller.follow("events", { signal: over.signal })) events.push(event);
+    await caller.close();
+    return events;
+  });
+  await new Promise((resolve) => setTimeout(resolve, 8000));
+  over.abort();
+  expect((await Promise.all(followers)).flat()).toEqual([]);
+  await ending.close();
+  // 50 ms and then twice as long each time, up to 2 s: at most eleven times within 8 s.
+  expect(calls.count).toBeGreaterThan(75);
+  expect(calls.count).toBeLessThan(75 * 13);
+});

@@ -1,9 +1,10 @@
 /**
- * The connection to PostgreSQL. Everything is read and written by two methods, which tell "the database does
- * not answer" (DATABASE_UNAVAILABLE, nothing of it is the caller's fault) from every other error.
+ * The connections to PostgreSQL. Everything is read and written by two methods, which tell "the database does
+ * not answer" (DATABASE_UNAVAILABLE, nothing of it is the caller's fault) from every other error. Connecting, waiting
+ * for a free connection, each query and the pauses of a transaction are limited: a database that hangs is told within seconds.
  */
 import { GodwitError } from "@godwit/contract";
-import { Kysely, PostgresDialect, type Transaction } from "kysely";
+import { Kysely, PostgresDialect, type PostgresPoolClient, type Transaction } from "kysely";
 import pg from "pg";
 import { migrate } from "./migrate.ts";
 import type { Schema } from "./schema.ts";
@@ -12,21 +13,32 @@ import { sleep } from "@godwit/system";
 export type Queries = Kysely<Schema>;
 export type Writes = Transaction<Schema>;
 
-const connectTimeoutMs = 3000;
+/** Of connecting, and of waiting for one of the pool's connections. */
+export const connectLimitMs = 3000;
+/** The database ends a query itself by then. */
+const statementLimitMs = 5000;
+/** A database that does not even do that. */
+const queryLimitMs = 6000;
+const idleInTransactionLimitMs = 10_000;
 const openPatienceMs = 10_000;
 
 export class Database {
   readonly #pool: pg.Pool;
   readonly #kysely: Queries;
-  readonly #connection: pg.ClientConfig;
+  readonly connection: pg.ClientConfig;
+  readonly #mayWrite: () => boolean;
 
-  private constructor(connection: pg.ClientConfig) {
-    this.#connection = connection;
+  private constructor(connection: pg.ClientConfig, mayWrite: () => boolean) {
+    this.connection = connection;
+    this.#mayWrite = mayWrite;
     this.#pool = new pg.Pool({
       ...connection,
       max: 12,
-      connectionTimeoutMillis: connectTimeoutMs,
-      statement_timeout: 15_000,
+      keepAlive: true,
+      connectionTimeoutMillis: connectLimitMs,
+      statement_timeout: statementLimitMs,
+      query_timeout: queryLimitMs,
+      idle_in_transaction_session_timeout: idleInTransactionLimitMs,
     });
     // An idle connection that breaks is replaced at the next query.
     this.#pool.on("error", () => undefined);
@@ -34,15 +46,23 @@ export class Database {
     this.#pool.on("connect", (client) => {
       client.on("error", () => undefined);
     });
-    this.#kysely = new Kysely<Schema>({ dialect: new PostgresDialect({ pool: this.#pool }) });
+    const pool = {
+      options: this.#pool.options,
+      connect: async () => limited(await this.#pool.connect()),
+      end: async () => {
+        await this.#pool.end();
+      },
+    };
+    this.#kysely = new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) });
   }
 
   /**
    * Connects and brings the schema up to date.
+   * @param mayWrite whether this program is still the one that writes; while it is not, writes are refused
    * @throws DATABASE_UNAVAILABLE, DATABASE_NEWER
    */
-  static async open(connection: pg.ClientConfig): Promise<Database> {
-    const database = new Database(connection);
+  static async open(connection: pg.ClientConfig, mayWrite = () => true): Promise<Database> {
+    const database = new Database(connection, mayWrite);
     const until = performance.now() + openPatienceMs;
     for (;;) {
       try {
@@ -68,48 +88,65 @@ export class Database {
 
   /** All of it or nothing. */
   async write<T>(statements: (tx: Writes) => Promise<T>): Promise<T> {
+    if (!this.#mayWrite()) {
+      const reason = "this server's lock on it is lost, and is being taken again";
+      throw GodwitError.of("DATABASE_UNAVAILABLE", { reason });
+    }
     return await guarded(() => this.#kysely.transaction().execute(statements));
   }
 
-  /** Listens to notifications of a channel until the connection breaks or is closed. */
-  async listen(
-    channel: string,
-    onNotification: () => void,
-  ): Promise<{ ended: Promise<void>; close: () => void }> {
-    const client = new pg.Client({ ...this.#connection, connectionTimeoutMillis: connectTimeoutMs });
-    const { promise, resolve } = Promise.withResolvers<undefined>();
-    const end = () => {
-      resolve(undefined);
-    };
-    client.on("error", end);
-    client.on("end", end);
-    client.on("notification", onNotification);
-    await guarded(async () => {
-      await client.connect();
-      await client.query(`listen ${pg.escapeIdentifier(channel)}`);
-    });
-    return { ended: promise, close: () => void client.end().catch(end) };
-  }
-
   async close(): Promise<void> {
-    await this.#pool.end();
+    await this.#kysely.destroy();
   }
 }
 
-const refusals = /^(?:08|53|57P|58)/;
+/**
+ * A client of the pool that a transaction or query has. Once a query was not answered in time, nothing that follows on
+ * the same connection would be: it is cut, and whoever has it is told at once.
+ */
+function limited(client: pg.PoolClient): PostgresPoolClient {
+  const state: { unanswered: Error | null } = { unanswered: null };
+  const query = async (text: string, values: readonly unknown[]) => {
+    if (state.unanswered !== null) throw state.unanswered;
+    try {
+      return await client.query<Record<string, unknown>>(text, [...values]);
+    } catch (error) {
+      if (unanswered.test((error as Error).message)) {
+        state.unanswered = error as Error;
+        client.release(true);
+      }
+      throw error;
+    }
+  };
+  return {
+    query,
+    release: () => {
+      if (state.unanswered === null) client.release();
+    },
+  } as unknown as PostgresPoolClient;
+}
+
+const unanswered = /^query read timeout/i;
+const refusals = /^(?:08|53|57P|58|57014|55P03|25P03)/;
 const systemCodes = new Set(["ECONNREFUSED", "ECONNRESET", "ENOENT", "EPIPE", "ETIMEDOUT", "ENOTFOUND"]);
 
-async function guarded<T>(query: () => Promise<T>): Promise<T> {
+/** @throws DATABASE_UNAVAILABLE when the database does not answer, or not in time */
+export async function guarded<T>(query: () => Promise<T>): Promise<T> {
   try {
     return await query();
   } catch (error) {
     const { code = "", message } = error as { code?: string; message: string };
+    const late = unanswered.test(message);
     const lost =
+      late ||
       refusals.test(code) ||
       systemCodes.has(code) ||
-      /connection terminated|timeout exceeded when trying to connect|not queryable/i.test(message);
+      /connection terminated|timeout expired|timeout exceeded when trying to connect|not queryable/i.test(
+        message,
+      );
     if (!lost) throw error;
-    throw GodwitError.of("DATABASE_UNAVAILABLE", { reason: message }, { cause: error });
+    const reason = late ? `a query had no answer within ${String(queryLimitMs / 1000)} s` : message;
+    throw GodwitError.of("DATABASE_UNAVAILABLE", { reason }, { cause: error });
   }
 }
 

@@ -3,6 +3,7 @@ export type { HostRow } from "./hosts.ts";
 export type { LeaseQuestioner, StoredLease } from "./leases.ts";
 export type { PoolRow } from "./pools.ts";
 export { PrivatePostgres } from "./private-postgres.ts";
+export { ServerLock } from "./server-lock.ts";
 export { Store } from "./store.ts";
 export type { NewTask, TaskChange } from "./tasks.ts";
 export type { Place } from "./vms.ts";

@@ -5,7 +5,7 @@
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmod, chown, mkdir, open, readdir, readFile, rm, stat } from "node:fs/promises";
+import { chmod, chown, mkdir, open, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { GodwitError } from "@godwit/contract";
 import {
@@ -50,7 +50,7 @@ export class PrivatePostgres {
 
   /**
    * Makes the cluster where there is none, and starts it where it does not run.
-   * @throws PROGRAM_MISSING, SPACE_SHORT, PROGRAM_FAILED with PostgreSQL's own words
+   * @throws PROGRAM_MISSING, DATABASE_FOLDER_FOREIGN, PROGRAM_FAILED with PostgreSQL's own words
    */
   static async start(
     options: PrivatePostgresOptions,
@@ -62,16 +62,16 @@ export class PrivatePostgres {
         hint: "Choose a shorter --data folder.",
       });
     }
-    const binaries = await findBinaries();
+    const version = await versionOf(options.folder);
+    const binaries = await findBinaries(version);
+    if (version === null) await mustBeOurs(options.folder);
     const { uid, gid } = await userIds(options.user);
     for (const folder of [options.folder, options.socketFolder]) {
       await mkdir(folder, { recursive: true });
       await chown(folder, uid, gid);
       await chmod(folder, 0o700);
     }
-    if ((await readFileOrNull(join(options.folder, "PG_VERSION"))) === null) {
-      await initialise(options, binaries, uid, gid);
-    }
+    if (version === null) await initialise(options, binaries, uid, gid);
     const process = await launch(options, binaries, uid, gid);
     const postgres = new PrivatePostgres(options, binaries, process);
     postgres.#watch(onRestart);
@@ -114,21 +114,52 @@ export class PrivatePostgres {
   }
 }
 
-/** Debian keeps the server's programs in a folder for each major version, outside PATH. */
-async function findBinaries(): Promise<string> {
+/** The major version that wrote a cluster; null: there is no cluster. A cluster that an initdb was interrupted in is none. */
+async function versionOf(folder: string): Promise<string | null> {
+  if ((await readFileOrNull(initialising(folder))) !== null) return null;
+  return (await readFileOrNull(join(folder, "PG_VERSION")))?.trim() ?? null;
+}
+
+/** While this file is beside a folder, what is in the folder was made by an initdb of ours that has not ended. */
+const initialising = (folder: string): string => `${folder}.initialising`;
+
+/** @throws DATABASE_FOLDER_FOREIGN for a folder that has something in it which no initdb of ours made */
+async function mustBeOurs(folder: string): Promise<void> {
+  const names = await readdir(folder).catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw error;
+  });
+  if (names.length === 0 || (await readFileOrNull(initialising(folder))) !== null) return;
+  throw GodwitError.of("DATABASE_FOLDER_FOREIGN", { path: folder });
+}
+
+/**
+ * The programs of the version that wrote a cluster (no other reads it), or the newest for a new one. Debian keeps
+ * them in a folder for each major version, outside PATH.
+ * @throws PROGRAM_MISSING
+ */
+async function findBinaries(version: string | null): Promise<string> {
   const root = "/usr/lib/postgresql";
-  const versions = (await readdir(root).catch(() => [] as string[]))
-    .filter((name) => /^\d+$/.test(name))
-    .sort((a, b) => Number(b) - Number(a));
-  for (const version of versions) {
-    const folder = join(root, version, "bin");
+  const versions =
+    version !== null
+      ? [version]
+      : (await readdir(root).catch(() => [] as string[]))
+          .filter((name) => /^\d+$/.test(name))
+          .sort((a, b) => Number(b) - Number(a));
+  for (const one of versions) {
+    const folder = join(root, one, "bin");
     const found = await stat(join(folder, "postgres")).then(
       () => true,
       () => false,
     );
     if (found) return folder;
   }
-  throw GodwitError.of("PROGRAM_MISSING", { program: "postgres", package: "postgresql" });
+  throw version === null
+    ? GodwitError.of("PROGRAM_MISSING", { program: "postgres", package: "postgresql" })
+    : GodwitError.of("PROGRAM_MISSING", {
+        program: `postgres of PostgreSQL ${version}, which wrote the database,`,
+        package: `postgresql-${version}`,
+      });
 }
 
 const asIds = (uid: number, gid: number): string[] => [
@@ -141,7 +172,8 @@ async function initialise(
   uid: number,
   gid: number,
 ): Promise<void> {
-  // What an initdb that was interrupted left is no cluster: PG_VERSION is its last sign of being one.
+  const marker = initialising(options.folder);
+  await writeFile(marker, "");
   for (const name of await readdir(options.folder)) await rm(join(options.folder, name), { recursive: true });
   await run(
     "setpriv",
@@ -153,6 +185,7 @@ async function initialise(
     ],
     { what: `creating the database in ${options.folder}`, timeoutMs: 120_000, cwd: "/" },
   );
+  await rm(marker);
 }
 
 /** The postmaster of a folder, if it runs: the first line of postmaster.pid is its pid, the second its folder. */

@@ -27,12 +27,16 @@ export class Store {
     this.leases = new Leases(database);
   }
 
-  /** @throws DATABASE_UNAVAILABLE, DATABASE_NEWER */
-  static async open(connection: pg.ClientConfig): Promise<Store> {
-    return new Store(await Database.open(connection));
+  /**
+   * @param mayWrite whether this program still has the database's lock; while it has not, writes are refused
+   * @throws DATABASE_UNAVAILABLE, DATABASE_NEWER
+   */
+  static async open(connection: pg.ClientConfig, mayWrite?: () => boolean): Promise<Store> {
+    return new Store(await Database.open(connection, mayWrite));
   }
 
   async close(): Promise<void> {
+    await this.events.close();
     await this.#database.close();
   }
 }

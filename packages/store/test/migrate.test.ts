@@ -94,7 +94,7 @@ test("what is under way still keeps its objects busy, a VM's name too", async ()
 });
 
 test("events that are left are what the contract says", async () => {
-  for await (const event of store.events.after(0, new AbortController().signal)) {
+  for await (const event of await store.events.follow(new AbortController().signal, 0)) {
     expect(serverEventSchema.parse(event)).toEqual(event);
     if (event.type === "host.lost") break;
   }

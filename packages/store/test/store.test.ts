@@ -143,7 +143,7 @@ test("an object has one task at a time, and readers of events miss none of them"
   const second = await store.tasks.create(startOf(vmId));
   const revisions: number[] = [];
   const over = new AbortController();
-  for await (const event of store.events.after(from, over.signal)) {
+  for await (const event of await store.events.follow(over.signal, from)) {
     if (event.type !== "task.changed" || event.subject.id !== first.id) break;
     revisions.push(event.data.task.revision);
   }
@@ -304,7 +304,7 @@ test("a change of what a host is is an event that names the parts; what it does 
   });
   await store.hosts.remove(name, false);
   const told: unknown[] = [];
-  for await (const event of store.events.after(from, new AbortController().signal)) {
+  for await (const event of await store.events.follow(new AbortController().signal, from)) {
     told.push([event.type, (event.data as { parts?: string[] }).parts?.length ?? null]);
     if (event.type === "host.removed") break;
   }

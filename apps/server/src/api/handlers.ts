@@ -17,10 +17,7 @@ export function handlers(services: Services): Handlers<typeof serverOperations> 
   return {
     version: () => ({ name: "godwit", version }),
     apiDocument: () => (document ??= openApiDocument(version)),
-    events: async ({ query, signal }) => {
-      const { events } = services.store;
-      return events.after(query.after ?? (await events.lastId()), signal);
-    },
+    events: async ({ query, signal }) => await services.store.events.follow(signal, query.after),
     ...hostHandlers(services),
     ...maintenanceHandlers(services),
     ...poolHandlers(services),

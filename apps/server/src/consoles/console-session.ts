@@ -165,7 +165,7 @@ export class ConsoleSession {
   async #nextChange(vmId: string, taskId: string | undefined): Promise<void> {
     const { events } = this.#options.store;
     const signal = AbortSignal.any([this.#closed.signal, AbortSignal.timeout(lookAgainMs)]);
-    for await (const { subject } of events.after(await events.lastId(), signal)) {
+    for await (const { subject } of await events.follow(signal)) {
       if (subject.id === vmId || subject.id === taskId) return;
     }
   }

@@ -20,6 +20,19 @@ export const serverErrors = {
     (d) => `A Godwit server already runs from ${d.path} (process ${String(d.pid)}).`,
     () => "Stop it first, or choose another --data folder.",
   ),
+  DATABASE_IN_USE: define<{ database: string }>(
+    409,
+    "after-fix",
+    (d) => `Another Godwit server works on the database ${d.database}; only one may.`,
+    () => "Stop the other server first, or give this one a database of its own.",
+  ),
+  DATABASE_FOLDER_FOREIGN: define<{ path: string }>(
+    409,
+    "after-fix",
+    (d) => `${d.path} is not empty and holds no PostgreSQL database (it has no PG_VERSION).`,
+    () =>
+      "Godwit erases nothing there. Restore the database that was in it, or move what is in it away for a new one.",
+  ),
   DATABASE_NEWER: define<{ found: number; known: number }>(
     500,
     "after-fix",

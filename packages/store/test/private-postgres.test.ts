@@ -1,0 +1,61 @@
+/** The server's own PostgreSQL: which programs it starts with, and what it never erases. */
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ensureUser } from "@godwit/system";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { PrivatePostgres } from "../src/index.ts";
+import { user } from "./own-postgres.ts";
+
+let folder: string;
+let database: string;
+const start = async () =>
+  await PrivatePostgres.start(
+    { folder: database, socketFolder: join(folder, "socket"), user },
+    () => undefined,
+  );
+beforeEach(async () => {
+  await ensureUser(user);
+  folder = await mkdtemp(join(tmpdir(), "godwit-pg-"));
+  await chmod(folder, 0o755); // the database's user passes through
+  database = join(folder, "database");
+});
+afterEach(async () => {
+  await rm(folder, { recursive: true, force: true });
+});
+
+test("a folder that holds something else is refused and left as it is", async () => {
+  await mkdir(database);
+  await writeFile(join(database, "base.tar"), "all that is left of a database");
+  await expect(start()).rejects.toMatchObject({ code: "DATABASE_FOLDER_FOREIGN" });
+  expect(await readdir(database)).toEqual(["base.tar"]);
+});
+
+test("what an initdb of ours left when it was interrupted is made anew", async () => {
+  await mkdir(database);
+  await writeFile(join(database, "PG_VERSION"), "1\n");
+  await writeFile(`${database}.initialising`, "");
+  const postgres = await start();
+  await postgres.stop();
+  expect(await readdir(folder)).not.toContain("database.initialising");
+});
+
+test("a cluster of a version whose programs are not installed is refused by name, and not touched", async () => {
+  await mkdir(database);
+  await writeFile(join(database, "PG_VERSION"), "9\n");
+  await expect(start()).rejects.toMatchObject({
+    code: "PROGRAM_MISSING",
+    problem: { details: { package: "postgresql-9" } },
+  });
+  expect(await readdir(database)).toEqual(["PG_VERSION"]);
+});
+
+test("a cluster is started by the programs of the version that wrote it", async () => {
+  const first = await start();
+  await first.stop();
+  const version = (await readFile(join(database, "PG_VERSION"), "utf8")).trim();
+  const again = await start();
+  const command = await readFile(`/proc/${String(again.pid)}/cmdline`, "utf8");
+  await again.stop();
+  expect(command).toContain(`/usr/lib/postgresql/${version}/bin/postgres`);
+});
