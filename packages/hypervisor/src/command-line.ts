@@ -83,6 +83,8 @@ function disks(spec: LaunchSpec): string[] {
       driver: disk.format,
       "node-name": `disk-${disk.name}`,
       file: `file-${disk.name}`,
+      // Images are complete in themselves: what a header names beside is not opened, whoever wrote it.
+      ...(disk.format === "qcow2" ? { backing: null } : {}),
       discard: "unmap",
       cache: { direct: true, "no-flush": false },
     };

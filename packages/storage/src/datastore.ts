@@ -4,7 +4,7 @@
  */
 import { randomUUID } from "node:crypto";
 import { constants } from "node:fs";
-import { access, link, rm, statfs, writeFile } from "node:fs/promises";
+import { access, link, lstat, realpath, rm, statfs, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { datastoreIdSchema, GodwitError, type DatastoreId } from "@godwit/contract";
 import { readFileOrNull } from "@godwit/system";
@@ -60,6 +60,25 @@ export class Datastore {
   /** A file of the datastore as an absolute path; the contract's schema has kept it inside. */
   resolve(relative: string): string {
     return join(this.config.path, relative);
+  }
+
+  /**
+   * What is there. A `link` is a symbolic link, or a path that leads through one: it may lead anywhere, also out of
+   * the datastore, and is never followed.
+   */
+  async look(relative: string): Promise<"file" | "folder" | "link" | "other" | "missing"> {
+    const path = this.resolve(relative);
+    try {
+      const found = await lstat(path);
+      const [root, real] = await Promise.all([realpath(this.config.path), realpath(path)]);
+      if (found.isSymbolicLink() || real !== join(root, relative)) return "link";
+      return found.isFile() ? "file" : found.isDirectory() ? "folder" : "other";
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === "ENOENT" || code === "ENOTDIR") return "missing";
+      if (code === "ELOOP") return "link";
+      throw error;
+    }
   }
 
   /** @throws DATASTORE_UNAVAILABLE */

@@ -5,6 +5,7 @@ export type { Lockspace } from "./leases/lockspace.ts";
 export type { LeasedVm } from "./leases/lease-files.ts";
 export { Sanlock } from "./leases/sanlock.ts";
 export {
+  checkDisks,
   createVm,
   deleteVm,
   readVm,

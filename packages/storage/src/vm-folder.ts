@@ -3,14 +3,15 @@
  * complete exactly when its `vm.json` is there; that is written last when one is made and removed
  * first when one is deleted, so a crash leaves unused files at worst, never half a VM.
  */
-import { mkdir, readdir, rename, rm, rmdir, stat } from "node:fs/promises";
+import { constants } from "node:fs";
+import { mkdir, open, readdir, rename, rm, rmdir } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { GodwitError, vmSchema, type Vm, type VmDescription, type VmDisk, type VmId } from "@godwit/contract";
-import { readFileOrNull, run, UndoStack, writeFileAtomic } from "@godwit/system";
+import { GodwitError, type Vm, type VmDescription, type VmDisk, type VmId } from "@godwit/contract";
+import { run, UndoStack, userIds, writeFileAtomic, type UserIds } from "@godwit/system";
 import type { Datastore } from "./datastore.ts";
+import { inspectImage } from "./inspect-image.ts";
 import { removeLeases } from "./leases/lease-files.ts";
-
-const vmFile = "vm.json";
+import { isOwnFile, problemsOf, readVmFile, vmFile } from "./vm-file.ts";
 
 /** What a description leaves open and the host decides. */
 export interface CompletionDefaults {
@@ -31,12 +32,12 @@ export interface CreateOptions {
 
 /**
  * Creates a VM's folder with its disks. Called again with the same id it returns the VM that is there.
- * @throws VM_EXISTS, DISK_MISSING, DISK_IN_USE, SPACE_SHORT
+ * @throws VM_EXISTS, DISK_MISSING, DISK_IN_USE, DISK_NOT_OWN, SPACE_SHORT, and what the inspection of an image throws
  */
 export async function createVm(datastore: Datastore, options: CreateOptions): Promise<Vm> {
   const { id, description, owner } = options;
   const folder = datastore.resolve(description.name);
-  const existing = await readVmOrNull(datastore, description.name);
+  const existing = await readVmFile(datastore, description.name);
   if (existing !== null) {
     if (existing.id === id) return existing;
     throw GodwitError.of("VM_EXISTS", { vm: description.name });
@@ -48,6 +49,13 @@ export async function createVm(datastore: Datastore, options: CreateOptions): Pr
   // A folder without vm.json is what a crash left of an earlier attempt, or a folder of the user's: kept then.
   const made = await mkdir(folder, { recursive: true });
   if (made !== undefined) undo.push("remove the VM's folder", () => rmdir(folder));
+  if ((await datastore.look(description.name)) !== "folder") {
+    throw GodwitError.of("VM_DESCRIPTION_INVALID", {
+      source: join(folder, vmFile),
+      problems: [`${folder} is a symbolic link or no folder`],
+    });
+  }
+  const user = await userIds(owner);
   const disks: VmDisk[] = [];
   for (const disk of description.disks) {
     const path = `${description.name}/${disk.name}.${disk.format}`;
@@ -62,9 +70,21 @@ export async function createVm(datastore: Datastore, options: CreateOptions): Pr
       if (source !== target) await rename(source, target);
       undo.push("put the image back", () => rename(target, source));
     }
-    await run("chown", [`${owner}:`, target], {
-      what: `giving disk ${disk.name} of VM ${description.name} to QEMU's user`,
-    });
+    const before = await giveTo(user, target);
+    undo.push("give the image back", () => giveTo(before, target).then(() => undefined));
+    if (disk.image !== undefined) {
+      const { name, format } = disk;
+      const path = datastore.resolve(disk.image);
+      await inspectImage({
+        vm: description.name,
+        disk: name,
+        path,
+        at: target,
+        format,
+        user,
+        state: "new",
+      });
+    }
     disks.push({ name: disk.name, path, format: disk.format });
   }
   const vm = complete(options, disks);
@@ -85,40 +105,26 @@ const textOf = (vm: Vm): string => `${JSON.stringify(vm, null, 2)}\n`;
 
 /** @throws VM_UNKNOWN, VM_DESCRIPTION_INVALID */
 export async function readVm(datastore: Datastore, name: string): Promise<Vm> {
-  const vm = await readVmOrNull(datastore, name);
+  const vm = await readVmFile(datastore, name);
   if (vm === null) throw GodwitError.of("VM_UNKNOWN", { vm: name });
   return vm;
 }
 
-/** Removes a VM's folder with its disks; files that Godwit did not create are left, with their folder. */
+/**
+ * Removes a VM's folder with its disks. Files that are not its own are left, with their folder: what Godwit did not
+ * create, and links in the place of disks with what they lead to.
+ * @throws VM_DESCRIPTION_INVALID: nothing is removed then, since which disks are its own is not known
+ */
 export async function deleteVm(datastore: Datastore, name: string): Promise<void> {
-  const vm = await readVmOrNull(datastore, name);
+  const vm = await readVmFile(datastore, name);
   const folder = datastore.resolve(name);
   if (vm === null) return;
   await rm(join(folder, vmFile));
   await removeLeases(datastore, name);
-  for (const disk of vm.disks) await rm(datastore.resolve(disk.path), { force: true });
-  if ((await readdir(folder)).length === 0) await rmdir(folder);
-}
-
-async function readVmOrNull(datastore: Datastore, name: string): Promise<Vm | null> {
-  const path = join(datastore.resolve(name), vmFile);
-  const text = await readFileOrNull(path);
-  if (text === null) return null;
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (error) {
-    throw GodwitError.of(
-      "VM_DESCRIPTION_INVALID",
-      { source: path, problems: [`it is not JSON (${(error as Error).message})`] },
-      { cause: error },
-    );
+  for (const { path } of vm.disks) {
+    if ((await datastore.look(path)) === "file") await rm(datastore.resolve(path), { force: true });
   }
-  const parsed = vmSchema.safeParse(json);
-  if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
-  throw GodwitError.of("VM_DESCRIPTION_INVALID", { source: path, problems });
+  if ((await readdir(folder)).length === 0) await rmdir(folder);
 }
 
 function complete({ id, description, defaults }: CreateOptions, disks: VmDisk[]): Vm {
@@ -157,47 +163,79 @@ async function checkFiles(datastore: Datastore, { description, host }: CreateOpt
   const vm = description.name;
   for (const disk of description.disks) {
     if (disk.image === undefined) continue;
-    const path = datastore.resolve(disk.image);
-    const target = datastore.resolve(`${vm}/${disk.name}.${disk.format}`);
     // After a crash in the middle of an earlier attempt the image may already be in the VM's folder.
-    if (!(await isFile(path)) && !(await isFile(target))) {
-      throw GodwitError.of("DISK_MISSING", { vm, disk: disk.name, path, host });
-    }
-    const owner = await vmThatOwns(datastore, disk.image);
-    if (owner !== null) throw GodwitError.of("DISK_IN_USE", { vm, disk: disk.name, path, by: `VM ${owner}` });
-    await checkUnlocked(path, vm, disk.name);
+    const target = `${vm}/${disk.name}.${disk.format}`;
+    const path = (await datastore.look(disk.image)) === "missing" ? target : disk.image;
+    await checkDisk(datastore, { vm, disk: disk.name, path, host });
   }
   for (const path of [description.boot?.kernel, description.boot?.initrd]) {
-    if (path !== undefined && !(await isFile(datastore.resolve(path)))) {
-      throw GodwitError.of("DISK_MISSING", { vm, disk: basename(path), path: datastore.resolve(path), host });
-    }
+    if (path !== undefined) await checkDisk(datastore, { vm, disk: basename(path), path, host });
   }
 }
 
-/** QEMU's own image lock: `qemu-img info` is refused while another process writes to the image. */
-async function checkUnlocked(path: string, vm: string, disk: string): Promise<void> {
-  if (!(await isFile(path))) return;
-  try {
-    await run("qemu-img", ["info", path], { what: `looking at ${path}` });
-  } catch (error) {
-    if (error instanceof GodwitError && error.message.includes("lock")) {
-      throw GodwitError.of("DISK_IN_USE", { vm, disk, path, by: "a running QEMU" }, { cause: error });
-    }
-    throw error;
+/** A file that a VM is to use, relative to the datastore. */
+export interface DiskToCheck {
+  vm: string;
+  disk: string;
+  path: string;
+  host: string;
+}
+
+/**
+ * That a file may be used by a VM: a regular file, no link, and neither another VM's nor one that Godwit keeps.
+ * @throws DISK_MISSING, DISK_IN_USE, DISK_NOT_OWN
+ */
+export async function checkDisk(datastore: Datastore, { vm, disk, path, host }: DiskToCheck): Promise<void> {
+  const named = { vm, disk, path: datastore.resolve(path) };
+  const found = await datastore.look(path);
+  if (found === "missing") throw GodwitError.of("DISK_MISSING", { ...named, host });
+  if (found !== "file") {
+    const reason = found === "link" ? "it is, or lies behind, a symbolic link" : "it is not a regular file";
+    throw GodwitError.of("DISK_NOT_OWN", { ...named, reason });
+  }
+  const names = path.split("/");
+  const folder = names.length > 1 ? names[0] : undefined;
+  if (names.some((name) => name.startsWith(".")) || (folder === vm && isOwnFile(names.at(-1) ?? ""))) {
+    throw GodwitError.of("DISK_NOT_OWN", { ...named, reason: "Godwit keeps this file for itself" });
+  }
+  if (folder === undefined || folder === vm) return;
+  if ((await datastore.look(`${folder}/${vmFile}`)) !== "missing") {
+    throw GodwitError.of("DISK_IN_USE", { ...named, by: `VM ${folder}` });
   }
 }
 
-async function vmThatOwns(datastore: Datastore, image: string): Promise<string | null> {
-  const folder = image.split("/")[0] ?? image;
-  const vm = await readVmOrNull(datastore, folder).catch(() => null);
-  return vm?.disks.some((disk) => disk.path === image) === true ? vm.name : null;
-}
-
-async function isFile(path: string): Promise<boolean> {
-  return await stat(path).then(
-    (found) => found.isFile(),
-    () => false,
+/**
+ * That a VM's description names only disks of its own, and that each is an image that QEMU may open.
+ * @param user that QEMU runs as
+ * @throws VM_DESCRIPTION_INVALID, DISK_MISSING, DISK_IN_USE, DISK_NOT_OWN, and what the inspection of an image throws
+ */
+export async function checkDisks(datastore: Datastore, vm: Vm, user: UserIds, host: string): Promise<void> {
+  const problems = problemsOf(vm, datastore.config.name, vm.name);
+  if (problems.length > 0) {
+    throw GodwitError.of("VM_DESCRIPTION_INVALID", { source: `of VM ${vm.name}`, problems });
+  }
+  for (const path of [vm.boot?.kernel, vm.boot?.initrd]) {
+    if (path !== undefined) await checkDisk(datastore, { vm: vm.name, disk: basename(path), path, host });
+  }
+  await Promise.all(
+    vm.disks.map(async ({ name: disk, path, format }) => {
+      await checkDisk(datastore, { vm: vm.name, disk, path, host });
+      const image = datastore.resolve(path);
+      await inspectImage({ vm: vm.name, disk, path: image, format, user, state: "own" });
+    }),
   );
+}
+
+/** Never what a link leads to. @returns whose it was. @throws the system's error */
+async function giveTo({ uid, gid }: UserIds, path: string): Promise<UserIds> {
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  try {
+    const before = await file.stat();
+    await file.chown(uid, gid);
+    return { uid: before.uid, gid: before.gid };
+  } finally {
+    await file.close();
+  }
 }
 
 function noSpace(error: unknown, path: string): GodwitError | null {

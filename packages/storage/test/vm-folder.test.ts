@@ -1,6 +1,6 @@
 /** VM folders on a real folder with real images. */
 import { existsSync } from "node:fs";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { vmDescriptionSchema, type VmDescriptionInput, type VmId } from "@godwit/contract";
@@ -12,6 +12,7 @@ let folder: string;
 let datastore: Datastore;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "godwit-ds-"));
+  await chmod(folder, 0o755); // QEMU's user can get in
   datastore = await Datastore.open({ name: "shared", path: folder, shared: true }, "a");
 });
 afterEach(async () => {

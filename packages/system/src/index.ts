@@ -1,6 +1,7 @@
 /** The operating system: other programs, processes, durable files, undoing. */
 export { cacheFolder } from "./cache-folder.ts";
 export { readFileOrNull, syncFolder, writeFileAtomic } from "./files.ts";
+export { limitedAs } from "./limited.ts";
 export { endProcess, identifyProcess, isAlive, signalProcess, type ProcessIdentity } from "./process.ts";
 export { run, type RunOptions, type RunResult } from "./run.ts";
 export { UndoStack } from "./undo.ts";

@@ -29,7 +29,11 @@ export async function prepareIncoming(
     throw GodwitError.of("DESTINATION_MEMORY_SHORT", { host, neededBytes, availableBytes });
   }
   const spec = await environment.launchSpec(vm, accelerator, true);
-  const [lease] = await Promise.all([leases.acquire(vm, "SH"), environment.createTaps(vm)]);
+  const [lease] = await Promise.all([
+    leases.acquire(vm, "SH"),
+    environment.createTaps(vm),
+    environment.checkDisks(vm),
+  ]);
   if (lease.kind === "refused") throw lease.error;
   const process = await hypervisor.start(spec, leases.launcher(vm));
   onStarted(process);

@@ -1,9 +1,9 @@
 /** What a VM needs of this host before QEMU starts: its disks, its port groups, its taps, as one launch specification. */
-import { stat } from "node:fs/promises";
 import { GodwitError, type Accelerator, type Vm } from "@godwit/contract";
 import type { LaunchSpec } from "@godwit/hypervisor";
 import { createTaps, deleteTaps, portGroupFacts, tapName } from "@godwit/network";
-import { Datastore } from "@godwit/storage";
+import { checkDisks, Datastore } from "@godwit/storage";
+import { userIds } from "@godwit/system";
 import type { AgentConfig } from "../config.ts";
 
 export class Environment {
@@ -23,24 +23,19 @@ export class Environment {
     return await Datastore.open(config, this.#config.name);
   }
 
-  /** @throws DATASTORE_UNKNOWN, DATASTORE_UNAVAILABLE, DISK_MISSING, NETWORK_UNKNOWN */
+  /**
+   * That the VM's disks are its own, and that QEMU may open them: whoever wrote the VM's description or its images.
+   * @throws DATASTORE_UNKNOWN, DATASTORE_UNAVAILABLE, and what `checkDisks` of storage throws
+   */
+  async checkDisks(vm: Vm): Promise<void> {
+    const { name, qemu } = this.#config;
+    await checkDisks(await this.datastore(vm.datastore), vm, await userIds(qemu.user), name);
+  }
+
+  /** The disks are checked apart from this. @throws DATASTORE_UNKNOWN, DATASTORE_UNAVAILABLE, NETWORK_UNKNOWN */
   async launchSpec(vm: Vm, accelerator: Accelerator, incoming: boolean): Promise<LaunchSpec> {
     const datastore = await this.datastore(vm.datastore);
     await this.checkPortGroups(vm.nics.map(({ portGroup }) => portGroup));
-    const files = [
-      ...vm.disks.map(({ name, path }) => ({ name, path })),
-      ...[vm.boot?.kernel, vm.boot?.initrd].flatMap((path) =>
-        path === undefined ? [] : [{ name: path, path }],
-      ),
-    ];
-    for (const { name, path } of files) {
-      const absolute = datastore.resolve(path);
-      const found = await stat(absolute).catch(() => null);
-      if (found?.isFile() !== true) {
-        const details = { vm: vm.name, disk: name, path: absolute, host: this.#config.name };
-        throw GodwitError.of("DISK_MISSING", details);
-      }
-    }
     return {
       vm,
       accelerator,

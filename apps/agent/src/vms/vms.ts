@@ -121,6 +121,7 @@ export class Vms {
       return this.#started(vm.id);
     }
     const [{ accelerator }, cpu] = await Promise.all([hypervisor.facts(), cpus.decide(vm, baseline)]);
+    await environment.checkDisks(vm);
     const spec = await environment.launchSpec({ ...vm, cpu }, accelerator, false);
     await using undo = new UndoStack((what, error) => {
       this.#parts.log.warn({ err: error, vm: vm.name }, `could not ${what}`);

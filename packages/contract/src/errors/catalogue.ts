@@ -11,6 +11,7 @@ import { datastoreErrors } from "./datastore.ts";
 import { evcErrors } from "./evc.ts";
 import { generalErrors } from "./general.ts";
 import { hostErrors } from "./host.ts";
+import { imageErrors } from "./image.ts";
 import { leaseErrors } from "./lease.ts";
 import { maintenanceErrors } from "./maintenance.ts";
 import { moveErrors } from "./move.ts";
@@ -31,6 +32,7 @@ export const catalogue = {
   ...leaseErrors,
   ...taskErrors,
   ...vmErrors,
+  ...imageErrors,
   ...consoleErrors,
   ...moveErrors,
   ...maintenanceErrors,

@@ -1,0 +1,41 @@
+/** Errors about the images that VMs' disks are, as they are inspected before QEMU opens them. */
+import { define } from "./define.ts";
+
+export interface RefusedImage {
+  vm: string;
+  disk: string;
+  path: string;
+}
+
+const disk = (d: RefusedImage): string => `Disk ${d.disk} of VM ${d.vm} (${d.path})`;
+
+export const imageErrors = {
+  DISK_NOT_OWN: define<RefusedImage & { reason: string }>(
+    409,
+    "after-fix",
+    (d) => `${disk(d)} cannot be used: ${d.reason}.`,
+    () => "Copy the image itself into the datastore, outside of other VMs' folders, and name that file.",
+  ),
+  IMAGE_REFERS_ELSEWHERE: define<RefusedImage & { refersTo: string }>(
+    409,
+    "after-fix",
+    (d) => `${disk(d)} is not opened: it refers to ${d.refersTo}, and an image must be complete in itself.`,
+    (d) =>
+      `If you trust what it refers to, make it complete: qemu-img rebase -b "" ${d.path} (a backing file), or qemu-img convert -O qcow2 ${d.path} NEW.`,
+  ),
+  IMAGE_FORMAT_DIFFERS: define<RefusedImage & { declared: string; found: string }>(
+    409,
+    "after-fix",
+    (d) => `${disk(d)} is described as ${d.declared}, and its content is ${d.found}.`,
+    (d) =>
+      d.found === "qcow2" || d.found === "raw"
+        ? `Describe it as it is (format: ${d.found}), or convert it: qemu-img convert -f ${d.found} -O ${d.declared} ${d.path} NEW.`
+        : `Convert it: qemu-img convert -f ${d.found} -O ${d.declared} ${d.path} NEW.`,
+  ),
+  IMAGE_UNREADABLE: define<RefusedImage & { reason: string }>(
+    409,
+    "after-fix",
+    (d) => `${disk(d)} is not opened, because its inspection failed: ${d.reason}.`,
+    (d) => `Look at it yourself: qemu-img check ${d.path}; or restore it from a copy.`,
+  ),
+} as const;
