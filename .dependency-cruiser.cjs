@@ -17,6 +17,7 @@ const pure = "^packages/(contract|cpu|migration|placement|requirements)/";
 const cpuFolders = [
   "cpuid",
   "features",
+  "named-models",
   "formats",
   "evc-modes",
   "report",

@@ -87,6 +87,7 @@ function oneOfEachMode(): Cpu[] {
     features: new Set(features),
     unknown: new Set(),
     virtual: false,
+    offered: false,
     mixedCores: false,
   }));
 }

@@ -33,27 +33,22 @@ async function compare(...args: string[]): Promise<Ended> {
   });
 }
 
-/** A Penryn's report as VMware's utility writes it; NX is bit 20 of the last register. */
+/** A Penryn's registers as `cpuid -1 -r` prints them; NX is bit 20 of the last leaf's EDX. */
 function report(name: string, id1ecx: string, id81edx: string): string {
   const file = join(folder, name);
+  const empty = "eax=0x00000000 ebx=0x00000000 ecx=0x00000000 edx=0x00000000";
   writeFileSync(
     file,
-    `Family: 06 Model: 17 Stepping: 6
-
-ID1ECX    ID1EDX    ID81ECX    ID81EDX
-${id1ecx} 0xbfebfbff 0x00000001 ${id81edx}
-
-Vendor           : Intel
-Brand String      : "Intel(R) Xeon(R) CPU           E5450  @ 3.00GHz"
-SSE Support       : SSE1, SSE2, SSE3, SSSE3, SSE4.1
-Supports NX / XD  : ${id81edx === "0x20100000" ? "Yes" : "No"}
-Supports CMPXCHG16B : Yes
-Supports RDTSCP   : No
-Hyperthreading    : Yes
-Supports Flex Migration : Yes
-Supports 64-bit Longmode : Yes
-Supports 64-bit VMware : Yes
-Supported EVC modes : None
+    `CPU:
+   0x00000000 0x00: eax=0x0000000a ebx=0x756e6547 ecx=0x6c65746e edx=0x49656e69
+   0x00000001 0x00: eax=0x00010676 ebx=0x00040800 ecx=${id1ecx} edx=0xbfebfbff
+   0x00000006 0x00: ${empty}
+   0x00000007 0x00: ${empty}
+   0x0000000a 0x00: ${empty}
+   0x80000000 0x00: eax=0x80000008 ebx=0x00000000 ecx=0x00000000 edx=0x00000000
+   0x80000001 0x00: eax=0x00000000 ebx=0x00000000 ecx=0x00000001 edx=${id81edx}
+   0x80000007 0x00: ${empty}
+   0x80000008 0x00: ${empty}
 `,
   );
   return file;

@@ -34,6 +34,7 @@ const intelHost: Cpu = {
   features: new Set(["pni", "popcnt"]),
   unknown: new Set(["aes"]),
   virtual: false,
+  offered: false,
   mixedCores: false,
 };
 

@@ -58,6 +58,7 @@ const identity = {
   brand: "",
   msrs: [],
   virtual: false,
+  offered: false,
   mixedCores: false,
 };
 

@@ -30,7 +30,7 @@ export function sourceOfQemu(
       features: asked.filter(({ name }) => given.has(name)).map(({ name }) => name),
       lacks: asked.filter(({ name, runtime }) => !runtime && !given.has(name)).map(({ name }) => name),
     },
-    reported: { hypervisor: qemu.accelerator === "kvm" ? "KVMKVMKVM" : "TCGTCGTCGTCG" },
+    reported: { hypervisor: qemu.accelerator === "kvm" ? "KVMKVMKVM" : "TCGTCGTCGTCG", offered: true },
     notes: [
       ...notes,
       `QEMU ${qemu.version} was asked what its CPU model max has under ${qemu.accelerator}: the features that guests can get here. The hardware may have more.`,

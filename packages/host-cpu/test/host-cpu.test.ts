@@ -124,7 +124,7 @@ describe("without the kernel's device", () => {
       leaves: [],
     });
     // QEMU learnt its name in 8.1, or has none.
-    expect(report.unknownFeatures).toEqual(expect.arrayContaining(["auto-ibrs", "svm-gmet"]));
+    expect(report.unknownFeatures).toEqual(expect.arrayContaining(["upper-address-ignore", "svm-gmet"]));
     expect(report.unknownFeatures).not.toContain("avx2");
     expect(report.notes[0]).toBe(`${deviceFolder}/N/cpuid is not there.`);
     expect(report.notes.join("\n")).toMatch(/The hardware may have more/);

@@ -16,6 +16,20 @@ export const cpuFileErrors = {
       `${d.source} (${d.format}) cannot be read${d.line === null ? "" : ` at line ${String(d.line)}`}: ${d.problem}.`,
     () => "Take the dump again and copy the whole of it, unchanged.",
   ),
+  CPU_FILE_SEVERAL: define<{ source: string; lines: number[]; cpus: string[] }>(
+    400,
+    "never",
+    (d) =>
+      `${d.source} describes ${String(d.lines.length)} CPUs, at lines ${d.lines.join(", ")} (${d.cpus.join(", ")}), and one was expected.`,
+    () => "Put each <cpu> into a file of its own, and name these files.",
+  ),
+  CPU_NOT_X86: define<{ source: string; architecture: string }>(
+    400,
+    "never",
+    (d) =>
+      `${d.source} describes a CPU of the architecture ${d.architecture}, and Godwit compares only x86 CPUs.`,
+    () => "Give the description of an x86 host.",
+  ),
   CPU_FILE_TOO_LARGE: define<{ source: string; what: string; most: number }>(
     413,
     "never",

@@ -98,6 +98,8 @@ export const cpuReportSchema = z.object({
   evcModes: z.array(z.string()),
   /** The hypervisor that the source ran under (`KVMKVMKVM`, `VMwareVMware`, `unknown`); null: none. */
   hypervisor: z.string().nullable(),
+  /** It describes what a hypervisor offers to guests: the source was not read inside a VM. */
+  offered: z.boolean().optional(),
   coreDifferences: z.array(coreDifferenceSchema),
   /** How the VMware utility numbered its run, where the source is a report of it: printed again as it was. */
   utilityRun: z.object({ seed: z.string(), test: z.int() }).optional(),

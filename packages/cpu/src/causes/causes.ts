@@ -61,7 +61,7 @@ export function likelyCause(feature: CpuFeature, having: Cpu | null, lacking: Cp
   const principal = feature.impliedBy === null ? undefined : featureNamed(feature.impliedBy);
   if (principal !== undefined && has(lacking, principal.name) !== true)
     return likelyCause(principal, having, lacking);
-  if (lacking.virtual) return hiddenByHypervisor(feature, label);
+  if (lacking.virtual) return hiddenByHypervisor(feature, lacking);
   if (isOfOtherVendor(feature, lacking))
     return absentFromGeneration(feature, label, `${lacking.vendor}'s CPUs have none`);
   if (feature.microcode) return withMicrocode(feature, label);
@@ -132,9 +132,11 @@ const notReported = ({ name }: CpuFeature, label: string): Cause => ({
   remedy: `Make a report on the machine itself, with godwit cpu report or the boot image.`,
 });
 
-const hiddenByHypervisor = ({ name }: CpuFeature, label: string): Cause => ({
+const hiddenByHypervisor = ({ name }: CpuFeature, { label, offered }: Cpu): Cause => ({
   kind: "virtual",
-  cause: `${label} was read inside a VM, whose hypervisor may hide ${name}.`,
+  cause: offered
+    ? `${label} is what a hypervisor offers to guests, which may be without ${name} though the hardware has it.`
+    : `${label} was read inside a VM, whose hypervisor may hide ${name}.`,
   remedy: `Make a report of the hardware, with godwit cpu report on the host itself or the boot image.`,
 });
 

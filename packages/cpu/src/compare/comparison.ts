@@ -10,7 +10,7 @@ import { features } from "../features/features.ts";
 import type { Cpu } from "../cpuid/cpu.ts";
 import { warningsOf } from "./warnings.ts";
 import { commonBaseline, type CommonBaseline } from "./common-baseline.ts";
-import { judge, ruleOf, isUndecided, presenceOf, type Rule, type Presence, type Verdict } from "./rules.ts";
+import { judge, ruleOf, presenceOf, type Rule, type Presence, type Verdict } from "./rules.ts";
 import { directionOf, whyJudged, type Direction } from "./direction.ts";
 
 export interface FeatureDifference {
@@ -48,7 +48,7 @@ export interface CpuComparison {
   readonly bToA: Direction;
   /** What refuses comes first, then what is not known, then what is ignored; each in the order of CPUID. */
   readonly differences: readonly FeatureDifference[];
-  /** Features that neither is known to have and one at least does not report: sorted names. */
+  /** Features that neither is known to have, and that could refuse a move if one had them: sorted names. */
   readonly untold: readonly string[];
   /** What to know beyond features: sentences. */
   readonly warnings: readonly string[];
@@ -67,25 +67,27 @@ type Comparable = (typeof comparable)[number];
 /** Compares two CPUs as hosts that share no baseline. Their labels appear in the sentences and should differ. */
 export function compareCpus(a: Cpu, b: Cpu): CpuComparison {
   const differences: FeatureDifference[] = [];
-  const silent: string[] = [];
+  const silent: Undecided[] = [];
   for (const one of comparable) {
     const { feature, rule } = one;
     const inA = presenceOf(a, feature);
     const inB = presenceOf(b, feature);
     if (inA === inB && inA !== null) continue;
-    if (isUndecided(rule, inA, inB)) silent.push(feature.name);
-    else if (inA === true || inB === true) differences.push(differenceOf(one, [a, inA], [b, inB]));
+    if (inA === true || inB === true) differences.push(differenceOf(one, [a, inA], [b, inB]));
+    else silent.push({ feature: feature.name, rule, a: inA, b: inB });
   }
   differences.sort((one, other) => rank(one) - rank(other));
   const aToB = directionOf(
     a,
     b,
     differences.map(({ feature, rule, aToB, a: source }) => ({ feature, rule, verdict: aToB, source })),
+    silent.filter((one) => judge(one.rule, one.a, one.b) === "unknown"),
   );
   const bToA = directionOf(
     b,
     a,
     differences.map(({ feature, rule, bToA, b: source }) => ({ feature, rule, verdict: bToA, source })),
+    silent.filter((one) => judge(one.rule, one.b, one.a) === "unknown"),
   );
   return {
     a: identityOf(a),
@@ -94,8 +96,14 @@ export function compareCpus(a: Cpu, b: Cpu): CpuComparison {
     aToB,
     bToA,
     differences,
-    untold: silent.sort(),
-    warnings: warningsOf(a, b, silent),
+    untold: silent
+      .filter(
+        ({ rule, a: inA, b: inB }) =>
+          judge(rule, inA, inB) === "unknown" || judge(rule, inB, inA) === "unknown",
+      )
+      .map(({ feature }) => feature)
+      .sort(),
+    warnings: warningsOf(a, b),
     baseline: commonBaseline([a, b]),
   };
 }
@@ -127,6 +135,14 @@ function differenceOf(
     why: whyJudged(rule, having.label, lacking.label, told),
     likely: refuses ? likelyCause(feature, having, lacking) : null,
   };
+}
+
+/** A feature that neither is known to have. */
+interface Undecided {
+  readonly feature: string;
+  readonly rule: Rule;
+  readonly a: Presence;
+  readonly b: Presence;
 }
 
 const rank = ({ aToB, bToA }: FeatureDifference): number =>

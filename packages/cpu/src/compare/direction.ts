@@ -19,7 +19,16 @@ export interface DirectedDifference {
   readonly source: Presence;
 }
 
-export function directionOf(from: Cpu, to: Cpu, differences: readonly DirectedDifference[]): Direction {
+/**
+ * @param differences features that one of the two is known to have
+ * @param silent features that neither is known to have, and that could refuse the move
+ */
+export function directionOf(
+  from: Cpu,
+  to: Cpu,
+  differences: readonly DirectedDifference[],
+  silent: readonly { feature: string }[],
+): Direction {
   const refused = (rule: Rule) =>
     differences.filter((difference) => difference.rule === rule && difference.verdict === "may-not");
   const open = differences.filter(({ verdict }) => verdict === "unknown");
@@ -49,6 +58,11 @@ export function directionOf(from: Cpu, to: Cpu, differences: readonly DirectedDi
       to,
       open.filter(({ source }) => source !== null),
     ),
+    ...(silent.length === 0
+      ? []
+      : [
+          `The reports leave open whether either host has ${names(silent)}. What is not known is not taken to be alike. ${reportRemedy}`,
+        ]),
   ];
   const refusing = vendor === "may-not" || user.length > 0 || kernel.length > 0;
   const verdict = refusing ? "may-not" : reasons.length > 0 ? "unknown" : "may";
@@ -72,11 +86,13 @@ function vendorVerdict(from: Cpu, to: Cpu): Verdict {
   return from.vendor === to.vendor ? "may" : "may-not";
 }
 
+const reportRemedy = "Make a report on the machine itself: godwit cpu report --json.";
+
 const notReported = (cpu: Cpu, open: readonly DirectedDifference[]): string[] =>
   open.length === 0
     ? []
     : [
-        `The report of ${cpu.label} does not say whether it has ${names(open)}, which the other has. Make one on the machine itself: godwit cpu report --json.`,
+        `The report of ${cpu.label} does not say whether it has ${names(open)}, which the other has. ${reportRemedy}`,
       ];
 
 /** As many names as a sentence carries; the table has all. */

@@ -13,7 +13,7 @@
  * one writes to the register behind it, and faults on a host without. vSphere asks for them by name, too.
  */
 import type { CpuFeature } from "../features/feature.ts";
-import { featureNamed } from "../features/features.ts";
+import { inferredPresence } from "../features/inferred.ts";
 import { has, type Cpu } from "../cpuid/cpu.ts";
 
 export type Rule = "user" | "kernel" | "hidden" | "ignored" | "state";
@@ -32,20 +32,10 @@ export function ruleOf({ runtime, mask, microcode, level }: CpuFeature): Rule {
 }
 
 /**
- * May a VM that sees what its source has go where the feature is as told? A feature that neither side is known
- * to have refuses nothing: old reports tell four registers of some thirty, and what is silent on both sides is
- * most often absent. `isUndecided` finds such features, so that they are named.
+ * May a VM that sees what its source has go where the feature is as told? `unknown` where what is not reported
+ * could make it a yes or a no, also where neither side is known to have the feature.
  */
 export function judge(rule: Rule, source: Presence, destination: Presence): Verdict {
-  return source === true || destination === true ? strictly(rule, source, destination) : "may";
-}
-
-/** Whether the two sources leave open if a move is refused, though neither is known to have the feature. */
-export const isUndecided = (rule: Rule, source: Presence, destination: Presence): boolean =>
-  source !== true && destination !== true && strictly(rule, source, destination) === "unknown";
-
-/** `unknown` where what is not reported could make it a yes or a no. */
-function strictly(rule: Rule, source: Presence, destination: Presence): Verdict {
   if (rule === "user") {
     if (source === null || destination === null) return "unknown";
     return source === destination ? "may" : "may-not";
@@ -54,17 +44,6 @@ function strictly(rule: Rule, source: Presence, destination: Presence): Verdict 
   return source === true && destination === false ? "may-not" : "unknown";
 }
 
-/** What a CPU has, also where it follows: no feature without its parents, and with them those that others imply. */
-export function presenceOf(cpu: Cpu, feature: CpuFeature): Presence {
-  const told = has(cpu, feature.name);
-  if (told !== null) return told;
-  const parents = feature.parents.map((parent) => presenceByName(cpu, parent));
-  if (parents.includes(false)) return false;
-  const implied = feature.impliedBy === null ? null : presenceByName(cpu, feature.impliedBy);
-  return implied === true && parents.includes(null) ? null : implied;
-}
-
-function presenceByName(cpu: Cpu, name: string): Presence {
-  const feature = featureNamed(name);
-  return feature === undefined ? null : presenceOf(cpu, feature);
-}
+/** What a CPU has, also where it follows from what else it has and lacks. */
+export const presenceOf = (cpu: Cpu, feature: CpuFeature): Presence =>
+  inferredPresence(feature, (name) => has(cpu, name));

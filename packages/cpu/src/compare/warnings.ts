@@ -2,14 +2,12 @@
 import { leafOf, registerOf } from "../cpuid/leaves.ts";
 import type { Cpu } from "../cpuid/cpu.ts";
 
-/** @param untold features that neither is known to have, and that one at least does not tell of */
-export function warningsOf(a: Cpu, b: Cpu, untold: readonly string[]): string[] {
+export function warningsOf(a: Cpu, b: Cpu): string[] {
   return [
     ...addressWarning(a, b),
     ...stateAreaWarning(a, b),
     ...[a, b].flatMap(mixedCoresWarning),
     ...[a, b].flatMap(virtualWarning),
-    ...untoldWarning(a, b, untold),
   ];
 }
 
@@ -62,17 +60,11 @@ const mixedCoresWarning = ({ label, mixedCores }: Cpu): string[] =>
     ? [`The cores of ${label} are of different kinds: only the features that all of them have count.`]
     : [];
 
-const virtualWarning = ({ label, virtual }: Cpu): string[] =>
-  virtual
-    ? [
-        `The report of ${label} was made inside a VM, or shows what a hypervisor offers: the hardware may have more.`,
-      ]
-    : [];
-
-function untoldWarning(a: Cpu, b: Cpu, untold: readonly string[]): string[] {
-  if (untold.length === 0) return [];
-  const silent = [a, b].filter(({ unknown }) => untold.some((name) => unknown.has(name)));
-  return [
-    `${silent.map(({ label }) => label).join(" and ")} ${silent.length === 1 ? "does" : "do"} not report ${String(untold.length)} features that the other is not known to have either; they were treated as equal. A report that was made on the machine itself has all.`,
-  ];
-}
+const virtualWarning = ({ label, virtual, offered }: Cpu): string[] =>
+  !virtual
+    ? []
+    : [
+        offered
+          ? `The report of ${label} shows what a hypervisor offers to guests: the hardware may have more.`
+          : `The report of ${label} was made inside a VM: the hardware may have more.`,
+      ];

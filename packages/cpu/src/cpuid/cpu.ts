@@ -19,6 +19,8 @@ export interface Cpu {
   readonly unknown: ReadonlySet<string>;
   /** Whether it was read inside a VM, or describes what a hypervisor offers. */
   readonly virtual: boolean;
+  /** Of the two the second: it shows what guests can get, not what one was shown. */
+  readonly offered: boolean;
   /** Its logical CPUs are not all alike: `features` are those that all of them have. */
   readonly mixedCores: boolean;
 }
@@ -37,9 +39,14 @@ export function cpuOf(report: CpuReport, label = report.source): Cpu {
     features: onAllCores(report),
     unknown: new Set(report.unknownFeatures),
     virtual: report.hypervisor !== null,
+    offered: report.hypervisor !== null && isOffered(report),
     mixedCores: report.coreDifferences.length > 0,
   };
 }
+
+/** Older reports do not say; a CPU that shows the hypervisor's bit was then read inside a VM. */
+export const isOffered = ({ offered, features }: CpuReport): boolean =>
+  offered ?? !features.includes("hypervisor");
 
 /** A report writes numbers as text, with `0x`. */
 export const leafOfReport = (texts: CpuReport["leaves"][number]): CpuidLeaf => ({

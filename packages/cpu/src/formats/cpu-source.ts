@@ -39,6 +39,8 @@ export interface ReportedFacts {
   readonly vmware64?: boolean;
   /** Under what the source was read, or for what it describes a CPU. */
   readonly hypervisor?: string;
+  /** It describes what a hypervisor offers to guests, or shows to one; it was not read inside a VM. */
+  readonly offered?: boolean;
   readonly coreDifferences?: CpuReport["coreDifferences"];
   readonly utilityRun?: CpuReport["utilityRun"];
 }

@@ -50,6 +50,7 @@ function sourceOf(report: CpuReport, file: FileName): CpuSource {
     ...(report.flexMigration === null ? {} : { flexMigration: report.flexMigration }),
     ...(report.vmware64 === null ? {} : { vmware64: report.vmware64 }),
     ...(report.hypervisor === null ? {} : { hypervisor: report.hypervisor }),
+    ...(report.offered === undefined ? {} : { offered: report.offered }),
     coreDifferences: report.coreDifferences,
     ...(report.utilityRun === undefined ? {} : { utilityRun: report.utilityRun }),
   };

@@ -1,10 +1,13 @@
 /**
  * How libvirt describes a CPU in XML: the host's in `virsh capabilities`, what guests can get in `virsh
  * domcapabilities` (its host-model), a plain `<cpu>` or the one of a `<domain>`, and the registers themselves in
- * `<cpudata>`. A model's name stands for features that only libvirt's own tables list: they are not known here.
+ * `<cpudata>`. A model's name stands for the features of `named-models`. A feature that is not listed is absent
+ * only where the libvirt that wrote the file surely had a name for it; otherwise it is not known.
  */
+import { GodwitError } from "@godwit/contract";
 import { hex32 } from "../cpuid/leaves.ts";
 import { featureNamed } from "../features/features.ts";
+import { libvirtModelNamed, nameableByLibvirt, type NamedModel } from "../named-models/named-models.ts";
 import { broken, quoted, type FileName } from "./broken.ts";
 import type { CpuSource, NamedCpu } from "./cpu-source.ts";
 import { Dump } from "./dump.ts";
@@ -23,21 +26,26 @@ interface Found {
   readonly what: string;
   /** The hypervisor that offers it to guests; null: a host's own. */
   readonly hypervisor: string | null;
+  /** Everything that libvirt has a name for is listed, or part of the model. */
+  readonly complete: boolean;
 }
 
-/** @throws CPU_FILE_BROKEN */
+/** @throws CPU_FILE_BROKEN, CPU_NOT_X86, CPU_FILE_SEVERAL */
 export function readLibvirtXml(text: string, file: FileName): CpuSource {
   const root = parseXml(text, file);
   const data = elementsNamed(root, "cpudata").at(0);
   if (data !== undefined) return fromRegisters(data, file);
-  const { cpu, what, hypervisor } = find(root, file);
-  const { named, model, unnamed } = namedOf(cpu, file, root);
+  const found = find(root, file);
+  const { cpu, what, hypervisor } = found;
+  checkArchitecture(root, cpu, file);
+  const { named, model, unnamed } = namedOf(found, file, root);
+  const known = model === null ? undefined : libvirtModelNamed(model);
   const notes = [
     `libvirt's XML describes ${what}${model === null ? "" : ` as its model ${model} with changes`}.`,
-    ...(model === null
+    ...(model === null || known !== undefined
       ? []
       : [
-          `The features that libvirt's model ${model} stands for are not listed in the XML, so they are not known.`,
+          `The features that the model ${model} stands for are not listed in the XML, and Godwit does not know this model: they are not known.`,
         ]),
     ...(unnamed.length === 0
       ? []
@@ -50,7 +58,7 @@ export function readLibvirtXml(text: string, file: FileName): CpuSource {
     label: file.label,
     cpus: [],
     named,
-    ...(hypervisor === null ? {} : { reported: { hypervisor } }),
+    ...(hypervisor === null ? {} : { reported: { hypervisor, offered: true } }),
     notes,
   };
 }
@@ -65,12 +73,23 @@ function find(root: XmlElement, file: FileName): Found {
         "a <mode name='host-model' supported='yes'> was expected in <cpu>",
       );
     const kvm = childOf(root, "domain")?.text === "kvm";
-    return { cpu: mode, what: "what guests can get", hypervisor: kvm ? "KVMKVMKVM" : "TCGTCGTCGTCG" };
+    const hypervisor = kvm ? "KVMKVMKVM" : "TCGTCGTCGTCG";
+    return { cpu: mode, what: "what guests can get", hypervisor, complete: true };
   }
-  const host = elementsNamed(root, "host").flatMap((one) => childOf(one, "cpu") ?? []);
-  const cpu = host[0] ?? elementsNamed(root, "cpu").at(0);
+  const hosts = elementsNamed(root, "host").flatMap((one) => childOf(one, "cpu") ?? []);
+  const cpus = hosts.length > 0 ? hosts : elementsNamed(root, "cpu");
+  const [cpu, another] = cpus;
   if (cpu === undefined) throw broken(file, root.line, `a <cpu> element was expected in <${root.name}>`);
-  if (host[0] !== undefined) return { cpu, what: "the host's CPU", hypervisor: null };
+  if (another !== undefined) {
+    throw GodwitError.of("CPU_FILE_SEVERAL", {
+      source: file.label,
+      lines: cpus.map(({ line }) => line),
+      cpus: cpus.map((one) => childOf(one, "model")?.text ?? "no model"),
+    });
+  }
+  // Only a host's own CPU is described with its architecture, and without policies.
+  if (hosts.length > 0 || childOf(cpu, "arch") !== undefined)
+    return { cpu, what: "the host's CPU", hypervisor: null, complete: true };
   const passed = cpu.attributes.get("mode");
   if (
     passed === "host-passthrough" ||
@@ -82,40 +101,80 @@ function find(root: XmlElement, file: FileName): Found {
       cpu.line,
       `a CPU with its model and features was expected, and mode='${passed}' only says to take what the host has`,
     );
-  return { cpu, what: "a guest's CPU", hypervisor: "unknown" };
+  const complete = cpu.attributes.get("check") === "full";
+  return { cpu, what: "a guest's CPU", hypervisor: "unknown", complete };
 }
 
-function namedOf(
-  cpu: XmlElement,
-  file: FileName,
-  root: XmlElement,
-): { named: NamedCpu; model: string | null; unnamed: string[] } {
-  const features = new Set<string>();
-  const lacks = new Set<string>();
+/** @throws CPU_NOT_X86 */
+function checkArchitecture(root: XmlElement, cpu: XmlElement, file: FileName): void {
+  const architecture =
+    childOf(cpu, "arch")?.text ??
+    (root.name === "domainCapabilities" ? childOf(root, "arch")?.text : undefined);
+  if (architecture === undefined || /^(?:x86_64|i[3-6]86)$/.test(architecture)) return;
+  throw GodwitError.of("CPU_NOT_X86", { source: file.label, architecture });
+}
+
+/** Libvirt leaves them out where transactional memory is known to be broken, though CPUID may show them. */
+const transactions: ReadonlySet<string> = new Set(["hle", "rtm"]);
+
+/** Whether the libvirt that wrote this is surely 9.0 or later, by what only later ones write. */
+function isRecent(root: XmlElement, model: string): boolean {
+  return (
+    /-v\d+$/.test(model) ||
+    ["blockers", "externalSnapshot"].some((name) => elementsNamed(root, name).length > 0) ||
+    elementsNamed(root, "model").some(({ attributes }) => attributes.has("canonical"))
+  );
+}
+
+interface ListedFeatures {
+  readonly has: Set<string>;
+  readonly lacks: Set<string>;
+  readonly open: Set<string>;
+  /** Listed by names that are none of the table. */
+  readonly unnamed: string[];
+}
+
+function listedFeatures(cpu: XmlElement, file: FileName): ListedFeatures {
+  const [has, lacks, open] = [new Set<string>(), new Set<string>(), new Set<string>()];
   const unnamed: string[] = [];
   for (const element of cpu.children.filter((child) => child.name === "feature")) {
     const name = element.attributes.get("name");
     if (name === undefined) throw broken(file, element.line, "a <feature> needs a name");
     const feature = featureNamed(name);
     const policy = element.attributes.get("policy") ?? "require";
-    const has = { require: true, force: true, disable: false, forbid: false, optional: null }[policy];
-    if (has === undefined)
+    const into = { require: has, force: has, disable: lacks, forbid: lacks, optional: open }[policy];
+    if (into === undefined)
       throw broken(
         file,
         element.line,
         `the policy force, require, optional, disable or forbid was expected for feature ${name}, and ${quoted(policy)} is there`,
       );
     if (feature === undefined) unnamed.push(name);
-    else if (has !== null) {
-      const [into, other] = has ? [features, lacks] : [lacks, features];
-      if (other.has(feature.name))
-        throw broken(file, element.line, `the feature ${name} is both there and not there`);
+    else {
       into.add(feature.name);
+      if (has.has(feature.name) && lacks.has(feature.name))
+        throw broken(file, element.line, `the feature ${name} is both there and not there`);
     }
   }
+  return { has, lacks, open, unnamed };
+}
+
+function namedOf(
+  { cpu, complete }: Found,
+  file: FileName,
+  root: XmlElement,
+): { named: NamedCpu; model: string | null; unnamed: string[] } {
+  const listed = listedFeatures(cpu, file);
   const model = childOf(cpu, "model")?.text ?? null;
-  if (model === null && features.size + lacks.size + unnamed.length === 0)
+  if (model === null && listed.has.size + listed.lacks.size + listed.open.size + listed.unnamed.length === 0)
     throw broken(file, cpu.line, `a <model> or <feature> was expected in <${cpu.name}>`);
+  const known = model === null ? undefined : libvirtModelNamed(model);
+  const has = withModel(listed, known);
+  const nameable = complete && known !== undefined ? nameableByLibvirt(isRecent(root, known.name)) : [];
+  const absent = [...nameable].filter(
+    (name) =>
+      !has.has(name) && !listed.open.has(name) && known?.left.has(name) !== true && !transactions.has(name),
+  );
   const signature = childOf(cpu, "signature");
   const topology = childOf(cpu, "topology");
   const vendor = childOf(cpu, "vendor")?.text;
@@ -127,13 +186,17 @@ function namedOf(
       stepping: numberIn(signature, "stepping"),
       brand: null,
       logicalCpus: root.name === "capabilities" ? logicalCpusOf(topology) : null,
-      features: [...features],
-      lacks: [...lacks],
+      features: [...has],
+      lacks: [...new Set([...listed.lacks, ...absent])],
     },
     model: model === "" ? null : model,
-    unnamed,
+    unnamed: listed.unnamed,
   };
 }
+
+/** What the model and the list together say is there. */
+const withModel = ({ has, lacks, open }: ListedFeatures, model: NamedModel | undefined): Set<string> =>
+  new Set([...has, ...[...(model?.features ?? [])].filter((name) => !lacks.has(name) && !open.has(name))]);
 
 function logicalCpusOf(topology: XmlElement | undefined): number | null {
   const [sockets, cores, threads] = ["sockets", "cores", "threads"].map((name) => numberIn(topology, name));

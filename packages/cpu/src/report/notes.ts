@@ -1,7 +1,7 @@
 /** What a reader of a report should know besides: what is not known and why, and what looks odd. Sentences. */
 import type { CpuReport } from "@godwit/contract";
 import { features } from "../features/features.ts";
-import type { Cpu } from "../cpuid/cpu.ts";
+import { isOffered, type Cpu } from "../cpuid/cpu.ts";
 import type { FlexMigration } from "./flex-migration.ts";
 import { undecidedModes } from "../evc-modes/undecided-modes.ts";
 
@@ -22,13 +22,14 @@ export const notesOn = (report: CpuReport, cpu: Cpu): string[] => [
   ...report.coreDifferences.map(differenceNote),
 ];
 
-function virtualNote({ hypervisor, features: has }: CpuReport): string[] {
+function virtualNote(report: CpuReport): string[] {
+  const { hypervisor } = report;
   if (hypervisor === null) return [];
   const name = hypervisor === "unknown" ? "" : ` (${hypervisor})`;
   return [
-    has.includes("hypervisor")
+    !isOffered(report)
       ? `These are the CPUID registers of a virtual CPU: they were read inside a VM${name}, and what its hypervisor hides looks absent.`
-      : `This is what a hypervisor${name} offers, not what the hardware has.`,
+      : `This is what a hypervisor${name} offers to guests, not what the hardware has.`,
   ];
 }
 

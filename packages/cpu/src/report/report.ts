@@ -3,6 +3,7 @@ import type { CpuReport } from "@godwit/contract";
 import { asciiOf, hex32, vendorOf, type CpuidLeaf } from "../cpuid/leaves.ts";
 import { satisfiedModes } from "../evc-modes/modes.ts";
 import { features } from "../features/features.ts";
+import { inferredPresence } from "../features/inferred.ts";
 import type { CpuSource } from "../formats/cpu-source.ts";
 import { coreDifferencesOf } from "./core-differences.ts";
 import { cpuOf } from "../cpuid/cpu.ts";
@@ -24,7 +25,10 @@ const sseNames = [
 /** The report of a source; what it does not report is null or among `unknownFeatures`. */
 export function reportOf(source: CpuSource): CpuReport {
   const answers = answersOf(source);
-  const decided = new Map(features.map((feature) => [feature.name, hasFeature(answers, feature)]));
+  const told = new Map(features.map((feature) => [feature.name, hasFeature(answers, feature)]));
+  const decided = new Map(
+    features.map((feature) => [feature.name, inferredPresence(feature, (name) => told.get(name) ?? null)]),
+  );
   const namesThat = (has: boolean | null): string[] =>
     [...decided.keys()].filter((name) => decided.get(name) === has);
   const answer = (name: string): boolean | null => decided.get(name) ?? null;
@@ -79,6 +83,7 @@ export function reportOf(source: CpuSource): CpuReport {
     vmware64: source.reported?.vmware64 ?? vmware64.has,
     evcModes: [],
     hypervisor,
+    ...(source.reported?.offered === true ? { offered: true } : {}),
     coreDifferences: source.reported?.coreDifferences ?? coreDifferencesOf(source.cpus),
     ...(source.reported?.utilityRun === undefined ? {} : { utilityRun: source.reported.utilityRun }),
     notes: [],

@@ -15,6 +15,7 @@ export const plainCpu: Cpu = {
   features: commonFeatures,
   unknown: new Set(),
   virtual: false,
+  offered: false,
   mixedCores: false,
 };
 
