@@ -15,6 +15,7 @@ import {
   CLOSED,
   COMPLETED,
   CONT,
+  CONT_ANSWER,
   COPY,
   COPY_SHIFT,
   ENDED,
@@ -203,6 +204,7 @@ export function hear(w: World, message: number): void {
 export function agentDies(w: World, h: number): void {
   const f = w.now;
   f[AGENT + h] = DOWN;
+  clear(f, QEMU + h, CONT_ANSWER); // nobody is there to read it
   setInbox(f, h, 0);
   f[TIMERS + h] = 0;
   const [asked] = w.rules.asks.items(at(f, ASKS + h));

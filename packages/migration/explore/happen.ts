@@ -58,7 +58,7 @@ import {
   userStops,
 } from "./qemu.ts";
 import { sentence } from "./story.ts";
-import type { World } from "./world.ts";
+import { answerCont, type World } from "./world.ts";
 
 /** Lets `event` happen in `state`; the outcome is in `now`, and `violation` says what it broke. */
 export function apply(w: World, state: State, event: number): void {
@@ -143,6 +143,9 @@ export function apply(w: World, state: State, event: number): void {
     case "contRefused":
       clear(f, QEMU + h, CONT);
       w.give(h, "resumeFailed");
+      break;
+    case "contAnswered":
+      answerCont(w, h);
       break;
     case "decideLease":
       decideLease(w, h);

@@ -31,8 +31,10 @@ export const fieldCount = 22;
 /* QEMU. */
 export const ALIVE = 1;
 export const RUNS = 2;
-/** It was told to let the guest run and has not answered yet. */
+/** It was told to let the guest run and has not read that yet. */
 export const CONT = 4;
+/** It has let the guest run, and its answer is on its way to the agent that told it. */
+export const CONT_ANSWER = 512;
 /** Source: the guest ran when QEMU stopped it for the last step, so QEMU lets it run again if that fails. */
 export const AUTO = 8;
 /** The stream of the copy is whole. */
@@ -103,6 +105,7 @@ export const kinds = [
   "leaseExpires",
   "cont",
   "contRefused",
+  "contAnswered",
   "decideLease",
   "answerLease",
   "leaseUnavailable",

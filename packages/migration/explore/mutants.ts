@@ -132,6 +132,14 @@ export const mutants: readonly Mutant[] = [
       ? stepDestination({ ...state, phase: "loaded" }, input)
       : stepDestination(state, input),
   ),
+  destination(
+    "a destination whose QEMU died before it answered cont gives the VM back",
+    (state, input) =>
+      state.phase === "starting" && input.type === "qemuGone"
+        ? stepDestination({ ...state, phase: "loaded" }, input)
+        : stepDestination(state, input),
+    ["qemuDies", "timer"],
+  ),
   source("the source resumes after the commit without asking for the lease", (state, input) =>
     stepSource(state, state.phase === "committed" && fires(input, "commit") ? granted : input),
   ),

@@ -14,6 +14,7 @@ import {
   CLOSED,
   code,
   CONT,
+  CONT_ANSWER,
   COPY,
   COPY_SHIFT,
   CUT_TO_DESTINATION,
@@ -130,6 +131,7 @@ function agentEvents(w: World, h: number, calm: boolean): void {
   const agent = at(f, AGENT + h);
   const truth = at(f, TRUTH);
   if ((at(f, QEMU + h) & CONT) !== 0) may(w, PROMPT, "cont", h);
+  if ((at(f, QEMU + h) & CONT_ANSWER) !== 0) may(w, PROMPT, "contAnswered", h);
   if (at(f, STALE + h) !== 0 && !cannotAsk(w, h)) {
     for (let question = 0; question < 12; question++) {
       if ((at(f, STALE + h) >> question) & 1) may(w, PROMPT, "decideStale", h | (question << 1));

@@ -10,6 +10,7 @@ import {
   clear,
   COMPLETED,
   CONT,
+  CONT_ANSWER,
   COPY,
   COPY_IS_OLD,
   COPY_SHIFT,
@@ -51,8 +52,7 @@ export function cont(w: World, h: number): void {
     w.give(h, "resumeFailed"); // QEMU refuses: the migration is not finalized yet
     return;
   }
-  set(f, QEMU + h, RUNS);
-  w.give(h, "resumed");
+  set(f, QEMU + h, RUNS | CONT_ANSWER);
 }
 
 export function startCopy(w: World): void {

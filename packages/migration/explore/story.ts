@@ -79,6 +79,7 @@ export function sentence(w: World, before: State, event: number): string {
     storageLost: () => `host ${host} loses its storage; its QEMU is ended`,
     leaseExpires: () => `host ${host}'s share of the lease has run out`,
     cont: () => `${host}'s QEMU takes cont`,
+    contAnswered: () => `${host}'s QEMU answers that the guest runs`,
     contRefused: () => `${host}'s QEMU refuses cont`,
     decideLease: () => {
       const answer = answers[at(w.now, ANSWER + h)] ?? "";

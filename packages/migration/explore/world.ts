@@ -7,6 +7,8 @@ import {
   AGENT,
   ALIVE,
   at,
+  clear,
+  CONT_ANSWER,
   type EventClass,
   fieldCount,
   inbox,
@@ -18,6 +20,19 @@ import {
 } from "./layout.ts";
 import { IDLE } from "./names.ts";
 import type { Rules, Side, Step } from "./rules.ts";
+
+/** What a QEMU says over its one connection, where an answer that it gave before comes first. */
+const saidByQemu: ReadonlySet<string> = new Set([
+  ...["paused", "sample", "preSwitchover", "completed", "copyEnded", "copyStuck", "postcopyActive"],
+  ...["streamBroken", "streamResumed", "memoryComplete", "recovering"],
+]);
+
+/** The answer that the guest runs reaches the agent, if one is on its way. */
+export function answerCont(w: World, h: number): void {
+  if ((at(w.now, QEMU + h) & CONT_ANSWER) === 0) return;
+  clear(w.now, QEMU + h, CONT_ANSWER);
+  w.push(h, w.number(h, "resumed"));
+}
 
 export class World {
   /** The state that is looked at, or that an event has made. */
@@ -63,6 +78,7 @@ export class World {
   }
 
   give(h: number, input: string): void {
+    if (saidByQemu.has(input)) answerCont(this, h);
     this.push(h, this.number(h, input));
   }
 
