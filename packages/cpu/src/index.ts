@@ -14,6 +14,7 @@ export {
 export type { CpuSource, NamedCpu, ReportedFacts } from "./formats/cpu-source.ts";
 export { readCpuSource } from "./formats/read-cpu-source.ts";
 export { reportOf } from "./report/report.ts";
+export { fullReportText } from "./report/full-report-text.ts";
 export { reportText } from "./report/report-text.ts";
 export { flexMigrationOf } from "./report/flex-migration.ts";
 export { flexNote, vmware64Note } from "./report/notes.ts";

@@ -1,6 +1,6 @@
 /** `godwit cpu report`: the CPU identification utility, for this machine, a file, or a host of the server. */
 import { GodwitError, type CpuReport, type QemuFacts } from "@godwit/contract";
-import { reportOf, reportText } from "@godwit/cpu";
+import { fullReportText, reportOf } from "@godwit/cpu";
 import { readHostCpu } from "@godwit/host-cpu";
 import { qemuFacts } from "@godwit/hypervisor";
 import { cacheFolder } from "@godwit/system";
@@ -34,7 +34,7 @@ export async function report({
 
 /** A report of the utility prints again as it was; what else is to be said of it goes beside. */
 function writeText(report: CpuReport): void {
-  process.stdout.write(reportText(report));
+  process.stdout.write(fullReportText(report));
   if (report.utilityRun !== undefined)
     for (const note of report.notes) process.stderr.write(`Note: ${note}\n`);
 }

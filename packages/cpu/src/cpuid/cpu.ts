@@ -58,7 +58,7 @@ export const leafOfReport = (texts: CpuReport["leaves"][number]): CpuidLeaf => (
   edx: Number(texts.edx),
 });
 
-export const msrsOfReport = ({ msrs }: CpuReport): MsrValue[] =>
+export const msrsOfReport = ({ msrs }: Pick<CpuReport, "msrs">): MsrValue[] =>
   msrs.map(({ msr, value }) => ({ msr: Number(msr), value: value === null ? null : BigInt(value) }));
 
 /** A guest is moved from core to core: what one of them lacks, the host lacks. */

@@ -41,6 +41,8 @@ export interface ReportedFacts {
   readonly hypervisor?: string;
   /** It describes what a hypervisor offers to guests, or shows to one; it was not read inside a VM. */
   readonly offered?: boolean;
+  /** EVC modes that Godwit found it to satisfy. */
+  readonly evcModes?: readonly string[];
   readonly coreDifferences?: CpuReport["coreDifferences"];
   readonly utilityRun?: CpuReport["utilityRun"];
 }

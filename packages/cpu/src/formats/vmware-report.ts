@@ -1,10 +1,13 @@
 /**
  * The report of VMware's CPU identification utility, and our own in its layout. It tells four registers, and
- * answers in words. A file may hold several runs, as a serial line recorded them; the last one counts.
+ * answers in words; ours tells all else below. A file may hold several runs, as a serial line recorded them; the last
+ * one counts.
  */
-import { bitOf } from "../cpuid/leaves.ts";
+import { bitOf, hex32, registerOf } from "../cpuid/leaves.ts";
 import { broken, quoted, type FileName } from "./broken.ts";
+import { features } from "../features/features.ts";
 import type { CpuSource, ReportedFacts } from "./cpu-source.ts";
+import { DetailsReader, type ReportDetails } from "./report-details.ts";
 
 const seedLine = /^Random_Init: Using random seed: (0x[0-9a-f]{1,16})\s*$/i;
 const startLine = /^Reporting CPUID for (\d{1,6}|Unknown) logical CPU/i;
@@ -14,6 +17,8 @@ const registerLine =
   /^(0x[0-9a-f]{8}|Unknown)\s+(0x[0-9a-f]{8}|Unknown)\s+(0x[0-9a-f]{8}|Unknown)\s+(0x[0-9a-f]{8}|Unknown)\s*$/i;
 const passLine = /^PASS: Test (\d{1,9}): CPUID\s*$/i;
 const noteLine = /^Note: (.+)$/;
+/** Only our own report says where it is from. */
+const sourceLine = /^Source: /;
 type Label =
   | "vendor"
   | "brand"
@@ -55,6 +60,8 @@ interface Run {
   readonly registers: { readonly line: number; readonly words: readonly (number | null)[] }[];
   readonly answers: Map<Label, Answer>;
   readonly notes: string[];
+  readonly details: DetailsReader;
+  isOurs: boolean;
 }
 
 /** Whether a line is one that only this format has. */
@@ -99,6 +106,8 @@ function runsOf(lines: readonly string[], file: FileName): Run[] {
       registers: [],
       answers: new Map(),
       notes: [],
+      details: new DetailsReader(file),
+      isOurs: false,
     };
     runs.push(run);
     seed = null;
@@ -123,6 +132,11 @@ function runsOf(lines: readonly string[], file: FileName): Run[] {
 }
 
 function readLine(text: string, line: number, current: (line: number) => Run, file: FileName): void {
+  if (current(line).details.read(text, line)) return;
+  if (sourceLine.test(text)) {
+    current(line).isOurs = true;
+    return;
+  }
   const signature = signatureLine.exec(text);
   if (signature !== null) {
     const numbers = signature.slice(1).map((word) => numberOf(word, file, line));
@@ -182,8 +196,14 @@ function sourceOf(run: Run, file: FileName, lastLine: number): CpuSource {
     ...(id81ecx === undefined ? {} : { id81ecx }),
     ...(id81edx === undefined ? {} : { id81edx }),
   };
+  const details = run.details.finish();
+  checkRegisters(registers, details, file);
+  const modes = run.answers.get("evcModes")?.text.split(/,\s*/) ?? [];
   const reported: ReportedFacts = {
     registers,
+    ...(run.isOurs ? { evcModes: modes.filter((mode) => /^(?:intel|amd)-/.test(mode)) } : {}),
+    ...(details.hypervisor === null ? {} : { hypervisor: details.hypervisor, offered: details.offered }),
+    ...(details.coreDifferences.length === 0 ? {} : { coreDifferences: details.coreDifferences }),
     ...yesOrNo("flexMigration", run.answers),
     ...yesOrNo("vmware64", run.answers),
     ...(run.seed === null || run.test === null ? {} : { utilityRun: { seed: run.seed, test: run.test } }),
@@ -191,7 +211,10 @@ function sourceOf(run: Run, file: FileName, lastLine: number): CpuSource {
   return {
     format: "vmware-report",
     label: file.label,
-    cpus: [],
+    cpus:
+      details.leaves.length + details.msrs.length === 0
+        ? []
+        : [{ id: null, leaves: details.leaves, msrs: details.msrs }],
     named: {
       vendor: vendorNamed(vendor.text),
       family,
@@ -199,8 +222,7 @@ function sourceOf(run: Run, file: FileName, lastLine: number): CpuSource {
       stepping,
       brand: brandOf(run.answers.get("brand")?.text),
       logicalCpus: run.logicalCpus,
-      features: [],
-      lacks: [],
+      ...namedFeatures(details),
     },
     reported,
     notes: [
@@ -210,6 +232,35 @@ function sourceOf(run: Run, file: FileName, lastLine: number): CpuSource {
       ...run.notes,
     ],
   };
+}
+
+function namedFeatures({ named }: ReportDetails): { features: readonly string[]; lacks: readonly string[] } {
+  if (named === null) return { features: [], lacks: [] };
+  const told = new Set([...named.has, ...named.unknown]);
+  return { features: named.has, lacks: features.map(({ name }) => name).filter((name) => !told.has(name)) };
+}
+
+/** @throws CPU_FILE_BROKEN where the four registers and the leaves below are not of one CPU */
+function checkRegisters(
+  registers: NonNullable<ReportedFacts["registers"]>,
+  { leaves }: ReportDetails,
+  file: FileName,
+): void {
+  const words = {
+    id1ecx: registerOf(leaves, 1, 0, "ecx"),
+    id1edx: registerOf(leaves, 1, 0, "edx"),
+    id81ecx: registerOf(leaves, 0x80000001, 0, "ecx"),
+    id81edx: registerOf(leaves, 0x80000001, 0, "edx"),
+  };
+  for (const [name, word] of Object.entries(words)) {
+    const stated = registers[name as keyof typeof words];
+    if (stated === undefined || word === undefined || stated === word) continue;
+    throw broken(
+      file,
+      null,
+      `${name.toUpperCase()} is ${hex32(stated)}, but its leaf below says ${hex32(word)}`,
+    );
+  }
 }
 
 function numberOf(word: string, file: FileName, line: number): number | null {

@@ -1,12 +1,12 @@
 /** Decodes what a machine or a file reports into the report that `godwit cpu report` prints. */
 import type { CpuReport } from "@godwit/contract";
 import { asciiOf, hex32, vendorOf, type CpuidLeaf } from "../cpuid/leaves.ts";
-import { satisfiedModes } from "../evc-modes/modes.ts";
+import { evcModes, satisfiedModes } from "../evc-modes/modes.ts";
 import { features } from "../features/features.ts";
 import { inferredPresence } from "../features/inferred.ts";
 import type { CpuSource } from "../formats/cpu-source.ts";
 import { coreDifferencesOf } from "./core-differences.ts";
-import { cpuOf } from "../cpuid/cpu.ts";
+import { cpuOf, leafOfReport } from "../cpuid/cpu.ts";
 import { bitIs, hasFeature, signatureOf, answersOf, registerValue, type SourceAnswers } from "./decode.ts";
 import { flexMigrationOf } from "./flex-migration.ts";
 import { flexNote, notesOn, vmware64Note } from "./notes.ts";
@@ -24,7 +24,7 @@ const sseNames = [
 
 /** The report of a source; what it does not report is null or among `unknownFeatures`. */
 export function reportOf(source: CpuSource): CpuReport {
-  const answers = answersOf(source);
+  const answers = withModes(answersOf(source), source.reported?.evcModes ?? []);
   const told = new Map(features.map((feature) => [feature.name, hasFeature(answers, feature)]));
   const decided = new Map(
     features.map((feature) => [feature.name, inferredPresence(feature, (name) => told.get(name) ?? null)]),
@@ -100,6 +100,31 @@ export function reportOf(source: CpuSource): CpuReport {
     evcModes: satisfiedModes(cpu).map(({ key }) => key),
     notes: [...new Set(notes)],
   };
+}
+
+/** A CPU that was found to satisfy a mode has all of its features; where a register says otherwise, that counts. */
+function withModes(answers: SourceAnswers, keys: readonly string[]): SourceAnswers {
+  const given = evcModes.filter(({ key }) => keys.includes(key)).flatMap((mode) => mode.features);
+  return given.length === 0
+    ? answers
+    : { ...answers, has: new Set([...answers.has, ...given.filter((name) => !answers.lacks.has(name))]) };
+}
+
+/** Whether all that it says of features follows from its leaves and four registers. */
+export function followsFromRegisters(report: CpuReport): boolean {
+  const cpus = [{ id: null, leaves: report.leaves.map(leafOfReport), msrs: [] }];
+  const { id1ecx, id1edx, id81ecx, id81edx } = report.registers;
+  const registers = Object.fromEntries(
+    Object.entries({ id1ecx, id1edx, id81ecx, id81edx }).flatMap(([name, word]) =>
+      word === null ? [] : [[name, Number(word)]],
+    ),
+  );
+  const bare = { format: report.format, label: "", cpus, named: null, reported: { registers }, notes: [] };
+  const again = reportOf(bare);
+  return (
+    again.features.join() === report.features.join() &&
+    again.unknownFeatures.join() === report.unknownFeatures.join()
+  );
 }
 
 function vendorText(answers: SourceAnswers): string | null {
