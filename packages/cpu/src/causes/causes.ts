@@ -8,6 +8,7 @@ import { featureNamed } from "../features/features.ts";
 import { isOlderQemu } from "../features/qemu-version.ts";
 import { generationOf } from "../evc-modes/generations.ts";
 import type { EvcVendor } from "../evc-modes/mode.ts";
+import { featuresOfModels } from "../named-models/named-models.ts";
 import { evcModes, evcVendorOf } from "../evc-modes/modes.ts";
 import { has, type Cpu } from "../cpuid/cpu.ts";
 
@@ -62,26 +63,32 @@ export function likelyCause(feature: CpuFeature, having: Cpu | null, lacking: Cp
   if (principal !== undefined && has(lacking, principal.name) !== true)
     return likelyCause(principal, having, lacking);
   if (lacking.virtual) return hiddenByHypervisor(feature, lacking);
-  if (isOfOtherVendor(feature, lacking))
+  if (lacking.someCores?.has(feature.name) === true) return onSomeCores(feature, label);
+  const alike = having !== null && isSameKind(having, lacking);
+  if (having?.vendor !== lacking.vendor && isOfOtherVendor(feature, lacking))
     return absentFromGeneration(feature, label, `${lacking.vendor}'s CPUs have none`);
   if (feature.microcode) return withMicrocode(feature, label);
   if (transactions.has(feature.name)) return tsxDisabled(feature, label);
   const generation = generationOf(lacking);
   if (generation === "none" && isInModes(feature))
-    return absentFromGeneration(feature, label, "its family is older");
-  if (generation !== null && generation !== "none") {
-    if (!generation.features.includes(feature.name) && isInModes(feature))
-      return absentFromGeneration(feature, label, `its generation, that of ${generation.key}, has none`);
+    return absentFromGeneration(feature, label, "its family is older than all EVC modes");
+  if (isHybrid(lacking) && feature.name.startsWith("avx512")) return offBesideSmallCores(feature, label);
+  if (generation !== null && generation !== "none" && !alike) {
+    if (!generation.features.includes(feature.name) && isInModes(feature) && !isOfDesktopGeneration(lacking))
+      return absentFromGeneration(
+        feature,
+        label,
+        `the EVC mode of its generation, ${generation.key}, has none`,
+      );
   }
   if (isFused(feature, lacking)) return fused(feature, lacking);
   const expected = generation !== null && generation !== "none" && generation.features.includes(feature.name);
-  const alike = having !== null && isSameKind(having, lacking);
   const name = firmwareSwitches[feature.name] ?? (feature.name.startsWith("avx512") ? "AVX-512" : null);
   if (name !== null && (expected || alike || !isInModes(feature)))
     return disabledInFirmware(feature, label, name);
   if (alike) return settingsDiffer(feature, having.label, label);
   if (expected) return disabledOrFused(feature, label);
-  return absentFromGeneration(feature, label, "no CPU of its generation is known to have it");
+  return absentForNoKnownReason(feature, label);
 }
 
 /**
@@ -146,6 +153,24 @@ const absentFromGeneration = ({ name }: CpuFeature, label: string, why: string):
   remedy: `Choose a baseline that ${label} satisfies, or another host.`,
 });
 
+const onSomeCores = ({ name }: CpuFeature, label: string): Cause => ({
+  kind: "generation",
+  cause: `Only some of the cores of ${label} have ${name}, and a guest runs on all of them.`,
+  remedy: `Choose a baseline without it, or another host.`,
+});
+
+const offBesideSmallCores = ({ name }: CpuFeature, label: string): Cause => ({
+  kind: "fuse",
+  cause: `${label} has cores of two kinds, and the small ones have no AVX-512: ${name} is switched off on all of its cores.`,
+  remedy: `Choose a baseline without it, or another host.`,
+});
+
+const absentForNoKnownReason = ({ name }: CpuFeature, label: string): Cause => ({
+  kind: "generation",
+  cause: `${label} does not have ${name}; it is not known whether any CPU of its generation has it.`,
+  remedy: `Choose a baseline that ${label} satisfies, or another host.`,
+});
+
 const withMicrocode = ({ name }: CpuFeature, label: string): Cause => ({
   kind: "microcode",
   cause: `${name} comes with a microcode update, which ${label} does not have or its kernel does not pass on.`,
@@ -190,11 +215,16 @@ for (const { features, vendor } of evcModes)
 
 const isInModes = ({ name }: CpuFeature): boolean => vendorsWithModes.has(name);
 
-/** In the modes of another vendor only, or one of the two virtualisation extensions. */
-function isOfOtherVendor({ name }: CpuFeature, cpu: Cpu): boolean {
+/** First in Intel's CPUs; no mode of AMD's has them yet. */
+const sinceZen5: ReadonlySet<string> = new Set(["avx-vnni", "movdiri", "movdir64b", "avx512-vp2intersect"]);
+
+/** In the modes and models of another vendor only, or one of the two virtualisation extensions. */
+function isOfOtherVendor({ name, impliedBy }: CpuFeature, cpu: Cpu): boolean {
   const vendor = evcVendorOf(cpu);
   if (vendor === null) return false;
   if (name === "vmx" || name === "svm") return name !== { intel: "vmx", amd: "svm" }[vendor];
+  const elsewhere = impliedBy !== null || (cpu.vendor === "AuthenticAMD" && sinceZen5.has(name));
+  if (elsewhere || featuresOfModels.get(cpu.vendor)?.has(name) === true) return false;
   return vendorsWithModes.get(name)?.has(vendor) === false;
 }
 
@@ -202,6 +232,20 @@ function isFused({ name }: CpuFeature, { brand }: Cpu): boolean {
   if (workstationPart.test(brand)) return name === "pku";
   return smallPart.test(brand) && fusedOff.has(name);
 }
+
+/** Alder Lake and its successors, and whatever says so itself. */
+const isHybrid = (cpu: Cpu): boolean =>
+  cpu.mixedCores ||
+  cpu.features.has("hybrid") ||
+  (cpu.vendor === "GenuineIntel" && cpu.family === 6 && hybridModels.has(cpu.model ?? 0));
+const hybridModels: ReadonlySet<number> = new Set([
+  0x8a, 0x97, 0x9a, 0xb7, 0xba, 0xbf, 0xaa, 0xac, 0xc5, 0xc6,
+]);
+
+/** Desktop parts share the mode of an older server generation, and have features of later ones. */
+const isOfDesktopGeneration = ({ vendor, family, model }: Cpu): boolean =>
+  vendor === "GenuineIntel" && family === 6 && desktopModels.has(model ?? 0);
+const desktopModels: ReadonlySet<number> = new Set([0x66, 0x7d, 0x7e, 0x8c, 0x8d, 0xa7, ...hybridModels]);
 
 const isSameKind = (a: Cpu, b: Cpu): boolean =>
   a.vendor === b.vendor && a.family !== null && a.family === b.family && a.model === b.model;

@@ -10,9 +10,11 @@
  * | state    | what the operating system has enabled            | never; such bits are not even listed          |
  *
  * Microcode bits count as kernel-level even where VMware's published mask ignores them: a guest that was shown
- * one writes to the register behind it, and faults on a host without. vSphere asks for them by name, too.
+ * one writes to the register behind it, and faults on a host without. vSphere asks for them by name, too. Those
+ * that Godwit's baselines show to guests count also where VMware's mask is 0.
  */
 import type { CpuFeature } from "../features/feature.ts";
+import { microcodeFeatures } from "../evc/microcode.ts";
 import { inferredPresence } from "../features/inferred.ts";
 import { has, type Cpu } from "../cpuid/cpu.ts";
 
@@ -24,8 +26,9 @@ export type Verdict = "may" | "may-not" | "unknown";
 /** A feature as one of two hosts has it; null: its source does not say. */
 export type Presence = boolean | null;
 
-export function ruleOf({ runtime, mask, microcode, level }: CpuFeature): Rule {
+export function ruleOf({ name, runtime, mask, microcode, level }: CpuFeature): Rule {
   if (runtime) return "state";
+  if (microcodeFeatures.includes(name)) return "kernel";
   if (mask === "0") return "hidden";
   if (microcode) return "kernel";
   return mask === "X" ? "ignored" : level;

@@ -23,6 +23,8 @@ export interface Cpu {
   readonly offered: boolean;
   /** Its logical CPUs are not all alike: `features` are those that all of them have. */
   readonly mixedCores: boolean;
+  /** What only some of them have. */
+  readonly someCores?: ReadonlySet<string>;
 }
 
 /** @param label what people call it; default: the report's source */
@@ -41,6 +43,7 @@ export function cpuOf(report: CpuReport, label = report.source): Cpu {
     virtual: report.hypervisor !== null,
     offered: report.hypervisor !== null && isOffered(report),
     mixedCores: report.coreDifferences.length > 0,
+    someCores: onSomeCores(report),
   };
 }
 
@@ -66,6 +69,9 @@ function onAllCores({ features, coreDifferences }: CpuReport): ReadonlySet<strin
   const lacking = new Set(coreDifferences.flatMap(({ lacks }) => lacks));
   return new Set(features.filter((name) => !lacking.has(name)));
 }
+
+const onSomeCores = ({ coreDifferences }: CpuReport): ReadonlySet<string> =>
+  new Set(coreDifferences.flatMap(({ lacks, adds }) => [...lacks, ...adds]));
 
 /** null: the source did not say. */
 export const has = (cpu: Cpu, feature: string): boolean | null =>

@@ -22,6 +22,14 @@ export const libvirtModelNamed = (name: string): NamedModel | undefined => byLib
 /** @param name with its version: what QEMU means by a name without one depends on the machine type */
 export const qemuModelNamed = (name: string): NamedModel | undefined => byQemu.get(name);
 
+/** What any model of a vendor has; the vendor as CPUID spells it. */
+export const featuresOfModels: ReadonlyMap<string, ReadonlySet<string>> = new Map(
+  [...Map.groupBy([...byLibvirt.values(), ...byQemu.values()], ({ vendor }) => vendor)].flatMap(
+    ([vendor, models]) =>
+      vendor === null ? [] : [[vendor, new Set(models.flatMap(({ features }) => [...features]))] as const],
+  ),
+);
+
 function modelsOf(rows: readonly ModelRow[]): ReadonlyMap<string, NamedModel> {
   const models = new Map<string, NamedModel>();
   for (const { name, vendor = null, from, plus, minus, left } of rows) {

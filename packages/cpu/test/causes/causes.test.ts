@@ -1,6 +1,7 @@
 /** Why a CPU probably lacks a feature: one story for each rule, in the rules' order. */
 import { expect, test } from "vitest";
 import { featureNamed, likelyCause, whyQemuLacks, type Cpu, type CpuFeature } from "../../src/index.ts";
+import { cpuIn, dumpNamed, instlatx64Dumps, libcpuidDumps } from "../collection.ts";
 import { cpuWith, less, plainCpu } from "../evc/cpus.ts";
 
 const named = (name: string): CpuFeature => {
@@ -46,10 +47,12 @@ test("microcode brings the bits against side channels, and takes TSX away", () =
 
 test("a generation before the feature never had it", () => {
   expect(why("avx512f", haswell).cause).toBe(
-    "b does not have avx512f: its generation, that of intel-haswell, has none.",
+    "b does not have avx512f: the EVC mode of its generation, intel-haswell, has none.",
   );
   const pentium4 = { ...plainCpu, label: "old", vendor: "GenuineIntel", family: 15, model: 4 };
-  expect(why("ssse3", pentium4).cause).toBe("old does not have ssse3: its family is older.");
+  expect(why("ssse3", pentium4).cause).toBe(
+    "old does not have ssse3: its family is older than all EVC modes.",
+  );
   // Zen is newer than Bulldozer, and has lost it.
   expect(why("xop", part("amd-zen", 0x17, 0x31)).kind).toBe("generation");
 });
@@ -96,4 +99,34 @@ test("what the hardware has and QEMU does not give is QEMU's, the kernel's, or e
   expect(given("flush-l1d", "10.0.2").kind).toBe("kernel");
   expect(given("invpcid", "7.2.22", "tcg").cause).toContain("emulates");
   expect(whyQemuLacks(named("xsaves"), part("amd-zen", 0x17, 1), "8.0.0").cause).toContain("erratum 1386");
+});
+
+test("of parts with cores of two kinds the small ones are why AVX-512 is missing", () => {
+  const alderLake = cpuIn(dumpNamed("12th-gen-intel-core-i9-12900hk"), "b");
+  expect(why("avx512f", alderLake)).toMatchObject({ kind: "fuse" });
+  expect(why("avx512f", alderLake).cause).toContain("small ones have no AVX-512");
+  const mixed = { ...haswell, someCores: new Set(["waitpkg"]), mixedCores: true };
+  expect(why("waitpkg", mixed).cause).toBe(
+    "Only some of the cores of b have waitpkg, and a guest runs on all of them.",
+  );
+});
+
+test("what a real CPU has is not said to be absent from its vendor's CPUs, nor from its own kind", () => {
+  const cpus = [...instlatx64Dumps, ...libcpuidDumps]
+    .map((dump) => cpuIn(dump))
+    .filter((cpu) => !cpu.virtual);
+  const wrong = new Set<string>();
+  for (const cpu of cpus) {
+    for (const name of cpu.features) {
+      const feature = featureNamed(name);
+      if (feature === undefined || feature.runtime) continue;
+      for (const cause of [
+        likelyCause(feature, cpu, { ...less(cpu, name), label: "b" }).cause,
+        likelyCause(feature, null, { ...less(cpu, name), label: "b" }).cause,
+      ])
+        if (/CPUs have none/.test(cause))
+          wrong.add(`${cpu.vendor} ${String(cpu.family)}/${String(cpu.model)} ${name}: ${cause}`);
+    }
+  }
+  expect([...wrong]).toEqual([]);
 });

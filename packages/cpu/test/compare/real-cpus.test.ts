@@ -7,7 +7,7 @@ import { describe, expect, test } from "vitest";
 import { describeWith } from "../../../../test-kit/src/describe-with.ts";
 import { compareCpus, featureNamed, type Cpu } from "../../src/index.ts";
 import { cpuIn, dumpNamed, testData } from "../collection.ts";
-import { plainCpu } from "../evc/cpus.ts";
+import { less, plainCpu } from "../evc/cpus.ts";
 
 const intel = "GenuineIntel";
 const amd = "AuthenticAMD";
@@ -69,6 +69,14 @@ describe("dumps of real CPUs", () => {
       compatible: true,
       differences: [],
     });
+  });
+
+  test("an EPYC Milan with and without STIBP: what a baseline shows to guests is compared", () => {
+    const milan = dump(`${amd}0A00F11_K19_Milan_CPUID1`, "with");
+    const without = { ...less(milan, "amd-stibp"), label: "without" };
+    const { aToB, bToA } = compareCpus(milan, without);
+    expect([aToB.verdict, bToA.verdict]).toEqual(["may-not", "may"]);
+    expect(aToB.reasons.join()).toContain("amd-stibp");
   });
 
   test("a dump without leaf 0xD's second part is not known to be like another of the same kind", () => {

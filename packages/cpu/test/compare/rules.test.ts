@@ -1,7 +1,9 @@
 /** The rules of a move without a baseline, read off their table. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { features, featureNamed, type CpuFeature } from "../../src/index.ts";
+import { evcModes, features, featureNamed, microcodeFeatures, type CpuFeature } from "../../src/index.ts";
+import { exposedFeatures } from "../../src/evc/exposed-features.ts";
+import { mayBeExposed } from "../../src/evc/qemu-cpu.ts";
 import { judge, ruleOf, type Rule, type Presence } from "../../src/compare/rules.ts";
 
 const named = (name: string): CpuFeature => {
@@ -36,10 +38,20 @@ test("each feature falls under the rule that VMware's table has for it", () => {
 });
 
 test("microcode bits that guests are shown count, those that none is shown do not", () => {
-  expect(["spec-ctrl", "arch-capabilities", "md-clear", "ibpb"].map((name) => ruleOf(named(name)))).toEqual(
+  expect(["spec-ctrl", "amd-stibp", "md-clear", "ibpb"].map((name) => ruleOf(named(name)))).toEqual(
     Array.from({ length: 4 }, () => "kernel"),
   );
   expect(ruleOf(named("virt-ssbd"))).toBe("hidden");
+});
+
+test("whatever a guest may be shown is compared", () => {
+  const shown = [
+    ...features.filter(mayBeExposed),
+    ...evcModes.flatMap((mode) => exposedFeatures(mode, microcodeFeatures).map(named)),
+  ];
+  expect(
+    shown.filter((feature) => !["user", "kernel"].includes(ruleOf(feature))).map(({ name }) => name),
+  ).toEqual([]);
 });
 
 describe("what is known on both sides", () => {
