@@ -141,7 +141,12 @@ export async function runAgent(
   // Any host of the cluster may bring a VM; what it may do beyond that is checked against its move.
   const authority: Authority = { adminToken: null, mayConnect: () => true };
   const { caPem, certificatePem, keyPem } = identity;
-  const http = new HttpServer({ tls: { caPem, certificatePem, keyPem }, log, hello });
+  const http = new HttpServer({
+    tls: { caPem, certificatePem, keyPem },
+    log,
+    hello,
+    certificateRequired: true,
+  });
   stack.defer(() => http.close());
   const datastores = new Datastores({ configs: config.datastores, environment, lockspaces });
   const facts = new HostFactsReader({ config, hypervisor, cpu, datastores });
@@ -153,7 +158,7 @@ export async function runAgent(
   });
   const consoles = new Consoles(config.name, processes, log);
   const answers = handlers(facts, load, vms, disks, moves, consoles, events);
-  mount(http.app, agentOperations, answers, authority);
+  mount(http, agentOperations, answers, authority);
   mountSockets(http, agentOperations, answers, authority);
   http.onUpgrade(
     (path) => path.startsWith(peerPath("")),

@@ -71,7 +71,7 @@ export async function runServer(
     mayConnect: (host, fingerprint) => hosts.mayConnect(host, fingerprint),
   };
   const answers = handlers({ store, hosts, tasks, consoles: new Consoles(store, hosts, log), data });
-  mount(http.app, serverOperations, answers, callers);
+  mount(http, serverOperations, answers, callers);
   mountSockets(http, serverOperations, answers, callers);
   await http.listen(options.listen);
   await hosts.start();

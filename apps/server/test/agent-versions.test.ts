@@ -46,7 +46,7 @@ async function connect(
     yield* [];
   };
   const { events: operation } = agentOperations;
-  mount(agent.app, { events: operation }, { events }, anybody);
+  mount(agent, { events: operation }, { events }, anybody);
   mountMore(agent);
   await agent.listen([{ host: "127.0.0.1", port }]);
   const written: Written = { lost: [], facts: [], load: [], alarms: [] };
@@ -84,7 +84,7 @@ test("an agent of version 1 is used, with its one report as the two of today, an
   const recorded = JSON.parse(await readFile(file, "utf8")) as Record<string, unknown>;
   await using scene = await connect(silentHello, (agent) => {
     const report = () => recorded as never;
-    mount(agent.app, version1Operations, { report }, anybody);
+    mount(agent, version1Operations, { report }, anybody);
   });
   const { link, written } = scene;
   await expect.poll(() => written.load.length, { timeout: 5000 }).toBeGreaterThan(0);

@@ -48,7 +48,7 @@ async function agentOf(host: "a" | "b", facts: HostFacts, load: HostLoad, lease:
     load: () => load,
     vmLeaseShow: () => lease,
   };
-  mount(agent.app, agentOperations, handlers as Handlers<typeof agentOperations>, {
+  mount(agent, agentOperations, handlers as Handlers<typeof agentOperations>, {
     adminToken: null,
     mayConnect: () => false,
   });

@@ -88,7 +88,7 @@ beforeAll(async () => {
     const tls = { certificatePem: joined.certificate, keyPem: own.keyPem, caPem: joined.caCertificate };
     agent = new HttpServer({ tls, log: pino({ level: "silent" }) });
     const callers = { adminToken: null, mayConnect: () => false };
-    mount(agent.app, agentOperations, handlers as Handlers<typeof agentOperations>, callers);
+    mount(agent, agentOperations, handlers as Handlers<typeof agentOperations>, callers);
     await agent.listen([{ host: "127.0.0.1", port: agentPort }]);
   };
   await startAgent();

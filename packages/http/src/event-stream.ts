@@ -2,6 +2,7 @@
 import { once } from "node:events";
 import type { EventHead } from "@godwit/contract";
 import type { FastifyReply } from "fastify";
+import { limits } from "./limits.ts";
 
 /** A comment at intervals, so that either side notices a dead connection. */
 const heartbeatMs = 2000;
@@ -19,7 +20,11 @@ export async function streamEvents(
     "x-accel-buffering": "no",
   });
   raw.write(": connected\n\n");
-  const heartbeat = setInterval(() => raw.write(": still here\n\n"), heartbeatMs);
+  // A reader that takes nothing is not written to, and not waited for.
+  raw.setTimeout(limits.answerStallMs, () => raw.destroy());
+  const heartbeat = setInterval(() => {
+    if (!raw.writableNeedDrain) raw.write(": still here\n\n");
+  }, heartbeatMs);
   try {
     for await (const event of events) {
       if (signal.aborted) break;

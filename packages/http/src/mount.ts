@@ -2,7 +2,6 @@
  * Operations of the contract as routes: who may call, validation of what comes in and goes out, errors as
  * problem documents. A handler sees only what is valid, and an answer that breaks the contract is a bug.
  */
-import { randomUUID } from "node:crypto";
 import {
   GodwitError,
   helloOf,
@@ -12,14 +11,15 @@ import {
   type Hello,
   type Operation,
   type Operations,
-  type Problem,
   type Received,
 } from "@godwit/contract";
-import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyReply, FastifyRequest } from "fastify";
 import type { WebSocket } from "ws";
 import type { z } from "zod";
-import { authorise, identify, type Actor, type Authority } from "./privileges.ts";
 import { streamEvents } from "./event-stream.ts";
+import { bodyBytes } from "./limits.ts";
+import type { Actor, Authority } from "./privileges.ts";
+import type { HttpServer } from "./server.ts";
 
 export type Call<O extends Operation> = Received<O> & {
   actor: Actor;
@@ -51,7 +51,7 @@ export type Handler<O extends Operation> = (
 export type Handlers<Ops extends Operations> = { [K in keyof Ops]: Handler<Ops[K]> };
 
 export function mount<Ops extends Operations>(
-  app: FastifyInstance,
+  { app, callers }: HttpServer,
   operations: Ops,
   handlers: Handlers<Ops>,
   authority: Authority,
@@ -60,38 +60,26 @@ export function mount<Ops extends Operations>(
     app.route({
       method: operation.method,
       url: operation.path.replaceAll(/\{(\w+)\}/g, ":$1"),
+      bodyLimit: bodyBytes[operation.privilege],
+      onRequest: async (request, reply) => {
+        await callers.admit(request, reply, operation, authority);
+      },
       handler: async (request, reply) => {
         const handler = handlers[name] as unknown as (call: Call<Operation>) => unknown;
-        await serve(operation, handler, authority, request, reply);
+        await serve(operation, handler, callers.actorOf(request), request, reply);
         return reply;
       },
     });
   }
 }
 
-/** Errors of every kind as `application/problem+json`; nothing internal is disclosed. */
-export function answerErrors(app: FastifyInstance): void {
-  app.setErrorHandler(async (error: unknown, request, reply) => {
-    await sendProblem(reply, problemOf(error, request));
-  });
-  app.setNotFoundHandler(async (request, reply) => {
-    const error = GodwitError.of("ROUTE_UNKNOWN", {
-      method: request.method,
-      path: request.url.split("?")[0] ?? "",
-    });
-    await sendProblem(reply, error.problem);
-  });
-}
-
 async function serve(
   operation: Operation,
   handler: (call: Call<Operation>) => unknown,
-  authority: Authority,
+  actor: Actor,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<void> {
-  const actor = await identify(request.raw, authority);
-  authorise(actor, operation.privilege);
   if (operation.answer.socket === true) throw GodwitError.of("WEBSOCKET_REQUIRED", { path: request.url });
   const gone = new AbortController();
   reply.raw.once("close", () => {
@@ -134,30 +122,4 @@ export function validated(schema: z.ZodType | undefined, value: unknown, where: 
 function problemText(issue: z.core.$ZodIssue): string {
   const place = issue.path.map(String).join(".");
   return place === "" ? issue.message : `${place}: ${issue.message}`;
-}
-
-/** An error as the caller sees it; of a bug the caller sees only a reference to the log. */
-export function problemOf(error: unknown, request: { log: FastifyBaseLogger }): Problem {
-  if (GodwitError.is(error)) {
-    if (error.problem.status >= 500) request.log.warn({ err: error }, "request failed");
-    return error.problem;
-  }
-  // Fastify's own refusals of bodies: not JSON, too large, of another type.
-  const { statusCode, message } = error as { statusCode?: number; message?: string };
-  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
-    if (statusCode === 429) return GodwitError.of("RATE_LIMITED", { retryAfterSeconds: 1 }).problem;
-    return GodwitError.of("REQUEST_INVALID", { where: "request", problems: [message ?? "not readable"] })
-      .problem;
-  }
-  const reference = randomUUID();
-  request.log.error({ err: error, reference }, "internal error");
-  return GodwitError.of("INTERNAL", { reference }).problem;
-}
-
-async function sendProblem(reply: FastifyReply, problem: Problem): Promise<void> {
-  if (reply.sent) return;
-  await reply
-    .code(problem.status)
-    .header("content-type", "application/problem+json")
-    .send(JSON.stringify(problem));
 }

@@ -1,14 +1,19 @@
 /**
- * An HTTPS server for the contract's operations, on one or several addresses. Callers may show a
- * certificate of the cluster's authority; whether they must is decided by operation.
+ * An HTTPS server for the contract's operations, on one or several addresses. A server takes callers without a
+ * certificate, and decides by operation; an agent ends their connections in the TLS handshake. Connections are counted,
+ * and handshakes, heads, requests and idle time have limits (limits.ts).
  */
 import type { IncomingMessage, RequestListener } from "node:http";
 import { createServer, type Server } from "node:https";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import type { TLSSocket } from "node:tls";
 import { GodwitError, helloHeaders, plainHello, type Hello } from "@godwit/contract";
-import Fastify, { type FastifyBaseLogger, type FastifyInstance } from "fastify";
-import { answerErrors } from "./mount.ts";
+import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from "fastify";
+import { Callers } from "./callers.ts";
+import { Connections } from "./connections.ts";
+import { limits } from "./limits.ts";
+import { answerErrors, routeUnknown } from "./problems.ts";
 
 export interface TlsIdentity {
   certificatePem: string;
@@ -22,21 +27,32 @@ export type ListenAddress = { host: string; port: number } | { fd: number };
 
 export type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 
+export interface HttpServerOptions {
+  tls: TlsIdentity;
+  log: FastifyBaseLogger;
+  /** Goes with every answer; default: the protocol only. */
+  hello?: Hello;
+  /** Whether a connection without a certificate of the cluster is ended in its handshake. Default: no. */
+  certificateRequired?: boolean;
+}
+
 export class HttpServer {
   readonly app: FastifyInstance;
+  readonly callers: Callers;
   readonly #tls: TlsIdentity;
+  readonly #certificateRequired: boolean;
   readonly #servers: Server[] = [];
-  readonly #sockets = new Set<Socket>();
+  readonly #connections = new Connections();
   readonly #upgrades: { matches: (path: string) => boolean; listener: UpgradeListener }[] = [];
   #handle: RequestListener | undefined;
 
-  /** @param options.hello goes with every answer; default: the protocol only */
-  constructor(options: { tls: TlsIdentity; log: FastifyBaseLogger; hello?: Hello }) {
+  constructor(options: HttpServerOptions) {
     this.#tls = options.tls;
+    this.#certificateRequired = options.certificateRequired ?? false;
     const headers = Object.entries(helloHeaders(options.hello ?? plainHello));
     this.app = Fastify({
       loggerInstance: options.log,
-      disableRequestLogging: true,
+      logController: new LogController({ disableRequestLogging: true }),
       bodyLimit: 1024 * 1024,
       // Fastify makes one server; the further addresses share its request handler.
       serverFactory: (handler) => {
@@ -44,9 +60,15 @@ export class HttpServer {
         return this.#makeServer();
       },
     });
-    answerErrors(this.app);
-    this.app.addHook("onRequest", (_, { raw }, done) => {
+    this.callers = new Callers(this.app, this.#connections);
+    answerErrors(this.app, this.callers);
+    this.app.addHook("onRequest", (request, { raw }, done) => {
       for (const [name, value] of headers) raw.setHeader(name, value);
+      // No body is read for an operation that does not exist.
+      done(request.is404 ? routeUnknown(request) : undefined);
+    });
+    this.app.addHook("onSend", (_, { raw }, __, done) => {
+      raw.setTimeout(limits.answerStallMs, () => raw.destroy());
       done();
     });
   }
@@ -66,7 +88,7 @@ export class HttpServer {
   }
 
   async close(): Promise<void> {
-    for (const socket of this.#sockets) socket.destroy();
+    this.#connections.closeAll();
     await Promise.all(
       this.#servers
         .filter((server) => server.listening)
@@ -81,27 +103,39 @@ export class HttpServer {
         key: this.#tls.keyPem,
         ca: this.#tls.caPem,
         requestCert: true,
-        rejectUnauthorized: false,
+        rejectUnauthorized: this.#certificateRequired,
         minVersion: "TLSv1.3",
         noDelay: true,
+        handshakeTimeout: limits.handshakeMs,
+        headersTimeout: limits.headersMs,
+        requestTimeout: limits.requestMs,
+        keepAliveTimeout: limits.idleMs,
+        connectionsCheckingInterval: limits.checkEveryMs,
       },
       (request, response) => this.#handle?.(request, response),
     );
+    server.on("connection", (socket: Socket) => {
+      this.#connections.accept(socket);
+    });
+    server.on("secureConnection", (socket: TLSSocket) => {
+      this.#connections.secured(socket);
+    });
     server.on("upgrade", (request, socket, head) => {
       socket.on("error", () => undefined);
       const path = request.url?.split("?")[0] ?? "";
       const found = this.#upgrades.find(({ matches }) => matches(path));
-      if (found === undefined) socket.end("HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n");
+      if (found === undefined) endWith(socket, "HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n");
       else found.listener(request, socket, head);
-    });
-    server.on("secureConnection", (socket) => {
-      this.#sockets.add(socket);
-      socket.on("error", () => undefined);
-      socket.on("close", () => this.#sockets.delete(socket));
     });
     this.#servers.push(server);
     return server;
   }
+}
+
+/** Ends a connection after its last words: without waiting for the other end, which may never end it. */
+export function endWith(socket: Duplex, text: string): void {
+  socket.end(text, () => socket.destroy());
+  setTimeout(() => socket.destroy(), limits.headersMs).unref();
 }
 
 async function listenOn(server: Server, address: ListenAddress): Promise<void> {

@@ -6,9 +6,10 @@ import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { helloOf, type Operation, type Operations, type Problem } from "@godwit/contract";
 import { WebSocketServer, type WebSocket } from "ws";
-import { problemOf, validated, type Call, type Handlers, type SocketHandler } from "./mount.ts";
+import { validated, type Call, type Handlers, type SocketHandler } from "./mount.ts";
 import { authorise, identify, type Authority } from "./privileges.ts";
-import type { HttpServer } from "./server.ts";
+import { problemOf } from "./problems.ts";
+import { endWith, type HttpServer } from "./server.ts";
 
 const pingEveryMs = 5000;
 /** A connection without an answer to a ping for this long is terminated. */
@@ -105,14 +106,11 @@ function decoded(text: string): string {
 
 function refuse(socket: Duplex, problem: Problem): void {
   const body = JSON.stringify(problem);
-  socket.end(
-    [
-      `HTTP/1.1 ${String(problem.status)} ${problem.title}`,
-      "Content-Type: application/problem+json",
-      `Content-Length: ${String(Buffer.byteLength(body))}`,
-      "Connection: close",
-      "",
-      body,
-    ].join("\r\n"),
-  );
+  const head = [
+    `HTTP/1.1 ${String(problem.status)} ${problem.title}`,
+    "Content-Type: application/problem+json",
+    `Content-Length: ${String(Buffer.byteLength(body))}`,
+    "Connection: close",
+  ];
+  endWith(socket, `${head.join("\r\n")}\r\n\r\n${body}`);
 }

@@ -81,7 +81,7 @@ beforeAll(async () => {
     adminToken: token,
     mayConnect: (host, fingerprint) => host === "a" && fingerprint === known,
   };
-  mount(server.app, serverOperations, handlers, callers);
+  mount(server, serverOperations, handlers, callers);
   mountSockets(server, serverOperations, handlers, callers);
   await server.listen([{ host: "127.0.0.1", port }]);
 });
@@ -267,7 +267,7 @@ test("two programs of different versions say so to each other, and an answer tha
   const handlers = { version: colour, hostTokenCreate: colour, events } as unknown as Handlers<
     typeof operations
   >;
-  mount(newer.app, operations, handlers, { adminToken: token, mayConnect: () => false });
+  mount(newer, operations, handlers, { adminToken: token, mayConnect: () => false });
   await newer.listen([{ host: "127.0.0.1", port: port + 2 }]);
   const hello = { software: "0.1.0", protocol: { oldest: 1, newest: 2 } };
   const caller = new Client(serverOperations, {
@@ -322,7 +322,7 @@ test("a stream that is ended as soon as it stands is asked for more and more sel
       return ReadableStream.from([]);
     },
   } as unknown as Handlers<typeof serverOperations>;
-  mount(ending.app, { events: serverOperations.events } as never, handlers, {
+  mount(ending, { events: serverOperations.events } as never, handlers, {
     adminToken: token,
     mayConnect: () => false,
   });

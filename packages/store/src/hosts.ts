@@ -52,6 +52,14 @@ export class Hosts {
     return secret;
   }
 
+  /** @throws TOKEN_INVALID; one that is valid now may have been used when the host is entered */
+  async checkToken(secret: string): Promise<void> {
+    const token = await this.#database.read((db) =>
+      db.selectFrom("join_tokens").selectAll().where("secret_hash", "=", hash(secret)).executeTakeFirst(),
+    );
+    requireValid(token);
+  }
+
   /**
    * Uses a token up and enters the host, both or neither.
    * @throws TOKEN_INVALID, HOST_EXISTS
@@ -67,10 +75,7 @@ export class Hosts {
         .where("secret_hash", "=", hash(secret))
         .forUpdate()
         .executeTakeFirst();
-      if (token === undefined) throw GodwitError.of("TOKEN_INVALID", { reason: "unknown" });
-      if (token.used_at !== null) throw GodwitError.of("TOKEN_INVALID", { reason: "used" });
-      if (token.expires_at.getTime() < Date.now())
-        throw GodwitError.of("TOKEN_INVALID", { reason: "expired" });
+      requireValid(token);
       await tx
         .updateTable("join_tokens")
         .set({ used_at: new Date(), used_by: host.name })
@@ -248,6 +253,14 @@ export class Hosts {
       await emit(tx, { type: "host.removed", subject: { kind: "host", id: name }, data: {} });
     });
   }
+}
+
+function requireValid<Token extends { used_at: Date | null; expires_at: Date }>(
+  token: Token | undefined,
+): asserts token is Token {
+  if (token === undefined) throw GodwitError.of("TOKEN_INVALID", { reason: "unknown" });
+  if (token.used_at !== null) throw GodwitError.of("TOKEN_INVALID", { reason: "used" });
+  if (token.expires_at.getTime() < Date.now()) throw GodwitError.of("TOKEN_INVALID", { reason: "expired" });
 }
 
 /** The members that differ, `reportedAt` aside; sorted. */

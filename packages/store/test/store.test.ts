@@ -102,7 +102,9 @@ test("of many hosts that ask at once exactly one gets the exclusive lease", asyn
 test("a join token works once, and not after its time", async () => {
   const host = (name: string) => ({ name, agentUrl: "https://10.0.0.1:8444", certificateFingerprint: name });
   const token = await store.hosts.createToken(new Date(Date.now() + 60_000));
+  await store.hosts.checkToken(token);
   await store.hosts.join(token, host("a"));
+  await expect(store.hosts.checkToken(token)).rejects.toMatchObject({ code: "TOKEN_INVALID" });
   await expect(store.hosts.join(token, host("b"))).rejects.toMatchObject({
     code: "TOKEN_INVALID",
     problem: { details: { reason: "used" } },

@@ -32,6 +32,8 @@ export function hostHandlers({ store, hosts, data }: Services): Handlers<HostOpe
       requireCommonVersion(body.name, hello, ownHello);
       const secret = /^gwt1\.([A-Za-z0-9_-]+)\./.exec(body.token)?.[1];
       if (secret === undefined) throw GodwitError.of("TOKEN_INVALID", { reason: "unknown" });
+      // Whoever asks without a token costs no signature.
+      await store.hosts.checkToken(secret);
       const issue = { authority: data.authority, commonName: body.name, validDays: certificateDays };
       const certificate = await issueCertificate({
         ...issue,
