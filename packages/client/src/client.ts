@@ -24,6 +24,7 @@ import { EventSourceParserStream } from "eventsource-parser/stream";
 import { checkServerIdentity, type ConnectionOptions } from "node:tls";
 import type { Dispatcher } from "undici";
 import type { WebSocket } from "ws";
+import { paced, refusalBytes, serverAnswers, textOf, type AnswerLimits } from "./bounded.ts";
 import { Agent, send } from "./http.ts";
 
 export interface ClientOptions {
@@ -40,7 +41,10 @@ export interface ClientOptions {
     unit?: string;
   };
   token?: string;
+  /** Of the head of an answer, and then of the rest of it. */
   timeoutMs?: number;
+  /** What is read of the other side. Default: as of a server. */
+  limits?: AnswerLimits;
   /** What this program tells of its version with every call; default: its protocol only. */
   hello?: Hello;
 }
@@ -75,6 +79,7 @@ const neverConnected = new Set([
   "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
   "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
   "CERT_HAS_EXPIRED",
+  "ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED",
 ]);
 
 const connectLimitMs = 4000;
@@ -94,12 +99,14 @@ export class Client<Ops extends Operations> {
   readonly #options: ClientOptions;
   readonly #agent: Agent;
   readonly #hello: Hello;
+  readonly #limits: AnswerLimits;
   #peer: Hello | null = null;
 
   constructor(operations: Ops, options: ClientOptions) {
     this.#operations = operations;
     this.#options = options;
     this.#hello = options.hello ?? plainHello;
+    this.#limits = options.limits ?? serverAnswers;
     this.baseUrl = options.baseUrl.replace(/\/$/, "");
     this.#agent = new Agent({
       connections: 16,
@@ -125,12 +132,14 @@ export class Client<Ops extends Operations> {
   ): Promise<Answer<Ops[K]>> {
     const operation = this.#operations[name] as Operation;
     const { statusCode, body } = await this.#send(operation, given as AnyCall, options);
-    const text = await body.text().catch((error: unknown) => {
-      throw this.#lost(operation, error);
+    const timeoutMs = options.timeoutMs ?? this.#timeoutMs;
+    const maxBytes = statusCode >= 400 ? refusalBytes : this.#limits.answer;
+    const text = await textOf(body, maxBytes, timeoutMs).catch((error: unknown) => {
+      throw operation.method === "GET" ? this.#failed(reasonOf(error), error) : this.#lost(operation, error);
     });
     if (statusCode >= 400) throw this.#refused(statusCode, text);
     if (operation.answer.body === undefined) return undefined as Answer<Ops[K]>;
-    const parsed = operation.answer.body.safeParse(JSON.parse(text));
+    const parsed = operation.answer.body.safeParse(jsonOrUndefined(text));
     if (parsed.success) return parsed.data as Answer<Ops[K]>;
     const unreadable = this.#notUnderstood(
       `its answer to ${operation.path} is not what this version expects`,
@@ -160,11 +169,14 @@ export class Client<Ops extends Operations> {
     const socket = new WebSocket(url.href.replace(/^https/, "wss"), options);
     const { promise, resolve, reject } = Promise.withResolvers<WebSocket>();
     socket.on("unexpected-response", (_, response) => {
-      const chunks: Buffer[] = [];
-      response.on("data", (chunk: Buffer) => chunks.push(chunk));
-      response.on("close", () => {
-        reject(this.#refused(response.statusCode ?? 0, Buffer.concat(chunks).toString("utf8")));
-      });
+      textOf(response, refusalBytes, connectLimitMs).then(
+        (text) => {
+          reject(this.#refused(response.statusCode ?? 0, text));
+        },
+        (error: unknown) => {
+          reject(this.#failed(reasonOf(error), error));
+        },
+      );
     });
     socket.on("error", (error) => {
       reject(this.#failed(reasonOf(error), error));
@@ -185,22 +197,32 @@ export class Client<Ops extends Operations> {
     const operation = this.#operations[name] as Operation;
     const query = options.after === undefined ? {} : { after: options.after };
     const { statusCode, body } = await this.#send(operation, { query }, { signal: options.signal });
-    if (statusCode >= 400) throw this.#refused(statusCode, await body.text());
+    if (statusCode >= 400) {
+      const text = await textOf(body, refusalBytes, this.#timeoutMs).catch((error: unknown) => {
+        throw this.#failed(reasonOf(error), error);
+      });
+      throw this.#refused(statusCode, text);
+    }
     try {
       options.onOpen?.();
     } catch (error) {
       body.destroy();
       throw error;
     }
-    const stream = ReadableStream.from(body as AsyncIterable<Uint8Array>)
+    const stream = ReadableStream.from(paced(body as AsyncIterable<Uint8Array>, this.#limits.eventsPerSecond))
       .pipeThrough(new TextDecoderStream())
-      .pipeThrough(new EventSourceParserStream());
+      .pipeThrough(new EventSourceParserStream({ maxBufferSize: this.#limits.event }));
     try {
       for await (const message of stream) {
-        const json: unknown = JSON.parse(message.data);
+        const json = jsonOrUndefined(message.data);
         const event = operation.answer.events?.safeParse(json);
-        if (event?.success === true) yield event.data as EventOf<Ops[K]>;
-        else options.onUnknown?.(eventHeadSchema.parse(json));
+        if (event?.success === true) {
+          yield event.data as EventOf<Ops[K]>;
+          continue;
+        }
+        const head = eventHeadSchema.safeParse(json);
+        if (!head.success) throw new Error("it sent something that is not an event");
+        options.onUnknown?.(head.data);
       }
     } catch (error) {
       if (options.signal.aborted) return;
@@ -253,7 +275,7 @@ export class Client<Ops extends Operations> {
   async #send(
     operation: Operation,
     given: AnyCall,
-    { signal, timeoutMs = this.#options.timeoutMs ?? 30_000 }: { signal?: AbortSignal; timeoutMs?: number },
+    { signal, timeoutMs = this.#timeoutMs }: { signal?: AbortSignal; timeoutMs?: number },
   ): Promise<Dispatcher.ResponseData> {
     const url = this.#urlOf(operation, given);
     const { token } = this.#options;
@@ -290,14 +312,17 @@ export class Client<Ops extends Operations> {
   }
 
   #refused(status: number, text: string): GodwitError {
-    try {
-      const refusal = GodwitError.fromProblem(problemSchema.parse(JSON.parse(text)));
-      return refusal.code === "ROUTE_UNKNOWN" && this.#peerDiffers
-        ? this.#notUnderstood("it does not have this operation", refusal)
-        : refusal;
-    } catch {
+    const problem = problemSchema.safeParse(jsonOrUndefined(text));
+    if (!problem.success)
       return this.#notUnderstood(`it answered with status ${String(status)}, not as Godwit does`);
-    }
+    const refusal = GodwitError.fromProblem(problem.data);
+    return refusal.code === "ROUTE_UNKNOWN" && this.#peerDiffers
+      ? this.#notUnderstood("it does not have this operation", refusal)
+      : refusal;
+  }
+
+  get #timeoutMs(): number {
+    return this.#options.timeoutMs ?? 30_000;
   }
 
   get #peerDiffers(): boolean {
@@ -318,6 +343,15 @@ export class Client<Ops extends Operations> {
   #lost(operation: Operation, cause: unknown): GodwitError {
     const details = { url: this.baseUrl, what: operation.summary.toLowerCase(), reason: reasonOf(cause) };
     return GodwitError.of("OUTCOME_UNKNOWN", details, { cause });
+  }
+}
+
+/** No answer of the contract is undefined: what is not JSON fits no schema. */
+function jsonOrUndefined(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
 }
 
@@ -360,6 +394,7 @@ const plainReasons: Record<string, string> = {
   UND_ERR_HEADERS_TIMEOUT: "it did not answer in time",
   UND_ERR_BODY_TIMEOUT: "it stopped sending",
   UND_ERR_SOCKET: "the connection was closed",
+  ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED: "it asks for a certificate of its cluster",
   ECONNRESET: "the connection was closed",
 };
 

@@ -1,2 +1,3 @@
 /** A typed client of Godwit's APIs. */
+export { hostAnswers } from "./bounded.ts";
 export { Client, type ClientOptions } from "./client.ts";

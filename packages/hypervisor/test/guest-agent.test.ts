@@ -65,3 +65,36 @@ test("a guest without an agent is not waited for any longer than was said", asyn
   await guest(() => undefined);
   await expect(setGuestClock(path, 200)).rejects.toThrow("did not answer within 200 ms");
 });
+
+test("a guest that writes without end is given up soon, and costs no memory", async () => {
+  const block = Buffer.alloc(1024 * 1024, "x");
+  let wroteMib = 0;
+  await guest((_, socket) => {
+    // 100 MB without the end of a line, as fast as they are taken.
+    const write = () => {
+      while (wroteMib < 100 && !socket.destroyed) {
+        wroteMib += 1;
+        if (!socket.write(block)) {
+          socket.once("drain", write);
+          return;
+        }
+      }
+    };
+    write();
+  });
+  const beganAt = performance.now();
+  await expect(setGuestClock(path, 5000)).rejects.toThrow("more than any answer has");
+  expect(performance.now() - beganAt).toBeLessThan(2000);
+  expect(wroteMib).toBeLessThan(10);
+});
+
+test("what is no answer, and a reason without end, are told in few words", async () => {
+  let said = "[1, 2";
+  await guest(({ execute, arguments: { id } }, socket) => {
+    socket.write(execute === "guest-set-time" ? `${said}\n` : `{"return": ${String(id)}}\n`);
+  });
+  await expect(setGuestClock(path, 5000)).rejects.toThrow("the guest agent's answer is not one");
+  said = JSON.stringify({ error: { desc: "no".repeat(10_000) } });
+  const error = await setGuestClock(path, 5000).catch((thrown: unknown) => thrown as Error);
+  expect(String(error).length).toBeLessThan(300);
+});

@@ -6,7 +6,7 @@
 export type Frame = Record<string, unknown>;
 
 /** More than any reply of QEMU; `query-qmp-schema` is about 400 KiB. */
-export const maxLineBytes = 64 * 1024 * 1024;
+export const maxLineBytes = 8 * 1024 * 1024;
 
 export class FrameReader {
   #parts: Buffer[] = [];

@@ -26,6 +26,9 @@ export interface QmpEvent {
   timestampUs: number;
 }
 
+/** QEMU says some KiB in a second, and 400 KiB of its schema once. One that floods is read later, not all the time. */
+const bytesPerSecond = 8 * 1024 * 1024;
+
 type SessionState = "connecting" | "running" | "ended";
 
 interface PendingCall {
@@ -61,6 +64,8 @@ export class QmpSession {
   #state: SessionState = "connecting";
   #nextId = 1;
   #outOfBand = false;
+  #secondBeganAt = performance.now();
+  #bytesOfSecond = 0;
 
   private constructor(socket: Socket) {
     this.#socket = socket;
@@ -177,11 +182,24 @@ export class QmpSession {
   }
 
   #receive(chunk: Buffer): void {
+    this.#pace(chunk.length);
     try {
       for (const frame of this.#reader.push(chunk)) this.#dispatch(frame);
     } catch (error) {
       this.#finish(`the stream is not QMP: ${messageOf(error)}`);
     }
+  }
+
+  #pace(bytes: number): void {
+    const leftMs = this.#secondBeganAt + 1000 - performance.now();
+    if (leftMs <= 0) {
+      this.#secondBeganAt = performance.now();
+      this.#bytesOfSecond = 0;
+    }
+    this.#bytesOfSecond += bytes;
+    if (this.#bytesOfSecond <= bytesPerSecond || leftMs <= 0) return;
+    this.#socket.pause();
+    setTimeout(() => this.#socket.resume(), leftMs).unref();
   }
 
   #dispatch(frame: Frame): void {

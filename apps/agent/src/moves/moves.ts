@@ -230,7 +230,10 @@ export class Moves {
     const move = this.#active.get(moveId);
     if (move?.role === "destination" && move.order.from === host) move.attach(line);
     line.onMessage((message) => {
-      void this.#hear(line, moveId, host, message);
+      this.#hear(line, moveId, host, message).catch((error: unknown) => {
+        this.#dependencies.log.error({ err: error, move: moveId }, "a message of a move was not taken");
+        line.socket.terminate();
+      });
     });
   }
 

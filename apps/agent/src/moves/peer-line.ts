@@ -7,6 +7,11 @@ import type { Wire } from "@godwit/migration";
 import type { Logger } from "pino";
 import { WebSocket, type RawData } from "ws";
 
+/** A move takes tens of messages in a second at most. */
+const messagesPerSecond = 1000;
+/** Unsent, because the other side does not read. */
+const maxUnsentBytes = 4 * 1024 * 1024;
+
 interface NotUnderstood {
   type: "notUnderstood";
   message: string;
@@ -35,13 +40,28 @@ export class PeerLine<Heard extends { type: string }, Said extends { type: strin
   /** Lost when the connection is down; not sent to a version that does not have it. */
   send(message: Said | NotUnderstood): void {
     if (this.socket.readyState !== WebSocket.OPEN) return;
+    if (this.socket.bufferedAmount > maxUnsentBytes) {
+      this.#end("it does not read what is sent to it");
+      return;
+    }
     const written = this.#options.said.write(message, this.#options.version);
     if (written !== null) this.socket.send(JSON.stringify(written));
   }
 
   onMessage(listener: (message: Heard) => void): void {
     const { heard, version, host, hello, log } = this.#options;
+    let secondBeganAt = performance.now();
+    let messages = 0;
     this.socket.on("message", (data) => {
+      if (performance.now() - secondBeganAt > 1000) {
+        secondBeganAt = performance.now();
+        messages = 0;
+      }
+      messages += 1;
+      if (messages > messagesPerSecond) {
+        this.#end("it sends too much");
+        return;
+      }
       const said = parsed(data);
       const message = heard.read(said, version);
       if (message === null) {
@@ -56,8 +76,19 @@ export class PeerLine<Heard extends { type: string }, Said extends { type: strin
       }
       if (message.type === "notUnderstood")
         log.warn({ said: message }, "the other host's agent did not understand");
-      listener(message);
+      try {
+        listener(message);
+      } catch (error) {
+        log.error({ err: error, message: message.type }, "a message of the other host's agent was not taken");
+        this.socket.terminate();
+      }
     });
+  }
+
+  #end(reason: string): void {
+    if (this.socket.readyState !== WebSocket.OPEN) return;
+    this.#options.log.warn({ reason }, "the connection of the other host's agent was ended");
+    this.socket.terminate();
   }
 }
 

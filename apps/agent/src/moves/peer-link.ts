@@ -100,6 +100,7 @@ export class PeerLink {
       headers: helloHeaders(this.#hello),
       handshakeTimeout: connectLimitMs,
       perMessageDeflate: false,
+      maxPayload: 1 << 20,
       checkServerIdentity: checkHost,
     };
     // ws hands the TLS options on to Node; its types know only some of them.

@@ -1,6 +1,6 @@
 /** A terminal or a pipe attached to a VM's serial console. */
 import { hostname, userInfo } from "node:os";
-import { consoleMessageSchema, GodwitError, type ConsoleMessage, type Problem } from "@godwit/contract";
+import { readConsoleMessage, GodwitError, type ConsoleMessage, type Problem } from "@godwit/contract";
 import type { Api } from "../connection.ts";
 import { splitAtEscape } from "./input.ts";
 import { Exit, exitCodes, problemText } from "../output/problem.ts";
@@ -60,7 +60,8 @@ export async function attach(api: Api, vm: string, flags: ConsoleFlags): Promise
   };
   line.on("message", (data, isBinary) => {
     if (!isBinary) {
-      onMessage(consoleMessageSchema.parse(JSON.parse((data as Buffer).toString("utf8"))));
+      const message = readConsoleMessage((data as Buffer).toString("utf8"));
+      if (message !== null) onMessage(message);
       return;
     }
     quiet.restart();

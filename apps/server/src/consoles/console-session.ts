@@ -5,7 +5,7 @@
  */
 import {
   hasProcess,
-  consoleMessageSchema,
+  readConsoleMessage,
   GodwitError,
   type ConsoleMessage,
   type VmView,
@@ -147,8 +147,9 @@ export class ConsoleSession {
   }
 
   #takeMessage(data: RawData): void {
-    const message = consoleMessageSchema.parse(JSON.parse((data as Buffer).toString("utf8")));
-    if (message.type !== "attached") return;
+    const message = readConsoleMessage((data as Buffer).toString("utf8"));
+    // Of an agent of another version, or of a host that is not what it was: no reason to end anything.
+    if (message?.type !== "attached") return;
     this.#position = { process: message.process ?? "", at: message.at ?? 0 };
     this.#send({ type: "attached", host: message.host });
   }

@@ -4,7 +4,7 @@
  * then. The connection is up while the agent's event stream flows; a host that is away for a while counts as lost.
  */
 import { EventEmitter, once } from "node:events";
-import { Client, type ClientOptions } from "@godwit/client";
+import { Client, hostAnswers, type ClientOptions } from "@godwit/client";
 import {
   agentOperations,
   GodwitError,
@@ -78,6 +78,7 @@ export class HostLink {
     const options: ClientOptions = {
       baseUrl: host.agentUrl,
       hello: ownHello,
+      limits: hostAnswers,
       tls: {
         ca: identity.caPem,
         cert: identity.certificatePem,

@@ -51,3 +51,12 @@ export const consoleMessageSchema = z.discriminatedUnion("type", [
   z.object({ type: z.literal("ended"), problem: problemSchema }),
 ]);
 export type ConsoleMessage = z.infer<typeof consoleMessageSchema>;
+
+/** A text message; null: this version does not know it. */
+export function readConsoleMessage(text: string): ConsoleMessage | null {
+  try {
+    return consoleMessageSchema.safeParse(JSON.parse(text)).data ?? null;
+  } catch {
+    return null;
+  }
+}
