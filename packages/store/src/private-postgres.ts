@@ -11,7 +11,8 @@ import { GodwitError } from "@godwit/contract";
 import {
   endProcess,
   identifyProcess,
-  isAlive,
+  isAliveOrUnknown,
+  processArguments,
   readFileOrNull,
   run,
   sleep,
@@ -98,7 +99,7 @@ export class PrivatePostgres {
   #watch(onRestart: (reason: string) => void): void {
     this.#guard = setTimeout(() => {
       void (async () => {
-        if (!this.#closing && !(await isAlive(this.#process))) {
+        if (!this.#closing && (await isAliveOrUnknown(this.#process)) === false) {
           onRestart("PostgreSQL had ended; it is started again");
           const { uid, gid } = await userIds(this.#options.user);
           this.#process = await launch(this.#options, this.#binaries, uid, gid);
@@ -193,8 +194,8 @@ async function running(folder: string): Promise<ProcessIdentity | null> {
   const lines = (await readFileOrNull(join(folder, "postmaster.pid")))?.split("\n") ?? [];
   const identity = await identifyProcess(Number(lines[0]));
   if (identity === null) return null;
-  const command = await readFile(`/proc/${String(identity.pid)}/cmdline`, "utf8").catch(() => "");
-  return command.includes(folder) ? identity : null;
+  const words = (await processArguments(identity.pid)) ?? [];
+  return words.join(" ").includes(folder) ? identity : null;
 }
 
 /**

@@ -1,8 +1,17 @@
 /** The operating system: other programs, processes, durable files, undoing. */
 export { cacheFolder } from "./cache-folder.ts";
+export { openChecked, readCheckedOrNull, readTailOrNull } from "./checked-files.ts";
 export { readFileOrNull, syncFolder, writeFileAtomic } from "./files.ts";
 export { limitedAs } from "./limited.ts";
-export { endProcess, identifyProcess, isAlive, signalProcess, type ProcessIdentity } from "./process.ts";
+export {
+  endProcess,
+  identifyProcess,
+  isAlive,
+  isAliveOrUnknown,
+  processArguments,
+  signalProcess,
+  type ProcessIdentity,
+} from "./process.ts";
 export { run, type RunOptions, type RunResult } from "./run.ts";
 export { UndoStack } from "./undo.ts";
 export { ensureUser, userIds, type UserIds } from "./users.ts";

@@ -56,6 +56,19 @@ export const generalErrors = {
     (d) => `${d.program} failed while ${d.what}: ${d.output}`,
     () => "The program's message above says what to change.",
   ),
+  PROCESS_UNREADABLE: define<{ pid: number; reason: string }>(
+    503,
+    "later",
+    (d) => `Whether process ${String(d.pid)} lives could not be seen: ${d.reason}.`,
+    () =>
+      "Nothing was done about it, and it is looked at again. Free file descriptors or memory on this host.",
+  ),
+  FILE_UNTRUSTED: define<{ path: string; reason: string }>(
+    500,
+    "after-fix",
+    (d) => `The file ${d.path} is not used: ${d.reason}.`,
+    () => "Godwit did not put it there. Find out who did, and remove it.",
+  ),
   NOT_ROOT: define<{ what: string }>(
     403,
     "after-fix",

@@ -56,6 +56,14 @@ export const vmErrors = {
     (d) => `VM ${d.vm} did not start on host ${d.host}: ${d.reason}`,
     () => "QEMU's message above says what to change; nothing was left behind.",
   ),
+  VM_RUN_FOLDER_INVALID: define<{ vm: string; host: string; folder: string; reason: string }>(
+    500,
+    "after-fix",
+    (d) =>
+      `What host ${d.host} has noted of the QEMU process of VM ${d.vm} cannot be relied on: ${d.reason.replace(/\.$/, "")}.`,
+    (d) =>
+      `The VM and its lease are left as they are. Look on the host for a QEMU process with -uuid ${d.vm}: shut its guest down, or end the process. Then remove ${d.folder} and restart the agent.`,
+  ),
   DISK_MISSING: define<{ vm: string; disk: string; path: string; host: string }>(
     404,
     "after-fix",

@@ -12,6 +12,7 @@ import { GodwitError, type LeaseMode, nameSchema, vmIdSchema } from "@godwit/con
 import {
   endProcess,
   identifyProcess,
+  processArguments,
   readFileOrNull,
   run,
   sleep,
@@ -142,16 +143,22 @@ async function order(folder: string, word: "launch" | "end"): Promise<void> {
     const orders = await open(join(folder, "orders"), constants.O_WRONLY | constants.O_NONBLOCK);
     await orders.write(`${word}\n`).finally(() => orders.close());
   } catch (error) {
-    throw GodwitError.of("SANLOCK_UNAVAILABLE", { reason: "the lease's holder ended" }, { cause: error });
+    const { code } = error as NodeJS.ErrnoException;
+    const gone = code === "ENXIO" || code === "ENOENT";
+    const reason = gone
+      ? "the lease's holder ended"
+      : `the lease's holder could not be asked: ${String(code)}`;
+    throw GodwitError.of("SANLOCK_UNAVAILABLE", { reason }, { cause: error });
   }
 }
 
-/** The holder of a folder, or sanlock's program that is to become it; null when it is gone. */
+/** The holder of a folder, or sanlock's program that is to become it; null when it is gone. @throws PROCESS_UNREADABLE */
 async function holderOf(folder: string): Promise<ProcessIdentity | null> {
-  const pid = Number((await readFileOrNull(join(folder, "pid"))) ?? "");
+  const identity = await identifyProcess(Number((await readFileOrNull(join(folder, "pid"))) ?? ""));
+  if (identity === null) return null;
   // The pid may be another process' by now.
-  const words = (await readFile(`/proc/${String(pid)}/cmdline`, "utf8").catch(() => "")).split("\0");
-  return pid > 0 && words.includes(program) && words.includes(folder) ? await identifyProcess(pid) : null;
+  const words = (await processArguments(identity.pid)) ?? [];
+  return words.includes(program) && words.includes(folder) ? identity : null;
 }
 
 async function endHolderOf(folder: string): Promise<void> {
