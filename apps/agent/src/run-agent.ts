@@ -3,9 +3,9 @@
  * not notice whether it runs.
  */
 import { Client } from "@godwit/client";
-import { agentOperations, peerPath, serverOperations, type Vm } from "@godwit/contract";
+import { agentOperations, peerPath, serverOperations, type Vm, type VmId } from "@godwit/contract";
 import { HttpServer, identify, mount, mountSockets, type Authority } from "@godwit/http";
-import { Hypervisor } from "@godwit/hypervisor";
+import { Hypervisor, type Adopted } from "@godwit/hypervisor";
 import { DiskLeases } from "@godwit/storage";
 import { enableQuickAck, deleteTap, listTaps, tapName } from "@godwit/network";
 import { agentHello, writeFileAtomic } from "@godwit/system";
@@ -15,7 +15,7 @@ import type { AgentConfig } from "./config.ts";
 import { Consoles } from "./consoles/consoles.ts";
 import { Datastores } from "./host/datastores.ts";
 import { EventLog } from "./event-log.ts";
-import { HostFactsReader } from "./host/facts.ts";
+import { HostFactsReader, reasonOf } from "./host/facts.ts";
 import { FactsWatch } from "./host/facts-watch.ts";
 import { HostCpu } from "./qemu/host-cpu.ts";
 import { HostLoadReader } from "./host/load.ts";
@@ -120,7 +120,7 @@ export async function runAgent(
       log.warn({ err: error }, "moves from here may stand still some 40 ms longer than they need to");
     });
   }
-  const silent = await adopt(hypervisor, processes, claims, log);
+  const { silent, quarantined } = await adopt(hypervisor, processes, claims, log);
   await disks.clear().catch((error: unknown) => {
     log.info({ err: error }, "what earlier leases left could not be looked at");
   });
@@ -130,7 +130,8 @@ export async function runAgent(
   });
   await moves.restore();
   await moves.endOrphans();
-  await removeStrayTaps([...processes.present.map(({ spec }) => spec.vm), ...silent], log);
+  const present = [...processes.present.map(({ spec }) => spec.vm), ...silent];
+  await removeStrayTaps(present, new Set(quarantined.map(({ vmId }) => vmId)), log);
   const reconciler = new LeaseReconciler(leases, processes, claims, log);
   reconciler.start();
   stack.defer(() => {
@@ -149,7 +150,8 @@ export async function runAgent(
   });
   stack.defer(() => http.close());
   const datastores = new Datastores({ configs: config.datastores, environment, lockspaces });
-  const facts = new HostFactsReader({ config, hypervisor, cpu, datastores });
+  const unread = quarantined.map(({ vmId, error }) => ({ part: `VM ${vmId}`, reason: reasonOf(error) }));
+  const facts = new HostFactsReader({ config, hypervisor, cpu, datastores, unread });
   const load = new HostLoadReader({ config, datastores, processes });
   const watch = new FactsWatch(() => facts.read(), events, log);
   watch.start();
@@ -183,34 +185,68 @@ export async function runAgent(
   log.info("agent stops; its VMs run on");
 }
 
+interface Found {
+  /** VMs whose QEMU lives, or may live, and does not answer. */
+  silent: Vm[];
+  quarantined: Adopted["quarantined"];
+}
+
+/** Whatever is wrong with one VM's process concerns that VM. */
 async function adopt(
   hypervisor: Hypervisor,
   processes: Processes,
   claims: Claims,
   log: Logger,
-): Promise<Vm[]> {
-  const { processes: found, ended, unresponsive } = await hypervisor.adopt();
-  for (const { vm } of unresponsive) {
+): Promise<Found> {
+  const { processes: found, ended, unresponsive, quarantined } = await hypervisor.adopt();
+  const silent = unresponsive.map(({ vm }) => vm);
+  for (const process of found) {
+    const { vm, incoming } = process.spec;
+    try {
+      const { running, status } = await process.status();
+      processes.add(
+        process,
+        running ? "running" : incoming && status === "inmigrate" ? "incoming" : "paused",
+      );
+      log.info({ vm: vm.name, pid: process.identity.pid, status }, "VM found again");
+    } catch (error) {
+      log.warn({ err: error, vm: vm.name }, "a QEMU process does not tell its state");
+      process.release();
+      silent.push(vm);
+    }
+  }
+  for (const vm of silent) {
     // It may run: its lease stays, and no operation on it starts until its QEMU answers.
     await claims.claim(vm, "its QEMU process does not answer");
     log.error({ vm: vm.name }, "a QEMU process lives but does not answer; restart the agent when it does");
   }
-  for (const process of found) {
-    const { running, status } = await process.status();
-    const incoming = process.spec.incoming && status === "inmigrate";
-    processes.add(process, running ? "running" : incoming ? "incoming" : "paused");
-    log.info({ vm: process.spec.vm.name, pid: process.identity.pid, status }, "VM found again");
+  for (const { vmId, error } of quarantined) {
+    // It may run: its lease stays, and no operation on it starts until an operator has looked.
+    await claims.claim({ id: vmId, name: vmId }, reasonOf(error));
+    log.error({ vm: vmId, remedy: error.problem.remedy }, error.message);
   }
   for (const { spec, reason } of ended) {
     processes.addGone(spec.vm);
     log.warn({ vm: spec.vm.name, reason }, "a VM's process is gone");
   }
-  return unresponsive.map(({ vm }) => vm);
+  return { silent, quarantined };
 }
 
+/** Of a VM that nothing is known of but its id: so many NICs are thought of. */
+const mostNics = 32;
+
 /** Taps of VMs that have no process here: left by a crash between two steps. */
-async function removeStrayTaps(present: readonly Vm[], log: Logger): Promise<void> {
-  const used = new Set(present.flatMap((vm) => vm.nics.map((_, index) => tapName(vm.id, index))));
+async function removeStrayTaps(
+  present: readonly Vm[],
+  quarantined: ReadonlySet<VmId>,
+  log: Logger,
+): Promise<void> {
+  const names = (vmId: VmId, count: number) =>
+    Array.from({ length: count }, (_, index) => tapName(vmId, index));
+  const used = new Set([
+    ...present.flatMap(({ id, nics }) => names(id, nics.length)),
+    ...[...quarantined].flatMap((vmId) => names(vmId, mostNics)),
+  ]);
   for (const tap of await listTaps()) {
     if (used.has(tap)) continue;
     log.info({ tap }, "stray tap removed");

@@ -4,13 +4,15 @@
  * and the vCPUs never start by themselves (`-S`): permission to run is given later, by the host that holds the lease.
  * Strings that could be taken for an option are refused.
  */
-import { checkLaunchSpec, type LaunchSpec, type RunPaths } from "./launch-spec.ts";
+import { checkLaunchSpec, runDescriptors, type LaunchSpec } from "./launch-spec.ts";
 
 /** First PCI slots of disks and NICs; the others are fixed below them. */
 const rngSlot = 2;
 const firstDiskSlot = 3;
 const firstNicSlot = 27;
 const guestAgentSlot = 28;
+/** QEMU's name of the descriptor that takes what the serial console says. */
+const serialLogSet = "1";
 
 export interface CommandLineOptions {
   /** Where QEMU finds its firmware, when not in its own place. */
@@ -18,7 +20,7 @@ export interface CommandLineOptions {
 }
 
 /** @throws VM_DESCRIPTION_INVALID */
-export function commandLine(spec: LaunchSpec, paths: RunPaths, options: CommandLineOptions = {}): string[] {
+export function commandLine(spec: LaunchSpec, options: CommandLineOptions = {}): string[] {
   checkLaunchSpec(spec);
   const { vm } = spec;
   return [
@@ -38,21 +40,18 @@ export function commandLine(spec: LaunchSpec, paths: RunPaths, options: CommandL
     ...["-boot", "strict=on"],
     ...["-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"],
     ...["-msg", "timestamp=on"],
-    ...["-pidfile", paths.pidFile],
-    ...socket("qmp", paths.qmp),
+    ...socket("qmp", runDescriptors.qmp),
     ...["-mon", "chardev=qmp,mode=control"],
-    ...socket("rescue", paths.rescue),
+    ...socket("rescue", runDescriptors.rescue),
     ...["-mon", "chardev=rescue,mode=control"],
-    ...[
-      "-chardev",
-      `socket,id=serial0,path=${escaped(paths.serialSocket)},server=on,wait=off,logfile=${escaped(paths.serialLog)},logappend=on`,
-    ],
+    ...["-add-fd", `fd=${String(runDescriptors.serialLog)},set=${serialLogSet}`],
+    ...socket("serial0", runDescriptors.serialSocket, `,logfile=/dev/fdset/${serialLogSet},logappend=on`),
     ...["-device", "isa-serial,chardev=serial0"],
     ...["-object", "rng-random,id=rng0,filename=/dev/urandom"],
     ...["-device", `virtio-rng-pci,rng=rng0,${slot(spec, rngSlot)}`],
     ...disks(spec),
     ...nics(spec),
-    ...guestAgent(spec, paths),
+    ...guestAgent(spec),
     ...boot(spec),
   ];
 }
@@ -109,10 +108,10 @@ function nics(spec: LaunchSpec): string[] {
   ]);
 }
 
-function guestAgent(spec: LaunchSpec, paths: RunPaths): string[] {
+function guestAgent(spec: LaunchSpec): string[] {
   if (spec.vm.guestAgent !== true) return [];
   return [
-    ...socket("guest-agent", paths.guestAgent),
+    ...socket("guest-agent", runDescriptors.guestAgent),
     ...["-device", `virtio-serial-pci,id=ports,max_ports=2,${slot(spec, guestAgentSlot)}`],
     ...["-device", "virtserialport,bus=ports.0,nr=1,chardev=guest-agent,name=org.qemu.guest_agent.0"],
   ];
@@ -133,9 +132,7 @@ function slot({ vm }: LaunchSpec, number: number): string {
   return `bus=${bus},addr=0x${number.toString(16)}`;
 }
 
-function socket(id: string, path: string): string[] {
-  return ["-chardev", `socket,id=${id},path=${escaped(path)},server=on,wait=off`];
+/** One that listens already. */
+function socket(id: string, descriptor: number, more = ""): string[] {
+  return ["-chardev", `socket,id=${id},fd=${String(descriptor)},server=on,wait=off${more}`];
 }
-
-/** QEMU's option syntax doubles a comma. */
-const escaped = (text: string): string => text.replaceAll(",", ",,");

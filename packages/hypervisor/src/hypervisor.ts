@@ -1,27 +1,35 @@
 /**
  * Starts QEMU processes that outlive the agent, and finds them again. A process is started with its vCPUs
  * stopped, under its own user, in its own session (a unit of its own where systemd runs); what it was
- * started from is written beside it before anyone relies on it.
+ * started from is written beside it before anyone relies on it. Its run folder belongs to root: QEMU has what it
+ * needs there open (`launch-qemu.pl`), and can change none of what the agent reads.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
-import { chmod, chown, mkdir, open, readdir, readFile, rm } from "node:fs/promises";
-import { GodwitError, type QemuFacts } from "@godwit/contract";
+import { constants, existsSync } from "node:fs";
+import { mkdir, readdir, rm } from "node:fs/promises";
+import { basename } from "node:path";
+import { fileURLToPath } from "node:url";
+import { GodwitError, vmIdSchema, type QemuFacts, type VmId } from "@godwit/contract";
 import { QmpSession } from "@godwit/qmp";
 import {
   endProcess,
   identifyProcess,
   isAlive,
-  readFileOrNull,
+  isAliveOrUnknown,
+  openChecked,
+  processArguments,
+  readCheckedOrNull,
   run,
+  sleep,
   userIds,
   type ProcessIdentity,
 } from "@godwit/system";
 import { commandLine } from "./command-line.ts";
-import { runPaths, type LaunchSpec, type RunPaths } from "./launch-spec.ts";
+import { runDescriptors, runPaths, type LaunchSpec, type RunPaths } from "./launch-spec.ts";
 import { connectWhenReady, qemuFacts } from "./qemu-facts.ts";
 import { lastMessages, QemuProcess, startFailed } from "./qemu-process.ts";
+import { hasListener, prepareRunFolder, takeOver } from "./run-folder.ts";
 import { parseRuntime, writeRuntime } from "./runtime-file.ts";
 import { asUser } from "./user.ts";
 
@@ -41,6 +49,17 @@ export interface EndedProcess {
   reason: string;
 }
 
+/** What an earlier agent left. */
+export interface Adopted {
+  processes: QemuProcess[];
+  /** Their run folders are removed. */
+  ended: EndedProcess[];
+  /** They live but do not answer, or could not be looked at: such a VM may run, and is left alone. */
+  unresponsive: LaunchSpec[];
+  /** What is noted of them cannot be relied on: such a VM may run, and is left alone. */
+  quarantined: { vmId: VmId; error: GodwitError }[];
+}
+
 /**
  * How a QEMU is started, where that is not this program's business: given its argument vector and the file for
  * its messages, returns a function that tells whether it has ended.
@@ -49,6 +68,7 @@ export type Launch = (argv: readonly string[], log: string) => Promise<() => boo
 
 /** The kernel kills it when its parent ends; set last, because a change of user resets it. */
 const killWithParent = ["setpriv", "--pdeathsig", "KILL", "--"];
+const launcher = fileURLToPath(new URL("launch-qemu.pl", import.meta.url));
 
 export class Hypervisor {
   readonly #options: HypervisorOptions;
@@ -81,20 +101,19 @@ export class Hypervisor {
    */
   async start(spec: LaunchSpec, launch: Launch | null = null): Promise<QemuProcess> {
     const paths = runPaths(this.#options.runFolder, spec.vm.id);
-    await this.#prepareFolder(paths);
+    await prepareRunFolder(paths, await userIds(this.#options.user));
     try {
       const gone = await (launch === null
         ? this.#spawn(spec, paths)
         : launch(this.#argv(spec, paths, killWithParent), paths.log));
       const session = await connectWhenReady(paths.qmp, gone);
-      const identity = await this.#startedPid(paths);
+      const identity = await this.#startedProcess(paths);
       if (identity === null) throw new Error("it ended at once");
       const startedAt = new Date().toISOString();
       await writeRuntime(paths, { spec, identity, startedAt });
       return new QemuProcess({ spec, paths, identity, startedAt, session });
     } catch (error) {
-      const identity = await this.#startedPid(paths);
-      if (identity !== null) await endProcess(identity, "SIGKILL", 0);
+      await this.#endStarted(paths);
       const reason = await lastMessages(paths.log);
       await rm(paths.folder, { recursive: true, force: true });
       throw startFailed(
@@ -106,54 +125,66 @@ export class Hypervisor {
     }
   }
 
-  /**
-   * The processes that run; those that ended since the last agent, whose run folders are removed; and those that
-   * live but do not answer: such a VM may run, and is left alone.
-   */
-  async adopt(): Promise<{ processes: QemuProcess[]; ended: EndedProcess[]; unresponsive: LaunchSpec[] }> {
-    const processes: QemuProcess[] = [];
-    const ended: EndedProcess[] = [];
-    const unresponsive: LaunchSpec[] = [];
-    for (const vmId of await readdir(`${this.#options.runFolder}/vms`)) {
-      const paths = runPaths(this.#options.runFolder, vmId);
-      const text = await readFileOrNull(paths.runtime);
-      if (text === null) {
-        await this.#clearUnfinished(paths);
-        continue;
-      }
-      const { spec, identity, startedAt } = parseRuntime(text);
-      const session = (await isAlive(identity)) ? await connect(paths, identity) : null;
-      if (session === null && (await isAlive(identity))) {
-        unresponsive.push(spec);
-      } else if (session === null) {
-        ended.push({ spec, reason: await lastMessages(paths.log) });
-        await rm(paths.folder, { recursive: true, force: true });
-      } else {
-        processes.push(new QemuProcess({ spec, paths, identity, startedAt, session }));
+  /** The processes that run, and what became of others that ran when the last agent looked: one bad folder concerns one VM. */
+  async adopt(): Promise<Adopted> {
+    const adopted: Adopted = { processes: [], ended: [], unresponsive: [], quarantined: [] };
+    for (const name of await readdir(`${this.#options.runFolder}/vms`)) {
+      const vmId = vmIdSchema.safeParse(name);
+      if (!vmId.success) continue; // not of this program
+      try {
+        await this.#adopt(vmId.data, adopted);
+      } catch (error) {
+        const { host, runFolder } = this.#options;
+        const reason = error instanceof Error ? error.message : String(error);
+        const details = { vm: name, host, folder: `${runFolder}/vms/${name}`, reason };
+        const quarantine = GodwitError.of("VM_RUN_FOLDER_INVALID", details, { cause: error });
+        adopted.quarantined.push({ vmId: vmId.data, error: quarantine });
       }
     }
-    return { processes, ended, unresponsive };
+    return adopted;
+  }
+
+  /** @throws Error when what is noted cannot be relied on */
+  async #adopt(vmId: VmId, { processes, ended, unresponsive }: Adopted): Promise<void> {
+    const paths = runPaths(this.#options.runFolder, vmId);
+    await takeOver(paths.folder);
+    const text = await readCheckedOrNull(paths.runtime);
+    if (text === null) {
+      await this.#clearUnfinished(paths);
+      return;
+    }
+    const { spec, identity, startedAt } = parseRuntime(text);
+    if (spec.vm.id !== vmId) throw new Error(`runtime.json is of VM ${spec.vm.id}`);
+    const lives = await isAliveOrUnknown(identity);
+    if (lives === false) {
+      // The process is gone by its pid and start time, unless these are wrong.
+      if (await hasListener(paths.qmp))
+        throw new Error(`process ${String(identity.pid)} is gone, but somebody listens on its QMP socket`);
+      ended.push({ spec, reason: await lastMessages(paths.log) });
+      await rm(paths.folder, { recursive: true, force: true });
+      return;
+    }
+    if (lives && !(await isOf(identity, vmId)))
+      throw new Error(`process ${String(identity.pid)} is not its QEMU`);
+    const session = lives ? await connect(paths, identity) : null;
+    if (session === null) unresponsive.push(spec);
+    else processes.push(new QemuProcess({ spec, paths, identity, startedAt, session }));
   }
 
   /** A start that its agent did not finish: the process is unknown to everyone, so it is ended. */
   async #clearUnfinished(paths: RunPaths): Promise<void> {
-    const identity = await this.#startedPid(paths);
-    if (identity !== null) await endProcess(identity, "SIGKILL", 0);
+    await this.#endStarted(paths);
     await rm(paths.folder, { recursive: true, force: true });
-  }
-
-  async #prepareFolder(paths: RunPaths): Promise<void> {
-    await rm(paths.folder, { recursive: true, force: true });
-    await mkdir(paths.folder, { recursive: true });
-    const { uid, gid } = await userIds(this.#options.user);
-    await chown(paths.folder, uid, gid);
-    await chmod(paths.folder, 0o750);
   }
 
   #argv(spec: LaunchSpec, paths: RunPaths, before: readonly string[] = []): string[] {
     const { binary, firmwareFolder } = this.#options;
     const firmware = firmwareFolder === undefined ? {} : { firmwareFolder };
-    return [...this.#prefix, ...before, binary, ...commandLine(spec, paths, firmware)];
+    return [
+      ...["/usr/bin/perl", launcher, paths.folder],
+      ...openFor(spec, paths),
+      ...["--", ...this.#prefix, ...before, binary, ...commandLine(spec, firmware)],
+    ];
   }
 
   /** @returns a function that tells whether the process has ended again */
@@ -183,7 +214,8 @@ export class Hypervisor {
         return (await run("systemctl", ["is-active", "--quiet", unit], words)).exitCode !== 0;
       };
     }
-    const log = await open(paths.log, "a", 0o640);
+    const { O_WRONLY, O_CREAT, O_APPEND } = constants;
+    const log = await openChecked(paths.log, O_WRONLY | O_CREAT | O_APPEND);
     try {
       const [program = "", ...args] = argv;
       const child = spawn(program, args, { detached: true, stdio: ["ignore", log.fd, log.fd], cwd: "/" });
@@ -195,12 +227,55 @@ export class Hypervisor {
     }
   }
 
-  /** The process of a run folder by QEMU's pid file; null before it is written, or when the process is gone. */
-  async #startedPid(paths: RunPaths): Promise<ProcessIdentity | null> {
-    const text = await readFile(paths.pidFile, "utf8").catch(() => "");
-    const pid = Number.parseInt(text, 10);
-    return Number.isInteger(pid) ? await identifyProcess(pid) : null;
+  /**
+   * The process that was started in a run folder; null before it is, or when it is gone.
+   * @throws PROCESS_UNREADABLE, FILE_UNTRUSTED, Error when the pid is another process's
+   */
+  async #startedProcess(paths: RunPaths): Promise<ProcessIdentity | null> {
+    const pid = Number.parseInt((await readCheckedOrNull(paths.pidFile)) ?? "", 10);
+    const identity = await identifyProcess(pid);
+    if (identity === null) return null;
+    return (await isOf(identity, basename(paths.folder))) ? identity : null;
   }
+
+  /** Ends what was started in a run folder. A look that fails is repeated: nobody else knows of the process. */
+  async #endStarted(paths: RunPaths): Promise<void> {
+    for (;;) {
+      try {
+        const identity = await this.#startedProcess(paths);
+        if (identity !== null) await endProcess(identity, "SIGKILL", 0);
+        return;
+      } catch (error) {
+        if (!isPassing(error)) throw error;
+      }
+      await sleep(100);
+    }
+  }
+}
+
+/** Whether a process is of a VM, by its argument vector: the launcher's and QEMU's own name the VM. @throws PROCESS_UNREADABLE */
+async function isOf(identity: ProcessIdentity, vmId: string): Promise<boolean> {
+  const words = (await processArguments(identity.pid)) ?? [];
+  return words.some((word, at) => word === "-uuid" && words[at + 1] === vmId);
+}
+
+/** A lack of this process's own that passes: the file or the process was not seen, whatever it is. */
+const isPassing = (error: unknown): boolean =>
+  GodwitError.is(error, "PROCESS_UNREADABLE") ||
+  ["EMFILE", "ENFILE", "ENOMEM", "EAGAIN"].includes((error as NodeJS.ErrnoException).code ?? "");
+
+/** What `launch-qemu.pl` opens: `=` a socket, `+` a file to append to. */
+function openFor({ vm }: LaunchSpec, paths: RunPaths): string[] {
+  const { qmp, rescue, serialSocket, guestAgent, serialLog } = runDescriptors;
+  const word = (descriptor: number, kind: "=" | "+", path: string) =>
+    `${String(descriptor)}${kind}${basename(path)}`;
+  return [
+    word(qmp, "=", paths.qmp),
+    word(rescue, "=", paths.rescue),
+    word(serialSocket, "=", paths.serialSocket),
+    ...(vm.guestAgent === true ? [word(guestAgent, "=", paths.guestAgent)] : []),
+    word(serialLog, "+", paths.serialLog),
+  ];
 }
 
 /** A live process whose QMP does not answer is tried for a while: its last client may not be gone yet. */

@@ -1,6 +1,12 @@
 /** QEMU as Godwit's engine: command line, launch, adoption, migration commands, facts. */
 export { commandLine } from "./command-line.ts";
-export { Hypervisor, type EndedProcess, type HypervisorOptions, type Launch } from "./hypervisor.ts";
+export {
+  Hypervisor,
+  type EndedProcess,
+  type Adopted,
+  type HypervisorOptions,
+  type Launch,
+} from "./hypervisor.ts";
 export { setGuestClock } from "./guest-agent.ts";
 export { runPaths, type LaunchSpec, type RunPaths } from "./launch-spec.ts";
 export type { MigrationPort, MigrationStatus } from "./migration-port.ts";

@@ -34,7 +34,7 @@ export function checkLaunchSpec(spec: LaunchSpec): void {
   throw GodwitError.of("VM_DESCRIPTION_INVALID", { source: "what QEMU is to be started with", problems });
 }
 
-/** Files of one VM's process, all in its run folder. */
+/** Files of one VM's process, all in its run folder, which belongs to root: QEMU can change none of its entries. */
 export interface RunPaths {
   folder: string;
   /** The agent's QMP socket. */
@@ -50,6 +50,15 @@ export interface RunPaths {
   guestAgent: string;
   runtime: string;
 }
+
+/** What QEMU finds open when it starts, by file descriptor: `launch-qemu.pl` makes it in the run folder. */
+export const runDescriptors = {
+  qmp: 20,
+  rescue: 21,
+  serialSocket: 22,
+  guestAgent: 23,
+  serialLog: 24,
+} as const;
 
 export function runPaths(runFolder: string, vmId: string): RunPaths {
   const folder = `${runFolder}/vms/${vmId}`;

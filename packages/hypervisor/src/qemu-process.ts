@@ -2,10 +2,10 @@
  * One running QEMU: its process, its QMP session, and the commands on it. The process outlives the agent;
  * a new agent creates this object again from the run folder.
  */
-import { readFile, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { GodwitError, type VmId } from "@godwit/contract";
 import { QmpSession, type QmpEvent } from "@godwit/qmp";
-import { endProcess, isAlive, sleep, type ProcessIdentity } from "@godwit/system";
+import { endProcess, isAliveOrUnknown, readTailOrNull, sleep, type ProcessIdentity } from "@godwit/system";
 import { z } from "zod";
 import type { LaunchSpec, RunPaths } from "./launch-spec.ts";
 import { MigrationPort } from "./migration-port.ts";
@@ -163,9 +163,16 @@ export class QemuProcess {
     });
   }
 
-  /** Reconnects the QMP session while the process lives; else the process has ended. */
+  /**
+   * Reconnects the QMP session while the process lives; else the process has ended. A process that cannot be looked
+   * at (this agent may have no descriptor left, and so have lost the session too) is not one that has ended.
+   */
   async #sessionEnded(): Promise<void> {
-    for (let waitMs = 5; await isAlive(this.identity); waitMs = Math.min(waitMs * 2, 500)) {
+    for (
+      let waitMs = 5;
+      (await isAliveOrUnknown(this.identity)) !== false;
+      waitMs = Math.min(waitMs * 2, 500)
+    ) {
       if (this.#released) return;
       const session = await QmpSession.connect(this.paths.qmp).catch(() => null);
       if (session !== null) {
@@ -182,7 +189,12 @@ export class QemuProcess {
 
 /** What QEMU said last, without its time stamps. */
 export async function lastMessages(logPath: string): Promise<string> {
-  const log = await readFile(logPath, "utf8").catch(() => "");
+  let log: string;
+  try {
+    log = (await readTailOrNull(logPath)) ?? "";
+  } catch (error) {
+    return `QEMU's last messages could not be read: ${(error as Error).message}`;
+  }
   const lines = log
     .trim()
     .split("\n")

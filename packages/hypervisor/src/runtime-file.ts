@@ -17,7 +17,19 @@ export interface Runtime {
 }
 
 export async function writeRuntime(paths: RunPaths, runtime: Runtime): Promise<void> {
-  await writeFileAtomic(paths.runtime, JSON.stringify({ version: 1, ...runtime }));
+  await writeFileAtomic(paths.runtime, JSON.stringify({ version: 1, ...runtime }), 0o600);
 }
 
-export const parseRuntime = (text: string): Runtime => runtimeSchema.parse(JSON.parse(text));
+/** @throws Error with what is wrong with it */
+export function parseRuntime(text: string): Runtime {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (error) {
+    throw new Error("runtime.json is no JSON", { cause: error });
+  }
+  const parsed = runtimeSchema.safeParse(json);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new Error(`runtime.json is not valid: ${issue?.path.join(".") ?? ""} ${issue?.message ?? ""}`.trim());
+}

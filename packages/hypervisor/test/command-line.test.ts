@@ -6,9 +6,8 @@ import { GodwitError, vmSchema } from "@godwit/contract";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { commandLine } from "../src/command-line.ts";
-import { runPaths, type LaunchSpec } from "../src/launch-spec.ts";
+import { type LaunchSpec } from "../src/launch-spec.ts";
 
-const paths = runPaths("/run/god,wit", "6a8f5f0e-8f5d-4b52-9d3a-2b8f4c1f0a11");
 const vm = vmSchema.parse({
   ...{ version: 1, id: "6a8f5f0e-8f5d-4b52-9d3a-2b8f4c1f0a11", name: "web-1", datastore: "shared" },
   ...{ memoryMib: 64, vcpus: 1, machine: "pc-q35-7.2", cpu: { model: "qemu64-v1", add: ["sse4.1"] } },
@@ -99,7 +98,7 @@ function withString(spec: LaunchSpec, path: readonly (string | number)[], text: 
 }
 
 test("a description that is meant well becomes the options that are meant, also with commas in paths", () => {
-  const argv = commandLine(plain, paths);
+  const argv = commandLine(plain);
   expect(strays(argv)).toEqual([]);
   expect(argv).toContain("/data,stores/kernel");
   expect(argv.find((text) => text.startsWith("socket,id=qmp"))).toContain("path=/run/god,,wit/vms/");
@@ -107,10 +106,10 @@ test("a description that is meant well becomes the options that are meant, also 
 
 test("a machine type with an option behind it is refused, and so is any such string", () => {
   const injected = { ...plain, vm: { ...vm, machine: "pc-q35-7.2,dt-compatible=INJECTED" } };
-  expect(() => commandLine(injected, paths)).toThrow(/machine: must be a versioned machine type/);
+  expect(() => commandLine(injected)).toThrow(/machine: must be a versioned machine type/);
   expect(vmSchema.safeParse(injected.vm).success).toBe(false);
   const tap = { ...plain, taps: [{ interfaceName: "tap0,script=/tmp/x", mac: "52:54:00:00:00:01" }] };
-  expect(() => commandLine(tap, paths)).toThrow(/taps\.0\.interfaceName/);
+  expect(() => commandLine(tap)).toThrow(/taps\.0\.interfaceName/);
 });
 
 test("whatever string stands in a launch specification, QEMU gets no option that was not meant", () => {
@@ -125,7 +124,7 @@ test("whatever string stands in a launch specification, QEMU gets no option that
     fc.property(fc.constantFrom(...stringsOf(plain)), hostile, (path, text) => {
       let argv: string[];
       try {
-        argv = commandLine(withString(plain, path, text), paths);
+        argv = commandLine(withString(plain, path, text));
       } catch (error) {
         if (GodwitError.is(error, "VM_DESCRIPTION_INVALID") || error instanceof TypeError) return;
         throw error;

@@ -18,6 +18,8 @@ export interface FactsSources {
   hypervisor: Hypervisor;
   cpu: HostCpu;
   datastores: Datastores;
+  /** What could not be read when this agent started, and is not read again. */
+  unread: HostFacts["failures"];
 }
 
 type Parts = Pick<HostFacts, "cpu" | "memory" | "qemu" | "links" | "portGroups" | "datastores">;
@@ -43,8 +45,8 @@ export class HostFactsReader {
 
   /** @throws what reading throws, of a part that was never read */
   async read(): Promise<HostFacts> {
-    const { config } = this.#sources;
-    const failures: HostFacts["failures"] = [];
+    const { config, unread } = this.#sources;
+    const failures: HostFacts["failures"] = [...unread];
     const [cpu, memory, qemu, links, portGroups, datastores] = await Promise.all([
       this.#read("cpu", failures),
       this.#read("memory", failures),

@@ -114,7 +114,10 @@ export class Moves {
     const { claims, environment, processes, log } = this.#dependencies;
     for (const process of processes.present.filter(({ vmId }) => !claims.claimed.has(vmId))) {
       const { vm } = process.spec;
-      const { status } = await process.status();
+      const status = await process.status().then(
+        (answer) => answer.status,
+        () => null, // nothing is known of it, so nothing is done
+      );
       if (status === "postmigrate")
         log.error(
           { vm: vm.name },

@@ -5,8 +5,9 @@
  * What flows is encrypted by the two QEMUs.
  */
 import { once } from "node:events";
-import { chmod, rm } from "node:fs/promises";
+import { chmod, chown, rm, stat } from "node:fs/promises";
 import { connect, createServer, type Socket } from "node:net";
+import { dirname } from "node:path";
 import { GodwitError } from "@godwit/contract";
 
 const connectMs = 3000;
@@ -39,7 +40,9 @@ export async function relayStream(
     await rm(path, { force: true });
     server.listen(path);
     await once(server, "listening");
-    await chmod(path, 0o666); // QEMU has a user of its own; the folder is closed to others
+    // QEMU has a user of its own, and its run folder that user's group.
+    await chown(path, -1, (await stat(dirname(path))).gid);
+    await chmod(path, 0o660);
     const accepted = once(server, "connection", { signal: AbortSignal.timeout(acceptMs) });
     await Promise.all([offer(path), accepted]);
     return join((await accepted)[0] as Socket, far);

@@ -85,6 +85,7 @@ async function factsReader() {
     hypervisor,
     cpu: await HostCpu.open(undefined, hypervisor, pino({ level: "silent" })),
     datastores: storage("one").datastores,
+    unread: [],
   });
   return { read, reader };
 }
