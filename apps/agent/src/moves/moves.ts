@@ -34,6 +34,7 @@ import type { MoveDependencies } from "./dependencies.ts";
 import type { DestinationLine } from "./peer-link.ts";
 import { PeerLine } from "./peer-line.ts";
 import { SourceMove } from "./source-move.ts";
+import { RecentSet } from "../recent-set.ts";
 
 type Move = SourceMove | DestinationMove;
 
@@ -41,6 +42,7 @@ const nobodysClaim: Disposable = { [Symbol.dispose]: () => undefined };
 
 /** Ended moves that can still be asked for. */
 const keptRecords = 200;
+const keptRefusals = 1000;
 const recordRetryMs = 1000;
 
 export class Moves {
@@ -51,8 +53,8 @@ export class Moves {
   readonly #starting = new Map<MoveId, Promise<MoveRecord>>();
   readonly #preparing = new Map<MoveId, Promise<void>>();
   readonly #records = new Map<MoveId, MoveRecord>();
-  /** Moves that were given up before they began: a late `prepare` must not begin them. */
-  readonly #refused = new Set<MoveId>();
+  /** Moves that were given up before they began: a `prepare` that is late, on the same line, must not begin them. */
+  readonly #refused = new RecentSet<MoveId>(keptRefusals);
   /** Moves whose QEMU lives and does not answer: what became of them nobody may be told. */
   readonly #unanswerable = new Set<MoveId>();
   readonly #sockets = new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload: 1 << 20 });

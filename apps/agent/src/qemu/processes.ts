@@ -1,6 +1,6 @@
 /**
  * The QEMU processes of this host by VM, with the state that each is in. States follow QEMU's own events;
- * every change is told as `vm.stateChanged`.
+ * every change is told as `vm.stateChanged`. How those ended that have is kept of the last ones only.
  */
 import type { Vm, VmId, VmRuntime, VmState } from "@godwit/contract";
 import type { QemuProcess } from "@godwit/hypervisor";
@@ -8,6 +8,8 @@ import type { EventLog } from "../event-log.ts";
 
 /** Changes are told a little later: who hears of them asks for the facts, and a switch needs its host for itself. */
 const tellAfterMs = 250;
+/** Processes that have ended and are still told of: a server that was away for a while learns how. */
+const keptEnded = 300;
 
 interface Entry {
   vm: Pick<Vm, "id" | "name" | "memoryMib">;
@@ -75,8 +77,13 @@ export class Processes {
   /** A process that was gone when the agent came back. */
   addGone(vm: Vm): void {
     const entry: Entry = { vm, process: null, state: "lost", telling: undefined, poweredOff: false };
-    this.#entries.set(vm.id, entry);
+    this.#keep(entry);
     this.#tell(entry);
+  }
+
+  /** The VM is deleted: how it ended is of no interest any more. */
+  forget(vmId: VmId): void {
+    if (this.of(vmId) === undefined) this.#entries.delete(vmId);
   }
 
   mark(vmId: VmId, state: VmState): void {
@@ -99,7 +106,17 @@ export class Processes {
 
   #end(entry: Entry, state: VmState): void {
     entry.process = null;
+    // A VM that was started again since, or is not here any more, has nothing to do with this entry.
+    if (this.#entries.get(entry.vm.id) === entry) this.#keep(entry);
     this.#set(entry, state);
+  }
+
+  /** As the newest of those that have ended. */
+  #keep(entry: Entry): void {
+    this.#entries.delete(entry.vm.id);
+    this.#entries.set(entry.vm.id, entry);
+    const ended = [...this.#entries.values()].filter(({ process }) => process === null);
+    for (const { vm } of ended.slice(0, -keptEnded)) this.#entries.delete(vm.id);
   }
 
   #set(entry: Entry, state: VmState): void {

@@ -98,6 +98,7 @@ export class Vms {
     const lease = await leases.acquire(vm, "EX");
     if (lease.kind === "refused") throw lease.error;
     await deleteVm(store, name);
+    processes.forget(vm.id);
     await leases.release(vm);
   }
 
