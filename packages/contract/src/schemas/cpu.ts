@@ -43,6 +43,12 @@ export const cpuFormatSchema = z.enum([
   "aida64",
   "libcpuid",
   "libvirt-xml",
+  "lscpu",
+  /** The lines `hostCPUID` of a `vmware.log`. */
+  "vmware-log",
+  "x86info",
+  /** Of XenServer and XCP-ng. */
+  "xe-host-cpu-info",
 ]);
 export type CpuFormat = z.infer<typeof cpuFormatSchema>;
 

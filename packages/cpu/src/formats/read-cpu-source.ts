@@ -11,8 +11,12 @@ import type { Dumped } from "./dump.ts";
 import { readGodwitJson } from "./godwit-json.ts";
 import { isLibcpuidDivider, isLibcpuidLine, readLibcpuid } from "./libcpuid.ts";
 import { readLibvirtXml } from "./libvirt-xml.ts";
+import { isLscpuJson, isLscpuLine, readLscpu, readLscpuJson } from "./lscpu.ts";
 import { isProcCpuinfoLine, readProcCpuinfo } from "./proc-cpuinfo.ts";
+import { isVmwareLogLine, readVmwareLog } from "./vmware-log.ts";
 import { isVmwareReportLine, readVmwareReport } from "./vmware-report.ts";
+import { isX86infoLine, readX86info } from "./x86info.ts";
+import { isXeLine, readXeHostCpuInfo } from "./xe-host-cpu-info.ts";
 
 /** A dump of the largest machines, of all their logical CPUs, has about a fifth of this. */
 const mostCharacters = 32 * 1024 * 1024;
@@ -20,13 +24,14 @@ const mostCharacters = 32 * 1024 * 1024;
 /**
  * @param text the file's content
  * @param label what people call it; in errors and in the report
- * @throws CPU_FILE_UNRECOGNISED, CPU_FILE_BROKEN, CPU_FILE_TOO_LARGE
+ * @throws CPU_FILE_UNRECOGNISED, CPU_FILE_BROKEN, CPU_FILE_SEVERAL, CPU_FILE_TOO_LARGE, CPU_NOT_X86
  */
 export function readCpuSource(text: string, label: string): CpuSource {
   if (text.length > mostCharacters)
     throw GodwitError.of("CPU_FILE_TOO_LARGE", { source: label, what: "characters", most: mostCharacters });
   const content = text.replace(/^\ufeff/, "");
   const start = /^\s*(\S)/.exec(content)?.[1];
+  if (isLscpuJson(content)) return readLscpuJson(content, { label, format: "lscpu" });
   if (start === "{") return readGodwitJson(content, { label, format: "JSON" });
   if (start === "<") return readLibvirtXml(content, { label, format: "libvirt XML" });
   const lines = linesOf(content);
@@ -34,6 +39,10 @@ export function readCpuSource(text: string, label: string): CpuSource {
   if (lines.some(isLibcpuidLine)) return dumped("libcpuid", lines, label);
   if (lines.some(isAida64Line))
     return dumped(lines.some(isLibcpuidDivider) ? "libcpuid" : "aida64", lines, label);
+  if (lines.some(isVmwareLogLine)) return dumped("vmware-log", lines, label);
+  if (lines.some(isX86infoLine)) return dumped("x86info", lines, label);
+  if (lines.some(isXeLine)) return readXeHostCpuInfo(lines, { label, format: "xe host-cpu-info" });
+  if (lines.some(isLscpuLine)) return readLscpu(lines, { label, format: "lscpu" });
   if (lines.some(isVmwareReportLine))
     return readVmwareReport(lines, { label, format: "CPU identification report" });
   if (lines.some(isProcCpuinfoLine)) return readProcCpuinfo(lines, { label, format: "/proc/cpuinfo" });
@@ -47,6 +56,8 @@ export function readCpuSource(text: string, label: string): CpuSource {
 const dumps = {
   "cpuid-raw": { format: "raw dump of cpuid", read: readCpuidRaw },
   libcpuid: { format: "libcpuid dump", read: readLibcpuid },
+  "vmware-log": { format: "vmware.log", read: readVmwareLog },
+  x86info: { format: "raw dump of x86info", read: readX86info },
   aida64: { format: "AIDA64 dump", read: readAida64 },
 } as const;
 

@@ -1,8 +1,11 @@
 /** Every format is read for what it is, whatever the file is called; and a broken file is reported with the place. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { GodwitError } from "@godwit/contract";
-import { readCpuSource, reportOf, reportText, type CpuidLeaf } from "../../src/index.ts";
+import { cpuOf, readCpuSource, reportOf, reportText, type CpuidLeaf } from "../../src/index.ts";
+import { testData } from "../collection.ts";
 import {
   aida64,
   anyLeaves,
@@ -33,6 +36,8 @@ function edited(text: string, from: string | RegExp, to: string): string {
   expect(result).not.toBe(text);
   return result;
 }
+
+const fieldFile = (name: string): string => readFileSync(join(testData, "field", name), "utf8");
 
 const twoCpus = [cpuOfLeaves(server, 0), cpuOfLeaves(changed(server, 1, { ebx: 0x02100800 }), 1)];
 
@@ -467,16 +472,52 @@ describe("/proc/cpuinfo", () => {
     expect(report.unknownFeatures).toContain("avx");
   });
 
-  test("logical CPUs that differ are told", () => {
-    expect(readCpuSource(one(0) + one(1, "fpu sse"), "a").notes.at(-1)).toBe(
-      "The logical CPUs differ: the flags at line 16 are not those of the first one.",
+  test("logical CPUs that differ count as what all of them have", () => {
+    const report = reportOf(readCpuSource(one(0) + one(1, "fpu sse"), "a"));
+    expect(report.coreDifferences).toMatchObject([{ cpus: [1], adds: [], signature: null }]);
+    expect([...cpuOf(report).features]).toEqual(["fpu", "sse"]);
+  });
+
+  test("spaces for tabs, as terminals copy them", () => {
+    const text = one(0).replaceAll("\t", "   ");
+    expect(reportOf(readCpuSource(text, "a")).features).toEqual(
+      reportOf(readCpuSource(one(0), "a")).features,
     );
   });
 
-  test("another architecture has no flags", () => {
-    expect(problemOf("processor\t: 0\nBogoMIPS\t: 50.00\nFeatures\t: fp asimd\n").message).toMatch(
-      /"flags : …" of an x86 CPU/,
+  test("Linux's own flags stand for other bits with AMD than with Intel", () => {
+    const zen3 = reportOf(readCpuSource(fieldFile("amd-zen3.cpuinfo"), "a"));
+    expect(zen3.features).toEqual(
+      expect.arrayContaining(["amd-ssbd", "amd-stibp", "ibpb", "ibrs", "monitorx", "xcr0-master-ymm-h"]),
     );
+    for (const name of ["ssbd", "stibp", "spec-ctrl"]) expect(zen3.features).not.toContain(name);
+    expect(zen3.evcModes.at(-1)).toBe("amd-zen2");
+    expect(zen3.notes.join()).toMatch(/It is not known whether it satisfies .*amd-zen3/);
+    const cascadeLake = reportOf(readCpuSource(fieldFile("intel-cascadelake.cpuinfo"), "a"));
+    expect(cascadeLake.features).toEqual(
+      expect.arrayContaining(["spec-ctrl", "stibp", "ssbd", "avx512vnni", "xcr0-master-zmm-h"]),
+    );
+    for (const name of ["ibrs", "ibpb", "amd-ssbd", "vnmi"]) expect(cascadeLake.features).not.toContain(name);
+    // Its flags leave out xsaves, which the mode and its predecessor have.
+    expect(cascadeLake.evcModes.at(-1)).toBe("intel-broadwell");
+    expect(cascadeLake.notes.join()).toMatch(/It is not known whether it satisfies .*intel-cascadelake/);
+    const text = edited(fieldFile("intel-cascadelake.cpuinfo"), " xsavec ", " xsavec xsaves ");
+    expect(reportOf(readCpuSource(text, "a")).evcModes.at(-1)).toBe("intel-cascadelake");
+  });
+
+  test.each([
+    ["ARM", "processor\t: 0\nBogoMIPS\t: 50.00\nFeatures\t: fp asimd\nCPU implementer\t: 0x41\n"],
+    ["POWER (POWER9, altivec supported)", "processor\t: 0\ncpu\t\t: POWER9, altivec supported\n"],
+    ["s390x", "vendor_id       : IBM/S390\n# processors    : 4\n"],
+  ])("another architecture is told as what it is: %s", (architecture, text) => {
+    expect(problemOf(text)).toMatchObject({
+      code: "CPU_NOT_X86",
+      message: expect.stringContaining(`architecture ${architecture},`) as string,
+    });
+  });
+
+  test("without flags it is no /proc/cpuinfo of x86", () => {
+    expect(problemOf("processor\t: 0\nmodel\t: 1\n").message).toMatch(/"flags : …" of an x86 CPU/);
   });
 });
 
