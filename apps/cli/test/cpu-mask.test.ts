@@ -51,7 +51,7 @@ test("a .vmx file is explained for a host, and what keeps the VM from being powe
   expect(status).toBe(3);
   expect(JSON.parse(stdout)).toMatchObject({
     vendor: "intel",
-    bits: [{ place: "CPUID.1:ECX[25]", feature: "aes", host: 0, character: "T" }, { hiddenBy: "aes" }],
+    bits: [{ place: "CPUID.1:ECX[25]", feature: "aes", host: 0, character: "T" }],
     findings: [{ code: "MASK_POWER_ON_REFUSED", vsphereFault: "CpuIncompatible1ECX" }],
   });
 });
@@ -86,4 +86,53 @@ test("what is neither a mask nor a file with masks is reported", async () => {
   await expect(masksFrom(["nowhere.vmx"])).rejects.toThrow("no KEY=VALUE either");
   const twice = ["cpuid.1.ecx=" + "-".repeat(32), 'CPUID.1.ECX = "' + "X".repeat(32) + '"'];
   await expect(masksFrom(twice)).rejects.toThrow("given twice");
+});
+
+const typos = `featMask.vm.cpuid.AES = "Val:0"
+featMask.vm.cpuid.AXV = "Val:0"
+featMask.vm.cpuid.SSE4_1 = "Val:0"
+featMask.vm.cpuid.VT = "Val:1"
+`;
+
+test("names that VMware does not have are refused with their lines and what was meant, also in UTF-16", async () => {
+  const utf16 = join(folder, "utf16.vmx");
+  writeFileSync(utf16, Buffer.from(`\ufeff${typos.replaceAll("\n", "\r\n")}`, "utf16le"));
+  for (const path of [file("typos.vmx", typos), utf16]) {
+    await expect(masksFrom([path])).rejects.toMatchObject({
+      code: "MASK_NAMES_UNKNOWN",
+      message: `VMware has no such feature: cpuid.AXV (line 2 of ${path}), probably cpuid.AVX; cpuid.SSE4_1 (line 3 of ${path}), probably cpuid.SSE41; cpuid.VT (line 4 of ${path}), probably cpuid.VMX.`,
+    });
+  }
+  // Of VMware's list, though no feature; and a name that is like none.
+  await expect(
+    masksFrom(["featMask.vm.cpuid.FAMILY=Val:6", "featMask.vm.cpuid.PHYS_BITS=Val:0x2e"]),
+  ).resolves.toBeTruthy();
+  await expect(masksFrom(["featMask.vm.cpuid.SOMETHING_OF_2030=Val:0"])).resolves.toBeTruthy();
+});
+
+test("per-VM EVC needs no model, and only what changes a model is printed", () => {
+  const evc = [
+    "Intel",
+    ..."CMPXCHG16B DS LAHF64 LM MWAIT NX SS SSE3 SSSE3 SSE41 SSE42 POPCNT RDTSCP AES PCLMULQDQ SSBD IBRS IBPB".split(
+      " ",
+    ),
+  ];
+  const lines = evc.map((name) => `featMask.vm.cpuid.${name} = "Val:1"\n`).join("");
+  const vmx = file(
+    "evc.vmx",
+    `${lines}featMask.vm.cpuid.MODEL = "Val:0x25"\nfeatureCompat.vm.completeMasks = "TRUE"\n`,
+  );
+  const { status, stdout } = mask("qemu", vmx);
+  expect(status).toBe(0);
+  expect(stdout).toMatch(/^-cpu Westmere-v1,\+rdtscp,\+spec-ctrl,\+ssbd,enforce$/m);
+  expect(stdout).toContain("per-VM EVC with the mode intel-westmere@1");
+  const plain = mask(
+    "qemu",
+    "--model",
+    "Nehalem-v1",
+    "featMask.vm.cpuid.POPCNT=Val:1",
+    "featMask.vm.cpuid.AES=Val:1",
+  );
+  expect(plain.stdout).toMatch(/^-cpu Nehalem-v1,\+aes,enforce$/m);
+  expect(mask("qemu", "featMask.vm.cpuid.AES=Val:1")).toMatchObject({ status: 2 });
 });

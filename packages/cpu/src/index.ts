@@ -53,7 +53,10 @@ export { bitsLayer, compose, emptyLayer, layerOf, type MaskLayer } from "./masks
 export { maskEntries, noMasks, parseMasks, type Masks } from "./masks/masks.ts";
 export { maskToQemu, type MaskCheck, type QemuMask, type QemuMaskContext } from "./masks/masks-to-qemu.ts";
 export type { MaskVendor, RegisterMask, RegisterPlace } from "./masks/register-mask.ts";
-export { readVmxMasks, writeVmxMasks } from "./masks/vmx.ts";
+export { readVmxMasks, vmxMaskLines, writeVmxMasks } from "./masks/vmx.ts";
+export { nameInMaskKey, unknownMaskNames, type UnknownMaskName } from "./masks/mask-names.ts";
+export { perVmEvcOf, qemuOfPerVmEvc, type PerVmEvc } from "./masks/per-vm-evc.ts";
+export { qemuModelNamed } from "./named-models/named-models.ts";
 export { beyond, distinguishesCpus } from "./evc/exposed-features.ts";
 export { simulatedCpu } from "./evc/simulated-cpu.ts";
 export { limitedQemuFacts } from "./evc/limited-qemu-facts.ts";

@@ -52,7 +52,8 @@ async function exists(path: string): Promise<boolean> {
   }
 }
 
-async function bytesOf(path: string, label: string): Promise<Buffer> {
+/** @param absent added where the file is not there */
+export async function bytesOf(path: string, label: string, absent = ""): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   try {
@@ -69,7 +70,7 @@ async function bytesOf(path: string, label: string): Promise<Buffer> {
     const code = (error as NodeJS.ErrnoException).code;
     const reason =
       code === "ENOENT"
-        ? "it does not exist"
+        ? `it does not exist${absent}`
         : code === "EISDIR"
           ? "it is a folder"
           : (error as Error).message;
@@ -79,7 +80,7 @@ async function bytesOf(path: string, label: string): Promise<Buffer> {
 }
 
 /** Windows' tools write UTF-16, and say so in their first two bytes. */
-function textOf(bytes: Buffer): string {
+export function textOf(bytes: Buffer): string {
   const utf16 =
     bytes[0] === 0xff && bytes[1] === 0xfe
       ? "utf-16le"

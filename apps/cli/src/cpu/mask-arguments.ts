@@ -1,35 +1,48 @@
 /** CPU masks as a command line gives them: KEY=VALUE, or files with such lines. */
-import { readFile } from "node:fs/promises";
 import { GodwitError } from "@godwit/contract";
-import { maskEntries, parseMasks, readVmxMasks, type Masks } from "@godwit/cpu";
+import { nameInMaskKey, parseMasks, unknownMaskNames, vmxMaskLines, type Masks } from "@godwit/cpu";
+import { bytesOf, textOf } from "./argument.ts";
 
 /**
  * @param given each a mask or a path, `-` for standard input
- * @throws MASK_INVALID; FILE_UNREADABLE; USAGE when a file has no mask in it
+ * @throws MASK_INVALID; MASK_NAMES_UNKNOWN for names that are probably misspelt; FILE_UNREADABLE; USAGE when a file
+ *   has no mask in it
  */
 export async function masksFrom(given: readonly string[]): Promise<Masks> {
-  const entries: (readonly [string, string])[] = [];
+  const entries: Entry[] = [];
   for (const one of given) {
     const sign = one.indexOf("=");
     if (sign === -1) entries.push(...(await entriesOfFile(one)));
-    else entries.push([one.slice(0, sign).trim(), unquoted(one.slice(sign + 1).trim())]);
+    else
+      entries.push({
+        key: one.slice(0, sign).trim(),
+        value: unquoted(one.slice(sign + 1).trim()),
+        where: null,
+      });
   }
-  return parseMasks(entries);
+  const misspelt = entries.flatMap(({ key, where }) =>
+    unknownMaskNames([nameInMaskKey(key) ?? "other"]).flatMap(({ name, near }) =>
+      near === null ? [] : [{ name, near, where }],
+    ),
+  );
+  if (misspelt.length > 0) throw GodwitError.of("MASK_NAMES_UNKNOWN", { names: misspelt });
+  return parseMasks(entries.map(({ key, value }) => [key, value]));
 }
 
-async function entriesOfFile(path: string): Promise<readonly (readonly [string, string])[]> {
-  let text: string;
-  try {
-    text = await readFile(path === "-" ? "/dev/stdin" : path, "utf8");
-  } catch (error) {
-    const absent = (error as NodeJS.ErrnoException).code === "ENOENT";
-    const reason = absent ? "it does not exist, and it is no KEY=VALUE either" : (error as Error).message;
-    throw GodwitError.of("FILE_UNREADABLE", { path, reason }, { cause: error });
-  }
-  const entries = maskEntries(readVmxMasks(text));
-  if (entries.length > 0) return entries;
+interface Entry {
+  readonly key: string;
+  readonly value: string;
+  /** The line in its file; null: it was given on the command line. */
+  readonly where: string | null;
+}
+
+async function entriesOfFile(path: string): Promise<Entry[]> {
+  const label = path === "-" ? "standard input" : path;
+  const lines = vmxMaskLines(textOf(await bytesOf(path, label, ", and it is no KEY=VALUE either")));
+  if (lines.length > 0)
+    return lines.map(({ line, key, value }) => ({ key, value, where: `line ${String(line)} of ${label}` }));
   throw GodwitError.of("USAGE", {
-    what: `There is no CPU mask in ${path}.`,
+    what: `There is no CPU mask in ${label}.`,
     hint: 'A mask is a line like cpuid.1.ecx = "----:…" or featMask.vm.cpuid.AES = "Val:0".',
   });
 }

@@ -9,11 +9,16 @@ import {
   maskEntries,
   maskToQemu,
   maskVendorOf,
+  modeId,
   noMasks,
+  perVmEvcOf,
   powerOnFindings,
+  qemuModelNamed,
+  qemuOfPerVmEvc,
   type Cpu,
   type HostDefaultSet,
   type Masks,
+  type QemuMaskContext,
   type MaskVendor,
 } from "@godwit/cpu";
 import { GodwitError, type VmCpu } from "@godwit/contract";
@@ -37,7 +42,7 @@ interface ExplainFlags extends HostFlags {
 
 interface QemuFlags extends HostFlags {
   json: boolean;
-  model: VmCpu;
+  model?: VmCpu;
   "qemu-version"?: string;
 }
 
@@ -68,16 +73,34 @@ export async function explainGiven(flags: ExplainFlags, ...given: string[]): Pro
 export async function qemuFlagsOf(flags: QemuFlags, ...given: string[]): Promise<void> {
   const masks = await masksFrom(given);
   const host = await hostOf(flags);
-  const version = flags["qemu-version"];
-  const result = maskToQemu(masks, flags.model, {
-    ...(host === null ? {} : { host }),
-    ...(version === undefined ? {} : { qemuVersion: version }),
-  });
+  const perVmEvc = flags.model === undefined ? perVmEvcOf(masks) : null;
+  const result =
+    perVmEvc === null ? maskToQemu(masks, modelIn(flags), context(host, flags)) : qemuOfPerVmEvc(perVmEvc);
   const argument = cpuString(result.cpu);
-  if (flags.json) writeJson({ argument, ...result });
-  else writeLine(qemuMaskText(argument, result));
+  const evcMode = perVmEvc === null ? null : modeId(perVmEvc.mode);
+  if (flags.json) writeJson({ argument, evcMode, ...result });
+  else writeLine(qemuMaskText(argument, result, evcMode));
   if (result.findings.some(({ severity }) => severity === "error")) throw new Exit(exitCodes.refused);
 }
+
+/** @throws USAGE */
+function modelIn({ model }: QemuFlags): VmCpu {
+  if (model !== undefined) return model;
+  throw GodwitError.of("USAGE", {
+    what: "These masks are no per-VM EVC, and --model is missing.",
+    hint: "Name the model that they change: --model Nehalem-v1",
+  });
+}
+
+const context = (host: Cpu | null, flags: QemuFlags): QemuMaskContext => {
+  const version = flags["qemu-version"];
+  const known = flags.model === undefined ? undefined : qemuModelNamed(flags.model.model);
+  return {
+    ...(host === null ? {} : { host }),
+    ...(version === undefined ? {} : { qemuVersion: version }),
+    ...(known === undefined ? {} : { modelFeatures: known.features }),
+  };
+};
 
 async function hostOf({ host, file }: HostFlags): Promise<Cpu | null> {
   if (host !== undefined && file !== undefined) {

@@ -72,9 +72,15 @@ function hiddenAlong(bits: readonly ExplainedBit[]): string[] {
   ]);
 }
 
-export function qemuMaskText(argument: string, { checks, findings, neverShown }: QemuMask): string {
+/** @param evcMode the mode that the masks are, where they are per-VM EVC */
+export function qemuMaskText(
+  argument: string,
+  { checks, findings, neverShown }: QemuMask,
+  evcMode: string | null = null,
+): string {
   return [
     `-cpu ${argument}`,
+    ...(evcMode === null ? [] : ["", `These masks are per-VM EVC with the mode ${evcMode}.`]),
     ...(checks.length === 0
       ? []
       : [

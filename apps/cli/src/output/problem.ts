@@ -11,6 +11,7 @@ const usageCodes = new Set([
   "VM_DESCRIPTION_INVALID",
   "CONFIG_INVALID",
   "MASK_INVALID",
+  "MASK_NAMES_UNKNOWN",
 ]);
 
 /** Thrown by a command that has printed everything itself and only sets the exit code. */

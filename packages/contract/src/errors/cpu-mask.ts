@@ -22,6 +22,13 @@ export const cpuMaskErrors = {
     (d) => `The CPU mask ${d.key} = "${d.value}" is not valid: ${d.problem}.`,
     () => "Correct it; godwit cpu mask explain --help shows the grammar.",
   ),
+  MASK_NAMES_UNKNOWN: define<{ names: { name: string; where: string | null; near: string }[] }>(
+    400,
+    "never",
+    (d) =>
+      `VMware has no such feature: ${d.names.map(({ name, where, near }) => `${name}${where === null ? "" : ` (${where})`}, probably ${near}`).join("; ")}.`,
+    () => "Correct the names; godwit cpu features lists those of VMware beside QEMU's.",
+  ),
   MASK_NOT_EXPRESSIBLE: define<{ mask: string; bits: string[]; reason: string }>(
     400,
     "after-fix",

@@ -49,6 +49,12 @@ const spellings = new Map(
   ].map((name) => [name.toLowerCase(), name]),
 );
 
+/** Names without `cpuid.` that stand for numbers, or for different bits by vendor. */
+export const maskNames: readonly string[] = [...Object.keys(byVendor), ...valueNames];
+
+/** undefined: it is neither a feature's name nor one of these. */
+export const maskNameSpelling = (name: string): string | undefined => spellings.get(name.toLowerCase());
+
 /**
  * @param key with its prefix `featMask.vm.`, in any case of letters
  * @throws MASK_INVALID when the name or the value is none

@@ -12,6 +12,7 @@ import { ChangedModel } from "./changed-model.ts";
 import { featureMaskPrefix, featureOfMaskName, maskVendorOf } from "./feature-mask.ts";
 import { maskMeanings, type MaskCharacter } from "./mask-character.ts";
 import { layerOf, placeOfKey, registerKey } from "./mask-layer.ts";
+import { unknownMaskNames } from "./mask-names.ts";
 import type { Masks } from "./masks.ts";
 import { registerMaskKey, type MaskVendor, type RegisterPlace } from "./register-mask.ts";
 
@@ -62,7 +63,8 @@ export function maskToQemu(masks: Masks, base: VmCpu, context: QemuMaskContext =
   const asks = bits.flatMap((one) => asked(one, context.host));
   const model = new ChangedModel(base, context);
   for (const { feature, want } of asks) {
-    if (feature !== undefined && want !== null && !feature.runtime && model.knows(feature)) {
+    const given = want === 0 || !notUnderKvm.has(feature?.name ?? "");
+    if (feature !== undefined && want !== null && !feature.runtime && model.knows(feature) && given) {
       model.set(feature.name, want === 1);
     }
   }
@@ -106,7 +108,7 @@ function checkOf({ place, bit, character }: MaskedCharacter): MaskCheck[] {
 }
 
 /** Whether the guest sees what is asked, and where not, why. */
-type Outcome = "as-asked" | "never-shown" | "needs-host" | { reason: string };
+type Outcome = "as-asked" | "never-shown" | "needs-host" | { reason: string; severity?: "warning" };
 
 function outcomeOf(ask: Ask, model: ChangedModel, vendor: MaskVendor): Outcome {
   const { place, feature, want } = ask;
@@ -125,6 +127,8 @@ function outcomeOf(ask: Ask, model: ChangedModel, vendor: MaskVendor): Outcome {
       reason: `QEMU shows it ${want === 1 ? "only together with" : "wherever it shows"} ${source}`,
     };
   }
+  if (want === 1 && feature !== undefined && notUnderKvm.has(feature.name))
+    return { reason: "KVM does not show it to guests", severity: "warning" };
   if (feature !== undefined && model.knows(feature)) return "as-asked";
   if (want === 0) return "never-shown";
   return {
@@ -134,6 +138,9 @@ function outcomeOf(ask: Ask, model: ChangedModel, vendor: MaskVendor): Outcome {
         : `QEMU ${model.qemuVersion} does not know it; QEMU ${feature.qemuSince} does`,
   };
 }
+
+/** VMware shows them; QEMU has names for them, and does not start with them under KVM. */
+const notUnderKvm: ReadonlySet<string> = new Set(["ds", "monitor"]);
 
 const registersOfFeatures = new Set(features.map(registerKey));
 
@@ -149,32 +156,42 @@ const nameOf = ({ place, bit, feature }: Ask): string =>
 
 /** What cannot be done, one finding for each register and reason. */
 class Problems {
-  readonly #byReason = new Map<string, { mask: string; reason: string | null; bits: string[] }>();
+  readonly #byReason = new Map<string, Problem>();
 
-  add(ask: Ask, outcome: "needs-host" | { reason: string }): void {
+  add(ask: Ask, outcome: "needs-host" | { reason: string; severity?: "warning" }): void {
     const mask = registerMaskKey({ ...ask.place, vendor: null });
     const reason = outcome === "needs-host" ? null : outcome.reason;
     const key = JSON.stringify([mask, reason]);
-    const known = this.#byReason.get(key) ?? { mask, reason, bits: [] };
+    const severity = outcome === "needs-host" ? "warning" : (outcome.severity ?? "error");
+    const known = this.#byReason.get(key) ?? { mask, reason, bits: [], severity };
     known.bits.push(nameOf(ask));
     this.#byReason.set(key, known);
   }
 
   findings(): Finding[] {
-    return [...this.#byReason.values()].map(({ mask, reason, bits }) =>
+    return [...this.#byReason.values()].map(({ mask, reason, bits, severity }) =>
       reason === null
         ? finding("MASK_NEEDS_HOST", { mask, bits }, "warning")
-        : finding("MASK_NOT_EXPRESSIBLE", { mask, bits, reason }),
+        : finding("MASK_NOT_EXPRESSIBLE", { mask, bits, reason }, severity),
     );
   }
 }
 
+interface Problem {
+  readonly mask: string;
+  /** null: the host's own value is not known. */
+  readonly reason: string | null;
+  readonly bits: string[];
+  readonly severity: "error" | "warning";
+}
+
 /** Masks by name of what is no single bit: QEMU's model brings the numbers, and the vendor is not ours to choose. */
 function valueMaskFindings({ features: masks }: Masks, vendor: MaskVendor): Finding[] {
+  const unknown = unknownMaskNames(masks.map(({ name }) => name)).map(({ name }) => name);
   const numbers: string[] = [];
   const findings: Finding[] = [];
   for (const { name, rule, value } of masks) {
-    if (featureOfMaskName(name, vendor) !== undefined) continue;
+    if (featureOfMaskName(name, vendor) !== undefined || unknown.includes(name)) continue;
     if (name !== "cpuid.Intel" && name !== "cpuid.AMD") {
       numbers.push(name);
       continue;
@@ -185,6 +202,11 @@ function valueMaskFindings({ features: masks }: Masks, vendor: MaskVendor): Find
       const reason = `the guest sees ${vendor === "amd" ? "an AMD" : "an Intel"} CPU`;
       findings.push(finding("MASK_NOT_EXPRESSIBLE", { mask: featureMaskPrefix + name, bits: [], reason }));
     }
+  }
+  if (unknown.length > 0) {
+    const reason = "VMware's list of CPUID fields has no such name, and nothing was done for it";
+    const details = { mask: `${featureMaskPrefix}…`, bits: unknown, reason };
+    findings.push(finding("MASK_NOT_EXPRESSIBLE", details, "warning"));
   }
   if (numbers.length === 0) return findings;
   const reason = "these are no single bits of CPUID, and are as the CPU model has them";

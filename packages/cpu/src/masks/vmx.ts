@@ -25,6 +25,13 @@ export const readVmxMasks = (text: string): Masks =>
     }),
   );
 
+/** The lines about CPU masks, counted from 1, as they are written. @throws MASK_INVALID where one is none */
+export const vmxMaskLines = (text: string): { line: number; key: string; value: string }[] =>
+  linesOf(text).flatMap(({ content }, index) => {
+    const line = maskLine(content);
+    return line === null ? [] : [{ line: index + 1, ...line }];
+  });
+
 /**
  * The text with these masks and no other; new ones at its end.
  * @throws MASK_INVALID when a mask line that is there already is none

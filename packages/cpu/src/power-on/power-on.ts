@@ -20,6 +20,7 @@ import { cpuWithMasks } from "../masks/described-masks.ts";
 import { maskVendorOf } from "../masks/feature-mask.ts";
 import { layerOf } from "../masks/mask-layer.ts";
 import { parseMasks } from "../masks/masks.ts";
+import { perVmEvcOf, type PerVmEvc } from "../masks/per-vm-evc.ts";
 import type { Cpu } from "../cpuid/cpu.ts";
 
 export interface PowerOnFacts {
@@ -38,7 +39,8 @@ export interface PowerOnFacts {
 /** @returns the CPU to start with; findings of severity `error` say why it must not be started */
 export function powerOnCpu(facts: PowerOnFacts): { cpu: VmCpu; findings: Finding[] } {
   const { request, baseline, qemu } = facts;
-  const own = request?.evcMode === undefined ? null : evcModeNamed(request.evcMode);
+  const perVm = perVmEvcIn(request);
+  const own = request?.evcMode === undefined ? (perVm?.mode ?? null) : evcModeNamed(request.evcMode);
   const pools = baseline === null ? null : evcModeNamed(baseline.mode);
   const findings: Finding[] = [];
   if (own !== null && pools !== null && !includesMode(pools, own)) {
@@ -51,10 +53,10 @@ export function powerOnCpu(facts: PowerOnFacts): { cpu: VmCpu; findings: Finding
     );
   }
   const mode = request?.model === undefined ? (own ?? pools) : null;
-  const base = baseOf(facts, mode);
+  const base = baseOf(facts, mode, perVm);
   const requested = withChanges(base, request);
   const masked =
-    request?.masks === undefined
+    request?.masks === undefined || perVm !== null
       ? { cpu: requested, findings: [] }
       : cpuWithMasks(requested, request.masks, {
           ...(facts.cpu === null ? {} : { host: facts.cpu }),
@@ -81,11 +83,23 @@ export function aboveBaselineFindings(facts: PowerOnFacts, shown: readonly strin
   return more.length === 0 ? [] : [aboveBaseline(facts, mode, more)];
 }
 
-function baseOf({ request, baseline, qemu, cpu, emulated }: PowerOnFacts, mode: EvcMode | null): VmCpu {
+function baseOf(
+  { request, baseline, qemu, cpu, emulated }: PowerOnFacts,
+  mode: EvcMode | null,
+  perVm: PerVmEvc | null,
+): VmCpu {
   if (request?.model !== undefined) return { model: request.model, add: [], remove: [] };
-  return mode === null
-    ? explicitHostCpu(qemu, emulated ? null : cpu)
-    : qemuCpu(mode, baseline?.microcode ?? []);
+  if (mode === null) return explicitHostCpu(qemu, emulated ? null : cpu);
+  const pools = baseline?.microcode;
+  const own = perVm?.microcode.filter((name) => pools?.includes(name) !== false);
+  return qemuCpu(mode, own ?? pools ?? []);
+}
+
+/** Masks that are per-VM EVC, as vSphere writes it; a model or a mode that is asked for besides has precedence. */
+function perVmEvcIn(request: CpuRequest | undefined): PerVmEvc | null {
+  if (request?.masks === undefined || request.model !== undefined || request.evcMode !== undefined)
+    return null;
+  return perVmEvcOf(parseMasks(Object.entries(request.masks)));
 }
 
 function withChanges(base: VmCpu, request: CpuRequest | undefined): VmCpu {

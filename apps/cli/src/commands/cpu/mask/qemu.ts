@@ -7,7 +7,7 @@ import { grammar, hostFlags, masksArgument } from "./shared.ts";
 export const qemuCommand = buildCommand({
   docs: {
     brief: "Convert a VM's CPU masks to flags of a QEMU CPU model",
-    fullDescription: `Bits that no mask mentions keep the value of the model. What QEMU cannot express is listed, and the command ends with 3.
+    fullDescription: `Bits that no mask mentions keep the value of the model. What QEMU cannot express is listed, and the command ends with 3. Only what changes the model is printed.
 
 ${grammar}
 
@@ -22,7 +22,8 @@ Examples:
       model: {
         kind: "parsed",
         parse: modelWithChanges,
-        brief: "QEMU's model, like Nehalem-v1 or Nehalem-v1,+aes",
+        brief: "QEMU's model, like Nehalem-v1 or Nehalem-v1,+aes (default for per-VM EVC: its mode's)",
+        optional: true,
       },
       "qemu-version": {
         kind: "parsed",
