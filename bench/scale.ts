@@ -60,6 +60,8 @@ interface Result {
   staleHosts: number;
   /** Of single objects and of tasks, asked for during the measurement. */
   apiP99Ms: number;
+  /** Calls that were answered with an error; their time counts too. */
+  failedCalls: number;
   /** Of one list of all hosts, and of all VMs, after it. */
   hostListMs: number;
   vmListMs: number;
@@ -121,9 +123,13 @@ async function measure(hosts: number, folder: string): Promise<Result> {
   const calls: number[] = [];
   let rssMib = 0;
   let staleHosts = 0;
+  let failedCalls = 0;
   let nextLook = began;
   while (performance.now() - began < seconds * 1000) {
-    calls.push(await timed(() => callOf(api, calls.length, hosts)));
+    const call = callOf(api, calls.length, hosts).catch(() => {
+      failedCalls++;
+    });
+    calls.push(await timed(() => call));
     if (performance.now() >= nextLook) {
       rssMib = Math.max(rssMib, await rssMibOf(pid));
       const stale = `seen_at < now() - interval '${String(staleSeconds)} s' or unreachable_reason is not null`;
@@ -138,10 +144,10 @@ async function measure(hosts: number, folder: string): Promise<Result> {
     postgresCpuSeconds: (await familyCpuSeconds(postmaster)) - before.postgres,
   };
   return {
-    ...{ hosts, vms: hosts * vms, ...result, wallSeconds, rssMib, staleHosts, connectSeconds },
+    ...{ hosts, vms: hosts * vms, ...result, wallSeconds, rssMib, staleHosts, failedCalls, connectSeconds },
     apiP99Ms: calls.sort((a, b) => a - b)[Math.ceil(calls.length * 0.99) - 1] ?? Number.NaN,
-    hostListMs: await timed(() => api.call("hostList", {})),
-    vmListMs: await timed(() => api.call("vmList", {})),
+    hostListMs: await timed(() => api.call("hostList", {}).catch(() => undefined)),
+    vmListMs: await timed(() => api.call("vmList", {}).catch(() => undefined)),
   };
 }
 
@@ -149,7 +155,7 @@ async function measure(hosts: number, folder: string): Promise<Result> {
 async function enterVms(database: pg.Client, hosts: number): Promise<void> {
   const features = (await factsOfAll()).cpu.report?.features ?? [];
   for (let host = 0; host < hosts; host++) {
-    const rows = Array.from({ length: vms }, (_, vm) => configOf(host, vm, features as string[]));
+    const rows = Array.from({ length: vms }, (_, vm) => configOf(host, vm, features));
     await database.query(
       `insert into vms (id, name, state, host, seen_at, config)
        select (config->>'id')::uuid, config->>'name', 'running', $1, now(), config
@@ -224,6 +230,7 @@ console.log(
       "MiB",
       "stale",
       "API p99 ms",
+      "failed",
       "hosts ms",
       "VMs ms",
       "connected after s",
@@ -239,7 +246,9 @@ console.log(
         rounded(((server + postgres) * 1000) / one.hosts, 2),
         rounded(one.rssMib, 0),
         String(one.staleHosts),
-        ...[one.apiP99Ms, one.hostListMs, one.vmListMs, one.connectSeconds].map((figure) => rounded(figure)),
+        rounded(one.apiP99Ms),
+        String(one.failedCalls),
+        ...[one.hostListMs, one.vmListMs, one.connectSeconds].map((figure) => rounded(figure)),
       ];
     }),
   ]),

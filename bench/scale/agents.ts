@@ -5,7 +5,7 @@
  */
 import { createServer } from "node:https";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { createSecureContext, type SecureContext, type TLSSocket } from "node:tls";
+import { createSecureContext, type SecureContext } from "node:tls";
 import { once } from "node:events";
 import { Client } from "@godwit/client";
 import { GodwitError, helloHeaders, serverOperations } from "@godwit/contract";
@@ -37,7 +37,7 @@ async function simulate(order: AgentsOrder): Promise<void> {
   }, heartbeatMs);
 
   const answer = (request: IncomingMessage, response: ServerResponse) => {
-    const name = String((request.socket as TLSSocket & { servername?: string }).servername);
+    const { servername: name = "" } = request.socket as unknown as { servername?: string };
     const path = request.url?.split("?")[0];
     if (path === "/agent/v1/load") {
       response.writeHead(200, headers).end(JSON.stringify(loadOf(numbers.get(name) ?? 0, order.vms)));

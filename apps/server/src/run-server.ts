@@ -78,7 +78,7 @@ export async function runServer(
   await tasks.resume();
 
   const trimming = setInterval(() => {
-    Promise.all([store.events.trim(), store.tasks.trim()]).catch((error: unknown) => {
+    Promise.all([store.events.trim(), store.tasks.trim(), store.hosts.trim()]).catch((error: unknown) => {
       log.warn({ err: error }, "old events and tasks not trimmed");
     });
   }, trimEveryMs);

@@ -11,11 +11,12 @@ import {
 } from "@godwit/contract";
 import { HttpServer, mount } from "@godwit/http";
 import { createAuthority, createKeyAndRequest, issueCertificate, type KeyAndCertificate } from "@godwit/pki";
-import type { Store } from "@godwit/store";
+import type { SeenHost, Store } from "@godwit/store";
 import { ownHello } from "@godwit/system";
 import { pino } from "pino";
 import { beforeAll, expect, test } from "vitest";
 import { HostLink } from "../src/hosts/host-link.ts";
+import { ReportIntake } from "../src/hosts/report-intake.ts";
 import { version1Operations } from "../src/hosts/version-1.ts";
 
 const log = pino({ level: "silent" });
@@ -53,17 +54,29 @@ async function connect(
   const store = {
     hosts: {
       lost: async (_: string, reason: string) => written.lost.push(reason),
-      reported: async (_: string, facts: HostFacts) => written.facts.push(facts),
-      saw: async (_: string, load: HostLoad, alarms: Finding[]) => {
-        written.load.push(load);
-        written.alarms = alarms;
+      reported: async (_: string, facts: HostFacts) => {
+        written.facts.push(facts);
+        return facts;
+      },
+      saw: async (seen: SeenHost[]) => {
+        for (const { load, alarms } of seen) {
+          written.load.push(load);
+          written.alarms = alarms;
+        }
       },
     },
-    vms: { list: async () => [] },
-    pools: { ofHost: async () => null },
+    vms: { lastChange: 0, ofReports: async () => [], some: async () => [] },
+    pools: { baselinesOf: async () => new Map() },
   } as unknown as Store;
   const host = { name: "b", agentUrl: `https://127.0.0.1:${String(port)}` };
-  const link = new HostLink(host, await signed("godwit-server", "server"), store, async () => false, log);
+  const link = new HostLink(
+    host,
+    await signed("godwit-server", "server"),
+    store,
+    new ReportIntake(store, log),
+    async () => false,
+    log,
+  );
   link.start();
   return {
     ...{ agent, link, written },

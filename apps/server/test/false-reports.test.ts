@@ -13,7 +13,7 @@ import {
 } from "@godwit/contract";
 import { HttpServer, mount, type Handlers } from "@godwit/http";
 import { createAuthority, createKeyAndRequest, issueCertificate, type KeyAndCertificate } from "@godwit/pki";
-import type { HostRow, Store } from "@godwit/store";
+import type { HostRow, SeenHost, Store } from "@godwit/store";
 import { pino } from "pino";
 import { beforeAll, expect, test } from "vitest";
 import { HostLinks } from "../src/hosts/host-links.ts";
@@ -60,7 +60,7 @@ test("a host is who its certificate says, and a VM is where its lease is", async
   const id = randomUUID();
   const datastore = report.facts.datastores[0]?.name ?? "shared";
   const vm = {
-    ...{ id, name: "web-1", state: "running", host: "a" },
+    ...{ id, name: "web-1", state: "starting", host: "a" },
     config: { datastore, cpu: {} },
   } as unknown as VmView;
   const facts = hostFactsSchema.parse({ ...report.facts, name: "a" });
@@ -82,21 +82,30 @@ test("a host is who its certificate says, and a VM is where its lease is", async
   const written: { host: string; facts: HostFacts }[] = [];
   const saw: { host: string; name: string }[] = [];
   const placed: string[] = [];
+  const list = async () =>
+    Object.entries(ports).map(([name, port]) => ({
+      ...{ name, agentUrl: `https://127.0.0.1:${String(port)}`, facts, load, certificateFingerprint: "" },
+    })) as unknown as HostRow[];
   const store = {
     hosts: {
-      list: async () =>
-        Object.entries(ports).map(([name, port]) => ({
-          ...{ name, agentUrl: `https://127.0.0.1:${String(port)}`, facts, load, certificateFingerprint: "" },
-        })) as unknown as HostRow[],
+      list,
+      connections: list,
       lost: async () => undefined,
-      reported: async (host: string, read: HostFacts) => written.push({ host, facts: read }),
-      saw: async (host: string, read: HostLoad) => saw.push({ host, name: read.name }),
+      reported: async (host: string, read: HostFacts) => {
+        written.push({ host, facts: read });
+        return read;
+      },
+      saw: async (seen: SeenHost[]) => {
+        for (const { name: host, load: read } of seen) saw.push({ host, name: read.name });
+      },
     },
     vms: {
-      list: async () => [vm],
+      lastChange: 0,
+      ofReports: async () => [{ ...vm, version: "1" }],
+      some: async () => [vm],
       report: async (_: string, place: { host: string }) => placed.push(place.host),
     },
-    pools: { ofHost: async () => null },
+    pools: { baselinesOf: async () => new Map() },
   } as unknown as Store;
   const links = new HostLinks(await signed("godwit-server", "server"), store, log);
   try {

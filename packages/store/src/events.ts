@@ -74,8 +74,10 @@ export class Events {
    */
   async follow(signal: AbortSignal, afterId?: number): Promise<AsyncGenerator<ServerEvent>> {
     await this.#notifications.listening();
-    this.#since ??= await this.lastId();
-    return this.#after(afterId ?? (await this.lastId()), signal);
+    const last = await this.lastId();
+    this.#since ??= last;
+    // An id that there was never is of another database, as before a restore: waiting for it would be waiting for ever.
+    return this.#after(Math.min(afterId ?? last, last), signal);
   }
 
   async append(event: NewEvent<ServerEvent>): Promise<void> {

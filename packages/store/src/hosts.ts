@@ -7,10 +7,15 @@ import {
   type HostFacts,
   type HostLoad,
   type Maintenance,
+  type NewEvent,
+  type ServerEvent,
   type TaskId,
+  type VmId,
 } from "@godwit/contract";
-import { isDuplicate, type Database } from "./database.ts";
-import { emit } from "./events.ts";
+import { sql } from "kysely";
+import { isDuplicate, type Database, type Queries } from "./database.ts";
+import { emit, emitAll } from "./events.ts";
+import { FactParts } from "./fact-parts.ts";
 import { fence } from "./leases.ts";
 import { taskOn } from "./tasks.ts";
 
@@ -31,19 +36,50 @@ export interface HostRow {
   alarms: Finding[];
 }
 
+/** Not used and not expired. */
+const mostTokens = 5000;
+
 const hash = (secret: string): string => createHash("sha256").update(secret).digest("hex");
+
+/** What a host does, as it was reported now. */
+export interface SeenHost {
+  name: string;
+  load: HostLoad;
+  /** What an operator should know of it now. */
+  alarms: Finding[];
+}
 
 export class Hosts {
   readonly #database: Database;
+  readonly #parts = new FactParts();
 
-  constructor(database: Database) {
+  /** Numbers changes of VMs' places. */
+  readonly #nextChange: () => number;
+
+  constructor(database: Database, nextChange: () => number) {
     this.#database = database;
+    this.#nextChange = nextChange;
   }
 
-  /** A new token's secret; only its hash is kept. */
+  /** A new token's secret; only its hash is kept. Those that have expired, or were used long ago, are removed. @throws TOKENS_TOO_MANY */
   async createToken(expiresAt: Date): Promise<string> {
     const secret = randomBytes(24).toString("base64url");
     await this.#database.write(async (tx) => {
+      await sql`
+        delete from join_tokens where expires_at < now() - interval '1 day' or used_at < now() - interval '1 day'
+      `.execute(tx);
+      const { rows } = await sql<{ open: string; all: string }>`
+        select count(*) filter (where used_at is null and expires_at > now()) as open, count(*) as all
+        from join_tokens`.execute(tx);
+      if (Number(rows[0]?.open) >= mostTokens) throw GodwitError.of("TOKENS_TOO_MANY", { most: mostTokens });
+      // Of those that count no more, the oldest go first: they are kept only for a better message.
+      const tooMany = Number(rows[0]?.all) - mostTokens;
+      if (tooMany > 0) {
+        await sql`
+          delete from join_tokens where secret_hash in (
+            select secret_hash from join_tokens where used_at is not null or expires_at <= now()
+            order by expires_at limit ${tooMany})`.execute(tx);
+      }
       await tx
         .insertInto("join_tokens")
         .values({ secret_hash: hash(secret), expires_at: expiresAt })
@@ -99,13 +135,28 @@ export class Hosts {
   }
 
   async list(): Promise<HostRow[]> {
+    return await this.#database.read((db) => this.#rows(db, null));
+  }
+
+  /** @throws HOST_UNKNOWN */
+  async show(name: string): Promise<HostRow> {
+    const found = await this.find(name);
+    if (found !== null) return found;
+    const known = (await this.connections()).map((host) => host.name);
+    throw GodwitError.of("HOST_UNKNOWN", { host: name, known });
+  }
+
+  async find(name: string): Promise<HostRow | null> {
+    const [found] = await this.#database.read((db) => this.#rows(db, name));
+    return found ?? null;
+  }
+
+  /** How each host is reached. */
+  async connections(): Promise<Pick<HostRow, "name" | "agentUrl" | "certificateFingerprint">[]> {
     const rows = await this.#database.read((db) =>
       db
         .selectFrom("hosts")
-        .leftJoin("host_facts", "host_facts.host", "hosts.name")
-        .leftJoin("host_loads", "host_loads.host", "hosts.name")
-        .selectAll("hosts")
-        .select(["host_facts.facts", "host_loads.load"])
+        .select(["name", "agent_url", "certificate_fingerprint"])
         .orderBy("name")
         .execute(),
     );
@@ -113,78 +164,90 @@ export class Hosts {
       name: row.name,
       agentUrl: row.agent_url,
       certificateFingerprint: row.certificate_fingerprint,
-      joinedAt: row.joined_at,
-      seenAt: row.seen_at,
-      unreachableReason: row.unreachable_reason,
-      maintenance: row.maintenance,
-      facts: row.facts,
-      load: row.load,
-      pool: row.pool,
-      alarms: row.alarms,
     }));
   }
 
-  /** @throws HOST_UNKNOWN */
-  async show(name: string): Promise<HostRow> {
-    const hosts = await this.list();
-    const found = hosts.find((host) => host.name === name);
-    if (found === undefined) {
-      throw GodwitError.of("HOST_UNKNOWN", { host: name, known: hosts.map((host) => host.name) });
-    }
-    return found;
+  /** The host that last reported a process of a VM; null: none. */
+  async runnerOf(vmId: VmId): Promise<string | null> {
+    const vms = JSON.stringify([{ id: vmId }]);
+    const row = await this.#database.read((db) =>
+      db
+        .selectFrom("host_loads")
+        .select("host")
+        .where(sql<boolean>`load->'vms' @> ${vms}::jsonb`)
+        .orderBy("host")
+        .executeTakeFirst(),
+    );
+    return row?.host ?? null;
   }
 
-  /** What it is; a change is an event that names the parts that changed. */
-  async reported(name: string, facts: HostFacts): Promise<void> {
-    await this.#database.write(async (tx) => {
-      const before = await tx
+  /** What it is; a change is an event that names the parts that changed. @returns the facts, sharing what other hosts have too */
+  async reported(name: string, facts: HostFacts): Promise<HostFacts> {
+    return await this.#database.write(async (tx) => {
+      const row = await tx
         .selectFrom("host_facts")
-        .select("facts")
+        .select(["facts", "parts"])
         .where("host", "=", name)
         .executeTakeFirst();
-      const parts = changedParts(before?.facts ?? null, facts);
-      if (parts.length === 0) return;
-      const written = { facts: JSON.stringify(facts), changed_at: new Date() };
+      const [before = null] = row === undefined ? [] : await this.#parts.complete(tx, [row]);
+      const { facts: rest, parts: digests, shared } = await this.#parts.enter(tx, facts);
+      const parts = changedParts(before, shared);
+      if (parts.length === 0) return shared;
+      const written = {
+        facts: JSON.stringify(rest),
+        parts: JSON.stringify(digests),
+        changed_at: sql<Date>`clock_timestamp()`,
+      };
       await tx
         .insertInto("host_facts")
         .values({ host: name, ...written })
         .onConflict((conflict) => conflict.column("host").doUpdateSet(written))
         .execute();
       await emit(tx, { type: "host.factsChanged", subject: { kind: "host", id: name }, data: { parts } });
+      return shared;
     });
   }
 
-  /** It answered. @param alarms what an operator should know of it now; a change of that is an event */
-  async saw(name: string, load: HostLoad, alarms: Finding[]): Promise<void> {
+  /** They answered: all are written at once. A change of a host's alarms is an event; one that was removed meanwhile is passed over. */
+  async saw(seen: readonly SeenHost[]): Promise<void> {
+    const byName = new Map(seen.map((host) => [host.name, host]));
     await this.#database.write(async (tx) => {
       const before = await tx
         .selectFrom("hosts")
-        .select(["unreachable_reason", "alarms"])
-        .where("name", "=", name)
-        .executeTakeFirst();
+        .select(["name", "unreachable_reason", "alarms"])
+        .where(sql<boolean>`name = any(${[...byName.keys()]}::text[])`)
+        .orderBy("name")
+        .forUpdate()
+        .execute();
+      const rows = before.flatMap((row) => {
+        const host = byName.get(row.name);
+        return host === undefined ? [] : [{ row, host, isNews: textOf(row.alarms) !== textOf(host.alarms) }];
+      });
+      const names = before.map(({ name }) => name);
       await tx
         .updateTable("hosts")
-        .set({
-          seen_at: new Date(),
-          unreachable_reason: null,
-          alarms: JSON.stringify(alarms),
-        })
-        .where("name", "=", name)
+        .set({ seen_at: sql<Date>`clock_timestamp()`, unreachable_reason: null })
+        .where(sql<boolean>`name = any(${names}::text[])`)
         .execute();
-      if (before === undefined) return; // removed meanwhile
-      const written = { load: JSON.stringify(load) };
-      await tx
-        .insertInto("host_loads")
-        .values({ host: name, ...written })
-        .onConflict((conflict) => conflict.column("host").doUpdateSet(written))
-        .execute();
-      const textOf = (list: readonly Finding[]) => list.map(({ message }) => message).join("\n");
-      if (textOf(before.alarms) !== textOf(alarms)) {
-        await emit(tx, { type: "host.alarmsChanged", subject: { kind: "host", id: name }, data: { alarms } });
+      const loads = JSON.stringify(rows.map(({ host: { name, load } }) => ({ host: name, load })));
+      await sql`
+        insert into host_loads (host, load)
+        select host, load from jsonb_to_recordset(${loads}::jsonb) as report (host text, load jsonb) order by host
+        on conflict (host) do update set load = excluded.load`.execute(tx);
+      for (const { host } of rows.filter(({ isNews }) => isNews)) {
+        const alarms = JSON.stringify(host.alarms);
+        await tx.updateTable("hosts").set({ alarms }).where("name", "=", host.name).execute();
       }
-      if (before.unreachable_reason !== null) {
-        await emit(tx, { type: "host.returned", subject: { kind: "host", id: name }, data: {} });
-      }
+      const events = rows.flatMap(({ row, host, isNews }): NewEvent<ServerEvent>[] => {
+        const subject = { kind: "host" as const, id: host.name };
+        return [
+          ...(isNews
+            ? [{ type: "host.alarmsChanged" as const, subject, data: { alarms: host.alarms } }]
+            : []),
+          ...(row.unreachable_reason === null ? [] : [{ type: "host.returned" as const, subject, data: {} }]),
+        ];
+      });
+      await emitAll(tx, events);
     });
   }
 
@@ -244,7 +307,7 @@ export class Hosts {
         throw GodwitError.of("HOST_BUSY", { host: name, vms: vms.map((vm) => vm.name) });
       await tx
         .updateTable("vms")
-        .set({ state: "lost", changed_at: new Date() })
+        .set({ state: "lost", changed_number: this.#nextChange() })
         .where("host", "=", name)
         .where("state", "!=", "stopped")
         .execute();
@@ -252,6 +315,36 @@ export class Hosts {
       await tx.deleteFrom("hosts").where("name", "=", name).execute();
       await emit(tx, { type: "host.removed", subject: { kind: "host", id: name }, data: {} });
     });
+  }
+
+  async trim(): Promise<void> {
+    await this.#parts.trim(this.#database);
+  }
+
+  /** @param name null: all */
+  async #rows(db: Queries, name: string | null): Promise<HostRow[]> {
+    const all = db
+      .selectFrom("hosts")
+      .leftJoin("host_facts", "host_facts.host", "hosts.name")
+      .leftJoin("host_loads", "host_loads.host", "hosts.name")
+      .selectAll("hosts")
+      .select(["host_facts.facts", "host_facts.parts", "host_loads.load"])
+      .orderBy("name");
+    const rows = await (name === null ? all : all.where("name", "=", name)).execute();
+    const facts = await this.#parts.complete(db, rows);
+    return rows.map((row, index) => ({
+      name: row.name,
+      agentUrl: row.agent_url,
+      certificateFingerprint: row.certificate_fingerprint,
+      joinedAt: row.joined_at,
+      seenAt: row.seen_at,
+      unreachableReason: row.unreachable_reason,
+      maintenance: row.maintenance,
+      facts: facts[index] ?? null,
+      load: row.load,
+      pool: row.pool,
+      alarms: row.alarms,
+    }));
   }
 }
 
@@ -262,6 +355,8 @@ function requireValid<Token extends { used_at: Date | null; expires_at: Date }>(
   if (token.used_at !== null) throw GodwitError.of("TOKEN_INVALID", { reason: "used" });
   if (token.expires_at.getTime() < Date.now()) throw GodwitError.of("TOKEN_INVALID", { reason: "expired" });
 }
+
+const textOf = (alarms: readonly Finding[]): string => alarms.map(({ message }) => message).join("\n");
 
 /** The members that differ, `reportedAt` aside; sorted. */
 export function changedParts(before: HostFacts | null, after: HostFacts): string[] {

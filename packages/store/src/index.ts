@@ -1,9 +1,9 @@
 /** The server's memory: PostgreSQL, its schema, and what is kept there. */
-export type { HostRow } from "./hosts.ts";
+export type { HostRow, SeenHost } from "./hosts.ts";
 export type { LeaseQuestioner, StoredLease } from "./leases.ts";
 export type { PoolRow } from "./pools.ts";
 export { PrivatePostgres } from "./private-postgres.ts";
 export { ServerLock } from "./server-lock.ts";
 export { Store } from "./store.ts";
 export type { NewTask, TaskChange } from "./tasks.ts";
-export type { Place } from "./vms.ts";
+export type { Place, ReportedVm } from "./vms.ts";

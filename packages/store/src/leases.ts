@@ -6,7 +6,11 @@
  */
 import { GodwitError, type Lease, type LeaseMode, type VmId } from "@godwit/contract";
 import { decideLease, type LeaseDecision, type LeaseQuestion, type LeaseState } from "@godwit/migration";
+import { sql } from "kysely";
 import type { Database, Writes } from "./database.ts";
+
+/** Leases of VMs that are not known, of one host. */
+const mostUnknown = 1000;
 
 export interface LeaseQuestioner {
   vmId: VmId;
@@ -61,6 +65,7 @@ export class Leases {
 
   async #ask({ vmId, vm, host }: LeaseQuestioner, question: LeaseQuestion): Promise<StoredLease> {
     const { decision, lease } = await this.#database.write(async (tx) => {
+      await mustBeBounded(tx, vmId, host);
       await tx
         .insertInto("leases")
         .values({ vm_id: vmId, vm_name: vm, last_exclusive_host: null })
@@ -80,6 +85,22 @@ export class Leases {
         throw GodwitError.of("LEASE_OVERTAKEN", { vm, host, by: decision.by });
     }
   }
+}
+
+/**
+ * A host may ask for leases of VMs that are not known here: those that a lost database knew. It cannot fill the
+ * database with ids that it makes up.
+ * @throws LEASES_TOO_MANY
+ */
+async function mustBeBounded(tx: Writes, vmId: VmId, host: string): Promise<void> {
+  const known = await sql`
+    select from leases where vm_id = ${vmId} union all select from vms where id = ${vmId}`.execute(tx);
+  if (known.rows.length > 0) return;
+  const { rows } = await sql<{ count: string }>`
+    select count(*) from leases
+    where heard ? ${host} and not exists (select from vms where vms.id = leases.vm_id)`.execute(tx);
+  if (Number(rows[0]?.count) >= mostUnknown)
+    throw GodwitError.of("LEASES_TOO_MANY", { host, most: mostUnknown });
 }
 
 /** Takes all leases of a host that is surely off. */

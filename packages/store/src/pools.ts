@@ -10,8 +10,8 @@ export interface PoolRow {
   baseline: Baseline | null;
   /** Sorted. */
   hosts: string[];
-  /** When this was read, by the database's clock. */
-  readAt: Date;
+  /** The number of the newest task when this was read. */
+  lastTask: number;
 }
 
 export type NewPool = Pick<PoolRow, "name" | "baseline" | "hosts">;
@@ -24,8 +24,8 @@ export class Pools {
   }
 
   async list(): Promise<PoolRow[]> {
-    const { readAt, pools, hosts } = await this.#database.read(async (db) => ({
-      readAt: await databaseClock(db),
+    const { lastTask, pools, hosts } = await this.#database.read(async (db) => ({
+      lastTask: await newestTask(db),
       pools: await db.selectFrom("pools").selectAll().orderBy("name").execute(),
       hosts: await db
         .selectFrom("hosts")
@@ -39,7 +39,7 @@ export class Pools {
       createdAt: row.created_at,
       baseline: row.evc_mode === null ? null : { mode: row.evc_mode, microcode: row.microcode },
       hosts: hosts.filter(({ pool }) => pool === row.name).map(({ name }) => name),
-      readAt,
+      lastTask,
     }));
   }
 
@@ -50,6 +50,24 @@ export class Pools {
     if (found === undefined)
       throw GodwitError.of("POOL_UNKNOWN", { pool: name, known: pools.map((pool) => pool.name) });
     return found;
+  }
+
+  /** Names and baselines of the pools that these hosts are in, by host. */
+  async baselinesOf(hosts: readonly string[]): Promise<Map<string, Pick<PoolRow, "name" | "baseline">>> {
+    const rows = await this.#database.read((db) =>
+      db
+        .selectFrom("hosts")
+        .innerJoin("pools", "pools.name", "hosts.pool")
+        .select(["hosts.name as host", "pools.name", "pools.evc_mode", "pools.microcode"])
+        .where(sql<boolean>`hosts.name = any(${hosts}::text[])`)
+        .execute(),
+    );
+    return new Map(
+      rows.map(({ host, name, evc_mode: mode, microcode }) => [
+        host,
+        { name, baseline: mode === null ? null : { mode, microcode } },
+      ]),
+    );
   }
 
   /** The pool that a host is in; null: none. */
@@ -77,16 +95,16 @@ export class Pools {
     });
   }
 
-  /** The database's clock, before something is judged. */
-  async now(): Promise<Date> {
-    return await this.#database.read(databaseClock);
+  /** The number of the newest task, before something is judged. */
+  async lastTask(): Promise<number> {
+    return await this.#database.read(newestTask);
   }
 
   /**
-   * @param judgedAt when the hosts were judged, by the database's clock
+   * @param lastTask the newest task when the hosts were judged
    * @throws POOL_EXISTS, POOL_CHANGED, HOST_IN_OTHER_POOL, HOST_UNKNOWN
    */
-  async create(pool: NewPool, judgedAt: Date): Promise<void> {
+  async create(pool: NewPool, lastTask: number): Promise<void> {
     await this.#database.write(async (tx) => {
       try {
         await tx
@@ -98,7 +116,7 @@ export class Pools {
         throw error;
       }
       for (const host of pool.hosts) await takeIn(tx, pool.name, host);
-      await noneArrives(tx, pool.name, pool.hosts, judgedAt);
+      await noneArrives(tx, pool.name, pool.hosts, lastTask);
       await emit(tx, {
         type: "pool.created",
         subject: { kind: "pool", id: pool.name },
@@ -130,7 +148,7 @@ export class Pools {
       await lockedHost(tx, host); // hosts before pools, as everyone
       await unchanged(tx, judged);
       await takeIn(tx, name, host);
-      await noneArrives(tx, name, [...judged.hosts, host], judged.readAt);
+      await noneArrives(tx, name, [...judged.hosts, host], judged.lastTask);
       await tx.updateTable("pools").set(columnsOf(baseline)).where("name", "=", name).execute();
       await emit(tx, { type: "pool.hostAdded", subject: { kind: "pool", id: name }, data: { host } });
     });
@@ -154,7 +172,7 @@ export class Pools {
     const { name } = judged;
     await this.#database.write(async (tx) => {
       await unchanged(tx, judged);
-      await noneArrives(tx, name, judged.hosts, judged.readAt);
+      await noneArrives(tx, name, judged.hosts, judged.lastTask);
       await tx.updateTable("pools").set(columnsOf(baseline)).where("name", "=", name).execute();
       await emit(tx, {
         type: "pool.baselineChanged",
@@ -203,20 +221,26 @@ async function unchanged(tx: Writes, judged: PoolRow): Promise<void> {
  * hosts that come are locked: a later task reads the baseline under the same locks, and so waits for this change.
  * @throws POOL_CHANGED
  */
-async function noneArrives(tx: Writes, pool: string, hosts: readonly string[], since: Date): Promise<void> {
+async function noneArrives(tx: Writes, pool: string, hosts: readonly string[], since: number): Promise<void> {
   if (hosts.length === 0) return;
   const arriving = await tx
     .selectFrom("tasks")
     .select("id")
     .where("ended_at", "is", null)
     .where("arrives_at", "in", hosts)
-    .where("created_at", ">", since)
+    .where("number", ">", String(since))
     .executeTakeFirst();
   if (arriving !== undefined) throw GodwitError.of("POOL_CHANGED", { pool });
 }
 
-const databaseClock = async (db: Queries): Promise<Date> =>
-  (await sql<{ now: Date }>`select clock_timestamp() as now`.execute(db)).rows[0]?.now ?? new Date(0);
+/** Of those that are written: one whose transaction has not ended has a larger number, or is seen when it has. */
+const newestTask = async (db: Queries): Promise<number> => {
+  const row = await db
+    .selectFrom("tasks")
+    .select(({ fn }) => fn.max("number").as("newest"))
+    .executeTakeFirst();
+  return Number(row?.newest ?? 0);
+};
 
 /** @throws HOST_UNKNOWN */
 async function lockedHost(tx: Writes, host: string): Promise<{ pool: string | null }> {

@@ -20,6 +20,12 @@ type MomentOrNull = ColumnType<Date | null, Date | null | undefined, Date | null
 export type TaskBody = Pick<Task, "steps" | "error" | "waitingFor" | "cancellable"> &
   Record<string, unknown> & { result: unknown };
 
+/** By the place in the facts: a digest; a part that is missing or null is in the facts themselves. */
+export interface PartDigests {
+  cpuReport?: string;
+  qemu?: string;
+}
+
 export interface Schema {
   hosts: {
     name: string;
@@ -36,6 +42,11 @@ export interface Schema {
     host: string;
     facts: JSONColumnType<HostFacts>;
     changed_at: Moment;
+    parts: JSONColumnType<PartDigests, string | undefined>;
+  };
+  fact_parts: {
+    digest: string;
+    part: JSONColumnType<object>;
   };
   host_loads: {
     host: string;
@@ -59,7 +70,8 @@ export interface Schema {
     state: VmState;
     host: string;
     seen_at: Moment;
-    changed_at: Moment;
+    /** Of the last change of place or state; grows with each. */
+    changed_number: ColumnType<string, number | undefined, number>;
     config: JSONColumnType<Vm>;
   };
   tasks: {
@@ -75,6 +87,8 @@ export interface Schema {
     actor: string;
     parent: string | null;
     arrives_at: string | null;
+    /** In the order in which they were entered. */
+    number: Generated<string>;
     created_at: Moment;
     ended_at: MomentOrNull;
   };

@@ -19,9 +19,10 @@ export class Store {
 
   private constructor(database: Database) {
     this.#database = database;
-    this.hosts = new Hosts(database);
     this.pools = new Pools(database);
-    this.vms = new Vms(database);
+    const vms = new Vms(database);
+    this.vms = vms;
+    this.hosts = new Hosts(database, () => vms.nextChange());
     this.tasks = new Tasks(database);
     this.events = new Events(database);
     this.leases = new Leases(database);
@@ -32,7 +33,9 @@ export class Store {
    * @throws DATABASE_UNAVAILABLE, DATABASE_NEWER
    */
   static async open(connection: pg.ClientConfig, mayWrite?: () => boolean): Promise<Store> {
-    return new Store(await Database.open(connection, mayWrite));
+    const store = new Store(await Database.open(connection, mayWrite));
+    await store.vms.open();
+    return store;
   }
 
   async close(): Promise<void> {

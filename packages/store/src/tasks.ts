@@ -96,7 +96,7 @@ export class Tasks {
 
   async list(filter: { state?: TaskState | undefined; limit: number }): Promise<Task[]> {
     const rows = await this.#database.read((db) => {
-      const all = db.selectFrom("tasks").selectAll().orderBy("created_at", "desc").limit(filter.limit);
+      const all = db.selectFrom("tasks").selectAll().orderBy("number", "desc").limit(filter.limit);
       return (filter.state === undefined ? all : all.where("state", "=", filter.state)).execute();
     });
     return rows.map(taskOf);
@@ -114,7 +114,7 @@ export class Tasks {
   /** Tasks that have not ended, oldest first. */
   async unfinished(): Promise<Task[]> {
     const rows = await this.#database.read((db) =>
-      db.selectFrom("tasks").selectAll().where("ended_at", "is", null).orderBy("created_at").execute(),
+      db.selectFrom("tasks").selectAll().where("ended_at", "is", null).orderBy("number").execute(),
     );
     return rows.map(taskOf);
   }
@@ -122,7 +122,7 @@ export class Tasks {
   /** The tasks that are a part of this one, oldest first. */
   async childrenOf(id: TaskId): Promise<Task[]> {
     const rows = await this.#database.read((db) =>
-      db.selectFrom("tasks").selectAll().where("parent", "=", id).orderBy("created_at").execute(),
+      db.selectFrom("tasks").selectAll().where("parent", "=", id).orderBy("number").execute(),
     );
     return rows.map(taskOf);
   }
@@ -134,7 +134,7 @@ export class Tasks {
         with old as (
           select id from tasks t
           where parent is null and ended_at is not null
-            and created_at < (select created_at from tasks order by created_at desc offset ${keep - 1} limit 1)
+            and number < (select number from tasks order by number desc offset ${keep - 1} limit 1)
             and not exists (select from tasks part where part.parent = t.id and part.ended_at is null)
         )
         delete from tasks where id in (select id from old) or parent in (select id from old)`.execute(tx);
@@ -236,7 +236,7 @@ async function changed<K extends TaskKind>(
       state,
       revision: row.revision + 1,
       body: JSON.stringify({ ...row.body, ...body } satisfies TaskBody),
-      ...(ended ? { ended_at: new Date() } : {}),
+      ...(ended ? { ended_at: sql<Date>`clock_timestamp()` } : {}),
     })
     .where("id", "=", id)
     .returningAll()

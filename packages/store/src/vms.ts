@@ -1,7 +1,15 @@
 /** The index of VMs: what they are stands in their folders, where they are is known here. */
-import { GodwitError, isId, type Vm, type VmId, type VmState, type VmView } from "@godwit/contract";
-import type { Selectable } from "kysely";
-import { isDuplicate, type Database } from "./database.ts";
+import {
+  GodwitError,
+  hasProcess,
+  isId,
+  type Vm,
+  type VmId,
+  type VmState,
+  type VmView,
+} from "@godwit/contract";
+import { sql, type Selectable } from "kysely";
+import { isDuplicate, type Database, type Queries } from "./database.ts";
 import { emit } from "./events.ts";
 import type { Schema } from "./schema.ts";
 import { taskOn } from "./tasks.ts";
@@ -11,27 +19,82 @@ export interface Place {
   state: VmState;
 }
 
+/** A VM as a report of hosts needs it. */
+export interface ReportedVm extends Place {
+  id: VmId;
+  name: string;
+  /** Another one whenever anything of the VM is written. */
+  version: string;
+}
+
 export class Vms {
   readonly #database: Database;
+  /** Of the newest change of a VM's place; all changes are made by this program, which has the database's lock. */
+  #lastChange = 0;
 
   constructor(database: Database) {
     this.#database = database;
   }
 
+  /** Goes on from the changes that are written. */
+  async open(): Promise<void> {
+    const row = await this.#database.read((db) =>
+      db
+        .selectFrom("vms")
+        .select(({ fn }) => fn.max("changed_number").as("last"))
+        .executeTakeFirst(),
+    );
+    this.#lastChange = Number(row?.last ?? 0);
+  }
+
+  /** Of a change that is made now. */
+  nextChange(): number {
+    return ++this.#lastChange;
+  }
+
+  /** What is known now: a report that is asked for after this is newer than every change up to it. */
+  get lastChange(): number {
+    return this.#lastChange;
+  }
+
   async list(): Promise<VmView[]> {
+    return (await this.#database.read((db) => views(db).orderBy("vms.name").execute())).map(viewOf);
+  }
+
+  /** Those with one of these ids. */
+  async some(ids: readonly VmId[]): Promise<VmView[]> {
     const rows = await this.#database.read((db) =>
-      db.selectFrom("vms").selectAll().orderBy("name").execute(),
+      views(db)
+        .where(sql<boolean>`vms.id = any(${ids}::uuid[])`)
+        .execute(),
     );
     return rows.map(viewOf);
+  }
+
+  /** Those that are said to be on one of the hosts, and those with one of the ids. */
+  async ofReports(hosts: readonly string[], ids: readonly string[]): Promise<ReportedVm[]> {
+    const rows = await this.#database.read((db) =>
+      db
+        .selectFrom("vms")
+        .select(["id", "name", "host", "state", sql<string>`xmin::text`.as("version")])
+        .where(sql<boolean>`(host = any(${hosts}::text[]) or id = any(${ids}::uuid[]))`)
+        .execute(),
+    );
+    return rows.map((row) => ({ ...row, id: row.id as VmId }));
+  }
+
+  async isNameTaken(name: string): Promise<boolean> {
+    const row = await this.#database.read((db) =>
+      db.selectFrom("vms").select("id").where("name", "=", name).executeTakeFirst(),
+    );
+    return row !== undefined;
   }
 
   /** @param vm a name or an id. @throws VM_UNKNOWN */
   async show(vm: string): Promise<VmView> {
     const row = await this.#database.read((db) =>
-      db
-        .selectFrom("vms")
-        .selectAll()
-        .where(isId(vm) ? "id" : "name", "=", vm)
+      views(db)
+        .where(isId(vm) ? "vms.id" : "vms.name", "=", vm)
         .executeTakeFirst(),
     );
     if (row === undefined) throw GodwitError.of("VM_UNKNOWN", { vm });
@@ -48,7 +111,10 @@ export class Vms {
       try {
         await tx
           .insertInto("vms")
-          .values({ id: vm.id, name: vm.name, ...place, seen_at: new Date(), config: JSON.stringify(vm) })
+          .values({
+            ...{ id: vm.id, name: vm.name, ...place, seen_at: sql<Date>`clock_timestamp()` },
+            ...{ changed_number: this.nextChange(), config: JSON.stringify(vm) },
+          })
           .execute();
       } catch (error) {
         if (isDuplicate(error)) throw GodwitError.of("VM_EXISTS", { vm: vm.name }, { cause: error });
@@ -81,9 +147,10 @@ export class Vms {
   /**
    * What a host's report says of a VM. A report that was asked for before the VM was last placed is
    * older than what is known, and a VM with a task under way is the task's business.
+   * @param known the last change when the report was asked for
    */
-  async report(id: VmId, place: Place, askedAt: Date): Promise<void> {
-    await this.#set(id, place, askedAt);
+  async report(id: VmId, place: Place, known: number): Promise<void> {
+    await this.#set(id, place, known);
   }
 
   /** Its lease was taken from a host that an operator vouches is off: it is lost there. */
@@ -91,7 +158,7 @@ export class Vms {
     await this.#database.write(async (tx) => {
       await tx
         .updateTable("vms")
-        .set({ state: "lost", changed_at: new Date() })
+        .set({ state: "lost", changed_number: this.nextChange() })
         .where("id", "=", id)
         .where("host", "=", host)
         .where("state", "!=", "stopped")
@@ -109,18 +176,24 @@ export class Vms {
     });
   }
 
-  async #set(id: VmId, place: Place, askedAt: Date | null): Promise<void> {
+  async #set(id: VmId, place: Place, known: number | null): Promise<void> {
+    // From here on, reports that were asked for before are older.
+    const change = known === null ? this.nextChange() : null;
     await this.#database.write(async (tx) => {
       const row = await tx.selectFrom("vms").selectAll().where("id", "=", id).forUpdate().executeTakeFirst();
       if (row === undefined) return;
-      if (askedAt !== null) {
+      if (known !== null) {
         const task = await taskOn(tx, { kind: "vm", id });
-        if (task !== null || askedAt <= row.changed_at) return;
+        if (task !== null || Number(row.changed_number) > known) return;
       }
       const changed = row.host !== place.host || row.state !== place.state;
+      const number = change ?? (changed ? this.nextChange() : null);
       await tx
         .updateTable("vms")
-        .set({ ...place, seen_at: new Date(), ...(changed ? { changed_at: new Date() } : {}) })
+        .set({
+          ...{ ...place, seen_at: sql<Date>`clock_timestamp()` },
+          ...(number === null ? {} : { changed_number: number }),
+        })
         .where("id", "=", id)
         .execute();
       if (!changed) return;
@@ -133,13 +206,25 @@ export class Vms {
   }
 }
 
-function viewOf(row: Selectable<Schema["vms"]>): VmView {
+const views = (db: Queries) =>
+  db
+    .selectFrom("vms")
+    .leftJoin("hosts", "hosts.name", "vms.host")
+    .selectAll("vms")
+    .select("hosts.seen_at as host_seen_at");
+
+type Row = Selectable<Schema["vms"]> & { host_seen_at: Date | null };
+
+/** A VM that has a process was seen whenever its host was: a report that says nothing new of it writes nothing. */
+function viewOf(row: Row): VmView {
+  const { state, seen_at: own, host_seen_at: hosts } = row;
+  const seenAt = hosts !== null && hosts > own && hasProcess({ state }) ? hosts : own;
   return {
     id: row.id as VmId,
     name: row.name,
-    state: row.state,
+    state,
     host: row.host,
-    seenAt: row.seen_at.toISOString(),
+    seenAt: seenAt.toISOString(),
     config: row.config,
   };
 }

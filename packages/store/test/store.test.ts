@@ -11,11 +11,12 @@ import {
   type TaskId,
   type TaskKind,
   type TaskRequest,
+  type Vm,
   type VmId,
 } from "@godwit/contract";
 import { ensureUser, isAlive, identifyProcess } from "@godwit/system";
 import pg from "pg";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { PrivatePostgres, Store, type NewTask } from "../src/index.ts";
 
 let folder: string;
@@ -236,13 +237,13 @@ test("a pool is not changed under a VM that is on its way to it, nor by someone 
   const { pools, tasks } = store;
   const baseline = { mode: "intel-merom@1", microcode: [] };
   const arrives = async (host: string) => await tasks.create(startOf(anyVm(), host));
-  const judgedAt = await pools.now();
+  const judgedAt = await pools.lastTask();
   const first = await arrives("east-1");
   const east = { name: "east", baseline, hosts: ["east-1"] };
   await expect(pools.create(east, judgedAt)).rejects.toMatchObject({ code: "POOL_CHANGED" });
   expect(await pools.baselineAt("east-1")).toBeNull();
   await tasks.change(first.id, () => ({ state: "failed" }));
-  await pools.create(east, await pools.now());
+  await pools.create(east, await pools.lastTask());
   expect(await pools.baselineAt("east-1")).toEqual(baseline);
 
   const judged = await pools.show("east");
@@ -295,9 +296,9 @@ test("a change of what a host is is an event that names the parts; what it does 
   const from = await store.events.lastId();
   const first = facts(name);
   await store.hosts.reported(name, first);
-  await store.hosts.saw(name, load(name, 1), []);
+  await store.hosts.saw([{ name, load: load(name, 1), alarms: [] }]);
   await store.hosts.reported(name, { ...first, reportedAt: "2030-01-01T00:00:00Z" });
-  await store.hosts.saw(name, load(name, 2), []);
+  await store.hosts.saw([{ name, load: load(name, 2), alarms: [] }]);
   await store.hosts.reported(name, { ...first, qemu: { ...first.qemu, version: "10.0.3" } });
   expect(await store.hosts.show(name)).toMatchObject({
     facts: { qemu: { version: "10.0.3" } },
@@ -316,7 +317,7 @@ test("a change of what a host is is an event that names the parts; what it does 
     ["host.removed", null],
   ]);
   // A host that was removed while it was asked.
-  await store.hosts.saw(name, load(name, 3), []);
+  await store.hosts.saw([{ name, load: load(name, 3), alarms: [] }]);
   expect((await store.hosts.list()).some((host) => host.name === name)).toBe(false);
 });
 
@@ -379,3 +380,36 @@ test("a database of before hosts had two reports is taken over: what a host was,
     await migrated.close();
   }
 });
+
+test("a clock that is set back freezes nothing: reports count, and the oldest tasks go", async () => {
+  vi.useFakeTimers({ toFake: ["Date"], now: new Date("2027-01-01T00:00:00Z") });
+  try {
+    const vm = { id: anyVm(), name: "clock-1" } as Vm;
+    await store.vms.enter(vm, { host: "a", state: "stopped" });
+    await store.vms.place(vm.id, { host: "a", state: "running" });
+    vi.setSystemTime(new Date("2026-01-01T00:00:00Z"));
+    // As a database whose clock was set back too.
+    await own("update tasks set created_at = created_at + interval '1 year'");
+    const before = store.vms.lastChange;
+    await store.vms.report(vm.id, { host: "a", state: "paused" }, store.vms.lastChange);
+    expect(await store.vms.show(vm.id)).toMatchObject({ state: "paused" });
+    await store.vms.place(vm.id, { host: "b", state: "running" });
+    // Asked for before it was placed there.
+    await store.vms.report(vm.id, { host: "a", state: "lost" }, before);
+    expect(await store.vms.show(vm.id)).toMatchObject({ host: "b", state: "running" });
+    const newest = await store.tasks.create(startOf(anyVm()));
+    await store.tasks.change(newest.id, () => ({ state: "succeeded" }));
+    await store.tasks.trim(1);
+    expect((await store.tasks.show(newest.id)).state).toBe("succeeded");
+    expect((await store.tasks.list({ limit: 1 }))[0]?.id).toBe(newest.id);
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+async function own(query: string): Promise<void> {
+  const client = new pg.Client(postgres.connection);
+  await client.connect();
+  await client.query(query);
+  await client.end();
+}

@@ -90,12 +90,12 @@ export function poolHandlers(services: Services): Handlers<PoolOperations> {
     poolCreate: async ({ body }) => {
       const { name, evcMode } = body;
       const hosts = [...new Set(body.hosts)].sort();
-      const judgedAt = await store.pools.now();
+      const lastTask = await store.pools.lastTask();
       for (const host of hosts) await free(name, host);
       const empty = { name, baseline: null, hosts };
       const { change, baseline } = await judgeMode(empty, evcMode ?? null);
       refuse(change, "was not created");
-      await store.pools.create({ ...empty, baseline }, judgedAt);
+      await store.pools.create({ ...empty, baseline }, lastTask);
       return await viewOf(await store.pools.show(name));
     },
 

@@ -40,8 +40,7 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
       const { description } = body;
       const { name } = description;
       checkCpuRequest(`the description of VM ${name}`, description.cpu);
-      if ((await store.vms.list()).some((vm) => vm.name === name))
-        throw GodwitError.of("VM_EXISTS", { vm: name });
+      if (await store.vms.isNameTaken(name)) throw GodwitError.of("VM_EXISTS", { vm: name });
       const host = await chooseKnownHost(services, description, body.host);
       return await tasks.start({
         kind: "vm.create",
@@ -57,9 +56,9 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
         throw link.unreachable(error);
       });
       // Where it runs is not in its folder: a host that runs it says so.
-      const running = (await store.hosts.list()).find((row) => row.load?.vms.some(({ id }) => id === vm.id));
-      await store.vms.enter(vm, { host: running?.name ?? host, state: "stopped" });
-      hosts.of(running?.name ?? host).refresh();
+      const home = (await store.hosts.runnerOf(vm.id)) ?? host;
+      await store.vms.enter(vm, { host: home, state: "stopped" });
+      hosts.of(home).refresh();
       return await store.vms.show(vm.id);
     },
 

@@ -17,11 +17,11 @@ import {
   type Problem,
   type VmView,
 } from "@godwit/contract";
-import { placeByReport } from "@godwit/placement";
-import { hostAlarms, requireCommonVersion, versionFindings, type HostReport } from "@godwit/requirements";
+import { requireCommonVersion, versionFindings, type HostReport } from "@godwit/requirements";
 import type { HostRow, Store } from "@godwit/store";
 import { ownHello, sleep } from "@godwit/system";
 import type { Logger } from "pino";
+import type { ReportIntake } from "./report-intake.ts";
 import { reportOfVersion1, version1Operations } from "./version-1.ts";
 
 /** A line that is down for less than this was a restart, not a loss. */
@@ -46,6 +46,7 @@ export class HostLink {
   /** For what an agent of the version before this one calls otherwise. */
   readonly #version1: Client<typeof version1Operations>;
   readonly #store: Store;
+  readonly #intake: ReportIntake;
   readonly #holdsLease: HoldsLease;
   readonly #log: Logger;
   readonly #stopped = new AbortController();
@@ -66,12 +67,14 @@ export class HostLink {
     host: Pick<HostRow, "name" | "agentUrl">,
     identity: LinkIdentity,
     store: Store,
+    intake: ReportIntake,
     holdsLease: HoldsLease,
     log: Logger,
   ) {
     this.name = host.name;
     this.url = host.agentUrl;
     this.#store = store;
+    this.#intake = intake;
     this.#holdsLease = holdsLease;
     this.#log = log.child({ host: host.name });
     this.#signals.setMaxListeners(0);
@@ -292,14 +295,15 @@ export class HostLink {
   }
 
   async #takeReports(): Promise<void> {
-    const askedAt = new Date();
+    const known = this.#store.vms.lastChange;
     try {
       const facts = this.#factsAreOld || this.#facts === null ? await this.#readFacts() : this.#facts;
       const load = await this.freshLoad();
-      const [vms, pool] = await Promise.all([this.#store.vms.list(), this.#store.pools.ofHost(this.name)]);
-      const alarms = [...this.versionFindings, ...hostAlarms({ facts, load }, vms, pool)];
-      await this.#store.hosts.saw(this.name, load, alarms);
-      await this.#placeVms(load, askedAt);
+      const { versionFindings } = this;
+      await this.#intake.take({
+        ...{ host: this.name, facts, load, versionFindings, known },
+        holdsLease: this.#holdsLease,
+      });
     } catch (error) {
       if (!this.#stopped.signal.aborted)
         this.#log.info({ err: error }, "the host's reports were not taken in");
@@ -309,28 +313,11 @@ export class HostLink {
   async #readFacts(): Promise<HostFacts> {
     this.#factsAreOld = false; // they may change again while they are read
     try {
-      const facts = await this.freshFacts();
-      await this.#store.hosts.reported(this.name, facts);
-      this.#facts = facts;
-      return facts;
+      this.#facts = await this.#store.hosts.reported(this.name, await this.freshFacts());
+      return this.#facts;
     } catch (error) {
       this.#factsAreOld = true;
       throw error;
-    }
-  }
-
-  async #placeVms(load: HostLoad, askedAt: Date): Promise<void> {
-    for (const vm of await this.#store.vms.list()) {
-      const place = placeByReport(vm, this.name, load.vms);
-      if (place === null) continue;
-      if (vm.host !== this.name && !(await this.#holdsLease(vm))) {
-        this.#log.warn(
-          { vm: vm.name, at: vm.host },
-          "the host claims to run a VM whose lease it does not hold",
-        );
-        continue;
-      }
-      await this.#store.vms.report(vm.id, place, askedAt);
     }
   }
 }

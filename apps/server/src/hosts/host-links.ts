@@ -4,6 +4,7 @@ import { isConfirmed } from "@godwit/placement";
 import type { HostRow, Store } from "@godwit/store";
 import type { Logger } from "pino";
 import { HostLink, type LinkIdentity } from "./host-link.ts";
+import { ReportIntake } from "./report-intake.ts";
 import { readVmLease } from "./vm-lease.ts";
 
 export class HostLinks {
@@ -11,21 +12,23 @@ export class HostLinks {
   readonly #fingerprints = new Map<string, string>();
   readonly #identity: LinkIdentity;
   readonly #store: Store;
+  readonly #intake: ReportIntake;
   readonly #log: Logger;
 
   constructor(identity: LinkIdentity, store: Store, log: Logger) {
     this.#identity = identity;
     this.#store = store;
+    this.#intake = new ReportIntake(store, log);
     this.#log = log;
   }
 
   async start(): Promise<void> {
-    for (const host of await this.#store.hosts.list()) this.add(host);
+    for (const host of await this.#store.hosts.connections()) this.add(host);
   }
 
   add(host: Pick<HostRow, "name" | "agentUrl" | "certificateFingerprint">): void {
     const holdsLease = (vm: VmView) => this.#holdsLease(vm, host.name);
-    const link = new HostLink(host, this.#identity, this.#store, holdsLease, this.#log);
+    const link = new HostLink(host, this.#identity, this.#store, this.#intake, holdsLease, this.#log);
     this.#links.set(host.name, link);
     this.#fingerprints.set(host.name, host.certificateFingerprint);
     link.start();
@@ -35,6 +38,7 @@ export class HostLinks {
     const link = this.#links.get(name);
     this.#links.delete(name);
     this.#fingerprints.delete(name);
+    this.#intake.forget(name);
     await link?.stop();
   }
 

@@ -36,7 +36,7 @@ function ofStrategy(vm: VmView, { name, report }: Destination, requested: Strate
  */
 export async function sourceOf({ hosts, store }: Inventory, host: string, live: boolean): Promise<Source> {
   if (live) return await hosts.of(host).freshReport();
-  return { facts: (await store.hosts.list()).find(({ name }) => name === host)?.facts ?? null, load: null };
+  return { facts: (await store.hosts.find(host))?.facts ?? null, load: null };
 }
 
 /** A host as a destination, whatever is wrong with it. @throws HOST_UNKNOWN */

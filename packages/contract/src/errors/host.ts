@@ -38,6 +38,12 @@ export const hostErrors = {
       })[d.reason],
     () => "Create a new one with: godwit host token",
   ),
+  TOKENS_TOO_MANY: define<{ most: number }>(
+    409,
+    "later",
+    (d) => `There are ${String(d.most)} join tokens that have not been used; more are not kept.`,
+    () => "Use them, or wait until they expire.",
+  ),
   CERTIFICATE_INVALID: define<{ subject: string; reason: string }>(
     401,
     "after-fix",

@@ -18,6 +18,13 @@ function holderText({ host, mode, since, freeInMs }: LeaseHolderDetails): string
 }
 
 export const leaseErrors = {
+  LEASES_TOO_MANY: define<{ host: string; most: number }>(
+    409,
+    "after-fix",
+    (d) =>
+      `Host ${d.host} has asked for leases of ${String(d.most)} VMs that this server does not know; more are not kept.`,
+    () => "Register its VMs (godwit vm register), or remove the host.",
+  ),
   LEASE_HELD: define<{ vm: string; holders: readonly LeaseHolderDetails[] }>(
     409,
     "later",

@@ -20,7 +20,7 @@ export const hostOperations = {
     summary: "Create a one-time token with which one host may join",
     body: z.strictObject({ validSeconds: z.int().min(1).max(604_800).default(3600) }),
     answer: { status: 201, body: z.object({ token: z.string(), expiresAt: z.iso.datetime() }) },
-    errors: [],
+    errors: ["TOKENS_TOO_MANY"],
   },
   hostJoin: {
     method: "POST",

@@ -68,7 +68,7 @@ export const leaseOperations = {
     params: leaseParams,
     body: z.strictObject({ mode: leaseModeSchema, vm: nameSchema, number: questionNumberSchema }),
     answer: { status: 200, body: leaseSchema },
-    errors: ["LEASE_HELD", "LEASE_OVERTAKEN"],
+    errors: ["LEASES_TOO_MANY", "LEASE_HELD", "LEASE_OVERTAKEN"],
   },
   leaseConvert: {
     method: "POST",
@@ -78,7 +78,7 @@ export const leaseOperations = {
     params: leaseParams,
     body: z.strictObject({ mode: leaseModeSchema, vm: nameSchema, number: questionNumberSchema }),
     answer: { status: 200, body: leaseSchema },
-    errors: ["LEASE_HELD", "LEASE_NOT_HELD", "LEASE_OVERTAKEN"],
+    errors: ["LEASES_TOO_MANY", "LEASE_HELD", "LEASE_NOT_HELD", "LEASE_OVERTAKEN"],
   },
   leaseRelease: {
     method: "POST",
@@ -88,6 +88,6 @@ export const leaseOperations = {
     params: leaseParams,
     body: z.strictObject({ vm: nameSchema, number: questionNumberSchema }),
     answer: { status: 200, body: leaseSchema },
-    errors: ["LEASE_OVERTAKEN"],
+    errors: ["LEASES_TOO_MANY", "LEASE_OVERTAKEN"],
   },
 } as const satisfies Operations;

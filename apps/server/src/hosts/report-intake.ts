@@ -1,0 +1,149 @@
+/**
+ * Takes in what hosts report: many reports are judged and written together, at most a few times a second, so that the
+ * cost does not grow with the square of the hosts. A report alone is written at once. What an operator should know of a
+ * host is judged again only when something that it follows from has changed.
+ */
+import type { Finding, HostFacts, HostLoad, VmId, VmView } from "@godwit/contract";
+import { placeByReport } from "@godwit/placement";
+import { hostAlarms } from "@godwit/requirements";
+import type { PoolRow, ReportedVm, SeenHost, Store } from "@godwit/store";
+import { sleep } from "@godwit/system";
+import type { Logger } from "pino";
+
+/** The pause between two writes, in which reports gather. */
+const gatherMs = 200;
+
+export interface Report {
+  host: string;
+  facts: HostFacts;
+  load: HostLoad;
+  /** What the agent's version means. */
+  versionFindings: Finding[];
+  /** The last change of a VM that was known when the load was asked for. */
+  known: number;
+  /** Whether a VM that the host claims to run is the host's by its lease. */
+  holdsLease: (vm: VmView) => Promise<boolean>;
+}
+
+type Pool = Pick<PoolRow, "name" | "baseline"> | null;
+
+interface Judged {
+  facts: HostFacts;
+  /** All else that the alarms follow from. */
+  basis: string;
+  alarms: Finding[];
+}
+
+export class ReportIntake {
+  readonly #store: Store;
+  readonly #log: Logger;
+  readonly #waiting = new Map<string, { report: Report; written: PromiseWithResolvers<undefined> }>();
+  readonly #judged = new Map<string, Judged>();
+  #writing = false;
+
+  constructor(store: Store, log: Logger) {
+    this.#store = store;
+    this.#log = log;
+  }
+
+  /** Resolves when the report is written, and rejects when it could not be; a newer one of the same host takes its place. */
+  async take(report: Report): Promise<void> {
+    const before = this.#waiting.get(report.host);
+    const written = before?.written ?? Promise.withResolvers<undefined>();
+    this.#waiting.set(report.host, { report, written });
+    if (!this.#writing) void this.#writeAll();
+    await written.promise;
+  }
+
+  /** A host that is no more. */
+  forget(host: string): void {
+    this.#judged.delete(host);
+  }
+
+  async #writeAll(): Promise<void> {
+    this.#writing = true;
+    while (this.#waiting.size > 0) {
+      const batch = [...this.#waiting.values()];
+      this.#waiting.clear();
+      try {
+        const placings = await this.#write(batch.map(({ report }) => report));
+        // Asking for a lease takes as long as another host takes to answer: nobody else's report waits for it.
+        batch.forEach(({ written }, index) => {
+          placings[index]?.().then(() => {
+            written.resolve(undefined);
+          }, written.reject);
+        });
+      } catch (error) {
+        for (const { written } of batch) written.reject(error);
+      }
+      await sleep(gatherMs);
+    }
+    this.#writing = false;
+  }
+
+  /** @returns what each report says of its VMs' places, still to be written */
+  async #write(reports: readonly Report[]): Promise<(() => Promise<void>)[]> {
+    const names = reports.map(({ host }) => host);
+    const ids = reports.flatMap(({ load }) => load.vms.map(({ id }) => id));
+    const [vms, pools] = await Promise.all([
+      this.#store.vms.ofReports(names, ids),
+      this.#store.pools.baselinesOf(names),
+    ]);
+    const byId = new Map(vms.map((vm) => [vm.id, vm]));
+    const byHost = Map.groupBy(vms, ({ host }) => host);
+    const seen: SeenHost[] = [];
+    for (const report of reports) {
+      const running = report.load.vms.flatMap(({ id, pid }) => {
+        const vm = pid === null ? undefined : byId.get(id);
+        return vm === undefined ? [] : [vm];
+      });
+      const alarms = await this.#alarmsOf(report, running, pools.get(report.host) ?? null);
+      seen.push({ name: report.host, load: report.load, alarms });
+    }
+    await this.#store.hosts.saw(seen);
+    return reports.map((report) => {
+      const concerned = new Set(byHost.get(report.host));
+      for (const { id } of report.load.vms) {
+        const vm = byId.get(id);
+        if (vm !== undefined) concerned.add(vm);
+      }
+      return () => this.#place(report, concerned);
+    });
+  }
+
+  async #alarmsOf(report: Report, running: readonly ReportedVm[], pool: Pool): Promise<Finding[]> {
+    const { host, facts, load, versionFindings } = report;
+    const leases = load.datastores.map(({ name, leases: of }) => [name, of]);
+    const basis = JSON.stringify([
+      ...[versionFindings, pool, leases],
+      running.map(({ id, version }) => [id, version]),
+    ]);
+    const before = this.#judged.get(host);
+    if (before?.facts === facts && before.basis === basis) return before.alarms;
+    const views = running.length === 0 ? [] : await this.#store.vms.some(running.map(({ id }) => id));
+    const alarms = [...versionFindings, ...hostAlarms({ facts, load }, views, pool)];
+    this.#judged.set(host, { facts, basis, alarms });
+    return alarms;
+  }
+
+  async #place(report: Report, vms: Iterable<ReportedVm>): Promise<void> {
+    const { host, load, known, holdsLease } = report;
+    for (const vm of vms) {
+      const place = placeByReport(vm, host, load.vms);
+      if (place === null || (place.host === vm.host && place.state === vm.state)) continue;
+      if (vm.host !== host && !(await this.#isConfirmed(vm.id, holdsLease))) {
+        this.#log.warn(
+          { host, vm: vm.name, at: vm.host },
+          "the host claims to run a VM whose lease it does not hold",
+        );
+        continue;
+      }
+      await this.#store.vms.report(vm.id, place, known);
+    }
+  }
+
+  async #isConfirmed(id: VmId, holdsLease: Report["holdsLease"]): Promise<boolean> {
+    const [view] = await this.#store.vms.some([id]);
+    return view !== undefined && (await holdsLease(view));
+  }
+}
