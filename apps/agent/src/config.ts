@@ -45,6 +45,8 @@ export const agentConfigSchema = z.strictObject({
       user: z.string().default("godwit-qemu"),
       /** Folder of QEMU's firmware files, where it is not the binary's own. */
       firmwareFolder: absolutePath.optional(),
+      /** Folders that QEMU needs to read beside /usr and its own: of libraries, or of firmware. It sees no others. */
+      readableFolders: z.array(absolutePath).default([]),
     })
     .prefault({}),
 });

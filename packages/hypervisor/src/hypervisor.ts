@@ -7,7 +7,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { constants, existsSync } from "node:fs";
-import { mkdir, readdir, rm } from "node:fs/promises";
+import { mkdir, readdir, realpath, rm } from "node:fs/promises";
 import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 import { GodwitError, vmIdSchema, type QemuFacts, type VmId } from "@godwit/contract";
@@ -26,6 +26,7 @@ import {
   type ProcessIdentity,
 } from "@godwit/system";
 import { commandLine } from "./command-line.ts";
+import { confined } from "./confinement.ts";
 import { runDescriptors, runPaths, type LaunchSpec, type RunPaths } from "./launch-spec.ts";
 import { connectWhenReady, qemuFacts } from "./qemu-facts.ts";
 import { lastMessages, QemuProcess, startFailed } from "./qemu-process.ts";
@@ -41,6 +42,8 @@ export interface HypervisorOptions {
   /** Of running processes; gone after a reboot, as they are. */
   runFolder: string;
   cacheFolder: string;
+  /** Folders that QEMU reads beside its own: its credentials for migration streams. */
+  readableFolders?: readonly string[];
 }
 
 /** A process that ran when the last agent looked, and has ended. */
@@ -66,6 +69,8 @@ export interface Adopted {
  */
 export type Launch = (argv: readonly string[], log: string) => Promise<() => boolean | Promise<boolean>>;
 
+const rootFolder = ({ runFolder }: HypervisorOptions): string => `${runFolder}/root`;
+
 /** The kernel kills it when its parent ends; set last, because a change of user resets it. */
 const killWithParent = ["setpriv", "--pdeathsig", "KILL", "--"];
 const launcher = fileURLToPath(new URL("launch-qemu.pl", import.meta.url));
@@ -73,16 +78,22 @@ const launcher = fileURLToPath(new URL("launch-qemu.pl", import.meta.url));
 export class Hypervisor {
   readonly #options: HypervisorOptions;
   readonly #prefix: string[];
+  /** QEMU's binary without links. */
+  readonly #realBinary: string;
 
-  private constructor(options: HypervisorOptions, prefix: string[]) {
+  private constructor(options: HypervisorOptions, prefix: string[], realBinary: string) {
     this.#options = options;
     this.#prefix = prefix;
+    this.#realBinary = realBinary;
   }
 
   /** @throws USAGE when QEMU's user does not exist; PROGRAM_MISSING */
   static async open(options: HypervisorOptions): Promise<Hypervisor> {
     await mkdir(`${options.runFolder}/vms`, { recursive: true, mode: 0o755 });
-    return new Hypervisor(options, await asUser(options.user));
+    await mkdir(rootFolder(options), { recursive: true, mode: 0o755 });
+    const { binary } = options;
+    const realBinary = binary.startsWith("/") ? await realpath(binary).catch(() => binary) : binary;
+    return new Hypervisor(options, await asUser(options.user), realBinary);
   }
 
   async facts(): Promise<QemuFacts> {
@@ -178,12 +189,18 @@ export class Hypervisor {
   }
 
   #argv(spec: LaunchSpec, paths: RunPaths, before: readonly string[] = []): string[] {
-    const { binary, firmwareFolder } = this.#options;
+    const { binary, firmwareFolder, readableFolders = [] } = this.#options;
     const firmware = firmwareFolder === undefined ? {} : { firmwareFolder };
+    const view = confined(spec, {
+      root: rootFolder(this.#options),
+      binary: this.#realBinary,
+      runFolder: paths.folder,
+      readable: [...readableFolders, ...(firmwareFolder === undefined ? [] : [firmwareFolder])],
+    });
     return [
       ...["/usr/bin/perl", launcher, paths.folder],
       ...openFor(spec, paths),
-      ...["--", ...this.#prefix, ...before, binary, ...commandLine(spec, firmware)],
+      ...["--", ...view, ...this.#prefix, ...before, binary, ...commandLine(spec, firmware)],
     ];
   }
 

@@ -5,6 +5,8 @@ import { run, userIds } from "@godwit/system";
 export async function asUser(name: string): Promise<string[]> {
   const { uid, gid } = await userIds(name);
   const kvm = await run("getent", ["group", "kvm"], { what: "looking for group kvm", okCodes: [0, 2] });
-  const groups = kvm.exitCode === 0 ? ["--groups", "kvm"] : ["--clear-groups"];
+  // By number: where it is used there may be no list of groups.
+  const [, , kvmGid] = kvm.stdout.split(":");
+  const groups = kvmGid === undefined ? ["--clear-groups"] : ["--groups", kvmGid];
   return ["setpriv", "--reuid", String(uid), "--regid", String(gid), ...groups, "--no-new-privs", "--"];
 }

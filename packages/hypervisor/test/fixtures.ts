@@ -55,6 +55,7 @@ export class Fixture implements AsyncDisposable {
       user,
       runFolder: join(this.folder, `run-${host}`),
       cacheFolder: join(this.folder, "cache"),
+      readableFolders: await Promise.all(["a", "b", "c"].map((name) => this.credentials(name))),
     });
   }
 

@@ -1,0 +1,54 @@
+/**
+ * What a QEMU sees of its host: a file system of its own (`confine-qemu.pl`) with the system's programs and libraries,
+ * read-only, its VM's disks and its run folder. No other VM's disks are there, no keys but those of migration streams,
+ * no configuration. Pure.
+ */
+import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { LaunchSpec } from "./launch-spec.ts";
+
+const program = fileURLToPath(new URL("confine-qemu.pl", import.meta.url));
+
+/** `/lib` and its like lead into `/usr` on most systems. */
+const systemFolders = ["/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"];
+/** The linker's list of libraries; what the administrator forbids in TLS. */
+const settings = ["/etc/ld.so.cache", "/etc/gnutls"];
+/** Of huge pages, and how many CPUs and memory nodes there are. */
+const machine = ["/sys/kernel/mm", "/sys/devices/system"];
+const devices = ["null", "zero", "random", "urandom", "kvm", "net/tun", "userfaultfd"];
+
+export interface View {
+  /** An empty folder, which the new root is mounted on. */
+  root: string;
+  /** QEMU itself, without links; a name: it is one of the system's programs. */
+  binary: string;
+  runFolder: string;
+  /** Further files and folders that it may read; those that are not there are passed over. */
+  readable: readonly string[];
+}
+
+/** The words before a program's own that make it run so. They need root. */
+export function confined(spec: LaunchSpec, { root, binary, runFolder, readable }: View): string[] {
+  // One that is not the system's has its firmware and modules beside it: /opt/qemu/bin/qemu-system-x86_64.
+  const installation = dirname(dirname(binary));
+  const isOfSystem = !binary.startsWith("/") || installation === "/" || isUnder(installation, "/usr");
+  const images = [spec.kernelPath, spec.initrdPath].filter((path) => path !== null);
+  return [
+    ...["/usr/bin/perl", program, root],
+    ...["ro", "/usr"],
+    ...each("try", [...systemFolders, ...settings, ...machine]),
+    ...each("ro", isOfSystem ? [] : [installation]),
+    ...each("try", readable),
+    ...["proc", "/proc"],
+    ...each(
+      "try",
+      devices.map((name) => `/dev/${name}`),
+    ),
+    ...each("ro", images),
+    ...each("rw", [...Object.values(spec.diskPaths), runFolder]),
+    "--",
+  ];
+}
+
+const each = (how: string, paths: readonly string[]): string[] => paths.flatMap((path) => [how, path]);
+const isUnder = (path: string, folder: string): boolean => path === folder || path.startsWith(`${folder}/`);
