@@ -25,6 +25,8 @@ export const agentConfigSchema = z.strictObject({
         name: nameSchema,
         bridge: interfaceName,
         uplink: interfaceName.nullable().default(null),
+        /** VMs may send with MAC addresses that are not their own, as routers and nested hypervisors in them do. */
+        allowForgedTransmits: z.boolean().default(false),
       }),
     )
     .default([]),

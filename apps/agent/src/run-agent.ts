@@ -7,7 +7,7 @@ import { agentOperations, peerPath, serverOperations, type Vm, type VmId } from 
 import { HttpServer, identify, mount, mountSockets, type Authority } from "@godwit/http";
 import { Hypervisor, type Adopted } from "@godwit/hypervisor";
 import { DiskLeases } from "@godwit/storage";
-import { enableQuickAck, deleteTap, listTaps, tapName } from "@godwit/network";
+import { enableQuickAck, deleteTap, listTaps, releasePorts, tapName } from "@godwit/network";
 import { agentHello, writeFileAtomic } from "@godwit/system";
 import type { Logger } from "pino";
 import { handlers } from "./api.ts";
@@ -133,6 +133,12 @@ export async function runAgent(
   await moves.endOrphans();
   const present = [...processes.present.map(({ spec }) => spec.vm), ...silent];
   await removeStrayTaps(present, new Set(quarantined.map(({ vmId }) => vmId)), log);
+  for (const vm of present) {
+    // An earlier version did not limit them, and an administrator may have flushed all filters since.
+    await environment.securePorts(vm).catch((error: unknown) => {
+      log.error({ err: error, vm: vm.name }, "what the VM may send could not be limited");
+    });
+  }
   const reconciler = new LeaseReconciler(leases, processes, claims, log);
   reconciler.start();
   stack.defer(() => {
@@ -152,7 +158,7 @@ export async function runAgent(
   stack.defer(() => http.close());
   const datastores = new Datastores({ configs: config.datastores, environment, lockspaces });
   const unread = quarantined.map(({ vmId, error }) => ({ part: `VM ${vmId}`, reason: reasonOf(error) }));
-  const facts = new HostFactsReader({ config, hypervisor, cpu, datastores, unread });
+  const facts = new HostFactsReader({ config, hypervisor, cpu, datastores, environment, unread });
   const load = new HostLoadReader({ config, datastores, processes });
   const watch = new FactsWatch(() => facts.read(), events, log);
   watch.start();
@@ -252,5 +258,6 @@ async function removeStrayTaps(
     if (used.has(tap)) continue;
     log.info({ tap }, "stray tap removed");
     await deleteTap(tap);
+    await releasePorts([tap]);
   }
 }

@@ -3,3 +3,4 @@ export { linkFacts, linkOfAddress, linkStates, type LinkState } from "./links.ts
 export { portGroupFacts, portGroupLoad, type PortGroupConfig } from "./port-groups.ts";
 export { enableQuickAck } from "./quick-ack.ts";
 export { createTap, createTaps, deleteTap, deleteTaps, listTaps, tapName, type TapSpec } from "./taps.ts";
+export { portSecurityProblem, releasePorts, securePorts } from "./port-security.ts";

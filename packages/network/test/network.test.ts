@@ -177,3 +177,65 @@ eth1.7:4000000000 3 0 0 0 0 0 0 5000000000 4 0 0 0 0 0 0
     "eth1.7": { receivedBytes: 4_000_000_000, sentBytes: 5_000_000_000 },
   });
 });
+
+/** What a guest sends: `count` frames through its tap, as QEMU would write them. */
+async function transmit(name: string, frame: string, count = 50): Promise<void> {
+  const script = `
+    open my $tun, '+<', '/dev/net/tun' or die "tun: $!\\n";
+    my $request = pack 'Z16 S x22', $ARGV[0], 0x1002;    # IFF_TAP, IFF_NO_PI
+    ioctl $tun, 0x400454ca, $request or die "TUNSETIFF: $!\\n";
+    select undef, undef, undef, 0.3;    # the port is up only while somebody has it open
+    for (1 .. $ARGV[2]) { syswrite $tun, pack('H*', $ARGV[1]) or die "write: $!\\n" }`;
+  await run("ip", ["netns", "exec", namespace, "perl", "-e", script, name, frame, String(count)], {
+    what: "sending frames",
+  });
+}
+const hex = (mac: string): string => mac.replaceAll(":", "");
+const padded = (frame: string): string => frame.padEnd(120, "0");
+/** An ARP announcement: the frame's source, and who the message says that it is from. */
+const arp = (source: string, sender: string): string =>
+  padded(`ffffffffffff${hex(source)}08060001080006040001${hex(sender)}0a0908010000000000000a090801`);
+/** What QEMU sends to announce a guest that has moved: RARP. */
+const rarp = (mac: string): string =>
+  padded(`ffffffffffff${hex(mac)}80350001080006040003${hex(mac)}00000000${hex(mac)}00000000`);
+
+test("a VM that sends with another's MAC address is not heard, whether in the frame or in ARP; QEMU's announcement is", async () => {
+  const name = tapName("1f3a5b7c-9d1e-4000-8000-000000000000", 0);
+  const own = "52:54:00:00:00:01";
+  const other = "52:54:00:00:00:02";
+  await ip("link", "set", "br-plain", "up");
+  await call("createTap", { name, bridge: "br-plain", owner: "nobody" });
+  const arrived = async () =>
+    Number(
+      (
+        await run("ip", ["netns", "exec", namespace, "cat", "/sys/class/net/far0/statistics/rx_packets"], {
+          what: "counting",
+        })
+      ).stdout,
+    );
+  /** Of 50 frames; a few of the kernel's own may come between. */
+  const passed = async (frame: string): Promise<boolean> => {
+    const before = await arrived();
+    await transmit(name, frame);
+    return (await arrived()) - before >= 50;
+  };
+
+  expect(await passed(arp(other, other))).toBe(true); // without the filter
+
+  expect(await call("portSecurityProblem")).toMatchObject({ value: null });
+  expect(await call("securePorts", [{ tap: name, mac: other }])).toMatchObject({ value: null });
+  expect(await call("securePorts", [{ tap: name, mac: own }])).toMatchObject({ value: null });
+  expect(await passed(arp(other, other))).toBe(false);
+  expect(await passed(arp(own, other))).toBe(false);
+  expect(await passed(rarp(other))).toBe(false);
+  expect(await passed(arp(own, own))).toBe(true);
+  expect(await passed(rarp(own))).toBe(true);
+
+  // As a VM's stop and the end of its process do it at the same time.
+  for (const one of await Promise.all([1, 2, 3].map(() => call("releasePorts", [name])))) {
+    expect(one).toMatchObject({ value: null });
+  }
+  expect(await call("releasePorts", [name])).toMatchObject({ value: null });
+  expect(await passed(arp(other, other))).toBe(true);
+  await call("deleteTap", name);
+}, 150_000);

@@ -31,7 +31,17 @@ export function hostAlarms(
   const running = vms
     .filter(({ id }) => load.vms.some((runtime) => runtime.id === id && runtime.pid !== null))
     .map(runningVm);
-  return [...lostFeatures(facts, host.cpu, running), ...lostBaseline(host, pool), ...weakLeases(load)];
+  return [
+    ...lostFeatures(facts, host.cpu, running),
+    ...lostBaseline(host, pool),
+    ...weakLeases(load),
+    ...unsecuredPorts(facts),
+  ];
+}
+
+/** An agent that does not tell is an older one, which has an alarm of its own. */
+function unsecuredPorts({ name: host, portSecurityProblem: reason }: HostFacts): Finding[] {
+  return reason == null ? [] : [finding("HOST_PORTS_UNSECURED", { host, reason }, "warning")];
 }
 
 /** Leases on shared storage that cannot be taken, or that no watchdog enforces. */

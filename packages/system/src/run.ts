@@ -32,6 +32,7 @@ const packageOf: Record<string, string> = {
   ip: "iproute2",
   bridge: "iproute2",
   tc: "iproute2",
+  nft: "nftables",
   ping: "iputils-ping",
   "mkfs.ext4": "e2fsprogs",
   setpriv: "util-linux",

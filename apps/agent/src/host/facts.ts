@@ -12,6 +12,7 @@ import type { Datastores } from "./datastores.ts";
 import type { HostCpu } from "../qemu/host-cpu.ts";
 import { memoryFacts } from "./memory.ts";
 import { readQemu } from "../qemu/qemu-facts.ts";
+import type { Environment } from "../vms/environment.ts";
 
 export interface FactsSources {
   config: Pick<AgentConfig, "name" | "migration" | "portGroups">;
@@ -20,6 +21,7 @@ export interface FactsSources {
   datastores: Datastores;
   /** What could not be read when this agent started, and is not read again. */
   unread: HostFacts["failures"];
+  environment: Pick<Environment, "portSecurityProblem">;
 }
 
 type Parts = Pick<HostFacts, "cpu" | "memory" | "qemu" | "links" | "portGroups" | "datastores">;
@@ -45,7 +47,7 @@ export class HostFactsReader {
 
   /** @throws what reading throws, of a part that was never read */
   async read(): Promise<HostFacts> {
-    const { config, unread } = this.#sources;
+    const { config, environment, unread } = this.#sources;
     const failures: HostFacts["failures"] = [...unread];
     const [cpu, memory, qemu, links, portGroups, datastores] = await Promise.all([
       this.#read("cpu", failures),
@@ -68,6 +70,7 @@ export class HostFactsReader {
       links,
       portGroups,
       datastores,
+      portSecurityProblem: await environment.portSecurityProblem(),
       failures,
     };
   }

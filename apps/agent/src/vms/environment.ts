@@ -1,13 +1,22 @@
 /** What a VM needs of this host before QEMU starts: its disks, its port groups, its taps, as one launch specification. */
 import { GodwitError, type Accelerator, type Vm } from "@godwit/contract";
 import type { LaunchSpec } from "@godwit/hypervisor";
-import { createTaps, deleteTaps, portGroupFacts, tapName } from "@godwit/network";
+import {
+  createTaps,
+  deleteTaps,
+  portGroupFacts,
+  portSecurityProblem,
+  releasePorts,
+  securePorts,
+  tapName,
+} from "@godwit/network";
 import { checkDisks, Datastore } from "@godwit/storage";
 import { userIds } from "@godwit/system";
 import type { AgentConfig } from "../config.ts";
 
 export class Environment {
   readonly #config: AgentConfig;
+  #portSecurity: Promise<string | null> | undefined;
 
   constructor(config: AgentConfig) {
     this.#config = config;
@@ -56,18 +65,45 @@ export class Environment {
     }
   }
 
-  /** Connects the VM's NICs to their port groups' bridges. */
+  /** Connects the VM's NICs to their port groups' bridges; what they may send is limited from the beginning. */
   async createTaps(vm: Vm): Promise<void> {
-    await createTaps(
-      vm.nics.map(({ portGroup }, index) => ({
-        name: tapName(vm.id, index),
-        bridge: this.#config.portGroups.find(({ name }) => name === portGroup)?.bridge ?? portGroup,
-        owner: this.#config.qemu.user,
-      })),
+    const taps = vm.nics.map(({ portGroup }, index) => ({
+      name: tapName(vm.id, index),
+      bridge: this.#portGroup(portGroup)?.bridge ?? portGroup,
+      owner: this.#config.qemu.user,
+    }));
+    try {
+      await Promise.all([createTaps(taps), this.securePorts(vm)]);
+    } catch (error) {
+      await this.deleteTaps(vm).catch(() => undefined); // the first error says what is wrong
+      throw error;
+    }
+  }
+
+  /** Lets the VM send with its own MAC addresses only, except where its port group allows others. */
+  async securePorts(vm: Vm): Promise<void> {
+    if ((await this.portSecurityProblem()) !== null) return; // told by the host's facts
+    await securePorts(
+      vm.nics.flatMap(({ portGroup, mac }, index) =>
+        this.#portGroup(portGroup)?.allowForgedTransmits === true
+          ? []
+          : [{ tap: tapName(vm.id, index), mac }],
+      ),
     );
   }
 
+  /** Why what VMs send is not limited on this host; null: it is. Asked once: what is missing is installed before a start. */
+  async portSecurityProblem(): Promise<string | null> {
+    return await (this.#portSecurity ??= portSecurityProblem());
+  }
+
   async deleteTaps(vm: Vm): Promise<void> {
-    await deleteTaps(vm.nics.map((_, index) => tapName(vm.id, index)));
+    const names = vm.nics.map((_, index) => tapName(vm.id, index));
+    await deleteTaps(names);
+    await releasePorts(names);
+  }
+
+  #portGroup(name: string): AgentConfig["portGroups"][number] | undefined {
+    return this.#config.portGroups.find((one) => one.name === name);
   }
 }

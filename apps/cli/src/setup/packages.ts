@@ -8,6 +8,7 @@ export const requiredPackages = [
   "qemu-system-x86", // the engine
   "qemu-utils", // images
   "iproute2", // bridges, taps, namespaces
+  "nftables", // what VMs may send
   "iputils-ping", // the lab's probe
   "sanlock", // leases on shared datastores
   "e2fsprogs", // the lab guest's disk

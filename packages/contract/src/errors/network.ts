@@ -21,4 +21,12 @@ export const networkErrors = {
     (d) => `The network interface ${d.interface} exists already and is not a tap of QEMU's user.`,
     (d) => `Rename or remove it: ip link delete ${d.interface}`,
   ),
+  /** An alarm. */
+  HOST_PORTS_UNSECURED: define<{ host: string; reason: string }>(
+    409,
+    "after-fix",
+    (d) => `VMs on host ${d.host} can send with other VMs' MAC addresses: ${d.reason}.`,
+    (d) =>
+      `Install nftables on ${d.host} (apt-get install nftables; its kernel needs nf_tables for bridges), and restart the agent.`,
+  ),
 } as const;

@@ -87,6 +87,8 @@ export const hostFactsSchema = z.object({
   links: z.array(linkFactsSchema),
   portGroups: z.array(portGroupFactsSchema),
   datastores: z.array(datastoreFactsSchema),
+  /** Why VMs there can send with MAC addresses that are not theirs; null: they cannot. Absent: an agent that limits nothing. */
+  portSecurityProblem: z.string().nullable().optional(),
   failures: z.array(readFailureSchema),
 });
 export type HostFacts = z.infer<typeof hostFactsSchema>;
