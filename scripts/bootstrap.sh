@@ -22,15 +22,20 @@ godwit_bootstrap() {
   node=$(type -P node || true)
   if ! godwit_is_node24 "$node"; then
     node=$godwit_root/.tools/node_modules/node-linux-$machine/bin/node
-    godwit_is_node24 "$node" || godwit_locked godwit_install_node "$machine" "$node" || return 1
+    godwit_is_node24 "$node" || godwit_locked godwit_install_node "$machine" "$node" || return
   fi
   export PATH=${node%/*}:$godwit_root/node_modules/.bin:$PATH
   lock_hash=$(sha256sum <"$godwit_root/package-lock.json")
   lock_hash=${lock_hash%% *}
-  godwit_has_dependencies "$lock_hash" || godwit_locked godwit_install_dependencies "$lock_hash" || return 1
+  godwit_has_dependencies "$lock_hash" || godwit_locked godwit_install_dependencies "$lock_hash" || return
 }
 
 godwit_locked() {
+  # A service starts what is installed, or says what is missing; it never installs. 78: EX_CONFIG of sysexits.h.
+  if [ -n "${GODWIT_NO_INSTALL:-}" ]; then
+    echo "godwit: Node 24 or the npm dependencies of $godwit_root are missing or not of this version; run $godwit_root/godwit setup" >&2
+    return 78
+  fi
   mkdir -p "$godwit_root/.tools"
   (
     flock 9

@@ -18,6 +18,7 @@ import {
   sleep,
   userIds,
   type ProcessIdentity,
+  type UserIds,
 } from "@godwit/system";
 import type pg from "pg";
 
@@ -32,7 +33,7 @@ export interface PrivatePostgresOptions {
   folder: string;
   /** Of the socket; short. */
   socketFolder: string;
-  /** An unprivileged user: PostgreSQL refuses to run as root. */
+  /** An unprivileged user, since PostgreSQL refuses to run as root; where this program is not root, it is its own. */
   user: string;
 }
 
@@ -66,7 +67,7 @@ export class PrivatePostgres {
     const version = await versionOf(options.folder);
     const binaries = await findBinaries(version);
     if (version === null) await mustBeOurs(options.folder);
-    const { uid, gid } = await userIds(options.user);
+    const { uid, gid } = await idsFor(options.user);
     for (const folder of [options.folder, options.socketFolder]) {
       await mkdir(folder, { recursive: true });
       await chown(folder, uid, gid);
@@ -101,7 +102,7 @@ export class PrivatePostgres {
       void (async () => {
         if (!this.#closing && (await isAliveOrUnknown(this.#process)) === false) {
           onRestart("PostgreSQL had ended; it is started again");
-          const { uid, gid } = await userIds(this.#options.user);
+          const { uid, gid } = await idsFor(this.#options.user);
           this.#process = await launch(this.#options, this.#binaries, uid, gid);
         }
       })()
@@ -163,9 +164,16 @@ async function findBinaries(version: string | null): Promise<string> {
       });
 }
 
-const asIds = (uid: number, gid: number): string[] => [
-  ...["--reuid", String(uid), "--regid", String(gid), "--clear-groups", "--"],
-];
+async function idsFor(user: string): Promise<UserIds> {
+  const uid = process.getuid?.() ?? 0;
+  return uid === 0 ? await userIds(user) : { uid, gid: process.getgid?.() ?? uid };
+}
+
+/** A program that is not root stays who it is. */
+const asIds = (uid: number, gid: number): string[] =>
+  uid === process.getuid?.()
+    ? ["--no-new-privs", "--"]
+    : ["--reuid", String(uid), "--regid", String(gid), "--clear-groups", "--"];
 
 async function initialise(
   options: PrivatePostgresOptions,

@@ -1,4 +1,5 @@
 /** `godwit server …` */
+import { stat } from "node:fs/promises";
 import { isIP } from "node:net";
 import { GodwitError } from "@godwit/contract/errors";
 import type { ServerOptions } from "@godwit/server";
@@ -58,7 +59,7 @@ Example: godwit server run --listen 0.0.0.0:8443`,
     },
   },
   async func(flags: { data: string; listen: readonly ListenAddress[] }) {
-    requireRoot("The server runs its database as another user and");
+    await requireDataFolder(flags.data);
     const [{ runServer }, { endSignal, roleLog, notifyReady }] = await Promise.all([
       import("@godwit/server"),
       import("../roles.ts"),
@@ -71,6 +72,17 @@ Example: godwit server run --listen 0.0.0.0:8443`,
     process.exit(0); // idle connections may still be open
   },
 });
+
+/** Root may do all of it. Whoever else runs the server must own its folder. @throws USAGE */
+async function requireDataFolder(folder: string): Promise<void> {
+  if (process.getuid?.() === 0) return;
+  const { uid } = await stat(folder).catch(() => ({ uid: 0 }));
+  if (uid === process.getuid?.()) return;
+  throw GodwitError.of("USAGE", {
+    what: `The server's folder ${folder} does not belong to the user that is to run the server.`,
+    hint: "Run the server as root, or give the folder away: chown --recursive USER: FOLDER (the service godwit-server does that itself).",
+  });
+}
 
 /** @throws USAGE */
 function parseListen(text: string): ListenAddress {

@@ -5,7 +5,8 @@ import type { StatusLine } from "../output/screen.ts";
 import { requireRoot } from "../require-root.ts";
 import { installPackages, missingPackages } from "./packages.ts";
 
-const users = ["godwit-qemu", "godwit-db"];
+/** Of QEMU, of the server as a service, and of the database of a server that root runs. */
+const users = ["godwit-qemu", "godwit", "godwit-db"];
 
 /** @returns whether anything had to be done. @throws NOT_ROOT, USAGE, PROGRAM_FAILED */
 export async function setup(status: StatusLine): Promise<boolean> {

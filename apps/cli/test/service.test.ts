@@ -1,0 +1,75 @@
+/** The programs as services: started without installing anything, the server without root's rights. */
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, expect, test } from "vitest";
+
+const root = fileURLToPath(new URL("../../..", import.meta.url));
+const program = join(root, "apps/cli/src/godwit.js");
+const folder = mkdtempSync(join(tmpdir(), "godwit-service-"));
+chmodSync(folder, 0o755);
+afterAll(() => {
+  rmSync(folder, { recursive: true });
+});
+
+test("a service whose dependencies are missing installs nothing, says what to do, and is not tried again", () => {
+  const checkout = join(folder, "checkout");
+  mkdirSync(join(checkout, "scripts"), { recursive: true });
+  for (const file of ["godwit", "scripts/bootstrap.sh", "package-lock.json"]) {
+    copyFileSync(join(root, file), join(checkout, file));
+  }
+  const started = spawnSync("bash", [join(checkout, "godwit"), "server", "run"], {
+    encoding: "utf8",
+    env: { PATH: process.env.PATH ?? "", GODWIT_NO_INSTALL: "1" },
+  });
+  expect(started).toMatchObject({ status: 78, stdout: "" });
+  expect(started.stderr).toBe(
+    `godwit: Node 24 or the npm dependencies of ${checkout} are missing or not of this version; run ${checkout}/godwit setup\n`,
+  );
+  for (const name of ["godwit-server", "godwit-agent"]) {
+    const unit = readFileSync(join(root, `packaging/systemd/${name}.service`), "utf8");
+    expect(unit).toMatch(/^Environment=GODWIT_NO_INSTALL=1$/m);
+    expect(unit).toMatch(/^RestartPreventExitStatus=78$/m);
+  }
+});
+
+/** As `User=` and `CapabilityBoundingSet=` of the unit do it. */
+const nobody = [
+  "--reuid=65534",
+  "--regid=65534",
+  "--clear-groups",
+  "--bounding-set=-all",
+  "--no-new-privs",
+  "--",
+];
+
+test("the server and its database run as a user without any rights, and refuse a folder that is not its own", async () => {
+  const data = join(folder, "data");
+  expect(spawnSync(process.execPath, [program, "server", "init", "--data", data]).status).toBe(0);
+  const run = [process.execPath, program, "server", "run", "--data", data, "--listen", "127.0.0.1:0"];
+  const readable = spawnSync("setpriv", [...nobody, "test", "-r", program]).status === 0;
+  if (!readable) throw new Error(`${root} must be readable to everyone for this test`);
+  const refused = spawnSync("setpriv", [...nobody, ...run], { encoding: "utf8", cwd: "/" });
+  expect(refused.status).toBe(2);
+  expect(refused.stderr).toMatch(/does not belong to the user that is to run the server/);
+
+  spawnSync("chown", ["--recursive", "65534:65534", data]);
+  const server = spawn("setpriv", [...nobody, ...run], { cwd: "/", stdio: ["ignore", "pipe", "inherit"] });
+  try {
+    let said = "";
+    for await (const chunk of server.stdout) {
+      said += String(chunk);
+      if (said.includes("server ready")) break;
+    }
+    expect(said).toContain("server ready");
+    const status = readFileSync(`/proc/${String(server.pid)}/status`, "utf8");
+    expect(status).toMatch(/^Uid:\s65534/m);
+    expect(status).toMatch(/^CapBnd:\s0+$/m);
+  } finally {
+    server.kill("SIGTERM");
+    await once(server, "exit");
+  }
+}, 120_000);
