@@ -50,11 +50,34 @@ godwit_need_npm() {
   (apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends npm) >&2 9>&-
 }
 
+# The one version that is installed, and the hash of its package as the npm registry tells it (sha512, base64). What is
+# downloaded is checked against it before anything of it runs, so that a registry or a proxy cannot put another in place.
+godwit_node_version=24.21.0
+godwit_node_hash_x64=3nULszZ5X0fciYpG0t6TrdApJzAn8+FlINP6OiMX7V8HrvpATPN936U1LlReOJriLRa4e8yEqQBYCnLyPNAs7Q==
+godwit_node_hash_arm64=FpJRPEz2OvvTLfjIOlNGFY9JLPMKgl5m+d4oGYBLg24kJ1mmvN1Zl/HPJgF4HDaJ51ISev1l1cRZ/DM+keXW5g==
+
 godwit_install_node() {
+  local expected=godwit_node_hash_$1 folder=$godwit_root/.tools/node_modules/node-linux-$1 download
   godwit_is_node24 "$2" && return 0
   godwit_need_npm || return 1
-  echo "godwit: installing Node 24 (npm package node-linux-$1)" >&2
-  npm install --prefix "$godwit_root/.tools" --no-save --no-audit --no-fund --loglevel=error "node-linux-$1@24" >&2
+  echo "godwit: installing Node $godwit_node_version (npm package node-linux-$1)" >&2
+  download=$(mktemp -d "$godwit_root/.tools/download.XXXXXX") || return 1
+  (
+    trap 'rm -rf "$download"' EXIT
+    cd "$download" || exit 1
+    npm pack --silent "node-linux-$1@$godwit_node_version" >/dev/null || exit 1
+    godwit_check_hash *.tgz "${!expected}" || exit 1
+    tar -xzf *.tgz && mkdir -p "${folder%/*}" && rm -rf "$folder" && mv package "$folder"
+  )
+}
+
+# The SHA-512 of a file is the one given, in base64 as npm writes it.
+godwit_check_hash() {
+  local found
+  found=$(sha512sum <"$1" | cut -d ' ' -f 1 | sed 's/../\\x&/g') && found=$(printf "$found" | base64 -w 0)
+  [ "$found" = "$2" ] && return 0
+  echo "godwit: ${1##*/} is not the file that this version of Godwit expects (SHA-512 $found, not $2); it is not used" >&2
+  return 1
 }
 
 godwit_has_dependencies() {

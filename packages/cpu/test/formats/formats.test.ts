@@ -407,19 +407,21 @@ describe("libvirt's XML", () => {
     [
       "it ends early",
       capabilities.slice(0, capabilities.indexOf("</cpu>")),
-      /line 13: it ends before <\/cpu>, which closes line 3/,
+      /line 13: well-formed XML was expected: unclosed tag: cpu/,
     ],
     [
       "a tag that does not end",
       capabilities.slice(0, capabilities.indexOf("<feature") + 10),
-      /line 9: a tag begins here/,
+      /line 9: well-formed XML was expected/,
     ],
     [
       "tags that do not match",
       edited(capabilities, "</host>", "</hosts>"),
-      /line 14: <\/host> was expected for line 2/,
+      /line 14: well-formed XML was expected: unexpected close tag/,
     ],
-    ["text behind it", `${capabilities}x`, /one XML element was expected/],
+    ["text behind it", `${capabilities}x`, /text data outside of root node/],
+    ["a document type", `<!DOCTYPE cpu [<!ENTITY a "b">]>${capabilities}`, /it has a document type/],
+    ["an entity of its own", "<cpu><model>&a;</model></cpu>", /undefined entity/],
     ["no CPU", "<domain><name>a</name></domain>", /a <cpu> element was expected in <domain>/],
     ["a CPU that says nothing", "<cpu mode='host-passthrough'/>", /only says to take what the host has/],
     ["an empty CPU", "<cpu/>", /a <model> or <feature> was expected/],
@@ -433,8 +435,8 @@ describe("libvirt's XML", () => {
       "<cpu><feature name='aes'/><feature name='aes' policy='disable'/></cpu>",
       /both there and not there/,
     ],
-    ["a comment without end", "<cpu><!-- ", /comment or declaration begins here/],
-    ["an attribute without quotes", "<cpu mode=custom/>", /an attribute was expected in <cpu>/],
+    ["a comment without end", "<cpu><!-- ", /line 1: well-formed XML was expected/],
+    ["an attribute without quotes", "<cpu mode=custom/>", /unquoted attribute value/],
     ["a register that is no number", "<cpudata><cpuid eax_in='zero'/></cpudata>", /eax='0x…' was expected/],
   ])("%s", (_, broken, message) => {
     expect(problemOf(broken)).toMatchObject({ code: "CPU_FILE_BROKEN" });
