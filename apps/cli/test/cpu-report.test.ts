@@ -63,7 +63,7 @@ Press any key to reboot.
 
 describe("godwit cpu report", () => {
   test("of a file: text on standard output, found by what is in it", () => {
-    const { status, stdout } = report(["--file", file("misleading.json", penryn)]);
+    const { status, stdout } = report([file("misleading.json", penryn)]);
     expect(status).toBe(0);
     expect(stdout).toMatch(/^Family: 06 Model: 17 Stepping: a$/m);
     expect(stdout).toMatch(/^Supported EVC modes : intel-merom, intel-penryn$/m);

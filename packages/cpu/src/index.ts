@@ -16,6 +16,8 @@ export { readCpuSource } from "./formats/read-cpu-source.ts";
 export { reportOf } from "./report/report.ts";
 export { fullReportText } from "./report/full-report-text.ts";
 export { reportText } from "./report/report-text.ts";
+export { commonX86Level, x86LevelOf } from "./report/x86-levels.ts";
+export { featuresInText, type NamedInText } from "./features/features-in-text.ts";
 export { flexMigrationOf } from "./report/flex-migration.ts";
 export { flexNote, vmware64Note } from "./report/notes.ts";
 export { vmware64Of } from "./report/vmware64.ts";

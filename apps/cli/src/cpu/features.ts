@@ -1,11 +1,32 @@
 /** `godwit cpu features`: the named bits of CPUID. */
-import { features, featureNamed, placeOf, vmwareFeature, type CpuFeature } from "@godwit/cpu";
+import { features, featureNamed, featuresInText, placeOf, vmwareFeature, type CpuFeature } from "@godwit/cpu";
 import { GodwitError } from "@godwit/contract";
+import { bytesOf, textOf } from "./argument.ts";
 import { formatTable } from "../output/format.ts";
 import { writeJson, writeLine } from "../output/screen.ts";
 
-export function listFeatures(flags: { json: boolean }, ...names: string[]): void {
-  const chosen = names.length === 0 ? features : names.map(named);
+/** @param names of features, or an error of QEMU or libvirt that names some; `-`: it is read from standard input */
+export async function listFeatures(flags: { json: boolean }, ...names: string[]): Promise<void> {
+  const text =
+    names.length === 1 && names[0] === "-" ? textOf(await bytesOf("-", "standard input")) : names.join(" ");
+  const pasted = names.length > 0 ? featuresInText(text) : [];
+  if (names.includes("-") && pasted.length === 0) {
+    throw GodwitError.of("USAGE", {
+      what: "The text names no CPU feature.",
+      hint: "Give an error of QEMU or libvirt that does, like: missing features: erms,vaes",
+    });
+  }
+  const others = pasted.flatMap(({ name, feature }) => (feature === null ? [name] : []));
+  const chosen =
+    names.length === 0
+      ? features
+      : pasted.length > 0
+        ? pasted.flatMap(({ feature }) => feature ?? [])
+        : names.map(named);
+  for (const name of others)
+    process.stderr.write(
+      `${name} is no bit of CPUID: it stands in a model-specific register, or QEMU makes it.\n`,
+    );
   if (flags.json) {
     writeJson(chosen);
     return;

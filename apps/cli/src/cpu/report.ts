@@ -7,18 +7,20 @@ import { cacheFolder } from "@godwit/system";
 import { cpuOfFile, cpuOfHost } from "./argument.ts";
 import { writeJson } from "../output/screen.ts";
 
-export async function report({
-  json,
-  file,
-  host,
-}: {
-  json: boolean;
-  file?: string;
-  host?: string;
-}): Promise<void> {
+export async function report(
+  { json, file: flagged, host }: { json: boolean; file?: string; host?: string },
+  named?: string,
+): Promise<void> {
+  if (flagged !== undefined && named !== undefined) {
+    throw GodwitError.of("USAGE", {
+      what: `Two files were given: ${flagged} and ${named}.`,
+      hint: "Give one of them.",
+    });
+  }
+  const file = flagged ?? named;
   if (file !== undefined && host !== undefined) {
     throw GodwitError.of("USAGE", {
-      what: "--file and --host were both given.",
+      what: "A file and --host were both given.",
       hint: "Give one of them, or neither for this machine.",
     });
   }

@@ -70,7 +70,19 @@ export function modeText(mode: EvcMode): string {
 
 /** @param change what was asked for, and what it does; null: nothing was */
 export function baselineJson(baseline: CpuBaseline, change: WhatIf | null) {
-  const { mode, why, cpuString: qemu, cpu, microcode, features, common, next, hosts, vendors } = baseline;
+  const {
+    mode,
+    why,
+    cpuString: qemu,
+    cpu,
+    microcode,
+    features,
+    common,
+    next,
+    hosts,
+    vendors,
+    x86Level,
+  } = baseline;
   return {
     evcMode: mode?.key ?? null,
     label: mode?.label ?? null,
@@ -78,6 +90,7 @@ export function baselineJson(baseline: CpuBaseline, change: WhatIf | null) {
     qemuCpu: qemu,
     cpu,
     microcode,
+    x86Level,
     features,
     commonModes: common.map(({ key }) => key),
     nextModes: next.map(({ key }) => key),
@@ -99,13 +112,14 @@ export function baselineJson(baseline: CpuBaseline, change: WhatIf | null) {
 }
 
 export function baselineText(baseline: CpuBaseline, change: WhatIf | null): string {
-  const { mode, why, cpuString: qemu, microcode, hosts, next, vendors } = baseline;
+  const { mode, why, cpuString: qemu, microcode, hosts, next, vendors, x86Level } = baseline;
   return [
     ...(mode === null
       ? [`There is no common EVC mode. ${why ?? ""}`]
       : [
           `EVC mode   ${modeId(mode)} (${mode.level}): ${mode.label}`,
           `QEMU       -cpu ${qemu ?? ""}`,
+          ...(x86Level === null ? [] : [`psABI      ${x86Level}`]),
           `Microcode  ${microcode.length === 0 ? "no bit that all have" : microcode.join(", ")}`,
         ]),
     ...(vendors.length < 2

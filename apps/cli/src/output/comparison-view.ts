@@ -2,14 +2,14 @@
 import type { CpuComparison, FeatureDifference } from "@godwit/cpu";
 import { formatTable } from "./format.ts";
 
-export function comparisonText(comparison: CpuComparison): string {
+/** @param sources the files or hosts that the two are */
+export function comparisonText(comparison: CpuComparison, sources: { a: string; b: string }): string {
   return [
+    ...identityLines(comparison.a, sources.a),
+    ...identityLines(comparison.b, sources.b),
     ...directionLines(comparison.aToB),
     ...directionLines(comparison.bToA),
-    ...section(
-      `What differs (A is ${comparison.a.label}, B is ${comparison.b.label})`,
-      differenceLines(comparison),
-    ),
+    ...section("What differs", differenceLines(comparison)),
     ...section("What to do", remedyLines(comparison)),
     ...section(
       "Also note",
@@ -17,6 +17,9 @@ export function comparisonText(comparison: CpuComparison): string {
     ),
   ].join("\n");
 }
+
+const identityLines = ({ label, brand }: CpuComparison["a"], source: string): string[] =>
+  label === source ? [] : [`${label} is ${source}${brand === "" ? "" : `: ${brand.trim()}`}`];
 
 const section = (title: string, lines: readonly string[]): string[] =>
   lines.length === 0 ? [] : ["", title, ...lines.map((line) => `  ${line}`)];
@@ -30,10 +33,11 @@ function directionLines({ from, to, verdict, reasons }: CpuComparison["aToB"]): 
   return [`${from} → ${to}: ${words[verdict]}`, ...reasons.map((reason) => `  ✗ ${reason}`)];
 }
 
-function differenceLines({ differences }: CpuComparison): string[] {
+function differenceLines(comparison: CpuComparison): string[] {
+  const { differences, a, b } = comparison;
   if (differences.length === 0) return [];
   return formatTable([
-    ["NAME", "VMWARE", "WHERE", "LEVEL", "A", "B", "JUDGED", "LIKELY CAUSE"],
+    ["NAME", "VMWARE", "WHERE", "LEVEL", comparison.a.label, comparison.b.label, "JUDGED", "LIKELY CAUSE"],
     ...differences.map((difference) => [
       difference.feature,
       difference.vmware ?? "",
@@ -41,7 +45,7 @@ function differenceLines({ differences }: CpuComparison): string[] {
       difference.level,
       told(difference.a),
       told(difference.b),
-      judged(difference),
+      judged(difference, a.label, b.label),
       difference.likely?.kind ?? "",
     ]),
   ]).split("\n");
@@ -49,13 +53,13 @@ function differenceLines({ differences }: CpuComparison): string[] {
 
 const told = (has: boolean | null): string => (has === null ? "?" : has ? "yes" : "no");
 
-function judged({ rule, aToB, bToA }: FeatureDifference): string {
+function judged({ rule, aToB, bToA }: FeatureDifference, a: string, b: string): string {
   if (rule === "hidden") return "ignored: no guest is shown it";
   if (rule === "ignored") return "ignored: guests do not depend on it";
   const there = aToB !== "may";
   const back = bToA !== "may";
   const known = aToB !== "unknown" && bToA !== "unknown";
-  const way = there && back ? "both ways" : there ? "A → B" : back ? "B → A" : "";
+  const way = there && back ? "both ways" : there ? `${a} → ${b}` : back ? `${b} → ${a}` : "";
   if (way === "") return "allowed";
   return known ? `refuses ${way}` : `not known, refuses ${way}`;
 }

@@ -1,11 +1,13 @@
 /** What the operator should know about a move beyond features: warnings, which refuse nothing. */
 import { leafOf, registerOf } from "../cpuid/leaves.ts";
 import type { Cpu } from "../cpuid/cpu.ts";
+import { archCapabilitiesOf } from "../report/arch-capabilities.ts";
 
 export function warningsOf(a: Cpu, b: Cpu): string[] {
   return [
     ...addressWarning(a, b),
     ...stateAreaWarning(a, b),
+    ...archCapabilitiesWarning(a, b),
     ...[a, b].flatMap(mixedCoresWarning),
     ...[a, b].flatMap(virtualWarning),
   ];
@@ -53,6 +55,22 @@ function stateAreaWarning(a: Cpu, b: Cpu): string[] {
           `XSAVE state components ${moved.join(", ")} have another size or place on ${b.label} than on ${a.label}: a VM that uses them cannot move.`,
         ]),
   ];
+}
+
+/** No CPUID bit, and QEMU's `arch-capabilities` shows them to guests: a VM with it needs what it was started with. */
+function archCapabilitiesWarning(a: Cpu, b: Cpu): string[] {
+  const [inA, inB] = [a, b].map(({ msrs }) => archCapabilitiesOf(msrs));
+  if (inA == null || inB == null) return [];
+  const only = (one: Cpu, own: readonly string[], others: readonly string[]): string[] => {
+    const more = own.filter((name) => !others.includes(name));
+    return more.length === 0 ? [] : [`only ${one.label} has ${more.join(", ")}`];
+  };
+  const parts = [...only(a, inA, inB), ...only(b, inB, inA)];
+  return parts.length === 0
+    ? []
+    : [
+        `ARCH_CAPABILITIES (MSR 0x10A) differ: ${parts.join("; ")}. A VM that was started with one of these must not move to a host without.`,
+      ];
 }
 
 const mixedCoresWarning = ({ label, mixedCores }: Cpu): string[] =>

@@ -11,6 +11,7 @@ import { missingFor, type MissingFeature } from "./missing.ts";
 import { includesMode, type EvcMode } from "../evc-modes/mode.ts";
 import { evcModes, evcVendorOf, satisfiedModes } from "../evc-modes/modes.ts";
 import { cpuString, mayBeExposed, qemuCpu } from "./qemu-cpu.ts";
+import { commonX86Level } from "../report/x86-levels.ts";
 import { distinguishesCpus } from "./exposed-features.ts";
 
 export interface CpuBaseline {
@@ -23,6 +24,8 @@ export interface CpuBaseline {
   readonly features: readonly string[];
   /** Microcode-delivered features that each has: all VMs of the pool see them. */
   readonly microcode: readonly string[];
+  /** The highest level of the x86-64 psABI that each has: `x86-64-v3`; null: it is not known. */
+  readonly x86Level: string | null;
   /** What a VM of the pool is powered on with. */
   readonly cpu: VmCpu | null;
   /** The same as QEMU's `-cpu` takes it. */
@@ -65,6 +68,7 @@ export function baselineOf(cpus: readonly Cpu[]): CpuBaseline {
     common,
     features: cpus.length === 0 ? [] : shared.map(({ name }) => name).sort(),
     microcode,
+    x86Level: commonX86Level(cpus),
     cpu,
     cpuString: cpu === null ? null : cpuString(cpu),
     next,

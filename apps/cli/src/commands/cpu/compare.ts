@@ -8,7 +8,8 @@ export const compareCommand = buildCommand({
     fullDescription: `Each is a file (a report of this program or of VMware's utility, a CPUID dump, libvirt's XML) or the name
 of a host. Reports for both directions whether a VM may move, by vSphere's rules for hosts without EVC: never
 between vendors; user-level features must be equal on both; kernel-level features must exist on the destination.
-A feature that a file does not mention counts as missing. Ends with 0 if a VM may move both ways, with 3 if not.
+What is not known counts neither as there nor as missing, and allows nothing. Ends with 0 if a VM may move both ways,
+with 3 if not.
 
 Examples:
   godwit cpu compare a b

@@ -6,11 +6,13 @@ export const featuresCommand = buildCommand({
   docs: {
     brief: "List the CPU features that Godwit knows by name",
     fullDescription: `Lists each feature's CPUID bit, VMware's name, and whether unprivileged code can use it (user) or only the
-kernel. Names are QEMU's; VMware's names and common aliases are accepted too.
+kernel. Names are QEMU's; VMware's names and common aliases are accepted too, and so is an error of QEMU or libvirt that names
+some (- reads it from standard input).
 
 Examples:
   godwit cpu features
-  godwit cpu features sse4.1 NX avx2`,
+  godwit cpu features sse4.1 NX avx2
+  godwit cpu features "guest CPU doesn't match specification: missing features: erms,vaes"`,
   },
   parameters: {
     flags: { json: jsonFlag },
