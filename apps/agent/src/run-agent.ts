@@ -225,11 +225,13 @@ async function adopt(
   for (const vm of silent) {
     // It may run: its lease stays, and no operation on it starts until its QEMU answers.
     await claims.claim(vm, "its QEMU process does not answer");
+    processes.setAside(vm.id);
     log.error({ vm: vm.name }, "a QEMU process lives but does not answer; restart the agent when it does");
   }
   for (const { vmId, error } of quarantined) {
     // It may run: its lease stays, and no operation on it starts until an operator has looked.
     await claims.claim({ id: vmId, name: vmId }, reasonOf(error));
+    processes.setAside(vmId);
     log.error({ vm: vmId, remedy: error.problem.remedy }, error.message);
   }
   for (const { spec, reason } of ended) {

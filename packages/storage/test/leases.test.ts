@@ -1,9 +1,11 @@
 /** Two hosts' sanlock daemons on one storage: who may hold a VM's lease, and what is left when a host dies. */
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { spawn, type ChildProcess } from "node:child_process";
+import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import type { VmId } from "@godwit/contract";
 import { Datastore, DiskLeases, Sanlock, type LeasedVm } from "@godwit/storage";
 import { identifyProcess, sleep } from "@godwit/system";
@@ -104,6 +106,22 @@ beforeAll(async () => {
 afterAll(async () => {
   await Promise.all([a.kill(), b.kill()]);
   await rm(folder, { recursive: true, force: true });
+});
+
+test("sanlock is asked also by a program that has no descriptor left", async () => {
+  const { name } = await a.leases.lockspace(datastore);
+  const asking = fileURLToPath(new URL("ask-sanlock.ts", import.meta.url));
+  const { stdout } = await promisify(execFile)("prlimit", [
+    ...["--nofile=48:48", process.execPath, asking],
+    ...[a.folder, name, join(storage, ".godwit-leases"), a.name],
+  ]);
+  expect(JSON.parse(stdout)).toEqual({
+    joined: [[name, true]],
+    hosts: ["a", "b"],
+    hasRenewed: true,
+    program: "PROGRAM_NOT_STARTED",
+    afterwards: 2,
+  });
 });
 
 async function newVm(): Promise<LeasedVm> {

@@ -12,6 +12,7 @@ export {
   signalProcess,
   type ProcessIdentity,
 } from "./process.ts";
+export { withReserve } from "./reserve.ts";
 export { run, type RunOptions, type RunResult } from "./run.ts";
 export { UndoStack } from "./undo.ts";
 export { ensureUser, userIds, type UserIds } from "./users.ts";

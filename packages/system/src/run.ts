@@ -45,9 +45,13 @@ const packageOf: Record<string, string> = {
   busybox: "busybox-static",
 };
 
+/** What this process lacked when it could not start one: nothing is known of the program. */
+const lacks: ReadonlySet<string> = new Set(["EMFILE", "ENFILE", "EAGAIN", "ENOMEM"]);
+
 /**
  * Runs a program to its end.
- * @throws PROGRAM_MISSING when it is not installed, PROGRAM_FAILED when it ends with another code or not in time
+ * @throws PROGRAM_MISSING when it is not installed, PROGRAM_FAILED when it ends with another code or not in time,
+ *   PROGRAM_NOT_STARTED when this process lacked what it takes to start one
  */
 export async function run(program: string, args: readonly string[], options: RunOptions): Promise<RunResult> {
   // Only when something is run: it is a large library, and most commands of the CLI run nothing.
@@ -66,6 +70,10 @@ export async function run(program: string, args: readonly string[], options: Run
   const name = program.split("/").at(-1) ?? program;
   if (result.code === "ENOENT") {
     throw GodwitError.of("PROGRAM_MISSING", { program: name, package: packageOf[name] ?? name });
+  }
+  if (result.exitCode === undefined && lacks.has(result.code ?? "")) {
+    const reason = String(result.code);
+    throw GodwitError.of("PROGRAM_NOT_STARTED", { program: name, what: options.what, reason });
   }
   if (
     result.timedOut ||

@@ -2,13 +2,14 @@
  * This host's own leases on its shared datastores: joined, and joined again when that was lost; looked at all
  * the time. sanlock itself ends the VMs of a host that cannot renew its lease, and a watchdog resets the host
  * when even that fails. Should sanlock hang, the agent ends them, so that they are gone before others may
- * start them.
+ * start them. When it does, and that a look that failed is no reason, is said in `must-end.ts`.
  */
 import { GodwitError, type DatastoreLeases } from "@godwit/contract";
 import type { DiskLeases, Lockspace } from "@godwit/storage";
 import type { Logger } from "pino";
 import type { EventLog } from "../event-log.ts";
 import type { Processes } from "../qemu/processes.ts";
+import { isSilent, mustEnd, type Witness } from "./must-end.ts";
 import { within } from "@godwit/system";
 
 export interface LockspacesParts {
@@ -23,7 +24,9 @@ export interface LockspacesParts {
   log: Logger;
 }
 
-const storageLimitMs = 5000;
+const witnessLimitMs = 5000;
+/** What keeps this agent from asking, and says nothing of what it would ask. */
+const lacks: ReadonlySet<string> = new Set(["SANLOCK_NOT_ASKED", "EMFILE", "ENFILE", "ENOMEM", "EAGAIN"]);
 
 export class Lockspaces {
   readonly #parts: LockspacesParts;
@@ -31,6 +34,8 @@ export class Lockspaces {
   readonly #leases = new Map<string, DatastoreLeases>();
   readonly #timers = new Map<string, NodeJS.Timeout>();
   readonly #startedAt = performance.now();
+  /** Of each datastore: looks in a row in which neither sanlock nor the storage answered. */
+  readonly #silentLooks = new Map<string, number>();
   #stopped = false;
 
   constructor(parts: LockspacesParts) {
@@ -103,17 +108,26 @@ export class Lockspaces {
       : "this host's own lease was not renewed for a while: it does not reach its storage.";
   }
 
-  /** sanlock should have ended them by then. Where it does not answer, the storage tells. */
+  /** sanlock should have ended them by then. */
   async #endStale(datastore: string, lockspace: Lockspace | undefined): Promise<void> {
-    if (lockspace === undefined || lockspace.ownAgeSeconds() < lockspace.failSeconds) return;
-    const onStorage = await within(
-      lockspace.ownAgeOnStorage().catch(() => null),
-      storageLimitMs,
-    );
+    if (lockspace === undefined || lockspace.ownAgeSeconds() < lockspace.failSeconds) {
+      this.#silentLooks.delete(datastore);
+      return;
+    }
+    const { failSeconds } = lockspace;
+    const [daemon, storage] = await Promise.all([
+      witness(lockspace.refreshHosts().then(() => lockspace.ownAgeSeconds())),
+      witness(lockspace.ownAgeOnStorage()),
+    ]);
+    const silentLooks = isSilent(daemon, storage) ? (this.#silentLooks.get(datastore) ?? 0) + 1 : 0;
+    this.#silentLooks.set(datastore, silentLooks);
     const sinceStart = (performance.now() - this.#startedAt) / 1000;
-    const seconds = onStorage ?? Math.min(lockspace.ownAgeSeconds(), sinceStart);
-    if (seconds >= lockspace.failSeconds)
+    const secondsUnseen = Math.min(lockspace.ownAgeSeconds(), sinceStart);
+    const facts = { daemon, storage, secondsUnseen, silentLooks, failSeconds };
+    if (mustEnd(facts))
       void this.#end(datastore, "this host's own lease on its datastore was not renewed in time");
+    else
+      this.#parts.log.warn({ datastore, ...facts }, "whether this host's own lease was renewed is not seen");
   }
 
   /** Resolves when they are gone, which may take as long as their storage hangs. */
@@ -138,5 +152,18 @@ export class Lockspaces {
     else log.error({ datastore, reason: state.reason }, "a datastore's leases are not available");
     this.#leases.set(datastore, { ...state, watchdog });
     events.append("host.leasesChanged", { kind: "host", id: host }, { datastore, ...state });
+  }
+}
+
+/** @param look gives how many seconds ago this host renewed; null: nothing is known of a renewal */
+async function witness(look: Promise<number | null>): Promise<Witness> {
+  try {
+    const secondsAgo = await within(look, witnessLimitMs);
+    return secondsAgo === null || secondsAgo === Infinity
+      ? { kind: "silent" }
+      : { kind: "renewed", secondsAgo };
+  } catch (error) {
+    const code = String((error as NodeJS.ErrnoException).code);
+    return lacks.has(code) ? { kind: "notAsked", reason: code } : { kind: "silent" };
   }
 }

@@ -148,7 +148,11 @@ export class Vms {
   async stop(vmId: VmId, graceSeconds: number): Promise<void> {
     const { processes, claims, leases, environment } = this.#parts;
     const process = processes.of(vmId);
-    if (process === undefined) return;
+    if (process === undefined) {
+      // It may run: it is claimed, which the caller is told, and not told as stopped.
+      if (processes.isSetAside(vmId)) await claims.claim({ id: vmId, name: vmId }, "it is being stopped");
+      return;
+    }
     const { vm } = process.spec;
     using _claim = await claims.claim(vm, "it is being stopped");
     processes.mark(vmId, "stopping");

@@ -56,6 +56,12 @@ export const generalErrors = {
     (d) => `${d.program} failed while ${d.what}: ${d.output}`,
     () => "The program's message above says what to change.",
   ),
+  PROGRAM_NOT_STARTED: define<{ program: string; what: string; reason: string }>(
+    503,
+    "later",
+    (d) => `${d.program} could not be started for ${d.what}: ${d.reason}.`,
+    () => "Free file descriptors, memory or processes on this host, and try again.",
+  ),
   PROCESS_UNREADABLE: define<{ pid: number; reason: string }>(
     503,
     "later",

@@ -75,6 +75,12 @@ export const leaseErrors = {
     () =>
       "Install the package sanlock (godwit setup does), and start it: systemctl enable --now wdmd sanlock.",
   ),
+  SANLOCK_NOT_ASKED: define<{ reason: string }>(
+    503,
+    "later",
+    (d) => `This host's sanlock could not be asked: ${d.reason}. That says nothing about its leases.`,
+    () => "It is asked again. Free file descriptors or memory on this host.",
+  ),
   DATASTORE_LEASES_UNAVAILABLE: define<{ datastore: string; host: string; reason: string }>(
     503,
     "later",

@@ -28,11 +28,17 @@ export async function lockspaceOf(
   sanlock: Sanlock,
   ioTimeoutSeconds: number,
 ): Promise<LeasePlace> {
-  const place = { lockspace: datastore.id, path: datastore.resolve(lockspaceFile) };
+  const place = lockspacePlace(datastore);
   if ((await fileNames(datastore.config.path)).includes(lockspaceFile)) return place;
   await createOnce(place.path, (path) => sanlock.initLockspace({ ...place, path }, ioTimeoutSeconds));
   return place;
 }
+
+/** Where it is, or will be. */
+export const lockspacePlace = (datastore: Datastore): LeasePlace => ({
+  lockspace: datastore.id,
+  path: datastore.resolve(lockspaceFile),
+});
 
 /** The file of a VM's lease that counts now, made if there is none. @throws VM_UNKNOWN when its folder is not there */
 export async function leaseOf(datastore: Datastore, vm: LeasedVm, sanlock: Sanlock): Promise<LeasePlace> {

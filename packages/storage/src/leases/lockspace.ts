@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import { GodwitError } from "@godwit/contract";
 import type { Datastore } from "../datastore.ts";
-import { lockspaceOf } from "./lease-files.ts";
+import { lockspaceOf, lockspacePlace } from "./lease-files.ts";
 import { ageSeconds, failAfter, isFresh, type Clocks } from "./lease-view.ts";
 import type { HostLease, LeasePlace, Sanlock } from "./sanlock.ts";
 import { sleep } from "@godwit/system";
@@ -94,8 +94,7 @@ export class Lockspace {
 
   /** The same as `ownAgeSeconds`, read from the storage when sanlock does not answer; null: it never joined. */
   async ownAgeOnStorage(): Promise<number | null> {
-    const place = await lockspaceOf(this.#datastore, this.#sanlock, this.#ioTimeoutSeconds);
-    const renewedAt = await this.#sanlock.ownRenewal(place, this.#host);
+    const renewedAt = await this.#sanlock.ownRenewal(lockspacePlace(this.#datastore), this.#host);
     return renewedAt === null || renewedAt === 0 ? null : clocksNow().monotonic - renewedAt;
   }
 

@@ -1,9 +1,14 @@
 /**
- * The sanlock daemon of this host, asked through its own program. It keeps leases on shared storage: a host's
- * own (renewed all the time, in a lockspace) and those of VMs (held only as long as the host's own is fresh).
+ * The sanlock daemon of this host. It keeps leases on shared storage: a host's own (renewed all the time, in a
+ * lockspace) and those of VMs (held only as long as the host's own is fresh). What it knows is asked over its socket;
+ * what is to be done, and what lies on the storage of others, by its own program.
  */
+import { open } from "node:fs/promises";
+import { join } from "node:path";
 import { GodwitError, type LeaseMode } from "@godwit/contract";
-import { run } from "@godwit/system";
+import { run, withReserve } from "@godwit/system";
+import { renewalIn } from "./lockspace-file.ts";
+import { askHosts, askStatus, type SanlockState } from "./sanlock-socket.ts";
 
 export interface SanlockOptions {
   /** Where the daemon's socket is, if not at its usual place. */
@@ -59,70 +64,71 @@ export type SanlockCode = number;
 export const heldByAnotherHost: ReadonlySet<SanlockCode> = new Set([-11, -16, -242, -243, -244, -245, -246]);
 export const alreadyDone = -114;
 
+/** 2000 hosts of a sector of 4 KiB each, rounded up. */
+const lockspaceLimitBytes = 8 * 1024 * 1024;
+const usualRunFolder = "/run/sanlock";
+/** Its daemon answers from memory. */
+const answerLimitMs = 5000;
+
 export class Sanlock {
   readonly #env: Record<string, string>;
+  readonly #socket: string;
 
   constructor({ runFolder }: SanlockOptions = {}) {
     this.#env = runFolder === undefined ? {} : { SANLOCK_RUN_DIR: runFolder };
+    this.#socket = join(runFolder ?? usualRunFolder, "sanlock.sock");
   }
 
   get env(): Readonly<Record<string, string>> {
     return this.#env;
   }
 
-  /** @throws SANLOCK_UNAVAILABLE, PROGRAM_MISSING */
+  /** @throws SANLOCK_UNAVAILABLE, SANLOCK_NOT_ASKED */
   async daemon(): Promise<{ hostName: string; usesWatchdog: boolean }> {
-    const text = await this.#status(["-D"]);
-    const value = (name: string) => new RegExp(`^\\s+${name}=(.*)$`, "m").exec(text)?.[1] ?? "";
-    return { hostName: value("our_host_name"), usesWatchdog: value("use_watchdog") === "1" };
+    const state = (await askStatus(this.#socket, answerLimitMs)).find(({ kind }) => kind === "daemon");
+    if (state === undefined)
+      throw GodwitError.of("SANLOCK_UNAVAILABLE", { reason: "its daemon does not run" });
+    return { hostName: state.name, usesWatchdog: state.values.use_watchdog === "1" };
   }
 
-  /** Lockspaces that this host has joined, or is joining or leaving; and what its processes hold. */
+  /**
+   * Lockspaces that this host has joined, or is joining or leaving; and what its processes hold.
+   * @throws SANLOCK_UNAVAILABLE, SANLOCK_NOT_ASKED
+   */
   async status(): Promise<{
     lockspaces: { name: string; id: number; isJoined: boolean }[];
     holdings: Holding[];
   }> {
-    const lines = (await this.#status([])).split("\n");
-    const lockspaces = lines.flatMap((line) => {
-      const match = /^s (.*)$/.exec(line);
-      if (match === null) return [];
-      const [name = "", id = ""] = fieldsOf(match[1] ?? "");
-      // What is being joined or left has a word behind it.
-      return [{ name, id: Number(id), isJoined: !/ (ADD|REM)\b/.test(line) }];
-    });
-    const holdings = lines.flatMap((line) => {
-      const match = /^r (.*) p (\d+)(.*)$/.exec(line);
-      if (match === null) return [];
-      const [lockspace = "", resource = "", path = "", , grant] = fieldsOf(match[1] ?? "");
-      const mode: LeaseMode = grant === "SH" ? "SH" : "EX";
-      const state = stateOf(match[3] ?? "");
-      return [{ lockspace, resource, path, mode, state, pid: Number(match[2]) }];
-    });
-    return { lockspaces, holdings };
+    const states = await askStatus(this.#socket, answerLimitMs);
+    return {
+      lockspaces: states.flatMap(({ name, lockspace, values }) =>
+        // What is being joined or left is in another list.
+        lockspace === null ? [] : [{ name, id: lockspace.id, isJoined: values.list === "spaces" }],
+      ),
+      holdings: states.flatMap(holdingOf),
+    };
   }
 
-  /** All hosts that ever joined the lockspace and whose place was not taken since. @throws SANLOCK_UNAVAILABLE */
+  /**
+   * All hosts that ever joined the lockspace and whose place was not taken since.
+   * @throws SANLOCK_UNAVAILABLE, also when this host has not joined; SANLOCK_NOT_ASKED
+   */
   async hosts(lockspace: string): Promise<HostLease[]> {
-    const { stdout, exitCode } = await this.#client(["host_status", "-s", lockspace, "-D"], [0, 1]);
-    if (exitCode !== 0) {
-      const reason = "its daemon does not run, or has not joined the leases of the datastore";
-      throw GodwitError.of("SANLOCK_UNAVAILABLE", { reason });
-    }
-    return stdout
-      .split(/^(?=\d+ timestamp )/m)
-      .filter((part) => /^\d+ timestamp/.test(part))
-      .map((part) => {
-        const value = (name: string) => new RegExp(`^\\s+${name}=(.*)$`, "m").exec(part)?.[1] ?? "";
-        return {
-          id: Number(value("owner_id")),
-          name: value("owner_name"),
-          generation: Number(value("owner_generation")),
-          timestamp: Number(value("timestamp")),
-          lastLive: Number(value("last_live")),
-          lastCheck: Number(value("last_check")),
-          ioTimeoutSeconds: Number(value("io_timeout")),
-        };
-      });
+    const states = await askHosts(this.#socket, lockspace, answerLimitMs);
+    return states.flatMap(({ kind, values }) => {
+      if (kind !== "host") return [];
+      return [
+        {
+          id: Number(values.owner_id),
+          name: values.owner_name ?? "",
+          generation: Number(values.owner_generation),
+          timestamp: Number(values.timestamp),
+          lastLive: Number(values.last_live),
+          lastCheck: Number(values.last_check),
+          ioTimeoutSeconds: Number(values.io_timeout),
+        },
+      ];
+    });
   }
 
   /** Formats a lockspace's file. The first to take a host id waits by the time-out that is written here. @throws PROGRAM_FAILED */
@@ -186,18 +192,21 @@ export class Sanlock {
     return ["sanlock", "client", "command", ...flags, "-r", resourceText(place, mode), "-c", ...argv];
   }
 
-  /** When this host's own lease was renewed, by its own monotonic clock, read past the daemon; null: never. */
+  /**
+   * When this host's own lease was renewed, by its own monotonic clock, read past the daemon; null: never. No program
+   * is started for it. The file is read through this host's cache, which is as new as what this host's own
+   * daemon wrote last: direct writes put older pages of the same host out of it.
+   */
   async ownRenewal(place: LeasePlace, host: string): Promise<number | null> {
-    const times = (await this.#dump(place)).flatMap(([, owner, rest]) =>
-      owner === host ? [Number(rest?.split(/\s+/)[0])] : [],
-    );
-    return times.length === 0 ? null : Math.max(...times);
-  }
-
-  async #status(options: readonly string[]): Promise<string> {
-    const { stdout, exitCode } = await this.#client(["status", ...options], [0, 1]);
-    if (exitCode === 0 && stdout.startsWith("daemon")) return stdout;
-    throw GodwitError.of("SANLOCK_UNAVAILABLE", { reason: "its daemon does not run" });
+    const file = await withReserve(() => open(place.path, "r"));
+    try {
+      const { size } = await file.stat();
+      const bytes = Buffer.alloc(Math.min(size, lockspaceLimitBytes));
+      const { bytesRead } = await file.read(bytes, 0, bytes.length, 0);
+      return renewalIn(bytes.subarray(0, bytesRead), host);
+    } finally {
+      await file.close();
+    }
   }
 
   async #ask(question: readonly string[], timeoutMs?: number): Promise<SanlockCode> {
@@ -236,9 +245,18 @@ export class Sanlock {
   }
 }
 
-function stateOf(flags: string): Holding["state"] {
-  if (flags.includes("ORPHAN")) return "orphan";
-  return flags.trim() === "" ? "held" : "changing";
+function holdingOf({ name, pid, values, resource }: SanlockState): Holding[] {
+  if (resource === null) return [];
+  const { lockspace, path, isShared } = resource;
+  return [
+    { lockspace, resource: name, path, mode: isShared ? "SH" : "EX", state: stateOf(values.list), pid },
+  ];
+}
+
+/** By the daemon's list that it is in. */
+function stateOf(list: string | undefined): Holding["state"] {
+  if (list === "held") return "held";
+  return list?.startsWith("orphan") === true ? "orphan" : "changing";
 }
 
 /** `… done CODE` is the last word of every question. @throws PROGRAM_FAILED where there is none */
@@ -255,6 +273,3 @@ const lockspaceText = ({ lockspace, path }: LeasePlace, id: number): string =>
 
 const resourceText = ({ lockspace, resource, path }: LeasePlace, mode: LeaseMode = "EX"): string =>
   `${lockspace}:${resource ?? ""}:${escaped(path)}:0${mode === "SH" ? ":SH" : ""}`;
-
-const fieldsOf = (text: string): string[] =>
-  text.split(/(?<!\\):/).map((field) => field.replaceAll("\\:", ":"));
