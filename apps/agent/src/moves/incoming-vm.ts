@@ -6,12 +6,13 @@ import { qemuOverheadBytes } from "@godwit/requirements";
 import { migrationCredentialsFolder } from "../config.ts";
 import { memoryLoad } from "../host/memory.ts";
 import type { MoveDependencies } from "./dependencies.ts";
+import { checkOrder, checkSource } from "./order-check.ts";
 
 /**
  * What fails is not undone here: whoever gives the move up removes the VM and releases its lease.
  * @param onStarted hears of the QEMU as soon as it is there
  * @returns where it listens for the source's
- * @throws MIGRATION_NETWORK_MISSING, DESTINATION_MEMORY_SHORT, LEASE_HELD, POSTCOPY_UNAVAILABLE, QMP_REFUSED and what
+ * @throws MOVE_ORDER_REFUSED, MIGRATION_NETWORK_MISSING, DESTINATION_MEMORY_SHORT, LEASE_HELD, POSTCOPY_UNAVAILABLE, QMP_REFUSED and what
  *   starting a VM throws
  */
 export async function prepareIncoming(
@@ -28,6 +29,7 @@ export async function prepareIncoming(
   if (availableBytes < neededBytes) {
     throw GodwitError.of("DESTINATION_MEMORY_SHORT", { host, neededBytes, availableBytes });
   }
+  await checkOrder(await environment.datastore(vm.datastore), order);
   const spec = await environment.launchSpec(vm, accelerator, true);
   const [lease] = await Promise.all([
     leases.acquire(vm, "SH"),
@@ -35,6 +37,7 @@ export async function prepareIncoming(
     environment.checkDisks(vm),
   ]);
   if (lease.kind === "refused") throw lease.error;
+  checkSource(order, lease.lease);
   const process = await hypervisor.start(spec, leases.launcher(vm));
   onStarted(process);
   processes.add(process, "incoming");

@@ -16,6 +16,13 @@ export const moveErrors = {
     () =>
       "VMs run on. Another version's journal: start the agent of that version and let its moves end, then this one. A damaged one: see where the VM runs (godwit vm lease show), end its other QEMU by hand, and move the file away.",
   ),
+  MOVE_ORDER_REFUSED: define<{ vm: string; from: string; host: string; reason: string }>(
+    403,
+    "never",
+    (d) => `Host ${d.host} does not take VM ${d.vm} from host ${d.from}: ${d.reason}.`,
+    (d) =>
+      `The VM was not moved. If vm.json was changed while the VM runs, stop and start it; else host ${d.from} asked for what is not its own: look at its agent's log.`,
+  ),
   MOVE_UNKNOWN: define<{ move: string }>(
     404,
     "never",
