@@ -13,6 +13,8 @@ export interface LabOptions {
   qemu?: Readonly<Record<string, string>>;
   /** The CPU that a host passes for, by its name: a simulation. */
   cpus?: Readonly<Record<string, CpuReport>>;
+  /** How long the hosts' certificates count, like `30s`. Default: as the server has it. */
+  certificateLife?: string;
   /** Whether moves can be held at their pause points, by files in a host's `pauseFolder`. */
   pausePoints?: boolean;
   /** Whether the shared storage is a file system of its own, which can be frozen. */

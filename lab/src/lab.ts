@@ -72,6 +72,7 @@ export class Lab implements AsyncDisposable {
       apiPort: port,
       hosts: qemus.map((host) => ({ ...host, agent: null })),
       pausePoints: options.pausePoints ?? false,
+      ...(options.certificateLife === undefined ? {} : { certificateLife: options.certificateLife }),
       server: null,
     };
     await writeLabFile(file);

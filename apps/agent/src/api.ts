@@ -5,6 +5,7 @@ import type { Consoles } from "./consoles/consoles.ts";
 import type { EventLog } from "./event-log.ts";
 import type { HostFactsReader } from "./host/facts.ts";
 import type { HostLoadReader } from "./host/load.ts";
+import type { Members } from "./members.ts";
 import type { Moves } from "./moves/moves.ts";
 import type { DiskLeases } from "@godwit/storage";
 import type { Vms } from "./vms/vms.ts";
@@ -17,10 +18,12 @@ export function handlers(
   moves: Moves,
   consoles: Consoles,
   events: EventLog,
+  members: Members,
 ): Handlers<typeof agentOperations> {
   return {
     facts: () => facts.read(),
     load: () => load.read(),
+    membersPut: async ({ body }) => ({ generation: await members.take(body) }),
     events: ({ query, signal }) => events.after(query.after ?? events.lastId, signal),
     vmCreate: async ({ body }) => await vms.create(body.id, body.description),
     vmRead: async ({ params }) => await vms.read(params.datastore, params.name),

@@ -80,3 +80,6 @@ export const pkiFolder = (config: Pick<AgentConfig, "stateFolder">): string => `
 /** QEMU's credentials for migration streams, readable by its user. */
 export const migrationCredentialsFolder = (config: Pick<AgentConfig, "stateFolder">): string =>
   `${pkiFolder(config)}/migration`;
+/** The last list of the cluster's members. */
+export const membersFile = (config: Pick<AgentConfig, "stateFolder">): string =>
+  `${config.stateFolder}/members.json`;

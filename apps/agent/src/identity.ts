@@ -1,10 +1,13 @@
-/** The agent's certificates, as `host join` wrote them. */
-import { readFile } from "node:fs/promises";
+/**
+ * The agent's certificates and keys, as `host join` wrote them and as they were renewed since. New ones are written to
+ * one file first: keys and certificates that do not belong together are never left behind.
+ */
+import { chmod, chown, mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { GodwitError } from "@godwit/contract";
-import { readFileOrNull } from "@godwit/system";
+import { readFileOrNull, userIds, writeFileAtomic } from "@godwit/system";
 import { z } from "zod";
-import { pkiFolder, type AgentConfig } from "./config.ts";
+import { migrationCredentialsFolder, pkiFolder, type AgentConfig } from "./config.ts";
 
 export interface AgentIdentity {
   caPem: string;
@@ -14,14 +17,38 @@ export interface AgentIdentity {
   serverName: string;
 }
 
-export const identityFiles = {
+/** The identity that counts now: it is renewed while the agent runs. */
+export interface CurrentIdentity {
+  current: AgentIdentity;
+}
+
+type IdentityFolders = Pick<AgentConfig, "stateFolder" | "qemu">;
+
+const issuedSchema = z.object({
+  caCertificate: z.string(),
+  certificate: z.string(),
+  migrationCertificate: z.string(),
+  hostKey: z.string(),
+  migrationKey: z.string(),
+});
+/** What the server has issued, with the keys that it was issued for. */
+export type IssuedIdentity = z.infer<typeof issuedSchema>;
+
+const identityFiles = {
   ca: "ca-cert.pem",
   certificate: "host-cert.pem",
   key: "host-key.pem",
   server: "server.json",
+  /** New ones that are about to take the place of those in use. */
+  issued: "issued.json",
 } as const;
 
-export const serverFileSchema = z.object({ serverName: z.string() });
+const serverFileSchema = z.object({ serverName: z.string() });
+
+/** Of a host that joins. */
+export async function writeServerName(config: IdentityFolders, serverName: string): Promise<void> {
+  await writeFileAtomic(join(pkiFolder(config), identityFiles.server), `${JSON.stringify({ serverName })}\n`);
+}
 
 /** @throws USAGE when the host has not joined */
 export async function readIdentity(config: AgentConfig): Promise<AgentIdentity> {
@@ -33,6 +60,8 @@ export async function readIdentity(config: AgentConfig): Promise<AgentIdentity> 
       hint: "Make a token with godwit host token on the server, then: godwit host join --token TOKEN",
     });
   }
+  const issued = await readFileOrNull(join(folder, identityFiles.issued));
+  if (issued !== null) await install(config, issuedSchema.parse(JSON.parse(issued)));
   const read = async (name: string) => await readFile(join(folder, name), "utf8");
   return {
     caPem: await read(identityFiles.ca),
@@ -40,4 +69,39 @@ export async function readIdentity(config: AgentConfig): Promise<AgentIdentity> 
     keyPem: await read(identityFiles.key),
     serverName: serverFileSchema.parse(JSON.parse(server)).serverName,
   };
+}
+
+/** Puts what was issued in the place of what was there; cut off in the middle, the next start completes it. */
+export async function writeIdentity(config: IdentityFolders, issued: IssuedIdentity): Promise<void> {
+  const folder = pkiFolder(config);
+  await mkdir(folder, { recursive: true, mode: 0o755 });
+  await writeFileAtomic(join(folder, identityFiles.issued), JSON.stringify(issued), 0o600);
+  await install(config, issued);
+}
+
+async function install(config: IdentityFolders, issued: IssuedIdentity): Promise<void> {
+  const folder = pkiFolder(config);
+  const credentials = migrationCredentialsFolder(config);
+  // QEMU's user passes through; the keys themselves are closed to it.
+  await mkdir(credentials, { recursive: true, mode: 0o755 });
+  await writeFileAtomic(join(folder, identityFiles.key), issued.hostKey, 0o600);
+  await writeFileAtomic(join(folder, identityFiles.certificate), issued.certificate);
+  await writeFileAtomic(join(folder, identityFiles.ca), issued.caCertificate);
+  const { uid, gid } = await userIds(config.qemu.user);
+  await chown(credentials, uid, gid);
+  await chmod(credentials, 0o700);
+  // The names are QEMU's; it is a server for incoming streams and a client for outgoing ones.
+  const files = {
+    "ca-cert.pem": issued.caCertificate,
+    "client-cert.pem": issued.migrationCertificate,
+    "client-key.pem": issued.migrationKey,
+    "server-cert.pem": issued.migrationCertificate,
+    "server-key.pem": issued.migrationKey,
+  };
+  for (const [name, content] of Object.entries(files)) {
+    const path = join(credentials, name);
+    await writeFileAtomic(path, content, 0o600);
+    await chown(path, uid, gid);
+  }
+  await rm(join(folder, identityFiles.issued), { force: true });
 }

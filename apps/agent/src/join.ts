@@ -4,15 +4,15 @@
  */
 import { X509Certificate } from "node:crypto";
 import { once } from "node:events";
-import { chmod, chown, mkdir } from "node:fs/promises";
-import { join } from "node:path";
+import { rm } from "node:fs/promises";
 import { connect } from "node:tls";
 import { Client } from "@godwit/client";
 import { GodwitError, serverOperations } from "@godwit/contract";
 import { createKeyAndRequest } from "@godwit/pki";
-import { ensureUser, ownHello, userIds, writeFileAtomic } from "@godwit/system";
-import { migrationCredentialsFolder, pkiFolder, type AgentConfig } from "./config.ts";
-import { identityFiles } from "./identity.ts";
+import { ensureUser, ownHello } from "@godwit/system";
+import { membersFile, type AgentConfig } from "./config.ts";
+import { writeIdentity, writeServerName } from "./identity.ts";
+import { writeMembers } from "./members.ts";
 
 const connectLimitMs = 8000;
 
@@ -41,6 +41,11 @@ export async function joinHost(config: AgentConfig, token: string): Promise<void
       },
     });
     await writeIdentity(config, { ...answer, hostKey: host.keyPem, migrationKey: migration.keyPem });
+    // A list of a cluster that the host was in before counts no more.
+    if (answer.members === undefined) await rm(membersFile(config), { force: true });
+    else await writeMembers(config, answer.members);
+    // Written last: a host with this file has joined.
+    await writeServerName(config, answer.serverName);
   } finally {
     await client.close();
   }
@@ -76,42 +81,4 @@ async function meetServer(url: string, fingerprint: string): Promise<{ caPem: st
   } finally {
     socket.destroy();
   }
-}
-
-interface JoinedIdentity {
-  caCertificate: string;
-  certificate: string;
-  migrationCertificate: string;
-  serverName: string;
-  hostKey: string;
-  migrationKey: string;
-}
-
-async function writeIdentity(config: AgentConfig, identity: JoinedIdentity): Promise<void> {
-  const folder = pkiFolder(config);
-  const credentials = migrationCredentialsFolder(config);
-  // QEMU's user passes through; the keys themselves are closed to it.
-  await mkdir(credentials, { recursive: true, mode: 0o755 });
-  await writeFileAtomic(join(folder, identityFiles.key), identity.hostKey, 0o600);
-  await writeFileAtomic(join(folder, identityFiles.certificate), identity.certificate);
-  await writeFileAtomic(join(folder, identityFiles.ca), identity.caCertificate);
-  const { uid, gid } = await userIds(config.qemu.user);
-  await chown(credentials, uid, gid);
-  await chmod(credentials, 0o700);
-  // The names are QEMU's; it is a server for incoming streams and a client for outgoing ones.
-  const files = {
-    "ca-cert.pem": identity.caCertificate,
-    "client-cert.pem": identity.migrationCertificate,
-    "client-key.pem": identity.migrationKey,
-    "server-cert.pem": identity.migrationCertificate,
-    "server-key.pem": identity.migrationKey,
-  };
-  for (const [name, content] of Object.entries(files)) {
-    const path = join(credentials, name);
-    await writeFileAtomic(path, content, 0o600);
-    await chown(path, uid, gid);
-  }
-  // Written last: a host with this file has joined.
-  const server = `${JSON.stringify({ serverName: identity.serverName })}\n`;
-  await writeFileAtomic(join(folder, identityFiles.server), server);
 }

@@ -19,13 +19,15 @@ import { HostFactsReader, reasonOf } from "./host/facts.ts";
 import { FactsWatch } from "./host/facts-watch.ts";
 import { HostCpu } from "./qemu/host-cpu.ts";
 import { HostLoadReader } from "./host/load.ts";
-import { readIdentity } from "./identity.ts";
+import { readIdentity, type AgentIdentity, type CurrentIdentity } from "./identity.ts";
 import { LeaseReconciler } from "./lease-reconciler.ts";
 import { Leases } from "./leases/leases.ts";
 import { Lockspaces } from "./leases/lockspaces.ts";
 import { RowLeases } from "./leases/row-leases.ts";
+import { Members } from "./members.ts";
 import { Moves } from "./moves/moves.ts";
 import { PausePoints } from "./moves/pause-points.ts";
+import { CertificateRenewal } from "./renewal.ts";
 import { Claims } from "./vms/claims.ts";
 import { VmCpus } from "./vms/cpu.ts";
 import { Environment } from "./vms/environment.ts";
@@ -41,7 +43,8 @@ export async function runAgent(
   signal: AbortSignal,
   onReady: () => void,
 ): Promise<void> {
-  const identity = await readIdentity(config);
+  const identity: CurrentIdentity = { current: await readIdentity(config) };
+  const members = await Members.read(config, log);
   await using stack = new AsyncDisposableStack();
   const hypervisor = await Hypervisor.open({
     host: config.name,
@@ -60,13 +63,7 @@ export async function runAgent(
   const server = new Client(serverOperations, {
     hello,
     baseUrl: config.server.url,
-    tls: {
-      ca: identity.caPem,
-      cert: identity.certificatePem,
-      key: identity.keyPem,
-      servername: identity.serverName,
-      unit: "server",
-    },
+    tls: serverTls(identity.current),
     timeoutMs: leaseTimeoutMs,
   });
   stack.defer(() => server.close());
@@ -104,6 +101,7 @@ export async function runAgent(
   const moves = new Moves({
     config,
     identity,
+    members,
     hello,
     hypervisor,
     environment,
@@ -146,9 +144,12 @@ export async function runAgent(
     for (const process of processes.present) process.release();
   });
 
-  // Any host of the cluster may bring a VM; what it may do beyond that is checked against its move.
-  const authority: Authority = { adminToken: null, mayConnect: () => true };
-  const { caPem, certificatePem, keyPem } = identity;
+  // Any member of the cluster may bring a VM; what it may do beyond that is checked against its move.
+  const authority: Authority = { adminToken: null, mayConnect: (host, id) => members.has(host, id) };
+  members.onRemoved((host) => {
+    moves.dropLinesOf(host);
+  });
+  const { caPem, certificatePem, keyPem } = identity.current;
   const http = new HttpServer({
     tls: { caPem, certificatePem, keyPem },
     log,
@@ -166,7 +167,7 @@ export async function runAgent(
     watch.stop();
   });
   const consoles = new Consoles(config.name, processes, log);
-  const answers = handlers(facts, load, vms, disks, moves, consoles, events);
+  const answers = handlers(facts, load, vms, disks, moves, consoles, events, members);
   mount(http, agentOperations, answers, authority);
   mountSockets(http, agentOperations, answers, authority);
   http.onUpgrade(
@@ -184,6 +185,20 @@ export async function runAgent(
   await http.listen([{ host: config.listen.address, port: config.listen.port }]);
   await writeFileAtomic(`${config.runFolder}/agent.pid`, `${String(process.pid)}\n`);
   log.info({ listen: config.listen }, "agent ready");
+  const renewal = new CertificateRenewal(
+    config,
+    identity,
+    server,
+    (renewed) => {
+      server.renew(serverTls(renewed));
+      http.renew(renewed);
+    },
+    log,
+  );
+  renewal.start();
+  stack.defer(() => {
+    renewal.stop();
+  });
   onReady();
   await new Promise((resolve) => {
     signal.addEventListener("abort", resolve, { once: true });
@@ -191,6 +206,11 @@ export async function runAgent(
   });
   log.info("agent stops; its VMs run on");
 }
+
+const serverTls = ({ caPem, certificatePem, keyPem, serverName }: AgentIdentity) => ({
+  ...{ ca: caPem, cert: certificatePem, key: keyPem },
+  ...{ servername: serverName, unit: "server" },
+});
 
 interface Found {
   /** VMs whose QEMU lives, or may live, and does not answer. */

@@ -66,11 +66,11 @@ async function connect(said: Hello): Promise<Scene> {
     to: { host: "b", agentUrl: `https://127.0.0.1:${String((server.address() as AddressInfo).port)}` },
   } as MoveOrder;
   const { cert: certificatePem, key: keyPem } = await signed("a");
-  const identity = { caPem: authority.certificatePem, certificatePem, keyPem, serverName: "" };
+  const current = { caPem: authority.certificatePem, certificatePem, keyPem, serverName: "" };
   const accepted = once(sockets, "connection") as Promise<[WebSocket]>;
   const link = new PeerLink(
     order,
-    { identity, hello },
+    { identity: { current }, members: { has: () => true }, hello },
     {
       onMessage: (message) => heard.push(message),
       onUp: () => {

@@ -2,15 +2,22 @@
  * The server's data folder: the cluster's authority, the server's own certificate, the admin token, the
  * private database. Made once by `initServer`; used by one running server at a time.
  */
-import { randomBytes } from "node:crypto";
+import { createPrivateKey, randomBytes, X509Certificate } from "node:crypto";
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { GodwitError } from "@godwit/contract";
-import { createAuthority, createKeyAndRequest, issueCertificate, type KeyAndCertificate } from "@godwit/pki";
+import {
+  createAuthority,
+  createKeyAndRequest,
+  issueCertificate,
+  lifeOf,
+  type KeyAndCertificate,
+} from "@godwit/pki";
 import { identifyProcess, isAlive, readFileOrNull, writeFileAtomic } from "@godwit/system";
 import { dataPaths, serverName, type DataPaths } from "./data-paths.ts";
 
-const certificateDays = 3650;
+export const defaultCertificateDays = 30;
+const dayMs = 86_400_000;
 
 export interface DataFolder {
   path: string;
@@ -31,22 +38,43 @@ export async function initServer(path: string): Promise<DataPaths> {
   // The database's user must be able to pass through to its own folder.
   await mkdir(join(path, "pki"), { recursive: true, mode: 0o755 });
   const authority = await createAuthority("Godwit cluster authority");
-  const { keyPem, requestPem } = await createKeyAndRequest(serverName);
-  const certificate = await issueCertificate({
-    authority,
-    requestPem,
-    unit: "server",
-    commonName: serverName,
-    dnsNames: ["localhost"],
-    validDays: certificateDays,
-  });
   await writeFileAtomic(join(path, "pki/ca-key.pem"), authority.keyPem, 0o600);
   await writeFileAtomic(paths.caCertificate, authority.certificatePem);
-  await writeFileAtomic(join(path, "pki/server-key.pem"), keyPem, 0o600);
-  await writeFileAtomic(join(path, "pki/server-cert.pem"), certificate);
+  await issueServerCertificate(path, authority, defaultCertificateDays);
   // Written last: a folder with a token is complete.
   await writeFileAtomic(paths.adminToken, `${randomBytes(32).toString("base64url")}\n`, 0o600);
   return paths;
+}
+
+async function issueServerCertificate(
+  path: string,
+  authority: KeyAndCertificate,
+  validDays: number,
+): Promise<KeyAndCertificate> {
+  const { keyPem, requestPem } = await createKeyAndRequest(serverName);
+  const issue = { authority, requestPem, unit: "server", commonName: serverName, validDays } as const;
+  const certificatePem = await issueCertificate({ ...issue, dnsNames: ["localhost"] });
+  await writeFileAtomic(join(path, "pki/server-key.pem"), keyPem, 0o600);
+  await writeFileAtomic(join(path, "pki/server-cert.pem"), certificatePem);
+  return { keyPem, certificatePem };
+}
+
+/**
+ * The server's certificate, renewed with a new key if two thirds of its life are over, if it was issued for longer than
+ * certificates count now, or if a renewal was cut off between the two files.
+ */
+export async function currentServerCertificate(
+  { path, authority, server }: DataFolder,
+  validDays: number,
+): Promise<KeyAndCertificate> {
+  const certificate = new X509Certificate(server.certificatePem);
+  const { renewAt, until } = lifeOf(server.certificatePem);
+  const now = Date.now();
+  const counts =
+    certificate.checkPrivateKey(createPrivateKey(server.keyPem)) &&
+    now < renewAt.getTime() &&
+    until.getTime() - now <= validDays * dayMs;
+  return counts ? server : await issueServerCertificate(path, authority, validDays);
 }
 
 /** @throws SERVER_NOT_INITIALISED */

@@ -9,20 +9,31 @@ import { ensureUser, ownHello } from "@godwit/system";
 import type { Logger } from "pino";
 import { handlers } from "./api/handlers.ts";
 import { Consoles } from "./consoles/consoles.ts";
-import { lockDataFolder, openDataFolder } from "./data-folder.ts";
+import {
+  currentServerCertificate,
+  defaultCertificateDays,
+  lockDataFolder,
+  openDataFolder,
+  type DataFolder,
+} from "./data-folder.ts";
 import { dataPaths } from "./data-paths.ts";
+import type { LinkIdentity } from "./hosts/host-link.ts";
 import { HostLinks } from "./hosts/host-links.ts";
 import { TaskRunner } from "./tasks/task-runner.ts";
 
 /** The user that the private PostgreSQL runs as. */
 export const databaseUser = "godwit-db";
 const trimEveryMs = 600_000;
+/** How often the server looks whether its own certificate is to be renewed; a short-lived one more often. */
+const certificateLookMs = 3_600_000;
 
 export interface ServerOptions {
   dataFolder: string;
   listen: readonly ListenAddress[];
   /** The operator's PostgreSQL; without it the server runs one of its own. */
   databaseUrl?: string | undefined;
+  /** How long certificates count that this server issues; agents renew theirs when two thirds are over. */
+  certificateDays?: number;
   log: Logger;
 }
 
@@ -36,7 +47,7 @@ export async function runServer(
   signal: AbortSignal,
   onReady: () => void,
 ): Promise<void> {
-  const { dataFolder, log } = options;
+  const { dataFolder, log, certificateDays = defaultCertificateDays } = options;
   const data = await openDataFolder(dataFolder);
   await using stack = new AsyncDisposableStack();
   stack.use(await lockDataFolder(dataFolder));
@@ -51,32 +62,52 @@ export async function runServer(
   const store = await Store.open(connection, () => lock.isHeld);
   stack.defer(() => store.close());
 
-  const { authority, server } = data;
-  const identity = {
-    caPem: authority.certificatePem,
-    certificatePem: server.certificatePem,
-    keyPem: server.keyPem,
-  };
-  const hosts = new HostLinks(identity, store, log);
+  data.server = await currentServerCertificate(data, certificateDays);
+  const identity = identityOf(data);
+  const hosts = new HostLinks(identity, store, log, certificateDays);
   stack.defer(() => hosts.stop());
   const tasks = new TaskRunner(store, hosts, log);
   stack.defer(() => tasks.stop());
 
-  // The authority's own certificate is sent too: a host that joins knows it by its fingerprint only.
-  const certificatePem = server.certificatePem + authority.certificatePem;
-  const http = new HttpServer({ tls: { ...identity, certificatePem }, log, hello: ownHello });
+  const http = new HttpServer({ tls: withAuthority(identity), log, hello: ownHello });
   stack.defer(() => http.close());
   const callers: Authority = {
     adminToken: data.adminToken,
-    mayConnect: (host, fingerprint) => hosts.mayConnect(host, fingerprint),
+    mayConnect: (host, memberId) => hosts.mayConnect(host, memberId),
   };
-  const answers = handlers({ store, hosts, tasks, consoles: new Consoles(store, hosts, log), data });
+  const answers = handlers({
+    store,
+    hosts,
+    tasks,
+    consoles: new Consoles(store, hosts, log),
+    data,
+    certificateDays,
+  });
   mount(http, serverOperations, answers, callers);
   mountSockets(http, serverOperations, answers, callers);
   await http.listen(options.listen);
   await hosts.start();
   await tasks.resume();
 
+  const renewing = setInterval(
+    () => {
+      renew().catch((error: unknown) => {
+        log.error({ err: error }, "the server's certificate could not be renewed");
+      });
+    },
+    Math.min(certificateLookMs, certificateDays * 4_320_000),
+  );
+  const renew = async () => {
+    const before = data.server;
+    data.server = await currentServerCertificate(data, certificateDays);
+    if (data.server === before) return;
+    http.renew(withAuthority(identityOf(data)));
+    hosts.renew(identityOf(data));
+    log.info("the server's certificate is renewed");
+  };
+  stack.defer(() => {
+    clearInterval(renewing);
+  });
   const trimming = setInterval(() => {
     Promise.all([store.events.trim(), store.tasks.trim(), store.hosts.trim()]).catch((error: unknown) => {
       log.warn({ err: error }, "old events and tasks not trimmed");
@@ -91,6 +122,18 @@ export async function runServer(
   log.info("server stops");
   if (overtaken.signal.aborted) throw overtaken.signal.reason as Error;
 }
+
+const identityOf = ({ authority, server }: DataFolder): LinkIdentity => ({
+  caPem: authority.certificatePem,
+  certificatePem: server.certificatePem,
+  keyPem: server.keyPem,
+});
+
+/** The authority's own certificate is sent too: a host that joins knows it by its fingerprint only. */
+const withAuthority = (identity: LinkIdentity): LinkIdentity => ({
+  ...identity,
+  certificatePem: identity.certificatePem + identity.caPem,
+});
 
 async function openDatabase(
   { dataFolder, databaseUrl, log }: ServerOptions,

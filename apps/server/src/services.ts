@@ -11,4 +11,6 @@ export interface Services {
   tasks: TaskRunner;
   consoles: Consoles;
   data: DataFolder;
+  /** How long a certificate counts. */
+  certificateDays: number;
 }

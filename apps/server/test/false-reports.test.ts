@@ -47,6 +47,7 @@ async function agentOf(host: "a" | "b", facts: HostFacts, load: HostLoad, lease:
     facts: () => facts,
     load: () => load,
     vmLeaseShow: () => lease,
+    membersPut: ({ body }) => body,
   };
   mount(agent, agentOperations, handlers as Handlers<typeof agentOperations>, {
     adminToken: null,
@@ -84,7 +85,14 @@ test("a host is who its certificate says, and a VM is where its lease is", async
   const placed: string[] = [];
   const list = async () =>
     Object.entries(ports).map(([name, port]) => ({
-      ...{ name, agentUrl: `https://127.0.0.1:${String(port)}`, facts, load, certificateFingerprint: "" },
+      ...{
+        name,
+        agentUrl: `https://127.0.0.1:${String(port)}`,
+        facts,
+        load,
+        memberId: name,
+        certificateEndsAt: null,
+      },
     })) as unknown as HostRow[];
   const store = {
     hosts: {
@@ -99,6 +107,7 @@ test("a host is who its certificate says, and a VM is where its lease is", async
         for (const { name: host, load: read } of seen) saw.push({ host, name: read.name });
       },
     },
+    members: { list: async () => ({ generation: 1, hosts: [] }) },
     vms: {
       lastChange: 0,
       ofReports: async () => [{ ...vm, version: "1" }],
@@ -107,7 +116,7 @@ test("a host is who its certificate says, and a VM is where its lease is", async
     },
     pools: { baselinesOf: async () => new Map() },
   } as unknown as Store;
-  const links = new HostLinks(await signed("godwit-server", "server"), store, log);
+  const links = new HostLinks(await signed("godwit-server", "server"), store, log, 30);
   try {
     await links.start();
     await expect.poll(() => saw.map(({ host }) => host).sort(), { timeout: 8000 }).toEqual(["a", "b"]);

@@ -39,6 +39,7 @@ export class LabServer {
           ...program,
           ...["server", "run", "--data", this.folder],
           ...["--listen", `${serverAddress}:${String(serverPort)}`, "--listen", "fd:3"],
+          ...(file.certificateLife === undefined ? [] : ["--certificateLife", file.certificateLife]),
         ],
         socketFd: fd,
       });

@@ -96,8 +96,8 @@ const silenceMs = 6000;
 export class Client<Ops extends Operations> {
   readonly baseUrl: string;
   readonly #operations: Ops;
-  readonly #options: ClientOptions;
-  readonly #agent: Agent;
+  #options: ClientOptions;
+  #agent: Agent;
   readonly #hello: Hello;
   readonly #limits: AnswerLimits;
   #peer: Hello | null = null;
@@ -108,12 +108,15 @@ export class Client<Ops extends Operations> {
     this.#hello = options.hello ?? plainHello;
     this.#limits = options.limits ?? serverAnswers;
     this.baseUrl = options.baseUrl.replace(/\/$/, "");
-    this.#agent = new Agent({
-      connections: 16,
-      keepAliveTimeout: 60_000,
-      connect: { ...tlsOptions(options.tls), timeout: connectLimitMs, noDelay: true },
-      bodyTimeout: silenceMs,
-    });
+    this.#agent = agentFor(options.tls);
+  }
+
+  /** Shows another certificate from now on; calls that are under way end over the connections that they have. */
+  renew(tls: NonNullable<ClientOptions["tls"]>): void {
+    const before = this.#agent;
+    this.#options = { ...this.#options, tls };
+    this.#agent = agentFor(tls);
+    void before.close();
   }
 
   /** What the other side told of its version with its last answer; null: it has not answered yet. */
@@ -355,6 +358,14 @@ function jsonOrUndefined(text: string): unknown {
   }
 }
 
+const agentFor = (tls: ClientOptions["tls"]): Agent =>
+  new Agent({
+    connections: 16,
+    keepAliveTimeout: 60_000,
+    connect: { ...tlsOptions(tls), timeout: connectLimitMs, noDelay: true },
+    bodyTimeout: silenceMs,
+  });
+
 /** The other side pings; without a ping for long the connection is dead. */
 function endWhenSilent(socket: WebSocket): void {
   const arm = () =>
@@ -387,6 +398,7 @@ function tlsOptions(tls: ClientOptions["tls"]): ConnectionOptions {
 }
 
 const plainReasons: Record<string, string> = {
+  CERT_HAS_EXPIRED: "its certificate has ended",
   ECONNREFUSED: "nothing listens there",
   EHOSTUNREACH: "there is no route to that address",
   ENOTFOUND: "the name is unknown",

@@ -23,6 +23,7 @@ export * from "./schemas/host-facts.ts";
 export * from "./schemas/host-load.ts";
 export * from "./schemas/host.ts";
 export * from "./schemas/lease.ts";
+export * from "./schemas/member.ts";
 export * from "./schemas/move.ts";
 export { decisionText, type MoveDecision } from "./schemas/move-decision.ts";
 export type { MovePause } from "./schemas/move-pause.ts";

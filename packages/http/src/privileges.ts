@@ -2,7 +2,7 @@
 import type { IncomingMessage } from "node:http";
 import type { TLSSocket } from "node:tls";
 import { timingSafeEqual } from "node:crypto";
-import { GodwitError, type Privilege } from "@godwit/contract";
+import { GodwitError, memberIdOf, type Privilege } from "@godwit/contract";
 
 export type Actor = { kind: "anonymous" } | { kind: "admin" } | { kind: "host" | "server"; name: string };
 
@@ -10,8 +10,8 @@ export type Actor = { kind: "anonymous" } | { kind: "admin" } | { kind: "host" |
 export interface Authority {
   /** The admin token; null where there is none (agents). */
   adminToken: string | null;
-  /** Whether a host's certificate is still accepted. `fingerprint`: SHA-256, 64 hexadecimal digits. */
-  mayConnect: (host: string, fingerprint: string) => boolean | Promise<boolean>;
+  /** Whether a host is still a member of the cluster, by the id that its certificate carries. */
+  mayConnect: (host: string, memberId: string) => boolean | Promise<boolean>;
 }
 
 /** @throws UNAUTHENTICATED, CERTIFICATE_INVALID */
@@ -23,14 +23,21 @@ export async function identify(request: IncomingMessage, authority: Authority): 
   }
   // Every server here is one for TLS.
   const socket = request.socket as unknown as TLSSocket;
-  const { subject, fingerprint256 = "" } = socket.getPeerCertificate() as {
+  const certificate = socket.getPeerCertificate() as {
     subject?: { CN?: string; OU?: string };
+    subjectaltname?: string;
     fingerprint256?: string;
+    valid_to?: string;
   };
+  const { subject, fingerprint256 = "" } = certificate;
   if (subject === undefined) return { kind: "anonymous" };
   const name = String(subject.CN);
   if (!socket.authorized) {
     const reason = String(socket.authorizationError);
+    if (reason === "CERT_HAS_EXPIRED" && subject.OU === "host") {
+      const endedAt = new Date(String(certificate.valid_to)).toISOString();
+      throw GodwitError.of("CERTIFICATE_EXPIRED", { host: name, endedAt, now: new Date().toISOString() });
+    }
     throw GodwitError.of("CERTIFICATE_INVALID", { subject: name, reason });
   }
   if (subject.OU === "server") return { kind: "server", name };
@@ -40,8 +47,8 @@ export async function identify(request: IncomingMessage, authority: Authority): 
       reason: `its role ${String(subject.OU)} may not call`,
     });
   }
-  const fingerprint = fingerprint256.replaceAll(":", "").toLowerCase();
-  if (await authority.mayConnect(name, fingerprint)) return { kind: "host", name };
+  if (await authority.mayConnect(name, memberIdOf(certificate.subjectaltname, fingerprint256)))
+    return { kind: "host", name };
   throw GodwitError.of("CERTIFICATE_INVALID", { subject: `host ${name}`, reason: "the host was removed" });
 }
 

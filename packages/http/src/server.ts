@@ -39,7 +39,7 @@ export interface HttpServerOptions {
 export class HttpServer {
   readonly app: FastifyInstance;
   readonly callers: Callers;
-  readonly #tls: TlsIdentity;
+  #tls: TlsIdentity;
   readonly #certificateRequired: boolean;
   readonly #servers: Server[] = [];
   readonly #connections = new Connections();
@@ -87,6 +87,12 @@ export class HttpServer {
     this.#upgrades.push({ matches, listener });
   }
 
+  /** Shows another certificate from now on; connections that stand are kept. */
+  renew(tls: TlsIdentity): void {
+    this.#tls = tls;
+    for (const server of this.#servers) server.setSecureContext(secureContext(tls));
+  }
+
   async close(): Promise<void> {
     this.#connections.closeAll();
     await Promise.all(
@@ -99,12 +105,9 @@ export class HttpServer {
   #makeServer(): Server {
     const server = createServer(
       {
-        cert: this.#tls.certificatePem,
-        key: this.#tls.keyPem,
-        ca: this.#tls.caPem,
+        ...secureContext(this.#tls),
         requestCert: true,
         rejectUnauthorized: this.#certificateRequired,
-        minVersion: "TLSv1.3",
         noDelay: true,
         handshakeTimeout: limits.handshakeMs,
         headersTimeout: limits.headersMs,
@@ -137,6 +140,9 @@ export function endWith(socket: Duplex, text: string): void {
   socket.end(text, () => socket.destroy());
   setTimeout(() => socket.destroy(), limits.headersMs).unref();
 }
+
+const secureContext = ({ certificatePem, keyPem, caPem }: TlsIdentity) =>
+  ({ cert: certificatePem, key: keyPem, ca: caPem, minVersion: "TLSv1.3" }) as const;
 
 async function listenOn(server: Server, address: ListenAddress): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<undefined>();

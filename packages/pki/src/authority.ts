@@ -20,7 +20,7 @@ import {
   X509Certificate,
   X509CertificateGenerator,
 } from "@peculiar/x509";
-import { GodwitError } from "@godwit/contract";
+import { GodwitError, memberUrn } from "@godwit/contract";
 import type { webcrypto } from "node:crypto";
 
 cryptoProvider.set(crypto);
@@ -81,6 +81,8 @@ export interface Issue {
   dnsNames?: string[];
   ipAddresses?: string[];
   validDays: number;
+  /** Of a host: the member that it is. */
+  memberId?: string;
 }
 
 /** @throws REQUEST_INVALID when the request is not one, or its signature does not fit its key */
@@ -105,6 +107,7 @@ export async function issueCertificate(issue: Issue): Promise<string> {
       new SubjectAlternativeNameExtension([
         ...[issue.commonName, ...(issue.dnsNames ?? [])].map((value) => ({ type: "dns" as const, value })),
         ...(issue.ipAddresses ?? []).map((value) => ({ type: "ip" as const, value })),
+        ...(issue.memberId === undefined ? [] : [{ type: "url" as const, value: memberUrn(issue.memberId) }]),
       ]),
       await SubjectKeyIdentifierExtension.create(request.publicKey),
       await AuthorityKeyIdentifierExtension.create(authority),
@@ -117,6 +120,14 @@ export async function issueCertificate(issue: Issue): Promise<string> {
 export async function fingerprintOf(certificatePem: string): Promise<string> {
   const digest = await crypto.subtle.digest("SHA-256", new X509Certificate(certificatePem).rawData);
   return Buffer.from(digest).toString("hex");
+}
+
+/** When a certificate begins and ends to count, and when two thirds of that are over: then it is to be renewed. */
+export function lifeOf(certificatePem: string): { from: Date; renewAt: Date; until: Date } {
+  const { notBefore, notAfter } = new X509Certificate(certificatePem);
+  const from = notBefore.getTime() + skewMs;
+  const renewAt = from + ((notAfter.getTime() - from) * 2) / 3;
+  return { from: new Date(from), renewAt: new Date(renewAt), until: notAfter };
 }
 
 function readRequest(pem: string): Pkcs10CertificateRequest {

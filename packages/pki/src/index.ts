@@ -4,6 +4,7 @@ export {
   createKeyAndRequest,
   fingerprintOf,
   issueCertificate,
+  lifeOf,
   type Issue,
   type KeyAndCertificate,
   type Unit,

@@ -17,12 +17,16 @@ import { isDuplicate, type Database, type Queries } from "./database.ts";
 import { emit, emitAll } from "./events.ts";
 import { FactParts } from "./fact-parts.ts";
 import { fence } from "./leases.ts";
+import { membersChanged } from "./members.ts";
 import { taskOn } from "./tasks.ts";
 
 export interface HostRow {
   name: string;
   agentUrl: string;
-  certificateFingerprint: string;
+  /** What its certificates carry. */
+  memberId: string;
+  /** When the one that it was given last ends; null: not known. */
+  certificateEndsAt: Date | null;
   joinedAt: Date;
   seenAt: Date | null;
   unreachableReason: string | null;
@@ -38,6 +42,9 @@ export interface HostRow {
 
 /** Not used and not expired. */
 const mostTokens = 5000;
+
+/** What a host is entered with. */
+export type JoiningHost = Pick<HostRow, "name" | "agentUrl" | "memberId" | "certificateEndsAt">;
 
 const hash = (secret: string): string => createHash("sha256").update(secret).digest("hex");
 
@@ -61,8 +68,12 @@ export class Hosts {
     this.#nextChange = nextChange;
   }
 
-  /** A new token's secret; only its hash is kept. Those that have expired, or were used long ago, are removed. @throws TOKENS_TOO_MANY */
-  async createToken(expiresAt: Date): Promise<string> {
+  /**
+   * A new token's secret; only its hash is kept. Those that have expired, or were used long ago, are removed.
+   * @param rejoin the host that may join again with it; null: a new one
+   * @throws TOKENS_TOO_MANY
+   */
+  async createToken(expiresAt: Date, rejoin: string | null = null): Promise<string> {
     const secret = randomBytes(24).toString("base64url");
     await this.#database.write(async (tx) => {
       await sql`
@@ -82,7 +93,7 @@ export class Hosts {
       }
       await tx
         .insertInto("join_tokens")
-        .values({ secret_hash: hash(secret), expires_at: expiresAt })
+        .values({ secret_hash: hash(secret), expires_at: expiresAt, host: rejoin })
         .execute();
     });
     return secret;
@@ -100,10 +111,7 @@ export class Hosts {
    * Uses a token up and enters the host, both or neither.
    * @throws TOKEN_INVALID, HOST_EXISTS
    */
-  async join(
-    secret: string,
-    host: Pick<HostRow, "name" | "agentUrl" | "certificateFingerprint">,
-  ): Promise<void> {
+  async join(secret: string, host: JoiningHost): Promise<void> {
     await this.#database.write(async (tx) => {
       const token = await tx
         .selectFrom("join_tokens")
@@ -112,25 +120,47 @@ export class Hosts {
         .forUpdate()
         .executeTakeFirst();
       requireValid(token);
+      if (token.host !== null && token.host !== host.name)
+        throw GodwitError.of("TOKEN_INVALID", { reason: "of another host" });
       await tx
         .updateTable("join_tokens")
         .set({ used_at: new Date(), used_by: host.name })
         .where("secret_hash", "=", token.secret_hash)
         .execute();
-      try {
-        await tx
-          .insertInto("hosts")
-          .values({
-            name: host.name,
-            agent_url: host.agentUrl,
-            certificate_fingerprint: host.certificateFingerprint,
-          })
-          .execute();
-      } catch (error) {
-        if (isDuplicate(error)) throw GodwitError.of("HOST_EXISTS", { host: host.name }, { cause: error });
-        throw error;
+      const written = {
+        name: host.name,
+        agent_url: host.agentUrl,
+        member_id: host.memberId,
+        certificate_ends_at: host.certificateEndsAt,
+      };
+      if (token.host === null) {
+        try {
+          await tx.insertInto("hosts").values(written).execute();
+        } catch (error) {
+          if (isDuplicate(error)) throw GodwitError.of("HOST_EXISTS", { host: host.name }, { cause: error });
+          throw error;
+        }
+      } else {
+        const { numUpdatedRows } = await tx
+          .updateTable("hosts")
+          .set(written)
+          .where("name", "=", host.name)
+          .executeTakeFirst();
+        if (numUpdatedRows === 0n) throw GodwitError.of("HOST_UNKNOWN", { host: host.name, known: [] });
       }
+      await membersChanged(tx);
       await emit(tx, { type: "host.joined", subject: { kind: "host", id: host.name }, data: {} });
+    });
+  }
+
+  /** It was given a certificate that ends then. */
+  async renewed(name: string, certificateEndsAt: Date): Promise<void> {
+    await this.#database.write(async (tx) => {
+      await tx
+        .updateTable("hosts")
+        .set({ certificate_ends_at: certificateEndsAt })
+        .where("name", "=", name)
+        .execute();
     });
   }
 
@@ -152,18 +182,19 @@ export class Hosts {
   }
 
   /** How each host is reached. */
-  async connections(): Promise<Pick<HostRow, "name" | "agentUrl" | "certificateFingerprint">[]> {
+  async connections(): Promise<JoiningHost[]> {
     const rows = await this.#database.read((db) =>
       db
         .selectFrom("hosts")
-        .select(["name", "agent_url", "certificate_fingerprint"])
+        .select(["name", "agent_url", "member_id", "certificate_ends_at"])
         .orderBy("name")
         .execute(),
     );
     return rows.map((row) => ({
       name: row.name,
       agentUrl: row.agent_url,
-      certificateFingerprint: row.certificate_fingerprint,
+      memberId: row.member_id,
+      certificateEndsAt: row.certificate_ends_at,
     }));
   }
 
@@ -313,6 +344,7 @@ export class Hosts {
         .execute();
       await fence(tx, name);
       await tx.deleteFrom("hosts").where("name", "=", name).execute();
+      await membersChanged(tx);
       await emit(tx, { type: "host.removed", subject: { kind: "host", id: name }, data: {} });
     });
   }
@@ -335,7 +367,8 @@ export class Hosts {
     return rows.map((row, index) => ({
       name: row.name,
       agentUrl: row.agent_url,
-      certificateFingerprint: row.certificate_fingerprint,
+      memberId: row.member_id,
+      certificateEndsAt: row.certificate_ends_at,
       joinedAt: row.joined_at,
       seenAt: row.seen_at,
       unreachableReason: row.unreachable_reason,

@@ -30,7 +30,8 @@ export interface Schema {
   hosts: {
     name: string;
     agent_url: string;
-    certificate_fingerprint: string;
+    member_id: string;
+    certificate_ends_at: MomentOrNull;
     joined_at: Moment;
     seen_at: MomentOrNull;
     unreachable_reason: string | null;
@@ -63,7 +64,10 @@ export interface Schema {
     expires_at: Date;
     used_at: MomentOrNull;
     used_by: string | null;
+    host: string | null;
   };
+  /** One row. */
+  membership: { generation: ColumnType<string, number, number> };
   vms: {
     id: string;
     name: string;

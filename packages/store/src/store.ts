@@ -4,12 +4,14 @@ import { Database } from "./database.ts";
 import { Events } from "./events.ts";
 import { Hosts } from "./hosts.ts";
 import { Leases } from "./leases.ts";
+import { Members } from "./members.ts";
 import { Pools } from "./pools.ts";
 import { Tasks } from "./tasks.ts";
 import { Vms } from "./vms.ts";
 
 export class Store {
   readonly hosts: Hosts;
+  readonly members: Members;
   readonly pools: Pools;
   readonly vms: Vms;
   readonly tasks: Tasks;
@@ -19,6 +21,7 @@ export class Store {
 
   private constructor(database: Database) {
     this.#database = database;
+    this.members = new Members(database);
     this.pools = new Pools(database);
     const vms = new Vms(database);
     this.vms = vms;

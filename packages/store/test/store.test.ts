@@ -101,7 +101,12 @@ test("of many hosts that ask at once exactly one gets the exclusive lease", asyn
 });
 
 test("a join token works once, and not after its time", async () => {
-  const host = (name: string) => ({ name, agentUrl: "https://10.0.0.1:8444", certificateFingerprint: name });
+  const host = (name: string) => ({
+    name,
+    agentUrl: "https://10.0.0.1:8444",
+    memberId: name,
+    certificateEndsAt: null,
+  });
   const token = await store.hosts.createToken(new Date(Date.now() + 60_000));
   await store.hosts.checkToken(token);
   await store.hosts.join(token, host("a"));
@@ -205,7 +210,12 @@ test("a database of a newer version is left alone", async () => {
 
 test("a host in maintenance takes no VMs, from the moment on that it enters it", async () => {
   const secret = await store.hosts.createToken(new Date(Date.now() + 60_000));
-  await store.hosts.join(secret, { name: "m", agentUrl: "https://m:8444", certificateFingerprint: "00" });
+  await store.hosts.join(secret, {
+    name: "m",
+    agentUrl: "https://m:8444",
+    memberId: "00",
+    certificateEndsAt: null,
+  });
   const begin = (host: string) => store.tasks.create(startOf(anyVm(), host));
   const earlier = await begin("m");
   const task = await store.tasks.create(maintenanceOf("m"));
@@ -231,7 +241,7 @@ test("a host in maintenance takes no VMs, from the moment on that it enters it",
 test("a pool is not changed under a VM that is on its way to it, nor by someone who judged an older state", async () => {
   for (const name of ["east-1", "east-2"]) {
     const secret = await store.hosts.createToken(new Date(Date.now() + 60_000));
-    const host = { name, agentUrl: "https://192.0.2.1:8444", certificateFingerprint: name };
+    const host = { name, agentUrl: "https://192.0.2.1:8444", memberId: name, certificateEndsAt: null };
     await store.hosts.join(secret, host);
   }
   const { pools, tasks } = store;
@@ -292,7 +302,12 @@ const load = (name: string, availableBytes: number): HostLoad => ({
 test("a change of what a host is is an event that names the parts; what it does changes without one", async () => {
   const name = "reporter";
   const secret = await store.hosts.createToken(new Date(Date.now() + 60_000));
-  await store.hosts.join(secret, { name, agentUrl: "https://192.0.2.1:8444", certificateFingerprint: name });
+  await store.hosts.join(secret, {
+    name,
+    agentUrl: "https://192.0.2.1:8444",
+    memberId: name,
+    certificateEndsAt: null,
+  });
   const from = await store.events.lastId();
   const first = facts(name);
   await store.hosts.reported(name, first);
@@ -351,7 +366,7 @@ test("a database of before hosts had two reports is taken over: what a host was,
     ],
     vms: [{ ...runtime, startedAt: null, memoryMib: 64 }],
   };
-  const insert = `insert into hosts (name, agent_url, certificate_fingerprint, facts) values ($1, 'https://192.0.2.1:8444', '00', $2)`;
+  const insert = `insert into hosts (name, agent_url, member_id, facts) values ($1, 'https://192.0.2.1:8444', '00', $2)`;
   await client.query(insert, ["old", JSON.stringify(earlier)]);
   await client.query(insert, ["plain", JSON.stringify({ ...earlier, name: "plain", migration: null })]);
   await client.query(insert, ["silent", null]);

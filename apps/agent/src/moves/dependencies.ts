@@ -6,7 +6,8 @@ import type { AgentConfig } from "../config.ts";
 import type { EventLog } from "../event-log.ts";
 import type { Leases } from "../leases/leases.ts";
 import type { Lockspaces } from "../leases/lockspaces.ts";
-import type { AgentIdentity } from "../identity.ts";
+import type { CurrentIdentity } from "../identity.ts";
+import type { Members } from "../members.ts";
 import type { Claims } from "../vms/claims.ts";
 import type { Environment } from "../vms/environment.ts";
 import type { Processes } from "../qemu/processes.ts";
@@ -14,7 +15,8 @@ import type { PausePoints } from "./pause-points.ts";
 
 export interface MoveDependencies {
   config: AgentConfig;
-  identity: AgentIdentity;
+  identity: CurrentIdentity;
+  members: Pick<Members, "has">;
   /** What this agent tells others of its version. */
   hello: Hello;
   hypervisor: Hypervisor;

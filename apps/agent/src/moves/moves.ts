@@ -27,7 +27,7 @@ import {
   type ToDestination,
 } from "@godwit/migration";
 import { writeFileAtomic } from "@godwit/system";
-import { WebSocketServer } from "ws";
+import { WebSocketServer, type WebSocket } from "ws";
 import { DestinationMove } from "./destination-move.ts";
 import { Journal, readJournals } from "./journal.ts";
 import type { MoveDependencies } from "./dependencies.ts";
@@ -57,6 +57,8 @@ export class Moves {
   readonly #refused = new RecentSet<MoveId>(keptRefusals);
   /** Moves whose QEMU lives and does not answer: what became of them nobody may be told. */
   readonly #unanswerable = new Set<MoveId>();
+  /** Of the sources' agents, with the host that each is of. */
+  readonly #lines = new Map<WebSocket, string>();
   readonly #sockets = new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload: 1 << 20 });
 
   constructor(dependencies: MoveDependencies) {
@@ -213,6 +215,8 @@ export class Moves {
     const version = commonVersion(hello.protocol, peer.protocol);
     this.#sockets.handleUpgrade(request, socket, head, (accepted) => {
       accepted.on("error", () => undefined);
+      this.#lines.set(accepted, host);
+      accepted.on("close", () => this.#lines.delete(accepted));
       if (version === null) {
         // The source's agent knows it by the headers of the answer, and tells its user.
         log.warn({ host, version: helloText(peer) }, "a host's agent has no version in common with this one");
@@ -229,6 +233,11 @@ export class Moves {
       });
       this.#accept(line, moveId.data, host);
     });
+  }
+
+  /** A host is no member any more: its connections end, and moves from it by what the lease says. */
+  dropLinesOf(host: string): void {
+    for (const [line, of] of this.#lines) if (of === host) line.terminate();
   }
 
   #accept(line: DestinationLine, moveId: MoveId, host: string): void {

@@ -8,6 +8,7 @@ import {
   GodwitError,
   helloHeaders,
   helloOf,
+  memberIdOf,
   peerPath,
   silentHello,
   versionsOf,
@@ -18,7 +19,8 @@ import {
 import { toDestinationWire, toSourceWire, type ToDestination, type ToSource } from "@godwit/migration";
 import type { Logger } from "pino";
 import { WebSocket } from "ws";
-import type { AgentIdentity } from "../identity.ts";
+import type { CurrentIdentity } from "../identity.ts";
+import type { Members } from "../members.ts";
 import { PeerLine } from "./peer-line.ts";
 
 const heartbeatMs = 400;
@@ -43,7 +45,8 @@ export interface PeerListener<Message> {
 export class PeerLink {
   readonly #url: string;
   readonly #order: MoveOrder;
-  readonly #identity: AgentIdentity;
+  readonly #identity: CurrentIdentity;
+  readonly #members: Pick<Members, "has">;
   readonly #hello: Hello;
   readonly #listener: PeerListener<ToSource>;
   readonly #log: Logger;
@@ -57,14 +60,15 @@ export class PeerLink {
   /** @param hello of this agent */
   constructor(
     order: MoveOrder,
-    { identity, hello }: { identity: AgentIdentity; hello: Hello },
+    parts: { identity: CurrentIdentity; members: Pick<Members, "has">; hello: Hello },
     listener: PeerListener<ToSource>,
     log: Logger,
   ) {
     this.#url = order.to.agentUrl.replace(/^https/, "wss") + peerPath(order.id);
     this.#order = order;
-    this.#identity = identity;
-    this.#hello = hello;
+    this.#identity = parts.identity;
+    this.#members = parts.members;
+    this.#hello = parts.hello;
     this.#listener = listener;
     this.#log = log;
     this.#connect();
@@ -92,16 +96,18 @@ export class PeerLink {
   }
 
   #connect(): void {
+    const { caPem, certificatePem, keyPem } = this.#identity.current;
     const options = {
-      ca: this.#identity.caPem,
-      cert: this.#identity.certificatePem,
-      key: this.#identity.keyPem,
+      ca: caPem,
+      cert: certificatePem,
+      key: keyPem,
       servername: this.#order.to.host,
       headers: helloHeaders(this.#hello),
       handshakeTimeout: connectLimitMs,
       perMessageDeflate: false,
       maxPayload: 1 << 20,
-      checkServerIdentity: checkHost,
+      checkServerIdentity: (host: string, certificate: PeerCertificate) =>
+        checkHost(this.#members, host, certificate),
     };
     // ws hands the TLS options on to Node; its types know only some of them.
     const socket = new WebSocket(this.#url, options);
@@ -182,9 +188,15 @@ export class PeerLink {
   }
 }
 
-/** The peer's certificate must be of a host, not merely of something on it. */
-function checkHost(host: string, certificate: PeerCertificate): Error | undefined {
+/** The peer's certificate must be of a host, not merely of something on it, and the host a member of the cluster. */
+function checkHost(
+  members: Pick<Members, "has">,
+  host: string,
+  certificate: PeerCertificate,
+): Error | undefined {
   if (certificate.subject.OU !== "host") return new Error("its certificate is not a host's");
+  if (!members.has(host, memberIdOf(certificate.subjectaltname, certificate.fingerprint256)))
+    return new Error(`host ${host} is not a member of the cluster, or has joined again since`);
   return checkServerIdentity(host, certificate);
 }
 

@@ -56,9 +56,15 @@ Example: godwit server run --listen 0.0.0.0:8443`,
         variadic: true,
         default: [`0.0.0.0:${String(defaultServerPort)}`],
       },
+      certificateLife: {
+        kind: "parsed",
+        parse: parseLife,
+        brief: "How long a host's certificate counts before it must be renewed, like 30d or 12h",
+        default: "30d",
+      },
     },
   },
-  async func(flags: { data: string; listen: readonly ListenAddress[] }) {
+  async func(flags: { data: string; listen: readonly ListenAddress[]; certificateLife: number }) {
     await requireDataFolder(flags.data);
     const [{ runServer }, { endSignal, roleLog, notifyReady }] = await Promise.all([
       import("@godwit/server"),
@@ -66,7 +72,8 @@ Example: godwit server run --listen 0.0.0.0:8443`,
     ]);
     const log = roleLog("server");
     const { GODWIT_DATABASE_URL: databaseUrl } = process.env;
-    await runServer({ dataFolder: flags.data, listen: flags.listen, databaseUrl, log }, endSignal(), () => {
+    const { data: dataFolder, listen, certificateLife: certificateDays } = flags;
+    await runServer({ dataFolder, listen, certificateDays, databaseUrl, log }, endSignal(), () => {
       notifyReady(log);
     });
     process.exit(0); // idle connections may still be open
@@ -82,6 +89,20 @@ async function requireDataFolder(folder: string): Promise<void> {
     what: `The server's folder ${folder} does not belong to the user that is to run the server.`,
     hint: "Run the server as root, or give the folder away: chown --recursive USER: FOLDER (the service godwit-server does that itself).",
   });
+}
+
+const daysOf = { d: 1, h: 1 / 24, m: 1 / 1440, s: 1 / 86_400 } as const;
+
+/** @returns days. @throws USAGE */
+function parseLife(text: string): number {
+  const [, number, unit] = /^(\d{1,5})([dhms])$/.exec(text) ?? [];
+  if (number === undefined || Number(number) === 0) {
+    throw GodwitError.of("USAGE", {
+      what: `"${text}" is not a time that a certificate can count.`,
+      hint: "Write a number with its unit, like 30d or 12h.",
+    });
+  }
+  return Number(number) * daysOf[unit as keyof typeof daysOf];
 }
 
 /** @throws USAGE */

@@ -1,28 +1,30 @@
 /** Hosts: tokens, joining, listing, removing. */
 import { GodwitError, type HostView, type serverOperations } from "@godwit/contract";
 import type { Handlers } from "@godwit/http";
-import { fingerprintOf, issueCertificate } from "@godwit/pki";
+import { fingerprintOf } from "@godwit/pki";
 import { requireCommonVersion } from "@godwit/requirements";
 import type { HostRow } from "@godwit/store";
 import { ownHello } from "@godwit/system";
 import { serverName } from "../data-paths.ts";
+import { issueHostCertificates, newMemberId } from "../hosts/host-certificates.ts";
 import type { HostLinks } from "../hosts/host-links.ts";
 import type { Services } from "../services.ts";
+import { hostOf } from "./host-of.ts";
 
 type HostOperations = Pick<
   typeof serverOperations,
-  "hostTokenCreate" | "hostJoin" | "hostList" | "hostShow" | "hostRemove"
+  "hostTokenCreate" | "hostJoin" | "hostCertificateRenew" | "hostList" | "hostShow" | "hostRemove"
 >;
 
-const certificateDays = 3650;
-
-export function hostHandlers({ store, hosts, data }: Services): Handlers<HostOperations> {
+export function hostHandlers({ store, hosts, data, certificateDays }: Services): Handlers<HostOperations> {
   const viewOf = (row: HostRow) => hostView(hosts, row);
 
   return {
     hostTokenCreate: async ({ body }) => {
       const expiresAt = new Date(Date.now() + body.validSeconds * 1000);
-      const secret = await store.hosts.createToken(expiresAt);
+      const { rejoin = null } = body;
+      if (rejoin !== null) await store.hosts.show(rejoin);
+      const secret = await store.hosts.createToken(expiresAt, rejoin);
       // The fingerprint lets the host know its server before it trusts it with anything.
       const fingerprint = await fingerprintOf(data.authority.certificatePem);
       return { token: `gwt1.${secret}.${fingerprint}`, expiresAt: expiresAt.toISOString() };
@@ -34,26 +36,37 @@ export function hostHandlers({ store, hosts, data }: Services): Handlers<HostOpe
       if (secret === undefined) throw GodwitError.of("TOKEN_INVALID", { reason: "unknown" });
       // Whoever asks without a token costs no signature.
       await store.hosts.checkToken(secret);
-      const issue = { authority: data.authority, commonName: body.name, validDays: certificateDays };
-      const certificate = await issueCertificate({
-        ...issue,
-        requestPem: body.certificateRequest,
-        unit: "host",
-      });
-      const migrationCertificate = await issueCertificate({
-        ...issue,
-        requestPem: body.migrationCertificateRequest,
-        unit: "migration",
-      });
-      const certificateFingerprint = await fingerprintOf(certificate);
-      await store.hosts.join(secret, { name: body.name, agentUrl: body.agentUrl, certificateFingerprint });
-      hosts.add({ name: body.name, agentUrl: body.agentUrl, certificateFingerprint });
+      const { name, agentUrl } = body;
+      const memberId = newMemberId();
+      const issued = await issueHostCertificates(
+        data.authority,
+        certificateDays,
+        { name, id: memberId },
+        body,
+      );
+      const host = { name, agentUrl, memberId, certificateEndsAt: issued.endsAt };
+      await store.hosts.join(secret, host);
+      await hosts.add(host);
       return {
-        name: body.name,
+        name,
         caCertificate: data.authority.certificatePem,
-        certificate,
-        migrationCertificate,
+        certificate: issued.certificate,
+        migrationCertificate: issued.migrationCertificate,
         serverName,
+        members: await store.members.list(),
+      };
+    },
+
+    hostCertificateRenew: async ({ body, actor }) => {
+      const host = await store.hosts.show(hostOf(actor));
+      const member = { name: host.name, id: host.memberId };
+      const issued = await issueHostCertificates(data.authority, certificateDays, member, body);
+      await store.hosts.renewed(host.name, issued.endsAt);
+      hosts.renewed(host.name, issued.endsAt);
+      return {
+        caCertificate: data.authority.certificatePem,
+        certificate: issued.certificate,
+        migrationCertificate: issued.migrationCertificate,
       };
     },
 
@@ -71,7 +84,7 @@ export function hostHandlers({ store, hosts, data }: Services): Handlers<HostOpe
 
 export function hostView(hosts: HostLinks, row: HostRow): HostView {
   const isUp = hosts.isUp(row.name);
-  const versionAlarms = hosts.versionAlarms(row.name);
+  const absence = hosts.absenceAlarms(row.name);
   return {
     name: row.name,
     agentUrl: row.agentUrl,
@@ -79,9 +92,9 @@ export function hostView(hosts: HostLinks, row: HostRow): HostView {
     maintenance: row.maintenance,
     joinedAt: row.joinedAt.toISOString(),
     seenAt: row.seenAt?.toISOString() ?? null,
-    unreachableReason: isUp ? null : (versionAlarms[0]?.message ?? row.unreachableReason),
+    unreachableReason: isUp ? null : (absence[0]?.message ?? row.unreachableReason),
     pool: row.pool,
-    alarms: [...versionAlarms, ...row.alarms],
+    alarms: [...absence, ...row.alarms.filter(({ code }) => !absence.some((one) => one.code === code))],
     facts: row.facts,
     load: row.load,
   };

@@ -1,8 +1,9 @@
 /** Leases, for the host that calls: it can take, convert and release only its own. */
-import { GodwitError, type serverOperations, type VmId } from "@godwit/contract";
+import { type serverOperations, type VmId } from "@godwit/contract";
 import type { Actor, Handlers } from "@godwit/http";
 import type { LeaseQuestioner, StoredLease } from "@godwit/store";
 import { withFreshness } from "../hosts/vm-lease.ts";
+import { hostOf } from "./host-of.ts";
 import type { Services } from "../services.ts";
 
 type LeaseOperations = Pick<
@@ -33,8 +34,3 @@ const askerOf = (vmId: VmId, body: { vm: string; number: number }, actor: Actor)
   host: hostOf(actor),
   number: body.number,
 });
-
-function hostOf(actor: Actor): string {
-  if (actor.kind === "host") return actor.name;
-  throw GodwitError.of("FORBIDDEN", { who: `The ${actor.kind}`, needs: "a host's certificate" });
-}

@@ -7,6 +7,7 @@ import { EventEmitter, once } from "node:events";
 import { Client, hostAnswers, type ClientOptions } from "@godwit/client";
 import {
   agentOperations,
+  finding,
   GodwitError,
   silentHello,
   type Finding,
@@ -58,6 +59,7 @@ export class HostLink {
   #refreshTimer: NodeJS.Timeout | undefined;
   #refreshing: Promise<void> | null = null;
   #refreshAgain = false;
+  #certificate: { endsAt: Date; lateFrom: Date } | null = null;
   /** As they were read last. */
   #facts: HostFacts | null = null;
   /** They may have changed since: by the agent's word, or while the connection was down. */
@@ -82,16 +84,27 @@ export class HostLink {
       baseUrl: host.agentUrl,
       hello: ownHello,
       limits: hostAnswers,
-      tls: {
-        ca: identity.caPem,
-        cert: identity.certificatePem,
-        key: identity.keyPem,
-        servername: host.name,
-        unit: "host",
-      },
+      tls: tlsOf(host.name, identity),
     };
     this.agent = new Client(agentOperations, options);
     this.#version1 = new Client(version1Operations, options);
+  }
+
+  /** Shows another certificate of the server from now on. */
+  show(identity: LinkIdentity): void {
+    for (const client of [this.agent, this.#version1]) client.renew(tlsOf(this.name, identity));
+  }
+
+  /** @param certificate that it was given last: when it ends, and from when on it should have been renewed */
+  renewed(certificate: { endsAt: Date; lateFrom: Date } | null): void {
+    this.#certificate = certificate;
+  }
+
+  /** Its certificate is about to end: its agent should have renewed it long ago. */
+  get certificateAlarms(): Finding[] {
+    if (this.#certificate === null || this.#certificate.lateFrom.getTime() > Date.now()) return [];
+    const endsAt = this.#certificate.endsAt.toISOString();
+    return [finding("HOST_CERTIFICATE_ENDS", { host: this.name, endsAt }, "warning")];
   }
 
   /** Whether the agent's events flow now. */
@@ -299,9 +312,9 @@ export class HostLink {
     try {
       const facts = this.#factsAreOld || this.#facts === null ? await this.#readFacts() : this.#facts;
       const load = await this.freshLoad();
-      const { versionFindings } = this;
+      const connectionFindings = [...this.versionFindings, ...this.certificateAlarms];
       await this.#intake.take({
-        ...{ host: this.name, facts, load, versionFindings, known },
+        ...{ host: this.name, facts, load, connectionFindings, known },
         holdsLease: this.#holdsLease,
       });
     } catch (error) {
@@ -321,6 +334,11 @@ export class HostLink {
     }
   }
 }
+
+const tlsOf = (host: string, { caPem, certificatePem, keyPem }: LinkIdentity) => ({
+  ...{ ca: caPem, cert: certificatePem, key: keyPem },
+  ...{ servername: host, unit: "host" },
+});
 
 /** Why a host does not answer, as a part of a sentence. */
 const reasonOf = ({ details, detail }: Problem): string =>

@@ -4,42 +4,77 @@ import { isConfirmed } from "@godwit/placement";
 import type { HostRow, Store } from "@godwit/store";
 import type { Logger } from "pino";
 import { HostLink, type LinkIdentity } from "./host-link.ts";
+import { MemberPush } from "./member-push.ts";
 import { ReportIntake } from "./report-intake.ts";
 import { readVmLease } from "./vm-lease.ts";
 
+/** An agent renews when a third of its certificate's life is left; with less than this an operator is told. */
+const lateShare = 0.25;
+
+type LinkedHost = Pick<HostRow, "name" | "agentUrl" | "memberId" | "certificateEndsAt">;
+
 export class HostLinks {
   readonly #links = new Map<string, HostLink>();
-  readonly #fingerprints = new Map<string, string>();
-  readonly #identity: LinkIdentity;
+  readonly #members = new Map<string, string>();
+  readonly #push: MemberPush;
+  readonly #certificateDays: number;
+  #identity: LinkIdentity;
   readonly #store: Store;
   readonly #intake: ReportIntake;
   readonly #log: Logger;
 
-  constructor(identity: LinkIdentity, store: Store, log: Logger) {
+  /** @param certificateDays how long a host's certificate counts */
+  constructor(identity: LinkIdentity, store: Store, log: Logger, certificateDays: number) {
+    this.#certificateDays = certificateDays;
     this.#identity = identity;
     this.#store = store;
     this.#intake = new ReportIntake(store, log);
     this.#log = log;
+    this.#push = new MemberPush(store, log);
   }
 
   async start(): Promise<void> {
-    for (const host of await this.#store.hosts.connections()) this.add(host);
+    for (const host of await this.#store.hosts.connections()) await this.add(host);
   }
 
-  add(host: Pick<HostRow, "name" | "agentUrl" | "certificateFingerprint">): void {
+  /** Also in the place of one that has joined again. */
+  async add(host: LinkedHost): Promise<void> {
+    await this.#links.get(host.name)?.stop();
     const holdsLease = (vm: VmView) => this.#holdsLease(vm, host.name);
     const link = new HostLink(host, this.#identity, this.#store, this.#intake, holdsLease, this.#log);
     this.#links.set(host.name, link);
-    this.#fingerprints.set(host.name, host.certificateFingerprint);
+    this.#members.set(host.name, host.memberId);
+    if (host.certificateEndsAt !== null) this.renewed(host.name, host.certificateEndsAt);
+    link.onUp(() => {
+      this.#push.to(link);
+    });
     link.start();
+    this.#pushToAll();
   }
 
   async remove(name: string): Promise<void> {
     const link = this.#links.get(name);
     this.#links.delete(name);
-    this.#fingerprints.delete(name);
     this.#intake.forget(name);
+    this.#members.delete(name);
+    this.#pushToAll();
     await link?.stop();
+  }
+
+  /** The server shows another certificate from now on. */
+  renew(identity: LinkIdentity): void {
+    this.#identity = identity;
+    for (const link of this.#links.values()) link.show(identity);
+  }
+
+  /** A host was given a certificate that ends then. */
+  renewed(name: string, certificateEndsAt: Date): void {
+    const lateFrom = new Date(certificateEndsAt.getTime() - this.#certificateDays * lateShare * 86_400_000);
+    this.#links.get(name)?.renewed({ endsAt: certificateEndsAt, lateFrom });
+  }
+
+  #pushToAll(): void {
+    for (const link of this.#links.values()) if (link.isUp) this.#push.to(link);
   }
 
   /** @throws HOST_UNKNOWN */
@@ -59,16 +94,19 @@ export class HostLinks {
     return this.#links.get(name)?.isUp ?? false;
   }
 
-  /** Of an agent that is not connected for its version. */
-  versionAlarms(name: string): Finding[] {
+  /** Of an agent that is not connected: for its version, or since its certificate is about to end or has. */
+  absenceAlarms(name: string): Finding[] {
     const link = this.#links.get(name);
     if (link === undefined || link.isUp) return [];
-    return link.versionFindings.filter(({ severity }) => severity === "error");
+    return [
+      ...link.versionFindings.filter(({ severity }) => severity === "error"),
+      ...link.certificateAlarms,
+    ];
   }
 
-  /** Whether this is the certificate that the host joined with last. */
-  mayConnect(name: string, fingerprint: string): boolean {
-    return this.#fingerprints.get(name) === fingerprint;
+  /** Whether the host is a member by the id that it got when it joined last. */
+  mayConnect(name: string, memberId: string): boolean {
+    return this.#members.get(name) === memberId;
   }
 
   /** Asked of others than the host that claims it; with the host that the VM was on away and nobody to ask, its word counts. */

@@ -17,8 +17,8 @@ export interface Report {
   host: string;
   facts: HostFacts;
   load: HostLoad;
-  /** What the agent's version means. */
-  versionFindings: Finding[];
+  /** What its connection shows: the version of its agent, and its certificate. */
+  connectionFindings: Finding[];
   /** The last change of a VM that was known when the load was asked for. */
   known: number;
   /** Whether a VM that the host claims to run is the host's by its lease. */
@@ -112,16 +112,16 @@ export class ReportIntake {
   }
 
   async #alarmsOf(report: Report, running: readonly ReportedVm[], pool: Pool): Promise<Finding[]> {
-    const { host, facts, load, versionFindings } = report;
+    const { host, facts, load, connectionFindings } = report;
     const leases = load.datastores.map(({ name, leases: of }) => [name, of]);
     const basis = JSON.stringify([
-      ...[versionFindings, pool, leases],
+      ...[connectionFindings, pool, leases],
       running.map(({ id, version }) => [id, version]),
     ]);
     const before = this.#judged.get(host);
     if (before?.facts === facts && before.basis === basis) return before.alarms;
     const views = running.length === 0 ? [] : await this.#store.vms.some(running.map(({ id }) => id));
-    const alarms = [...versionFindings, ...hostAlarms({ facts, load }, views, pool)];
+    const alarms = [...connectionFindings, ...hostAlarms({ facts, load }, views, pool)];
     this.#judged.set(host, { facts, basis, alarms });
     return alarms;
   }

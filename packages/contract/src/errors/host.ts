@@ -27,7 +27,7 @@ export const hostErrors = {
     (d) =>
       `Check that the host is up, that its agent runs (systemctl status godwit-agent on ${d.host}) and that the network between is open.`,
   ),
-  TOKEN_INVALID: define<{ reason: "unknown" | "used" | "expired" }>(
+  TOKEN_INVALID: define<{ reason: "unknown" | "used" | "expired" | "of another host" }>(
     401,
     "after-fix",
     (d) =>
@@ -35,6 +35,7 @@ export const hostErrors = {
         unknown: "The join token is not one of this server's.",
         used: "The join token has already been used; a token joins one host.",
         expired: "The join token has expired.",
+        "of another host": "The join token is for another host, which may join again with it.",
       })[d.reason],
     () => "Create a new one with: godwit host token",
   ),
@@ -43,6 +44,21 @@ export const hostErrors = {
     "later",
     (d) => `There are ${String(d.most)} join tokens that have not been used; more are not kept.`,
     () => "Use them, or wait until they expire.",
+  ),
+  CERTIFICATE_EXPIRED: define<{ host: string; endedAt: string; now: string }>(
+    401,
+    "after-fix",
+    (d) =>
+      `The certificate of host ${d.host} ended at ${d.endedAt}, and it is ${d.now} now: the host was away for too long to renew it.`,
+    (d) =>
+      `Join the host again; its VMs run on: godwit host token --rejoin ${d.host}, then on the host godwit host join --token TOKEN, and restart its agent. If one of the two times is wrong, set that clock.`,
+  ),
+  HOST_CERTIFICATE_ENDS: define<{ host: string; endsAt: string }>(
+    409,
+    "after-fix",
+    (d) => `The certificate of host ${d.host} ends at ${d.endsAt} and was not renewed yet.`,
+    (d) =>
+      `The agent of ${d.host} renews it by itself while it reaches the server; its log says why it does not.`,
   ),
   CERTIFICATE_INVALID: define<{ subject: string; reason: string }>(
     401,

@@ -5,6 +5,7 @@ import { agentConsoleQuerySchema } from "../schemas/console.ts";
 import { hostFactsSchema } from "../schemas/host-facts.ts";
 import { hostLoadSchema } from "../schemas/host-load.ts";
 import { leaseSchema } from "../schemas/lease.ts";
+import { memberListSchema } from "../schemas/member.ts";
 import { moveOrderSchema, moveRecordSchema } from "../schemas/move.ts";
 import { moveIdSchema, nameSchema, vmIdSchema } from "../schemas/names.ts";
 import { baselineSchema } from "../schemas/pool.ts";
@@ -42,6 +43,17 @@ export const agentOperations = {
     summary: "Events as they happen; Last-Event-ID (or ?after=) resumes",
     query: z.strictObject({ after: z.coerce.number().int().min(0).optional() }),
     answer: { status: 200, events: agentEventSchema },
+    errors: [],
+  },
+  membersPut: {
+    method: "PUT",
+    path: "/agent/v1/members",
+    privilege: "server",
+    summary:
+      "Which hosts belong to the cluster; a list that is not newer than the agent's own changes nothing",
+    body: memberListSchema,
+    /** Of the list that the agent has now. */
+    answer: { status: 200, body: z.object({ generation: z.int() }) },
     errors: [],
   },
   vmCreate: {

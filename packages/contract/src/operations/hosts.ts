@@ -1,6 +1,7 @@
 /** Hosts, a part of the server's API: how one joins and leaves, what it is, its maintenance. */
 import { z } from "zod";
 import { hostViewSchema } from "../schemas/host.ts";
+import { memberListSchema } from "../schemas/member.ts";
 import { maxOutageSchema } from "../schemas/move.ts";
 import { agentUrlSchema, nameSchema } from "../schemas/names.ts";
 import { taskSchemas } from "../tasks/registry.ts";
@@ -18,9 +19,13 @@ export const hostOperations = {
     path: "/api/v1/hosts/tokens",
     privilege: "admin",
     summary: "Create a one-time token with which one host may join",
-    body: z.strictObject({ validSeconds: z.int().min(1).max(604_800).default(3600) }),
+    body: z.strictObject({
+      validSeconds: z.int().min(1).max(604_800).default(3600),
+      /** A host of the cluster that may join again with it, under its name: its old certificates are refused then. */
+      rejoin: nameSchema.optional(),
+    }),
     answer: { status: 201, body: z.object({ token: z.string(), expiresAt: z.iso.datetime() }) },
-    errors: ["TOKENS_TOO_MANY"],
+    errors: ["HOST_UNKNOWN", "TOKENS_TOO_MANY"],
   },
   hostJoin: {
     method: "POST",
@@ -44,9 +49,27 @@ export const hostOperations = {
         certificate: z.string(),
         migrationCertificate: z.string(),
         serverName: z.string(),
+        /** Absent: the server is of an earlier version. */
+        members: memberListSchema.optional(),
       }),
     },
     errors: ["TOKEN_INVALID", "HOST_EXISTS", "NAME_INVALID", "VERSION_UNSUPPORTED"],
+  },
+  hostCertificateRenew: {
+    method: "POST",
+    path: "/api/v1/hosts/certificates",
+    privilege: "host",
+    summary: "New certificates for the host that calls, for new keys; the earlier ones count until they end",
+    body: z.strictObject({ certificateRequest: pem, migrationCertificateRequest: pem }),
+    answer: {
+      status: 200,
+      body: z.object({
+        caCertificate: z.string(),
+        certificate: z.string(),
+        migrationCertificate: z.string(),
+      }),
+    },
+    errors: ["HOST_UNKNOWN"],
   },
   hostList: {
     method: "GET",
