@@ -19,6 +19,7 @@ export {
   networks,
   portGroup,
   serverAddress,
+  serverPort,
   vmAddress,
   type NetworkName,
 } from "./names.ts";

@@ -124,7 +124,7 @@ test("each privilege lets in whom it names, and nobody else", async () => {
 test("a certificate that has expired counts no more, the host's or the server's", async () => {
   const host = await signed("host", "a", authority, -1);
   known = await fingerprintOf(host.cert);
-  expect(await codeOf(client(host).call("leaseListOwn", {}))).toBe("CERTIFICATE_INVALID");
+  expect(await codeOf(client(host).call("leaseListOwn", {}))).toBe("CERTIFICATE_EXPIRED");
 
   const own = await signed("server", "godwit-server", authority, -1);
   const stale = new HttpServer({
@@ -140,7 +140,7 @@ test("a certificate that has expired counts no more, the host's or the server's"
   const refusal = await caller.call("version", {}).catch((error: unknown) => error);
   expect(refusal).toMatchObject({
     code: "CONNECTION_FAILED",
-    message: expect.stringMatching(/expired/) as string,
+    message: expect.stringMatching(/its certificate has ended/) as string,
   });
   await caller.close();
   await stale.close();

@@ -366,7 +366,7 @@ test("a database of before hosts had two reports is taken over: what a host was,
     ],
     vms: [{ ...runtime, startedAt: null, memoryMib: 64 }],
   };
-  const insert = `insert into hosts (name, agent_url, member_id, facts) values ($1, 'https://192.0.2.1:8444', '00', $2)`;
+  const insert = `insert into hosts (name, agent_url, certificate_fingerprint, facts) values ($1, 'https://192.0.2.1:8444', '00', $2)`;
   await client.query(insert, ["old", JSON.stringify(earlier)]);
   await client.query(insert, ["plain", JSON.stringify({ ...earlier, name: "plain", migration: null })]);
   await client.query(insert, ["silent", null]);

@@ -1,0 +1,85 @@
+/**
+ * What a host can do with its certificate once it is removed, and what one that is still a member can do with another's
+ * VM: it asks a destination to prepare for a VM whose disks are not its own.
+ */
+import { randomUUID } from "node:crypto";
+import { cp } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { VmView } from "@godwit/contract";
+import { serverAddress, serverPort } from "@godwit/lab";
+import { run } from "@godwit/system";
+import { TestLab } from "@godwit/test-kit";
+import { expect, test } from "vitest";
+import type { Attempt, Outcome } from "./intruder.ts";
+
+const serverUrl = `https://${serverAddress}:${String(serverPort)}`;
+const intruder = fileURLToPath(new URL("intruder.ts", import.meta.url));
+
+/** Whatever the machine says of it, it is in the lab's network, at the place of host `at`. */
+async function attempt(lab: TestLab, at: string, what: Attempt): Promise<Outcome> {
+  const { stdout } = await run(
+    "ip",
+    ["netns", "exec", lab.lab.namespace(at), process.execPath, intruder, JSON.stringify(what)],
+    { what: "attempting what is not allowed" },
+  );
+  return JSON.parse(stdout) as Outcome;
+}
+
+test("a removed host gets no connection anywhere, and a member none of another's VM", async () => {
+  await using lab = await TestLab.start({ hosts: ["a", "b", "c"] });
+  const web = await lab.boot({ name: "web-1", on: "a" });
+  const bank = await lab.create({ name: "bank-1", on: "a" });
+  const hosts = (await lab.api.call("hostList", {})).hosts;
+  const urlOf = (host: string) => hosts.find(({ name }) => name === host)?.agentUrl ?? "";
+  const pkiOf = (host: string) => join(lab.lab.host(host).stateFolder, "agent/pki");
+  const prepare = (from: string, to: string, vm: VmView, disks = vm.config.disks) => ({
+    prepare: {
+      ...{ agentUrl: urlOf(to), host: to },
+      order: {
+        ...{ id: randomUUID(), vm: { ...vm.config, disks }, from, to: { host: to, agentUrl: urlOf(to) } },
+        ...{ maxOutageMs: 50, accelerator: "tcg", strategy: "precopy", bandwidthBytesPerSecond: null },
+      },
+    },
+  });
+
+  // A member: its certificate opens the connection, and the order is checked by the destination.
+  const [disks, refused] = [bank.config.disks, { type: "gaveUp", problem: { code: "MOVE_ORDER_REFUSED" } }];
+  for (const [vm, named] of [
+    [web, disks],
+    [web, web.config.disks],
+    [bank, disks],
+  ] as const) {
+    const order = prepare("c", "b", vm, named);
+    const { answer } = await attempt(lab, "c", { pki: pkiOf("c"), ...order });
+    expect(answer).toMatchObject(refused);
+  }
+  expect(await lab.runnersOf(web)).toEqual(["a"]);
+
+  // Removed: refused within seconds, by every agent and by the server, also after a restart without the server.
+  const stolen = join(lab.lab.folder, "stolen");
+  await cp(pkiOf("c"), stolen, { recursive: true });
+  await lab.lab.host("c").endAgent();
+  await lab.api.call("hostRemove", { params: { host: "c" }, query: { force: "true" } });
+  const removedAt = performance.now();
+  const order = prepare("c", "b", web);
+  await expect
+    .poll(async () => (await attempt(lab, "c", { pki: stolen, ...order })).answer, { timeout: 10_000 })
+    .toBe(null);
+  expect(performance.now() - removedAt).toBeLessThan(10_000);
+  const atServer = await attempt(lab, "c", { pki: stolen, server: { url: serverUrl } });
+  expect(atServer).toEqual({ answer: null, refused: "CERTIFICATE_INVALID" });
+  await lab.lab.server.end();
+  await lab.lab.host("b").endAgent();
+  await lab.lab.host("b").startAgent();
+  for (const to of ["a", "b"])
+    expect((await attempt(lab, "c", { pki: stolen, ...prepare("c", to, web) })).answer).toBe(null);
+
+  // Those that are members still move their VMs.
+  await lab.lab.server.start();
+  await expect
+    .poll(async () => (await lab.api.call("hostShow", { params: { host: "b" } })).state, { timeout: 20_000 })
+    .toBe("connected");
+  await lab.succeeded(lab.api.call("vmMigrate", { params: { vm: "web-1" }, body: { to: "b" } }));
+  expect(await lab.runnersOf(web)).toEqual(["b"]);
+});
