@@ -47,6 +47,9 @@ async function simulate(order: AgentsOrder): Promise<void> {
       response.writeHead(200, streamHeaders).write(": connected\n\n");
       streams.add(response);
       response.on("close", () => streams.delete(response));
+    } else if (path === "/agent/v1/members") {
+      // Whatever the list is, the answer says that nothing newer is known here.
+      response.writeHead(200, headers).end('{"generation":0}');
     } else response.writeHead(404).end();
   };
   const server = createServer(

@@ -44,15 +44,14 @@ test("a removed host gets no connection anywhere, and a member none of another's
   });
 
   // A member: its certificate opens the connection, and the order is checked by the destination.
-  const [disks, refused] = [bank.config.disks, { type: "gaveUp", problem: { code: "MOVE_ORDER_REFUSED" } }];
-  for (const [vm, named] of [
-    [web, disks],
-    [web, web.config.disks],
-    [bank, disks],
+  const { disks } = bank.config;
+  for (const [vm, named, code] of [
+    [web, disks, "MOVE_ORDER_REFUSED"], // not its own disks
+    [web, web.config.disks, "LEASE_HELD"], // a has it
+    [bank, disks, "MOVE_ORDER_REFUSED"], // nobody has it
   ] as const) {
-    const order = prepare("c", "b", vm, named);
-    const { answer } = await attempt(lab, "c", { pki: pkiOf("c"), ...order });
-    expect(answer).toMatchObject(refused);
+    const { answer } = await attempt(lab, "c", { pki: pkiOf("c"), ...prepare("c", "b", vm, named) });
+    expect(answer).toMatchObject({ type: "gaveUp", problem: { code } });
   }
   expect(await lab.runnersOf(web)).toEqual(["a"]);
 
