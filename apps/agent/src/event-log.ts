@@ -30,9 +30,12 @@ export class EventLog {
     return this.#nextId - 1;
   }
 
-  /** Events after `afterId`, for as long as the signal lets. */
+  /**
+   * Events after `afterId`, for as long as the signal lets. An id that is ahead of the newest one is of an earlier process
+   * of this agent, whose clock was set back since: what it names is over, and "now" is meant.
+   */
   async *after(afterId: number, signal: AbortSignal): AsyncGenerator<AgentEvent> {
-    let last = afterId;
+    let last = Math.min(afterId, this.lastId);
     while (!signal.aborted) {
       const fresh = this.#events.filter(({ id }) => id > last);
       for (const event of fresh) {
