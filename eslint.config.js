@@ -1,6 +1,37 @@
 import js from "@eslint/js";
 import tseslint from "typescript-eslint";
 
+/** Files that may read by `.parse()`, which throws, and why. */
+const throwingParsers = {
+  "apps/agent/src/identity.ts": "at the start, of a file that joining wrote",
+  "apps/agent/src/moves/moves.ts": "within a try, file by file",
+  "apps/agent/src/qemu/host-cpu.ts": "at the start, of the operator's file",
+  "apps/server/src/hosts/version-1.ts": "its callers catch, and tell the host as unreachable",
+  "packages/http/src/mount.ts": "an answer of this program's own; what breaks the contract is a bug",
+  "packages/hypervisor/src/migration-port.ts":
+    "in a call whose callers catch: an address that is not one is refused",
+  "packages/hypervisor/src/qemu-process.ts": "in a call whose callers catch",
+  "packages/hypervisor/src/runtime-file.ts": "its callers catch, file by file",
+  "packages/network/src/iproute.ts": "of the output of ip and tc, in a call whose callers catch",
+  "packages/network/src/quick-ack.ts": "of the output of ip, in a call whose callers catch",
+  "packages/qmp/src/session.ts": "within a try that ends the session",
+  "packages/storage/src/datastore.ts": "within a try",
+  "packages/storage/src/inspect-image.ts": "within a try",
+  "packages/storage/src/leases/holder.ts": "of a file of its own, in a call whose callers catch",
+};
+
+const throwsInHandler = {
+  selector:
+    "CallExpression[callee.property.name=/^(on|once|addListener|addEventListener)$/] CallExpression[callee.property.name='parse']:not([callee.object.name='Date'])",
+  message:
+    "It throws, and in an event handler nobody catches: use safeParse, and JSON.parse in a try of its own.",
+};
+const throws = {
+  selector: "CallExpression[callee.property.name='parse']:not([callee.object.name=/^(JSON|Date)$/])",
+  message:
+    "It throws: use safeParse, or give the file with its reason in throwingParsers of eslint.config.js.",
+};
+
 export default tseslint.config(
   { ignores: ["**/node_modules", ".tools", "results", "**/*.cjs"] },
   js.configs.recommended,
@@ -37,6 +68,15 @@ export default tseslint.config(
         },
       ],
     },
+  },
+  // What another party says is read by safeParse: a throw in an event handler ends the process.
+  {
+    files: ["apps/*/src/**", "packages/*/src/**"],
+    rules: { "no-restricted-syntax": ["error", throwsInHandler, throws] },
+  },
+  {
+    files: Object.keys(throwingParsers),
+    rules: { "no-restricted-syntax": ["error", throwsInHandler] },
   },
   // The pure packages decide and never do: no clock, no random source, no I/O.
   {
