@@ -1,10 +1,10 @@
 /** What the long-running roles share: a log, signals, and the notification that they are ready. */
 import { closeSync, writeSync } from "node:fs";
-import { run } from "@godwit/system";
+import { openLog, run } from "@godwit/system";
 import { pino, type Logger } from "pino";
 
 export function roleLog(role: string): Logger {
-  return pino({ name: `godwit-${role}`, level: process.env.GODWIT_LOG_LEVEL ?? "info" });
+  return pino({ name: `godwit-${role}`, level: process.env.GODWIT_LOG_LEVEL ?? "info" }, openLog(1));
 }
 
 /** Aborted by the signals that ask a program to end. */

@@ -13,6 +13,7 @@ export {
   type ProcessIdentity,
 } from "./process.ts";
 export { withReserve } from "./reserve.ts";
+export { openLog } from "./log-destination.ts";
 export { run, type RunOptions, type RunResult } from "./run.ts";
 export { UndoStack } from "./undo.ts";
 export { ensureUser, userIds, type UserIds } from "./users.ts";

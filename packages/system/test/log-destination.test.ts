@@ -1,0 +1,78 @@
+/** A log that cannot be written: on a full disk, in a pipe that nobody reads, to a reader that has gone. */
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, open, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+
+const writer = join(import.meta.dirname, "log-writer.ts");
+
+/** 10,000 lines of 1 KB in 100 rounds. */
+const start = (stdout: "pipe" | number, ...more: string[]): ChildProcess =>
+  spawn(process.execPath, ["--no-warnings", writer, "100", ...more], { stdio: ["ignore", stdout, "pipe"] });
+
+async function end(child: ChildProcess): Promise<{ longestMs: number; dropped: number; rssMib: number }> {
+  let said = "";
+  child.stderr?.on("data", (data: Buffer) => {
+    said += data.toString();
+  });
+  const [code] = (await once(child, "exit", { signal: AbortSignal.timeout(20_000) })) as [number | null];
+  expect(code).toBe(0);
+  return JSON.parse(said.slice(said.indexOf("{"))) as { longestMs: number; dropped: number; rssMib: number };
+}
+
+const numbers = (text: string): number[] => [...text.matchAll(/"n":(\d+)/g)].map(([, n]) => Number(n));
+
+test("a pipe that nobody reads holds up neither the program nor its end", async () => {
+  const child = start("pipe");
+  child.stdout?.pause();
+  const { longestMs, dropped, rssMib } = await end(child);
+  expect(longestMs).toBeLessThan(1000);
+  expect(dropped).toBeGreaterThan(4000);
+  expect(rssMib).toBeLessThan(200);
+});
+
+test("a disk that is full ends nothing", async () => {
+  await using full = await open("/dev/full", "w");
+  const { longestMs, dropped } = await end(start(full.fd));
+  expect(longestMs).toBeLessThan(1000);
+  expect(dropped).toBeGreaterThan(4000);
+});
+
+test("a reader that has gone ends nothing", async () => {
+  const child = start("pipe");
+  child.stdout?.destroy();
+  expect((await end(child)).dropped).toBeGreaterThan(5000);
+});
+
+test("who reads late is told how many lines there were beside those that it reads", async () => {
+  const child = start("pipe", "wait");
+  let text = "";
+  const ended = end(child);
+  child.stdout?.pause();
+  child.stderr?.once("data", () => {
+    child.stdout?.on("data", (data: Buffer) => {
+      text += data.toString();
+    });
+    child.stdout?.resume();
+  });
+  const { dropped } = await ended;
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  const told = Number(/"dropped":(\d+)/.exec(text)?.[1]);
+  expect(told).toBe(dropped);
+  expect(numbers(text).length + told).toBe(10_000);
+  expect(text).toContain("the last line");
+});
+
+test("a file has every line in its order, also those of the last moment", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "godwit-log-"));
+  try {
+    const path = join(folder, "log");
+    await using file = await open(path, "w");
+    expect((await end(start(file.fd))).dropped).toBe(0);
+    expect(numbers(await readFile(path, "utf8"))).toEqual(Array.from({ length: 10_000 }, (_, n) => n));
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
