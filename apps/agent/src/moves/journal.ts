@@ -131,7 +131,12 @@ export function decodeLines(
       unreadable = `it is damaged at byte ${String(soundBytes)}`;
       break;
     }
-    const entry = readEntry(role, JSON.parse(line.body), line.version);
+    const json = jsonOf(line.body);
+    if (json === undefined) {
+      unreadable = `it is not JSON at byte ${String(soundBytes)}`;
+      break;
+    }
+    const entry = readEntry(role, json, line.version);
     if (entry === null) {
       unreadable = `it has version ${String(line.version)} of the format`;
       break;
@@ -140,6 +145,15 @@ export function decodeLines(
     soundBytes = end + 1;
   }
   return { entries, soundBytes, totalBytes: bytes.length, unreadable };
+}
+
+/** Its checksum says only that it is as it was written. */
+function jsonOf(body: string): unknown {
+  try {
+    return JSON.parse(body);
+  } catch {
+    return undefined;
+  }
 }
 
 /** A line as it was written; null for anything else. */

@@ -1,0 +1,13 @@
+/** No text of a less trusted side makes its reader throw. `npm run fuzz` tries as many as one has time for. */
+import { expect, test } from "vitest";
+import { fuzz } from "../fuzz/fuzz.ts";
+import { targets } from "../fuzz/targets.ts";
+
+test.for(targets)("$name: 3,000 texts, none of which throws", (target) => {
+  expect(fuzz(target, 3000, 20_261_128)).toEqual([]);
+});
+
+test("a reader that throws is found", () => {
+  const read = (text: string) => void JSON.parse(text);
+  expect(fuzz({ name: "JSON", samples: ['{"a":1}'], read }, 1000, 1)).toHaveLength(10);
+});
