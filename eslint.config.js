@@ -4,6 +4,7 @@ import tseslint from "typescript-eslint";
 /** Files that may read by `.parse()`, which throws, and why. */
 const throwingParsers = {
   "apps/agent/src/identity.ts": "at the start, of a file that joining wrote",
+  "apps/agent/src/members.ts": "within a try",
   "apps/agent/src/moves/moves.ts": "within a try, file by file",
   "apps/agent/src/qemu/host-cpu.ts": "at the start, of the operator's file",
   "apps/server/src/hosts/version-1.ts": "its callers catch, and tell the host as unreachable",
@@ -13,6 +14,7 @@ const throwingParsers = {
   "packages/hypervisor/src/qemu-process.ts": "in a call whose callers catch",
   "packages/hypervisor/src/runtime-file.ts": "its callers catch, file by file",
   "packages/network/src/iproute.ts": "of the output of ip and tc, in a call whose callers catch",
+  "packages/network/src/port-security.ts": "of the output of nft, in a call whose callers catch",
   "packages/network/src/quick-ack.ts": "of the output of ip, in a call whose callers catch",
   "packages/qmp/src/session.ts": "within a try that ends the session",
   "packages/storage/src/datastore.ts": "within a try",

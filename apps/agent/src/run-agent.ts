@@ -31,6 +31,7 @@ import { CertificateRenewal } from "./renewal.ts";
 import { Claims } from "./vms/claims.ts";
 import { VmCpus } from "./vms/cpu.ts";
 import { Environment } from "./vms/environment.ts";
+import { LogLimit } from "./qemu/log-limit.ts";
 import { Processes } from "./qemu/processes.ts";
 import { Vms } from "./vms/vms.ts";
 
@@ -137,6 +138,11 @@ export async function runAgent(
       log.error({ err: error, vm: vm.name }, "what the VM may send could not be limited");
     });
   }
+  const logLimit = new LogLimit(() => processes.present, log);
+  logLimit.start();
+  stack.defer(() => {
+    logLimit.stop();
+  });
   const reconciler = new LeaseReconciler(leases, processes, claims, log);
   reconciler.start();
   stack.defer(() => {

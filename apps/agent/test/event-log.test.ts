@@ -6,16 +6,14 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-const subject = { kind: "vm", id: "22222222-2222-4222-8222-222222222222", name: "web-1" } as const;
+const subject = { kind: "vm", id: "22222222-2222-4222-8222-222222222222" } as const;
 
-async function nextAfter(log: EventLog, id: number): Promise<number | undefined> {
-  const stop = new AbortController();
-  const events = log.after(id, stop.signal)[Symbol.asyncIterator]();
-  const next = events.next();
-  log.append("vm.stateChanged", subject as never, { state: "running" } as never);
-  const { value } = (await next) as IteratorResult<{ id: number }, undefined>;
-  stop.abort();
-  return value?.id;
+async function nextAfter(log: EventLog, id: number): Promise<number | null> {
+  setTimeout(() => {
+    log.append("vm.movedAway", subject, {});
+  }, 0);
+  for await (const event of log.after(id, new AbortController().signal)) return event.id;
+  return null;
 }
 
 test("a reader that resumes at its last event gets the next one", async () => {

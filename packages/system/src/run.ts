@@ -37,6 +37,7 @@ const packageOf: Record<string, string> = {
   "mkfs.ext4": "e2fsprogs",
   setpriv: "util-linux",
   unshare: "util-linux",
+  fallocate: "util-linux",
   mount: "mount",
   initdb: "postgresql",
   postgres: "postgresql",

@@ -1,10 +1,11 @@
 /**
- * What a VM's serial console says, read from QEMU's log of it: nothing is lost while nobody looks, any
- * number of readers see the same, and one that is slow holds up neither the guest nor the others. The
+ * What a VM's serial console says, read from QEMU's log of it: of what was said while nobody looked the newest megabytes
+ * are there, any number of readers see the same, and one that is slow holds up neither the guest nor the others. The
  * file itself is the buffer.
  */
 import { watch, type FSWatcher } from "node:fs";
 import { open, type FileHandle } from "node:fs/promises";
+import { keptBytes } from "../qemu/log-limit.ts";
 
 const chunkBytes = 16 * 1024;
 
@@ -46,6 +47,7 @@ export class SerialOutput implements AsyncDisposable {
   /** The output in pieces, until it has ended; the next is read when the one before was dealt with. */
   async *pieces(): AsyncGenerator<Buffer> {
     for (;;) {
+      await this.#skipLost();
       const buffer = Buffer.allocUnsafe(chunkBytes);
       const { bytesRead } = await this.#file.read(buffer, 0, chunkBytes, this.#at);
       this.#at += bytesRead;
@@ -63,6 +65,12 @@ export class SerialOutput implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#watcher.close();
     await this.#file.close();
+  }
+
+  /** A reader that is slower than its guest goes on where the log still has what was written. */
+  async #skipLost(): Promise<void> {
+    const { size } = await this.#file.stat();
+    if (size - this.#at > keptBytes) this.#at = size - keptBytes;
   }
 
   #ring(): void {
