@@ -1,6 +1,6 @@
 /** Errors of every kind as `application/problem+json`; nothing internal is disclosed. */
 import { randomUUID } from "node:crypto";
-import { GodwitError, type Problem } from "@godwit/contract";
+import { GodwitError, problemOfUnexpected, type Problem } from "@godwit/contract";
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { hasBody, type Callers } from "./callers.ts";
 
@@ -32,7 +32,7 @@ export function problemOf(error: unknown, request: { log: FastifyBaseLogger }): 
   }
   const reference = randomUUID();
   request.log.error({ err: error, reference }, "internal error");
-  return GodwitError.of("INTERNAL", { reference }).problem;
+  return problemOfUnexpected(error, reference);
 }
 
 async function sendProblem(request: FastifyRequest, reply: FastifyReply, problem: Problem): Promise<void> {

@@ -6,7 +6,14 @@
 import { constants } from "node:fs";
 import { mkdir, open, readdir, rename, rm, rmdir } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { GodwitError, type Vm, type VmDescription, type VmDisk, type VmId } from "@godwit/contract";
+import {
+  GodwitError,
+  spaceShort,
+  type Vm,
+  type VmDescription,
+  type VmDisk,
+  type VmId,
+} from "@godwit/contract";
 import { run, UndoStack, userIds, writeFileAtomic, type UserIds } from "@godwit/system";
 import type { Datastore } from "./datastore.ts";
 import { inspectImage } from "./inspect-image.ts";
@@ -97,7 +104,7 @@ export async function createVm(datastore: Datastore, options: CreateOptions): Pr
 export async function saveVm(datastore: Datastore, vm: Vm): Promise<void> {
   const folder = datastore.resolve(vm.name);
   await writeFileAtomic(join(folder, vmFile), textOf(vm)).catch((error: unknown) => {
-    throw noSpace(error, folder) ?? error;
+    throw spaceShort(error, folder) ?? error;
   });
 }
 
@@ -236,9 +243,4 @@ async function giveTo({ uid, gid }: UserIds, path: string): Promise<UserIds> {
   } finally {
     await file.close();
   }
-}
-
-function noSpace(error: unknown, path: string): GodwitError | null {
-  if ((error as NodeJS.ErrnoException).code !== "ENOSPC") return null;
-  return GodwitError.of("SPACE_SHORT", { path, neededBytes: 1048576, freeBytes: 0 }, { cause: error });
 }

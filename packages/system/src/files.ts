@@ -20,7 +20,8 @@ export async function writeFileAtomic(
     await rename(beside, path);
   } catch (error) {
     await rm(beside, { force: true });
-    throw error;
+    // What fails while it is written names no file.
+    throw Object.assign(error as NodeJS.ErrnoException, { path });
   }
   await syncFolder(dirname(path));
 }

@@ -7,7 +7,7 @@
 import { mkdir, open, readdir, readFile, rm, truncate, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
-import { GodwitError, type MoveId } from "@godwit/contract";
+import { GodwitError, spaceShort, type MoveId } from "@godwit/contract";
 import { journalVersion, readEntry } from "@godwit/migration";
 import { syncFolder } from "@godwit/system";
 
@@ -38,7 +38,7 @@ export class Journal<Entry> {
       await syncFolder(folder);
       return new Journal<Entry>(path, file);
     } catch (error) {
-      throw noSpace(path, error) ?? error;
+      throw spaceShort(error, path) ?? error;
     }
   }
 
@@ -57,7 +57,7 @@ export class Journal<Entry> {
       await truncate(this.path, size).catch(() => {
         this.#broken = true;
       });
-      throw noSpace(this.path, error) ?? error;
+      throw spaceShort(error, this.path) ?? error;
     }
   }
 
@@ -70,12 +70,6 @@ export class Journal<Entry> {
     await this.close();
     await rm(this.path, { force: true });
   }
-}
-
-/** A full disk as an error for people; null: it is something else. */
-function noSpace(path: string, error: unknown): GodwitError | null {
-  if ((error as NodeJS.ErrnoException).code !== "ENOSPC") return null;
-  return GodwitError.of("SPACE_SHORT", { path, neededBytes: 4096, freeBytes: 0 }, { cause: error });
 }
 
 /**

@@ -15,6 +15,7 @@ import {
   type MoveOrder,
   type MoveRecord,
   type VmId,
+  problemOfUnexpected,
 } from "@godwit/contract";
 import {
   hearWithoutMove,
@@ -271,9 +272,7 @@ export class Moves {
       if (heard.refuse) this.#refused.add(moveId);
       if (heard.answer !== null) line.send(heard.answer);
     } catch (error) {
-      const problem = GodwitError.is(error)
-        ? error.problem
-        : GodwitError.of("INTERNAL", { reference: moveId }).problem;
+      const problem = problemOfUnexpected(error, moveId);
       this.#dependencies.log.warn({ err: error, move: moveId }, "a move was not accepted");
       line.send({ type: "gaveUp", problem });
     }

@@ -3,7 +3,7 @@
  * effects are done in order. An entry of the journal is on disk before what follows it. A transition that the table
  * of phases does not list is refused: nothing of that step is done, and the log says so.
  */
-import { GodwitError, type Problem } from "@godwit/contract";
+import { GodwitError, problemOfUnexpected, type Problem } from "@godwit/contract";
 import { UnlistedTransition } from "@godwit/migration";
 import type { Logger } from "pino";
 import type { Journal, Role } from "./journal.ts";
@@ -180,6 +180,5 @@ export abstract class ReducerRunner<
 }
 
 function internal(error: unknown): Problem {
-  const reference = error instanceof Error ? error.message : String(error);
-  return GodwitError.of("INTERNAL", { reference }).problem;
+  return problemOfUnexpected(error, error instanceof Error ? error.message : String(error));
 }

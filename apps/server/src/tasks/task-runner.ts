@@ -10,6 +10,7 @@ import {
   type TaskKind,
   type TaskOf,
   type TaskRequest,
+  problemOfUnexpected,
 } from "@godwit/contract";
 import type { NewTask, Store } from "@godwit/store";
 import type { Logger } from "pino";
@@ -87,8 +88,8 @@ export class TaskRunner {
         if (this.#stop.signal.aborted) throw error;
         if (GodwitError.is(error)) return { state: "failed", problem: error.problem };
         const reference = randomUUID();
-        context.log.error({ err: error, reference }, "task failed by a bug");
-        return { state: "failed", problem: GodwitError.of("INTERNAL", { reference }).problem };
+        context.log.error({ err: error, reference }, "task failed unexpectedly");
+        return { state: "failed", problem: problemOfUnexpected(error, reference) };
       });
       const outcome = end.state === "succeeded" ? { result: end.result } : { error: end.problem };
       await context.change(() => ({ state: end.state, ...outcome, cancellable: false, waitingFor: null }));

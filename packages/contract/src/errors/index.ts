@@ -4,3 +4,4 @@ export type { RefusedFeature } from "./cpu.ts";
 export type { Retry } from "./define.ts";
 export { finding, GodwitError, type Finding, type Problem } from "./error.ts";
 export type { HostInPool } from "./evc.ts";
+export { problemOfUnexpected, spaceShort } from "./unexpected.ts";
