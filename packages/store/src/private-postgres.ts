@@ -5,15 +5,18 @@
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmod, chown, mkdir, open, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { constants } from "node:fs";
+import { chmod, chown, mkdir, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { GodwitError } from "@godwit/contract";
 import {
   endProcess,
   identifyProcess,
   isAliveOrUnknown,
+  openChecked,
   processArguments,
   readFileOrNull,
+  readTailOrNull,
   run,
   sleep,
   userIds,
@@ -22,6 +25,7 @@ import {
 } from "@godwit/system";
 import type pg from "pg";
 
+const { O_WRONLY, O_CREAT, O_APPEND } = constants;
 const database = "godwit";
 const startLimitMs = 60_000;
 const retryLimitMs = 15_000;
@@ -223,7 +227,7 @@ async function launch(
     try {
       return await launchOnce(options, binaries, uid, gid);
     } catch (error) {
-      if (performance.now() > until) throw error;
+      if (performance.now() > until || GodwitError.is(error, "FILE_UNTRUSTED")) throw error;
     }
     await sleep(200);
   }
@@ -236,7 +240,8 @@ async function launchOnce(
   gid: number,
 ): Promise<ProcessIdentity> {
   const logPath = join(options.folder, "postgres.log");
-  const log = await open(logPath, "a", 0o640);
+  // The folder is the database's user's, and this program may be root: what is there under that name is looked at first.
+  const log = await openChecked(logPath, O_WRONLY | O_CREAT | O_APPEND, { mode: 0o640 });
   try {
     const child = spawn(
       "setpriv",
@@ -267,6 +272,10 @@ async function launchOnce(
   } finally {
     await log.close();
   }
-  const words = (await readFile(logPath, "utf8").catch(() => "")).trim().split("\n").slice(-3).join(" / ");
+  const words = ((await readTailOrNull(logPath).catch(() => null)) ?? "")
+    .trim()
+    .split("\n")
+    .slice(-3)
+    .join(" / ");
   throw GodwitError.of("PROGRAM_FAILED", { program: "postgres", what: "starting", output: words });
 }

@@ -1,8 +1,8 @@
 /** The server's own PostgreSQL: which programs it starts with, and what it never erases. */
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, lchown, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ensureUser } from "@godwit/system";
+import { ensureUser, userIds } from "@godwit/system";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { PrivatePostgres } from "../src/index.ts";
 import { user } from "./own-postgres.ts";
@@ -59,3 +59,17 @@ test("a cluster is started by the programs of the version that wrote it", async 
   await again.stop();
   expect(command).toContain(`/usr/lib/postgresql/${version}/bin/postgres`);
 });
+
+test("what the database's user puts in the place of its log is not followed", async () => {
+  const first = await start();
+  await first.stop();
+  const victim = join(folder, "root-only");
+  await writeFile(victim, "untouched", { mode: 0o600 });
+  const log = join(database, "postgres.log");
+  await rm(log);
+  await symlink(victim, log);
+  const { uid, gid } = await userIds(user);
+  await lchown(log, uid, gid);
+  await expect(start()).rejects.toMatchObject({ code: "FILE_UNTRUSTED" });
+  expect(await readFile(victim, "utf8")).toBe("untouched");
+}, 60_000);
