@@ -1,13 +1,16 @@
-/** The disk under an agent's journals is full: a move is refused before anything of it was done. */
+/**
+ * The disk under an agent's journals, or under its run folder, is full: a move is refused before anything of it was done,
+ * and a VM is not started, in words that name the place.
+ */
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { run } from "@godwit/system";
 import { TestLab } from "@godwit/test-kit";
 import { expect, test } from "vitest";
 
-/** A file system without a free byte over the folder of a host's journals. */
-async function fillUp(lab: TestLab, host: string): Promise<AsyncDisposable> {
-  const folder = join(lab.lab.host(host).stateFolder, "agent/moves");
+/** A file system without a free byte over a folder of a host. @param name below the host's own folder */
+async function fillUp(lab: TestLab, host: string, name: string): Promise<AsyncDisposable> {
+  const folder = join(lab.lab.host(host).folder, name);
   await mkdir(folder, { recursive: true });
   await lab.lab.host(host).endAgent();
   await run("mount", ["-t", "tmpfs", "-o", "size=16k", "none", folder], { what: "making a small disk" });
@@ -29,7 +32,7 @@ test.for(["a", "b"])(
     const vm = await lab.boot({ on: "a" });
     await using load = await lab.load();
     {
-      await using _full = await fillUp(lab, host);
+      await using _full = await fillUp(lab, host, "state/agent/moves");
       const refused = await lab.ended(
         lab.api.call("vmMigrate", { params: { vm: "web-1" }, body: { to: "b" } }),
       );
@@ -42,3 +45,20 @@ test.for(["a", "b"])(
     expect(await lab.settled(1)).toEqual([]);
   },
 );
+
+test("a host without room under /run starts no VM and takes none, and says so; with room it does both", async () => {
+  await using lab = await TestLab.start({ hosts: ["a", "b"] });
+  const vm = await lab.boot({ on: "a" });
+  await lab.create({ name: "web-2", on: "b" });
+  const start = () => lab.api.call("vmStart", { params: { vm: "web-2" }, body: { host: "b" } });
+  const move = () => lab.api.call("vmMigrate", { params: { vm: "web-1" }, body: { to: "b" } });
+  {
+    await using _full = await fillUp(lab, "b", "run/godwit/vms");
+    for (const refused of [await lab.ended(start()), await lab.ended(move())])
+      expect(refused).toMatchObject({ state: "failed", error: { code: "SPACE_SHORT" } });
+    expect(await lab.runnersOf(vm)).toEqual(["a"]);
+  }
+  await lab.succeeded(start());
+  await lab.succeeded(move());
+  expect(await lab.runnersOf(vm)).toEqual(["b"]);
+});

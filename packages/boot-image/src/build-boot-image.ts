@@ -3,13 +3,13 @@
  * written atomically: under its name only when it is complete. Needs no root and installs nothing.
  */
 import { randomUUID } from "node:crypto";
-import { access, constants, mkdtemp, open, readFile, rename, rm, stat, statfs } from "node:fs/promises";
+import { access, constants, mkdtemp, open, readFile, rename, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
 import { GodwitError } from "@godwit/contract";
-import { syncFolder } from "@godwit/system";
+import { requireSpace, syncFolder } from "@godwit/system";
 import { packRoot } from "./cpio.ts";
 import { imageParts } from "./image-parts.ts";
 import { writeMedium } from "./media.ts";
@@ -97,11 +97,7 @@ async function requireWritableTarget(target: string): Promise<void> {
       { cause: error },
     );
   });
-  for (const place of [folder, tmpdir()]) {
-    const { bavail, bsize } = await statfs(place);
-    if (bavail * bsize < neededBytes)
-      throw GodwitError.of("SPACE_SHORT", { path: place, neededBytes, freeBytes: bavail * bsize });
-  }
+  for (const place of [folder, tmpdir()]) await requireSpace(place, neededBytes);
 }
 
 async function syncFile(path: string): Promise<void> {

@@ -10,7 +10,7 @@ import { constants, existsSync } from "node:fs";
 import { mkdir, readdir, realpath, rm } from "node:fs/promises";
 import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
-import { GodwitError, vmIdSchema, type QemuFacts, type VmId } from "@godwit/contract";
+import { GodwitError, spaceShort, vmIdSchema, type QemuFacts, type VmId } from "@godwit/contract";
 import { QmpSession } from "@godwit/qmp";
 import {
   endProcess,
@@ -20,6 +20,7 @@ import {
   openChecked,
   processArguments,
   readCheckedOrNull,
+  requireSpace,
   run,
   sleep,
   userIds,
@@ -73,6 +74,8 @@ const rootFolder = ({ runFolder }: HypervisorOptions): string => `${runFolder}/r
 
 /** The kernel kills it when its parent ends; set last, because a change of user resets it. */
 const killWithParent = ["setpriv", "--pdeathsig", "KILL", "--"];
+/** What a VM's process may come to need in its run folder: sockets, and logs that are limited (`LogLimit` of the agent). */
+const runFolderBytes = 16 * 1024 * 1024;
 const launcher = fileURLToPath(new URL("launch-qemu.pl", import.meta.url));
 
 export class Hypervisor {
@@ -108,10 +111,11 @@ export class Hypervisor {
   /**
    * Starts a QEMU with its vCPUs stopped: `resume` lets them run.
    * @param launch starts it instead, as a child of a process that it must not outlive
-   * @throws VM_START_FAILED with QEMU's own words; nothing is left behind then
+   * @throws VM_START_FAILED with QEMU's own words, SPACE_SHORT; nothing is left behind then
    */
   async start(spec: LaunchSpec, launch: Launch | null = null): Promise<QemuProcess> {
     const paths = runPaths(this.#options.runFolder, spec.vm.id);
+    await requireSpace(`${this.#options.runFolder}/vms`, runFolderBytes);
     await prepareRunFolder(paths, await userIds(this.#options.user));
     try {
       const gone = await (launch === null
@@ -127,6 +131,8 @@ export class Hypervisor {
       await this.#endStarted(paths);
       const reason = await lastMessages(paths.log);
       await rm(paths.folder, { recursive: true, force: true });
+      const full = spaceShort(error, paths.folder);
+      if (full !== null) throw full;
       throw startFailed(
         spec,
         this.#options.host,

@@ -15,6 +15,7 @@ export {
 export { withReserve } from "./reserve.ts";
 export { openLog } from "./log-destination.ts";
 export { run, type RunOptions, type RunResult } from "./run.ts";
+export { requireSpace } from "./space.ts";
 export { UndoStack } from "./undo.ts";
 export { ensureUser, userIds, type UserIds } from "./users.ts";
 export { agentHello, ownHello } from "./hello.ts";
