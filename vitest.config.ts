@@ -13,6 +13,11 @@ const qemuBinaries = [
   ...globSync("/var/cache/godwit/qemu/*/bin/qemu-system-x86_64"),
 ];
 
+/** The packages that decide and never do: their tests are computing and nothing else, some of them minutes of it. */
+const pure = ["cpu", "migration", "placement", "requirements", "contract"].map(
+  (name) => `packages/${name}/test/**/*.test.ts`,
+);
+
 export default defineConfig({
   test: {
     projects: [
@@ -25,7 +30,7 @@ export default defineConfig({
             "lab/test/**/*.test.ts",
             "faults/test/**/*.test.ts",
           ],
-          exclude: ["packages/migration/test/explore.test.ts"],
+          exclude: pure,
           provide: { qemuBinaries },
           testTimeout: 30_000,
           hookTimeout: 60_000,
@@ -33,10 +38,13 @@ export default defineConfig({
       },
       {
         test: {
-          name: "explorations",
-          include: ["packages/migration/test/explore.test.ts"],
-          // Millions of states each: how long that takes says nothing, and beside other tests it is long.
+          name: "pure",
+          include: pure,
+          provide: { qemuBinaries },
+          // Beside the others, at the lowest priority (scripts/test.sh): how long one takes says nothing.
           testTimeout: 1_800_000,
+          hookTimeout: 600_000,
+          maxWorkers: 1,
         },
       },
       {

@@ -14,7 +14,8 @@ fi
 ./godwit setup >&2
 
 reports=$(mktemp -d)
-trap 'rm -rf "$reports"' EXIT
+pure=
+trap '[ -z "$pure" ] || kill "$pure" 2>/dev/null || true; rm -rf "$reports"' EXIT
 # @param $1 the report's name; the rest are vitest's arguments
 vitest_reported() {
   vitest run --reporter=default --reporter=json --outputFile.json="$reports/$1.json" "${@:2}"
@@ -23,13 +24,13 @@ status=0
 if [ $# -gt 0 ]; then
   vitest_reported chosen "$@" || status=$?
 else
-  # The explorations are minutes of computing and nothing else: they take what the stories of the labs leave.
-  nice -n 19 vitest run --project explorations --reporter=default --reporter=json \
-    --outputFile.json="$reports/explorations.json" >"$reports/explorations.out" 2>&1 &
-  explorations=$!
+  # Minutes of computing and nothing else: it takes what the stories of the labs leave.
+  nice -n 19 vitest run --project pure --reporter=default --reporter=json \
+    --outputFile.json="$reports/pure.json" >"$reports/pure.out" 2>&1 &
+  pure=$!
   vitest_reported others --project unit --project system || status=$?
-  wait "$explorations" || status=$?
-  cat "$reports/explorations.out"
+  wait "$pure" || status=$?
+  cat "$reports/pure.out"
 fi
 node scripts/test-summary.ts "$status" "$reports"/*.json
 exit $status
