@@ -30,7 +30,7 @@ test("an image that refers to the agent's key is opened neither at creation, nor
   const created = await lab.ended(lab.api.call("vmCreate", { body: { description: evil, host: "a" } }));
   expect(created.error).toMatchObject(refused);
 
-  // The header of a running VM's image is overwritten: only the destination opens it anew.
+  // The header of a running VM's image is overwritten: only the destination opens it again.
   await refer(join(lab.lab.sharedFolder, "header.qcow2"));
   const overwrite = async (from: string) => {
     await run("dd", [`if=${from}`, `of=${image}`, "bs=65536", "count=1", "conv=notrunc"], {

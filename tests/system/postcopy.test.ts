@@ -77,7 +77,7 @@ test("the guest runs at the destination while its memory follows, and nothing is
   await moveBack();
 });
 
-test("the migration link is cut in the middle of it: the stream is made anew, and the guest has only waited", async () => {
+test("the migration link is cut in the middle of it: the stream is made again, and the guest has only waited", async () => {
   const vm = await lab.vm("web-1");
   await using load = await lab.load();
   const task = await begin("b", 40);

@@ -116,7 +116,7 @@ test("each privilege lets in whom it names, and nobody else", async () => {
   const own = (options: Parameters<typeof client>[0]) => codeOf(client(options).call("leaseListOwn", {}));
   expect(await own(host)).toBe("answered");
   expect(await own({ token })).toBe("FORBIDDEN");
-  expect(await own(await signed("host", "a"))).toBe("CERTIFICATE_INVALID"); // joined anew since
+  expect(await own(await signed("host", "a"))).toBe("CERTIFICATE_INVALID"); // joined again since
   expect(await own(await signed("migration", "a"))).toBe("CERTIFICATE_INVALID"); // QEMU's may not call
   expect(await own(await signed("host", "a", await createAuthority("another")))).toBe("CERTIFICATE_INVALID");
 });

@@ -1,4 +1,4 @@
-/** What a QEMU process is made from; kept beside it, so that an agent that starts anew knows what runs. */
+/** What a QEMU process is made from; kept beside it, so that an agent that starts again knows what runs. */
 import { acceleratorSchema, GodwitError, macSchema, vmSchema } from "@godwit/contract";
 import { z } from "zod";
 

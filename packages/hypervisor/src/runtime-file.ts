@@ -1,4 +1,4 @@
-/** What is kept beside a QEMU process, so that an agent that starts anew knows what runs. */
+/** What is kept beside a QEMU process, so that an agent that starts again knows what runs. */
 import { writeFileAtomic, type ProcessIdentity } from "@godwit/system";
 import { z } from "zod";
 import { launchSpecSchema, type LaunchSpec, type RunPaths } from "./launch-spec.ts";

@@ -30,7 +30,7 @@ class Host {
     this.leases = this.open();
   }
 
-  /** As an agent that starts anew would. */
+  /** As an agent that starts again would. */
   open(): DiskLeases {
     return new DiskLeases({
       host: this.name,
@@ -67,7 +67,7 @@ class Host {
     this.#daemon?.kill("SIGSTOP");
   }
 
-  /** Goes on, and takes part again: who was frozen for too long has left, and joins anew as an agent's upkeep does. */
+  /** Goes on, and takes part again: who was frozen for too long has left, and joins again as an agent's upkeep does. */
   async goOn(): Promise<void> {
     this.#daemon?.kill("SIGCONT");
     const lockspace = await this.leases.lockspace(datastore);
@@ -176,7 +176,7 @@ test("a lease is handed over through a time in which both share it and nobody el
   await b.leases.release(vm);
 });
 
-test("an agent that starts anew finds what it holds, and asking again changes nothing", async () => {
+test("an agent that starts again finds what it holds, and asking again changes nothing", async () => {
   const vm = await newVm();
   const before = await a.leases.acquire(vm, "EX");
   const again = a.open();

@@ -31,7 +31,7 @@ test("a folder that holds something else is refused and left as it is", async ()
   expect(await readdir(database)).toEqual(["base.tar"]);
 });
 
-test("what an initdb of ours left when it was interrupted is made anew", async () => {
+test("what an initdb of ours left when it was interrupted is made again", async () => {
   await mkdir(database);
   await writeFile(join(database, "PG_VERSION"), "1\n");
   await writeFile(`${database}.initialising`, "");

@@ -1,5 +1,5 @@
 /**
- * What this host is, read anew each time, one file a part. A part that cannot be read is told as it was read last,
+ * What this host is, read again each time, one file a part. A part that cannot be read is reported as it was read last,
  * with the reason: what a host is does not change because somebody failed to look.
  */
 import { GodwitError, type HostFacts } from "@godwit/contract";

@@ -1,6 +1,6 @@
 /**
  * Rates from counters that only grow: bytes, processor time. A rate is the average between two readings that are far
- * enough apart to say something; who asks sooner gets the rate before. A counter that went back was begun anew.
+ * enough apart to say something; who asks sooner gets the rate before. A counter that went back was begun again.
  */
 interface Reading {
   value: number;

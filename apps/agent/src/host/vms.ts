@@ -12,7 +12,7 @@ export function vmLoads(runtimes: readonly VmRuntime[], rates: Rates, atMs: numb
     const { pid } = runtime;
     const usage = pid === null ? null : usageOf(pid);
     if (pid === null || usage === null) return { ...runtime, usedCpus: null, residentBytes: null };
-    // A VM that is started again has another process, whose time begins anew.
+    // A VM that is started again has another process, whose time begins again.
     const perSecond = rates.perSecond(counterOf(pid), usage.ticks, atMs);
     return {
       ...runtime,

@@ -71,7 +71,7 @@ export class Leases {
     });
   }
 
-  /** Gives back what may be left of a share that was taken away (of a broken one there may be), and asks anew for the lease. */
+  /** Gives back what may be left of a share that was taken away (of a broken one there may be), and asks again for the lease. */
   async reacquire(vm: VmRef): Promise<LeaseAnswer> {
     await this.release(vm);
     return await this.acquire(vm, "EX");

@@ -98,7 +98,7 @@ export class Lockspaces {
       () => false,
     );
     if (!isKnown && (await lockspace.presence()) === "absent") {
-      // Whatever ran under an earlier membership has no lease now, and joining anew would hide that from others.
+      // Whatever ran under an earlier membership has no lease now, and joining again would hide that from others.
       await this.#end(datastore, "this host was not joined to the leases of its datastore");
       await lockspace.join();
     }

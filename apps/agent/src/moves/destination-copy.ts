@@ -1,5 +1,5 @@
 /**
- * The copy into a VM's QEMU: hears how far it has come, and makes the stream of a post-copy anew. QEMU's own words for
+ * The copy into a VM's QEMU: hears how far it has come, and makes the stream of a post-copy again. QEMU's own words for
  * a migration are read here and become inputs of the move, as in `source-copy.ts` for the other end.
  */
 import { GodwitError } from "@godwit/contract";
@@ -65,7 +65,7 @@ export class DestinationCopy implements Disposable {
   }
 
   /**
-   * Has QEMU listen anew for the rest of a post-copy. The source asks again when this does not come to its end.
+   * Has QEMU listen again for the rest of a post-copy. The source asks again when this does not come to its end.
    * @param mayRun whether enough had arrived to let the guest run
    * @returns the input that its outcome is; null where an attempt is under way, or QEMU did not lose its stream yet
    */

@@ -217,7 +217,7 @@ export class DestinationMove extends ReducerRunner<
     this.try(
       () => copy.recover(address, this.state.phase !== "receiving"),
       (problem) => {
-        this.log.warn({ problem }, "QEMU does not listen anew yet");
+        this.log.warn({ problem }, "QEMU does not listen again yet");
         return null;
       },
     );

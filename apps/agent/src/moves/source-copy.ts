@@ -9,7 +9,7 @@ import type { CopySample, PauseMoments, QemuSettings, SourceInput } from "@godwi
 import { CopyWatch } from "./copy-watch.ts";
 import { relayStream, type StreamRelay } from "./stream-relay.ts";
 
-/** For the two QEMUs of a stream that was made anew to agree on what is missing. */
+/** For the two QEMUs of a stream that was made again to agree on what is missing. */
 const agreeMs = 10_000;
 /** A cancellation that was seen on its way this often in a post-copy never ends. */
 const stuckAfter = 3;
@@ -33,7 +33,7 @@ export class SourceCopy {
   #isFinishing = false;
   #cancelsSeen = 0;
   #resuming = false;
-  /** A stream that was made anew. */
+  /** A stream that was made again. */
   #stream: StreamRelay | null = null;
 
   /** @param status of the copy now, in QEMU's words */

@@ -60,7 +60,7 @@ export class SourceRecord {
     this.#moments = { ...this.#moments, [name]: atMs ?? this.#clock.at(performance.now()) };
   }
 
-  /** A switch begins anew: what an earlier one that was backed out saw does not count. */
+  /** A switch begins again: what an earlier one that was backed out saw does not count. */
   switchBegins(): void {
     this.#moments = noMoments;
     this.moment("decidedAtMs");

@@ -37,7 +37,7 @@ test("however often it is asked: a rate is null or that of a stretch that was pa
   );
 });
 
-test("a counter that went back, and one that was forgotten, begin anew", () => {
+test("a counter that went back, and one that was forgotten, begin again", () => {
   const rates = new Rates();
   rates.perSecond("a", 1000, 0);
   expect(rates.perSecond("a", 10, 2000)).toBe(null);

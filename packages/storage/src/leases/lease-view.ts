@@ -32,7 +32,7 @@ const isSilent = (lease: HostLease, clocks: Clocks): boolean =>
   !isFresh(lease, clocks) &&
   (lease.timestamp === 0 || lease.lastCheck - lease.lastLive >= (failAfter / 2) * lease.ioTimeoutSeconds);
 
-/** Those who hold a lease, as far as it counts: a host that has left, or joined anew since, holds nothing. */
+/** Those who hold a lease, as far as it counts: a host that has left, or joined again since, holds nothing. */
 export function holdersOf(
   { exclusive, shared }: ResourceOnDisk,
   hosts: readonly HostLease[],
