@@ -123,7 +123,7 @@ export class LeaseReconciler {
     }
   }
 
-  /** A host lets a VM run only while it holds its lease, whatever is under way with it: a move hears of the end. */
+  /** A host lets a VM run only while it holds its lease, whatever is under way with it: a move learns of the end. */
   async #endUnleased(process: QemuProcess, reason: string): Promise<void> {
     const own = (await this.#leases.ownOnDisk()).find(({ vm }) => vm.id === process.vmId);
     // A note that cannot be read is no reason to end a VM.

@@ -51,7 +51,7 @@ export class Members {
     return this.#list.hosts.some((member) => member.name === host && member.id === id);
   }
 
-  /** Hears of each host that is no member any more, or that has joined again. */
+  /** Called for each host that is no member any more, or that has joined again. */
   onRemoved(heard: (host: string) => void): void {
     this.#onRemoved = heard;
   }

@@ -55,7 +55,7 @@ test("a stream that is reset ends like any other", async () => {
   expect(qemu?.closed).toBe(true);
 });
 
-test("a destination that refuses is told, and QEMU never hears of it", async () => {
+test("a destination that refuses is told, and QEMU never learns of it", async () => {
   destination.close();
   await once(destination, "close");
   let offered = false;

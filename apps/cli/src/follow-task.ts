@@ -2,7 +2,7 @@
 import { isEnded, type Task, type TaskId } from "@godwit/contract";
 import type { Api } from "./connection.ts";
 
-/** @param changed hears of every state in order. @returns the ended task */
+/** @param changed called with every state in order. @returns the ended task */
 export async function followTask(
   api: Api,
   id: TaskId,

@@ -79,7 +79,7 @@ export class QemuProcess {
     return this.#session;
   }
 
-  /** Hears QEMU's events for the life of the process, also over a new QMP session. */
+  /** Calls back with QEMU's events for the life of the process, also over a new QMP session. */
   onEvent(listener: (event: QmpEvent) => void): Disposable {
     this.#listeners.add(listener);
     return {

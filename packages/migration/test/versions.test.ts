@@ -77,7 +77,7 @@ test.each([
   },
 );
 
-test("version 1 hears its own names, and they are not known to today's", () => {
+test("version 1 receives its own names, and they are not known to today's", () => {
   for (const [wire, names] of [
     [toDestinationWire, version1.toDestination],
     [toSourceWire, version1.toSource],

@@ -132,7 +132,7 @@ export class QmpSession {
     return parsed.data as CommandReply<C>;
   }
 
-  /** Hears every event from now on, in order, until disposed. Open it before the command that causes them. */
+  /** Receives every event from now on, in order, until disposed. Open it before the command that causes them. */
   onEvent(listener: (event: QmpEvent) => void): Disposable {
     this.#listeners.add(listener);
     return {

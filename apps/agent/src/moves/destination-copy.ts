@@ -1,5 +1,5 @@
 /**
- * The copy into a VM's QEMU: hears how far it has come, and makes the stream of a post-copy again. QEMU's own words for
+ * The copy into a VM's QEMU: follows how far it has come, and makes the stream of a post-copy again. QEMU's own words for
  * a migration are read here and become inputs of the move, as in `source-copy.ts` for the other end.
  */
 import { GodwitError } from "@godwit/contract";

@@ -10,7 +10,7 @@ import { checkOrder, checkSource } from "./order-check.ts";
 
 /**
  * What fails is not undone here: whoever gives the move up removes the VM and releases its lease.
- * @param onStarted hears of the QEMU as soon as it is there
+ * @param onStarted called with the QEMU as soon as it is there
  * @returns where it listens for the source's
  * @throws MOVE_ORDER_REFUSED, MIGRATION_NETWORK_MISSING, DESTINATION_MEMORY_SHORT, LEASE_HELD, POSTCOPY_UNAVAILABLE, QMP_REFUSED and what
  *   starting a VM throws

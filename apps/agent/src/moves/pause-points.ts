@@ -30,7 +30,7 @@ import type { Role } from "./journal.ts";
  * message, or answer of the lease service) that is taken next.
  */
 type Moment<Entry extends string, Effect extends string, Input extends string> =
-  `wrote ${Entry}` | `does ${Effect}` | `hears ${Input}`;
+  `wrote ${Entry}` | `does ${Effect}` | `takes ${Input}`;
 
 /** The words are those of the handoff's tables; the phase is that which the half is in before the input is taken. */
 type PausePoint =
@@ -58,26 +58,26 @@ export const pausePoints = {
   /** The move is written down; nothing else is done. */
   validated: { role: "source", phases: ["sharingLease"], moments: ["wrote started"] },
   /** The destination is ready; no memory flows yet. */
-  prepared: { role: "source", phases: ["preparing"], moments: ["hears prepared"] },
-  copying: { role: "source", phases: ["copying"], moments: ["hears sample"] },
+  prepared: { role: "source", phases: ["preparing"], moments: ["takes prepared"] },
+  copying: { role: "source", phases: ["copying"], moments: ["takes sample"] },
   /** It is decided to stop the guest: by the agent or, in a copy of a single pass, by QEMU at its end. */
   converging: {
     role: "source",
     phases: ["pausing", "copying"],
-    moments: ["does pauseVcpus", "hears paused"],
+    moments: ["does pauseVcpus", "takes paused"],
   },
   /** The guest stands still; the last veto is not given away yet. */
-  stopped: { role: "source", phases: ["pausing", "copying"], moments: ["hears preSwitchover"] },
+  stopped: { role: "source", phases: ["pausing", "copying"], moments: ["takes preSwitchover"] },
   /** QEMU has sent everything; the commit is not sent. */
-  "final-state-sent": { role: "source", phases: ["switching"], moments: ["hears completed"] },
+  "final-state-sent": { role: "source", phases: ["switching"], moments: ["takes completed"] },
   /** The commit was sent and heard; the guest does not run yet. */
   committed: { role: "destination", phases: ["starting"], moments: ["does resumeVcpus"] },
   /** The guest runs at the destination; nobody was told. */
-  running: { role: "destination", phases: ["starting"], moments: ["hears resumed"] },
+  running: { role: "destination", phases: ["starting"], moments: ["takes resumed"] },
   /** The source is about to remove its copy. */
   cleaning: { role: "source", phases: ["cleaningUp"], moments: ["does remove"] },
   /** The destination alone has the lease; it does not know yet. */
-  "lease-converted": { role: "destination", phases: ["running"], moments: ["hears granted"] },
+  "lease-converted": { role: "destination", phases: ["running"], moments: ["takes granted"] },
 } as const satisfies Record<string, PausePoint>;
 export type PausePointName = keyof typeof pausePoints;
 

@@ -65,7 +65,7 @@ export abstract class ReducerRunner<
   protected abstract step(state: State, input: Input): Step<State, Effect>;
   /** One effect; returns at once, and gives its outcome back as an input. */
   protected abstract perform(effect: Effect): void;
-  /** Hears of every new state. */
+  /** Called with every new state. */
   protected abstract changed(state: State): void;
   /** What this runner itself has to tell the reducer. */
   protected abstract runnerInput(input: RunnerInput<Timer>): Input;
@@ -109,7 +109,7 @@ export abstract class ReducerRunner<
     this.#busy = true;
     for (let input = this.#inputs.shift(); input !== undefined; input = this.#inputs.shift()) {
       if (this.#pauses !== null)
-        await this.#pass(`hears ${input.message?.type ?? input.answer?.kind ?? input.type}`);
+        await this.#pass(`takes ${input.message?.type ?? input.answer?.kind ?? input.type}`);
       const step = this.#decide(input);
       if (step !== null) await this.#take(step);
     }

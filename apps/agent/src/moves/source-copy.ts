@@ -1,5 +1,5 @@
 /**
- * The copy out of a VM's QEMU: starts it, hears of it, ends it. QEMU's own words for a migration are read here and
+ * The copy out of a VM's QEMU: starts it, follows it, ends it. QEMU's own words for a migration are read here and
  * become inputs of the move; an action answers with the input that its outcome is, or with null where an event tells.
  */
 import { join } from "node:path";

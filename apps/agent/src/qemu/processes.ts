@@ -6,7 +6,7 @@ import type { Vm, VmId, VmRuntime, VmState } from "@godwit/contract";
 import type { QemuProcess } from "@godwit/hypervisor";
 import type { EventLog } from "../event-log.ts";
 
-/** Changes are told a little later: who hears of them asks for the facts, and a switch needs its host for itself. */
+/** Changes are reported a little later: who receives them asks for the facts, and a switch needs its host for itself. */
 const tellAfterMs = 250;
 /** Processes that have ended and are still told of: a server that was away for a while learns how. */
 const keptEnded = 300;
@@ -28,7 +28,7 @@ export class Processes {
   readonly #events: EventLog;
   readonly #onGone: (process: QemuProcess) => void;
 
-  /** @param onGone hears of processes that ended without having been told to */
+  /** @param onGone called with processes that ended without being told to */
   constructor(events: EventLog, onGone: (process: QemuProcess) => void) {
     this.#events = events;
     this.#onGone = onGone;

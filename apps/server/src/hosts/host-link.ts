@@ -185,7 +185,7 @@ export class HostLink {
     if (peer !== null) requireCommonVersion(this.name, peer, ownHello);
   }
 
-  /** Hears every change of a move of this host until disposed. */
+  /** Calls back with every change of a move of this host until disposed. */
   onMove(id: MoveId, heard: (record: MoveRecord) => void): Disposable {
     const listener = (record: MoveRecord) => {
       if (record.id === id) heard(record);

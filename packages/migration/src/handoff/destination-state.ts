@@ -1,5 +1,5 @@
 /**
- * The destination's half of the handoff as data: what it knows, what it hears, what it has done, and how long it
+ * The destination's half of the handoff as data: what it knows, what it receives, what it has done, and how long it
  * waits. Its phases are in `phases.ts`; `destination.ts` decides.
  */
 import type { MoveOrder, Problem } from "@godwit/contract";

@@ -1,5 +1,5 @@
 /**
- * The source's half of the handoff as data: what it knows, what it hears, what it has done, and how long it waits.
+ * The source's half of the handoff as data: what it knows, what it receives, what it has done, and how long it waits.
  * Its phases are in `phases.ts`; `source.ts` decides.
  */
 import type { MoveDecision, MoveOrder, Problem } from "@godwit/contract";

@@ -147,7 +147,7 @@ function onMessage(state: SourceState, message: ToSource, atMs: number): SourceS
       // Without a commit it cannot have run: the same as giving up. With one, this copy is out of date.
       if (hasCommitted(state)) return cleanUp(state, message.problem);
       if (state.phase === "cleaningUp") return stay(state);
-      // It keeps its lease until it hears that there was no commit.
+      // It keeps its lease until it learns that there was no commit.
       if (staysHere(state)) return stay(state, [{ do: "send", message: { type: "abandon" } }]);
       return state.phase === "ended" ? stay(state) : undo(state, message.problem);
     case "gaveUp":
