@@ -32,6 +32,8 @@ export default defineConfig({
           ],
           exclude: pure,
           provide: { qemuBinaries },
+          // They wait more than they compute.
+          maxWorkers: 2,
           testTimeout: 30_000,
           hookTimeout: 60_000,
         },

@@ -4,7 +4,7 @@
  */
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { run } from "@godwit/system";
+import { run, until } from "@godwit/system";
 import { TestLab } from "@godwit/test-kit";
 import { expect, test } from "vitest";
 
@@ -15,14 +15,21 @@ async function fillUp(lab: TestLab, host: string, name: string): Promise<AsyncDi
   await lab.lab.host(host).endAgent();
   await run("mount", ["-t", "tmpfs", "-o", "size=16k", "none", folder], { what: "making a small disk" });
   await writeFile(join(folder, "filler"), Buffer.alloc(16_384));
-  await lab.lab.host(host).startAgent();
+  await comeBack(lab, host);
   return {
     async [Symbol.asyncDispose]() {
       await lab.lab.host(host).endAgent();
       await run("umount", ["-l", folder], { what: "taking the small disk away" });
-      await lab.lab.host(host).startAgent();
+      await comeBack(lab, host);
     },
   };
+}
+
+/** Starts a host's agent, and waits for the server to have a connection to it. */
+async function comeBack(lab: TestLab, host: string): Promise<void> {
+  await lab.lab.host(host).startAgent();
+  const isUp = async () => (await lab.api.call("hostShow", { params: { host } })).state === "connected";
+  expect(await until(isUp, { everyMs: 200, limitMs: 60_000 })).toBe(true);
 }
 
 test.for(["a", "b"])(

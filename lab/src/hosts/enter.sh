@@ -15,6 +15,6 @@ if [ ! -e "$folder/tun" ]; then
 fi
 mount --bind "$folder/tun" /dev/net/tun
 mount --rbind "$folder/state" /var/lib/godwit
-mount --bind "$folder/run" /run
+mount --rbind "$folder/run" /run
 hostname "$name"
 exec "$@"

@@ -1,0 +1,10 @@
+/** Room on a file system, asked for before something is begun that would stop half-way without it. */
+import { statfs } from "node:fs/promises";
+import { GodwitError } from "@godwit/contract/errors";
+
+/** @throws SPACE_SHORT when fewer bytes are free where `path` lies; the system's error when that cannot be told */
+export async function requireSpace(path: string, neededBytes: number): Promise<void> {
+  const { bavail, bsize } = await statfs(path);
+  const freeBytes = bavail * bsize;
+  if (freeBytes < neededBytes) throw GodwitError.of("SPACE_SHORT", { path, neededBytes, freeBytes });
+}
