@@ -99,7 +99,7 @@ export class Sanlock {
     lockspaces: { name: string; id: number; isJoined: boolean }[];
     holdings: Holding[];
   }> {
-    const states = await askStatus(this.#socket, answerLimitMs);
+    const states = await this.#states();
     return {
       lockspaces: states.flatMap(({ name, lockspace, values }) =>
         // What is being joined or left is in another list.
@@ -107,6 +107,24 @@ export class Sanlock {
       ),
       holdings: states.flatMap(holdingOf),
     };
+  }
+
+  /**
+   * VMs are ended for what is missing here, and an answer that its daemon's death breaks off between two records looks
+   * whole. So it is asked twice, and only what neither answer has is missing: a daemon that died gives no second one,
+   * and one that was started since has lost what is missing.
+   */
+  async #states(): Promise<SanlockState[]> {
+    const before = await askStatus(this.#socket, answerLimitMs);
+    const now = await askStatus(this.#socket, answerLimitMs);
+    for (const states of [before, now]) {
+      if (!states.some(({ kind }) => kind === "daemon"))
+        throw GodwitError.of("SANLOCK_UNAVAILABLE", { reason: "its daemon broke off its answer" });
+    }
+    const keyOf = ({ kind, name, resource }: SanlockState) =>
+      [kind, name, resource?.lockspace ?? ""].join(" ");
+    const known = new Set(now.map(keyOf));
+    return [...now, ...before.filter((state) => !known.has(keyOf(state)))];
   }
 
   /**
