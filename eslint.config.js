@@ -18,7 +18,6 @@ const throwingParsers = {
   "packages/network/src/quick-ack.ts": "of the output of ip, in a call whose callers catch",
   "packages/qmp/src/session.ts": "within a try that ends the session",
   "packages/storage/src/datastore.ts": "within a try",
-  "packages/storage/src/inspect-image.ts": "within a try",
   "packages/storage/src/leases/holder.ts": "of a file of its own, in a call whose callers catch",
 };
 

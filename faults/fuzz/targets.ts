@@ -12,6 +12,10 @@ import {
   type Operation,
 } from "@godwit/contract";
 import { toDestinationWire, toSourceWire } from "@godwit/migration";
+import { GuestLines, isSyncAnswer, refusalIn } from "../../packages/hypervisor/src/guest-agent-answers.ts";
+import { parseRuntime } from "../../packages/hypervisor/src/runtime-file.ts";
+import { imageHeader } from "../../packages/storage/src/image-header.ts";
+import { referenceIn } from "../../packages/storage/src/image-info.ts";
 import { FrameReader } from "../../packages/qmp/src/frames.ts";
 import { decodeLines, encodeLine } from "../../apps/agent/src/moves/journal.ts";
 
@@ -35,21 +39,44 @@ const json = (text: string): unknown => {
     return null;
   }
 };
+function qcow2Head(version: number, backingAt: bigint, incompatible: number): string {
+  const head = Buffer.alloc(104);
+  head.write("QFI\xfb", "latin1");
+  head.writeUInt32BE(version, 4);
+  head.writeBigUInt64BE(backingAt, 8);
+  head.writeUInt32BE(incompatible, 76);
+  return head.toString("latin1");
+}
+
+/** What a reader must not throw, if it throws at all: anything but a plain refusal in its own words. */
+function refuses(read: () => unknown, words: string): void {
+  try {
+    read();
+  } catch (error) {
+    if (!(error instanceof Error) || !error.message.startsWith(words)) throw error;
+  }
+}
 const operations: Operation[] = [...Object.values(serverOperations), ...Object.values(agentOperations)];
+
+/** Many operations share their schemas: each is asked once. */
+const received = [...new Set(operations.flatMap(({ params, query, body }) => [params, query, body]))];
+const answered = [...new Set(operations.flatMap(({ answer }) => [answer.body, answer.events]))];
+
+/** Of requests; and, since the schemas do not mind, their paths and queries. */
+export const bodies = [
+  JSON.stringify({ token: "gwt1.x.0", name: "a", agentUrl: "https://10.0.0.1:1", validSeconds: 60 }),
+  JSON.stringify({ to: "b", maxOutageMs: 50, vm, mode: "EX", number: 1, order: { vm }, graceSeconds: 0 }),
+  JSON.stringify({ readOnly: "true", tailBytes: "10", after: "7", force: "false", user: "ann" }),
+];
 
 export const targets: Target[] = [
   {
     name: "HTTP bodies, paths and queries",
-    samples: [
-      JSON.stringify({ token: "gwt1.x.0", name: "a", agentUrl: "https://10.0.0.1:1", validSeconds: 60 }),
-      JSON.stringify({ to: "b", maxOutageMs: 50, vm, mode: "EX", number: 1, order: { vm }, graceSeconds: 0 }),
-      JSON.stringify({ readOnly: "true", tailBytes: "10", after: "7", force: "false", user: "ann" }),
-    ],
+    samples: bodies,
     read: (text) => {
       const value = json(text);
-      for (const { params, query, body } of operations) {
-        for (const schema of [params, query, body]) schema?.safeParse(value);
-      }
+      if (value === null && text !== "null") return; // such a body is refused by the parser
+      for (const schema of received) schema?.safeParse(value);
     },
   },
   {
@@ -80,10 +107,7 @@ export const targets: Target[] = [
     read: (text) => {
       const value = json(text);
       problemSchema.safeParse(value);
-      for (const { answer } of Object.values(agentOperations) as Operation[]) {
-        answer.body?.safeParse(value);
-        answer.events?.safeParse(value);
-      }
+      for (const schema of answered) schema?.safeParse(value);
     },
   },
   {
@@ -93,14 +117,68 @@ export const targets: Target[] = [
     ],
     read: (text) => {
       // A stream that is not QMP is refused by an error, which ends the session.
-      try {
-        new FrameReader(4096).push(Buffer.from(text));
-      } catch (error) {
-        if (!(error instanceof Error) || !error.message.startsWith("a line is ")) throw error;
-      }
+      refuses(() => new FrameReader(4096).push(Buffer.from(text)), "a line is ");
     },
   },
   { name: "vm.json", samples: [JSON.stringify(vm)], read: (text) => void vmSchema.safeParse(json(text)) },
+  {
+    name: "runtime.json",
+    samples: [
+      JSON.stringify({
+        ...{ version: 1, identity: { pid: 4711, startTicks: 99 }, startedAt: "2026-01-01T00:00:00.000Z" },
+        spec: {
+          ...{ vm, accelerator: "kvm", incoming: false, kernelPath: null, initrdPath: null },
+          ...{ diskPaths: { root: "/srv/main/web-1/root.qcow2" } },
+          taps: [{ interfaceName: "gw00000000000", mac: "52:54:00:00:00:01" }],
+        },
+      }),
+    ],
+    read: (text) => {
+      refuses(() => parseRuntime(text), "runtime.json is ");
+    },
+  },
+  {
+    name: "answers of guest agents",
+    samples: [
+      '{"return": 17}\n{"retu\u00ff{"return": 4711}\n',
+      '{"error": {"class": "GenericError", "desc": "no clock"}}\n{"return": {}}\n',
+    ],
+    read: (text) => {
+      const lines = new GuestLines();
+      const bytes = Buffer.from(text, "latin1");
+      const half = bytes.length >> 1;
+      refuses(() => {
+        for (const line of [...lines.push(bytes.subarray(0, half)), ...lines.push(bytes.subarray(half))]) {
+          isSyncAnswer(line, 4711);
+          refusalIn(line);
+        }
+      }, "the guest agent's port gives more ");
+    },
+  },
+  {
+    name: "output of the image probe",
+    samples: [
+      JSON.stringify({
+        ...{ "virtual-size": 1_073_741_824, filename: "root.qcow2", format: "qcow2", "dirty-flag": false },
+        ...{ "backing-filename": "/etc/passwd", "backing-filename-format": "raw" },
+        "format-specific": { type: "qcow2", data: { compat: "1.1", "data-file": "x", corrupt: false } },
+      }),
+    ],
+    read: (text) => {
+      refuses(() => referenceIn(text), "qemu-img's answer is ");
+    },
+  },
+  {
+    name: "heads of images",
+    samples: [
+      qcow2Head(3, 0n, 4),
+      qcow2Head(2, 512n, 0),
+      `${"\0".repeat(64)}\x7f\x10\xda\xbe`,
+      "KDMV",
+      "conectix",
+    ],
+    read: (text) => void imageHeader(Buffer.from(text, "latin1")),
+  },
   {
     name: "journals",
     samples: [

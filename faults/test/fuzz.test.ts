@@ -1,11 +1,16 @@
 /** No text of a less trusted side makes its reader throw. `npm run fuzz` tries as many as one has time for. */
 import { expect, test } from "vitest";
 import { fuzz } from "../fuzz/fuzz.ts";
+import { fuzzOverHttp } from "../fuzz/over-http.ts";
 import { targets } from "../fuzz/targets.ts";
 
 test.for(targets)("$name: 3,000 texts, none of which throws", (target) => {
   expect(fuzz(target, 3000, 20_261_128)).toEqual([]);
 });
+
+test("300 requests over real connections, each of which is answered", async () => {
+  expect(await fuzzOverHttp(300, 20_261_128)).toEqual([]);
+}, 60_000);
 
 test("a reader that throws is found", () => {
   const read = (text: string) => void JSON.parse(text);

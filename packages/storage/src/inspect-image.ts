@@ -7,8 +7,8 @@ import { constants } from "node:fs";
 import { open } from "node:fs/promises";
 import { GodwitError, type VmDisk } from "@godwit/contract";
 import { limitedAs, run, type UserIds } from "@godwit/system";
-import { z } from "zod";
 import { headerBytes, imageHeader, type ImageHeader } from "./image-header.ts";
+import { referenceIn } from "./image-info.ts";
 
 export interface ImageToInspect {
   vm: string;
@@ -27,14 +27,6 @@ export interface ImageToInspect {
   state: "new" | "own";
 }
 
-const infoSchema = z.object({
-  format: z.string(),
-  "backing-filename": z.string().optional(),
-  "format-specific": z
-    .object({ data: z.object({ "data-file": z.string().optional() }).optional() })
-    .optional(),
-});
-
 /** @throws IMAGE_REFERS_ELSEWHERE, IMAGE_FORMAT_DIFFERS, IMAGE_UNREADABLE, DISK_IN_USE, PROGRAM_MISSING */
 export async function inspectImage(image: ImageToInspect): Promise<void> {
   const { vm, disk, path, format } = image;
@@ -46,19 +38,11 @@ export async function inspectImage(image: ImageToInspect): Promise<void> {
   if (format === "qcow2" && header?.refersTo != null) {
     throw GodwitError.of("IMAGE_REFERS_ELSEWHERE", { ...named, refersTo: header.refersTo });
   }
-  const info = await askQemuImg(image);
-  const backing = info["backing-filename"];
-  const data = info["format-specific"]?.data?.["data-file"];
-  const refersTo =
-    backing !== undefined
-      ? `the backing file ${backing}`
-      : data !== undefined
-        ? `the external data file ${data}`
-        : null;
+  const refersTo = await askQemuImg(image);
   if (refersTo !== null) throw GodwitError.of("IMAGE_REFERS_ELSEWHERE", { ...named, refersTo });
 }
 
-async function askQemuImg(image: ImageToInspect): Promise<z.infer<typeof infoSchema>> {
+async function askQemuImg(image: ImageToInspect): Promise<string | null> {
   const { vm, disk, path, format, user } = image;
   const shared = image.state === "own" ? ["--force-share"] : [];
   const [program = "", ...args] = [
@@ -67,11 +51,11 @@ async function askQemuImg(image: ImageToInspect): Promise<z.infer<typeof infoSch
   ];
   try {
     const { stdout } = await run(program, args, { what: `inspecting ${path}`, timeoutMs: 15_000 });
-    return infoSchema.parse(JSON.parse(stdout));
+    return referenceIn(stdout);
   } catch (error) {
     if (GodwitError.is(error, "PROGRAM_MISSING")) throw error;
     const said = GodwitError.is(error) ? String(error.problem.details.output) : "qemu-img's answer is broken";
-    if (said.includes("lock")) {
+    if (/Failed to get [a-z ]*"[a-z ]+" lock/.test(said)) {
       throw GodwitError.of("DISK_IN_USE", { vm, disk, path, by: "a running QEMU" }, { cause: error });
     }
     const reason = said.replace(/^qemu-img: /, "").replace(/\.$/, "");

@@ -1,5 +1,6 @@
 /** Attacks by whoever can write to a datastore, or may describe a VM: by `vm.json`, by links, by what an image says. */
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -77,6 +78,25 @@ test("an image with a backing file is refused by name, at creation and when QEMU
   await check(vm);
   qemuImg("create", "-q", "-f", "qcow2", "-u", "-b", secret, "-F", "raw", "web-1/root.qcow2", "1M");
   await expect(check(vm)).rejects.toMatchObject(refused);
+});
+
+test("an image that is broken is told as that, and not as one in use because of its name", async () => {
+  const vm = await create({ name: "clock", disks: [{ name: "root", sizeMib: 1 }] });
+  await writeFile(join(folder, "clock/root.qcow2"), "QFI\xfb\0\0\0\x03", "latin1");
+  await expect(check(vm)).rejects.toMatchObject({ code: "IMAGE_UNREADABLE" });
+});
+
+test("an image that a QEMU has open is not taken over", async () => {
+  qemuImg("create", "-q", "-f", "qcow2", "open.qcow2", "1M");
+  const io = spawn("qemu-io", ["open.qcow2"], { cwd: folder, stdio: ["pipe", "pipe", "inherit"] });
+  try {
+    await once(io.stdout, "data"); // its prompt: the image is open and locked
+    await expect(withImage("open.qcow2")).rejects.toMatchObject({ code: "DISK_IN_USE" });
+  } finally {
+    io.stdin.end();
+    await once(io, "close");
+  }
+  await withImage("open.qcow2");
 });
 
 test("an image with an external data file is refused", async () => {

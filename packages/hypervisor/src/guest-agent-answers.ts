@@ -1,0 +1,56 @@
+/** What a guest writes into the port of its guest agent, read: any bytes are fine. Pure. */
+import { z } from "zod";
+
+const syncSchema = z.object({ return: z.int() });
+const replySchema = z.union([
+  z.object({ return: z.unknown() }),
+  z.object({ error: z.object({ desc: z.string() }) }),
+]);
+
+/** Of all that the guest writes in one session. Answers have some tens of bytes. */
+const maxReadBytes = 256 * 1024;
+/** Of a reason of the guest's own, which people read. */
+const maxReasonLength = 200;
+const newline = 0x0a;
+
+/** Cuts what comes into lines. */
+export class GuestLines {
+  #rest: Buffer = Buffer.alloc(0);
+  #bytes = 0;
+
+  /** @returns the lines that end in this chunk. @throws Error when the guest has written too much */
+  push(chunk: Buffer): string[] {
+    this.#bytes += chunk.length;
+    if (this.#bytes > maxReadBytes) throw new Error("the guest agent's port gives more than any answer has");
+    const text = Buffer.concat([this.#rest, chunk]);
+    const lines: string[] = [];
+    let from = 0;
+    for (let at = text.indexOf(newline); at !== -1; at = text.indexOf(newline, from)) {
+      lines.push(text.toString("utf8", from, at));
+      from = at + 1;
+    }
+    this.#rest = text.subarray(from);
+    return lines;
+  }
+}
+
+/** @param line what came, which may begin with the rest of an old answer and a delimiter */
+export function isSyncAnswer(line: string, id: number): boolean {
+  const text = line.slice(Math.max(0, line.lastIndexOf("{")));
+  return syncSchema.safeParse(jsonOrNull(text)).data?.return === id;
+}
+
+/** Why the guest refused a command, in its words; null: it did not. */
+export function refusalIn(line: string): string | null {
+  const reply = replySchema.safeParse(jsonOrNull(line));
+  if (!reply.success) return "the guest agent's answer is not one";
+  return "error" in reply.data ? reply.data.error.desc.slice(0, maxReasonLength) : null;
+}
+
+function jsonOrNull(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,26 @@
+/** What `qemu-img info --output=json` says of an image, which may have been made to lead it astray. Pure. */
+import { z } from "zod";
+
+const infoSchema = z.object({
+  format: z.string(),
+  "backing-filename": z.string().optional(),
+  "format-specific": z
+    .object({ data: z.object({ "data-file": z.string().optional() }).optional() })
+    .optional(),
+});
+
+/** In words, the other file that QEMU would open with the image; null: none. @throws Error when it is no such output */
+export function referenceIn(output: string): string | null {
+  let json: unknown;
+  try {
+    json = JSON.parse(output);
+  } catch (error) {
+    throw new Error("qemu-img's answer is no JSON", { cause: error });
+  }
+  const info = infoSchema.safeParse(json);
+  if (!info.success) throw new Error("qemu-img's answer is not about an image");
+  const backing = info.data["backing-filename"];
+  if (backing !== undefined) return `the backing file ${backing}`;
+  const data = info.data["format-specific"]?.data?.["data-file"];
+  return data === undefined ? null : `the external data file ${data}`;
+}
