@@ -59,7 +59,7 @@ export async function runServer(
     overtaken.abort(error);
   });
   stack.defer(() => lock.release());
-  const store = await Store.open(connection, () => lock.isHeld);
+  const store = await Store.open(connection, lock);
   stack.defer(() => store.close());
 
   data.server = await currentServerCertificate(data, certificateDays);

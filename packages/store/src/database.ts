@@ -9,9 +9,18 @@ import pg from "pg";
 import { migrate } from "./migrate.ts";
 import type { Schema } from "./schema.ts";
 import { sleep } from "@godwit/system";
+import { mustBeGeneration } from "./writer-generation.ts";
 
 export type Queries = Kysely<Schema>;
 export type Writes = Transaction<Schema>;
+
+/** The lock that makes this program the one that writes. */
+export interface Writer {
+  readonly isHeld: boolean;
+  readonly generation: number;
+  /** Which one it is of, for people. */
+  readonly database: string;
+}
 
 /** Of connecting, and of waiting for one of the pool's connections. */
 export const connectLimitMs = 3000;
@@ -26,11 +35,11 @@ export class Database {
   readonly #pool: pg.Pool;
   readonly #kysely: Queries;
   readonly connection: pg.ClientConfig;
-  readonly #mayWrite: () => boolean;
+  readonly #writer: Writer | null;
 
-  private constructor(connection: pg.ClientConfig, mayWrite: () => boolean) {
+  private constructor(connection: pg.ClientConfig, writer: Writer | null) {
     this.connection = connection;
-    this.#mayWrite = mayWrite;
+    this.#writer = writer;
     this.#pool = new pg.Pool({
       ...connection,
       max: 12,
@@ -58,16 +67,16 @@ export class Database {
 
   /**
    * Connects and brings the schema up to date.
-   * @param mayWrite whether this program is still the one that writes; while it is not, writes are refused
+   * @param writer what makes this program the one that writes; null: nobody else does
    * @throws DATABASE_UNAVAILABLE, DATABASE_NEWER
    */
-  static async open(connection: pg.ClientConfig, mayWrite = () => true): Promise<Database> {
-    const database = new Database(connection, mayWrite);
+  static async open(connection: pg.ClientConfig, writer: Writer | null = null): Promise<Database> {
+    const database = new Database(connection, writer);
     const until = performance.now() + openPatienceMs;
     for (;;) {
       try {
         await guarded(async () => {
-          await migrate(database.#pool);
+          await migrate(connection);
         });
         return database;
       } catch (error) {
@@ -86,13 +95,19 @@ export class Database {
     return await guarded(() => query(this.#kysely));
   }
 
-  /** All of it or nothing. */
+  /** All of it or nothing. @throws DATABASE_UNAVAILABLE, DATABASE_IN_USE when another server has taken over */
   async write<T>(statements: (tx: Writes) => Promise<T>): Promise<T> {
-    if (!this.#mayWrite()) {
+    const writer = this.#writer;
+    if (writer === null) return await guarded(() => this.#kysely.transaction().execute(statements));
+    if (!writer.isHeld) {
       const reason = "this server's lock on it is lost, and is being taken again";
       throw GodwitError.of("DATABASE_UNAVAILABLE", { reason });
     }
-    return await guarded(() => this.#kysely.transaction().execute(statements));
+    const asWriter = async (tx: Writes): Promise<T> => {
+      await mustBeGeneration(tx, writer.generation, writer.database);
+      return await statements(tx);
+    };
+    return await guarded(() => this.#kysely.transaction().execute(asWriter));
   }
 
   async close(): Promise<void> {

@@ -125,5 +125,4 @@ export interface Schema {
     mode: "EX" | "SH";
     since: Moment;
   };
-  schema_version: { version: number };
 }

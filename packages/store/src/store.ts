@@ -1,6 +1,6 @@
 /** All that the server keeps, over one database. */
 import type pg from "pg";
-import { Database } from "./database.ts";
+import { Database, type Writer } from "./database.ts";
 import { Events } from "./events.ts";
 import { Hosts } from "./hosts.ts";
 import { Leases } from "./leases.ts";
@@ -32,11 +32,11 @@ export class Store {
   }
 
   /**
-   * @param mayWrite whether this program still has the database's lock; while it has not, writes are refused
+   * @param writer the database's lock, as this program holds it; without it nobody else may write
    * @throws DATABASE_UNAVAILABLE, DATABASE_NEWER
    */
-  static async open(connection: pg.ClientConfig, mayWrite?: () => boolean): Promise<Store> {
-    const store = new Store(await Database.open(connection, mayWrite));
+  static async open(connection: pg.ClientConfig, writer?: Writer): Promise<Store> {
+    const store = new Store(await Database.open(connection, writer));
     await store.vms.open();
     return store;
   }

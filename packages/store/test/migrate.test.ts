@@ -99,3 +99,70 @@ test("events that are left are what the contract says", async () => {
     if (event.type === "host.lost") break;
   }
 });
+
+const ask = async <Row extends object>(connection: pg.ClientConfig, text: string): Promise<Row[]> => {
+  const client = new pg.Client(connection);
+  await client.connect();
+  try {
+    return (await client.query<Row>(text)).rows;
+  } finally {
+    await client.end();
+  }
+};
+const names = async () => (await readdir(migrations)).map((file) => file.replace(/\.sql$/, "")).sort();
+const appliedQuery = "select name from kysely_migration order by name";
+
+test("a database of the version before is entered with the migrations that it has had, and the rest follows once", async () => {
+  const applied = await ask<{ name: string }>(postgres.connection, appliedQuery);
+  expect(applied.map(({ name }) => name)).toEqual(await names());
+  const again = await Store.open(postgres.connection);
+  await again.close();
+  expect(await ask(postgres.connection, appliedQuery)).toEqual(applied);
+});
+
+test("the schema of today's database, without the Migrator's table, is taken over as it is", async () => {
+  await ask(postgres.connection, "create database of_today");
+  const connection = { ...postgres.connection, database: "of_today" };
+  // As the program before the Migrator made it: its eight files, and their number.
+  const own = (await readdir(migrations)).sort().slice(0, 8);
+  for (const file of own) await ask(connection, await readFile(new URL(file, migrations), "utf8"));
+  await ask(connection, "create table schema_version (version integer not null)");
+  await ask(connection, "insert into schema_version values (8)");
+  await ask(
+    connection,
+    "insert into vms (id, name, state, host, seen_at, config) " +
+      "values ('20000000-0000-4000-8000-000000000001', 'web-1', 'running', 'a', now(), '{}')",
+  );
+  const taken = await Store.open(connection);
+  expect(await taken.vms.show("web-1")).toMatchObject({ host: "a", state: "running" });
+  await taken.close();
+  expect((await ask<{ name: string }>(connection, appliedQuery)).map(({ name }) => name)).toEqual(
+    await names(),
+  );
+  // The program before the Migrator knows eight, and refuses.
+  expect(await ask(connection, "select version from schema_version")).toEqual([{ version: 9 }]);
+});
+
+test("a database of a newer program is refused, whichever table says so", async () => {
+  await ask(postgres.connection, "create database newer");
+  const connection = { ...postgres.connection, database: "newer" };
+  await ask(connection, "create table schema_version (version integer not null)");
+  await ask(connection, "insert into schema_version values (4711)");
+  await expect(Store.open(connection)).rejects.toMatchObject({
+    code: "DATABASE_NEWER",
+    problem: { details: { found: 4711 } },
+  });
+  await ask(connection, "drop table schema_version");
+  await (await Store.open(connection)).close();
+  await ask(connection, "insert into kysely_migration values ('9999-of-tomorrow', 'then')");
+  await expect(Store.open(connection)).rejects.toMatchObject({ code: "DATABASE_NEWER" });
+});
+
+test("a migration that fails leaves the database as it was", async () => {
+  await ask(postgres.connection, "create database failing");
+  const connection = { ...postgres.connection, database: "failing" };
+  // In the way of the first of the migrations that follow.
+  await ask(connection, "create table pools (name text)");
+  await expect(Store.open(connection)).rejects.toThrow("already exists");
+  expect(await ask(connection, "select to_regclass('hosts') as hosts")).toEqual([{ hosts: null }]);
+});

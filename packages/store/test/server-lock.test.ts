@@ -1,5 +1,6 @@
 /** One server at a time works on a database. */
 import type { GodwitError } from "@godwit/contract";
+import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ServerLock, Store } from "../src/index.ts";
 import { OwnPostgres } from "./own-postgres.ts";
@@ -39,7 +40,7 @@ test("a second server is refused by name, and let in when the first has ended", 
 
 test("a server whose lock is lost writes nothing until it has taken it again", async () => {
   const lock = await ServerLock.take(own.connection, unexpected);
-  const store = await Store.open(own.connection, () => lock.isHeld);
+  const store = await Store.open(own.connection, lock);
   const say = async () => {
     await store.events.append({ type: "host.joined", subject: { kind: "host", id: "a" }, data: {} });
   };
@@ -50,6 +51,62 @@ test("a server whose lock is lost writes nothing until it has taken it again", a
   await expect.poll(() => lock.isHeld, { timeout: 5000 }).toBe(true);
   await say();
   await store.close();
+  await lock.release();
+});
+
+test("a server that believes in its lock writes nothing once another server has taken over", async () => {
+  const first = await ServerLock.take(own.connection, unexpected);
+  // As while the loss of its connection has not reached it.
+  const store = await Store.open(own.connection, {
+    isHeld: true,
+    generation: first.generation,
+    database: first.database,
+  });
+  const say = async (host: string) => {
+    await store.events.append({ type: "host.joined", subject: { kind: "host", id: host }, data: {} });
+  };
+  await say("before");
+  await first.release();
+  const second = await ServerLock.take(own.connection, unexpected);
+  expect(second.generation).toBeGreaterThan(first.generation);
+  await expect(say("after")).rejects.toMatchObject({ code: "DATABASE_IN_USE" });
+  const hosts = await own.ask<{ subject_id: string }>(
+    "select subject_id from events order by id desc limit 1",
+  );
+  expect(hosts).toEqual([{ subject_id: "before" }]);
+  await store.close();
+  await second.release();
+});
+
+test("a server takes over only when what another one has begun to write is written", async () => {
+  const first = await ServerLock.take(own.connection, unexpected);
+  const writing = new pg.Client(own.connection);
+  await writing.connect();
+  await writing.query("begin");
+  // As the first statement of each transaction of the server.
+  await writing.query("select generation from writer_generation for share");
+  await first.release();
+  let isTaken = false;
+  const taking = ServerLock.take(own.connection, unexpected).then((lock) => {
+    isTaken = true;
+    return lock;
+  });
+  const waiters =
+    "select pid from pg_stat_activity where application_name = 'godwit-server-lock' and wait_event_type = 'Lock'";
+  await expect.poll(async () => (await own.ask(waiters)).length, { timeout: 5000 }).toBe(1);
+  expect(isTaken).toBe(false);
+  await writing.query("commit");
+  await writing.end();
+  await (await taking).release();
+});
+
+test("a server that had lost its lock stops when another one has worked meanwhile, also if it has gone", async () => {
+  const told = Promise.withResolvers<GodwitError>();
+  const lock = await ServerLock.take(own.connection, told.resolve);
+  await own.ask("update writer_generation set generation = generation + 1");
+  await overtake(0);
+  expect((await told.promise).code).toBe("DATABASE_IN_USE");
+  expect(lock.isHeld).toBe(false);
   await lock.release();
 });
 
