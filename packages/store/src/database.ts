@@ -4,15 +4,13 @@
  * for a free connection, each query and the pauses of a transaction are limited: a database that hangs is told within seconds.
  */
 import { GodwitError } from "@godwit/contract";
-import { Kysely, PostgresDialect, type PostgresPoolClient, type Transaction } from "kysely";
+import { Kysely, PostgresDialect, type PostgresPoolClient } from "kysely";
 import pg from "pg";
 import { migrate } from "./migrate.ts";
-import type { Schema } from "./schema.ts";
+import { connectLimitMs, guarded, queryLimitMs, unanswered } from "./guarded.ts";
+import type { Queries, Schema, Writes } from "./schema.ts";
 import { sleep } from "@godwit/system";
 import { mustBeGeneration } from "./writer-generation.ts";
-
-export type Queries = Kysely<Schema>;
-export type Writes = Transaction<Schema>;
 
 /** The lock that makes this program the one that writes. */
 export interface Writer {
@@ -22,12 +20,8 @@ export interface Writer {
   readonly database: string;
 }
 
-/** Of connecting, and of waiting for one of the pool's connections. */
-export const connectLimitMs = 3000;
 /** The database ends a query itself by then. */
 const statementLimitMs = 5000;
-/** A database that does not even do that. */
-const queryLimitMs = 6000;
 const idleInTransactionLimitMs = 10_000;
 const openPatienceMs = 10_000;
 
@@ -139,30 +133,6 @@ function limited(client: pg.PoolClient): PostgresPoolClient {
       if (state.unanswered === null) client.release();
     },
   } as unknown as PostgresPoolClient;
-}
-
-const unanswered = /^query read timeout/i;
-const refusals = /^(?:08|53|57P|58|57014|55P03|25P03)/;
-const systemCodes = new Set(["ECONNREFUSED", "ECONNRESET", "ENOENT", "EPIPE", "ETIMEDOUT", "ENOTFOUND"]);
-
-/** @throws DATABASE_UNAVAILABLE when the database does not answer, or not in time */
-export async function guarded<T>(query: () => Promise<T>): Promise<T> {
-  try {
-    return await query();
-  } catch (error) {
-    const { code = "", message } = error as { code?: string; message: string };
-    const late = unanswered.test(message);
-    const lost =
-      late ||
-      refusals.test(code) ||
-      systemCodes.has(code) ||
-      /connection terminated|timeout expired|timeout exceeded when trying to connect|not queryable/i.test(
-        message,
-      );
-    if (!lost) throw error;
-    const reason = late ? `a query had no answer within ${String(queryLimitMs / 1000)} s` : message;
-    throw GodwitError.of("DATABASE_UNAVAILABLE", { reason }, { cause: error });
-  }
 }
 
 /** Whether an insert met a unique index or key. */

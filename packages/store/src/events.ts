@@ -7,9 +7,9 @@ import type { NewEvent, ServerEvent } from "@godwit/contract";
 import { GodwitError } from "@godwit/contract";
 import { Wakeup } from "@godwit/system";
 import { sql, type Insertable, type Selectable } from "kysely";
-import type { Database, Writes } from "./database.ts";
+import type { Database } from "./database.ts";
 import { Notifications } from "./notifications.ts";
-import type { Schema } from "./schema.ts";
+import type { Schema, Writes } from "./schema.ts";
 
 const channel = "godwit_events";
 /** Older events are dropped; a reader that was away for longer reads the objects themselves. */

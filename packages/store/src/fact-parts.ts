@@ -5,8 +5,8 @@
 import { createHash } from "node:crypto";
 import type { HostFacts } from "@godwit/contract";
 import { sql } from "kysely";
-import type { Database, Queries, Writes } from "./database.ts";
-import type { PartDigests } from "./schema.ts";
+import type { Database } from "./database.ts";
+import type { PartDigests, Queries, Writes } from "./schema.ts";
 
 /** Facts whose large parts are told by their digests. */
 export interface StoredFacts {

@@ -6,7 +6,7 @@
  */
 import { sleep } from "@godwit/system";
 import pg from "pg";
-import { connectLimitMs, guarded } from "./database.ts";
+import { connectLimitMs, guarded } from "./guarded.ts";
 
 export interface HeldConnectionOptions {
   /** As the database's administrator sees it. */

@@ -13,7 +13,8 @@ import {
   type VmId,
 } from "@godwit/contract";
 import { sql } from "kysely";
-import { isDuplicate, type Database, type Queries } from "./database.ts";
+import { isDuplicate, type Database } from "./database.ts";
+import type { Queries } from "./schema.ts";
 import { emit, emitAll } from "./events.ts";
 import { FactParts } from "./fact-parts.ts";
 import { fence } from "./leases.ts";

@@ -7,7 +7,8 @@
 import { GodwitError, type Lease, type LeaseMode, type VmId } from "@godwit/contract";
 import { decideLease, type LeaseDecision, type LeaseQuestion, type LeaseState } from "@godwit/migration";
 import { sql } from "kysely";
-import type { Database, Writes } from "./database.ts";
+import type { Database } from "./database.ts";
+import type { Writes } from "./schema.ts";
 
 /** Leases of VMs that are not known, of one host. */
 const mostUnknown = 1000;

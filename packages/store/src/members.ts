@@ -4,7 +4,8 @@
  */
 import type { MemberList } from "@godwit/contract";
 import { sql } from "kysely";
-import type { Database, Writes } from "./database.ts";
+import type { Database } from "./database.ts";
+import type { Writes } from "./schema.ts";
 
 /** An agent may be ahead of a database that was restored from a backup by so much; more is no list of this cluster. */
 const largestLead = 1_000_000;

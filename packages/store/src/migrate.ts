@@ -7,7 +7,7 @@ import { GodwitError } from "@godwit/contract";
 import { Kysely, PostgresDialect, sql, type Transaction } from "kysely";
 import { DEFAULT_MIGRATION_TABLE, Migrator, type Migration, type MigrationProvider } from "kysely/migration";
 import pg from "pg";
-import { connectLimitMs } from "./database.ts";
+import { connectLimitMs } from "./guarded.ts";
 
 const folder = new URL("migrations/", import.meta.url);
 /** Only one program at a time takes over a database; the lock ends with the transaction. */

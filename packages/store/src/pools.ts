@@ -1,7 +1,8 @@
 /** Pools, their baselines and their hosts. What may be is decided before; here it is written, all or nothing. */
 import { GodwitError, type Baseline } from "@godwit/contract";
 import { sql } from "kysely";
-import { isDuplicate, type Database, type Queries, type Writes } from "./database.ts";
+import { isDuplicate, type Database } from "./database.ts";
+import type { Queries, Writes } from "./schema.ts";
 import { emit } from "./events.ts";
 
 export interface PoolRow {

@@ -10,7 +10,7 @@ import type {
   Vm,
   VmState,
 } from "@godwit/contract";
-import type { ColumnType, Generated, JSONColumnType } from "kysely";
+import type { ColumnType, Generated, JSONColumnType, Kysely, Transaction } from "kysely";
 
 /** Read as a Date, written as one or left to the database's clock. */
 type Moment = ColumnType<Date, Date | undefined, Date>;
@@ -126,3 +126,6 @@ export interface Schema {
     since: Moment;
   };
 }
+
+export type Queries = Kysely<Schema>;
+export type Writes = Transaction<Schema>;

@@ -16,9 +16,9 @@ import {
   type TaskState,
 } from "@godwit/contract";
 import { sql } from "kysely";
-import { isDuplicate, type Database, type Writes } from "./database.ts";
+import { isDuplicate, type Database } from "./database.ts";
 import { emit } from "./events.ts";
-import type { TaskBody } from "./schema.ts";
+import type { TaskBody, Writes } from "./schema.ts";
 import { lockOf, locksOf, newBody, taskOf } from "./task-rows.ts";
 
 const kept = 10_000;

@@ -9,9 +9,9 @@ import {
   type VmView,
 } from "@godwit/contract";
 import { sql, type Selectable } from "kysely";
-import { isDuplicate, type Database, type Queries } from "./database.ts";
+import { isDuplicate, type Database } from "./database.ts";
 import { emit } from "./events.ts";
-import type { Schema } from "./schema.ts";
+import type { Queries, Schema } from "./schema.ts";
 import { taskOn } from "./tasks.ts";
 
 export interface Place {

@@ -8,7 +8,7 @@
 import { GodwitError } from "@godwit/contract";
 import { sql } from "kysely";
 import type pg from "pg";
-import type { Writes } from "./database.ts";
+import type { Writes } from "./schema.ts";
 
 /** It is here before the schema's migrations, which are written by the server with the new number already. */
 const table = `
