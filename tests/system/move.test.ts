@@ -39,6 +39,10 @@ test("a cancelled move leaves the guest running at the source", async () => {
     body: { to: "b", bandwidthMbps: 200 },
   });
   await lab.until(task.id, inPhase("copying"));
+  // Where a VM is on its way to is needed.
+  await expect(
+    lab.api.call("hostRemove", { params: { host: "b" }, query: { force: "false" } }),
+  ).rejects.toMatchObject({ code: "HOST_BUSY" });
   await lab.api.call("taskCancel", { params: { task: task.id } });
   expect(await lab.ended(task)).toMatchObject({ state: "cancelled", error: { code: "MOVE_CANCELLED" } });
   expect(await lab.runnersOf(vm)).toEqual(["a"]);

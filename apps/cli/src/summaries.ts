@@ -10,6 +10,7 @@ export const summaries = {
       "show",
       "create",
       "register",
+      "unregister",
       "setCpu",
       "start",
       "stop",

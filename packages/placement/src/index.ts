@@ -15,4 +15,5 @@ export {
   type Stuck,
 } from "./emptying.ts";
 export type { Mover, NextMoves } from "./evacuation.ts";
+export { decideVmCommand, type Home, type VmCommand } from "./vm-commands.ts";
 export { isConfirmed, placeByReport } from "./place-by-report.ts";

@@ -13,3 +13,4 @@ export {
   type CompletionDefaults,
   type CreateOptions,
 } from "./vm-folder.ts";
+export { readVmFile } from "./vm-file.ts";

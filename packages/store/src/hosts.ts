@@ -17,8 +17,8 @@ import { isDuplicate, type Database } from "./database.ts";
 import type { Queries } from "./schema.ts";
 import { emit, emitAll } from "./events.ts";
 import { FactParts } from "./fact-parts.ts";
-import { fence } from "./leases.ts";
 import { membersChanged } from "./members.ts";
+import { findReferences, removeReferences } from "./references.ts";
 import { taskOn } from "./tasks.ts";
 
 export interface HostRow {
@@ -202,15 +202,17 @@ export class Hosts {
   /** The host that last reported a process of a VM; null: none. */
   async runnerOf(vmId: VmId): Promise<string | null> {
     const vms = JSON.stringify([{ id: vmId }]);
-    const row = await this.#database.read((db) =>
+    const rows = await this.#database.read((db) =>
       db
         .selectFrom("host_loads")
-        .select("host")
+        .selectAll()
         .where(sql<boolean>`load->'vms' @> ${vms}::jsonb`)
         .orderBy("host")
-        .executeTakeFirst(),
+        .execute(),
     );
-    return row?.host ?? null;
+    // One whose process is gone is told too.
+    const runs = rows.find(({ load }) => load.vms.some(({ id, pid }) => id === vmId && pid !== null));
+    return runs?.host ?? null;
   }
 
   /** What it is; a change is an event that names the parts that changed. @returns the facts, sharing what other hosts have too */
@@ -323,27 +325,27 @@ export class Hosts {
   }
 
   /**
-   * Removes a host with its leases: its certificate counts no more.
-   * @param force the operator vouches that the host is powered off: VMs that ran there are lost, and may be started elsewhere
-   * @throws HOST_BUSY while it has VMs that are not stopped
+   * Removes a host that nothing needs any more: its certificate counts no more.
+   * @param force the operator vouches that it is powered off: VMs that ran there are lost, and may be started elsewhere
+   * @throws HOST_BUSY while VMs or tasks need it
    */
   async remove(name: string, force: boolean): Promise<void> {
     await this.#database.write(async (tx) => {
-      const vms = await tx
-        .selectFrom("vms")
-        .select("name")
-        .where("host", "=", name)
-        .where("state", "!=", "stopped")
-        .execute();
-      if (vms.length > 0 && !force)
-        throw GodwitError.of("HOST_BUSY", { host: name, vms: vms.map((vm) => vm.name) });
+      // Tasks that need it are entered under the same lock.
+      await tx.selectFrom("hosts").select("name").where("name", "=", name).forUpdate().execute();
+      const found = await findReferences(tx, "host", name);
+      if (found.length > 0 && !force) {
+        const of = (kind: string) => found.filter((one) => one.kind === kind).map((one) => one.name);
+        const details = { running: of("running"), stopped: of("stopped"), tasks: of("tasks") };
+        throw GodwitError.of("HOST_BUSY", { host: name, ...details });
+      }
       await tx
         .updateTable("vms")
         .set({ state: "lost", changed_number: this.#nextChange() })
         .where("host", "=", name)
         .where("state", "!=", "stopped")
         .execute();
-      await fence(tx, name);
+      await removeReferences(tx, "host", name);
       await tx.deleteFrom("hosts").where("name", "=", name).execute();
       await membersChanged(tx);
       await emit(tx, { type: "host.removed", subject: { kind: "host", id: name }, data: {} });

@@ -4,6 +4,7 @@ import { sql } from "kysely";
 import { isDuplicate, type Database } from "./database.ts";
 import type { Queries, Writes } from "./schema.ts";
 import { emit } from "./events.ts";
+import { findReferences } from "./references.ts";
 
 export interface PoolRow {
   name: string;
@@ -130,10 +131,8 @@ export class Pools {
   async remove(name: string): Promise<void> {
     await this.#database.write(async (tx) => {
       await locked(tx, name);
-      const hosts = await tx.selectFrom("hosts").select("name").where("pool", "=", name).execute();
-      if (hosts.length > 0) {
-        throw GodwitError.of("POOL_NOT_EMPTY", { pool: name, hosts: hosts.map((host) => host.name).sort() });
-      }
+      const hosts = (await findReferences(tx, "pool", name)).map((host) => host.name);
+      if (hosts.length > 0) throw GodwitError.of("POOL_NOT_EMPTY", { pool: name, hosts });
       await tx.deleteFrom("pools").where("name", "=", name).execute();
       await emit(tx, { type: "pool.removed", subject: { kind: "pool", id: name }, data: {} });
     });

@@ -46,16 +46,17 @@ export class Tasks {
 
   /**
    * Enters a task; entering the same one again answers it as it is.
-   * @throws VM_BUSY, HOST_TASK_UNDER_WAY when the object has a task under way; DESTINATION_IN_MAINTENANCE when
+   * @throws HOST_UNKNOWN when it needs one that is no member; VM_BUSY, HOST_TASK_UNDER_WAY when the object has a task under way; DESTINATION_IN_MAINTENANCE when
    * the host that it brings a VM to takes none
    */
   async create<K extends TaskKind>(task: NewTask<K>): Promise<TaskOf<K>> {
     const definition = taskDefinitionOf(task.kind);
     const concerns = definition.concerns(task.request);
-    const { subject, arrivesAt } = concerns;
+    const { subject, arrivesAt, hosts } = concerns;
     const locks = locksOf(concerns);
     try {
       return await this.#database.write(async (tx) => {
+        await mustBeMembers(tx, hosts);
         if (arrivesAt !== undefined) await mustTakeVms(tx, arrivesAt);
         const row = await tx
           .insertInto("tasks")
@@ -205,6 +206,19 @@ export class Tasks {
   }
 }
 
+/** The tasks under way that need a host. */
+export async function tasksNeeding(tx: Writes, host: string): Promise<Task[]> {
+  const rows = await tx
+    .selectFrom("tasks")
+    .selectAll()
+    .where("ended_at", "is", null)
+    .orderBy("number")
+    .execute();
+  return rows
+    .map(taskOf)
+    .filter(({ kind, request }) => taskDefinitionOf(kind).concerns(request).hosts.includes(host));
+}
+
 /** The task under way that keeps an object busy. */
 export async function taskOn(tx: Writes, object: Parameters<typeof lockOf>[0]): Promise<Task | null> {
   const row = await tx
@@ -242,6 +256,19 @@ async function changed<K extends TaskKind>(
     .returningAll()
     .executeTakeFirstOrThrow();
   return (await announce(tx, taskOf(after))) as TaskOf<K>;
+}
+
+/** Under the lock that removing a host takes: whichever comes first is seen by the other. @throws HOST_UNKNOWN */
+async function mustBeMembers(tx: Writes, hosts: readonly string[]): Promise<void> {
+  const rows = await tx
+    .selectFrom("hosts")
+    .select("name")
+    .where(sql<boolean>`name = any(${hosts}::text[])`)
+    .orderBy("name")
+    .forShare()
+    .execute();
+  const missing = hosts.find((host) => !rows.some(({ name }) => name === host));
+  if (missing !== undefined) throw GodwitError.of("HOST_UNKNOWN", { host: missing, known: [] });
 }
 
 /** Under the lock that entering maintenance takes: whichever comes first is seen by the other. */

@@ -3,6 +3,7 @@ import {
   GodwitError,
   hasProcess,
   isId,
+  type TaskId,
   type Vm,
   type VmId,
   type VmState,
@@ -11,7 +12,8 @@ import {
 import { sql, type Selectable } from "kysely";
 import { isDuplicate, type Database } from "./database.ts";
 import { emit } from "./events.ts";
-import type { Queries, Schema } from "./schema.ts";
+import { findReferences, removeReferences } from "./references.ts";
+import type { Queries, Schema, Writes } from "./schema.ts";
 import { taskOn } from "./tasks.ts";
 
 export interface Place {
@@ -167,11 +169,21 @@ export class Vms {
     });
   }
 
-  async remove(id: VmId): Promise<void> {
+  /** It leaves the inventory. @param by the task that has removed what it was. @throws VM_BUSY with another task under way */
+  async remove(id: VmId, by: TaskId | null): Promise<void> {
     await this.#database.write(async (tx) => {
+      const row = await tx
+        .selectFrom("vms")
+        .select("name")
+        .where("id", "=", id)
+        .forUpdate()
+        .executeTakeFirst();
+      const [task] = (await findReferences(tx, "vm", id)).filter((one) => one.id !== by);
+      if (task !== undefined)
+        throw GodwitError.of("VM_BUSY", { vm: row?.name ?? id, task: task.id, what: task.name });
+      if (by === null) await mustBeUnleased(tx, id, row?.name ?? id);
       const { numDeletedRows } = await tx.deleteFrom("vms").where("id", "=", id).executeTakeFirst();
-      await tx.deleteFrom("lease_holders").where("vm_id", "=", id).execute();
-      await tx.deleteFrom("leases").where("vm_id", "=", id).execute();
+      await removeReferences(tx, "vm", id);
       if (numDeletedRows > 0n) await emit(tx, { type: "vm.deleted", subject: { kind: "vm", id }, data: {} });
     });
   }
@@ -227,4 +239,16 @@ function viewOf(row: Row): VmView {
     seenAt: seenAt.toISOString(),
     config: row.config,
   };
+}
+
+/** The rows of its leases go with it: while a host holds one it may run the VM. @throws LEASE_HELD */
+async function mustBeUnleased(tx: Writes, id: VmId, vm: string): Promise<void> {
+  const rows = await tx
+    .selectFrom("lease_holders")
+    .select(["host", "mode", "since"])
+    .where("vm_id", "=", id)
+    .orderBy("host")
+    .execute();
+  const holders = rows.map(({ host, mode, since }) => ({ host, mode, since: since.toISOString() }));
+  if (holders.length > 0) throw GodwitError.of("LEASE_HELD", { vm, holders });
 }

@@ -18,6 +18,7 @@ import { ensureUser, isAlive, identifyProcess } from "@godwit/system";
 import pg from "pg";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { PrivatePostgres, Store, type NewTask } from "../src/index.ts";
+import { references } from "../src/references.ts";
 
 let folder: string;
 let postgres: PrivatePostgres;
@@ -42,6 +43,16 @@ afterAll(async () => {
 
 let asked = 0;
 const question = (vmId: VmId, host: string) => ({ vmId, vm: "web-1", host, number: ++asked });
+
+const joined = async (name: string): Promise<void> => {
+  const secret = await store.hosts.createToken(new Date(Date.now() + 60_000));
+  await store.hosts.join(secret, {
+    name,
+    agentUrl: "https://192.0.2.1:8444",
+    memberId: name,
+    certificateEndsAt: null,
+  });
+};
 
 test("a lease is exclusive or shared, never both, and its version grows with each new exclusive holder", async () => {
   const vm = randomUUID() as VmId;
@@ -166,6 +177,7 @@ test("old tasks are forgotten with their parts, but none that is under way", asy
       () => true,
       () => false,
     );
+  for (const host of ["x", "y"]) await joined(host);
   const [old, underWay] = [
     await store.tasks.create(maintenanceOf("x")),
     await store.tasks.create(maintenanceOf("y")),
@@ -182,6 +194,78 @@ test("old tasks are forgotten with their parts, but none that is under way", asy
   await store.tasks.trim(1);
   const left = await Promise.all([old, ...parts, underWay, newest].map(({ id }) => known(id)));
   expect(left).toEqual([false, false, true, true, true]);
+});
+
+test("a host that VMs, tasks or a way back need is not removed; what goes with it does", async () => {
+  for (const host of ["r", "s"]) await joined(host);
+  const vm = (name: string): Vm => ({ id: anyVm(), name }) as Vm;
+  const [web, rest] = [vm("ref-web"), vm("ref-rest")];
+  await store.vms.enter(web, { host: "r", state: "running" });
+  await store.vms.enter(rest, { host: "r", state: "stopped" });
+  const order = {
+    maxOutageMs: 50,
+    accelerator: "kvm",
+    strategy: "precopy",
+    bandwidthBytesPerSecond: null,
+  } as const;
+  const move = await store.tasks.create(
+    newTask("vm.migrate", { vm: { id: anyVm(), name: "ref-db" }, from: "s", to: "r", ...order }),
+  );
+  const problem = async (host: string) =>
+    await store.hosts.remove(host, false).then(
+      () => "removed",
+      (error: unknown) => error,
+    );
+  expect(await problem("r")).toMatchObject({
+    code: "HOST_BUSY",
+    problem: {
+      details: {
+        ...{ running: ["ref-web"], stopped: ["ref-rest"] },
+        tasks: [`${move.id} (move VM ref-db from host s to host r)`],
+      },
+    },
+  });
+  // The source of a move is needed too.
+  expect(await problem("s")).toMatchObject({
+    problem: { details: { running: [], tasks: [expect.any(String)] } },
+  });
+  await store.tasks.change(move.id, () => ({ state: "succeeded" }));
+  expect(await problem("s")).toBe("removed");
+
+  const wayBack = await store.hosts.createToken(new Date(Date.now() + 60_000), "r");
+  await store.leases.acquire(question(web.id, "r"), "EX");
+  await expect(store.vms.remove(web.id, null)).rejects.toMatchObject({ code: "LEASE_HELD" });
+  await store.hosts.remove("r", true);
+  await expect(store.hosts.checkToken(wayBack)).rejects.toMatchObject({ code: "TOKEN_INVALID" });
+  expect(await store.vms.show("ref-web")).toMatchObject({ state: "lost" });
+  expect((await store.leases.show(web.id)).holders).toEqual([]);
+  // Whoever asks for it now is too late.
+  await expect(store.tasks.create(startOf(rest.id, "r"))).rejects.toMatchObject({ code: "HOST_UNKNOWN" });
+  for (const { id } of [web, rest]) await store.vms.remove(id, null);
+});
+
+test("every column that names a host, a pool or a VM is asked when one is removed, or is history", async () => {
+  const client = new pg.Client(postgres.connection);
+  await client.connect();
+  const { rows } = await client.query<{ column: string }>(`
+    select table_name || '.' || column_name as column from information_schema.columns
+    where table_schema = 'public' and column_name ~ '(^|_)(host|pool|vm|by|subject|arrives|request|heard|fenced)(_|$)'`);
+  await client.end();
+  const asked = new Set(
+    Object.values(references).flatMap((of) => Object.values(of).flatMap(({ columns }) => columns)),
+  );
+  const history = [
+    "events.subject_id",
+    "events.subject_kind",
+    "join_tokens.used_by",
+    "leases.last_exclusive_host",
+    "leases.vm_name",
+    "tasks.subject_kind",
+    "tasks.subject_name",
+  ];
+  const columns = rows.map(({ column }) => column).sort();
+  expect(columns.filter((column) => !asked.has(column))).toEqual(history);
+  for (const column of asked) expect([column, columns.includes(column)]).toEqual([column, true]);
 });
 
 test("PostgreSQL is killed: calls say that it is away, it is started again, and nothing written is lost", async () => {

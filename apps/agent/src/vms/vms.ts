@@ -13,7 +13,7 @@ import {
   type VmRuntime,
 } from "@godwit/contract";
 import type { Hypervisor, QemuProcess } from "@godwit/hypervisor";
-import { createVm, deleteVm, readVm, saveVm, type Datastore } from "@godwit/storage";
+import { createVm, deleteVm, readVm, readVmFile, saveVm, type Datastore } from "@godwit/storage";
 import { UndoStack, within } from "@godwit/system";
 import type { Logger } from "pino";
 import type { AgentConfig } from "../config.ts";
@@ -108,7 +108,7 @@ export class Vms {
    * @throws VM_BUSY, LEASE_HELD, LEASE_UNAVAILABLE, VM_CPU_REFUSED, VM_START_FAILED and what is missing on this host
    */
   async start(vm: Vm, baseline: Baseline | null): Promise<Started> {
-    const { hypervisor, environment, processes, leases, claims, cpus } = this.#parts;
+    const { config, hypervisor, environment, processes, leases, claims, cpus } = this.#parts;
     if (processes.of(vm.id) !== undefined && processes.stateOf(vm.id) === "running")
       return this.#started(vm.id);
     using _claim = await claims.claim(vm, "it is being started");
@@ -121,7 +121,15 @@ export class Vms {
       await existing.resume();
       return this.#started(vm.id);
     }
-    const [{ accelerator }, cpu] = await Promise.all([hypervisor.facts(), cpus.decide(vm, baseline)]);
+    const [{ accelerator }, cpu, stored] = await Promise.all([
+      hypervisor.facts(),
+      cpus.decide(vm, baseline),
+      readVmFile(datastore, vm.name),
+    ]);
+    if (stored !== null && stored.id !== vm.id) {
+      const folder = datastore.resolve(vm.name);
+      throw GodwitError.of("VM_FOLDER_OTHER", { vm: vm.name, host: config.name, folder });
+    }
     await environment.checkDisks(vm);
     const spec = await environment.launchSpec({ ...vm, cpu }, accelerator, false);
     await using undo = new UndoStack((what, error) => {

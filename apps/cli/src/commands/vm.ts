@@ -12,6 +12,7 @@ import { setCpuCommand } from "./vm/set-cpu.ts";
 import { showCommand } from "./vm/show.ts";
 import { startCommand } from "./vm/start.ts";
 import { stopCommand } from "./vm/stop.ts";
+import { unregisterCommand } from "./vm/unregister.ts";
 import { summaries } from "../summaries.ts";
 
 export const vmRoutes = buildRouteMap({
@@ -20,6 +21,7 @@ export const vmRoutes = buildRouteMap({
     show: showCommand,
     create: createCommand,
     register: registerCommand,
+    unregister: unregisterCommand,
     setCpu: setCpuCommand,
     start: startCommand,
     stop: stopCommand,

@@ -1,5 +1,5 @@
 /** Hosts: tokens, joining, listing, removing. */
-import { GodwitError, type HostView, type serverOperations } from "@godwit/contract";
+import { GodwitError, hasProcess, type HostView, type serverOperations } from "@godwit/contract";
 import type { Handlers } from "@godwit/http";
 import { fingerprintOf } from "@godwit/pki";
 import { requireCommonVersion } from "@godwit/requirements";
@@ -16,7 +16,8 @@ type HostOperations = Pick<
   "hostTokenCreate" | "hostJoin" | "hostCertificateRenew" | "hostList" | "hostShow" | "hostRemove"
 >;
 
-export function hostHandlers({ store, hosts, data, certificateDays }: Services): Handlers<HostOperations> {
+export function hostHandlers(services: Services): Handlers<HostOperations> {
+  const { store, hosts, data, certificateDays } = services;
   const viewOf = (row: HostRow) => hostView(hosts, row);
 
   return {
@@ -74,12 +75,25 @@ export function hostHandlers({ store, hosts, data, certificateDays }: Services):
     hostShow: async ({ params }) => viewOf(await store.hosts.show(params.host)),
 
     hostRemove: async ({ params, query }) => {
-      await store.hosts.show(params.host);
-      await store.hosts.remove(params.host, query.force);
+      const { name } = await store.hosts.show(params.host);
+      if (query.force) await mustBeOff(services, name);
+      await store.hosts.remove(name, query.force);
       await hosts.remove(params.host);
       return undefined;
     },
   };
+}
+
+/** What was believed of it last is not enough: it is asked now. @throws HOST_ALIVE when it answers */
+async function mustBeOff({ store, hosts }: Services, host: string): Promise<void> {
+  const link = hosts.of(host);
+  const answers = await link.freshLoad().then(
+    () => true,
+    () => link.isUp,
+  );
+  if (!answers) return;
+  const vms = (await store.vms.list()).filter((vm) => vm.host === host && hasProcess(vm));
+  throw GodwitError.of("HOST_ALIVE", { host, vms: vms.map(({ name }) => name) });
 }
 
 export function hostView(hosts: HostLinks, row: HostRow): HostView {

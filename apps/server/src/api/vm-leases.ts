@@ -30,12 +30,15 @@ export function vmLeaseHandlers(services: Services): Handlers<VmLeaseOperations>
       const { lease, seer } = await show(vm);
       const holders = lease.holders.map((holder) => holder.host);
       if (!holders.includes(host)) throw GodwitError.of("LEASE_NOT_OF_HOST", { vm: vm.name, host, holders });
+      const removed = (await store.hosts.find(host)) === null;
       if (hosts.isUp(host)) throw GodwitError.of("LEASE_HOLDER_ALIVE", { vm: vm.name, host });
       if (seer === null) await store.leases.break(vm.id, host);
       else {
         await seer.agent
           .call("vmLeaseBreak", { params: leaseParams(vm), body: { host } })
           .catch((error: unknown) => {
+            if (removed && GodwitError.is(error, "LEASE_HOLDER_ALIVE"))
+              throw GodwitError.of("LEASE_HOLDER_ALIVE", { vm: vm.name, host, removed }, { cause: error });
             throw seer.unreachable(error);
           });
       }

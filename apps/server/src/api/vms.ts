@@ -12,8 +12,10 @@ import {
 import { cpuRequestProblems } from "@godwit/cpu";
 import type { Handlers } from "@godwit/http";
 import { mayMove } from "@godwit/requirements";
+import { decideVmCommand, type VmCommand } from "@godwit/placement";
 import { checkVm } from "../moves/check-vm.ts";
 import { chooseKnownHost } from "../moves/choose-host.ts";
+import { hostWithFolder } from "../moves/find-folder.ts";
 import { moveRequest } from "../moves/move-request.ts";
 import type { Services } from "../services.ts";
 
@@ -27,6 +29,7 @@ type VmOperations = Pick<
   | "vmStart"
   | "vmStop"
   | "vmDelete"
+  | "vmUnregister"
   | "vmCheck"
   | "vmMigrate"
   | "vmConsole"
@@ -34,6 +37,33 @@ type VmOperations = Pick<
 
 export function vmHandlers(services: Services): Handlers<VmOperations> {
   const { store, hosts, tasks, consoles } = services;
+
+  /** The host that performs a command. @throws VM_RUNNING, VM_NOT_RUNNING, HOST_UNKNOWN, HOST_UNREACHABLE, VM_FOLDER_NOT_FOUND */
+  const hostFor = async (command: VmCommand, vm: VmView, named?: string): Promise<string> => {
+    const home =
+      (await store.hosts.find(vm.host)) === null ? "removed" : hosts.isUp(vm.host) ? "connected" : "silent";
+    const namesAnother = named !== undefined && named !== vm.host;
+    const decision = decideVmCommand(command, { state: vm.state, home, namesAnother });
+    switch (decision) {
+      case "VM_RUNNING":
+        throw GodwitError.of("VM_RUNNING", { vm: vm.name, host: vm.host });
+      case "VM_NOT_RUNNING":
+        throw GodwitError.of("VM_NOT_RUNNING", { vm: vm.name, state: vm.state });
+      case "other":
+        return await hostWithFolder(services, vm);
+      case "named": {
+        const host = named ?? vm.host;
+        await reachable(services, host);
+        return home === "removed" ? await hostWithFolder(services, vm, host) : host;
+      }
+      case "home":
+      case "HOST_UNREACHABLE":
+        await reachable(services, vm.host);
+        return vm.host;
+      case "inventory":
+        return vm.host;
+    }
+  };
 
   return {
     vmCreate: async ({ body }) => {
@@ -68,23 +98,21 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
     vmCpuSet: async ({ params, body }) => {
       const vm = await store.vms.show(params.vm);
       checkCpuRequest(`the CPU of VM ${vm.name}`, body.cpu ?? undefined);
-      await reachable(services, vm.host);
+      const host = await hostFor("configure", vm);
       const { datastore } = vm.config;
       return await tasks.start({
         kind: "vm.configure",
-        request: { vm: referenceOf(vm), host: vm.host, datastore, cpu: body.cpu },
+        request: { vm: referenceOf(vm), host, datastore, cpu: body.cpu },
       });
     },
 
     vmStart: async ({ params, body }) => {
       const vm = await store.vms.show(params.vm);
-      const host = body.host ?? vm.host;
-      // Where its host is silent the lease says whether it may be started elsewhere, not what was believed last.
-      const isMissed = !hosts.isUp(vm.host) && host !== vm.host;
-      if (hasProcess(vm) && !isMissed) throw GodwitError.of("VM_RUNNING", { vm: vm.name, host: vm.host });
-      await reachable(services, host);
+      const host = await hostFor("start", vm, body.host);
       if (host !== vm.host) {
-        const { findings } = await checkVm(services, { ...vm, state: isMissed ? "lost" : vm.state }, host);
+        // Where its host is silent the lease says whether it may be started elsewhere, not what was believed last.
+        const state = hasProcess(vm) ? "lost" : vm.state;
+        const { findings } = await checkVm(services, { ...vm, state }, host);
         if (!mayMove(findings)) throw refused(vm, host, findings);
       }
       return await tasks.start({ kind: "vm.start", request: { vm: referenceOf(vm), host } });
@@ -92,22 +120,27 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
 
     vmStop: async ({ params, body }) => {
       const vm = await store.vms.show(params.vm);
-      if (!hasProcess(vm)) throw GodwitError.of("VM_NOT_RUNNING", { vm: vm.name, state: vm.state });
-      await reachable(services, vm.host);
+      const host = await hostFor("stop", vm);
       return await tasks.start({
         kind: "vm.stop",
-        request: { vm: referenceOf(vm), host: vm.host, graceSeconds: body.graceSeconds },
+        request: { vm: referenceOf(vm), host, graceSeconds: body.graceSeconds },
       });
     },
 
     vmDelete: async ({ params }) => {
       const vm = await store.vms.show(params.vm);
-      if (hasProcess(vm)) throw GodwitError.of("VM_RUNNING", { vm: vm.name, host: vm.host });
-      await reachable(services, vm.host);
+      const host = await hostFor("delete", vm);
       return await tasks.start({
         kind: "vm.delete",
-        request: { vm: referenceOf(vm), datastore: vm.config.datastore, host: vm.host },
+        request: { vm: referenceOf(vm), datastore: vm.config.datastore, host },
       });
+    },
+
+    vmUnregister: async ({ params }) => {
+      const vm = await store.vms.show(params.vm);
+      await hostFor("unregister", vm);
+      await store.vms.remove(vm.id, null);
+      return undefined;
     },
 
     vmConsole: async ({ params, query }) => {

@@ -11,7 +11,7 @@ export const vmDelete: TaskImplementation<"vm.delete"> = {
       );
       return null;
     });
-    await context.persist(() => context.store.vms.remove(vm.id));
+    await context.persist(() => context.store.vms.remove(vm.id, context.id));
     return { state: "succeeded", result: null };
   },
 };

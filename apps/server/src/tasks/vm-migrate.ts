@@ -120,7 +120,10 @@ async function conclude(context: Context, record: MoveRecord): Promise<TaskEnd<"
   await context.change(() => fieldsOf(record));
   const hasMoved = record.phase === "succeeded";
   const isLost = record.error?.code === "MOVE_VM_LOST";
-  const place = { host: hasMoved ? to : from, state: isLost ? ("lost" as const) : ("running" as const) };
+  const host = hasMoved ? to : from;
+  // A host that was removed by force meanwhile is off, as an operator vouched.
+  const isThere = (await context.persist(() => context.store.hosts.find(host))) !== null;
+  const place = { host, state: isLost || !isThere ? ("lost" as const) : ("running" as const) };
   await context.persist(() => context.store.vms.place(vm.id, place));
   if (hasMoved || record.error === null) return { state: "succeeded", result: { host: place.host } };
   return { state: record.phase === "cancelled" ? "cancelled" : "failed", problem: record.error };

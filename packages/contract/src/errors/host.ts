@@ -14,11 +14,37 @@ export const hostErrors = {
     (d) => `A host ${d.host} has already joined.`,
     () => "Choose another name, or remove the old host first.",
   ),
-  HOST_BUSY: define<{ host: string; vms: string[] }>(
+  HOST_BUSY: define<{ host: string; running: string[]; stopped: string[]; tasks: string[] }>(
     409,
     "after-fix",
-    (d) => `Host ${d.host} still has VMs: ${d.vms.join(", ")}.`,
-    () => "Move or stop them first.",
+    (d) =>
+      `Host ${d.host} is not removed: ${[
+        ...(d.running.length > 0 ? [`it runs ${vmsNamed(d.running)}`] : []),
+        ...(d.stopped.length > 0 ? [`it is the host of ${vmsNamed(d.stopped)}, stopped`] : []),
+        ...(d.tasks.length > 0
+          ? [`${d.tasks.length === 1 ? "task" : "tasks"} ${d.tasks.join(", ")} under way need it`]
+          : []),
+      ].join("; ")}.`,
+    (d) =>
+      [
+        ...(d.tasks.length > 0 ? ["Wait for the tasks (godwit task watch TASK) or cancel them."] : []),
+        ...(d.running.length + d.stopped.length > 0
+          ? [`Move all VMs to other hosts: godwit host maintenance enter ${d.host}.`]
+          : []),
+        ...(d.stopped.length > 0
+          ? [
+              "A stopped VM can also be deleted (godwit vm delete), or leave the inventory with its files kept (godwit vm unregister).",
+            ]
+          : []),
+      ].join(" "),
+  ),
+  HOST_ALIVE: define<{ host: string; vms: string[] }>(
+    409,
+    "after-fix",
+    (d) =>
+      `Host ${d.host} is not removed by force: its agent answers${d.vms.length > 0 ? `, and it runs ${vmsNamed(d.vms)}` : ""}. Force is for a host that is powered off.`,
+    (d) =>
+      `Move its VMs away (godwit host maintenance enter ${d.host}) or stop them, and remove it without --force; or power it off first.`,
   ),
   HOST_UNREACHABLE: define<{ host: string; url: string; reason: string }>(
     503,
@@ -67,3 +93,6 @@ export const hostErrors = {
     () => "Join the host again with a new token.",
   ),
 } as const;
+
+const vmsNamed = (vms: readonly string[]): string =>
+  `${vms.length === 1 ? "VM" : "VMs"} ${vms.slice(0, 10).join(", ")}${vms.length > 10 ? ` and ${String(vms.length - 10)} more` : ""}`;

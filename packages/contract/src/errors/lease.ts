@@ -55,11 +55,16 @@ export const leaseErrors = {
     () =>
       "Nothing was started. Check that the server answers, and that the host reaches its storage (godwit host show).",
   ),
-  LEASE_HOLDER_ALIVE: define<{ vm: string; host: string }>(
+  /** `removed`: it holds the lease and is no host of the cluster any more. */
+  LEASE_HOLDER_ALIVE: define<{ vm: string; host: string; removed?: boolean }>(
     409,
     "never",
-    (d) => `The lease of VM ${d.vm} is not broken: host ${d.host}, which holds it, is alive.`,
-    (d) => `Stop the VM (godwit vm stop ${d.vm}) or move it; a lease is broken only when its host is off.`,
+    (d) =>
+      `The lease of VM ${d.vm} is not broken: host ${d.host}, which holds it, is alive${d.removed === true ? ", though it was removed from the cluster" : ""}.`,
+    (d) =>
+      d.removed === true
+        ? `Power ${d.host} off, and start the VM elsewhere (godwit vm start ${d.vm} --host HOST). To keep the VM running, join ${d.host} again under its name (godwit host token, then godwit host join on it).`
+        : `Stop the VM (godwit vm stop ${d.vm}) or move it; a lease is broken only when its host is off.`,
   ),
   LEASE_NOT_OF_HOST: define<{ vm: string; host: string; holders: readonly string[] }>(
     409,

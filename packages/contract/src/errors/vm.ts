@@ -14,6 +14,21 @@ export const vmErrors = {
     (d) => `There is no VM ${d.vm}.`,
     () => "godwit vm list shows the VMs.",
   ),
+  VM_FOLDER_NOT_FOUND: define<{ vm: string; datastore: string; host: string; reason: string }>(
+    409,
+    "after-fix",
+    (d) =>
+      `No host can reach the folder of VM ${d.vm} on datastore ${d.datastore}, and ${d.host}, where it was last, is away: ${d.reason}.`,
+    (d) =>
+      `Bring ${d.host} back, or make the datastore available on another host. If it is gone for good, take the VM out of the inventory: godwit vm unregister ${d.vm}`,
+  ),
+  VM_FOLDER_OTHER: define<{ vm: string; host: string; folder: string }>(
+    409,
+    "after-fix",
+    (d) => `The folder ${d.folder} on host ${d.host} belongs to another VM than ${d.vm}.`,
+    () =>
+      "Two VMs had the same name. Rename one of the folders, or name the host that has this VM's datastore.",
+  ),
   VM_EXISTS: define<{ vm: string }>(
     409,
     "never",
@@ -29,8 +44,12 @@ export const vmErrors = {
   VM_BUSY: define<{ vm: string; task: string; what: string }>(
     409,
     "later",
-    (d) => `VM ${d.vm} is busy with task ${d.task}: ${d.what}.`,
-    (d) => `Wait for it (godwit task watch ${d.task}) or cancel it first.`,
+    (d) =>
+      d.task === "" ? `VM ${d.vm} is busy: ${d.what}.` : `VM ${d.vm} is busy with task ${d.task}: ${d.what}.`,
+    (d) =>
+      d.task === ""
+        ? `Wait until that has ended: godwit vm show ${d.vm}`
+        : `Wait for it (godwit task watch ${d.task}) or cancel it first.`,
   ),
   VM_RUNNING: define<{ vm: string; host: string }>(
     409,

@@ -93,11 +93,11 @@ export const hostOperations = {
     path: "/api/v1/hosts/{host}",
     privilege: "admin",
     summary:
-      "Remove a host; its certificate is no longer accepted. With force: it is powered off for good, its VMs may start elsewhere",
+      "Remove a host that no VM and no task needs; its certificate is no longer accepted. With force: it is powered off for good, its VMs may start elsewhere",
     params: hostParams,
     query: z.strictObject({ force: z.stringbool().default(false) }),
     answer: { status: 204 },
-    errors: ["HOST_UNKNOWN", "HOST_BUSY"],
+    errors: ["HOST_UNKNOWN", "HOST_BUSY", "HOST_ALIVE"],
   },
   hostMaintenanceEnter: {
     method: "POST",

@@ -110,6 +110,15 @@ export const vmOperations = {
     answer: accepted("vm.delete"),
     errors: ["VM_UNKNOWN", "VM_RUNNING", "VM_BUSY", "HOST_UNREACHABLE"],
   },
+  vmUnregister: {
+    method: "POST",
+    path: "/api/v1/vms/{vm}/unregister",
+    privilege: "admin",
+    summary: "Take a VM that does not run out of the inventory; its folder and disks stay as they are",
+    params: vmParams,
+    answer: { status: 204 },
+    errors: ["VM_UNKNOWN", "VM_RUNNING", "VM_BUSY", "LEASE_HELD"],
+  },
   vmCheck: {
     method: "POST",
     path: "/api/v1/vms/{vm}/check",

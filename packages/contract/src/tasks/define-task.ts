@@ -23,6 +23,8 @@ export interface TaskConcerns {
   newVmName?: string;
   /** The host that a VM will be on at the end: one in maintenance refuses it. */
   arrivesAt?: string;
+  /** All hosts that it works with: none of them is removed meanwhile. */
+  hosts: readonly string[];
 }
 
 export interface TaskDefinition<

@@ -14,7 +14,7 @@ export const hostEnterMaintenance = defineTask({
   result: z.object({ moved: z.array(nameSchema), stayed: z.array(nameSchema) }),
   fields: {},
   describe: ({ host }) => `move all VMs away from host ${host} for maintenance`,
-  concerns: ({ host }) => ({ subject: { kind: "host", id: host, name: host } }),
+  concerns: ({ host }) => ({ subject: { kind: "host", id: host, name: host }, hosts: [host] }),
   steps: { closeHost: null },
   cancellable: true,
 });

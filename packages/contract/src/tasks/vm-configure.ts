@@ -15,7 +15,7 @@ export const vmConfigure = defineTask({
   result: z.null(),
   fields: {},
   describe: ({ vm }) => `change the CPU settings of VM ${vm.name}`,
-  concerns: ({ vm }) => ({ subject: vmSubject(vm) }),
+  concerns: ({ vm, host }) => ({ subject: vmSubject(vm), hosts: [host] }),
   steps: { write: ({ datastore }) => `write the VM's description to its folder on ${datastore}` },
   cancellable: false,
 });

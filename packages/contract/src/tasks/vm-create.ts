@@ -14,6 +14,7 @@ export const vmCreate = defineTask({
     subject: vmSubject({ id, name: description.name }),
     newVmName: description.name,
     arrivesAt: host,
+    hosts: [host],
   }),
   steps: { create: ({ description }) => `create the VM's folder and disks on ${description.datastore}` },
   cancellable: false,

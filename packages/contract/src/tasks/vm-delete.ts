@@ -9,7 +9,7 @@ export const vmDelete = defineTask({
   result: z.null(),
   fields: {},
   describe: ({ vm, datastore }) => `delete VM ${vm.name} from datastore ${datastore}`,
-  concerns: ({ vm }) => ({ subject: vmSubject(vm) }),
+  concerns: ({ vm, host }) => ({ subject: vmSubject(vm), hosts: [host] }),
   steps: { delete: ({ datastore }) => `delete the VM's folder and disks on ${datastore}` },
   cancellable: false,
 });

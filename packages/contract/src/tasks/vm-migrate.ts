@@ -17,7 +17,7 @@ export const vmMigrate = defineTask({
     move: moveRecordSchema.nullable(),
   },
   describe: ({ vm, from, to }) => `move VM ${vm.name} from host ${from} to host ${to}`,
-  concerns: ({ vm, to }) => ({ subject: vmSubject(vm), arrivesAt: to }),
+  concerns: ({ vm, from, to }) => ({ subject: vmSubject(vm), arrivesAt: to, hosts: [from, to] }),
   steps: { order: null },
   cancellable: true,
 });

@@ -9,7 +9,7 @@ export const vmRelocate = defineTask({
   result: z.object({ host: nameSchema }),
   fields: {},
   describe: ({ vm, to }) => `make ${to} the host of VM ${vm.name}, which is stopped`,
-  concerns: ({ vm, to }) => ({ subject: vmSubject(vm), arrivesAt: to }),
+  concerns: ({ vm, to }) => ({ subject: vmSubject(vm), arrivesAt: to, hosts: [to] }),
   steps: { enter: ({ to }) => `enter ${to} as the VM's host` },
   cancellable: false,
 });

@@ -10,7 +10,7 @@ export const vmStart = defineTask({
   result: z.object({ host: nameSchema, state: vmStateSchema }),
   fields: {},
   describe: ({ vm, host }) => `start VM ${vm.name} on host ${host}`,
-  concerns: ({ vm, host }) => ({ subject: vmSubject(vm), arrivesAt: host }),
+  concerns: ({ vm, host }) => ({ subject: vmSubject(vm), arrivesAt: host, hosts: [host] }),
   steps: { start: ({ host }) => `start the VM on ${host}` },
   cancellable: false,
 });

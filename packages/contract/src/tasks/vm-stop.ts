@@ -9,7 +9,7 @@ export const vmStop = defineTask({
   result: z.null(),
   fields: {},
   describe: ({ vm, host }) => `stop VM ${vm.name} on host ${host}`,
-  concerns: ({ vm }) => ({ subject: vmSubject(vm) }),
+  concerns: ({ vm, host }) => ({ subject: vmSubject(vm), hosts: [host] }),
   steps: { stop: ({ host }) => `stop the VM on ${host}` },
   cancellable: false,
 });

@@ -7,8 +7,9 @@ import { hostArgument } from "../common.ts";
 export const removeCommand = buildCommand({
   docs: {
     brief: "Remove a host from the cluster",
-    fullDescription: `Its certificate is no longer accepted. Use --force for a host that has failed for good: you confirm that it is
-powered off, and its VMs may be started on other hosts. If it still runs a VM, that VM then runs twice.
+    fullDescription: `Its certificate is no longer accepted. A host that VMs or tasks still need is not removed: godwit host
+maintenance enter moves its VMs away. Use --force for a host that has failed for good: you confirm that it is powered
+off, and its VMs may be started on other hosts. A host whose agent answers is not removed by force.
 
 Example: godwit host remove c`,
   },

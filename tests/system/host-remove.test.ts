@@ -1,0 +1,54 @@
+/** A host is removed while something needs it: refused with the way out, or done so that every VM can still be used. */
+import { TestLab } from "@godwit/test-kit";
+import { expect, test } from "vitest";
+
+test("a host that is removed strands no VM, whether it is off or runs on", async () => {
+  await using lab = await TestLab.start({ hosts: ["a", "c"] });
+  const web = await lab.boot({ name: "web-1", on: "c" });
+  await lab.create({ name: "rest-1", on: "c" });
+  const remove = async (force: boolean): Promise<void> => {
+    await lab.api.call("hostRemove", { params: { host: "c" }, query: { force: String(force) } });
+  };
+  const start = async (vm: string, host?: string) =>
+    await lab.ended(lab.api.call("vmStart", { params: { vm }, body: { host } }));
+  const stop = async (vm: string) =>
+    await lab.succeeded(lab.api.call("vmStop", { params: { vm }, body: { graceSeconds: 0 } }));
+
+  await expect(remove(false)).rejects.toMatchObject({
+    code: "HOST_BUSY",
+    problem: { details: { running: ["web-1"], stopped: ["rest-1"], tasks: [] } },
+  });
+  await expect(remove(true)).rejects.toMatchObject({ code: "HOST_ALIVE" });
+
+  // Its agent is gone, and it is taken for one that is off; its VM runs on.
+  await lab.lab.host("c").endAgent();
+  await remove(true);
+  expect(await lab.vm("web-1")).toMatchObject({ state: "lost", host: "c" });
+  expect(await start("web-1")).toMatchObject({ state: "failed", error: { code: "LEASE_HELD" } });
+  await expect(
+    lab.api.call("vmLeaseBreak", { params: { vm: "web-1" }, body: { host: "c" } }),
+  ).rejects.toMatchObject({ code: "LEASE_HOLDER_ALIVE", problem: { details: { removed: true } } });
+  expect(await lab.runnersOf(web)).toEqual(["c"]);
+
+  // The stopped one starts and is deleted without the host that it was on.
+  expect(await start("rest-1")).toMatchObject({ state: "succeeded", result: { host: "a" } });
+  await stop("rest-1");
+  await lab.succeeded(lab.api.call("vmDelete", { params: { vm: "rest-1" } }));
+
+  // It joins again: what it runs is known again, and stops.
+  const { token } = await lab.api.call("hostTokenCreate", { body: {} });
+  await lab.lab.host("c").join(token, null);
+  await lab.lab.host("c").startAgent();
+  await expect.poll(async () => (await lab.vm("web-1")).state, { timeout: 30_000 }).toBe("running");
+  await stop("web-1");
+
+  // Out of the inventory with its files, and back.
+  await lab.api.call("vmUnregister", { params: { vm: "web-1" } });
+  await expect(lab.vm("web-1")).rejects.toMatchObject({ code: "VM_UNKNOWN" });
+  const processes = async () =>
+    (await lab.api.call("hostShow", { params: { host: "c" } })).load?.vms.filter(({ pid }) => pid !== null);
+  await expect.poll(processes, { timeout: 20_000 }).toEqual([]);
+  await lab.api.call("vmRegister", { body: { datastore: "shared", name: "web-1", host: "a" } });
+  await remove(false);
+  expect(await start("web-1")).toMatchObject({ state: "succeeded", result: { host: "a" } });
+});
