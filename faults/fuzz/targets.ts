@@ -8,6 +8,7 @@ import {
   readConsoleMessage,
   serverOperations,
   vmSchema,
+  parseJson,
   problemSchema,
   type Operation,
 } from "@godwit/contract";
@@ -34,7 +35,7 @@ const vm = {
 };
 const json = (text: string): unknown => {
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch {
     return null;
   }

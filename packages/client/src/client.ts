@@ -19,6 +19,7 @@ import {
   type Hello,
   type Operation,
   type Operations,
+  parseJson,
 } from "@godwit/contract";
 import { EventSourceParserStream } from "eventsource-parser/stream";
 import { checkServerIdentity, type ConnectionOptions } from "node:tls";
@@ -352,7 +353,7 @@ export class Client<Ops extends Operations> {
 /** No answer of the contract is undefined: what is not JSON fits no schema. */
 function jsonOrUndefined(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch {
     return undefined;
   }

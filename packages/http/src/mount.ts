@@ -5,6 +5,7 @@
 import {
   GodwitError,
   helloOf,
+  isComparable,
   type Answer,
   type EventHead,
   type EventOf,
@@ -114,6 +115,9 @@ function withLastEventId(operation: Operation, request: FastifyRequest): unknown
 /** @throws REQUEST_INVALID */
 export function validated(schema: z.ZodType | undefined, value: unknown, where: string): unknown {
   if (schema === undefined) return undefined;
+  if (!isComparable(value)) {
+    throw GodwitError.of("REQUEST_INVALID", { where, problems: ["a field length is an object"] });
+  }
   const parsed = schema.safeParse(value ?? {});
   if (parsed.success) return parsed.data;
   throw GodwitError.of("REQUEST_INVALID", { where, problems: parsed.error.issues.map(problemText) });

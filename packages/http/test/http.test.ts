@@ -174,6 +174,11 @@ test("what does not fit the contract is told by field, and nothing of the progra
     detail: expect.stringMatching(/validSeconds.*colour/s) as string,
   });
   expect(await post("/api/v1/hosts/tokens", "{not json")).toMatchObject({ code: "REQUEST_INVALID" });
+  const odd = '{"validSeconds":{"length":{"toString":1}}}';
+  expect(await post("/api/v1/hosts/tokens", odd)).toMatchObject({ code: "REQUEST_INVALID" });
+  expect(await post("/api/v1/hosts/join", `{"name":${odd.slice(16)}`)).toMatchObject({
+    code: "REQUEST_INVALID",
+  });
   expect(await post("/api/v1/nothing", "{}")).toMatchObject({ status: 404, code: "ROUTE_UNKNOWN" });
   const internal = await client({ token })
     .call("hostList", {})

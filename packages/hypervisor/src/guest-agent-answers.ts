@@ -1,4 +1,5 @@
 /** What a guest writes into the port of its guest agent, read: any bytes are fine. Pure. */
+import { parseJson } from "@godwit/contract";
 import { z } from "zod";
 
 const syncSchema = z.object({ return: z.int() });
@@ -49,7 +50,7 @@ export function refusalIn(line: string): string | null {
 
 function jsonOrNull(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch {
     return null;
   }

@@ -1,4 +1,5 @@
 /** What is kept beside a QEMU process, so that an agent that starts again knows what runs. */
+import { parseJson } from "@godwit/contract";
 import { writeFileAtomic, type ProcessIdentity } from "@godwit/system";
 import { z } from "zod";
 import { launchSpecSchema, type LaunchSpec, type RunPaths } from "./launch-spec.ts";
@@ -24,7 +25,7 @@ export async function writeRuntime(paths: RunPaths, runtime: Runtime): Promise<v
 export function parseRuntime(text: string): Runtime {
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = parseJson(text);
   } catch (error) {
     throw new Error("runtime.json is no JSON", { cause: error });
   }

@@ -1,45 +1,23 @@
 /**
- * A VM sends only with the MAC address that it was given: what its tap brings with another one, as the frame's source
- * or as the sender of an ARP message, the bridge never sees, and so never learns. vSphere's names for what is rejected
- * are forged transmits and MAC address changes. The filter is one table of nftables for all taps of this network
- * namespace; a tap is in its sets from before QEMU opens it until it is removed.
+ * A VM sends only with the MAC address that it was given: what its tap brings with another one, as the frame's source,
+ * as the sender of an ARP message or in IPv6's neighbour discovery, the bridge never sees, and so never learns. vSphere's
+ * names for what is rejected are forged transmits and MAC address changes. Where its owner lists IP addresses, it sends
+ * from these only. The filter is one table of nftables for all taps of this network namespace; a tap is in its sets from
+ * before QEMU opens it until it is removed.
  */
 import { GodwitError } from "@godwit/contract";
 import { run } from "@godwit/system";
-import { z } from "zod";
+import { elementsFor, rules, setNames, table, type Element, type SecuredPort } from "./port-rules.ts";
 
-export interface SecuredPort {
-  tap: string;
-  mac: string;
-}
-
-const table = "bridge godwit";
-/** Put in its place whole each time, and in one transaction: what others did to it does not last. */
-const rules = `
-add table ${table}
-add set ${table} taps { type ifname; }
-add set ${table} addresses { type ifname . ether_addr; }
-add chain ${table} from_vms { type filter hook prerouting priority -300; policy accept; }
-flush chain ${table} from_vms
-add rule ${table} from_vms iifname != @taps accept
-add rule ${table} from_vms iifname . ether saddr != @addresses drop
-add rule ${table} from_vms ether type arp iifname . arp saddr ether != @addresses drop
-add rule ${table} from_vms ether daddr 01:80:c2:00:00:00 drop comment "spanning tree is the switches' affair"
-`;
+export type { SecuredPort };
 
 /** Only these addresses may be sent from by these taps. @throws PROGRAM_MISSING, PROGRAM_FAILED */
 export async function securePorts(ports: readonly SecuredPort[]): Promise<void> {
   if (ports.length === 0) return;
-  const taps = ports.map(({ tap }) => quoted(tap));
-  const addresses = ports.map(({ tap, mac }) => `${quoted(tap)} . ${mac}`);
-  const stale = await elementsOf(new Set(ports.map(({ tap }) => tap)));
-  const script = [
-    rules,
-    ...removal(stale),
-    `add element ${table} taps { ${taps.join(", ")} }`,
-    `add element ${table} addresses { ${addresses.join(", ")} }`,
-    "",
-  ].join("\n");
+  const taps = ports.map(({ tap }) => tap);
+  const stale = await elementsOf(new Set(taps));
+  const added = ports.flatMap(elementsFor).map(({ set, text }) => `add element ${table} ${set} { ${text} }`);
+  const script = [rules, ...removal(stale), ...added, ""].join("\n");
   await nft(["-f", "-"], `limiting what ${taps.join(", ")} may send`, script);
 }
 
@@ -65,38 +43,18 @@ export async function portSecurityProblem(): Promise<string | null> {
   }
 }
 
-interface Element {
-  set: "taps" | "addresses";
-  text: string;
-}
-
-const addressSchema = z.object({ concat: z.tuple([z.string(), z.string()]) });
-const listSchema = z.object({
-  nftables: z.array(
-    z.looseObject({ set: z.looseObject({ elem: z.array(z.unknown()).optional() }).optional() }),
-  ),
-});
-
 /** What stands in the sets about these taps. Where there is no table nothing does. */
 async function elementsOf(taps: ReadonlySet<string>): Promise<Element[]> {
-  const read = async (set: Element["set"]): Promise<unknown[]> => {
-    const args = ["-j", "list", "set", ...table.split(" "), set];
-    const { exitCode, stdout } = await nft(args, "looking at the filter of VMs' ports", undefined, [0, 1]);
-    if (exitCode !== 0) return [];
-    return listSchema.parse(JSON.parse(stdout)).nftables.flatMap((part) => part.set?.elem ?? []);
-  };
-  const [names, addresses] = await Promise.all([read("taps"), read("addresses")]);
-  return [
-    ...names.flatMap((name): Element[] =>
-      typeof name === "string" && taps.has(name) ? [{ set: "taps", text: quoted(name) }] : [],
-    ),
-    ...addresses.flatMap((one): Element[] => {
-      const parsed = addressSchema.safeParse(one);
-      if (!parsed.success || !taps.has(parsed.data.concat[0])) return [];
-      const [tap, mac] = parsed.data.concat;
-      return [{ set: "addresses", text: `${quoted(tap)} . ${mac}` }];
-    }),
-  ];
+  const args = ["-n", "list", "table", ...table.split(" ")];
+  const { exitCode, stdout } = await nft(args, "looking at the filter of VMs' ports", undefined, [0, 1]);
+  if (exitCode !== 0) return [];
+  // As text: nft's JSON tells numbers of 128 bits as JSON numbers.
+  return setNames.flatMap((set) => {
+    const body = new RegExp(`^\\tset ${set} \\{$(.*?)^\\t\\}$`, "ms").exec(stdout)?.[1] ?? "";
+    return [...body.matchAll(/"([^"]+)"(?: \. [0-9a-fx.:]+)?/g)].flatMap(([text, tap = ""]) =>
+      taps.has(tap) ? [{ set, text }] : [],
+    );
+  });
 }
 
 /** Added before it is deleted, in the same transaction: one that somebody else has just deleted is no error then. */
@@ -104,8 +62,6 @@ const removal = (elements: readonly Element[]): string[] =>
   elements.flatMap(({ set, text }) =>
     ["add", "delete"].map((what) => `${what} element ${table} ${set} { ${text} }`),
   );
-
-const quoted = (name: string): string => `"${name}"`;
 
 const nft = async (args: readonly string[], what: string, input?: string, okCodes?: number[]) =>
   await run("nft", args, {

@@ -6,6 +6,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { htbCeiling } from "../src/iproute.ts";
 import { tapName, type LinkState } from "../src/index.ts";
+import { hexOf } from "../src/port-rules.ts";
 import { parseTraffic } from "../src/traffic.ts";
 
 const namespace = `gwt-net-${String(process.pid)}`;
@@ -157,6 +158,18 @@ test("a tap's name fits the kernel's 15 characters and tells VMs and NICs apart"
   );
 });
 
+test("an IPv6 address is the same 32 digits however it is written", () => {
+  const digits = "20010db800000000000000000a090801";
+  for (const text of ["2001:db8::a09:801", "2001:0DB8:0:0:0:0:0A09:0801", "2001:db8::10.9.8.1"]) {
+    expect(hexOf(text)).toBe(digits);
+  }
+  expect([hexOf("::"), hexOf("1::"), hexOf("::1")]).toEqual([
+    "0".repeat(32),
+    `0001${"0".repeat(28)}`,
+    `${"0".repeat(31)}1`,
+  ]);
+});
+
 test("the ceiling of an htb shaper is that of its widest root class", () => {
   expect(htbCeiling("")).toBe(null);
   expect(
@@ -178,17 +191,41 @@ eth1.7:4000000000 3 0 0 0 0 0 0 5000000000 4 0 0 0 0 0 0
   });
 });
 
-/** What a guest sends: `count` frames through its tap, as QEMU would write them. */
-async function transmit(name: string, frame: string, count = 50): Promise<void> {
+/**
+ * What a guest sends, written into its tap as QEMU would write it, and whether it arrives outside: of each frame 50,
+ * since a few of the kernel's own may come between.
+ */
+async function passes(tapName: string, frames: readonly string[]): Promise<boolean[]> {
   const script = `
     open my $tun, '+<', '/dev/net/tun' or die "tun: $!\\n";
-    my $request = pack 'Z16 S x22', $ARGV[0], 0x1002;    # IFF_TAP, IFF_NO_PI
+    my $request = pack 'Z16 S x22', shift, 0x1002;    # IFF_TAP, IFF_NO_PI
     ioctl $tun, 0x400454ca, $request or die "TUNSETIFF: $!\\n";
     select undef, undef, undef, 0.3;    # the port is up only while somebody has it open
-    for (1 .. $ARGV[2]) { syswrite $tun, pack('H*', $ARGV[1]) or die "write: $!\\n" }`;
-  await run("ip", ["netns", "exec", namespace, "perl", "-e", script, name, frame, String(count)], {
+    sub arrived { open my $file, '<', '/sys/class/net/far0/statistics/rx_packets'; return 0 + <$file> }
+    for my $frame (@ARGV) {
+      my $before = arrived();
+      for (1 .. 50) { syswrite $tun, pack('H*', $frame) or die "write: $!\\n" }
+      select undef, undef, undef, 0.1;
+      print arrived() - $before >= 50 ? "1\\n" : "0\\n";
+    }`;
+  const { stdout } = await run("ip", ["netns", "exec", namespace, "perl", "-e", script, tapName, ...frames], {
     what: "sending frames",
   });
+  return stdout
+    .split("\n")
+    .slice(0, frames.length)
+    .map((line) => line === "1");
+}
+/** @param expected frames, and whether each arrives */
+async function expectPassing(
+  tapName: string,
+  expected: readonly (readonly [string, boolean])[],
+): Promise<void> {
+  const passed = await passes(
+    tapName,
+    expected.map(([frame]) => frame),
+  );
+  expect(expected.map(([frame], index) => [frame, passed[index]])).toEqual(expected);
 }
 const hex = (mac: string): string => mac.replaceAll(":", "");
 const padded = (frame: string): string => frame.padEnd(120, "0");
@@ -199,37 +236,82 @@ const arp = (source: string, sender: string): string =>
 const rarp = (mac: string): string =>
   padded(`ffffffffffff${hex(mac)}80350001080006040003${hex(mac)}00000000${hex(mac)}00000000`);
 
+const own = "52:54:00:00:00:01";
+const other = "52:54:00:00:00:02";
+/** With a VLAN tag, which the filter must look behind. */
+const tagged = (frame: string, tag = "81000007"): string => frame.slice(0, 24) + tag + frame.slice(24);
+const word = (value: number): string => value.toString(16).padStart(4, "0");
+/** IPv6 to all nodes. @param next the next header's number */
+const ipv6 = (source: string, from: string, payload: string, next = 58): string => {
+  const head = `60000000${word(payload.length / 2)}${next.toString(16).padStart(2, "0")}ff`;
+  return `333300000001${hex(source)}86dd${head}${from}ff02${"0".repeat(27)}1${payload}`;
+};
+const linkLocalOf = (mac: string): string =>
+  `fe80000000000000${hex(mac).replace(/^52(....)(.*)$/, "50$1fffe$2")}`;
+/** Neighbour discovery about the sender's own address. @param option of 8 bytes each */
+const nd = (type: 133 | 134 | 135 | 136, target: string, ...options: string[]): string =>
+  `${type.toString(16)}00000000000000${type < 135 ? (type === 134 ? "0".repeat(16) : "") : target}${options.join("")}`;
+const sourceOption = (mac: string): string => `0101${hex(mac)}`;
+const targetOption = (mac: string): string => `0201${hex(mac)}`;
+const nonce = "0e01aabbccddeeff";
+const ipv4 = (source: string, from: string, ports = "00350035", to = "0a0908ff"): string => {
+  const head = (sum: string): string => `45000020000100004011${sum}${from}${to}`;
+  let sum = 0;
+  for (const [part] of head("0000").matchAll(/.{4}/g)) sum += parseInt(part, 16);
+  const checksum = word(0xffff - (((sum & 0xffff) + (sum >>> 16)) & 0xffff));
+  return padded(`ffffffffffff${hex(source)}0800${head(checksum)}${ports}000c0000`);
+};
+
 test("a VM that sends with another's MAC address is not heard, whether in the frame or in ARP; QEMU's announcement is", async () => {
   const name = tapName("1f3a5b7c-9d1e-4000-8000-000000000000", 0);
-  const own = "52:54:00:00:00:01";
-  const other = "52:54:00:00:00:02";
   await ip("link", "set", "br-plain", "up");
   await call("createTap", { name, bridge: "br-plain", owner: "nobody" });
-  const arrived = async () =>
-    Number(
-      (
-        await run("ip", ["netns", "exec", namespace, "cat", "/sys/class/net/far0/statistics/rx_packets"], {
-          what: "counting",
-        })
-      ).stdout,
-    );
-  /** Of 50 frames; a few of the kernel's own may come between. */
-  const passed = async (frame: string): Promise<boolean> => {
-    const before = await arrived();
-    await transmit(name, frame);
-    return (await arrived()) - before >= 50;
-  };
-
+  const passed = async (frame: string) => (await passes(name, [frame]))[0];
   expect(await passed(arp(other, other))).toBe(true); // without the filter
 
   expect(await call("portSecurityProblem")).toMatchObject({ value: null });
-  expect(await call("securePorts", [{ tap: name, mac: other }])).toMatchObject({ value: null });
-  expect(await call("securePorts", [{ tap: name, mac: own }])).toMatchObject({ value: null });
-  expect(await passed(arp(other, other))).toBe(false);
-  expect(await passed(arp(own, other))).toBe(false);
-  expect(await passed(rarp(other))).toBe(false);
-  expect(await passed(arp(own, own))).toBe(true);
-  expect(await passed(rarp(own))).toBe(true);
+  expect(await call("securePorts", [{ tap: name, mac: other, addresses: null }])).toMatchObject({
+    value: null,
+  });
+  expect(await call("securePorts", [{ tap: name, mac: own, addresses: null }])).toMatchObject({
+    value: null,
+  });
+  const from = linkLocalOf(own);
+  const hidden = `3a00000000000000${nd(136, from, targetOption(other))}`;
+  await expectPassing(name, [
+    [arp(other, other), false],
+    [arp(own, other), false],
+    [rarp(other), false],
+    [arp(own, own), true],
+    [rarp(own), true],
+    // Behind a VLAN's tag, and behind two.
+    [tagged(arp(own, other)), false],
+    [tagged(arp(own, own)), true],
+    [tagged(tagged(arp(own, other)), "88a80007"), false],
+    // IPv6's neighbour discovery; also behind destination options.
+    [ipv6(own, from, hidden, 60), false],
+    [tagged(ipv6(own, from, nd(136, from, targetOption(other)))), false],
+  ]);
+  await expectPassing(
+    name,
+    (
+      [
+        [nd(136, from, targetOption(own)), true],
+        [nd(136, from, targetOption(other)), false],
+        [nd(136, from, nonce, targetOption(other)), false],
+        [nd(136, from), true],
+        [nd(135, from, sourceOption(own)), true],
+        [nd(135, from, sourceOption(own), nonce), true],
+        [nd(135, from, nonce), true],
+        [nd(135, from, sourceOption(other)), false],
+        [nd(135, from, nonce, sourceOption(other)), false],
+        [nd(133, "", sourceOption(own)), true],
+        [nd(133, "", sourceOption(other)), false],
+        [nd(134, ""), false],
+        ["8000000000010001", true], // a ping
+      ] as const
+    ).map(([message, right]) => [ipv6(own, from, message), right]),
+  );
 
   // As a VM's stop and the end of its process do it at the same time.
   for (const one of await Promise.all([1, 2, 3].map(() => call("releasePorts", [name])))) {
@@ -237,5 +319,51 @@ test("a VM that sends with another's MAC address is not heard, whether in the fr
   }
   expect(await call("releasePorts", [name])).toMatchObject({ value: null });
   expect(await passed(arp(other, other))).toBe(true);
+  await call("deleteTap", name);
+}, 150_000);
+
+test("a VM whose addresses are listed sends from these only: in ARP, IPv4, IPv6 and neighbour discovery", async () => {
+  const name = tapName("2f3a5b7c-9d1e-4000-8000-000000000000", 0);
+  await ip("link", "set", "br-plain", "up");
+  await call("createTap", { name, bridge: "br-plain", owner: "nobody" });
+  const passed = async (frame: string) => (await passes(name, [frame]))[0];
+  const given = "fd00000000000000000000000000000a";
+  const victim = "fd00000000000000000000000000000b";
+  const port = { tap: name, mac: own, addresses: ["10.9.8.1", "FD00::0:A"] };
+
+  expect(await call("securePorts", [{ ...port, addresses: ["10.9.8.2"] }])).toMatchObject({ value: null });
+  expect(await passed(arp(own, own))).toBe(false);
+  expect(await call("securePorts", [port])).toMatchObject({ value: null });
+  expect(await call("securePorts", [port])).toMatchObject({ value: null });
+  const unspecified = "0".repeat(32);
+  await expectPassing(name, [
+    [arp(own, own), true], // from 10.9.8.1
+    [arp(own, own).replace("0a090801", "0a090802"), false],
+    [arp(own, own).replace("0a090801", "00000000"), true], // a probe
+    [arp(other, own), false],
+    [tagged(arp(own, own).replace("0a090801", "0a090802")), false],
+    [ipv4(own, "0a090801"), true],
+    [ipv4(own, "0a090802"), false],
+    [tagged(ipv4(own, "0a090802")), false],
+    [ipv4(own, "00000000", "00440043", "ffffffff"), true], // DHCP
+    [ipv4(own, "00000000"), false],
+    [ipv6(own, given, "8000000000010001"), true],
+    [ipv6(own, victim, "8000000000010001"), false],
+    [ipv6(own, linkLocalOf(own), "8000000000010001"), true],
+    [ipv6(own, linkLocalOf(other), "8000000000010001"), false],
+    [ipv6(own, given, nd(136, given, targetOption(own))), true],
+    [ipv6(own, given, nd(136, victim, targetOption(own))), false],
+    [ipv6(own, unspecified, nd(135, given, nonce)), true], // duplicate address detection
+    [ipv6(own, unspecified, nd(135, victim, nonce)), false],
+    [ipv6(own, given, nd(135, victim, sourceOption(own))), true], // who has it?
+    [ipv6(own, unspecified, "8000000000010001"), false],
+  ]);
+
+  // With MAC addresses of any kind, and still these IP addresses only.
+  expect(await call("securePorts", [{ ...port, mac: null }])).toMatchObject({ value: null });
+  expect(await passed(ipv4(other, "0a090801"))).toBe(true);
+  expect(await passed(ipv4(other, "0a090802"))).toBe(false);
+  expect(await call("releasePorts", [name])).toMatchObject({ value: null });
+  expect(await passed(ipv4(own, "0a090802"))).toBe(true);
   await call("deleteTap", name);
 }, 150_000);

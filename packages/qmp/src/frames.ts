@@ -2,6 +2,7 @@
  * Lines of JSON from a byte stream, however it is divided into chunks. Refuses lines that are too long or
  * not JSON objects: the stream cannot be trusted after that, and the session ends.
  */
+import { parseJson } from "@godwit/contract";
 
 export type Frame = Record<string, unknown>;
 
@@ -56,7 +57,7 @@ export class FrameReader {
 function parseFrame(line: string): Frame {
   let value: unknown;
   try {
-    value = JSON.parse(line);
+    value = parseJson(line);
   } catch {
     throw new Error(`a line is not JSON: ${line.slice(0, 80)}`);
   }

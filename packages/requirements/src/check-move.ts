@@ -3,6 +3,7 @@
  * is the list of requirements; each is one file in `checks/`.
  */
 import { finding, type Finding } from "@godwit/contract";
+import { addressFilter } from "./checks/address-filter.ts";
 import { accelerator } from "./checks/accelerator.ts";
 import { cpuBaseline } from "./checks/cpu-baseline.ts";
 import { cpuFollowsHost } from "./checks/cpu-follows-host.ts";
@@ -33,11 +34,19 @@ const liveRequirements: readonly Requirement[] = [
   storage,
   leases,
   portGroups,
+  addressFilter,
   migrationNetwork,
 ];
 
 /** What must hold for a stopped VM to be started at the destination from now on. */
-const coldRequirements: readonly ColdRequirement[] = [cpuAtRest, machine, storage, leases, portGroups];
+const coldRequirements: readonly ColdRequirement[] = [
+  cpuAtRest,
+  machine,
+  storage,
+  leases,
+  portGroups,
+  addressFilter,
+];
 
 /** @returns all findings; the VM may move exactly if none has severity `error` */
 export function checkMove(facts: MoveFacts): Finding[] {

@@ -77,6 +77,15 @@ test("whatever is wrong is reported, all of it at once, with host and remedy", (
 
 const codes = (change: Change) => checkMove(facts(change)).map(({ code }) => code);
 
+test("a VM whose IP addresses are limited goes only where they are limited, too", () => {
+  const nics = vm.nics.map((nic) => ({ ...nic, addresses: ["10.0.0.5"] }));
+  const to = (portSecurityProblem: string | null | undefined) =>
+    checkMove({ ...facts((b) => (b.facts.portSecurityProblem = portSecurityProblem)), vm: { ...vm, nics } });
+  expect(to(null)).toEqual([]);
+  expect(to("nft is not installed")).toMatchObject([{ code: "NETWORK_FILTER_MISSING", severity: "error" }]);
+  expect(to(undefined)).toMatchObject([{ code: "NETWORK_FILTER_MISSING" }]);
+});
+
 test("each further requirement has its own finding", () => {
   expect(
     codes(

@@ -6,7 +6,7 @@ import { randomUUID } from "node:crypto";
 import { constants } from "node:fs";
 import { access, link, lstat, realpath, rm, statfs, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { datastoreIdSchema, GodwitError, type DatastoreId } from "@godwit/contract";
+import { datastoreIdSchema, GodwitError, parseJson, type DatastoreId } from "@godwit/contract";
 import { readFileOrNull } from "@godwit/system";
 import { z } from "zod";
 
@@ -50,7 +50,7 @@ export class Datastore {
     const file = join(config.path, identityFile);
     if ((await readFileOrNull(file)) === null) await claimIdentity(file);
     try {
-      const { id } = identitySchema.parse(JSON.parse((await readFileOrNull(file)) ?? ""));
+      const { id } = identitySchema.parse(parseJson((await readFileOrNull(file)) ?? ""));
       return new Datastore(config, id, host);
     } catch (error) {
       throw unavailable(`${file} is not a datastore's identity`, error);

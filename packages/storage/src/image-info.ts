@@ -1,4 +1,5 @@
 /** What `qemu-img info --output=json` says of an image, which may have been made to lead it astray. Pure. */
+import { parseJson } from "@godwit/contract";
 import { z } from "zod";
 
 const infoSchema = z.object({
@@ -13,7 +14,7 @@ const infoSchema = z.object({
 export function referenceIn(output: string): string | null {
   let json: unknown;
   try {
-    json = JSON.parse(output);
+    json = parseJson(output);
   } catch (error) {
     throw new Error("qemu-img's answer is no JSON", { cause: error });
   }

@@ -6,7 +6,7 @@
 import { constants } from "node:fs";
 import { lstat, open } from "node:fs/promises";
 import { join } from "node:path";
-import { GodwitError, vmSchema, type Vm } from "@godwit/contract";
+import { GodwitError, parseJson, vmSchema, type Vm } from "@godwit/contract";
 import type { Datastore } from "./datastore.ts";
 
 export const vmFile = "vm.json";
@@ -22,7 +22,7 @@ export async function readVmFile(datastore: Datastore, name: string): Promise<Vm
   if (text === null) return null;
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = parseJson(text);
   } catch (error) {
     throw invalid([`it is not JSON (${(error as Error).message})`], error);
   }

@@ -148,9 +148,10 @@ function complete({ id, description, defaults }: CreateOptions, disks: VmDisk[])
     ...(description.cpu === undefined ? {} : { cpuWish: description.cpu }),
     machine: description.machine ?? defaults.machine,
     disks,
-    nics: description.nics.map(({ portGroup, mac }) => ({
+    nics: description.nics.map(({ portGroup, mac, addresses }) => ({
       portGroup,
       mac: mac ?? (defaults.macs[spare++] as string),
+      ...(addresses === undefined ? {} : { addresses }),
     })),
     ...(boot === undefined ? {} : { boot }),
     ...(guestAgent ? { guestAgent } : {}),

@@ -7,7 +7,7 @@
 import { mkdir, open, readdir, readFile, rm, truncate, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
-import { GodwitError, spaceShort, type MoveId } from "@godwit/contract";
+import { GodwitError, parseJson, spaceShort, type MoveId } from "@godwit/contract";
 import { journalVersion, readEntry } from "@godwit/migration";
 import { syncFolder } from "@godwit/system";
 
@@ -144,7 +144,7 @@ export function decodeLines(
 /** Its checksum says only that it is as it was written. */
 function jsonOf(body: string): unknown {
   try {
-    return JSON.parse(body);
+    return parseJson(body);
   } catch {
     return undefined;
   }

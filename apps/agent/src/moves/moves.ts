@@ -16,6 +16,7 @@ import {
   type MoveRecord,
   type VmId,
   problemOfUnexpected,
+  parseJson,
 } from "@godwit/contract";
 import {
   hearWithoutMove,
@@ -363,7 +364,7 @@ export class Moves {
     const names = await readdir(this.#folder).catch(() => [] as string[]);
     for (const name of names.filter((one) => one.endsWith(".record.json"))) {
       try {
-        const { record } = JSON.parse(await readFile(join(this.#folder, name), "utf8")) as {
+        const { record } = parseJson(await readFile(join(this.#folder, name), "utf8")) as {
           record: unknown;
         };
         const parsedRecord = moveRecordSchema.parse(record);

@@ -2,7 +2,7 @@
  * One connection between the two agents of a move, in the version that both speak. A message that cannot be read is
  * answered with `notUnderstood`, so that nobody waits for a step that will not be taken.
  */
-import { GodwitError, helloText, type Hello, type Problem } from "@godwit/contract";
+import { GodwitError, helloText, parseJson, type Hello, type Problem } from "@godwit/contract";
 import type { Wire } from "@godwit/migration";
 import type { Logger } from "pino";
 import { WebSocket, type RawData } from "ws";
@@ -95,7 +95,7 @@ export class PeerLine<Heard extends { type: string }, Said extends { type: strin
 function parsed(data: RawData): unknown {
   try {
     const text = Buffer.isBuffer(data) ? data : Buffer.from(data as ArrayBuffer);
-    return JSON.parse(text.toString("utf8"));
+    return parseJson(text.toString("utf8"));
   } catch {
     return null;
   }

@@ -80,16 +80,22 @@ export class Environment {
     }
   }
 
-  /** Lets the VM send with its own MAC addresses only, except where its port group allows others. */
+  /**
+   * Lets the VM send with its own MAC addresses only, except where its port group allows others, and from the IP
+   * addresses that its description lists.
+   * @throws NETWORK_FILTER_MISSING
+   */
   async securePorts(vm: Vm): Promise<void> {
-    if ((await this.portSecurityProblem()) !== null) return; // told by the host's facts
-    await securePorts(
-      vm.nics.flatMap(({ portGroup, mac }, index) =>
-        this.#portGroup(portGroup)?.allowForgedTransmits === true
-          ? []
-          : [{ tap: tapName(vm.id, index), mac }],
-      ),
-    );
+    const reason = await this.portSecurityProblem();
+    if (reason !== null) {
+      if (vm.nics.every(({ addresses }) => addresses === undefined)) return; // told by the host's facts
+      throw GodwitError.of("NETWORK_FILTER_MISSING", { vm: vm.name, host: this.#config.name, reason });
+    }
+    const ports = vm.nics.map(({ portGroup, mac, addresses = null }, index) => ({
+      ...{ tap: tapName(vm.id, index), addresses },
+      mac: this.#portGroup(portGroup)?.allowForgedTransmits === true ? null : mac,
+    }));
+    await securePorts(ports.filter(({ mac, addresses }) => mac !== null || addresses !== null));
   }
 
   /** Why what VMs send is not limited on this host; null: it is. Asked once: what is missing is installed before a start. */

@@ -21,6 +21,13 @@ export const networkErrors = {
     (d) => `The network interface ${d.interface} exists already and is not a tap of QEMU's user.`,
     (d) => `Rename or remove it: ip link delete ${d.interface}`,
   ),
+  NETWORK_FILTER_MISSING: define<{ vm: string; host: string; reason: string }>(
+    409,
+    "after-fix",
+    (d) => `Host ${d.host} cannot limit the IP addresses that VM ${d.vm} sends from: ${d.reason}.`,
+    (d) =>
+      `Install nftables and the newest agent on ${d.host} and restart the agent, or leave out addresses in the VM's description.`,
+  ),
   /** An alarm. */
   HOST_PORTS_UNSECURED: define<{ host: string; reason: string }>(
     409,

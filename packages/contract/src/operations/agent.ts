@@ -118,6 +118,7 @@ export const agentOperations = {
       "IMAGE_FORMAT_DIFFERS",
       "IMAGE_UNREADABLE",
       "NETWORK_UNKNOWN",
+      "NETWORK_FILTER_MISSING",
       "DATASTORE_UNKNOWN",
     ],
   },

@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { problemSchema } from "../errors/schemas.ts";
+import { parseJson } from "../json.ts";
 import { nameSchema } from "./names.ts";
 
 const tailBytes = z.coerce
@@ -55,7 +56,7 @@ export type ConsoleMessage = z.infer<typeof consoleMessageSchema>;
 /** A text message; null: this version does not know it. */
 export function readConsoleMessage(text: string): ConsoleMessage | null {
   try {
-    return consoleMessageSchema.safeParse(JSON.parse(text)).data ?? null;
+    return consoleMessageSchema.safeParse(parseJson(text)).data ?? null;
   } catch {
     return null;
   }

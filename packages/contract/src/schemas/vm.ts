@@ -21,6 +21,13 @@ export const macSchema = z
     "must be a unicast MAC address in lower case, like 52:54:00:12:34:56",
   );
 
+/** The only IP addresses that the VM may send from on this NIC; absent: any. */
+const nicAddressesSchema = z
+  .array(z.union([z.ipv4(), z.ipv6()], "must be an IP address"))
+  .min(1)
+  .max(32)
+  .optional();
+
 /** QEMU's name of a CPU model, always with its version: `Nehalem-v2`. */
 const cpuModelSchema = z
   .string()
@@ -111,7 +118,9 @@ export const vmDescriptionSchema = z.strictObject({
     .max(24)
     .default([]),
   nics: z
-    .array(z.strictObject({ portGroup: nameSchema, mac: macSchema.optional() }))
+    .array(
+      z.strictObject({ portGroup: nameSchema, mac: macSchema.optional(), addresses: nicAddressesSchema }),
+    )
     .max(8)
     .default([]),
   boot: bootSchema.optional(),
@@ -142,7 +151,7 @@ export const vmSchema = z.strictObject({
   machine: machineSchema,
   /** The accelerator that the VM was made for; a live move keeps it. */
   disks: z.array(diskSchema),
-  nics: z.array(z.strictObject({ portGroup: nameSchema, mac: macSchema })),
+  nics: z.array(z.strictObject({ portGroup: nameSchema, mac: macSchema, addresses: nicAddressesSchema })),
   boot: bootSchema.optional(),
   /** Absent: it has no port for a guest agent. */
   guestAgent: z.literal(true).optional(),

@@ -8,7 +8,7 @@ import { existsSync } from "node:fs";
 import { access, constants, mkdir, open, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { GodwitError, type LeaseMode, nameSchema, vmIdSchema } from "@godwit/contract";
+import { GodwitError, type LeaseMode, nameSchema, parseJson, vmIdSchema } from "@godwit/contract";
 import {
   endProcess,
   identifyProcess,
@@ -117,7 +117,7 @@ export class Holders {
 
   async note(vmId: string): Promise<HolderNote | null> {
     const text = await readFileOrNull(join(this.#of(vmId), "note.json"));
-    return text === null ? null : noteSchema.parse(JSON.parse(text));
+    return text === null ? null : noteSchema.parse(parseJson(text));
   }
 
   async saveNote(note: HolderNote): Promise<void> {

@@ -17,7 +17,7 @@ export const createCommand = buildCommand({
     - { name: root, image: images/debian.qcow2 }   # an image on the datastore; it becomes the disk
     - { name: data, sizeMib: 10240 }               # new and empty
   nics:
-    - { portGroup: office }
+    - { portGroup: office }                        # addresses: [10.0.0.5, fd00::5]: it sends from no others
 
 Example: godwit vm create web-1.yaml`,
   },

@@ -30,6 +30,9 @@ function vmText({ name, id, state, seenAt, host, config }: VmView): string {
     ...(cpu.features === undefined ? [] : [["cpu features", cpu.features.join(" ")]]),
     ["machine", config.machine],
     ...config.disks.map((disk) => [`disk ${disk.name}`, `${config.datastore}:${disk.path} (${disk.format})`]),
-    ...config.nics.map((nic, index) => [`nic ${String(index)}`, `${nic.portGroup} ${nic.mac}`]),
+    ...config.nics.map((nic, index) => [
+      `nic ${String(index)}`,
+      [nic.portGroup, nic.mac, ...(nic.addresses ?? [])].join(" "),
+    ]),
   ]);
 }
