@@ -7,13 +7,14 @@ import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Client } from "@godwit/client";
 import { serverOperations } from "@godwit/contract";
+import { markDatastore } from "@godwit/storage";
 import { run, UndoStack } from "@godwit/system";
 import { connected } from "./connected.ts";
 import { LabHost } from "./hosts/host.ts";
 import { freeze, mountShared, mountSmall, thaw } from "./hosts/own-file-systems.ts";
 import { openLab, readLabFile, writeLabFile, type LabFile, type OpenLab } from "./lab-file.ts";
 import { checkOptions, type LabOptions } from "./lab-options.ts";
-import { labFolder, namespaceOf } from "./names.ts";
+import { datastore, labFolder, namespaceOf } from "./names.ts";
 import { describeQemus, qemusOfHosts } from "./qemu/qemus.ts";
 import { removeLab } from "./remove-lab.ts";
 import { LabServer, listenOnLoopback } from "./server/server.ts";
@@ -176,6 +177,7 @@ async function makeFolders({ id, hosts, ownStorage, stateMib }: LabOptions): Pro
   await mkdir(join(folder, "logs"), { recursive: true });
   await mkdir(join(folder, "shared"), { recursive: true });
   if (ownStorage === true) await mountShared(join(folder, "shared.img"), join(folder, "shared"));
+  await markDatastore({ name: datastore, path: join(folder, "shared"), shared: true }, "lab");
   if (stateMib != null) {
     for (const host of hosts) await mountSmall(join(folder, "hosts", host, "state"), stateMib);
   }

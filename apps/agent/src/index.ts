@@ -1,5 +1,6 @@
 /** The daemon of a host: its VMs, its leases, its half of every move. */
 export { agentConfigSchema, readAgentConfig, type AgentConfig } from "./config.ts";
 export { joinHost } from "./join.ts";
+export { initDatastore } from "./mark-datastore.ts";
 export { pausePoints, type PausePointName } from "./moves/pause-points.ts";
 export { runAgent } from "./run-agent.ts";

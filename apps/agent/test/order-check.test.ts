@@ -3,7 +3,7 @@ import { mkdtemp, mkdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { vmSchema, type MoveOrder, type Vm } from "@godwit/contract";
-import { Datastore, saveVm } from "@godwit/storage";
+import { Datastore, markDatastore, saveVm } from "@godwit/storage";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { checkOrder, checkSource } from "../src/moves/order-check.ts";
 
@@ -25,6 +25,7 @@ const order = (vm: Vm): MoveOrder => ({
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "order-"));
+  await markDatastore({ name: "shared", path: folder, shared: true }, "b");
   datastore = await Datastore.open({ name: "shared", path: folder, shared: true }, "b");
   for (const vm of [own, other]) {
     await mkdir(join(folder, vm.name));

@@ -26,6 +26,7 @@ const loaders = {
   setup: async () => (await import("./commands/setup.ts")).setupCommand,
   vm: async () => (await import("./commands/vm.ts")).vmRoutes,
   host: async () => (await import("./commands/host.ts")).hostRoutes,
+  datastore: async () => (await import("./commands/datastore.ts")).datastoreRoutes,
   pool: async () => (await import("./commands/pool.ts")).poolRoutes,
   cpu: async () => (await import("./commands/cpu.ts")).cpuRoutes,
   task: async () => (await import("./commands/task.ts")).taskRoutes,

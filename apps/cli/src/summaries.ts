@@ -25,6 +25,7 @@ export const summaries = {
     brief: "Hosts: join, list, show, maintenance, remove",
     commands: ["list", "show", "token", "join", "maintenance", "remove"],
   },
+  datastore: { brief: "Datastores: mark new storage", commands: ["init"] },
   pool: {
     brief: "Pools: hosts that share one CPU baseline",
     commands: ["list", "show", "create", "delete", "addHost", "removeHost", "evc"],

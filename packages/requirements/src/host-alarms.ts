@@ -34,6 +34,7 @@ export function hostAlarms(
   return [
     ...lostFeatures(facts, host.cpu, running),
     ...lostBaseline(host, pool),
+    ...lostDatastores(load, vms),
     ...weakLeases(load),
     ...unsecuredPorts(facts),
   ];
@@ -42,6 +43,27 @@ export function hostAlarms(
 /** An agent that does not tell is an older one, which has an alarm of its own. */
 function unsecuredPorts({ name: host, portSecurityProblem: reason }: HostFacts): Finding[] {
   return reason == null ? [] : [finding("HOST_PORTS_UNSECURED", { host, reason }, "warning")];
+}
+
+/** Storage that was unmounted or replaced, or does not answer: VMs that run from there may still have it open. */
+function lostDatastores({ name: host, datastores, vms }: HostLoad, views: readonly VmView[]): Finding[] {
+  return datastores
+    .filter(({ space }) => space === null)
+    .map(({ name: datastore, reason }) => {
+      const here = views
+        .filter(
+          ({ id, config }) =>
+            config.datastore === datastore && vms.some((one) => one.id === id && one.pid !== null),
+        )
+        .map(({ name }) => name)
+        .sort();
+      return finding("DATASTORE_UNAVAILABLE", {
+        host,
+        datastore,
+        reason: reason ?? "its agent did not say why",
+        vms: here,
+      });
+    });
 }
 
 /** Leases on shared storage that cannot be taken, or that no watchdog enforces. */

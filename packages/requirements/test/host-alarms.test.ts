@@ -22,7 +22,7 @@ test("whatever its datastores are: each that has no leases is reported, and thos
       const report = hostReport("a", ({ load }) => {
         load.datastores = all.map((leases, index) => ({
           name: `s${String(index)}`,
-          space: null,
+          space: { totalBytes: 100, freeBytes: 40 },
           reason: null,
           leases,
         }));
@@ -86,4 +86,35 @@ test("a host that lost features is alarming exactly while a VM that sees one of 
       expect(hostAlarms(report, [one], null).length > 0).toBe(runs && lost.length > 0);
     }),
   );
+});
+
+test("storage that was unmounted under a host is told with the VMs that run from there", () => {
+  const [here, elsewhere] = [vm([]), { ...vm([]), name: "web-2" }];
+  const alarms = (space: HostLoad["datastores"][number]["space"]) => {
+    const report = hostReport("a", ({ load }) => {
+      const reason = "/srv is not marked as a datastore: its storage is not mounted there, or it is new";
+      load.datastores = [{ name: "shared", space, reason: space === null ? reason : null, leases: null }];
+      const runtime = {
+        id: here.id,
+        name: here.name,
+        state: "running" as const,
+        accelerator: "kvm" as const,
+      };
+      load.vms = [
+        { ...runtime, startedAt: null, memoryMib: 64, usedCpus: null, residentBytes: null, pid: 7 },
+      ];
+    });
+    const other = { ...elsewhere, config: { ...elsewhere.config, datastore: "local" } };
+    return hostAlarms(report, [here, other], null);
+  };
+  expect(alarms({ totalBytes: 100, freeBytes: 40 })).toEqual([]);
+  expect(alarms(null)).toMatchObject([
+    {
+      code: "DATASTORE_UNAVAILABLE",
+      message: expect.stringMatching(
+        /not mounted there, or it is new; running from it there: web-1\.$/,
+      ) as string,
+      remedy: expect.stringContaining("godwit datastore init shared") as string,
+    },
+  ]);
 });

@@ -1,6 +1,7 @@
 /**
  * A datastore as one host sees it: a folder with an identity of its own. The identity lies in the
- * storage itself, so two hosts see the same storage exactly if they read the same id.
+ * storage itself, so two hosts see the same storage exactly if they read the same id. A folder without one is no
+ * datastore: it may be where storage is to be mounted and is not. Only an explicit act makes it one (`markDatastore`).
  */
 import { randomUUID } from "node:crypto";
 import { constants } from "node:fs";
@@ -33,28 +34,36 @@ export class Datastore {
   }
 
   /**
-   * Opens a datastore; the first host to see it gives it its identity.
-   * @throws DATASTORE_UNAVAILABLE when the folder is not there, not writable, or holds a broken identity
+   * @throws DATASTORE_UNAVAILABLE when the folder is not there, not writable, or holds a broken identity;
+   * DATASTORE_NOT_MARKED when it has none
    */
   static async open(config: DatastoreConfig, host: string): Promise<Datastore> {
-    const unavailable = (reason: string, cause?: unknown) =>
-      GodwitError.of("DATASTORE_UNAVAILABLE", { datastore: config.name, host, reason }, { cause });
-    try {
-      await access(config.path, constants.R_OK | constants.W_OK | constants.X_OK);
-    } catch (error) {
-      throw unavailable(
-        `${config.path}: ${(error as NodeJS.ErrnoException).code ?? "not accessible"}`,
-        error,
-      );
-    }
+    await mustBeAccessible(config, host);
     const file = join(config.path, identityFile);
-    if ((await readFileOrNull(file)) === null) await claimIdentity(file);
+    const text = await readFileOrNull(file);
+    if (text === null) {
+      const reason = `${config.path} is not marked as a datastore: its storage is not mounted there, or it is new`;
+      throw GodwitError.of("DATASTORE_NOT_MARKED", { datastore: config.name, host, reason });
+    }
     try {
-      const { id } = identitySchema.parse(parseJson((await readFileOrNull(file)) ?? ""));
+      const { id } = identitySchema.parse(parseJson(text));
       return new Datastore(config, id, host);
     } catch (error) {
-      throw unavailable(`${file} is not a datastore's identity`, error);
+      const reason = `${file} is not a datastore's identity`;
+      throw GodwitError.of(
+        "DATASTORE_UNAVAILABLE",
+        { datastore: config.name, host, reason },
+        { cause: error },
+      );
     }
+  }
+
+  /** That it is still there: storage may have been unmounted, or other storage mounted over it. @throws as `open`; DATASTORE_REPLACED */
+  async verify(): Promise<void> {
+    const now = await Datastore.open(this.config, this.#host);
+    if (now.id === this.id) return;
+    const reason = `other storage (${now.id}) is at ${this.config.path} than before (${this.id})`;
+    throw GodwitError.of("DATASTORE_REPLACED", { datastore: this.config.name, host: this.#host, reason });
   }
 
   /** A file of the datastore as an absolute path; the contract's schema has kept it inside. */
@@ -93,6 +102,29 @@ export class Datastore {
         { cause: error },
       );
     }
+  }
+}
+
+/**
+ * Makes a folder a datastore; one that is a datastore keeps its identity.
+ * @returns whether it was none before
+ * @throws DATASTORE_UNAVAILABLE
+ */
+export async function markDatastore(config: DatastoreConfig, host: string): Promise<boolean> {
+  await mustBeAccessible(config, host);
+  const file = join(config.path, identityFile);
+  const isNew = (await readFileOrNull(file)) === null;
+  if (isNew) await claimIdentity(file);
+  await Datastore.open(config, host);
+  return isNew;
+}
+
+async function mustBeAccessible({ name: datastore, path }: DatastoreConfig, host: string): Promise<void> {
+  try {
+    await access(path, constants.R_OK | constants.W_OK | constants.X_OK);
+  } catch (error) {
+    const reason = `${path}: ${(error as NodeJS.ErrnoException).code ?? "not accessible"}`;
+    throw GodwitError.of("DATASTORE_UNAVAILABLE", { datastore, host, reason }, { cause: error });
   }
 }
 

@@ -1,5 +1,5 @@
 /** Datastores, the VM folders on them, and the leases that say which host may run a VM. */
-export { Datastore, type DatastoreConfig } from "./datastore.ts";
+export { Datastore, markDatastore, type DatastoreConfig } from "./datastore.ts";
 export { DiskLeases, type OwnDiskLease } from "./leases/disk-leases.ts";
 export type { Lockspace } from "./leases/lockspace.ts";
 export type { LeasedVm } from "./leases/lease-files.ts";

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import type { VmId } from "@godwit/contract";
-import { Datastore, DiskLeases, Sanlock, type LeasedVm } from "@godwit/storage";
+import { Datastore, DiskLeases, markDatastore, Sanlock, type LeasedVm } from "@godwit/storage";
 import { identifyProcess, sleep } from "@godwit/system";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 
@@ -98,6 +98,7 @@ beforeAll(async () => {
   folder = await mkdtemp("/var/lib/godwit-lab/.leases-");
   storage = join(folder, "storage");
   await mkdir(storage);
+  await markDatastore({ name: datastore, path: storage, shared: true }, "a");
   a = new Host("a", join(folder, "a"), storage);
   b = new Host("b", join(folder, "b"), storage);
   await Promise.all([a.start(), b.start()]);

@@ -10,7 +10,7 @@ import { userIds } from "@godwit/system";
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { headerBytes, imageHeader } from "../src/image-header.ts";
-import { checkDisks, createVm, Datastore, deleteVm, readVm } from "../src/index.ts";
+import { checkDisks, createVm, Datastore, deleteVm, markDatastore, readVm } from "../src/index.ts";
 
 let folder: string;
 let datastore: Datastore;
@@ -23,6 +23,7 @@ beforeEach(async () => {
   secret = join(base, "host.key");
   await mkdir(folder);
   await writeFile(secret, "the agent's own key\n".repeat(100), { mode: 0o600 });
+  await markDatastore({ name: "shared", path: folder, shared: true }, "a");
   datastore = await Datastore.open({ name: "shared", path: folder, shared: true }, "a");
 });
 afterEach(async () => {

@@ -1,18 +1,19 @@
 /** VM folders on a real folder with real images. */
 import { existsSync } from "node:fs";
-import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { vmDescriptionSchema, type VmDescriptionInput, type VmId } from "@godwit/contract";
 import { run } from "@godwit/system";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { createVm, Datastore, deleteVm, readVm } from "../src/index.ts";
+import { createVm, Datastore, deleteVm, markDatastore, readVm } from "../src/index.ts";
 
 let folder: string;
 let datastore: Datastore;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "godwit-ds-"));
   await chmod(folder, 0o755); // QEMU's user can get in
+  await markDatastore({ name: "shared", path: folder, shared: true }, "a");
   datastore = await Datastore.open({ name: "shared", path: folder, shared: true }, "a");
 });
 afterEach(async () => {
@@ -38,14 +39,18 @@ const create = async (description: Partial<VmDescriptionInput>, vmId = id) =>
     host: "a",
   });
 
-test("two hosts that see the same storage read the same identity, also when both come first", async () => {
+test("an unmarked folder is no datastore; marked by two hosts at once, both read the same identity", async () => {
   const fresh = await mkdtemp(join(tmpdir(), "godwit-ds-"));
-  const open = async (host: string) =>
-    await Datastore.open({ name: "shared", path: fresh, shared: true }, host);
-  const opened = await Promise.all(["a", "b", "c", "d"].map(open));
+  const config = { name: "shared", path: fresh, shared: true };
+  const hosts = ["a", "b", "c", "d"];
+  await expect(Datastore.open(config, "a")).rejects.toMatchObject({ code: "DATASTORE_NOT_MARKED" });
+  expect(await readdir(fresh)).toEqual([]);
+  await Promise.all(hosts.map((host) => markDatastore(config, host)));
+  const opened = await Promise.all(hosts.map((host) => Datastore.open(config, host)));
   expect(new Set(opened.map((one) => one.id)).size).toBe(1);
+  expect(await markDatastore(config, "a")).toBe(false);
   await rm(fresh, { recursive: true });
-  await expect(open("a")).rejects.toMatchObject({ code: "DATASTORE_UNAVAILABLE" });
+  await expect(Datastore.open(config, "a")).rejects.toMatchObject({ code: "DATASTORE_UNAVAILABLE" });
 });
 
 test("a VM is made with nothing left open, read back, made again by the same request, and deleted", async () => {

@@ -73,6 +73,6 @@ export class Datastores {
 }
 
 const reasonOf = (error: unknown): string =>
-  GodwitError.is(error, "DATASTORE_UNAVAILABLE")
-    ? String(error.problem.details.reason)
+  GodwitError.is(error) && typeof error.problem.details.reason === "string"
+    ? error.problem.details.reason
     : (error as Error).message;

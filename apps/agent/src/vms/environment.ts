@@ -16,20 +16,29 @@ import type { AgentConfig } from "../config.ts";
 
 export class Environment {
   readonly #config: AgentConfig;
+  /** As they were found first: what is at a datastore's path may be unmounted or replaced under this agent. */
+  readonly #found = new Map<string, Datastore>();
   #portSecurity: Promise<string | null> | undefined;
 
   constructor(config: AgentConfig) {
     this.#config = config;
   }
 
-  /** @throws DATASTORE_UNKNOWN, DATASTORE_UNAVAILABLE */
+  /** Looked at anew for every use. @throws DATASTORE_UNKNOWN, DATASTORE_UNAVAILABLE, DATASTORE_NOT_MARKED, DATASTORE_REPLACED */
   async datastore(name: string): Promise<Datastore> {
     const config = this.#config.datastores.find((candidate) => candidate.name === name);
     if (config === undefined) {
       const known = this.#config.datastores.map((one) => one.name);
       throw GodwitError.of("DATASTORE_UNKNOWN", { datastore: name, host: this.#config.name, known });
     }
-    return await Datastore.open(config, this.#config.name);
+    const found = this.#found.get(name);
+    if (found === undefined) {
+      const opened = await Datastore.open(config, this.#config.name);
+      this.#found.set(name, this.#found.get(name) ?? opened);
+      return opened;
+    }
+    await found.verify();
+    return found;
   }
 
   /**

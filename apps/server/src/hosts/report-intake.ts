@@ -113,7 +113,7 @@ export class ReportIntake {
 
   async #alarmsOf(report: Report, running: readonly ReportedVm[], pool: Pool): Promise<Finding[]> {
     const { host, facts, load, connectionFindings } = report;
-    const leases = load.datastores.map(({ name, leases: of }) => [name, of]);
+    const leases = load.datastores.map(({ name, reason, leases: of }) => [name, reason, of]);
     const basis = JSON.stringify([
       ...[connectionFindings, pool, leases],
       running.map(({ id, version }) => [id, version]),

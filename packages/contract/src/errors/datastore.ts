@@ -9,10 +9,37 @@ export const datastoreErrors = {
       `There is no datastore ${d.datastore}${d.host === undefined ? "" : ` on host ${d.host}`}${d.known.length > 0 ? `; known are ${d.known.join(", ")}` : ""}.`,
     () => "Name one of the known datastores, or add it to the agent's configuration.",
   ),
-  DATASTORE_UNAVAILABLE: define<{ datastore: string; host: string; reason: string }>(
+  /** `vms`: those that run from there. */
+  DATASTORE_UNAVAILABLE: define<{ datastore: string; host: string; reason: string; vms?: string[] }>(
     503,
     "later",
+    (d) =>
+      `Datastore ${d.datastore} cannot be used on host ${d.host}: ${d.reason}${(d.vms ?? []).length === 0 ? "" : `; running from it there: ${(d.vms ?? []).join(", ")}`}.`,
+    (d) =>
+      d.reason.includes("is not marked as a datastore")
+        ? notMarkedRemedy(d.datastore)
+        : "Check that it is mounted and writable there.",
+  ),
+  DATASTORE_NOT_MARKED: define<{ datastore: string; host: string; reason: string }>(
+    503,
+    "after-fix",
     (d) => `Datastore ${d.datastore} cannot be used on host ${d.host}: ${d.reason}.`,
-    () => "Check that it is mounted and writable there.",
+    (d) => notMarkedRemedy(d.datastore),
+  ),
+  DATASTORE_REPLACED: define<{ datastore: string; host: string; reason: string }>(
+    503,
+    "after-fix",
+    (d) => `Datastore ${d.datastore} cannot be used on host ${d.host}: ${d.reason}.`,
+    () => "Mount the storage that was there. If it was replaced on purpose, restart the host's agent.",
+  ),
+  DATASTORE_ON_ROOT: define<{ datastore: string; path: string }>(
+    409,
+    "after-fix",
+    (d) =>
+      `Datastore ${d.datastore} is shared, and ${d.path} lies on this host's root file system: its storage is not mounted there.`,
+    () => "Mount the storage, and try again. If the folder is shared in another way, add --on-root.",
   ),
 } as const;
+
+const notMarkedRemedy = (datastore: string): string =>
+  `Mount its storage there. If the storage is new, mark it once, on one host: godwit datastore init ${datastore}`;

@@ -85,12 +85,17 @@ export class DiskLeases {
     const datastore = await this.#options.datastore(vm.datastore);
     const place = await leaseOrNull(datastore, vm);
     if (place === null) return { vmId: vm.id, version: 0, holders: [], fenced: [] };
+    const lockspace = await this.lockspace(vm.datastore);
     const [onDisk, hosts, note] = await Promise.all([
       this.#sanlock.readResource(place),
-      (await this.lockspace(vm.datastore)).refreshHosts(),
+      lockspace.refreshHosts(),
       this.#holders.note(vm.id),
     ]);
-    const holders = holdersOf(onDisk, hosts, clocksNow());
+    const owners = [...(onDisk.exclusive === null ? [] : [onDisk.exclusive]), ...onDisk.shared];
+    const isUnknown = owners.some(({ id }) => !hosts.some((host) => host.id === id));
+    // The name is for people; without it the id is told.
+    const names = isUnknown ? await lockspace.namesOnStorage().catch(() => undefined) : undefined;
+    const holders = holdersOf(onDisk, hosts, clocksNow(), names);
     const version = (numberOf(place.path) - 1) * versionsOfOne + onDisk.version;
     return { vmId: vm.id, version, holders, fenced: [...(note?.fenced ?? [])] };
   }

@@ -32,11 +32,15 @@ const isSilent = (lease: HostLease, clocks: Clocks): boolean =>
   !isFresh(lease, clocks) &&
   (lease.timestamp === 0 || lease.lastCheck - lease.lastLive >= (failAfter / 2) * lease.ioTimeoutSeconds);
 
-/** Those who hold a lease, as far as it counts: a host that has left, or joined again since, holds nothing. */
+/**
+ * Those who hold a lease, as far as it counts: a host that has left, or joined again since, holds nothing.
+ * @param names by id, of hosts that are not among `hosts`
+ */
 export function holdersOf(
   { exclusive, shared }: ResourceOnDisk,
   hosts: readonly HostLease[],
   clocks: Clocks,
+  names: ReadonlyMap<number, string> = new Map(),
 ): Lease["holders"] {
   const owners = [
     ...(exclusive === null ? [] : [{ ...exclusive, mode: "EX" as const }]),
@@ -46,7 +50,9 @@ export function holdersOf(
     const host = hosts.find((one) => one.id === id);
     // Nothing is known of a host that joined before this one and has not renewed since.
     if (host === undefined)
-      return [{ host: `host-id-${String(id)}`, mode, since: null, fresh: false, freeInMs: null }];
+      return [
+        { host: names.get(id) ?? `host-id-${String(id)}`, mode, since: null, fresh: false, freeInMs: null },
+      ];
     if (host.generation !== generation || host.timestamp === 0) return [];
     const fresh = !isSilent(host, clocks);
     const since = timestamp === null ? null : sinceOf(host, timestamp, clocks);

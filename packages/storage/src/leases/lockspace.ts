@@ -58,6 +58,11 @@ export class Lockspace {
     await this.#joining;
   }
 
+  /** Names of hosts by their ids, as they lie on the storage: also of those that have not renewed since this host joined. */
+  async namesOnStorage(): Promise<ReadonlyMap<number, string>> {
+    return await this.#sanlock.takenIds(lockspacePlace(this.#datastore));
+  }
+
   /** Waits until this host has joined. @throws DATASTORE_LEASES_UNAVAILABLE */
   async joined(): Promise<void> {
     const until = performance.now() + joinLimitMs;
@@ -121,6 +126,8 @@ export class Lockspace {
       throw GodwitError.of("SANLOCK_UNAVAILABLE", { reason });
     }
     if ((await this.presence()) === "joined") return;
+    // A folder whose storage is not mounted gets no lockspace.
+    await this.#datastore.verify();
     const place = await lockspaceOf(this.#datastore, this.#sanlock, this.#ioTimeoutSeconds);
     for (let attempt = 0; ; attempt++) {
       const id = await this.#freeId(place, attempt);
