@@ -1,5 +1,5 @@
 /**
- * The closing lines of a test run, from vitest's exit code and JSON reports: what was skipped and why, then alone on the
+ * The closing lines of a test run, from vitest's exit code and JSON reports: the longest files, what was skipped and why, then alone on the
  * last line `N passed, N failed` and, where any were, `, N skipped`.
  */
 import { readFileSync } from "node:fs";
@@ -10,6 +10,9 @@ interface Report {
   readonly testResults: readonly {
     readonly name: string;
     readonly status: string;
+    /** Milliseconds since 1970. */
+    readonly startTime: number;
+    readonly endTime: number;
     readonly assertionResults: readonly {
       readonly status: string;
       readonly ancestorTitles: readonly string[];
@@ -33,6 +36,19 @@ for (const { name, assertionResults } of testResults) {
     const what = `${name.replace(`${process.cwd()}/`, "")}: ${group ?? `${fullName} (skipped: no reason is given)`}`;
     skipped.set(what, (skipped.get(what) ?? 0) + 1);
   }
+}
+
+/** Where the time of the run goes. */
+const longest = testResults
+  .map(({ name, startTime, endTime }) => ({
+    name: name.replace(`${process.cwd()}/`, ""),
+    seconds: (endTime - startTime) / 1000,
+  }))
+  .sort((one, other) => other.seconds - one.seconds)
+  .slice(0, 25);
+if (testResults.length > longest.length) {
+  console.log("Longest files:");
+  for (const { name, seconds } of longest) console.log(`  ${seconds.toFixed(0).padStart(5)} s  ${name}`);
 }
 
 // A file that cannot even be loaded has no failed tests of its own, and counts as one.

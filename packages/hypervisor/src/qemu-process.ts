@@ -29,18 +29,26 @@ const featureWordsSchema = z.array(
   }),
 );
 
+export interface QemuEnd {
+  /** QEMU's last messages. */
+  readonly reason: string;
+  /** No event of it was missed: there was one session, and it was read to its end. */
+  readonly heardAll: boolean;
+}
+
 export class QemuProcess {
   #spec: LaunchSpec;
   readonly paths: RunPaths;
   readonly identity: ProcessIdentity;
   readonly startedAt: string;
   readonly migration: MigrationPort;
-  /** Resolves when the process is gone, with QEMU's last words. */
-  readonly ended: Promise<{ reason: string }>;
-  readonly #end = Promise.withResolvers<{ reason: string }>();
+  /** Resolves when the process is gone. */
+  readonly ended: Promise<QemuEnd>;
+  readonly #end = Promise.withResolvers<QemuEnd>();
   readonly #listeners = new Set<(event: QmpEvent) => void>();
   #session: QmpSession;
   #released = false;
+  #missedEvents = false;
 
   constructor(o: {
     spec: LaunchSpec;
@@ -176,6 +184,7 @@ export class QemuProcess {
       if (this.#released) return;
       const session = await QmpSession.connect(this.paths.qmp).catch(() => null);
       if (session !== null) {
+        this.#missedEvents = true;
         this.#session = session;
         this.#watch(session);
         return;
@@ -183,7 +192,8 @@ export class QemuProcess {
       // No event tells of the end of a process that is not our child, nor of a socket that accepts connections again.
       await sleep(waitMs);
     }
-    this.#end.resolve({ reason: await lastMessages(this.paths.log) });
+    const heardAll = !this.#missedEvents && this.#session.isReadToItsEnd;
+    this.#end.resolve({ reason: await lastMessages(this.paths.log), heardAll });
   }
 }
 

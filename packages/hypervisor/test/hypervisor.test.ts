@@ -71,6 +71,22 @@ describe.each(inject("qemuBinaries"))("%s", (binary) => {
     expect(ended).toMatchObject([{ spec: { vm: { name: "probe-vm" } } }]);
   });
 
+  test("whether a QEMU that has ended was heard to its last word is known", async () => {
+    await using fixture = await Fixture.make(binary);
+    const hypervisor = await fixture.hypervisor("a");
+    const read = await hypervisor.start(fixture.spec(false));
+    await read.kill();
+    expect(await read.ended).toMatchObject({ heardAll: true });
+    await read.removeFolder();
+
+    const unread = await hypervisor.start(fixture.spec(false));
+    process.kill(unread.identity.pid, "SIGKILL");
+    execFileSync("sleep", ["1"]); // what it has said waits, and is thrown away with the connection by a command
+    await expect(unread.status()).rejects.toMatchObject({ code: "QMP_INTERRUPTED" });
+    expect(await unread.ended).toMatchObject({ heardAll: false });
+    await unread.removeFolder();
+  });
+
   test("a VM moves over TLS, backs out of a switch on the way, and only the right source is let in", async () => {
     await using fixture = await Fixture.make(binary);
     const source = await (await fixture.hypervisor("a")).start(fixture.spec(false));

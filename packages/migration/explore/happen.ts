@@ -58,7 +58,7 @@ import {
   userStops,
 } from "./qemu.ts";
 import { sentence } from "./story.ts";
-import { answerCont, type World } from "./world.ts";
+import { answerCont, loseWordsOfQemu, type World } from "./world.ts";
 
 /** Lets `event` happen in `state`; the outcome is in `now`, and `violation` says what it broke. */
 export function apply(w: World, state: State, event: number): void {
@@ -116,6 +116,11 @@ export function apply(w: World, state: State, event: number): void {
     case "qemuDies":
       memoryGoes(w, h);
       qemuEnds(w, h);
+      break;
+    case "qemuDiesUnheard":
+      memoryGoes(w, h);
+      loseWordsOfQemu(w, h, argument >> 1);
+      qemuEnds(w, h, false);
       break;
     case "hostDies":
       memoryGoes(w, h);

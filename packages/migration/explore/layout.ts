@@ -98,6 +98,7 @@ export const kinds = [
   "agentDies",
   "agentReturns",
   "qemuDies",
+  "qemuDiesUnheard",
   "hostDies",
   "hostReturns",
   "fence",

@@ -99,6 +99,11 @@ function withoutEntry(at: SourceEntry["at"] | DestinationEntry["at"], protocol: 
 }
 
 export const mutants: readonly Mutant[] = [
+  source(
+    "the source commits though its QEMU may have let the guest run on before it ended",
+    (state, input) => stepSource(state, input.type === "qemuGone" ? { ...input, heardAll: true } : input),
+    ["streamBreaks", "qemuDiesUnheard"],
+  ),
   destination("the destination starts as soon as everything is loaded", (state, input) => {
     const step = stepDestination(state, input);
     return input.type === "loaded" && step.state.phase === "loaded"

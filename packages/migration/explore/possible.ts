@@ -59,7 +59,7 @@ import {
 } from "./layout.ts";
 import { cannotAsk, reconciliation } from "./lease-service.ts";
 import { DOWN, HELD_BY_PEER, HELD_BY_THIRD, IDLE, UNASKED } from "./names.ts";
-import type { World } from "./world.ts";
+import { wordsOfQemu, type World } from "./world.ts";
 
 /** Fills `events` and `classes`; in a calm, only the first prompt event, or all that waits when there is none. */
 export function enumerate(w: World, state: State, calm = false): void {
@@ -265,6 +265,8 @@ function faultEvents(w: World): void {
     }
     if ((at(f, QEMU + h) & ALIVE) !== 0) {
       may(w, FAULT, "qemuDies", h);
+      const words = wordsOfQemu(w, h);
+      for (let read = 0; read < words; read++) may(w, FAULT, "qemuDiesUnheard", h | (read << 1));
       if ((at(f, QEMU + h) & CONT) !== 0) may(w, FAULT, "contRefused", h);
     }
     if (!isDead) may(w, FAULT, "hostDies", h);

@@ -153,13 +153,14 @@ export function resumeStream(w: World): void {
   w.give(1, "streamResumed");
 }
 
-export function qemuEnds(w: World, h: number): void {
+/** @param heardAll what it said last is read before its end is noticed */
+export function qemuEnds(w: World, h: number, heardAll = true): void {
   const f = w.now;
   if ((at(f, QEMU + h) & ALIVE) === 0) return;
   f[QEMU + h] = 0;
   clear(f, QEMU + 1, STREAM);
   if (h === 1) clear(f, TRUTH, COPY_IS_OLD);
-  w.give(h, "qemuGone");
+  w.give(h, heardAll || h === 1 ? "qemuGone" : "qemuGoneUnheard");
 }
 
 export function remove(w: World, h: number): void {

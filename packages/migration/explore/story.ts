@@ -73,6 +73,7 @@ export function sentence(w: World, before: State, event: number): string {
       return `${host}'s agent comes back and reads its journal (${journal.join(", ")}): ${phase(w, w.now, h)}`;
     },
     qemuDies: () => `${host}'s QEMU dies`,
+    qemuDiesUnheard: () => `${host}'s QEMU dies, and its last words are not read`,
     hostDies: () => `host ${host} loses its power`,
     hostReturns: () => `host ${host} is booted again`,
     fence: () => `host ${host} is fenced`,

@@ -27,6 +27,27 @@ const saidByQemu: ReadonlySet<string> = new Set([
   ...["streamBroken", "streamResumed", "memoryComplete", "recovering"],
 ]);
 
+const wordsOf: ReadonlySet<string> = new Set([
+  ...saidByQemu,
+  ...["resumed", "resumeFailed", "loaded", "loadedPartly", "loadFailed"],
+]);
+
+/** How much of what the agent has yet to take are its QEMU's words: effects that QEMU has done already. */
+export function wordsOfQemu(w: World, h: number): number {
+  const { inputs } = w.side(h);
+  return w.rules.inboxes.items(inbox(w.now, h)).filter((input) => wordsOf.has(inputs[input] ?? "")).length;
+}
+
+/** What QEMU had done it cannot say any more, but for the first so many words. */
+export function loseWordsOfQemu(w: World, h: number, read: number): void {
+  const { inputs } = w.side(h);
+  let words = 0;
+  const left = w.rules.inboxes
+    .items(inbox(w.now, h))
+    .filter((input) => !wordsOf.has(inputs[input] ?? "") || words++ < read);
+  setInbox(w.now, h, w.rules.inboxes.numberOf(left));
+}
+
 /** The answer that the guest runs reaches the agent, if one is on its way. */
 export function answerCont(w: World, h: number): void {
   if ((at(w.now, QEMU + h) & CONT_ANSWER) === 0) return;

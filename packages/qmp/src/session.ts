@@ -62,6 +62,7 @@ export class QmpSession {
   readonly #greeted = Promise.withResolvers<Frame>();
   readonly #end = Promise.withResolvers<string>();
   #state: SessionState = "connecting";
+  #isReadToItsEnd = false;
   #nextId = 1;
   #outOfBand = false;
   #secondBeganAt = performance.now();
@@ -74,6 +75,10 @@ export class QmpSession {
     socket.on("data", (chunk: Buffer) => {
       this.#receive(chunk);
     });
+    socket.on("end", () => {
+      this.#isReadToItsEnd = true;
+    });
+    // Among others of a command for a QEMU that has just died: what it had said before is then not read any more.
     socket.on("error", (error) => {
       this.#finish(error.message);
     });
@@ -110,6 +115,11 @@ export class QmpSession {
 
   get isRunning(): boolean {
     return this.#state === "running";
+  }
+
+  /** The session was ended by QEMU, and all that QEMU said before was received. */
+  get isReadToItsEnd(): boolean {
+    return this.#isReadToItsEnd;
   }
 
   /**

@@ -282,8 +282,8 @@ export class SourceMove extends ReducerRunner<
   #follow(copyStatus: string): SourceCopy | null {
     const process = this.#process;
     if (process === null) return null;
-    void process.ended.then(({ reason }) => {
-      this.give({ type: "qemuGone", reason });
+    void process.ended.then(({ reason, heardAll }) => {
+      this.give({ type: "qemuGone", reason, heardAll });
     });
     return new SourceCopy(this.order, process, copyStatus, {
       onInput: (input) => {

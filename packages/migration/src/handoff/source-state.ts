@@ -86,7 +86,8 @@ export type SourceInput =
   | { type: "copyEnded"; reason: string }
   | { type: "resumed" }
   | { type: "resumeFailed"; reason: string }
-  | { type: "qemuGone"; reason: string }
+  /** @param heardAll its last words are among the inputs before; otherwise it may have done what it did not say */
+  | { type: "qemuGone"; reason: string; heardAll: boolean }
   | { type: "removed" }
   | { type: "released" }
   | { type: "cancel" }

@@ -98,7 +98,7 @@ export function stepSource(state: SourceState, input: SourceInput): SourceStep {
         { do: "arm", timer: "retry", afterMs: sourceLimits.retryMs },
       ]);
     case "qemuGone":
-      return onQemuGone({ ...state, qemuAlive: false, guestRuns: false }, input.reason);
+      return onQemuGone({ ...state, qemuAlive: false, guestRuns: false }, input);
     case "removed":
       if (state.phase !== "cleaningUp") return stay(state);
       return stay({ ...state, qemuAlive: false }, [{ do: "releaseLease" }]);
@@ -225,7 +225,10 @@ function onResumed(state: SourceState): SourceStep {
   return stay(next);
 }
 
-function onQemuGone(state: SourceState, reason: string): SourceStep {
+function onQemuGone(
+  state: SourceState,
+  { reason, heardAll }: { reason: string; heardAll: boolean },
+): SourceStep {
   switch (state.phase) {
     case "cleaningUp":
     case "ended":
@@ -242,8 +245,9 @@ function onQemuGone(state: SourceState, reason: string): SourceStep {
       // A destination that may wait for long is informed that there is nothing to wait for.
       return commit({ ...state, commitForbidden: strategyOf(state).splitsMemory });
     case "switching":
-      // The destination may have everything already; this side can never run again, so it may be told to go on.
-      return commit({ ...state, commitForbidden: state.memorySplit });
+      // The destination may have everything already; this side can never run again, so it may be told to go on. Not
+      // where QEMU may have failed and let the guest run on here before it ended, without the agent having read so.
+      return commit({ ...state, commitForbidden: state.memorySplit || !heardAll });
     case "undoing":
       return lose(state, reason);
   }
