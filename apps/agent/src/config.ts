@@ -1,12 +1,21 @@
 /** The agent's configuration: a YAML file, checked whole; a mistake is told with its place. */
 import { readFile } from "node:fs/promises";
 import { isIP } from "node:net";
-import { GodwitError, nameSchema } from "@godwit/contract";
+import { GodwitError, isLinkLocal, nameSchema, normalAddress, portRangeSchema } from "@godwit/contract";
 import { parseDocument } from "yaml";
 import { z } from "zod";
 
 const absolutePath = z.string().regex(/^\//, "must be an absolute path");
-const address = z.string().refine((text) => isIP(text) !== 0, "must be an IP address");
+const address = z
+  .string()
+  .refine((text) => isIP(text) !== 0, "must be an IP address")
+  .transform(normalAddress)
+  .refine(
+    (text) => !isLinkLocal(text) || text.includes("%"),
+    "is a link-local address: name its interface, like fe80::1%eth1",
+  );
+/** libvirt's, so that firewalls that are open for it are open for Godwit. */
+const migrationPorts = { first: 49_152, last: 49_215 };
 const interfaceName = z.string().regex(/^[A-Za-z0-9._-]{1,15}$/, "must be a network interface name");
 
 export const agentConfigSchema = z.strictObject({
@@ -18,7 +27,7 @@ export const agentConfigSchema = z.strictObject({
   /** What was found out about this machine, until it is booted again. */
   cacheFolder: absolutePath.default("/var/cache/godwit"),
   /** Where QEMU's memory streams go; without it no VM can move to or from this host. */
-  migration: z.strictObject({ address }).optional(),
+  migration: z.strictObject({ address, ports: portRangeSchema.default(migrationPorts) }).optional(),
   portGroups: z
     .array(
       z.strictObject({

@@ -7,7 +7,7 @@ import { once } from "node:events";
 import { rm } from "node:fs/promises";
 import { connect } from "node:tls";
 import { Client } from "@godwit/client";
-import { GodwitError, serverOperations } from "@godwit/contract";
+import { GodwitError, hostAndPort, serverOperations } from "@godwit/contract";
 import { createKeyAndRequest } from "@godwit/pki";
 import { ensureUser, ownHello } from "@godwit/system";
 import { membersFile, type AgentConfig } from "./config.ts";
@@ -35,7 +35,7 @@ export async function joinHost(config: AgentConfig, token: string): Promise<void
       body: {
         token,
         name: config.name,
-        agentUrl: `https://${address.includes(":") ? `[${address}]` : address}:${String(port)}`,
+        agentUrl: `https://${hostAndPort(address, port)}`,
         certificateRequest: host.requestPem,
         migrationCertificateRequest: migration.requestPem,
       },

@@ -17,6 +17,7 @@ export { eventHeadSchema, type EventHead, type NewEvent } from "./events/event.t
 export * from "./hello.ts";
 export { isComparable, parseJson } from "./json.ts";
 export { serverEventSchema, type ServerEvent } from "./events/server.ts";
+export * from "./schemas/addresses.ts";
 export * from "./schemas/console.ts";
 export * from "./schemas/cpu.ts";
 export * from "./schemas/evc.ts";

@@ -3,8 +3,8 @@
  * move and removed after it, so that a renewed certificate counts from the next move on.
  */
 import { once } from "node:events";
-import { createServer, type AddressInfo } from "node:net";
-import { GodwitError, ipAddressSchema, portSchema } from "@godwit/contract";
+import { GodwitError, hostAndPort, ipAddressSchema, portSchema, type PortRange } from "@godwit/contract";
+import { listenInRange } from "@godwit/system";
 import type { MigrationCapability, MigrationParameter, QmpSession } from "@godwit/qmp";
 
 export interface MigrationStatus {
@@ -75,9 +75,14 @@ export class MigrationPort {
     });
   }
 
-  /** Lets the incoming side listen. @returns the port that QEMU chose */
-  async listen(address: string): Promise<number> {
-    await this.#qmp().execute("migrate-incoming", { uri: tcpUri(address, 0) });
+  /**
+   * Lets the incoming side listen, on the first port of the range that is free: QEMU binds one after the other, so that
+   * two that look at once never get the same.
+   * @returns the port that QEMU took
+   * @throws QMP_REFUSED, also when none is free
+   */
+  async listen(address: string, { first, last }: PortRange): Promise<number> {
+    await this.#qmp().execute("migrate-incoming", { uri: `${tcpUri(address, first)},to=${String(last)}` });
     const { "socket-address": addresses } = await this.#qmp().execute("query-migrate");
     const port = Number(addresses?.[0]?.port);
     if (!Number.isInteger(port) || port <= 0) {
@@ -91,7 +96,7 @@ export class MigrationPort {
   }
 
   async start(address: string, port: number): Promise<void> {
-    await this.#qmp().execute("migrate", { uri: tcpUri(address, portSchema.parse(port)) });
+    await this.#qmp().execute("migrate", { uri: tcpUri(address, port) });
   }
 
   /** QEMU stops the guest, pauses before the switchover as always, and sends what is left while the guest runs at the destination. */
@@ -116,8 +121,8 @@ export class MigrationPort {
    * Lets the destination listen again. Out of band, for all that QEMU does otherwise may wait for memory that is missing;
    * so the port, which could only be asked for in band, is chosen before.
    */
-  async listenForRest(address: string): Promise<number> {
-    const port = await freePort(address);
+  async listenForRest(address: string, ports: PortRange): Promise<number> {
+    const port = await freePort(address, ports);
     const uri = tcpUri(address, port);
     await this.#qmp().execute("migrate-recover", { uri }, { outOfBand: true });
     return port;
@@ -199,19 +204,15 @@ function announcement<P extends "announce-" | "">(
   } as Record<`${P}${"initial" | "max" | "rounds" | "step"}`, number>;
 }
 
-/** A TCP port of this address that is free at the moment. */
-async function freePort(address: string): Promise<number> {
-  const server = createServer();
-  server.listen(0, address);
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
+/** A TCP port of this address and range that is free at the moment. Where none is, QEMU says so of the first. */
+async function freePort(address: string, ports: PortRange): Promise<number> {
+  const listener = await listenInRange(address, ports);
+  if (listener === null) return ports.first;
+  listener.server.close();
+  await once(listener.server, "close");
+  return listener.port;
 }
 
 /** The address came from the other host: QEMU would take options after a comma, and run programs for other schemes. */
-function tcpUri(address: string, port: number): string {
-  const checked = ipAddressSchema.parse(address);
-  return `tcp:${checked.includes(":") ? `[${checked}]` : checked}:${String(port)}`;
-}
+const tcpUri = (address: string, port: number): string =>
+  `tcp:${hostAndPort(ipAddressSchema.parse(address), portSchema.parse(port))}`;

@@ -2,7 +2,7 @@
 import { endProcess } from "@godwit/system";
 import { describe, expect, inject, test } from "vitest";
 import type { QemuProcess } from "../src/index.ts";
-import { destinationSettings, Fixture, sourceSettings } from "./fixtures.ts";
+import { destinationSettings, Fixture, ports, sourceSettings } from "./fixtures.ts";
 
 /** CPUID.1:ECX as the guest sees it. */
 async function leaf1Ecx(qemu: QemuProcess): Promise<number> {
@@ -30,7 +30,7 @@ describe.each(inject("qemuBinaries"))("%s", (binary) => {
         credentialsFolder: await fixture.credentials("b"),
         sourceName: "a",
       });
-      const port = await target.migration.listen("127.0.0.1");
+      const port = await target.migration.listen("127.0.0.1", ports);
       await source.migration.configureSource({
         credentialsFolder: await fixture.credentials("a"),
         destinationName: "b",

@@ -18,6 +18,9 @@ const capabilities = {
 } as const;
 export const destinationSettings = { capabilities, parameters: {} };
 
+/** That incoming migrations listen on. */
+export const ports = { first: 49_152, last: 49_215 };
+
 /** @param downtimeLimitMs below this expected pause QEMU stops the guest by itself */
 export const sourceSettings = (downtimeLimitMs: number, bandwidthBytesPerSecond = 2 ** 40) => ({
   capabilities,

@@ -6,7 +6,7 @@ import { describe, expect, inject, test } from "vitest";
 import { QmpSession } from "@godwit/qmp";
 import { isAlive, sleep } from "@godwit/system";
 import { probeKvm } from "../src/kvm-probe.ts";
-import { destinationSettings, Fixture, sourceSettings, user } from "./fixtures.ts";
+import { destinationSettings, Fixture, ports, sourceSettings, user } from "./fixtures.ts";
 
 describe.each(inject("qemuBinaries"))("%s", (binary) => {
   test("the KVM probe's guest runs where guests run, and the facts say what was found out", async () => {
@@ -98,7 +98,9 @@ describe.each(inject("qemuBinaries"))("%s", (binary) => {
       // A host with a certificate of the cluster, but not the source of this move.
       await target.migration.configure(destinationSettings);
       await target.migration.secureDestination({ credentialsFolder: credentials.b, sourceName: "a" });
-      const port = await target.migration.listen("127.0.0.1");
+      const port = await target.migration.listen("127.0.0.1", ports);
+      expect(port).toBeGreaterThanOrEqual(ports.first);
+      expect(port).toBeLessThanOrEqual(ports.last);
       const impostor = {
         credentialsFolder: await fixture.credentials("c"),
         destinationName: "b",
@@ -118,7 +120,7 @@ describe.each(inject("qemuBinaries"))("%s", (binary) => {
       const second = await (await fixture.hypervisor("b")).start(fixture.spec(true));
       await second.migration.configure(destinationSettings);
       await second.migration.secureDestination({ credentialsFolder: credentials.b, sourceName: "a" });
-      const secondPort = await second.migration.listen("127.0.0.1");
+      const secondPort = await second.migration.listen("127.0.0.1", ports);
       await source.migration.configureSource({
         credentialsFolder: credentials.a,
         destinationName: "b",

@@ -1,5 +1,5 @@
 /** Virtual switches as Linux bridges: port groups, taps of VMs, links with their speeds. */
-export { linkFacts, linkOfAddress, linkStates, type LinkState } from "./links.ts";
+export { linkFacts, linkStates, linkWith, type LinkState } from "./links.ts";
 export { portGroupFacts, portGroupLoad, type PortGroupConfig } from "./port-groups.ts";
 export { enableQuickAck } from "./quick-ack.ts";
 export { createTap, createTaps, deleteTap, deleteTaps, listTaps, tapName, type TapSpec } from "./taps.ts";

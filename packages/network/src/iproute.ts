@@ -3,6 +3,7 @@
  * Only the fields that Godwit reads are declared; unknown ones are let through unseen.
  */
 import { readFile } from "node:fs/promises";
+import { normalAddress } from "@godwit/contract";
 import { run } from "@godwit/system";
 import { z } from "zod";
 
@@ -17,7 +18,14 @@ const interfaceSchema = z.object({
       info_data: z.object({ type: z.string().optional(), user: z.string().optional() }).optional(),
     })
     .optional(),
-  addr_info: z.array(z.object({ local: z.string().optional() })).default([]),
+  addr_info: z
+    .array(
+      z.object({
+        local: z.string().transform(normalAddress).optional(),
+        prefixlen: z.number().int().optional(),
+      }),
+    )
+    .default([]),
 });
 export type Interface = z.infer<typeof interfaceSchema>;
 

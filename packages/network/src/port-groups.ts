@@ -1,5 +1,5 @@
 /** A port group is a named bridge of this host; its uplink is the bridge's port that leads outside. */
-import type { PortGroupFacts, PortGroupLoad } from "@godwit/contract";
+import type { PortGroupFacts, PortGroupLoad, PortGroupState } from "@godwit/contract";
 import { listInterfaces, type Interface } from "./iproute.ts";
 import { isUp } from "./links.ts";
 
@@ -10,33 +10,54 @@ export interface PortGroupConfig {
   uplink: string | null;
 }
 
-/** The port groups that VMs can be connected to: one whose bridge does not exist is left out. */
+/**
+ * The port groups that VMs can be connected to: one whose bridge does not exist is left out. What the uplink does not
+ * let through does not leave the host, whatever the bridge was set to.
+ */
 export async function portGroupFacts(configs: readonly PortGroupConfig[]): Promise<PortGroupFacts[]> {
-  return (await existing(configs)).map(({ config: { name, bridge, uplink }, found }) => ({
-    name,
-    bridge,
-    uplink,
-    mtu: found.mtu,
-  }));
+  return (await lookedUp(configs)).flatMap(({ config: { name, bridge, uplink }, found, port }) =>
+    found === undefined
+      ? []
+      : [{ name, bridge, uplink, mtu: port === undefined ? found.mtu : Math.min(found.mtu, port.mtu) }],
+  );
 }
 
-/** Which of them have an uplink that carries: one that is not a port of the bridge carries nothing and counts as down. */
+/** What each of them does now, also one whose bridge does not exist. */
 export async function portGroupLoad(configs: readonly PortGroupConfig[]): Promise<PortGroupLoad[]> {
-  return (await existing(configs)).map(({ config: { name, bridge }, port }) => ({
-    name,
-    uplinkUp: port !== undefined && port.master === bridge && isUp(port),
-  }));
+  return (await lookedUp(configs)).map((group) => {
+    const { name, bridge } = group.config;
+    const state = stateOf(group);
+    return { name, bridge, state, uplinkUp: state === "up" };
+  });
 }
 
-/** Port groups whose bridge exists, with the bridge and the uplink's interface. */
-async function existing(
-  configs: readonly PortGroupConfig[],
-): Promise<{ config: PortGroupConfig; found: Interface; port: Interface | undefined }[]> {
+interface LookedUp {
+  config: PortGroupConfig;
+  /** Undefined: there is no such bridge. */
+  found: Interface | undefined;
+  /** The uplink. */
+  port: Interface | undefined;
+}
+
+function stateOf({ config, found, port }: LookedUp): PortGroupState {
+  if (found === undefined) return "bridgeMissing";
+  if (!found.flags.includes("UP")) return "bridgeOff";
+  if (config.uplink === null) return "internal";
+  if (port === undefined) return "uplinkMissing";
+  if (port.master !== config.bridge) return "uplinkNotInBridge";
+  if (!port.flags.includes("UP")) return "uplinkOff";
+  return isUp(port) ? "up" : "uplinkWithoutCarrier";
+}
+
+async function lookedUp(configs: readonly PortGroupConfig[]): Promise<LookedUp[]> {
   if (configs.length === 0) return [];
   const interfaces = new Map((await listInterfaces()).map((found) => [found.ifname, found]));
-  return configs.flatMap((config) => {
+  return configs.map((config) => {
     const found = interfaces.get(config.bridge);
-    if (found?.linkinfo?.info_kind !== "bridge") return [];
-    return [{ config, found, port: config.uplink === null ? undefined : interfaces.get(config.uplink) }];
+    return {
+      config,
+      found: found?.linkinfo?.info_kind === "bridge" ? found : undefined,
+      port: config.uplink === null ? undefined : interfaces.get(config.uplink),
+    };
   });
 }

@@ -5,8 +5,8 @@ import { run } from "@godwit/system";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { htbCeiling } from "../src/iproute.ts";
-import { tapName, type LinkState } from "../src/index.ts";
 import { hexOf } from "../src/port-rules.ts";
+import { linkWith, tapName, type LinkState } from "../src/index.ts";
 import { parseTraffic } from "../src/traffic.ts";
 
 const namespace = `gwt-net-${String(process.pid)}`;
@@ -88,32 +88,101 @@ test("another's interface of the same name is left alone", async () => {
   await ip("link", "del", tap);
 });
 
-test("port groups tell whether their uplink carries, and leave out bridges that do not exist", async () => {
+test("port groups tell whether they lead outside, and if not why; a bridge that does not exist is no port group", async () => {
   const configs = [
     { name: "office", bridge: "br-plain", uplink: "up0" },
     { name: "inner", bridge: "br-jumbo", uplink: null },
     { name: "wrong", bridge: "br-jumbo", uplink: "up0" },
+    { name: "typo", bridge: "br-jumbo", uplink: "up9" },
     { name: "gone", bridge: "br-gone", uplink: "up0" },
+    { name: "nobridge", bridge: "far0", uplink: "up0" },
   ];
-  const facts = (await call("portGroupFacts", configs)).value as PortGroupFacts[];
-  expect(facts.map(({ name, mtu }) => [name, mtu])).toEqual([
+  const load = async () =>
+    ((await call("portGroupLoad", configs)).value as PortGroupLoad[]).map(({ name, state, uplinkUp }) => {
+      expect(uplinkUp).toBe(state === "up");
+      return [name, state];
+    });
+  const office = async () => (await load())[0]?.[1];
+  expect(await office()).toBe("bridgeOff");
+  await ip("link", "set", "br-plain", "up");
+  expect(await load()).toEqual([
+    ["office", "up"],
+    ["inner", "internal"],
+    ["wrong", "uplinkNotInBridge"],
+    ["typo", "uplinkMissing"],
+    ["gone", "bridgeMissing"],
+    ["nobridge", "bridgeMissing"],
+  ]);
+  const facts = async () =>
+    ((await call("portGroupFacts", configs)).value as PortGroupFacts[]).map(({ name, mtu }) => [name, mtu]);
+  expect(await facts()).toEqual([
     ["office", 1500],
     ["inner", 9000],
-    ["wrong", 9000],
-  ]);
-  const load = async () => (await call("portGroupLoad", configs)).value as PortGroupLoad[];
-  expect(await load()).toEqual([
-    { name: "office", uplinkUp: true },
-    { name: "inner", uplinkUp: false },
-    { name: "wrong", uplinkUp: false },
+    ["wrong", 1500],
+    ["typo", 9000],
   ]);
   await ip("link", "set", "far0", "down");
-  expect((await load())[0]).toMatchObject({ name: "office", uplinkUp: false });
+  expect(await office()).toBe("uplinkWithoutCarrier");
+  await ip("link", "set", "up0", "down");
+  expect(await office()).toBe("uplinkOff");
+  await ip("link", "set", "up0", "up");
   await ip("link", "set", "far0", "up");
 });
 
+test("a bridge leads outside by its ports, and not by the taps of VMs", async () => {
+  const carrier = async () =>
+    ((await call("linkStates")).value as LinkState[]).find(({ name }) => name === "br-mig")?.carrier;
+  await ip("link", "add", "br-mig", "type", "bridge", "forward_delay", "0");
+  expect(await carrier()).toBe("off");
+  await ip("link", "set", "br-mig", "up");
+  expect(await carrier()).toBe("noPort");
+  await ip("tuntap", "add", "dev", tap, "mode", "tap");
+  await ip("link", "set", tap, "master", "br-mig", "up");
+  expect(await carrier()).toBe("noPort");
+  await ip("link", "add", "mig0", "type", "veth", "peer", "name", "mig1");
+  await ip("link", "set", "mig0", "master", "br-mig", "up");
+  expect(await carrier()).toBe("none");
+  await ip("link", "set", "mig1", "up");
+  expect(await carrier()).toBe("up");
+  for (const name of [tap, "mig0", "br-mig"]) await ip("link", "del", name);
+});
+
+test("quick acknowledgement is set on the connected route, of IPv6 as of IPv4, and of no other route", async () => {
+  const quick = async (family: "-4" | "-6"): Promise<string[]> =>
+    (
+      JSON.parse((await ip(family, "-j", "route", "show")).stdout) as { dst: string; metrics?: object[] }[]
+    ).flatMap(({ dst, metrics }) => (JSON.stringify(metrics ?? []).includes("quickack") ? [dst] : []));
+  await ip("link", "add", "qa0", "type", "veth", "peer", "name", "qa1");
+  await ip("address", "add", "10.9.9.7/24", "dev", "qa0");
+  await ip("address", "add", "10.9.9.8/24", "dev", "qa0");
+  await ip("address", "add", "FD00:9:0::0007/64", "dev", "qa0", "nodad");
+  await ip("address", "add", "fd00:8::7/64", "dev", "qa0", "nodad");
+  await ip("link", "set", "qa1", "up");
+  await ip("link", "set", "qa0", "up");
+  expect([await quick("-4"), await quick("-6")]).toEqual([[], []]);
+  // Twice: what is set already is left alone.
+  for (const address of ["10.9.9.7", "fd00:9::7", "fd00:9::7"])
+    expect(await call("enableQuickAck", address)).toMatchObject({ value: true });
+  expect([await quick("-4"), await quick("-6")]).toEqual([["10.9.9.0/24"], ["fd00:9::/64"]]);
+  expect(await call("enableQuickAck", "fd00:7::7")).toMatchObject({ value: false }); // no interface has it
+  await ip("link", "del", "qa0");
+});
+
+test("a link is found by its address, and a link-local address by its interface too", () => {
+  const links = [
+    { name: "eth0", addresses: ["10.9.8.7", "fe80::1"] },
+    { name: "eth1", addresses: ["fd00:2::11", "fe80::1"] },
+  ];
+  const nameOf = (address: string) => linkWith(links, address)?.name ?? null;
+  expect(["fd00:2::11", "10.9.8.7", "10.9.8.6", "fe80::1%eth1", "fe80::1%eth2"].map(nameOf)).toEqual([
+    ...["eth1", "eth0", null, "eth1", null],
+  ]);
+});
+
 test("a link's speed is its shaper's; without one a virtual link claims none", async () => {
-  const speed = async () => ((await call("linkOfAddress", "10.9.8.7")).value as LinkFacts).bitsPerSecond;
+  const speed = async () =>
+    ((await call("linkFacts")).value as LinkFacts[]).find(({ addresses }) => addresses.includes("10.9.8.7"))
+      ?.bitsPerSecond;
   const tc = async (...args: string[]) =>
     await run("ip", ["netns", "exec", namespace, "tc", ...args], { what: "shaping" });
   expect(await speed()).toBe(null);
@@ -136,13 +205,12 @@ test("a link's speed is its shaper's; without one a virtual link claims none", a
     "800mbit",
   );
   expect(await speed()).toBe(8e8);
-  expect((await call("linkOfAddress", "10.9.8.6")).value).toBe(null);
   const links = (await call("linkFacts")).value as LinkFacts[];
   expect(links.map(({ name }) => name).sort()).toEqual(["br-jumbo", "br-plain", "far0", "up0"]);
   const states = (await call("linkStates")).value as LinkState[];
   expect(states.map(({ name, up }) => [name, up]).sort()).toEqual([
     ["br-jumbo", false], // no port carries
-    ["br-plain", false],
+    ["br-plain", true],
     ["far0", true],
     ["up0", true],
   ]);

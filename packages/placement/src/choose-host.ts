@@ -25,7 +25,7 @@ interface Ready {
 
 /**
  * @param named the only host that may be chosen; it is among the hosts
- * @throws HOST_UNKNOWN, HOST_UNREACHABLE, DESTINATION_IN_MAINTENANCE, DATASTORE_UNKNOWN, DATASTORE_UNAVAILABLE, NETWORK_UNKNOWN
+ * @throws HOST_UNKNOWN, HOST_UNREACHABLE, DESTINATION_IN_MAINTENANCE, DATASTORE_UNKNOWN, DATASTORE_UNAVAILABLE, NETWORK_UNKNOWN, NETWORK_WITHOUT_BRIDGE
  */
 export function chooseHost(hosts: readonly Candidate[], needs: Needs, named: string | undefined): string {
   const asked = named === undefined ? hosts : hosts.filter(({ name }) => name === named);
@@ -36,9 +36,13 @@ export function chooseHost(hosts: readonly Candidate[], needs: Needs, named: str
     .sort((a, b) => availableBytes(b) - availableBytes(a));
   if (best !== undefined) return best.name;
   const [first] = withStorage;
+  const network = (first === undefined ? undefined : missingPortGroup(first.report, needs)) ?? "";
+  const host = first?.name ?? "";
+  const now = first?.report.load.portGroups?.find(({ name }) => name === network);
+  if (now?.state === "bridgeMissing")
+    throw GodwitError.of("NETWORK_WITHOUT_BRIDGE", { host, network, bridge: now.bridge ?? "" });
   throw GodwitError.of("NETWORK_UNKNOWN", {
-    network: (first === undefined ? undefined : missingPortGroup(first.report, needs)) ?? "",
-    host: first?.name ?? "",
+    ...{ network, host },
     known: first?.report.facts.portGroups.map(({ name }) => name) ?? [],
   });
 }

@@ -32,6 +32,7 @@ export interface MoveFacts extends RelocationFacts {
   /** The VM's process at the source. */
   runtime: VmRuntime;
   source: HostFacts;
+  sourceLoad: HostLoad | null;
 }
 
 /** The same with a destination that answered: what every requirement but `maintenance` needs. */

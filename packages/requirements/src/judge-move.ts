@@ -32,5 +32,8 @@ export function judgeMove(vm: VmView, source: Source, destination: Destination):
   const runtime = source.load?.vms.find(({ id }) => id === vm.id);
   if (source.facts === null || runtime === undefined)
     throw GodwitError.of("VM_NOT_RUNNING", { vm: vm.name, state: "gone from its host" });
-  return { runtime, findings: checkMove({ ...common, runtime, source: source.facts }) };
+  return {
+    runtime,
+    findings: checkMove({ ...common, runtime, source: source.facts, sourceLoad: source.load }),
+  };
 }

@@ -1,5 +1,11 @@
 /** Requirements: each broken alone is found alone, and all broken at once are found at once. */
-import { vmSchema, type VmRuntime } from "@godwit/contract";
+import {
+  vmSchema,
+  type Carrier,
+  type HostFacts,
+  type PortGroupState,
+  type VmRuntime,
+} from "@godwit/contract";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { checkMove, checkRelocation, mayMove } from "../src/check-move.ts";
@@ -36,6 +42,7 @@ const facts = (change: Change): MoveFacts => ({
   vm,
   runtime,
   source: hostReport("a").facts,
+  sourceLoad: hostReport("a").load,
   destination: { name: "b", takesVms: true, report: hostReport("b", change) },
 });
 
@@ -50,7 +57,10 @@ const faults: Record<string, Change> = {
       leases: { state: "unavailable", reason: "sanlock does not run", watchdog: false },
     })),
   DESTINATION_LACKS_NETWORK: (b) => (b.facts.portGroups = []),
-  MIGRATION_NETWORK_MISSING: (b) => (b.facts.migration = null),
+  MIGRATION_NETWORK_MISSING: (b) => {
+    b.facts.migration = null;
+    b.facts.migrationSettings = null;
+  },
 };
 
 test("a VM may move between two hosts that are alike", () => {
@@ -97,12 +107,67 @@ test("each further requirement has its own finding", () => {
   expect(codes(({ facts: b }) => (b.portGroups = first(b.portGroups, { uplink: null })))).toEqual([
     "NETWORK_INTERNAL",
   ]);
-  expect(codes(({ load: b }) => (b.portGroups = [{ name: "office", uplinkUp: false }]))).toEqual([
-    "NETWORK_LINK_DOWN",
-  ]);
   expect(
     codes(({ facts: b }) => (b.migration = { address: "10.0.0.1", link: { ...link, bitsPerSecond: 1e8 } })),
   ).toEqual(["MIGRATION_NETWORK_SLOW"]);
+});
+
+test("each way in which a port group does not lead outside has its own code, and names the bridge or the uplink", () => {
+  const office = { name: "office", bridge: "br0", uplinkUp: false };
+  const states = {
+    bridgeOff: ["NETWORK_BRIDGE_OFF", "br0"],
+    uplinkMissing: ["NETWORK_UPLINK_MISSING", "eth0"],
+    uplinkNotInBridge: ["NETWORK_UPLINK_ELSEWHERE", "not a port of its bridge br0"],
+    uplinkOff: ["NETWORK_UPLINK_OFF", "eth0"],
+    uplinkWithoutCarrier: ["NETWORK_LINK_DOWN", "no carrier"],
+  } as const;
+  for (const [state, [code, words]] of Object.entries(states)) {
+    const [found, ...others] = checkMove(
+      facts(({ load }) => (load.portGroups = [{ ...office, state: state as PortGroupState }])),
+    );
+    expect(found).toMatchObject({ code, host: "b", severity: "error" });
+    expect(found?.message).toContain(words);
+    expect(others).toEqual([]);
+  }
+  const gone = facts((b) => {
+    b.facts.portGroups = [];
+    b.load.portGroups = [{ ...office, state: "bridgeMissing" }];
+  });
+  expect(checkMove(gone).map(({ code }) => code)).toEqual(["NETWORK_WITHOUT_BRIDGE"]);
+  // An earlier version's agent tells only that it is not up.
+  expect(codes(({ load }) => (load.portGroups = [{ name: "office", uplinkUp: false }]))).toEqual([
+    "NETWORK_LINK_UNDETERMINED",
+  ]);
+});
+
+test("a smaller MTU at the destination is refused, a larger one is a warning", () => {
+  const withMtu = (mtu: number) =>
+    checkMove(facts(({ facts: b }) => (b.portGroups = first(b.portGroups, { mtu }))));
+  expect(withMtu(1400)).toMatchObject([{ code: "NETWORK_MTU_SMALLER", severity: "error" }]);
+  expect(withMtu(9000)).toMatchObject([{ code: "NETWORK_MTU_LARGER", severity: "warning" }]);
+});
+
+test("a migration address that no interface has is another fault than one that was never configured", () => {
+  const settings = { address: "10.0.0.1", ports: { first: 49_152, last: 49_215 } };
+  const without = (migrationSettings: HostFacts["migrationSettings"]) =>
+    checkMove(facts(({ facts: b }) => Object.assign(b, { migration: null, migrationSettings })));
+  expect(without(null)).toMatchObject([{ code: "MIGRATION_NETWORK_MISSING" }]);
+  expect(without(settings)).toMatchObject([{ code: "MIGRATION_ADDRESS_ABSENT" }]);
+  expect(without(settings)[0]?.message).toContain("has its migration address 10.0.0.1");
+  expect(without(undefined)).toMatchObject([{ code: "MIGRATION_ADDRESS_ABSENT" }]);
+});
+
+test("a migration link that is off, has no carrier, or is a bridge without a way outside, is refused at either end", () => {
+  const down = (carrier: Carrier): HostReport["load"]["links"] => [
+    { name: "eth1", up: false, carrier, receivedBytesPerSecond: 0, sentBytesPerSecond: 0 },
+  ];
+  expect(codes(({ load }) => (load.links = down("off")))).toEqual(["MIGRATION_LINK_OFF"]);
+  expect(codes(({ load }) => (load.links = down("none")))).toEqual(["MIGRATION_LINK_NO_CARRIER"]);
+  expect(codes(({ load }) => (load.links = down("noPort")))).toEqual(["MIGRATION_BRIDGE_NO_PORT"]);
+  expect(codes(({ load }) => (load.links = null))).toEqual([]); // not known: the way itself is tried
+  const { sourceLoad, ...rest } = facts(() => undefined);
+  const cut = checkMove({ ...rest, sourceLoad: { ...sourceLoad!, links: down("none") } });
+  expect(cut).toMatchObject([{ code: "MIGRATION_LINK_NO_CARRIER", host: "a" }]);
 });
 
 test("what the destination could not read is reported with the reason, and never taken for zero or for well", () => {
@@ -125,7 +190,7 @@ test("what the destination could not read is reported with the reason, and never
     ["DATASTORE_UNAVAILABLE", "Datastore shared cannot be used on host b: it did not answer within 3 s."],
     [
       "NETWORK_LINK_UNDETERMINED",
-      "Whether the uplink eth0 of port group office on host b has a carrier is not known: ip is not installed.",
+      "Whether port group office on host b leads outside over its uplink eth0 is not known: ip is not installed.",
     ],
   ]);
   expect(mayMove(findings)).toBe(false);

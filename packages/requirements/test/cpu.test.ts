@@ -62,6 +62,7 @@ function move(cpu: Partial<Vm["cpu"]>, from: HostCpu, to: HostCpu): MoveFacts {
       memoryMib: 1024,
     },
     source: host("a", from).facts,
+    sourceLoad: null,
     destination: { name: "b", takesVms: true, report: host("b", to) },
   };
 }

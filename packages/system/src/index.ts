@@ -13,6 +13,7 @@ export {
   type ProcessIdentity,
 } from "./process.ts";
 export { withReserve } from "./reserve.ts";
+export { listenInRange } from "./listen-in-range.ts";
 export { openLog } from "./log-destination.ts";
 export { run, type RunOptions, type RunResult } from "./run.ts";
 export { requireSpace } from "./space.ts";

@@ -4,7 +4,7 @@
  */
 import { GodwitError, type HostFacts } from "@godwit/contract";
 import type { Hypervisor } from "@godwit/hypervisor";
-import { linkFacts, portGroupFacts } from "@godwit/network";
+import { linkFacts, linkWith, portGroupFacts } from "@godwit/network";
 import { version } from "@godwit/system";
 import type { AgentConfig } from "../config.ts";
 import { cpuFacts } from "./cpu.ts";
@@ -57,8 +57,8 @@ export class HostFactsReader {
       this.#read("portGroups", failures),
       this.#read("datastores", failures),
     ]);
-    const address = config.migration?.address;
-    const link = links.find(({ addresses }) => address !== undefined && addresses.includes(address));
+    const settings = config.migration ?? null;
+    const link = settings === null ? null : linkWith(links, settings.address);
     return {
       name: config.name,
       agentVersion: version,
@@ -66,7 +66,8 @@ export class HostFactsReader {
       cpu,
       memory,
       qemu,
-      migration: address === undefined || link === undefined ? null : { address, link },
+      migration: settings === null || link === null ? null : { address: settings.address, link },
+      migrationSettings: settings,
       links,
       portGroups,
       datastores,

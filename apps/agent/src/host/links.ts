@@ -9,12 +9,13 @@ export async function linkLoad(rates: Rates, atMs: number): Promise<LinkLoad[]> 
 }
 
 export const linkRates = (states: readonly LinkState[], rates: Rates, atMs: number): LinkLoad[] =>
-  states.map(({ name, up, traffic }) => {
+  states.map(({ name, up, carrier, traffic }) => {
     const rate = (what: string, bytes: number | undefined) =>
       bytes === undefined ? null : rates.perSecond(`link ${name} ${what}`, bytes, atMs);
     return {
       name,
       up,
+      carrier,
       receivedBytesPerSecond: rate("received", traffic?.receivedBytes),
       sentBytesPerSecond: rate("sent", traffic?.sentBytes),
     };

@@ -6,9 +6,12 @@ import { GodwitError } from "@godwit/contract";
 import type { QemuProcess } from "@godwit/hypervisor";
 import type { DestinationInput, ObservedDestination } from "@godwit/migration";
 import { sleep } from "@godwit/system";
+import type { AgentConfig } from "../config.ts";
 
 const halfEveryMs = 2;
 const breakLimitMs = 3000;
+
+type MigrationSettings = NonNullable<AgentConfig["migration"]>;
 
 interface Listening {
   address: string;
@@ -69,7 +72,7 @@ export class DestinationCopy implements Disposable {
    * @param mayRun whether enough had arrived to let the guest run
    * @returns the input that its outcome is; null where an attempt is under way, or QEMU did not lose its stream yet
    */
-  async recover(address: string, mayRun: boolean): Promise<DestinationInput | null> {
+  async recover({ address, ports }: MigrationSettings, mayRun: boolean): Promise<DestinationInput | null> {
     if (this.#recovering) return null;
     this.#recovering = true;
     try {
@@ -81,7 +84,7 @@ export class DestinationCopy implements Disposable {
         if (waitedMs > breakLimitMs) return null;
         await sleep(halfEveryMs);
       }
-      this.#rest ??= { address, port: await this.process.migration.listenForRest(address) };
+      this.#rest ??= { address, port: await this.process.migration.listenForRest(address, ports) };
       return { type: "recovering", ...this.#rest };
     } finally {
       this.#recovering = false;

@@ -212,10 +212,10 @@ export class DestinationMove extends ReducerRunner<
 
   #recoverStream(): void {
     const copy = this.#copy;
-    const address = this.#dependencies.config.migration?.address;
-    if (copy === null || address === undefined) return;
+    const { migration } = this.#dependencies.config;
+    if (copy === null || migration === undefined) return;
     this.try(
-      () => copy.recover(address, this.state.phase !== "receiving"),
+      () => copy.recover(migration, this.state.phase !== "receiving"),
       (problem) => {
         this.log.warn({ problem }, "QEMU does not listen again yet");
         return null;

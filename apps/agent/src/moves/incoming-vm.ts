@@ -12,7 +12,7 @@ import { checkOrder, checkSource } from "./order-check.ts";
  * What fails is not undone here: whoever gives the move up removes the VM and releases its lease.
  * @param onStarted called with the QEMU as soon as it is there
  * @returns where it listens for the source's
- * @throws MOVE_ORDER_REFUSED, MIGRATION_NETWORK_MISSING, DESTINATION_MEMORY_SHORT, LEASE_HELD, POSTCOPY_UNAVAILABLE, QMP_REFUSED and what
+ * @throws MOVE_ORDER_REFUSED, MIGRATION_NETWORK_MISSING, MIGRATION_ADDRESS_ABSENT, MIGRATION_PORTS_TAKEN, DESTINATION_MEMORY_SHORT, LEASE_HELD, POSTCOPY_UNAVAILABLE, QMP_REFUSED and what
  *   starting a VM throws
  */
 export async function prepareIncoming(
@@ -22,8 +22,8 @@ export async function prepareIncoming(
 ): Promise<{ address: string; port: number }> {
   const { vm, accelerator, from } = order;
   const host = config.name;
-  const address = config.migration?.address;
-  if (address === undefined) throw GodwitError.of("MIGRATION_NETWORK_MISSING", { host });
+  const { migration } = config;
+  if (migration === undefined) throw GodwitError.of("MIGRATION_NETWORK_MISSING", { host });
   const neededBytes = vm.memoryMib * 1024 * 1024 + qemuOverheadBytes;
   const { availableBytes } = memoryLoad();
   if (availableBytes < neededBytes) {
@@ -50,5 +50,23 @@ export async function prepareIncoming(
     credentialsFolder: migrationCredentialsFolder(config),
     sourceName: from,
   });
-  return { address, port: await process.migration.listen(address) };
+  const { address, ports } = migration;
+  const port = await process.migration.listen(address, ports).catch((error: unknown) => {
+    throw listenError(host, migration, error);
+  });
+  return { address, port };
+}
+
+/** In QEMU's words where it is none of the two that an operator can do something about. */
+function listenError(
+  host: string,
+  { address, ports }: NonNullable<MoveDependencies["config"]["migration"]>,
+  error: unknown,
+): unknown {
+  if (!GodwitError.is(error, "QMP_REFUSED")) return error;
+  if (error.message.includes("Address already in use"))
+    return GodwitError.of("MIGRATION_PORTS_TAKEN", { host, address, ...ports }, { cause: error });
+  if (error.message.includes("Cannot assign requested address"))
+    return GodwitError.of("MIGRATION_ADDRESS_ABSENT", { host, address }, { cause: error });
+  return error;
 }

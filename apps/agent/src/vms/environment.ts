@@ -50,7 +50,7 @@ export class Environment {
     await checkDisks(await this.datastore(vm.datastore), vm, await userIds(qemu.user), name);
   }
 
-  /** The disks are checked apart from this. @throws DATASTORE_UNKNOWN, DATASTORE_UNAVAILABLE, NETWORK_UNKNOWN */
+  /** The disks are checked apart from this. @throws DATASTORE_UNKNOWN, DATASTORE_UNAVAILABLE, NETWORK_UNKNOWN, NETWORK_WITHOUT_BRIDGE */
   async launchSpec(vm: Vm, accelerator: Accelerator, incoming: boolean): Promise<LaunchSpec> {
     const datastore = await this.datastore(vm.datastore);
     await this.checkPortGroups(vm.nics.map(({ portGroup }) => portGroup));
@@ -65,13 +65,16 @@ export class Environment {
     };
   }
 
-  /** @throws NETWORK_UNKNOWN */
+  /** @throws NETWORK_UNKNOWN, NETWORK_WITHOUT_BRIDGE */
   async checkPortGroups(names: readonly string[]): Promise<void> {
-    const known = (await portGroupFacts(this.#config.portGroups)).map(({ name }) => name);
-    const missing = names.find((name) => !known.includes(name));
-    if (missing !== undefined) {
-      throw GodwitError.of("NETWORK_UNKNOWN", { network: missing, host: this.#config.name, known });
-    }
+    const present = (await portGroupFacts(this.#config.portGroups)).map(({ name }) => name);
+    const network = names.find((name) => !present.includes(name));
+    if (network === undefined) return;
+    const host = this.#config.name;
+    const bridge = this.#portGroup(network)?.bridge;
+    if (bridge !== undefined) throw GodwitError.of("NETWORK_WITHOUT_BRIDGE", { host, network, bridge });
+    const known = this.#config.portGroups.map(({ name }) => name);
+    throw GodwitError.of("NETWORK_UNKNOWN", { network, host, known });
   }
 
   /** Connects the VM's NICs to their port groups' bridges; what they may send is limited from the beginning. */

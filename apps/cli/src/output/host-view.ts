@@ -1,5 +1,5 @@
 /** A host as lines for people. Pure. */
-import type { HostFacts, HostLoad, HostView } from "@godwit/contract";
+import type { HostFacts, HostLoad, HostView, PortGroupLoad, PortGroupState } from "@godwit/contract";
 import { formatBytes, formatTable } from "./format.ts";
 
 export const hostStateText = (state: HostView["state"], maintenance: HostView["maintenance"]): string =>
@@ -30,19 +30,14 @@ export function hostText(view: HostView): string {
 
 /** What the host is, with what is used and free of it. */
 function factRows(facts: HostFacts, load: HostLoad | null): string[][] {
-  const { cpu, memory, qemu, migration } = facts;
+  const { cpu, memory, qemu } = facts;
   const free = load?.memory == null ? "unknown" : formatBytes(load.memory.availableBytes);
   return [
     ["cpu", `${cpu.model}, ${String(cpu.logicalCpus)} logical`],
     ["evc modes", cpu.report === null ? "unknown" : cpu.report.evcModes.join(" ") || "none"],
     ["memory", `${free} free of ${formatBytes(memory.totalBytes)}`],
     ["qemu", `${qemu.version}, ${qemu.accelerator}: ${qemu.acceleratorReason}`],
-    [
-      "migration",
-      migration === null
-        ? "no address"
-        : `${migration.address} on ${migration.link.name}, ${speedText(migration.link.bitsPerSecond)}`,
-    ],
+    ["migration", migrationText(facts)],
     ...facts.datastores.map(({ name, path, shared }) => {
       const now = load?.datastores.find((one) => one.name === name);
       const space =
@@ -52,13 +47,40 @@ function factRows(facts: HostFacts, load: HostLoad | null): string[][] {
       return ["datastore", `${name} (${path}), ${space}, ${shared ? "shared" : "host-local"}`];
     }),
     ...facts.portGroups.map(({ name, bridge, uplink }) => {
-      const up = load?.portGroups?.find((one) => one.name === name)?.uplinkUp;
-      const carrier =
-        uplink === null || up === true ? "" : up === false ? ", no carrier" : ", carrier unknown";
-      return ["port group", `${name} (${bridge}), uplink ${uplink ?? "none"}${carrier}`];
+      const now = load?.portGroups?.find((one) => one.name === name);
+      return ["port group", `${name} (${bridge}), uplink ${uplink ?? "none"}${portGroupText(uplink, now)}`];
     }),
+    ...(load?.portGroups ?? [])
+      .filter(({ state }) => state === "bridgeMissing")
+      .map(({ name, bridge }) => ["port group", `${name}: its bridge ${bridge ?? ""} does not exist`]),
   ];
 }
+
+function migrationText({ migration, migrationSettings }: HostFacts): string {
+  if (migrationSettings === null) return "no address configured";
+  const ports =
+    migrationSettings === undefined
+      ? ""
+      : `, ports ${String(migrationSettings.ports.first)} to ${String(migrationSettings.ports.last)}`;
+  if (migration === null) return `${migrationSettings?.address ?? "no address"}, which no interface has`;
+  return `${migration.address} on ${migration.link.name}, ${speedText(migration.link.bitsPerSecond)}${ports}`;
+}
+
+function portGroupText(uplink: string | null, now: PortGroupLoad | undefined): string {
+  if (uplink === null || now?.uplinkUp === true) return now?.state === "bridgeOff" ? ", bridge off" : "";
+  return now === undefined ? ", carrier unknown" : `, ${stateWords[now.state ?? "uplinkWithoutCarrier"]}`;
+}
+
+const stateWords: Record<PortGroupState, string> = {
+  up: "up",
+  internal: "internal",
+  bridgeMissing: "no such bridge",
+  bridgeOff: "bridge off",
+  uplinkMissing: "no such interface",
+  uplinkNotInBridge: "not a port of the bridge",
+  uplinkOff: "uplink off",
+  uplinkWithoutCarrier: "no carrier",
+};
 
 /** What the host does now. */
 function loadRows({ cpu, links, vms }: HostLoad): string[][] {

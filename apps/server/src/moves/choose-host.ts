@@ -3,7 +3,7 @@ import type { VmDescription } from "@godwit/contract";
 import { chooseHost } from "@godwit/placement";
 import type { Inventory } from "../inventory.ts";
 
-/** @throws HOST_UNKNOWN, HOST_UNREACHABLE, DESTINATION_IN_MAINTENANCE, DATASTORE_UNKNOWN, DATASTORE_UNAVAILABLE, NETWORK_UNKNOWN */
+/** @throws HOST_UNKNOWN, HOST_UNREACHABLE, DESTINATION_IN_MAINTENANCE, DATASTORE_UNKNOWN, DATASTORE_UNAVAILABLE, NETWORK_UNKNOWN, NETWORK_WITHOUT_BRIDGE */
 export async function chooseKnownHost(
   { store, hosts }: Inventory,
   needs: Pick<VmDescription, "datastore" | "nics">,

@@ -14,6 +14,7 @@ import { hostErrors } from "./host.ts";
 import { imageErrors } from "./image.ts";
 import { leaseErrors } from "./lease.ts";
 import { maintenanceErrors } from "./maintenance.ts";
+import { migrationNetworkErrors } from "./migration-network.ts";
 import { moveErrors } from "./move.ts";
 import { networkErrors } from "./network.ts";
 import { packageErrors } from "./packages.ts";
@@ -35,6 +36,7 @@ export const catalogue = {
   ...imageErrors,
   ...consoleErrors,
   ...moveErrors,
+  ...migrationNetworkErrors,
   ...maintenanceErrors,
   ...cpuErrors,
   ...cpuFileErrors,

@@ -142,45 +142,6 @@ export const moveErrors = {
     (d) => `${d.disks.join(", ")} are on ${d.datastore}, which is local to host ${d.host}.`,
     () => "Put the disks on shared storage.",
   ),
-  DESTINATION_LACKS_NETWORK: define<{ host: string; network: string }>(
-    409,
-    "after-fix",
-    (d) => `Host ${d.host} has no port group ${d.network}.`,
-    (d) => `Add port group ${d.network} to ${d.host}.`,
-  ),
-  NETWORK_INTERNAL: define<{ host: string; network: string }>(
-    409,
-    "after-fix",
-    (d) =>
-      `The VM is connected to ${d.network}, an internal switch of host ${d.host} without an uplink; its connections would be lost.`,
-    () => "Connect the VM to a port group with an uplink.",
-  ),
-  NETWORK_LINK_DOWN: define<{ host: string; network: string; uplink: string }>(
-    409,
-    "after-fix",
-    (d) => `The uplink ${d.uplink} of port group ${d.network} on host ${d.host} has no carrier.`,
-    () => "Check the cable and the switch port.",
-  ),
-  NETWORK_LINK_UNDETERMINED: define<{ host: string; network: string; uplink: string; reason: string }>(
-    409,
-    "later",
-    (d) =>
-      `Whether the uplink ${d.uplink} of port group ${d.network} on host ${d.host} has a carrier is not known: ${d.reason}.`,
-    (d) => `See what ${d.host} reports: godwit host show ${d.host}; or choose another host.`,
-  ),
-  MIGRATION_NETWORK_MISSING: define<{ host: string }>(
-    409,
-    "after-fix",
-    (d) => `Host ${d.host} has no migration network address.`,
-    (d) => `Set migration.address in the agent's configuration of ${d.host}.`,
-  ),
-  MIGRATION_NETWORK_SLOW: define<{ host: string; link: string; bitsPerSecond: number }>(
-    409,
-    "after-fix",
-    (d) =>
-      `The migration link ${d.link} of host ${d.host} runs at ${String(Math.round(d.bitsPerSecond / 1e6))} Mbit/s; at least 1000 Mbit/s are required.`,
-    () => "Use a gigabit network or faster for migration.",
-  ),
   DESTINATION_QEMU_OLDER: define<{ host: string; machine: string; version: string }>(
     409,
     "after-fix",

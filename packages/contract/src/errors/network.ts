@@ -9,6 +9,13 @@ export const networkErrors = {
       `Host ${d.host} has no port group ${d.network}${d.known.length > 0 ? `; it has ${d.known.join(", ")}` : ""}.`,
     () => "Name one of the known port groups, or add it to the agent's configuration.",
   ),
+  NETWORK_WITHOUT_BRIDGE: define<{ host: string; network: string; bridge: string }>(
+    409,
+    "after-fix",
+    (d) => `The bridge ${d.bridge} of port group ${d.network} does not exist on host ${d.host}.`,
+    (d) =>
+      `Create it on ${d.host}, or name the right bridge for ${d.network} in the agent's configuration (portGroups).`,
+  ),
   NETWORK_BRIDGE_MISSING: define<{ bridge: string; interface: string }>(
     409,
     "after-fix",
@@ -28,6 +35,82 @@ export const networkErrors = {
     (d) =>
       `Install nftables and the newest agent on ${d.host} and restart the agent, or leave out addresses in the VM's description.`,
   ),
+
+  // Findings of the requirement checks.
+  DESTINATION_LACKS_NETWORK: define<{ host: string; network: string }>(
+    409,
+    "after-fix",
+    (d) => `Host ${d.host} has no port group ${d.network}.`,
+    (d) => `Add port group ${d.network} to the agent's configuration of ${d.host} and restart the agent.`,
+  ),
+  NETWORK_INTERNAL: define<{ host: string; network: string }>(
+    409,
+    "after-fix",
+    (d) =>
+      `The VM is connected to ${d.network}, an internal switch of host ${d.host} without an uplink; its connections would be lost.`,
+    () => "Connect the VM to a port group with an uplink.",
+  ),
+  NETWORK_BRIDGE_OFF: define<{ host: string; network: string; bridge: string }>(
+    409,
+    "after-fix",
+    (d) => `The bridge ${d.bridge} of port group ${d.network} on host ${d.host} is switched off.`,
+    (d) => `Switch it on, on ${d.host}: ip link set dev ${d.bridge} up`,
+  ),
+  NETWORK_UPLINK_MISSING: define<{ host: string; network: string; uplink: string }>(
+    409,
+    "after-fix",
+    (d) => `Host ${d.host} has no interface ${d.uplink}, the uplink of its port group ${d.network}.`,
+    (d) =>
+      `Name the right uplink for ${d.network} in the agent's configuration of ${d.host} (portGroups); ip link show lists its interfaces.`,
+  ),
+  NETWORK_UPLINK_ELSEWHERE: define<{ host: string; network: string; uplink: string; bridge: string }>(
+    409,
+    "after-fix",
+    (d) =>
+      `The uplink ${d.uplink} of port group ${d.network} on host ${d.host} is not a port of its bridge ${d.bridge}.`,
+    (d) => `Make it one, on ${d.host}: ip link set dev ${d.uplink} master ${d.bridge}`,
+  ),
+  NETWORK_UPLINK_OFF: define<{ host: string; network: string; uplink: string }>(
+    409,
+    "after-fix",
+    (d) => `The uplink ${d.uplink} of port group ${d.network} on host ${d.host} is switched off.`,
+    (d) => `Switch it on, on ${d.host}: ip link set dev ${d.uplink} up`,
+  ),
+  NETWORK_LINK_DOWN: define<{ host: string; network: string; uplink: string }>(
+    409,
+    "after-fix",
+    (d) => `The uplink ${d.uplink} of port group ${d.network} on host ${d.host} has no carrier.`,
+    () => "Check the cable and the switch port.",
+  ),
+  NETWORK_LINK_UNDETERMINED: define<{ host: string; network: string; uplink: string; reason: string }>(
+    409,
+    "later",
+    (d) =>
+      `Whether port group ${d.network} on host ${d.host} leads outside over its uplink ${d.uplink} is not known: ${d.reason}.`,
+    (d) => `See what ${d.host} reports: godwit host show ${d.host}; or choose another host.`,
+  ),
+  NETWORK_MTU_SMALLER: define<{
+    host: string;
+    network: string;
+    mtu: number;
+    from: string;
+    sourceMtu: number;
+  }>(
+    409,
+    "after-fix",
+    (d) =>
+      `Port group ${d.network} has an MTU of ${String(d.mtu)} on host ${d.host} and of ${String(d.sourceMtu)} on ${d.from}: larger packets of the VM would be lost after the move.`,
+    (d) =>
+      `Set an MTU of ${String(d.sourceMtu)} on the bridge of ${d.network} and on its uplink on ${d.host} (ip link set dev INTERFACE mtu ${String(d.sourceMtu)}), or a smaller one in the guest and on ${d.from}.`,
+  ),
+  NETWORK_MTU_LARGER: define<{ host: string; network: string; mtu: number; from: string; sourceMtu: number }>(
+    409,
+    "after-fix",
+    (d) =>
+      `Port group ${d.network} has an MTU of ${String(d.mtu)} on host ${d.host} and of ${String(d.sourceMtu)} on ${d.from}: the VM may be sent packets there that are larger than it takes.`,
+    (d) => `Give ${d.network} one MTU on all hosts.`,
+  ),
+
   /** An alarm. */
   HOST_PORTS_UNSECURED: define<{ host: string; reason: string }>(
     409,

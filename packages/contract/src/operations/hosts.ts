@@ -3,7 +3,8 @@ import { z } from "zod";
 import { hostViewSchema } from "../schemas/host.ts";
 import { memberListSchema } from "../schemas/member.ts";
 import { maxOutageSchema } from "../schemas/move.ts";
-import { agentUrlSchema, nameSchema } from "../schemas/names.ts";
+import { agentUrlSchema } from "../schemas/addresses.ts";
+import { nameSchema } from "../schemas/names.ts";
 import { taskSchemas } from "../tasks/registry.ts";
 import type { Operations } from "./operation.ts";
 

@@ -27,6 +27,7 @@ export const vmOperations = {
       "DESTINATION_IN_MAINTENANCE",
       "DATASTORE_UNKNOWN",
       "NETWORK_UNKNOWN",
+      "NETWORK_WITHOUT_BRIDGE",
     ],
   },
   vmRegister: {

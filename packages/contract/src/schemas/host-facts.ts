@@ -3,6 +3,7 @@
  * `host.factsChanged`. What could not be read this time is reported as it was read last, with the reason in `failures`.
  */
 import { z } from "zod";
+import { portRangeSchema } from "./addresses.ts";
 import { cpuReportSchema } from "./cpu.ts";
 import { datastoreIdSchema, nameSchema } from "./names.ts";
 
@@ -84,6 +85,8 @@ export const hostFactsSchema = z.object({
   qemu: qemuFactsSchema,
   /** Null where no address is configured, or no link has it. */
   migration: z.object({ address: z.string(), link: linkFactsSchema }).nullable(),
+  /** As it is configured, whether a link has the address or not; null: not at all. Absent: an earlier version's agent. */
+  migrationSettings: z.object({ address: z.string(), ports: portRangeSchema }).nullable().optional(),
   links: z.array(linkFactsSchema),
   portGroups: z.array(portGroupFactsSchema),
   datastores: z.array(datastoreFactsSchema),

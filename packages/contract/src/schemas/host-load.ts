@@ -28,18 +28,46 @@ export const cpuLoadSchema = z.object({
 });
 export type CpuLoad = z.infer<typeof cpuLoadSchema>;
 
+/**
+ * Whether a link leads out of its host. `off`: it is switched off. `none`: it has no carrier, or, of a bridge, no port
+ * but VMs' taps has one. `noPort`: it is a bridge that has no other port.
+ */
+const carrierSchema = z.enum(["up", "off", "none", "noPort"]);
+export type Carrier = z.infer<typeof carrierSchema>;
+
 export const linkLoadSchema = z.object({
   name: z.string(),
   /** Switched on, and with a carrier. */
   up: z.boolean(),
+  /** Absent: an earlier version's agent. */
+  carrier: carrierSchema.optional(),
   /** On average since the figure before; null: not measured yet. */
   receivedBytesPerSecond: z.number().nullable(),
   sentBytesPerSecond: z.number().nullable(),
 });
 export type LinkLoad = z.infer<typeof linkLoadSchema>;
 
+const portGroupStateSchema = z.enum([
+  "up",
+  /** It has no uplink, as it was configured. */
+  "internal",
+  "bridgeMissing",
+  /** The bridge is switched off. */
+  "bridgeOff",
+  "uplinkMissing",
+  /** The uplink is no port of the bridge. */
+  "uplinkNotInBridge",
+  "uplinkOff",
+  "uplinkWithoutCarrier",
+]);
+export type PortGroupState = z.infer<typeof portGroupStateSchema>;
+
+/** Also of one that the host's facts do not list, since its bridge does not exist. */
 export const portGroupLoadSchema = z.object({
   name: nameSchema,
+  /** Both absent: an earlier version's agent. */
+  bridge: z.string().optional(),
+  state: portGroupStateSchema.optional(),
   /** Whether its uplink is a port of its bridge and has a carrier. */
   uplinkUp: z.boolean(),
 });

@@ -3,7 +3,8 @@ import { z } from "zod";
 import { findingSchema } from "../errors/schemas.ts";
 import { hostFactsSchema } from "./host-facts.ts";
 import { hostLoadSchema } from "./host-load.ts";
-import { agentUrlSchema, nameSchema } from "./names.ts";
+import { agentUrlSchema } from "./addresses.ts";
+import { nameSchema } from "./names.ts";
 
 /**
  * `off`: it takes VMs. `entering`: it takes none any more and still has some. `on`: it takes none, and has none

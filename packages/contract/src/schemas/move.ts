@@ -4,7 +4,8 @@ import { problemSchema } from "../errors/schemas.ts";
 import { acceleratorSchema, type Accelerator } from "./host-facts.ts";
 import { moveDecisionSchema } from "./move-decision.ts";
 import { movePauseSchema } from "./move-pause.ts";
-import { agentUrlSchema, moveIdSchema, nameSchema } from "./names.ts";
+import { agentUrlSchema } from "./addresses.ts";
+import { moveIdSchema, nameSchema } from "./names.ts";
 import { vmSchema } from "./vm.ts";
 
 /** The phases that users see. `packages/migration` derives them from the phases of the source's half of the move. */

@@ -23,24 +23,5 @@ export type TaskId = z.infer<typeof taskIdSchema>;
 export type MoveId = z.infer<typeof moveIdSchema>;
 export type DatastoreId = z.infer<typeof datastoreIdSchema>;
 
-/** An IPv4 or IPv6 address, the latter with its interface where it is a link-local one; never a host name. */
-export const ipAddressSchema = z.union(
-  [
-    z.ipv4(),
-    z.ipv6(),
-    z.string().regex(/^fe80:[0-9A-Fa-f:]{1,40}%[A-Za-z0-9._-]{1,15}$/, "must be a link-local IPv6 address"),
-  ],
-  "must be an IP address",
-);
-export const portSchema = z.int().min(1).max(65_535);
-/** `https://HOST:PORT` of an agent, and nothing more. */
-export const agentUrlSchema = z
-  .string()
-  .max(300)
-  .regex(
-    /^https:\/\/(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+(?:%[A-Za-z0-9._-]+)?\])(?::\d{1,5})?\/?$/,
-    "must be https://HOST:PORT",
-  );
-
 export const isId = (text: string): boolean => idPattern.test(text);
 export const isName = (text: string): boolean => nameSchema.safeParse(text).success;

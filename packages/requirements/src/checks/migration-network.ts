@@ -1,19 +1,32 @@
-/** Both hosts have an address on the migration network, and its links run at a gigabit or faster. */
-import { finding, type Finding } from "@godwit/contract";
+/** Both hosts have an address on the migration network, on a link that is on, carries, and runs at a gigabit or faster. */
+import { finding, type Carrier, type Finding, type HostFacts, type HostLoad } from "@godwit/contract";
 import type { Requirement } from "../facts.ts";
 
 export const requiredBitsPerSecond = 1_000_000_000;
 
-export const migrationNetwork: Requirement = ({ source, target }) =>
-  [source, target].flatMap((host): Finding[] => {
-    if (host.migration === null) return [finding("MIGRATION_NETWORK_MISSING", { host: host.name })];
-    const { link } = host.migration;
-    if (link.bitsPerSecond === null || link.bitsPerSecond >= requiredBitsPerSecond) return [];
-    return [
-      finding("MIGRATION_NETWORK_SLOW", {
-        host: host.name,
-        link: link.name,
-        bitsPerSecond: link.bitsPerSecond,
-      }),
-    ];
-  });
+export const migrationNetwork: Requirement = ({ source, sourceLoad, target, targetLoad }) => [
+  ...findingsOf(source, sourceLoad),
+  ...findingsOf(target, targetLoad),
+];
+
+/** @param load null: not known, which the way's own test makes up for */
+function findingsOf(facts: HostFacts, load: HostLoad | null): Finding[] {
+  const { name: host, migration, migrationSettings } = facts;
+  if (migration === null) return [withoutAddress(host, migrationSettings)];
+  const { name: link, bitsPerSecond } = migration.link;
+  const carrier = load?.links?.find(({ name }) => name === link)?.carrier ?? "up";
+  if (carrier !== "up") return [finding(codes[carrier], { host, link })];
+  if (bitsPerSecond === null || bitsPerSecond >= requiredBitsPerSecond) return [];
+  return [finding("MIGRATION_NETWORK_SLOW", { host, link, bitsPerSecond })];
+}
+
+const withoutAddress = (host: string, settings: HostFacts["migrationSettings"]): Finding =>
+  settings === null
+    ? finding("MIGRATION_NETWORK_MISSING", { host })
+    : finding("MIGRATION_ADDRESS_ABSENT", { host, address: settings?.address ?? null });
+
+const codes = {
+  off: "MIGRATION_LINK_OFF",
+  none: "MIGRATION_LINK_NO_CARRIER",
+  noPort: "MIGRATION_BRIDGE_NO_PORT",
+} as const satisfies Record<Exclude<Carrier, "up">, string>;

@@ -1,7 +1,12 @@
-/** Each of the VM's port groups exists at the destination, leads outside at both ends, and has a carrier there. */
-import { finding, type Finding } from "@godwit/contract";
+/**
+ * Each of the VM's port groups exists at the destination, leads outside at both ends, carries there, and lets the same
+ * packets through as at the source.
+ */
+import { finding, type Finding, type PortGroupFacts, type PortGroupLoad } from "@godwit/contract";
 import { failureOf } from "../failure.ts";
 import type { ColdRequirement } from "../facts.ts";
+
+const untold = "its agent is of an earlier version, which tells only that it is not up";
 
 export const portGroups: ColdRequirement = ({ vm, source, target, targetLoad }) => {
   const names = [...new Set(vm.nics.map((nic) => nic.portGroup))];
@@ -9,19 +14,56 @@ export const portGroups: ColdRequirement = ({ vm, source, target, targetLoad }) 
     const host = target.name;
     const here = source?.portGroups.find((group) => group.name === network);
     const there = target.portGroups.find((group) => group.name === network);
-    if (there === undefined) return [finding("DESTINATION_LACKS_NETWORK", { host, network })];
+    const now = targetLoad.portGroups?.find(({ name }) => name === network);
+    if (there === undefined) {
+      return now?.state === "bridgeMissing"
+        ? [finding("NETWORK_WITHOUT_BRIDGE", { host, network, bridge: now.bridge ?? "" })]
+        : [finding("DESTINATION_LACKS_NETWORK", { host, network })];
+    }
     const findings: Finding[] = [];
     if (source !== null && here?.uplink === null) {
       findings.push(finding("NETWORK_INTERNAL", { host: source.name, network }));
     }
     if (there.uplink === null) {
       findings.push(finding("NETWORK_INTERNAL", { host, network }));
-    } else if (targetLoad.portGroups === null) {
-      const reason = failureOf(targetLoad, "portGroups");
-      findings.push(finding("NETWORK_LINK_UNDETERMINED", { host, network, uplink: there.uplink, reason }));
-    } else if (targetLoad.portGroups.find(({ name }) => name === network)?.uplinkUp !== true) {
-      findings.push(finding("NETWORK_LINK_DOWN", { host, network, uplink: there.uplink }));
+    } else {
+      const reason = targetLoad.portGroups === null ? failureOf(targetLoad, "portGroups") : untold;
+      findings.push(...notCarrying(host, { ...there, uplink: there.uplink }, now, reason));
     }
+    if (source !== null && here !== undefined) findings.push(...otherMtu(source.name, here, host, there));
     return findings;
   });
 };
+
+/** @param unknown why it is not known what is wrong */
+function notCarrying(
+  host: string,
+  { name: network, bridge, uplink }: PortGroupFacts & { uplink: string },
+  now: PortGroupLoad | undefined,
+  unknown: string,
+): Finding[] {
+  if (now?.uplinkUp === true) return [];
+  switch (now?.state) {
+    case "bridgeMissing":
+      return [finding("NETWORK_WITHOUT_BRIDGE", { host, network, bridge })];
+    case "bridgeOff":
+      return [finding("NETWORK_BRIDGE_OFF", { host, network, bridge })];
+    case "uplinkMissing":
+      return [finding("NETWORK_UPLINK_MISSING", { host, network, uplink })];
+    case "uplinkNotInBridge":
+      return [finding("NETWORK_UPLINK_ELSEWHERE", { host, network, uplink, bridge })];
+    case "uplinkOff":
+      return [finding("NETWORK_UPLINK_OFF", { host, network, uplink })];
+    case "uplinkWithoutCarrier":
+      return [finding("NETWORK_LINK_DOWN", { host, network, uplink })];
+    default:
+      return [finding("NETWORK_LINK_UNDETERMINED", { host, network, uplink, reason: unknown })];
+  }
+}
+
+/** Smaller than at the source loses what the guest sends; larger is only odd. */
+function otherMtu(from: string, here: PortGroupFacts, host: string, there: PortGroupFacts): Finding[] {
+  const details = { host, network: there.name, mtu: there.mtu, from, sourceMtu: here.mtu };
+  if (there.mtu < here.mtu) return [finding("NETWORK_MTU_SMALLER", details)];
+  return there.mtu > here.mtu ? [finding("NETWORK_MTU_LARGER", details, "warning")] : [];
+}
