@@ -165,8 +165,10 @@ test("a migration link that is off, has no carrier, or is a bridge without a way
   expect(codes(({ load }) => (load.links = down("none")))).toEqual(["MIGRATION_LINK_NO_CARRIER"]);
   expect(codes(({ load }) => (load.links = down("noPort")))).toEqual(["MIGRATION_BRIDGE_NO_PORT"]);
   expect(codes(({ load }) => (load.links = null))).toEqual([]); // not known: the way itself is tried
-  const { sourceLoad, ...rest } = facts(() => undefined);
-  const cut = checkMove({ ...rest, sourceLoad: { ...sourceLoad!, links: down("none") } });
+  const cut = checkMove({
+    ...facts(() => undefined),
+    sourceLoad: hostReport("a", ({ load }) => (load.links = down("none"))).load,
+  });
   expect(cut).toMatchObject([{ code: "MIGRATION_LINK_NO_CARRIER", host: "a" }]);
 });
 
