@@ -16,6 +16,7 @@ const throwingParsers = {
   "packages/network/src/iproute.ts": "of the output of ip and tc, in a call whose callers catch",
   "packages/network/src/port-security.ts": "of the output of nft, in a call whose callers catch",
   "packages/network/src/quick-ack.ts": "of the output of ip, in a call whose callers catch",
+  "packages/network/src/route.ts": "of the output of ip, in a call whose callers catch",
   "packages/qmp/src/session.ts": "within a try that ends the session",
   "packages/storage/src/datastore.ts": "within a try",
   "packages/storage/src/leases/holder.ts": "of a file of its own, in a call whose callers catch",

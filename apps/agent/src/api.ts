@@ -6,6 +6,7 @@ import type { EventLog } from "./event-log.ts";
 import type { HostFactsReader } from "./host/facts.ts";
 import type { HostLoadReader } from "./host/load.ts";
 import type { Members } from "./members.ts";
+import type { MigrationPath } from "./migration-path/migration-path.ts";
 import type { Moves } from "./moves/moves.ts";
 import type { DiskLeases } from "@godwit/storage";
 import type { Vms } from "./vms/vms.ts";
@@ -16,6 +17,7 @@ export function handlers(
   vms: Vms,
   disks: DiskLeases,
   moves: Moves,
+  path: MigrationPath,
   consoles: Consoles,
   events: EventLog,
   members: Members,
@@ -45,6 +47,8 @@ export function handlers(
     },
     vmLeaseShow: async ({ params }) => await disks.show({ ...params, id: params.vmId }),
     vmLeaseBreak: async ({ params, body }) => await disks.break({ ...params, id: params.vmId }, body.host),
+    probeListen: async ({ body }) => await path.listen(body.secret),
+    probeRun: async ({ body }) => await path.run(body),
     moveStart: async ({ body }) => await moves.start(body),
     moveShow: ({ params }) => moves.show(params.moveId),
     moveCancel: ({ params }) => moves.cancel(params.moveId),

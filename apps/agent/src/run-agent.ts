@@ -7,7 +7,7 @@ import { agentOperations, peerPath, serverOperations, type Vm, type VmId } from 
 import { HttpServer, identify, mount, mountSockets, type Authority } from "@godwit/http";
 import { Hypervisor, type Adopted } from "@godwit/hypervisor";
 import { DiskLeases } from "@godwit/storage";
-import { enableQuickAck, deleteTap, listTaps, releasePorts, tapName } from "@godwit/network";
+import { deleteTap, listTaps, releasePorts, tapName } from "@godwit/network";
 import { agentHello, writeFileAtomic } from "@godwit/system";
 import type { Logger } from "pino";
 import { handlers } from "./api.ts";
@@ -25,6 +25,7 @@ import { Leases } from "./leases/leases.ts";
 import { Lockspaces } from "./leases/lockspaces.ts";
 import { RowLeases } from "./leases/row-leases.ts";
 import { Members } from "./members.ts";
+import { MigrationPath } from "./migration-path/migration-path.ts";
 import { Moves } from "./moves/moves.ts";
 import { PausePoints } from "./moves/pause-points.ts";
 import { CertificateRenewal } from "./renewal.ts";
@@ -115,11 +116,11 @@ export async function runAgent(
     pauses,
   });
 
-  if (config.migration !== undefined) {
-    await enableQuickAck(config.migration.address).catch((error: unknown) => {
-      log.warn({ err: error }, "moves from here may stand still some 40 ms longer than they need to");
-    });
-  }
+  const path = new MigrationPath(config, log);
+  stack.defer(() => {
+    path.close();
+  });
+  await path.acknowledgeQuickly();
   const { silent, quarantined } = await adopt(hypervisor, processes, claims, log);
   await disks.clear().catch((error: unknown) => {
     log.info({ err: error }, "what earlier leases left could not be looked at");
@@ -173,7 +174,7 @@ export async function runAgent(
     watch.stop();
   });
   const consoles = new Consoles(config.name, processes, log);
-  const answers = handlers(facts, load, vms, disks, moves, consoles, events, members);
+  const answers = handlers(facts, load, vms, disks, moves, path, consoles, events, members);
   mount(http, agentOperations, answers, authority);
   mountSockets(http, agentOperations, answers, authority);
   http.onUpgrade(

@@ -26,6 +26,7 @@ export * from "./schemas/host-load.ts";
 export * from "./schemas/host.ts";
 export * from "./schemas/lease.ts";
 export * from "./schemas/member.ts";
+export { type PathFault, type PathProbe } from "./schemas/migration-path.ts";
 export * from "./schemas/move.ts";
 export { decisionText, type MoveDecision } from "./schemas/move-decision.ts";
 export type { MovePause } from "./schemas/move-pause.ts";

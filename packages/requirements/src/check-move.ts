@@ -16,6 +16,7 @@ import { machine } from "./checks/machine.ts";
 import { maintenance } from "./checks/maintenance.ts";
 import { memory } from "./checks/memory.ts";
 import { migrationNetwork } from "./checks/migration-network.ts";
+import { migrationPath } from "./checks/migration-path.ts";
 import { portGroups } from "./checks/port-groups.ts";
 import { storage } from "./checks/storage.ts";
 import type { ColdRequirement, MoveFacts, Reachable, RelocationFacts, Requirement } from "./facts.ts";
@@ -36,6 +37,7 @@ const liveRequirements: readonly Requirement[] = [
   portGroups,
   addressFilter,
   migrationNetwork,
+  migrationPath,
 ];
 
 /** What must hold for a stopped VM to be started at the destination from now on. */

@@ -1,5 +1,5 @@
 /** What the requirement checks look at: gathered before, judged here without any I/O. */
-import type { Baseline, Finding, HostFacts, HostLoad, Vm, VmRuntime } from "@godwit/contract";
+import type { Baseline, Finding, HostFacts, HostLoad, PathProbe, Vm, VmRuntime } from "@godwit/contract";
 
 /** A host that a VM is to come to. */
 export interface Destination {
@@ -11,7 +11,15 @@ export interface Destination {
   reason?: string;
   /** Of the pool that it is in; null or absent: none. */
   baseline?: Baseline | null;
+  /** Of the way of a migration stream to it; absent: it was not tried, for what is known already forbids the move. */
+  path?: PathTrial;
 }
+
+/** `refused`: the destination cannot listen. `untried`: the try could not be made, which says nothing of the way. */
+export type PathTrial =
+  | { kind: "tried"; address: string; port: number; probe: PathProbe }
+  | { kind: "refused"; finding: Finding }
+  | { kind: "untried"; reason: string };
 
 /** What a host is, and what it does now. */
 export interface HostReport {

@@ -1,9 +1,9 @@
 /** Requirements: what must hold for a move, one file a requirement, and for a host that has VMs. Pure. */
 export { mayMove } from "./check-move.ts";
 export { qemuOverheadBytes } from "./checks/memory.ts";
-export { requiredBitsPerSecond } from "./checks/migration-network.ts";
+export { canBeTried, requiredBitsPerSecond } from "./checks/migration-network.ts";
 export { evcHost, pendingVms, runningVms } from "./evc-facts.ts";
-export type { Destination, HostReport } from "./facts.ts";
+export type { Destination, HostReport, PathTrial } from "./facts.ts";
 export { hostAlarms } from "./host-alarms.ts";
 export { requireCommonVersion, versionFindings } from "./version-findings.ts";
 export { judgeMove, type Source, type Verdict } from "./judge-move.ts";

@@ -4,6 +4,7 @@ import { isConfirmed } from "@godwit/placement";
 import type { HostRow, Store } from "@godwit/store";
 import type { Logger } from "pino";
 import { HostLink, type LinkIdentity } from "./host-link.ts";
+import { PathTrials } from "../moves/path-trials.ts";
 import { MemberPush } from "./member-push.ts";
 import { ReportIntake } from "./report-intake.ts";
 import { readVmLease } from "./vm-lease.ts";
@@ -14,6 +15,8 @@ const lateShare = 0.25;
 type LinkedHost = Pick<HostRow, "name" | "agentUrl" | "memberId" | "certificateEndsAt">;
 
 export class HostLinks {
+  /** Of migration streams between the hosts. */
+  readonly paths = new PathTrials((name) => this.of(name));
   readonly #links = new Map<string, HostLink>();
   readonly #members = new Map<string, string>();
   readonly #push: MemberPush;

@@ -1,7 +1,7 @@
-/** Gathers what the requirement checks look at, measured now at both hosts, and asks them. */
+/** Gathers what the requirement checks look at, measured now at both hosts and between them, and asks them. */
 import { GodwitError, hasProcess, type Finding, type Strategy, type VmView } from "@godwit/contract";
 import { orderedStrategy, requestedStrategy } from "@godwit/migration";
-import { judgeMove, type Destination, type Source, type Verdict } from "@godwit/requirements";
+import { canBeTried, judgeMove, type Destination, type Source, type Verdict } from "@godwit/requirements";
 import type { Inventory } from "../inventory.ts";
 
 /** @throws HOST_UNKNOWN; HOST_UNREACHABLE when the source does not answer; VM_NOT_RUNNING when it lost the VM */
@@ -15,6 +15,8 @@ export async function checkVm(
     sourceOf(services, vm.host, hasProcess(vm)),
     destinationOf(services, to),
   ]);
+  if (hasProcess(vm) && canBeTried(source, destination.report))
+    destination.path = await services.hosts.paths.try(vm.host, to);
   const { findings, runtime } = judgeMove(vm, source, destination);
   return {
     runtime,

@@ -1,5 +1,6 @@
 /** Asks a host that is to be emptied, and the others, and says which moves come next. */
 import { planEvacuation, type EvacuationFacts, type Mover, type NextMoves } from "@godwit/placement";
+import { canBeTried, type Destination, type Source } from "@godwit/requirements";
 import type { Inventory } from "../inventory.ts";
 import { destinationOf, sourceOf } from "./check-vm.ts";
 
@@ -19,10 +20,29 @@ export async function decideMoves(
     store.vms.list(),
     ...others.map(({ name }) => destinationOf(services, name)),
   ]);
+  if (isLive) await tryPaths(services, host, source, destinations);
   const byId = new Map<string, (typeof vms)[number]>(vms.map((vm) => [vm.id, vm]));
   const arriving = tasks.flatMap(({ host: to, task }) => {
     const vm = task.kind === "vm.migrate" ? byId.get(task.subject.id) : undefined;
     return vm === undefined ? [] : [{ host: to, vm }];
   });
   return planEvacuation({ host, source, movers, destinations, arriving, limits });
+}
+
+/** To all that could take a VM as far as is known. */
+async function tryPaths(
+  { hosts }: Inventory,
+  from: string,
+  source: Source,
+  destinations: readonly Destination[],
+): Promise<void> {
+  const open = destinations.filter(({ takesVms, report }) => takesVms && canBeTried(source, report));
+  const trials = await hosts.paths.tryAll(
+    from,
+    open.map(({ name }) => name),
+  );
+  for (const destination of open) {
+    const path = trials.get(destination.name);
+    if (path !== undefined) destination.path = path;
+  }
 }

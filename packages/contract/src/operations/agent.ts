@@ -6,6 +6,12 @@ import { hostFactsSchema } from "../schemas/host-facts.ts";
 import { hostLoadSchema } from "../schemas/host-load.ts";
 import { leaseSchema } from "../schemas/lease.ts";
 import { memberListSchema } from "../schemas/member.ts";
+import {
+  pathProbeSchema,
+  probeListeningSchema,
+  probeListenSchema,
+  probeRunSchema,
+} from "../schemas/migration-path.ts";
 import { moveOrderSchema, moveRecordSchema } from "../schemas/move.ts";
 import { moveIdSchema, nameSchema, vmIdSchema } from "../schemas/names.ts";
 import { baselineSchema } from "../schemas/pool.ts";
@@ -178,6 +184,24 @@ export const agentOperations = {
       "DATASTORE_UNAVAILABLE",
       "SANLOCK_UNAVAILABLE",
     ],
+  },
+  probeListen: {
+    method: "POST",
+    path: "/agent/v1/migration-probes",
+    privilege: "server",
+    summary: "Listen for one try of the way of a migration stream to this host, for some seconds",
+    body: probeListenSchema,
+    answer: { status: 201, body: probeListeningSchema },
+    errors: ["MIGRATION_NETWORK_MISSING", "MIGRATION_ADDRESS_ABSENT", "MIGRATION_PORTS_TAKEN"],
+  },
+  probeRun: {
+    method: "POST",
+    path: "/agent/v1/migration-probes/run",
+    privilege: "server",
+    summary: "Try the way of a migration stream from this host to one that listens for it",
+    body: probeRunSchema,
+    answer: { status: 200, body: pathProbeSchema },
+    errors: ["MIGRATION_NETWORK_MISSING"],
   },
   moveStart: {
     method: "POST",

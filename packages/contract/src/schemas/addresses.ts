@@ -51,6 +51,12 @@ export const isIpv6 = (address: string): boolean => address.includes(":");
 /** A link-local address means another host on every link: its interface is one of the host that uses it. */
 export const isLinkLocal = (address: string): boolean => /^fe[89ab]/i.test(address) && isIpv6(address);
 
+/** Another host's address as this host must write it: a link-local one with this host's own interface. */
+export function seenFrom(own: string, address: string): string {
+  const zone = own.split("%", 2)[1];
+  return isLinkLocal(address) && zone !== undefined ? `${address.split("%", 1)[0] ?? ""}%${zone}` : address;
+}
+
 /** `10.0.2.11:8444`, `[fd00:2::11]:8444`: as URLs and QEMU want it. */
 export const hostAndPort = (address: string, port: number): string =>
   `${isIpv6(address) ? `[${address}]` : address}:${String(port)}`;

@@ -1,6 +1,6 @@
 /** Both hosts have an address on the migration network, on a link that is on, carries, and runs at a gigabit or faster. */
 import { finding, type Carrier, type Finding, type HostFacts, type HostLoad } from "@godwit/contract";
-import type { Requirement } from "../facts.ts";
+import type { HostReport, Requirement } from "../facts.ts";
 
 export const requiredBitsPerSecond = 1_000_000_000;
 
@@ -8,6 +8,16 @@ export const migrationNetwork: Requirement = ({ source, sourceLoad, target, targ
   ...findingsOf(source, sourceLoad),
   ...findingsOf(target, targetLoad),
 ];
+
+/** Whether both ends are such that the way between them can be tried. */
+export const canBeTried = (
+  source: { facts: HostFacts | null; load: HostLoad | null },
+  destination: HostReport | null,
+): boolean =>
+  source.facts !== null &&
+  destination !== null &&
+  findingsOf(source.facts, source.load).length === 0 &&
+  findingsOf(destination.facts, destination.load).length === 0;
 
 /** @param load null: not known, which the way's own test makes up for */
 function findingsOf(facts: HostFacts, load: HostLoad | null): Finding[] {

@@ -1,0 +1,152 @@
+/**
+ * The way of a migration is tried before a move: each thing that can be wrong with it is made wrong in turn, by the
+ * administrator's own commands in the hosts' namespaces, and is told as what it is while nothing has been done yet.
+ */
+import { GodwitError, type Finding } from "@godwit/contract";
+import { TestLab } from "@godwit/test-kit";
+import { run } from "@godwit/system";
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+let lab: TestLab;
+beforeAll(async () => {
+  lab = await TestLab.start({ hosts: ["a", "b"] });
+  await lab.boot({ on: "a" });
+});
+afterAll(async () => {
+  await lab[Symbol.asyncDispose]();
+});
+
+/** In a part of the lab: `a`, `b`, or `net`, where the switches are. */
+async function on(part: string, command: string): Promise<string> {
+  const [program = "", ...args] = command.split(" ");
+  const argv = ["netns", "exec", lab.lab.namespace(part), program, ...args];
+  return (await run("ip", argv, { what: `running ${command} on ${part}` })).stdout;
+}
+
+/** A firewall's rule in a host, until the scope ends. */
+async function firewall(part: string, hook: "input" | "output", rule: string): Promise<AsyncDisposable> {
+  const chain = `{ type filter hook ${hook} priority 0; }`;
+  const input = `add table inet test\nadd chain inet test ${hook} ${chain}\nadd rule inet test ${hook} ${rule}\n`;
+  const argv = ["netns", "exec", lab.lab.namespace(part), "nft", "-f", "-"];
+  await run("ip", argv, { what: "setting up a firewall", input });
+  return {
+    [Symbol.asyncDispose]: async () => {
+      await on(part, "nft delete table inet test");
+    },
+  };
+}
+
+const check = async (): Promise<Finding[]> =>
+  (await lab.api.call("vmCheck", { params: { vm: "web-1" }, body: { to: "b" } })).findings;
+
+/** What `vm check` says is in the way, as codes with the hosts that they name. */
+const errors = async (): Promise<string[]> =>
+  (await check())
+    .filter(({ severity }) => severity === "error")
+    .map(({ code, host }) => `${code} ${host ?? ""}`.trim());
+
+const ports = "tcp dport 49152-49215";
+/** In this lab: the addresses of b. */
+const [managementOfB, migrationOfB] = ["10.87.1.12", "10.87.2.12"];
+
+test("an open way is found open, and nothing listens there afterwards", async () => {
+  expect(await errors()).toEqual([]);
+  expect(await on("b", "ss -Hltn src 10.87.2.12")).toBe("");
+});
+
+test("a migration link that is cut, switched off or without its address is told as that, at either end", async () => {
+  for (const host of ["a", "b"]) {
+    await on("net", `ip link set ${host}-mig down`);
+    expect(await errors()).toEqual([`MIGRATION_LINK_NO_CARRIER ${host}`]);
+    await on("net", `ip link set ${host}-mig up`);
+  }
+  await on("b", "ip link set migration down");
+  expect(await errors()).toEqual(["MIGRATION_LINK_OFF b"]);
+  await on("b", "ip link set migration up");
+  await on("b", `ip address del ${migrationOfB}/24 dev migration`);
+  expect(await errors()).toEqual(["MIGRATION_ADDRESS_ABSENT b"]);
+  await on("b", `ip address add ${migrationOfB}/24 dev migration`);
+  expect(await errors()).toEqual([]);
+});
+
+test("a firewall that drops is another thing than one that rejects, and a move is refused", async () => {
+  {
+    await using _rule = await firewall("b", "input", `${ports} drop`);
+    const [found] = await check();
+    expect(found).toMatchObject({ code: "MIGRATION_PORT_FILTERED", host: "b", severity: "error" });
+    expect(found?.message).toMatch(
+      /^Host a gets no answer to connections to 10\.87\.2\.12:49152, where host b listened/,
+    );
+    const refused = lab.api.call("vmMigrate", { params: { vm: "web-1" }, body: { to: "b" } });
+    const error: unknown = await refused.catch((reason: unknown) => reason);
+    expect(GodwitError.is(error, "MOVE_REFUSED") && error.findings.map(({ code }) => code)).toEqual([
+      "MIGRATION_PORT_FILTERED",
+    ]);
+  }
+  {
+    await using _rule = await firewall("b", "input", `${ports} reject with tcp reset`);
+    expect(await errors()).toEqual(["MIGRATION_PORT_REJECTED b"]);
+  }
+  {
+    // The source's own: the kernel drops without a word too.
+    await using _rule = await firewall("a", "output", `${ports} drop`);
+    expect(await errors()).toEqual(["MIGRATION_PORT_FILTERED b"]);
+  }
+  expect(await errors()).toEqual([]);
+});
+
+test("a destination that nobody on the link answers for, and a way around the migration link, are told", async () => {
+  await on("b", "ip link set migration arp off");
+  await on("a", "ip neighbour flush dev migration");
+  expect(await errors()).toEqual(["MIGRATION_HOST_UNANSWERED b"]);
+  await on("b", "ip link set migration arp on");
+
+  await on("a", `ip route add ${migrationOfB}/32 via ${managementOfB} dev management`);
+  const [found] = await check();
+  expect(found).toMatchObject({ code: "MIGRATION_ROUTE_ELSEWHERE", severity: "warning" });
+  expect(found?.message).toContain("over its link management, not over its migration link migration");
+  await on("a", `ip route del ${migrationOfB}/32`);
+
+  await on("a", `ip route add unreachable ${migrationOfB}/32`);
+  expect(await errors()).toEqual(["MIGRATION_ROUTE_MISSING b"]);
+  await on("a", `ip route del unreachable ${migrationOfB}/32`);
+});
+
+test("full-size packets that are lost in one direction are found, though connections are made", async () => {
+  for (const [sender, receiver] of [
+    ["a", "b"],
+    ["b", "a"],
+  ] as const) {
+    await using _rule = await firewall(receiver, "input", "iifname migration meta length > 1000 drop");
+    const [found, ...others] = await check();
+    expect(found).toMatchObject({ code: "MIGRATION_PACKETS_LOST", details: { sender, receiver } });
+    expect(others).toEqual([]);
+  }
+  expect(await errors()).toEqual([]);
+});
+
+test("the VM's own network is looked at too: bridge, uplink, MTU", async () => {
+  await on("b", "ip link set br-office down");
+  expect(await errors()).toEqual(["NETWORK_BRIDGE_OFF b"]);
+  await on("b", "ip link set br-office up");
+  await on("b", "ip link set office nomaster");
+  expect(await errors()).toEqual(["NETWORK_UPLINK_ELSEWHERE b"]);
+  await on("b", "ip link set office master br-office");
+  await on("net", "ip link set b-off down");
+  expect(await errors()).toEqual(["NETWORK_LINK_DOWN b"]);
+  await on("net", "ip link set b-off up");
+  await on("b", "ip link set office mtu 1400");
+  expect(await errors()).toEqual(["NETWORK_MTU_SMALLER b"]);
+  await on("b", "ip link set office mtu 1500");
+  await on("b", "ip link set br-office name br-elsewhere");
+  expect(await errors()).toEqual(["NETWORK_WITHOUT_BRIDGE b"]);
+  await on("b", "ip link set br-elsewhere name br-office");
+  expect(await errors()).toEqual([]);
+});
+
+test("once everything is as it should be the VM moves", async () => {
+  const vm = await lab.vm("web-1");
+  await lab.succeeded(lab.api.call("vmMigrate", { params: { vm: "web-1" }, body: { to: "b" } }));
+  expect(await lab.runnersOf(vm)).toEqual(["b"]);
+  expect(await lab.settled(1)).toEqual([]);
+});
