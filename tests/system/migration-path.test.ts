@@ -2,14 +2,17 @@
  * The way of a migration is tried before a move: each thing that can be wrong with it is made wrong in turn, by the
  * administrator's own commands in the hosts' namespaces, and is told as what it is while nothing has been done yet.
  */
-import { GodwitError, type Finding } from "@godwit/contract";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { GodwitError, moveOf, type Finding } from "@godwit/contract";
 import { TestLab } from "@godwit/test-kit";
-import { run } from "@godwit/system";
+import { run, until } from "@godwit/system";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { Hold } from "../../faults/hold.ts";
 
 let lab: TestLab;
 beforeAll(async () => {
-  lab = await TestLab.start({ hosts: ["a", "b"] });
+  lab = await TestLab.start({ hosts: ["a", "b"], pausePoints: true });
   await lab.boot({ on: "a" });
 });
 afterAll(async () => {
@@ -144,9 +147,47 @@ test("the VM's own network is looked at too: bridge, uplink, MTU", async () => {
   expect(await errors()).toEqual([]);
 });
 
-test("once everything is as it should be the VM moves", async () => {
+test("a way that closes just before QEMU connects ends the move in seconds, with QEMU's attempt, and says why", async () => {
+  const vm = await lab.vm("web-1");
+  const hold = await Hold.at(lab.lab, "a", "prepared");
+  const task = await lab.api.call("vmMigrate", { params: { vm: "web-1" }, body: { to: "b" } });
+  await hold.reached(AbortSignal.timeout(60_000));
+  {
+    await using _rule = await firewall("b", "input", `${ports} drop`);
+    await hold.letGo();
+    expect(await lab.ended(task)).toMatchObject({
+      state: "failed",
+      error: { code: "MIGRATION_NOT_CONNECTED", details: { from: "a", host: "b", address: migrationOfB } },
+    });
+    expect(await on("a", "ss -Htn state syn-sent")).toBe("");
+  }
+  expect(await lab.runnersOf(vm)).toEqual(["a"]);
+  expect(await lab.settled(1)).toEqual([]);
+});
+
+test("once everything is as it should be the VM moves, and over IPv6 as well", async () => {
   const vm = await lab.vm("web-1");
   await lab.succeeded(lab.api.call("vmMigrate", { params: { vm: "web-1" }, body: { to: "b" } }));
   expect(await lab.runnersOf(vm)).toEqual(["b"]);
+
+  for (const [host, last] of [
+    ["a", 11],
+    ["b", 12],
+  ] as const) {
+    // As people write it, and not as the kernel does.
+    const address = `FD00:87:0:2::00${String(last)}`;
+    await on(host, `ip address add ${address}/64 dev migration nodad`);
+    const file = join(lab.lab.host(host).folder, "agent.yaml");
+    await writeFile(file, (await readFile(file, "utf8")).replace(`10.87.2.${String(last)}`, `"${address}"`));
+    await lab.lab.host(host).endAgent();
+    await lab.lab.host(host).startAgent();
+  }
+  const isOpen = async () =>
+    (await lab.api.call("hostList", {})).hosts.every(({ state }) => state === "connected");
+  await until(isOpen, { everyMs: 200, limitMs: 60_000 });
+  const task = await lab.succeeded(lab.api.call("vmMigrate", { params: { vm: "web-1" }, body: { to: "a" } }));
+  expect(await lab.runnersOf(vm)).toEqual(["a"]);
+  expect(moveOf(task)).toMatchObject({ phase: "succeeded", encrypted: true });
+  expect(await on("a", "ip -6 route show dev migration")).toMatch(/^fd00:87:0:2::\/64 .*quickack 1/m);
   expect(await lab.settled(1)).toEqual([]);
 });

@@ -80,6 +80,7 @@ const neverConnected = new Set([
   "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
   "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
   "CERT_HAS_EXPIRED",
+  "CERT_NOT_YET_VALID",
   "ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED",
 ]);
 
@@ -400,6 +401,7 @@ function tlsOptions(tls: ClientOptions["tls"]): ConnectionOptions {
 
 const plainReasons: Record<string, string> = {
   CERT_HAS_EXPIRED: "its certificate has ended",
+  CERT_NOT_YET_VALID: "its certificate is not valid yet: the clock of one of the two machines is wrong",
   ECONNREFUSED: "nothing listens there",
   EHOSTUNREACH: "there is no route to that address",
   ENOTFOUND: "the name is unknown",

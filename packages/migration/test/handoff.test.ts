@@ -288,3 +288,37 @@ test("of any questions in any order, an exclusive holder is alone, and the versi
     }),
   );
 });
+
+/** A source whose copy runs, as far as the reducer knows. */
+function copying() {
+  let { state } = stepSource(initialSource(order, "10.0.2"), { type: "start" });
+  state = stepSource(state, { type: "peerUp" }).state;
+  state = stepSource(state, shared).state;
+  const message = { type: "prepared", address: "10.0.2.12", port: 49_152 } as const;
+  return stepSource(state, { type: "message", message, atMs: 0 }).state;
+}
+
+test("a copy that ends says why in the words of who knows more than QEMU", () => {
+  expect(copying().phase).toBe("copying");
+  const { problem } = GodwitError.of("MIGRATION_NOT_CONNECTED", {
+    ...{ vm: "web-1", from: "a", host: "b", address: "10.0.2.12", port: 49_152, forMs: 8000 },
+  });
+  const ended = stepSource(copying(), { type: "copyEnded", reason: "x", problem });
+  expect(ended.state).toMatchObject({ phase: "undoing", problem });
+  const plain = stepSource(copying(), { type: "copyEnded", reason: "Broken pipe." });
+  expect(plain.state.problem).toMatchObject({
+    code: "MOVE_COPY_FAILED",
+    detail: "QEMU could not send VM vm-1: Broken pipe.".replace("vm-1", order.vm.name),
+  });
+});
+
+test("an agent that was never reached, one that fell silent, and one that is away at the switch are three sentences", () => {
+  const late = { type: "timer", timer: "prepare", atMs: 30_000 } as const;
+  const { state } = stepSource(initialSource(order, "10.0.2"), { type: "start" });
+  expect(stepSource(state, late).state.problem).toMatchObject({ code: "MOVE_PEER_UNREACHED" });
+  const cut = stepSource(copying(), { type: "peerDown" }).state;
+  const silent = stepSource(cut, { type: "timer", timer: "peer", atMs: 5000 }).state.problem;
+  expect(silent?.detail).toContain("did not respond for 5 s");
+  const atSwitch = stepSource(cut, { type: "preSwitchover", atMs: 0 }).state.problem;
+  expect(atSwitch).toMatchObject({ code: "MOVE_PEER_LOST", details: { forMs: null } });
+});

@@ -123,10 +123,19 @@ async function mustBeAccessible({ name: datastore, path }: DatastoreConfig, host
   try {
     await access(path, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (error) {
-    const reason = `${path}: ${(error as NodeJS.ErrnoException).code ?? "not accessible"}`;
+    const code = (error as NodeJS.ErrnoException).code ?? "not accessible";
+    const reason = accessWords[code]?.(path) ?? `${path}: ${code}`;
     throw GodwitError.of("DATASTORE_UNAVAILABLE", { datastore, host, reason }, { cause: error });
   }
 }
+
+/** Why a folder cannot be used. */
+const accessWords: Readonly<Record<string, (path: string) => string>> = {
+  EROFS: (path) => `${path} is mounted read-only`,
+  ENOENT: (path) => `there is no folder ${path}`,
+  EACCES: (path) => `the agent may not write to ${path}`,
+  ESTALE: (path) => `the storage at ${path} is not what was mounted (stale file handle)`,
+};
 
 /** Two hosts may do this at once: a hard link is made by exactly one of them. */
 async function claimIdentity(file: string): Promise<void> {

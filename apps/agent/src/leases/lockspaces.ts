@@ -84,7 +84,7 @@ export class Lockspaces {
       await this.#tell(datastore, { state: weakness === null ? "joined" : "unavailable", reason: weakness });
     } catch (error) {
       if (!GodwitError.is(error)) this.#parts.log.error({ err: error, datastore }, "leases not looked after");
-      await this.#tell(datastore, { state: "unavailable", reason: (error as Error).message });
+      await this.#tell(datastore, { state: "unavailable", reason: reasonOf(error) });
       await this.#endStale(datastore, this.#lockspaces.get(datastore));
     }
   }
@@ -167,3 +167,9 @@ async function witness(look: Promise<number | null>): Promise<Witness> {
     return lacks.has(code) ? { kind: "notAsked", reason: code } : { kind: "silent" };
   }
 }
+
+/** Told after "has no leases on the datastore", which some errors say too. */
+const reasonOf = (error: unknown): string =>
+  GodwitError.is(error, "DATASTORE_LEASES_UNAVAILABLE")
+    ? String(error.problem.details.reason)
+    : (error as Error).message;

@@ -3,9 +3,12 @@
  * become inputs of the move; an action answers with the input that its outcome is, or with null where an event tells.
  */
 import { join } from "node:path";
-import { GodwitError, type MoveOrder, type MoveRecord } from "@godwit/contract";
+import { GodwitError, normalAddress, seenFrom, type MoveOrder, type MoveRecord } from "@godwit/contract";
 import type { QemuProcess } from "@godwit/hypervisor";
 import type { CopySample, PauseMoments, QemuSettings, SourceInput } from "@godwit/migration";
+import type { Logger } from "pino";
+import { migrationCredentialsFolder, type AgentConfig } from "../config.ts";
+import { ConnectWatch } from "./connect-watch.ts";
 import { CopyWatch } from "./copy-watch.ts";
 import { relayStream, type StreamRelay } from "./stream-relay.ts";
 
@@ -13,6 +16,11 @@ import { relayStream, type StreamRelay } from "./stream-relay.ts";
 const agreeMs = 10_000;
 /** A cancellation that was seen on its way this often in a post-copy never ends. */
 const stuckAfter = 3;
+
+interface Place {
+  address: string;
+  port: number;
+}
 
 export interface SourceCopyListener {
   onInput: (input: SourceInput) => void;
@@ -25,11 +33,14 @@ export class SourceCopy {
   readonly #order: MoveOrder;
   readonly #process: QemuProcess;
   readonly #listener: SourceCopyListener;
+  readonly #agent: { config: AgentConfig; log: Logger };
   readonly #events: Disposable;
   /** QEMU's word for the copy, as last heard. */
   #status: string;
   #pass = 0;
   #watch: CopyWatch | null = null;
+  /** Until something flows. */
+  #connecting: ConnectWatch | null = null;
   #isFinishing = false;
   #cancelsSeen = 0;
   #resuming = false;
@@ -37,28 +48,41 @@ export class SourceCopy {
   #stream: StreamRelay | null = null;
 
   /** @param status of the copy now, in QEMU's words */
-  constructor(order: MoveOrder, process: QemuProcess, status: string, listener: SourceCopyListener) {
+  constructor(
+    order: MoveOrder,
+    process: QemuProcess,
+    status: string,
+    listener: SourceCopyListener,
+    agent: { config: AgentConfig; log: Logger },
+  ) {
     this.#order = order;
     this.#process = process;
     this.#status = status;
     this.#listener = listener;
+    this.#agent = agent;
     this.#events = this.#follow();
   }
 
   /** @throws any error of QMP: the copy has not begun */
-  async start(
-    to: { address: string; port: number },
-    credentialsFolder: string,
-    settings: QemuSettings,
-  ): Promise<null> {
+  async start(told: Place, settings: QemuSettings): Promise<null> {
     const { migration } = this.#process;
+    const to = this.#fromHere(told);
     await migration.configureSource({
       settings,
-      credentialsFolder,
+      credentialsFolder: migrationCredentialsFolder(this.#agent.config),
       destinationName: this.#order.to.host,
     });
     this.watch();
     await migration.start(to.address, to.port);
+    this.#connecting = new ConnectWatch(
+      this.#order,
+      this.#process,
+      to,
+      (problem) => {
+        this.#listener.onInput({ type: "copyEnded", reason: problem.detail, problem });
+      },
+      this.#agent.log,
+    );
     return null;
   }
 
@@ -114,7 +138,7 @@ export class SourceCopy {
   }
 
   /** The destination, asked again each second, answers again: only one attempt is made at a time. */
-  async resumeStream(to: { address: string; port: number }): Promise<SourceInput | null> {
+  async resumeStream(to: Place): Promise<SourceInput | null> {
     if (this.#resuming || this.#stream !== null) return null;
     this.#resuming = true;
     const { migration, paths } = this.#process;
@@ -123,8 +147,11 @@ export class SourceCopy {
       if (status === "postcopy-active") return { type: "postcopyActive" };
       if (status !== "postcopy-paused") return null; // an event tells what becomes of it
       this.#keep(
-        await relayStream(this.#order.to.host, to, join(paths.folder, "rest.sock"), (offered) =>
-          migration.resumeStream(offered),
+        await relayStream(
+          this.#order.to.host,
+          this.#fromHere(to),
+          join(paths.folder, "rest.sock"),
+          (offered) => migration.resumeStream(offered),
         ),
       );
     } finally {
@@ -144,6 +171,7 @@ export class SourceCopy {
   /** Looks at it no more; QEMU is about to be ended. */
   unwatch(): void {
     this.#watch?.end();
+    this.#connecting?.[Symbol.dispose]();
   }
 
   /** Neither looks nor listens any more. */
@@ -151,6 +179,12 @@ export class SourceCopy {
     this.unwatch();
     this.#stream?.[Symbol.dispose]();
     this.#events[Symbol.dispose]();
+  }
+
+  /** Where the destination listens; a link-local address with this host's own interface. */
+  #fromHere({ address, port }: Place): Place {
+    const own = this.#agent.config.migration?.address ?? "";
+    return { address: seenFrom(own, normalAddress(address)), port };
   }
 
   #follow(): Disposable {

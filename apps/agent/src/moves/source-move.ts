@@ -10,6 +10,7 @@ import {
   stepSource,
   vitalSourceEntries,
   type CopySample,
+  type PauseMoments,
   type QemuSettings,
   type SourceEffect,
   type SourceEntry,
@@ -19,7 +20,6 @@ import {
   type SourceTimer,
   type ToSource,
 } from "@godwit/migration";
-import { migrationCredentialsFolder } from "../config.ts";
 import { correctGuestClock } from "../vms/guest-clock.ts";
 import type { MoveDependencies } from "./dependencies.ts";
 import type { Journal } from "./journal.ts";
@@ -174,11 +174,7 @@ export class SourceMove extends ReducerRunner<
         if (effect.message.type === "commit") this.#record.moment("committedAtMs");
         return;
       case "startCopy":
-        this.#ask(
-          (copy) =>
-            copy.start(effect, migrationCredentialsFolder(this.#dependencies.config), this.#settings()),
-          copyEnded,
-        );
+        this.#ask((copy) => copy.start(effect, this.#settings()), copyEnded);
         return;
       case "pauseVcpus":
         this.#record.switchBegins();
@@ -285,17 +281,19 @@ export class SourceMove extends ReducerRunner<
     void process.ended.then(({ reason, heardAll }) => {
       this.give({ type: "qemuGone", reason, heardAll });
     });
-    return new SourceCopy(this.order, process, copyStatus, {
-      onInput: (input) => {
+    const listener = {
+      onInput: (input: SourceInput) => {
         this.give(input);
       },
-      onSample: (sample) => {
+      onSample: (sample: CopySample) => {
         this.#sampled(sample);
       },
-      onMoment: (moment, atMs) => {
+      onMoment: (moment: keyof PauseMoments, atMs: number) => {
         this.#record.moment(moment, atMs);
       },
-    });
+    };
+    const agent = { config: this.#dependencies.config, log: this.log };
+    return new SourceCopy(this.order, process, copyStatus, listener, agent);
   }
 
   /** A destination that does not respond, or a host whose own lease is not renewed, could not run the VM. */

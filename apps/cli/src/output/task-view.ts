@@ -61,12 +61,19 @@ export function moveSummary(move: MoveRecord): string {
   const rate = seconds > 0 ? ` at ${formatBytes(move.bytes / seconds)}/s` : "";
   return [
     `${move.vm.name} moved from ${move.from} to ${move.to} in ${formatMs(move.totalMs)}`,
-    `  vCPUs stood still for ${formatMs(move.stopToContMs)} of ${String(move.maxOutageMs)} ms allowed (QEMU's own figure: ${formatMs(move.qemuDowntimeMs)})`,
+    `  ${standstillText(move)}`,
     `  ${formatBytes(move.bytes)} in ${String(move.rounds)} rounds${rate}, ${move.encrypted ? "encrypted" : "not encrypted"}`,
     ...(move.backOuts > 0
       ? [`  ${String(move.backOuts)} switches were backed out to keep to the budget`]
       : []),
   ].join("\n");
+}
+
+function standstillText({ stopToContMs, maxOutageMs, qemuDowntimeMs }: MoveRecord): string {
+  const own = qemuDowntimeMs === null ? "" : ` (QEMU's own figure: ${formatMs(qemuDowntimeMs)})`;
+  return stopToContMs === null
+    ? `how long the vCPUs stood still was not measured${own}`
+    : `vCPUs stood still for ${formatMs(stopToContMs)} of ${String(maxOutageMs)} ms allowed${own}`;
 }
 
 /** How long memory was being sent: neither preparation nor clean-up is part of its rate. */

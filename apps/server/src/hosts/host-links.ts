@@ -4,7 +4,7 @@ import { isConfirmed } from "@godwit/placement";
 import type { HostRow, Store } from "@godwit/store";
 import type { Logger } from "pino";
 import { HostLink, type LinkIdentity } from "./host-link.ts";
-import { PathTrials } from "../moves/path-trials.ts";
+import { PathTrials } from "./path-trials.ts";
 import { MemberPush } from "./member-push.ts";
 import { ReportIntake } from "./report-intake.ts";
 import { readVmLease } from "./vm-lease.ts";

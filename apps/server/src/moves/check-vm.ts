@@ -54,5 +54,7 @@ export async function destinationOf({ hosts, store }: Inventory, name: string): 
     );
 }
 
-const reasonOf = (error: unknown): string =>
-  GodwitError.is(error, "HOST_UNREACHABLE") ? String(error.problem.details.reason) : String(error);
+const reasonOf = (error: unknown): string => {
+  if (GodwitError.is(error, "HOST_UNREACHABLE")) return String(error.problem.details.reason);
+  return (error instanceof Error ? error.message : String(error)).replace(/\.$/, "");
+};

@@ -18,7 +18,7 @@ export const datastoreErrors = {
     (d) =>
       d.reason.includes("is not marked as a datastore")
         ? notMarkedRemedy(d.datastore)
-        : "Check that it is mounted and writable there.",
+        : `Check on ${d.host} that it is mounted, answers and is writable: findmnt -T PATH names its storage and its options.`,
   ),
   DATASTORE_NOT_MARKED: define<{ datastore: string; host: string; reason: string }>(
     503,

@@ -120,4 +120,7 @@ function titleOf(code: string): string {
  * colour it, or begin a line of its own.
  */
 // eslint-disable-next-line no-control-regex -- it is these that must not come through
-const printable = (sentence: string): string => sentence.replace(/[\u0000-\u001f\u007f-\u009f]/g, "·");
+const withoutControls = (sentence: string): string => sentence.replace(/[\u0000-\u001f\u007f-\u009f]/g, "·");
+
+/** A sentence that ends with another's words ends once. */
+const printable = (sentence: string): string => withoutControls(sentence).replace(/(?<!\.)\.\.$/, ".");

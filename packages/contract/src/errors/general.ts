@@ -54,7 +54,8 @@ export const generalErrors = {
     500,
     "after-fix",
     (d) => `${d.program} failed while ${d.what}: ${d.output}`,
-    () => "The program's message above says what to change.",
+    (d) =>
+      `If its message does not say what to change, run ${d.program} by hand; the log has the whole call.`,
   ),
   PROGRAM_NOT_STARTED: define<{ program: string; what: string; reason: string }>(
     503,
@@ -110,7 +111,8 @@ export const generalErrors = {
     503,
     "later",
     (d) => `${d.url} could not be reached: ${d.reason}.`,
-    () => "Check that the program there runs and that the address and the certificates are right.",
+    () =>
+      "Check that the program there runs, that the address and the certificates are right, and that the clocks of both machines are.",
   ),
   OUTCOME_UNKNOWN: define<{ url: string; what: string; reason: string }>(
     504,

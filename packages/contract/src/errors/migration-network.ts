@@ -151,6 +151,22 @@ export const migrationNetworkErrors = {
     (d) =>
       `If that is not meant, give both hosts migration addresses of one network, or ${d.from} a route to ${d.address} over ${d.expected}.`,
   ),
+  /** Of a move that had begun. */
+  MIGRATION_NOT_CONNECTED: define<{
+    vm: string;
+    from: string;
+    host: string;
+    address: string;
+    port: number;
+    forMs: number;
+  }>(
+    503,
+    "later",
+    (d) =>
+      `QEMU of VM ${d.vm} on host ${d.from} had sent nothing to host ${d.host} (${d.address}, port ${String(d.port)}) after ${String(Math.round(d.forMs / 1000))} s, for want of a connection; the move was undone.`,
+    (d) =>
+      `The VM continues to run at its source. See what is in the way: godwit vm check ${d.vm} --to ${d.host}`,
+  ),
   MIGRATION_PATH_UNTRIED: define<{ from: string; host: string; reason: string }>(
     409,
     "later",

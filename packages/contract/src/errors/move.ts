@@ -38,7 +38,7 @@ export const moveErrors = {
   MOVE_PREPARE_FAILED: define<{ vm: string; host: string; reason: string }>(
     503,
     "after-fix",
-    (d) => `Host ${d.host} could not prepare for VM ${d.vm}: ${d.reason}`,
+    (d) => `Host ${d.host} could not prepare for VM ${d.vm}: ${d.reason.replace(/\.$/, "")}.`,
     () => "The VM continues to run at its source. Fix the cause and move it again.",
   ),
   POSTCOPY_UNAVAILABLE: define<{ host: string; reason: string }>(
@@ -55,18 +55,30 @@ export const moveErrors = {
     () =>
       "The VM waits for its memory, and the connection is tried again. Check the migration network between the hosts.",
   ),
-  MOVE_PEER_LOST: define<{ vm: string; host: string; forMs: number }>(
+  MOVE_PEER_UNREACHED: define<{ vm: string; from: string; host: string; url: string; forMs: number }>(
     503,
     "later",
     (d) =>
-      `Host ${d.host} did not respond for ${String(Math.round(d.forMs / 1000))} s before the switch; the move of VM ${d.vm} was undone.`,
-    () => "The VM continues to run at its source. Check the network between the hosts.",
+      `The agent of host ${d.from} could not reach that of host ${d.host} at ${d.url} within ${String(Math.round(d.forMs / 1000))} s; VM ${d.vm} was not moved.`,
+    (d) =>
+      `The VM continues to run at its source. Open that port from ${d.from} to ${d.host} on the management network; the log of the agent on ${d.from} has the reason of each attempt.`,
+  ),
+  /** `forMs` null: it was not there in the moment in which the move needed it. */
+  MOVE_PEER_LOST: define<{ vm: string; host: string; forMs: number | null }>(
+    503,
+    "later",
+    (d) =>
+      d.forMs === null
+        ? `The connection to host ${d.host} was broken when VM ${d.vm} was to be switched; the move was undone.`
+        : `Host ${d.host} did not respond for ${String(Math.round(d.forMs / 1000))} s before the switch; the move of VM ${d.vm} was undone.`,
+    () => "The VM continues to run at its source. Check the management network between the hosts.",
   ),
   MOVE_COPY_FAILED: define<{ vm: string; reason: string }>(
     500,
     "later",
-    (d) => `QEMU could not send VM ${d.vm}: ${d.reason}`,
-    () => "The VM continues to run at its source.",
+    (d) => `QEMU could not send VM ${d.vm}: ${d.reason.replace(/\.$/, "")}.`,
+    (d) =>
+      `The VM continues to run at its source. godwit vm check ${d.vm} --to HOST tries the way to a host again; QEMU's log has more.`,
   ),
   MOVE_NOT_CONVERGING: define<{
     vm: string;
@@ -93,8 +105,9 @@ export const moveErrors = {
   MOVE_DESTINATION_FAILED: define<{ vm: string; host: string; reason: string }>(
     500,
     "after-fix",
-    (d) => `Host ${d.host} could not take over VM ${d.vm}: ${d.reason}`,
-    () => "The VM continues to run at its source.",
+    (d) => `Host ${d.host} could not take over VM ${d.vm}: ${d.reason.replace(/\.$/, "")}.`,
+    (d) =>
+      `The VM continues to run at its source. The log of the agent on ${d.host} has more: journalctl -u godwit-agent`,
   ),
   MOVE_VM_LOST: define<{ vm: string; host: string; reason: string }>(
     500,
@@ -108,7 +121,8 @@ export const moveErrors = {
     409,
     "later",
     (d) => `The destination ${d.host} does not answer: ${d.reason}.`,
-    (d) => `Bring ${d.host} and its agent up, or choose another host.`,
+    (d) =>
+      `Bring ${d.host} and its agent up (systemctl status godwit-agent on it), see that the server reaches its port, or choose another host.`,
   ),
   DESTINATION_MEMORY_SHORT: define<{ host: string; neededBytes: number; availableBytes: number }>(
     409,
@@ -126,8 +140,10 @@ export const moveErrors = {
   DESTINATION_LACKS_DATASTORE: define<{ host: string; datastore: string; disks: string[] }>(
     409,
     "after-fix",
-    (d) => `Host ${d.host} does not see datastore ${d.datastore}, which holds ${d.disks.join(", ")}.`,
-    (d) => `Make datastore ${d.datastore} available on ${d.host}.`,
+    (d) =>
+      `The agent's configuration of host ${d.host} names no datastore ${d.datastore}, which holds ${d.disks.join(", ")}.`,
+    (d) =>
+      `Mount that storage on ${d.host}, name it ${d.datastore} in its agent's configuration (datastores), and restart the agent.`,
   ),
   DATASTORE_NOT_THE_SAME: define<{ host: string; datastore: string; other: string }>(
     409,

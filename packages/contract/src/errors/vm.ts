@@ -73,7 +73,8 @@ export const vmErrors = {
     500,
     "after-fix",
     (d) => `VM ${d.vm} did not start on host ${d.host}: ${d.reason}`,
-    () => "QEMU's message above says what to change; nothing was left behind.",
+    (d) =>
+      `Nothing was left behind. If QEMU's message does not say what to change, the log of the agent on ${d.host} has more: journalctl -u godwit-agent`,
   ),
   VM_RUN_FOLDER_INVALID: define<{ vm: string; host: string; folder: string; reason: string }>(
     500,
@@ -99,7 +100,8 @@ export const vmErrors = {
     500,
     "never",
     (d) => `QEMU refused ${d.command}: ${d.reason}`,
-    () => "QEMU's message says what is wrong.",
+    () =>
+      "Nothing was changed by it. If QEMU's message does not say why, its log in the VM's run folder may.",
   ),
   QMP_INTERRUPTED: define<{ command: string; reason: string }>(
     503,

@@ -30,8 +30,19 @@ export const notConverging = (
     backOuts,
   });
 
+/** Since the move began. */
+export const peerUnreached = ({ order }: SourceState): Problem =>
+  problemOf("MOVE_PEER_UNREACHED", {
+    ...{ vm: order.vm.name, from: order.from, host: order.to.host },
+    ...{ url: order.to.agentUrl, forMs: sourceLimits.prepareMs },
+  });
+
 export const peerLost = ({ order }: SourceState): Problem =>
   problemOf("MOVE_PEER_LOST", { vm: order.vm.name, host: order.to.host, forMs: sourceLimits.peerLossMs });
+
+/** At this moment; for how long is not known. */
+export const peerAway = ({ order }: SourceState): Problem =>
+  problemOf("MOVE_PEER_LOST", { vm: order.vm.name, host: order.to.host, forMs: null });
 
 export const prepareLate = ({ order }: SourceState): Problem =>
   problemOf("MOVE_PREPARE_FAILED", {

@@ -83,7 +83,8 @@ export type SourceInput =
   /** QEMU cannot end this copy any more, so that its guest can never run here again. */
   | { type: "copyStuck"; reason: string }
   /** QEMU's migration ended without completing: cancelled or failed. */
-  | { type: "copyEnded"; reason: string }
+  /** `problem`: where more is known of why it ended than QEMU's words. */
+  | { type: "copyEnded"; reason: string; problem?: Problem }
   | { type: "resumed" }
   | { type: "resumeFailed"; reason: string }
   /** @param heardAll its last words are among the inputs before; otherwise it may have done what it did not say */

@@ -5,7 +5,7 @@
 import { backedOut, isTrusted, type CopySample } from "../copy.ts";
 import type { CopyDecision } from "../strategies/strategy.ts";
 import { watchStream } from "./source-postcopy.ts";
-import { copyFailed, copyUnsafe, notConverging, peerLost } from "./source-problems.ts";
+import { copyFailed, copyUnsafe, notConverging, peerAway } from "./source-problems.ts";
 import { sourceLimits, type SourceEffect, type SourceState, type SourceStep } from "./source-state.ts";
 import { hasCommitted, stay, strategyOf, to, undo } from "./source-transitions.ts";
 
@@ -31,7 +31,7 @@ export function onSample(state: SourceState, sample: CopySample, peerFresh: bool
 }
 
 const nothingSent = (forMs: number): string =>
-  `nothing was sent for ${String(Math.round(forMs / 1000))} s; is the migration network up?`;
+  `nothing got through for ${String(Math.round(forMs / 1000))} s`;
 
 /** Stopped by this agent and not by QEMU, which would let the guest run by itself when the copy fails. */
 function stopGuest(
@@ -61,7 +61,7 @@ export function onPreSwitchover(state: SourceState, atMs: number): SourceStep {
   // The back-out and QEMU's last step crossed: `cont` is on its way, so what would be sent is not final.
   if (state.resuming) return undo(next, copyFailed(state, "the switch took longer than the budget"));
   // The last veto: without the destination on the line nothing is finished.
-  if (!state.peerUp) return undo(next, peerLost(state));
+  if (!state.peerUp) return undo(next, peerAway(state));
   if (state.copy !== null && !isTrusted(state.copy, state.passAtStop)) return undo(next, copyUnsafe(state));
   // Where QEMU stopped the guest by itself, how much is left is known only now: the budget goes on counting.
   const spentMs = atMs - next.pausedAtMs;

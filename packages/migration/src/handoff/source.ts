@@ -48,7 +48,15 @@ import {
   to,
   undo,
 } from "./source-transitions.ts";
-import { copyFailed, copyUnsafe, peerLost, prepareLate, problemOf, switchLate } from "./source-problems.ts";
+import {
+  copyFailed,
+  copyUnsafe,
+  peerLost,
+  peerUnreached,
+  prepareLate,
+  problemOf,
+  switchLate,
+} from "./source-problems.ts";
 
 /** The next state and what is to be done, in order. An input that does not fit the phase changes nothing. */
 export function stepSource(state: SourceState, input: SourceInput): SourceStep {
@@ -88,7 +96,7 @@ export function stepSource(state: SourceState, input: SourceInput): SourceStep {
     case "copyStuck":
       return onCopyStuck(state, input.reason);
     case "copyEnded":
-      return onCopyEnded(state, input.reason);
+      return onCopyEnded(state, input.problem ?? copyFailed(state, input.reason));
     case "resumed":
       return onResumed(state);
     case "resumeFailed":
@@ -206,7 +214,7 @@ function onCompleted(state: SourceState): SourceStep {
   return stay(state);
 }
 
-function onCopyEnded(state: SourceState, reason: string): SourceStep {
+function onCopyEnded(state: SourceState, problem: Problem): SourceStep {
   if (state.phase === "undoing") return copyIsOver(state);
   // A post-copy that failed is never gone on with: who has not run there gives up, and who has is lost.
   if (hasCommitted(state) && state.memorySplit) {
@@ -214,7 +222,7 @@ function onCopyEnded(state: SourceState, reason: string): SourceStep {
     return stay(commitForbidden, [{ do: "disarm", timer: "retry" }, sayCommit(commitForbidden)]);
   }
   if (state.phase === "copying" || state.phase === "pausing" || state.phase === "switching") {
-    return undo(state, copyFailed(state, reason));
+    return undo(state, problem);
   }
   return stay(state);
 }
@@ -257,7 +265,7 @@ function onTimer(state: SourceState, timer: SourceTimer, atMs: number): SourceSt
   switch (timer) {
     case "prepare":
       if (state.phase !== "sharingLease" && state.phase !== "preparing") return stay(state);
-      return undo(state, state.peerUp ? prepareLate(state) : peerLost(state));
+      return undo(state, state.peerUp ? prepareLate(state) : peerUnreached(state));
     case "peer":
       if (state.peerUp || (state.phase !== "preparing" && state.phase !== "copying")) return stay(state);
       return undo(state, peerLost(state));

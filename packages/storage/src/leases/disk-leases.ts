@@ -10,7 +10,14 @@ import { Holders } from "./holder.ts";
 import { leaseOf, leaseOrNull, numberOf, createSuccessor, type LeasedVm } from "./lease-files.ts";
 import { isCounted, holdersOf } from "./lease-view.ts";
 import { clocksNow, Lockspace } from "./lockspace.ts";
-import { alreadyDone, heldByAnotherHost, Sanlock, type Holding, type LeasePlace } from "./sanlock.ts";
+import {
+  alreadyDone,
+  answerText,
+  heldByAnotherHost,
+  Sanlock,
+  type Holding,
+  type LeasePlace,
+} from "./sanlock.ts";
 
 export interface DiskLeasesOptions {
   host: string;
@@ -264,7 +271,7 @@ export class DiskLeases {
   }
 
   #unavailable(vm: LeasedVm, code: number): GodwitError {
-    const reason = `sanlock on host ${this.#options.host} answered ${String(code)}`;
+    const reason = `sanlock on host ${this.#options.host} answered ${answerText(code)}`;
     return GodwitError.of("LEASE_UNAVAILABLE", { vm: vm.name, reason });
   }
 }

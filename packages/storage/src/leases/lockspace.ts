@@ -7,7 +7,7 @@ import { GodwitError } from "@godwit/contract";
 import type { Datastore } from "../datastore.ts";
 import { lockspaceOf, lockspacePlace } from "./lease-files.ts";
 import { ageSeconds, failAfter, isFresh, type Clocks } from "./lease-view.ts";
-import type { HostLease, LeasePlace, Sanlock } from "./sanlock.ts";
+import { answerText, type HostLease, type LeasePlace, type Sanlock } from "./sanlock.ts";
 import { sleep } from "@godwit/system";
 
 const highestId = 2000;
@@ -135,7 +135,9 @@ export class Lockspace {
       // -17, -115: it has joined, or is about to, by an agent that did not live to see it.
       if (code === 0 || code === -17) break;
       if (code !== -115 && attempt >= joinAttempts)
-        throw GodwitError.of("SANLOCK_UNAVAILABLE", { reason: `joining was answered ${String(code)}` });
+        throw GodwitError.of("SANLOCK_UNAVAILABLE", {
+          reason: `joining the leases was answered ${answerText(code)}`,
+        });
       if (code === -115) await sleep(500);
     }
     // The hosts are known from the first renewal on.

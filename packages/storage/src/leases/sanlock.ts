@@ -64,6 +64,24 @@ export type SanlockCode = number;
 export const heldByAnotherHost: ReadonlySet<SanlockCode> = new Set([-11, -16, -242, -243, -244, -245, -246]);
 export const alreadyDone = -114;
 
+/** Codes that people meet: the system's, and those of sanlock_rv.h. */
+const codeWords: Readonly<Record<SanlockCode, string>> = {
+  [-2]: "no such file",
+  [-5]: "input/output error",
+  [-13]: "permission denied for sanlock's user",
+  [-19]:
+    "it could not open its file: the storage is away, is closed to sanlock's user, or does no direct I/O (O_DIRECT)",
+  [-22]: "its file holds no lease, or the storage does no direct I/O (O_DIRECT)",
+  [-28]: "the storage is full",
+  [-30]: "the storage is mounted read-only",
+  [-116]: "stale file handle: the NFS server does not know the file any more",
+  [-202]: "the storage did not answer in time",
+};
+
+/** A code as people can read and search it. */
+export const answerText = (code: SanlockCode): string =>
+  codeWords[code] === undefined ? String(code) : `${String(code)} (${codeWords[code]})`;
+
 /** 2000 hosts of a sector of 4 KiB each, rounded up. */
 const lockspaceLimitBytes = 8 * 1024 * 1024;
 const usualRunFolder = "/run/sanlock";
@@ -244,7 +262,7 @@ export class Sanlock {
       throw GodwitError.of("PROGRAM_FAILED", {
         program: "sanlock",
         what,
-        output: `it answered ${String(code)}`,
+        output: `it answered ${answerText(code)}`,
       });
   }
 

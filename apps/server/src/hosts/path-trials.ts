@@ -5,7 +5,7 @@
 import { randomBytes } from "node:crypto";
 import { GodwitError, type ErrorCode, type Finding } from "@godwit/contract";
 import type { PathTrial } from "@godwit/requirements";
-import type { HostLink } from "../hosts/host-link.ts";
+import type { HostLink } from "./host-link.ts";
 
 /** Longer than the agents' own limits together. */
 const tryMs = 15_000;
