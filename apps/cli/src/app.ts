@@ -14,6 +14,7 @@ import {
   type CommandContext,
   type RouteMap,
 } from "@stricli/core";
+import { checkoutOnly, isPackaged, needsCheckout } from "./installation.ts";
 import { exitCodeOf, problemText, writeProblem } from "./output/problem.ts";
 import { unknownCommandText, usageText } from "./output/usage.ts";
 import { summaries } from "./summaries.ts";
@@ -48,6 +49,7 @@ export async function applicationFor(words: readonly string[]): Promise<Applicat
   // The help of the whole program shows them all: groups of commands by their summaries.
   const isHelp = first.startsWith("-") && first !== "--version" && first !== "-v";
   const routes = Object.entries(loaders).map(async ([word, load]): Promise<[string, Route]> => {
+    if (isPackaged && checkoutOnly.has(word)) return [word, needsCheckout(word)];
     if (word === first) return [word, await load()];
     if (!isHelp) return [word, notLoaded];
     return [word, word in summaries ? summarized(summaries[word as keyof typeof summaries]) : await load()];
@@ -79,7 +81,13 @@ const applicationOf = (
   words: readonly string[] = [],
 ): Application<CommandContext> =>
   buildApplication(
-    buildRouteMap({ routes, docs: { brief: "Godwit: live migration for KVM virtual machines" } }),
+    buildRouteMap({
+      routes,
+      docs: {
+        brief: "Godwit: live migration for KVM virtual machines",
+        hideRoute: isPackaged ? Object.fromEntries([...checkoutOnly].map((word) => [word, true])) : {},
+      },
+    }),
     {
       name: "godwit",
       // eslint-disable-next-line @typescript-eslint/no-deprecated -- its successor is not documented yet

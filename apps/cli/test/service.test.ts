@@ -2,7 +2,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, expect, test } from "vitest";
@@ -45,6 +45,27 @@ const nobody = [
   "--no-new-privs",
   "--",
 ];
+
+test("the server's certificate has the names that clients call, keeps them when it is renewed, and gets others", () => {
+  const data = join(folder, "named");
+  const godwit = (...words: string[]) =>
+    spawnSync(process.execPath, [program, "server", ...words, "--data", data], { encoding: "utf8" });
+  const names = () => /names and addresses +(.*)/.exec(godwit("certificate", "show").stdout)?.[1];
+  expect(godwit("init", "--name", "godwit.example.com", "--address", "10.0.1.2").status).toBe(0);
+  const first =
+    "DNS:godwit-server, DNS:godwit.example.com, DNS:localhost, IP:10.0.1.2, IP:127.0.0.1, IP:0:0:0:0:0:0:0:1";
+  expect(names()).toBe(first);
+  expect(godwit("certificate", "renew").status).toBe(0);
+  expect(names()).toBe(first);
+  expect(godwit("certificate", "renew", "--name", "a_b").stderr).toMatch(/"a_b" is not a name/);
+  expect(godwit("certificate", "renew", "--name", "other").status).toBe(0);
+  expect(names()).toBe("DNS:godwit-server, DNS:other, DNS:localhost, IP:127.0.0.1, IP:0:0:0:0:0:0:0:1");
+  // Unless others are given: this machine's own.
+  const own = spawnSync(process.execPath, [program, "server", "init", "--data", join(folder, "own")], {
+    encoding: "utf8",
+  });
+  expect(own.stdout).toContain(hostname());
+}, 120_000);
 
 test("the server and its database run as a user without any rights, and refuse a folder that is not its own", async () => {
   const data = join(folder, "data");

@@ -3,7 +3,7 @@
  * private database. Made once by `initServer`; used by one running server at a time.
  */
 import { createPrivateKey, randomBytes, X509Certificate } from "node:crypto";
-import { mkdir, readFile, rm } from "node:fs/promises";
+import { chown, mkdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { GodwitError } from "@godwit/contract";
 import {
@@ -14,6 +14,7 @@ import {
   type KeyAndCertificate,
 } from "@godwit/pki";
 import { identifyProcess, isAlive, readFileOrNull, writeFileAtomic } from "@godwit/system";
+import { readCertificateNames, writeCertificateNames, type CertificateNames } from "./certificate-names.ts";
 import { dataPaths, serverName, type DataPaths } from "./data-paths.ts";
 
 export const defaultCertificateDays = 30;
@@ -28,9 +29,13 @@ export interface DataFolder {
 
 /**
  * Makes the authority, the server's certificate and the admin token.
+ * @param names by which clients call the server
  * @throws SERVER_ALREADY_INITIALISED; nothing is changed then
  */
-export async function initServer(path: string): Promise<DataPaths> {
+export async function initServer(
+  path: string,
+  names: CertificateNames = { names: [], addresses: [] },
+): Promise<DataPaths> {
   const paths = dataPaths(path);
   if ((await readFileOrNull(paths.adminToken)) !== null) {
     throw GodwitError.of("SERVER_ALREADY_INITIALISED", { path });
@@ -40,6 +45,7 @@ export async function initServer(path: string): Promise<DataPaths> {
   const authority = await createAuthority("Godwit cluster authority");
   await writeFileAtomic(join(path, "pki/ca-key.pem"), authority.keyPem, 0o600);
   await writeFileAtomic(paths.caCertificate, authority.certificatePem);
+  await writeCertificateNames(path, names);
   await issueServerCertificate(path, authority, defaultCertificateDays);
   // Written last: a folder with a token is complete.
   await writeFileAtomic(paths.adminToken, `${randomBytes(32).toString("base64url")}\n`, 0o600);
@@ -53,10 +59,28 @@ async function issueServerCertificate(
 ): Promise<KeyAndCertificate> {
   const { keyPem, requestPem } = await createKeyAndRequest(serverName);
   const issue = { authority, requestPem, unit: "server", commonName: serverName, validDays } as const;
-  const certificatePem = await issueCertificate({ ...issue, dnsNames: ["localhost"] });
+  const { names, addresses } = await readCertificateNames(path);
+  const certificatePem = await issueCertificate({ ...issue, dnsNames: names, ipAddresses: addresses });
   await writeFileAtomic(join(path, "pki/server-key.pem"), keyPem, 0o600);
   await writeFileAtomic(join(path, "pki/server-cert.pem"), certificatePem);
   return { keyPem, certificatePem };
+}
+
+/**
+ * A new certificate of the server, with other names if they are given; a server that runs takes it at its next start.
+ * @throws SERVER_NOT_INITIALISED
+ */
+export async function renewServerCertificate(path: string, names: CertificateNames | null): Promise<void> {
+  const { authority } = await openDataFolder(path);
+  if (names !== null) await writeCertificateNames(path, names);
+  await issueServerCertificate(path, authority, defaultCertificateDays);
+  // Root renews it for the service's user.
+  const { uid, gid } = await stat(path);
+  for (const name of ["names.json", "server-key.pem", "server-cert.pem"]) {
+    await chown(join(path, "pki", name), uid, gid).catch((error: unknown) => {
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    });
+  }
 }
 
 /**

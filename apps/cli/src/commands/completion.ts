@@ -1,16 +1,8 @@
-/** `godwit completion bash` */
+/** `godwit completion SHELL` */
 import { buildCommand, type Command, type CommandContext } from "@stricli/core";
 import { GodwitError } from "@godwit/contract/errors";
+import { completionScripts, type Shell } from "../completion-scripts.ts";
 import { writeLine } from "../output/screen.ts";
-
-const script = `# godwit completion for bash; use it with: source <(godwit completion bash)
-_godwit() {
-  local words
-  words=("\${COMP_WORDS[@]:1:COMP_CWORD}")
-  mapfile -t COMPREPLY < <(godwit completion propose -- "\${words[@]}" 2>/dev/null)
-}
-complete -o default -F _godwit godwit ./godwit
-`;
 
 /** @param propose what may follow these words */
 export const completionCommand = (propose: (words: string[]) => Promise<string[]>): Command<CommandContext> =>
@@ -22,7 +14,11 @@ export const completionCommand = (propose: (words: string[]) => Promise<string[]
     parameters: {
       positional: {
         kind: "array",
-        parameter: { brief: "bash, or propose with the words so far", placeholder: "shell", parse: String },
+        parameter: {
+          brief: "bash, zsh, fish, or propose with the words so far",
+          placeholder: "shell",
+          parse: String,
+        },
         minimum: 1,
       },
     },
@@ -31,12 +27,12 @@ export const completionCommand = (propose: (words: string[]) => Promise<string[]
         for (const proposal of await propose(words)) writeLine(proposal);
         return;
       }
-      if (shell !== "bash") {
+      if (!(shell in completionScripts)) {
         throw GodwitError.of("USAGE", {
-          what: `Completion is available for bash, not for ${shell}.`,
+          what: `Completion is available for ${Object.keys(completionScripts).join(", ")}, not for ${shell}.`,
           hint: "source <(godwit completion bash)",
         });
       }
-      process.stdout.write(script);
+      process.stdout.write(completionScripts[shell as Shell]);
     },
   });

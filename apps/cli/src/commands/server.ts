@@ -7,34 +7,47 @@ import { buildCommand, buildRouteMap } from "@stricli/core";
 import { defaultDataFolder, defaultServerPort } from "../connection.ts";
 import { writeLine } from "../output/screen.ts";
 import { requireRoot } from "../require-root.ts";
+import { requireService, startService } from "../service.ts";
 import { summaries } from "../summaries.ts";
-
-const dataFlag = {
-  kind: "parsed",
-  parse: String,
-  brief: "The server's data folder",
-  default: defaultDataFolder,
-} as const;
+import {
+  certificateRoutes,
+  dataFlag,
+  givenNames,
+  namesFlags,
+  type NamesFlags,
+} from "./server/certificate.ts";
 
 type ListenAddress = ServerOptions["listen"][number];
 
 const init = buildCommand({
   docs: {
     brief: "Create a server: the cluster's certificate authority, the server's certificate, the admin token",
-    fullDescription: "Example: godwit server init",
+    fullDescription: `The certificate has the names and addresses by which clients call the server: those that you give, or else this
+machine's full name and all its addresses. Installed from a package, the server is started.
+
+Examples:
+  godwit server init
+  godwit server init --name godwit.example.com --address 10.0.1.2`,
   },
-  parameters: { flags: { data: dataFlag } },
-  async func(flags: { data: string }) {
+  parameters: { flags: { data: dataFlag, ...namesFlags } },
+  async func(flags: { data: string } & NamesFlags) {
     requireRoot("Creating a server");
-    const { initServer } = await import("@godwit/server");
-    const paths = await initServer(flags.data);
+    const given = await givenNames(flags);
+    requireService("godwit-server");
+    const { initServer, ownNames } = await import("@godwit/server");
+    const names = given ?? (await ownNames());
+    const paths = await initServer(flags.data, names);
     writeLine(`The server is created in ${flags.data}.`);
     writeLine(`  admin token            ${paths.adminToken}`);
     writeLine(`  CA certificate         ${paths.caCertificate}`);
-    writeLine("Start it with: godwit server run");
+    writeLine(`  names and addresses    ${[...names.names, ...names.addresses].join(", ") || "localhost"}`);
+    const started = flags.data === defaultDataFolder && (await startService("godwit-server"));
+    writeLine(
+      started ? "It runs: godwit host token makes tokens for hosts." : "Start it with: godwit server run",
+    );
     writeLine("From another machine, with copies of both files:");
     writeLine(
-      "  export GODWIT_SERVER=https://ADDRESS:8443 GODWIT_CA=ca-cert.pem GODWIT_TOKEN_FILE=admin-token",
+      `  export GODWIT_SERVER=https://${names.names[0] ?? names.addresses[0] ?? "ADDRESS"}:8443 GODWIT_CA=ca-cert.pem GODWIT_TOKEN_FILE=admin-token`,
     );
   },
 });
@@ -122,7 +135,7 @@ function parseListen(text: string): ListenAddress {
 }
 
 export const serverRoutes = buildRouteMap({
-  routes: { init, run: runCommand },
+  routes: { init, run: runCommand, certificate: certificateRoutes },
   defaultCommand: "run",
   docs: { brief: summaries.server.brief },
 });

@@ -1,0 +1,59 @@
+/**
+ * `npm run package [-- --out FOLDER]`: Debian packages of this checkout, in results/packages. Everything comes from
+ * the checkout and its node_modules; nothing is downloaded. The same commit gives the same bytes.
+ */
+import { cp, mkdir, mkdtemp, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { run, version } from "@godwit/system";
+import { stage } from "./stage.ts";
+
+const root = join(import.meta.dirname, "..");
+const { values } = parseArgs({
+  options: { out: { type: "string", default: join(root, "results/packages") } },
+});
+
+const folder = await mkdtemp(join(tmpdir(), "godwit-package-"));
+try {
+  const source = join(folder, "godwit");
+  const date = await sourceDate();
+  await stage(root, source, date);
+  await writeFile(join(source, "debian/changelog"), changelog(date));
+  await run("dpkg-buildpackage", ["--build=binary", "--unsigned-changes", "--no-check-builddeps"], {
+    what: "building the packages (apt-get install dpkg-dev debhelper)",
+    cwd: source,
+    timeoutMs: 600_000,
+    env: { SOURCE_DATE_EPOCH: String(date.getTime() / 1000), DEB_BUILD_OPTIONS: "nocheck" },
+  });
+  await mkdir(values.out, { recursive: true });
+  for (const name of await readdir(folder)) {
+    if (!/\.(deb|changes)$/.test(name)) continue;
+    await cp(join(folder, name), join(values.out, `${name}.new`));
+    await rename(join(values.out, `${name}.new`), join(values.out, name));
+    if (name.endsWith(".deb")) process.stdout.write(`${join(values.out, name)}\n`);
+  }
+} finally {
+  await rm(folder, { recursive: true, force: true });
+}
+
+/** Of the commit, unless SOURCE_DATE_EPOCH says another. */
+async function sourceDate(): Promise<Date> {
+  const { SOURCE_DATE_EPOCH: given } = process.env;
+  if (given !== undefined) return new Date(Number(given) * 1000);
+  const { stdout } = await run("git", ["log", "-1", "--format=%ct"], {
+    what: "reading the commit",
+    cwd: root,
+  });
+  return new Date(Number(stdout.trim()) * 1000);
+}
+
+function changelog(date: Date): string {
+  const day = date.toUTCString().replace("GMT", "+0000");
+  return `godwit (${version.replace("-", "~")}-1) unstable; urgency=medium
+
+  * Changes are in /usr/share/doc/godwit/changelog.gz.
+
+ -- The Godwit maintainers <maintainers@godwit.dev>  ${day}
+`;
+}

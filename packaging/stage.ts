@@ -1,0 +1,114 @@
+/**
+ * Lays out what is packaged: the sources as they are (Node strips their types), the npm packages of a production
+ * installation, Node, man pages, completions, and the files of `packaging/debian`. The lab, tests, benchmarks and fault
+ * campaigns stay in the checkout.
+ */
+import { cp, mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { generateHelpTextForAllCommands } from "@stricli/core";
+import { run, version } from "@godwit/system";
+import { wholeApplication } from "../apps/cli/src/app.ts";
+import { completionScripts } from "../apps/cli/src/completion-scripts.ts";
+import { checkoutOnly } from "../apps/cli/src/installation.ts";
+import { bundledOf, isNeeded, lockSchema, type Bundled } from "./bundled.ts";
+import { copyright, licensesText } from "./copyright.ts";
+import { manPages } from "./man-pages.ts";
+import { sbomOf } from "./sbom.ts";
+
+/** Of the lab the CLI knows the names: with GODWIT_LAB it calls a lab that a checkout has made. */
+const labFiles = ["package.json", "src/names.ts", "src/lab-file.ts"];
+
+/** @param source an empty folder's path, for dpkg-buildpackage */
+export async function stage(root: string, source: string, date: Date): Promise<void> {
+  const tree = join(source, "tree");
+  const bundled = await readBundled(root);
+  await cp(join(root, "packaging/debian"), join(source, "debian"), { recursive: true });
+  await cp(join(root, "packaging/files"), join(source, "files"), { recursive: true });
+  for (const name of await readdir(join(root, "packaging/systemd"))) {
+    await cp(
+      join(root, "packaging/systemd", name),
+      join(source, "debian", `${name.replace(/\.service$/, "")}.service`),
+    );
+  }
+  await copySources(root, tree);
+  for (const { folder } of bundled) await copyPackage(root, tree, folder);
+  await cp(process.execPath, join(tree, "bin/node"));
+  await mkdir(join(source, "bin"), { recursive: true });
+  await cp(join(root, "packaging/files/godwit"), join(source, "bin/godwit"));
+  await writeTexts(root, source, bundled, date);
+  for (const name of ["CHANGELOG.md", "README.md", "SECURITY.md", "docs"]) {
+    await cp(join(root, name), join(source, name), { recursive: true });
+  }
+}
+
+async function readBundled(root: string): Promise<Bundled[]> {
+  const lock = lockSchema.safeParse(JSON.parse(await readFile(join(root, "package-lock.json"), "utf8")));
+  if (!lock.success) throw new Error(`package-lock.json: ${lock.error.message}`);
+  return bundledOf(lock.data);
+}
+
+/** Workspaces are linked as npm links them: their real paths lie outside of node_modules, where types are stripped. */
+async function copySources(root: string, tree: string): Promise<void> {
+  const copy = async (path: string) => {
+    await cp(join(root, path), join(tree, path), { recursive: true });
+  };
+  const link = async (path: string) => {
+    const { name } = JSON.parse(await readFile(join(root, path, "package.json"), "utf8")) as { name: string };
+    const at = join(tree, "node_modules", name);
+    await mkdir(dirname(at), { recursive: true });
+    await symlink(join("../..", path), at);
+  };
+  for (const group of ["apps", "packages"]) {
+    for (const name of await readdir(join(root, group))) {
+      for (const part of ["package.json", "src"]) await copy(join(group, name, part));
+      await link(join(group, name));
+    }
+  }
+  for (const name of labFiles) await copy(join("lab", name));
+  await link("lab");
+  // Says to the program how it was installed.
+  await writeFile(join(tree, "packaged"), `${version}\n`);
+  await writeFile(
+    join(tree, "package.json"),
+    `${JSON.stringify({ name: "godwit", version, type: "module" })}\n`,
+  );
+}
+
+async function copyPackage(root: string, tree: string, folder: string): Promise<void> {
+  await cp(join(root, folder), join(tree, folder), {
+    recursive: true,
+    // Packages within are of the list themselves.
+    filter: (path) => path === join(root, folder) || (isNeeded(path) && !path.endsWith("/node_modules")),
+  });
+}
+
+async function writeTexts(
+  root: string,
+  source: string,
+  bundled: readonly Bundled[],
+  date: Date,
+): Promise<void> {
+  const nodeVersion = process.versions.node;
+  const node = { version: nodeVersion, folder: join(dirname(process.execPath), "..") };
+  await writeFile(join(source, "debian/copyright"), copyright);
+  await write(join(source, "doc/third-party-licenses"), await licensesText(root, bundled, node));
+  for (const [shell, script] of Object.entries(completionScripts)) {
+    const name = { bash: "godwit", zsh: "_godwit", fish: "godwit.fish" }[shell] ?? shell;
+    await write(join(source, "completions", shell, name), script);
+  }
+  const help = generateHelpTextForAllCommands(await wholeApplication());
+  const shipped = help.filter(([route]) => !checkoutOnly.has(route.split(" ")[1] ?? ""));
+  for (const { file, text } of manPages(shipped, version, date.toISOString().slice(0, 10))) {
+    await write(join(source, "man", file), text);
+  }
+  const { stdout } = await run("npm", ["sbom", "--omit=dev", "--sbom-format=cyclonedx"], {
+    what: "listing what is bundled",
+    cwd: root,
+  });
+  await write(join(source, "doc/sbom.cdx.json"), sbomOf(stdout, version, nodeVersion, date));
+}
+
+async function write(path: string, text: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, text);
+}

@@ -1,0 +1,59 @@
+/**
+ * `npm run package:story [-- --json FILE]`: two bare Debian machines (12 and 13) with systemd as PID 1, in namespaces of this
+ * computer; Godwit is installed on them from results/packages, offline, and used as docs/operators/install.md says:
+ * a VM starts, moves there and back, and outlives its agent's stop, upgrade and refused removal. What is claimed is asked
+ * of the guest and of the machines' process tables. Needs root, debootstrap and Debian's mirror the first time.
+ */
+import { copyFile, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { buildGuest } from "@godwit/lab";
+import { until } from "@godwit/system";
+import { debianRoot } from "./debian-root.ts";
+import { Machine } from "./machine.ts";
+import { Story } from "./story.ts";
+import { Switches } from "./switches.ts";
+
+const packages = join(import.meta.dirname, "../../results/packages");
+const { values } = parseArgs({ options: { json: { type: "string" } } });
+const began = performance.now();
+const say = (text: string): void => {
+  process.stdout.write(`${((performance.now() - began) / 1000).toFixed(1).padStart(6)} s  ${text}\n`);
+};
+
+if (!(await readdir(packages).catch(() => [])).some((name) => name.startsWith("godwit-agent_"))) {
+  throw new Error("There are no packages in results/packages: npm run package makes them.");
+}
+const suites = { a: "bookworm", b: "trixie" } as const;
+const roots = { a: await debianRoot(suites.a, say), b: await debianRoot(suites.b, say) };
+const guest = await buildGuest(say);
+const folder = await mkdtemp(join(tmpdir(), "godwit-story-"));
+try {
+  await using stack = new AsyncDisposableStack();
+  const switches = stack.use(await Switches.make(`godwit-story-${String(process.pid)}`));
+  const shared = join(folder, "shared");
+  await mkdir(join(shared, "guest"), { recursive: true });
+  await copyFile(guest.kernel, join(shared, "guest/kernel"));
+  await copyFile(guest.initrd, join(shared, "guest/initrd"));
+  await copyFile(guest.disk, join(shared, "guest/data.qcow2"));
+  const boot = async (name: "a" | "b", number: number) => {
+    say(`booting machine ${name} (Debian ${suites[name]})`);
+    const options = { name, root: roots[name], folder: join(folder, name), shared, packages };
+    const machine = stack.use(await Machine.boot(options));
+    await switches.connect(machine, number);
+    return machine;
+  };
+  const story = new Story(await boot("a", 11), await boot("b", 12), say, async (address) => {
+    // A guest that boots tells nobody.
+    const limits = { everyMs: 1000, limitMs: 120_000 };
+    return (await until(async () => await switches.answers(address), limits)) !== null;
+  });
+  const result = await story.run();
+  if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(result, null, 2)}\n`);
+  say(
+    `all held; godwit-server has exposure ${String(result.exposure.server)}, godwit-agent ${String(result.exposure.agent)}`,
+  );
+} finally {
+  await rm(folder, { recursive: true, force: true });
+}
