@@ -38,7 +38,7 @@ export async function completeAgentConfig(path: string, given: GivenConfig): Pro
     if (value === undefined) continue;
     const present = has(what);
     if (present === undefined) set(what, value);
-    else if (present !== value) throw contradicted(path, places[what].join("."), String(present), value);
+    else if (present !== value) throw contradicted(path, places[what].join("."), JSON.stringify(present), value);
   }
   const server = has("server");
   if (typeof server !== "string" || !URL.canParse(server)) {
@@ -55,7 +55,7 @@ export async function completeAgentConfig(path: string, given: GivenConfig): Pro
 
 function contradicted(path: string, key: string, present: string, value: string): GodwitError {
   return GodwitError.of("USAGE", {
-    what: `${path} says ${key}: ${present}, not ${value}.`,
+    what: `${path} says ${key}: ${present}, not "${value}".`,
     hint: "Leave the option out, or change the file.",
   });
 }

@@ -76,7 +76,7 @@ export async function readAgentConfig(path: string): Promise<AgentConfig> {
   if (document.errors.length > 0) {
     throw GodwitError.of("CONFIG_INVALID", { path, problems: document.errors.map((error) => error.message) });
   }
-  const parsed = agentConfigSchema.safeParse(document.toJS());
+  const parsed = agentConfigSchema.safeParse(document.toJS() ?? {});
   if (parsed.success) return parsed.data;
   const problems = parsed.error.issues.map(
     (issue) => `${issue.path.join(".") || "the file"}: ${issue.message}`,

@@ -33,7 +33,7 @@ test("what the file says stays, and is not contradicted", async () => {
   expect(readFileSync(path, "utf8")).toBe(before);
   await expect(completeAgentConfig(path, { name: "b" })).rejects.toMatchObject({
     code: "USAGE",
-    message: `${path} says name: a, not b.`,
+    message: `${path} says name: "a", not "b".`,
   });
   expect(readFileSync(path, "utf8")).toBe(before);
 });
