@@ -38,7 +38,8 @@ export async function completeAgentConfig(path: string, given: GivenConfig): Pro
     if (value === undefined) continue;
     const present = has(what);
     if (present === undefined) set(what, value);
-    else if (present !== value) throw contradicted(path, places[what].join("."), JSON.stringify(present), value);
+    else if (present !== value)
+      throw contradicted(path, places[what].join("."), JSON.stringify(present), value);
   }
   const server = has("server");
   if (typeof server !== "string" || !URL.canParse(server)) {
