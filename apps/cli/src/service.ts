@@ -16,6 +16,15 @@ export function requireService(service: Service): void {
   });
 }
 
+/** Makes a folder the server's own. systemd would do it only if the folder itself belonged to another user. */
+export async function giveToServer(folder: string): Promise<void> {
+  if (!isPackaged) return;
+  const { run } = await import("@godwit/system");
+  await run("chown", ["--recursive", "godwit:godwit", folder], {
+    what: `giving ${folder} to the user godwit`,
+  });
+}
+
 /**
  * Starts or restarts a service, which is enabled since its installation.
  * @returns false in a checkout, or where no systemd runs: whoever called starts the program

@@ -1,7 +1,15 @@
 /** The programs as services: started without installing anything, the server without root's rights. */
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -67,6 +75,8 @@ test("the server's certificate has the names that clients call, keeps them when 
   expect(own.stdout).toContain(hostname());
 }, 120_000);
 
+const withPasswd = 'mount --bind "$0" /etc/passwd && exec "$@"';
+
 test("the server and its database run as a user without any rights, and refuse a folder that is not its own", async () => {
   const data = join(folder, "data");
   expect(spawnSync(process.execPath, [program, "server", "init", "--data", data]).status).toBe(0);
@@ -78,7 +88,14 @@ test("the server and its database run as a user without any rights, and refuse a
   expect(refused.stderr).toMatch(/does not belong to the user that is to run the server/);
 
   spawnSync("chown", ["--recursive", "65534:65534", data]);
-  const server = spawn("setpriv", [...nobody, ...run], { cwd: "/", stdio: ["ignore", "pipe", "inherit"] });
+  // The machine of an installation from packages has no user for the database of a server that root runs.
+  const passwd = join(folder, "passwd");
+  const lines = readFileSync("/etc/passwd", "utf8").split("\n");
+  writeFileSync(passwd, lines.filter((line) => !line.startsWith("godwit-db:")).join("\n"));
+  const server = spawn("unshare", ["--mount", "sh", "-c", withPasswd, passwd, "setpriv", ...nobody, ...run], {
+    cwd: "/",
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   try {
     let said = "";
     for await (const chunk of server.stdout) {

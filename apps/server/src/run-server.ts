@@ -140,7 +140,8 @@ async function openDatabase(
   stack: AsyncDisposableStack,
 ): Promise<Parameters<typeof Store.open>[0]> {
   if (databaseUrl !== undefined) return { connectionString: databaseUrl };
-  await ensureUser(databaseUser);
+  // Where the server is not root, its database runs as the server's own user.
+  if (process.getuid?.() === 0) await ensureUser(databaseUser);
   const paths = dataPaths(dataFolder);
   const postgres = await PrivatePostgres.start(
     { folder: paths.database, socketFolder: paths.databaseSocket, user: databaseUser },

@@ -7,7 +7,7 @@ import { buildCommand, buildRouteMap } from "@stricli/core";
 import { defaultDataFolder, defaultServerPort } from "../connection.ts";
 import { writeLine } from "../output/screen.ts";
 import { requireRoot } from "../require-root.ts";
-import { requireService, startService } from "../service.ts";
+import { giveToServer, requireService, startService } from "../service.ts";
 import { summaries } from "../summaries.ts";
 import {
   certificateRoutes,
@@ -41,7 +41,9 @@ Examples:
     writeLine(`  admin token            ${paths.adminToken}`);
     writeLine(`  CA certificate         ${paths.caCertificate}`);
     writeLine(`  names and addresses    ${[...names.names, ...names.addresses].join(", ") || "localhost"}`);
-    const started = flags.data === defaultDataFolder && (await startService("godwit-server"));
+    const isService = flags.data === defaultDataFolder;
+    if (isService) await giveToServer(flags.data);
+    const started = isService && (await startService("godwit-server"));
     writeLine(
       started ? "It runs: godwit host token makes tokens for hosts." : "Start it with: godwit server run",
     );
