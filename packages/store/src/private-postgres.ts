@@ -173,11 +173,11 @@ async function idsFor(user: string): Promise<UserIds> {
   return uid === 0 ? await userIds(user) : { uid, gid: process.getgid?.() ?? uid };
 }
 
-/** A program that is not root stays who it is. */
-const asIds = (uid: number, gid: number): string[] =>
+/** A program that is not root stays who it is: setpriv would ask for a system call that its service may not make. */
+const asIds = (uid: number, gid: number, program: string): [string, ...string[]] =>
   uid === process.getuid?.()
-    ? ["--no-new-privs", "--"]
-    : ["--reuid", String(uid), "--regid", String(gid), "--clear-groups", "--"];
+    ? [program]
+    : ["setpriv", "--reuid", String(uid), "--regid", String(gid), "--clear-groups", "--", program];
 
 async function initialise(
   options: PrivatePostgresOptions,
@@ -188,11 +188,11 @@ async function initialise(
   const marker = initialising(options.folder);
   await writeFile(marker, "");
   for (const name of await readdir(options.folder)) await rm(join(options.folder, name), { recursive: true });
+  const [program, ...before] = asIds(uid, gid, join(binaries, "initdb"));
   await run(
-    "setpriv",
+    program,
     [
-      ...asIds(uid, gid),
-      join(binaries, "initdb"),
+      ...before,
       ...["--pgdata", options.folder, "--username", database, "--auth", "trust"],
       ...["--encoding", "UTF8", "--locale", "C.UTF-8", "--data-checksums"],
     ],
@@ -243,11 +243,11 @@ async function launchOnce(
   // The folder is the database's user's, and this program may be root: what is there under that name is looked at first.
   const log = await openChecked(logPath, O_WRONLY | O_CREAT | O_APPEND, { mode: 0o640 });
   try {
+    const [program, ...before] = asIds(uid, gid, join(binaries, "postgres"));
     const child = spawn(
-      "setpriv",
+      program,
       [
-        ...asIds(uid, gid),
-        join(binaries, "postgres"),
+        ...before,
         ...["-D", options.folder, "-k", options.socketFolder, "-c", "listen_addresses="],
         ...["-c", "max_connections=60", "-c", "shared_buffers=64MB", "-c", "log_min_messages=warning"],
         ...["-c", "unix_socket_permissions=0700"],
