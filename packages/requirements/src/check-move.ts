@@ -67,10 +67,10 @@ function check<Facts extends RelocationFacts>(
   facts: Facts,
   requirements: readonly ((facts: Reachable<Facts>) => Finding[])[],
 ): Finding[] {
-  const { report, name, reason } = facts.destination;
+  const { report, name, reason, refusal } = facts.destination;
   if (report === null) {
     return [
-      finding("DESTINATION_UNREACHABLE", { host: name, reason: reason ?? "no answer" }),
+      refusal ?? finding("DESTINATION_UNREACHABLE", { host: name, reason: reason ?? "no answer" }),
       ...maintenance(facts),
     ];
   }

@@ -9,6 +9,8 @@ export interface Destination {
   /** Null when it did not answer; `reason` then says why. */
   report: HostReport | null;
   reason?: string;
+  /** Where more is known than that it did not answer. */
+  refusal?: Finding;
   /** Of the pool that it is in; null or absent: none. */
   baseline?: Baseline | null;
   /** Of the way of a migration stream to it; absent: it was not tried, for what is known already forbids the move. */

@@ -1,5 +1,6 @@
 /** Requirements: each broken alone is found alone, and all broken at once are found at once. */
 import {
+  finding,
   vmSchema,
   type Carrier,
   type HostFacts,
@@ -210,6 +211,9 @@ test("a host that does not answer is the only finding, and a stopped VM needs no
   };
   expect(checkMove(silent)).toMatchObject([{ code: "DESTINATION_UNREACHABLE", host: "b" }]);
   expect(checkRelocation(facts(({ load: b }) => (b.memory = null)))).toEqual([]);
+  const refusal = finding("DESTINATION_NOT_TRUSTED", { host: "b", reason: "its certificate has ended" });
+  const foreign = { ...silent, destination: { ...silent.destination, refusal } };
+  expect(checkMove(foreign).map(({ code }) => code)).toEqual(["DESTINATION_NOT_TRUSTED"]);
 });
 
 test("a host in maintenance takes no VM, running or not, and whether it answers or not", () => {

@@ -3,7 +3,7 @@
  * try that could not be made means is not known, and told as that.
  */
 import { randomBytes } from "node:crypto";
-import { GodwitError, type ErrorCode, type Finding } from "@godwit/contract";
+import { findingOf, GodwitError, type ErrorCode } from "@godwit/contract";
 import type { PathTrial } from "@godwit/requirements";
 import type { HostLink } from "./host-link.ts";
 
@@ -62,11 +62,6 @@ const refusals: readonly ErrorCode[] = [
 
 function outcomeOf(error: unknown): PathTrial {
   if (!GodwitError.is(error)) throw error;
-  if (refusals.some((code) => error.code === code)) return { kind: "refused", finding: asFinding(error) };
+  if (refusals.some((code) => error.code === code)) return { kind: "refused", finding: findingOf(error) };
   return { kind: "untried", reason: error.message.replace(/\.$/, "") };
 }
-
-const asFinding = ({ problem: { code, detail, remedy, details } }: GodwitError): Finding => ({
-  ...{ code, severity: "error", message: detail, remedy, details },
-  ...(typeof details.host === "string" ? { host: details.host } : {}),
-});

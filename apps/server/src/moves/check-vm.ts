@@ -1,5 +1,13 @@
 /** Gathers what the requirement checks look at, measured now at both hosts and between them, and asks them. */
-import { GodwitError, hasProcess, type Finding, type Strategy, type VmView } from "@godwit/contract";
+import {
+  finding,
+  findingOf,
+  GodwitError,
+  hasProcess,
+  type Finding,
+  type Strategy,
+  type VmView,
+} from "@godwit/contract";
 import { orderedStrategy, requestedStrategy } from "@godwit/migration";
 import { canBeTried, judgeMove, type Destination, type Source, type Verdict } from "@godwit/requirements";
 import type { Inventory } from "../inventory.ts";
@@ -50,8 +58,21 @@ export async function destinationOf({ hosts, store }: Inventory, name: string): 
     .freshReport()
     .then(
       (report) => ({ name, takesVms, report, baseline }),
-      (error: unknown) => ({ name, takesVms, report: null, baseline, reason: reasonOf(error) }),
+      (error: unknown) => ({
+        ...{ name, takesVms, report: null, baseline, reason: reasonOf(error) },
+        ...refusalOf(name, error),
+      }),
     );
+}
+
+/** What is known of a host beyond that it did not answer: its version, or that its certificate was not accepted. */
+function refusalOf(host: string, error: unknown): Pick<Destination, "refusal"> {
+  if (GodwitError.is(error, "VERSION_UNSUPPORTED")) return { refusal: findingOf(error) };
+  let cause = error;
+  while (GodwitError.is(cause)) cause = cause.cause;
+  const { code } = (cause ?? {}) as { code?: unknown };
+  if (typeof code !== "string" || !/CERT|SELF_SIGNED|VERIFY/.test(code)) return {};
+  return { refusal: finding("DESTINATION_NOT_TRUSTED", { host, reason: reasonOf(error) }) };
 }
 
 const reasonOf = (error: unknown): string => {

@@ -97,16 +97,16 @@ export function finding<C extends ErrorCode>(
   details: ErrorDetails<C>,
   severity: Finding["severity"] = "error",
 ): Finding {
-  const { problem } = GodwitError.of(code, details);
-  const host = (details as { host?: unknown }).host;
+  return findingOf(GodwitError.of(code, details), severity);
+}
+
+/** An error that is told as a finding. */
+export function findingOf({ problem }: GodwitError, severity: Finding["severity"] = "error"): Finding {
+  const { code, detail, remedy, details, vsphereFault } = problem;
   return {
-    code,
-    severity,
-    ...(typeof host === "string" ? { host } : {}),
-    message: problem.detail,
-    remedy: problem.remedy,
-    details: problem.details,
-    ...(problem.vsphereFault === undefined ? {} : { vsphereFault: problem.vsphereFault }),
+    ...{ code, severity, message: detail, remedy, details },
+    ...(typeof details.host === "string" ? { host: details.host } : {}),
+    ...(vsphereFault === undefined ? {} : { vsphereFault }),
   };
 }
 

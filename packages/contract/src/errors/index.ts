@@ -2,6 +2,6 @@
 export { catalogue, type ErrorCode, type ErrorDetails } from "./catalogue.ts";
 export type { RefusedFeature } from "./cpu.ts";
 export type { Retry } from "./define.ts";
-export { finding, GodwitError, type Finding, type Problem } from "./error.ts";
+export { finding, findingOf, GodwitError, type Finding, type Problem } from "./error.ts";
 export type { HostInPool } from "./evc.ts";
 export { problemOfUnexpected, spaceShort } from "./unexpected.ts";

@@ -124,6 +124,13 @@ export const moveErrors = {
     (d) =>
       `Bring ${d.host} and its agent up (systemctl status godwit-agent on it), see that the server reaches its port, or choose another host.`,
   ),
+  DESTINATION_NOT_TRUSTED: define<{ host: string; reason: string }>(
+    409,
+    "after-fix",
+    (d) => `Something answers as host ${d.host}, and the server does not take it for it: ${d.reason}.`,
+    (d) =>
+      `Compare the clocks of the server and of ${d.host} (timedatectl). If the host was made anew, let it join again: godwit host token --rejoin ${d.host}`,
+  ),
   DESTINATION_MEMORY_SHORT: define<{ host: string; neededBytes: number; availableBytes: number }>(
     409,
     "after-fix",

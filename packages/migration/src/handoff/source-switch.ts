@@ -30,8 +30,7 @@ export function onSample(state: SourceState, sample: CopySample, peerFresh: bool
   }
 }
 
-const nothingSent = (forMs: number): string =>
-  `nothing got through for ${String(Math.round(forMs / 1000))} s`;
+const nothingSent = (forMs: number): string => `nothing was sent for ${String(Math.round(forMs / 1000))} s`;
 
 /** Stopped by this agent and not by QEMU, which would let the guest run by itself when the copy fails. */
 function stopGuest(
