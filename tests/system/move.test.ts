@@ -1,5 +1,5 @@
 /** Moves of a running VM in a lab, under a client's load; the proof comes from the client and the machine. */
-import { GodwitError, moveOf } from "@godwit/contract";
+import { GodwitError, moveOf, type VmDescriptionInput } from "@godwit/contract";
 import { inPhase, TestLab } from "@godwit/test-kit";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
@@ -89,7 +89,31 @@ test("what cannot be is refused before anything is done", async () => {
   const inUse = { ...description, name: "web-2", disks: [{ name: "data", image: "web-1/data.qcow2" }] };
   const task = await lab.ended(lab.api.call("vmCreate", { body: { description: inUse } }));
   expect(task).toMatchObject({ state: "failed", error: { code: "DISK_IN_USE" } });
+  const [nic] = (await lab.vm("web-1")).config.nics;
+  const sameMac = { ...description, name: "web-2", nics: [{ portGroup: "office", mac: nic?.mac }] };
+  expect(await refused(lab.api.call("vmCreate", { body: { description: sameMac } }))).toBe("MAC_IN_USE");
   expect((await lab.api.call("vmList", {})).vms.map(({ name }) => name)).toEqual(["web-1"]);
+});
+
+test("a VM starts with as many devices as it may have, and not with more memory than its host has", async () => {
+  const create = async (description: VmDescriptionInput) => {
+    await lab.succeeded(lab.api.call("vmCreate", { body: { description, host: "b" } }));
+  };
+  const plain = { datastore: "shared", memoryMib: 64 };
+  const disks = Array.from({ length: 24 }, (_, index) => ({ name: `d${String(index)}`, sizeMib: 1 }));
+  const nics = Array.from({ length: 8 }, () => ({ portGroup: "office" }));
+  await create({ ...plain, name: "many-1", disks, nics });
+  await lab.succeeded(lab.api.call("vmStart", { params: { vm: "many-1" }, body: {} }));
+  expect(await lab.vm("many-1")).toMatchObject({ state: "running", host: "b" });
+  await lab.succeeded(lab.api.call("vmStop", { params: { vm: "many-1" }, body: { graceSeconds: 0 } }));
+
+  const { facts } = await lab.api.call("hostShow", { params: { host: "b" } });
+  const totalMib = Math.floor((facts?.memory.totalBytes ?? 0) / 1048576);
+  await create({ ...plain, name: "large-1", memoryMib: totalMib });
+  const started = await lab.ended(lab.api.call("vmStart", { params: { vm: "large-1" }, body: {} }));
+  expect(started).toMatchObject({ state: "failed", error: { code: "DESTINATION_MEMORY_SHORT" } });
+  for (const vm of ["many-1", "large-1"])
+    await lab.succeeded(lab.api.call("vmDelete", { params: { vm }, query: {} }));
 });
 
 test("a stopped VM moves to another host, starts there, and stops by its power button", async () => {

@@ -41,8 +41,8 @@ export function handlers(
       return { stopped: true };
     },
     vmConsole: ({ params, query }) => consoles.open(params.vmId, query),
-    vmDelete: async ({ params }) => {
-      await vms.delete(params.datastore, params.name);
+    vmDelete: async ({ params, query }) => {
+      await vms.delete(params.datastore, params.name, query.disks);
       return undefined;
     },
     vmLeaseShow: async ({ params }) => await disks.show({ ...params, id: params.vmId }),

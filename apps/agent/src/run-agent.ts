@@ -32,6 +32,7 @@ import { CertificateRenewal } from "./renewal.ts";
 import { Claims } from "./vms/claims.ts";
 import { VmCpus } from "./vms/cpu.ts";
 import { Environment } from "./vms/environment.ts";
+import { MemoryAdmission } from "./vms/memory-admission.ts";
 import { LogLimit } from "./qemu/log-limit.ts";
 import { Processes } from "./qemu/processes.ts";
 import { Vms } from "./vms/vms.ts";
@@ -95,9 +96,10 @@ export async function runAgent(
     events,
     log,
   });
+  const memory = MemoryAdmission.ofHost(config.name, processes);
   const cpu = await HostCpu.open(config.simulatedCpu, hypervisor, log);
   const cpus = new VmCpus({ host: config.name, hypervisor, cpu });
-  const vms = new Vms({ config, hypervisor, cpus, environment, processes, leases, claims, log });
+  const vms = new Vms({ config, hypervisor, cpus, environment, processes, leases, memory, claims, log });
   const pauses = PausePoints.in(process.env.GODWIT_PAUSE_POINTS);
   if (pauses !== null) log.warn("moves are held at pause points: this agent is one for tests");
   const moves = new Moves({
@@ -110,6 +112,7 @@ export async function runAgent(
     processes,
     claims,
     leases,
+    memory,
     lockspaces,
     events,
     log,
@@ -167,7 +170,7 @@ export async function runAgent(
   const datastores = new Datastores({ configs: config.datastores, environment, lockspaces });
   const unread = quarantined.map(({ vmId, error }) => ({ part: `VM ${vmId}`, reason: reasonOf(error) }));
   const facts = new HostFactsReader({ config, hypervisor, cpu, datastores, environment, unread });
-  const load = new HostLoadReader({ config, datastores, processes });
+  const load = new HostLoadReader({ config, datastores, processes, memory });
   const watch = new FactsWatch(() => facts.read(), events, log);
   watch.start();
   stack.defer(() => {

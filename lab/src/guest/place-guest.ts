@@ -28,7 +28,7 @@ export async function placeGuest(
     datastore,
     memoryMib,
     vcpus: 1,
-    disks: [{ name: "data", image: disk, format: "qcow2" }],
+    disks: [{ name: "data", image: disk, format: "qcow2", take: true }],
     nics: [{ portGroup }],
     guestAgent: true,
     boot: {

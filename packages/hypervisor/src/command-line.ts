@@ -6,11 +6,13 @@
  */
 import { checkLaunchSpec, runDescriptors, type LaunchSpec } from "./launch-spec.ts";
 
-/** First PCI slots of disks and NICs; the others are fixed below them. */
+/** First PCI slots of disks and NICs; the others are fixed below them. A VM's addresses never change: its guest and its moves go by them. */
 const rngSlot = 2;
 const firstDiskSlot = 3;
 const firstNicSlot = 27;
 const guestAgentSlot = 28;
+/** The functions of one slot, for the NICs of a VM whose disks have their slots. */
+const sharedNicSlot = 29;
 /** QEMU's name of the descriptor that takes what the serial console says. */
 const serialLogSet = "1";
 
@@ -103,9 +105,18 @@ function nics(spec: LaunchSpec): string[] {
     ...["-netdev", `tap,id=net${String(index)},ifname=${interfaceName},script=no,downscript=no,vhost=off`],
     ...[
       "-device",
-      `virtio-net-pci,netdev=net${String(index)},mac=${mac},romfile=,${slot(spec, firstNicSlot - index)}`,
+      `virtio-net-pci,netdev=net${String(index)},mac=${mac},romfile=,${nicAddress(spec, index)}`,
     ],
   ]);
+}
+
+/** NICs grow downwards until they meet the disks, and go on as functions of one slot: 24 disks and 8 NICs have room. */
+function nicAddress(spec: LaunchSpec, index: number): string {
+  const firstFree = firstDiskSlot + spec.vm.disks.length;
+  const own = firstNicSlot - index;
+  if (own >= firstFree) return slot(spec, own);
+  const inSlots = Math.max(0, firstNicSlot - firstFree + 1);
+  return `${slot(spec, sharedNicSlot)}.${String(index - inSlots)},multifunction=on`;
 }
 
 function guestAgent(spec: LaunchSpec): string[] {

@@ -2,7 +2,7 @@
  * What a VM's description can do to QEMU's command line: nothing but what is meant. QEMU reads `key=value,…` with
  * doubled commas, so a comma in a name would begin an option of its own.
  */
-import { GodwitError, vmSchema } from "@godwit/contract";
+import { GodwitError, vmDescriptionSchema, vmSchema } from "@godwit/contract";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { commandLine } from "../src/command-line.ts";
@@ -41,7 +41,7 @@ const meant: Record<string, readonly string[] | null> = {
   "-netdev": ["id", "ifname", "script", "downscript", "vhost"],
   "-device": [
     ...["chardev", "rng", "drive", "id", "bus", "addr", "bootindex", "netdev", "mac", "romfile"],
-    ...["max_ports", "nr", "name"],
+    ...["max_ports", "nr", "name", "multifunction"],
   ],
   ...Object.fromEntries(
     ["-uuid", "-accel", "-incoming", "-display", "-vga", "-kernel", "-initrd", "-append"].map((option) => [
@@ -103,6 +103,56 @@ test("a description that is meant well becomes the options that are meant, also 
   const argv = commandLine(plain);
   expect(strays(argv)).toEqual([]);
   expect(argv).toContain("/data,stores/kernel");
+});
+
+/** A VM with so many devices. */
+function withDevices(disks: number, nics: number): LaunchSpec {
+  const numbers = (count: number) => Array.from({ length: count }, (_, index) => index);
+  const macs = numbers(nics).map((index) => `52:54:00:00:00:0${String(index)}`);
+  return {
+    ...plain,
+    vm: {
+      ...vm,
+      disks: numbers(disks).map((index) => ({
+        ...{ name: `d${String(index)}`, path: `web-1/d${String(index)}.qcow2`, format: "qcow2" as const },
+      })),
+      nics: macs.map((mac) => ({ portGroup: "office", mac })),
+    },
+    diskPaths: Object.fromEntries(
+      numbers(disks).map((index) => [`d${String(index)}`, `/d/d${String(index)}`]),
+    ),
+    taps: macs.map((mac, index) => ({ interfaceName: `tap${String(index)}`, mac })),
+  };
+}
+const addressesOf = (spec: LaunchSpec): string[] =>
+  commandLine(spec).flatMap((argument) => {
+    const [, address] = /,addr=0x([0-9a-f.]+)/.exec(argument) ?? [];
+    return address === undefined ? [] : [address];
+  });
+
+test("as many disks and NICs as a description may have get an address each, and those that fitted before keep theirs", () => {
+  const most = vmDescriptionSchema.shape;
+  expect(
+    most.disks.safeParse(withDevices(24, 0).vm.disks.map(({ name }) => ({ name, sizeMib: 1 }))).success,
+  ).toBe(true);
+  for (let disks = 0; disks <= 24; disks++) {
+    for (let nics = 0; nics <= 8; nics++) {
+      const addresses = addressesOf(withDevices(disks, nics));
+      expect(addresses).toHaveLength(disks + nics + 2); // the random numbers' and the guest agent's
+      expect(new Set(addresses).size).toBe(addresses.length);
+      // The chipset's own.
+      expect(addresses.filter((address) => ["0", "1", "1f"].includes(address.split(".")[0] ?? ""))).toEqual(
+        [],
+      );
+      if (disks + nics > 25) continue;
+      const slots = Array.from({ length: disks }, (_, index) => 3 + index);
+      const nicSlots = Array.from({ length: nics }, (_, index) => 27 - index);
+      expect(addresses).toEqual([2, ...slots, ...nicSlots, 28].map((slot) => slot.toString(16)));
+    }
+  }
+  // A guest looks at the functions of a slot only where the first one is.
+  const shared = addressesOf(withDevices(24, 8)).filter((address) => address.startsWith("1d"));
+  expect(shared).toEqual(["1d.0", "1d.1", "1d.2", "1d.3", "1d.4", "1d.5", "1d.6"]);
 });
 
 test("a machine type with an option behind it is refused, and so is any such string", () => {

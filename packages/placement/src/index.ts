@@ -15,5 +15,6 @@ export {
   type Stuck,
 } from "./emptying.ts";
 export type { Mover, NextMoves } from "./evacuation.ts";
+export { macConflict } from "./mac-conflict.ts";
 export { decideVmCommand, type Home, type VmCommand } from "./vm-commands.ts";
 export { isConfirmed, placeByReport } from "./place-by-report.ts";

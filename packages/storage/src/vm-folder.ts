@@ -3,22 +3,27 @@
  * complete exactly when its `vm.json` is there; that is written last when one is made and removed
  * first when one is deleted, so a crash leaves unused files at worst, never half a VM.
  */
-import { constants } from "node:fs";
-import { mkdir, open, readdir, rename, rm, rmdir } from "node:fs/promises";
+import { mkdir, readdir, rm, rmdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 import {
   GodwitError,
+  isDeleted,
   spaceShort,
+  type DisksToDelete,
   type Vm,
   type VmDescription,
   type VmDisk,
   type VmId,
 } from "@godwit/contract";
-import { run, UndoStack, userIds, writeFileAtomic, type UserIds } from "@godwit/system";
+import { readFileOrNull, UndoStack, userIds, writeFileAtomic, type UserIds } from "@godwit/system";
 import type { Datastore } from "./datastore.ts";
+import { makeDisks } from "./disk-images.ts";
 import { inspectImage } from "./inspect-image.ts";
 import { removeLeases } from "./leases/lease-files.ts";
 import { isOwnFile, problemsOf, readVmFile, vmFile } from "./vm-file.ts";
+
+/** In a folder whose VM is being made: its id. */
+const creatingFile = ".godwit-creating";
 
 /** What a description leaves open and the host decides. */
 export interface CompletionDefaults {
@@ -39,7 +44,7 @@ export interface CreateOptions {
 
 /**
  * Creates a VM's folder with its disks. Called again with the same id it returns the VM that is there.
- * @throws VM_EXISTS, DISK_MISSING, DISK_IN_USE, DISK_NOT_OWN, SPACE_SHORT, and what the inspection of an image throws
+ * @throws VM_EXISTS, DISK_EXISTS, DISK_MISSING, DISK_IN_USE, DISK_NOT_OWN, SPACE_SHORT, and what the inspection of an image throws
  */
 export async function createVm(datastore: Datastore, options: CreateOptions): Promise<Vm> {
   const { id, description, owner } = options;
@@ -62,41 +67,21 @@ export async function createVm(datastore: Datastore, options: CreateOptions): Pr
       problems: [`${folder} is a symbolic link or no folder`],
     });
   }
+  // Says whose the files in it are, while they are not a VM's yet.
+  const marker = join(folder, creatingFile);
+  const isRetry = (await readFileOrNull(marker))?.trim() === id;
+  await writeFileAtomic(marker, `${id}\n`);
+  undo.push("remove the mark of a VM that is being made", () => rm(marker, { force: true }));
   const user = await userIds(owner);
-  const disks: VmDisk[] = [];
-  for (const disk of description.disks) {
-    const path = `${description.name}/${disk.name}.${disk.format}`;
-    const target = datastore.resolve(path);
-    if (disk.image === undefined) {
-      await run("qemu-img", ["create", "-q", "-f", disk.format, target, `${String(disk.sizeMib ?? 0)}M`], {
-        what: `creating disk ${disk.name} of VM ${description.name}`,
-      });
-      undo.push("remove the new disk", () => rm(target, { force: true }));
-    } else {
-      const source = datastore.resolve(disk.image);
-      if (source !== target) await rename(source, target);
-      undo.push("put the image back", () => rename(target, source));
-    }
-    const before = await giveTo(user, target);
-    undo.push("give the image back", () => giveTo(before, target).then(() => undefined));
-    if (disk.image !== undefined) {
-      const { name, format } = disk;
-      const path = datastore.resolve(disk.image);
-      await inspectImage({
-        vm: description.name,
-        disk: name,
-        path,
-        at: target,
-        format,
-        user,
-        state: "new",
-      });
-    }
-    disks.push({ name: disk.name, path, format: disk.format });
-  }
+  const disks = await makeDisks(
+    datastore,
+    { vm: description.name, disks: description.disks, user, isRetry },
+    undo,
+  );
   const vm = complete(options, disks);
   await saveVm(datastore, vm);
   undo.commit();
+  await rm(marker, { force: true });
   return vm;
 }
 
@@ -118,19 +103,29 @@ export async function readVm(datastore: Datastore, name: string): Promise<Vm> {
 }
 
 /**
- * Removes a VM's folder with its disks. Files that are not its own are left, with their folder: what Godwit did not
+ * Removes a VM's folder with its disks.
+ * @param which disks go: by default those that Godwit made or copied; images that were taken over stay in the folder.
+ *
+ * Files that are not its own are left, with their folder: what Godwit did not
  * create, and links in the place of disks with what they lead to.
  * @throws VM_DESCRIPTION_INVALID: nothing is removed then, since which disks are its own is not known
  */
-export async function deleteVm(datastore: Datastore, name: string): Promise<void> {
+export async function deleteVm(
+  datastore: Datastore,
+  name: string,
+  which: DisksToDelete = "made",
+): Promise<void> {
   const vm = await readVmFile(datastore, name);
   const folder = datastore.resolve(name);
   if (vm === null) return;
   await rm(join(folder, vmFile));
   await removeLeases(datastore, name);
-  for (const { path } of vm.disks) {
+  for (const disk of vm.disks) {
+    const { path } = disk;
+    if (!isDeleted(disk, which)) continue;
     if ((await datastore.look(path)) === "file") await rm(datastore.resolve(path), { force: true });
   }
+  await rm(join(folder, creatingFile), { force: true });
   if ((await readdir(folder)).length === 0) await rmdir(folder);
 }
 
@@ -173,7 +168,7 @@ async function checkFiles(datastore: Datastore, { description, host }: CreateOpt
     if (disk.image === undefined) continue;
     // After a crash in the middle of an earlier attempt the image may already be in the VM's folder.
     const target = `${vm}/${disk.name}.${disk.format}`;
-    const path = (await datastore.look(disk.image)) === "missing" ? target : disk.image;
+    const path = disk.take === true && (await datastore.look(disk.image)) === "missing" ? target : disk.image;
     await checkDisk(datastore, { vm, disk: disk.name, path, host });
   }
   for (const path of [description.boot?.kernel, description.boot?.initrd]) {
@@ -232,16 +227,4 @@ export async function checkDisks(datastore: Datastore, vm: Vm, user: UserIds, ho
       await inspectImage({ vm: vm.name, disk, path: image, format, user, state: "own" });
     }),
   );
-}
-
-/** Never what a link leads to. @returns whose it was. @throws the system's error */
-async function giveTo({ uid, gid }: UserIds, path: string): Promise<UserIds> {
-  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  try {
-    const before = await file.stat();
-    await file.chown(uid, gid);
-    return { uid: before.uid, gid: before.gid };
-  } finally {
-    await file.close();
-  }
 }

@@ -1,6 +1,6 @@
 /** VM folders on a real folder with real images. */
 import { existsSync } from "node:fs";
-import { chmod, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { vmDescriptionSchema, type VmDescriptionInput, type VmId } from "@godwit/contract";
@@ -63,7 +63,7 @@ test("a VM is made with nothing left open, read back, made again by the same req
   ];
   const vm = await create({ disks, nics: [{ portGroup: "office" }] });
   expect(vm).toMatchObject({ machine: "pc-q35-7.2", nics: [{ mac: "52:54:00:00:00:01" }] });
-  expect(existsSync(join(folder, "golden.qcow2"))).toBe(false); // taken over
+  expect(existsSync(join(folder, "golden.qcow2"))).toBe(true); // copied
   expect(await readVm(datastore, "web-1")).toEqual(vm);
   expect(await create({ disks })).toEqual(vm);
   await expect(create({}, "55555555-5555-4555-8555-555555555555" as VmId)).rejects.toMatchObject({
@@ -93,4 +93,71 @@ test("a damaged vm.json is told with its place", async () => {
     code: "VM_DESCRIPTION_INVALID",
     message: expect.stringContaining("vm.json") as string,
   });
+});
+
+const otherId = "55555555-5555-4555-8555-555555555555" as VmId;
+
+test("an image is copied for each VM; one that is taken over is kept when its VM is deleted, unless told otherwise", async () => {
+  await run("qemu-img", ["create", "-q", "-f", "qcow2", join(folder, "golden.qcow2"), "8M"], {
+    what: "test",
+  });
+  const root = { name: "root", image: "golden.qcow2" };
+  for (const [name, vmId] of [
+    ["web-1", id],
+    ["web-2", otherId],
+  ] as const)
+    await create({ name, disks: [root] }, vmId);
+  await deleteVm(datastore, "web-1");
+  await deleteVm(datastore, "web-2", "none");
+  expect(existsSync(join(folder, "web-1"))).toBe(false);
+  expect(await readdir(join(folder, "web-2"))).toEqual(["root.qcow2"]);
+
+  const vm = await create({ disks: [{ ...root, take: true }] });
+  expect(vm.disks).toEqual([{ name: "root", path: "web-1/root.qcow2", format: "qcow2", taken: true }]);
+  expect(existsSync(join(folder, "golden.qcow2"))).toBe(false);
+  await deleteVm(datastore, "web-1");
+  expect(await readdir(join(folder, "web-1"))).toEqual(["root.qcow2"]);
+
+  // What is there is never written over, and becomes a disk only by name.
+  for (const disk of [
+    { name: "root", sizeMib: 8 },
+    { ...root, image: "web-2/root.qcow2" },
+  ]) {
+    await expect(create({ disks: [disk] })).rejects.toMatchObject({ code: "DISK_EXISTS" });
+    expect(await readdir(join(folder, "web-1"))).toEqual(["root.qcow2"]);
+  }
+  await create({ disks: [{ name: "root", image: "web-1/root.qcow2" }] });
+  await deleteVm(datastore, "web-1", "all");
+  expect(existsSync(join(folder, "web-1"))).toBe(false);
+});
+
+test("a VM whose making was cut off is made by the same request, whatever the first attempt left", async () => {
+  await run("qemu-img", ["create", "-q", "-f", "qcow2", join(folder, "golden.qcow2"), "8M"], {
+    what: "test",
+  });
+  await mkdir(join(folder, "web-1"));
+  await writeFile(join(folder, "web-1/.godwit-creating"), `${id}\n`);
+  await writeFile(join(folder, "web-1/.root.qcow2.copy"), "half of it");
+  await writeFile(join(folder, "web-1/data.qcow2"), "half of it");
+  await rename(join(folder, "golden.qcow2"), join(folder, "web-1/gold.qcow2")); // taken over before
+  const disks = [
+    { name: "data", sizeMib: 8 },
+    { name: "gold", image: "golden.qcow2", take: true },
+  ];
+  const vm = await create({ disks });
+  expect(vm.disks.map(({ name }) => name)).toEqual(["data", "gold"]);
+  expect((await readdir(join(folder, "web-1"))).sort()).toEqual([
+    ".root.qcow2.copy",
+    "data.qcow2",
+    "gold.qcow2",
+    "vm.json",
+  ]);
+});
+
+test("an image that is a link, or lies behind one, is not copied", async () => {
+  await symlink("/etc/passwd", join(folder, "evil.raw"));
+  await expect(create({ disks: [{ name: "root", image: "evil.raw", format: "raw" }] })).rejects.toMatchObject(
+    { code: "DISK_NOT_OWN" },
+  );
+  expect(existsSync(join(folder, "web-1"))).toBe(false);
 });

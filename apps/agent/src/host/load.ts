@@ -7,7 +7,7 @@ import { cpuLoad } from "./cpu.ts";
 import type { Datastores } from "./datastores.ts";
 import { reasonOf } from "./facts.ts";
 import { linkLoad } from "./links.ts";
-import { memoryLoad } from "./memory.ts";
+import type { MemoryAdmission } from "../vms/memory-admission.ts";
 import { Rates } from "./rates.ts";
 import { vmLoads } from "./vms.ts";
 
@@ -15,6 +15,7 @@ export interface LoadSources {
   config: Pick<AgentConfig, "name" | "portGroups">;
   datastores: Datastores;
   processes: Pick<Processes, "runtimes">;
+  memory: Pick<MemoryAdmission, "load">;
 }
 
 export class HostLoadReader {
@@ -27,7 +28,7 @@ export class HostLoadReader {
   }
 
   async read(): Promise<HostLoad> {
-    const { config, datastores, processes } = this.#sources;
+    const { config, datastores, processes, memory: admission } = this.#sources;
     const failures: HostLoad["failures"] = [];
     const part = async <T>(name: string, read: () => T | Promise<T>): Promise<T | null> => {
       try {
@@ -39,7 +40,7 @@ export class HostLoadReader {
     };
     const atMs = performance.now();
     const [memory, cpu, links, portGroups, stores] = await Promise.all([
-      part("memory", memoryLoad),
+      part("memory", () => admission.load()),
       part("cpu", () => cpuLoad(this.#rates, atMs)),
       part("links", () => linkLoad(this.#rates, performance.now())),
       part("portGroups", () => portGroupLoad(config.portGroups)),

@@ -35,6 +35,9 @@ function usageOf(pid: number): { ticks: number; residentBytes: number | null } |
   }
 }
 
+/** Memory of a process that is in RAM; null: it has just ended, or does not tell. */
+export const residentBytesOf = (pid: number): number | null => usageOf(pid)?.residentBytes ?? null;
+
 /** Processor time of all its threads, from `/proc/PID/stat`: fields 14 and 15 of proc(5). */
 export function processTicks(stat: string): number {
   // The name in parentheses may hold anything; the fields follow the last parenthesis.

@@ -10,6 +10,7 @@ import type { CurrentIdentity } from "../identity.ts";
 import type { Members } from "../members.ts";
 import type { Claims } from "../vms/claims.ts";
 import type { Environment } from "../vms/environment.ts";
+import type { MemoryAdmission } from "../vms/memory-admission.ts";
 import type { Processes } from "../qemu/processes.ts";
 import type { PausePoints } from "./pause-points.ts";
 
@@ -24,6 +25,7 @@ export interface MoveDependencies {
   processes: Processes;
   claims: Claims;
   leases: Leases;
+  memory: Pick<MemoryAdmission, "reserve">;
   lockspaces: Lockspaces;
   events: EventLog;
   log: Logger;

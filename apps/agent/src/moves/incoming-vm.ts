@@ -2,9 +2,7 @@
 import { GodwitError, type MoveOrder } from "@godwit/contract";
 import type { QemuProcess } from "@godwit/hypervisor";
 import { requestedStrategy } from "@godwit/migration";
-import { qemuOverheadBytes } from "@godwit/requirements";
 import { migrationCredentialsFolder } from "../config.ts";
-import { memoryLoad } from "../host/memory.ts";
 import type { MoveDependencies } from "./dependencies.ts";
 import { checkOrder, checkSource } from "./order-check.ts";
 
@@ -16,7 +14,7 @@ import { checkOrder, checkSource } from "./order-check.ts";
  *   starting a VM throws
  */
 export async function prepareIncoming(
-  { config, environment, hypervisor, leases, processes }: MoveDependencies,
+  { config, environment, hypervisor, leases, memory, processes }: MoveDependencies,
   order: MoveOrder,
   onStarted: (process: QemuProcess) => void,
 ): Promise<{ address: string; port: number }> {
@@ -24,11 +22,7 @@ export async function prepareIncoming(
   const host = config.name;
   const { migration } = config;
   if (migration === undefined) throw GodwitError.of("MIGRATION_NETWORK_MISSING", { host });
-  const neededBytes = vm.memoryMib * 1024 * 1024 + qemuOverheadBytes;
-  const { availableBytes } = memoryLoad();
-  if (availableBytes < neededBytes) {
-    throw GodwitError.of("DESTINATION_MEMORY_SHORT", { host, neededBytes, availableBytes });
-  }
+  using _memory = memory.reserve(vm);
   await checkOrder(await environment.datastore(vm.datastore), order);
   const spec = await environment.launchSpec(vm, accelerator, true);
   const [lease] = await Promise.all([

@@ -7,6 +7,7 @@ import {
   GodwitError,
   type Baseline,
   type CpuRequest,
+  type DisksToDelete,
   type Vm,
   type VmDescription,
   type VmId,
@@ -22,6 +23,7 @@ import type { Claims } from "./claims.ts";
 import type { VmCpus } from "./cpu.ts";
 import { newestMachine } from "./defaults.ts";
 import type { Environment } from "./environment.ts";
+import type { MemoryAdmission } from "./memory-admission.ts";
 import type { Processes } from "../qemu/processes.ts";
 
 export interface VmsParts {
@@ -31,6 +33,7 @@ export interface VmsParts {
   environment: Environment;
   processes: Processes;
   leases: Leases;
+  memory: MemoryAdmission;
   claims: Claims;
   log: Logger;
 }
@@ -43,12 +46,22 @@ export interface Started {
 
 export class Vms {
   readonly #parts: VmsParts;
+  readonly #creating = new Map<VmId, Promise<Vm>>();
 
   constructor(parts: VmsParts) {
     this.#parts = parts;
   }
 
+  /** Asked again while it goes on, which may take as long as images take to copy, it answers the same. */
   async create(id: VmId, description: VmDescription): Promise<Vm> {
+    const underWay = this.#creating.get(id) ?? this.#create(id, description);
+    this.#creating.set(id, underWay);
+    return await underWay.finally(() => {
+      this.#creating.delete(id);
+    });
+  }
+
+  async #create(id: VmId, description: VmDescription): Promise<Vm> {
     const { config, cpus, environment, hypervisor } = this.#parts;
     const datastore = await environment.datastore(description.datastore);
     await environment.checkPortGroups(description.nics.map(({ portGroup }) => portGroup));
@@ -84,7 +97,7 @@ export class Vms {
   }
 
   /** @throws VM_RUNNING when it runs on this host; LEASE_HELD when on another */
-  async delete(datastore: string, name: string): Promise<void> {
+  async delete(datastore: string, name: string, disks: DisksToDelete): Promise<void> {
     const { config, environment, processes, claims, leases } = this.#parts;
     const store = await environment.datastore(datastore);
     const vm = await readVm(store, name).catch((error: unknown) => {
@@ -97,7 +110,7 @@ export class Vms {
       throw GodwitError.of("VM_RUNNING", { vm: name, host: config.name });
     const lease = await leases.acquire(vm, "EX");
     if (lease.kind === "refused") throw lease.error;
-    await deleteVm(store, name);
+    await deleteVm(store, name, disks);
     processes.forget(vm.id);
     await leases.release(vm);
   }
@@ -105,10 +118,10 @@ export class Vms {
   /**
    * Powers on, with the CPU that the owner's request and the pool's baseline make; what the guest then sees is
    * written to the VM's folder before it runs.
-   * @throws VM_BUSY, LEASE_HELD, LEASE_UNAVAILABLE, VM_CPU_REFUSED, VM_START_FAILED and what is missing on this host
+   * @throws VM_BUSY, DESTINATION_MEMORY_SHORT, LEASE_HELD, LEASE_UNAVAILABLE, VM_CPU_REFUSED, VM_START_FAILED and what is missing on this host
    */
   async start(vm: Vm, baseline: Baseline | null): Promise<Started> {
-    const { config, hypervisor, environment, processes, leases, claims, cpus } = this.#parts;
+    const { config, hypervisor, environment, processes, leases, claims, cpus, memory } = this.#parts;
     if (processes.of(vm.id) !== undefined && processes.stateOf(vm.id) === "running")
       return this.#started(vm.id);
     using _claim = await claims.claim(vm, "it is being started");
@@ -121,6 +134,7 @@ export class Vms {
       await existing.resume();
       return this.#started(vm.id);
     }
+    using _memory = memory.reserve(vm);
     const [{ accelerator }, cpu, stored] = await Promise.all([
       hypervisor.facts(),
       cpus.decide(vm, baseline),

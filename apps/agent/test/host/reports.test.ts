@@ -10,6 +10,7 @@ import { EventLog } from "../../src/event-log.ts";
 import { FactsWatch } from "../../src/host/facts-watch.ts";
 import { HostFactsReader } from "../../src/host/facts.ts";
 import { HostCpu } from "../../src/qemu/host-cpu.ts";
+import { memoryLoad } from "../../src/host/memory.ts";
 import { HostLoadReader } from "../../src/host/load.ts";
 import { processTicks } from "../../src/host/vms.ts";
 
@@ -145,6 +146,7 @@ test("a load tells of memory, CPUs, links and VMs, with rates as soon as there a
     config: { name: "a", portGroups: [] },
     datastores: storage("one").datastores,
     processes: { runtimes: [vm, ended] },
+    memory: { load: memoryLoad },
   });
   const first = await reader.read();
   expect(hostLoadSchema.parse(first)).toEqual(first);

@@ -12,7 +12,7 @@ import {
 import { cpuRequestProblems } from "@godwit/cpu";
 import type { Handlers } from "@godwit/http";
 import { mayMove } from "@godwit/requirements";
-import { decideVmCommand, type VmCommand } from "@godwit/placement";
+import { decideVmCommand, macConflict, type VmCommand } from "@godwit/placement";
 import { checkVm } from "../moves/check-vm.ts";
 import { chooseKnownHost } from "../moves/choose-host.ts";
 import { hostWithFolder } from "../moves/find-folder.ts";
@@ -71,6 +71,11 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
       const { name } = description;
       checkCpuRequest(`the description of VM ${name}`, description.cpu);
       if (await store.vms.isNameTaken(name)) throw GodwitError.of("VM_EXISTS", { vm: name });
+      const nics = description.nics.flatMap(({ portGroup, mac }) =>
+        mac === undefined ? [] : [{ portGroup, mac }],
+      );
+      const conflict = nics.length === 0 ? null : macConflict({ id: null, nics }, await store.vms.list());
+      if (conflict !== null) throw GodwitError.of("MAC_IN_USE", { vm: name, ...conflict });
       const host = await chooseKnownHost(services, description, body.host);
       return await tasks.start({
         kind: "vm.create",
@@ -127,12 +132,12 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
       });
     },
 
-    vmDelete: async ({ params }) => {
+    vmDelete: async ({ params, query }) => {
       const vm = await store.vms.show(params.vm);
       const host = await hostFor("delete", vm);
       return await tasks.start({
         kind: "vm.delete",
-        request: { vm: referenceOf(vm), datastore: vm.config.datastore, host },
+        request: { vm: referenceOf(vm), datastore: vm.config.datastore, host, disks: query.disks },
       });
     },
 

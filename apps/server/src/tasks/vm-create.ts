@@ -2,11 +2,16 @@
 import { vmSchema } from "@godwit/contract";
 import type { TaskImplementation } from "./task-implementation.ts";
 
+/** Images are copied. An agent that is gone is noticed sooner. */
+const copyLimitMs = 12 * 3600 * 1000;
+
 export const vmCreate: TaskImplementation<"vm.create"> = {
   run: async (context) => {
     const { id, description, host } = context.request;
     const vm = await context.step("create", vmSchema, () =>
-      context.ask(host, (link) => link.agent.call("vmCreate", { body: { id, description } })),
+      context.ask(host, (link) =>
+        link.agent.call("vmCreate", { body: { id, description } }, { timeoutMs: copyLimitMs }),
+      ),
     );
     await context.persist(() => context.store.vms.enter(vm, { host, state: "stopped" }));
     return { state: "succeeded", result: { vm: { id, name: vm.name }, host } };

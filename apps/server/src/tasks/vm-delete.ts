@@ -4,10 +4,10 @@ import type { TaskImplementation } from "./task-implementation.ts";
 
 export const vmDelete: TaskImplementation<"vm.delete"> = {
   run: async (context) => {
-    const { vm, datastore, host } = context.request;
+    const { vm, datastore, host, disks } = context.request;
     await context.step("delete", z.null(), async () => {
       await context.ask(host, (link) =>
-        link.agent.call("vmDelete", { params: { datastore, name: vm.name } }),
+        link.agent.call("vmDelete", { params: { datastore, name: vm.name }, query: { disks } }),
       );
       return null;
     });

@@ -2,8 +2,10 @@
  * A VM is powered on at a host. Once the agent has answered that it runs it is not started again: it may have powered
  * itself off by the time that a server takes the task up again.
  */
-import { vmSchema, vmStateSchema } from "@godwit/contract";
+import { GodwitError, hasProcess, vmSchema, vmStateSchema, type Vm } from "@godwit/contract";
+import { macConflict } from "@godwit/placement";
 import { z } from "zod";
+import type { TaskContext } from "./task-context.ts";
 import type { TaskImplementation } from "./task-implementation.ts";
 
 const startedSchema = z.object({ vm: vmSchema, state: vmStateSchema });
@@ -15,6 +17,7 @@ export const vmStart: TaskImplementation<"vm.start"> = {
     const vmId = context.request.vm.id;
     const { vm, state } = await context.step("start", startedSchema, async () => {
       const { config } = await context.persist(() => store.vms.show(vmId));
+      await mustHaveOwnMacs(context, config);
       const baseline = await context.persist(() => store.pools.baselineAt(host));
       const started = await context.ask(host, (link) =>
         link.agent.call("vmStart", { params: { vmId }, body: { vm: config, baseline } }),
@@ -26,3 +29,19 @@ export const vmStart: TaskImplementation<"vm.start"> = {
     return { state: "succeeded", result: { host, state } };
   },
 };
+
+/** Of two that are started at once, the one whose task was entered later is refused. @throws MAC_IN_USE */
+async function mustHaveOwnMacs(context: TaskContext<"vm.start">, vm: Vm): Promise<void> {
+  if (vm.nics.length === 0) return;
+  const { id, store } = context;
+  const [vms, tasks] = await context.persist(() => Promise.all([store.vms.list(), store.tasks.unfinished()]));
+  const own = tasks.findIndex((task) => task.id === id);
+  const starting = new Set(
+    tasks.slice(0, own).flatMap(({ kind, subject }) => (kind === "vm.start" ? [subject.id] : [])),
+  );
+  const conflict = macConflict(
+    vm,
+    vms.filter((one) => hasProcess(one) || starting.has(one.id)),
+  );
+  if (conflict !== null) throw GodwitError.of("MAC_IN_USE", { vm: vm.name, ...conflict });
+}

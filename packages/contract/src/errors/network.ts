@@ -16,6 +16,14 @@ export const networkErrors = {
     (d) =>
       `Create it on ${d.host}, or name the right bridge for ${d.network} in the agent's configuration (portGroups).`,
   ),
+  MAC_IN_USE: define<{ vm: string; mac: string; network: string; other: string }>(
+    409,
+    "after-fix",
+    (d) =>
+      `VM ${d.vm} has the MAC address ${d.mac} on network ${d.network}, and so has VM ${d.other}: neither would get its frames.`,
+    (d) =>
+      `Leave mac out of the description of one of them (an address of its own is chosen), or stop ${d.other}.`,
+  ),
   NETWORK_BRIDGE_MISSING: define<{ bridge: string; interface: string }>(
     409,
     "after-fix",

@@ -90,6 +90,14 @@ export const vmErrors = {
     (d) => `Disk ${d.disk} of VM ${d.vm} is not at ${d.path} on host ${d.host}.`,
     () => "Check that the datastore is mounted there and that the image was not moved.",
   ),
+  DISK_EXISTS: define<{ vm: string; disk: string; path: string }>(
+    409,
+    "after-fix",
+    (d) =>
+      `Disk ${d.disk} of VM ${d.vm} is not made: there is a file ${d.path} already, and it is not written over.`,
+    () =>
+      "Move the file away, choose another name for the disk or the VM, or name the file as the disk's image.",
+  ),
   DISK_IN_USE: define<{ vm: string; disk: string; path: string; by: string }>(
     409,
     "after-fix",

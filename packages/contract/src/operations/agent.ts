@@ -15,7 +15,13 @@ import {
 import { moveOrderSchema, moveRecordSchema } from "../schemas/move.ts";
 import { moveIdSchema, nameSchema, vmIdSchema } from "../schemas/names.ts";
 import { baselineSchema } from "../schemas/pool.ts";
-import { cpuRequestSchema, vmDescriptionSchema, vmRuntimeSchema, vmSchema } from "../schemas/vm.ts";
+import {
+  cpuRequestSchema,
+  disksToDeleteSchema,
+  vmDescriptionSchema,
+  vmRuntimeSchema,
+  vmSchema,
+} from "../schemas/vm.ts";
 import type { Operations } from "./operation.ts";
 
 const vmParams = z.strictObject({ vmId: vmIdSchema });
@@ -75,6 +81,7 @@ export const agentOperations = {
       "DATASTORE_UNAVAILABLE",
       "NETWORK_UNKNOWN",
       "NETWORK_WITHOUT_BRIDGE",
+      "DISK_EXISTS",
       "DISK_MISSING",
       "DISK_IN_USE",
       "DISK_NOT_OWN",
@@ -114,6 +121,7 @@ export const agentOperations = {
     body: z.strictObject({ vm: vmSchema, baseline: baselineSchema.nullable() }),
     answer: { status: 200, body: z.object({ runtime: vmRuntimeSchema, vm: vmSchema }) },
     errors: [
+      "DESTINATION_MEMORY_SHORT",
       "LEASE_HELD",
       "LEASE_UNAVAILABLE",
       "VM_START_FAILED",
@@ -156,6 +164,7 @@ export const agentOperations = {
     privilege: "server",
     summary: "Delete a VM's folder with its disks",
     params: z.strictObject({ datastore: nameSchema, name: nameSchema }),
+    query: z.strictObject({ disks: disksToDeleteSchema.default("made") }),
     answer: { status: 204 },
     errors: ["VM_RUNNING", "DATASTORE_UNKNOWN", "VM_DESCRIPTION_INVALID"],
   },

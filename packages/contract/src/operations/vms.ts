@@ -3,7 +3,7 @@ import { z } from "zod";
 import { findingSchema } from "../errors/schemas.ts";
 import { maxOutageSchema, strategySchema } from "../schemas/move.ts";
 import { nameSchema } from "../schemas/names.ts";
-import { cpuRequestSchema, vmDescriptionSchema, vmViewSchema } from "../schemas/vm.ts";
+import { cpuRequestSchema, disksToDeleteSchema, vmDescriptionSchema, vmViewSchema } from "../schemas/vm.ts";
 import { taskSchemas, type TaskKind } from "../tasks/registry.ts";
 import type { Operations } from "./operation.ts";
 
@@ -106,8 +106,10 @@ export const vmOperations = {
     method: "DELETE",
     path: "/api/v1/vms/{vm}",
     privilege: "admin",
-    summary: "Delete a stopped VM with its folder and disks",
+    summary:
+      "Delete a stopped VM with its folder and disks; images that it was given to keep are kept by default",
     params: vmParams,
+    query: z.strictObject({ disks: disksToDeleteSchema.default("made") }),
     answer: accepted("vm.delete"),
     errors: ["VM_UNKNOWN", "VM_RUNNING", "VM_BUSY", "HOST_UNREACHABLE"],
   },

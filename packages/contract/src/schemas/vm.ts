@@ -104,8 +104,10 @@ export const vmDescriptionSchema = z.strictObject({
       z
         .strictObject({
           name: nameSchema,
-          /** An image that is already on the datastore and is taken over into the VM's keeping. */
+          /** An image that is already on the datastore: it is copied. */
           image: datastorePathSchema.optional(),
+          /** The image itself becomes the disk, and is not copied. Deleting the VM keeps it, unless told otherwise. */
+          take: z.boolean().optional(),
           /** The size of a new, empty image. */
           sizeMib: z.int().min(1).max(67_108_864).optional(),
           format: z.enum(["qcow2", "raw"]).default("qcow2"),
@@ -113,7 +115,8 @@ export const vmDescriptionSchema = z.strictObject({
         .refine(
           (disk) => (disk.image === undefined) !== (disk.sizeMib === undefined),
           "needs either image or sizeMib",
-        ),
+        )
+        .refine((disk) => disk.take !== true || disk.image !== undefined, "take needs an image"),
     )
     .max(24)
     .default([]),
@@ -135,7 +138,16 @@ export const diskSchema = z.strictObject({
   /** Relative to the datastore. */
   path: datastorePathSchema,
   format: z.enum(["qcow2", "raw"]),
+  /** Absent: Godwit made it, or copied it. */
+  taken: z.literal(true).optional(),
 });
+
+/** `made`: those that Godwit made or copied; images that were taken over are kept. */
+export const disksToDeleteSchema = z.enum(["made", "all", "none"]);
+export type DisksToDelete = z.infer<typeof disksToDeleteSchema>;
+
+export const isDeleted = ({ taken }: Pick<VmDisk, "taken">, which: DisksToDelete): boolean =>
+  which === "all" || (which === "made" && taken !== true);
 
 /** `vm.json`: the whole VM at rest, with nothing left to defaults. */
 export const vmSchema = z.strictObject({

@@ -14,7 +14,7 @@ export const createCommand = buildCommand({
   memoryMib: 2048
   vcpus: 2
   disks:
-    - { name: root, image: images/debian.qcow2 }   # an image on the datastore; it becomes the disk
+    - { name: root, image: images/debian.qcow2 }   # an image on the datastore, copied; take: true moves it
     - { name: data, sizeMib: 10240 }               # new and empty
   nics:
     - { portGroup: office }                        # addresses: [10.0.0.5, fd00::5]: it sends from no others

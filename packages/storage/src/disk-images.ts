@@ -1,0 +1,144 @@
+/**
+ * The images that become a new VM's disks: made empty, copied from an image, or taken over where the owner says so. None
+ * is put over a file that is there. A copy is made under another name, inspected, and gets its own name when it is whole.
+ */
+import { constants } from "node:fs";
+import { open, readlink, realpath, rename, rm, type FileHandle } from "node:fs/promises";
+import { join } from "node:path";
+import { GodwitError, type VmDescription, type VmDisk } from "@godwit/contract";
+import { run, type UndoStack, type UserIds } from "@godwit/system";
+import type { Datastore } from "./datastore.ts";
+import { inspectImage } from "./inspect-image.ts";
+
+type DescribedDisk = VmDescription["disks"][number];
+
+export interface DisksToMake {
+  vm: string;
+  disks: readonly DescribedDisk[];
+  /** QEMU's. */
+  user: UserIds;
+  /** Whether files that are there are of an earlier attempt to make this very VM. */
+  isRetry: boolean;
+}
+
+/** An image may be large, and the storage slow. */
+const copyLimitMs = 12 * 3600 * 1000;
+
+/** @throws DISK_EXISTS, DISK_MISSING, DISK_IN_USE, DISK_NOT_OWN, SPACE_SHORT, and what the inspection of an image throws */
+export async function makeDisks(datastore: Datastore, make: DisksToMake, undo: UndoStack): Promise<VmDisk[]> {
+  const disks: VmDisk[] = [];
+  for (const disk of make.disks) {
+    const { name, format } = disk;
+    const path = `${make.vm}/${name}.${format}`;
+    // One that lies there already can only be taken over.
+    const taken = disk.image !== undefined && (disk.take === true || disk.image === path);
+    const exists = (await datastore.look(path)) !== "missing";
+    if (exists && !make.isRetry && disk.image !== path)
+      throw GodwitError.of("DISK_EXISTS", { vm: make.vm, disk: name, path: datastore.resolve(path) });
+    if (disk.image === undefined) await makeEmpty(datastore, make, disk, path, undo);
+    else if (taken) await takeOver(datastore, make, { ...disk, image: disk.image }, path, undo);
+    else await copy(datastore, make, { ...disk, image: disk.image }, path, undo);
+    disks.push({ name, path, format, ...(taken ? { taken } : {}) });
+  }
+  return disks;
+}
+
+async function makeEmpty(
+  datastore: Datastore,
+  { vm, user }: DisksToMake,
+  { name, format, sizeMib = 0 }: DescribedDisk,
+  path: string,
+  undo: UndoStack,
+): Promise<void> {
+  const target = datastore.resolve(path);
+  await run("qemu-img", ["create", "-q", "-f", format, target, `${String(sizeMib)}M`], {
+    what: `creating disk ${name} of VM ${vm}`,
+  });
+  undo.push("remove the new disk", () => rm(target, { force: true }));
+  await giveTo(user, target);
+}
+
+async function takeOver(
+  datastore: Datastore,
+  { vm, user }: DisksToMake,
+  { name, format, image }: DescribedDisk & { image: string },
+  path: string,
+  undo: UndoStack,
+): Promise<void> {
+  const [source, target] = [datastore.resolve(image), datastore.resolve(path)];
+  // An earlier attempt may have moved it already.
+  if (source !== target && (await datastore.look(image)) !== "missing") {
+    await rename(source, target);
+    undo.push("put the image back", () => rename(target, source));
+  }
+  const before = await giveTo(user, target);
+  undo.push("give the image back", () => giveTo(before, target).then(() => undefined));
+  await inspectImage({ vm, disk: name, path: source, at: target, format, user, state: "new" });
+}
+
+async function copy(
+  datastore: Datastore,
+  { vm, user }: DisksToMake,
+  { name, format, image }: DescribedDisk & { image: string },
+  path: string,
+  undo: UndoStack,
+): Promise<void> {
+  const [source, target] = [datastore.resolve(image), datastore.resolve(path)];
+  const beside = datastore.resolve(`${vm}/.${name}.${format}.copy`);
+  const inspected = { vm, disk: name, format, user, state: "new" as const };
+  // Nobody may be writing to it. Whether QEMU's user may read it does not matter: the copy is that user's.
+  await inspectImage({ ...inspected, path: source }).catch((error: unknown) => {
+    const denied = GodwitError.is(error, "IMAGE_UNREADABLE") && /Permission denied/.test(error.message);
+    if (!denied) throw error;
+  });
+  await using file = await openInside(datastore, image, { vm, disk: name });
+  undo.push("remove the unfinished copy", () => rm(beside, { force: true }));
+  await rm(beside, { force: true });
+  const from = `/proc/${String(process.pid)}/fd/${String(file.fd)}`;
+  await run("cp", ["--reflink=auto", "--sparse=auto", "--", from, beside], {
+    what: `copying ${source}`,
+    timeoutMs: copyLimitMs,
+  }).catch((error: unknown) => {
+    const said = GodwitError.is(error) ? String(error.problem.details.output) : "";
+    if (!said.includes("No space left")) throw error;
+    return spaceShort(datastore, file, error);
+  });
+  await giveTo(user, beside);
+  await inspectImage({ ...inspected, path: source, at: beside });
+  await rename(beside, target);
+  undo.push("remove the copy", () => rm(target, { force: true }));
+}
+
+/** An image by what was found under its name, and not by the name, which others may change meanwhile. @throws DISK_NOT_OWN */
+async function openInside(
+  datastore: Datastore,
+  relative: string,
+  { vm, disk }: { vm: string; disk: string },
+): Promise<FileHandle> {
+  const path = datastore.resolve(relative);
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  const real = await readlink(`/proc/self/fd/${String(file.fd)}`);
+  const isFile = (await file.stat()).isFile();
+  if (isFile && real === join(await realpath(datastore.config.path), relative)) return file;
+  await file.close();
+  throw GodwitError.of("DISK_NOT_OWN", { vm, disk, path, reason: "it is no file of the datastore itself" });
+}
+
+async function spaceShort(datastore: Datastore, file: FileHandle, cause: unknown): Promise<never> {
+  const { freeBytes } = await datastore.space();
+  const neededBytes = (await file.stat()).blocks * 512;
+  throw GodwitError.of("SPACE_SHORT", { path: datastore.config.path, neededBytes, freeBytes }, { cause });
+}
+
+/** Never what a link leads to. @returns whose it was. @throws the system's error */
+async function giveTo({ uid, gid }: UserIds, path: string): Promise<UserIds> {
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  try {
+    const before = await file.stat();
+    await file.chown(uid, gid);
+    await file.sync();
+    return { uid: before.uid, gid: before.gid };
+  } finally {
+    await file.close();
+  }
+}
