@@ -23,6 +23,8 @@ export interface AgentsOrder {
 
 const heartbeatMs = 2000;
 const retryMs = 500;
+/** As a real agent's. */
+const agentIdleMs = 30_000;
 
 const headers = { ...helloHeaders(ownHello), "content-type": "application/json" };
 const streamHeaders = { ...helloHeaders(ownHello), "content-type": "text/event-stream" };
@@ -57,6 +59,7 @@ async function simulate(order: AgentsOrder): Promise<void> {
       ca: order.caPem,
       requestCert: true,
       minVersion: "TLSv1.3",
+      keepAliveTimeout: agentIdleMs,
       SNICallback: (name, chosen) => {
         const context = contexts.get(name);
         if (context === undefined) chosen(new Error("not joined yet"));

@@ -5,14 +5,14 @@
  */
 import { readFile } from "node:fs/promises";
 import type { Client } from "@godwit/client";
-import type { serverOperations } from "@godwit/contract";
+import type { ServerOperations } from "@godwit/contract/calling";
 import { GodwitError } from "@godwit/contract/errors";
 import { labFolder, listLabs } from "@godwit/lab/names";
 import { dataPaths, serverName } from "@godwit/server/data-paths";
 import { readFileOrNull } from "@godwit/system/files";
 import { version } from "@godwit/system/version";
 
-export type Api = Client<typeof serverOperations>;
+export type Api = Client<ServerOperations>;
 
 export const defaultDataFolder = "/var/lib/godwit/server";
 export const defaultServerPort = 8443;
@@ -26,11 +26,11 @@ interface Place {
 /** @throws USAGE when no server can be found; FILE_UNREADABLE */
 async function connect(): Promise<Api> {
   const { url, caFile, token } = await findServer();
-  const [{ Client }, { serverOperations, spokenProtocol }] = await Promise.all([
+  const [{ Client }, { loadServerOperation, spokenProtocol }] = await Promise.all([
     import("@godwit/client"),
-    import("@godwit/contract"),
+    import("@godwit/contract/calling"),
   ]);
-  return new Client(serverOperations, {
+  return new Client<ServerOperations>(loadServerOperation, {
     baseUrl: url,
     tls: { ca: await read(caFile), servername: serverName, unit: "server" },
     token,

@@ -9,6 +9,7 @@ import {
   type HostFacts,
   type HostLoad,
 } from "@godwit/contract";
+import { sharedContext } from "@godwit/client";
 import { HttpServer, mount } from "@godwit/http";
 import { createAuthority, createKeyAndRequest, issueCertificate, type KeyAndCertificate } from "@godwit/pki";
 import type { SeenHost, Store } from "@godwit/store";
@@ -71,7 +72,7 @@ async function connect(
   const host = { name: "b", agentUrl: `https://127.0.0.1:${String(port)}` };
   const link = new HostLink(
     host,
-    await signed("godwit-server", "server"),
+    shownBy(await signed("godwit-server", "server")),
     store,
     new ReportIntake(store, log),
     async () => false,
@@ -157,3 +158,8 @@ test("an agent whose connections are refused again and again counts as lost", as
   expect(scene.link.isUp).toBe(false);
   await scene.link.stop();
 });
+
+const shownBy = (identity: { caPem: string; certificatePem: string; keyPem: string }) => {
+  const { caPem: ca, certificatePem: cert, keyPem: key } = identity;
+  return { ...identity, context: sharedContext({ ca, cert, key }) };
+};

@@ -3,44 +3,32 @@
  * refused (its problem document), it was never reached (CONNECTION_FAILED), or the answer to something
  * that may have been done was lost (OUTCOME_UNKNOWN).
  */
+import type { IncomingMessage } from "node:http";
 import {
-  eventHeadSchema,
-  GodwitError,
   helloHeaders,
   helloOf,
-  helloText,
   plainHello,
-  problemSchema,
-  versionsDiffer,
   type Answer,
-  type Given,
   type EventHead,
   type EventOf,
+  type Given,
   type Hello,
   type Operation,
   type Operations,
-  parseJson,
-} from "@godwit/contract";
-import { EventSourceParserStream } from "eventsource-parser/stream";
-import { checkServerIdentity, type ConnectionOptions } from "node:tls";
-import type { Dispatcher } from "undici";
+} from "@godwit/contract/calling";
+import { GodwitError } from "@godwit/contract/errors";
 import type { WebSocket } from "ws";
-import { paced, refusalBytes, serverAnswers, textOf, type AnswerLimits } from "./bounded.ts";
-import { Agent, send } from "./http.ts";
+import { refusalBytes, serverAnswers, textOf, type AnswerLimits } from "./bounded.ts";
+import { eventOf, followed, jsonOrUndefined, messagesOf } from "./event-stream.ts";
+import { Failures } from "./failures.ts";
+import { reasonOf } from "./reasons.ts";
+import { openSocket } from "./socket.ts";
+import type { ClientTls } from "./tls.ts";
+import { Transport } from "./transport.ts";
 
 export interface ClientOptions {
   baseUrl: string;
-  tls?: {
-    /** PEM of the authority that signed the other side's certificate. */
-    ca: string;
-    /** Own certificate and key, PEM. */
-    cert?: string;
-    key?: string;
-    /** The name that the other side's certificate must carry; default: the URL's host. */
-    servername?: string;
-    /** The organisational unit (role in the cluster) that it must carry too. */
-    unit?: string;
-  };
+  tls?: ClientTls;
   token?: string;
   /** Of the head of an answer, and then of the rest of it. */
   timeoutMs?: number;
@@ -60,70 +48,47 @@ export interface StreamOptions {
   onUnknown?: (event: EventHead) => void;
 }
 
+export type OperationLoader<Ops extends Operations> = (name: keyof Ops & string) => Promise<Operation>;
+
 interface AnyCall {
   params?: Record<string, string | number>;
   query?: Record<string, string | number | undefined>;
   body?: unknown;
 }
 
-/** Errors of a connection that was never established: nothing can have been done. */
-const neverConnected = new Set([
-  "ECONNREFUSED",
-  "EHOSTUNREACH",
-  "ENETUNREACH",
-  "ENOTFOUND",
-  "EAI_AGAIN",
-  "UND_ERR_CONNECT_TIMEOUT",
-  "ERR_TLS_CERT_ALTNAME_INVALID",
-  "DEPTH_ZERO_SELF_SIGNED_CERT",
-  "SELF_SIGNED_CERT_IN_CHAIN",
-  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
-  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
-  "CERT_HAS_EXPIRED",
-  "CERT_NOT_YET_VALID",
-  "ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED",
-]);
-
-const connectLimitMs = 4000;
-/** The other side of a WebSocket pings every 5 s. */
-const socketSilenceMs = 16_000;
-
-/** Of a stream that is made again: the pause doubles until one has flowed for a while. */
-const firstRetryMs = 50;
-const longestRetryMs = 2000;
-const provenMs = 2000;
-/** A stream without even a heartbeat for this long is dead. */
-const silenceMs = 6000;
+const handshakeLimitMs = 4000;
 
 export class Client<Ops extends Operations> {
   readonly baseUrl: string;
-  readonly #operations: Ops;
+  readonly #operations: Ops | OperationLoader<Ops>;
   #options: ClientOptions;
-  #agent: Agent;
+  #transport: Transport;
   readonly #hello: Hello;
   readonly #limits: AnswerLimits;
-  #peer: Hello | null = null;
+  readonly #failures: Failures;
 
-  constructor(operations: Ops, options: ClientOptions) {
+  /** @param operations all of them, or what loads one when it is called first */
+  constructor(operations: Ops | OperationLoader<Ops>, options: ClientOptions) {
     this.#operations = operations;
     this.#options = options;
     this.#hello = options.hello ?? plainHello;
     this.#limits = options.limits ?? serverAnswers;
     this.baseUrl = options.baseUrl.replace(/\/$/, "");
-    this.#agent = agentFor(options.tls);
+    this.#failures = new Failures(this.baseUrl, this.#hello);
+    this.#transport = new Transport(options.tls);
   }
 
   /** Shows another certificate from now on; calls that are under way end over the connections that they have. */
-  renew(tls: NonNullable<ClientOptions["tls"]>): void {
-    const before = this.#agent;
+  renew(tls: ClientTls): void {
+    const before = this.#transport;
     this.#options = { ...this.#options, tls };
-    this.#agent = agentFor(tls);
-    void before.close();
+    this.#transport = new Transport(tls);
+    before.retire();
   }
 
   /** What the other side told of its version with its last answer; null: it has not answered yet. */
   get peer(): Hello | null {
-    return this.#peer;
+    return this.#failures.peer;
   }
 
   /**
@@ -135,21 +100,24 @@ export class Client<Ops extends Operations> {
     given: Given<Ops[K]>,
     options: { timeoutMs?: number } = {},
   ): Promise<Answer<Ops[K]>> {
-    const operation = this.#operations[name] as Operation;
-    const { statusCode, body } = await this.#send(operation, given as AnyCall, options);
+    const operation = await this.#operation(name);
+    const response = await this.#send(operation, given as AnyCall, options);
+    const { statusCode = 0 } = response;
     const timeoutMs = options.timeoutMs ?? this.#timeoutMs;
     const maxBytes = statusCode >= 400 ? refusalBytes : this.#limits.answer;
-    const text = await textOf(body, maxBytes, timeoutMs).catch((error: unknown) => {
-      throw operation.method === "GET" ? this.#failed(reasonOf(error), error) : this.#lost(operation, error);
+    const text = await textOf(response, maxBytes, timeoutMs).catch((error: unknown) => {
+      throw operation.method === "GET"
+        ? this.#failures.failed(reasonOf(error), error)
+        : this.#failures.lost(operation, error);
     });
-    if (statusCode >= 400) throw this.#refused(statusCode, text);
+    if (statusCode >= 400) throw this.#failures.refused(statusCode, text);
     if (operation.answer.body === undefined) return undefined as Answer<Ops[K]>;
     const parsed = operation.answer.body.safeParse(jsonOrUndefined(text));
     if (parsed.success) return parsed.data as Answer<Ops[K]>;
-    const unreadable = this.#notUnderstood(
+    const unreadable = this.#failures.notUnderstood(
       `its answer to ${operation.path} is not what this version expects`,
     );
-    throw operation.method === "GET" ? unreadable : this.#lost(operation, unreadable);
+    throw operation.method === "GET" ? unreadable : this.#failures.lost(operation, unreadable);
   }
 
   /**
@@ -157,41 +125,15 @@ export class Client<Ops extends Operations> {
    * @throws what the other side refused with; CONNECTION_FAILED
    */
   async open<K extends keyof Ops & string>(name: K, given: Given<Ops[K]>): Promise<WebSocket> {
-    const url = this.#urlOf(this.#operations[name] as Operation, given as AnyCall);
-    const { token } = this.#options;
-    const options = {
-      ...tlsOptions(this.#options.tls),
-      headers: {
-        ...helloHeaders(this.#hello),
-        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-      },
-      handshakeTimeout: connectLimitMs,
-      perMessageDeflate: false,
-      maxPayload: 1 << 20,
-    };
-    const { WebSocket } = await import("ws");
-    // ws hands the TLS options on to Node; its types know only some of them.
-    const socket = new WebSocket(url.href.replace(/^https/, "wss"), options);
-    const { promise, resolve, reject } = Promise.withResolvers<WebSocket>();
-    socket.on("unexpected-response", (_, response) => {
-      textOf(response, refusalBytes, connectLimitMs).then(
-        (text) => {
-          reject(this.#refused(response.statusCode ?? 0, text));
-        },
-        (error: unknown) => {
-          reject(this.#failed(reasonOf(error), error));
-        },
+    const url = this.#urlOf(await this.#operation(name), given as AnyCall);
+    const refused = async (response: IncomingMessage) =>
+      this.#failures.refused(
+        response.statusCode ?? 0,
+        await textOf(response, refusalBytes, handshakeLimitMs),
       );
+    return await openSocket(url, this.#options.tls, this.#headers(), refused).catch((error: unknown) => {
+      throw GodwitError.is(error) ? error : this.#failures.failed(reasonOf(error), error);
     });
-    socket.on("error", (error) => {
-      reject(this.#failed(reasonOf(error), error));
-    });
-    socket.on("open", () => {
-      socket.pause();
-      endWhenSilent(socket);
-      resolve(socket);
-    });
-    return await promise;
   }
 
   /** Events after `after` (default: from now on) over one connection. Ends by throwing when the connection is lost. */
@@ -199,110 +141,80 @@ export class Client<Ops extends Operations> {
     name: K,
     options: StreamOptions,
   ): AsyncGenerator<EventOf<Ops[K]>> {
-    const operation = this.#operations[name] as Operation;
+    const operation = await this.#operation(name);
     const query = options.after === undefined ? {} : { after: options.after };
-    const { statusCode, body } = await this.#send(operation, { query }, { signal: options.signal });
+    const response = await this.#send(operation, { query }, { signal: options.signal });
+    const { statusCode = 0 } = response;
     if (statusCode >= 400) {
-      const text = await textOf(body, refusalBytes, this.#timeoutMs).catch((error: unknown) => {
-        throw this.#failed(reasonOf(error), error);
+      const text = await textOf(response, refusalBytes, this.#timeoutMs).catch((error: unknown) => {
+        throw this.#failures.failed(reasonOf(error), error);
       });
-      throw this.#refused(statusCode, text);
+      throw this.#failures.refused(statusCode, text);
     }
     try {
       options.onOpen?.();
     } catch (error) {
-      body.destroy();
+      response.destroy();
       throw error;
     }
-    const stream = ReadableStream.from(paced(body as AsyncIterable<Uint8Array>, this.#limits.eventsPerSecond))
-      .pipeThrough(new TextDecoderStream())
-      .pipeThrough(new EventSourceParserStream({ maxBufferSize: this.#limits.event }));
     try {
-      for await (const message of stream) {
-        const json = jsonOrUndefined(message.data);
-        const event = operation.answer.events?.safeParse(json);
-        if (event?.success === true) {
-          yield event.data as EventOf<Ops[K]>;
-          continue;
-        }
-        const head = eventHeadSchema.safeParse(json);
-        if (!head.success) throw new Error("it sent something that is not an event");
-        options.onUnknown?.(head.data);
+      for await (const json of messagesOf(response, this.#limits)) {
+        const known = eventOf(json, operation.answer.events, options.onUnknown);
+        if (known !== null) yield known.event as EventOf<Ops[K]>;
       }
     } catch (error) {
       if (options.signal.aborted) return;
-      throw this.#failed(reasonOf(error), error);
+      throw this.#failures.failed(reasonOf(error), error);
+    } finally {
+      response.destroy();
     }
-    if (!options.signal.aborted) throw this.#failed("it closed the event stream");
+    if (!options.signal.aborted) throw this.#failures.failed("it closed the event stream");
   }
 
   /** Events for as long as the signal lets: a lost connection is established again and resumes after the last event. */
-  async *follow<K extends keyof Ops & string>(
+  follow<K extends keyof Ops & string>(
     name: K,
     options: StreamOptions & { onLost?: (error: GodwitError) => void },
   ): AsyncGenerator<EventOf<Ops[K]>> {
-    let { after } = options;
-    let waitMs = firstRetryMs;
-    const connection = { openedAtMs: Number.POSITIVE_INFINITY };
-    const isOver = () => options.signal.aborted;
-    const onOpen = () => {
-      options.onOpen?.();
-      connection.openedAtMs = performance.now();
-    };
-    const onUnknown = (event: EventHead) => {
-      after = event.id;
-      options.onUnknown?.(event);
-    };
-    while (!isOver()) {
-      try {
-        for await (const event of this.events(name, { signal: options.signal, after, onOpen, onUnknown })) {
-          after = (event as EventHead).id;
-          yield event;
-        }
-      } catch (error) {
-        if (isOver()) return;
-        if (!GodwitError.is(error)) throw error;
-        options.onLost?.(error);
-      }
-      // A connection that ends as soon as it stands has shown nothing.
-      if (performance.now() - connection.openedAtMs > provenMs) waitMs = firstRetryMs;
-      connection.openedAtMs = Number.POSITIVE_INFINITY;
-      // No event says when the other side is back. Many who lost it at once do not come back at once.
-      await pause(waitMs * (0.5 + Math.random()), options.signal);
-      waitMs = Math.min(waitMs * 2, longestRetryMs);
-    }
+    return followed((stream) => this.events(name, stream), options);
   }
 
-  async close(): Promise<void> {
-    await this.#agent.destroy();
+  close(): Promise<void> {
+    this.#transport.close();
+    return Promise.resolve();
+  }
+
+  async #operation(name: keyof Ops & string): Promise<Operation> {
+    const operations = this.#operations;
+    return typeof operations === "function" ? await operations(name) : (operations[name] as Operation);
   }
 
   async #send(
     operation: Operation,
     given: AnyCall,
     { signal, timeoutMs = this.#timeoutMs }: { signal?: AbortSignal; timeoutMs?: number },
-  ): Promise<Dispatcher.ResponseData> {
-    const url = this.#urlOf(operation, given);
-    const { token } = this.#options;
+  ): Promise<IncomingMessage> {
+    const { body } = given;
+    const headers = this.#headers();
+    if (body !== undefined) headers["content-type"] = "application/json";
     try {
-      const response = await send(this.#agent, url, {
-        method: operation.method,
-        headers: {
-          ...helloHeaders(this.#hello),
-          ...(given.body === undefined ? {} : { "content-type": "application/json" }),
-          ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-        },
-        body: given.body === undefined ? null : JSON.stringify(given.body),
-        headersTimeout: timeoutMs,
-        ...(signal === undefined ? {} : { signal }),
+      const response = await this.#transport.send(this.#urlOf(operation, given), {
+        ...{ method: operation.method, headers, timeoutMs, signal },
+        body: body === undefined ? null : JSON.stringify(body),
       });
-      this.#peer = helloOf(response.headers);
+      this.#failures.peer = helloOf(response.headers);
       return response;
     } catch (error) {
-      const code = (error as { code?: string }).code ?? "";
-      if (operation.method === "GET" || neverConnected.has(code)) throw this.#failed(reasonOf(error), error);
-      throw this.#lost(operation, error);
+      throw this.#failures.unanswered(operation, error);
     }
+  }
+
+  #headers(): Record<string, string> {
+    const { token } = this.#options;
+    return {
+      ...helloHeaders(this.#hello),
+      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+    };
   }
 
   #urlOf(operation: Operation, given: AnyCall): URL {
@@ -316,116 +228,7 @@ export class Client<Ops extends Operations> {
     return url;
   }
 
-  #refused(status: number, text: string): GodwitError {
-    const problem = problemSchema.safeParse(jsonOrUndefined(text));
-    if (!problem.success)
-      return this.#notUnderstood(`it answered with status ${String(status)}, not as Godwit does`);
-    const refusal = GodwitError.fromProblem(problem.data);
-    return refusal.code === "ROUTE_UNKNOWN" && this.#peerDiffers
-      ? this.#notUnderstood("it does not have this operation", refusal)
-      : refusal;
-  }
-
   get #timeoutMs(): number {
     return this.#options.timeoutMs ?? 30_000;
   }
-
-  get #peerDiffers(): boolean {
-    return this.#peer !== null && versionsDiffer(this.#peer, this.#hello);
-  }
-
-  /** An answer that this version cannot read: told as a difference of versions where there is one. */
-  #notUnderstood(reason: string, cause?: unknown): GodwitError {
-    if (this.#peer === null || !this.#peerDiffers) return this.#failed(reason, cause);
-    const versions = { version: helloText(this.#peer), ownVersion: helloText(this.#hello) };
-    return GodwitError.of("ANSWER_NOT_UNDERSTOOD", { url: this.baseUrl, ...versions, reason }, { cause });
-  }
-
-  #failed(reason: string, cause?: unknown): GodwitError {
-    return GodwitError.of("CONNECTION_FAILED", { url: this.baseUrl, reason }, { cause });
-  }
-
-  #lost(operation: Operation, cause: unknown): GodwitError {
-    const details = { url: this.baseUrl, what: operation.summary.toLowerCase(), reason: reasonOf(cause) };
-    return GodwitError.of("OUTCOME_UNKNOWN", details, { cause });
-  }
-}
-
-/** No answer of the contract is undefined: what is not JSON fits no schema. */
-function jsonOrUndefined(text: string): unknown {
-  try {
-    return parseJson(text);
-  } catch {
-    return undefined;
-  }
-}
-
-const agentFor = (tls: ClientOptions["tls"]): Agent =>
-  new Agent({
-    connections: 16,
-    keepAliveTimeout: 60_000,
-    connect: { ...tlsOptions(tls), timeout: connectLimitMs, noDelay: true },
-    bodyTimeout: silenceMs,
-  });
-
-/** The other side pings; without a ping for long the connection is dead. */
-function endWhenSilent(socket: WebSocket): void {
-  const arm = () =>
-    setTimeout(() => {
-      if (socket.isPaused) timer = arm();
-      else socket.terminate();
-    }, socketSilenceMs);
-  let timer = arm();
-  socket.on("ping", () => {
-    clearTimeout(timer);
-    timer = arm();
-  });
-  socket.on("close", () => {
-    clearTimeout(timer);
-  });
-}
-
-function tlsOptions(tls: ClientOptions["tls"]): ConnectionOptions {
-  if (tls === undefined) return {};
-  const { unit, ...options } = tls;
-  if (unit === undefined) return options;
-  return {
-    ...options,
-    checkServerIdentity: (host, certificate) => {
-      const found = String(certificate.subject.OU);
-      if (found !== unit) return new Error(`its certificate is for the role ${found}, not ${unit}`);
-      return checkServerIdentity(host, certificate);
-    },
-  };
-}
-
-const plainReasons: Record<string, string> = {
-  CERT_HAS_EXPIRED: "its certificate has ended",
-  CERT_NOT_YET_VALID: "its certificate is not valid yet: the clock of one of the two machines is wrong",
-  ECONNREFUSED: "nothing listens there",
-  EHOSTUNREACH: "there is no route to that address",
-  ENOTFOUND: "the name is unknown",
-  UND_ERR_CONNECT_TIMEOUT: "it did not answer",
-  UND_ERR_HEADERS_TIMEOUT: "it did not answer in time",
-  UND_ERR_BODY_TIMEOUT: "it stopped sending",
-  UND_ERR_SOCKET: "the connection was closed",
-  ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED: "it asks for a certificate of its cluster",
-  ECONNRESET: "the connection was closed",
-};
-
-function reasonOf(error: unknown): string {
-  const { code, message } = error as { code?: string; message?: string };
-  return plainReasons[code ?? ""] ?? message ?? String(error);
-}
-
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<undefined>();
-  const done = () => {
-    resolve(undefined);
-  };
-  const timer = setTimeout(done, ms);
-  signal.addEventListener("abort", done, { once: true });
-  await promise;
-  clearTimeout(timer);
-  signal.removeEventListener("abort", done);
 }

@@ -31,6 +31,7 @@ export * from "./schemas/move.ts";
 export { decisionText, type MoveDecision } from "./schemas/move-decision.ts";
 export type { MovePause } from "./schemas/move-pause.ts";
 export * from "./schemas/names.ts";
+export type { PageRequest } from "./schemas/page.ts";
 export * from "./schemas/pool.ts";
 export * from "./schemas/task.ts";
 export * from "./schemas/vm.ts";

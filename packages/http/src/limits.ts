@@ -16,6 +16,8 @@ export const limits = {
   /** Of an answer whose receiver takes nothing of it. */
   answerStallMs: 30_000,
   idleMs: 5000,
+  /** Where only callers with a certificate get in: longer than the server pauses between two questions, so that each does not cost a handshake. */
+  knownIdleMs: 30_000,
   /** How often the above are looked at. */
   checkEveryMs: 1000,
 } as const;

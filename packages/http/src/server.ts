@@ -112,7 +112,7 @@ export class HttpServer {
         handshakeTimeout: limits.handshakeMs,
         headersTimeout: limits.headersMs,
         requestTimeout: limits.requestMs,
-        keepAliveTimeout: limits.idleMs,
+        keepAliveTimeout: this.#certificateRequired ? limits.knownIdleMs : limits.idleMs,
         connectionsCheckingInterval: limits.checkEveryMs,
       },
       (request, response) => this.#handle?.(request, response),

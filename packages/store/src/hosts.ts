@@ -1,61 +1,23 @@
-/** Hosts that have joined, and the tokens they join with. */
-import { createHash, randomBytes } from "node:crypto";
-import { isDeepStrictEqual } from "node:util";
+/** Hosts that have joined: entering, reading, removing them, and what they report. */
 import {
   GodwitError,
-  type Finding,
   type HostFacts,
-  type HostLoad,
   type Maintenance,
-  type NewEvent,
-  type ServerEvent,
+  type PageRequest,
   type TaskId,
   type VmId,
 } from "@godwit/contract";
 import { sql } from "kysely";
 import { isDuplicate, type Database } from "./database.ts";
-import type { Queries } from "./schema.ts";
-import { emit, emitAll } from "./events.ts";
+import { emit } from "./events.ts";
 import { FactParts } from "./fact-parts.ts";
+import { writeFacts, writeSeen, type SeenHost } from "./host-reports.ts";
+import { hostRows, hostSummaries, type HostRow, type HostSummaryRow, type JoiningHost } from "./host-rows.ts";
+import { checkToken, createToken, useToken } from "./join-tokens.ts";
 import { membersChanged } from "./members.ts";
 import { findReferences, removeReferences } from "./references.ts";
+import { pageOf, type Page } from "./page.ts";
 import { taskOn } from "./tasks.ts";
-
-export interface HostRow {
-  name: string;
-  agentUrl: string;
-  /** What its certificates carry. */
-  memberId: string;
-  /** When the one that it was given last ends; null: not known. */
-  certificateEndsAt: Date | null;
-  joinedAt: Date;
-  seenAt: Date | null;
-  unreachableReason: string | null;
-  maintenance: Maintenance;
-  /** What it is, as it was last reported. */
-  facts: HostFacts | null;
-  /** What it did when it last answered. */
-  load: HostLoad | null;
-  pool: string | null;
-  /** What an operator should know of it. */
-  alarms: Finding[];
-}
-
-/** Not used and not expired. */
-const mostTokens = 5000;
-
-/** What a host is entered with. */
-export type JoiningHost = Pick<HostRow, "name" | "agentUrl" | "memberId" | "certificateEndsAt">;
-
-const hash = (secret: string): string => createHash("sha256").update(secret).digest("hex");
-
-/** What a host does, as it was reported now. */
-export interface SeenHost {
-  name: string;
-  load: HostLoad;
-  /** What an operator should know of it now. */
-  alarms: Finding[];
-}
 
 export class Hosts {
   readonly #database: Database;
@@ -75,37 +37,12 @@ export class Hosts {
    * @throws TOKENS_TOO_MANY
    */
   async createToken(expiresAt: Date, rejoin: string | null = null): Promise<string> {
-    const secret = randomBytes(24).toString("base64url");
-    await this.#database.write(async (tx) => {
-      await sql`
-        delete from join_tokens where expires_at < now() - interval '1 day' or used_at < now() - interval '1 day'
-      `.execute(tx);
-      const { rows } = await sql<{ open: string; all: string }>`
-        select count(*) filter (where used_at is null and expires_at > now()) as open, count(*) as all
-        from join_tokens`.execute(tx);
-      if (Number(rows[0]?.open) >= mostTokens) throw GodwitError.of("TOKENS_TOO_MANY", { most: mostTokens });
-      // Of those that count no more, the oldest go first: they are kept only for a better message.
-      const tooMany = Number(rows[0]?.all) - mostTokens;
-      if (tooMany > 0) {
-        await sql`
-          delete from join_tokens where secret_hash in (
-            select secret_hash from join_tokens where used_at is not null or expires_at <= now()
-            order by expires_at limit ${tooMany})`.execute(tx);
-      }
-      await tx
-        .insertInto("join_tokens")
-        .values({ secret_hash: hash(secret), expires_at: expiresAt, host: rejoin })
-        .execute();
-    });
-    return secret;
+    return await this.#database.write((tx) => createToken(tx, expiresAt, rejoin));
   }
 
   /** @throws TOKEN_INVALID; one that is valid now may have been used when the host is entered */
   async checkToken(secret: string): Promise<void> {
-    const token = await this.#database.read((db) =>
-      db.selectFrom("join_tokens").selectAll().where("secret_hash", "=", hash(secret)).executeTakeFirst(),
-    );
-    requireValid(token);
+    await this.#database.read((db) => checkToken(db, secret));
   }
 
   /**
@@ -114,27 +51,14 @@ export class Hosts {
    */
   async join(secret: string, host: JoiningHost): Promise<void> {
     await this.#database.write(async (tx) => {
-      const token = await tx
-        .selectFrom("join_tokens")
-        .selectAll()
-        .where("secret_hash", "=", hash(secret))
-        .forUpdate()
-        .executeTakeFirst();
-      requireValid(token);
-      if (token.host !== null && token.host !== host.name)
-        throw GodwitError.of("TOKEN_INVALID", { reason: "of another host" });
-      await tx
-        .updateTable("join_tokens")
-        .set({ used_at: new Date(), used_by: host.name })
-        .where("secret_hash", "=", token.secret_hash)
-        .execute();
+      const { rejoins } = await useToken(tx, secret, host.name);
       const written = {
         name: host.name,
         agent_url: host.agentUrl,
         member_id: host.memberId,
         certificate_ends_at: host.certificateEndsAt,
       };
-      if (token.host === null) {
+      if (!rejoins) {
         try {
           await tx.insertInto("hosts").values(written).execute();
         } catch (error) {
@@ -165,8 +89,23 @@ export class Hosts {
     });
   }
 
+  /** A page in order of their names. */
+  async page(page: PageRequest): Promise<Page<HostRow>> {
+    const { limit, cursor } = page;
+    const rows = await this.#database.read((db) =>
+      hostRows(db, this.#parts, { after: cursor, limit: limit + 1 }),
+    );
+    return pageOf(rows, limit, ({ name }) => name);
+  }
+
+  /** A page of what lists show. */
+  async summaries(page: PageRequest): Promise<Page<HostSummaryRow>> {
+    const rows = await this.#database.read((db) => hostSummaries(db, page));
+    return pageOf(rows, page.limit, ({ name }) => name);
+  }
+
   async list(): Promise<HostRow[]> {
-    return await this.#database.read((db) => this.#rows(db, null));
+    return await this.#database.read((db) => hostRows(db, this.#parts));
   }
 
   /** @throws HOST_UNKNOWN */
@@ -178,7 +117,7 @@ export class Hosts {
   }
 
   async find(name: string): Promise<HostRow | null> {
-    const [found] = await this.#database.read((db) => this.#rows(db, name));
+    const [found] = await this.#database.read((db) => hostRows(db, this.#parts, { name }));
     return found ?? null;
   }
 
@@ -217,72 +156,12 @@ export class Hosts {
 
   /** What it is; a change is an event that names the parts that changed. @returns the facts, sharing what other hosts have too */
   async reported(name: string, facts: HostFacts): Promise<HostFacts> {
-    return await this.#database.write(async (tx) => {
-      const row = await tx
-        .selectFrom("host_facts")
-        .select(["facts", "parts"])
-        .where("host", "=", name)
-        .executeTakeFirst();
-      const [before = null] = row === undefined ? [] : await this.#parts.complete(tx, [row]);
-      const { facts: rest, parts: digests, shared } = await this.#parts.enter(tx, facts);
-      const parts = changedParts(before, shared);
-      if (parts.length === 0) return shared;
-      const written = {
-        facts: JSON.stringify(rest),
-        parts: JSON.stringify(digests),
-        changed_at: sql<Date>`clock_timestamp()`,
-      };
-      await tx
-        .insertInto("host_facts")
-        .values({ host: name, ...written })
-        .onConflict((conflict) => conflict.column("host").doUpdateSet(written))
-        .execute();
-      await emit(tx, { type: "host.factsChanged", subject: { kind: "host", id: name }, data: { parts } });
-      return shared;
-    });
+    return await this.#database.write((tx) => writeFacts(tx, this.#parts, name, facts));
   }
 
   /** They answered: all are written at once. A change of a host's alarms is an event; one that was removed meanwhile is passed over. */
   async saw(seen: readonly SeenHost[]): Promise<void> {
-    const byName = new Map(seen.map((host) => [host.name, host]));
-    await this.#database.write(async (tx) => {
-      const before = await tx
-        .selectFrom("hosts")
-        .select(["name", "unreachable_reason", "alarms"])
-        .where(sql<boolean>`name = any(${[...byName.keys()]}::text[])`)
-        .orderBy("name")
-        .forUpdate()
-        .execute();
-      const rows = before.flatMap((row) => {
-        const host = byName.get(row.name);
-        return host === undefined ? [] : [{ row, host, isNews: textOf(row.alarms) !== textOf(host.alarms) }];
-      });
-      const names = before.map(({ name }) => name);
-      await tx
-        .updateTable("hosts")
-        .set({ seen_at: sql<Date>`clock_timestamp()`, unreachable_reason: null })
-        .where(sql<boolean>`name = any(${names}::text[])`)
-        .execute();
-      const loads = JSON.stringify(rows.map(({ host: { name, load } }) => ({ host: name, load })));
-      await sql`
-        insert into host_loads (host, load)
-        select host, load from jsonb_to_recordset(${loads}::jsonb) as report (host text, load jsonb) order by host
-        on conflict (host) do update set load = excluded.load`.execute(tx);
-      for (const { host } of rows.filter(({ isNews }) => isNews)) {
-        const alarms = JSON.stringify(host.alarms);
-        await tx.updateTable("hosts").set({ alarms }).where("name", "=", host.name).execute();
-      }
-      const events = rows.flatMap(({ row, host, isNews }): NewEvent<ServerEvent>[] => {
-        const subject = { kind: "host" as const, id: host.name };
-        return [
-          ...(isNews
-            ? [{ type: "host.alarmsChanged" as const, subject, data: { alarms: host.alarms } }]
-            : []),
-          ...(row.unreachable_reason === null ? [] : [{ type: "host.returned" as const, subject, data: {} }]),
-        ];
-      });
-      await emitAll(tx, events);
-    });
+    await this.#database.write((tx) => writeSeen(tx, seen));
   }
 
   async lost(name: string, reason: string): Promise<void> {
@@ -355,50 +234,4 @@ export class Hosts {
   async trim(): Promise<void> {
     await this.#parts.trim(this.#database);
   }
-
-  /** @param name null: all */
-  async #rows(db: Queries, name: string | null): Promise<HostRow[]> {
-    const all = db
-      .selectFrom("hosts")
-      .leftJoin("host_facts", "host_facts.host", "hosts.name")
-      .leftJoin("host_loads", "host_loads.host", "hosts.name")
-      .selectAll("hosts")
-      .select(["host_facts.facts", "host_facts.parts", "host_loads.load"])
-      .orderBy("name");
-    const rows = await (name === null ? all : all.where("name", "=", name)).execute();
-    const facts = await this.#parts.complete(db, rows);
-    return rows.map((row, index) => ({
-      name: row.name,
-      agentUrl: row.agent_url,
-      memberId: row.member_id,
-      certificateEndsAt: row.certificate_ends_at,
-      joinedAt: row.joined_at,
-      seenAt: row.seen_at,
-      unreachableReason: row.unreachable_reason,
-      maintenance: row.maintenance,
-      facts: facts[index] ?? null,
-      load: row.load,
-      pool: row.pool,
-      alarms: row.alarms,
-    }));
-  }
-}
-
-function requireValid<Token extends { used_at: Date | null; expires_at: Date }>(
-  token: Token | undefined,
-): asserts token is Token {
-  if (token === undefined) throw GodwitError.of("TOKEN_INVALID", { reason: "unknown" });
-  if (token.used_at !== null) throw GodwitError.of("TOKEN_INVALID", { reason: "used" });
-  if (token.expires_at.getTime() < Date.now()) throw GodwitError.of("TOKEN_INVALID", { reason: "expired" });
-}
-
-const textOf = (alarms: readonly Finding[]): string => alarms.map(({ message }) => message).join("\n");
-
-/** The members that differ, `reportedAt` aside; sorted. */
-export function changedParts(before: HostFacts | null, after: HostFacts): string[] {
-  const { reportedAt: _, ...parts } = after;
-  return Object.entries(parts)
-    .filter(([part, value]) => !isDeepStrictEqual(value, before?.[part as keyof HostFacts]))
-    .map(([part]) => part)
-    .sort();
 }

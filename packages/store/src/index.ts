@@ -1,5 +1,6 @@
 /** The server's memory: PostgreSQL, its schema, and what is kept there. */
-export type { HostRow, SeenHost } from "./hosts.ts";
+export type { SeenHost } from "./host-reports.ts";
+export type { HostRow, HostSummaryRow } from "./host-rows.ts";
 export type { LeaseQuestioner, StoredLease } from "./leases.ts";
 export type { PoolRow } from "./pools.ts";
 export { PrivatePostgres } from "./private-postgres.ts";

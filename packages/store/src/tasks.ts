@@ -6,6 +6,7 @@ import {
   GodwitError,
   isEnded,
   taskDefinitionOf,
+  type PageRequest,
   type Task,
   type TaskFields,
   type TaskId,
@@ -18,6 +19,7 @@ import {
 import { sql } from "kysely";
 import { isDuplicate, type Database } from "./database.ts";
 import { emit } from "./events.ts";
+import { pageOf, type Page } from "./page.ts";
 import type { TaskBody, Writes } from "./schema.ts";
 import { lockOf, locksOf, newBody, taskOf } from "./task-rows.ts";
 
@@ -95,12 +97,25 @@ export class Tasks {
     }
   }
 
-  async list(filter: { state?: TaskState | undefined; limit: number }): Promise<Task[]> {
+  /** The newest first. */
+  async page(filter: PageRequest & { state?: TaskState | undefined }): Promise<Page<Task>> {
+    const { state, limit, cursor } = filter;
     const rows = await this.#database.read((db) => {
-      const all = db.selectFrom("tasks").selectAll().orderBy("number", "desc").limit(filter.limit);
-      return (filter.state === undefined ? all : all.where("state", "=", filter.state)).execute();
+      let query = db
+        .selectFrom("tasks")
+        .selectAll()
+        .orderBy("number", "desc")
+        .limit(limit + 1);
+      if (state !== undefined) query = query.where("state", "=", state);
+      if (cursor !== undefined) query = query.where("number", "<", cursor);
+      return query.execute();
     });
-    return rows.map(taskOf);
+    const { rows: shown, next } = pageOf(rows, limit, ({ number }) => number);
+    return { rows: shown.map(taskOf), next };
+  }
+
+  async list(filter: PageRequest & { state?: TaskState | undefined }): Promise<Task[]> {
+    return (await this.page(filter)).rows;
   }
 
   /** @throws TASK_UNKNOWN */

@@ -7,11 +7,14 @@ import {
   type Vm,
   type VmId,
   type VmState,
+  type VmSummary,
   type VmView,
+  type PageRequest,
 } from "@godwit/contract";
 import { sql, type Selectable } from "kysely";
 import { isDuplicate, type Database } from "./database.ts";
 import { emit } from "./events.ts";
+import { pageOf, type Page } from "./page.ts";
 import { findReferences, removeReferences } from "./references.ts";
 import type { Queries, Schema, Writes } from "./schema.ts";
 import { taskOn } from "./tasks.ts";
@@ -61,6 +64,47 @@ export class Vms {
 
   async list(): Promise<VmView[]> {
     return (await this.#database.read((db) => views(db).orderBy("vms.name").execute())).map(viewOf);
+  }
+
+  /** A page in order of their names. */
+  async page({ limit, cursor }: PageRequest): Promise<Page<VmView>> {
+    const rows = await this.#database.read((db) => {
+      const all = views(db)
+        .orderBy("vms.name")
+        .limit(limit + 1);
+      return (cursor === undefined ? all : all.where("vms.name", ">", cursor)).execute();
+    });
+    return pageOf(rows.map(viewOf), limit, ({ name }) => name);
+  }
+
+  /** A page of what lists show: the database reads the documents, and sends that. */
+  async summaries({ limit, cursor }: PageRequest): Promise<Page<VmSummary>> {
+    const rows = await this.#database.read((db) => {
+      const all = db
+        .selectFrom("vms")
+        .leftJoin("hosts", "hosts.name", "vms.host")
+        .select([
+          "vms.id",
+          "vms.name",
+          "vms.state",
+          "vms.host",
+          "vms.seen_at",
+          "hosts.seen_at as host_seen_at",
+        ])
+        .select([
+          sql<number>`(config->>'memoryMib')::int`.as("memoryMib"),
+          sql<number>`(config->>'vcpus')::int`.as("vcpus"),
+          sql<string>`config->>'datastore'`.as("datastore"),
+        ])
+        .orderBy("vms.name")
+        .limit(limit + 1);
+      return (cursor === undefined ? all : all.where("vms.name", ">", cursor)).execute();
+    });
+    const summaries = rows.map(({ id, seen_at: own, host_seen_at: hosts, ...row }) => ({
+      ...{ ...row, id: id as VmId },
+      seenAt: seenAt(row.state, own, hosts).toISOString(),
+    }));
+    return pageOf(summaries, limit, ({ name }) => name);
   }
 
   /** Those with one of these ids. */
@@ -228,15 +272,17 @@ const views = (db: Queries) =>
 type Row = Selectable<Schema["vms"]> & { host_seen_at: Date | null };
 
 /** A VM that has a process was seen whenever its host was: a report that says nothing new of it writes nothing. */
+const seenAt = (state: VmState, own: Date, hosts: Date | null): Date =>
+  hosts !== null && hosts > own && hasProcess({ state }) ? hosts : own;
+
 function viewOf(row: Row): VmView {
   const { state, seen_at: own, host_seen_at: hosts } = row;
-  const seenAt = hosts !== null && hosts > own && hasProcess({ state }) ? hosts : own;
   return {
     id: row.id as VmId,
     name: row.name,
     state,
     host: row.host,
-    seenAt: seenAt.toISOString(),
+    seenAt: seenAt(state, own, hosts).toISOString(),
     config: row.config,
   };
 }

@@ -283,6 +283,73 @@ test("PostgreSQL is killed: calls say that it is away, it is started again, and 
   expect(before === null || (await isAlive(before))).toBe(false);
 });
 
+test("lists come in pages: each row once, in order, until there is no next; and as what a list shows", async () => {
+  const names = ["page-a", "page-b", "page-c"];
+  for (const name of names) {
+    const vm = { id: anyVm(), name, memoryMib: 64, vcpus: 2, datastore: "shared" } as Vm;
+    await store.vms.enter(vm, { host: "nowhere", state: "stopped" });
+  }
+  const read = async <Row extends { name: string }>(
+    page: (part: { limit: number; cursor?: string }) => Promise<{ rows: Row[]; next: string | null }>,
+  ): Promise<Row[]> => {
+    const rows: Row[] = [];
+    for (let cursor: string | null = "page-"; cursor !== null;) {
+      const { rows: some, next } = await page({ limit: 2, cursor });
+      expect(some.length).toBeLessThanOrEqual(2);
+      rows.push(...some);
+      cursor = next;
+    }
+    return rows.filter(({ name }) => name.startsWith("page-"));
+  };
+  expect((await read((part) => store.vms.page(part))).map(({ name }) => name)).toEqual(names);
+  const summaries = await read((part) => store.vms.summaries(part));
+  expect(summaries.map(({ name }) => name)).toEqual(names);
+  expect(summaries[0]).toMatchObject({
+    state: "stopped",
+    host: "nowhere",
+    memoryMib: 64,
+    vcpus: 2,
+    datastore: "shared",
+  });
+
+  const ids = [];
+  for (let turn = 0; turn < 3; turn++) ids.unshift((await store.tasks.create(startOf(anyVm()))).id);
+  const first = await store.tasks.page({ limit: 2 });
+  expect(first.rows.map(({ id }) => id)).toEqual(ids.slice(0, 2));
+  const second = await store.tasks.page({ limit: 2, cursor: first.next ?? "" });
+  expect(second.rows[0]?.id).toBe(ids[2]);
+  for (const id of ids) await store.tasks.change(id, () => ({ state: "succeeded" }));
+});
+
+test("what a list shows of a host is what its reports say, also before there are any", async () => {
+  const name = "summary-1";
+  const joining = { name, agentUrl: "https://192.0.2.1:8444", memberId: "00", certificateEndsAt: null };
+  await store.hosts.join(await store.hosts.createToken(new Date(Date.now() + 60_000)), joining);
+  const summary = async () => (await store.hosts.summaries({ limit: 1, cursor: "summary-" })).rows[0];
+  expect(await summary()).toMatchObject({
+    name,
+    agentVersion: null,
+    logicalCpus: null,
+    runningVms: null,
+    alarms: [],
+  });
+  const known = facts(name);
+  await store.hosts.reported(name, known);
+  await store.hosts.saw([{ name, load: load(name, 3), alarms: [] }]);
+  const shown = load(name, 3);
+  expect(await summary()).toMatchObject({
+    name,
+    agentVersion: known.agentVersion,
+    qemuVersion: known.qemu.version,
+    accelerator: known.qemu.accelerator,
+    logicalCpus: known.cpu.logicalCpus,
+    usedCpus: shown.cpu?.usedCpus ?? null,
+    availableBytes: shown.memory?.availableBytes ?? null,
+    runningVms: shown.vms.filter(({ pid }) => pid !== null).length,
+  });
+  await store.hosts.remove(name, true);
+});
+
 test("a database of a newer version is left alone", async () => {
   const client = new pg.Client(postgres.connection);
   await client.connect();

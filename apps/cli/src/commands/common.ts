@@ -1,6 +1,7 @@
 /** Flags and arguments that many commands share. */
 import type { Strategy } from "@godwit/contract";
 import type { Api } from "../connection.ts";
+import { hostSummaries, vmSummaries } from "../inventory.ts";
 
 export const jsonFlag = {
   kind: "boolean",
@@ -32,8 +33,8 @@ const proposing = (ask: (api: Api) => Promise<readonly { name: string }[]>) => (
     (await ask(api)).map(({ name }) => name).filter((name) => name.startsWith(partial)),
   );
 
-const proposeVms = proposing(async (api) => (await api.call("vmList", {})).vms);
-const proposeHosts = proposing(async (api) => (await api.call("hostList", {})).hosts);
+const proposeVms = proposing(vmSummaries);
+const proposeHosts = proposing(hostSummaries);
 const proposePools = proposing(async (api) => (await api.call("poolList", {})).pools);
 
 export const hostFlag = (what: string) =>

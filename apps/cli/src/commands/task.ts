@@ -31,8 +31,27 @@ const taskArgument = {
 const shownIdLength = 8;
 const shortestPrefix = 4;
 
+const mostAtOnce = 500;
+
 const recentTasks = async (api: Api): Promise<Task[]> =>
-  (await api.call("taskList", { query: { limit: 500 } })).tasks;
+  (await api.call("taskList", { query: { limit: mostAtOnce } })).tasks;
+
+/** As many as are asked for, in pages. */
+async function newestTasks(api: Api, wanted: number, state: TaskState | undefined): Promise<Task[]> {
+  const tasks: Task[] = [];
+  let cursor: string | null = null;
+  do {
+    const query = {
+      limit: Math.min(wanted - tasks.length, mostAtOnce),
+      ...(state === undefined ? {} : { state }),
+      ...(cursor === null ? {} : { cursor }),
+    };
+    const page: { tasks: Task[]; next: string | null } = await api.call("taskList", { query });
+    tasks.push(...page.tasks);
+    cursor = page.next;
+  } while (cursor !== null && tasks.length < wanted);
+  return tasks;
+}
 
 /** @throws USAGE when no task, or more than one, has an id that begins so */
 async function taskId(api: Api, text: string): Promise<TaskId> {
@@ -70,8 +89,7 @@ const list = buildCommand({
     },
   },
   async func(flags: { json: boolean; state?: TaskState; limit: number }) {
-    const query = { limit: flags.limit, ...(flags.state === undefined ? {} : { state: flags.state }) };
-    const { tasks } = await withApi((api) => api.call("taskList", { query }));
+    const tasks = await withApi((api) => newestTasks(api, flags.limit, flags.state));
     if (flags.json) {
       writeJson(tasks);
       return;

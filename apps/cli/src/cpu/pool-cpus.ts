@@ -2,6 +2,7 @@
 import { GodwitError } from "@godwit/contract";
 import { cpuOf, type Cpu, type VmWithFeatures } from "@godwit/cpu";
 import { withApi } from "../connection.ts";
+import { allHosts, allVms } from "../inventory.ts";
 
 export interface PoolCpus {
   readonly cpus: readonly Cpu[];
@@ -13,7 +14,7 @@ export interface PoolCpus {
 export async function poolCpus(pool: string): Promise<PoolCpus> {
   return await withApi(async (api) => {
     const { hosts: members } = await api.call("poolShow", { params: { pool } });
-    const [{ hosts }, { vms }] = await Promise.all([api.call("hostList", {}), api.call("vmList", {})]);
+    const [hosts, vms] = await Promise.all([allHosts(api), allVms(api)]);
     const cpus = members.map((name) => {
       const report = hosts.find((host) => host.name === name)?.facts?.cpu.report ?? null;
       if (report !== null) return cpuOf(report, name);

@@ -1,9 +1,16 @@
 /** Hosts: tokens, joining, listing, removing. */
-import { GodwitError, hasProcess, type HostView, type serverOperations } from "@godwit/contract";
+import {
+  GodwitError,
+  hasProcess,
+  type Finding,
+  type HostSummary,
+  type HostView,
+  type serverOperations,
+} from "@godwit/contract";
 import type { Handlers } from "@godwit/http";
 import { fingerprintOf } from "@godwit/pki";
 import { requireCommonVersion } from "@godwit/requirements";
-import type { HostRow } from "@godwit/store";
+import type { HostRow, HostSummaryRow } from "@godwit/store";
 import { ownHello } from "@godwit/system";
 import { serverName } from "../data-paths.ts";
 import { issueHostCertificates, newMemberId } from "../hosts/host-certificates.ts";
@@ -13,7 +20,13 @@ import { hostOf } from "./host-of.ts";
 
 type HostOperations = Pick<
   typeof serverOperations,
-  "hostTokenCreate" | "hostJoin" | "hostCertificateRenew" | "hostList" | "hostShow" | "hostRemove"
+  | "hostTokenCreate"
+  | "hostJoin"
+  | "hostCertificateRenew"
+  | "hostList"
+  | "hostSummaryList"
+  | "hostShow"
+  | "hostRemove"
 >;
 
 export function hostHandlers(services: Services): Handlers<HostOperations> {
@@ -71,7 +84,14 @@ export function hostHandlers(services: Services): Handlers<HostOperations> {
       };
     },
 
-    hostList: async () => ({ hosts: (await store.hosts.list()).map(viewOf) }),
+    hostList: async ({ query }) => {
+      const { rows, next } = await store.hosts.page(query);
+      return { hosts: rows.map(viewOf), next };
+    },
+    hostSummaryList: async ({ query }) => {
+      const { rows, next } = await store.hosts.summaries(query);
+      return { hosts: rows.map((row) => hostSummary(hosts, row)), next };
+    },
     hostShow: async ({ params }) => viewOf(await store.hosts.show(params.host)),
 
     hostRemove: async ({ params, query }) => {
@@ -108,8 +128,20 @@ export function hostView(hosts: HostLinks, row: HostRow): HostView {
     seenAt: row.seenAt?.toISOString() ?? null,
     unreachableReason: isUp ? null : (absence[0]?.message ?? row.unreachableReason),
     pool: row.pool,
-    alarms: [...absence, ...row.alarms.filter(({ code }) => !absence.some((one) => one.code === code))],
+    alarms: withAbsence(absence, row.alarms),
     facts: row.facts,
     load: row.load,
   };
 }
+
+const hostSummary = (hosts: HostLinks, row: HostSummaryRow): HostSummary => ({
+  ...row,
+  state: hosts.isUp(row.name) ? "connected" : "unreachable",
+  seenAt: row.seenAt?.toISOString() ?? null,
+  alarms: withAbsence(hosts.absenceAlarms(row.name), row.alarms),
+});
+
+const withAbsence = (absence: readonly Finding[], alarms: readonly Finding[]): Finding[] => [
+  ...absence,
+  ...alarms.filter(({ code }) => !absence.some((one) => one.code === code)),
+];

@@ -7,7 +7,10 @@ type TaskOperations = Pick<typeof serverOperations, "taskList" | "taskShow" | "t
 
 export function taskHandlers({ store, tasks }: Services): Handlers<TaskOperations> {
   return {
-    taskList: async ({ query }) => ({ tasks: await store.tasks.list(query) }),
+    taskList: async ({ query }) => {
+      const { rows: tasks, next } = await store.tasks.page(query);
+      return { tasks, next };
+    },
     taskShow: async ({ params }) => await store.tasks.show(params.task),
     taskCancel: async ({ params }) => await tasks.cancel(params.task),
   };

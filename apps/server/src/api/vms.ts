@@ -24,6 +24,7 @@ type VmOperations = Pick<
   | "vmCreate"
   | "vmRegister"
   | "vmList"
+  | "vmSummaryList"
   | "vmShow"
   | "vmCpuSet"
   | "vmStart"
@@ -97,7 +98,14 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
       return await store.vms.show(vm.id);
     },
 
-    vmList: async () => ({ vms: await store.vms.list() }),
+    vmList: async ({ query }) => {
+      const { rows: vms, next } = await store.vms.page(query);
+      return { vms, next };
+    },
+    vmSummaryList: async ({ query }) => {
+      const { rows: vms, next } = await store.vms.summaries(query);
+      return { vms, next };
+    },
     vmShow: async ({ params }) => await store.vms.show(params.vm),
 
     vmCpuSet: async ({ params, body }) => {

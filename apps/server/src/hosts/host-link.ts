@@ -4,6 +4,7 @@
  * then. The connection is up while the agent's event stream flows; a host that is away for a while counts as lost.
  */
 import { EventEmitter, once } from "node:events";
+import type { SecureContext } from "node:tls";
 import { Client, hostAnswers, type ClientOptions } from "@godwit/client";
 import {
   agentOperations,
@@ -40,6 +41,11 @@ export interface LinkIdentity {
   keyPem: string;
 }
 
+/** What a link shows of it: made once for all. */
+export interface ShownIdentity extends LinkIdentity {
+  context: SecureContext;
+}
+
 export class HostLink {
   readonly name: string;
   readonly url: string;
@@ -67,7 +73,7 @@ export class HostLink {
 
   constructor(
     host: Pick<HostRow, "name" | "agentUrl">,
-    identity: LinkIdentity,
+    identity: ShownIdentity,
     store: Store,
     intake: ReportIntake,
     holdsLease: HoldsLease,
@@ -91,7 +97,7 @@ export class HostLink {
   }
 
   /** Shows another certificate of the server from now on. */
-  show(identity: LinkIdentity): void {
+  show(identity: ShownIdentity): void {
     for (const client of [this.agent, this.#version1]) client.renew(tlsOf(this.name, identity));
   }
 
@@ -335,8 +341,8 @@ export class HostLink {
   }
 }
 
-const tlsOf = (host: string, { caPem, certificatePem, keyPem }: LinkIdentity) => ({
-  ...{ ca: caPem, cert: certificatePem, key: keyPem },
+const tlsOf = (host: string, { context, caPem, certificatePem, keyPem }: ShownIdentity) => ({
+  ...{ context, ca: caPem, cert: certificatePem, key: keyPem },
   ...{ servername: host, unit: "host" },
 });
 

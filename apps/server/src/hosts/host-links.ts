@@ -1,9 +1,10 @@
 /** The lines to all agents, one for each host that has joined. */
+import { sharedContext } from "@godwit/client";
 import { GodwitError, type Finding, type VmView } from "@godwit/contract";
 import { isConfirmed } from "@godwit/placement";
 import type { HostRow, Store } from "@godwit/store";
 import type { Logger } from "pino";
-import { HostLink, type LinkIdentity } from "./host-link.ts";
+import { HostLink, type LinkIdentity, type ShownIdentity } from "./host-link.ts";
 import { PathTrials } from "./path-trials.ts";
 import { MemberPush } from "./member-push.ts";
 import { ReportIntake } from "./report-intake.ts";
@@ -11,6 +12,9 @@ import { readVmLease } from "./vm-lease.ts";
 
 /** An agent renews when a third of its certificate's life is left; with less than this an operator is told. */
 const lateShare = 0.25;
+/** At the server's start. One that does not answer is waited for no longer than this, and tried on. */
+const connectingAtOnce = 16;
+const connectingMs = 250;
 
 type LinkedHost = Pick<HostRow, "name" | "agentUrl" | "memberId" | "certificateEndsAt">;
 
@@ -20,8 +24,9 @@ export class HostLinks {
   readonly #links = new Map<string, HostLink>();
   readonly #members = new Map<string, string>();
   readonly #push: MemberPush;
+  readonly #stopped = new AbortController();
   readonly #certificateDays: number;
-  #identity: LinkIdentity;
+  #identity: ShownIdentity;
   readonly #store: Store;
   readonly #intake: ReportIntake;
   readonly #log: Logger;
@@ -29,20 +34,40 @@ export class HostLinks {
   /** @param certificateDays how long a host's certificate counts */
   constructor(identity: LinkIdentity, store: Store, log: Logger, certificateDays: number) {
     this.#certificateDays = certificateDays;
-    this.#identity = identity;
+    this.#identity = shown(identity);
     this.#store = store;
     this.#intake = new ReportIntake(store, log);
     this.#log = log;
-    this.#push = new MemberPush(store, log);
+    this.#push = new MemberPush(this.#links, store, log);
   }
 
+  /** All are known when it resolves; they are connected to some at a time, so that the first are not lost for the last. */
   async start(): Promise<void> {
-    for (const host of await this.#store.hosts.connections()) await this.add(host);
+    const links = (await this.#store.hosts.connections()).map((host) => this.#enter(host));
+    void this.#connectAll(links);
   }
 
   /** Also in the place of one that has joined again. */
   async add(host: LinkedHost): Promise<void> {
     await this.#links.get(host.name)?.stop();
+    this.#enter(host).start();
+    this.#push.changed("joined");
+  }
+
+  async #connectAll(links: readonly HostLink[]): Promise<void> {
+    const waiting = links.values();
+    const connectOneByOne = async () => {
+      for (const link of waiting) {
+        if (this.#stopped.signal.aborted) return;
+        if (!this.has(link)) continue;
+        link.start();
+        await link.comesUp(connectingMs);
+      }
+    };
+    await Promise.all(Array.from({ length: connectingAtOnce }, connectOneByOne));
+  }
+
+  #enter(host: LinkedHost): HostLink {
     const holdsLease = (vm: VmView) => this.#holdsLease(vm, host.name);
     const link = new HostLink(host, this.#identity, this.#store, this.#intake, holdsLease, this.#log);
     this.#links.set(host.name, link);
@@ -51,8 +76,7 @@ export class HostLinks {
     link.onUp(() => {
       this.#push.to(link);
     });
-    link.start();
-    this.#pushToAll();
+    return link;
   }
 
   async remove(name: string): Promise<void> {
@@ -60,24 +84,20 @@ export class HostLinks {
     this.#links.delete(name);
     this.#intake.forget(name);
     this.#members.delete(name);
-    this.#pushToAll();
+    this.#push.changed("removed");
     await link?.stop();
   }
 
   /** The server shows another certificate from now on. */
   renew(identity: LinkIdentity): void {
-    this.#identity = identity;
-    for (const link of this.#links.values()) link.show(identity);
+    this.#identity = shown(identity);
+    for (const link of this.#links.values()) link.show(this.#identity);
   }
 
   /** A host was given a certificate that ends then. */
   renewed(name: string, certificateEndsAt: Date): void {
     const lateFrom = new Date(certificateEndsAt.getTime() - this.#certificateDays * lateShare * 86_400_000);
     this.#links.get(name)?.renewed({ endsAt: certificateEndsAt, lateFrom });
-  }
-
-  #pushToAll(): void {
-    for (const link of this.#links.values()) if (link.isUp) this.#push.to(link);
   }
 
   /** @throws HOST_UNKNOWN */
@@ -123,6 +143,13 @@ export class HostLinks {
   }
 
   async stop(): Promise<void> {
+    this.#stopped.abort();
+    this.#push.stop();
     await Promise.all([...this.#links.values()].map((link) => link.stop()));
   }
 }
+
+const shown = (identity: LinkIdentity): ShownIdentity => {
+  const { caPem: ca, certificatePem: cert, keyPem: key } = identity;
+  return { ...identity, context: sharedContext({ ca, cert, key }) };
+};

@@ -5,6 +5,7 @@ import { memberListSchema } from "../schemas/member.ts";
 import { maxOutageSchema } from "../schemas/move.ts";
 import { agentUrlSchema } from "../schemas/addresses.ts";
 import { nameSchema } from "../schemas/names.ts";
+import { documentPageQuery, nextPageSchema } from "../schemas/page.ts";
 import { taskSchemas } from "../tasks/registry.ts";
 import type { Operations } from "./operation.ts";
 
@@ -76,8 +77,10 @@ export const hostOperations = {
     method: "GET",
     path: "/api/v1/hosts",
     privilege: "admin",
-    summary: "All hosts with their facts",
-    answer: { status: 200, body: z.object({ hosts: z.array(hostViewSchema) }) },
+    summary:
+      "Hosts with their facts by name, a page of them; ask on with the answer's next as cursor until it is null",
+    query: documentPageQuery,
+    answer: { status: 200, body: z.object({ hosts: z.array(hostViewSchema), next: nextPageSchema }) },
     errors: [],
   },
   hostShow: {

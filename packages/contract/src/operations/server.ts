@@ -1,19 +1,23 @@
 /** The server's API, `/api/v1`: one file a noun. The API document lists them in this order. */
 import { consoleOperations } from "./consoles.ts";
 import { eventOperations } from "./events.ts";
+import { hostSummaryOperations } from "./host-summaries.ts";
 import { hostOperations } from "./hosts.ts";
 import { leaseOperations, vmLeaseOperations } from "./leases.ts";
 import type { Operations } from "./operation.ts";
 import { poolOperations } from "./pools.ts";
 import { taskOperations } from "./tasks.ts";
 import { versionOperations } from "./version.ts";
+import { vmSummaryOperations } from "./vm-summaries.ts";
 import { vmOperations } from "./vms.ts";
 
 export const serverOperations = {
   ...versionOperations,
   ...hostOperations,
+  ...hostSummaryOperations,
   ...poolOperations,
   ...vmOperations,
+  ...vmSummaryOperations,
   ...vmLeaseOperations,
   ...consoleOperations,
   ...taskOperations,

@@ -1,6 +1,7 @@
 /** Tasks, a part of the server's API: what was asked for, how far it is, and its cancelling. */
 import { z } from "zod";
 import { taskIdSchema } from "../schemas/names.ts";
+import { nextPageSchema } from "../schemas/page.ts";
 import { taskStateSchema } from "../schemas/task.ts";
 import { taskSchema } from "../tasks/registry.ts";
 import type { Operations } from "./operation.ts";
@@ -12,12 +13,16 @@ export const taskOperations = {
     method: "GET",
     path: "/api/v1/tasks",
     privilege: "admin",
-    summary: "Tasks, newest first",
+    summary: "Tasks, newest first, a page of them; ask on with the answer's next as cursor until it is null",
     query: z.strictObject({
       state: taskStateSchema.optional(),
       limit: z.coerce.number().int().min(1).max(500).default(50),
+      cursor: z
+        .string()
+        .regex(/^\d{1,18}$/, "must be the next of a page before")
+        .optional(),
     }),
-    answer: { status: 200, body: z.object({ tasks: z.array(taskSchema) }) },
+    answer: { status: 200, body: z.object({ tasks: z.array(taskSchema), next: nextPageSchema }) },
     errors: [],
   },
   taskShow: {

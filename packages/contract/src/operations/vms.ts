@@ -1,5 +1,6 @@
 /** VMs, a part of the server's API: inventory, power, and the move of one to another host. */
 import { z } from "zod";
+import { documentPageQuery, nextPageSchema } from "../schemas/page.ts";
 import { findingSchema } from "../errors/schemas.ts";
 import { maxOutageSchema, strategySchema } from "../schemas/move.ts";
 import { nameSchema } from "../schemas/names.ts";
@@ -50,8 +51,9 @@ export const vmOperations = {
     method: "GET",
     path: "/api/v1/vms",
     privilege: "admin",
-    summary: "All VMs",
-    answer: { status: 200, body: z.object({ vms: z.array(vmViewSchema) }) },
+    summary: "VMs by name, a page of them; ask on with the answer's next as cursor until it is null",
+    query: documentPageQuery,
+    answer: { status: 200, body: z.object({ vms: z.array(vmViewSchema), next: nextPageSchema }) },
     errors: [],
   },
   vmShow: {

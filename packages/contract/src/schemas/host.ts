@@ -1,7 +1,7 @@
 /** A host as the server knows it: whether it answers, whether it takes VMs, and its two reports. */
 import { z } from "zod";
 import { findingSchema } from "../errors/schemas.ts";
-import { hostFactsSchema } from "./host-facts.ts";
+import { acceleratorSchema, hostFactsSchema } from "./host-facts.ts";
 import { hostLoadSchema } from "./host-load.ts";
 import { agentUrlSchema } from "./addresses.ts";
 import { nameSchema } from "./names.ts";
@@ -31,3 +31,19 @@ export const hostViewSchema = z.object({
   load: hostLoadSchema.nullable(),
 });
 export type HostView = z.infer<typeof hostViewSchema>;
+
+/** What a list shows of a host. */
+export const hostSummarySchema = hostViewSchema
+  .pick({ name: true, state: true, maintenance: true, pool: true, seenAt: true, alarms: true })
+  .extend({
+    /** Null where the host has not reported yet, as in all that follow. */
+    agentVersion: z.string().nullable(),
+    qemuVersion: z.string().nullable(),
+    accelerator: acceleratorSchema.nullable(),
+    logicalCpus: z.int().nullable(),
+    usedCpus: z.number().nullable(),
+    availableBytes: z.int().nullable(),
+    /** VMs that have a process there. */
+    runningVms: z.int().nullable(),
+  });
+export type HostSummary = z.infer<typeof hostSummarySchema>;

@@ -209,6 +209,12 @@ export const vmViewSchema = z.object({
 });
 export type VmView = z.infer<typeof vmViewSchema>;
 
+/** What a list shows of a VM. */
+export const vmSummarySchema = vmViewSchema
+  .omit({ config: true })
+  .extend(vmSchema.pick({ memoryMib: true, vcpus: true, datastore: true }).shape);
+export type VmSummary = z.infer<typeof vmSummarySchema>;
+
 /** Whether the VM has a process, as far as is known: it would move live. */
 export const hasProcess = (vm: Pick<VmView, "state">): boolean =>
   vm.state !== "stopped" && vm.state !== "lost";

@@ -2,6 +2,7 @@
 import type { HostView } from "@godwit/contract";
 import { buildCommand } from "@stricli/core";
 import { withApi } from "../../connection.ts";
+import { allHosts, hostSummaries } from "../../inventory.ts";
 import { formatBytes, formatTable } from "../../output/format.ts";
 import { hostStateText, usedText } from "../../output/host-view.ts";
 import { findingLines } from "../../output/problem.ts";
@@ -21,25 +22,26 @@ export const listCommand = buildCommand({
     },
   },
   async func(flags: JsonFlags & { full: boolean }) {
-    const { hosts } = await withApi((api) => api.call("hostList", {}));
     if (flags.json) {
+      const hosts = await withApi(allHosts);
       writeJson(flags.full ? hosts : hosts.map(withoutTables));
       return;
     }
+    const hosts = await withApi(hostSummaries);
     writeLine(
       formatTable([
         ["NAME", "STATE", "AGENT", "QEMU", "ACCELERATOR", "CPUS", "CPUS USED", "MEMORY FREE", "VMS", "POOL"],
-        ...hosts.map(({ name, state, maintenance, pool, alarms, facts, load }) => [
-          name,
-          `${hostStateText(state, maintenance)}${alarms.length === 0 ? "" : ", alarm"}`,
-          facts?.agentVersion ?? "",
-          facts?.qemu.version ?? "",
-          facts?.qemu.accelerator ?? "",
-          String(facts?.cpu.logicalCpus ?? ""),
-          usedText(load?.cpu?.usedCpus ?? null, ""),
-          load?.memory == null ? "" : formatBytes(load.memory.availableBytes),
-          String(load?.vms.filter((vm) => vm.pid !== null).length ?? ""),
-          pool ?? "",
+        ...hosts.map((host) => [
+          host.name,
+          `${hostStateText(host.state, host.maintenance)}${host.alarms.length === 0 ? "" : ", alarm"}`,
+          host.agentVersion ?? "",
+          host.qemuVersion ?? "",
+          host.accelerator ?? "",
+          String(host.logicalCpus ?? ""),
+          usedText(host.usedCpus, ""),
+          host.availableBytes === null ? "" : formatBytes(host.availableBytes),
+          String(host.runningVms ?? ""),
+          host.pool ?? "",
         ]),
       ]),
     );

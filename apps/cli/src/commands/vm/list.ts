@@ -1,5 +1,6 @@
 /** `godwit vm list` */
 import { buildCommand } from "@stricli/core";
+import { allVms, vmSummaries } from "../../inventory.ts";
 import { withApi } from "../../connection.ts";
 import { formatTable } from "../../output/format.ts";
 import { writeJson, writeLine } from "../../output/screen.ts";
@@ -9,21 +10,21 @@ export const listCommand = buildCommand({
   docs: { brief: "List VMs", fullDescription: "Example: godwit vm list --json" },
   parameters: { flags: { json: jsonFlag } },
   async func(flags: JsonFlags) {
-    const { vms } = await withApi((api) => api.call("vmList", {}));
     if (flags.json) {
-      writeJson(vms);
+      writeJson(await withApi(allVms));
       return;
     }
+    const vms = await withApi(vmSummaries);
     writeLine(
       formatTable([
         ["NAME", "STATE", "HOST", "MEMORY", "VCPUS", "DATASTORE"],
-        ...vms.map(({ name, state, host, config }) => [
+        ...vms.map(({ name, state, host, memoryMib, vcpus, datastore }) => [
           name,
           state,
           host,
-          `${String(config.memoryMib)} MiB`,
-          String(config.vcpus),
-          config.datastore,
+          `${String(memoryMib)} MiB`,
+          String(vcpus),
+          datastore,
         ]),
       ]),
     );
