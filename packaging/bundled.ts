@@ -1,19 +1,11 @@
 /** The npm packages that are shipped: what the lock file says that a production installation has. */
-import { z } from "zod";
-
-export const lockSchema = z.object({
-  packages: z.record(
-    z.string(),
-    z.object({
-      version: z.string().optional(),
-      license: z.string().optional(),
-      dev: z.boolean().optional(),
-      devOptional: z.boolean().optional(),
-      link: z.boolean().optional(),
-    }),
-  ),
-});
-export type Lock = z.infer<typeof lockSchema>;
+/** What is read of package-lock.json, which npm writes. */
+export interface Lock {
+  packages: Record<
+    string,
+    { version?: string; license?: string; dev?: boolean; devOptional?: boolean; link?: boolean }
+  >;
+}
 
 export interface Bundled {
   /** Relative to the checkout, like `node_modules/pg`. */

@@ -1,21 +1,19 @@
 /** The bill of materials: what npm says of the packages that are shipped, and Node. The same sources give the same file. */
 import { createHash } from "node:crypto";
-import { z } from "zod";
 
-const sbomSchema = z.looseObject({
-  metadata: z.looseObject({ component: z.looseObject({}) }),
-  components: z.array(z.looseObject({ name: z.string() })),
-  dependencies: z.array(z.looseObject({ ref: z.string() })),
-});
+/** What is read of a CycloneDX document, which npm writes. */
+interface Sbom {
+  metadata: { component: object };
+  components: Record<string, unknown>[];
+  dependencies: { ref: string }[];
+}
 
 /** What is in the checkout and not in the packages. */
 const notShipped = /^@godwit\/(lab|test-kit)@/;
 
 /** @param npmSbom of `npm sbom --sbom-format=cyclonedx` */
 export function sbomOf(npmSbom: string, version: string, nodeVersion: string, date: Date): string {
-  const parsed = sbomSchema.safeParse(JSON.parse(npmSbom));
-  if (!parsed.success) throw new Error(`npm sbom: ${parsed.error.message}`);
-  const sbom = parsed.data;
+  const sbom = JSON.parse(npmSbom) as Sbom;
   const components = sbom.components.filter((one) => !notShipped.test(String(one["bom-ref"])));
   components.push({
     type: "platform",

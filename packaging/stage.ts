@@ -5,12 +5,11 @@
  */
 import { cp, mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { generateHelpTextForAllCommands } from "@stricli/core";
 import { run, version } from "@godwit/system";
-import { wholeApplication } from "../apps/cli/src/app.ts";
+import { helpOfAllCommands } from "../apps/cli/src/app.ts";
 import { completionScripts } from "../apps/cli/src/completion-scripts.ts";
 import { checkoutOnly } from "../apps/cli/src/installation.ts";
-import { bundledOf, isNeeded, lockSchema, type Bundled } from "./bundled.ts";
+import { bundledOf, isNeeded, type Bundled, type Lock } from "./bundled.ts";
 import { copyright, licensesText } from "./copyright.ts";
 import { manPages } from "./man-pages.ts";
 import { sbomOf } from "./sbom.ts";
@@ -42,9 +41,7 @@ export async function stage(root: string, source: string, date: Date): Promise<v
 }
 
 async function readBundled(root: string): Promise<Bundled[]> {
-  const lock = lockSchema.safeParse(JSON.parse(await readFile(join(root, "package-lock.json"), "utf8")));
-  if (!lock.success) throw new Error(`package-lock.json: ${lock.error.message}`);
-  return bundledOf(lock.data);
+  return bundledOf(JSON.parse(await readFile(join(root, "package-lock.json"), "utf8")) as Lock);
 }
 
 /** Workspaces are linked as npm links them: their real paths lie outside of node_modules, where types are stripped. */
@@ -96,7 +93,7 @@ async function writeTexts(
     const name = { bash: "godwit", zsh: "_godwit", fish: "godwit.fish" }[shell] ?? shell;
     await write(join(source, "completions", shell, name), script);
   }
-  const help = generateHelpTextForAllCommands(await wholeApplication());
+  const help = await helpOfAllCommands();
   const shipped = help.filter(([route]) => !checkoutOnly.has(route.split(" ")[1] ?? ""));
   for (const { file, text } of manPages(shipped, version, date.toISOString().slice(0, 10))) {
     await write(join(source, "man", file), text);

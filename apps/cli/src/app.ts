@@ -7,6 +7,7 @@ import {
   buildApplication,
   buildCommand,
   buildRouteMap,
+  generateHelpTextForAllCommands,
   proposeCompletions,
   text_en,
   type Application,
@@ -61,6 +62,11 @@ export async function applicationFor(words: readonly string[]): Promise<Applicat
 export async function wholeApplication(): Promise<Application<CommandContext>> {
   const routes = Object.entries(loaders).map(async ([word, load]) => [word, await load()] as const);
   return applicationOf(Object.fromEntries(await Promise.all(routes)));
+}
+
+/** Each command's words and its help, as `--help` prints it. */
+export async function helpOfAllCommands(): Promise<readonly (readonly [route: string, help: string])[]> {
+  return generateHelpTextForAllCommands(await wholeApplication());
 }
 
 function summarized({ brief, commands }: { brief: string; commands: readonly string[] }): Route {

@@ -36,7 +36,7 @@ export async function startService(service: Service): Promise<boolean> {
   await run("systemctl", ["enable", "--quiet", service], { what: `enabling ${service}` });
   await run("systemctl", ["restart", service], {
     what: `starting ${service} (journalctl --unit ${service} says why)`,
-    timeoutMs: 180_000,
+    timeoutMs: 330_000,
   });
   return true;
 }
