@@ -29,6 +29,7 @@ export default defineConfig({
             "apps/*/test/**/*.test.ts",
             "lab/test/**/*.test.ts",
             "faults/test/**/*.test.ts",
+            "packaging/test/**/*.test.ts",
           ],
           exclude: pure,
           provide: { qemuBinaries },
