@@ -49,7 +49,10 @@ try {
     const limits = { everyMs: 1000, limitMs: 120_000 };
     return (await until(async () => await switches.answers(address), limits)) !== null;
   });
-  const result = await story.run();
+  const result = await story.run().catch(async (error: unknown) => {
+    process.stderr.write(await story.journals());
+    throw error;
+  });
   if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(result, null, 2)}\n`);
   say(
     `all held; godwit-server has exposure ${String(result.exposure.server)}, godwit-agent ${String(result.exposure.agent)}`,

@@ -82,6 +82,16 @@ export class Story {
     return { seconds: { install, untilFirstMove }, moves, exposure };
   }
 
+  /** The last words of Godwit's services, for when something does not hold. */
+  async journals(): Promise<string> {
+    const units = ["--unit", "godwit-server", "--unit", "godwit-agent", "--unit", "sanlock"];
+    const words = [this.#a, this.#b].map(async (machine) => {
+      const { stdout } = await machine.try("journalctl", "--no-pager", "--lines", "40", ...units);
+      return `journal of ${machine.name}:\n${stdout}\n`;
+    });
+    return (await Promise.all(words)).join("\n");
+  }
+
   /** A namespace has no watchdog, and may not lock memory; a real machine needs neither line. */
   async #withoutWatchdog(machine: Machine): Promise<void> {
     await machine.write("/etc/default/sanlock", 'sanlock_opts="-w 0"\n');
