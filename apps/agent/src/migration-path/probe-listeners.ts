@@ -10,7 +10,7 @@ import type { AgentConfig } from "../config.ts";
 import { bulkBytes, isProof, listenMs, mark, markEvery, proofBytes, proofOf, stallMs } from "./protocol.ts";
 
 /** Tries of different sources; more at once take the place of the oldest. */
-const mostListeners = 8;
+const mostListeners = 32;
 /** Until a connection has shown its proof. */
 const proofMs = 2000;
 const mostConnections = 4;

@@ -101,9 +101,8 @@ class Connection implements Disposable {
       stalled.refresh();
       if (this.#heldBytes >= bytes) resolve(undefined);
       else if (this.#ended !== null) {
-        // A connection that ends has not lost its packets.
-        const fault = faultAfter(0) === "foreign" ? "foreign" : "broken";
-        reject(new Fault(fault, `the connection ended: ${this.#ended}`));
+        // A connection that ends has not lost its packets, and says nothing of who ended it.
+        reject(new Fault("broken", `the connection ended: ${this.#ended}`));
       }
     };
     this.#onChange();
