@@ -52,16 +52,25 @@ async function exchange(connection: Connection, secret: string, probe: PathProbe
   const proof = await connection.receive(proofBytes, () => "foreign");
   if (!isProof(proof, secret, "destination"))
     throw new Fault("foreign", "it does not know the secret of the try");
-  const sentAt = performance.now();
   connection.send(Buffer.alloc(bulkBytes));
-  await connection.receive(marks, (received) => (received === 0 ? "sendsLost" : "broken"));
-  const arrivedAt = performance.now();
-  probe.sendBitsPerSecond = rate(arrivedAt - sentAt);
-  await connection.receive(bulkBytes, (received) => (received === 0 ? "receivesLost" : "broken"));
-  probe.receiveBitsPerSecond = rate(performance.now() - arrivedAt);
+  probe.sendBitsPerSecond = await bestRate(connection, marks / parts, "sendsLost");
+  probe.receiveBitsPerSecond = await bestRate(connection, bulkBytes / parts, "receivesLost");
 }
 
-const rate = (ms: number): number => Math.round((bulkBytes * 8 * 1000) / Math.max(ms, 0.1));
+/** A busy machine that stands still for a moment says nothing of the network: the best part counts. */
+const parts = 4;
+
+/** @param partBytes what tells that another part of the bulk has got through. @param lost the fault when not one does */
+async function bestRate(connection: Connection, partBytes: number, lost: PathFault): Promise<number> {
+  let best = 0;
+  for (let part = 0; part < parts; part += 1) {
+    const beganAt = performance.now();
+    await connection.receive(partBytes, (received) => (part === 0 && received === 0 ? lost : "broken"));
+    const ms = Math.max(performance.now() - beganAt, 0.1);
+    best = Math.max(best, Math.round((bulkBytes * 8 * 1000) / parts / ms));
+  }
+  return best;
+}
 
 /** One reader at a time, which gets what it asked for or a fault when nothing new has come for a while. */
 class Connection implements Disposable {

@@ -48,7 +48,7 @@ export const pathProbeSchema = z.object({
   /** The system's words for the fault. */
   reason: z.string().nullable(),
   connectMs: z.number().nullable(),
-  /** Of a short transfer each way; null where it did not come to its end. */
+  /** Of the best quarter of a short transfer each way; null where it did not come to its end. */
   sendBitsPerSecond: z.number().nullable(),
   receiveBitsPerSecond: z.number().nullable(),
 });
