@@ -33,7 +33,7 @@ export function handlers(
       await vms.configure(params.vmId, body.datastore, body.name, body.cpuWish),
     vmStart: async ({ body }) => {
       await moves.settle(body.vm.id);
-      return await vms.start(body.vm, body.baseline);
+      return await vms.start(body.vm, body.baseline, body.ownUser === true);
     },
     vmStop: async ({ params, body }) => {
       await moves.settle(params.vmId);

@@ -52,8 +52,19 @@ export const agentConfigSchema = z.strictObject({
   qemu: z
     .strictObject({
       binary: z.string().default("qemu-system-x86_64"),
-      /** An unprivileged user that all QEMU processes run as; `setup` creates it. */
+      /** The unprivileged user of VMs that have none of their own, and of new disks; `setup` creates it. */
       user: z.string().default("godwit-qemu"),
+      /**
+       * The uids (and gids) of VMs: each VM has one of them by its id, the same on every host, so this is the same on all
+       * hosts. The default lies where systemd, shadow, SSSD and FreeIPA give no ids.
+       */
+      vmUids: z
+        .strictObject({
+          first: z.int().min(1000).default(2_010_000_000),
+          count: z.int().min(1).default(100_000_000),
+        })
+        .refine(({ first, count }) => first + count <= 2 ** 32 - 2, "goes beyond the greatest uid")
+        .prefault({}),
       /** Folder of QEMU's firmware files, where it is not the binary's own. */
       firmwareFolder: absolutePath.optional(),
       /** Folders that QEMU needs to read beside /usr and its own: of libraries, or of firmware. It sees no others. */
@@ -86,7 +97,7 @@ export async function readAgentConfig(path: string): Promise<AgentConfig> {
 
 /** Where the agent keeps its certificates, as `host join` wrote them. */
 export const pkiFolder = (config: Pick<AgentConfig, "stateFolder">): string => `${config.stateFolder}/pki`;
-/** QEMU's credentials for migration streams, readable by its user. */
+/** The host's credentials for migration streams, root's; QEMU gets a copy when it needs them. */
 export const migrationCredentialsFolder = (config: Pick<AgentConfig, "stateFolder">): string =>
   `${pkiFolder(config)}/migration`;
 /** The last list of the cluster's members. */

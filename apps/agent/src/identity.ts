@@ -2,10 +2,10 @@
  * The agent's certificates and keys, as `host join` wrote them and as they were renewed since. New ones are written to
  * one file first: keys and certificates that do not belong together are never left behind.
  */
-import { chmod, chown, mkdir, readFile, rm } from "node:fs/promises";
+import { chmod, lchown, mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { GodwitError } from "@godwit/contract";
-import { readFileOrNull, userIds, writeFileAtomic } from "@godwit/system";
+import { readFileOrNull, writeFileAtomic } from "@godwit/system";
 import { z } from "zod";
 import { migrationCredentialsFolder, pkiFolder, type AgentConfig } from "./config.ts";
 
@@ -22,7 +22,7 @@ export interface CurrentIdentity {
   current: AgentIdentity;
 }
 
-type IdentityFolders = Pick<AgentConfig, "stateFolder" | "qemu">;
+type IdentityFolders = Pick<AgentConfig, "stateFolder">;
 
 const issuedSchema = z.object({
   caCertificate: z.string(),
@@ -62,6 +62,7 @@ export async function readIdentity(config: AgentConfig): Promise<AgentIdentity> 
   }
   const issued = await readFileOrNull(join(folder, identityFiles.issued));
   if (issued !== null) await install(config, issuedSchema.parse(JSON.parse(issued)));
+  await closeCredentials(config);
   const read = async (name: string) => await readFile(join(folder, name), "utf8");
   return {
     caPem: await read(identityFiles.ca),
@@ -82,14 +83,11 @@ export async function writeIdentity(config: IdentityFolders, issued: IssuedIdent
 async function install(config: IdentityFolders, issued: IssuedIdentity): Promise<void> {
   const folder = pkiFolder(config);
   const credentials = migrationCredentialsFolder(config);
-  // QEMU's user passes through; the keys themselves are closed to it.
-  await mkdir(credentials, { recursive: true, mode: 0o755 });
+  await mkdir(credentials, { recursive: true, mode: 0o700 });
+  await closeCredentials(config);
   await writeFileAtomic(join(folder, identityFiles.key), issued.hostKey, 0o600);
   await writeFileAtomic(join(folder, identityFiles.certificate), issued.certificate);
   await writeFileAtomic(join(folder, identityFiles.ca), issued.caCertificate);
-  const { uid, gid } = await userIds(config.qemu.user);
-  await chown(credentials, uid, gid);
-  await chmod(credentials, 0o700);
   // The names are QEMU's; it is a server for incoming streams and a client for outgoing ones.
   const files = {
     "ca-cert.pem": issued.caCertificate,
@@ -99,9 +97,15 @@ async function install(config: IdentityFolders, issued: IssuedIdentity): Promise
     "server-key.pem": issued.migrationKey,
   };
   for (const [name, content] of Object.entries(files)) {
-    const path = join(credentials, name);
-    await writeFileAtomic(path, content, 0o600);
-    await chown(path, uid, gid);
+    await writeFileAtomic(join(credentials, name), content, 0o600);
   }
   await rm(join(folder, identityFiles.issued), { force: true });
+}
+
+/** Earlier versions gave the credentials of migration streams to the user of all VMs. */
+async function closeCredentials(config: IdentityFolders): Promise<void> {
+  const folder = migrationCredentialsFolder(config);
+  await lchown(folder, 0, 0);
+  await chmod(folder, 0o700);
+  for (const name of await readdir(folder)) await lchown(join(folder, name), 0, 0);
 }

@@ -11,7 +11,7 @@ import { deleteTap, listTaps, releasePorts, tapName } from "@godwit/network";
 import { agentHello, writeFileAtomic } from "@godwit/system";
 import type { Logger } from "pino";
 import { handlers } from "./api.ts";
-import { migrationCredentialsFolder, type AgentConfig } from "./config.ts";
+import type { AgentConfig } from "./config.ts";
 import { Consoles } from "./consoles/consoles.ts";
 import { Datastores } from "./host/datastores.ts";
 import { EventLog } from "./event-log.ts";
@@ -56,7 +56,7 @@ export async function runAgent(
     user: config.qemu.user,
     runFolder: config.runFolder,
     cacheFolder: config.cacheFolder,
-    readableFolders: [migrationCredentialsFolder(config), ...config.qemu.readableFolders],
+    readableFolders: config.qemu.readableFolders,
   });
   const { accelerator, acceleratorReason, version } = await hypervisor.facts();
   log.info({ qemu: version, accelerator }, acceleratorReason);

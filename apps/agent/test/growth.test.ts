@@ -36,6 +36,7 @@ function processOf(round: number): QemuProcess {
     spec: { vm, accelerator: "tcg" },
     identity: { pid: round + 1, startTicks: 1 },
     startedAt: "",
+    user: { uid: 990, gid: 990 },
     onEvent: () => ({ [Symbol.dispose]: () => undefined }),
     ended: new Promise(() => undefined),
   } as unknown as QemuProcess;

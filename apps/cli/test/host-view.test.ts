@@ -30,6 +30,7 @@ const view = hostViewSchema.parse({
       { name: "fast", id: "33333333-3333-4333-8333-333333333333", path: "/fast", shared: true },
       { name: "slow", id: null, path: "/slow", shared: false },
     ],
+    containment: { vmUids: { first: 2_010_000_000, count: 100_000_000 }, vmUidsProblem: null },
     failures: [],
   },
   load: {
@@ -52,6 +53,7 @@ const view = hostViewSchema.parse({
           memoryMib: 512,
           usedCpus: 0.4,
           residentBytes: 256 * 2 ** 20,
+          user: { uid: 2_010_000_007, sharedBecause: null },
         },
       },
     ],
@@ -68,7 +70,8 @@ test("what a host is stands with what is used and free of it", () => {
   expect(lines).toContain("datastore  slow (/slow), unavailable: /slow: ENOENT, host-local");
   expect(lines).toContain("port group  office (br0), uplink eth0, no carrier");
   expect(lines).toContain("link  eth0 up, 1.0 Mbit/s in, unknown out");
-  expect(lines).toContain("vm  web-1 running, 0.4 CPUs, 256 MiB in RAM");
+  expect(lines).toContain("vm  web-1 running, 0.4 CPUs, 256 MiB in RAM, uid 2010000007");
+  expect(lines).toContain("vm users  uids 2010000000 to 2109999999");
 });
 
 test("what could not be read is reported, with the reason", () => {

@@ -1,6 +1,6 @@
 /**
  * Starts QEMU processes that outlive the agent, and finds them again. A process is started with its vCPUs
- * stopped, under its own user, in its own session (a unit of its own where systemd runs); what it was
+ * stopped, under a user of its VM's own, in its own session (a unit of its own where systemd runs); what it was
  * started from is written beside it before anyone relies on it. Its run folder belongs to root: QEMU has what it
  * needs there open (`launch-qemu.pl`), and can change none of what the agent reads.
  */
@@ -25,6 +25,7 @@ import {
   sleep,
   userIds,
   type ProcessIdentity,
+  type UserIds,
 } from "@godwit/system";
 import { commandLine } from "./command-line.ts";
 import { confined } from "./confinement.ts";
@@ -33,17 +34,18 @@ import { connectWhenReady, qemuFacts } from "./qemu-facts.ts";
 import { lastMessages, QemuProcess, startFailed } from "./qemu-process.ts";
 import { hasListener, prepareRunFolder, takeOver } from "./run-folder.ts";
 import { parseRuntime, writeRuntime } from "./runtime-file.ts";
-import { asUser } from "./user.ts";
+import { asUser, kvmGroup } from "./user.ts";
 
 export interface HypervisorOptions {
   host: string;
   binary: string;
   firmwareFolder?: string;
+  /** Whom VMs share that have no user of their own. */
   user: string;
   /** Of running processes; gone after a reboot, as they are. */
   runFolder: string;
   cacheFolder: string;
-  /** Folders that QEMU reads beside its own: its credentials for migration streams. */
+  /** Folders that QEMU reads beside its own. */
   readableFolders?: readonly string[];
 }
 
@@ -80,13 +82,20 @@ const launcher = fileURLToPath(new URL("launch-qemu.pl", import.meta.url));
 
 export class Hypervisor {
   readonly #options: HypervisorOptions;
-  readonly #prefix: string[];
+  readonly #sharedUser: UserIds;
+  readonly #kvmGid: string | null;
   /** QEMU's binary without links. */
   readonly #realBinary: string;
 
-  private constructor(options: HypervisorOptions, prefix: string[], realBinary: string) {
+  private constructor(
+    options: HypervisorOptions,
+    sharedUser: UserIds,
+    kvmGid: string | null,
+    realBinary: string,
+  ) {
     this.#options = options;
-    this.#prefix = prefix;
+    this.#sharedUser = sharedUser;
+    this.#kvmGid = kvmGid;
     this.#realBinary = realBinary;
   }
 
@@ -96,7 +105,7 @@ export class Hypervisor {
     await mkdir(rootFolder(options), { recursive: true, mode: 0o755 });
     const { binary } = options;
     const realBinary = binary.startsWith("/") ? await realpath(binary).catch(() => binary) : binary;
-    return new Hypervisor(options, await asUser(options.user), realBinary);
+    return new Hypervisor(options, await userIds(options.user), await kvmGroup(), realBinary);
   }
 
   async facts(): Promise<QemuFacts> {
@@ -116,7 +125,7 @@ export class Hypervisor {
   async start(spec: LaunchSpec, launch: Launch | null = null): Promise<QemuProcess> {
     const paths = runPaths(this.#options.runFolder, spec.vm.id);
     await requireSpace(`${this.#options.runFolder}/vms`, runFolderBytes);
-    await prepareRunFolder(paths, await userIds(this.#options.user));
+    await prepareRunFolder(paths, this.#userOf(spec));
     try {
       const gone = await (launch === null
         ? this.#spawn(spec, paths)
@@ -126,7 +135,7 @@ export class Hypervisor {
       if (identity === null) throw new Error("it ended at once");
       const startedAt = new Date().toISOString();
       await writeRuntime(paths, { spec, identity, startedAt });
-      return new QemuProcess({ spec, paths, identity, startedAt, session });
+      return new QemuProcess({ spec, paths, identity, startedAt, session, user: this.#userOf(spec) });
     } catch (error) {
       await this.#endStarted(paths);
       const reason = await lastMessages(paths.log);
@@ -185,13 +194,20 @@ export class Hypervisor {
       throw new Error(`process ${String(identity.pid)} is not its QEMU`);
     const session = lives ? await connect(paths, identity) : null;
     if (session === null) unresponsive.push(spec);
-    else processes.push(new QemuProcess({ spec, paths, identity, startedAt, session }));
+    else
+      processes.push(
+        new QemuProcess({ spec, paths, identity, startedAt, session, user: this.#userOf(spec) }),
+      );
   }
 
   /** A start that its agent did not finish: the process is unknown to everyone, so it is ended. */
   async #clearUnfinished(paths: RunPaths): Promise<void> {
     await this.#endStarted(paths);
     await rm(paths.folder, { recursive: true, force: true });
+  }
+
+  #userOf({ user }: LaunchSpec): UserIds {
+    return user ?? this.#sharedUser;
   }
 
   #argv(spec: LaunchSpec, paths: RunPaths, before: readonly string[] = []): string[] {
@@ -206,7 +222,8 @@ export class Hypervisor {
     return [
       ...["/usr/bin/perl", launcher, paths.folder],
       ...openFor(spec, paths),
-      ...["--", ...view, ...this.#prefix, ...before, binary, ...commandLine(spec, firmware)],
+      ...["--", ...view, ...asUser(this.#userOf(spec), this.#kvmGid), ...before],
+      ...[binary, ...commandLine(spec, firmware)],
     ];
   }
 

@@ -8,7 +8,8 @@ export {
   type Launch,
 } from "./hypervisor.ts";
 export { setGuestClock } from "./guest-agent.ts";
-export { runPaths, type LaunchSpec, type RunPaths } from "./launch-spec.ts";
+export { runPaths, type LaunchSpec, type LaunchUser, type RunPaths } from "./launch-spec.ts";
 export type { MigrationPort, MigrationStatus } from "./migration-port.ts";
 export { qemuFacts } from "./qemu-facts.ts";
 export { QemuProcess } from "./qemu-process.ts";
+export { vmUser, type UidRange } from "./user.ts";

@@ -8,6 +8,15 @@ const absolutePathSchema = z
   .regex(/^\/\P{Cc}*$/u, "must be an absolute path without control characters");
 const interfaceNameSchema = z.string().regex(/^[A-Za-z0-9._-]{1,15}$/, "must be a network interface name");
 
+/** Who a VM's QEMU runs as. */
+const launchUserSchema = z.object({
+  uid: z.int().min(1),
+  gid: z.int().min(1),
+  /** Why it is the one that VMs share, the end of a sentence; null: it is the VM's own. */
+  sharedBecause: z.string().nullable(),
+});
+export type LaunchUser = z.infer<typeof launchUserSchema>;
+
 export const launchSpecSchema = z.object({
   vm: vmSchema,
   accelerator: acceleratorSchema,
@@ -18,6 +27,8 @@ export const launchSpecSchema = z.object({
   taps: z.array(z.object({ interfaceName: interfaceNameSchema, mac: macSchema })),
   /** A move's destination: it waits for its state on the network. */
   incoming: z.boolean(),
+  /** Absent: it was started by a version that had one user for all VMs. */
+  user: launchUserSchema.optional(),
 });
 export type LaunchSpec = z.infer<typeof launchSpecSchema>;
 
@@ -49,6 +60,8 @@ export interface RunPaths {
   /** The port of QEMU's guest agent, for VMs that have one. */
   guestAgent: string;
   runtime: string;
+  /** Credentials for migration streams, there only while QEMU reads them. */
+  credentials: string;
 }
 
 /** What QEMU finds open when it starts, by file descriptor: `launch-qemu.pl` makes it in the run folder. */
@@ -72,5 +85,6 @@ export function runPaths(runFolder: string, vmId: string): RunPaths {
     serialLog: `${folder}/serial.log`,
     guestAgent: `${folder}/guest-agent.sock`,
     runtime: `${folder}/runtime.json`,
+    credentials: `${folder}/credentials`,
   };
 }

@@ -6,6 +6,7 @@ import { once } from "node:events";
 import { GodwitError, hostAndPort, ipAddressSchema, portSchema, type PortRange } from "@godwit/contract";
 import { listenInRange } from "@godwit/system";
 import type { MigrationCapability, MigrationParameter, QmpSession } from "@godwit/qmp";
+import type { StreamEnd } from "./credentials.ts";
 
 export interface MigrationStatus {
   /** QEMU's word: none, setup, active, pre-switchover, device, postcopy-active, completed, failed, cancelled … */
@@ -28,11 +29,20 @@ interface MigrationSettings {
   readonly parameters: Readonly<Partial<Record<MigrationParameter, number>>>;
 }
 
+/** Lets QEMU read the credentials that lie in `from`, in the folder that `read` is called with. */
+type LendCredentials = (
+  from: string,
+  end: StreamEnd,
+  read: (folder: string) => Promise<void>,
+) => Promise<void>;
+
 export class MigrationPort {
   readonly #qmp: () => QmpSession;
+  readonly #lend: LendCredentials;
 
-  constructor(qmp: () => QmpSession) {
+  constructor(qmp: () => QmpSession, lend: LendCredentials) {
     this.#qmp = qmp;
+    this.#lend = lend;
   }
 
   /** @throws QMP_REFUSED, for example when a capability needs what the host does not give to QEMU */
@@ -172,14 +182,17 @@ export class MigrationPort {
     await this.#qmp().execute("announce-self", announcement(""));
   }
 
-  async #addCredentials(folder: string, endpoint: "client" | "server"): Promise<void> {
+  /** QEMU has read them when it answers. */
+  async #addCredentials(folder: string, endpoint: StreamEnd): Promise<void> {
     await this.#removeObject(credentials);
-    await this.#qmp().execute("object-add", {
-      "qom-type": "tls-creds-x509",
-      id: credentials,
-      dir: folder,
-      endpoint,
-      "verify-peer": true,
+    await this.#lend(folder, endpoint, async (dir) => {
+      await this.#qmp().execute("object-add", {
+        "qom-type": "tls-creds-x509",
+        id: credentials,
+        dir,
+        endpoint,
+        "verify-peer": true,
+      });
     });
   }
 

@@ -5,8 +5,16 @@
 import { rm } from "node:fs/promises";
 import { GodwitError, type VmId } from "@godwit/contract";
 import { QmpSession, type QmpEvent } from "@godwit/qmp";
-import { endProcess, isAliveOrUnknown, readTailOrNull, sleep, type ProcessIdentity } from "@godwit/system";
+import {
+  endProcess,
+  isAliveOrUnknown,
+  readTailOrNull,
+  sleep,
+  type ProcessIdentity,
+  type UserIds,
+} from "@godwit/system";
 import { z } from "zod";
+import { lendCredentials } from "./credentials.ts";
 import type { LaunchSpec, RunPaths } from "./launch-spec.ts";
 import { MigrationPort } from "./migration-port.ts";
 import { writeRuntime } from "./runtime-file.ts";
@@ -41,6 +49,8 @@ export class QemuProcess {
   readonly paths: RunPaths;
   readonly identity: ProcessIdentity;
   readonly startedAt: string;
+  /** Who it runs as. */
+  readonly user: UserIds;
   readonly migration: MigrationPort;
   /** Resolves when the process is gone. */
   readonly ended: Promise<QemuEnd>;
@@ -55,15 +65,20 @@ export class QemuProcess {
     paths: RunPaths;
     identity: ProcessIdentity;
     startedAt: string;
+    user: UserIds;
     session: QmpSession;
   }) {
     this.#spec = o.spec;
     this.paths = o.paths;
     this.identity = o.identity;
     this.startedAt = o.startedAt;
+    this.user = o.user;
     this.#session = o.session;
     this.ended = this.#end.promise;
-    this.migration = new MigrationPort(() => this.#session);
+    this.migration = new MigrationPort(
+      () => this.#session,
+      (from, end, read) => lendCredentials({ from, to: o.paths.credentials, user: o.user, end }, read),
+    );
     this.#watch(o.session);
   }
 

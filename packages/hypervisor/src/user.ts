@@ -1,12 +1,34 @@
-/** How a program is started as the unprivileged user of QEMU. */
-import { run, userIds } from "@godwit/system";
+/**
+ * The unprivileged users that QEMU runs as. Each VM has one of its own, by number: it follows from the VM's id, so it is
+ * the same on every host, and a disk on shared storage belongs to the same uid wherever the VM runs.
+ */
+import { createHash } from "node:crypto";
+import { run, type UserIds } from "@godwit/system";
+
+/** `count` uids from `first`, and the gids of the same numbers. */
+export interface UidRange {
+  first: number;
+  count: number;
+}
+
+/** Two VMs may get the same one, and are then kept apart by their namespaces only. */
+export function vmUser(vmId: string, { first, count }: UidRange): UserIds {
+  const id = first + (createHash("sha256").update(vmId).digest().readUInt32BE(0) % count);
+  return { uid: id, gid: id };
+}
+
+/** Who may use `/dev/kvm`, by number: where it is used there may be no list of groups; null where there is no such group. */
+export async function kvmGroup(): Promise<string | null> {
+  const { stdout } = await run("getent", ["group", "kvm"], {
+    what: "looking for group kvm",
+    okCodes: [0, 2],
+  });
+  return stdout.split(":")[2] ?? null;
+}
 
 /** The words before a program's own that make it run as this user, with no more than the KVM device beside. */
-export async function asUser(name: string): Promise<string[]> {
-  const { uid, gid } = await userIds(name);
-  const kvm = await run("getent", ["group", "kvm"], { what: "looking for group kvm", okCodes: [0, 2] });
-  // By number: where it is used there may be no list of groups.
-  const [, , kvmGid] = kvm.stdout.split(":");
-  const groups = kvmGid === undefined ? ["--clear-groups"] : ["--groups", kvmGid];
-  return ["setpriv", "--reuid", String(uid), "--regid", String(gid), ...groups, "--no-new-privs", "--"];
-}
+export const asUser = ({ uid, gid }: UserIds, kvmGid: string | null): string[] => [
+  ...["setpriv", "--reuid", String(uid), "--regid", String(gid)],
+  ...(kvmGid === null ? ["--clear-groups"] : ["--groups", kvmGid]),
+  ...["--no-new-privs", "--"],
+];

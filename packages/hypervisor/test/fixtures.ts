@@ -1,14 +1,16 @@
 /** A VM without an operating system, and the certificates of two hosts, in a folder of the test's own. */
 import { execFileSync } from "node:child_process";
-import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, chown, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { vmSchema } from "@godwit/contract";
 import { createAuthority, createKeyAndRequest, issueCertificate, type KeyAndCertificate } from "@godwit/pki";
 import { ensureUser } from "@godwit/system";
-import { Hypervisor, type LaunchSpec } from "../src/index.ts";
+import { Hypervisor, vmUser, type LaunchSpec } from "../src/index.ts";
 
 export const user = "godwit-qemu";
+const vmId = "6a8f5f0e-8f5d-4b52-9d3a-2b8f4c1f0a11";
+export const ownUser = vmUser(vmId, { first: 2_010_000_000, count: 100_000_000 });
 
 const capabilities = {
   "return-path": true,
@@ -32,6 +34,7 @@ export class Fixture implements AsyncDisposable {
   readonly diskPath: string;
   readonly #binary: string;
   readonly #authority: KeyAndCertificate;
+  #hasOwnUser = false;
 
   private constructor(folder: string, binary: string, authority: KeyAndCertificate) {
     this.folder = folder;
@@ -51,6 +54,13 @@ export class Fixture implements AsyncDisposable {
     return fixture;
   }
 
+  /** From now on the VM runs as a user of its own. */
+  async giveOwnUser(): Promise<void> {
+    await chown(this.diskPath, ownUser.uid, ownUser.gid);
+    await chmod(this.diskPath, 0o600);
+    this.#hasOwnUser = true;
+  }
+
   async hypervisor(host: string): Promise<Hypervisor> {
     return await Hypervisor.open({
       host,
@@ -58,14 +68,13 @@ export class Fixture implements AsyncDisposable {
       user,
       runFolder: join(this.folder, `run-${host}`),
       cacheFolder: join(this.folder, "cache"),
-      readableFolders: await Promise.all(["a", "b", "c"].map((name) => this.credentials(name))),
     });
   }
 
-  /** A folder of QEMU credentials for a host. */
+  /** A folder of QEMU credentials for a host, which root alone may read. */
   async credentials(host: string): Promise<string> {
     const folder = join(this.folder, `credentials-${host}`);
-    await mkdir(folder, { recursive: true });
+    await mkdir(folder, { recursive: true, mode: 0o700 });
     const { keyPem, requestPem } = await createKeyAndRequest(host);
     const certificate = await issueCertificate({
       authority: this.#authority,
@@ -79,14 +88,13 @@ export class Fixture implements AsyncDisposable {
       await writeFile(join(folder, `${end}-cert.pem`), certificate);
       await writeFile(join(folder, `${end}-key.pem`), keyPem);
     }
-    execFileSync("chown", ["-R", `${user}:`, folder]);
     return folder;
   }
 
   spec(incoming: boolean): LaunchSpec {
     const vm = vmSchema.parse({
       version: 1,
-      id: "6a8f5f0e-8f5d-4b52-9d3a-2b8f4c1f0a11",
+      id: vmId,
       name: "probe-vm",
       datastore: "shared",
       memoryMib: 64,
@@ -104,6 +112,7 @@ export class Fixture implements AsyncDisposable {
       initrdPath: null,
       taps: [],
       incoming,
+      ...(this.#hasOwnUser ? { user: { ...ownUser, sharedBecause: null } } : {}),
     };
   }
 

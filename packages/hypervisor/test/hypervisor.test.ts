@@ -1,12 +1,13 @@
 /** Real QEMUs: started, lost sight of, found again, moved. */
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, inject, test } from "vitest";
 import { QmpSession } from "@godwit/qmp";
 import { isAlive, sleep } from "@godwit/system";
 import { probeKvm } from "../src/kvm-probe.ts";
-import { destinationSettings, Fixture, ports, sourceSettings, user } from "./fixtures.ts";
+import { destinationSettings, Fixture, ownUser, ports, sourceSettings, user } from "./fixtures.ts";
 
 describe.each(inject("qemuBinaries"))("%s", (binary) => {
   test("the KVM probe's guest runs where guests run, and the facts say what was found out", async () => {
@@ -87,12 +88,17 @@ describe.each(inject("qemuBinaries"))("%s", (binary) => {
     await unread.removeFolder();
   });
 
-  test("a VM moves over TLS, backs out of a switch on the way, and only the right source is let in", async () => {
+  test("a VM with a user of its own moves over TLS, backs out of a switch on the way, and only the right source is let in", async () => {
     await using fixture = await Fixture.make(binary);
+    await fixture.giveOwnUser();
     const source = await (await fixture.hypervisor("a")).start(fixture.spec(false));
     const target = await (await fixture.hypervisor("b")).start(fixture.spec(true));
     try {
       await source.resume();
+      for (const { identity, paths } of [source, target]) {
+        expect(uidsOf(identity.pid)).toEqual(Array(4).fill(ownUser.uid));
+        expect((await stat(paths.folder)).gid).toBe(ownUser.gid);
+      }
       const credentials = { a: await fixture.credentials("a"), b: await fixture.credentials("b") };
 
       // A host with a certificate of the cluster, but not the source of this move.
@@ -151,6 +157,8 @@ describe.each(inject("qemuBinaries"))("%s", (binary) => {
       await completed;
       await second.resume();
       expect(await second.status()).toMatchObject({ running: true });
+      // Its copies of the credentials were there only while it read them.
+      for (const { paths } of [source, second]) expect(existsSync(paths.credentials)).toBe(false);
       expect(await source.status()).toMatchObject({ running: false, status: "postmigrate" });
       expect((await source.migration.query()).status).toBe("completed");
       await second.end();
@@ -160,3 +168,9 @@ describe.each(inject("qemuBinaries"))("%s", (binary) => {
     }
   });
 });
+
+/** Real, effective, saved and file-system uid, as the kernel has them. */
+function uidsOf(pid: number): number[] {
+  const line = /^Uid:\s+(.*)$/m.exec(readFileSync(`/proc/${String(pid)}/status`, "utf8"))?.[1] ?? "";
+  return line.split(/\s+/).map(Number);
+}

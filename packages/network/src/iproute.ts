@@ -7,6 +7,9 @@ import { normalAddress } from "@godwit/contract";
 import { run } from "@godwit/system";
 import { z } from "zod";
 
+/** By name, or by number where it has none. */
+const ownerSchema = z.union([z.string(), z.number()]).transform(String);
+
 const interfaceSchema = z.object({
   ifname: z.string(),
   flags: z.array(z.string()),
@@ -15,7 +18,7 @@ const interfaceSchema = z.object({
   linkinfo: z
     .object({
       info_kind: z.string().optional(),
-      info_data: z.object({ type: z.string().optional(), user: z.string().optional() }).optional(),
+      info_data: z.object({ type: z.string().optional(), user: ownerSchema.optional() }).optional(),
     })
     .optional(),
   addr_info: z

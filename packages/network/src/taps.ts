@@ -11,7 +11,7 @@ import { findInterface, listInterfaces, type Interface } from "./iproute.ts";
 export interface TapSpec {
   name: string;
   bridge: string;
-  /** The user that QEMU runs as. */
+  /** The user that QEMU runs as: its name, or its number where it has none. */
   owner: string;
   /** Default: the bridge's, which a smaller port would lower for everyone. */
   mtu?: number;

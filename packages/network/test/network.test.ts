@@ -47,22 +47,28 @@ afterAll(async () => {
 
 const tap = tapName("0f3a5b7c-9d1e-4000-8000-000000000000", 0);
 
-test("a tap is QEMU's, up, in its bridge and does not shrink it; made twice it is the same one", async () => {
-  const spec = { name: tap, bridge: "br-jumbo", owner: "nobody" };
-  expect(await call("createTap", spec)).toMatchObject({ value: null });
-  const first = await shown(tap);
-  expect(first).toMatchObject({
-    master: "br-jumbo",
-    mtu: 9000,
-    linkinfo: { info_data: { type: "tap", persist: true, user: "nobody" } },
-  });
-  expect(await call("createTap", spec)).toMatchObject({ value: null });
-  expect(await shown(tap)).toMatchObject({ ifindex: (first as { ifindex: number }).ifindex });
-  expect(await call("listTaps")).toMatchObject({ value: [tap] });
-  expect(await call("deleteTap", tap)).toMatchObject({ value: null });
-  expect(await call("deleteTap", tap)).toMatchObject({ value: null });
-  expect(await call("listTaps")).toMatchObject({ value: [] });
-});
+test.each([
+  ["nobody", "nobody"],
+  ["2010000007", 2_010_000_007],
+])(
+  "a tap is %s's, up, in its bridge and does not shrink it; made twice it is the same one",
+  async (owner, user) => {
+    const spec = { name: tap, bridge: "br-jumbo", owner };
+    expect(await call("createTap", spec)).toMatchObject({ value: null });
+    const first = await shown(tap);
+    expect(first).toMatchObject({
+      master: "br-jumbo",
+      mtu: 9000,
+      linkinfo: { info_data: { type: "tap", persist: true, user } },
+    });
+    expect(await call("createTap", spec)).toMatchObject({ value: null });
+    expect(await shown(tap)).toMatchObject({ ifindex: (first as { ifindex: number }).ifindex });
+    expect(await call("listTaps")).toMatchObject({ value: [tap] });
+    expect(await call("deleteTap", tap)).toMatchObject({ value: null });
+    expect(await call("deleteTap", tap)).toMatchObject({ value: null });
+    expect(await call("listTaps")).toMatchObject({ value: [] });
+  },
+);
 
 test("a bridge that is not there is named, and no tap stays", async () => {
   expect(await call("createTap", { name: tap, bridge: "br-none", owner: "nobody" })).toMatchObject({

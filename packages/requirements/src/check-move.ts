@@ -19,6 +19,7 @@ import { migrationNetwork } from "./checks/migration-network.ts";
 import { migrationPath } from "./checks/migration-path.ts";
 import { portGroups } from "./checks/port-groups.ts";
 import { storage } from "./checks/storage.ts";
+import { vmUid } from "./checks/vm-uid.ts";
 import type { ColdRequirement, MoveFacts, Reachable, RelocationFacts, Requirement } from "./facts.ts";
 
 /** What must hold for a live move. */
@@ -33,6 +34,7 @@ const liveRequirements: readonly Requirement[] = [
   accelerator,
   memory,
   storage,
+  vmUid,
   leases,
   portGroups,
   addressFilter,

@@ -227,3 +227,34 @@ test("a host in maintenance takes no VM, running or not, and whether it answers 
     "DESTINATION_IN_MAINTENANCE",
   ]);
 });
+
+test("a VM whose QEMU has a uid of its own goes only where it has the same one", () => {
+  const vmUids = { first: 2_010_000_000, count: 100_000_000 };
+  const contained = { vmUids, vmUidsProblem: null };
+  const findings = (target: HostReport["facts"]["containment"], sharedBecause: string | null = null) => {
+    const moving = facts(({ facts: b }) => (b.containment = target));
+    return checkMove({
+      ...moving,
+      source: { ...moving.source, containment: contained },
+      runtime: { ...runtime, user: { uid: 2_010_000_007, sharedBecause } },
+    }).map(({ code, message }) => [code, message]);
+  };
+  expect(findings(contained)).toEqual([]);
+  expect(findings(undefined)).toEqual([
+    [
+      "DESTINATION_WITHOUT_VM_UIDS",
+      "The VM's QEMU has a uid of its own (2010000007), as which host b cannot run it: its agent is of an earlier version.",
+    ],
+  ]);
+  expect(findings({ ...contained, vmUidsProblem: "uids 1 to 2 are not mapped" })).toMatchObject([
+    ["DESTINATION_WITHOUT_VM_UIDS", expect.stringContaining("uids 1 to 2 are not mapped.")],
+  ]);
+  expect(findings({ ...contained, vmUids: { ...vmUids, first: 3_000_000_000 } })).toEqual([
+    [
+      "DESTINATION_VM_UIDS_DIFFER",
+      "Hosts b and a give VMs different uids: 100000000 from 3000000000, and 100000000 from 2010000000.",
+    ],
+  ]);
+  // The one that VMs share there is tried on the disks themselves.
+  expect(findings(undefined, "the storage does not allow another")).toEqual([]);
+});

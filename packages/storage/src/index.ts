@@ -1,13 +1,15 @@
 /** Datastores, the VM folders on them, and the leases that say which host may run a VM. */
 export { Datastore, markDatastore, type DatastoreConfig } from "./datastore.ts";
+export { checkOpens, giveDisks } from "./disk-owner.ts";
 export { DiskLeases, type OwnDiskLease } from "./leases/disk-leases.ts";
 export type { Lockspace } from "./leases/lockspace.ts";
 export type { LeasedVm } from "./leases/lease-files.ts";
 export { Sanlock } from "./leases/sanlock.ts";
 export {
-  checkDisks,
+  checkOwnFiles,
   createVm,
   deleteVm,
+  inspectDisks,
   readVm,
   saveVm,
   type CompletionDefaults,

@@ -208,11 +208,10 @@ export async function checkDisk(datastore: Datastore, { vm, disk, path, host }: 
 }
 
 /**
- * That a VM's description names only disks of its own, and that each is an image that QEMU may open.
- * @param user that QEMU runs as
- * @throws VM_DESCRIPTION_INVALID, DISK_MISSING, DISK_IN_USE, DISK_NOT_OWN, and what the inspection of an image throws
+ * That a VM's description names only files of its own, whatever is in them.
+ * @throws VM_DESCRIPTION_INVALID, DISK_MISSING, DISK_IN_USE, DISK_NOT_OWN
  */
-export async function checkDisks(datastore: Datastore, vm: Vm, user: UserIds, host: string): Promise<void> {
+export async function checkOwnFiles(datastore: Datastore, vm: Vm, host: string): Promise<void> {
   const problems = problemsOf(vm, datastore.config.name, vm.name);
   if (problems.length > 0) {
     throw GodwitError.of("VM_DESCRIPTION_INVALID", { source: `of VM ${vm.name}`, problems });
@@ -220,9 +219,18 @@ export async function checkDisks(datastore: Datastore, vm: Vm, user: UserIds, ho
   for (const path of [vm.boot?.kernel, vm.boot?.initrd]) {
     if (path !== undefined) await checkDisk(datastore, { vm: vm.name, disk: basename(path), path, host });
   }
+  for (const { name: disk, path } of vm.disks) {
+    await checkDisk(datastore, { vm: vm.name, disk, path, host });
+  }
+}
+
+/**
+ * That a VM's disks are images that QEMU may open. They were checked to be its own.
+ * @param user that QEMU runs as. @throws what the inspection of an image throws
+ */
+export async function inspectDisks(datastore: Datastore, vm: Vm, user: UserIds): Promise<void> {
   await Promise.all(
     vm.disks.map(async ({ name: disk, path, format }) => {
-      await checkDisk(datastore, { vm: vm.name, disk, path, host });
       const image = datastore.resolve(path);
       await inspectImage({ vm: vm.name, disk, path: image, format, user, state: "own" });
     }),

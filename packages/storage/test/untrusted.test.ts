@@ -10,7 +10,15 @@ import { userIds } from "@godwit/system";
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { headerBytes, imageHeader } from "../src/image-header.ts";
-import { checkDisks, createVm, Datastore, deleteVm, markDatastore, readVm } from "../src/index.ts";
+import {
+  checkOwnFiles,
+  createVm,
+  Datastore,
+  deleteVm,
+  inspectDisks,
+  markDatastore,
+  readVm,
+} from "../src/index.ts";
 
 let folder: string;
 let datastore: Datastore;
@@ -48,7 +56,8 @@ const create = async (description: Partial<VmDescriptionInput>) =>
 const withImage = async (image: string, format: "qcow2" | "raw" = "qcow2") =>
   await create({ disks: [{ name: "root", image, format }] });
 const check = async (vm: Vm) => {
-  await checkDisks(datastore, vm, await userIds("nobody"), "a");
+  await checkOwnFiles(datastore, vm, "a");
+  await inspectDisks(datastore, vm, await userIds("nobody"));
 };
 
 test("an image with a backing file is refused by name, at creation and when QEMU is to open it, and stays where it was", async () => {

@@ -18,7 +18,7 @@ export { openLog } from "./log-destination.ts";
 export { run, type RunOptions, type RunResult } from "./run.ts";
 export { requireSpace } from "./space.ts";
 export { UndoStack } from "./undo.ts";
-export { ensureUser, userIds, type UserIds } from "./users.ts";
+export { ensureUser, idsUnmapped, isMapped, userIds, type UserIds } from "./users.ts";
 export { agentHello, ownHello } from "./hello.ts";
 export { version } from "./version.ts";
 export { aborted, sleep, until, Wakeup, within, type UntilOptions } from "./waits.ts";

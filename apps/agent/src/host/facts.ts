@@ -7,6 +7,7 @@ import type { Hypervisor } from "@godwit/hypervisor";
 import { linkFacts, linkWith, portGroupFacts } from "@godwit/network";
 import { version } from "@godwit/system";
 import type { AgentConfig } from "../config.ts";
+import { containmentFacts } from "./containment.ts";
 import { cpuFacts } from "./cpu.ts";
 import type { Datastores } from "./datastores.ts";
 import type { HostCpu } from "../qemu/host-cpu.ts";
@@ -15,13 +16,13 @@ import { readQemu } from "../qemu/qemu-facts.ts";
 import type { Environment } from "../vms/environment.ts";
 
 export interface FactsSources {
-  config: Pick<AgentConfig, "name" | "migration" | "portGroups">;
+  config: Pick<AgentConfig, "name" | "migration" | "portGroups" | "qemu">;
   hypervisor: Hypervisor;
   cpu: HostCpu;
   datastores: Datastores;
   /** What could not be read when this agent started, and is not read again. */
   unread: HostFacts["failures"];
-  environment: Pick<Environment, "portSecurityProblem">;
+  environment: Pick<Environment, "portSecurityProblem"> & { users: Pick<Environment["users"], "problem"> };
 }
 
 type Parts = Pick<HostFacts, "cpu" | "memory" | "qemu" | "links" | "portGroups" | "datastores">;
@@ -72,6 +73,7 @@ export class HostFactsReader {
       portGroups,
       datastores,
       portSecurityProblem: await environment.portSecurityProblem(),
+      containment: await containmentFacts(config.qemu, environment.users),
       failures,
     };
   }

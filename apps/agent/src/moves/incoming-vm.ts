@@ -10,25 +10,26 @@ import { checkOrder, checkSource } from "./order-check.ts";
  * What fails is not undone here: whoever gives the move up removes the VM and releases its lease.
  * @param onStarted called with the QEMU as soon as it is there
  * @returns where it listens for the source's
- * @throws MOVE_ORDER_REFUSED, MIGRATION_NETWORK_MISSING, MIGRATION_ADDRESS_ABSENT, MIGRATION_PORTS_TAKEN, DESTINATION_MEMORY_SHORT, LEASE_HELD, POSTCOPY_UNAVAILABLE, QMP_REFUSED and what
- *   starting a VM throws
+ * @throws MOVE_ORDER_REFUSED, MIGRATION_NETWORK_MISSING, MIGRATION_ADDRESS_ABSENT, MIGRATION_PORTS_TAKEN, DESTINATION_MEMORY_SHORT, LEASE_HELD, POSTCOPY_UNAVAILABLE, QMP_REFUSED,
+ *   DISK_PERMISSION_DENIED and what starting a VM throws
  */
 export async function prepareIncoming(
   { config, environment, hypervisor, leases, memory, processes }: MoveDependencies,
   order: MoveOrder,
   onStarted: (process: QemuProcess) => void,
 ): Promise<{ address: string; port: number }> {
-  const { vm, accelerator, from } = order;
+  const { vm, accelerator, from, qemuUid } = order;
   const host = config.name;
   const { migration } = config;
   if (migration === undefined) throw GodwitError.of("MIGRATION_NETWORK_MISSING", { host });
   using _memory = memory.reserve(vm);
   await checkOrder(await environment.datastore(vm.datastore), order);
-  const spec = await environment.launchSpec(vm, accelerator, true);
+  const user = await environment.users.incoming(vm.id, from, qemuUid);
+  const spec = await environment.launchSpec(vm, accelerator, true, user);
   const [lease] = await Promise.all([
     leases.acquire(vm, "SH"),
-    environment.createTaps(vm),
-    environment.checkDisks(vm),
+    environment.createTaps(vm, user),
+    environment.checkOwnFiles(vm).then(() => environment.checkDisks(vm, user, qemuUid)),
   ]);
   if (lease.kind === "refused") throw lease.error;
   checkSource(order, lease.lease);

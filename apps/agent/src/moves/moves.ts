@@ -155,9 +155,9 @@ export class Moves {
     const claim = await claims.claim(order.vm, "it is being moved", order.id);
     try {
       const journal = await Journal.open<SourceEntry>(this.#folder, order.id, "source");
-      // Its description as it runs counts, not as someone believes it to be.
+      // Its description and its user as it runs count, not as someone believes it to be.
       const move = await SourceMove.begin(
-        { ...order, vm: process.spec.vm },
+        { ...order, vm: process.spec.vm, qemuUid: process.user.uid },
         process,
         claim,
         journal,

@@ -2,7 +2,7 @@
  * The QEMU processes of this host by VM, with the state that each is in. States follow QEMU's own events;
  * every change is told as `vm.stateChanged`. How those ended that have is kept of the last ones only.
  */
-import type { Vm, VmId, VmRuntime, VmState } from "@godwit/contract";
+import type { Vm, VmId, VmRuntime, VmState, VmUser } from "@godwit/contract";
 import type { QemuProcess } from "@godwit/hypervisor";
 import type { EventLog } from "../event-log.ts";
 
@@ -56,6 +56,7 @@ export class Processes {
       accelerator: process?.spec.accelerator ?? null,
       startedAt: process?.startedAt ?? null,
       memoryMib: vm.memoryMib,
+      user: process === null ? null : userOf(process),
     }));
   }
 
@@ -144,3 +145,11 @@ export class Processes {
     }, tellAfterMs);
   }
 }
+
+const userOf = ({ user: { uid }, spec: { user } }: QemuProcess): VmUser => ({
+  uid,
+  sharedBecause:
+    user === undefined
+      ? "it was started by a version that has one user for all VMs; stop and start it"
+      : user.sharedBecause,
+});

@@ -1,6 +1,6 @@
 /** What a VM needs of this host before QEMU starts: its disks, its port groups, its taps, as one launch specification. */
 import { GodwitError, type Accelerator, type Vm } from "@godwit/contract";
-import type { LaunchSpec } from "@godwit/hypervisor";
+import type { LaunchSpec, LaunchUser } from "@godwit/hypervisor";
 import {
   createTaps,
   deleteTaps,
@@ -10,11 +10,12 @@ import {
   securePorts,
   tapName,
 } from "@godwit/network";
-import { checkDisks, Datastore } from "@godwit/storage";
-import { userIds } from "@godwit/system";
+import { checkOpens, checkOwnFiles, Datastore, giveDisks, inspectDisks } from "@godwit/storage";
 import type { AgentConfig } from "../config.ts";
+import { VmUsers } from "./vm-users.ts";
 
 export class Environment {
+  readonly users: VmUsers;
   readonly #config: AgentConfig;
   /** As they were found first: what is at a datastore's path may be unmounted or replaced under this agent. */
   readonly #found = new Map<string, Datastore>();
@@ -22,6 +23,7 @@ export class Environment {
 
   constructor(config: AgentConfig) {
     this.#config = config;
+    this.users = new VmUsers(config.qemu);
   }
 
   /** Looked at anew for every use. @throws DATASTORE_UNKNOWN, DATASTORE_UNAVAILABLE, DATASTORE_NOT_MARKED, DATASTORE_REPLACED */
@@ -42,16 +44,50 @@ export class Environment {
   }
 
   /**
-   * That the VM's disks are its own, and that QEMU may open them: whoever wrote the VM's description or its images.
-   * @throws DATASTORE_UNKNOWN, DATASTORE_UNAVAILABLE, and what `checkDisks` of storage throws
+   * That the VM's files are its own, whoever wrote its description.
+   * @throws DATASTORE_UNKNOWN, DATASTORE_UNAVAILABLE, and what `checkOwnFiles` of storage throws
    */
-  async checkDisks(vm: Vm): Promise<void> {
-    const { name, qemu } = this.#config;
-    await checkDisks(await this.datastore(vm.datastore), vm, await userIds(qemu.user), name);
+  async checkOwnFiles(vm: Vm): Promise<void> {
+    await checkOwnFiles(await this.datastore(vm.datastore), vm, this.#config.name);
+  }
+
+  /**
+   * Decides who the VM's QEMU is to run as, and gives the disks to it. Only whoever has the VM's exclusive lease and
+   * knows that no QEMU of it runs may ask for that.
+   * @param ownUser whether the VM may have a user of its own: all hosts that it could move to know such users
+   */
+  async giveDisks(vm: Vm, ownUser: boolean): Promise<LaunchUser> {
+    await this.checkOwnFiles(vm);
+    const datastore = await this.datastore(vm.datastore);
+    const because = ownUser
+      ? ((await this.users.problem()) ?? (await giveDisks(datastore, vm, this.users.own(vm.id))))
+      : "some hosts' agents are of a version that has one user for all VMs";
+    if (because === null) return this.users.own(vm.id);
+    const shared = await this.users.shared(because);
+    // Where the storage refuses this too, what QEMU can open of it is looked at next.
+    await giveDisks(datastore, vm, shared);
+    return shared;
+  }
+
+  /**
+   * That the VM's disks are images that QEMU may open, and can: whoever wrote them.
+   * @param sourceUid of a VM that runs elsewhere and is to come: what its QEMU runs as there
+   * @throws DATASTORE_UNKNOWN, DATASTORE_UNAVAILABLE, DISK_PERMISSION_DENIED, and what the inspection of an image throws
+   */
+  async checkDisks(vm: Vm, user: LaunchUser, sourceUid?: number): Promise<void> {
+    const datastore = await this.datastore(vm.datastore);
+    const source = sourceUid === undefined ? {} : { sourceUid };
+    await checkOpens(datastore, vm, { host: this.#config.name, user, ...source });
+    await inspectDisks(datastore, vm, user);
   }
 
   /** The disks are checked apart from this. @throws DATASTORE_UNKNOWN, DATASTORE_UNAVAILABLE, NETWORK_UNKNOWN, NETWORK_WITHOUT_BRIDGE */
-  async launchSpec(vm: Vm, accelerator: Accelerator, incoming: boolean): Promise<LaunchSpec> {
+  async launchSpec(
+    vm: Vm,
+    accelerator: Accelerator,
+    incoming: boolean,
+    user: LaunchUser,
+  ): Promise<LaunchSpec> {
     const datastore = await this.datastore(vm.datastore);
     await this.checkPortGroups(vm.nics.map(({ portGroup }) => portGroup));
     return {
@@ -62,6 +98,7 @@ export class Environment {
       initrdPath: vm.boot?.initrd === undefined ? null : datastore.resolve(vm.boot.initrd),
       taps: vm.nics.map(({ mac }, index) => ({ interfaceName: tapName(vm.id, index), mac })),
       incoming,
+      user,
     };
   }
 
@@ -78,11 +115,11 @@ export class Environment {
   }
 
   /** Connects the VM's NICs to their port groups' bridges; what they may send is limited from the beginning. */
-  async createTaps(vm: Vm): Promise<void> {
+  async createTaps(vm: Vm, user: LaunchUser): Promise<void> {
     const taps = vm.nics.map(({ portGroup }, index) => ({
       name: tapName(vm.id, index),
       bridge: this.#portGroup(portGroup)?.bridge ?? portGroup,
-      owner: this.#config.qemu.user,
+      owner: this.users.ownerOf(user),
     }));
     try {
       await Promise.all([createTaps(taps), this.securePorts(vm)]);

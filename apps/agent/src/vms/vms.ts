@@ -117,10 +117,11 @@ export class Vms {
 
   /**
    * Powers on, with the CPU that the owner's request and the pool's baseline make; what the guest then sees is
-   * written to the VM's folder before it runs.
+   * written to the VM's folder before it runs. Its disks become its user's under the exclusive lease.
+   * @param ownUser whether the VM may have a user of its own
    * @throws VM_BUSY, DESTINATION_MEMORY_SHORT, LEASE_HELD, LEASE_UNAVAILABLE, VM_CPU_REFUSED, VM_START_FAILED and what is missing on this host
    */
-  async start(vm: Vm, baseline: Baseline | null): Promise<Started> {
+  async start(vm: Vm, baseline: Baseline | null, ownUser: boolean): Promise<Started> {
     const { config, hypervisor, environment, processes, leases, claims, cpus, memory } = this.#parts;
     if (processes.of(vm.id) !== undefined && processes.stateOf(vm.id) === "running")
       return this.#started(vm.id);
@@ -144,14 +145,17 @@ export class Vms {
       const folder = datastore.resolve(vm.name);
       throw GodwitError.of("VM_FOLDER_OTHER", { vm: vm.name, host: config.name, folder });
     }
-    await environment.checkDisks(vm);
-    const spec = await environment.launchSpec({ ...vm, cpu }, accelerator, false);
+    await environment.checkOwnFiles(vm);
+    await environment.checkPortGroups(vm.nics.map(({ portGroup }) => portGroup));
     await using undo = new UndoStack((what, error) => {
       this.#parts.log.warn({ err: error, vm: vm.name }, `could not ${what}`);
     });
     await this.#exclusive(vm);
     undo.push("release the lease", () => leases.release(vm));
-    await environment.createTaps(vm);
+    const user = await environment.giveDisks(vm, ownUser);
+    await environment.checkDisks(vm, user);
+    const spec = await environment.launchSpec({ ...vm, cpu }, accelerator, false, user);
+    await environment.createTaps(vm, user);
     undo.push("delete the taps", () => environment.deleteTaps(vm));
     const process = await hypervisor.start(spec, leases.launcher(vm));
     processes.add(process, "starting");

@@ -4,6 +4,7 @@ import type { Hypervisor } from "@godwit/hypervisor";
 import { Datastore } from "@godwit/storage";
 import { pino } from "pino";
 import { expect, test, vi } from "vitest";
+import { agentConfigSchema } from "../../src/config.ts";
 import { busyTicks } from "../../src/host/cpu.ts";
 import { Datastores, type DatastoreSources } from "../../src/host/datastores.ts";
 import { EventLog } from "../../src/event-log.ts";
@@ -82,12 +83,19 @@ async function factsReader() {
   const read = vi.fn<() => Promise<unknown>>(() => Promise.resolve(qemu));
   const hypervisor = { facts: read } as unknown as Hypervisor;
   const reader = new HostFactsReader({
-    config: { name: "a", portGroups: [] },
+    config: agentConfigSchema.parse({
+      name: "a",
+      listen: { address: "127.0.0.1" },
+      server: { url: "https://127.0.0.1:1" },
+    }),
     hypervisor,
     cpu: await HostCpu.open(undefined, hypervisor, pino({ level: "silent" })),
     datastores: storage("one").datastores,
     unread: [],
-    environment: { portSecurityProblem: () => Promise.resolve(null) },
+    environment: {
+      portSecurityProblem: () => Promise.resolve(null),
+      users: { problem: () => Promise.resolve(null) },
+    },
   });
   return { read, reader };
 }
@@ -143,7 +151,11 @@ test("a load tells of memory, CPUs, links and VMs, with rates as soon as there a
   };
   const ended = { ...vm, state: "lost" as const, pid: null };
   const reader = new HostLoadReader({
-    config: { name: "a", portGroups: [] },
+    config: agentConfigSchema.parse({
+      name: "a",
+      listen: { address: "127.0.0.1" },
+      server: { url: "https://127.0.0.1:1" },
+    }),
     datastores: storage("one").datastores,
     processes: { runtimes: [vm, ended] },
     memory: { load: memoryLoad },

@@ -1,5 +1,5 @@
 /** A host as lines for people. Pure. */
-import type { HostFacts, HostLoad, HostView, PortGroupLoad, PortGroupState } from "@godwit/contract";
+import type { HostFacts, HostLoad, HostView, PortGroupLoad, PortGroupState, VmUser } from "@godwit/contract";
 import { formatBytes, formatTable } from "./format.ts";
 
 export const hostStateText = (state: HostView["state"], maintenance: HostView["maintenance"]): string =>
@@ -37,6 +37,7 @@ function factRows(facts: HostFacts, load: HostLoad | null): string[][] {
     ["evc modes", cpu.report === null ? "unknown" : cpu.report.evcModes.join(" ") || "none"],
     ["memory", `${free} free of ${formatBytes(memory.totalBytes)}`],
     ["qemu", `${qemu.version}, ${qemu.accelerator}: ${qemu.acceleratorReason}`],
+    ...containmentRows(facts),
     ["migration", migrationText(facts)],
     ...facts.datastores.map(({ name, path, shared }) => {
       const now = load?.datastores.find((one) => one.name === name);
@@ -82,6 +83,14 @@ const stateWords: Record<PortGroupState, string> = {
   uplinkWithoutCarrier: "no carrier",
 };
 
+/** How VMs are kept apart there. */
+function containmentRows({ containment }: HostFacts): string[][] {
+  if (containment === undefined) return [["vm users", "one for all VMs: its agent is of an earlier version"]];
+  const { vmUids, vmUidsProblem } = containment;
+  const uids = `${String(vmUids.first)} to ${String(vmUids.first + vmUids.count - 1)}`;
+  return [["vm users", vmUidsProblem === null ? `uids ${uids}` : `one for all VMs: ${vmUidsProblem}`]];
+}
+
 /** What the host does now. */
 function loadRows({ cpu, links, vms }: HostLoad): string[][] {
   return [
@@ -95,14 +104,19 @@ function loadRows({ cpu, links, vms }: HostLoad): string[][] {
       "link",
       `${name} ${up ? `up, ${rateText(receivedBytesPerSecond)} in, ${rateText(sentBytesPerSecond)} out` : "down"}`,
     ]),
-    ...vms.map(({ name, state, usedCpus, residentBytes }) => [
+    ...vms.map(({ name, state, usedCpus, residentBytes, user }) => [
       "vm",
-      residentBytes === null
+      (residentBytes === null
         ? `${name} ${state}`
-        : `${name} ${state}, ${usedText(usedCpus, "unknown")} CPUs, ${formatBytes(residentBytes)} in RAM`,
+        : `${name} ${state}, ${usedText(usedCpus, "unknown")} CPUs, ${formatBytes(residentBytes)} in RAM`) +
+        (user == null ? "" : `, ${userText(user)}`),
     ]),
   ];
 }
+
+/** Who a VM's QEMU runs as. */
+export const userText = ({ uid, sharedBecause }: VmUser): string =>
+  sharedBecause === null ? `uid ${String(uid)}` : `uid ${String(uid)}, which VMs share: ${sharedBecause}`;
 
 /** CPUs in use, like `2.5`. */
 export const usedText = (usedCpus: number | null, unknown: string): string => usedCpus?.toFixed(1) ?? unknown;

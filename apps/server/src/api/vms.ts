@@ -106,7 +106,10 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
       const { rows: vms, next } = await store.vms.summaries(query);
       return { vms, next };
     },
-    vmShow: async ({ params }) => await store.vms.show(params.vm),
+    vmShow: async ({ params }) => {
+      const view = await store.vms.show(params.vm);
+      return { ...view, user: await store.hosts.vmUserOf(view.host, view.id) };
+    },
 
     vmCpuSet: async ({ params, body }) => {
       const vm = await store.vms.show(params.vm);

@@ -16,6 +16,26 @@ export const imageErrors = {
     (d) => `${disk(d)} cannot be used: ${d.reason}.`,
     () => "Copy the image itself into the datastore, outside of other VMs' folders, and name that file.",
   ),
+  DISK_PERMISSION_DENIED: define<{
+    vm: string;
+    what: string;
+    path: string;
+    host: string;
+    /** That QEMU runs as at this host, or would. */
+    uid: number;
+    /** That it runs as at the VM's source, where that is another. */
+    sourceUid: number | null;
+    reason: string;
+  }>(
+    409,
+    "after-fix",
+    (d) =>
+      `QEMU on host ${d.host} cannot open ${d.what} of VM ${d.vm} (${d.path}) as uid ${String(d.uid)}: ${d.reason}.${d.sourceUid === null ? "" : ` Where the VM runs now, QEMU has uid ${String(d.sourceUid)}.`}`,
+    (d) =>
+      d.sourceUid === null
+        ? `Let uid ${String(d.uid)} open it on ${d.host} (its owner and mode, the folders above it, how the storage is exported).`
+        : `The VM continues to run where it is. Give QEMU the same uids on both hosts (qemu.vmUids in agent.yaml, and the uid of the user qemu.user), or stop and start the VM, which then gets a uid that is the same on all hosts.`,
+  ),
   IMAGE_REFERS_ELSEWHERE: define<RefusedImage & { refersTo: string }>(
     409,
     "after-fix",

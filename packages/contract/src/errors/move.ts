@@ -177,6 +177,26 @@ export const moveErrors = {
     (d) => `The VM runs under ${d.source}, but host ${d.host} offers only ${d.destination}.`,
     () => "Choose a host with the same accelerator.",
   ),
+  DESTINATION_WITHOUT_VM_UIDS: define<{ host: string; uid: number; reason: string }>(
+    409,
+    "after-fix",
+    (d) =>
+      `The VM's QEMU has a uid of its own (${String(d.uid)}), as which host ${d.host} cannot run it: ${d.reason}.`,
+    (d) => `Change that on ${d.host}, or choose another host.`,
+  ),
+  DESTINATION_VM_UIDS_DIFFER: define<{
+    host: string;
+    other: string;
+    vmUids: { first: number; count: number };
+    otherVmUids: { first: number; count: number };
+  }>(
+    409,
+    "after-fix",
+    (d) =>
+      `Hosts ${d.host} and ${d.other} give VMs different uids: ${String(d.vmUids.count)} from ${String(d.vmUids.first)}, and ${String(d.otherVmUids.count)} from ${String(d.otherVmUids.first)}.`,
+    (d) =>
+      `Set qemu.vmUids in the agent's configuration of ${d.host} as on ${d.other}. VMs that run keep the uid that they have.`,
+  ),
   DESTINATION_IN_MAINTENANCE: define<{ host: string }>(
     409,
     "after-fix",

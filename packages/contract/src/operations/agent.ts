@@ -117,8 +117,15 @@ export const agentOperations = {
     summary:
       "Take the VM's lease, decide its CPU and start it; a VM that runs here already is answered as it is",
     params: vmParams,
-    /** `baseline`: of the pool that this host is in. */
-    body: z.strictObject({ vm: vmSchema, baseline: baselineSchema.nullable() }),
+    /**
+     * `baseline`: of the pool that this host is in. `ownUser`: QEMU may run as a user of the VM's own, since no agent is
+     * known that would not know such a one; said only to agents that report `containment`.
+     */
+    body: z.strictObject({
+      vm: vmSchema,
+      baseline: baselineSchema.nullable(),
+      ownUser: z.literal(true).optional(),
+    }),
     answer: { status: 200, body: z.object({ runtime: vmRuntimeSchema, vm: vmSchema }) },
     errors: [
       "DESTINATION_MEMORY_SHORT",
@@ -132,6 +139,7 @@ export const agentOperations = {
       "IMAGE_REFERS_ELSEWHERE",
       "IMAGE_FORMAT_DIFFERS",
       "IMAGE_UNREADABLE",
+      "DISK_PERMISSION_DENIED",
       "NETWORK_UNKNOWN",
       "NETWORK_FILTER_MISSING",
       "NETWORK_WITHOUT_BRIDGE",

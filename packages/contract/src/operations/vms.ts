@@ -4,7 +4,13 @@ import { documentPageQuery, nextPageSchema } from "../schemas/page.ts";
 import { findingSchema } from "../errors/schemas.ts";
 import { maxOutageSchema, strategySchema } from "../schemas/move.ts";
 import { nameSchema } from "../schemas/names.ts";
-import { cpuRequestSchema, disksToDeleteSchema, vmDescriptionSchema, vmViewSchema } from "../schemas/vm.ts";
+import {
+  cpuRequestSchema,
+  disksToDeleteSchema,
+  vmDescriptionSchema,
+  vmDetailsSchema,
+  vmViewSchema,
+} from "../schemas/vm.ts";
 import { taskSchemas, type TaskKind } from "../tasks/registry.ts";
 import type { Operations } from "./operation.ts";
 
@@ -62,7 +68,7 @@ export const vmOperations = {
     privilege: "admin",
     summary: "One VM",
     params: vmParams,
-    answer: { status: 200, body: vmViewSchema },
+    answer: { status: 200, body: vmDetailsSchema },
     errors: ["VM_UNKNOWN"],
   },
   vmCpuSet: {

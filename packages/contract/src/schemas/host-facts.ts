@@ -75,6 +75,15 @@ export const cpuFactsSchema = z.object({
 });
 export type CpuFacts = z.infer<typeof cpuFactsSchema>;
 
+/** How a host keeps its VMs' QEMU processes apart. */
+export const containmentFactsSchema = z.object({
+  /** The uids of VMs: `count` of them from `first`. A VM's follows from its id, so this is the same on every host. */
+  vmUids: z.object({ first: z.int(), count: z.int() }),
+  /** Why VMs that are started there share one user all the same, the end of a sentence; null: they do not. */
+  vmUidsProblem: z.string().nullable(),
+});
+export type ContainmentFacts = z.infer<typeof containmentFactsSchema>;
+
 export const hostFactsSchema = z.object({
   name: nameSchema,
   agentVersion: z.string(),
@@ -92,6 +101,8 @@ export const hostFactsSchema = z.object({
   datastores: z.array(datastoreFactsSchema),
   /** Why VMs there can send with MAC addresses that are not theirs; null: they cannot. Absent: an agent that limits nothing. */
   portSecurityProblem: z.string().nullable().optional(),
+  /** Absent: an agent of a version that has one user for all VMs. */
+  containment: containmentFactsSchema.optional(),
   failures: z.array(readFailureSchema),
 });
 export type HostFacts = z.infer<typeof hostFactsSchema>;

@@ -50,6 +50,11 @@ export const moveOrderSchema = z.object({
   strategy: z.enum(["precopy", "postcopy"]),
   /** A ceiling for the copy; null: what the link gives. */
   bandwidthBytesPerSecond: z.number().positive().nullable(),
+  /**
+   * What the VM's QEMU runs as at the source, which says so itself; absent: the source is of a version that has one
+   * user for all VMs.
+   */
+  qemuUid: z.int().min(1).optional(),
 });
 export type MoveOrder = z.infer<typeof moveOrderSchema>;
 

@@ -184,6 +184,14 @@ export const vmStateSchema = z.enum([
 ]);
 export type VmState = z.infer<typeof vmStateSchema>;
 
+/** Who a VM's QEMU runs as. */
+export const vmUserSchema = z.object({
+  uid: z.int(),
+  /** Why it is the user that VMs share, the end of a sentence; null: it is the VM's own. */
+  sharedBecause: z.string().nullable(),
+});
+export type VmUser = z.infer<typeof vmUserSchema>;
+
 /** A VM's process on a host, as the agent there sees it. */
 export const vmRuntimeSchema = z.object({
   id: vmIdSchema,
@@ -193,6 +201,8 @@ export const vmRuntimeSchema = z.object({
   accelerator: z.enum(["kvm", "tcg"]).nullable(),
   startedAt: z.iso.datetime().nullable(),
   memoryMib: z.int(),
+  /** Null: it has no process. Absent: an agent of a version that has one user for all VMs. */
+  user: vmUserSchema.nullable().optional(),
 });
 export type VmRuntime = z.infer<typeof vmRuntimeSchema>;
 
@@ -214,6 +224,13 @@ export const vmSummarySchema = vmViewSchema
   .omit({ config: true })
   .extend(vmSchema.pick({ memoryMib: true, vcpus: true, datastore: true }).shape);
 export type VmSummary = z.infer<typeof vmSummarySchema>;
+
+/** All that is told of one VM. */
+export const vmDetailsSchema = vmViewSchema.extend({
+  /** As its host last reported; null: it has no process, or that is not known. */
+  user: vmUserSchema.nullable().optional(),
+});
+export type VmDetails = z.infer<typeof vmDetailsSchema>;
 
 /** Whether the VM has a process, as far as is known: it would move live. */
 export const hasProcess = (vm: Pick<VmView, "state">): boolean =>

@@ -1,8 +1,9 @@
 /** `godwit vm show` */
-import type { VmView } from "@godwit/contract";
+import type { VmDetails } from "@godwit/contract";
 import { buildCommand } from "@stricli/core";
 import { withApi } from "../../connection.ts";
 import { formatTable } from "../../output/format.ts";
+import { userText } from "../../output/host-view.ts";
 import { writeJson, writeLine } from "../../output/screen.ts";
 import { jsonFlag, vmArgument, type JsonFlags } from "../common.ts";
 
@@ -16,7 +17,7 @@ export const showCommand = buildCommand({
   },
 });
 
-function vmText({ name, id, state, seenAt, host, config }: VmView): string {
+function vmText({ name, id, state, seenAt, host, config, user }: VmDetails): string {
   const { cpu } = config;
   const model = [cpu.model, ...cpu.add.map((name) => `+${name}`), ...cpu.remove.map((name) => `-${name}`)];
   return formatTable([
@@ -29,6 +30,7 @@ function vmText({ name, id, state, seenAt, host, config }: VmView): string {
     ["evc mode", cpu.evcMode ?? "none"],
     ...(cpu.features === undefined ? [] : [["cpu features", cpu.features.join(" ")]]),
     ["machine", config.machine],
+    ...(user == null ? [] : [["qemu user", userText(user)]]),
     ...config.disks.map((disk) => [`disk ${disk.name}`, `${config.datastore}:${disk.path} (${disk.format})`]),
     ...config.nics.map((nic, index) => [
       `nic ${String(index)}`,

@@ -1,0 +1,90 @@
+/**
+ * Whose a VM's disks are: a user of the VM's own, which no other VM's QEMU runs as. They are given to it at a start, by
+ * the host that has the exclusive lease, and never while a move goes on: the source's QEMU still runs then.
+ */
+import { constants } from "node:fs";
+import { open, type FileHandle } from "node:fs/promises";
+import { GodwitError, type Vm } from "@godwit/contract";
+import { limitedAs, run, type UserIds } from "@godwit/system";
+import type { Datastore } from "./datastore.ts";
+
+const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants;
+
+/** What a storage answers that does not let root give files away: NFS that squashes root, or knows no such uid. */
+const refusals = ["EPERM", "EACCES", "EINVAL", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EOVERFLOW"];
+
+/**
+ * Makes a VM's disks its user's, and closes them to all others. They were checked to be the VM's own.
+ * @returns why the storage does not allow that, the end of a sentence; null: they are the user's
+ * @throws the system's error when that could not be found out
+ */
+export async function giveDisks(datastore: Datastore, vm: Vm, user: UserIds): Promise<string | null> {
+  for (const { path } of vm.disks) {
+    const refusal = await give(datastore.resolve(path), user);
+    if (refusal !== null)
+      return `datastore ${datastore.config.name} does not let disks be given to a user of the VM's own (${refusal})`;
+  }
+  return null;
+}
+
+/** @returns the system's code of the refusal */
+async function give(path: string, { uid, gid }: UserIds): Promise<string | null> {
+  let file: FileHandle | null = null;
+  try {
+    file = await open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    const found = await file.stat();
+    if (found.uid !== uid || found.gid !== gid) await file.chown(uid, gid);
+    if ((found.mode & 0o7777) !== 0o600) await file.chmod(0o600);
+    return null;
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? "";
+    if (refusals.includes(code)) return code;
+    throw error;
+  } finally {
+    await file?.close();
+  }
+}
+
+/** Opens files as QEMU will, and changes none of them; tells the number of the first that it cannot open, and why. */
+const opener = `
+use Fcntl qw(O_RDONLY O_RDWR O_NONBLOCK);
+for (0 .. $#ARGV) {
+    my ($how, $path) = $ARGV[$_] =~ /^(r|rw):(.*)$/s;
+    sysopen my $file, $path, ($how eq 'rw' ? O_RDWR : O_RDONLY) | O_NONBLOCK or do { print "$_ $!"; exit };
+}
+`;
+
+export interface OpensToCheck {
+  host: string;
+  /** That QEMU runs as. */
+  user: UserIds;
+  /** Of a VM that runs elsewhere and is to come: what its QEMU runs as there. */
+  sourceUid?: number;
+}
+
+/**
+ * That QEMU can open what the VM has on its datastore: it opens disks for writing only when the VM is about to run, which
+ * in a move is too late to learn of.
+ * @throws DISK_PERMISSION_DENIED, PROGRAM_FAILED
+ */
+export async function checkOpens(datastore: Datastore, vm: Vm, o: OpensToCheck): Promise<void> {
+  const files = [
+    ...vm.disks.map(({ name, path }) => ({ what: `disk ${name}`, path, how: "rw" })),
+    ...[vm.boot?.kernel, vm.boot?.initrd].flatMap((path) =>
+      path === undefined ? [] : [{ what: "boot file", path, how: "r" }],
+    ),
+  ].map((file) => ({ ...file, path: datastore.resolve(file.path) }));
+  if (files.length === 0) return;
+  const [program = "", ...args] = [...limitedAs(o.user), "/usr/bin/perl", "-e", opener, "--"];
+  const words = files.map(({ how, path }) => `${how}:${path}`);
+  const { stdout } = await run(program, [...args, ...words], {
+    what: `opening the files of VM ${vm.name} as uid ${String(o.user.uid)}`,
+    timeoutMs: 15_000,
+  });
+  const [, index, reason = ""] = /^(\d+) (.*)$/s.exec(stdout) ?? [];
+  if (index === undefined) return;
+  const { what = "", path = "" } = files[Number(index)] ?? {};
+  const sourceUid = o.sourceUid === undefined || o.sourceUid === o.user.uid ? null : o.sourceUid;
+  const details = { vm: vm.name, what, path, host: o.host, uid: o.user.uid, sourceUid, reason };
+  throw GodwitError.of("DISK_PERMISSION_DENIED", details);
+}
