@@ -30,7 +30,12 @@ const view = hostViewSchema.parse({
       { name: "fast", id: "33333333-3333-4333-8333-333333333333", path: "/fast", shared: true },
       { name: "slow", id: null, path: "/slow", shared: false },
     ],
-    containment: { vmUids: { first: 2_010_000_000, count: 100_000_000 }, vmUidsProblem: null },
+    containment: {
+      vmUids: { first: 2_010_000_000, count: 100_000_000 },
+      vmUidsProblem: null,
+      limitsProblem: null,
+      appArmorProblem: "AppArmor is not enabled there",
+    },
     failures: [],
   },
   load: {
@@ -72,6 +77,8 @@ test("what a host is stands with what is used and free of it", () => {
   expect(lines).toContain("link  eth0 up, 1.0 Mbit/s in, unknown out");
   expect(lines).toContain("vm  web-1 running, 0.4 CPUs, 256 MiB in RAM, uid 2010000007");
   expect(lines).toContain("vm users  uids 2010000000 to 2109999999");
+  expect(lines).toContain("vm limits  memory and tasks");
+  expect(lines).toContain("apparmor  does not confine QEMU: AppArmor is not enabled there");
 });
 
 test("what could not be read is reported, with the reason", () => {

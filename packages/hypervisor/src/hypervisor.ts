@@ -6,7 +6,7 @@
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { constants, existsSync } from "node:fs";
+import { constants } from "node:fs";
 import { mkdir, readdir, realpath, rm } from "node:fs/promises";
 import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -17,18 +17,24 @@ import {
   identifyProcess,
   isAlive,
   isAliveOrUnknown,
+  limitProperties,
   openChecked,
+  outlivingProperties,
   processArguments,
   readCheckedOrNull,
   requireSpace,
   run,
   sleep,
+  systemdRuns,
   userIds,
   type ProcessIdentity,
+  type UnitLimits,
   type UserIds,
 } from "@godwit/system";
+import { readAppArmor } from "./app-armor.ts";
 import { commandLine } from "./command-line.ts";
 import { confined } from "./confinement.ts";
+import { vmLimits } from "./limits.ts";
 import { runDescriptors, runPaths, type LaunchSpec, type RunPaths } from "./launch-spec.ts";
 import { connectWhenReady, qemuFacts } from "./qemu-facts.ts";
 import { lastMessages, QemuProcess, startFailed } from "./qemu-process.ts";
@@ -67,10 +73,14 @@ export interface Adopted {
 }
 
 /**
- * How a QEMU is started, where that is not this program's business: given its argument vector and the file for
- * its messages, returns a function that tells whether it has ended.
+ * How a QEMU is started, where that is not this program's business: given its argument vector, the file for
+ * its messages and what it may use, returns a function that tells whether it has ended.
  */
-export type Launch = (argv: readonly string[], log: string) => Promise<() => boolean | Promise<boolean>>;
+export type Launch = (
+  argv: readonly string[],
+  log: string,
+  limits: UnitLimits,
+) => Promise<() => boolean | Promise<boolean>>;
 
 const rootFolder = ({ runFolder }: HypervisorOptions): string => `${runFolder}/root`;
 
@@ -128,8 +138,8 @@ export class Hypervisor {
     await prepareRunFolder(paths, this.#userOf(spec));
     try {
       const gone = await (launch === null
-        ? this.#spawn(spec, paths)
-        : launch(this.#argv(spec, paths, killWithParent), paths.log));
+        ? this.#spawn(spec, paths, await this.#argv(spec, paths))
+        : launch(await this.#argv(spec, paths, killWithParent), paths.log, vmLimits(spec)));
       const session = await connectWhenReady(paths.qmp, gone);
       const identity = await this.#startedProcess(paths);
       if (identity === null) throw new Error("it ended at once");
@@ -210,7 +220,8 @@ export class Hypervisor {
     return user ?? this.#sharedUser;
   }
 
-  #argv(spec: LaunchSpec, paths: RunPaths, before: readonly string[] = []): string[] {
+  async #argv(spec: LaunchSpec, paths: RunPaths, before: readonly string[] = []): Promise<string[]> {
+    const { profile } = await readAppArmor();
     const { binary, firmwareFolder, readableFolders = [] } = this.#options;
     const firmware = firmwareFolder === undefined ? {} : { firmwareFolder };
     const view = confined(spec, {
@@ -222,15 +233,18 @@ export class Hypervisor {
     return [
       ...["/usr/bin/perl", launcher, paths.folder],
       ...openFor(spec, paths),
-      ...["--", ...view, ...asUser(this.#userOf(spec), this.#kvmGid), ...before],
+      ...["--", ...view, ...asUser(this.#userOf(spec), this.#kvmGid, profile), ...before],
       ...[binary, ...commandLine(spec, firmware)],
     ];
   }
 
   /** @returns a function that tells whether the process has ended again */
-  async #spawn(spec: LaunchSpec, paths: RunPaths): Promise<() => boolean | Promise<boolean>> {
-    const argv = this.#argv(spec, paths);
-    if (existsSync("/run/systemd/system")) {
+  async #spawn(
+    spec: LaunchSpec,
+    paths: RunPaths,
+    argv: readonly string[],
+  ): Promise<() => boolean | Promise<boolean>> {
+    if (systemdRuns()) {
       const unit = `godwit-vm-${spec.vm.id}`;
       await run(
         "systemd-run",
@@ -242,10 +256,10 @@ export class Hypervisor {
             `--description=Godwit VM ${spec.vm.name}`,
           ],
           ...[
-            `--property=StandardOutput=append:${paths.log}`,
-            `--property=StandardError=append:${paths.log}`,
-          ],
-          ...["--property=KillMode=process", "--", ...argv],
+            ...[`StandardOutput=append:${paths.log}`, `StandardError=append:${paths.log}`],
+            ...[...outlivingProperties, ...limitProperties(vmLimits(spec))],
+          ].map((property) => `--property=${property}`),
+          ...["--", ...argv],
         ],
         { what: `starting VM ${spec.vm.name}` },
       );

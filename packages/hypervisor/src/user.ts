@@ -26,9 +26,12 @@ export async function kvmGroup(): Promise<string | null> {
   return stdout.split(":")[2] ?? null;
 }
 
-/** The words before a program's own that make it run as this user, with no more than the KVM device beside. */
-export const asUser = ({ uid, gid }: UserIds, kvmGid: string | null): string[] => [
-  ...["setpriv", "--reuid", String(uid), "--regid", String(gid)],
+/** The words before a program's own that make it run as this user, with no more than the KVM device beside. @param profile of AppArmor; null: none */
+export const asUser = ({ uid, gid }: UserIds, kvmGid: string | null, profile: string | null): string[] => [
+  "setpriv",
+  // Before a parent-death signal is set: the kernel resets that when a process comes under a profile.
+  ...(profile === null ? [] : ["--apparmor-profile", profile]),
+  ...["--reuid", String(uid), "--regid", String(gid)],
   ...(kvmGid === null ? ["--clear-groups"] : ["--groups", kvmGid]),
   ...["--no-new-privs", "--"],
 ];

@@ -24,10 +24,12 @@ test("a VM has the same uid on every host, and within the range", () => {
 });
 
 test("QEMU's user has no group but its own and that of /dev/kvm", () => {
-  expect(asUser({ uid: 5, gid: 6 }, "104").join(" ")).toBe(
+  expect(asUser({ uid: 5, gid: 6 }, "104", null).join(" ")).toBe(
     "setpriv --reuid 5 --regid 6 --groups 104 --no-new-privs --",
   );
-  expect(asUser({ uid: 5, gid: 6 }, null)).toContain("--clear-groups");
+  expect(asUser({ uid: 5, gid: 6 }, null, "godwit-qemu").join(" ")).toBe(
+    "setpriv --apparmor-profile godwit-qemu --reuid 5 --regid 6 --clear-groups --no-new-privs --",
+  );
 });
 
 test("lent credentials can be read by one user while they are read, and are gone afterwards, also after an error", async () => {

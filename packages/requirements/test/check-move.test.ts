@@ -230,7 +230,7 @@ test("a host in maintenance takes no VM, running or not, and whether it answers 
 
 test("a VM whose QEMU has a uid of its own goes only where it has the same one", () => {
   const vmUids = { first: 2_010_000_000, count: 100_000_000 };
-  const contained = { vmUids, vmUidsProblem: null };
+  const contained = { vmUids, vmUidsProblem: null, limitsProblem: null, appArmorProblem: null };
   const findings = (target: HostReport["facts"]["containment"], sharedBecause: string | null = null) => {
     const moving = facts(({ facts: b }) => (b.containment = target));
     return checkMove({

@@ -75,7 +75,7 @@ export async function checkOpens(datastore: Datastore, vm: Vm, o: OpensToCheck):
     ),
   ].map((file) => ({ ...file, path: datastore.resolve(file.path) }));
   if (files.length === 0) return;
-  const [program = "", ...args] = [...limitedAs(o.user), "/usr/bin/perl", "-e", opener, "--"];
+  const [program, ...args] = [...limitedAs(o.user), "/usr/bin/perl", "-e", opener, "--"];
   const words = files.map(({ how, path }) => `${how}:${path}`);
   const { stdout } = await run(program, [...args, ...words], {
     what: `opening the files of VM ${vm.name} as uid ${String(o.user.uid)}`,

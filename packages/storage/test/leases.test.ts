@@ -293,7 +293,10 @@ test("sanlock dies on a host: its VMs end at once, others are told when the leas
 async function runningUnder(host: Host, vm: LeasedVm): Promise<number> {
   const pidFile = join(folder, `${randomUUID()}.pid`);
   const script = `echo $$ > ${pidFile}.new; mv ${pidFile}.new ${pidFile}; exec sleep 600`;
-  await host.leases.launcher(vm.id)(["/bin/sh", "-c", script], join(folder, `${vm.name}.log`));
+  await host.leases.launcher(vm.id)(["/bin/sh", "-c", script], join(folder, `${vm.name}.log`), {
+    memoryMaxBytes: 2 ** 30,
+    tasksMax: 64,
+  });
   for (;;) {
     const pid = Number((await readFile(pidFile, "utf8").catch(() => "")).trim());
     if (pid > 0) return pid;

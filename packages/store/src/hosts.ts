@@ -6,7 +6,6 @@ import {
   type PageRequest,
   type TaskId,
   type VmId,
-  type VmUser,
 } from "@godwit/contract";
 import { sql } from "kysely";
 import { isDuplicate, type Database } from "./database.ts";
@@ -137,30 +136,6 @@ export class Hosts {
       memberId: row.member_id,
       certificateEndsAt: row.certificate_ends_at,
     }));
-  }
-
-  /**
-   * Whether a host's agent knows users of VMs' own, and no agent is known that does not. A host that never reported is
-   * passed over: no VM can move there.
-   */
-  async knowVmUsers(name: string): Promise<boolean> {
-    const { rows } = await this.#database.read((db) =>
-      sql<{ known: boolean }>`
-        select coalesce(bool_and(facts -> 'containment' is not null), false)
-          and coalesce(bool_or(host = ${name}), false) as known
-        from host_facts`.execute(db),
-    );
-    return rows[0]?.known === true;
-  }
-
-  /** Who a VM's QEMU runs as, as its host last reported; null: not known. */
-  async vmUserOf(name: string, vmId: VmId): Promise<VmUser | null> {
-    const { rows } = await this.#database.read((db) =>
-      sql<{ user: VmUser | null }>`
-        select vm -> 'user' as "user" from host_loads, jsonb_array_elements(load -> 'vms') as vm
-        where host = ${name} and vm ->> 'id' = ${vmId}`.execute(db),
-    );
-    return rows[0]?.user ?? null;
   }
 
   /** The host that last reported a process of a VM; null: none. */

@@ -7,6 +7,7 @@ import { Leases } from "./leases.ts";
 import { Members } from "./members.ts";
 import { Pools } from "./pools.ts";
 import { Tasks } from "./tasks.ts";
+import { VmUsers } from "./vm-users.ts";
 import { Vms } from "./vms.ts";
 
 export class Store {
@@ -14,6 +15,7 @@ export class Store {
   readonly members: Members;
   readonly pools: Pools;
   readonly vms: Vms;
+  readonly vmUsers: VmUsers;
   readonly tasks: Tasks;
   readonly events: Events;
   readonly leases: Leases;
@@ -25,6 +27,7 @@ export class Store {
     this.pools = new Pools(database);
     const vms = new Vms(database);
     this.vms = vms;
+    this.vmUsers = new VmUsers(database);
     this.hosts = new Hosts(database, () => vms.nextChange());
     this.tasks = new Tasks(database);
     this.events = new Events(database);

@@ -472,7 +472,7 @@ test("a change of what a host is is an event that names the parts; what it does 
     unreachableReason: null,
   });
   const vmId = "22222222-2222-4222-8222-222222222222" as VmId;
-  expect(await store.hosts.vmUserOf(name, vmId)).toBeNull();
+  expect(await store.vmUsers.of(name, vmId)).toBeNull();
   const user = { uid: 2_010_000_007, sharedBecause: null };
   const runs = {
     id: vmId,
@@ -484,7 +484,7 @@ test("a change of what a host is is an event that names the parts; what it does 
   } as const;
   const vm = { ...runs, memoryMib: 64, user, usedCpus: null, residentBytes: null };
   await store.hosts.saw([{ name, load: { ...load(name, 2), vms: [vm] }, alarms: [] }]);
-  expect(await store.hosts.vmUserOf(name, vmId)).toEqual(user);
+  expect(await store.vmUsers.of(name, vmId)).toEqual(user);
   await store.hosts.remove(name, false);
   const told: unknown[] = [];
   for await (const event of await store.events.follow(new AbortController().signal, from)) {
@@ -599,15 +599,16 @@ test("VMs get users of their own only when every host that has reported knows su
     const secret = await store.hosts.createToken(new Date(Date.now() + 60_000));
     const agentUrl = "https://192.0.2.1:8444";
     await store.hosts.join(secret, { name, agentUrl, memberId: name, certificateEndsAt: null });
-    const containment = { vmUids: { first: 2_010_000_000, count: 10 }, vmUidsProblem: null };
+    const none = { vmUidsProblem: null, limitsProblem: null, appArmorProblem: null };
+    const containment = { vmUids: { first: 2_010_000_000, count: 10 }, ...none };
     await store.hosts.reported(name, { ...facts(name), ...(known ? { containment } : {}) });
   };
   await join("new-1", true);
-  expect(await store.hosts.knowVmUsers("new-1")).toBe(true);
-  expect(await store.hosts.knowVmUsers("silent")).toBe(false);
+  expect(await store.vmUsers.mayBeOwn("new-1")).toBe(true);
+  expect(await store.vmUsers.mayBeOwn("silent")).toBe(false);
   await join("old-1", false);
-  expect(await store.hosts.knowVmUsers("new-1")).toBe(false);
+  expect(await store.vmUsers.mayBeOwn("new-1")).toBe(false);
   await store.hosts.remove("old-1", false);
-  expect(await store.hosts.knowVmUsers("new-1")).toBe(true);
+  expect(await store.vmUsers.mayBeOwn("new-1")).toBe(true);
   await store.hosts.remove("new-1", false);
 });

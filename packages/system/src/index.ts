@@ -18,6 +18,15 @@ export { openLog } from "./log-destination.ts";
 export { run, type RunOptions, type RunResult } from "./run.ts";
 export { requireSpace } from "./space.ts";
 export { UndoStack } from "./undo.ts";
+export {
+  limitProperties,
+  limitsProblem,
+  limitUnit,
+  outlivingProperties,
+  problemOfLimits,
+  systemdRuns,
+  type UnitLimits,
+} from "./units.ts";
 export { ensureUser, idsUnmapped, isMapped, userIds, type UserIds } from "./users.ts";
 export { agentHello, ownHello } from "./hello.ts";
 export { version } from "./version.ts";

@@ -1,5 +1,7 @@
 /** How this host keeps its VMs' QEMU processes apart. */
 import type { ContainmentFacts } from "@godwit/contract";
+import { readAppArmor } from "@godwit/hypervisor";
+import { limitsProblem } from "@godwit/system";
 import type { AgentConfig } from "../config.ts";
 import type { VmUsers } from "../vms/vm-users.ts";
 
@@ -7,5 +9,10 @@ export async function containmentFacts(
   { vmUids }: AgentConfig["qemu"],
   users: Pick<VmUsers, "problem">,
 ): Promise<ContainmentFacts> {
-  return { vmUids, vmUidsProblem: await users.problem() };
+  const [vmUidsProblem, limits, { problem }] = await Promise.all([
+    users.problem(),
+    limitsProblem(),
+    readAppArmor(),
+  ]);
+  return { vmUids, vmUidsProblem, limitsProblem: limits, appArmorProblem: problem };
 }

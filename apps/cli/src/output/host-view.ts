@@ -86,9 +86,13 @@ const stateWords: Record<PortGroupState, string> = {
 /** How VMs are kept apart there. */
 function containmentRows({ containment }: HostFacts): string[][] {
   if (containment === undefined) return [["vm users", "one for all VMs: its agent is of an earlier version"]];
-  const { vmUids, vmUidsProblem } = containment;
+  const { vmUids, vmUidsProblem, limitsProblem, appArmorProblem } = containment;
   const uids = `${String(vmUids.first)} to ${String(vmUids.first + vmUids.count - 1)}`;
-  return [["vm users", vmUidsProblem === null ? `uids ${uids}` : `one for all VMs: ${vmUidsProblem}`]];
+  return [
+    ["vm users", vmUidsProblem === null ? `uids ${uids}` : `one for all VMs: ${vmUidsProblem}`],
+    ["vm limits", limitsProblem === null ? "memory and tasks" : `none: ${limitsProblem}`],
+    ["apparmor", appArmorProblem === null ? "confines QEMU" : `does not confine QEMU: ${appArmorProblem}`],
+  ];
 }
 
 /** What the host does now. */

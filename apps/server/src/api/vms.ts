@@ -108,7 +108,7 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
     },
     vmShow: async ({ params }) => {
       const view = await store.vms.show(params.vm);
-      return { ...view, user: await store.hosts.vmUserOf(view.host, view.id) };
+      return { ...view, user: await store.vmUsers.of(view.host, view.id) };
     },
 
     vmCpuSet: async ({ params, body }) => {

@@ -19,7 +19,7 @@ export const vmStart: TaskImplementation<"vm.start"> = {
       const { config } = await context.persist(() => store.vms.show(vmId));
       await mustHaveOwnMacs(context, config);
       const baseline = await context.persist(() => store.pools.baselineAt(host));
-      const ownUser = await context.persist(() => store.hosts.knowVmUsers(host));
+      const ownUser = await context.persist(() => store.vmUsers.mayBeOwn(host));
       const body = { vm: config, baseline, ...(ownUser ? { ownUser } : {}) };
       const started = await context.ask(host, (link) =>
         link.agent.call("vmStart", { params: { vmId }, body }),

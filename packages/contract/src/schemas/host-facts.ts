@@ -81,6 +81,10 @@ export const containmentFactsSchema = z.object({
   vmUids: z.object({ first: z.int(), count: z.int() }),
   /** Why VMs that are started there share one user all the same, the end of a sentence; null: they do not. */
   vmUidsProblem: z.string().nullable(),
+  /** Why what a VM's processes use has no limits there, the end of a sentence; null: memory and tasks have. */
+  limitsProblem: z.string().nullable(),
+  /** Why QEMU is not confined by AppArmor there, the end of a sentence; null: it is. */
+  appArmorProblem: z.string().nullable(),
 });
 export type ContainmentFacts = z.infer<typeof containmentFactsSchema>;
 

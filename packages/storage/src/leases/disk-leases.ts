@@ -5,6 +5,7 @@
  * own lease ran out) is determined here and recorded beside the holder.
  */
 import { GodwitError, type Lease, type LeaseMode, type VmId } from "@godwit/contract";
+import type { UnitLimits } from "@godwit/system";
 import type { Datastore } from "../datastore.ts";
 import { Holders } from "./holder.ts";
 import { leaseOf, leaseOrNull, numberOf, createSuccessor, type LeasedVm } from "./lease-files.ts";
@@ -151,8 +152,10 @@ export class DiskLeases {
   }
 
   /** How a VM's QEMU is started so that it cannot outlive its lease. */
-  launcher(vmId: VmId): (argv: readonly string[], log: string) => Promise<() => Promise<boolean>> {
-    return async (argv, log) => await this.#holders.launch(vmId, argv, log);
+  launcher(
+    vmId: VmId,
+  ): (argv: readonly string[], log: string, limits: UnitLimits) => Promise<() => Promise<boolean>> {
+    return async (argv, log, limits) => await this.#holders.launch(vmId, argv, log, limits);
   }
 
   /** @throws DATASTORE_UNKNOWN, DATASTORE_UNAVAILABLE */

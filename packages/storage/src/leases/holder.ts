@@ -4,7 +4,6 @@
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
 import { access, constants, mkdir, open, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -12,12 +11,16 @@ import { GodwitError, type LeaseMode, nameSchema, parseJson, vmIdSchema } from "
 import {
   endProcess,
   identifyProcess,
+  limitUnit,
+  outlivingProperties,
   processArguments,
   readFileOrNull,
   run,
   sleep,
+  systemdRuns,
   writeFileAtomic,
   type ProcessIdentity,
+  type UnitLimits,
 } from "@godwit/system";
 import { z } from "zod";
 import type { LeasedVm } from "./lease-files.ts";
@@ -86,10 +89,17 @@ export class Holders {
 
   /**
    * Starts a program under a held lease. @param argv its argument vector @param log takes its output
+   * @param limits of the program and the holder together, where systemd runs
    * @returns a function that tells whether it has ended
    */
-  async launch(vmId: string, argv: readonly string[], log: string): Promise<() => Promise<boolean>> {
+  async launch(
+    vmId: string,
+    argv: readonly string[],
+    log: string,
+    limits: UnitLimits,
+  ): Promise<() => Promise<boolean>> {
     const folder = this.#of(vmId);
+    if (systemdRuns()) await limitUnit(`${unitOf(vmId)}.service`, limits);
     await rm(join(folder, "ended"), { force: true });
     await writeFile(join(folder, "argv"), [log, ...argv].join("\0"), { mode: 0o600 });
     await order(folder, "launch");
@@ -171,6 +181,8 @@ interface SpawnedHolder {
   kill: () => Promise<void>;
 }
 
+const unitOf = (vmId: string): string => `godwit-lease-${vmId}`;
+
 /** A unit of its own where systemd runs, else a session of its own: it outlives the agent. */
 async function spawnHolder(
   vm: LeasedVm,
@@ -179,10 +191,10 @@ async function spawnHolder(
   env: Readonly<Record<string, string>>,
 ): Promise<SpawnedHolder> {
   const logPath = join(folder, holderLog);
-  if (existsSync("/run/systemd/system")) {
-    const unit = `godwit-lease-${vm.id}`;
+  if (systemdRuns()) {
+    const unit = unitOf(vm.id);
     const properties = [
-      ...["KillMode=process", "OOMScoreAdjust=-1000"],
+      ...[...outlivingProperties, "OOMScoreAdjust=-1000"],
       ...[`StandardOutput=append:${logPath}`, `StandardError=append:${logPath}`],
     ].map((property) => `--property=${property}`);
     const variables = Object.entries(env).map(([name, value]) => `--setenv=${name}=${value}`);

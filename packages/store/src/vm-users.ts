@@ -1,0 +1,36 @@
+/** Who VMs' QEMUs run as, by what hosts report. */
+import type { VmId, VmUser } from "@godwit/contract";
+import { sql } from "kysely";
+import type { Database } from "./database.ts";
+
+export class VmUsers {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  /** As its host last reported; null: not known. */
+  async of(host: string, vmId: VmId): Promise<VmUser | null> {
+    const { rows } = await this.#database.read((db) =>
+      sql<{ user: VmUser | null }>`
+        select vm -> 'user' as "user" from host_loads, jsonb_array_elements(load -> 'vms') as vm
+        where host = ${host} and vm ->> 'id' = ${vmId}`.execute(db),
+    );
+    return rows[0]?.user ?? null;
+  }
+
+  /**
+   * Whether a VM that is started at a host may have a user of its own: its agent knows such users, and no agent is known
+   * that does not. A host that never reported is passed over: no VM can move there.
+   */
+  async mayBeOwn(host: string): Promise<boolean> {
+    const { rows } = await this.#database.read((db) =>
+      sql<{ known: boolean }>`
+        select coalesce(bool_and(facts -> 'containment' is not null), false)
+          and coalesce(bool_or(host = ${host}), false) as known
+        from host_facts`.execute(db),
+    );
+    return rows[0]?.known === true;
+  }
+}
