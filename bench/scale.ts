@@ -62,7 +62,7 @@ interface Result {
   apiP99Ms: number;
   /** Calls that were answered with an error; their time counts too. */
   failedCalls: number;
-  /** Of one list of all hosts, and of all VMs, after it. */
+  /** Of what lists show of all hosts, and of all VMs, in pages, after it. */
   hostListMs: number;
   vmListMs: number;
   /** From the first join until every host has reported. */
@@ -146,8 +146,8 @@ async function measure(hosts: number, folder: string): Promise<Result> {
   return {
     ...{ hosts, vms: hosts * vms, ...result, wallSeconds, rssMib, staleHosts, failedCalls, connectSeconds },
     apiP99Ms: calls.sort((a, b) => a - b)[Math.ceil(calls.length * 0.99) - 1] ?? Number.NaN,
-    hostListMs: await timed(() => api.call("hostList", {}).catch(() => undefined)),
-    vmListMs: await timed(() => api.call("vmList", {}).catch(() => undefined)),
+    hostListMs: await timed(() => everyPage((query) => api.call("hostSummaryList", { query }))),
+    vmListMs: await timed(() => everyPage((query) => api.call("vmSummaryList", { query }))),
   };
 }
 
@@ -171,6 +171,13 @@ async function callOf(api: Client<typeof serverOperations>, turn: number, hosts:
   if (turn % 3 === 1 && vms > 0)
     return await api.call("vmShow", { params: { vm: vmName(host, Math.floor(Math.random() * vms)) } });
   return await api.call("taskList", { query: {} });
+}
+
+async function everyPage(
+  read: (query: { cursor?: string }) => Promise<{ next: string | null }>,
+): Promise<void> {
+  let { next } = await read({});
+  while (next !== null) ({ next } = await read({ cursor: next }));
 }
 
 async function timed(call: () => Promise<unknown>): Promise<number> {
