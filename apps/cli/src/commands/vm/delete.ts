@@ -1,5 +1,5 @@
 /** `godwit vm delete` */
-import { isDeleted, type DisksToDelete } from "@godwit/contract";
+import type { DisksToDelete } from "@godwit/contract";
 import { buildCommand } from "@stricli/core";
 import { withApi } from "../../connection.ts";
 import { runTask } from "../../run-task.ts";
@@ -27,6 +27,8 @@ Example: godwit vm delete web-1`,
     positional: vmArgument,
   },
   async func(flags: TaskFlags & { disks: DisksToDelete }, name: string) {
+    // Loaded here: it would make every command of VMs start later.
+    const { isDeleted } = await import("@godwit/contract");
     await withApi(async (api) => {
       const vm = await api.call("vmShow", { params: { vm: name } });
       const kept = vm.config.disks.filter((disk) => !isDeleted(disk, flags.disks)).map(({ path }) => path);
