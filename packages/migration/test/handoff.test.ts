@@ -279,6 +279,14 @@ test("of any questions in any order, an exclusive holder is alone, and the versi
         const isNew = exclusive !== undefined && exclusive.host !== lease.lastExclusiveHost;
         expect(next.version - lease.version).toBe(isNew ? 1 : 0);
         if (decision.kind !== "granted") expect(next.holders).toEqual(lease.holders);
+        const of = (state: LeaseState) => state.holders.find((one) => one.host === asked.host)?.mode;
+        // What was granted is what was asked for, or more where it was there already.
+        if (decision.kind === "granted") {
+          const isGain = asked.ask === "acquire" && of(lease) === "EX";
+          expect(of(next)).toBe("mode" in asked ? (isGain ? "EX" : asked.mode) : undefined);
+        }
+        if (decision.kind === "held")
+          expect(decision.others.some((one) => one.host !== asked.host)).toBe(true);
         // Asked again at once, the answer is the same and nothing changes any more.
         const again = decideLease(next, asked);
         expect(again.kind).toBe(decision.kind);
