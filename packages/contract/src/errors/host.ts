@@ -12,7 +12,8 @@ export const hostErrors = {
     409,
     "never",
     (d) => `A host ${d.host} has already joined.`,
-    () => "Choose another name, or remove the old host first.",
+    (d) =>
+      `If it is that host itself, with another address or without its certificates, it joins again under its name: godwit host token --rejoin ${d.host}. Otherwise choose another name.`,
   ),
   HOST_BUSY: define<{ host: string; running: string[]; stopped: string[]; tasks: string[] }>(
     409,
