@@ -36,6 +36,11 @@ const begin = async (to: string, bandwidthMbps = 100): Promise<Task> =>
 const follows = async ({ id }: Task): Promise<void> => {
   await lab.until(id, (task) => decisionsOf(task).includes("runsWhileMemoryArrives"));
 };
+/** How the VM is, wherever. */
+const stateOf = async () => {
+  const { state, pauseReason } = await lab.vm("web-1");
+  return { state, pauseReason };
+};
 const moveBack = async (): Promise<void> => {
   const { host } = await lab.vm("web-1");
   if (host === "a") return;
@@ -75,6 +80,17 @@ test("the guest runs at the destination while its memory follows, and nothing is
   expect(await load.finish([])).toMatchObject({ connections: 1, lost: 0, duplicated: 0 });
   expect(await lab.settled(1)).toEqual([]);
   await moveBack();
+});
+
+test("a guest that is paused is never let run by it", async () => {
+  await moveBack();
+  const vm = await lab.vm("web-1");
+  await lab.succeeded(lab.api.call("vmPause", { params: { vm: "web-1" } }));
+  await lab.succeeded(begin("b"));
+  expect(await stateOf()).toEqual({ state: "paused", pauseReason: "user" });
+  expect(await lab.runnersOf(vm)).toEqual([]);
+  await lab.succeeded(lab.api.call("vmResume", { params: { vm: "web-1" } }));
+  expect(await lab.runnersOf(vm)).toEqual(["b"]);
 });
 
 test("the migration link is cut in the middle of it: the stream is made again, and the guest has only waited", async () => {

@@ -40,6 +40,14 @@ export function handlers(
       await vms.stop(params.vmId, body.graceSeconds);
       return { stopped: true };
     },
+    vmPause: async ({ params }) => {
+      await moves.settle(params.vmId);
+      return await vms.pause(params.vmId);
+    },
+    vmResume: async ({ params }) => {
+      await moves.settle(params.vmId);
+      return await vms.resume(params.vmId);
+    },
     vmConsole: ({ params, query }) => consoles.open(params.vmId, query),
     vmDelete: async ({ params, query }) => {
       await vms.delete(params.datastore, params.name, query.disks);

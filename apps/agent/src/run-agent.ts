@@ -8,7 +8,7 @@ import { HttpServer, identify, mount, mountSockets, type Authority } from "@godw
 import { Hypervisor, type Adopted } from "@godwit/hypervisor";
 import { DiskLeases } from "@godwit/storage";
 import { deleteTap, listTaps, releasePorts, tapName } from "@godwit/network";
-import { agentHello, writeFileAtomic } from "@godwit/system";
+import { agentHello, leastSpace, writeFileAtomic } from "@godwit/system";
 import type { Logger } from "pino";
 import { handlers } from "./api.ts";
 import type { AgentConfig } from "./config.ts";
@@ -32,6 +32,7 @@ import { CertificateRenewal } from "./renewal.ts";
 import { Claims } from "./vms/claims.ts";
 import { VmCpus } from "./vms/cpu.ts";
 import { Environment } from "./vms/environment.ts";
+import { GuestWatch } from "./vms/guest-watch.ts";
 import { MemoryAdmission } from "./vms/memory-admission.ts";
 import { LogLimit } from "./qemu/log-limit.ts";
 import { Processes } from "./qemu/processes.ts";
@@ -82,11 +83,22 @@ export async function runAgent(
     datastore: (name) => environment.datastore(name),
   });
   const leases = new Leases(new RowLeases(server, config.name), disks, (name) => shared.includes(name));
-  const processes = new Processes(events, (process) => {
-    vms.clearAfter(process).catch((error: unknown) => {
-      log.warn({ err: error, vm: process.spec.vm.name }, "what an ended VM left could not be removed");
-    });
-  });
+  const processes = new Processes(
+    events,
+    (process) => {
+      vms.clearAfter(process).catch((error: unknown) => {
+        log.warn({ err: error, vm: process.spec.vm.name }, "what an ended VM left could not be removed");
+      });
+    },
+    (process) => {
+      vms.endShutDown(process).catch((error: unknown) => {
+        log.warn(
+          { err: error, vm: process.spec.vm.name },
+          "the QEMU of a guest that is off does not end yet",
+        );
+      });
+    },
+  );
   const lockspaces = new Lockspaces({
     host: config.name,
     disks,
@@ -146,6 +158,14 @@ export async function runAgent(
   logLimit.start();
   stack.defer(() => {
     logLimit.stop();
+  });
+  const guests = new GuestWatch({
+    ...{ vms, processes, log },
+    freeBytes: ({ spec }) => leastSpace(Object.values(spec.diskPaths)),
+  });
+  guests.start();
+  stack.defer(() => {
+    guests.stop();
   });
   const reconciler = new LeaseReconciler(leases, processes, claims, log);
   reconciler.start();
@@ -240,11 +260,15 @@ async function adopt(
   for (const process of found) {
     const { vm, incoming } = process.spec;
     try {
-      const { running, status } = await process.status();
-      processes.add(
-        process,
-        running ? "running" : incoming && status === "inmigrate" ? "incoming" : "paused",
-      );
+      const { runs, status, pauseReason } = await process.guestState();
+      await process.keepWhenOff();
+      const isIncoming = incoming && status === "inmigrate";
+      const isAsleep = pauseReason === "suspended";
+      const state = isIncoming ? "incoming" : runs && !isAsleep ? "running" : "paused";
+      // A move that stopped the guest is taken up next, and lets it run or says why not.
+      const reason = pauseReason ?? (status === "paused" ? "user" : null);
+      if (reason === "shutdown") processes.add(process, "stopping", reason);
+      else processes.add(process, state, state === "paused" ? reason : null);
       log.info({ vm: vm.name, pid: process.identity.pid, status }, "VM found again");
     } catch (error) {
       log.warn({ err: error, vm: vm.name }, "a QEMU process does not tell its state");

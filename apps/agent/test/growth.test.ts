@@ -43,7 +43,11 @@ function processOf(round: number): QemuProcess {
 }
 
 test("of 10,000 VMs that ended the last 300 are told of, and every one that runs", () => {
-  const processes = new Processes(new EventLog(), () => undefined);
+  const processes = new Processes(
+    new EventLog(),
+    () => undefined,
+    () => undefined,
+  );
   const running: VmId[] = [];
   for (let round = 0; round < rounds; round++) {
     const process = processOf(round);
@@ -64,7 +68,11 @@ test("of 10,000 VMs that ended the last 300 are told of, and every one that runs
 });
 
 test("a VM that is started again has one entry, and counts as new when it ends", () => {
-  const processes = new Processes(new EventLog(), () => undefined);
+  const processes = new Processes(
+    new EventLog(),
+    () => undefined,
+    () => undefined,
+  );
   for (let round = 0; round < rounds; round++) {
     processes.add(processOf(round % 7), "running");
     processes.remove(vmOf(round % 7).id, "stopped");

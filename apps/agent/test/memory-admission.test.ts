@@ -7,7 +7,16 @@ import { MemoryAdmission } from "../src/vms/memory-admission.ts";
 const mib = 1024 * 1024;
 const vm = (id: string, memoryMib: number) => ({ id: id as VmId, memoryMib });
 const runtime = ({ id, memoryMib }: ReturnType<typeof vm>, pid: number | null): VmRuntime => ({
-  ...{ id, name: id, state: "running", pid, accelerator: "tcg", startedAt: null, memoryMib },
+  ...{
+    id,
+    name: id,
+    state: "running",
+    pid,
+    accelerator: "tcg",
+    startedAt: null,
+    memoryMib,
+    pauseReason: null,
+  },
 });
 
 function host(availableMib: number) {

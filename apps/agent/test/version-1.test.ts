@@ -33,7 +33,7 @@ async function beginnings<Entry>(name: string, role: "source" | "destination"): 
 
 const hereAlone = {
   ...{ qemuVersion: "7.2.22", qemuAlive: true, guestRuns: true },
-  ...{ copyCompleted: false, copyFailed: false, postcopy: null },
+  ...{ copyCompleted: false, copyFailed: false, postcopy: null, pauseReason: null },
 };
 const sentAway = { ...hereAlone, guestRuns: false, copyCompleted: true };
 const arrived = {

@@ -4,7 +4,7 @@
  */
 export const summaries = {
   vm: {
-    brief: "VMs: create, start, stop, check, migrate, console, lease",
+    brief: "VMs: create, start, stop, pause, check, migrate, console, lease",
     commands: [
       "list",
       "show",
@@ -14,6 +14,8 @@ export const summaries = {
       "setCpu",
       "start",
       "stop",
+      "pause",
+      "resume",
       "check",
       "migrate",
       "console",

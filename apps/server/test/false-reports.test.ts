@@ -68,7 +68,7 @@ test("a host is who its certificate says, and a VM is where its lease is", async
   facts.datastores = facts.datastores.map((one) => ({ ...one, shared: true }));
   const runs = {
     ...{ id: vm.id, name: vm.name, state: "running", pid: 4711, accelerator: "tcg", startedAt: null },
-    ...{ memoryMib: 64, usedCpus: null, residentBytes: null },
+    ...{ memoryMib: 64, pauseReason: null, usedCpus: null, residentBytes: null },
   } as const;
   const load = hostLoadSchema.parse({ ...report.load, name: "a", vms: [runs] });
   const lease = (holder: string): Lease => ({

@@ -36,6 +36,8 @@ export function commandLine(spec: LaunchSpec, options: CommandLineOptions = {}):
     ...["-smp", `${String(vm.vcpus)},sockets=1,cores=${String(vm.vcpus)},threads=1`],
     ...["-m", `size=${String(vm.memoryMib)}M`],
     ...["-S"],
+    // A guest that switches itself off, or panics, leaves its QEMU standing: whoever looks next sees why.
+    ...["-action", "shutdown=pause,panic=pause"],
     ...(spec.incoming ? ["-incoming", "defer"] : []),
     ...["-display", "none", "-vga", "none"],
     ...["-rtc", "base=utc"],
@@ -94,7 +96,8 @@ function disks(spec: LaunchSpec): string[] {
       ...["-blockdev", JSON.stringify(format)],
       ...[
         "-device",
-        `virtio-blk-pci,drive=disk-${disk.name},id=${disk.name},${slot(spec, firstDiskSlot + index)}${index === 0 && spec.vm.boot === undefined ? ",bootindex=0" : ""}`,
+        // A guest whose disk fails stands still instead of losing its file systems, and tries again when it goes on.
+        `virtio-blk-pci,drive=disk-${disk.name},id=${disk.name},werror=stop,rerror=stop,${slot(spec, firstDiskSlot + index)}${index === 0 && spec.vm.boot === undefined ? ",bootindex=0" : ""}`,
       ],
     ];
   });

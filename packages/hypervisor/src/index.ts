@@ -14,3 +14,4 @@ export type { MigrationPort, MigrationStatus } from "./migration-port.ts";
 export { qemuFacts } from "./qemu-facts.ts";
 export { QemuProcess } from "./qemu-process.ts";
 export { vmUser, type UidRange } from "./user.ts";
+export { guestState, stopReasonOf, type GuestState } from "./guest-state.ts";

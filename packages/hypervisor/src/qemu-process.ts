@@ -15,6 +15,7 @@ import {
 } from "@godwit/system";
 import { z } from "zod";
 import { lendCredentials } from "./credentials.ts";
+import { guestState, type GuestState } from "./guest-state.ts";
 import type { LaunchSpec, RunPaths } from "./launch-spec.ts";
 import { MigrationPort } from "./migration-port.ts";
 import { writeRuntime } from "./runtime-file.ts";
@@ -116,6 +117,25 @@ export class QemuProcess {
     return await this.#session.execute("query-status");
   }
 
+  /** @throws any error of QMP */
+  async guestState(): Promise<GuestState> {
+    const { running, status } = await this.status();
+    const blocks = running ? [] : await this.#session.execute("query-block");
+    return guestState(
+      running,
+      status,
+      blocks.flatMap((block) => block["io-status"] ?? []),
+    );
+  }
+
+  /**
+   * From now on a guest that switches itself off, or panics, leaves its QEMU standing with the reason, for whoever
+   * looks next. Earlier versions started QEMU without that.
+   */
+  async keepWhenOff(): Promise<void> {
+    await this.#session.execute("set-action", { shutdown: "pause", panic: "pause" });
+  }
+
   /** Of this process, which may be older than what is installed now; like `7.2.22`. */
   async version(): Promise<string> {
     const { major, minor, micro } = (await this.#session.execute("query-version")).qemu;
@@ -145,6 +165,29 @@ export class QemuProcess {
 
   async pause(): Promise<void> {
     await this.#session.execute("stop");
+  }
+
+  /** Wakes a guest that is asleep. */
+  async wakeUp(): Promise<void> {
+    await this.#session.execute("system_wakeup");
+  }
+
+  /**
+   * Has QEMU take its disks after a copy, as `cont` does, without letting the guest run: a QEMU that was not let do
+   * so aborts when its guest is moved on (7.2.22). QEMU takes a disk that is to be exported before it looks whether it
+   * can: the refusal is the good end. @throws QMP_REFUSED when a disk cannot be had
+   */
+  async activateDisks(): Promise<void> {
+    for (const { name } of this.spec.vm.disks) {
+      const id = `take-${name}`;
+      try {
+        await this.#session.execute("block-export-add", { type: "nbd", id, "node-name": `disk-${name}` });
+        await this.#session.execute("block-export-del", { id });
+      } catch (error) {
+        if (!GodwitError.is(error, "QMP_REFUSED") || !/NBD server not running/.test(error.message))
+          throw error;
+      }
+    }
   }
 
   /** Presses the power button: the guest shuts itself down if it listens. */

@@ -32,6 +32,7 @@ const meant: Record<string, readonly string[] | null> = {
   "-m": ["size"],
   "-rtc": ["base"],
   "-boot": ["strict"],
+  "-action": ["shutdown", "panic"],
   "-sandbox": ["obsolete", "elevateprivileges", "spawn", "resourcecontrol"],
   "-msg": ["timestamp"],
   "-mon": ["chardev", "mode"],
@@ -41,7 +42,7 @@ const meant: Record<string, readonly string[] | null> = {
   "-netdev": ["id", "ifname", "script", "downscript", "vhost"],
   "-device": [
     ...["chardev", "rng", "drive", "id", "bus", "addr", "bootindex", "netdev", "mac", "romfile"],
-    ...["max_ports", "nr", "name", "multifunction"],
+    ...["max_ports", "nr", "name", "multifunction", "werror", "rerror"],
   ],
   ...Object.fromEntries(
     ["-uuid", "-accel", "-incoming", "-display", "-vga", "-kernel", "-initrd", "-append"].map((option) => [

@@ -2,8 +2,9 @@
  * The agents: they take inputs one after the other, do what the reducers decide in order, die between any
  * two effects, and come back with what their journals and their QEMUs tell, as the shells in apps/agent do.
  */
-import { finished } from "./judge.ts";
+import { finished, memoryGone } from "./judge.ts";
 import {
+  ACTIVATE,
   AGENT,
   ALIVE,
   ANSWER,
@@ -31,6 +32,7 @@ import {
   PARTLY,
   POSTCOPY,
   QEMU,
+  RAN_AT_DESTINATION,
   receiverOf,
   RECOVERS,
   REFUSED,
@@ -38,9 +40,11 @@ import {
   SERVING,
   set,
   STALE,
+  STANDS,
   STREAM,
   TIMERS,
   toSource,
+  TRUTH,
   UP,
   WAITS,
 } from "./layout.ts";
@@ -60,7 +64,15 @@ import {
   toSourceNames,
   UNASKED,
 } from "./names.ts";
-import { cancelCopy, continueSwitchover, recoverStream, remove, resumeStream, startCopy } from "./qemu.ts";
+import {
+  cancelCopy,
+  continueSwitchover,
+  recoverStream,
+  remove,
+  resumeStream,
+  resumeVcpus,
+  startCopy,
+} from "./qemu.ts";
 import type { Step } from "./rules.ts";
 import type { World } from "./world.ts";
 
@@ -101,6 +113,11 @@ export function perform(w: World, h: number, name: EffectName, argument: number)
         return false;
       }
       f[JOURNAL + h] = journals.append(at(f, JOURNAL + h), argument);
+      // A guest that is not let run is the destination's from here on.
+      if (h === 1 && side.entry(argument).at === "arrived") {
+        set(f, TRUTH, RAN_AT_DESTINATION);
+        memoryGone(w); // its QEMU may have died since it answered
+      }
       return true;
     case "send":
       if ((at(f, LINE) & (UP << h)) === 0) return true;
@@ -156,7 +173,10 @@ export function perform(w: World, h: number, name: EffectName, argument: number)
       cancelCopy(w);
       return true;
     case "resumeVcpus":
-      if ((at(f, QEMU + h) & ALIVE) !== 0) set(f, QEMU + h, CONT);
+      resumeVcpus(w, h);
+      return true;
+    case "activateDisks":
+      if ((at(f, QEMU + h) & ALIVE) !== 0) set(f, QEMU + h, ACTIVATE);
       return true;
     case "remove":
       remove(w, h);
@@ -219,7 +239,7 @@ export function agentDies(w: World, h: number): void {
 export function agentReturns(w: World, h: number): void {
   const f = w.now;
   const { journals } = w.rules;
-  clear(f, QEMU + h, CONT); // a monitor that was left drops what it had not yet read
+  clear(f, QEMU + h, CONT | ACTIVATE); // a monitor that was left drops what it had not yet read
   const journal = journals.items(at(f, JOURNAL + h));
   const side = w.side(h);
   // A move of which not even the beginning was written is none.
@@ -238,9 +258,14 @@ export function agentReturns(w: World, h: number): void {
     (isComplete ? 4 : 0) |
     (isPartial ? 8 : 0) |
     (isBroken ? 16 : 0) |
-    ((h === 0 ? copy === ENDED || copy === CANCELLING : copy === FAILED) ? 32 : 0);
+    ((h === 0 ? copy === ENDED || copy === CANCELLING : copy === FAILED) ? 32 : 0) |
+    (stoppedByItself(w) ? 64 : 0);
   enter(w, h, side.restore(at(f, JOURNAL + h), observed));
 }
+
+/** QEMU can tell of an I/O error or a shutdown, but a user's pause looks like a move's. */
+const stoppedByItself = (w: World): boolean =>
+  (at(w.now, TRUTH) & STANDS) !== 0 && w.rules.configuration.paused !== true;
 
 /** One end's line is gone: what was under way to it is lost. */
 export function lineDown(w: World, h: number): void {

@@ -2,6 +2,7 @@
 import { agentDies, agentReturns, hear, lineDown, take } from "./agents.ts";
 import { look, memoryGoes, memoryGone } from "./judge.ts";
 import {
+  ACTIVATE,
   AGENT,
   at,
   AUTO,
@@ -52,6 +53,7 @@ import {
   cont,
   copyEnds,
   destinationStreamBreaks,
+  guestStops,
   lastStep,
   qemuEnds,
   sourceStreamBreaks,
@@ -145,8 +147,18 @@ export function apply(w: World, state: State, event: number): void {
     case "cont":
       cont(w, h);
       break;
+    case "activate":
+      clear(f, QEMU + h, ACTIVATE);
+      w.give(h, "disksActive");
+      break;
+    case "guestStops":
+      guestStops(w, "guestPaused");
+      break;
+    case "guestShutsDown":
+      guestStops(w, "guestShutDown");
+      break;
     case "contRefused":
-      clear(f, QEMU + h, CONT);
+      clear(f, QEMU + h, CONT | ACTIVATE);
       w.give(h, "resumeFailed");
       break;
     case "contAnswered":

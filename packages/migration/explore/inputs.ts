@@ -1,7 +1,7 @@
 /** What the two reducers are told, with all figures fixed: the same words for all problems, the same time always. */
 import { vmSchema, type MoveOrder, type Problem } from "@godwit/contract";
 import type { DestinationInput, LeaseAnswer, SourceInput, ToDestination, ToSource } from "../src/index.ts";
-import { destinationTimers, sourceTimers, type Configuration } from "./names.ts";
+import { destinationTimers, sourceTimers, type Configuration, type toDestinationNames } from "./names.ts";
 
 /** Every problem is the same problem. */
 export const problem: Problem = {
@@ -92,6 +92,8 @@ export function sourceInputs({ strategy }: Configuration): Record<string, Source
     peerDown: { type: "peerDown" },
     sample: { type: "sample", sample, peerFresh: true },
     paused: { type: "paused", atMs, pass: 1 },
+    guestPaused: { type: "guestPaused", pauseReason: "io-error" },
+    guestShutDown: { type: "guestPaused", pauseReason: "shutdown" },
     preSwitchover: { type: "preSwitchover", atMs },
     completed: { type: "completed" },
     postcopyActive: { type: "postcopyActive" },
@@ -102,6 +104,7 @@ export function sourceInputs({ strategy }: Configuration): Record<string, Source
     resumeFailed: { type: "resumeFailed", reason: "x" },
     qemuGone: { type: "qemuGone", reason: "x", heardAll: true },
     qemuGoneUnheard: { type: "qemuGone", reason: "x", heardAll: false },
+    disksActive: { type: "disksActive" },
     removed: { type: "removed" },
     released: { type: "released" },
     cancel: { type: "cancel" },
@@ -110,18 +113,20 @@ export function sourceInputs({ strategy }: Configuration): Record<string, Source
 }
 
 export function destinationInputs(order: MoveOrder): Record<string, DestinationInput> {
-  const messages: ToDestination[] = [
-    { type: "prepare", order },
-    { type: "commit" },
-    { type: "abandon" },
-    { type: "sourceQemuLost" },
-    { type: "sourceCleanedUp" },
-    { type: "recover" },
-  ];
+  // In the order of their numbers.
+  const messages: Record<(typeof toDestinationNames)[number], ToDestination> = {
+    prepare: { type: "prepare", order },
+    commit: { type: "commit" },
+    commitPaused: { type: "commit", pauseReason: "user" },
+    abandon: { type: "abandon" },
+    sourceQemuLost: { type: "sourceQemuLost" },
+    sourceCleanedUp: { type: "sourceCleanedUp" },
+    recover: { type: "recover" },
+  };
   return {
     ...Object.fromEntries(
-      messages.map((message): [string, DestinationInput] => [
-        message.type,
+      Object.entries(messages).map(([name, message]): [string, DestinationInput] => [
+        name,
         { type: "message", message, atMs },
       ]),
     ),
@@ -142,6 +147,7 @@ export function destinationInputs(order: MoveOrder): Record<string, DestinationI
     loadFailed: { type: "loadFailed", reason: "x" },
     resumed: { type: "resumed", commitToResumeMs: 0, start: null },
     resumeFailed: { type: "resumeFailed", reason: "x" },
+    disksActive: { type: "disksActive" },
     qemuGone: { type: "qemuGone", reason: "x" },
     removed: { type: "removed" },
     released: { type: "released" },

@@ -14,6 +14,7 @@ import {
   LEASE,
   LOADED,
   LOST,
+  OFF,
   PARTLY,
   QEMU,
   RECOVERS,
@@ -23,6 +24,7 @@ import {
   RUNS,
   set,
   STALE,
+  STANDS,
   type State,
   THIRD_RUNS,
   TOLD_LOST,
@@ -84,6 +86,8 @@ export function memoryGone(w: World): void {
 export function finished(w: World, outcome: string): void {
   const truth = at(w.now, TRUTH);
   const ran = (truth & RAN_AT_DESTINATION) !== 0;
+  if (outcome === "moved" && (truth & OFF) !== 0)
+    w.broken("told as moved, but its guest had shut itself down before");
   if (outcome === "moved" && !ran) w.broken("told as moved, but it never ran at the destination");
   if (outcome === "stayed" && ran) w.broken("told as not moved, but it ran at the destination");
   if (outcome === "runs" && !ran) w.broken("told as running at the destination, but it never ran there");
@@ -110,6 +114,7 @@ export function look(w: World): void {
   const truth = at(f, TRUTH);
   const runners = Number(runsAtSource) + Number(runsAtDestination) + Number((truth & THIRD_RUNS) !== 0);
   if (runners > 1) w.broken("the VM runs twice");
+  if ((runsAtSource || runsAtDestination) && (truth & STANDS) !== 0) w.broken("a guest that was paused runs");
   if (runsAtSource && (truth & RAN_AT_DESTINATION) !== 0) w.broken("an old copy runs again at the source");
   if (runsAtDestination && (truth & COPY_IS_OLD) !== 0) w.broken("an old copy runs at the destination");
   if (runsAtDestination && incoming !== LOADED && !isPartly(f)) w.broken("the VM runs with half its memory");
@@ -150,6 +155,12 @@ export function end(w: World, state: State): string | null {
     (one) => (one & RUNS) !== 0,
   );
   const processes = [source, destination].filter((one) => (one & ALIVE) !== 0);
+  const standing = [source, destination].findIndex((one) => (one & ALIVE) !== 0);
+  // A guest that stands still on its own account is just as much one host's as one that runs.
+  if (runners.length === 0 && processes.length === 1 && (truth & STANDS) !== 0) {
+    if (standing === 1 && isPartly(state)) return "the VM never gets all its memory";
+    return w.rules.holdsAlone(lease, standing) ? null : "the VM's lease is not its host's alone";
+  }
   if (runners.length === 0) {
     if (processes.length > 0) return "a QEMU is left that does not run";
     if ((truth & LOST) === 0) return "the VM runs nowhere, though its memory was not lost";

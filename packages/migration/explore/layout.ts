@@ -49,6 +49,8 @@ export const [SERVING, BROKEN] = [7, 8] as const;
 export const [HALF, PARTLY, WAITS, RECOVERS] = [6, 7, 8, 9] as const;
 /** The source was told to begin post-copy. */
 export const POSTCOPY = 256;
+/** It was told to take its disks, and has not read that yet. */
+export const ACTIVATE = 1024;
 
 /* The line: each end's view, what is cut, and what only one end knows. */
 export const UP = 1; // and 2 for the destination's view
@@ -76,6 +78,10 @@ export const DIED = 512; // and 1024
 export const TOLD_LOST = 2048;
 /** The host's own lease was not renewed: its QEMU was ended, its share is still counted by others. 8192: the destination's. */
 export const EXPIRING = 4096;
+/** The guest stands still on its own account: the user, an I/O error or itself has stopped it. */
+export const STANDS = 16384;
+/** It has switched itself off. */
+export const OFF = 32768;
 
 /** Messages under way: a bit for each to the destination, then one for each to the source. */
 export const toSource = toDestinationNames.length;
@@ -107,6 +113,9 @@ export const kinds = [
   "cont",
   "contRefused",
   "contAnswered",
+  "activate",
+  "guestStops",
+  "guestShutsDown",
   "decideLease",
   "answerLease",
   "leaseUnavailable",

@@ -101,9 +101,12 @@ const plans = (depth: number): Plan[] => [
   { configuration: "kvm", bounds: { faults: 1, depth: all, states: all } },
   { configuration: "tcg", bounds: { faults: 1, depth: all, states: all } },
   { configuration: "postcopy", bounds: { faults: 1, depth: all, states: all } },
+  { configuration: "kvmPaused", bounds: { faults: 1, depth: all, states: all } },
+  { configuration: "postcopyPaused", bounds: { faults: 1, depth: all, states: all } },
   { configuration: "kvm", bounds: { faults: 2, depth, states: all } },
   { configuration: "tcg", bounds: { faults: 2, depth, states: all } },
   { configuration: "postcopy", bounds: { faults: 2, depth, states: all } },
+  { configuration: "kvmPaused", bounds: { faults: 2, depth, states: all } },
 ];
 
 const deepPlans = (states: number): Plan[] => [
@@ -111,6 +114,8 @@ const deepPlans = (states: number): Plan[] => [
   { configuration: "kvm", bounds: { faults: 2, depth: all, states: all } },
   { configuration: "tcg", bounds: { faults: 2, depth: all, states: all } },
   { configuration: "postcopy", bounds: { faults: 2, depth: all, states } },
+  { configuration: "kvmPaused", bounds: { faults: 2, depth: all, states } },
+  { configuration: "postcopyPaused", bounds: { faults: 2, depth: all, states } },
   { configuration: "kvm", bounds: { faults: 3, depth: all, states } },
 ];
 

@@ -16,6 +16,7 @@ import type {
 import type { EventKind } from "./layout.ts";
 import type { ConfigurationName } from "./names.ts";
 import { enterSourcePhase } from "../src/index.ts";
+import { guestMutants } from "./mutants-guest.ts";
 import { godwit, type Protocol } from "./protocol.ts";
 
 export interface Mutant {
@@ -99,6 +100,7 @@ function withoutEntry(at: SourceEntry["at"] | DestinationEntry["at"], protocol: 
 }
 
 export const mutants: readonly Mutant[] = [
+  ...guestMutants,
   source(
     "the source commits though its QEMU may have let the guest run on before it ended",
     (state, input) => stepSource(state, input.type === "qemuGone" ? { ...input, heardAll: true } : input),

@@ -14,6 +14,8 @@ export const IDLE = 1;
 export const toDestinationNames = [
   "prepare",
   "commit",
+  /** The commit of a guest that stands still on its own account. */
+  "commitPaused",
   "abandon",
   "sourceQemuLost",
   "sourceCleanedUp",
@@ -53,6 +55,7 @@ export const effectNames = [
   "recoverStream",
   "cancelCopy",
   "resumeVcpus",
+  "activateDisks",
   "remove",
   "releaseLease",
   "finish",
@@ -84,6 +87,8 @@ export interface Configuration {
   accelerator: MoveOrder["accelerator"];
   qemuVersion: string;
   strategy: MoveOrder["strategy"];
+  /** The user has paused the guest before the move. */
+  paused?: boolean;
 }
 
 /**
@@ -94,6 +99,8 @@ export const configurations = {
   kvm: { accelerator: "kvm", qemuVersion: "10.0.2", strategy: "precopy" },
   tcg: { accelerator: "tcg", qemuVersion: "7.2.22", strategy: "precopy" },
   postcopy: { accelerator: "kvm", qemuVersion: "7.2.22", strategy: "postcopy" },
+  kvmPaused: { accelerator: "kvm", qemuVersion: "10.0.2", strategy: "precopy", paused: true },
+  postcopyPaused: { accelerator: "kvm", qemuVersion: "7.2.22", strategy: "postcopy", paused: true },
 } as const satisfies Record<string, Configuration>;
 export type ConfigurationName = keyof typeof configurations;
 

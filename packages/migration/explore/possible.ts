@@ -4,6 +4,7 @@
  */
 import { isSeen, nameOf } from "./agents.ts";
 import {
+  ACTIVATE,
   ACTIVE,
   AGENT,
   ALIVE,
@@ -47,6 +48,7 @@ import {
   RUNS,
   SERVING,
   STALE,
+  STANDS,
   type State,
   STORMY,
   STREAM,
@@ -131,6 +133,7 @@ function agentEvents(w: World, h: number, calm: boolean): void {
   const agent = at(f, AGENT + h);
   const truth = at(f, TRUTH);
   if ((at(f, QEMU + h) & CONT) !== 0) may(w, PROMPT, "cont", h);
+  if ((at(f, QEMU + h) & ACTIVATE) !== 0) may(w, PROMPT, "activate", h);
   if ((at(f, QEMU + h) & CONT_ANSWER) !== 0) may(w, PROMPT, "contAnswered", h);
   if (at(f, STALE + h) !== 0 && !cannotAsk(w, h)) {
     for (let question = 0; question < 12; question++) {
@@ -210,7 +213,8 @@ function copyEvents(w: World, calm: boolean): void {
       else if (copy === ACTIVE) {
         const { configuration, source: side, inboxes } = w.rules;
         const agent = at(f, AGENT);
-        const decides = configuration.accelerator === "kvm" && (source & RUNS) !== 0;
+        const isThere = (source & RUNS) !== 0 || (at(f, TRUTH) & STANDS) !== 0;
+        const decides = configuration.accelerator === "kvm" && isThere;
         const upToDate = !inboxes.items(inbox(f, 0)).includes(w.number(0, "sample"));
         const isDecided = (source & POSTCOPY) !== 0;
         if (
@@ -267,7 +271,7 @@ function faultEvents(w: World): void {
       may(w, FAULT, "qemuDies", h);
       const words = wordsOfQemu(w, h);
       for (let read = 0; read < words; read++) may(w, FAULT, "qemuDiesUnheard", h | (read << 1));
-      if ((at(f, QEMU + h) & CONT) !== 0) may(w, FAULT, "contRefused", h);
+      if ((at(f, QEMU + h) & (CONT | ACTIVATE)) !== 0) may(w, FAULT, "contRefused", h);
     }
     if (!isDead) may(w, FAULT, "hostDies", h);
     const isExpiring = (truth & (EXPIRING << h)) !== 0;
@@ -275,6 +279,11 @@ function faultEvents(w: World): void {
   }
   if ((line & CUTS) === 0 && (line & CLOSED) === 0) for (const cut of [1, 2, 3]) may(w, FAULT, "cut", cut);
   if ((line & OUTAGES) === 0) for (const outage of [1, 2, 3]) may(w, FAULT, "outage", outage);
+  // What stops the guest at the destination is no business of the move any more.
+  if ((at(f, QEMU) & RUNS) !== 0) {
+    may(w, FAULT, "guestStops");
+    may(w, FAULT, "guestShutsDown");
+  }
   const source = at(f, AGENT);
   if (source > IDLE && ["sharingLease", "preparing", "copying", "pausing"].includes(sides[0].phase(source)))
     may(w, FAULT, "cancel");

@@ -21,9 +21,11 @@ import {
   FAILED,
   FENCED,
   JOURNAL,
+  inbox,
   LISTENING,
   LOST,
   NONE,
+  OFF,
   PARTLY,
   POSTCOPY,
   PRE,
@@ -32,6 +34,7 @@ import {
   RUNS,
   SERVING,
   set,
+  STANDS,
   STOPPED_BY_USER,
   STREAM,
   STREAMING,
@@ -52,7 +55,35 @@ export function cont(w: World, h: number): void {
     w.give(h, "resumeFailed"); // QEMU refuses: the migration is not finalized yet
     return;
   }
+  if ((at(f, TRUTH) & OFF) !== 0) {
+    w.give(h, "resumeFailed"); // QEMU refuses: the guest is switched off
+    return;
+  }
+  // On its way when the guest stopped: it runs again, and what had failed is tried again.
+  clear(f, TRUTH, STANDS);
   set(f, QEMU + h, RUNS | CONT_ANSWER);
+}
+
+/** `cont` is sent. */
+export function resumeVcpus(w: World, h: number): void {
+  const f = w.now;
+  if ((at(f, QEMU + h) & ALIVE) === 0) return;
+  // An agent that has not heard yet that its guest stopped cannot know better.
+  if ((at(f, TRUTH) & STANDS) !== 0 && !waitsToHear(w, h)) w.broken("a guest that was paused is let run");
+  set(f, QEMU + h, CONT);
+}
+
+function waitsToHear(w: World, h: number): boolean {
+  if (h === 1) return false;
+  const waiting = w.rules.inboxes.items(inbox(w.now, 0));
+  return waiting.includes(w.number(0, "guestPaused")) || waiting.includes(w.number(0, "guestShutDown"));
+}
+
+/** The guest at the source stops by itself: an I/O error, or its own shutdown. */
+export function guestStops(w: World, input: "guestPaused" | "guestShutDown"): void {
+  clear(w.now, QEMU, RUNS);
+  set(w.now, TRUTH, input === "guestPaused" ? STANDS : STANDS | OFF);
+  w.give(0, input);
 }
 
 export function startCopy(w: World): void {

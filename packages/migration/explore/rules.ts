@@ -17,6 +17,8 @@ import {
   type SourceEntry,
   type SourceInput,
   type SourceState,
+  type ToDestination,
+  type ToSource,
 } from "../src/index.ts";
 import { destinationInputs, orderFor, problem, sourceInputs } from "./inputs.ts";
 import {
@@ -122,7 +124,7 @@ class Half<
   }
 
   restore(journal: number, observed: number): Step {
-    const key = journal * 64 + observed;
+    const key = journal * 128 + observed;
     let step = this.#restored.get(key);
     if (step === undefined) {
       const entries = this.#journals.items(journal).map((entry) => this.#entries.valueOf(entry));
@@ -178,7 +180,7 @@ class Half<
       case "journal":
         return numbered("journal", this.#entries.numberOf(withoutWords(effect.entry) as unknown as Entry));
       case "send":
-        return numbered("send", this.#reducer.messages.indexOf(effect.message.type));
+        return numbered("send", this.#reducer.messages.indexOf(messageName(effect.message)));
       case "arm":
       case "disarm":
         return numbered(effect.do, this.#reducer.timers.indexOf(effect.timer));
@@ -192,6 +194,9 @@ class Half<
     }
   }
 }
+
+const messageName = (message: ToDestination | ToSource): string =>
+  message.type === "commit" && message.pauseReason !== undefined ? "commitPaused" : message.type;
 
 /** Every problem is the same problem: decisions look only at whether there is one. */
 function withoutWords<T>(value: T): T {
@@ -237,6 +242,7 @@ export class Rules {
             qemuVersion: (observed & 1) === 0 ? "unknown" : qemuVersion,
             qemuAlive: (observed & 1) !== 0,
             guestRuns: (observed & 2) !== 0,
+            pauseReason: (observed & 64) === 0 ? null : "io-error",
             copyCompleted: (observed & 4) !== 0,
             copyFailed: (observed & 32) !== 0,
             postcopy: (observed & 8) === 0 ? null : (observed & 16) === 0 ? "active" : "broken",
@@ -271,7 +277,7 @@ export class Rules {
     this.destination = destination;
     this.sides = [source, destination];
     this.initialSource = source.numbered({
-      state: protocol.initialSource(order, qemuVersion),
+      state: protocol.initialSource(order, qemuVersion, configuration.paused === true ? "user" : null),
       effects: [],
     }).state;
     this.startDestination = destination.numbered(protocol.startDestination(order));
@@ -351,7 +357,8 @@ export class Rules {
   /** What the destination's agent does about a message for a move that it does not know. */
   hearWithoutMove(isRefused: boolean, message: number): HeardWithoutMove {
     const known = { kind: isRefused ? ("refused" as const) : ("unknown" as const) };
-    const name = toDestinationNames[message] ?? "prepare";
+    const said = toDestinationNames[message] ?? "prepare";
+    const name = said === "commitPaused" ? "commit" : said;
     const heard = this.protocol.hearWithoutMove(known, orderFor(this.configuration).id, name);
     if (heard.do === "begin") return heard;
     return { ...heard, answer: toSourceNames.find((one) => one === heard.answer?.type) ?? null };

@@ -80,6 +80,9 @@ export function sentence(w: World, before: State, event: number): string {
     storageLost: () => `host ${host} loses its storage; its QEMU is ended`,
     leaseExpires: () => `host ${host}'s share of the lease has run out`,
     cont: () => `${host}'s QEMU takes cont`,
+    activate: () => `${host}'s QEMU takes its disks`,
+    guestStops: () => "an I/O error stops the guest at a",
+    guestShutsDown: () => "the guest shuts itself down at a",
     contAnswered: () => `${host}'s QEMU answers that the guest runs`,
     contRefused: () => `${host}'s QEMU refuses cont`,
     decideLease: () => {

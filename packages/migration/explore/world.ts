@@ -16,20 +16,32 @@ import {
   LEASE,
   QEMU,
   RUNS,
+  STANDS,
   type State,
+  TRUTH,
 } from "./layout.ts";
 import { IDLE } from "./names.ts";
 import type { Rules, Side, Step } from "./rules.ts";
 
 /** What a QEMU says over its one connection, where an answer that it gave before comes first. */
 const saidByQemu: ReadonlySet<string> = new Set([
-  ...["paused", "sample", "preSwitchover", "completed", "copyEnded", "copyStuck", "postcopyActive"],
+  ...[
+    "paused",
+    "guestPaused",
+    "guestShutDown",
+    "sample",
+    "preSwitchover",
+    "completed",
+    "copyEnded",
+    "copyStuck",
+    "postcopyActive",
+  ],
   ...["streamBroken", "streamResumed", "memoryComplete", "recovering"],
 ]);
 
 const wordsOf: ReadonlySet<string> = new Set([
   ...saidByQemu,
-  ...["resumed", "resumeFailed", "loaded", "loadedPartly", "loadFailed"],
+  ...["resumed", "resumeFailed", "disksActive", "loaded", "loadedPartly", "loadFailed"],
 ]);
 
 /** How much of what the agent has yet to take are its QEMU's words: effects that QEMU has done already. */
@@ -75,13 +87,15 @@ export class World {
     this.#inputs = rules.sides.map((side) => new Map(side.inputs.map((name, index) => [name, index])));
   }
 
-  /** The VM runs at the source, and a move is about to begin. */
+  /** The VM runs at the source, or is paused there, and a move is about to begin. */
   initial(): State {
     const first = new Uint16Array(fieldCount);
     first[AGENT] = this.rules.initialSource;
     first[AGENT + 1] = IDLE;
     setInbox(first, 0, this.rules.inboxes.append(0, this.number(0, "start")));
-    first[QEMU] = ALIVE | RUNS;
+    const isPaused = this.rules.configuration.paused === true;
+    first[QEMU] = isPaused ? ALIVE : ALIVE | RUNS;
+    first[TRUTH] = isPaused ? STANDS : 0;
     first[LEASE] = this.rules.initialLease;
     return first;
   }

@@ -52,6 +52,7 @@ export function newRecord(order: MoveOrder, at: string): MoveRecord {
     encrypted: true,
     totalMs: null,
     error: null,
+    pauseReason: null,
   };
 }
 
@@ -61,6 +62,7 @@ export function recordState(record: MoveRecord, state: SourceState, at: string):
   const next: MoveRecord = {
     ...record,
     backOuts: state.copy?.backOuts ?? record.backOuts,
+    pauseReason: state.pauseReason,
     error: state.outcome === null || state.outcome.kind === "moved" ? record.error : state.outcome.problem,
   };
   if (phase === record.phase) return next;

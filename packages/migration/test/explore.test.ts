@@ -28,6 +28,15 @@ test.each(["kvm", "tcg", "postcopy"] as const)(
   },
 );
 
+test.each(["kvmPaused", "postcopyPaused"] as const)(
+  "the same for a guest that is paused, which never runs (%s)",
+  (configuration) => {
+    const { wrong, story, complete } = exploreWhole(configuration, { faults: 1 });
+    expect({ wrong, story }).toEqual({ wrong: null, story: [] });
+    expect(complete).toBe(true);
+  },
+);
+
 test("a guest that QEMU let run on by itself is not overtaken by its copy when its host comes back", () => {
   const { wrong, story } = exploreWhole("tcg", { faults: 2, kinds: ["streamBreaks", "hostDies"] });
   expect({ wrong, story }).toEqual({ wrong: null, story: [] });

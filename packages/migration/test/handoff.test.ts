@@ -2,7 +2,7 @@
 import { GodwitError } from "@godwit/contract";
 import fc from "fast-check";
 import { expect, test, vi } from "vitest";
-import { at, LEASE, QEMU, RAN_AT_DESTINATION, RUNS, TRUTH } from "../explore/layout.ts";
+import { ALIVE, at, LEASE, QEMU, RAN_AT_DESTINATION, RUNS, STANDS, TRUTH } from "../explore/layout.ts";
 import { configurations, type ConfigurationName } from "../explore/names.ts";
 import { orderFor } from "../explore/inputs.ts";
 import {
@@ -44,7 +44,7 @@ test("with more faults than can be explored one and all, still nothing is wrong 
       fc.integer({ min: 1, max: 0x7fffffff }),
       fc.integer({ min: 0, max: 150 }),
       fc.integer({ min: 0, max: 10 }),
-      fc.constantFrom<ConfigurationName>("kvm", "tcg", "postcopy"),
+      fc.constantFrom<ConfigurationName>("kvm", "tcg", "postcopy", "kvmPaused", "postcopyPaused"),
       (seed, steps, faults, configuration) => {
         const { wrong, story } = walk(configuration, chooser(seed), steps, faults);
         if (wrong !== null) throw new Error(`${wrong}\n${story.join("\n")}`);
@@ -63,6 +63,16 @@ test.each(["kvm", "postcopy"] as const)("without faults every move succeeds: %s"
     expect(at(state, QEMU)).toBe(0);
     expect(at(state, QEMU + 1) & RUNS).toBe(RUNS);
     expect(at(state, LEASE)).toBeGreaterThan(0);
+  }
+});
+
+test.each(["kvmPaused", "postcopyPaused"] as const)("a paused guest arrives paused: %s", (configuration) => {
+  for (let seed = 1; seed <= 500; seed++) {
+    const { wrong, state } = walk(configuration, chooser(seed), 200, 0);
+    expect(wrong).toBeNull();
+    expect(at(state, TRUTH)).toBe(RAN_AT_DESTINATION | STANDS);
+    expect(at(state, QEMU)).toBe(0);
+    expect(at(state, QEMU + 1) & (ALIVE | RUNS)).toBe(ALIVE);
   }
 });
 
@@ -198,6 +208,7 @@ test("a source that comes back without its QEMU says no commit", () => {
     copyCompleted: false,
     copyFailed: false,
     postcopy: null,
+    pauseReason: null,
   };
   const { state, effects } = restoreSource(entries, gone);
   expect(state.phase).toBe("committed");
@@ -228,7 +239,7 @@ test("a post-copy that cannot be undone is written down before its commit, and a
     { at: "postcopy" } as const,
   ];
   const observed = {
-    ...{ qemuVersion: "7.2.22", qemuAlive: true, guestRuns: false },
+    ...{ qemuVersion: "7.2.22", qemuAlive: true, guestRuns: false, pauseReason: null },
     ...{ copyCompleted: false, copyFailed: false, postcopy: "active" as const },
   };
   const restored = restoreSource(entries, observed);

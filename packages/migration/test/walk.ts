@@ -22,6 +22,8 @@ const rulesOf = {
   kvm: new Rules(godwit, configurations.kvm),
   tcg: new Rules(godwit, configurations.tcg),
   postcopy: new Rules(godwit, configurations.postcopy),
+  kvmPaused: new Rules(godwit, configurations.kvmPaused),
+  postcopyPaused: new Rules(godwit, configurations.postcopyPaused),
 };
 const calmEvents = 2000;
 

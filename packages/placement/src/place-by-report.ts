@@ -1,10 +1,19 @@
 /** Where a VM is, by what a host reports of it. Which host reports is known by its connection, never by the report. */
-import { hasProcess, type Lease, type VmRuntime, type VmState, type VmView } from "@godwit/contract";
+import {
+  hasProcess,
+  type Lease,
+  type PauseReason,
+  type VmRuntime,
+  type VmState,
+  type VmView,
+} from "@godwit/contract";
 
 /** A host, and what state the VM is in there. */
 interface Place {
   host: string;
   state: VmState;
+  /** Of one that stands still. */
+  pauseReason?: PauseReason | null;
 }
 
 /**
@@ -22,7 +31,8 @@ export function placeByReport(
     return vm.host === host && hasProcess(vm) ? { host, state: "lost" } : null;
   }
   if (runtime.state === "incoming" || (runtime.pid === null && vm.host !== host)) return null;
-  return { host, state: runtime.state };
+  const { state, pauseReason } = runtime;
+  return { host, state, ...(state === "paused" && pauseReason != null ? { pauseReason } : {}) };
 }
 
 /** Whether a VM's lease confirms that a host runs it: nothing runs without it. */

@@ -8,7 +8,7 @@ import { hasProcess, type VmState } from "@godwit/contract";
 /** The host that a VM is said to be on: it answers, it does not, or it was removed from the cluster. */
 export type Home = "connected" | "silent" | "removed";
 
-export type VmCommand = "start" | "stop" | "delete" | "configure" | "unregister";
+export type VmCommand = "start" | "stop" | "pause" | "resume" | "delete" | "configure" | "unregister";
 
 /** `active`: the VM has a process there, as far as is known. */
 type Situation = `${"active" | "inactive"}, ${Home}`;
@@ -28,6 +28,22 @@ const decisions: Record<VmCommand, Record<Situation, Decision>> = {
     "inactive, removed": "other",
   },
   stop: {
+    "active, connected": "home",
+    "active, silent": "HOST_UNREACHABLE",
+    "active, removed": "VM_NOT_RUNNING",
+    "inactive, connected": "VM_NOT_RUNNING",
+    "inactive, silent": "VM_NOT_RUNNING",
+    "inactive, removed": "VM_NOT_RUNNING",
+  },
+  pause: {
+    "active, connected": "home",
+    "active, silent": "HOST_UNREACHABLE",
+    "active, removed": "VM_NOT_RUNNING",
+    "inactive, connected": "VM_NOT_RUNNING",
+    "inactive, silent": "VM_NOT_RUNNING",
+    "inactive, removed": "VM_NOT_RUNNING",
+  },
+  resume: {
     "active, connected": "home",
     "active, silent": "HOST_UNREACHABLE",
     "active, removed": "VM_NOT_RUNNING",

@@ -13,6 +13,7 @@ const runtime = (state: VmRuntime["state"], pid: number | null): VmRuntime => ({
   accelerator: "kvm",
   startedAt: null,
   memoryMib: 64,
+  pauseReason: null,
 });
 const from = (host: string, ...vms: VmRuntime[]) => [host, vms] as const;
 

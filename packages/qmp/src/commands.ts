@@ -47,6 +47,13 @@ export type MigrationParameter = "max-bandwidth" | "max-postcopy-bandwidth" | "d
 
 export const commands = {
   "query-status": { args: [], reply: z.object({ running: z.boolean(), status: z.string() }) },
+  "query-block": {
+    args: [],
+    reply: z.array(z.object({ device: z.string(), "io-status": z.string().optional() })),
+  },
+  "set-action": { args: ["shutdown", "panic"], reply: empty },
+  "block-export-add": { args: ["type", "id", "node-name"], reply: empty },
+  "block-export-del": { args: ["id"], reply: empty },
   "query-version": {
     args: [],
     reply: z.object({ qemu: z.object({ major: size, minor: size, micro: size }), package: z.string() }),
@@ -72,6 +79,7 @@ export const commands = {
   stop: { args: [], reply: empty },
   quit: { args: [], reply: empty },
   system_powerdown: { args: [], reply: empty },
+  system_wakeup: { args: [], reply: empty },
   "announce-self": { args: ["initial", "max", "rounds", "step"], reply: empty },
   "object-add": {
     args: ["qom-type", "id", "dir", "endpoint", "verify-peer", "identity"],
@@ -126,6 +134,11 @@ export const events = {
   STOP: [],
   RESUME: [],
   SHUTDOWN: ["guest", "reason"],
+  SUSPEND: [],
+  WAKEUP: [],
+  BLOCK_IO_ERROR: ["action", "nospace"],
+  GUEST_PANICKED: ["action"],
+  WATCHDOG: ["action"],
   MIGRATION: ["status"],
   MIGRATION_PASS: ["pass"],
 } as const satisfies Record<string, readonly string[]>;

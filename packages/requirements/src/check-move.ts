@@ -17,6 +17,7 @@ import { maintenance } from "./checks/maintenance.ts";
 import { memory } from "./checks/memory.ts";
 import { migrationNetwork } from "./checks/migration-network.ts";
 import { migrationPath } from "./checks/migration-path.ts";
+import { paused } from "./checks/paused.ts";
 import { portGroups } from "./checks/port-groups.ts";
 import { storage } from "./checks/storage.ts";
 import { vmUid } from "./checks/vm-uid.ts";
@@ -40,6 +41,7 @@ const liveRequirements: readonly Requirement[] = [
   addressFilter,
   migrationNetwork,
   migrationPath,
+  paused,
 ];
 
 /** What must hold for a stopped VM to be started at the destination from now on. */

@@ -1,14 +1,16 @@
 /**
  * What an operator should know of a host, from what it reports: features that VMs on it see and it no longer has,
- * a baseline of its pool that it no longer satisfies, leases that it cannot keep. It is here because an alarm is a
+ * a baseline of its pool that it no longer satisfies, leases that it cannot keep, guests that stopped by themselves. It is here because an alarm is a
  * requirement that a host does not meet (any more) for the VMs that it has. What holds now is reported, not what has changed.
  */
 import {
   finding,
   type Baseline,
+  type DatastoreLoad,
   type Finding,
   type HostFacts,
   type HostLoad,
+  type PauseReason,
   type VmView,
 } from "@godwit/contract";
 import { hostAdmission, lostFeatureFindings, type Cpu, type EvcHost, type RunningVm } from "@godwit/cpu";
@@ -37,7 +39,43 @@ export function hostAlarms(
     ...lostDatastores(load, vms),
     ...weakLeases(load),
     ...unsecuredPorts(facts),
+    ...stoppedGuests(load).map(({ vm, reason }) => finding("VM_PAUSED", { vm, host: facts.name, reason })),
+    ...fullDatastores(load, vms),
   ];
+}
+
+/** VMs that stand still though nobody told them to: what a user paused, or the guest itself put to sleep, is no alarm. */
+export const stoppedGuests = ({ vms, datastores }: HostLoad): StoppedGuest[] =>
+  vms.flatMap(({ name: vm, pauseReason: reason }) => {
+    if (reason == null || ["user", "suspended", "shutdown"].includes(reason)) return [];
+    // What is free is told where it matters only: it changes with every report.
+    return [{ vm, reason, ...(reason === "no-space" ? { free: datastores.map(freeMib) } : {}) }];
+  });
+
+interface StoppedGuest {
+  vm: string;
+  reason: PauseReason;
+  free?: (number | null)[];
+}
+
+const freeMib = ({ space }: DatastoreLoad): number | null =>
+  space === null ? null : Math.floor(space.freeBytes / 1048576);
+
+/** Datastores on which a guest found no room. */
+function fullDatastores(load: HostLoad, views: readonly VmView[]): Finding[] {
+  const stopped = load.vms.filter(({ pauseReason }) => pauseReason === "no-space");
+  const storeOf = (id: string) => views.find((view) => view.id === id)?.config.datastore;
+  return load.datastores.flatMap(({ name, space }) => {
+    const vms = stopped.filter(({ id }) => storeOf(id) === name).map((vm) => vm.name);
+    if (vms.length === 0) return [];
+    return [
+      finding("DATASTORE_FULL", {
+        ...{ datastore: name, host: load.name, vms },
+        freeBytes: space?.freeBytes ?? null,
+        totalBytes: space?.totalBytes ?? null,
+      }),
+    ];
+  });
 }
 
 /** An agent that does not tell is an older one, which has an alarm of its own. */

@@ -37,6 +37,7 @@ const runtime: VmRuntime = {
   accelerator: "kvm",
   startedAt: null,
   memoryMib: 4096,
+  pauseReason: null,
 };
 type Change = (report: HostReport) => void;
 const facts = (change: Change): MoveFacts => ({

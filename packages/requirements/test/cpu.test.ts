@@ -60,6 +60,7 @@ function move(cpu: Partial<Vm["cpu"]>, from: HostCpu, to: HostCpu): MoveFacts {
       accelerator: from.accelerator ?? "kvm",
       startedAt: null,
       memoryMib: 1024,
+      pauseReason: null,
     },
     source: host("a", from).facts,
     sourceLoad: null,

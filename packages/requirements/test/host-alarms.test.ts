@@ -79,8 +79,9 @@ test("a host that lost features is alarming exactly while a VM that sees one of 
           state: "running" as const,
           accelerator: "kvm" as const,
         };
-        const usage = { startedAt: null, memoryMib: 64, usedCpus: null, residentBytes: null };
-        load.vms = [{ ...runtime, ...usage, pid: runs ? 7 : null }];
+        const usage = { startedAt: null, memoryMib: 64, pauseReason: null };
+        const used = { usedCpus: null, residentBytes: null };
+        load.vms = [{ ...runtime, ...usage, ...used, pid: runs ? 7 : null }];
       });
       const lost = guest.filter((name) => !hardware.includes(name));
       expect(hostAlarms(report, [one], null).length > 0).toBe(runs && lost.length > 0);
@@ -101,7 +102,10 @@ test("storage that was unmounted under a host is told with the VMs that run from
         accelerator: "kvm" as const,
       };
       load.vms = [
-        { ...runtime, startedAt: null, memoryMib: 64, usedCpus: null, residentBytes: null, pid: 7 },
+        {
+          ...{ ...runtime, startedAt: null, memoryMib: 64, usedCpus: null, residentBytes: null },
+          ...{ pid: 7, pauseReason: null },
+        },
       ];
     });
     const other = { ...elsewhere, config: { ...elsewhere.config, datastore: "local" } };
@@ -117,4 +121,35 @@ test("storage that was unmounted under a host is told with the VMs that run from
       remedy: expect.stringContaining("godwit datastore init shared") as string,
     },
   ]);
+});
+
+test("guests that stopped by themselves are alarms, with the datastore that is full; what somebody wished for is none", () => {
+  const guest = vm([]);
+  const reasons = ["user", "suspended", "shutdown", "io-error", "no-space", "guest-panicked"] as const;
+  for (const reason of [null, ...reasons]) {
+    const report = hostReport("a", ({ load }) => {
+      const runtime = {
+        id: guest.id,
+        name: "web-1",
+        state: "paused",
+        accelerator: "kvm",
+        startedAt: null,
+      } as const;
+      const usage = { memoryMib: 64, usedCpus: null, residentBytes: null, pid: 7 };
+      load.vms = [{ ...runtime, ...usage, pauseReason: reason }];
+    });
+    const alarms = hostAlarms(report, [guest], null);
+    const expected =
+      reason === "no-space"
+        ? ["VM_PAUSED", "DATASTORE_FULL"]
+        : reason === "io-error" || reason === "guest-panicked"
+          ? ["VM_PAUSED"]
+          : [];
+    expect({ reason, codes: alarms.map(({ code }) => code) }).toEqual({ reason, codes: expected });
+    if (reason === "no-space")
+      expect(alarms.map(({ message }) => message)).toEqual([
+        "VM web-1 is paused on host a: its datastore is full.",
+        "Datastore shared has no room for what web-1 on host a writes: 524288 MiB of 1048576 MiB are free.",
+      ]);
+  }
 });

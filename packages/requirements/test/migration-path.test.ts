@@ -22,7 +22,7 @@ function findings(path: PathTrial | undefined) {
   const runtime = { ...{ id: vm.id, name: "web-1", state: "running" as const, pid: 1, memoryMib: 64 } };
   return migrationPath({
     ...{ vm, source: source.facts, sourceLoad: source.load, target, targetLoad },
-    runtime: { ...runtime, accelerator: "kvm", startedAt: null },
+    runtime: { ...runtime, accelerator: "kvm", startedAt: null, pauseReason: null },
     destination: { name: "b", takesVms: true, report, ...(path === undefined ? {} : { path }) },
   });
 }

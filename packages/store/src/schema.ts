@@ -4,6 +4,7 @@ import type {
   HostFacts,
   HostLoad,
   Maintenance,
+  PauseReason,
   Task,
   TaskKind,
   TaskState,
@@ -72,6 +73,7 @@ export interface Schema {
     id: string;
     name: string;
     state: VmState;
+    pause_reason: PauseReason | null;
     host: string;
     seen_at: Moment;
     /** Of the last change of place or state; grows with each. */

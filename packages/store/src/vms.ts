@@ -3,6 +3,7 @@ import {
   GodwitError,
   hasProcess,
   isId,
+  type PauseReason,
   type TaskId,
   type Vm,
   type VmId,
@@ -22,6 +23,8 @@ import { taskOn } from "./tasks.ts";
 export interface Place {
   host: string;
   state: VmState;
+  /** Of a VM that stands still; absent: it does not, or nobody tells why. */
+  pauseReason?: PauseReason | null;
 }
 
 /** A VM as a report of hosts needs it. */
@@ -87,6 +90,7 @@ export class Vms {
           "vms.id",
           "vms.name",
           "vms.state",
+          "vms.pause_reason as pauseReason",
           "vms.host",
           "vms.seen_at",
           "hosts.seen_at as host_seen_at",
@@ -122,7 +126,14 @@ export class Vms {
     const rows = await this.#database.read((db) =>
       db
         .selectFrom("vms")
-        .select(["id", "name", "host", "state", sql<string>`xmin::text`.as("version")])
+        .select([
+          "id",
+          "name",
+          "host",
+          "state",
+          "pause_reason as pauseReason",
+          sql<string>`xmin::text`.as("version"),
+        ])
         .where(sql<boolean>`(host = any(${hosts}::text[]) or id = any(${ids}::uuid[]))`)
         .execute(),
     );
@@ -158,7 +169,13 @@ export class Vms {
         await tx
           .insertInto("vms")
           .values({
-            ...{ id: vm.id, name: vm.name, ...place, seen_at: sql<Date>`clock_timestamp()` },
+            ...{
+              id: vm.id,
+              name: vm.name,
+              host: place.host,
+              state: place.state,
+              seen_at: sql<Date>`clock_timestamp()`,
+            },
             ...{ changed_number: this.nextChange(), config: JSON.stringify(vm) },
           })
           .execute();
@@ -242,12 +259,14 @@ export class Vms {
         const task = await taskOn(tx, { kind: "vm", id });
         if (task !== null || Number(row.changed_number) > known) return;
       }
-      const changed = row.host !== place.host || row.state !== place.state;
+      const { host, state } = place;
+      const pauseReason = state === "paused" ? (place.pauseReason ?? null) : null;
+      const changed = row.host !== host || row.state !== state || row.pause_reason !== pauseReason;
       const number = change ?? (changed ? this.nextChange() : null);
       await tx
         .updateTable("vms")
         .set({
-          ...{ ...place, seen_at: sql<Date>`clock_timestamp()` },
+          ...{ host, state, pause_reason: pauseReason, seen_at: sql<Date>`clock_timestamp()` },
           ...(number === null ? {} : { changed_number: number }),
         })
         .where("id", "=", id)
@@ -256,7 +275,7 @@ export class Vms {
       await emit(tx, {
         type: "vm.stateChanged",
         subject: { kind: "vm", id },
-        data: { name: row.name, ...place },
+        data: { name: row.name, host, state, pauseReason },
       });
     });
   }
@@ -281,6 +300,7 @@ function viewOf(row: Row): VmView {
     id: row.id as VmId,
     name: row.name,
     state,
+    pauseReason: row.pause_reason,
     host: row.host,
     seenAt: seenAt(state, own, hosts).toISOString(),
     config: row.config,

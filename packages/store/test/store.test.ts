@@ -482,7 +482,7 @@ test("a change of what a host is is an event that names the parts; what it does 
     accelerator: null,
     startedAt: null,
   } as const;
-  const vm = { ...runs, memoryMib: 64, user, usedCpus: null, residentBytes: null };
+  const vm = { ...runs, memoryMib: 64, pauseReason: null, user, usedCpus: null, residentBytes: null };
   await store.hosts.saw([{ name, load: { ...load(name, 2), vms: [vm] }, alarms: [] }]);
   expect(await store.vmUsers.of(name, vmId)).toEqual(user);
   await store.hosts.remove(name, false);

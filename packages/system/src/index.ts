@@ -16,7 +16,7 @@ export { withReserve } from "./reserve.ts";
 export { listenInRange } from "./listen-in-range.ts";
 export { openLog } from "./log-destination.ts";
 export { run, type RunOptions, type RunResult } from "./run.ts";
-export { requireSpace } from "./space.ts";
+export { leastSpace, requireSpace } from "./space.ts";
 export { UndoStack } from "./undo.ts";
 export {
   limitProperties,

@@ -165,14 +165,14 @@ export class DestinationCopy implements Disposable {
 export async function observeDestination(
   process: QemuProcess | null,
 ): Promise<{ observed: ObservedDestination; status: string }> {
-  const status = process === null ? null : await process.status();
+  const status = process === null ? null : await process.guestState();
   const migration = process === null ? null : await process.migration.query();
   const isPostcopy = migration?.status.startsWith("postcopy-") === true;
   return {
     status: migration?.status ?? "none",
     observed: {
       qemuAlive: process !== null,
-      guestRuns: status?.running === true,
+      guestRuns: status?.runs === true,
       loaded: migration?.status === "completed" || (isPostcopy && status?.status !== "inmigrate"),
       memoryComplete: migration?.status === "completed",
       streamBroken: isPostcopy && migration.status !== "postcopy-active",

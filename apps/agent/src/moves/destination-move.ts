@@ -153,6 +153,7 @@ export class DestinationMove extends ReducerRunner<
       ...this.#record,
       phase,
       phases: [...this.#record.phases, { phase, at }],
+      pauseReason: state.pauseReason,
       error: state.outcome === null || state.outcome.kind === "runs" ? null : state.outcome.problem,
     };
   }
@@ -167,6 +168,9 @@ export class DestinationMove extends ReducerRunner<
         return;
       case "resumeVcpus":
         this.#resume();
+        return;
+      case "activateDisks":
+        this.#activateDisks();
         return;
       case "announce":
         this.#announce();
@@ -236,6 +240,21 @@ export class DestinationMove extends ReducerRunner<
         return { type: "resumed", commitToResumeMs, start: this.#startTimes(contAtMs) };
       },
       () => null, // QEMU is gone, which is told by itself
+    );
+  }
+
+  /** The guest stands still here as it did at the source. */
+  #activateDisks(): void {
+    const process = this.#copy?.process;
+    if (process === undefined) return;
+    this.try(
+      async () => {
+        await process.activateDisks();
+        const { pauseReason } = this.state;
+        if (pauseReason !== null) this.#dependencies.processes.paused(process.vmId, pauseReason);
+        return { type: "disksActive" };
+      },
+      ({ detail }) => ({ type: "resumeFailed", reason: detail }),
     );
   }
 

@@ -4,7 +4,7 @@
  */
 import { join } from "node:path";
 import { GodwitError, normalAddress, seenFrom, type MoveOrder, type MoveRecord } from "@godwit/contract";
-import type { QemuProcess } from "@godwit/hypervisor";
+import { stopReasonOf, type QemuProcess } from "@godwit/hypervisor";
 import type { CopySample, PauseMoments, QemuSettings, SourceInput } from "@godwit/migration";
 import type { Logger } from "pino";
 import { migrationCredentialsFolder, type AgentConfig } from "../config.ts";
@@ -192,6 +192,8 @@ export class SourceCopy {
     return this.#process.onEvent((event) => {
       const atMs = performance.now();
       const stampMs = event.timestampUs / 1000;
+      const pauseReason = stopReasonOf(event);
+      if (pauseReason !== null) onInput({ type: "guestPaused", pauseReason });
       if (event.name === "STOP") {
         onMoment("stoppedAtMs", stampMs);
         onInput({ type: "paused", atMs, pass: this.#pass });

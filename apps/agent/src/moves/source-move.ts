@@ -1,5 +1,5 @@
 /** The source's half of one move: does what the reducer decides. */
-import type { MoveOrder, MoveRecord, Problem } from "@godwit/contract";
+import { GodwitError, type MoveOrder, type MoveRecord, type Problem } from "@godwit/contract";
 import type { QemuProcess } from "@godwit/hypervisor";
 import {
   chooseStrategy,
@@ -86,7 +86,13 @@ export class SourceMove extends ReducerRunner<
     journal: Journal<SourceEntry>,
     dependencies: MoveDependencies,
   ): Promise<SourceMove> {
-    const state = initialSource(order, await process.version());
+    const { status, runs, pauseReason } = await process.guestState();
+    if (pauseReason === "shutdown")
+      throw GodwitError.of("VM_NOT_RUNNING", { vm: order.vm.name, state: "shutting down" });
+    // What QEMU does not tell after a move that was undone, this agent knows.
+    const known = pauseReason ?? dependencies.processes.pauseReasonOf(process.vmId) ?? "user";
+    dependencies.log.info({ vm: order.vm.name, status }, "the guest's state before its move");
+    const state = initialSource(order, await process.version(), runs ? null : known);
     const move = new SourceMove(order, state, process, "none", claim, journal, dependencies);
     move.#connect();
     move.give({ type: "start" });
@@ -102,13 +108,14 @@ export class SourceMove extends ReducerRunner<
     dependencies: MoveDependencies,
   ): Promise<SourceMove> {
     const qemuVersion = (await process?.version()) ?? "unknown";
-    const status = process === null ? null : await process.status();
+    const guest = process === null ? null : await process.guestState();
     // Last: from here on its events tell.
     const migration = process === null ? null : await process.migration.query();
     const step = restoreSource(entries, {
       qemuVersion,
       qemuAlive: process !== null,
-      guestRuns: status?.running === true,
+      guestRuns: guest?.runs === true,
+      pauseReason: guest?.runs === true ? null : (guest?.pauseReason ?? null),
       copyCompleted: migration?.status === "completed",
       copyFailed: ["failed", "cancelled", "cancelling"].includes(migration?.status ?? ""),
       postcopy: migration === null ? null : postcopyOf(migration.status),
@@ -204,6 +211,9 @@ export class SourceMove extends ReducerRunner<
         return;
       case "resumeVcpus":
         this.#resume();
+        return;
+      case "activateDisks":
+        this.#activateDisks();
         return;
       case "remove":
         this.#remove();
@@ -327,10 +337,28 @@ export class SourceMove extends ReducerRunner<
     this.try(
       async () => {
         const refusal = await resumeForSure(process);
-        if (refusal === null) correctGuestClock(process, this.log);
-        return refusal === null ? { type: "resumed" } : { type: "resumeFailed", reason: refusal };
+        if (refusal === null) {
+          correctGuestClock(process, this.log);
+          return { type: "resumed" };
+        }
+        // A guest that is switched off, or that QEMU cannot go on with, is not let run whatever is asked.
+        const { pauseReason } = await process.guestState();
+        const isFinal = pauseReason === "shutdown" || pauseReason === "internal-error";
+        return isFinal ? { type: "guestPaused", pauseReason } : { type: "resumeFailed", reason: refusal };
       },
       () => null, // QEMU is gone, which is told by itself
+    );
+  }
+
+  #activateDisks(): void {
+    const process = this.#process;
+    if (process === null) return;
+    this.try(
+      async () => {
+        await process.activateDisks();
+        return { type: "disksActive" };
+      },
+      ({ detail }) => ({ type: "resumeFailed", reason: detail }),
     );
   }
 
@@ -373,7 +401,12 @@ export class SourceMove extends ReducerRunner<
       await this.#lastFigures();
       await this.#process.migration.forgetCredentials().catch(() => undefined);
     }
-    if (outcome.kind === "lost") this.#dependencies.processes.remove(this.order.vm.id, "lost");
+    const { processes } = this.#dependencies;
+    if (outcome.kind === "lost") {
+      const isOff = outcome.problem.code === "MOVE_GUEST_SHUT_DOWN";
+      processes.remove(this.order.vm.id, isOff ? "stopped" : "lost");
+    } else if (outcome.kind === "stayed" && this.state.pauseReason !== null)
+      processes.paused(this.order.vm.id, this.state.pauseReason);
     this.#claim[Symbol.dispose]();
     this.log.info({ outcome: outcome.kind, record: this.record }, "move ended");
     this.#record.tell();

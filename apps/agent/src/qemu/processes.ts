@@ -2,8 +2,8 @@
  * The QEMU processes of this host by VM, with the state that each is in. States follow QEMU's own events;
  * every change is told as `vm.stateChanged`. How those ended that have is kept of the last ones only.
  */
-import type { Vm, VmId, VmRuntime, VmState, VmUser } from "@godwit/contract";
-import type { QemuProcess } from "@godwit/hypervisor";
+import type { PauseReason, Vm, VmId, VmRuntime, VmState, VmUser } from "@godwit/contract";
+import { stopReasonOf, type QemuProcess } from "@godwit/hypervisor";
 import type { EventLog } from "../event-log.ts";
 
 /** Changes are reported a little later: who receives them asks for the facts, and a switch needs its host for itself. */
@@ -16,9 +16,11 @@ interface Entry {
   /** Null once it is gone. */
   process: QemuProcess | null;
   state: VmState;
+  /** Why it stands still; null: it does not, or a move has stopped it. */
+  pauseReason: PauseReason | null;
+  /** What stopped the guest last, until it runs again: QEMU tells it before it tells of the stop. */
+  stopReason: PauseReason | null;
   telling: NodeJS.Timeout | undefined;
-  /** The guest switched itself off: its process ends in order. */
-  poweredOff: boolean;
 }
 
 export class Processes {
@@ -27,11 +29,20 @@ export class Processes {
   readonly #setAside = new Set<VmId>();
   readonly #events: EventLog;
   readonly #onGone: (process: QemuProcess) => void;
+  readonly #onShutDown: (process: QemuProcess) => void;
 
-  /** @param onGone called with processes that ended without being told to */
-  constructor(events: EventLog, onGone: (process: QemuProcess) => void) {
+  /**
+   * @param onGone called with processes that ended without being told to
+   * @param onShutDown called with those whose guest has switched itself off; they stand until they are ended
+   */
+  constructor(
+    events: EventLog,
+    onGone: (process: QemuProcess) => void,
+    onShutDown: (process: QemuProcess) => void,
+  ) {
     this.#events = events;
     this.#onGone = onGone;
+    this.#onShutDown = onShutDown;
   }
 
   of(vmId: VmId): QemuProcess | undefined {
@@ -48,7 +59,7 @@ export class Processes {
 
   /** Runs that go on, and how those that ended did so. */
   get runtimes(): VmRuntime[] {
-    return [...this.#entries.values()].map(({ vm, process, state }) => ({
+    return [...this.#entries.values()].map(({ vm, process, state, pauseReason }) => ({
       id: vm.id,
       name: vm.name,
       state,
@@ -57,21 +68,37 @@ export class Processes {
       startedAt: process?.startedAt ?? null,
       memoryMib: vm.memoryMib,
       user: process === null ? null : userOf(process),
+      pauseReason,
     }));
   }
 
-  /** Takes a process into the list and follows it. */
-  add(process: QemuProcess, state: VmState): void {
-    const entry: Entry = { vm: process.spec.vm, process, state, telling: undefined, poweredOff: false };
+  pauseReasonOf(vmId: VmId): PauseReason | null {
+    return this.#entries.get(vmId)?.pauseReason ?? null;
+  }
+
+  /** Takes a process into the list and follows it. @param pauseReason why it stands still already */
+  add(process: QemuProcess, state: VmState, pauseReason: PauseReason | null = null): void {
+    const { vm } = process.spec;
+    const entry: Entry = {
+      ...{ vm, process, state, pauseReason, stopReason: pauseReason, telling: undefined },
+    };
     this.#entries.set(process.vmId, entry);
     process.onEvent((event) => {
-      if (event.name === "RESUME") this.#set(entry, "running");
-      if (event.name === "STOP" && entry.state === "running") this.#set(entry, "paused");
-      if (event.name === "SHUTDOWN" && event.data.guest === true) entry.poweredOff = true;
+      const reason = stopReasonOf(event);
+      if (reason !== null) entry.stopReason = reason;
+      if (event.name === "RESUME" || event.name === "WAKEUP") {
+        entry.stopReason = null;
+        this.#set(entry, "running");
+      } else if (event.name === "SUSPEND") this.#set(entry, "paused", "suspended");
+      else if (reason === "shutdown") {
+        this.#set(entry, "stopping", reason);
+        this.#onShutDown(process);
+      } else if (event.name === "STOP" && entry.state === "running")
+        this.#set(entry, "paused", entry.stopReason);
     });
     void process.ended.then(() => {
       if (entry.process === null) return;
-      this.#end(entry, entry.poweredOff ? "stopped" : "lost");
+      this.#end(entry, entry.stopReason === "shutdown" ? "stopped" : "lost");
       this.#onGone(process);
     });
     this.#tell(entry);
@@ -79,7 +106,9 @@ export class Processes {
 
   /** A process that was gone when the agent came back. */
   addGone(vm: Vm): void {
-    const entry: Entry = { vm, process: null, state: "lost", telling: undefined, poweredOff: false };
+    const entry: Entry = {
+      ...{ vm, process: null, state: "lost", pauseReason: null, stopReason: null, telling: undefined },
+    };
     this.#keep(entry);
     this.#tell(entry);
   }
@@ -101,6 +130,15 @@ export class Processes {
   mark(vmId: VmId, state: VmState): void {
     const entry = this.#entries.get(vmId);
     if (entry !== undefined) this.#set(entry, state);
+  }
+
+  /** It stands still for this reason, which QEMU does not tell: by the user, or as it did where it was moved from. */
+  paused(vmId: VmId, reason: PauseReason): void {
+    const entry = this.#entries.get(vmId);
+    if (entry === undefined) return;
+    entry.stopReason = reason;
+    if (reason === "shutdown") this.#set(entry, "stopping", reason);
+    else this.#set(entry, "paused", reason);
   }
 
   /** It is ended on purpose: the VM is not here any more, or stopped. */
@@ -131,17 +169,22 @@ export class Processes {
     for (const { vm } of ended.slice(0, -keptEnded)) this.#entries.delete(vm.id);
   }
 
-  #set(entry: Entry, state: VmState): void {
-    if (entry.state === state) return;
+  #set(entry: Entry, state: VmState, pauseReason: PauseReason | null = null): void {
+    if (entry.state === state && entry.pauseReason === pauseReason) return;
     entry.state = state;
+    entry.pauseReason = pauseReason;
     this.#tell(entry);
   }
 
   #tell(entry: Entry): void {
     entry.telling ??= setTimeout(() => {
-      const { vm, state } = entry;
+      const { vm, state, pauseReason } = entry;
       entry.telling = undefined;
-      this.#events.append("vm.stateChanged", { kind: "vm", id: vm.id }, { name: vm.name, state });
+      this.#events.append(
+        "vm.stateChanged",
+        { kind: "vm", id: vm.id },
+        { name: vm.name, state, pauseReason },
+      );
     }, tellAfterMs);
   }
 }

@@ -13,7 +13,7 @@ import {
   type VmId,
   type VmRuntime,
 } from "@godwit/contract";
-import type { Hypervisor, QemuProcess } from "@godwit/hypervisor";
+import { stopReasonOf, type Hypervisor, type QemuProcess } from "@godwit/hypervisor";
 import { createVm, deleteVm, readVm, readVmFile, saveVm, type Datastore } from "@godwit/storage";
 import { UndoStack, within } from "@godwit/system";
 import type { Logger } from "pino";
@@ -22,6 +22,7 @@ import type { Leases } from "../leases/leases.ts";
 import type { Claims } from "./claims.ts";
 import type { VmCpus } from "./cpu.ts";
 import { newestMachine } from "./defaults.ts";
+import { correctGuestClock } from "./guest-clock.ts";
 import type { Environment } from "./environment.ts";
 import type { MemoryAdmission } from "./memory-admission.ts";
 import type { Processes } from "../qemu/processes.ts";
@@ -119,7 +120,8 @@ export class Vms {
    * Powers on, with the CPU that the owner's request and the pool's baseline make; what the guest then sees is
    * written to the VM's folder before it runs. Its disks become its user's under the exclusive lease.
    * @param ownUser whether the VM may have a user of its own
-   * @throws VM_BUSY, DESTINATION_MEMORY_SHORT, LEASE_HELD, LEASE_UNAVAILABLE, VM_CPU_REFUSED, VM_START_FAILED and what is missing on this host
+   * @throws VM_BUSY, VM_PAUSED, DESTINATION_MEMORY_SHORT, LEASE_HELD, LEASE_UNAVAILABLE, VM_CPU_REFUSED, VM_START_FAILED and what
+   *   is missing on this host
    */
   async start(vm: Vm, baseline: Baseline | null, ownUser: boolean): Promise<Started> {
     const { config, hypervisor, environment, processes, leases, claims, cpus, memory } = this.#parts;
@@ -129,7 +131,10 @@ export class Vms {
     const datastore = await environment.datastore(vm.datastore);
     const existing = processes.of(vm.id);
     if (existing !== undefined) {
-      // Paused, or left standing by a start that was cut off; whoever holds the lease may let it run.
+      const reason = processes.pauseReasonOf(vm.id);
+      if (reason !== null)
+        throw GodwitError.of("VM_PAUSED", { vm: vm.name, host: this.#parts.config.name, reason });
+      // Left standing by a start that was cut off; whoever holds the lease may let it run.
       await this.#exclusive(vm, existing);
       await this.#know(existing, datastore, baseline);
       await existing.resume();
@@ -172,7 +177,7 @@ export class Vms {
 
   /** Powers off: the guest's own way within the grace time, then QEMU's. @throws VM_BUSY */
   async stop(vmId: VmId, graceSeconds: number): Promise<void> {
-    const { processes, claims, leases, environment } = this.#parts;
+    const { processes, claims } = this.#parts;
     const process = processes.of(vmId);
     if (process === undefined) {
       // It may run: it is claimed, which the caller is told, and not told as stopped.
@@ -183,7 +188,76 @@ export class Vms {
     using _claim = await claims.claim(vm, "it is being stopped");
     processes.mark(vmId, "stopping");
     if (graceSeconds > 0) await powerDown(process, graceSeconds);
-    processes.remove(vmId, "stopped");
+    await this.#end(process);
+  }
+
+  /** Stops the vCPUs; those that stand still already keep their reason. @throws VM_BUSY, VM_NOT_RUNNING */
+  async pause(vmId: VmId): Promise<VmRuntime> {
+    const { processes, claims } = this.#parts;
+    const process = this.#present(vmId);
+    using _claim = await claims.claim(process.spec.vm, "it is being paused");
+    if (processes.stateOf(vmId) === "running") {
+      await process.pause();
+      processes.paused(vmId, (await process.guestState()).pauseReason ?? "user");
+    }
+    return this.#started(vmId).runtime;
+  }
+
+  /**
+   * Lets the vCPUs run, whatever stopped them; what had failed of a disk is tried again.
+   * @throws VM_BUSY, VM_NOT_RUNNING, LEASE_HELD, LEASE_UNAVAILABLE, QMP_REFUSED where QEMU cannot go on with this guest
+   */
+  async resume(vmId: VmId): Promise<VmRuntime> {
+    const { claims } = this.#parts;
+    const process = this.#present(vmId);
+    using _claim = await claims.claim(process.spec.vm, "it is being resumed");
+    await this.#letRun(process);
+    return this.#started(vmId).runtime;
+  }
+
+  /** The same for a VM that nobody else works on; false: somebody does. */
+  async tryResume(process: QemuProcess): Promise<boolean> {
+    using claim = this.#parts.claims.tryShort(process.vmId, "it is being resumed");
+    if (claim === null || this.#parts.processes.of(process.vmId) !== process) return false;
+    await this.#letRun(process);
+    return true;
+  }
+
+  /** Its guest has switched itself off: ends the process, unless somebody works on the VM, who then does. */
+  async endShutDown(process: QemuProcess): Promise<void> {
+    const { claims, processes, log } = this.#parts;
+    using claim = claims.tryShort(process.vmId, "its guest has shut down");
+    if (claim === null || processes.of(process.vmId) !== process) return;
+    log.info({ vm: process.spec.vm.name }, "the guest has shut itself down: its QEMU is ended");
+    await this.#end(process);
+  }
+
+  async #letRun(process: QemuProcess): Promise<void> {
+    const { processes, log } = this.#parts;
+    const { vm } = process.spec;
+    const reason = processes.pauseReasonOf(process.vmId);
+    if (reason === "shutdown")
+      throw GodwitError.of("VM_NOT_RUNNING", { vm: vm.name, state: "shutting down" });
+    await this.#exclusive(vm, process);
+    await (reason === "suspended" ? process.wakeUp() : process.resume());
+    correctGuestClock(process, log);
+  }
+
+  /** @throws VM_NOT_RUNNING */
+  #present(vmId: VmId): QemuProcess {
+    const { processes } = this.#parts;
+    const process = processes.of(vmId);
+    const state = processes.stateOf(vmId);
+    if (process !== undefined && (state === "running" || state === "paused")) return process;
+    const vm = process?.spec.vm.name ?? vmId;
+    throw GodwitError.of("VM_NOT_RUNNING", { vm, state: state ?? "not on this host" });
+  }
+
+  /** The lease goes last. */
+  async #end(process: QemuProcess): Promise<void> {
+    const { processes, environment, leases } = this.#parts;
+    const { vm } = process.spec;
+    processes.remove(vm.id, "stopped");
     await process.end();
     await environment.deleteTaps(vm);
     await leases.releaseUnlessShared(vm);
@@ -224,8 +298,12 @@ async function powerDown(process: QemuProcess, graceSeconds: number): Promise<vo
   try {
     // A guest that stands still cannot hear the button.
     if (!(await process.status()).running) return;
+    const { promise: off, resolve } = Promise.withResolvers<undefined>();
+    using _events = process.onEvent((event) => {
+      if (stopReasonOf(event) === "shutdown") resolve(undefined);
+    });
     await process.powerDown();
-    await within(process.ended, graceSeconds * 1000);
+    await within(Promise.race([process.ended, off]), graceSeconds * 1000);
   } catch (error) {
     if (!GodwitError.is(error)) throw error; // QEMU is gone or does not listen: it is ended next
   }

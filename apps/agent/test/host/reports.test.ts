@@ -148,6 +148,7 @@ test("a load tells of memory, CPUs, links and VMs, with rates as soon as there a
     accelerator: "tcg" as const,
     startedAt: null,
     memoryMib: 64,
+    pauseReason: null,
   };
   const ended = { ...vm, state: "lost" as const, pid: null };
   const reader = new HostLoadReader({

@@ -7,7 +7,9 @@ import { deleteCommand } from "./vm/delete.ts";
 import { leaseRoutes } from "./vm/lease.ts";
 import { listCommand } from "./vm/list.ts";
 import { migrateCommand } from "./vm/migrate.ts";
+import { pauseCommand } from "./vm/pause.ts";
 import { registerCommand } from "./vm/register.ts";
+import { resumeCommand } from "./vm/resume.ts";
 import { setCpuCommand } from "./vm/set-cpu.ts";
 import { showCommand } from "./vm/show.ts";
 import { startCommand } from "./vm/start.ts";
@@ -25,6 +27,8 @@ export const vmRoutes = buildRouteMap({
     setCpu: setCpuCommand,
     start: startCommand,
     stop: stopCommand,
+    pause: pauseCommand,
+    resume: resumeCommand,
     check: checkCommand,
     migrate: migrateCommand,
     console: consoleCommand,

@@ -1,5 +1,7 @@
 /** Quantities and tables for people. Pure. */
 
+import type { PauseReason, VmState } from "@godwit/contract";
+
 export function formatBytes(bytes: number): string {
   const units = ["B", "KiB", "MiB", "GiB", "TiB"];
   let value = bytes;
@@ -50,3 +52,7 @@ export function parseBitRate(text: string): number {
   if (match === null) throw new Error(`"${text}" is not a rate; write 1gbit or 100mbit.`);
   return Number(match[1]) * { k: 1e3, m: 1e6, g: 1e9 }[match[2] as "k" | "m" | "g"];
 }
+
+/** A VM's state with the reason of one that stands still, like `paused (no-space)`. */
+export const vmStateText = (state: VmState, pauseReason: PauseReason | null): string =>
+  pauseReason === null ? state : `${state} (${pauseReason})`;

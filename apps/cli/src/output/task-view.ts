@@ -59,9 +59,13 @@ export function emptiedSummary({ subject, steps }: Task): string {
 export function moveSummary(move: MoveRecord): string {
   const seconds = copyMs(move) / 1000;
   const rate = seconds > 0 ? ` at ${formatBytes(move.bytes / seconds)}/s` : "";
+  const still =
+    move.pauseReason === null
+      ? `  ${standstillText(move)}`
+      : `  It is paused, as it was before (${move.pauseReason}); godwit vm show ${move.vm.name} says what to do.`;
   return [
     `${move.vm.name} moved from ${move.from} to ${move.to} in ${formatMs(move.totalMs)}`,
-    `  ${standstillText(move)}`,
+    still,
     `  ${formatBytes(move.bytes)} in ${String(move.rounds)} rounds${rate}, ${move.encrypted ? "encrypted" : "not encrypted"}`,
     ...(move.backOuts > 0
       ? [`  ${String(move.backOuts)} switches were backed out to keep to the budget`]

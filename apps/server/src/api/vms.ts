@@ -29,6 +29,8 @@ type VmOperations = Pick<
   | "vmCpuSet"
   | "vmStart"
   | "vmStop"
+  | "vmPause"
+  | "vmResume"
   | "vmDelete"
   | "vmUnregister"
   | "vmCheck"
@@ -47,7 +49,7 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
     const decision = decideVmCommand(command, { state: vm.state, home, namesAnother });
     switch (decision) {
       case "VM_RUNNING":
-        throw GodwitError.of("VM_RUNNING", { vm: vm.name, host: vm.host });
+        throw presentError(vm, command);
       case "VM_NOT_RUNNING":
         throw GodwitError.of("VM_NOT_RUNNING", { vm: vm.name, state: vm.state });
       case "other":
@@ -143,6 +145,18 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
       });
     },
 
+    vmPause: async ({ params }) => {
+      const vm = await store.vms.show(params.vm);
+      const host = await hostFor("pause", vm);
+      return await tasks.start({ kind: "vm.pause", request: { vm: referenceOf(vm), host } });
+    },
+
+    vmResume: async ({ params }) => {
+      const vm = await store.vms.show(params.vm);
+      const host = await hostFor("resume", vm);
+      return await tasks.start({ kind: "vm.resume", request: { vm: referenceOf(vm), host } });
+    },
+
     vmDelete: async ({ params, query }) => {
       const vm = await store.vms.show(params.vm);
       const host = await hostFor("delete", vm);
@@ -187,6 +201,12 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
     },
   };
 }
+
+/** Why a VM that has a process can not be started, deleted or forgotten. */
+const presentError = ({ name: vm, host, state, pauseReason }: VmView, command: VmCommand): GodwitError =>
+  state === "paused" && command === "start"
+    ? GodwitError.of("VM_PAUSED", { vm, host, reason: pauseReason })
+    : GodwitError.of("VM_RUNNING", { vm, host });
 
 const referenceOf = ({ id, name }: VmView) => ({ id, name });
 

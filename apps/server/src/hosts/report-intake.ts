@@ -5,7 +5,7 @@
  */
 import type { Finding, HostFacts, HostLoad, VmId, VmView } from "@godwit/contract";
 import { placeByReport } from "@godwit/placement";
-import { hostAlarms } from "@godwit/requirements";
+import { hostAlarms, stoppedGuests } from "@godwit/requirements";
 import type { PoolRow, ReportedVm, SeenHost, Store } from "@godwit/store";
 import { sleep } from "@godwit/system";
 import type { Logger } from "pino";
@@ -115,7 +115,7 @@ export class ReportIntake {
     const { host, facts, load, connectionFindings } = report;
     const leases = load.datastores.map(({ name, reason, leases: of }) => [name, reason, of]);
     const basis = JSON.stringify([
-      ...[connectionFindings, pool, leases],
+      ...[connectionFindings, pool, leases, stoppedGuests(load)],
       running.map(({ id, version }) => [id, version]),
     ]);
     const before = this.#judged.get(host);
@@ -130,7 +130,9 @@ export class ReportIntake {
     const { host, load, known, holdsLease } = report;
     for (const vm of vms) {
       const place = placeByReport(vm, host, load.vms);
-      if (place === null || (place.host === vm.host && place.state === vm.state)) continue;
+      const isSame = place?.host === vm.host && place.state === vm.state;
+      const isSameReason = (place?.pauseReason ?? null) === (vm.pauseReason ?? null);
+      if (place === null || (isSame && (isSameReason || place.state !== "paused"))) continue;
       if (vm.host !== host && !(await this.#isConfirmed(vm.id, holdsLease))) {
         this.#log.warn(
           { host, vm: vm.name, at: vm.host },

@@ -6,7 +6,9 @@ import { vmConfigure } from "./vm-configure.ts";
 import { vmCreate } from "./vm-create.ts";
 import { vmDelete } from "./vm-delete.ts";
 import { vmMigrate } from "./vm-migrate.ts";
+import { vmPause } from "./vm-pause.ts";
 import { vmRelocate } from "./vm-relocate.ts";
+import { vmResume } from "./vm-resume.ts";
 import { vmStart } from "./vm-start.ts";
 import { vmStop } from "./vm-stop.ts";
 
@@ -15,6 +17,8 @@ const implementations: { [K in TaskKind]: TaskImplementation<K> } = {
   "vm.configure": vmConfigure,
   "vm.start": vmStart,
   "vm.stop": vmStop,
+  "vm.pause": vmPause,
+  "vm.resume": vmResume,
   "vm.delete": vmDelete,
   "vm.migrate": vmMigrate,
   "vm.relocate": vmRelocate,

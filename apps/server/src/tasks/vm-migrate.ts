@@ -9,8 +9,10 @@ import {
   type MoveId,
   type MoveOrder,
   type MoveRecord,
+  type PauseReason,
   type TaskOf,
   type TaskStep,
+  type VmState,
 } from "@godwit/contract";
 import { beyond, evcModeNamed } from "@godwit/cpu";
 import { MoveWatch } from "../moves/move-watch.ts";
@@ -119,14 +121,20 @@ async function conclude(context: Context, record: MoveRecord): Promise<TaskEnd<"
   const { vm, from, to } = context.request;
   await context.change(() => fieldsOf(record));
   const hasMoved = record.phase === "succeeded";
-  const isLost = record.error?.code === "MOVE_VM_LOST";
   const host = hasMoved ? to : from;
   // A host that was removed by force meanwhile is off, as an operator vouched.
   const isThere = (await context.persist(() => context.store.hosts.find(host))) !== null;
-  const place = { host, state: isLost || !isThere ? ("lost" as const) : ("running" as const) };
+  const place = { host, ...(isThere ? stateAfter(record) : { state: "lost" as const }) };
   await context.persist(() => context.store.vms.place(vm.id, place));
   if (hasMoved || record.error === null) return { state: "succeeded", result: { host: place.host } };
   return { state: record.phase === "cancelled" ? "cancelled" : "failed", problem: record.error };
+}
+
+/** What a VM is after its move: as it was before, unless it ended on the way. */
+function stateAfter({ error, pauseReason }: MoveRecord): { state: VmState; pauseReason?: PauseReason } {
+  if (error?.code === "MOVE_VM_LOST") return { state: "lost" };
+  if (error?.code === "MOVE_GUEST_SHUT_DOWN") return { state: "stopped" };
+  return pauseReason === null ? { state: "running" } : { state: "paused", pauseReason };
 }
 
 const fieldsOf = (

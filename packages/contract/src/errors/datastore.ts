@@ -39,7 +39,24 @@ export const datastoreErrors = {
       `Datastore ${d.datastore} is shared, and ${d.path} lies on this host's root file system: its storage is not mounted there.`,
     () => "Mount the storage, and try again. If the folder is shared in another way, add --on-root.",
   ),
+  DATASTORE_FULL: define<{
+    datastore: string;
+    host: string;
+    vms: string[];
+    freeBytes: number | null;
+    totalBytes: number | null;
+  }>(
+    507,
+    "after-fix",
+    (d) =>
+      `Datastore ${d.datastore} has no room for what ${d.vms.join(", ")} on host ${d.host} ${d.vms.length === 1 ? "writes" : "write"}: ${mib(d.freeBytes)} of ${mib(d.totalBytes)} are free.`,
+    () =>
+      "Make it larger, or delete or move what is on it. VMs that stand still for it then go on by themselves.",
+  ),
 } as const;
+
+const mib = (bytes: number | null): string =>
+  bytes === null ? "an unknown amount" : `${String(Math.floor(bytes / 1048576))} MiB`;
 
 const notMarkedRemedy = (datastore: string): string =>
   `Mount its storage there. If the storage is new, mark it once, on one host: godwit datastore init ${datastore}`;

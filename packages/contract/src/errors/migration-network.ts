@@ -164,14 +164,12 @@ export const migrationNetworkErrors = {
     "later",
     (d) =>
       `QEMU of VM ${d.vm} on host ${d.from} had sent nothing to host ${d.host} (${d.address}, port ${String(d.port)}) after ${String(Math.round(d.forMs / 1000))} s, for want of a connection; the move was undone.`,
-    (d) =>
-      `The VM continues to run at its source. See what is in the way: godwit vm check ${d.vm} --to ${d.host}`,
+    (d) => `The VM stays at its source. See what is in the way: godwit vm check ${d.vm} --to ${d.host}`,
   ),
   MIGRATION_PATH_UNTRIED: define<{ from: string; host: string; reason: string }>(
     409,
     "later",
     (d) => `The way for migration from host ${d.from} to host ${d.host} could not be tried: ${d.reason}.`,
-    () =>
-      "The move finds out itself whether it is open; if it is not, the VM continues to run at its source.",
+    () => "The move finds out itself whether it is open; if it is not, the VM stays at its source.",
   ),
 } as const;

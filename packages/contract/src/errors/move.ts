@@ -32,21 +32,21 @@ export const moveErrors = {
   MOVE_CANCELLED: define<{ vm: string; host: string }>(
     409,
     "never",
-    (d) => `The move was cancelled; VM ${d.vm} continues to run at ${d.host}.`,
+    (d) => `The move was cancelled; VM ${d.vm} stays at ${d.host}.`,
     () => "Nothing needs to be done.",
   ),
   MOVE_PREPARE_FAILED: define<{ vm: string; host: string; reason: string }>(
     503,
     "after-fix",
     (d) => `Host ${d.host} could not prepare for VM ${d.vm}: ${d.reason.replace(/\.$/, "")}.`,
-    () => "The VM continues to run at its source. Fix the cause and move it again.",
+    () => "The VM stays at its source. Fix the cause and move it again.",
   ),
   POSTCOPY_UNAVAILABLE: define<{ host: string; reason: string }>(
     409,
     "after-fix",
     (d) => `QEMU on host ${d.host} cannot receive a post-copy migration: ${d.reason}`,
     (d) =>
-      `The VM continues to run at its source. Allow it on ${d.host} (sysctl vm.unprivileged_userfaultfd=1), or move the VM without --strategy postcopy.`,
+      `The VM stays at its source. Allow it on ${d.host} (sysctl vm.unprivileged_userfaultfd=1), or move the VM without --strategy postcopy.`,
   ),
   MIGRATION_STREAM_FAILED: define<{ host: string; reason: string }>(
     503,
@@ -61,7 +61,7 @@ export const moveErrors = {
     (d) =>
       `The agent of host ${d.from} could not reach that of host ${d.host} at ${d.url} within ${String(Math.round(d.forMs / 1000))} s; VM ${d.vm} was not moved.`,
     (d) =>
-      `The VM continues to run at its source. Open that port from ${d.from} to ${d.host} on the management network; the log of the agent on ${d.from} has the reason of each attempt.`,
+      `The VM stays at its source. Open that port from ${d.from} to ${d.host} on the management network; the log of the agent on ${d.from} has the reason of each attempt.`,
   ),
   /** `forMs` null: it was not there in the moment in which the move needed it. */
   MOVE_PEER_LOST: define<{ vm: string; host: string; forMs: number | null }>(
@@ -71,14 +71,14 @@ export const moveErrors = {
       d.forMs === null
         ? `The connection to host ${d.host} was broken when VM ${d.vm} was to be switched; the move was undone.`
         : `Host ${d.host} did not respond for ${String(Math.round(d.forMs / 1000))} s before the switch; the move of VM ${d.vm} was undone.`,
-    () => "The VM continues to run at its source. Check the management network between the hosts.",
+    () => "The VM stays at its source. Check the management network between the hosts.",
   ),
   MOVE_COPY_FAILED: define<{ vm: string; reason: string }>(
     500,
     "later",
     (d) => `QEMU could not send VM ${d.vm}: ${d.reason.replace(/\.$/, "")}.`,
     (d) =>
-      `The VM continues to run at its source. godwit vm check ${d.vm} --to HOST tries the way to a host again; QEMU's log has more.`,
+      `The VM stays at its source. godwit vm check ${d.vm} --to HOST tries the way to a host again; QEMU's log has more.`,
   ),
   MOVE_NOT_CONVERGING: define<{
     vm: string;
@@ -92,7 +92,7 @@ export const moveErrors = {
     (d) =>
       `VM ${d.vm} changes its memory faster than the link transfers it: after ${String(d.rounds)} rounds and ${String(d.backOuts)} attempts the best outage was ${String(Math.ceil(d.bestMs))} ms, over the budget of ${String(d.maxOutageMs)} ms.`,
     (d) =>
-      `The VM continues to run at its source. Allow a longer outage (--max-outage ${String(Math.ceil((d.bestMs * 1.5) / 10) * 10)}ms), use a faster migration network, move it when it is less busy, or let its memory follow it (--strategy postcopy).`,
+      `The VM stays at its source. Allow a longer outage (--max-outage ${String(Math.ceil((d.bestMs * 1.5) / 10) * 10)}ms), use a faster migration network, move it when it is less busy, or let its memory follow it (--strategy postcopy).`,
   ),
   MOVE_COPY_UNSAFE: define<{ vm: string; host: string; qemu: string; maxOutageMs: number }>(
     409,
@@ -100,20 +100,26 @@ export const moveErrors = {
     (d) =>
       `VM ${d.vm} is emulated by QEMU ${d.qemu} on host ${d.host}, which can lose changes when memory is copied in more than one round; it changes more memory in a round than fits an outage of ${String(d.maxOutageMs)} ms.`,
     (d) =>
-      `The VM continues to run at its source. Move it when it is less busy or allow a longer outage (--max-outage ${String(d.maxOutageMs * 2)}ms); under KVM, or with QEMU 9.0 and later on ${d.host}, there is no such limit.`,
+      `The VM stays at its source. Move it when it is less busy or allow a longer outage (--max-outage ${String(d.maxOutageMs * 2)}ms); under KVM, or with QEMU 9.0 and later on ${d.host}, there is no such limit.`,
   ),
   MOVE_DESTINATION_FAILED: define<{ vm: string; host: string; reason: string }>(
     500,
     "after-fix",
     (d) => `Host ${d.host} could not take over VM ${d.vm}: ${d.reason.replace(/\.$/, "")}.`,
     (d) =>
-      `The VM continues to run at its source. The log of the agent on ${d.host} has more: journalctl -u godwit-agent`,
+      `The VM stays at its source. The log of the agent on ${d.host} has more: journalctl -u godwit-agent`,
   ),
   MOVE_VM_LOST: define<{ vm: string; host: string; reason: string }>(
     500,
     "after-fix",
     (d) => `The QEMU process of VM ${d.vm} on host ${d.host} ended during the move: ${d.reason}`,
     (d) => `Its disks are intact. Start it with: godwit vm start ${d.vm}`,
+  ),
+  MOVE_GUEST_SHUT_DOWN: define<{ vm: string; host: string }>(
+    409,
+    "never",
+    (d) => `The guest of VM ${d.vm} shut itself down on host ${d.host} during the move; the VM is stopped.`,
+    (d) => `Nothing was lost. Start it with: godwit vm start ${d.vm}`,
   ),
 
   // Findings of the requirement checks.

@@ -1,5 +1,7 @@
 /** Errors about VMs, their descriptions, disks and QEMU processes. */
+import type { PauseReason } from "../schemas/vm.ts";
 import { define } from "./define.ts";
+import { pauseRemedy, pauseText } from "./pause.ts";
 
 export const vmErrors = {
   NAME_INVALID: define<{ kind: string; name: string }>(
@@ -56,6 +58,18 @@ export const vmErrors = {
     "after-fix",
     (d) => `VM ${d.vm} runs on host ${d.host}.`,
     (d) => `Stop it first: godwit vm stop ${d.vm}`,
+  ),
+  VM_PAUSED: define<{ vm: string; host: string; reason: PauseReason | null }>(
+    409,
+    "after-fix",
+    (d) => `VM ${d.vm} is paused on host ${d.host}: ${pauseText(d.reason)}.`,
+    (d) => pauseRemedy(d.vm, d.reason),
+  ),
+  VM_MOVES_PAUSED: define<{ vm: string; host: string; reason: PauseReason | null }>(
+    409,
+    "never",
+    (d) => `VM ${d.vm} is paused on host ${d.host} (${pauseText(d.reason)}), and arrives paused.`,
+    (d) => pauseRemedy(d.vm, d.reason),
   ),
   VM_NOT_RUNNING: define<{ vm: string; state: string }>(
     409,

@@ -3,13 +3,17 @@ import { z } from "zod";
 import { moveRecordSchema } from "../schemas/move.ts";
 import { nameSchema } from "../schemas/names.ts";
 import { leaseStateSchema } from "../schemas/lease.ts";
-import { vmStateSchema } from "../schemas/vm.ts";
+import { pauseReasonSchema, vmStateSchema } from "../schemas/vm.ts";
 import { defineEvent } from "./event.ts";
 
 const vmStateChanged = defineEvent(
   "vm.stateChanged",
   "vm",
-  z.object({ name: nameSchema, state: vmStateSchema }),
+  z.object({
+    name: nameSchema,
+    state: vmStateSchema,
+    pauseReason: pauseReasonSchema.nullable().default(null),
+  }),
 );
 /** The VM has moved away. */
 const vmMovedAway = defineEvent("vm.movedAway", "vm", z.object({}));

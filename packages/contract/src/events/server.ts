@@ -4,12 +4,18 @@ import { findingSchema } from "../errors/schemas.ts";
 import { maintenanceSchema } from "../schemas/host.ts";
 import { nameSchema } from "../schemas/names.ts";
 import { baselineSchema } from "../schemas/pool.ts";
-import { vmStateSchema } from "../schemas/vm.ts";
+import { pauseReasonSchema, vmStateSchema } from "../schemas/vm.ts";
 import { taskSchema } from "../tasks/registry.ts";
 import { defineEvent } from "./event.ts";
 
 const nothing = z.object({});
-const place = z.object({ name: nameSchema, host: nameSchema, state: vmStateSchema });
+const place = z.object({
+  name: nameSchema,
+  host: nameSchema,
+  state: vmStateSchema,
+  /** Of a VM that stands still. */
+  pauseReason: pauseReasonSchema.nullable().optional(),
+});
 const consoleUser = z.object({ name: nameSchema, user: z.string() });
 
 const taskEvents = [defineEvent("task.changed", "task", z.object({ task: taskSchema }))] as const;

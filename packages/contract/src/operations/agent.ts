@@ -128,6 +128,7 @@ export const agentOperations = {
     }),
     answer: { status: 200, body: z.object({ runtime: vmRuntimeSchema, vm: vmSchema }) },
     errors: [
+      "VM_PAUSED",
       "DESTINATION_MEMORY_SHORT",
       "LEASE_HELD",
       "LEASE_UNAVAILABLE",
@@ -155,6 +156,24 @@ export const agentOperations = {
     body: z.strictObject({ graceSeconds: z.int().min(0).max(3600) }),
     answer: { status: 200, body: z.object({ stopped: z.literal(true) }) },
     errors: ["VM_BUSY"],
+  },
+  vmPause: {
+    method: "POST",
+    path: "/agent/v1/vms/{vmId}/pause",
+    privilege: "server",
+    summary: "Stop the VM's vCPUs; one that stands still already is answered as it is",
+    params: vmParams,
+    answer: { status: 200, body: vmRuntimeSchema },
+    errors: ["VM_BUSY", "VM_NOT_RUNNING"],
+  },
+  vmResume: {
+    method: "POST",
+    path: "/agent/v1/vms/{vmId}/resume",
+    privilege: "server",
+    summary: "Let the VM's vCPUs run, whatever stopped them; one that runs already is answered as it is",
+    params: vmParams,
+    answer: { status: 200, body: vmRuntimeSchema },
+    errors: ["VM_BUSY", "VM_NOT_RUNNING", "LEASE_HELD", "LEASE_UNAVAILABLE", "QMP_REFUSED"],
   },
   vmConsole: {
     method: "GET",

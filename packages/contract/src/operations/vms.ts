@@ -92,6 +92,7 @@ export const vmOperations = {
     errors: [
       "VM_UNKNOWN",
       "VM_RUNNING",
+      "VM_PAUSED",
       "VM_BUSY",
       "HOST_UNKNOWN",
       "HOST_UNREACHABLE",
@@ -108,6 +109,24 @@ export const vmOperations = {
     params: vmParams,
     body: z.strictObject({ graceSeconds: z.int().min(0).max(3600).default(60) }),
     answer: accepted("vm.stop"),
+    errors: ["VM_UNKNOWN", "VM_NOT_RUNNING", "VM_BUSY", "HOST_UNREACHABLE"],
+  },
+  vmPause: {
+    method: "POST",
+    path: "/api/v1/vms/{vm}/pause",
+    privilege: "admin",
+    summary: "Stop a VM's vCPUs; its memory stays as it is",
+    params: vmParams,
+    answer: accepted("vm.pause"),
+    errors: ["VM_UNKNOWN", "VM_NOT_RUNNING", "VM_BUSY", "HOST_UNREACHABLE"],
+  },
+  vmResume: {
+    method: "POST",
+    path: "/api/v1/vms/{vm}/resume",
+    privilege: "admin",
+    summary: "Let a VM's vCPUs run again, whatever stopped them",
+    params: vmParams,
+    answer: accepted("vm.resume"),
     errors: ["VM_UNKNOWN", "VM_NOT_RUNNING", "VM_BUSY", "HOST_UNREACHABLE"],
   },
   vmDelete: {

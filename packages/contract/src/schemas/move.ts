@@ -6,7 +6,7 @@ import { moveDecisionSchema } from "./move-decision.ts";
 import { movePauseSchema } from "./move-pause.ts";
 import { agentUrlSchema } from "./addresses.ts";
 import { moveIdSchema, nameSchema } from "./names.ts";
-import { vmSchema } from "./vm.ts";
+import { pauseReasonSchema, vmSchema } from "./vm.ts";
 
 /** The phases that users see. `packages/migration` derives them from the phases of the source's half of the move. */
 export const movePhaseSchema = z.enum([
@@ -99,5 +99,7 @@ export const moveRecordSchema = z.object({
   /** Whole move on the hosts, from order to clean-up; null while it goes on. */
   totalMs: z.number().nullable(),
   error: problemSchema.nullable(),
+  /** Why the guest stands still on its own account, wherever it is; null: it runs, or is to. */
+  pauseReason: pauseReasonSchema.nullable().default(null),
 });
 export type MoveRecord = z.infer<typeof moveRecordSchema>;

@@ -192,6 +192,23 @@ export const vmUserSchema = z.object({
 });
 export type VmUser = z.infer<typeof vmUserSchema>;
 
+/**
+ * Why the vCPUs of a VM that has a process stand still, in QEMU's words, with two more: `user` (QEMU's `paused`) told
+ * to; `no-space` an I/O error for want of space (QEMU's io-status `nospace`). `suspended`: asleep by the guest's own
+ * wish. `shutdown`: switched off by the guest, its process is about to end.
+ */
+export const pauseReasonSchema = z.enum([
+  "user",
+  "io-error",
+  "no-space",
+  "guest-panicked",
+  "watchdog",
+  "internal-error",
+  "suspended",
+  "shutdown",
+]);
+export type PauseReason = z.infer<typeof pauseReasonSchema>;
+
 /** A VM's process on a host, as the agent there sees it. */
 export const vmRuntimeSchema = z.object({
   id: vmIdSchema,
@@ -203,6 +220,8 @@ export const vmRuntimeSchema = z.object({
   memoryMib: z.int(),
   /** Null: it has no process. Absent: an agent of a version that has one user for all VMs. */
   user: vmUserSchema.nullable().optional(),
+  /** Why it stands still; null: it does not, or a move has stopped it for its switch. Absent: an agent that does not tell. */
+  pauseReason: pauseReasonSchema.nullable().default(null),
 });
 export type VmRuntime = z.infer<typeof vmRuntimeSchema>;
 
@@ -211,6 +230,8 @@ export const vmViewSchema = z.object({
   id: vmIdSchema,
   name: nameSchema,
   state: vmStateSchema,
+  /** Why it stands still; null: it does not. */
+  pauseReason: pauseReasonSchema.nullable().default(null),
   /** The host that runs it, or ran it last. */
   host: nameSchema,
   /** When its host last answered; `state` is as of then. */

@@ -7,7 +7,9 @@ import { vmConfigure } from "./vm-configure.ts";
 import { vmCreate } from "./vm-create.ts";
 import { vmDelete } from "./vm-delete.ts";
 import { vmMigrate } from "./vm-migrate.ts";
+import { vmPause } from "./vm-pause.ts";
 import { vmRelocate } from "./vm-relocate.ts";
+import { vmResume } from "./vm-resume.ts";
 import { vmStart } from "./vm-start.ts";
 import { vmStop } from "./vm-stop.ts";
 
@@ -16,6 +18,8 @@ const definitions = [
   vmConfigure,
   vmStart,
   vmStop,
+  vmPause,
+  vmResume,
   vmDelete,
   vmMigrate,
   vmRelocate,

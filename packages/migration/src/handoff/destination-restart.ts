@@ -1,4 +1,5 @@
 /** Where the destination stands after a restart of its agent: QEMU itself tells whether the guest was let run. */
+import type { PauseReason } from "@godwit/contract";
 import {
   destinationLimits,
   initialDestination,
@@ -35,6 +36,7 @@ export function restoreDestination(
     listening: observed.listening,
     memoryComplete: observed.memoryComplete,
     streamBroken: observed.streamBroken,
+    pauseReason: observed.guestRuns ? null : pauseReasonIn(entries),
   };
   if (last.at === "ended") {
     const problem = last.outcome.kind === "runs" ? null : last.outcome.problem;
@@ -53,7 +55,7 @@ export function restoreDestination(
     return giveUp(state, "the destination agent was restarted while preparing");
   }
   const prepared: DestinationState = { ...state, wasPrepared: true };
-  const ranBefore = last.at === "running" || last.at === "postcopyReceiving";
+  const ranBefore = last.at === "running" || last.at === "postcopyReceiving" || last.at === "arrived";
   if (observed.qemuAlive && (observed.guestRuns || ranBefore)) return resumed(prepared, 0, null);
   // Nobody can tell whether a commit had arrived: the source knows whether it had sent one.
   if (!observed.qemuAlive) return died(prepared, "it was gone when the agent came back");
@@ -61,4 +63,10 @@ export function restoreDestination(
   const waiting: DestinationEffect[] = [{ do: "arm", timer: "peer", afterMs: destinationLimits.peerLossMs }];
   if (observed.loaded) return loaded(prepared, waiting);
   return to(prepared, "receiving", waiting);
+}
+
+/** Why a guest that has arrived was not let run. */
+function pauseReasonIn(entries: readonly DestinationEntry[]): PauseReason | null {
+  const arrived = entries.findLast((entry) => entry.at === "arrived");
+  return arrived?.pauseReason ?? null;
 }

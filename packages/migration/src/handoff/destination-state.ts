@@ -2,7 +2,7 @@
  * The destination's half of the handoff as data: what it knows, what it receives, what it has done, and how long it
  * waits. Its phases are in `phases.ts`; `destination.ts` decides.
  */
-import type { MoveOrder, Problem } from "@godwit/contract";
+import type { MoveOrder, PauseReason, Problem } from "@godwit/contract";
 import type { LeaseAnswer } from "./lease-answer.ts";
 import type { StartTimes, ToDestination, ToSource } from "./messages.ts";
 import type { DestinationPhase } from "./phases.ts";
@@ -18,6 +18,8 @@ export interface DestinationState {
   readonly listening: { address: string; port: number } | null;
   /** Permission to run arrived before the state was known to be complete. */
   readonly commitAtMs: number | null;
+  /** Why the guest is not let run here, as the commit said: it stands still on its own account. Null: it is. */
+  readonly pauseReason: PauseReason | null;
   readonly commitToResumeMs: number | null;
   readonly start: StartTimes | null;
   readonly resumeAttempts: number;
@@ -31,7 +33,7 @@ export interface DestinationState {
   readonly memoryComplete: boolean;
   /** Post-copy: the stream is broken. */
   readonly streamBroken: boolean;
-  /** That it gives the VM back is not written down yet: nobody may hear of it. */
+  /** That it gives the VM back, or that a guest that stands still is here, is not written down yet: nobody may hear of it. */
   readonly unwritten: boolean;
   /** Of a guest that died: its QEMU is surely gone. */
   readonly qemuEnded: boolean;
@@ -45,13 +47,20 @@ export type DestinationTimer = "peer" | "commit" | "retry";
 export type DestinationEntry =
   | { at: "started"; order: MoveOrder }
   | { at: "prepared" }
+  /** A guest that is not let run is this host's from now on: nothing else would tell that after a restart. */
+  | { at: "arrived"; pauseReason: PauseReason }
   | { at: "postcopyReceiving" }
   | { at: "running" }
   | { at: "givingUp"; problem: Problem }
   | { at: "ended"; outcome: DestinationOutcome };
 
 /** What cannot be written keeps what follows from being done; `journalFailed` tells. */
-export const vitalDestinationEntries: readonly DestinationEntry["at"][] = ["started", "prepared", "givingUp"];
+export const vitalDestinationEntries: readonly DestinationEntry["at"][] = [
+  "started",
+  "prepared",
+  "arrived",
+  "givingUp",
+];
 
 export type DestinationInput =
   | { type: "message"; message: ToDestination; atMs: number }
@@ -69,6 +78,8 @@ export type DestinationInput =
   | { type: "loadFailed"; reason: string }
   /** The guest runs. `commitToResumeMs` is 0 where nobody measured it. */
   | { type: "resumed"; commitToResumeMs: number; start: StartTimes | null }
+  /** Of a guest that is not let run: QEMU has its disks. */
+  | { type: "disksActive" }
   | { type: "announced"; announceMs: number }
   /** QEMU itself refused: the guest surely did not run. An answer that was lost is never told as this. */
   | { type: "resumeFailed"; reason: string }
@@ -90,6 +101,8 @@ export type DestinationEffect =
   | { do: "send"; message: ToSource }
   /** Lets the guest run; answered by `resumed` or `resumeFailed`. */
   | { do: "resumeVcpus" }
+  /** Of a guest that is not let run: QEMU takes its disks; answered by `disksActive` or `resumeFailed`. */
+  | { do: "activateDisks" }
   /** Announces the VM's addresses; answered by `announced`, for the record only. */
   | { do: "announce" }
   /** Ends a broken stream, and listens for a new one; answered by `recovering`, or by `loadFailed` where too little had arrived. */
@@ -129,6 +142,7 @@ export function initialDestination(order: MoveOrder): DestinationState {
     peerUp: true,
     listening: null,
     commitAtMs: null,
+    pauseReason: null,
     commitToResumeMs: null,
     start: null,
     resumeAttempts: 0,

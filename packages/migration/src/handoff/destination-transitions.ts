@@ -31,9 +31,9 @@ export function tell(
     case "loaded":
       return splitsMemory(state) ? says({ type: "ready" }) : [];
     case "postcopyReceiving":
-      return says(postcopyReceiving(state));
+      return state.unwritten ? [] : says(postcopyReceiving(state));
     case "running":
-      return says(running(state));
+      return state.unwritten ? [] : says(running(state));
     case "died":
       return state.qemuEnded && state.problem !== null ? says({ type: "died", problem: state.problem }) : [];
     case "givingBack":
@@ -77,7 +77,7 @@ export function loaded(state: DestinationState, effects: readonly DestinationEff
 
 export function start(state: DestinationState): DestinationStep {
   return to({ ...state, resumeAttempts: state.resumeAttempts + 1 }, "starting", [
-    { do: "resumeVcpus" },
+    { do: state.pauseReason === null ? "resumeVcpus" : "activateDisks" },
     state.memoryComplete
       ? { do: "disarm", timer: "commit" }
       : { do: "arm", timer: "commit", afterMs: destinationLimits.commitMs },
@@ -89,15 +89,16 @@ export function start(state: DestinationState): DestinationStep {
 export const isSplit = ({ phase, memoryComplete }: DestinationState): boolean =>
   phase === "postcopyReceiving" || (phase === "starting" && !memoryComplete);
 
-/** The guest runs here. @param commitToResumeMs 0 where nobody measured it */
+/** The guest runs here, or stands still as it did at the source. @param commitToResumeMs 0 where nobody measured it */
 export function resumed(
   before: DestinationState,
   commitToResumeMs: number,
   start: StartTimes | null,
 ): DestinationStep {
-  const state = { ...before, commitToResumeMs, start };
+  const state = { ...before, commitToResumeMs, start, unwritten: false };
   if (state.memoryComplete) return runs(state, [{ do: "announce" }]);
   return to(state, "postcopyReceiving", [
+    ...arrived(state),
     ...says(postcopyReceiving(state)),
     { do: "announce" },
     { do: "journal", entry: { at: "postcopyReceiving" } },
@@ -105,9 +106,15 @@ export function resumed(
   ]);
 }
 
+/** That a guest runs here, QEMU tells; of one that stands still it is written down before it is said. */
+const arrived = ({ pauseReason }: DestinationState): DestinationEffect[] =>
+  pauseReason === null ? [] : [{ do: "journal", entry: { at: "arrived", pauseReason } }];
+
 /** With all its memory: the source is needed no more. */
-export function runs(state: DestinationState, effects: readonly DestinationEffect[]): DestinationStep {
+export function runs(before: DestinationState, effects: readonly DestinationEffect[]): DestinationStep {
+  const state = { ...before, unwritten: false };
   return to(state, "running", [
+    ...arrived(state),
     ...says(running(state)),
     ...effects,
     { do: "journal", entry: { at: "running" } },

@@ -75,6 +75,9 @@ export function stepDestination(state: DestinationState, input: DestinationInput
     case "resumed":
       if (state.phase !== "starting") return stay(state);
       return resumed(state, input.commitToResumeMs, input.start);
+    case "disksActive":
+      if (state.phase !== "starting" || state.pauseReason === null) return stay(state);
+      return resumed(state, 0, null);
     case "announced":
       return stay(state, [{ do: "send", message: { type: "announced", announceMs: input.announceMs } }]);
     case "resumeFailed":
@@ -119,7 +122,7 @@ function onJournalFailed(state: DestinationState, problem: Problem): Destination
   if (state.phase === "preparing" || state.phase === "receiving") {
     return giveUpWith({ ...state, wasPrepared: false }, problem);
   }
-  if (state.phase === "givingBack") {
+  if (state.phase === "givingBack" || isHere(state)) {
     return stay({ ...state, unwritten: true }, [
       { do: "arm", timer: "retry", afterMs: destinationLimits.retryMs },
     ]);
@@ -133,15 +136,15 @@ function onMessage(state: DestinationState, message: ToDestination, atMs: number
   switch (message.type) {
     case "prepare":
       return stay(state, tell(state, message.type));
-    case "commit":
-      if (state.phase === "loaded") return start({ ...state, commitAtMs: atMs });
+    case "commit": {
+      const committed = { ...state, commitAtMs: atMs, pauseReason: message.pauseReason ?? null };
+      if (state.phase === "loaded") return start(committed);
       if (state.phase === "receiving" && state.commitAtMs === null) {
         // What is missing is on its way, or its sender died before it was sent.
-        return stay({ ...state, commitAtMs: atMs }, [
-          { do: "arm", timer: "commit", afterMs: destinationLimits.commitMs },
-        ]);
+        return stay(committed, [{ do: "arm", timer: "commit", afterMs: destinationLimits.commitMs }]);
       }
       return stay(state, tell(state, message.type));
+    }
     case "abandon":
       // In `died` it is the proof that no commit was ever sent, so that nothing ran here.
       if (["preparing", "receiving", "loaded", "died"].includes(state.phase)) {
@@ -166,6 +169,10 @@ function onMessage(state: DestinationState, message: ToDestination, atMs: number
   }
 }
 
+/** A guest that is not let run is this host's. */
+const isHere = ({ phase, pauseReason }: DestinationState): boolean =>
+  pauseReason !== null && (phase === "running" || phase === "postcopyReceiving");
+
 /** The source has lost its stream: a new one can be made, or what has not arrived never will. */
 const isRecoverable = (state: DestinationState): boolean =>
   splitsMemory(state) && ["receiving", "loaded", "starting", "postcopyReceiving"].includes(state.phase);
@@ -189,6 +196,8 @@ function onResumeFailed(state: DestinationState, reason: string): DestinationSte
 
 function onQemuGone(state: DestinationState, reason: string): DestinationStep {
   if (state.phase === "givingUp" || state.phase === "died" || state.phase === "ended") return stay(state);
+  // A guest that is not let run has not run.
+  if (state.phase === "starting" && state.pauseReason !== null) return giveUp(state, reason);
   // Once `cont` was on its way the guest may have run, and may have been seen by others.
   if (state.phase === "starting" || state.phase === "postcopyReceiving" || state.phase === "running")
     return died(state, reason);
@@ -218,6 +227,9 @@ function onAlone(state: DestinationState): DestinationStep {
   if (state.phase === "receiving" || state.phase === "loaded")
     return giveUp(state, "the source's host is gone, and it had not committed");
   if (isSplit(state)) return kill(state, "the rest of its memory is lost with the source's host");
+  // What is not written down yet could not be told from a copy without a commit after a restart.
+  if (state.phase === "running" && state.unwritten)
+    return stay(state, [{ do: "arm", timer: "retry", afterMs: destinationLimits.retryMs }]);
   if (state.phase === "running") return finish(state, { kind: "runs" });
   if (state.phase === "died" && state.qemuEnded && state.problem !== null) {
     const { state: ended, effects } = finish(state, { kind: "died", problem: state.problem });
@@ -263,6 +275,7 @@ function onTimer(state: DestinationState, timer: DestinationTimer): DestinationS
       return stay(state, [...tell(state), { do: "exclusiveLease" }]);
     case "retry":
       if (state.phase === "starting") return start(state);
+      if (isHere(state) && state.unwritten) return resumed(state, 0, null);
       if (state.phase === "postcopyReceiving" || state.phase === "running" || state.phase === "died")
         return stay(state, [{ do: "exclusiveLease" }]);
       if (state.phase === "givingBack" && state.problem !== null) {

@@ -2,7 +2,13 @@
  * What the two agents say to each other about one move. Messages may be lost, doubled, late or
  * out of order; every one may be repeated without harm.
  */
-import { ipAddressSchema, moveOrderSchema, portSchema, problemSchema } from "@godwit/contract";
+import {
+  ipAddressSchema,
+  moveOrderSchema,
+  pauseReasonSchema,
+  portSchema,
+  problemSchema,
+} from "@godwit/contract";
 import { z } from "zod";
 
 /** A message that the other side does not know, or whose content it cannot read. It is never answered itself. */
@@ -16,7 +22,11 @@ const notUnderstoodSchema = z.object({
 export const toDestinationSchema = z.discriminatedUnion("type", [
   z.object({ type: z.literal("prepare"), order: moveOrderSchema }),
   /** The source has sent what the guest needs to run, and will not run the VM again unless the destination gives it up. */
-  z.object({ type: z.literal("commit") }),
+  z.object({
+    type: z.literal("commit"),
+    /** Why the guest stood still before the switch, on its own account: it is not let run then. Absent: it ran. */
+    pauseReason: pauseReasonSchema.optional(),
+  }),
   /** The source takes the VM back, or has lost it; after `commit` only when the destination is known not to run it. */
   z.object({ type: z.literal("abandon") }),
   /** The source's QEMU is gone, and whether a commit was sent is not known: who has had none gives up. */
@@ -36,7 +46,7 @@ export type StartTimes = z.infer<typeof startTimesSchema>;
 export const toSourceSchema = z.discriminatedUnion("type", [
   z.object({ type: z.literal("prepared"), address: ipAddressSchema, port: portSchema }),
   /**
-   * The vCPUs run here, with all their memory. `commitToResumeMs` is from the commit's arrival to this message; of a
+   * The vCPUs run here, with all their memory; or stand still here, as they did at the source. `commitToResumeMs` is from the commit's arrival to this message; of a
    * move that had ended before, 0.
    */
   z.object({ type: z.literal("running"), commitToResumeMs: z.number(), start: startTimesSchema.optional() }),

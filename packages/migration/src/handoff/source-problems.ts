@@ -61,6 +61,9 @@ export const destinationReturned = ({ order }: SourceState): Problem =>
 export const vmLost = ({ order }: SourceState, host: string, reason: string): Problem =>
   problemOf("MOVE_VM_LOST", { vm: order.vm.name, host, reason });
 
+export const guestShutDown = ({ order }: SourceState): Problem =>
+  problemOf("MOVE_GUEST_SHUT_DOWN", { vm: order.vm.name, host: order.from });
+
 export function problemOf(...args: Parameters<typeof GodwitError.of>): Problem {
   return GodwitError.of(...args).problem;
 }

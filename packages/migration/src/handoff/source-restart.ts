@@ -4,8 +4,9 @@
  * the VM is taken back, with one the commit is repeated, which is harmless. A QEMU that is gone says nothing: a commit
  * may have been sent, or the guest may have run on here, so the destination goes on only if it has heard one.
  */
+import type { PauseReason } from "@godwit/contract";
 import { requestedStrategy } from "../strategies/choose.ts";
-import { copyFailed } from "./source-problems.ts";
+import { copyFailed, guestShutDown } from "./source-problems.ts";
 import {
   initialSource,
   type ObservedSource,
@@ -17,7 +18,7 @@ import { beginFor, cleanUp, commit, lose, repeatAbandon, to, undo } from "./sour
 
 export function restoreSource(entries: readonly SourceEntry[], observed: ObservedSource): SourceStep {
   const first = entries[0];
-  const last = entries.at(-1);
+  const last = entries.findLast(({ at }) => at !== "guestPaused");
   if (first?.at !== "started" || last === undefined)
     throw new TypeError("a source journal begins with started");
   const state: SourceState = {
@@ -25,8 +26,11 @@ export function restoreSource(entries: readonly SourceEntry[], observed: Observe
     phase: "restarted",
     qemuAlive: observed.qemuAlive,
     guestRuns: observed.guestRuns,
+    pauseReason: observed.guestRuns ? null : (observed.pauseReason ?? pauseReasonIn(entries)),
   };
   switch (last.at) {
+    case "guestPaused":
+      return restarted(state); // passed over above
     case "ended":
       return to({ ...state, outcome: last.outcome }, "ended", [
         last.outcome.kind === "stayed" ? repeatAbandon : { do: "close" },
@@ -49,8 +53,19 @@ export function restoreSource(entries: readonly SourceEntry[], observed: Observe
 
 const goneMeanwhile = "it was gone when the agent came back";
 
+/** Why the guest stands still, as it was written down last. */
+function pauseReasonIn(entries: readonly SourceEntry[]): PauseReason | null {
+  const told = entries.findLast((entry) => entry.at === "guestPaused" || entry.at === "started");
+  return told !== undefined && "pauseReason" in told ? (told.pauseReason ?? null) : null;
+}
+
 const restarted = (state: SourceState): SourceStep =>
-  undo(state, copyFailed(state, "the source agent was restarted"));
+  undo(
+    state,
+    state.pauseReason === "shutdown"
+      ? guestShutDown(state)
+      : copyFailed(state, "the source agent was restarted"),
+  );
 
 /** The destination may have everything already. */
 function afterCopying(state: SourceState, at: "copying" | "postcopy", observed: ObservedSource): SourceStep {

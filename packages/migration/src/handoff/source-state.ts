@@ -2,7 +2,7 @@
  * The source's half of the handoff as data: what it knows, what it receives, what it has done, and how long it waits.
  * Its phases are in `phases.ts`; `source.ts` decides.
  */
-import type { MoveDecision, MoveOrder, Problem } from "@godwit/contract";
+import type { MoveDecision, MoveOrder, PauseReason, Problem } from "@godwit/contract";
 import type { CopySample, CopyState } from "../copy.ts";
 import type { LeaseAnswer } from "./lease-answer.ts";
 import type { ToDestination, ToSource } from "./messages.ts";
@@ -25,6 +25,13 @@ export interface SourceState {
   readonly qemuAlive: boolean;
   /** Whether the guest is known to run here. */
   readonly guestRuns: boolean;
+  /**
+   * Why the guest stands still on its own account, and not for the move: it is not let run by the move, at either end;
+   * null: it runs, or is to.
+   */
+  readonly pauseReason: PauseReason | null;
+  /** Of such a guest, in a move that is undone: this QEMU has its disks again, and it stands here as it did. */
+  readonly standsHere: boolean;
   /** A switch was backed out, and the guest is being let run again: until that is done the copy cannot be finished. */
   readonly resuming: boolean;
   /** When the vCPUs were told to stop for the switch under way. */
@@ -52,7 +59,10 @@ export type SourceTimer = "prepare" | "peer" | "budget" | "switch" | "commit" | 
 
 /** What the journal keeps; the rest is asked of QEMU and of the destination after a restart. */
 export type SourceEntry =
-  | { at: "started"; order: MoveOrder }
+  /** `pauseReason`: of a guest that stands still on its own account; absent: it runs. */
+  | { at: "started"; order: MoveOrder; pauseReason?: PauseReason }
+  /** The guest was stopped by something else than the move since; null: it runs again. It changes no phase. */
+  | { at: "guestPaused"; pauseReason: PauseReason | null }
   | { at: "copying" }
   /** Post-copy has started: the guest may run at the destination without all its memory. */
   | { at: "postcopy" }
@@ -73,6 +83,8 @@ export type SourceInput =
   | { type: "sample"; sample: CopySample; peerFresh: boolean }
   /** `pass`: the last pass of the copy that had begun by then. */
   | { type: "paused"; atMs: number; pass: number }
+  /** Something else than the move has stopped the guest: an I/O error, a panic, the guest's own shutdown. */
+  | { type: "guestPaused"; pauseReason: PauseReason }
   /** QEMU waits for permission to send the final state; the guest stands still. */
   | { type: "preSwitchover"; atMs: number }
   | { type: "completed" }
@@ -87,6 +99,7 @@ export type SourceInput =
   | { type: "copyEnded"; reason: string; problem?: Problem }
   | { type: "resumed" }
   | { type: "resumeFailed"; reason: string }
+  | { type: "disksActive" }
   /** @param heardAll its last words are among the inputs before; otherwise it may have done what it did not say */
   | { type: "qemuGone"; reason: string; heardAll: boolean }
   | { type: "removed" }
@@ -116,6 +129,8 @@ export type SourceEffect =
   | { do: "cancelCopy" }
   /** Lets the guest run, whatever stopped it; answered by `resumed` or `resumeFailed`. */
   | { do: "resumeVcpus" }
+  /** Of a guest that stands still and is not let run: QEMU takes its disks; answered by `disksActive` or `resumeFailed`. */
+  | { do: "activateDisks" }
   /** Ends QEMU, then removes the taps; answered by `removed`. */
   | { do: "remove" }
   /** Repeated until it is done; answered by `released`. */
@@ -152,14 +167,21 @@ export const sourceLimits = {
   reserveMs: 6,
 } as const;
 
-export function initialSource(order: MoveOrder, qemuVersion: string): SourceState {
+/** @param pauseReason why its guest stands still; null: it runs */
+export function initialSource(
+  order: MoveOrder,
+  qemuVersion: string,
+  pauseReason: PauseReason | null = null,
+): SourceState {
   return {
     phase: "sharingLease",
     order,
     qemuVersion,
     peerUp: false,
     qemuAlive: true,
-    guestRuns: true,
+    guestRuns: pauseReason === null,
+    pauseReason,
+    standsHere: false,
     resuming: false,
     pausedAtMs: null,
     passAtStop: 0,
@@ -178,6 +200,8 @@ export interface ObservedSource {
   qemuVersion: string;
   qemuAlive: boolean;
   guestRuns: boolean;
+  /** As far as QEMU can still tell it: in the last step of a copy all guests stand still. */
+  pauseReason: PauseReason | null;
   /** QEMU has sent everything and the destination has acknowledged it. */
   copyCompleted: boolean;
   /** QEMU says that its copy failed or was cancelled, or is being cancelled. */

@@ -50,7 +50,11 @@ function stopGuest(
       note,
     ]);
   }
-  const afterMs = Math.max(1, state.order.maxOutageMs - sourceLimits.reserveMs);
+  // A guest that stands still anyway notices no pause.
+  const afterMs =
+    state.pauseReason === null
+      ? Math.max(1, state.order.maxOutageMs - sourceLimits.reserveMs)
+      : sourceLimits.switchMs;
   return to(stopping, "pausing", [{ do: "pauseVcpus" }, { do: "arm", timer: "budget", afterMs }, note]);
 }
 
@@ -66,7 +70,10 @@ export function onPreSwitchover(state: SourceState, atMs: number): SourceStep {
   const spentMs = atMs - next.pausedAtMs;
   const leftMs = Math.max(1, state.order.maxOutageMs - sourceLimits.reserveMs - spentMs);
   const isBudgetOpen =
-    state.copy !== null && !state.memorySplit && strategyOf(state).qemuStopsGuest(state.copy);
+    state.pauseReason === null &&
+    state.copy !== null &&
+    !state.memorySplit &&
+    strategyOf(state).qemuStopsGuest(state.copy);
   const budget: SourceEffect = isBudgetOpen
     ? { do: "arm", timer: "budget", afterMs: leftMs }
     : { do: "disarm", timer: "budget" };
@@ -81,8 +88,9 @@ export function onPreSwitchover(state: SourceState, atMs: number): SourceStep {
 export function backOut(state: SourceState, atMs: number): SourceStep {
   if (state.phase !== "pausing" || state.copy === null || state.pausedAtMs === null) return stay(state);
   const afterMs = atMs - state.pausedAtMs;
-  return to({ ...state, copy: backedOut(state.copy, atMs, afterMs), resuming: true }, "copying", [
-    { do: "resumeVcpus" },
+  const resuming = state.pauseReason === null;
+  return to({ ...state, copy: backedOut(state.copy, atMs, afterMs), resuming }, "copying", [
+    ...(resuming ? [{ do: "resumeVcpus" } as const] : []),
     { do: "note", decision: { kind: "backedOut", afterMs } },
   ]);
 }

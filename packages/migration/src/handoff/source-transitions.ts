@@ -6,8 +6,9 @@ import type { Problem } from "@godwit/contract";
 import type { CopyState } from "../copy.ts";
 import { chooseStrategy, copyLimits } from "../strategies/choose.ts";
 import type { Strategy } from "../strategies/strategy.ts";
+import type { ToDestination } from "./messages.ts";
 import { enterSourcePhase, type SourcePhase } from "./phases.ts";
-import { vmLost } from "./source-problems.ts";
+import { guestShutDown, vmLost } from "./source-problems.ts";
 import {
   sourceLimits,
   type SourceEffect,
@@ -44,10 +45,12 @@ export function commit(state: SourceState): SourceStep {
 }
 
 /** A destination without all its memory has nothing to go on with when this QEMU is gone. */
-export const sayCommit = ({ commitForbidden, memorySplit, qemuAlive }: SourceState): SourceEffect => ({
-  do: "send",
-  message: { type: commitForbidden || (memorySplit && !qemuAlive) ? "sourceQemuLost" : "commit" },
-});
+export const sayCommit = (state: SourceState): SourceEffect => ({ do: "send", message: commitOf(state) });
+
+function commitOf({ commitForbidden, memorySplit, qemuAlive, pauseReason }: SourceState): ToDestination {
+  if (commitForbidden || (memorySplit && !qemuAlive)) return { type: "sourceQemuLost" };
+  return { type: "commit", ...(pauseReason === null ? {} : { pauseReason }) };
+}
 
 /** A broken stream is asked for again and again. */
 export const recover: readonly SourceEffect[] = [
@@ -90,23 +93,27 @@ export function undo(state: SourceState, problem: Problem): SourceStep {
   return to({ ...state, problem }, "undoing", effects);
 }
 
-/** The copy is no more, so the destination may end its half, and the guest runs on here. */
+/** The copy is no more, so the destination may end its half, and the guest goes on here as it was. */
 export function copyIsOver(state: SourceState): SourceStep {
   const resumed = resumeHere({ ...state, memorySplit: false });
   if (!state.memorySplit || state.destinationGaveUp) return resumed;
   return { ...resumed, effects: [{ do: "send", message: { type: "abandon" } }, ...resumed.effects] };
 }
 
+/** A guest that stands still on its own account is not let run. */
 export function resumeHere(state: SourceState): SourceStep {
   if (!state.qemuAlive) return stay(state);
-  return stay(state, [{ do: "resumeVcpus" }]);
+  return stay(state, [{ do: state.pauseReason === null ? "resumeVcpus" : "activateDisks" }]);
 }
 
-/** An undone move is over when the guest runs and the destination is known to have nothing any more. */
+/** Whether the guest is here as it was before the move. */
+export const isBack = ({ guestRuns, standsHere }: SourceState): boolean => guestRuns || standsHere;
+
+/** An undone move is over when the guest is back and the destination is known to have nothing any more. */
 export function settleUndo(state: SourceState): SourceStep {
   if (!state.qemuAlive)
     return state.destinationGaveUp ? lostForGood(state) : stay(state, [{ do: "exclusiveLease" }]);
-  if (!state.guestRuns) return stay(state);
+  if (!isBack(state)) return stay(state);
   if (state.destinationGaveUp) return settled(state);
   return stay(state, [{ do: "exclusiveLease" }]);
 }
@@ -125,8 +132,12 @@ export function settled(state: SourceState): SourceStep {
  * may be out of date, waits for this host's lease. Never after a commit, unless the destination is gone.
  */
 export function lose(state: SourceState, reason: string): SourceStep {
-  const problem = vmLost(state, state.order.from, reason);
-  const lost: SourceState = { ...state, qemuAlive: false, guestRuns: false, memorySplit: false, problem };
+  const problem =
+    state.pauseReason === "shutdown" ? guestShutDown(state) : vmLost(state, state.order.from, reason);
+  const lost: SourceState = {
+    ...state,
+    ...{ qemuAlive: false, guestRuns: false, standsHere: false, memorySplit: false, problem },
+  };
   if (state.destinationGaveUp || state.phase === "sharingLease") {
     const step = lostForGood(lost);
     return { state: step.state, effects: [{ do: "remove" }, ...step.effects] };

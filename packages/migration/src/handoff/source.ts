@@ -27,6 +27,7 @@ import {
   type SourceTimer,
 } from "./source-state.ts";
 import { onLeaseAnswered } from "./source-lease.ts";
+import { onDisksActive, onGuestPaused, onResumed, startedEntry } from "./source-guest.ts";
 import { backOut, onPreSwitchover, onSample } from "./source-switch.ts";
 import {
   beginFor,
@@ -35,6 +36,7 @@ import {
   commit,
   copyIsOver,
   hasCommitted,
+  isBack,
   lose,
   recover,
   repeatAbandon,
@@ -64,7 +66,7 @@ export function stepSource(state: SourceState, input: SourceInput): SourceStep {
     case "start":
       if (state.phase !== "sharingLease") return stay(state);
       return to(state, "sharingLease", [
-        { do: "journal", entry: { at: "started", order: state.order } },
+        { do: "journal", entry: startedEntry(state) },
         { do: "shareLease" },
         { do: "arm", timer: "prepare", afterMs: sourceLimits.prepareMs },
       ]);
@@ -85,6 +87,8 @@ export function stepSource(state: SourceState, input: SourceInput): SourceStep {
         pausedAtMs: state.pausedAtMs ?? input.atMs,
         passAtStop: input.pass,
       });
+    case "guestPaused":
+      return onGuestPaused(state, input.pauseReason);
     case "preSwitchover":
       return onPreSwitchover(state, input.atMs);
     case "completed":
@@ -105,6 +109,8 @@ export function stepSource(state: SourceState, input: SourceInput): SourceStep {
         { do: "note", decision: { kind: "resumeRefused", reason: input.reason } },
         { do: "arm", timer: "retry", afterMs: sourceLimits.retryMs },
       ]);
+    case "disksActive":
+      return onDisksActive(state);
     case "qemuGone":
       return onQemuGone({ ...state, qemuAlive: false, guestRuns: false }, input);
     case "removed":
@@ -227,12 +233,6 @@ function onCopyEnded(state: SourceState, problem: Problem): SourceStep {
   return stay(state);
 }
 
-function onResumed(state: SourceState): SourceStep {
-  const next = { ...state, guestRuns: true, resuming: false, pausedAtMs: null };
-  if (state.phase === "undoing") return settleUndo(next);
-  return stay(next);
-}
-
 function onQemuGone(
   state: SourceState,
   { reason, heardAll }: { reason: string; heardAll: boolean },
@@ -290,10 +290,10 @@ function onTimer(state: SourceState, timer: SourceTimer, atMs: number): SourceSt
       }
       if (hasCommitted(state) && state.streamBroken && state.qemuAlive) return stay(state, recover);
       if (state.phase !== "undoing") return stay(state);
-      return state.guestRuns || !state.qemuAlive ? settleUndo(state) : resumeHere(state);
+      return isBack(state) || !state.qemuAlive ? settleUndo(state) : resumeHere(state);
     case "undo":
       if (state.phase !== "undoing") return stay(state);
-      if (state.guestRuns) return settled(state);
+      if (isBack(state)) return settled(state);
       if (!state.qemuAlive) {
         return stay(state, [
           { do: "send", message: { type: "abandon" } },

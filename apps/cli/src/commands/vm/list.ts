@@ -2,7 +2,7 @@
 import { buildCommand } from "@stricli/core";
 import { allVms, vmSummaries } from "../../inventory.ts";
 import { withApi } from "../../connection.ts";
-import { formatTable } from "../../output/format.ts";
+import { formatTable, vmStateText } from "../../output/format.ts";
 import { writeJson, writeLine } from "../../output/screen.ts";
 import { jsonFlag, type JsonFlags } from "../common.ts";
 
@@ -18,9 +18,9 @@ export const listCommand = buildCommand({
     writeLine(
       formatTable([
         ["NAME", "STATE", "HOST", "MEMORY", "VCPUS", "DATASTORE"],
-        ...vms.map(({ name, state, host, memoryMib, vcpus, datastore }) => [
+        ...vms.map(({ name, state, pauseReason, host, memoryMib, vcpus, datastore }) => [
           name,
-          state,
+          vmStateText(state, pauseReason),
           host,
           `${String(memoryMib)} MiB`,
           String(vcpus),

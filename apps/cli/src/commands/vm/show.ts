@@ -1,8 +1,9 @@
 /** `godwit vm show` */
-import type { VmDetails } from "@godwit/contract";
+import type { PauseReason, VmDetails } from "@godwit/contract";
+import { GodwitError } from "@godwit/contract/errors";
 import { buildCommand } from "@stricli/core";
 import { withApi } from "../../connection.ts";
-import { formatTable } from "../../output/format.ts";
+import { formatTable, vmStateText } from "../../output/format.ts";
 import { userText } from "../../output/host-view.ts";
 import { writeJson, writeLine } from "../../output/screen.ts";
 import { jsonFlag, vmArgument, type JsonFlags } from "../common.ts";
@@ -17,13 +18,14 @@ export const showCommand = buildCommand({
   },
 });
 
-function vmText({ name, id, state, seenAt, host, config, user }: VmDetails): string {
+function vmText({ name, id, state, pauseReason, seenAt, host, config, user }: VmDetails): string {
   const { cpu } = config;
   const model = [cpu.model, ...cpu.add.map((name) => `+${name}`), ...cpu.remove.map((name) => `-${name}`)];
   return formatTable([
     ["name", name],
     ["id", id],
-    ["state", `${state} (as of ${seenAt})`],
+    ["state", `${vmStateText(state, pauseReason)} (as of ${seenAt})`],
+    ...(state === "paused" ? [["why", whyPaused(name, host, pauseReason)]] : []),
     ["host", host],
     ["memory", `${String(config.memoryMib)} MiB`],
     ["vcpus", `${String(config.vcpus)} × ${model.join(",")}`],
@@ -37,4 +39,10 @@ function vmText({ name, id, state, seenAt, host, config, user }: VmDetails): str
       [nic.portGroup, nic.mac, ...(nic.addresses ?? [])].join(" "),
     ]),
   ]);
+}
+
+/** In the words of the refusal to start it. */
+function whyPaused(vm: string, host: string, reason: PauseReason | null): string {
+  const { message, remedy } = GodwitError.of("VM_PAUSED", { vm, host, reason });
+  return `${message} ${remedy}`;
 }

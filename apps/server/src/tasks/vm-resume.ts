@@ -1,0 +1,14 @@
+/** A VM's vCPUs are let run. Asking its host again changes nothing. */
+import { vmRuntimeSchema } from "@godwit/contract";
+import type { TaskImplementation } from "./task-implementation.ts";
+
+export const vmResume: TaskImplementation<"vm.resume"> = {
+  run: async (context) => {
+    const { host, vm } = context.request;
+    const { state, pauseReason } = await context.step("resume", vmRuntimeSchema, () =>
+      context.ask(host, (link) => link.agent.call("vmResume", { params: { vmId: vm.id } })),
+    );
+    await context.persist(() => context.store.vms.place(vm.id, { host, state, pauseReason }));
+    return { state: "succeeded", result: { host, state } };
+  },
+};
