@@ -26,7 +26,10 @@ test("states that a move makes too hide an I/O error, which the disks tell; a us
 });
 
 test("only events that stop the guest are reasons", () => {
-  const io = (action: string, nospace: boolean) => ({ name: "BLOCK_IO_ERROR" as const, data: { action, nospace } });
+  const io = (action: string, nospace: boolean) => ({
+    name: "BLOCK_IO_ERROR" as const,
+    data: { action, nospace },
+  });
   expect(stopReasonOf(io("stop", true))).toBe("no-space");
   expect(stopReasonOf(io("stop", false))).toBe("io-error");
   expect(stopReasonOf(io("report", false))).toBeNull();
