@@ -254,7 +254,13 @@ async function launchOnce(
       ],
       // It outlives this program, and must not keep its inherited sockets (a listening one, a pipe) open:
       // the log takes their numbers.
-      { detached: true, stdio: ["ignore", log.fd, log.fd, log.fd, log.fd], cwd: "/" },
+      {
+        detached: true,
+        stdio: ["ignore", log.fd, log.fd, log.fd, log.fd],
+        cwd: "/",
+        // PostgreSQL, too, would tell systemd that it is ready, and systemd would take that for the server's word.
+        env: { ...process.env, NOTIFY_SOCKET: undefined },
+      },
     );
     await once(child, "spawn");
     child.unref();

@@ -3,7 +3,7 @@ import { chmod, lchown, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFil
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ensureUser, userIds } from "@godwit/system";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { PrivatePostgres } from "../src/index.ts";
 import { user } from "./own-postgres.ts";
 
@@ -21,6 +21,7 @@ beforeEach(async () => {
   database = join(folder, "database");
 });
 afterEach(async () => {
+  vi.unstubAllEnvs();
   await rm(folder, { recursive: true, force: true });
 });
 
@@ -50,13 +51,16 @@ test("a cluster of a version whose programs are not installed is refused by name
   expect(await readdir(database)).toEqual(["PG_VERSION"]);
 });
 
-test("a cluster is started by the programs of the version that wrote it", async () => {
+test("a cluster is started by the programs of the version that wrote it, and does not speak to systemd for the server", async () => {
+  vi.stubEnv("NOTIFY_SOCKET", join(folder, "notify"));
   const first = await start();
   await first.stop();
   const version = (await readFile(join(database, "PG_VERSION"), "utf8")).trim();
   const again = await start();
   const command = await readFile(`/proc/${String(again.pid)}/cmdline`, "utf8");
+  const environment = await readFile(`/proc/${String(again.pid)}/environ`, "utf8");
   await again.stop();
+  expect(environment).not.toContain("NOTIFY_SOCKET");
   expect(command).toContain(`/usr/lib/postgresql/${version}/bin/postgres`);
 });
 
