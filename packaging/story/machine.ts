@@ -47,10 +47,12 @@ export class Machine {
     const pid = await until(async () => await onlyChild(unshare.pid ?? 0), { everyMs: 50, limitMs: 20_000 });
     if (pid === null) throw new Error(`machine ${name} did not start`);
     const machine = new Machine(name, folder, cgroup, unshare, pid);
-    const answers = async () => (await machine.try("systemctl", "is-system-running")).stdout !== "";
-    if ((await until(answers, { everyMs: 200, limitMs: 60_000 })) === null) {
+    // While it boots it clears /tmp, which apt unpacks to.
+    const hasBooted = async () =>
+      ["running", "degraded"].includes((await machine.try("systemctl", "is-system-running")).stdout.trim());
+    if ((await until(hasBooted, { everyMs: 200, limitMs: 60_000 })) === null) {
       await machine[Symbol.asyncDispose]();
-      throw new Error(`systemd of machine ${name} did not answer`);
+      throw new Error(`systemd of machine ${name} did not boot`);
     }
     return machine;
   }
