@@ -48,7 +48,7 @@ export function fuzz(target: Target, cases: number, seed: number): Crash[] {
   for (let n = 0; n < cases && crashes.length < 10; n += 1) {
     const text = variantOf(target.samples, random);
     try {
-      target.read(text);
+      target.read(text, n);
     } catch (error) {
       crashes.push({ text, error });
     }

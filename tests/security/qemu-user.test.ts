@@ -136,14 +136,14 @@ test("a link at qemu.log, a forged pid and a broken runtime.json: root writes an
     expect(await isAlive(identity)).toBe(true);
     expect(await lab.runnersOf(vm)).toEqual(["a"]);
     const isReported = async () =>
-      (await lab.api.call("hostShow", { params: { host: "a" } })).facts?.failures.some(
-        ({ part, reason }) => part === `VM ${vm.id}` && reason.includes("runtime.json is not valid"),
+      (await lab.api.call("hostShow", { params: { host: "a" } })).alarms.some(
+        ({ code, message }) =>
+          code === "VM_SET_ASIDE" && message.includes(vm.id) && message.includes("runtime.json is not valid"),
       );
     expect(await until(isReported, { everyMs: 500, limitMs: 30_000 })).toBe(true);
 
-    // Put right, everything works again.
+    // Put right, everything works again: the agent looks once more before the command.
     await writeFile(runtime, intact, { mode: 0o600 });
-    await restarted();
     expect(await stopped()).toMatchObject({ state: "succeeded" });
     expect(await lab.runnersOf(vm)).toEqual([]);
     expect(await isAlive(identity)).toBe(true);

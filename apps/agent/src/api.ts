@@ -9,6 +9,7 @@ import type { Members } from "./members.ts";
 import type { MigrationPath } from "./migration-path/migration-path.ts";
 import type { Moves } from "./moves/moves.ts";
 import type { DiskLeases } from "@godwit/storage";
+import type { SetAside } from "./qemu/set-aside.ts";
 import type { Vms } from "./vms/vms.ts";
 
 export function handlers(
@@ -21,6 +22,7 @@ export function handlers(
   consoles: Consoles,
   events: EventLog,
   members: Members,
+  setAside: SetAside,
 ): Handlers<typeof agentOperations> {
   return {
     facts: () => facts.read(),
@@ -29,13 +31,17 @@ export function handlers(
     events: ({ query, signal }) => events.after(query.after ?? events.lastId, signal),
     vmCreate: async ({ body }) => await vms.create(body.id, body.description),
     vmRead: async ({ params }) => await vms.read(params.datastore, params.name),
-    vmConfigure: async ({ params, body }) =>
-      await vms.configure(params.vmId, body.datastore, body.name, body.cpuWish),
+    vmConfigure: async ({ params, body }) => {
+      await setAside.lookAgain(params.vmId);
+      return await vms.configure(params.vmId, body.datastore, body.name, body.cpuWish);
+    },
     vmStart: async ({ body }) => {
+      await setAside.lookAgain(body.vm.id);
       await moves.settle(body.vm.id);
       return await vms.start(body.vm, body.baseline, body.ownUser === true);
     },
     vmStop: async ({ params, body }) => {
+      await setAside.lookAgain(params.vmId);
       await moves.settle(params.vmId);
       await vms.stop(params.vmId, body.graceSeconds);
       return { stopped: true };
@@ -57,7 +63,10 @@ export function handlers(
     vmLeaseBreak: async ({ params, body }) => await disks.break({ ...params, id: params.vmId }, body.host),
     probeListen: async ({ body }) => await path.listen(body.secret),
     probeRun: async ({ body }) => await path.run(body),
-    moveStart: async ({ body }) => await moves.start(body),
+    moveStart: async ({ body }) => {
+      await setAside.lookAgain(body.vm.id);
+      return await moves.start(body);
+    },
     moveShow: ({ params }) => moves.show(params.moveId),
     moveCancel: ({ params }) => moves.cancel(params.moveId),
   };

@@ -36,6 +36,7 @@ import { GuestWatch } from "./vms/guest-watch.ts";
 import { MemoryAdmission } from "./vms/memory-admission.ts";
 import { LogLimit } from "./qemu/log-limit.ts";
 import { Processes } from "./qemu/processes.ts";
+import { notAnswering, SetAside } from "./qemu/set-aside.ts";
 import { Vms } from "./vms/vms.ts";
 
 const leaseTimeoutMs = 5000;
@@ -111,7 +112,27 @@ export async function runAgent(
   const memory = MemoryAdmission.ofHost(config.name, processes);
   const cpu = await HostCpu.open(config.simulatedCpu, hypervisor, log);
   const cpus = new VmCpus({ host: config.name, hypervisor, cpu });
-  const vms = new Vms({ config, hypervisor, cpus, environment, processes, leases, memory, claims, log });
+  const setAside = new SetAside({
+    ...{ hypervisor, processes, claims, log },
+    isInMove: (vmId) => moves.isUnanswerable(vmId),
+    onBack: (vm) => environment.securePorts(vm),
+    onGone: (vm) => environment.deleteTaps(vm),
+    onChange: () => {
+      events.append("host.factsChanged", { kind: "host", id: config.name }, {});
+    },
+  });
+  const vms = new Vms({
+    config,
+    hypervisor,
+    cpus,
+    environment,
+    processes,
+    leases,
+    memory,
+    claims,
+    setAside,
+    log,
+  });
   const pauses = PausePoints.in(process.env.GODWIT_PAUSE_POINTS);
   if (pauses !== null) log.warn("moves are held at pause points: this agent is one for tests");
   const moves = new Moves({
@@ -136,7 +157,7 @@ export async function runAgent(
     path.close();
   });
   await path.acknowledgeQuickly();
-  const { silent, quarantined } = await adopt(hypervisor, processes, claims, log);
+  const { silent, quarantined } = await adopt(hypervisor, processes, setAside, log);
   await disks.clear().catch((error: unknown) => {
     log.info({ err: error }, "what earlier leases left could not be looked at");
   });
@@ -188,8 +209,11 @@ export async function runAgent(
   });
   stack.defer(() => http.close());
   const datastores = new Datastores({ configs: config.datastores, environment, lockspaces });
-  const unread = quarantined.map(({ vmId, error }) => ({ part: `VM ${vmId}`, reason: reasonOf(error) }));
-  const facts = new HostFactsReader({ config, hypervisor, cpu, datastores, environment, unread });
+  setAside.start();
+  stack.defer(() => {
+    setAside.stop();
+  });
+  const facts = new HostFactsReader({ config, hypervisor, cpu, datastores, environment, setAside });
   const load = new HostLoadReader({ config, datastores, processes, memory });
   const watch = new FactsWatch(() => facts.read(), events, log);
   watch.start();
@@ -197,7 +221,7 @@ export async function runAgent(
     watch.stop();
   });
   const consoles = new Consoles(config.name, processes, log);
-  const answers = handlers(facts, load, vms, disks, moves, path, consoles, events, members);
+  const answers = handlers(facts, load, vms, disks, moves, path, consoles, events, members, setAside);
   mount(http, agentOperations, answers, authority);
   mountSockets(http, agentOperations, answers, authority);
   http.onUpgrade(
@@ -252,7 +276,7 @@ interface Found {
 async function adopt(
   hypervisor: Hypervisor,
   processes: Processes,
-  claims: Claims,
+  setAside: SetAside,
   log: Logger,
 ): Promise<Found> {
   const { processes: found, ended, unresponsive, quarantined } = await hypervisor.adopt();
@@ -276,18 +300,9 @@ async function adopt(
       silent.push(vm);
     }
   }
-  for (const vm of silent) {
-    // It may run: its lease stays, and no operation on it starts until its QEMU answers.
-    await claims.claim(vm, "its QEMU process does not answer");
-    processes.setAside(vm.id);
-    log.error({ vm: vm.name }, "a QEMU process lives but does not answer; restart the agent when it does");
-  }
-  for (const { vmId, error } of quarantined) {
-    // It may run: its lease stays, and no operation on it starts until an operator has looked.
-    await claims.claim({ id: vmId, name: vmId }, reasonOf(error));
-    processes.setAside(vmId);
-    log.error({ vm: vmId, remedy: error.problem.remedy }, error.message);
-  }
+  // They may run: their leases stay, and no operation on them starts until their QEMU answers or an operator has looked.
+  for (const vm of silent) await setAside.add(vm, notAnswering);
+  for (const { vmId, error } of quarantined) await setAside.add({ id: vmId, name: vmId }, reasonOf(error));
   for (const { spec, reason } of ended) {
     processes.addGone(spec.vm);
     log.warn({ vm: spec.vm.name, reason }, "a VM's process is gone");

@@ -3,7 +3,7 @@ import type { Task } from "@godwit/contract";
 import { GodwitError } from "@godwit/contract/errors";
 import type { Api } from "./connection.ts";
 import { Exit, exitCodeOf, exitCodes, problemText } from "./output/problem.ts";
-import { StatusLine, writeJson, writeLine } from "./output/screen.ts";
+import { StatusLine, writeJson, writeLine, writeNote } from "./output/screen.ts";
 import { moveSummary, phaseOf, progressText } from "./output/task-view.ts";
 
 const plainEveryMs = 2000;
@@ -39,7 +39,7 @@ export async function runTask(
     return;
   }
   const error = ended.error === null ? null : GodwitError.fromProblem(ended.error);
-  if (!flags.json && error !== null) process.stderr.write(`${problemText(error)}\n`);
+  if (!flags.json && error !== null) writeNote(problemText(error));
   throw new Exit(error === null ? exitCodes.failed : exitCodeOf(error));
 }
 
@@ -55,9 +55,9 @@ export async function watchTask(api: Api, task: Task): Promise<Task> {
   const interrupted = new AbortController();
   const onInterrupt = () => {
     status.clear();
-    process.stderr.write(
+    writeNote(
       `${task.description} continues without this command.\n` +
-        `  Follow it: godwit task watch ${task.id}\n  Cancel it: godwit task cancel ${task.id}\n`,
+        `  Follow it: godwit task watch ${task.id}\n  Cancel it: godwit task cancel ${task.id}`,
     );
     interrupted.abort(new Exit(exitCodes.interrupted));
   };

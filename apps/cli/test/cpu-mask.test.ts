@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { evcModes, featureNamed } from "@godwit/cpu";
 import { afterAll, expect, test } from "vitest";
 import { masksFrom } from "../src/cpu/mask-arguments.ts";
 
@@ -40,6 +41,19 @@ test("a mask is explained bit by bit, with what it hides along", () => {
   expect(said).toMatchObject({ status: 0, stderr: "" });
   expect(said.stdout).toMatch(/^CPUID\.1:ECX\[0\] +pni \(SSE3\) +R +VM +0 +- +source and destination/m);
   expect(said.stdout).toMatch(/^Hidden along with xsave: .*\bavx2\b/m);
+});
+
+test("a .vmx file with per-VM EVC is explained as the mode that it is", () => {
+  const mode = evcModes.find(({ key }) => key === "intel-westmere");
+  const lines = (mode?.features ?? []).map(
+    (name) => `featMask.vm.cpuid.${featureNamed(name)?.vmware ?? ""} = "Val:1"`,
+  );
+  const complete = ['featMask.vm.cpuid.Intel = "Val:1"', ...lines, 'featureCompat.vm.completeMasks = "TRUE"'];
+  const vmx = file("evc.vmx", `${complete.join("\n")}\n`);
+  expect(mask("explain", vmx).stdout).toContain("This is per-VM EVC: the mode intel-westmere@1.\n");
+  expect(JSON.parse(mask("explain", vmx, "--json").stdout)).toMatchObject({ perVmEvc: "intel-westmere@1" });
+  const other = file("less.vmx", `${complete.filter((line) => !line.includes("AES")).join("\n")}\n`);
+  expect(JSON.parse(mask("explain", other, "--json").stdout)).toMatchObject({ perVmEvc: null });
 });
 
 test("a .vmx file is explained for a host, and what keeps the VM from being powered on there ends with 3", () => {

@@ -6,7 +6,7 @@
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { constants } from "node:fs";
+import { constants, existsSync } from "node:fs";
 import { mkdir, readdir, realpath, rm } from "node:fs/promises";
 import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -167,17 +167,40 @@ export class Hypervisor {
     for (const name of await readdir(`${this.#options.runFolder}/vms`)) {
       const vmId = vmIdSchema.safeParse(name);
       if (!vmId.success) continue; // not of this program
-      try {
-        await this.#adopt(vmId.data, adopted);
-      } catch (error) {
-        const { host, runFolder } = this.#options;
-        const reason = error instanceof Error ? error.message : String(error);
-        const details = { vm: name, host, folder: `${runFolder}/vms/${name}`, reason };
-        const quarantine = GodwitError.of("VM_RUN_FOLDER_INVALID", details, { cause: error });
-        adopted.quarantined.push({ vmId: vmId.data, error: quarantine });
-      }
+      await this.#adoptOrQuarantine(vmId.data, adopted, () => this.#adopt(vmId.data, adopted));
     }
     return adopted;
+  }
+
+  /**
+   * The same for one VM, later. A run folder that an operator has removed or emptied, or a start that was cut off, is
+   * no process once none with the VM's id runs; none is ended here. Nothing in the answer: there is none.
+   */
+  async adoptOne(vmId: VmId): Promise<Adopted> {
+    const adopted: Adopted = { processes: [], ended: [], unresponsive: [], quarantined: [] };
+    const { folder, runtime } = runPaths(this.#options.runFolder, vmId);
+    await this.#adoptOrQuarantine(vmId, adopted, async () => {
+      if (existsSync(runtime)) {
+        await this.#adopt(vmId, adopted);
+        return;
+      }
+      const pid = await pidOf(vmId);
+      if (pid !== null) throw new Error(`there is no runtime.json, and process ${String(pid)} is its QEMU`);
+      await rm(folder, { recursive: true, force: true });
+    });
+    return adopted;
+  }
+
+  async #adoptOrQuarantine(vmId: VmId, adopted: Adopted, adopt: () => Promise<void>): Promise<void> {
+    try {
+      await adopt();
+    } catch (error) {
+      const { host, runFolder } = this.#options;
+      const reason = error instanceof Error ? error.message : String(error);
+      const details = { vm: vmId, host, folder: `${runFolder}/vms/${vmId}`, reason };
+      const quarantine = GodwitError.of("VM_RUN_FOLDER_INVALID", details, { cause: error });
+      adopted.quarantined.push({ vmId, error: quarantine });
+    }
   }
 
   /** @throws Error when what is noted cannot be relied on */
@@ -311,6 +334,14 @@ export class Hypervisor {
 async function isOf(identity: ProcessIdentity, vmId: string): Promise<boolean> {
   const words = (await processArguments(identity.pid)) ?? [];
   return words.some((word, at) => word === "-uuid" && words[at + 1] === vmId);
+}
+
+/** A process of this machine that was started as this VM's QEMU. @throws PROCESS_UNREADABLE */
+async function pidOf(vmId: string): Promise<number | null> {
+  for (const name of await readdir("/proc")) {
+    if (/^\d+$/.test(name) && (await isOf({ pid: Number(name), startTicks: 0 }, vmId))) return Number(name);
+  }
+  return null;
 }
 
 /** A lack of this process's own that passes: the file or the process was not seen, whatever it is. */

@@ -123,6 +123,35 @@ describe.each(inject("qemuBinaries"))("%s", (binary) => {
     expect(await isAlive(qemu.identity)).toBe(true);
   });
 
+  test("one VM is looked at again: mended it is taken up, and without its folder it is gone only when its QEMU is", async () => {
+    const intact = await readFile(qemu.paths.runtime, "utf8");
+    qemu.release();
+    const adoptOne = async () => await (await fixture.hypervisor("a")).adoptOne(qemu.vmId);
+    await forge(() => ({}));
+    expect(await adoptOne()).toMatchObject({ processes: [], quarantined: [{ vmId: qemu.vmId }] });
+    await writeFile(qemu.paths.runtime, intact, { mode: 0o600 });
+    const mended = await adoptOne();
+    expect(mended).toMatchObject({ quarantined: [], processes: [{ identity: qemu.identity }] });
+    for (const process of mended.processes) process.release();
+
+    await rm(qemu.paths.runtime);
+    expect(await adoptOne()).toMatchObject({
+      ended: [],
+      quarantined: [
+        {
+          error: {
+            message: expect.stringContaining(`process ${String(qemu.identity.pid)} is its QEMU`) as string,
+          },
+        },
+      ],
+    });
+    expect(await isAlive(qemu.identity)).toBe(true);
+    process.kill(qemu.identity.pid, "SIGKILL");
+    await expect.poll(() => isAlive(qemu.identity)).toBe(false);
+    expect(await adoptOne()).toEqual({ processes: [], ended: [], unresponsive: [], quarantined: [] });
+    await expect(lstat(qemu.paths.folder)).rejects.toMatchObject({ code: "ENOENT" });
+  });
+
   test("a folder of an earlier agent is taken over: what its QEMU's user put there is not followed", async () => {
     const { folder, log, runtime, serialLog } = qemu.paths;
     const { uid, gid } = await userIds(user);

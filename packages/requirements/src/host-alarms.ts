@@ -41,6 +41,7 @@ export function hostAlarms(
     ...unsecuredPorts(facts),
     ...stoppedGuests(load).map(({ vm, reason }) => finding("VM_PAUSED", { vm, host: facts.name, reason })),
     ...fullDatastores(load, vms),
+    ...setAside(facts),
   ];
 }
 
@@ -103,6 +104,10 @@ function lostDatastores({ name: host, datastores, vms }: HostLoad, views: readon
       });
     });
 }
+
+/** Such a VM may run, and cannot be stopped, moved or started until an operator has looked. */
+const setAside = ({ name: host, vmsSetAside = [] }: HostFacts): Finding[] =>
+  vmsSetAside.map(({ id, name: vm, reason }) => finding("VM_SET_ASIDE", { vm, id, host, reason }));
 
 /** Leases on shared storage that cannot be taken, or that no watchdog enforces. */
 function weakLeases({ name: host, datastores }: HostLoad): Finding[] {

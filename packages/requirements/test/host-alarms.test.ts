@@ -44,6 +44,20 @@ test("whatever its datastores are: each that has no leases is reported, and thos
   );
 });
 
+test("a VM that is set aside is an alarm with its reason and its id", () => {
+  const id = "22222222-2222-4222-8222-222222222222" as never;
+  const report = hostReport("a", ({ facts }) => {
+    facts.vmsSetAside = [{ id, name: "web-1", reason: "runtime.json is no JSON." }];
+  });
+  const [alarm, ...others] = hostAlarms(report, [], null);
+  expect(others).toEqual([]);
+  expect(alarm).toMatchObject({
+    ...{ code: "VM_SET_ASIDE", severity: "error" },
+    message: "VM web-1 may run on host a and cannot be managed: runtime.json is no JSON.",
+    remedy: expect.stringContaining(`-uuid ${String(id)}`) as string,
+  });
+});
+
 /** Features that tell CPUs apart: what every CPU has, like sse2, cannot be lost. */
 const seen = ["aes", "avx2", "popcnt", "sse4.1", "sse4.2"];
 const vm = (features: readonly string[]) =>

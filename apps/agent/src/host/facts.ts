@@ -13,6 +13,7 @@ import type { Datastores } from "./datastores.ts";
 import type { HostCpu } from "../qemu/host-cpu.ts";
 import { memoryFacts } from "./memory.ts";
 import { readQemu } from "../qemu/qemu-facts.ts";
+import type { SetAside } from "../qemu/set-aside.ts";
 import type { Environment } from "../vms/environment.ts";
 
 export interface FactsSources {
@@ -20,8 +21,7 @@ export interface FactsSources {
   hypervisor: Hypervisor;
   cpu: HostCpu;
   datastores: Datastores;
-  /** What could not be read when this agent started, and is not read again. */
-  unread: HostFacts["failures"];
+  setAside: Pick<SetAside, "all">;
   environment: Pick<Environment, "portSecurityProblem"> & { users: Pick<Environment["users"], "problem"> };
 }
 
@@ -48,8 +48,8 @@ export class HostFactsReader {
 
   /** @throws what reading throws, of a part that was never read */
   async read(): Promise<HostFacts> {
-    const { config, environment, unread } = this.#sources;
-    const failures: HostFacts["failures"] = [...unread];
+    const { config, environment, setAside } = this.#sources;
+    const failures: HostFacts["failures"] = [];
     const [cpu, memory, qemu, links, portGroups, datastores] = await Promise.all([
       this.#read("cpu", failures),
       this.#read("memory", failures),
@@ -72,6 +72,7 @@ export class HostFactsReader {
       links,
       portGroups,
       datastores,
+      vmsSetAside: setAside.all,
       portSecurityProblem: await environment.portSecurityProblem(),
       containment: await containmentFacts(config.qemu, environment.users),
       failures,

@@ -58,7 +58,7 @@ export class Moves {
   /** Moves that were given up before they began: a `prepare` that is late, on the same line, must not begin them. */
   readonly #refused = new RecentSet<MoveId>(keptRefusals);
   /** Moves whose QEMU lives and does not answer: what became of them nobody may be told. */
-  readonly #unanswerable = new Set<MoveId>();
+  readonly #unanswerable = new Map<MoveId, VmId>();
   /** Of the sources' agents, with the host that each is of. */
   readonly #lines = new Map<WebSocket, string>();
   readonly #sockets = new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload: 1 << 20 });
@@ -83,7 +83,7 @@ export class Moves {
       if (first?.at !== "started") continue;
       const { vm } = first.order;
       if (claims.claimed.has(vm.id) && processes.of(vm.id) === undefined) {
-        this.#unanswerable.add(moveId); // its QEMU does not answer
+        this.#unanswerable.set(moveId, vm.id); // its QEMU does not answer
         continue;
       }
       // One that has ended only waits until its peer knows: the VM may be in another move's hands by now.
@@ -196,6 +196,11 @@ export class Moves {
       if (move.role === "destination" && move.order.vm.id === vmId && move.isRunning) await move.supersede();
     }
     await this.#over(vmId);
+  }
+
+  /** Whether a move of the VM waits for its QEMU, and only a restart of this agent takes it up. */
+  isUnanswerable(vmId: VmId): boolean {
+    return [...this.#unanswerable.values()].includes(vmId);
   }
 
   /** A move of the VM that is decided, and only tidies up, is waited for. */

@@ -25,8 +25,6 @@ interface Entry {
 
 export class Processes {
   readonly #entries = new Map<VmId, Entry>();
-  /** VMs of which an earlier agent's process may run, and cannot be reached. */
-  readonly #setAside = new Set<VmId>();
   readonly #events: EventLog;
   readonly #onGone: (process: QemuProcess) => void;
   readonly #onShutDown: (process: QemuProcess) => void;
@@ -111,15 +109,6 @@ export class Processes {
     };
     this.#keep(entry);
     this.#tell(entry);
-  }
-
-  /** Its process may run and cannot be reached, for as long as this agent runs. */
-  setAside(vmId: VmId): void {
-    this.#setAside.add(vmId);
-  }
-
-  isSetAside(vmId: VmId): boolean {
-    return this.#setAside.has(vmId);
   }
 
   /** The VM is deleted: how it ended is of no interest any more. */

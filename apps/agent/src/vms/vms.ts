@@ -26,6 +26,7 @@ import { correctGuestClock } from "./guest-clock.ts";
 import type { Environment } from "./environment.ts";
 import type { MemoryAdmission } from "./memory-admission.ts";
 import type { Processes } from "../qemu/processes.ts";
+import type { SetAside } from "../qemu/set-aside.ts";
 
 export interface VmsParts {
   config: AgentConfig;
@@ -36,6 +37,7 @@ export interface VmsParts {
   leases: Leases;
   memory: MemoryAdmission;
   claims: Claims;
+  setAside: Pick<SetAside, "has">;
   log: Logger;
 }
 
@@ -177,11 +179,11 @@ export class Vms {
 
   /** Powers off: the guest's own way within the grace time, then QEMU's. @throws VM_BUSY */
   async stop(vmId: VmId, graceSeconds: number): Promise<void> {
-    const { processes, claims } = this.#parts;
+    const { processes, claims, setAside } = this.#parts;
     const process = processes.of(vmId);
     if (process === undefined) {
       // It may run: it is claimed, which the caller is told, and not told as stopped.
-      if (processes.isSetAside(vmId)) await claims.claim({ id: vmId, name: vmId }, "it is being stopped");
+      if (setAside.has(vmId)) await claims.claim({ id: vmId, name: vmId }, "it is being stopped");
       return;
     }
     const { vm } = process.spec;

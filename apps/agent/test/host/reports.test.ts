@@ -91,7 +91,7 @@ async function factsReader() {
     hypervisor,
     cpu: await HostCpu.open(undefined, hypervisor, pino({ level: "silent" })),
     datastores: storage("one").datastores,
-    unread: [],
+    setAside: { all: [] },
     environment: {
       portSecurityProblem: () => Promise.resolve(null),
       users: { problem: () => Promise.resolve(null) },

@@ -3,7 +3,7 @@ import { features, featureNamed, featuresInText, placeOf, vmwareFeature, type Cp
 import { GodwitError } from "@godwit/contract";
 import { bytesOf, textOf } from "./argument.ts";
 import { formatTable } from "../output/format.ts";
-import { writeJson, writeLine } from "../output/screen.ts";
+import { writeJson, writeLine, writeNote } from "../output/screen.ts";
 
 /** @param names of features, or an error of QEMU or libvirt that names some; `-`: it is read from standard input */
 export async function listFeatures(flags: { json: boolean }, ...names: string[]): Promise<void> {
@@ -24,9 +24,7 @@ export async function listFeatures(flags: { json: boolean }, ...names: string[])
         ? pasted.flatMap(({ feature }) => feature ?? [])
         : names.map(named);
   for (const name of others)
-    process.stderr.write(
-      `${name} is no bit of CPUID: it stands in a model-specific register, or QEMU makes it.\n`,
-    );
+    writeNote(`${name} is no bit of CPUID: it stands in a model-specific register, or QEMU makes it.`);
   if (flags.json) {
     writeJson(chosen);
     return;

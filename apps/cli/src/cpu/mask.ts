@@ -52,6 +52,7 @@ export async function explainGiven(flags: ExplainFlags, ...given: string[]): Pro
   const vendor = host === null ? (flags.vendor ?? null) : maskVendorOf(host.vendor);
   const layers = layersOf(masks, vendor, flags.defaults);
   const bits = explainMasks(layers, host);
+  const perVmEvc = perVmEvcOf(masks);
   const byVm = new Set(bits.flatMap(({ origin, feature }) => (origin === "VM" ? [feature] : [])));
   const explanation = {
     host: host?.label ?? null,
@@ -62,6 +63,7 @@ export async function explainGiven(flags: ExplainFlags, ...given: string[]): Pro
       : bits.filter(({ origin, hiddenBy }) => origin === "VM" || (hiddenBy !== null && byVm.has(hiddenBy))),
     features: capabilities(masks, host),
     complete: masks.complete,
+    perVmEvc: perVmEvc === null ? null : modeId(perVmEvc.mode),
     ignored: keysThatDoNotCount(masks, vendor),
     findings: host === null ? [] : powerOnFindings(effectiveLayer(layers), masks, host),
   };

@@ -5,7 +5,8 @@ import { readHostCpu } from "@godwit/host-cpu";
 import { qemuFacts } from "@godwit/hypervisor";
 import { cacheFolder } from "@godwit/system";
 import { cpuOfFile, cpuOfHost } from "./argument.ts";
-import { writeJson } from "../output/screen.ts";
+import { writeJson, writeNote } from "../output/screen.ts";
+import { printable } from "../output/printable.ts";
 
 export async function report(
   { json, file: flagged, host }: { json: boolean; file?: string; host?: string },
@@ -36,9 +37,8 @@ export async function report(
 
 /** A report of the utility prints again as it was; what else is to be said of it goes beside. */
 function writeText(report: CpuReport): void {
-  process.stdout.write(fullReportText(report));
-  if (report.utilityRun !== undefined)
-    for (const note of report.notes) process.stderr.write(`Note: ${note}\n`);
+  process.stdout.write(printable(fullReportText(report)));
+  if (report.utilityRun !== undefined) for (const note of report.notes) writeNote(`Note: ${note}`);
 }
 
 /** null: there is no QEMU here, or it does not answer. */

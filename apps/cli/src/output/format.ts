@@ -1,4 +1,5 @@
 /** Quantities and tables for people. Pure. */
+import { printableCell } from "./printable.ts";
 
 import type { PauseReason, VmState } from "@godwit/contract";
 
@@ -24,7 +25,8 @@ export function formatMs(ms: number | null): string {
 }
 
 /** Columns as wide as their widest cell; the first row is the heading. */
-export function formatTable(rows: readonly (readonly string[])[]): string {
+export function formatTable(given: readonly (readonly string[])[]): string {
+  const rows = given.map((row) => row.map(printableCell));
   const columns = Math.max(0, ...rows.map((row) => row.length));
   const widths = Array.from({ length: columns }, (_, column) =>
     Math.max(...rows.map((row) => (row[column] ?? "").length)),

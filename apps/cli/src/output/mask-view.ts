@@ -9,6 +9,8 @@ interface Explanation {
   bits: readonly ExplainedBit[];
   features: readonly { name: string; rule: string; value: number; host: number | null }[];
   complete: boolean;
+  /** The mode that all of it is, as vSphere writes it for per-VM EVC. */
+  perVmEvc: string | null;
   /** Keys of a vendor that is not this CPU's. */
   ignored: readonly string[];
   findings: readonly Finding[];
@@ -16,13 +18,14 @@ interface Explanation {
 
 /** Bits that are hidden only along with another are told in one line for each of these. */
 export function explanationText(
-  { host, bits, features, complete, ignored, findings }: Explanation,
+  { host, bits, features, complete, perVmEvc, ignored, findings }: Explanation,
   everyBit: boolean,
 ): string {
   const hostColumn = (text: string): string[] => (host === null ? [] : [text]);
   const alone = bits.filter(({ origin, hiddenBy }) => everyBit || origin === "VM" || hiddenBy === null);
   return [
     ...(host === null ? [] : [`On ${host}:`, ""]),
+    ...(perVmEvc === null ? [] : [`This is per-VM EVC: the mode ${perVmEvc}.`, ""]),
     formatTable([
       ["WHERE", "FEATURE", "MASK", "FROM", ...hostColumn("HOST"), "GUEST SEES", "POWER-ON", "MOVE"],
       ...alone.map((one) => [

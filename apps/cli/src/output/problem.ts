@@ -1,5 +1,6 @@
 /** Errors as people read them, and the exit codes that scripts read. */
 import { GodwitError } from "@godwit/contract/errors";
+import { printable } from "./printable.ts";
 import { writeJson } from "./screen.ts";
 
 export const exitCodes = { done: 0, failed: 1, usage: 2, refused: 3, interrupted: 130 } as const;
@@ -47,14 +48,16 @@ export function problemText(error: unknown): string {
   if (error instanceof Exit) return "";
   if (!GodwitError.is(error)) {
     if (process.env.GODWIT_DEBUG !== undefined && error instanceof Error) return error.stack ?? error.message;
-    return `Internal error: ${wordsOf(error)}\n  This is a bug. Set GODWIT_DEBUG=1 to see where, and report it.`;
+    return `Internal error: ${printable(wordsOf(error))}\n  This is a bug. Set GODWIT_DEBUG=1 to see where, and report it.`;
   }
-  return [
-    error.message,
-    ...findingLines(error.findings),
-    ...(error.findings.length > 0 ? [] : [`  ${error.remedy}`]),
-    `  (${error.code})`,
-  ].join("\n");
+  return printable(
+    [
+      error.message,
+      ...findingLines(error.findings),
+      ...(error.findings.length > 0 ? [] : [`  ${error.remedy}`]),
+      `  (${error.code})`,
+    ].join("\n"),
+  );
 }
 
 export function findingLines(findings: GodwitError["findings"]): string[] {

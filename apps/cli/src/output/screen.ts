@@ -1,12 +1,18 @@
-/** Where a command writes: results to standard output, progress to standard error. */
+/** Where a command writes: results to standard output, progress to standard error. Nothing else writes there. */
+import { printable, printableCell, printableJson } from "./printable.ts";
 
 /** One JSON document and nothing else. */
 export function writeJson(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+  process.stdout.write(`${printableJson(JSON.stringify(value, null, 2))}\n`);
 }
 
 export function writeLine(text = ""): void {
-  process.stdout.write(`${text}\n`);
+  process.stdout.write(`${printable(text)}\n`);
+}
+
+/** Beside the result: what went wrong, or is to be noted. */
+export function writeNote(text: string): void {
+  process.stderr.write(`${printable(text)}\n`);
 }
 
 /** Progress: a line that is replaced on a terminal, plain lines elsewhere. */
@@ -15,8 +21,9 @@ export class StatusLine {
   #shown = false;
 
   /** Replaced by the next one. */
-  update(text: string): void {
+  update(said: string): void {
     if (!this.#terminal) return;
+    const text = printableCell(said);
     const width = process.stderr.columns;
     process.stderr.write(`\r\x1b[2K${text.length > width ? `${text.slice(0, width - 1)}…` : text}`);
     this.#shown = true;
@@ -25,7 +32,7 @@ export class StatusLine {
   /** Stays. */
   line(text: string): void {
     this.clear();
-    process.stderr.write(`${text}\n`);
+    writeNote(text);
   }
 
   clear(): void {

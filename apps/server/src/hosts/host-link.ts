@@ -1,7 +1,8 @@
 /**
  * The server's connection to one agent: calls, the agent's events, and the host's two reports. Its facts are read when
  * the connection is made and when the agent says that they changed; its load then, at every change of a VM, and now and
- * then. The connection is up while the agent's event stream flows; a host that is away for a while counts as lost.
+ * then. The connection is up while the agent's event stream flows; a host that is away for a while counts as lost, and so
+ * does one whose stream breaks off each time as soon as it stands, or whose reports are none.
  */
 import { EventEmitter, once } from "node:events";
 import type { SecureContext } from "node:tls";
@@ -24,10 +25,9 @@ import type { HostRow, Store } from "@godwit/store";
 import { ownHello, sleep } from "@godwit/system";
 import type { Logger } from "pino";
 import type { ReportIntake } from "./report-intake.ts";
+import { Presence } from "./presence.ts";
 import { reportOfVersion1, version1Operations } from "./version-1.ts";
 
-/** A line that is down for less than this was a restart, not a loss. */
-const lossMs = 2000;
 /** Whether a VM that a host claims to run is the host's by its lease. */
 export type HoldsLease = (vm: VmView) => Promise<boolean>;
 
@@ -58,10 +58,7 @@ export class HostLink {
   readonly #log: Logger;
   readonly #stopped = new AbortController();
   readonly #signals = new EventEmitter<{ move: [MoveRecord]; up: []; down: [] }>();
-  #up = false;
-  /** Set until the connection is up again. */
-  #lossTimer: NodeJS.Timeout | undefined;
-  #lossReason = "";
+  readonly #presence: Presence;
   #refreshTimer: NodeJS.Timeout | undefined;
   #refreshing: Promise<void> | null = null;
   #refreshAgain = false;
@@ -86,6 +83,14 @@ export class HostLink {
     this.#holdsLease = holdsLease;
     this.#log = log.child({ host: host.name });
     this.#signals.setMaxListeners(0);
+    this.#presence = new Presence(host.name, {
+      lost: (reason) => {
+        this.#tellLoss(reason);
+      },
+      steady: () => {
+        this.refresh();
+      },
+    });
     const options: ClientOptions = {
       baseUrl: host.agentUrl,
       hello: ownHello,
@@ -115,7 +120,7 @@ export class HostLink {
 
   /** Whether the agent's events flow now. */
   get isUp(): boolean {
-    return this.#up;
+    return this.#presence.isUp;
   }
 
   /** What the agent's version means for it; nothing, while it is the server's or not known. */
@@ -125,13 +130,13 @@ export class HostLink {
   }
 
   start(): void {
-    this.#armLoss("it did not answer since the server was started");
+    this.#presence.expect("it did not answer since the server was started");
     void this.#followForEver();
   }
 
   async stop(): Promise<void> {
     this.#stopped.abort();
-    clearTimeout(this.#lossTimer);
+    this.#presence.stop();
     clearTimeout(this.#refreshTimer);
     await Promise.all([this.agent.close(), this.#version1.close()]);
   }
@@ -251,7 +256,7 @@ export class HostLink {
   async #followForEver(): Promise<void> {
     while (!this.#stopped.signal.aborted) {
       await this.#follow().catch((error: unknown) => {
-        this.#up = false;
+        if (!this.#stopped.signal.aborted) this.#presence.broke("its events could not be followed");
         this.#log.error({ err: error }, "the agent's events could not be followed");
       });
       await sleep(1000, this.#stopped.signal);
@@ -264,16 +269,13 @@ export class HostLink {
       signal,
       onOpen: () => {
         this.#checkVersion();
-        this.#up = true;
-        this.#disarmLoss();
+        this.#presence.opened();
         this.#factsAreOld = true;
         this.refresh();
         this.#signals.emit("up");
       },
       onLost: (error) => {
-        if (this.#up) this.#signals.emit("down");
-        this.#up = false;
-        this.#armLoss(reasonOf(error.problem));
+        if (this.#presence.broke(reasonOf(error.problem))) this.#signals.emit("down");
       },
       onUnknown: ({ type }) => {
         this.#log.warn(
@@ -294,31 +296,26 @@ export class HostLink {
     }
   }
 
-  /** From the first failure on: further ones do not put it off. */
-  #armLoss(reason: string): void {
-    this.#lossReason = reason;
-    this.#lossTimer ??= setTimeout(() => {
-      const found = this.#lossReason;
-      this.#log.warn({ reason: found }, "host lost");
-      this.#store.hosts.lost(this.name, found).catch((error: unknown) => {
-        this.#log.warn({ err: error }, "the loss could not be written down");
-        this.#disarmLoss();
-        if (!this.#up && !this.#stopped.signal.aborted) this.#armLoss(found);
-      });
-    }, lossMs);
-  }
-
-  #disarmLoss(): void {
-    clearTimeout(this.#lossTimer);
-    this.#lossTimer = undefined;
+  #tellLoss(reason: string): void {
+    this.#log.warn({ reason }, "host lost");
+    this.#store.hosts.lost(this.name, reason).catch((error: unknown) => {
+      this.#log.warn({ err: error }, "the loss could not be written down");
+      this.#presence.forget();
+      if (!this.isUp && !this.#stopped.signal.aborted) this.#presence.expect(reason);
+    });
   }
 
   async #takeReports(): Promise<void> {
     const known = this.#store.vms.lastChange;
     try {
-      const facts = this.#factsAreOld || this.#facts === null ? await this.#readFacts() : this.#facts;
-      const load = await this.freshLoad();
-      const connectionFindings = [...this.versionFindings, ...this.certificateAlarms];
+      const report = await this.#readReports();
+      if (report === null || !this.#presence.isHeard) return;
+      const { facts, load } = report;
+      const connectionFindings = [
+        ...this.versionFindings,
+        ...this.certificateAlarms,
+        ...this.#presence.alarms,
+      ];
       await this.#intake.take({
         ...{ host: this.name, facts, load, connectionFindings, known },
         holdsLease: this.#holdsLease,
@@ -326,6 +323,22 @@ export class HostLink {
     } catch (error) {
       if (!this.#stopped.signal.aborted)
         this.#log.info({ err: error }, "the host's reports were not taken in");
+    }
+  }
+
+  /** Null where they are none, which is told of a host that answers otherwise. */
+  async #readReports(): Promise<HostReport | null> {
+    try {
+      const facts = this.#factsAreOld || this.#facts === null ? await this.#readFacts() : this.#facts;
+      const load = await this.freshLoad();
+      this.#presence.read();
+      return { facts, load };
+    } catch (error) {
+      if (this.#stopped.signal.aborted) return null;
+      this.#log.info({ err: error }, "the host's reports were not read");
+      const isOwn = !GodwitError.is(error) || error.code === "DATABASE_UNAVAILABLE";
+      if (!isOwn) this.#presence.unread(reasonOf(error.problem));
+      return null;
     }
   }
 

@@ -2,6 +2,14 @@
 import { define } from "./define.ts";
 
 export const hostErrors = {
+  /** An alarm. */
+  HOST_CONNECTION_UNSTEADY: define<{ host: string; breaks: number; reason: string }>(
+    409,
+    "after-fix",
+    (d) =>
+      `The connection to host ${d.host} broke off ${String(d.breaks)} times within a minute, last because ${d.reason}.`,
+    (d) => `See what its agent says: journalctl -u godwit-agent on ${d.host}; and test the network to it.`,
+  ),
   HOST_UNKNOWN: define<{ host: string; known: string[] }>(
     404,
     "never",

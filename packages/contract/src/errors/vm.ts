@@ -96,7 +96,15 @@ export const vmErrors = {
     (d) =>
       `What host ${d.host} has noted of the QEMU process of VM ${d.vm} cannot be relied on: ${d.reason.replace(/\.$/, "")}.`,
     (d) =>
-      `The VM and its lease are left as they are. Look on the host for a QEMU process with -uuid ${d.vm}: shut its guest down, or end the process. Then remove ${d.folder} and restart the agent.`,
+      `The VM and its lease are left as they are. Look on the host for a QEMU process with -uuid ${d.vm}: shut its guest down, or end the process. Then remove ${d.folder}. The agent looks again every 30 s.`,
+  ),
+  /** An alarm. */
+  VM_SET_ASIDE: define<{ vm: string; id: string; host: string; reason: string }>(
+    409,
+    "after-fix",
+    (d) => `VM ${d.vm} may run on host ${d.host} and cannot be managed: ${d.reason.replace(/\.$/, "")}.`,
+    (d) =>
+      `Look on ${d.host} for a QEMU process with -uuid ${d.id}: mend what is wrong, or end the process. Its agent looks again every 30 s and before each godwit vm command on it.`,
   ),
   DISK_MISSING: define<{ vm: string; disk: string; path: string; host: string }>(
     404,

@@ -5,10 +5,22 @@
 import { z } from "zod";
 import { portRangeSchema } from "./addresses.ts";
 import { cpuReportSchema } from "./cpu.ts";
-import { datastoreIdSchema, nameSchema } from "./names.ts";
+import { datastoreIdSchema, nameSchema, vmIdSchema } from "./names.ts";
 
 export const acceleratorSchema = z.enum(["kvm", "tcg"]);
 export type Accelerator = z.infer<typeof acceleratorSchema>;
+
+/** Of things, bytes and rates that a host reports: whatever it says of itself, sums and differences of it stay numbers. */
+export const amountSchema = z.number().min(0).max(Number.MAX_SAFE_INTEGER);
+export const countSchema = z.int().min(0);
+/** Lists of a report are bounded by what a host could have. */
+export const mostOfHost = {
+  datastores: 1024,
+  links: 4096,
+  portGroups: 4096,
+  vms: 10_000,
+  failures: 1024,
+} as const;
 
 /** A part of a report that could not be read, and why. */
 export const readFailureSchema = z.object({
@@ -35,7 +47,7 @@ export const portGroupFactsSchema = z.object({
   bridge: z.string(),
   /** The interface that leads outside; null for an internal switch. */
   uplink: z.string().nullable(),
-  mtu: z.number().int(),
+  mtu: countSchema,
 });
 export type PortGroupFacts = z.infer<typeof portGroupFactsSchema>;
 
@@ -43,8 +55,8 @@ export const linkFactsSchema = z.object({
   name: z.string(),
   addresses: z.array(z.string()),
   /** The slower of the interface's own speed and a shaper on it; null where neither is known. */
-  bitsPerSecond: z.number().nullable(),
-  mtu: z.number().int(),
+  bitsPerSecond: amountSchema.nullable(),
+  mtu: countSchema,
 });
 export type LinkFacts = z.infer<typeof linkFactsSchema>;
 
@@ -67,7 +79,7 @@ export type QemuFacts = z.infer<typeof qemuFactsSchema>;
 export const cpuFactsSchema = z.object({
   vendor: z.string(),
   model: z.string(),
-  logicalCpus: z.number().int(),
+  logicalCpus: countSchema,
   /** What the identification utility reads of it; null where nothing could be read. */
   report: cpuReportSchema.nullable().default(null),
   /** Whether the host only passes for this CPU, in a lab. */
@@ -94,19 +106,24 @@ export const hostFactsSchema = z.object({
   /** By the host's clock. */
   reportedAt: z.iso.datetime(),
   cpu: cpuFactsSchema,
-  memory: z.object({ totalBytes: z.number().int() }),
+  memory: z.object({ totalBytes: countSchema }),
   qemu: qemuFactsSchema,
   /** Null where no address is configured, or no link has it. */
   migration: z.object({ address: z.string(), link: linkFactsSchema }).nullable(),
   /** As it is configured, whether a link has the address or not; null: not at all. Absent: an earlier version's agent. */
   migrationSettings: z.object({ address: z.string(), ports: portRangeSchema }).nullable().optional(),
-  links: z.array(linkFactsSchema),
-  portGroups: z.array(portGroupFactsSchema),
-  datastores: z.array(datastoreFactsSchema),
+  links: z.array(linkFactsSchema).max(mostOfHost.links),
+  portGroups: z.array(portGroupFactsSchema).max(mostOfHost.portGroups),
+  datastores: z.array(datastoreFactsSchema).max(mostOfHost.datastores),
+  /** VMs whose QEMU process may run and cannot be relied on, each with what is wrong. Absent: an agent that tells a failure. */
+  vmsSetAside: z
+    .array(z.object({ id: vmIdSchema, name: z.string().max(63), reason: z.string().max(4096) }))
+    .max(mostOfHost.vms)
+    .optional(),
   /** Why VMs there can send with MAC addresses that are not theirs; null: they cannot. Absent: an agent that limits nothing. */
   portSecurityProblem: z.string().nullable().optional(),
   /** Absent: an agent of a version that has one user for all VMs. */
   containment: containmentFactsSchema.optional(),
-  failures: z.array(readFailureSchema),
+  failures: z.array(readFailureSchema).max(mostOfHost.failures),
 });
 export type HostFacts = z.infer<typeof hostFactsSchema>;

@@ -4,26 +4,26 @@
  * What could not be read is null, never zero and never an older figure; `failures` says why.
  */
 import { z } from "zod";
-import { readFailureSchema } from "./host-facts.ts";
+import { amountSchema, countSchema, mostOfHost, readFailureSchema } from "./host-facts.ts";
 import { leaseStateSchema } from "./lease.ts";
 import { nameSchema } from "./names.ts";
 import { vmRuntimeSchema } from "./vm.ts";
 
 /** Percent of the last 60 s in which a task waited for it (the kernel's PSI, `some avg60`); null: this kernel does not tell. */
-const pressureSchema = z.number().nullable();
+const pressureSchema = amountSchema.nullable();
 
 export const memoryLoadSchema = z.object({
   /** What can be used without swapping: `MemAvailable`. */
-  availableBytes: z.number().int(),
+  availableBytes: countSchema,
   pressurePercent: pressureSchema,
 });
 export type MemoryLoad = z.infer<typeof memoryLoadSchema>;
 
 export const cpuLoadSchema = z.object({
   /** How many of the logical CPUs were busy on average since the figure before, like 2.5; null: not measured yet. */
-  usedCpus: z.number().nullable(),
+  usedCpus: amountSchema.nullable(),
   /** Runnable and waiting tasks on average over 1, 5 and 15 minutes. */
-  loadAverage: z.tuple([z.number(), z.number(), z.number()]),
+  loadAverage: z.tuple([amountSchema, amountSchema, amountSchema]),
   pressurePercent: pressureSchema,
 });
 export type CpuLoad = z.infer<typeof cpuLoadSchema>;
@@ -42,8 +42,8 @@ export const linkLoadSchema = z.object({
   /** Absent: an earlier version's agent. */
   carrier: carrierSchema.optional(),
   /** On average since the figure before; null: not measured yet. */
-  receivedBytesPerSecond: z.number().nullable(),
-  sentBytesPerSecond: z.number().nullable(),
+  receivedBytesPerSecond: amountSchema.nullable(),
+  sentBytesPerSecond: amountSchema.nullable(),
 });
 export type LinkLoad = z.infer<typeof linkLoadSchema>;
 
@@ -86,7 +86,7 @@ export type DatastoreLeases = z.infer<typeof datastoreLeasesSchema>;
 export const datastoreLoadSchema = z.object({
   name: nameSchema,
   /** Null while the host cannot use it. */
-  space: z.object({ totalBytes: z.number().int(), freeBytes: z.number().int() }).nullable(),
+  space: z.object({ totalBytes: countSchema, freeBytes: countSchema }).nullable(),
   /** Why it cannot be used; null while it can. */
   reason: z.string().nullable(),
   /** Null for host-local storage. */
@@ -96,9 +96,9 @@ export type DatastoreLoad = z.infer<typeof datastoreLoadSchema>;
 
 export const vmLoadSchema = vmRuntimeSchema.extend({
   /** How many logical CPUs its process used on average since the figure before; null: not measured yet, or no process. */
-  usedCpus: z.number().nullable(),
+  usedCpus: amountSchema.nullable(),
   /** Memory of its process that is in RAM; null: it has no process, or that could not be read. */
-  residentBytes: z.number().int().nullable(),
+  residentBytes: countSchema.nullable(),
 });
 export type VmLoad = z.infer<typeof vmLoadSchema>;
 
@@ -108,10 +108,10 @@ export const hostLoadSchema = z.object({
   reportedAt: z.iso.datetime(),
   memory: memoryLoadSchema.nullable(),
   cpu: cpuLoadSchema.nullable(),
-  links: z.array(linkLoadSchema).nullable(),
-  portGroups: z.array(portGroupLoadSchema).nullable(),
-  datastores: z.array(datastoreLoadSchema),
-  vms: z.array(vmLoadSchema),
-  failures: z.array(readFailureSchema),
+  links: z.array(linkLoadSchema).max(mostOfHost.links).nullable(),
+  portGroups: z.array(portGroupLoadSchema).max(mostOfHost.portGroups).nullable(),
+  datastores: z.array(datastoreLoadSchema).max(mostOfHost.datastores),
+  vms: z.array(vmLoadSchema).max(mostOfHost.vms),
+  failures: z.array(readFailureSchema).max(mostOfHost.failures),
 });
 export type HostLoad = z.infer<typeof hostLoadSchema>;

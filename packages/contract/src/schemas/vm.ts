@@ -217,7 +217,7 @@ export const vmRuntimeSchema = z.object({
   pid: z.int().nullable(),
   accelerator: z.enum(["kvm", "tcg"]).nullable(),
   startedAt: z.iso.datetime().nullable(),
-  memoryMib: z.int(),
+  memoryMib: z.int().min(0),
   /** Null: it has no process. Absent: an agent of a version that has one user for all VMs. */
   user: vmUserSchema.nullable().optional(),
   /** Why it stands still; null: it does not, or a move has stopped it for its switch. Absent: an agent that does not tell. */

@@ -20,12 +20,14 @@ const names: readonly (readonly [bit: number, name: string])[] = [
     [14, "fbsdp-no"],
     [15, "psdp-no"],
     [17, "fb-clear"],
+    [20, "bhi-no"],
     [24, "pbrsb-no"],
     [26, "gds-no"],
   ] as const),
   ...([
     [27, "rfds-no"],
     [28, "rfds-clear"],
+    [62, "its-no"],
   ] as const),
 ];
 

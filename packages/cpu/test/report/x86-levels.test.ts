@@ -29,5 +29,7 @@ test("the text report says it, and what ARCH_CAPABILITIES holds", () => {
   const text = fullReportText({ ...report, msrs: [{ msr: "0x0000010a", value: "0x0000000000000129" }] });
   expect(text).toContain("Level of the x86-64 psABI : x86-64-v4\n");
   expect(text).toContain("ARCH_CAPABILITIES : rdctl-no, skip-l1dfl-vmentry, mds-no, taa-no\n");
+  const high = (1n << 20n) | (1n << 26n) | (1n << 62n) | (1n << 63n);
+  expect(archCapabilitiesOf([{ msr: 0x10a, value: high }])).toEqual(["bhi-no", "gds-no", "its-no"]);
   expect(archCapabilitiesOf([])).toBeNull();
 });
