@@ -19,6 +19,8 @@ import { HostFactsReader, reasonOf } from "./host/facts.ts";
 import { FactsWatch } from "./host/facts-watch.ts";
 import { HostCpu } from "./qemu/host-cpu.ts";
 import { HostLoadReader } from "./host/load.ts";
+import { memoryLoad } from "./host/memory.ts";
+import { residentBytesOf } from "./host/vms.ts";
 import { readIdentity, type AgentIdentity, type CurrentIdentity } from "./identity.ts";
 import { LeaseReconciler } from "./lease-reconciler.ts";
 import { Leases } from "./leases/leases.ts";
@@ -109,7 +111,10 @@ export async function runAgent(
     events,
     log,
   });
-  const memory = MemoryAdmission.ofHost(config.name, processes);
+  const memory = new MemoryAdmission({
+    ...{ host: config.name, processes },
+    ...{ load: memoryLoad, residentBytes: residentBytesOf },
+  });
   const cpu = await HostCpu.open(config.simulatedCpu, hypervisor, log);
   const cpus = new VmCpus({ host: config.name, hypervisor, cpu });
   const setAside = new SetAside({

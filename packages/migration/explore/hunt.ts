@@ -1,7 +1,7 @@
 /** Looks for what a mutant breaks: with as few faults as it takes, and then in as few events. */
 import { configurations } from "./names.ts";
 import { explore, tell } from "./search.ts";
-import type { Mutant } from "./mutants.ts";
+import type { Mutant } from "./mutant.ts";
 
 export interface Catch {
   name: string;

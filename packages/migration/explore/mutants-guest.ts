@@ -1,6 +1,6 @@
 /** Mistakes about guests that stand still on their own account: paused by the user, by an I/O error, or shut down. */
 import type { DestinationEntry, SourceEntry } from "../src/index.ts";
-import type { Mutant } from "./mutants.ts";
+import type { Mutant } from "./mutant.ts";
 import { godwit } from "./protocol.ts";
 
 const { restoreSource, stepDestination, stepSource } = godwit;

@@ -14,21 +14,10 @@ import type {
   SourceStep,
 } from "../src/index.ts";
 import type { EventKind } from "./layout.ts";
-import type { ConfigurationName } from "./names.ts";
 import { enterSourcePhase } from "../src/index.ts";
+import type { Mutant } from "./mutant.ts";
 import { guestMutants } from "./mutants-guest.ts";
 import { godwit, type Protocol } from "./protocol.ts";
-
-export interface Mutant {
-  name: string;
-  protocol: Protocol;
-  /** The only kinds of faults that happen in the hunt for it, where all would take long. */
-  faults?: readonly EventKind[];
-  /** How many of them at most; two where no number is named. */
-  mostFaults?: number;
-  /** The kind of move that shows it; `kvm` where none is named. */
-  configuration?: ConfigurationName;
-}
 
 const { stepSource, stepDestination, restoreSource, decideLease } = godwit;
 

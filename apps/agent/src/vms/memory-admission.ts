@@ -5,8 +5,6 @@
  */
 import { GodwitError, type MemoryLoad, type Vm, type VmId } from "@godwit/contract";
 import { qemuOverheadBytes } from "@godwit/requirements";
-import { memoryLoad } from "../host/memory.ts";
-import { residentBytesOf } from "../host/vms.ts";
 import type { Processes } from "../qemu/processes.ts";
 
 type Sized = Pick<Vm, "id" | "memoryMib">;
@@ -27,10 +25,6 @@ export class MemoryAdmission {
 
   constructor(sources: MemorySources) {
     this.#sources = sources;
-  }
-
-  static ofHost(host: string, processes: Pick<Processes, "runtimes">): MemoryAdmission {
-    return new MemoryAdmission({ host, processes, load: memoryLoad, residentBytes: residentBytesOf });
   }
 
   /** What another VM may have. @throws Error when the kernel does not tell */

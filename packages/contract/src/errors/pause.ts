@@ -1,5 +1,22 @@
 /** Why a guest stands still, in words, and what to do about it. */
-import type { PauseReason } from "../schemas/vm.ts";
+import { z } from "zod";
+
+/**
+ * Why the vCPUs of a VM that has a process stand still, in QEMU's words, with two more: `user` (QEMU's `paused`) told
+ * to; `no-space` an I/O error for want of space (QEMU's io-status `nospace`). `suspended`: asleep by the guest's own
+ * wish. `shutdown`: switched off by the guest, its process is about to end.
+ */
+export const pauseReasonSchema = z.enum([
+  "user",
+  "io-error",
+  "no-space",
+  "guest-panicked",
+  "watchdog",
+  "internal-error",
+  "suspended",
+  "shutdown",
+]);
+export type PauseReason = z.infer<typeof pauseReasonSchema>;
 
 const texts: Record<PauseReason, string> = {
   user: "it was told to pause",

@@ -1,5 +1,5 @@
 /** Errors about VMs, their descriptions, disks and QEMU processes. */
-import type { PauseReason } from "../schemas/vm.ts";
+import type { PauseReason } from "./pause.ts";
 import { define } from "./define.ts";
 import { pauseRemedy, pauseText } from "./pause.ts";
 

@@ -3,6 +3,7 @@
  * datastore (`Vm`, the file `vm.json`), and as a host sees it run (`VmRuntime`).
  */
 import { z } from "zod";
+import { pauseReasonSchema } from "../errors/pause.ts";
 import { evcModeKeySchema } from "./evc.ts";
 import { nameSchema, vmIdSchema } from "./names.ts";
 
@@ -191,23 +192,6 @@ export const vmUserSchema = z.object({
   sharedBecause: z.string().nullable(),
 });
 export type VmUser = z.infer<typeof vmUserSchema>;
-
-/**
- * Why the vCPUs of a VM that has a process stand still, in QEMU's words, with two more: `user` (QEMU's `paused`) told
- * to; `no-space` an I/O error for want of space (QEMU's io-status `nospace`). `suspended`: asleep by the guest's own
- * wish. `shutdown`: switched off by the guest, its process is about to end.
- */
-export const pauseReasonSchema = z.enum([
-  "user",
-  "io-error",
-  "no-space",
-  "guest-panicked",
-  "watchdog",
-  "internal-error",
-  "suspended",
-  "shutdown",
-]);
-export type PauseReason = z.infer<typeof pauseReasonSchema>;
 
 /** A VM's process on a host, as the agent there sees it. */
 export const vmRuntimeSchema = z.object({
