@@ -23,6 +23,7 @@ export async function stage(root: string, source: string, date: Date): Promise<v
   const bundled = await readBundled(root);
   await cp(join(root, "packaging/debian"), join(source, "debian"), { recursive: true });
   await cp(join(root, "packaging/files"), join(source, "files"), { recursive: true });
+  await cp(join(root, "packaging/apparmor"), join(source, "apparmor"), { recursive: true });
   for (const name of await readdir(join(root, "packaging/systemd"))) {
     await cp(
       join(root, "packaging/systemd", name),

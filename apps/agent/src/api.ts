@@ -9,7 +9,7 @@ import type { Members } from "./members.ts";
 import type { MigrationPath } from "./migration-path/migration-path.ts";
 import type { Moves } from "./moves/moves.ts";
 import type { DiskLeases } from "@godwit/storage";
-import type { SetAside } from "./qemu/set-aside.ts";
+import type { SetAside } from "./vms/set-aside.ts";
 import type { Vms } from "./vms/vms.ts";
 
 export function handlers(

@@ -15,7 +15,7 @@ import type { AgentConfig } from "./config.ts";
 import { Consoles } from "./consoles/consoles.ts";
 import { Datastores } from "./host/datastores.ts";
 import { EventLog } from "./event-log.ts";
-import { HostFactsReader, reasonOf } from "./host/facts.ts";
+import { HostFactsReader } from "./host/facts.ts";
 import { FactsWatch } from "./host/facts-watch.ts";
 import { HostCpu } from "./qemu/host-cpu.ts";
 import { HostLoadReader } from "./host/load.ts";
@@ -38,7 +38,8 @@ import { GuestWatch } from "./vms/guest-watch.ts";
 import { MemoryAdmission } from "./vms/memory-admission.ts";
 import { LogLimit } from "./qemu/log-limit.ts";
 import { Processes } from "./qemu/processes.ts";
-import { notAnswering, SetAside } from "./qemu/set-aside.ts";
+import { reasonOf } from "./reason.ts";
+import { notAnswering, SetAside } from "./vms/set-aside.ts";
 import { Vms } from "./vms/vms.ts";
 
 const leaseTimeoutMs = 5000;

@@ -5,7 +5,7 @@ import { pino } from "pino";
 import { beforeEach, expect, test } from "vitest";
 import { EventLog } from "../src/event-log.ts";
 import { Processes } from "../src/qemu/processes.ts";
-import { SetAside } from "../src/qemu/set-aside.ts";
+import { SetAside } from "../src/vms/set-aside.ts";
 import { Claims } from "../src/vms/claims.ts";
 
 const vm: Vm = vmSchema.parse({

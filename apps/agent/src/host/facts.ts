@@ -2,7 +2,7 @@
  * What this host is, read again each time, one file a part. A part that cannot be read is reported as it was read last,
  * with the reason: what a host is does not change because somebody failed to look.
  */
-import { GodwitError, type HostFacts } from "@godwit/contract";
+import { type HostFacts } from "@godwit/contract";
 import type { Hypervisor } from "@godwit/hypervisor";
 import { linkFacts, linkWith, portGroupFacts } from "@godwit/network";
 import { version } from "@godwit/system";
@@ -13,7 +13,8 @@ import type { Datastores } from "./datastores.ts";
 import type { HostCpu } from "../qemu/host-cpu.ts";
 import { memoryFacts } from "./memory.ts";
 import { readQemu } from "../qemu/qemu-facts.ts";
-import type { SetAside } from "../qemu/set-aside.ts";
+import { reasonOf } from "../reason.ts";
+import type { SetAside } from "../vms/set-aside.ts";
 import type { Environment } from "../vms/environment.ts";
 
 export interface FactsSources {
@@ -93,7 +94,3 @@ export class HostFactsReader {
     }
   }
 }
-
-/** Without its full stop, for it is told as a part of a sentence. */
-export const reasonOf = (error: unknown): string =>
-  (GodwitError.is(error) ? error.message : String(error)).replace(/\.$/, "");

@@ -5,7 +5,7 @@ import type { AgentConfig } from "../config.ts";
 import type { Processes } from "../qemu/processes.ts";
 import { cpuLoad } from "./cpu.ts";
 import type { Datastores } from "./datastores.ts";
-import { reasonOf } from "./facts.ts";
+import { reasonOf } from "../reason.ts";
 import { linkLoad } from "./links.ts";
 import type { MemoryAdmission } from "../vms/memory-admission.ts";
 import { Rates } from "./rates.ts";

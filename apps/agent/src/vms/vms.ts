@@ -26,7 +26,7 @@ import { correctGuestClock } from "./guest-clock.ts";
 import type { Environment } from "./environment.ts";
 import type { MemoryAdmission } from "./memory-admission.ts";
 import type { Processes } from "../qemu/processes.ts";
-import type { SetAside } from "../qemu/set-aside.ts";
+import type { SetAside } from "./set-aside.ts";
 
 export interface VmsParts {
   config: AgentConfig;

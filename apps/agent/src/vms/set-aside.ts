@@ -6,9 +6,9 @@
 import type { Vm, VmId } from "@godwit/contract";
 import type { Adopted, Hypervisor, QemuProcess } from "@godwit/hypervisor";
 import type { Logger } from "pino";
-import { reasonOf } from "../host/facts.ts";
-import type { Claims } from "../vms/claims.ts";
-import type { Processes } from "./processes.ts";
+import { reasonOf } from "../reason.ts";
+import type { Claims } from "./claims.ts";
+import type { Processes } from "../qemu/processes.ts";
 
 const everyMs = 30_000;
 
