@@ -11,7 +11,7 @@ export type {
   Received,
 } from "./operations/operation.ts";
 export * from "./errors/index.ts";
-export { pauseReasonSchema, type PauseReason } from "./errors/pause.ts";
+export type { PauseReason } from "./errors/pause.ts";
 export { findingSchema, problemSchema } from "./errors/schemas.ts";
 export { agentEventSchema, type AgentEvent } from "./events/agent.ts";
 export { eventHeadSchema, type EventHead, type NewEvent } from "./events/event.ts";

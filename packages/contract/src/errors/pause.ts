@@ -1,12 +1,10 @@
 /** Why a guest stands still, in words, and what to do about it. */
-import { z } from "zod";
-
 /**
  * Why the vCPUs of a VM that has a process stand still, in QEMU's words, with two more: `user` (QEMU's `paused`) told
  * to; `no-space` an I/O error for want of space (QEMU's io-status `nospace`). `suspended`: asleep by the guest's own
  * wish. `shutdown`: switched off by the guest, its process is about to end.
  */
-export const pauseReasonSchema = z.enum([
+export const pauseReasons = [
   "user",
   "io-error",
   "no-space",
@@ -15,8 +13,8 @@ export const pauseReasonSchema = z.enum([
   "internal-error",
   "suspended",
   "shutdown",
-]);
-export type PauseReason = z.infer<typeof pauseReasonSchema>;
+] as const;
+export type PauseReason = (typeof pauseReasons)[number];
 
 const texts: Record<PauseReason, string> = {
   user: "it was told to pause",

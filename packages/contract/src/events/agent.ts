@@ -3,8 +3,7 @@ import { z } from "zod";
 import { moveRecordSchema } from "../schemas/move.ts";
 import { nameSchema } from "../schemas/names.ts";
 import { leaseStateSchema } from "../schemas/lease.ts";
-import { pauseReasonSchema } from "../errors/pause.ts";
-import { vmStateSchema } from "../schemas/vm.ts";
+import { pauseReasonSchema, vmStateSchema } from "../schemas/vm.ts";
 import { defineEvent } from "./event.ts";
 
 const vmStateChanged = defineEvent(

@@ -4,8 +4,7 @@ import { findingSchema } from "../errors/schemas.ts";
 import { maintenanceSchema } from "../schemas/host.ts";
 import { nameSchema } from "../schemas/names.ts";
 import { baselineSchema } from "../schemas/pool.ts";
-import { pauseReasonSchema } from "../errors/pause.ts";
-import { vmStateSchema } from "../schemas/vm.ts";
+import { pauseReasonSchema, vmStateSchema } from "../schemas/vm.ts";
 import { taskSchema } from "../tasks/registry.ts";
 import { defineEvent } from "./event.ts";
 

@@ -6,8 +6,7 @@ import { moveDecisionSchema } from "./move-decision.ts";
 import { movePauseSchema } from "./move-pause.ts";
 import { agentUrlSchema } from "./addresses.ts";
 import { moveIdSchema, nameSchema } from "./names.ts";
-import { pauseReasonSchema } from "../errors/pause.ts";
-import { vmSchema } from "./vm.ts";
+import { pauseReasonSchema, vmSchema } from "./vm.ts";
 
 /** The phases that users see. `packages/migration` derives them from the phases of the source's half of the move. */
 export const movePhaseSchema = z.enum([

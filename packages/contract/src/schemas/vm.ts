@@ -3,7 +3,7 @@
  * datastore (`Vm`, the file `vm.json`), and as a host sees it run (`VmRuntime`).
  */
 import { z } from "zod";
-import { pauseReasonSchema } from "../errors/pause.ts";
+import { pauseReasons } from "../errors/pause.ts";
 import { evcModeKeySchema } from "./evc.ts";
 import { nameSchema, vmIdSchema } from "./names.ts";
 
@@ -192,6 +192,9 @@ export const vmUserSchema = z.object({
   sharedBecause: z.string().nullable(),
 });
 export type VmUser = z.infer<typeof vmUserSchema>;
+
+/** Why the vCPUs of a VM that has a process stand still. */
+export const pauseReasonSchema = z.enum(pauseReasons);
 
 /** A VM's process on a host, as the agent there sees it. */
 export const vmRuntimeSchema = z.object({
