@@ -7,7 +7,9 @@ import { wholeApplication } from "../src/app.ts";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
 const sources = globSync(["packages/*/src/**/*.ts", "apps/*/src/**/*.ts"], { cwd: root }).filter(
-  (path) => !path.startsWith("apps/cli/src/commands/"), // their examples are their own
+  (path) =>
+    !path.startsWith("apps/cli/src/commands/") && // their examples are their own
+    path !== "apps/cli/src/completion-scripts.ts", // the shells' own language
 );
 
 /** `godwit`, and what follows it up to the end of the sentence's part: words, flags, and what a template fills in. */
@@ -42,7 +44,7 @@ function problemOf(words: readonly string[], application: Target): string | null
   let at = 0;
   while ("getRoutingTargetForInput" in target) {
     const word = words[at] ?? "";
-    if (word === "--help" || (at > 0 && (word === "" || word.startsWith("$")))) return null;
+    if (word === "--help" || word.startsWith("$") || (at > 0 && word === "")) return null;
     const next = target.getRoutingTargetForInput(
       word.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase()),
     );

@@ -104,7 +104,7 @@ export const vmErrors = {
     "after-fix",
     (d) => `VM ${d.vm} may run on host ${d.host} and cannot be managed: ${d.reason.replace(/\.$/, "")}.`,
     (d) =>
-      `Look on ${d.host} for a QEMU process with -uuid ${d.id}: mend what is wrong, or end the process. Its agent looks again every 30 s and before each godwit vm command on it.`,
+      `Look on ${d.host} for a QEMU process with -uuid ${d.id}: mend what is wrong, or end the process. Its agent looks again every 30 s and before each command on the VM.`,
   ),
   DISK_MISSING: define<{ vm: string; disk: string; path: string; host: string }>(
     404,
