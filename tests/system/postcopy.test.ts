@@ -91,6 +91,7 @@ test("a guest that is paused is never let run by it", async () => {
   expect(await lab.runnersOf(vm)).toEqual([]);
   await lab.succeeded(lab.api.call("vmResume", { params: { vm: "web-1" } }));
   expect(await lab.runnersOf(vm)).toEqual(["b"]);
+  await moveBack();
 });
 
 test("the migration link is cut in the middle of it: the stream is made again, and the guest has only waited", async () => {
