@@ -6,7 +6,7 @@ import { randomUUID } from "node:crypto";
 import { cp } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { VmView } from "@godwit/contract";
+import type { VmDetails } from "@godwit/contract";
 import { serverAddress, serverPort } from "@godwit/lab";
 import { run } from "@godwit/system";
 import { TestLab } from "@godwit/test-kit";
@@ -28,16 +28,20 @@ async function attempt(lab: TestLab, at: string, what: Attempt): Promise<Outcome
 
 test("a removed host gets no connection anywhere, and a member none of another's VM", async () => {
   await using lab = await TestLab.start({ hosts: ["a", "b", "c"] });
-  const web = await lab.boot({ name: "web-1", on: "a" });
-  const bank = await lab.create({ name: "bank-1", on: "a" });
+  await lab.boot({ name: "web-1", on: "a" });
+  await lab.create({ name: "bank-1", on: "a" });
+  const detailsOf = (vm: string) => lab.api.call("vmShow", { params: { vm } });
+  const bank = await detailsOf("bank-1");
+  const web = await detailsOf("web-1"); // with the uid of its QEMU, which is no secret
   const hosts = (await lab.api.call("hostList", {})).hosts;
   const urlOf = (host: string) => hosts.find(({ name }) => name === host)?.agentUrl ?? "";
   const pkiOf = (host: string) => join(lab.lab.host(host).stateFolder, "agent/pki");
-  const prepare = (from: string, to: string, vm: VmView, disks = vm.config.disks) => ({
+  const prepare = (from: string, to: string, vm: VmDetails, disks = vm.config.disks) => ({
     prepare: {
       ...{ agentUrl: urlOf(to), host: to },
       order: {
         ...{ id: randomUUID(), vm: { ...vm.config, disks }, from, to: { host: to, agentUrl: urlOf(to) } },
+        ...(vm.user ? { qemuUid: vm.user.uid } : {}),
         ...{ maxOutageMs: 50, accelerator: "tcg", strategy: "precopy", bandwidthBytesPerSecond: null },
       },
     },
