@@ -124,16 +124,20 @@ async function conclude(context: Context, record: MoveRecord): Promise<TaskEnd<"
   const host = hasMoved ? to : from;
   // A host that was removed by force meanwhile is off, as an operator vouched.
   const isThere = (await context.persist(() => context.store.hosts.find(host))) !== null;
-  const place = { host, ...(isThere ? stateAfter(record) : { state: "lost" as const }) };
-  await context.persist(() => context.store.vms.place(vm.id, place));
-  if (hasMoved || record.error === null) return { state: "succeeded", result: { host: place.host } };
+  const after = isThere ? stateAfter(record) : { state: "lost" as const };
+  if (after !== null) await context.persist(() => context.store.vms.place(vm.id, { host, ...after }));
+  if (hasMoved || record.error === null) return { state: "succeeded", result: { host } };
   return { state: record.phase === "cancelled" ? "cancelled" : "failed", problem: record.error };
 }
 
-/** What a VM is after its move: as it was before, unless it ended on the way. */
-function stateAfter({ error, pauseReason }: MoveRecord): { state: VmState; pauseReason?: PauseReason } {
+/** What a VM is after its move: as it was before, unless it ended on the way; null: its host reports it. */
+function stateAfter({
+  error,
+  pauseReason,
+}: MoveRecord): { state: VmState; pauseReason?: PauseReason } | null {
   if (error?.code === "MOVE_VM_LOST") return { state: "lost" };
-  if (error?.code === "MOVE_GUEST_SHUT_DOWN") return { state: "stopped" };
+  // Its QEMU stands until the host has ended it, and gives its lease back last.
+  if (error?.code === "MOVE_GUEST_SHUT_DOWN") return null;
   return pauseReason === null ? { state: "running" } : { state: "paused", pauseReason };
 }
 
