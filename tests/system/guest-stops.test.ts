@@ -144,9 +144,12 @@ test.each([false, true])(
     expect(ended).toMatchObject({ state: "failed", error: { code: "MOVE_GUEST_SHUT_DOWN" } });
     await becomes({ host: from, state: "stopped" });
     expect(await lab.settled(0)).toEqual([]);
-    // Its lease is free: it starts on the other host.
+    // Its lease is given back last: then it starts on the other host.
     if (isKilled) return;
-    await lab.succeeded(lab.api.call("vmStart", { params, body: { host: from === "a" ? "b" : "a" } }));
+    const body = { host: from === "a" ? "b" : "a" };
+    const starts = async () =>
+      (await lab.ended(lab.api.call("vmStart", { params, body }))).state === "succeeded";
+    expect(await until(starts, { everyMs: 500, limitMs: 20_000 })).toBe(true);
     await (await lab.load()).finish([]);
   },
 );
