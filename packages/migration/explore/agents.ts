@@ -116,7 +116,7 @@ export function perform(w: World, h: number, name: EffectName, argument: number)
       // A guest that is not let run is the destination's from here on.
       if (h === 1 && side.entry(argument).at === "arrived") {
         set(f, TRUTH, RAN_AT_DESTINATION);
-        memoryGone(w); // its QEMU may have died since it answered
+        if ((at(f, QEMU + 1) & ALIVE) === 0) memoryGone(w); // it may have died since it answered
       }
       return true;
     case "send":
