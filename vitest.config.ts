@@ -33,8 +33,8 @@ export default defineConfig({
           ],
           exclude: pure,
           provide: { qemuBinaries },
-          // They wait more than they compute.
-          maxWorkers: 2,
+          // Beside the stories of the labs (scripts/test.sh).
+          maxWorkers: 1,
           testTimeout: 30_000,
           hookTimeout: 60_000,
         },

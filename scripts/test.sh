@@ -14,23 +14,29 @@ fi
 ./godwit setup >&2
 
 reports=$(mktemp -d)
-pure=
-trap '[ -z "$pure" ] || kill "$pure" 2>/dev/null || true; rm -rf "$reports"' EXIT
+beside=()
+trap '[ ${#beside[@]} -eq 0 ] || kill "${beside[@]}" 2>/dev/null || true; rm -rf "$reports"' EXIT
 # @param $1 the report's name; the rest are vitest's arguments
 vitest_reported() {
   vitest run --reporter=default --reporter=json --outputFile.json="$reports/$1.json" "${@:2}"
+}
+# Beside the others; what it prints is shown at the end. @param $1 its priority, $2 the project
+vitest_beside() {
+  nice -n "$1" vitest run --project "$2" --reporter=default --reporter=json \
+    --outputFile.json="$reports/$2.json" >"$reports/$2.out" 2>&1 &
+  beside+=($!)
 }
 status=0
 if [ $# -gt 0 ]; then
   vitest_reported chosen "$@" || status=$?
 else
-  # Minutes of computing and nothing else: it takes what the stories of the labs leave.
-  nice -n 19 vitest run --project pure --reporter=default --reporter=json \
-    --outputFile.json="$reports/pure.json" >"$reports/pure.out" 2>&1 &
-  pure=$!
-  vitest_reported others --project unit --project system || status=$?
-  wait "$pure" || status=$?
-  cat "$reports/pure.out"
+  # Minutes of computing and nothing else: they take what the stories of the labs leave.
+  vitest_beside 19 pure
+  # They wait more than they compute.
+  vitest_beside 5 unit
+  vitest_reported system --project system || status=$?
+  for pid in "${beside[@]}"; do wait "$pid" || status=$?; done
+  cat "$reports"/*.out
 fi
 node scripts/test-summary.ts "$status" "$reports"/*.json
 exit $status
