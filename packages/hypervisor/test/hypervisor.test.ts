@@ -110,7 +110,8 @@ describe.each(inject("qemuBinaries"))("%s", (binary) => {
       const impostor = {
         credentialsFolder: await fixture.credentials("c"),
         destinationName: "b",
-        settings: sourceSettings(1),
+        // So slow that it is still copying when it is refused: one that waits to switch would not notice.
+        settings: sourceSettings(1, 2_000_000),
       };
       await source.migration.configureSource(impostor);
       const refused = source.qmp.nextEvent(

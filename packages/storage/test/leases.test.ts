@@ -106,7 +106,8 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await Promise.all([a.kill(), b.kill()]);
-  await rm(folder, { recursive: true, force: true });
+  // Holders notice that their sanlock is gone, and write that down, while this goes through their folders.
+  await rm(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 200 });
 });
 
 test("sanlock is asked also by a program that has no descriptor left", async () => {
