@@ -56,8 +56,9 @@ export default defineConfig({
           include: ["tests/system/**/*.test.ts", "tests/security/**/*.test.ts"],
           testTimeout: 300_000,
           hookTimeout: 300_000,
-          // The stories start whole labs on a machine of two cores: one after the other.
-          fileParallelism: false,
+          // The stories start whole labs, each with networks, ports and folders of its own, and wait more than they compute: two at
+          // once on a machine of two cores.
+          maxWorkers: 2,
           maxConcurrency: 1,
         },
       },

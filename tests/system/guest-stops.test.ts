@@ -64,7 +64,7 @@ test("a VM that is paused stays paused, there and back, and when its move is can
   expect(await lab.runnersOf(vm)).toEqual([]);
   expect(await codeOf(lab.api.call("vmStart", { params, body: {} }))).toBe("VM_PAUSED");
   const check = await lab.api.call("vmCheck", { params, body: { to: "b" } });
-  expect(check.mayMove).toBe(true);
+  expect(check.allowed).toBe(true);
   expect(check.findings.map(({ code }) => code)).toContain("VM_MOVES_PAUSED");
 
   for (const to of ["b", "a"]) {

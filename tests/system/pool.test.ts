@@ -55,6 +55,20 @@ test("without a baseline a VM stays with hosts that can give what it sees; in a 
         message: expect.stringMatching(/register edx: .*nx \(bit 20\)/) as string,
       },
     ]);
+    const table = await api.call("moveCheck", { body: {} });
+    expect(table).toMatchObject({
+      pathsTried: true,
+      vms: [
+        {
+          ...{ vm: "web-1", from: "a" },
+          hosts: [
+            { to: "b", allowed: false, errors: ["DESTINATION_CPU_LACKS"] },
+            { to: "c", allowed: false, findings: await refusal("c") },
+            { to: "d", allowed: false, errors: ["DESTINATION_CPU_LACKS"] },
+          ],
+        },
+      ],
+    });
     const forced = api.call("vmMigrate", { params: { vm: "web-1" }, body: { to: "b" } });
     await expect(forced).rejects.toMatchObject({ code: "MOVE_REFUSED" });
     expect(await lab.runnersOf(vm)).toEqual(["a"]);

@@ -29,6 +29,7 @@ export * from "./schemas/lease.ts";
 export * from "./schemas/member.ts";
 export { type PathFault, type PathProbe } from "./schemas/migration-path.ts";
 export * from "./schemas/move.ts";
+export type { MoveChecks } from "./schemas/move-checks.ts";
 export { decisionText, type MoveDecision } from "./schemas/move-decision.ts";
 export type { MovePause } from "./schemas/move-pause.ts";
 export * from "./schemas/names.ts";

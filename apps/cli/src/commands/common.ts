@@ -53,6 +53,10 @@ export const nameArgument = (
 ) => ({ kind: "tuple", parameters: [{ brief, placeholder, parse: String, proposeCompletions }] }) as const;
 
 export const vmArgument = nameArgument("vm", "Name or id", proposeVms);
+export const vmsArgument = {
+  kind: "array",
+  parameter: { brief: "Names or ids", placeholder: "vm", parse: String, proposeCompletions: proposeVms },
+} as const;
 export const hostArgument = nameArgument("host", "Name", proposeHosts);
 export const poolArgument = nameArgument("pool", "Name", proposePools);
 

@@ -13,6 +13,7 @@ import { cpuRequestProblems } from "@godwit/cpu";
 import type { Handlers } from "@godwit/http";
 import { mayMove } from "@godwit/requirements";
 import { decideVmCommand, macConflict, type VmCommand } from "@godwit/placement";
+import { checkMoves } from "../moves/check-moves.ts";
 import { checkVm } from "../moves/check-vm.ts";
 import { chooseKnownHost } from "../moves/choose-host.ts";
 import { hostWithFolder } from "../moves/find-folder.ts";
@@ -34,6 +35,7 @@ type VmOperations = Pick<
   | "vmDelete"
   | "vmUnregister"
   | "vmCheck"
+  | "moveCheck"
   | "vmMigrate"
   | "vmConsole"
 >;
@@ -185,10 +187,23 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
       const to = (await store.hosts.show(body.to)).name;
       if (vm.host === to) {
         const already = finding("VM_ALREADY_THERE", { vm: vm.name, host: to });
-        return { vm: vm.name, from: vm.host, to, mayMove: false, findings: [already] };
+        return { vm: vm.name, from: vm.host, to, allowed: false, findings: [already] };
       }
       const { findings } = await checkVm(services, vm, to, body.strategy);
-      return { vm: vm.name, from: vm.host, to, mayMove: mayMove(findings), findings };
+      return { vm: vm.name, from: vm.host, to, allowed: mayMove(findings), findings };
+    },
+
+    moveCheck: async ({ body }) => {
+      const { vms, to, strategy } = body;
+      return await checkMoves(services, {
+        vms: await (vms === undefined ? store.vms.list() : Promise.all(vms.map((vm) => store.vms.show(vm)))),
+        to: (
+          await (to === undefined
+            ? store.hosts.list()
+            : Promise.all(to.map((host) => store.hosts.show(host))))
+        ).map(({ name }) => name),
+        strategy,
+      });
     },
 
     vmMigrate: async ({ params, body }) => {

@@ -25,6 +25,16 @@ export async function checkVm(
   ]);
   if (hasProcess(vm) && canBeTried(source, destination.report))
     destination.path = await services.hosts.paths.try(vm.host, to);
+  return findingsOf(vm, source, destination, strategy);
+}
+
+/** By what is known of both hosts. @throws VM_NOT_RUNNING when the source lost the VM */
+export function findingsOf(
+  vm: VmView,
+  source: Source,
+  destination: Destination,
+  strategy: Strategy,
+): Verdict {
   const { findings, runtime } = judgeMove(vm, source, destination);
   return {
     runtime,

@@ -6,6 +6,8 @@ import type { ErrorDefinition, Retry } from "./define.ts";
 export interface Finding {
   code: string;
   severity: "error" | "warning";
+  /** What it is about, like `datastore shared` or `port group office`. */
+  object?: string | undefined;
   host?: string | undefined;
   /** Where findings of several VMs stand together. */
   vm?: string | undefined;
@@ -105,9 +107,31 @@ export function findingOf({ problem }: GodwitError, severity: Finding["severity"
   const { code, detail, remedy, details, vsphereFault } = problem;
   return {
     ...{ code, severity, message: detail, remedy, details },
+    ...objectOf(details),
     ...(typeof details.host === "string" ? { host: details.host } : {}),
     ...(vsphereFault === undefined ? {} : { vsphereFault }),
   };
+}
+
+/** The narrowest object that an error's details name comes first. */
+const objects = [
+  ["disk", "disk"],
+  ["nic", "network interface"],
+  ["datastore", "datastore"],
+  ["network", "port group"],
+  ["link", "network interface"],
+  ["model", "CPU model"],
+  ["pool", "pool"],
+  ["vm", "VM"],
+  ["host", "host"],
+] as const;
+
+function objectOf(details: Record<string, unknown>): Pick<Finding, "object"> {
+  for (const [key, word] of objects) {
+    const name = details[key];
+    if (typeof name === "string") return { object: printable(`${word} ${name}`) };
+  }
+  return {};
 }
 
 function titleOf(code: string): string {

@@ -5,6 +5,7 @@ import type { Finding, Problem } from "./error.ts";
 export const findingSchema = z.object({
   code: z.string(),
   severity: z.enum(["error", "warning"]),
+  object: z.string().optional(),
   host: z.string().optional(),
   vm: z.string().optional(),
   message: z.string(),

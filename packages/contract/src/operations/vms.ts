@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { documentPageQuery, nextPageSchema } from "../schemas/page.ts";
 import { findingSchema } from "../errors/schemas.ts";
+import { moveChecksSchema } from "../schemas/move-checks.ts";
 import { maxOutageSchema, strategySchema } from "../schemas/move.ts";
 import { nameSchema } from "../schemas/names.ts";
 import {
@@ -162,10 +163,25 @@ export const vmOperations = {
         vm: z.string(),
         from: z.string(),
         to: z.string(),
-        mayMove: z.boolean(),
+        allowed: z.boolean(),
         findings: z.array(findingSchema),
       }),
     },
+    errors: ["VM_UNKNOWN", "HOST_UNKNOWN"],
+  },
+  moveCheck: {
+    method: "POST",
+    path: "/api/v1/move-checks",
+    privilege: "admin",
+    summary: "Which hosts could take which VMs, and why others could not",
+    body: z.strictObject({
+      /** Names or ids; absent: all VMs. */
+      vms: z.array(z.string().min(1).max(63)).max(5000).optional(),
+      /** Names; absent: all hosts. */
+      to: z.array(z.string().min(1).max(63)).max(1000).optional(),
+      strategy: strategySchema.default("auto"),
+    }),
+    answer: { status: 200, body: moveChecksSchema },
     errors: ["VM_UNKNOWN", "HOST_UNKNOWN"],
   },
   vmMigrate: {

@@ -2,36 +2,71 @@
 import type { Strategy } from "@godwit/contract";
 import { buildCommand } from "@stricli/core";
 import { withApi } from "../../connection.ts";
+import { checksTable, vmChecksText } from "../../output/move-checks-view.ts";
 import { Exit, exitCodes, findingLines } from "../../output/problem.ts";
 import { writeJson, writeLine } from "../../output/screen.ts";
-import { destinationFlag, jsonFlag, strategyFlag, vmArgument, type JsonFlags } from "../common.ts";
+import { destinationFlag, jsonFlag, strategyFlag, vmsArgument, type JsonFlags } from "../common.ts";
+
+/** Every host; no host has this name where it is not asked for. */
+const anyHost = "any";
 
 export const checkCommand = buildCommand({
   docs: {
-    brief: "Check whether a VM can move to a host",
-    fullDescription: `Lists every requirement that is not met, each with what to do about it. Ends with 0 if the VM may move, with 3 if not.
+    brief: "Check whether VMs can move to a host, or to which",
+    fullDescription: `Lists every requirement that is not met, each with what to do about it. With --to any it asks of every host; without a VM, of every VM.
+Ends with 0 if the VM may move (with --to any: to some host; of several VMs: each), with 3 if not.
 
 Examples:
   godwit vm check web-1 --to b
-  godwit vm check web-1 --to b --strategy postcopy`,
+  godwit vm check web-1 --to b --strategy postcopy
+  godwit vm check web-1 --to any
+  godwit vm check --to any`,
   },
   parameters: {
     flags: {
       json: jsonFlag,
-      to: destinationFlag,
+      to: { ...destinationFlag, brief: "Destination host, or any" },
       strategy: strategyFlag,
     },
-    positional: vmArgument,
+    positional: vmsArgument,
   },
-  async func(flags: JsonFlags & { to: string; strategy: Strategy }, vm: string) {
-    const { to, strategy } = flags;
-    const answer = await withApi((api) => api.call("vmCheck", { params: { vm }, body: { to, strategy } }));
-    if (flags.json) writeJson(answer);
-    else {
-      const verdict = answer.mayMove ? "may move" : "may not move";
-      writeLine(`${answer.vm} ${verdict} from ${answer.from} to ${answer.to}.`);
-      for (const line of findingLines(answer.findings)) writeLine(line);
-    }
-    if (!answer.mayMove) throw new Exit(exitCodes.refused);
+  async func(flags: JsonFlags & { to: string; strategy: Strategy }, ...vms: string[]) {
+    const [vm] = vms;
+    if (vm === undefined || vms.length > 1 || flags.to === anyHost) await checkMany(flags, vms);
+    else await checkOne(flags, vm);
   },
 });
+
+async function checkOne(flags: JsonFlags & { to: string; strategy: Strategy }, vm: string): Promise<void> {
+  const { to, strategy } = flags;
+  const answer = await withApi((api) => api.call("vmCheck", { params: { vm }, body: { to, strategy } }));
+  if (flags.json) writeJson(answer);
+  else {
+    const verdict = answer.allowed ? "may move" : "may not move";
+    writeLine(`${answer.vm} ${verdict} from ${answer.from} to ${answer.to}.`);
+    for (const line of findingLines(answer.findings)) writeLine(line);
+  }
+  if (!answer.allowed) throw new Exit(exitCodes.refused);
+}
+
+async function checkMany(
+  flags: JsonFlags & { to: string; strategy: Strategy },
+  vms: readonly string[],
+): Promise<void> {
+  const { to, strategy } = flags;
+  const answer = await withApi((api) =>
+    api.call("moveCheck", {
+      body: {
+        strategy,
+        ...(vms.length === 0 ? {} : { vms: [...vms] }),
+        ...(to === anyHost ? {} : { to: [to] }),
+      },
+    }),
+  );
+  const [first] = answer.vms;
+  if (flags.json) writeJson(answer);
+  else if (vms.length === 1 && first !== undefined) writeLine(vmChecksText(first));
+  else writeLine(checksTable(answer));
+  if (answer.vms.some(({ hosts }) => !hosts.some(({ allowed }) => allowed)))
+    throw new Exit(exitCodes.refused);
+}
