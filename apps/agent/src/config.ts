@@ -103,3 +103,6 @@ export const migrationCredentialsFolder = (config: Pick<AgentConfig, "stateFolde
 /** The last list of the cluster's members. */
 export const membersFile = (config: Pick<AgentConfig, "stateFolder">): string =>
   `${config.stateFolder}/members.json`;
+/** The newest server that this agent has answered. */
+export const serverGenerationFile = (config: Pick<AgentConfig, "stateFolder">): string =>
+  `${config.stateFolder}/server-generation.json`;

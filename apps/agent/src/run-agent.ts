@@ -29,6 +29,7 @@ import { RowLeases } from "./leases/row-leases.ts";
 import { Members } from "./members.ts";
 import { MigrationPath } from "./migration-path/migration-path.ts";
 import { Moves } from "./moves/moves.ts";
+import { NewestServer } from "./newest-server.ts";
 import { PausePoints } from "./moves/pause-points.ts";
 import { CertificateRenewal } from "./renewal.ts";
 import { Claims } from "./vms/claims.ts";
@@ -202,7 +203,12 @@ export async function runAgent(
   });
 
   // Any member of the cluster may bring a VM; what it may do beyond that is checked against its move.
-  const authority: Authority = { adminToken: null, mayConnect: (host, id) => members.has(host, id) };
+  const newestServer = await NewestServer.read(config, log);
+  const authority: Authority = {
+    adminToken: null,
+    mayConnect: (host, id) => members.has(host, id),
+    hearServer: (generation, isOrder) => newestServer.hear(generation, isOrder),
+  };
   members.onRemoved((host) => {
     moves.dropLinesOf(host);
   });

@@ -66,6 +66,7 @@ async function connect(
         }
       },
     },
+    generation: { current: 1 },
     vms: { lastChange: 0, ofReports: async () => [], some: async () => [] },
     pools: { baselinesOf: async () => new Map() },
   } as unknown as Store;

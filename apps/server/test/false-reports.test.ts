@@ -76,6 +76,7 @@ async function connected() {
       saw: async (seen: SeenHost[]) => alarms.push(seen.flatMap((one) => one.alarms.map(({ code }) => code))),
     },
     members: { list: async () => ({ generation: 1, hosts: [] }) },
+    generation: { current: 1 },
     vms: { lastChange: 0, ofReports: async () => [], some: async () => [] },
     pools: { baselinesOf: async () => new Map() },
   } as unknown as Store;
@@ -244,6 +245,7 @@ test("a host is who its certificate says, and a VM is where its lease is", async
       },
     },
     members: { list: async () => ({ generation: 1, hosts: [] }) },
+    generation: { current: 1 },
     vms: {
       lastChange: 0,
       ofReports: async () => [{ ...vm, version: "1" }],

@@ -36,6 +36,8 @@ export interface ClientOptions {
   limits?: AnswerLimits;
   /** What this program tells of its version with every call; default: its protocol only. */
   hello?: Hello;
+  /** Further headers of every call, as they are at its time. */
+  headers?: () => Record<string, string>;
 }
 
 export interface StreamOptions {
@@ -213,6 +215,7 @@ export class Client<Ops extends Operations> {
     const { token } = this.#options;
     return {
       ...helloHeaders(this.#hello),
+      ...this.#options.headers?.(),
       ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
     };
   }

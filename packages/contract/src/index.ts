@@ -16,6 +16,7 @@ export { findingSchema, problemSchema } from "./errors/schemas.ts";
 export { agentEventSchema, type AgentEvent } from "./events/agent.ts";
 export { eventHeadSchema, type EventHead, type NewEvent } from "./events/event.ts";
 export * from "./hello.ts";
+export * from "./server-generation.ts";
 export { isComparable, parseJson } from "./json.ts";
 export { serverEventSchema, type ServerEvent } from "./events/server.ts";
 export * from "./schemas/addresses.ts";

@@ -55,7 +55,7 @@ export class Callers {
       if (actor.kind === "anonymous") await this.#check(request, this.#refusals, { increment: false });
       else this.#connections.known(request.raw.socket);
       await this.#check(request, this.#requests, {});
-      authorise(actor, operation.privilege);
+      await authorise(actor, operation, request.raw, authority);
       if (actor.kind === "anonymous" && hasBody(request)) this.#limitBody(request, reply);
     } catch (error) {
       throw await this.refusal(request, error);

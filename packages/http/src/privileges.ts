@@ -2,7 +2,13 @@
 import type { IncomingMessage } from "node:http";
 import type { TLSSocket } from "node:tls";
 import { timingSafeEqual } from "node:crypto";
-import { GodwitError, memberIdOf, type Privilege } from "@godwit/contract";
+import {
+  GodwitError,
+  memberIdOf,
+  serverGenerationOf,
+  type Operation,
+  type Privilege,
+} from "@godwit/contract";
 
 export type Actor = { kind: "anonymous" } | { kind: "admin" } | { kind: "host" | "server"; name: string };
 
@@ -12,6 +18,11 @@ export interface Authority {
   adminToken: string | null;
   /** Whether a host is still a member of the cluster, by the id that its certificate carries. */
   mayConnect: (host: string, memberId: string) => boolean | Promise<boolean>;
+  /**
+   * Hears from which of the servers on one database a call is, and refuses orders of those before the last. Default: none.
+   * @param generation null: a server of an earlier version, which tells none
+   */
+  hearServer?: (generation: number | null, isOrder: boolean) => Promise<void>;
 }
 
 /** @throws UNAUTHENTICATED, CERTIFICATE_INVALID */
@@ -59,8 +70,22 @@ const needs: Record<Privilege, string> = {
   server: "the server's certificate",
 };
 
-/** @throws UNAUTHENTICATED, FORBIDDEN */
-export function authorise(actor: Actor, privilege: Privilege): void {
+/**
+ * Lets a caller who is known call an operation. Whatever changes something is an order, and so is a console.
+ * @throws UNAUTHENTICATED, FORBIDDEN, SERVER_SUPERSEDED
+ */
+export async function authorise(
+  actor: Actor,
+  { method, privilege, answer }: Operation,
+  { headers }: IncomingMessage,
+  { hearServer }: Authority,
+): Promise<void> {
+  requirePrivilege(actor, privilege);
+  if (actor.kind === "server")
+    await hearServer?.(serverGenerationOf(headers), method !== "GET" || answer.socket === true);
+}
+
+function requirePrivilege(actor: Actor, privilege: Privilege): void {
   if (privilege === "public" || actor.kind === privilege) return;
   if (actor.kind === "anonymous") {
     throw GodwitError.of("UNAUTHENTICATED", { reason: `this operation needs ${needs[privilege]}` });

@@ -74,7 +74,7 @@ async function admit(
   socket: Duplex,
 ): Promise<SocketHandler> {
   const actor = await identify(request, authority);
-  authorise(actor, operation.privilege);
+  await authorise(actor, operation, request, authority);
   const url = new URL(request.url ?? "", "https://here");
   const groups = Object.entries(pattern.exec(url.pathname)?.groups ?? {});
   const gone = new AbortController();

@@ -6,6 +6,7 @@ import { Hosts } from "./hosts.ts";
 import { Leases } from "./leases.ts";
 import { Members } from "./members.ts";
 import { Pools } from "./pools.ts";
+import { ServerGeneration } from "./server-generation.ts";
 import { Tasks } from "./tasks.ts";
 import { VmUsers } from "./vm-users.ts";
 import { Vms } from "./vms.ts";
@@ -19,9 +20,10 @@ export class Store {
   readonly tasks: Tasks;
   readonly events: Events;
   readonly leases: Leases;
+  readonly generation: ServerGeneration;
   readonly #database: Database;
 
-  private constructor(database: Database) {
+  private constructor(database: Database, writer: Writer | null) {
     this.#database = database;
     this.members = new Members(database);
     this.pools = new Pools(database);
@@ -32,6 +34,7 @@ export class Store {
     this.tasks = new Tasks(database);
     this.events = new Events(database);
     this.leases = new Leases(database);
+    this.generation = new ServerGeneration(database, writer);
   }
 
   /**
@@ -39,8 +42,9 @@ export class Store {
    * @throws DATABASE_UNAVAILABLE, DATABASE_NEWER
    */
   static async open(connection: pg.ClientConfig, writer?: Writer): Promise<Store> {
-    const store = new Store(await Database.open(connection, writer));
+    const store = new Store(await Database.open(connection, writer), writer ?? null);
     await store.vms.open();
+    await store.generation.open();
     return store;
   }
 

@@ -4,6 +4,9 @@
  * whose lock was lost without its knowledge is refused by the database itself, whatever it believes and whatever its
  * clock says. Taking the next number waits for the transactions that have compared already, so that none of them commits
  * after it.
+ *
+ * Agents hear a number too, by which they refuse the orders of earlier servers: this one and a lead. The lead is 0, and
+ * grows only where the database was restored from a backup whose numbers the agents have heard already.
  */
 import { GodwitError } from "@godwit/contract";
 import { sql } from "kysely";
@@ -16,6 +19,7 @@ const table = `
     only_one boolean primary key default true check (only_one),
     generation bigint not null
   );
+  alter table writer_generation add column if not exists lead bigint not null default 0;
   insert into writer_generation (generation) values (0) on conflict do nothing`;
 /** A transaction that does not end by then is that of a server which is cut off; the database ends it soon. */
 const waitLimit = "set lock_timeout = 3000";

@@ -11,6 +11,7 @@ import {
   agentOperations,
   finding,
   GodwitError,
+  serverGenerationHeaders,
   silentHello,
   type Finding,
   type HostFacts,
@@ -94,6 +95,7 @@ export class HostLink {
     const options: ClientOptions = {
       baseUrl: host.agentUrl,
       hello: ownHello,
+      headers: () => serverGenerationHeaders(store.generation.current),
       limits: hostAnswers,
       tls: tlsOf(host.name, identity),
     };

@@ -117,10 +117,19 @@ export class MemberPush {
       );
       return "done";
     } catch (error) {
+      if (GodwitError.is(error, "SERVER_SUPERSEDED")) return await this.#overtake(link, error);
       if (GodwitError.is(error, "ANSWER_NOT_UNDERSTOOD") || GodwitError.is(error, "ROUTE_UNKNOWN"))
         return "done";
       throw error;
     }
+  }
+
+  /** Another server has taken over, which the database knows; or this one works on a database that was restored. */
+  async #overtake(link: HostLink, refusal: GodwitError): Promise<"done" | "failed"> {
+    const newest = Number(refusal.problem.details.newest);
+    if (Number.isSafeInteger(newest) && (await this.#store.generation.overtake(newest))) return "failed";
+    this.#log.error({ host: link.name, newest }, "the agent has heard a server that is not of this cluster");
+    return "done";
   }
 
   async #read(): Promise<MemberList> {

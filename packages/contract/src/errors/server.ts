@@ -26,6 +26,14 @@ export const serverErrors = {
     (d) => `Another Godwit server works on the database ${d.database}; only one may.`,
     () => "Stop the other server first, or give this one a database of its own.",
   ),
+  SERVER_SUPERSEDED: define<{ host: string; generation: number; newest: number }>(
+    409,
+    "never",
+    (d) =>
+      `Host ${d.host} refuses the order of a server that another one has taken over from (generation ${String(d.generation)}; the host has answered ${String(d.newest)}).`,
+    () =>
+      "Use the server that works on the database now, and stop this one. A server on a restored backup takes over by itself within seconds.",
+  ),
   DATABASE_FOLDER_FOREIGN: define<{ path: string }>(
     409,
     "after-fix",
