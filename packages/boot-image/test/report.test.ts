@@ -5,7 +5,18 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { features, readCpuSource, reportOf, reportText, type CpuSource, type LogicalCpu } from "@godwit/cpu";
+import {
+  evcModeNamed,
+  featureNamed,
+  features,
+  readCpuSource,
+  reportOf,
+  reportText,
+  type CpuFeature,
+  type CpuidLeaf,
+  type CpuSource,
+  type LogicalCpu,
+} from "@godwit/cpu";
 import { run } from "@godwit/system";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -139,23 +150,59 @@ const anyCpu = fc
     };
   });
 
+/** The leaf with a feature's bit changed. */
+const withChanged = (leaf: CpuidLeaf, { register, bit, ...place }: CpuFeature): CpuidLeaf =>
+  leaf.leaf === place.leaf && leaf.subleaf === place.subleaf
+    ? { ...leaf, [register]: (leaf[register] ^ (1 << bit)) >>> 0 }
+    : leaf;
+
 /** One kind of CPU, and others that differ from it in a few bits. */
 const anyMachine = fc
-  .tuple(anyCpu, fc.array(fc.tuple(fc.nat(basicPlaces.length), fc.nat(31), fc.boolean()), { maxLength: 6 }))
+  .tuple(anyCpu, fc.array(fc.tuple(fc.constantFrom(...features), fc.boolean()), { maxLength: 6 }))
   .map(([first, others]) =>
     dumpOf([
       first,
-      ...others.map(([place, bit, changes]) => ({
+      ...others.map(([feature, changes]) => ({
         ...first,
         msrs: [],
-        leaves: first.leaves.map((leaf, index) =>
-          changes && index === place && (leaf.leaf === 1 || leaf.leaf === 7)
-            ? { ...leaf, edx: (leaf.edx ^ (1 << bit)) >>> 0 }
-            : leaf,
-        ),
+        leaves: changes ? first.leaves.map((leaf) => withChanged(leaf, feature)) : first.leaves,
       })),
     ]),
   );
+
+/** A CPU that has just these features. */
+function cpuWith(id: number, names: readonly string[]): LogicalCpu {
+  const none = { eax: 0, ebx: 0, ecx: 0, edx: 0 };
+  const leaves: CpuidLeaf[] = [
+    { leaf: 0, subleaf: 0, eax: 0xd, ...vendorWords.intel },
+    ...basicPlaces.map(([leaf, subleaf]) => ({ leaf, subleaf, ...none })),
+    { ...none, leaf: 0x80000000, subleaf: 0, eax: 0x80000008 },
+  ];
+  const wanted = names.flatMap((name) => featureNamed(name) ?? []);
+  return { id, leaves: leaves.map((leaf) => wanted.reduce(withChanged, leaf)), msrs: [] };
+}
+
+test("what one logical CPU lacks, the machine lacks", async () => {
+  const westmere = [...new Set([...evcModeNamed("intel-westmere").features, "lm", "syscall", "vmx"])];
+  const without = (...missing: string[]): string[] => westmere.filter((name) => !missing.includes(name));
+  const machines = [
+    dumpOf([cpuWith(0, westmere), cpuWith(1, westmere)]),
+    dumpOf([cpuWith(0, westmere), cpuWith(1, without("ds"))]),
+    dumpOf([cpuWith(0, westmere), cpuWith(1, westmere), cpuWith(2, without("aes"))]),
+    dumpOf([cpuWith(0, westmere), cpuWith(1, without("vmx"))]),
+  ];
+  const reports = await imageReports(machines);
+  expect(reports).toEqual(machines.map(ownReport));
+  const lines = (name: string) => reports.map((text) => new RegExp(`^${name} *: (.*)$`, "m").exec(text)?.[1]);
+  const upToNehalem = "intel-merom, intel-penryn, intel-nehalem";
+  expect(lines("Supported EVC modes")).toEqual([
+    `${upToNehalem}, intel-westmere`,
+    "None",
+    upToNehalem,
+    `${upToNehalem}, intel-westmere`,
+  ]);
+  expect(lines("Supports 64-bit VMware")).toEqual(["Unknown", "Unknown", "Unknown", "No"]);
+});
 
 test("any CPUs' report is the one that their dump gives", { timeout: 120_000 }, async () => {
   const seed = Math.trunc(Math.random() * 2 ** 31);

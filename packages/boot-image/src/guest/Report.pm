@@ -83,17 +83,18 @@ sub rules {
     return \%rules;
 }
 
-# The report of CPUs; the first one is what the machine is taken for.
+# The report of CPUs: its lines are the first one's; what the machine can do is what each of them can.
 sub text {
     my ($rules, @cpus) = @_;
     my ($first) = @cpus;
     my $has = features_of($rules, $first);
+    my ($on_all, $on_some) = on_cores($rules, @cpus);
     my $facts = facts_of($first);
     my %answers = map { $_->[0] => $has->{ $_->[1] } ? "yes" : "no" } @{ $rules->{answers} };
     my @sse = map { $_->[1] } grep { $has->{ $_->[0] } } @{ $rules->{sse} };
-    my @modes = map { $_->[0] } grep { $_->[1] eq $facts->{vendor} && all($has, $_->[2]) } @{ $rules->{mode} };
+    my @modes = map { $_->[0] } grep { $_->[1] eq $facts->{vendor} && all($on_all, $_->[2]) } @{ $rules->{mode} };
     my ($flex, $flex_note) = decide($rules, "flexMigration", $facts, flex_case($facts, $first));
-    my ($vmware64, $vmware64_note) = decide($rules, "vmware64", $facts, vmware64_case($facts, $has, $first));
+    my ($vmware64, $vmware64_note) = decide($rules, "vmware64", $facts, vmware64_case($facts, $on_all, $on_some, $first));
     @answers{"flexMigration", "vmware64"} = ($flex, $vmware64);
     @answers{"brand", "sse", "evcModes"} = map { $_ ? "some" : "none" } $facts->{brand} ne "", @sse + 0, @modes + 0;
     my @notes = grep { $_ ne "" } $flex_note, $vmware64_note, virtual_note($rules, $facts), difference_notes($rules, @cpus);
@@ -141,6 +142,21 @@ sub features_of {
         $has{$name} = 1 if bit($words->[ 2 + $register ], $bit);
     }
     return \%has;
+}
+
+# What each logical CPU has, and what at least one has. What a system has switched on at run time is the first one's.
+sub on_cores {
+    my ($rules, $first, @others) = @_;
+    my $of_first = features_of($rules, $first);
+    my %all = my %some = %$of_first;
+    for my $has (map { features_of($rules, $_) } @others) {
+        for (grep { $_->[5] } @{ $rules->{feature} }) {
+            my $name = $_->[0];
+            if ($has->{$name}) { $some{$name} = 1 }
+            else { delete $all{$name} }
+        }
+    }
+    return (\%all, \%some);
 }
 
 sub all { my ($has, $names) = @_; return !grep { !$has->{$_} } split / /, $names }
@@ -202,12 +218,13 @@ sub flex_case {
 }
 
 sub vmware64_case {
-    my ($facts, $has, $cpu) = @_;
+    my ($facts, $on_all, $on_some, $cpu) = @_;
     my $control = $cpu->{msrs}{0x3a};
     my $off = $control && ($control->[0] & 5) == 1;
     return case_of(
         2 => $facts->{virtual},
-        (map { (2 => $has->{$_} ? 1 : 0) } "lm", "vmx", "svm", "lmsle-unsupported"),
+        (map { (2 => $on_all->{$_} ? 1 : 0) } "lm", "vmx", "svm"),
+        2 => $on_some->{"lmsle-unsupported"} ? 1 : 0,
         3 => !$control ? 0 : $off ? 2 : 1,
         3 => $facts->{brand} eq "" ? 0 : $facts->{brand} =~ /opteron|turion/i ? 1 : 2,
     );

@@ -43,12 +43,18 @@ export function reportOf(source: CpuSource): CpuReport {
   const msrs = source.cpus[0]?.msrs ?? [];
   const identity = { vendor, family, model, brand, msrs, virtual: hypervisor !== null };
   const flex = flexMigrationOf({ ...identity, leaf21: registerValue(answers, 0x80000021, 0, "eax") });
+  const coreDifferences = source.reported?.coreDifferences ?? coreDifferencesOf(source.cpus);
+  // A guest may run on any of them: what one lacks the machine lacks, and a loss on one is a loss.
+  const lackedBySome = new Set(coreDifferences.flatMap(({ lacks }) => lacks));
+  const addedBySome = new Set(coreDifferences.flatMap(({ adds }) => adds));
+  const onAll = (name: string): boolean | null => (lackedBySome.has(name) ? false : answer(name));
+  const onSome = (name: string): boolean | null => (addedBySome.has(name) ? true : answer(name));
   const vmware64 = vmware64Of({
     ...identity,
-    longMode: answer("lm"),
-    vmx: answer("vmx"),
-    svm: answer("svm"),
-    noSegmentLimits: answer("lmsle-unsupported"),
+    longMode: onAll("lm"),
+    vmx: onAll("vmx"),
+    svm: onAll("svm"),
+    noSegmentLimits: onSome("lmsle-unsupported"),
   });
   const report: CpuReport = {
     version: 1,
@@ -84,7 +90,7 @@ export function reportOf(source: CpuSource): CpuReport {
     evcModes: [],
     hypervisor,
     ...(source.reported?.offered === true ? { offered: true } : {}),
-    coreDifferences: source.reported?.coreDifferences ?? coreDifferencesOf(source.cpus),
+    coreDifferences,
     ...(source.reported?.utilityRun === undefined ? {} : { utilityRun: source.reported.utilityRun }),
     notes: [],
   };
