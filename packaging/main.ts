@@ -28,10 +28,10 @@ try {
   });
   await mkdir(values.out, { recursive: true });
   for (const name of await readdir(folder)) {
-    if (!/\.(deb|changes)$/.test(name)) continue;
+    if (!name.endsWith(".deb")) continue;
     await cp(join(folder, name), join(values.out, `${name}.new`));
     await rename(join(values.out, `${name}.new`), join(values.out, name));
-    if (name.endsWith(".deb")) process.stdout.write(`${join(values.out, name)}\n`);
+    process.stdout.write(`${join(values.out, name)}\n`);
   }
 } finally {
   await rm(folder, { recursive: true, force: true });
