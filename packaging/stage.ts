@@ -25,10 +25,7 @@ export async function stage(root: string, source: string, date: Date): Promise<v
   await cp(join(root, "packaging/files"), join(source, "files"), { recursive: true });
   await cp(join(root, "packaging/apparmor"), join(source, "apparmor"), { recursive: true });
   for (const name of await readdir(join(root, "packaging/systemd"))) {
-    await cp(
-      join(root, "packaging/systemd", name),
-      join(source, "debian", `${name.replace(/\.service$/, "")}.service`),
-    );
+    await cp(join(root, "packaging/systemd", name), join(source, "debian", unitFile(name)));
   }
   await copySources(root, tree);
   for (const { folder } of bundled) await copyPackage(root, tree, folder);
@@ -40,6 +37,10 @@ export async function stage(root: string, source: string, date: Date): Promise<v
     await cp(join(root, name), join(source, name), { recursive: true });
   }
 }
+
+/** As debhelper looks for it: of the package of the same name, or a further one of the server's. */
+const unitFile = (name: string): string =>
+  name.startsWith("godwit-server-") ? `godwit-server.${name}` : name;
 
 async function readBundled(root: string): Promise<Bundled[]> {
   return bundledOf(JSON.parse(await readFile(join(root, "package-lock.json"), "utf8")) as Lock);

@@ -1,10 +1,13 @@
 /** The story itself: installation, a VM's life, an upgrade, removal. Each step ends with what must hold then. */
 import { deepStrictEqual as equal, ok } from "node:assert/strict";
+import { until } from "@godwit/system";
 import type { Machine } from "./machine.ts";
 import { networks } from "./switches.ts";
 
 const serverUrl = "https://a.example.com:8443";
 const guestAddress = `${networks.office.prefix}.20`;
+
+const passphraseFile = "/var/lib/godwit/passphrase";
 
 const description = `name: demo
 datastore: shared
@@ -78,7 +81,9 @@ export class Story {
     };
     ok(exposure.server <= 3, `godwit-server has exposure ${String(exposure.server)}`);
     await this.#outliveAgent();
+    await this.#backUp();
     await this.#remove();
+    await this.#restore();
     return { seconds: { install, untilFirstMove }, moves, exposure };
   }
 
@@ -122,6 +127,10 @@ export class Story {
     equal(await this.#a.run("systemctl", "is-active", "godwit-server"), "active");
     const owner = await this.#a.run("sh", "-c", "ps -o user= -p $(systemctl show -P MainPID godwit-server)");
     equal(owner.trim(), "godwit");
+    ok(
+      (await this.#a.run("journalctl", "--unit", "godwit-server")).includes("server ready"),
+      "its log is not in the journal",
+    );
     // Any client checks the certificate by the name that it calls.
     const authority = "/var/lib/godwit/server/pki/ca-cert.pem";
     for (const url of [serverUrl, `https://${networks.management.prefix}.11:8443`]) {
@@ -197,6 +206,47 @@ export class Story {
     const removal = await this.#a.try("apt-get", "remove", "-y", "godwit-agent");
     ok(removal.exitCode !== 0 && removal.stderr.includes("VMs run on this host"), removal.stderr);
     equal(await this.#a.run("systemctl", "is-active", "godwit-agent"), "active");
+    await this.#runsOn(this.#a);
+  }
+
+  /** As the timer does it each night. */
+  async #backUp(): Promise<void> {
+    this.#say("backing up the server");
+    ok((await this.#a.run("systemctl", "list-timers", "--all")).includes("godwit-server-backup.timer"));
+    await this.#a.run("systemctl", "start", "godwit-server-backup");
+    equal((await this.#a.try("ls", "/var/backups/godwit")).stdout, "", "a backup was made for nobody");
+    await this.#a.write(passphraseFile, "correct horse battery staple\n");
+    await this.#a.run("chown", "godwit:", passphraseFile);
+    await this.#a.run("chmod", "0600", passphraseFile);
+    await this.#a.run(
+      ...["sh", "-c", 'echo "BACKUP_OPTIONS=--passphrase-file $0 --keep 2" >>/etc/default/godwit-server'],
+      passphraseFile,
+    );
+    await this.#a.run("systemctl", "start", "godwit-server-backup");
+    ok((await this.#a.run("ls", "/var/backups/godwit")).trim().endsWith(".age"));
+  }
+
+  /** The server is lost with its folder, while its VM runs. */
+  async #restore(): Promise<void> {
+    this.#say("installing the server again, and restoring it from its backup");
+    await this.#a.run("mv", "/var/lib/godwit/server", "/var/lib/godwit/lost");
+    await aptInstall(this.#a, ["godwit", "godwit-server"], []);
+    await this.#a.run(
+      ...[
+        "sh",
+        "-c",
+        'godwit server restore /var/backups/godwit/*.age --passphrase-file "$0"',
+        passphraseFile,
+      ],
+    );
+    await this.#a.run("systemctl", "start", "godwit-server");
+    // The agent reports by itself, after a while.
+    const isSeen = async () => {
+      const { stdout } = await this.#a.try("godwit", "vm", "show", "demo", "--json");
+      const { state, host } = JSON.parse(stdout || "{}") as { state?: string; host?: string };
+      return state === "running" && host === "a" ? true : null;
+    };
+    ok(await until(isSeen, { everyMs: 1000, limitMs: 120_000 }), "the restored server does not find the VM");
     await this.#runsOn(this.#a);
   }
 

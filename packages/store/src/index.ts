@@ -1,9 +1,11 @@
 /** The server's memory: PostgreSQL, its schema, and what is kept there. */
+export { dumpDatabase, loadDatabase } from "./dump.ts";
 export type { SeenHost } from "./host-reports.ts";
 export type { HostRow, HostSummaryRow } from "./host-rows.ts";
 export type { LeaseQuestioner, StoredLease } from "./leases.ts";
 export type { PoolRow } from "./pools.ts";
-export { PrivatePostgres } from "./private-postgres.ts";
+export { PrivatePostgres, privateConnection } from "./private-postgres.ts";
+export { settleRestored, type RestoredState } from "./restored.ts";
 export { ServerLock } from "./server-lock.ts";
 export { Store } from "./store.ts";
 export type { NewTask, TaskChange } from "./tasks.ts";

@@ -85,7 +85,7 @@ export class PrivatePostgres {
   }
 
   get connection(): pg.ClientConfig {
-    return { host: this.#options.socketFolder, user: database, database: "postgres", port: 5432 };
+    return privateConnection(this.#options.socketFolder);
   }
 
   /** Of the postmaster. */
@@ -119,6 +119,11 @@ export class PrivatePostgres {
     }, 250);
   }
 }
+
+/** To a database of Godwit's own that runs, by the folder of its socket. */
+export const privateConnection = (socketFolder: string): pg.ClientConfig => ({
+  ...{ host: socketFolder, user: database, database: "postgres", port: 5432 },
+});
 
 /** The major version that wrote a cluster; null: there is no cluster. A cluster that an initdb was interrupted in is none. */
 async function versionOf(folder: string): Promise<string | null> {

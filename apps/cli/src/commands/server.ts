@@ -9,6 +9,7 @@ import { writeLine } from "../output/screen.ts";
 import { requireRoot } from "../require-root.ts";
 import { giveToServer, requireService, startService } from "../service.ts";
 import { summaries } from "../summaries.ts";
+import { backupCommand, restoreCommand } from "./server/backup.ts";
 import {
   certificateRoutes,
   dataFlag,
@@ -137,7 +138,13 @@ function parseListen(text: string): ListenAddress {
 }
 
 export const serverRoutes = buildRouteMap({
-  routes: { init, run: runCommand, certificate: certificateRoutes },
+  routes: {
+    init,
+    run: runCommand,
+    certificate: certificateRoutes,
+    backup: backupCommand,
+    restore: restoreCommand,
+  },
   defaultCommand: "run",
   docs: { brief: summaries.server.brief },
 });

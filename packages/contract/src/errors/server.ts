@@ -41,6 +41,25 @@ export const serverErrors = {
     () =>
       "Godwit erases nothing there. Restore the database that was in it, or move what is in it away for a new one.",
   ),
+  DATABASE_NOT_EMPTY: define<{ database: string; host: string }>(
+    409,
+    "after-fix",
+    (d) =>
+      `The database ${d.database} at ${d.host} is not empty; a backup is restored into an empty one only.`,
+    () => "Create an empty database and name it in GODWIT_DATABASE_URL.",
+  ),
+  BACKUP_UNREADABLE: define<{ file: string; reason: string }>(
+    400,
+    "never",
+    (d) => `The backup ${d.file} cannot be restored: ${d.reason}.`,
+    () => "Nothing was changed. Use the key that it was made for, or another backup.",
+  ),
+  RESTORE_FOLDER_IN_USE: define<{ path: string }>(
+    409,
+    "after-fix",
+    (d) => `The folder ${d.path} is not empty; a backup is restored into a new folder only.`,
+    (d) => `Stop the server that uses it, and move the folder away: mv ${d.path} ${d.path}.before`,
+  ),
   DATABASE_NEWER: define<{ found: number; known: number }>(
     500,
     "after-fix",

@@ -14,6 +14,14 @@ export const taskErrors = {
     (d) => `Host ${d.host}, whose answer the task needs, was removed from the cluster.`,
     () => "What became of the VM there is not known: godwit vm lease show says which host may run it.",
   ),
+  TASK_BEFORE_RESTORE: define<{ madeAt: string }>(
+    410,
+    "never",
+    (d) =>
+      `The task was under way when the backup of ${d.madeAt} was made, which this server was restored from: how it ended is not known here.`,
+    () =>
+      "godwit vm list shows where VMs are, as their hosts tell it. Start the task again if it is still needed.",
+  ),
   TASK_NOT_CANCELLABLE: define<{ task: string; state: string; reason: string }>(
     409,
     "never",
