@@ -18,3 +18,12 @@ export type { Mover, NextMoves } from "./evacuation.ts";
 export { macConflict } from "./mac-conflict.ts";
 export { decideVmCommand, type Home, type VmCommand } from "./vm-commands.ts";
 export { isConfirmed, placeByReport } from "./place-by-report.ts";
+export { planPool, type Plan, type PlannedMove } from "./plan/plan-pool.ts";
+export {
+  defaultOptions,
+  type PlanOptions,
+  type Pool,
+  type PoolHost,
+  type PoolVm,
+  type Rule,
+} from "./plan/pool.ts";

@@ -1,0 +1,44 @@
+/**
+ * What a VM will want in the next hour, from what it wanted: a mean in which the last hour counts most, and a
+ * deviation around it. One quiet sample does not make a quiet VM: where mean and deviation would leave the 95th
+ * percentile of the samples unseen, the deviation is raised to it.
+ */
+export interface LoadSample {
+  /** Seconds before now. */
+  age: number;
+  value: number;
+}
+
+export interface LoadForecast {
+  mean: number;
+  deviation: number;
+}
+
+/** A sample counts half of one that is this much newer. */
+const halfLifeSeconds = 3600;
+/** Deviations above the mean of a 95th percentile. */
+export const k95 = 1.645;
+
+/** @returns null without samples */
+export function forecast(samples: readonly LoadSample[]): LoadForecast | null {
+  let weights = 0;
+  let sum = 0;
+  let squares = 0;
+  for (const { age, value } of samples) {
+    const weight = 0.5 ** (Math.max(0, age) / halfLifeSeconds);
+    weights += weight;
+    sum += weight * value;
+    squares += weight * value * value;
+  }
+  if (weights === 0) return null;
+  const mean = sum / weights;
+  const deviation = Math.sqrt(Math.max(0, squares / weights - mean * mean));
+  const peak = percentile(samples, 0.95);
+  return { mean, deviation: Math.max(deviation, (peak - mean) / k95) };
+}
+
+/** The value that this part of the samples does not exceed. */
+export function percentile(samples: readonly LoadSample[], part: number): number {
+  const values = samples.map(({ value }) => value).sort((a, b) => a - b);
+  return values[Math.min(values.length - 1, Math.max(0, Math.ceil(part * values.length) - 1))] ?? 0;
+}
