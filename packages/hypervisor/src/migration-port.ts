@@ -47,9 +47,9 @@ export class MigrationPort {
 
   /** @throws QMP_REFUSED, for example when a capability needs what the host does not give to QEMU */
   async configure({ capabilities, parameters }: MigrationSettings): Promise<void> {
-    await this.#qmp().execute("migrate-set-capabilities", {
-      capabilities: Object.entries(capabilities).map(([capability, state]) => ({ capability, state })),
-    });
+    const asked = Object.entries(capabilities).map(([capability, state]) => ({ capability, state }));
+    // While a copy runs QEMU refuses these, also when there is none among them.
+    if (asked.length > 0) await this.#qmp().execute("migrate-set-capabilities", { capabilities: asked });
     if (Object.keys(parameters).length > 0) await this.#qmp().execute("migrate-set-parameters", parameters);
   }
 

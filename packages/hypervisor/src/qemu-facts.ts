@@ -22,6 +22,9 @@ const knownQemuSchema = z.object({
 });
 export type KnownQemu = z.infer<typeof knownQemuSchema>;
 
+/** Counts what is asked for: what an earlier version kept lacks something. */
+const asked = "2";
+
 const switchedOn = (props: Readonly<Record<string, unknown>> = {}): string[] =>
   Object.entries(props)
     .filter(([, on]) => on === true)
@@ -36,7 +39,7 @@ export async function qemuFacts(installation: QemuInstallation, cacheFolder: str
   const version = await qemuVersion(installation.binary);
   const bootId = (await readFile("/proc/sys/kernel/random/boot_id", "utf8")).trim();
   const key = createHash("sha256")
-    .update([bootId, installation.binary, version].join("\n"))
+    .update([bootId, installation.binary, version, asked].join("\n"))
     .digest("hex")
     .slice(0, 16);
   const cache = join(cacheFolder, `qemu-${key}.json`);
@@ -99,6 +102,7 @@ async function askQemu(installation: QemuInstallation, version: string): Promise
       const { model } = await qmp.execute("query-cpu-model-expansion", { type: "full", model: { name } });
       modelFeatures[name] = switchedOn(model.props);
     }
+    const schema = await qmp.execute("query-qmp-schema");
     qmp.close();
     const facts = {
       binary,
@@ -111,6 +115,7 @@ async function askQemu(installation: QemuInstallation, version: string): Promise
         unavailableFeatures: [...new Set(model["unavailable-features"] ?? [])].sort(),
       })),
       availableFeatures: switchedOn(expansion.model.props),
+      postcopyRecovers: hasWord(schema, recoverSetup),
     } satisfies QemuFacts;
     return { facts, modelFeatures };
   } finally {
@@ -118,6 +123,19 @@ async function askQemu(installation: QemuInstallation, version: string): Promise
     await rm(folder, { recursive: true, force: true });
   }
 }
+
+/**
+ * A state of QEMU's migration: whose QEMU has it can try again when a post-copy's new stream breaks too, and tells that it
+ * waits for the other half (QEMU's "migration/postcopy: Add postcopy-recover-setup phase").
+ */
+const recoverSetup = "postcopy-recover-setup";
+
+/** Whether one of the schema's enumerations has a word. */
+const hasWord = (schema: readonly Readonly<Record<string, unknown>>[], word: string): boolean =>
+  schema.some(
+    (entity) =>
+      entity["meta-type"] === "enum" && Array.isArray(entity.values) && entity.values.includes(word),
+  );
 
 /** QEMU creates its socket some time after it is started, and no event tells when: polling is the only way. */
 export async function connectWhenReady(

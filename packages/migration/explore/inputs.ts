@@ -29,7 +29,7 @@ const switchSample = {
 /** Much is left: where memory may be split, it is. */
 const largeSample = { ...switchSample, remainingBytes: 32e6 };
 
-export function orderFor({ accelerator, strategy }: Configuration): MoveOrder {
+export function orderFor({ accelerator, strategy, objective }: Configuration): MoveOrder {
   return {
     id: "11111111-1111-4111-8111-111111111111" as MoveOrder["id"],
     vm: vmSchema.parse({
@@ -49,6 +49,7 @@ export function orderFor({ accelerator, strategy }: Configuration): MoveOrder {
     maxOutageMs: 50,
     accelerator,
     strategy,
+    ...(objective === undefined ? {} : { objective }),
     bandwidthBytesPerSecond: null,
   };
 }
@@ -61,7 +62,7 @@ const heldBy = (host: string, fresh = true): LeaseAnswer => ({
   problem,
 });
 
-export function sourceInputs({ strategy }: Configuration): Record<string, SourceInput> {
+export function sourceInputs({ left }: Configuration): Record<string, SourceInput> {
   const messages: ToSource[] = [
     { type: "prepared", address: "10.0.0.2", port: 4444 },
     { type: "running", commitToResumeMs: 0 },
@@ -72,7 +73,7 @@ export function sourceInputs({ strategy }: Configuration): Record<string, Source
     { type: "streamLost" },
     { type: "recovering", address: "10.0.0.2", port: 4445 },
   ];
-  const sample = strategy === "postcopy" ? largeSample : switchSample;
+  const sample = left === "much" ? largeSample : switchSample;
   return {
     ...Object.fromEntries(
       messages.map((message): [string, SourceInput] => [message.type, { type: "message", message, atMs }]),

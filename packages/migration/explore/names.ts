@@ -2,7 +2,7 @@
  * The words that the explorer has numbers for, in the order of those numbers: hosts, messages, timers,
  * effects, questions for leases and their answers. And the kinds of moves that differ.
  */
-import type { MoveOrder } from "@godwit/contract";
+import { objectives, type MoveOrder } from "@godwit/contract";
 
 /** The two hosts of the move, and a third that would like to have the VM. */
 export const hosts = ["a", "b", "c"] as const;
@@ -87,9 +87,16 @@ export interface Configuration {
   accelerator: MoveOrder["accelerator"];
   qemuVersion: string;
   strategy: MoveOrder["strategy"];
+  /** The course is chosen while the copy runs, with post-copy as the last resort. */
+  objective?: MoveOrder["objective"];
+  /** What is left to send when the guest may be stopped: little, so that it goes over with all its memory, or much. */
+  left?: "little" | "much";
   /** The user has paused the guest before the move. */
   paused?: boolean;
 }
+
+/** All samples are of the same moment: by then its time is over. */
+const normal = { name: "normal", ...objectives.normal, deadlineMs: 1000 } as const;
 
 /**
  * QEMU tells when to stop the guest by itself where only one pass of the copy can be trusted. With post-copy the
@@ -98,9 +105,18 @@ export interface Configuration {
 export const configurations = {
   kvm: { accelerator: "kvm", qemuVersion: "10.0.2", strategy: "precopy" },
   tcg: { accelerator: "tcg", qemuVersion: "7.2.22", strategy: "precopy" },
-  postcopy: { accelerator: "kvm", qemuVersion: "7.2.22", strategy: "postcopy" },
+  postcopy: { accelerator: "kvm", qemuVersion: "7.2.22", strategy: "postcopy", left: "much" },
   kvmPaused: { accelerator: "kvm", qemuVersion: "10.0.2", strategy: "precopy", paused: true },
-  postcopyPaused: { accelerator: "kvm", qemuVersion: "7.2.22", strategy: "postcopy", paused: true },
+  postcopyPaused: {
+    accelerator: "kvm",
+    qemuVersion: "7.2.22",
+    strategy: "postcopy",
+    left: "much",
+    paused: true,
+  },
+  /** Both QEMUs are set for post-copy; it is used, or it is not needed. */
+  auto: { accelerator: "kvm", qemuVersion: "10.0.2", strategy: "precopy", objective: normal, left: "much" },
+  autoFits: { accelerator: "kvm", qemuVersion: "10.0.2", strategy: "precopy", objective: normal },
 } as const satisfies Record<string, Configuration>;
 export type ConfigurationName = keyof typeof configurations;
 

@@ -187,6 +187,7 @@ class Half<
       case "finish":
         return numbered("finish", outcomes.indexOf(effect.outcome.kind));
       case "note":
+      case "tune":
       case "announce":
         return numbered("nothing");
       default:

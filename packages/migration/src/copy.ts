@@ -6,21 +6,10 @@
  * device state, the two agents' messages, the destination's start. The fixed part begins as an estimate and is learned
  * from switches that had to be backed out.
  */
+import type { AutoState } from "./auto/auto-state.ts";
+import type { CopySample } from "./copy-sample.ts";
 
-/** One look at the copy. Times in ms on the caller's monotonic clock. */
-export interface CopySample {
-  atMs: number;
-  /** Passes begun so far; 1 is the first, whole one. */
-  round: number;
-  remainingBytes: number;
-  transferredBytes: number;
-  totalBytes: number;
-  /** Rate of sending as measured lately; 0 while unknown. */
-  bytesPerSecond: number;
-  dirtyBytesPerSecond: number;
-  /** True at the beginning of a pass: `remainingBytes` is then all that is dirty, not what is left of it. */
-  passBegins: boolean;
-}
+export type { CopySample };
 
 export interface CopyState {
   readonly maxOutageMs: number;
@@ -40,6 +29,8 @@ export interface CopyState {
   readonly sentAtMs: number;
   /** No switch is tried before this time: a back-out gives the guest some time to run first. */
   readonly notBeforeMs: number;
+  /** Of a copy whose strategy is chosen while it runs; null of any other. */
+  readonly auto: AutoState | null;
 }
 
 /** Device state, messages and start, as measured on a quiet machine; learned upwards from back-outs. */
@@ -62,6 +53,7 @@ export function beginCopy(maxOutageMs: number, atMs: number, trustedPasses: numb
     sentBytes: 0,
     sentAtMs: atMs,
     notBeforeMs: atMs,
+    auto: null,
   };
 }
 

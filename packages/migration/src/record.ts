@@ -37,7 +37,7 @@ export function newRecord(order: MoveOrder, at: string): MoveRecord {
     vm: { id: order.vm.id, name: order.vm.name },
     from: order.from,
     to: order.to.host,
-    strategy: order.strategy,
+    strategy: order.objective === undefined ? order.strategy : "auto",
     phase: "planned",
     maxOutageMs: order.maxOutageMs,
     phases: [{ phase: "planned", at }],

@@ -44,7 +44,9 @@ test("with more faults than can be explored one and all, still nothing is wrong 
       fc.integer({ min: 1, max: 0x7fffffff }),
       fc.integer({ min: 0, max: 150 }),
       fc.integer({ min: 0, max: 10 }),
-      fc.constantFrom<ConfigurationName>("kvm", "tcg", "postcopy", "kvmPaused", "postcopyPaused"),
+      fc.constantFrom<ConfigurationName>(
+        ...(["kvm", "tcg", "postcopy", "auto", "autoFits", "kvmPaused", "postcopyPaused"] as const),
+      ),
       (seed, steps, faults, configuration) => {
         const { wrong, story } = walk(configuration, chooser(seed), steps, faults);
         if (wrong !== null) throw new Error(`${wrong}\n${story.join("\n")}`);
@@ -55,16 +57,19 @@ test("with more faults than can be explored one and all, still nothing is wrong 
   );
 });
 
-test.each(["kvm", "postcopy"] as const)("without faults every move succeeds: %s", (configuration) => {
-  for (let seed = 1; seed <= 500; seed++) {
-    const { wrong, state } = walk(configuration, chooser(seed), 200, 0);
-    expect(wrong).toBeNull();
-    expect(at(state, TRUTH)).toBe(RAN_AT_DESTINATION);
-    expect(at(state, QEMU)).toBe(0);
-    expect(at(state, QEMU + 1) & RUNS).toBe(RUNS);
-    expect(at(state, LEASE)).toBeGreaterThan(0);
-  }
-});
+test.each(["kvm", "postcopy", "auto", "autoFits"] as const)(
+  "without faults every move succeeds: %s",
+  (configuration) => {
+    for (let seed = 1; seed <= 500; seed++) {
+      const { wrong, state } = walk(configuration, chooser(seed), 200, 0);
+      expect(wrong).toBeNull();
+      expect(at(state, TRUTH)).toBe(RAN_AT_DESTINATION);
+      expect(at(state, QEMU)).toBe(0);
+      expect(at(state, QEMU + 1) & RUNS).toBe(RUNS);
+      expect(at(state, LEASE)).toBeGreaterThan(0);
+    }
+  },
+);
 
 test.each(["kvmPaused", "postcopyPaused"] as const)("a paused guest arrives paused: %s", (configuration) => {
   for (let seed = 1; seed <= 500; seed++) {

@@ -1,5 +1,5 @@
 /** Each strategy's decisions, over any course of a copy. */
-import { decisionText } from "@godwit/contract";
+import { decisionText, objectives, type Objective } from "@godwit/contract";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
@@ -45,16 +45,22 @@ const course: fc.Arbitrary<CopySample[]> = fc
 const maxOutageMs = fc.integer({ min: 1, max: 60_000 });
 const trustedPasses = fc.constantFrom(1, Number.POSITIVE_INFINITY);
 
+/** What a strategy that chooses its course is given; others pay no heed to it. */
+const objectiveFor = ({ splitsMemory }: Strategy): Objective => ({
+  name: "normal",
+  ...objectives[splitsMemory ? "normal" : "realtime"],
+});
+
 /** All decisions up to the first that ends the copy, each with the state and the sample that it was made of. */
 function decided(strategy: Strategy, budgetMs: number, passes: number, samples: readonly CopySample[]) {
-  let state = strategy.begin(budgetMs, 0, { trustedPasses: passes });
+  let state = strategy.begin(budgetMs, 0, { trustedPasses: passes, objective: objectiveFor(strategy) });
   const found = [];
   for (const sample of samples) {
     const before = state;
     const step = strategy.decide(state, sample);
     state = step.state;
     found.push({ before, sample, state, decision: step.decision });
-    if (step.decision.kind !== "continue") break;
+    if (step.decision.kind !== "continue" && step.decision.kind !== "tune") break;
   }
   return found;
 }
@@ -88,7 +94,9 @@ describe.each(Object.values(strategies).map((strategy) => [strategy.name, strate
           const { decision } = last(decided(strategy, budgetMs, passes, samples));
           if (decision.kind === "switch" && decision.memory === "split")
             expect(strategy.splitsMemory).toBe(true);
-          if (strategy.splitsMemory) expect(decision.kind).not.toBe("notConverging");
+          // Where a guest would wait for its memory for minutes it is better off without.
+          const isWorseOff = decision.kind === "notConverging" && decision.because === "postcopyWouldHurt";
+          if (strategy.splitsMemory && !isWorseOff) expect(decision.kind).not.toBe("notConverging");
         }),
       );
     });
@@ -117,10 +125,13 @@ describe.each(Object.values(strategies).map((strategy) => [strategy.name, strate
     });
 
     test("QEMU is left no capability of an earlier move, and either side gets what it needs of the other", () => {
-      const source = strategy.sourceSettings(order, { trustedPasses: Number.POSITIVE_INFINITY });
+      const source = strategy.sourceSettings(order, {
+        trustedPasses: Number.POSITIVE_INFINITY,
+        objective: objectiveFor(strategy),
+      });
       const { capabilities } = strategy.destinationSettings;
       const all = Object.values(strategies).flatMap((one) =>
-        Object.keys(one.sourceSettings(order, { trustedPasses: 1 }).capabilities),
+        Object.keys(one.sourceSettings(order, { trustedPasses: 1, objective: null }).capabilities),
       );
       expect(new Set(Object.keys(source.capabilities))).toEqual(new Set(all));
       expect(capabilities["postcopy-ram"]).toBe(source.capabilities["postcopy-ram"]);

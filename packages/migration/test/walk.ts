@@ -22,6 +22,8 @@ const rulesOf = {
   kvm: new Rules(godwit, configurations.kvm),
   tcg: new Rules(godwit, configurations.tcg),
   postcopy: new Rules(godwit, configurations.postcopy),
+  auto: new Rules(godwit, configurations.auto),
+  autoFits: new Rules(godwit, configurations.autoFits),
   kvmPaused: new Rules(godwit, configurations.kvmPaused),
   postcopyPaused: new Rules(godwit, configurations.postcopyPaused),
 };

@@ -43,7 +43,14 @@ export const migrationCapabilities = [
   "postcopy-ram",
 ] as const;
 export type MigrationCapability = (typeof migrationCapabilities)[number];
-export type MigrationParameter = "max-bandwidth" | "max-postcopy-bandwidth" | "downtime-limit";
+export type MigrationParameter =
+  | "max-bandwidth"
+  | "max-postcopy-bandwidth"
+  | "downtime-limit"
+  | "max-cpu-throttle"
+  | "cpu-throttle-initial"
+  | "cpu-throttle-increment"
+  | "throttle-trigger-threshold";
 
 export const commands = {
   "query-status": { args: [], reply: z.object({ running: z.boolean(), status: z.string() }) },
@@ -92,6 +99,10 @@ export const commands = {
       "max-bandwidth",
       "max-postcopy-bandwidth",
       "downtime-limit",
+      "max-cpu-throttle",
+      "cpu-throttle-initial",
+      "cpu-throttle-increment",
+      "throttle-trigger-threshold",
       "tls-creds",
       "tls-hostname",
       "tls-authz",

@@ -91,6 +91,12 @@ export class SourceCopy {
     this.#watch = new CopyWatch(this.#process, this.#listener.onSample);
   }
 
+  /** Other parameters for the copy that runs. */
+  async tune(parameters: QemuSettings["parameters"]): Promise<null> {
+    await this.#process.migration.configure({ capabilities: {}, parameters });
+    return null;
+  }
+
   async startPostcopy(): Promise<null> {
     await this.#process.migration.startPostcopy();
     return null;

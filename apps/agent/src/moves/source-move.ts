@@ -183,6 +183,9 @@ export class SourceMove extends ReducerRunner<
       case "startCopy":
         this.#ask((copy) => copy.start(effect, this.#settings()), copyEnded);
         return;
+      case "tune":
+        this.#ask((copy) => copy.tune(effect.parameters));
+        return;
       case "pauseVcpus":
         this.#record.switchBegins();
         // STOP tells that it was done; a QEMU that does not answer is told by its end or by the budget.

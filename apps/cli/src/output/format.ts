@@ -48,6 +48,13 @@ export function parseMs(text: string): number {
   return Math.round(Number(match[1]) * (match[2] === "s" ? 1000 : 1));
 }
 
+/** `30%`, as a share of one. */
+export function parseShare(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)%$/.exec(text);
+  if (match === null) throw new Error(`"${text}" is not a share; write 30%.`);
+  return Number(match[1]) / 100;
+}
+
 /** `1gbit`, `100mbit`, in bits per second. */
 export function parseBitRate(text: string): number {
   const match = /^(\d+(?:\.\d+)?)(k|m|g)bit$/.exec(text.toLowerCase());

@@ -210,9 +210,9 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
       const vm = await store.vms.show(params.vm);
       const { name: to } = await store.hosts.show(body.to);
       if (vm.host === to) throw GodwitError.of("VM_ALREADY_THERE", { vm: vm.name, host: to });
-      const { findings, runtime } = await checkVm(services, vm, to, body.strategy);
+      const { findings, runtime, postcopyRecovers } = await checkVm(services, vm, to, body.strategy);
       if (!mayMove(findings)) throw refused(vm, to, findings);
-      return await tasks.start(moveRequest(vm, runtime, to, body));
+      return await tasks.start(moveRequest(vm, runtime, to, body, postcopyRecovers));
     },
   };
 }

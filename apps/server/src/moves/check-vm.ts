@@ -12,13 +12,16 @@ import { orderedStrategy, requestedStrategy } from "@godwit/migration";
 import { canBeTried, judgeMove, type Destination, type Source, type Verdict } from "@godwit/requirements";
 import type { Inventory } from "../inventory.ts";
 
+/** Of a move: also whether post-copy may be used without having been asked for by its name. */
+type MoveVerdict = Verdict & { postcopyRecovers: boolean };
+
 /** @throws HOST_UNKNOWN; HOST_UNREACHABLE when the source does not answer; VM_NOT_RUNNING when it lost the VM */
 export async function checkVm(
   services: Inventory,
   vm: VmView,
   to: string,
   strategy: Strategy = "auto",
-): Promise<Verdict> {
+): Promise<MoveVerdict> {
   const [source, destination] = await Promise.all([
     sourceOf(services, vm.host, hasProcess(vm)),
     destinationOf(services, to),
@@ -34,10 +37,13 @@ export function findingsOf(
   source: Source,
   destination: Destination,
   strategy: Strategy,
-): Verdict {
+): MoveVerdict {
   const { findings, runtime } = judgeMove(vm, source, destination);
+  const qemus = [source.facts?.qemu, destination.report?.facts.qemu];
   return {
     runtime,
+    postcopyRecovers:
+      qemus.every((qemu) => qemu?.postcopyRecovers === true) && qemus[1]?.postcopyUnavailable === undefined,
     findings: runtime === null ? findings : [...findings, ...ofStrategy(vm, destination, strategy)],
   };
 }

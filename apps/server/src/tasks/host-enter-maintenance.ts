@@ -121,9 +121,9 @@ async function startMoves(
     const next = await context.persist(() => decideMoves(context, host, movers, { free, perTarget }));
     let count = 0;
     for (const { mover, to } of next.begin) {
-      const { findings, runtime } = await checkVm(context, mover.vm, to);
+      const { findings, runtime, postcopyRecovers } = await checkVm(context, mover.vm, to);
       if (findings.some(({ severity }) => severity === "error")) continue;
-      await context.start(moveRequest(mover.vm, runtime, to, { maxOutageMs }));
+      await context.start(moveRequest(mover.vm, runtime, to, { maxOutageMs }, postcopyRecovers));
       count += 1;
     }
     return { count, stuck: new Map(next.stuck.map(({ mover, findings }) => [mover.vm.id, findings])) };

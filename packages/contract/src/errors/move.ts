@@ -1,6 +1,14 @@
 /** Errors that end a move, and findings of the requirement checks that forbid one. */
 import { define } from "./define.ts";
 
+const notConverging = {
+  deadline: "its deadline has passed",
+  tooLong: "the copy has gone on for too long",
+  switchesBackedOut: "too many switches would have taken longer than allowed",
+  noLongerShrinking: "what is left no longer shrinks, with the guest slowed down as far as is allowed",
+  postcopyWouldHurt: "it would have to wait for its memory for minutes in a post-copy",
+} as const;
+
 export const moveErrors = {
   MOVE_REFUSED: define<{ vm: string; from: string; to: string; count: number }>(
     409,
@@ -86,11 +94,13 @@ export const moveErrors = {
     bestMs: number;
     rounds: number;
     backOuts: number;
+    /** Why it was given up, where that can have more than one reason. */
+    because?: keyof typeof notConverging;
   }>(
     409,
     "later",
     (d) =>
-      `VM ${d.vm} changes its memory faster than the link transfers it: after ${String(d.rounds)} rounds and ${String(d.backOuts)} attempts the best outage was ${String(Math.ceil(d.bestMs))} ms, over the budget of ${String(d.maxOutageMs)} ms.`,
+      `VM ${d.vm} changes its memory faster than the link transfers it: after ${String(d.rounds)} rounds and ${String(d.backOuts)} attempts the best outage was ${String(Math.ceil(d.bestMs))} ms, over the budget of ${String(d.maxOutageMs)} ms${d.because === undefined ? "" : `; ${notConverging[d.because]}`}.`,
     (d) =>
       `The VM stays at its source. Allow a longer outage (--max-outage ${String(Math.ceil((d.bestMs * 1.5) / 10) * 10)}ms), use a faster migration network, move it when it is less busy, or let its memory follow it (--strategy postcopy).`,
   ),

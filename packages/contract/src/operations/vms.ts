@@ -6,6 +6,12 @@ import { moveChecksSchema } from "../schemas/move-checks.ts";
 import { maxOutageSchema, strategySchema } from "../schemas/move.ts";
 import { nameSchema } from "../schemas/names.ts";
 import {
+  deadlineSchema,
+  maxSlowdownSchema,
+  objectiveNameSchema,
+  postcopyUseSchema,
+} from "../schemas/objective.ts";
+import {
   cpuRequestSchema,
   disksToDeleteSchema,
   vmDescriptionSchema,
@@ -19,6 +25,15 @@ import type { Operations } from "./operation.ts";
 const vmParams = z.strictObject({ vm: z.string().min(1).max(63) });
 /** A task of this kind has been entered. */
 const accepted = <K extends TaskKind>(kind: K) => ({ status: 202, body: taskSchemas[kind] }) as const;
+
+/** Bounds of a move whose strategy is chosen while it runs. */
+const objectiveParts = {
+  /** Default: normal. */
+  objective: objectiveNameSchema.optional(),
+  maxSlowdown: maxSlowdownSchema.optional(),
+  deadlineMs: deadlineSchema.optional(),
+  postcopy: postcopyUseSchema.optional(),
+};
 
 export const vmOperations = {
   vmCreate: {
@@ -192,9 +207,10 @@ export const vmOperations = {
     params: vmParams,
     body: z.strictObject({
       to: z.string().min(1).max(63),
-      /** Default: 50 ms; 250 ms for an emulated guest. */
+      /** Default: 50 ms; 250 ms for an emulated guest; the objective `batch` allows 500 ms and 1 s. */
       maxOutageMs: maxOutageSchema.optional(),
       strategy: strategySchema.default("auto"),
+      ...objectiveParts,
       bandwidthMbps: z.number().positive().max(1_000_000).optional(),
     }),
     answer: {

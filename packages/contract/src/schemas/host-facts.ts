@@ -73,6 +73,11 @@ export const qemuFactsSchema = z.object({
   availableFeatures: z.array(z.string()),
   /** Why this QEMU cannot receive a post-copy on this host, a sentence; absent: it can, or nothing is known against it. */
   postcopyUnavailable: z.string().optional(),
+  /**
+   * Whether this QEMU can make a post-copy's stream again as often as it takes; only then is post-copy used without having
+   * been asked for by its name. Absent: an agent that does not tell, which knows no objective of a move either.
+   */
+  postcopyRecovers: z.boolean().optional(),
 });
 export type QemuFacts = z.infer<typeof qemuFactsSchema>;
 

@@ -9,16 +9,47 @@ const decisions = [
     remainingBytes: z.number(),
     expectedOutageMs: z.number(),
     maxOutageMs: z.number(),
-    /** Next to nothing is left, or another round would not leave less. */
-    because: z.enum(["nearlyNothingLeft", "noLongerShrinking"]),
+    /**
+     * Next to nothing is left, or another round would not leave less; the guest works in bursts, or is held back, and is
+     * not waited for.
+     */
+    because: z.enum(["nearlyNothingLeft", "noLongerShrinking", "localMinimum", "throttled"]),
   }),
   /** The guest is stopped, and goes on at the destination before all its memory is there. */
   z.object({
     kind: z.literal("postcopy"),
     round: z.int(),
     remainingBytes: z.number(),
-    /** Every page was sent once, or half of the only round that can be trusted is sent. */
-    because: z.enum(["everythingSentOnce", "halfOfTheOnlyRound"]),
+    /**
+     * Every page was sent once, or half of the only round that can be trusted is sent. Or it is the last resort: why
+     * the copy would not end otherwise.
+     */
+    because: z.enum([
+      "everythingSentOnce",
+      "halfOfTheOnlyRound",
+      "noLongerShrinking",
+      "throttlingWouldNotHelp",
+      "switchesBackedOut",
+      "tooLong",
+      "deadline",
+    ]),
+  }),
+  /** The guest is denied a share of its time, 0 to 1, so that the copy catches up. */
+  z.object({
+    kind: z.literal("throttle"),
+    round: z.int(),
+    remainingBytes: z.number(),
+    throttle: z.number(),
+    maxSlowdown: z.number(),
+    dirtyBytesPerSecond: z.number(),
+    bytesPerSecond: z.number(),
+  }),
+  /** The link is far slower than it was, which is not the guest's doing; a throttle is taken back. */
+  z.object({
+    kind: z.literal("linkSlow"),
+    throttle: z.number(),
+    bytesPerSecond: z.number(),
+    usualBytesPerSecond: z.number(),
   }),
   /** The switch was undone, since it would have taken longer than allowed; the guest runs on at the source. */
   z.object({ kind: z.literal("backedOut"), afterMs: z.number() }),
@@ -34,18 +65,50 @@ const moveDecisionDataSchema = z.discriminatedUnion("kind", decisions);
 /** What the source's agent decided or learned. */
 export type MoveDecision = z.infer<typeof moveDecisionDataSchema>;
 
+const mib = (bytes: number): string => `${String(Math.ceil(bytes / 2 ** 20))} MiB`;
+const percent = (share: number): string => `${String(Math.round(share * 100))} %`;
+
+const switchReasons = {
+  nearlyNothingLeft: "",
+  noLongerShrinking: " and no longer shrinking",
+  localMinimum: ", the least of a guest that works in bursts",
+  throttled: " of a throttled guest",
+} as const;
+
+const lastResorts = {
+  noLongerShrinking: "it no longer shrinks",
+  throttlingWouldNotHelp: "slowing the guest down as far as is allowed would not help",
+  switchesBackedOut: "too many switches would have taken longer than allowed",
+  tooLong: "the copy has gone on for too long",
+  deadline: "the deadline has come",
+} as const;
+
 /** A decision as a sentence for people. */
 export function decisionText(decision: MoveDecision): string {
   switch (decision.kind) {
     case "switch": {
       const left = `${String(Math.ceil(decision.remainingBytes / 1024))} KiB left in round ${String(decision.round)}`;
-      const plateau = decision.because === "noLongerShrinking" ? " and no longer shrinking" : "";
-      return `switch: ${left}${plateau}, forecast ${decision.expectedOutageMs.toFixed(1)} ms of ${String(decision.maxOutageMs)} ms`;
+      return `switch: ${left}${switchReasons[decision.because]}, forecast ${decision.expectedOutageMs.toFixed(1)} ms of ${String(decision.maxOutageMs)} ms`;
     }
-    case "postcopy":
-      return decision.because === "halfOfTheOnlyRound"
-        ? "post-copy: half of the only round is sent"
-        : `post-copy: ${String(Math.ceil(decision.remainingBytes / 2 ** 20))} MiB left in round ${String(decision.round)}`;
+    case "postcopy": {
+      const left = `${mib(decision.remainingBytes)} left in round ${String(decision.round)}`;
+      switch (decision.because) {
+        case "halfOfTheOnlyRound":
+          return "post-copy: half of the only round is sent";
+        case "everythingSentOnce":
+          return `post-copy: ${left}`;
+        default:
+          return `post-copy as the last resort: ${left}, and ${lastResorts[decision.because]}`;
+      }
+    }
+    case "throttle":
+      return (
+        `throttle the guest to ${percent(1 - decision.throttle)} of its speed (at least ${percent(1 - decision.maxSlowdown)} is left to it): ` +
+        `${mib(decision.remainingBytes)} left in round ${String(decision.round)} and no longer shrinking, ` +
+        `it changes ${mib(decision.dirtyBytesPerSecond)}/s and the link carries ${mib(decision.bytesPerSecond)}/s`
+      );
+    case "linkSlow":
+      return `wait for the link: it carries ${mib(decision.bytesPerSecond)}/s instead of ${mib(decision.usualBytesPerSecond)}/s, which is not the guest's doing`;
     case "backedOut":
       return `switch backed out after ${decision.afterMs.toFixed(0)} ms: it would have taken longer than allowed`;
     case "runsWhileMemoryArrives":

@@ -1,11 +1,12 @@
 /** One live migration of one VM: what is asked, how it goes, how it ended. */
 import { z } from "zod";
 import { problemSchema } from "../errors/schemas.ts";
-import { acceleratorSchema, type Accelerator } from "./host-facts.ts";
+import { acceleratorSchema } from "./host-facts.ts";
 import { moveDecisionSchema } from "./move-decision.ts";
 import { movePauseSchema } from "./move-pause.ts";
 import { agentUrlSchema } from "./addresses.ts";
 import { moveIdSchema, nameSchema } from "./names.ts";
+import { objectiveSchema } from "./objective.ts";
 import { pauseReasonSchema, vmSchema } from "./vm.ts";
 
 /** The phases that users see. `packages/migration` derives them from the phases of the source's half of the move. */
@@ -25,15 +26,11 @@ export const movePhaseSchema = z.enum([
 ]);
 export type MovePhase = z.infer<typeof movePhaseSchema>;
 
-/**
- * The longest pause that is allowed where the user names none. An emulated guest stands still longer: its
- * translated code is made again at the destination, and old QEMUs copy its memory in one round only.
- */
-export const defaultMaxOutageMs = { kvm: 50, tcg: 250 } as const satisfies Record<Accelerator, number>;
 export const maxOutageSchema = z.int().min(1).max(60_000);
 /**
- * `auto` is pre-copy. `postcopy` sends the whole memory once, and what changed since after the guest runs at the
- * destination: it always converges, but until everything is there the VM is lost with either of the hosts.
+ * `auto` chooses while the copy runs, by the objective. `precopy` sends changed memory again and again while the guest
+ * runs. `postcopy` sends the whole memory once, and what changed since after the guest runs at the destination: it always
+ * converges, but until everything is there the VM is lost with either of the hosts.
  */
 export const strategySchema = z.enum(["auto", "precopy", "postcopy"]);
 export type Strategy = z.infer<typeof strategySchema>;
@@ -47,7 +44,10 @@ export const moveOrderSchema = z.object({
   maxOutageMs: maxOutageSchema,
   /** What the VM runs under; its copy does too. */
   accelerator: acceleratorSchema,
+  /** Where there is an objective: what a host of a version that knows none does. */
   strategy: z.enum(["precopy", "postcopy"]),
+  /** The course is chosen while the copy runs; absent: it is that of `strategy`. */
+  objective: objectiveSchema.optional(),
   /** A ceiling for the copy; null: what the link gives. */
   bandwidthBytesPerSecond: z.number().positive().nullable(),
   /**
@@ -77,7 +77,7 @@ export const moveRecordSchema = z.object({
   vm: z.object({ id: z.string(), name: nameSchema }),
   from: nameSchema,
   to: nameSchema,
-  strategy: z.enum(["precopy", "postcopy"]),
+  strategy: strategySchema,
   phase: movePhaseSchema,
   maxOutageMs: z.number(),
   /** When each phase began, in order; a phase may come twice (a backed-out switch returns to copying). */

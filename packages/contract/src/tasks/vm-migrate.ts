@@ -7,7 +7,13 @@ import { defineTask, vmReferenceSchema, vmSubject } from "./define-task.ts";
 export const vmMigrate = defineTask({
   kind: "vm.migrate",
   request: moveOrderSchema
-    .pick({ maxOutageMs: true, accelerator: true, strategy: true, bandwidthBytesPerSecond: true })
+    .pick({
+      maxOutageMs: true,
+      accelerator: true,
+      strategy: true,
+      objective: true,
+      bandwidthBytesPerSecond: true,
+    })
     .extend({ vm: vmReferenceSchema, from: nameSchema, to: nameSchema }),
   result: z.object({ host: nameSchema }),
   fields: {

@@ -19,7 +19,7 @@ export const copyUnsafe = ({ order, qemuVersion }: SourceState): Problem =>
 
 export const notConverging = (
   { order }: SourceState,
-  { bestMs, rounds }: Extract<CopyDecision, { kind: "notConverging" }>,
+  { bestMs, rounds, because }: Extract<CopyDecision, { kind: "notConverging" }>,
   backOuts: number,
 ): Problem =>
   problemOf("MOVE_NOT_CONVERGING", {
@@ -28,6 +28,7 @@ export const notConverging = (
     bestMs: Number.isFinite(bestMs) ? bestMs : order.maxOutageMs,
     rounds,
     backOuts,
+    ...(because === undefined ? {} : { because }),
   });
 
 /** Since the move began. */

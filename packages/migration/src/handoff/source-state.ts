@@ -3,6 +3,7 @@
  * Its phases are in `phases.ts`; `source.ts` decides.
  */
 import type { MoveDecision, MoveOrder, PauseReason, Problem } from "@godwit/contract";
+import type { QemuSettings } from "../copy-decision.ts";
 import type { CopySample, CopyState } from "../copy.ts";
 import type { LeaseAnswer } from "./lease-answer.ts";
 import type { ToDestination, ToSource } from "./messages.ts";
@@ -117,6 +118,8 @@ export type SourceEffect =
   | { do: "reacquireLease" }
   | { do: "send"; message: ToDestination }
   | { do: "startCopy"; address: string; port: number }
+  /** The copy goes on with other parameters; that it does not take them changes nothing. */
+  | { do: "tune"; parameters: QemuSettings["parameters"] }
   | { do: "pauseVcpus" }
   /** In the middle of the copy; QEMU waits in `pre-switchover` as ever, and then says `postcopyActive`. */
   | { do: "startPostcopy" }

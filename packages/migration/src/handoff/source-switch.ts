@@ -18,6 +18,11 @@ export function onSample(state: SourceState, sample: CopySample, peerFresh: bool
   switch (decision.kind) {
     case "continue":
       return stay(next);
+    case "tune":
+      return stay(next, [
+        { do: "tune", parameters: decision.parameters },
+        { do: "note", decision: decision.decision },
+      ]);
     case "switch":
       // A destination that did not answer lately could not start in time: do not even stop the guest.
       return peerFresh && state.peerUp ? stopGuest(next, decision, sample.atMs) : stay(next);

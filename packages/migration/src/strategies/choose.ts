@@ -1,6 +1,7 @@
 /** Which strategy a move takes: by what was asked for, and by what the source's QEMU can be trusted with. */
 import type { MoveOrder, Strategy as Requested } from "@godwit/contract";
 import { repeatedPassesLose } from "../copy.ts";
+import { auto, autoPrecopy } from "./auto.ts";
 import { postcopy } from "./postcopy.ts";
 import { precopy } from "./precopy.ts";
 import { singlePass } from "./single-pass.ts";
@@ -8,6 +9,8 @@ import type { CopyLimits, Strategy, StrategyName } from "./strategy.ts";
 
 /** All of them: one file each. */
 export const strategies: Readonly<Record<StrategyName, Strategy>> = {
+  auto,
+  "auto-precopy": autoPrecopy,
   precopy,
   "single-pass": singlePass,
   postcopy,
@@ -17,19 +20,26 @@ export const strategies: Readonly<Record<StrategyName, Strategy>> = {
 export const orderedStrategy = (requested: Requested | undefined): MoveOrder["strategy"] =>
   requested === "postcopy" ? "postcopy" : "precopy";
 
-type Order = Pick<MoveOrder, "strategy" | "accelerator">;
+type Order = Pick<MoveOrder, "strategy" | "accelerator" | "objective">;
 
 /** What the order asks for: all that the destination, which copies nothing, needs to know. */
-export const requestedStrategy = ({ strategy }: Pick<MoveOrder, "strategy">): Strategy =>
-  strategies[strategy];
+export function requestedStrategy({
+  strategy,
+  objective,
+}: Pick<MoveOrder, "strategy" | "objective">): Strategy {
+  if (objective === undefined) return strategies[strategy];
+  return objective.postcopy === "lastResort" ? auto : autoPrecopy;
+}
 
 /** @param qemuVersion of the source's process, like `7.2.22` */
 export function chooseStrategy(order: Order, qemuVersion: string): Strategy {
   const requested = requestedStrategy(order);
   const isPassBound = copyLimits(order, qemuVersion).trustedPasses === 1;
-  return isPassBound && !requested.splitsMemory ? singlePass : requested;
+  // Only who asked for post-copy by its name gets it in the middle of the only pass.
+  return isPassBound && requested !== postcopy ? singlePass : requested;
 }
 
-export const copyLimits = ({ accelerator }: Order, qemuVersion: string): CopyLimits => ({
+export const copyLimits = ({ accelerator, objective }: Order, qemuVersion: string): CopyLimits => ({
   trustedPasses: repeatedPassesLose(accelerator, qemuVersion) ? 1 : Number.POSITIVE_INFINITY,
+  objective: objective ?? null,
 });

@@ -6,6 +6,7 @@
  */
 import type { MoveDecision } from "@godwit/contract";
 import { beginCopy, budgetShare, expectedOutageMs, type CopySample, type CopyState } from "../copy.ts";
+import { qemuThrottleParameters } from "../auto/throttle.ts";
 import {
   commonCapabilities,
   completeMemoryDestination,
@@ -29,7 +30,7 @@ export const precopy: Strategy = {
   requires: () => [],
   sourceSettings: (order) => ({
     capabilities: { ...commonCapabilities, "auto-converge": true, "postcopy-ram": false },
-    parameters: sourceParameters(order, 1),
+    parameters: { ...sourceParameters(order, 1), ...qemuThrottleParameters },
   }),
   destinationSettings: completeMemoryDestination,
   refusedAs: null,

@@ -3,10 +3,19 @@
  * folder, and all that is particular to it stands there: what it requires, how both QEMUs are set, when to switch,
  * what commits the move. Who runs a move asks the strategy and never reads its name.
  */
-import type { Finding, MoveDecision, MoveOrder } from "@godwit/contract";
+import type { Finding, MoveOrder, Objective } from "@godwit/contract";
+import type { CopyStep, QemuSettings } from "../copy-decision.ts";
 import { stalledForMs, watchSending, type CopySample, type CopyState } from "../copy.ts";
 
-export type StrategyName = "precopy" | "single-pass" | "postcopy";
+export type {
+  CopyDecision,
+  CopyStep,
+  QemuCapability,
+  QemuParameter,
+  QemuSettings,
+} from "../copy-decision.ts";
+
+export type StrategyName = "auto" | "auto-precopy" | "precopy" | "single-pass" | "postcopy";
 
 /** What a requirement of a strategy looks at, beyond what every move requires. */
 export interface StrategyFacts {
@@ -18,45 +27,12 @@ export interface StrategyFacts {
   };
 }
 
-export type QemuCapability =
-  | "return-path"
-  | "late-block-activate"
-  | "events"
-  | "pause-before-switchover"
-  | "validate-uuid"
-  | "auto-converge"
-  | "postcopy-ram";
-export type QemuParameter = "max-bandwidth" | "max-postcopy-bandwidth" | "downtime-limit";
-
-/** Settings of one QEMU's migration, in QEMU's words: `migrate-set-capabilities` and `migrate-set-parameters`. */
-export interface QemuSettings {
-  readonly capabilities: Readonly<Partial<Record<QemuCapability, boolean>>>;
-  /** Bandwidths in bytes per second (`max-postcopy-bandwidth` 0: no limit); `downtime-limit` in ms. */
-  readonly parameters: Readonly<Partial<Record<QemuParameter, number>>>;
-}
-
 /** What QEMU gives a copy to work with. */
 export interface CopyLimits {
   /** Passes over the memory after which its copy can be trusted; Infinity: any number. See `repeatedPassesLose`. */
   readonly trustedPasses: number;
-}
-
-export type CopyDecision =
-  | { kind: "continue" }
-  /**
-   * The guest is stopped. `memory`: all of it is sent before the guest goes on, or what is left follows while the
-   * guest runs at the destination.
-   */
-  | { kind: "switch"; memory: "complete" | "split"; decision: MoveDecision }
-  /** More passes would be needed than can be trusted. */
-  | { kind: "unsafe" }
-  /** Nothing gets through any more; TCP itself would wait for a quarter of an hour. */
-  | { kind: "stalled"; forMs: number }
-  | { kind: "notConverging"; bestMs: number; rounds: number };
-
-export interface CopyStep {
-  readonly state: CopyState;
-  readonly decision: CopyDecision;
+  /** What the move may cost its VM, where that chooses the course; null: the strategy was asked for by its name. */
+  readonly objective: Objective | null;
 }
 
 export interface Strategy {

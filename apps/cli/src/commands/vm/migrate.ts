@@ -1,8 +1,8 @@
 /** `godwit vm migrate` */
-import type { Strategy } from "@godwit/contract";
+import type { Objective, ObjectiveName, Strategy } from "@godwit/contract";
 import { buildCommand, numberParser } from "@stricli/core";
 import { withApi } from "../../connection.ts";
-import { parseMs } from "../../output/format.ts";
+import { parseMs, parseShare } from "../../output/format.ts";
 import { runTask } from "../../run-task.ts";
 import {
   destinationFlag,
@@ -10,13 +10,24 @@ import {
   jsonFlag,
   strategyFlag,
   vmArgument,
+  wordsOf,
   type TaskFlags,
 } from "../common.ts";
+
+const postcopyUses = {
+  never: "never",
+  "last-resort": "lastResort",
+} as const satisfies Record<string, Objective["postcopy"]>;
+type PostcopyWord = keyof typeof postcopyUses;
 
 interface Flags extends TaskFlags {
   to: string;
   maxOutage?: number;
   strategy: Strategy;
+  objective?: ObjectiveName;
+  maxSlowdown?: number;
+  deadline?: number;
+  postcopy?: PostcopyWord;
   bandwidth?: number;
 }
 
@@ -26,13 +37,17 @@ export const migrateCommand = buildCommand({
     fullDescription: `The VM continues on the destination host; its users notice nothing. A switch-over that would take longer than
 --max-outage is undone and tried again. A VM that is not running is only assigned to the other host.
 
-Pre-copy never converges for a VM that changes its memory faster than the link carries it. With --strategy postcopy
-its memory is sent once; then the VM continues on the destination, and the pages that it had changed follow. Until
-they have arrived, the VM is lost if either host fails. If the link fails, the VM waits for it.
+How the memory is moved is chosen while it is copied, within bounds (--strategy auto): --objective realtime never slows the
+VM down, normal down to half of its speed, batch down to a tenth; --max-slowdown and --deadline give these bounds by
+themselves. A VM that changes its memory faster than the link carries it goes over by post-copy as the last resort: it
+continues on the destination, and the pages that it had changed follow. Until they have arrived, it is lost if either host
+fails. --postcopy never forbids that; the move then ends with the reason, and the VM stays.
 
 Examples:
   godwit vm migrate web-1 --to b
   godwit vm migrate web-1 --to b --max-outage 20ms --json
+  godwit vm migrate web-1 --to b --objective batch --deadline 90s
+  godwit vm migrate web-1 --to b --postcopy never
   godwit vm migrate web-1 --to b --strategy postcopy`,
   },
   parameters: {
@@ -43,10 +58,35 @@ Examples:
       maxOutage: {
         kind: "parsed",
         parse: parseMs,
-        brief: "Longest pause that is allowed (default 50ms; 250ms for an emulated VM)",
+        brief:
+          "Longest pause that is allowed (default 50ms; 250ms for an emulated VM; more with --objective batch)",
         optional: true,
       },
       strategy: strategyFlag,
+      objective: {
+        kind: "enum",
+        values: wordsOf<ObjectiveName>({ realtime: true, normal: true, batch: true }),
+        brief: "What the move may cost the VM (default normal)",
+        optional: true,
+      },
+      maxSlowdown: {
+        kind: "parsed",
+        parse: parseShare,
+        brief: "Largest share of its time that throttling may take from the VM, like 30%",
+        optional: true,
+      },
+      deadline: {
+        kind: "parsed",
+        parse: parseMs,
+        brief: "Longest time that the copy may take, like 90s",
+        optional: true,
+      },
+      postcopy: {
+        kind: "enum",
+        values: wordsOf<PostcopyWord>({ never: true, "last-resort": true }),
+        brief: "Whether post-copy may be used where nothing else would end the copy",
+        optional: true,
+      },
       bandwidth: {
         kind: "parsed",
         parse: numberParser,
@@ -61,6 +101,10 @@ Examples:
       to: flags.to,
       maxOutageMs: flags.maxOutage,
       strategy: flags.strategy,
+      objective: flags.objective,
+      maxSlowdown: flags.maxSlowdown,
+      deadlineMs: flags.deadline,
+      postcopy: flags.postcopy === undefined ? undefined : postcopyUses[flags.postcopy],
       bandwidthMbps: flags.bandwidth,
     };
     await withApi((api) =>

@@ -1,0 +1,156 @@
+/**
+ * The choice of a course, over guests and links of all kinds that a model of a copy plays: every one ends, none is slowed
+ * down beyond its bound, post-copy comes last and only where it is allowed. And the cases by which the rules were made.
+ */
+import { objectives, type Objective } from "@godwit/contract";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { play, type Played } from "../src/auto/play.ts";
+import type { Guest, Link, WorkingSet } from "../src/auto/copy-model.ts";
+
+const mib = 2 ** 20;
+const gigabit = 117e6;
+const steady =
+  (bytesPerSecond: number): Link =>
+  () =>
+    bytesPerSecond;
+
+const workingSet: fc.Arbitrary<WorkingSet> = fc.record({
+  bytes: fc.integer({ min: 1, max: 512 }).map((size) => size * mib),
+  bytesPerSecond: fc.integer({ min: 0, max: 2000 }).map((rate) => rate * mib),
+  order: fc.constantFrom("scattered" as const, "sequential" as const),
+  phase: fc.option(
+    fc.record({
+      everyMs: fc.integer({ min: 500, max: 20_000 }),
+      activeMs: fc.integer({ min: 100, max: 20_000 }),
+      fromMs: fc.integer({ min: 0, max: 20_000 }),
+    }),
+  ),
+});
+const guest: fc.Arbitrary<Guest> = fc.record({
+  touchedBytes: fc.integer({ min: 16, max: 2048 }).map((size) => size * mib),
+  workingSets: fc.array(workingSet, { minLength: 1, maxLength: 3 }),
+});
+/** A pace, with a stretch of time in which the link is slow or down. */
+const link: fc.Arbitrary<Link> = fc
+  .record({
+    pace: fc.constantFrom(12e6, gigabit, 1.1e9),
+    share: fc.constantFrom(1, 0.5, 0.1, 0),
+    fromMs: fc.integer({ min: 0, max: 30_000 }),
+    forMs: fc.integer({ min: 0, max: 60_000 }),
+  })
+  .map(
+    ({ pace, share, fromMs, forMs }) =>
+      (atMs: number) =>
+        atMs >= fromMs && atMs < fromMs + forMs ? pace * share : pace,
+  );
+const objective: fc.Arbitrary<Objective> = fc.record({
+  name: fc.constant("normal" as const),
+  maxSlowdown: fc.constantFrom(0, 0.2, 0.5, 0.9, 0.99),
+  deadlineMs: fc.option(fc.integer({ min: 1000, max: 120_000 })),
+  postcopy: fc.constantFrom("never" as const, "lastResort" as const),
+});
+const maxOutageMs = fc.constantFrom(1, 50, 250, 2000);
+
+const outages = ({ tries }: Played): number[] => tries.map(({ pausedMs }) => pausedMs);
+
+test("every copy ends, within the bounds of its objective", () => {
+  fc.assert(
+    fc.property(guest, link, objective, maxOutageMs, (aGuest, aLink, anObjective, budgetMs) => {
+      const played = play(aGuest, aLink, { objective: anObjective, maxOutageMs: budgetMs, fixedMs: 8 });
+      expect(played.end).not.toBe("endless");
+      expect(played.mostThrottle).toBeLessThanOrEqual(anObjective.maxSlowdown);
+      if (anObjective.postcopy === "never") expect(played.end).not.toBe("postcopy");
+      for (const pausedMs of outages(played)) expect(pausedMs).toBeLessThanOrEqual(budgetMs + 5);
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test("a deadline is kept, or the copy ends when it has come", () => {
+  fc.assert(
+    fc.property(guest, link, maxOutageMs, (aGuest, aLink, budgetMs) => {
+      const bounds: Objective = {
+        name: "normal",
+        ...objectives.normal,
+        deadlineMs: 10_000,
+        postcopy: "never",
+      };
+      const played = play(aGuest, aLink, { objective: bounds, maxOutageMs: budgetMs, fixedMs: 8 });
+      expect(played.decidedAtMs).toBeLessThanOrEqual(10_000 + 500 + budgetMs);
+    }),
+    { numRuns: 100 },
+  );
+});
+
+describe("the cases", () => {
+  const normal: Objective = { name: "normal", ...objectives.normal };
+  const busy: Guest = {
+    touchedBytes: 512 * mib,
+    workingSets: [{ bytes: 128 * mib, bytesPerSecond: 800 * mib, order: "scattered", phase: null }],
+  };
+  const with50 = { maxOutageMs: 50, fixedMs: 8 };
+
+  test("a guest that changes memory far faster than the link carries goes over by post-copy, soon and not throttled", () => {
+    const played = play(busy, steady(gigabit), { objective: normal, ...with50 });
+    expect(played).toMatchObject({ end: "postcopy", mostThrottle: 0, because: "throttlingWouldNotHelp" });
+    expect(played.decidedAtMs).toBeLessThan(10_000);
+  });
+
+  test("where post-copy is not allowed it is slowed down to the bound, and then given up with the reason", () => {
+    const played = play(busy, steady(gigabit), {
+      objective: { ...normal, postcopy: "never" },
+      ...with50,
+    });
+    expect(played).toMatchObject({ end: "notConverging", mostThrottle: 0.5, because: "noLongerShrinking" });
+    expect(played.decidedAtMs).toBeLessThan(60_000);
+  });
+
+  test("a batch guest is slowed down as far as it takes, and goes over with all its memory", () => {
+    const played = play(
+      {
+        ...busy,
+        workingSets: [{ bytes: 128 * mib, bytesPerSecond: 200 * mib, order: "scattered", phase: null }],
+      },
+      steady(gigabit),
+      { objective: { name: "batch", ...objectives.batch }, maxOutageMs: 50, fixedMs: 8 },
+    );
+    expect(played.end).toBe("moved");
+    expect(played.mostThrottle).toBeGreaterThan(0.3);
+    expect(played.mostThrottle).toBeLessThanOrEqual(0.9);
+  });
+
+  test("a realtime guest is never slowed down", () => {
+    const played = play(busy, steady(gigabit), {
+      objective: { name: "realtime", ...objectives.realtime },
+      ...with50,
+    });
+    expect(played).toMatchObject({ end: "notConverging", mostThrottle: 0 });
+  });
+
+  test("a guest that works in bursts is switched between two of them, without being slowed down", () => {
+    const bursts: Guest = {
+      touchedBytes: 512 * mib,
+      workingSets: [
+        {
+          bytes: 256 * mib,
+          bytesPerSecond: 800 * mib,
+          order: "scattered",
+          phase: { everyMs: 8000, activeMs: 3000, fromMs: 0 },
+        },
+      ],
+    };
+    const played = play(bursts, steady(gigabit), { objective: normal, ...with50 });
+    expect(played).toMatchObject({ end: "moved" });
+  });
+
+  test("a link that is down for a moment is waited for: nothing is held against the guest", () => {
+    const calm: Guest = {
+      touchedBytes: 512 * mib,
+      workingSets: [{ bytes: 64 * mib, bytesPerSecond: 20 * mib, order: "scattered", phase: null }],
+    };
+    const down: Link = (atMs) => (atMs > 5000 && atMs < 15_000 ? gigabit / 100 : gigabit);
+    const played = play(calm, down, { objective: normal, ...with50 });
+    expect(played).toMatchObject({ end: "moved", mostThrottle: 0 });
+  });
+});
