@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { isEnded, moveOf, type MovePhase, type Task, type VmView } from "@godwit/contract";
 import {
   buildGuest,
+  dirtyGuest,
   Lab,
   Load,
   placeGuest,
@@ -12,6 +13,7 @@ import {
   runnersOf,
   vmAddress,
   type Api,
+  type Dirtying,
   type LabOptions,
 } from "@godwit/lab";
 import { run, until } from "@godwit/system";
@@ -65,6 +67,11 @@ export class TestLab implements AsyncDisposable {
   /** A client's load on the VM that was created as number `index`. */
   async load(index = 0): Promise<Load> {
     return await Load.start(this.lab.id, vmAddress(index));
+  }
+
+  /** The VM that was created as number `index` changes its memory from now on. */
+  async dirty(what: Dirtying, index = 0): Promise<void> {
+    await dirtyGuest(this.lab.id, vmAddress(index), what);
   }
 
   async vm(name: string): Promise<VmView> {

@@ -1,0 +1,38 @@
+/** Makes a guest of the lab change its memory at a set rate: its own program does (`guest/dirtier.pl`). */
+import { fileURLToPath } from "node:url";
+import { GodwitError } from "@godwit/contract";
+import { run } from "@godwit/system";
+import { namespaceOf } from "../names.ts";
+
+const reader = fileURLToPath(new URL("read-port.ts", import.meta.url));
+const dirtierPort = 7000;
+
+export interface Dirtying {
+  /** Written to in turn; 0: it stops. */
+  mib: number;
+  mibPerSecond: number;
+  /** What of each page is zeros, in percent; the rest is random. */
+  compressiblePercent: number;
+}
+
+/** @param address the guest's. @throws PROGRAM_FAILED when it does not answer, or does not understand */
+export async function dirtyGuest(labId: string, address: string, what: Dirtying): Promise<void> {
+  const line = `dirty ${String(what.mib)} ${String(what.mibPerSecond)} ${String(what.compressiblePercent)}`;
+  const words = { what: `making the guest at ${address} change its memory`, timeoutMs: 90_000 };
+  const { stdout } = await run(
+    "ip",
+    [
+      "netns",
+      "exec",
+      namespaceOf(labId, "client"),
+      process.execPath,
+      reader,
+      address,
+      String(dirtierPort),
+      line,
+    ],
+    words,
+  );
+  if (stdout.trim() !== "ok")
+    throw GodwitError.of("PROGRAM_FAILED", { program: "dirtier", what: words.what, output: stdout });
+}

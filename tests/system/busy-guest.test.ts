@@ -1,0 +1,69 @@
+/**
+ * A guest that changes its memory faster than the link carries it. Pre-copy alone never ends there; the course that is
+ * chosen while the memory is copied does: by post-copy where that is allowed, and with the reason where it is not.
+ */
+import { readFile, writeFile } from "node:fs/promises";
+import { moveOf } from "@godwit/contract";
+import { findQemus } from "@godwit/lab";
+import { TestLab } from "@godwit/test-kit";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { describeWith } from "../../test-kit/src/describe-with.ts";
+
+/** Its QEMU can make a post-copy's stream again as often as it takes, and copies in more than one pass. */
+const recent = "10.0";
+const isPresent = (await findQemus()).some(({ version }) => version.startsWith(`${recent}.`));
+const userfaultfd = "/proc/sys/vm/unprivileged_userfaultfd";
+
+describeWith(`a busy guest under QEMU ${recent}`, isPresent ? null : `not installed: QEMU ${recent}`, () => {
+  let allowedBefore: string;
+  let lab: TestLab;
+  beforeAll(async () => {
+    allowedBefore = await readFile(userfaultfd, "utf8");
+    await writeFile(userfaultfd, "1");
+    lab = await TestLab.start({ hosts: ["a", "b"], qemu: { a: recent, b: recent } });
+    await lab.boot({ on: "a" });
+  });
+  afterAll(async () => {
+    await lab[Symbol.asyncDispose]();
+    await writeFile(userfaultfd, allowedBefore);
+  });
+  /** Some 64 MiB several times in the time that the link needs for them. */
+  const busy = { mib: 64, mibPerSecond: 100, compressiblePercent: 0 };
+  const bandwidthMbps = 100;
+
+  test("without post-copy it stays where it is, at its deadline and with the reason, and is not slowed down", async () => {
+    const vm = await lab.vm("web-1");
+    await using load = await lab.load();
+    await lab.dirty(busy);
+    const task = await lab.ended(
+      lab.api.call("vmMigrate", {
+        params: { vm: "web-1" },
+        body: { to: "b", bandwidthMbps, objective: "realtime", deadlineMs: 20_000 },
+      }),
+    );
+    expect(task).toMatchObject({
+      state: "failed",
+      error: { code: "MOVE_NOT_CONVERGING", details: { because: "deadline" } },
+    });
+    expect(task.error?.detail).toMatch(/its deadline has passed/);
+    expect(moveOf(task)?.decisions.map(({ kind }) => kind)).not.toContain("throttle");
+    expect(await lab.runnersOf(vm)).toEqual(["a"]);
+    expect(await load.finish([])).toMatchObject({ connections: 1, lost: 0, duplicated: 0 });
+  });
+
+  test("it moves all the same, with nothing said but where to, and nothing is lost", async () => {
+    const vm = await lab.vm("web-1");
+    await using load = await lab.load();
+    await lab.dirty(busy);
+    const task = await lab.succeeded(
+      lab.api.call("vmMigrate", { params: { vm: "web-1" }, body: { to: "b", bandwidthMbps } }),
+    );
+    const move = moveOf(task);
+    expect(move).toMatchObject({ strategy: "auto", phase: "succeeded" });
+    const last = move?.decisions.find(({ kind }) => kind === "postcopy");
+    expect(last?.text).toMatch(/^post-copy as the last resort: \d+ MiB left in round \d+, and /);
+    expect(await lab.runnersOf(vm)).toEqual(["b"]);
+    expect(await load.finish([])).toMatchObject({ connections: 1, lost: 0, duplicated: 0 });
+    expect(await lab.settled(1)).toEqual([]);
+  });
+});
