@@ -31,6 +31,7 @@ export function handlers(
     events: ({ query, signal }) => events.after(query.after ?? events.lastId, signal),
     vmCreate: async ({ body }) => await vms.create(body.id, body.description),
     vmRead: async ({ params }) => await vms.read(params.datastore, params.name),
+    vmFolderList: () => vms.folders(),
     vmConfigure: async ({ params, body }) => {
       await setAside.lookAgain(params.vmId);
       return await vms.configure(params.vmId, body.datastore, body.name, body.cpuWish);

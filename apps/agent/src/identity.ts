@@ -50,6 +50,13 @@ export async function writeServerName(config: IdentityFolders, serverName: strin
   await writeFileAtomic(join(pkiFolder(config), identityFiles.server), `${JSON.stringify({ serverName })}\n`);
 }
 
+/** The certificate of the authority that the host has joined; null: it has joined none. */
+export async function readAuthority(config: IdentityFolders): Promise<string | null> {
+  const folder = pkiFolder(config);
+  const hasJoined = (await readFileOrNull(join(folder, identityFiles.server))) !== null;
+  return hasJoined ? await readFileOrNull(join(folder, identityFiles.ca)) : null;
+}
+
 /** @throws USAGE when the host has not joined */
 export async function readIdentity(config: AgentConfig): Promise<AgentIdentity> {
   const folder = pkiFolder(config);

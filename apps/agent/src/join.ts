@@ -8,18 +8,30 @@ import { rm } from "node:fs/promises";
 import { connect } from "node:tls";
 import { Client } from "@godwit/client";
 import { GodwitError, hostAndPort, serverOperations } from "@godwit/contract";
-import { createKeyAndRequest } from "@godwit/pki";
+import { createKeyAndRequest, fingerprintOf } from "@godwit/pki";
 import { ensureUser, ownHello } from "@godwit/system";
-import { membersFile, type AgentConfig } from "./config.ts";
-import { writeIdentity, writeServerName } from "./identity.ts";
+import { membersFile, serverGenerationFile, type AgentConfig } from "./config.ts";
+import { readAuthority, writeIdentity, writeServerName } from "./identity.ts";
 import { writeMembers } from "./members.ts";
 
 const connectLimitMs = 8000;
 
-/** @throws TOKEN_INVALID, HOST_EXISTS, CERTIFICATE_INVALID when another server answers, CONNECTION_FAILED */
-export async function joinHost(config: AgentConfig, token: string): Promise<void> {
+/**
+ * @param adopt whether a host that belongs to another cluster may join this one: what it heard from that one's servers
+ *   counts no more, and its VMs run on
+ * @throws HOST_OF_ANOTHER_CLUSTER, TOKEN_INVALID, HOST_EXISTS, CERTIFICATE_INVALID when another server answers, CONNECTION_FAILED
+ */
+export async function joinHost(config: AgentConfig, token: string, adopt = false): Promise<void> {
   const fingerprint = /^gwt1\.[A-Za-z0-9_-]+\.([0-9a-f]{64})$/.exec(token)?.[1];
   if (fingerprint === undefined) throw GodwitError.of("TOKEN_INVALID", { reason: "unknown" });
+  const before = await authorityBefore(config);
+  const changes = before !== null && before !== fingerprint;
+  if (changes && !adopt)
+    throw GodwitError.of("HOST_OF_ANOTHER_CLUSTER", {
+      host: config.name,
+      authority: before,
+      given: fingerprint,
+    });
   await ensureUser(config.qemu.user);
   const { caPem, serverName } = await meetServer(config.server.url, fingerprint);
   const host = await createKeyAndRequest(config.name);
@@ -41,6 +53,8 @@ export async function joinHost(config: AgentConfig, token: string): Promise<void
       },
     });
     await writeIdentity(config, { ...answer, hostKey: host.keyPem, migrationKey: migration.keyPem });
+    // Servers of another cluster count from one again; until this is done, the new server goes above what was heard.
+    if (changes) await rm(serverGenerationFile(config), { force: true });
     // A list of a cluster that the host was in before counts no more.
     if (answer.members === undefined) await rm(membersFile(config), { force: true });
     else await writeMembers(config, answer.members);
@@ -49,6 +63,12 @@ export async function joinHost(config: AgentConfig, token: string): Promise<void
   } finally {
     await client.close();
   }
+}
+
+/** The fingerprint of the authority of the cluster that the host belongs to; null: it has not joined one. */
+async function authorityBefore(config: AgentConfig): Promise<string | null> {
+  const pem = await readAuthority(config);
+  return pem === null ? null : await fingerprintOf(pem);
 }
 
 /** Looks at who answers, before anything is said: its authority must be the one that the token names. */

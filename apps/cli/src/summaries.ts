@@ -10,6 +10,7 @@ export const summaries = {
       "show",
       "create",
       "register",
+      "registerAll",
       "unregister",
       "setCpu",
       "start",

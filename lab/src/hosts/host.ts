@@ -49,13 +49,13 @@ export class LabHost {
     return this.#record.agent;
   }
 
-  /** Writes the agent's configuration and joins the cluster. @throws PROGRAM_FAILED */
-  async join(token: string, cpu: CpuReport | null): Promise<void> {
+  /** Writes the agent's configuration and joins the cluster. @param more further words of the command @throws PROGRAM_FAILED */
+  async join(token: string, cpu: CpuReport | null, more: readonly string[] = []): Promise<void> {
     await mkdir(this.folder, { recursive: true });
     if (cpu !== null) await this.simulateCpu(cpu);
     const simulatedCpu = cpu === null ? null : this.#simulatedCpu;
     await writeFileAtomic(this.#config, agentConfig(this.#record, this.index, simulatedCpu));
-    const argv = [...this.#lab.program, "host", "join", "--config", this.#config, "--token", token];
+    const argv = [...this.#lab.program, "host", "join", "--config", this.#config, "--token", token, ...more];
     await runOnHost({ ...this.#view, argv }, `joining host ${this.name}`);
   }
 

@@ -15,4 +15,5 @@ export {
   type CompletionDefaults,
   type CreateOptions,
 } from "./vm-folder.ts";
+export { listVmFolders, type VmFolders } from "./vm-folders.ts";
 export { readVmFile } from "./vm-file.ts";

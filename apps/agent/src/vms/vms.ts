@@ -14,7 +14,17 @@ import {
   type VmRuntime,
 } from "@godwit/contract";
 import { stopReasonOf, type Hypervisor, type QemuProcess } from "@godwit/hypervisor";
-import { createVm, deleteVm, readVm, readVmFile, saveVm, type Datastore } from "@godwit/storage";
+import {
+  createVm,
+  deleteVm,
+  listVmFolders,
+  readVm,
+  readVmFile,
+  saveVm,
+  type Datastore,
+  type VmFolders,
+} from "@godwit/storage";
+import { reasonOf } from "../reason.ts";
 import { UndoStack, within } from "@godwit/system";
 import type { Logger } from "pino";
 import type { AgentConfig } from "../config.ts";
@@ -83,6 +93,24 @@ export class Vms {
 
   async read(datastore: string, name: string): Promise<Vm> {
     return await readVm(await this.#parts.environment.datastore(datastore), name);
+  }
+
+  /** Those that lie on this host's datastores. One that cannot be used is told among the folders that cannot be read. */
+  async folders(): Promise<VmFolders & { shared: string[] }> {
+    const { config, environment } = this.#parts;
+    const listed = config.datastores.map(async ({ name }): Promise<VmFolders> => {
+      try {
+        return await listVmFolders(await environment.datastore(name));
+      } catch (error) {
+        return { vms: [], unreadable: [{ datastore: name, name: "", reason: reasonOf(error) }] };
+      }
+    });
+    const all = await Promise.all(listed);
+    return {
+      vms: all.flatMap(({ vms }) => vms),
+      unreadable: all.flatMap(({ unreadable }) => unreadable),
+      shared: config.datastores.filter(({ shared }) => shared).map(({ name }) => name),
+    };
   }
 
   /** Writes what is asked of a VM's CPU. A VM that runs keeps what it has until it is powered off. @throws VM_BUSY */

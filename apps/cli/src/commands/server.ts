@@ -26,12 +26,21 @@ const init = buildCommand({
     fullDescription: `The certificate has the names and addresses by which clients call the server: those that you give, or else this
 machine's full name and all its addresses. Installed from a package, the server is started.
 
+With --adopt it takes the place of a server that was lost without a backup: hosts join it with godwit host join --adopt,
+and godwit vm register-all finds their VMs, which run on.
+
 Examples:
   godwit server init
   godwit server init --name godwit.example.com --address 10.0.1.2`,
   },
-  parameters: { flags: { data: dataFlag, ...namesFlags } },
-  async func(flags: { data: string } & NamesFlags) {
+  parameters: {
+    flags: {
+      data: dataFlag,
+      adopt: { kind: "boolean", default: false, brief: "Tell the steps for hosts that had another server" },
+      ...namesFlags,
+    },
+  },
+  async func(flags: { data: string; adopt: boolean } & NamesFlags) {
     requireRoot("Creating a server");
     const given = await givenNames(flags);
     requireService("godwit-server");
@@ -48,6 +57,17 @@ Examples:
     writeLine(
       started ? "It runs: godwit host token makes tokens for hosts." : "Start it with: godwit server run",
     );
+    if (flags.adopt) {
+      writeLine(
+        "It does not know the hosts of the server before, nor do they know it. Make sure that that one is off. Then:",
+      );
+      writeLine("  1. for each host, here      godwit host token");
+      writeLine("  2. on each host             godwit host join --adopt --server URL --token TOKEN");
+      writeLine("  3. when all have joined     godwit vm register-all");
+      writeLine(
+        "Each host keeps its name, by which its leases are known. VMs run on; nothing starts twice: leases are the hosts'.",
+      );
+    }
     writeLine("From another machine, with copies of both files:");
     writeLine(
       `  export GODWIT_SERVER=https://${names.names[0] ?? names.addresses[0] ?? "ADDRESS"}:8443 GODWIT_CA=ca-cert.pem GODWIT_TOKEN_FILE=admin-token`,

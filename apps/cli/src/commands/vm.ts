@@ -9,6 +9,7 @@ import { listCommand } from "./vm/list.ts";
 import { migrateCommand } from "./vm/migrate.ts";
 import { pauseCommand } from "./vm/pause.ts";
 import { registerCommand } from "./vm/register.ts";
+import { registerAllCommand } from "./vm/register-all.ts";
 import { resumeCommand } from "./vm/resume.ts";
 import { setCpuCommand } from "./vm/set-cpu.ts";
 import { showCommand } from "./vm/show.ts";
@@ -23,6 +24,7 @@ export const vmRoutes = buildRouteMap({
     show: showCommand,
     create: createCommand,
     register: registerCommand,
+    registerAll: registerAllCommand,
     unregister: unregisterCommand,
     setCpu: setCpuCommand,
     start: startCommand,

@@ -13,6 +13,7 @@ import { cpuRequestProblems } from "@godwit/cpu";
 import type { Handlers } from "@godwit/http";
 import { mayMove } from "@godwit/requirements";
 import { decideVmCommand, macConflict, type VmCommand } from "@godwit/placement";
+import { adoptVms } from "../adopt-vms.ts";
 import { checkMoves } from "../moves/check-moves.ts";
 import { checkVm } from "../moves/check-vm.ts";
 import { chooseKnownHost } from "../moves/choose-host.ts";
@@ -24,6 +25,7 @@ type VmOperations = Pick<
   typeof serverOperations,
   | "vmCreate"
   | "vmRegister"
+  | "vmRegisterAll"
   | "vmList"
   | "vmSummaryList"
   | "vmShow"
@@ -101,6 +103,8 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
       hosts.of(home).refresh();
       return await store.vms.show(vm.id);
     },
+
+    vmRegisterAll: () => adoptVms(services),
 
     vmList: async ({ query }) => {
       const { rows: vms, next } = await store.vms.page(query);

@@ -2,6 +2,14 @@
 import { define } from "./define.ts";
 
 export const hostErrors = {
+  HOST_OF_ANOTHER_CLUSTER: define<{ host: string; authority: string; given: string }>(
+    409,
+    "after-fix",
+    (d) =>
+      `Host ${d.host} belongs to the cluster of another certificate authority (SHA-256 ${d.authority.slice(0, 16)}…) than the token's server has (${d.given.slice(0, 16)}…).`,
+    () =>
+      "If that cluster's server is lost and this one takes its place: godwit host join --adopt --token TOKEN. VMs run on.",
+  ),
   /** An alarm. */
   HOST_CONNECTION_UNSTEADY: define<{ host: string; breaks: number; reason: string }>(
     409,

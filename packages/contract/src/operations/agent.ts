@@ -100,6 +100,23 @@ export const agentOperations = {
     answer: { status: 200, body: vmSchema },
     errors: ["VM_UNKNOWN", "DATASTORE_UNKNOWN", "VM_DESCRIPTION_INVALID"],
   },
+  vmFolderList: {
+    method: "GET",
+    path: "/agent/v1/vms/folders",
+    privilege: "server",
+    summary: "Read the folders of all VMs on the host's datastores",
+    answer: {
+      status: 200,
+      body: z.object({
+        vms: z.array(vmSchema),
+        /** `name` is empty for a datastore that cannot be used. */
+        unreadable: z.array(z.object({ datastore: nameSchema, name: z.string(), reason: z.string() })),
+        /** Datastores that other hosts see too. */
+        shared: z.array(nameSchema),
+      }),
+    },
+    errors: [],
+  },
   vmConfigure: {
     method: "PUT",
     path: "/agent/v1/vms/{vmId}/cpu",

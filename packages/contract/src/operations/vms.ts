@@ -13,6 +13,7 @@ import {
 } from "../schemas/objective.ts";
 import {
   cpuRequestSchema,
+  vmAdoptionSchema,
   disksToDeleteSchema,
   vmDescriptionSchema,
   vmDetailsSchema,
@@ -68,6 +69,15 @@ export const vmOperations = {
       "DESTINATION_IN_MAINTENANCE",
       "VM_DESCRIPTION_INVALID",
     ],
+  },
+  vmRegisterAll: {
+    method: "POST",
+    path: "/api/v1/vms/register-all",
+    privilege: "admin",
+    summary:
+      "Bring every VM that connected hosts have, and the inventory does not know, into it; one that a host which is not connected may run is left out",
+    answer: { status: 200, body: vmAdoptionSchema },
+    errors: [],
   },
   vmList: {
     method: "GET",

@@ -240,6 +240,16 @@ export const vmDetailsSchema = vmViewSchema.extend({
 });
 export type VmDetails = z.infer<typeof vmDetailsSchema>;
 
+/** What came of bringing all VMs that hosts have into the inventory. */
+export const vmAdoptionSchema = z.object({
+  registered: z.array(z.object({ name: nameSchema, host: nameSchema })),
+  /** Left out; `datastore` is empty for a process that no folder is known of. */
+  left: z.array(z.object({ name: z.string(), datastore: z.string(), host: nameSchema, reason: z.string() })),
+  /** Hosts that could not be asked. */
+  absent: z.array(nameSchema),
+});
+export type VmAdoption = z.infer<typeof vmAdoptionSchema>;
+
 /** Whether the VM has a process, as far as is known: it would move live. */
 export const hasProcess = (vm: Pick<VmView, "state">): boolean =>
   vm.state !== "stopped" && vm.state !== "lost";

@@ -20,6 +20,11 @@ Examples:
     flags: {
       config: configFlag,
       token: { kind: "parsed", parse: String, brief: "Token from godwit host token" },
+      adopt: {
+        kind: "boolean",
+        default: false,
+        brief: "Leave the cluster that the host belongs to, whose server is lost; VMs run on",
+      },
       server: {
         kind: "parsed",
         parse: String,
@@ -49,7 +54,7 @@ Examples:
     const config = await readAgentConfig(flags.config);
     const { nameHostForSanlock } = await import("../../sanlock-name.ts");
     const left = await nameHostForSanlock(config.name);
-    await joinHost(config, flags.token);
+    await joinHost(config, flags.token, flags.adopt);
     writeLine(`Host ${config.name} has joined ${config.server.url}.`);
     const started = flags.config === configFlag.default && (await startService("godwit-agent"));
     if (!started) writeLine("Start its agent: godwit agent run");
@@ -60,6 +65,7 @@ Examples:
 interface JoinFlags {
   config: string;
   token: string;
+  adopt: boolean;
   server?: string;
   name?: string;
   address?: string;
