@@ -6,7 +6,7 @@
 import { fork, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Client } from "@godwit/client";
@@ -54,6 +54,8 @@ interface Result {
   /** Of its PostgreSQL, all processes. */
   postgresCpuSeconds: number;
   wallSeconds: number;
+  /** Of the machine, over a minute at the measurement's end: what else it has to do. */
+  loadAverage: number;
   /** The most that was seen. */
   rssMib: number;
   /** The most at one time. */
@@ -67,6 +69,8 @@ interface Result {
   vmListMs: number;
   /** From the first join until every host has reported. */
   connectSeconds: number;
+  /** What the server and PostgreSQL needed for that. */
+  connectCpuSeconds: number;
 }
 
 async function measure(hosts: number, folder: string): Promise<Result> {
@@ -89,6 +93,12 @@ async function measure(hosts: number, folder: string): Promise<Result> {
   await database.connect();
   stack.defer(() => database.end());
 
+  const { pid = 0 } = server;
+  const postmaster = Number((await readFile(join(paths.database, "postmaster.pid"), "utf8")).split("\n")[0]);
+  const used = async () => ({
+    server: await cpuSecondsOf(pid),
+    postgres: await familyCpuSeconds(postmaster),
+  });
   const start = performance.now();
   const agents: Promise<void>[] = [];
   for (let part = 0; part < processes; part++) {
@@ -113,12 +123,11 @@ async function measure(hosts: number, folder: string): Promise<Result> {
   const isConnected = await until(reported, { everyMs: 500, limitMs: connectLimitMs });
   if (isConnected !== true) throw new Error("not all simulated hosts were connected in time");
   const connectSeconds = (performance.now() - start) / 1000;
+  const connecting = await used();
   // Every host has reported its VMs since they were entered.
   await sleep(20_000);
 
-  const { pid = 0 } = server;
-  const postmaster = Number((await readFile(join(paths.database, "postmaster.pid"), "utf8")).split("\n")[0]);
-  const before = { server: await cpuSecondsOf(pid), postgres: await familyCpuSeconds(postmaster) };
+  const before = await used();
   const began = performance.now();
   const calls: number[] = [];
   let rssMib = 0;
@@ -139,9 +148,12 @@ async function measure(hosts: number, folder: string): Promise<Result> {
     await sleep(callEveryMs);
   }
   const wallSeconds = (performance.now() - began) / 1000;
+  const after = await used();
   const result = {
-    cpuSeconds: (await cpuSecondsOf(pid)) - before.server,
-    postgresCpuSeconds: (await familyCpuSeconds(postmaster)) - before.postgres,
+    cpuSeconds: after.server - before.server,
+    postgresCpuSeconds: after.postgres - before.postgres,
+    loadAverage: loadavg()[0] ?? Number.NaN,
+    connectCpuSeconds: connecting.server + connecting.postgres,
   };
   return {
     ...{ hosts, vms: hosts * vms, ...result, wallSeconds, rssMib, staleHosts, failedCalls, connectSeconds },
@@ -241,6 +253,8 @@ console.log(
       "hosts ms",
       "VMs ms",
       "connected after s",
+      "processor s for that",
+      "load",
     ],
     ...results.map((one) => {
       const server = one.cpuSeconds / one.wallSeconds;
@@ -255,7 +269,9 @@ console.log(
         String(one.staleHosts),
         rounded(one.apiP99Ms),
         String(one.failedCalls),
-        ...[one.hostListMs, one.vmListMs, one.connectSeconds].map((figure) => rounded(figure)),
+        ...[one.hostListMs, one.vmListMs, one.connectSeconds, one.connectCpuSeconds, one.loadAverage].map(
+          (figure) => rounded(figure),
+        ),
       ];
     }),
   ]),

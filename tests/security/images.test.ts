@@ -1,7 +1,8 @@
 /**
  * Attack: an image whose backing file is the agent's own key, put where a VM's disk is; by somebody who can write to the
- * shared storage, after the VM was made. QEMU would show the key to the guest as its disk.
+ * shared storage, after the VM was made. QEMU would show the key to the guest as its disk. Then a broken `vm.json`.
  */
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { TestLab } from "@godwit/test-kit";
 import { run } from "@godwit/system";
@@ -46,4 +47,19 @@ test("an image that refers to the agent's key is opened neither at creation, nor
   const started = await lab.ended(lab.api.call("vmStart", { params: { vm: vm.name }, body: {} }));
   expect(started.error).toMatchObject(refused);
   expect(await lab.runnersOf(vm)).toEqual([]);
+
+  // And so with the description: the host of the VM tells that it is broken, until it is repaired from what the server knows.
+  const description = join(lab.lab.sharedFolder, vm.name, "vm.json");
+  await writeFile(description, '{"version":1,"name":"bank-1"}');
+  await lab.lab.server.end(); // it looks at once when it is connected, and now and then
+  await lab.lab.server.start();
+  const alarms = async (host: string) =>
+    (await lab.api.call("hostShow", { params: { host } })).alarms
+      .filter(({ code }) => code === "VM_FILE_BROKEN")
+      .map(({ message }) => message);
+  await expect.poll(() => alarms("a"), { timeout: 60_000 }).toEqual([expect.stringContaining(description)]);
+  expect(await alarms("b")).toEqual([]);
+  const { config } = await lab.api.call("vmShow", { params: { vm: vm.name } });
+  await writeFile(description, JSON.stringify(config));
+  await expect.poll(() => alarms("a"), { timeout: 60_000 }).toEqual([]);
 });

@@ -10,6 +10,7 @@ import type { MigrationPath } from "./migration-path/migration-path.ts";
 import type { Moves } from "./moves/moves.ts";
 import type { DiskLeases } from "@godwit/storage";
 import type { SetAside } from "./vms/set-aside.ts";
+import type { VmFiles } from "./vms/vm-files.ts";
 import type { Vms } from "./vms/vms.ts";
 
 export function handlers(
@@ -23,6 +24,7 @@ export function handlers(
   events: EventLog,
   members: Members,
   setAside: SetAside,
+  files: VmFiles,
 ): Handlers<typeof agentOperations> {
   return {
     facts: () => facts.read(),
@@ -32,6 +34,7 @@ export function handlers(
     vmCreate: async ({ body }) => await vms.create(body.id, body.description),
     vmRead: async ({ params }) => await vms.read(params.datastore, params.name),
     vmFolderList: () => vms.folders(),
+    vmFilesLook: async ({ body }) => ({ vms: await files.look(body.vms) }),
     vmConfigure: async ({ params, body }) => {
       await setAside.lookAgain(params.vmId);
       return await vms.configure(params.vmId, body.datastore, body.name, body.cpuWish);

@@ -41,6 +41,7 @@ import { LogLimit } from "./qemu/log-limit.ts";
 import { Processes } from "./qemu/processes.ts";
 import { reasonOf } from "./reason.ts";
 import { notAnswering, SetAside } from "./vms/set-aside.ts";
+import { VmFiles } from "./vms/vm-files.ts";
 import { Vms } from "./vms/vms.ts";
 
 const leaseTimeoutMs = 5000;
@@ -233,7 +234,8 @@ export async function runAgent(
     watch.stop();
   });
   const consoles = new Consoles(config.name, processes, log);
-  const answers = handlers(facts, load, vms, disks, moves, path, consoles, events, members, setAside);
+  const files = new VmFiles((name) => environment.datastore(name));
+  const answers = handlers(facts, load, vms, disks, moves, path, consoles, events, members, setAside, files);
   mount(http, agentOperations, answers, authority);
   mountSockets(http, agentOperations, answers, authority);
   http.onUpgrade(

@@ -67,7 +67,7 @@ async function connect(
       },
     },
     generation: { current: 1 },
-    vms: { lastChange: 0, ofReports: async () => [], some: async () => [] },
+    vms: { lastChange: 0, foldersOn: async () => [], ofReports: async () => [], some: async () => [] },
     pools: { baselinesOf: async () => new Map() },
   } as unknown as Store;
   const host = { name: "b", agentUrl: `https://127.0.0.1:${String(port)}` };

@@ -77,7 +77,7 @@ async function connected() {
     },
     members: { list: async () => ({ generation: 1, hosts: [] }) },
     generation: { current: 1 },
-    vms: { lastChange: 0, ofReports: async () => [], some: async () => [] },
+    vms: { lastChange: 0, foldersOn: async () => [], ofReports: async () => [], some: async () => [] },
     pools: { baselinesOf: async () => new Map() },
   } as unknown as Store;
   const links = new HostLinks(await signed("godwit-server", "server"), store, log, 30);
@@ -248,6 +248,7 @@ test("a host is who its certificate says, and a VM is where its lease is", async
     generation: { current: 1 },
     vms: {
       lastChange: 0,
+      foldersOn: async () => [],
       ofReports: async () => [{ ...vm, version: "1" }],
       some: async () => [vm],
       report: async (_: string, place: { host: string }) => placed.push(place.host),

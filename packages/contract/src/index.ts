@@ -39,6 +39,7 @@ export type { PageRequest } from "./schemas/page.ts";
 export * from "./schemas/pool.ts";
 export * from "./schemas/task.ts";
 export * from "./schemas/vm.ts";
+export * from "./schemas/vm-file.ts";
 export type { TaskConcerns, TaskDefinition } from "./tasks/define-task.ts";
 export {
   moveOf,

@@ -140,6 +140,20 @@ export class Vms {
     return rows.map((row) => ({ ...row, id: row.id as VmId }));
   }
 
+  /** The folders of those that are said to be on a host, without those that a task works on: it may be making or deleting them. */
+  async foldersOn(host: string): Promise<{ id: VmId; name: string; datastore: string }[]> {
+    const rows = await this.#database.read((db) =>
+      db
+        .selectFrom("vms")
+        .select(["id", "name", sql<string>`config->>'datastore'`.as("datastore")])
+        .where("host", "=", host)
+        .where(sql<boolean>`not exists (select from task_locks where task_locks.name = 'vm:' || vms.id)`)
+        .orderBy("name")
+        .execute(),
+    );
+    return rows.map((row) => ({ ...row, id: row.id as VmId }));
+  }
+
   async isNameTaken(name: string): Promise<boolean> {
     const row = await this.#database.read((db) =>
       db.selectFrom("vms").select("id").where("name", "=", name).executeTakeFirst(),

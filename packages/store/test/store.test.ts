@@ -244,6 +244,20 @@ test("a host that VMs, tasks or a way back need is not removed; what goes with i
   for (const { id } of [web, rest]) await store.vms.remove(id, null);
 });
 
+test("the folders of a host's VMs are those that no task is making, moving or deleting", async () => {
+  await joined("f");
+  const vm = (name: string) => ({ id: anyVm(), name, datastore: "shared" }) as Vm;
+  const [web, rest] = [vm("folder-web"), vm("folder-rest")];
+  await store.vms.enter(web, { host: "f", state: "running" });
+  await store.vms.enter(rest, { host: "f", state: "stopped" });
+  const task = await store.tasks.create(startOf(rest.id, "f"));
+  expect(await store.vms.foldersOn("f")).toEqual([{ id: web.id, name: "folder-web", datastore: "shared" }]);
+  await store.tasks.change(task.id, () => ({ state: "succeeded" }));
+  expect((await store.vms.foldersOn("f")).map(({ name }) => name)).toEqual(["folder-rest", "folder-web"]);
+  for (const { id } of [web, rest]) await store.vms.remove(id, null);
+  await store.hosts.remove("f", false);
+});
+
 test("every column that names a host, a pool or a VM is asked when one is removed, or is history", async () => {
   const client = new pg.Client(postgres.connection);
   await client.connect();

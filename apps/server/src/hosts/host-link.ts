@@ -28,6 +28,7 @@ import type { Logger } from "pino";
 import type { ReportIntake } from "./report-intake.ts";
 import { Presence } from "./presence.ts";
 import { reportOfVersion1, version1Operations } from "./version-1.ts";
+import { VmFileWatch } from "./vm-file-watch.ts";
 
 /** Whether a VM that a host claims to run is the host's by its lease. */
 export type HoldsLease = (vm: VmView) => Promise<boolean>;
@@ -60,6 +61,7 @@ export class HostLink {
   readonly #stopped = new AbortController();
   readonly #signals = new EventEmitter<{ move: [MoveRecord]; up: []; down: [] }>();
   readonly #presence: Presence;
+  readonly #vmFiles: VmFileWatch;
   #refreshTimer: NodeJS.Timeout | undefined;
   #refreshing: Promise<void> | null = null;
   #refreshAgain = false;
@@ -101,6 +103,11 @@ export class HostLink {
     };
     this.agent = new Client(agentOperations, options);
     this.#version1 = new Client(version1Operations, options);
+    this.#vmFiles = new VmFileWatch(host.name, {
+      vms: () => store.vms.foldersOn(host.name),
+      ask: async (vms, timeoutMs) =>
+        (await this.agent.call("vmFilesLook", { body: { vms } }, { timeoutMs })).vms,
+    });
   }
 
   /** Shows another certificate of the server from now on. */
@@ -310,13 +317,14 @@ export class HostLink {
   async #takeReports(): Promise<void> {
     const known = this.#store.vms.lastChange;
     try {
-      const report = await this.#readReports();
+      const [report] = await Promise.all([this.#readReports(), this.#lookAtVmFiles()]);
       if (report === null || !this.#presence.isHeard) return;
       const { facts, load } = report;
       const connectionFindings = [
         ...this.versionFindings,
         ...this.certificateAlarms,
         ...this.#presence.alarms,
+        ...this.#vmFiles.alarms,
       ];
       await this.#intake.take({
         ...{ host: this.name, facts, load, connectionFindings, known },
@@ -326,6 +334,14 @@ export class HostLink {
       if (!this.#stopped.signal.aborted)
         this.#log.info({ err: error }, "the host's reports were not taken in");
     }
+  }
+
+  /** An agent of an earlier version does not; one that cannot now is asked again. */
+  async #lookAtVmFiles(): Promise<void> {
+    if (!this.isUp) return;
+    await this.#vmFiles.lookWhenDue().catch((error: unknown) => {
+      this.#log.debug({ err: error }, "the descriptions of the host's VMs were not looked at");
+    });
   }
 
   /** Null where they are none, which is told of a host that answers otherwise. */

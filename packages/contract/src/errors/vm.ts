@@ -106,6 +106,15 @@ export const vmErrors = {
     (d) =>
       `Look on ${d.host} for a QEMU process with -uuid ${d.id}: mend what is wrong, or end the process. Its agent looks again every 30 s and before each command on the VM.`,
   ),
+  /** An alarm. */
+  VM_FILE_BROKEN: define<{ vm: string; host: string; path: string; reason: string }>(
+    409,
+    "after-fix",
+    (d) =>
+      `The description of VM ${d.vm}, ${d.path} on host ${d.host}, is broken: ${d.reason.replace(/\.$/, "")}.`,
+    (d) =>
+      `Until it is repaired, the VM cannot be started, moved or deleted; if it runs, it runs on. Write the object config of godwit vm show ${d.vm} --json to this file. The alarm ends within 30 s.`,
+  ),
   DISK_MISSING: define<{ vm: string; disk: string; path: string; host: string }>(
     404,
     "after-fix",

@@ -22,6 +22,7 @@ import {
   vmRuntimeSchema,
   vmSchema,
 } from "../schemas/vm.ts";
+import { vmFilesAnswerSchema, vmFilesQuestionSchema } from "../schemas/vm-file.ts";
 import type { Operations } from "./operation.ts";
 
 const vmParams = z.strictObject({ vmId: vmIdSchema });
@@ -115,6 +116,15 @@ export const agentOperations = {
         shared: z.array(nameSchema),
       }),
     },
+    errors: [],
+  },
+  vmFilesLook: {
+    method: "POST",
+    path: "/agent/v1/vm-files",
+    privilege: "server",
+    summary: "Whether the vm.json of each of these VMs is one; what could not be read is told as unread",
+    body: vmFilesQuestionSchema,
+    answer: { status: 200, body: vmFilesAnswerSchema },
     errors: [],
   },
   vmConfigure: {
