@@ -1,13 +1,15 @@
 /**
- * What a host can do with its certificate once it is removed, and what one that is still a member can do with another's
+ * What a host can do with its certificate once it is removed, what somebody can with one that the host has renewed since, and what one that is still a member can do with another's
  * VM: it asks a destination to prepare for a VM whose disks are not its own.
  */
 import { randomUUID } from "node:crypto";
-import { cp } from "node:fs/promises";
+import { cp, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { VmDetails } from "@godwit/contract";
+import { Client } from "@godwit/client";
+import { serverOperations, type VmDetails } from "@godwit/contract";
 import { serverAddress, serverPort } from "@godwit/lab";
+import { createKeyAndRequest } from "@godwit/pki";
 import { run } from "@godwit/system";
 import { TestLab } from "@godwit/test-kit";
 import { expect, test } from "vitest";
@@ -26,7 +28,29 @@ async function attempt(lab: TestLab, at: string, what: Attempt): Promise<Outcome
   return JSON.parse(stdout) as Outcome;
 }
 
-test("a removed host gets no connection anywhere, and a member none of another's VM", async () => {
+/** New certificates in the place of those that the host has, which it has not used yet. */
+async function renew(pki: string, name: string): Promise<void> {
+  const read = async (file: string) => await readFile(join(pki, file), "utf8");
+  await using stack = new AsyncDisposableStack();
+  const [ca, cert, key] = [
+    await read("ca-cert.pem"),
+    await read("host-cert.pem"),
+    await read("host-key.pem"),
+  ];
+  const servername = "godwit-server";
+  const client = new Client(serverOperations, {
+    baseUrl: serverUrl,
+    tls: { ca, cert, key, servername, unit: "server" },
+  });
+  stack.defer(() => client.close());
+  const [host, migration] = [await createKeyAndRequest(name), await createKeyAndRequest(name)];
+  const body = { certificateRequest: host.requestPem, migrationCertificateRequest: migration.requestPem };
+  const { certificate } = await client.call("hostCertificateRenew", { body });
+  await writeFile(join(pki, "host-key.pem"), host.keyPem);
+  await writeFile(join(pki, "host-cert.pem"), certificate);
+}
+
+test("a removed host and a certificate from before a renewal get no connection anywhere, and a member none of another's VM", async () => {
   await using lab = await TestLab.start({ hosts: ["a", "b", "c"] });
   await lab.boot({ name: "web-1", on: "a" });
   await lab.create({ name: "bank-1", on: "a" });
@@ -58,6 +82,24 @@ test("a removed host gets no connection anywhere, and a member none of another's
     expect(answer).toMatchObject({ type: "gaveUp", problem: { code } });
   }
   expect(await lab.runnersOf(web)).toEqual(["a"]);
+
+  // Renewed: the certificate from before is refused by server and agents as soon as the host uses the new one.
+  const before = join(lab.lab.folder, "before");
+  await cp(pkiOf("c"), before, { recursive: true });
+  await lab.lab.host("c").endAgent();
+  await renew(pkiOf("c"), "c");
+  expect((await attempt(lab, "c", { pki: before, ...prepare("c", "b", web) })).answer).not.toBe(null);
+  await lab.lab.host("c").startAgent();
+  for (const to of ["a", "b"])
+    await expect
+      .poll(async () => (await attempt(lab, "c", { pki: before, ...prepare("c", to, web) })).answer, {
+        timeout: 60_000,
+      })
+      .toBe(null);
+  expect(await attempt(lab, "c", { pki: before, server: { url: serverUrl } })).toEqual({
+    ...{ answer: null, refused: "CERTIFICATE_INVALID" },
+  });
+  expect((await attempt(lab, "c", { pki: pkiOf("c"), ...prepare("c", "b", web) })).answer).not.toBe(null);
 
   // Removed: refused within seconds, by every agent and by the server, also after a restart without the server.
   const stolen = join(lab.lab.folder, "stolen");

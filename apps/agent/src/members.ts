@@ -4,7 +4,7 @@
  * had a list, because its server is of an earlier version, takes every host with a certificate of the cluster, as that
  * version did.
  */
-import { memberListSchema, type MemberList } from "@godwit/contract";
+import { memberListSchema, type CertificateOf, type MemberList } from "@godwit/contract";
 import { readFileOrNull, writeFileAtomic } from "@godwit/system";
 import type { Logger } from "pino";
 import { z } from "zod";
@@ -45,13 +45,15 @@ export class Members {
     }
   }
 
-  /** Whether a host is a member, by the id that its certificate carries. */
-  has(host: string, id: string): boolean {
+  /** Whether a host is a member, by what its certificate carries, and has used no newer certificate. */
+  has(host: string, { id, number }: CertificateOf): boolean {
     if (this.#list === null) return true;
-    return this.#list.hosts.some((member) => member.name === host && member.id === id);
+    return this.#list.hosts.some(
+      ({ name, id: memberId, certificate = 0 }) => name === host && memberId === id && number >= certificate,
+    );
   }
 
-  /** Called for each host that is no member any more, or that has joined again. */
+  /** Called for each host that is no member any more, has joined again, or uses a newer certificate. */
   onRemoved(heard: (host: string) => void): void {
     this.#onRemoved = heard;
   }
@@ -68,7 +70,8 @@ export class Members {
     if (before !== null && before.generation >= list.generation) return before.generation;
     // A member that was removed is refused even if the disk is full; only a restart would bring back the list before.
     this.#list = list;
-    for (const { name, id } of before?.hosts ?? []) if (!this.has(name, id)) this.#onRemoved(name);
+    for (const { name, id, certificate: number = 0 } of before?.hosts ?? [])
+      if (!this.has(name, { id, number })) this.#onRemoved(name);
     await writeMembers(this.#config, list).catch((error: unknown) => {
       this.#list = { ...list, generation: before?.generation ?? 0 }; // sent again, and written then
       throw error;

@@ -1,11 +1,12 @@
 /**
  * Renews the host's certificates when two thirds of their life are over, with new keys, over the connection that the
  * present ones authenticate. While the server cannot be reached it is tried again; certificates of an earlier version,
- * which carry no member's id, are renewed at once.
+ * which carry no member's id, are renewed at once. Once the new certificate is the one that the next start reads, the server
+ * is told that it is in use: from then on none before it counts.
  */
 import { X509Certificate } from "node:crypto";
 import type { Client } from "@godwit/client";
-import { GodwitError, memberIdOf, type serverOperations } from "@godwit/contract";
+import { certificateOf, GodwitError, type serverOperations } from "@godwit/contract";
 import { createKeyAndRequest, lifeOf } from "@godwit/pki";
 import { sleep } from "@godwit/system";
 import type { Logger } from "pino";
@@ -15,6 +16,7 @@ import { writeIdentity, type AgentIdentity, type CurrentIdentity } from "./ident
 const hourMs = 3_600_000;
 const shortestRetryMs = 1000;
 const longestRetryMs = 600_000;
+const confirmRetryMs = 5000;
 
 export class CertificateRenewal {
   readonly #config: AgentConfig;
@@ -23,6 +25,8 @@ export class CertificateRenewal {
   readonly #onRenewed: (identity: AgentIdentity) => void;
   readonly #log: Logger;
   readonly #stopped = new AbortController();
+  /** Whether the server knows that the present certificate is in use. An agent that was killed may not have said so. */
+  #isConfirmed = false;
 
   constructor(
     config: AgentConfig,
@@ -51,11 +55,25 @@ export class CertificateRenewal {
   async #run(): Promise<void> {
     const { signal } = this.#stopped;
     while (!signal.aborted) {
+      if (!this.#isConfirmed) await this.#confirm();
       const waitMs = dueInMs(this.#identity.current.certificatePem, Date.now());
       // The clock may be set while it is waited.
-      if (waitMs > 0) await sleep(Math.min(waitMs, hourMs), signal);
+      if (waitMs > 0) await sleep(Math.min(waitMs, this.#isConfirmed ? hourMs : confirmRetryMs), signal);
       else await sleep(await this.#renew(), signal);
     }
+  }
+
+  /** @returns whether the server knows now; one of an earlier version has no use for it */
+  async #confirm(): Promise<boolean> {
+    try {
+      await this.#server.call("hostCertificateUse", {});
+      this.#isConfirmed = true;
+    } catch (error) {
+      this.#isConfirmed = GodwitError.is(error, "ROUTE_UNKNOWN");
+      if (!this.#isConfirmed)
+        this.#log.info({ err: error }, "the server does not know yet which certificate is in use");
+    }
+    return this.#isConfirmed;
   }
 
   /** @returns how long to wait before the next look */
@@ -71,7 +89,9 @@ export class CertificateRenewal {
         ...{ caPem: answer.caCertificate, certificatePem: answer.certificate, keyPem: host.keyPem },
       };
       this.#onRenewed(this.#identity.current);
+      this.#isConfirmed = false;
       this.#log.info({ until: lifeOf(answer.certificate).until }, "certificates renewed");
+      if (!(await this.#confirm())) return confirmRetryMs;
       // Not at once again, also by a clock that is far ahead of the server's.
       return retryInMs(answer.certificate);
     } catch (error) {
@@ -90,7 +110,7 @@ export class CertificateRenewal {
 export function dueInMs(certificatePem: string, nowMs: number): number {
   const { subjectAltName, fingerprint256 } = new X509Certificate(certificatePem);
   const isOfEarlierVersion =
-    memberIdOf(subjectAltName, fingerprint256) === memberIdOf(undefined, fingerprint256);
+    certificateOf(subjectAltName, fingerprint256).id === certificateOf(undefined, fingerprint256).id;
   return isOfEarlierVersion ? 0 : lifeOf(certificatePem).renewAt.getTime() - nowMs;
 }
 

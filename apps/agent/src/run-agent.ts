@@ -207,7 +207,7 @@ export async function runAgent(
   const newestServer = await NewestServer.read(config, log);
   const authority: Authority = {
     adminToken: null,
-    mayConnect: (host, id) => members.has(host, id),
+    mayConnect: (host, certificate) => members.has(host, certificate),
     hearServer: (generation, isOrder) => newestServer.hear(generation, isOrder),
   };
   members.onRemoved((host) => {

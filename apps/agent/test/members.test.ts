@@ -15,6 +15,7 @@ import { PeerLink } from "../src/moves/peer-link.ts";
 
 const log = pino({ level: "silent" });
 const id = (digit: string) => digit.repeat(64);
+const own = (digit: string, number = 1) => ({ id: id(digit), number });
 const list = (generation: number, ...hosts: [string, string][]): MemberList => ({
   generation,
   hosts: hosts.map(([name, digit]) => ({ name, id: id(digit) })),
@@ -29,31 +30,31 @@ afterAll(async () => {
 
 test("a host is a member by its id, a removed one is told, and no earlier list brings it back", async () => {
   const members = await Members.read({ stateFolder }, log);
-  expect(members.has("a", id("1"))).toBe(true); // the server of an earlier version sends no list
+  expect(members.has("a", own("1"))).toBe(true); // the server of an earlier version sends no list
   const removed: string[] = [];
   members.onRemoved((host) => removed.push(host));
   expect(await members.take(list(5, ["a", "1"], ["c", "3"]))).toBe(5);
-  expect([members.has("a", id("1")), members.has("a", id("2")), members.has("b", id("1"))]).toEqual([
+  expect([members.has("a", own("1")), members.has("a", own("2")), members.has("b", own("1"))]).toEqual([
     ...[true, false, false],
   ]);
   expect(await members.take(list(6, ["a", "1"]))).toBe(6);
   expect(removed).toEqual(["c"]);
   expect(await members.take(list(5, ["a", "1"], ["c", "3"]))).toBe(6);
-  expect(members.has("c", id("3"))).toBe(false);
+  expect(members.has("c", own("3"))).toBe(false);
   await members.take(list(7, ["a", "2"])); // a has joined again
   expect(removed).toEqual(["c", "a"]);
-  expect(members.has("a", id("1"))).toBe(false);
+  expect(members.has("a", own("1"))).toBe(false);
 
   const restarted = await Members.read({ stateFolder }, log);
-  expect([restarted.has("a", id("2")), restarted.has("c", id("3"))]).toEqual([true, false]);
+  expect([restarted.has("a", own("2")), restarted.has("c", own("3"))]).toEqual([true, false]);
   await writeFile(join(stateFolder, "members.json"), "{");
-  expect((await Members.read({ stateFolder }, log)).has("a", id("2"))).toBe(false);
+  expect((await Members.read({ stateFolder }, log)).has("a", own("2"))).toBe(false);
 });
 
 test("a list that cannot be written counts all the same, and is asked for again", async () => {
   const members = await Members.read({ stateFolder: join(stateFolder, "nowhere") }, log);
   await expect(members.take(list(3, ["a", "1"]))).rejects.toThrow();
-  expect(members.has("c", id("3"))).toBe(false);
+  expect(members.has("c", own("3"))).toBe(false);
   await expect(members.take(list(3, ["a", "1"]))).rejects.toThrow();
 });
 
@@ -63,11 +64,14 @@ test("a source connects to a member only: by its certificate's id, or the finger
     const { requestPem, keyPem } = await createKeyAndRequest(name);
     const issue = { authority, requestPem, commonName: name, unit: "host" as const, validDays: 1 };
     return {
-      cert: await issueCertificate({ ...issue, ...(memberId === undefined ? {} : { memberId }) }),
+      cert: await issueCertificate({
+        ...issue,
+        ...(memberId === undefined ? {} : { member: { id: memberId, number: 1 } }),
+      }),
       key: keyPem,
     };
   };
-  const own = await signed("a", id("1"));
+  const self = await signed("a", id("1"));
   const reaches = async (tls: { cert: string; key: string }, members: Members): Promise<boolean> => {
     const server: Server = createServer(tls);
     const sockets = new WebSocketServer({ server });
@@ -77,7 +81,7 @@ test("a source connects to a member only: by its certificate's id, or the finger
     const order = { id: "11111111-1111-4111-8111-111111111111", from: "a" } as MoveOrder;
     const refused = once(server, "tlsClientError").then(() => false);
     const current = {
-      ...{ caPem: authority.certificatePem, certificatePem: own.cert, keyPem: own.key, serverName: "" },
+      ...{ caPem: authority.certificatePem, certificatePem: self.cert, keyPem: self.key, serverName: "" },
     };
     const link = new PeerLink(
       { ...order, to: { host: "b", agentUrl: url } },

@@ -24,6 +24,8 @@ let folder: string;
 let authority: Awaited<ReturnType<typeof createAuthority>>;
 let server: HttpServer;
 let served = 0;
+/** Numbers of certificates that hosts said to use. */
+const used: number[] = [];
 
 const issue = (
   name: string,
@@ -31,10 +33,11 @@ const issue = (
   unit: Unit,
   seconds: number,
   id: string | undefined = memberId,
+  number = 1,
 ) =>
   issueCertificate({
     ...{ authority, requestPem, unit, commonName: name, validDays: seconds * second },
-    ...(unit === "server" || id === "" ? {} : { memberId: id }),
+    ...(unit === "server" || id === "" ? {} : { member: { id, number } }),
   });
 
 beforeAll(async () => {
@@ -45,19 +48,23 @@ beforeAll(async () => {
   const certificatePem = await issue("godwit-server", requestPem, "server", 3600);
   server = new HttpServer({ tls: { caPem: authority.certificatePem, certificatePem, keyPem }, log });
   const handlers: Partial<Handlers<typeof serverOperations>> = {
+    hostCertificateUse: ({ actor }) => {
+      used.push(actor.kind === "host" ? actor.certificate.number : 0);
+      return undefined;
+    },
     hostCertificateRenew: async ({ body, actor }) => {
       if (actor.kind !== "host") throw new Error("no host");
       served++;
       return {
         caCertificate: authority.certificatePem,
-        certificate: await issue(actor.name, body.certificateRequest, "host", 3600),
+        certificate: await issue(actor.name, body.certificateRequest, "host", 3600, memberId, 2),
         migrationCertificate: await issue(actor.name, body.migrationCertificateRequest, "migration", 3600),
       };
     },
   };
   mount(server, serverOperations, handlers as Handlers<typeof serverOperations>, {
     adminToken: null,
-    mayConnect: (name, id) => name === "a" && id === memberId,
+    mayConnect: (name, { id }) => name === "a" && id === memberId,
   });
   await server.listen([{ host: "127.0.0.1", port }]);
 });
@@ -141,6 +148,8 @@ test("it is renewed by itself with a new key, is shown from then on, and is what
   expect(await shown()).toBe(fingerprint(identity.current.certificatePem));
   expect(await readIdentity(config)).toEqual(identity.current);
   expect(new X509Certificate(identity.current.certificatePem).subjectAltName).toContain(memberId);
+  // Its present one at the start, and the new one once the next start would read it.
+  await expect.poll(() => used, { timeout: 5000 }).toEqual([1, 2]);
   // The client shows it too: the one before has ended when this is called.
   await expect.poll(() => Date.now() > lifeOf(certificatePem).until.getTime(), { timeout: 9000 }).toBe(true);
   const [own, migration] = [await createKeyAndRequest("a"), await createKeyAndRequest("a")];

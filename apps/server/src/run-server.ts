@@ -73,7 +73,7 @@ export async function runServer(
   stack.defer(() => http.close());
   const callers: Authority = {
     adminToken: data.adminToken,
-    mayConnect: (host, memberId) => hosts.mayConnect(host, memberId),
+    mayConnect: (host, certificate) => hosts.mayConnect(host, certificate),
   };
   const answers = handlers({
     store,

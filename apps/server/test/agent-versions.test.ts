@@ -70,7 +70,7 @@ async function connect(
     vms: { lastChange: 0, foldersOn: async () => [], ofReports: async () => [], some: async () => [] },
     pools: { baselinesOf: async () => new Map() },
   } as unknown as Store;
-  const host = { name: "b", agentUrl: `https://127.0.0.1:${String(port)}` };
+  const host = { name: "b", agentUrl: `https://127.0.0.1:${String(port)}`, accepts: () => true };
   const link = new HostLink(
     host,
     shownBy(await signed("godwit-server", "server")),

@@ -30,7 +30,8 @@ let report: { facts: HostFacts; load: HostLoad };
 
 async function signed(name: string, unit: "host" | "server") {
   const { requestPem, keyPem } = await createKeyAndRequest(name);
-  const issue = { authority, requestPem, commonName: name, unit, validDays: 1 };
+  const member = { id: name, number: 1 };
+  const issue = { authority, requestPem, commonName: name, unit, validDays: 1, member };
   return { caPem: authority.certificatePem, certificatePem: await issueCertificate(issue), keyPem };
 }
 
@@ -66,7 +67,13 @@ async function connected() {
   const lost: string[] = [];
   const alarms: string[][] = [];
   const list = async () => [
-    { name: "a", agentUrl: `https://127.0.0.1:${String(ports.a)}`, memberId: "a", certificateEndsAt: null },
+    {
+      name: "a",
+      agentUrl: `https://127.0.0.1:${String(ports.a)}`,
+      memberId: "a",
+      certificateInUse: 1,
+      certificateEndsAt: null,
+    },
   ];
   const store = {
     hosts: {
@@ -228,6 +235,7 @@ test("a host is who its certificate says, and a VM is where its lease is", async
         facts,
         load,
         memberId: name,
+        certificateInUse: 1,
         certificateEndsAt: null,
       },
     })) as unknown as HostRow[];

@@ -24,7 +24,8 @@ test("an agent refuses the orders of a server that another one has taken over fr
   const authority = await createAuthority("test");
   const signed = async (name: string, unit: "host" | "server") => {
     const { requestPem, keyPem } = await createKeyAndRequest(name);
-    const issue = { authority, requestPem, commonName: name, unit, validDays: 1 };
+    const member = { id: "0".repeat(64), number: 1 };
+    const issue = { authority, requestPem, commonName: name, unit, validDays: 1, member };
     return { caPem: authority.certificatePem, certificatePem: await issueCertificate(issue), keyPem };
   };
   const own = stack.use(await OwnPostgres.start());
@@ -81,7 +82,7 @@ test("an agent refuses the orders of a server that another one has taken over fr
     certificateEndsAt: null,
   };
   await first.store.hosts.join(await first.store.hosts.createToken(new Date(Date.now() + 60_000)), host);
-  await first.links.add(host);
+  await first.links.add({ ...host, certificateInUse: 1 });
   await first.stop();
   await lock.release();
 

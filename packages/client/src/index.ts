@@ -1,4 +1,4 @@
 /** A typed client of Godwit's APIs. */
 export { hostAnswers } from "./bounded.ts";
 export { Client, type ClientOptions } from "./client.ts";
-export { sharedContext } from "./tls.ts";
+export { sharedContext, type ClientTls } from "./tls.ts";

@@ -3,21 +3,26 @@ import type { IncomingMessage } from "node:http";
 import type { TLSSocket } from "node:tls";
 import { timingSafeEqual } from "node:crypto";
 import {
+  certificateOf,
   GodwitError,
-  memberIdOf,
   serverGenerationOf,
+  type CertificateOf,
   type Operation,
   type Privilege,
 } from "@godwit/contract";
 
-export type Actor = { kind: "anonymous" } | { kind: "admin" } | { kind: "host" | "server"; name: string };
+export type Actor =
+  | { kind: "anonymous" }
+  | { kind: "admin" }
+  | { kind: "host"; name: string; certificate: CertificateOf }
+  | { kind: "server"; name: string };
 
 /** What an HTTP server knows of its callers. */
 export interface Authority {
   /** The admin token; null where there is none (agents). */
   adminToken: string | null;
-  /** Whether a host is still a member of the cluster, by the id that its certificate carries. */
-  mayConnect: (host: string, memberId: string) => boolean | Promise<boolean>;
+  /** Whether a host is still a member of the cluster, by what its certificate carries, and the certificate its newest. */
+  mayConnect: (host: string, certificate: CertificateOf) => boolean | Promise<boolean>;
   /**
    * Hears from which of the servers on one database a call is, and refuses orders of those before the last. Default: none.
    * @param generation null: a server of an earlier version, which tells none
@@ -58,9 +63,10 @@ export async function identify(request: IncomingMessage, authority: Authority): 
       reason: `its role ${String(subject.OU)} may not call`,
     });
   }
-  if (await authority.mayConnect(name, memberIdOf(certificate.subjectaltname, fingerprint256)))
-    return { kind: "host", name };
-  throw GodwitError.of("CERTIFICATE_INVALID", { subject: `host ${name}`, reason: "the host was removed" });
+  const carried = certificateOf(certificate.subjectaltname, fingerprint256);
+  if (await authority.mayConnect(name, carried)) return { kind: "host", name, certificate: carried };
+  const reason = "the host was removed, or has a newer certificate";
+  throw GodwitError.of("CERTIFICATE_INVALID", { subject: `host ${name}`, reason });
 }
 
 const needs: Record<Privilege, string> = {

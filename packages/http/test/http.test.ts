@@ -79,7 +79,7 @@ beforeAll(async () => {
   } as unknown as Handlers<typeof serverOperations>;
   const callers: Authority = {
     adminToken: token,
-    mayConnect: (host, fingerprint) => host === "a" && fingerprint === known,
+    mayConnect: (host, { id }) => host === "a" && id === known,
   };
   mount(server, serverOperations, handlers, callers);
   mountSockets(server, serverOperations, handlers, callers);

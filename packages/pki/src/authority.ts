@@ -20,7 +20,7 @@ import {
   X509Certificate,
   X509CertificateGenerator,
 } from "@peculiar/x509";
-import { GodwitError, memberUrn } from "@godwit/contract";
+import { certificateUrns, GodwitError, type CertificateOf } from "@godwit/contract";
 import type { webcrypto } from "node:crypto";
 
 cryptoProvider.set(crypto);
@@ -81,8 +81,8 @@ export interface Issue {
   dnsNames?: string[];
   ipAddresses?: string[];
   validDays: number;
-  /** Of a host: the member that it is. */
-  memberId?: string;
+  /** Of a host: the member that it is, and which of its certificates this is. */
+  member?: CertificateOf;
 }
 
 /** @throws REQUEST_INVALID when the request is not one, or its signature does not fit its key */
@@ -107,7 +107,10 @@ export async function issueCertificate(issue: Issue): Promise<string> {
       new SubjectAlternativeNameExtension([
         ...[issue.commonName, ...(issue.dnsNames ?? [])].map((value) => ({ type: "dns" as const, value })),
         ...(issue.ipAddresses ?? []).map((value) => ({ type: "ip" as const, value })),
-        ...(issue.memberId === undefined ? [] : [{ type: "url" as const, value: memberUrn(issue.memberId) }]),
+        ...(issue.member === undefined ? [] : certificateUrns(issue.member)).map((value) => ({
+          type: "url" as const,
+          value,
+        })),
       ]),
       await SubjectKeyIdentifierExtension.create(request.publicKey),
       await AuthorityKeyIdentifierExtension.create(authority),

@@ -9,6 +9,8 @@ export interface HostRow {
   agentUrl: string;
   /** What its certificates carry. */
   memberId: string;
+  /** The number of the earliest of them that counts. */
+  certificateInUse: number;
   /** When the one that it was given last ends; null: not known. */
   certificateEndsAt: Date | null;
   joinedAt: Date;
@@ -26,6 +28,9 @@ export interface HostRow {
 
 /** What a host is entered with. */
 export type JoiningHost = Pick<HostRow, "name" | "agentUrl" | "memberId" | "certificateEndsAt">;
+
+/** How it is reached, and known. */
+export type ConnectedHost = JoiningHost & Pick<HostRow, "certificateInUse">;
 
 /** One, those after a name, or all; in order of their names. */
 export async function hostRows(
@@ -50,6 +55,7 @@ export async function hostRows(
     name: row.name,
     agentUrl: row.agent_url,
     memberId: row.member_id,
+    certificateInUse: row.certificate_in_use,
     certificateEndsAt: row.certificate_ends_at,
     joinedAt: row.joined_at,
     seenAt: row.seen_at,

@@ -1,6 +1,8 @@
 /** Hosts that have joined: entering, reading, removing them, and what they report. */
 import {
+  firstCertificate,
   GodwitError,
+  type CertificateOf,
   type HostFacts,
   type Maintenance,
   type PageRequest,
@@ -12,7 +14,14 @@ import { isDuplicate, type Database } from "./database.ts";
 import { emit } from "./events.ts";
 import { FactParts } from "./fact-parts.ts";
 import { writeFacts, writeSeen, type SeenHost } from "./host-reports.ts";
-import { hostRows, hostSummaries, type HostRow, type HostSummaryRow, type JoiningHost } from "./host-rows.ts";
+import {
+  hostRows,
+  hostSummaries,
+  type HostRow,
+  type ConnectedHost,
+  type HostSummaryRow,
+  type JoiningHost,
+} from "./host-rows.ts";
 import { checkToken, createToken, useToken } from "./join-tokens.ts";
 import { membersChanged } from "./members.ts";
 import { findReferences, removeReferences } from "./references.ts";
@@ -56,6 +65,8 @@ export class Hosts {
         name: host.name,
         agent_url: host.agentUrl,
         member_id: host.memberId,
+        certificate_number: firstCertificate,
+        certificate_in_use: firstCertificate,
         certificate_ends_at: host.certificateEndsAt,
       };
       if (!rejoins) {
@@ -75,6 +86,42 @@ export class Hosts {
       }
       await membersChanged(tx);
       await emit(tx, { type: "host.joined", subject: { kind: "host", id: host.name }, data: {} });
+    });
+  }
+
+  /** The number of a certificate that is issued now, of no other. @throws HOST_UNKNOWN */
+  async nextCertificate(name: string): Promise<number> {
+    return await this.#database.write(async (tx) => {
+      const row = await tx
+        .updateTable("hosts")
+        .set({ certificate_number: sql<number>`certificate_number + 1` })
+        .where("name", "=", name)
+        .returning("certificate_number")
+        .executeTakeFirst();
+      if (row === undefined) throw GodwitError.of("HOST_UNKNOWN", { host: name, known: [] });
+      return row.certificate_number;
+    });
+  }
+
+  /** Those of a member before this one count no more. @returns whether that is news */
+  async usesCertificate(name: string, { id, number }: CertificateOf): Promise<boolean> {
+    return await this.#database.write(async (tx) => {
+      const { numUpdatedRows } = await tx
+        .updateTable("hosts")
+        .set({ certificate_in_use: number })
+        .where("name", "=", name)
+        .where("member_id", "=", id)
+        .where("certificate_in_use", "<", number)
+        // Of a database that was restored: a certificate that was issued after the backup counts, and none like it is issued again.
+        .executeTakeFirst();
+      if (numUpdatedRows === 0n) return false;
+      await tx
+        .updateTable("hosts")
+        .set({ certificate_number: sql<number>`greatest(certificate_number, certificate_in_use)` })
+        .where("name", "=", name)
+        .execute();
+      await membersChanged(tx);
+      return true;
     });
   }
 
@@ -122,11 +169,11 @@ export class Hosts {
   }
 
   /** How each host is reached. */
-  async connections(): Promise<JoiningHost[]> {
+  async connections(): Promise<ConnectedHost[]> {
     const rows = await this.#database.read((db) =>
       db
         .selectFrom("hosts")
-        .select(["name", "agent_url", "member_id", "certificate_ends_at"])
+        .select(["name", "agent_url", "member_id", "certificate_in_use", "certificate_ends_at"])
         .orderBy("name")
         .execute(),
     );
@@ -134,6 +181,7 @@ export class Hosts {
       name: row.name,
       agentUrl: row.agent_url,
       memberId: row.member_id,
+      certificateInUse: row.certificate_in_use,
       certificateEndsAt: row.certificate_ends_at,
     }));
   }

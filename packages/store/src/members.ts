@@ -21,10 +21,18 @@ export class Members {
     return await this.#database.read(async (db) => {
       // The generation first: a list that is newer than its generation is only sent once more.
       const { generation } = await db.selectFrom("membership").selectAll().executeTakeFirstOrThrow();
-      const hosts = await db.selectFrom("hosts").select(["name", "member_id"]).orderBy("name").execute();
+      const hosts = await db
+        .selectFrom("hosts")
+        .select(["name", "member_id", "certificate_in_use"])
+        .orderBy("name")
+        .execute();
       return {
         generation: Number(generation),
-        hosts: hosts.map((host) => ({ name: host.name, id: host.member_id })),
+        hosts: hosts.map((host) => ({
+          name: host.name,
+          id: host.member_id,
+          certificate: host.certificate_in_use,
+        })),
       };
     });
   }

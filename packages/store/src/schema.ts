@@ -33,6 +33,10 @@ export interface Schema {
     agent_url: string;
     member_id: string;
     certificate_ends_at: MomentOrNull;
+    /** Of the last one that was issued. */
+    certificate_number: Generated<number>;
+    /** Of the last one that the host has used. */
+    certificate_in_use: Generated<number>;
     joined_at: Moment;
     seen_at: MomentOrNull;
     unreachable_reason: string | null;

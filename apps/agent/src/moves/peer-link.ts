@@ -4,11 +4,11 @@
  */
 import { checkServerIdentity, type PeerCertificate } from "node:tls";
 import {
+  certificateOf,
   commonVersion,
   GodwitError,
   helloHeaders,
   helloOf,
-  memberIdOf,
   peerPath,
   silentHello,
   versionsOf,
@@ -195,8 +195,8 @@ function checkHost(
   certificate: PeerCertificate,
 ): Error | undefined {
   if (certificate.subject.OU !== "host") return new Error("its certificate is not a host's");
-  if (!members.has(host, memberIdOf(certificate.subjectaltname, certificate.fingerprint256)))
-    return new Error(`host ${host} is not a member of the cluster, or has joined again since`);
+  if (!members.has(host, certificateOf(certificate.subjectaltname, certificate.fingerprint256)))
+    return new Error(`host ${host} is not a member of the cluster, or has another certificate since`);
   return checkServerIdentity(host, certificate);
 }
 

@@ -1,5 +1,6 @@
 /** Hosts: tokens, joining, listing, removing. */
 import {
+  firstCertificate,
   GodwitError,
   hasProcess,
   type Finding,
@@ -23,6 +24,7 @@ type HostOperations = Pick<
   | "hostTokenCreate"
   | "hostJoin"
   | "hostCertificateRenew"
+  | "hostCertificateUse"
   | "hostList"
   | "hostSummaryList"
   | "hostShow"
@@ -55,12 +57,13 @@ export function hostHandlers(services: Services): Handlers<HostOperations> {
       const issued = await issueHostCertificates(
         data.authority,
         certificateDays,
-        { name, id: memberId },
+        name,
+        { id: memberId, number: firstCertificate },
         body,
       );
       const host = { name, agentUrl, memberId, certificateEndsAt: issued.endsAt };
       await store.hosts.join(secret, host);
-      await hosts.add(host);
+      await hosts.add({ ...host, certificateInUse: firstCertificate });
       return {
         name,
         caCertificate: data.authority.certificatePem,
@@ -73,8 +76,8 @@ export function hostHandlers(services: Services): Handlers<HostOperations> {
 
     hostCertificateRenew: async ({ body, actor }) => {
       const host = await store.hosts.show(hostOf(actor));
-      const member = { name: host.name, id: host.memberId };
-      const issued = await issueHostCertificates(data.authority, certificateDays, member, body);
+      const member = { id: host.memberId, number: await store.hosts.nextCertificate(host.name) };
+      const issued = await issueHostCertificates(data.authority, certificateDays, host.name, member, body);
       await store.hosts.renewed(host.name, issued.endsAt);
       hosts.renewed(host.name, issued.endsAt);
       return {
@@ -82,6 +85,13 @@ export function hostHandlers(services: Services): Handlers<HostOperations> {
         certificate: issued.certificate,
         migrationCertificate: issued.migrationCertificate,
       };
+    },
+
+    hostCertificateUse: async ({ actor }) => {
+      const name = hostOf(actor);
+      if (actor.kind === "host" && (await store.hosts.usesCertificate(name, actor.certificate)))
+        hosts.usesCertificate(name, actor.certificate);
+      return undefined;
     },
 
     hostList: async ({ query }) => {

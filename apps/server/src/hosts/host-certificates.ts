@@ -1,5 +1,6 @@
 /** The certificates of hosts: of the agent and of QEMU's migration streams, for a member and a limited time. */
 import { randomBytes } from "node:crypto";
+import type { CertificateOf } from "@godwit/contract";
 import { issueCertificate, lifeOf, type KeyAndCertificate } from "@godwit/pki";
 
 export interface HostRequests {
@@ -20,10 +21,11 @@ export const newMemberId = (): string => randomBytes(32).toString("hex");
 export async function issueHostCertificates(
   authority: KeyAndCertificate,
   validDays: number,
-  member: { name: string; id: string },
+  host: string,
+  member: CertificateOf,
   requests: HostRequests,
 ): Promise<HostCertificates> {
-  const issue = { authority, commonName: member.name, memberId: member.id, validDays };
+  const issue = { authority, commonName: host, member, validDays };
   const requestPem = requests.certificateRequest;
   const certificate = await issueCertificate({ ...issue, requestPem, unit: "host" });
   const migrationCertificate = await issueCertificate({

@@ -5,14 +5,16 @@
  * does one whose stream breaks off each time as soon as it stands, or whose reports are none.
  */
 import { EventEmitter, once } from "node:events";
-import type { SecureContext } from "node:tls";
-import { Client, hostAnswers, type ClientOptions } from "@godwit/client";
+import type { PeerCertificate, SecureContext } from "node:tls";
+import { Client, hostAnswers, type ClientOptions, type ClientTls } from "@godwit/client";
 import {
   agentOperations,
+  certificateOf,
   finding,
   GodwitError,
   serverGenerationHeaders,
   silentHello,
+  type CertificateOf,
   type Finding,
   type HostFacts,
   type HostLoad,
@@ -33,9 +35,15 @@ import { VmFileWatch } from "./vm-file-watch.ts";
 /** Whether a VM that a host claims to run is the host's by its lease. */
 export type HoldsLease = (vm: VmView) => Promise<boolean>;
 
-/** Load changes without an event. */
+/** Load changes without an event. Up to a fifth sooner, so that hosts that reported at once do not do so for ever. */
 const refreshEveryMs = 15_000;
+const refreshSpread = 0.2;
 const reportLimitMs = 8000;
+
+export interface LinkedHost extends Pick<HostRow, "name" | "agentUrl"> {
+  /** Whether a certificate, which has the host's name, is its newest. */
+  accepts: (certificate: CertificateOf) => boolean;
+}
 
 export interface LinkIdentity {
   caPem: string;
@@ -54,6 +62,7 @@ export class HostLink {
   readonly agent: Client<typeof agentOperations>;
   /** For what an agent of the version before this one calls otherwise. */
   readonly #version1: Client<typeof version1Operations>;
+  readonly #accepts: LinkedHost["accepts"];
   readonly #store: Store;
   readonly #intake: ReportIntake;
   readonly #holdsLease: HoldsLease;
@@ -72,7 +81,7 @@ export class HostLink {
   #factsAreOld = true;
 
   constructor(
-    host: Pick<HostRow, "name" | "agentUrl">,
+    host: LinkedHost,
     identity: ShownIdentity,
     store: Store,
     intake: ReportIntake,
@@ -81,6 +90,7 @@ export class HostLink {
   ) {
     this.name = host.name;
     this.url = host.agentUrl;
+    this.#accepts = host.accepts;
     this.#store = store;
     this.#intake = intake;
     this.#holdsLease = holdsLease;
@@ -99,7 +109,7 @@ export class HostLink {
       hello: ownHello,
       headers: () => serverGenerationHeaders(store.generation.current),
       limits: hostAnswers,
-      tls: tlsOf(host.name, identity),
+      tls: this.#tlsOf(identity),
     };
     this.agent = new Client(agentOperations, options);
     this.#version1 = new Client(version1Operations, options);
@@ -112,7 +122,7 @@ export class HostLink {
 
   /** Shows another certificate of the server from now on. */
   show(identity: ShownIdentity): void {
-    for (const client of [this.agent, this.#version1]) client.renew(tlsOf(this.name, identity));
+    for (const client of [this.agent, this.#version1]) client.renew(this.#tlsOf(identity));
   }
 
   /** @param certificate that it was given last: when it ends, and from when on it should have been renewed */
@@ -233,6 +243,18 @@ export class HostLink {
     };
   }
 
+  /** Who answers must be the host, by the newest certificate that it has used. */
+  #tlsOf({ context, caPem, certificatePem, keyPem }: ShownIdentity): ClientTls {
+    const check = ({ subjectaltname, fingerprint256 }: PeerCertificate): Error | undefined =>
+      this.#accepts(certificateOf(subjectaltname, fingerprint256))
+        ? undefined
+        : new Error("its certificate is not that of the member, or not its newest");
+    return {
+      ...{ context, ca: caPem, cert: certificatePem, key: keyPem },
+      ...{ servername: this.name, unit: "host", check },
+    };
+  }
+
   /** An error of a call as one about this host. */
   unreachable(error: unknown): unknown {
     if (!GodwitError.is(error, "CONNECTION_FAILED")) return error;
@@ -255,9 +277,12 @@ export class HostLink {
         this.refresh();
         return;
       }
-      this.#refreshTimer = setTimeout(() => {
-        this.refresh();
-      }, refreshEveryMs);
+      this.#refreshTimer = setTimeout(
+        () => {
+          this.refresh();
+        },
+        refreshEveryMs * (1 - refreshSpread * Math.random()),
+      );
     });
   }
 
@@ -371,11 +396,6 @@ export class HostLink {
     }
   }
 }
-
-const tlsOf = (host: string, { context, caPem, certificatePem, keyPem }: ShownIdentity) => ({
-  ...{ context, ca: caPem, cert: certificatePem, key: keyPem },
-  ...{ servername: host, unit: "host" },
-});
 
 /** Why a host does not answer, as a part of a sentence. */
 const reasonOf = ({ details, detail }: Problem): string =>

@@ -1,6 +1,6 @@
 /** The lines to all agents, one for each host that has joined. */
 import { sharedContext } from "@godwit/client";
-import { GodwitError, type Finding, type VmView } from "@godwit/contract";
+import { GodwitError, type CertificateOf, type Finding, type VmView } from "@godwit/contract";
 import { isConfirmed } from "@godwit/placement";
 import type { HostRow, Store } from "@godwit/store";
 import type { Logger } from "pino";
@@ -16,13 +16,14 @@ const lateShare = 0.25;
 const connectingAtOnce = 16;
 const connectingMs = 250;
 
-type LinkedHost = Pick<HostRow, "name" | "agentUrl" | "memberId" | "certificateEndsAt">;
+type LinkedHost = Pick<HostRow, "name" | "agentUrl" | "memberId" | "certificateInUse" | "certificateEndsAt">;
 
 export class HostLinks {
   /** Of migration streams between the hosts. */
   readonly paths = new PathTrials((name) => this.of(name));
   readonly #links = new Map<string, HostLink>();
-  readonly #members = new Map<string, string>();
+  /** The earliest certificate of each that counts. */
+  readonly #members = new Map<string, CertificateOf>();
   readonly #push: MemberPush;
   readonly #stopped = new AbortController();
   readonly #certificateDays: number;
@@ -69,9 +70,18 @@ export class HostLinks {
 
   #enter(host: LinkedHost): HostLink {
     const holdsLease = (vm: VmView) => this.#holdsLease(vm, host.name);
-    const link = new HostLink(host, this.#identity, this.#store, this.#intake, holdsLease, this.#log);
+    const { name, agentUrl } = host;
+    const accepts = (certificate: CertificateOf) => this.mayConnect(name, certificate);
+    const link = new HostLink(
+      { name, agentUrl, accepts },
+      this.#identity,
+      this.#store,
+      this.#intake,
+      holdsLease,
+      this.#log,
+    );
     this.#links.set(host.name, link);
-    this.#members.set(host.name, host.memberId);
+    this.#members.set(host.name, { id: host.memberId, number: host.certificateInUse });
     if (host.certificateEndsAt !== null) this.renewed(host.name, host.certificateEndsAt);
     link.onUp(() => {
       this.#push.to(link);
@@ -127,9 +137,16 @@ export class HostLinks {
     ];
   }
 
-  /** Whether the host is a member by the id that it got when it joined last. */
-  mayConnect(name: string, memberId: string): boolean {
-    return this.#members.get(name) === memberId;
+  /** It uses this certificate, and none before it. */
+  usesCertificate(name: string, certificate: CertificateOf): void {
+    this.#members.set(name, certificate);
+    this.#push.changed("joined");
+  }
+
+  /** Whether the host is a member by the id that it got when it joined last, and has used no newer certificate. */
+  mayConnect(name: string, { id, number }: CertificateOf): boolean {
+    const member = this.#members.get(name);
+    return member?.id === id && number >= member.number;
   }
 
   /** Asked of others than the host that claims it; with the host that the VM was on away and nobody to ask, its word counts. */

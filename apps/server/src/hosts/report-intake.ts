@@ -12,6 +12,8 @@ import type { Logger } from "pino";
 
 /** The pause between two writes, in which reports gather. */
 const gatherMs = 200;
+/** In one write: after a pause of the server or its database all hosts report at once, and a write has a time limit. */
+const mostAtOnce = 64;
 
 export interface Report {
   host: string;
@@ -63,8 +65,9 @@ export class ReportIntake {
   async #writeAll(): Promise<void> {
     this.#writing = true;
     while (this.#waiting.size > 0) {
-      const batch = [...this.#waiting.values()];
-      this.#waiting.clear();
+      const next = [...this.#waiting].slice(0, mostAtOnce);
+      for (const [host] of next) this.#waiting.delete(host);
+      const batch = next.map(([, one]) => one);
       try {
         const placings = await this.#write(batch.map(({ report }) => report));
         // Asking for a lease takes as long as another host takes to answer: nobody else's report waits for it.
@@ -76,7 +79,7 @@ export class ReportIntake {
       } catch (error) {
         for (const { written } of batch) written.reject(error);
       }
-      await sleep(gatherMs);
+      if (this.#waiting.size < mostAtOnce) await sleep(gatherMs);
     }
     this.#writing = false;
   }

@@ -61,7 +61,8 @@ export const hostOperations = {
     method: "POST",
     path: "/api/v1/hosts/certificates",
     privilege: "host",
-    summary: "New certificates for the host that calls, for new keys; the earlier ones count until they end",
+    summary:
+      "New certificates for the host that calls, for new keys; the earlier ones count until these are in use, or until they end",
     body: z.strictObject({ certificateRequest: pem, migrationCertificateRequest: pem }),
     answer: {
       status: 200,
@@ -71,6 +72,15 @@ export const hostOperations = {
         migrationCertificate: z.string(),
       }),
     },
+    errors: ["HOST_UNKNOWN"],
+  },
+  hostCertificateUse: {
+    method: "POST",
+    path: "/api/v1/hosts/certificates/use",
+    privilege: "host",
+    summary:
+      "The host that calls uses the certificate of this call, and none before it: those count no more. Asking again changes nothing",
+    answer: { status: 204 },
     errors: ["HOST_UNKNOWN"],
   },
   hostList: {

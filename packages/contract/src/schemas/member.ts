@@ -1,6 +1,7 @@
 /**
  * Which hosts belong to the cluster: the server's word, pushed to every agent. A member is known by an id that its
- * certificates carry. It stays the same when a certificate is renewed, and is another one when the host joins again.
+ * certificates carry. It stays the same when a certificate is renewed, and is another one when the host joins again. The
+ * certificates of one member are numbered: those before the one that it has used last count no more.
  */
 import { z } from "zod";
 import { nameSchema } from "./names.ts";
@@ -11,25 +12,50 @@ export const memberIdSchema = z.string().regex(/^[0-9a-f]{64}$/, "must be a memb
 export const memberListSchema = z.object({
   /** Grows with every host that joins or is removed: an agent never goes back to an earlier list. */
   generation: z.int().min(0),
-  hosts: z.array(z.object({ name: nameSchema, id: memberIdSchema })).max(10_000),
+  hosts: z
+    .array(
+      z.object({
+        name: nameSchema,
+        id: memberIdSchema,
+        /** The number of the earliest certificate that counts. Absent: all do, as a server of an earlier version says. */
+        certificate: z.int().min(0).optional(),
+      }),
+    )
+    .max(10_000),
 });
 export type MemberList = z.infer<typeof memberListSchema>;
 
 const prefix = "urn:godwit:member:";
+const numberPrefix = "urn:godwit:certificate:";
 
-/** How a member's id stands in its certificate, among the alternative names. */
-export const memberUrn = (id: string): string => prefix + id;
+/** Whose a host's certificate is, and which of its certificates. */
+export interface CertificateOf {
+  id: string;
+  /** 0: of a version that did not number them. */
+  number: number;
+}
+
+/** The number of the one that a host gets when it joins, with an id that no other certificate carries. */
+export const firstCertificate = 1;
+
+/** How that stands in a certificate, among the alternative names. */
+export const certificateUrns = ({ id, number }: CertificateOf): string[] => [
+  prefix + id,
+  ...(number === 0 ? [] : [numberPrefix + String(number)]),
+];
 
 /**
- * The id of a certificate's member. A certificate of an earlier version carries none: its fingerprint is the id then,
- * also of the certificates that it is renewed by.
+ * Whose a certificate is. One of an earlier version carries no id: its fingerprint is the id then, also of the
+ * certificates that it is renewed by.
  * @param subjectAltName as Node reports it
  * @param fingerprint SHA-256, with or without colons
  */
-export function memberIdOf(subjectAltName: string | undefined, fingerprint: string): string {
-  const urn = (subjectAltName ?? "")
-    .split(", ")
-    .map((name) => name.replace(/^URI:/, ""))
-    .find((name) => name.startsWith(prefix));
-  return urn?.slice(prefix.length) ?? fingerprint.replaceAll(":", "").toLowerCase();
+export function certificateOf(subjectAltName: string | undefined, fingerprint: string): CertificateOf {
+  const names = (subjectAltName ?? "").split(", ").map((name) => name.replace(/^URI:/, ""));
+  const after = (start: string) => names.find((name) => name.startsWith(start))?.slice(start.length);
+  const number = after(numberPrefix) ?? "";
+  return {
+    id: after(prefix) ?? fingerprint.replaceAll(":", "").toLowerCase(),
+    number: /^[1-9]\d{0,8}$/.test(number) ? Number(number) : 0,
+  };
 }
