@@ -244,6 +244,30 @@ test("a host that VMs, tasks or a way back need is not removed; what goes with i
   for (const { id } of [web, rest]) await store.vms.remove(id, null);
 });
 
+test("certificates of a host are numbered, and once one is used none before it counts", async () => {
+  await joined("numbered");
+  const inUse = async () => {
+    const { generation, hosts } = await store.members.list();
+    return { generation, certificate: hosts.find(({ name }) => name === "numbered")?.certificate };
+  };
+  const before = await inUse();
+  expect(before.certificate).toBe(1);
+  expect([
+    await store.hosts.nextCertificate("numbered"),
+    await store.hosts.nextCertificate("numbered"),
+  ]).toEqual([2, 3]);
+  expect((await inUse()).generation).toBe(before.generation); // issued is not used
+  const uses = (number: number, id = "numbered") => store.hosts.usesCertificate("numbered", { id, number });
+  expect(await uses(3, "joined before")).toBe(false);
+  expect([await uses(3), await uses(3), await uses(2)]).toEqual([true, false, false]);
+  expect(await inUse()).toEqual({ generation: before.generation + 1, certificate: 3 });
+  // The database was restored from a backup of before the certificate was issued.
+  expect(await uses(9)).toBe(true);
+  expect(await store.hosts.nextCertificate("numbered")).toBe(10);
+  await store.hosts.remove("numbered", false);
+  await expect(store.hosts.nextCertificate("numbered")).rejects.toMatchObject({ code: "HOST_UNKNOWN" });
+});
+
 test("the folders of a host's VMs are those that no task is making, moving or deleting", async () => {
   await joined("f");
   const vm = (name: string) => ({ id: anyVm(), name, datastore: "shared" }) as Vm;

@@ -95,16 +95,23 @@ export class ReportIntake {
     const byId = new Map(vms.map((vm) => [vm.id, vm]));
     const byHost = Map.groupBy(vms, ({ host }) => host);
     const seen: SeenHost[] = [];
+    const unjudged = new Map<Report, unknown>();
     for (const report of reports) {
       const running = report.load.vms.flatMap(({ id, pid }) => {
         const vm = pid === null ? undefined : byId.get(id);
         return vm === undefined ? [] : [vm];
       });
-      const alarms = await this.#alarmsOf(report, running, pools.get(report.host) ?? null);
-      seen.push({ name: report.host, load: report.load, alarms });
+      try {
+        const alarms = await this.#alarmsOf(report, running, pools.get(report.host) ?? null);
+        seen.push({ name: report.host, load: report.load, alarms });
+      } catch (error) {
+        // Whatever is wrong with one host's report concerns that host.
+        unjudged.set(report, error);
+      }
     }
     await this.#store.hosts.saw(seen);
     return reports.map((report) => {
+      if (unjudged.has(report)) return () => Promise.reject(unjudged.get(report));
       const concerned = new Set(byHost.get(report.host));
       for (const { id } of report.load.vms) {
         const vm = byId.get(id);
