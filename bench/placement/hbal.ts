@@ -38,7 +38,7 @@ export interface HbalRow {
  * parts of what a node has, and of the four loads as they are (hbal -vv prints them with their weights).
  */
 const resources = 6;
-const hbalRun = { what: "planning with hbal", timeoutMs: 600_000 };
+export const hbalRun = { what: "planning with hbal", timeoutMs: 600_000 };
 
 export interface HbalCase {
   lines: string[];
@@ -168,7 +168,7 @@ export function readCase(file: string, dynamic: boolean): HbalCase {
 }
 
 /** The case with the VMs elsewhere: what a node has free follows. */
-export function written({ lines, nodes, problem }: HbalCase, hostOf: Int32Array): string {
+function written({ lines, nodes, problem }: HbalCase, hostOf: Int32Array): string {
   const { demand, resources, origin } = problem;
   const more = new Float64Array(nodes.length);
   for (const [vm, host] of hostOf.entries()) {

@@ -60,7 +60,7 @@ export function planPool(pool: Pool, options: PlanOptions): Plan {
   const state = new State(problem);
   repair(state, compiled, options);
   const repaired = Int32Array.from(state.hostOf);
-  if (options.threshold > 1) improve(state, compiled, options);
+  improve(state, compiled, options);
   takeBack(state, mustGo, caution0);
   let end = Int32Array.from(state.hostOf);
   if (options.admission && before.survivesFailure) end = keepAdmission(compiled, repaired, end);
@@ -108,8 +108,12 @@ const mostSteps = 400_000;
 /** Above so many VMs times hosts a descent asks a part of the hosts only. */
 const fullScan = 200_000;
 
-/** VMs whose move is not a matter of gain; those that moved lately stay, unless they are among them. */
-function settle(pool: Pool, { problem, ruleTerms }: Compiled, { settleSeconds }: PlanOptions): Set<number> {
+/** VMs whose move is not a matter of gain. Unless they are among them, those that moved lately stay, at threshold 1 all. */
+function settle(
+  pool: Pool,
+  { problem, ruleTerms }: Compiled,
+  { settleSeconds, threshold }: PlanOptions,
+): Set<number> {
   const state = new State(problem);
   const must = new Set<number>();
   const hardVm = problem.vmTerms.filter(({ hard }) => hard);
@@ -120,7 +124,8 @@ function settle(pool: Pool, { problem, ruleTerms }: Compiled, { settleSeconds }:
   for (const [vm, { name, movedBefore }] of pool.vms.entries()) {
     const host = state.hostOf[vm] as number;
     if (broken.has(name) || hardVm.some((term) => term.cost(vm, host) > 0)) must.add(vm);
-    else if (movedBefore !== undefined && movedBefore < settleSeconds) problem.movable[vm] = 0;
+    else if (threshold === 1 || (movedBefore !== undefined && movedBefore < settleSeconds))
+      problem.movable[vm] = 0;
   }
   return must;
 }

@@ -79,6 +79,7 @@ function refresh(
   if (found !== undefined) best.set(vm, found);
 }
 
+/** Violations first: beside their weight small costs would be lost. */
 export function bestShift(
   state: State,
   vm: number,
@@ -89,8 +90,15 @@ export function bestShift(
   const atHome = state.hostOf[vm] === origin[vm];
   if (atHome && state.moved >= maxMoves) return undefined;
   let best: { to: number; delta: number } | undefined;
-  for (const to of hosts)
-    if (state.shift(vm, to) && (best === undefined || state.delta < best.delta))
-      best = { to, delta: state.delta };
+  let violations = Infinity;
+  let cost = Infinity;
+  for (const to of hosts) {
+    if (!state.shift(vm, to)) continue;
+    const { deltaViolations, deltaCost } = state;
+    if (deltaViolations > violations || (deltaViolations === violations && deltaCost >= cost)) continue;
+    best = { to, delta: state.delta };
+    violations = deltaViolations;
+    cost = deltaCost;
+  }
   return best;
 }

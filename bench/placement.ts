@@ -1,0 +1,72 @@
+/**
+ * The planner against scoreboards: hbal of Ganeti on its own score, the machine reassignment problem, its own speed,
+ * an evacuation, and the complaints about other balancers. The data are not a part of the product: they are named.
+ */
+import { readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { evacuateOne } from "./placement/evacuation.ts";
+import { compareWithHbal } from "./placement/hbal.ts";
+import { solveInstance } from "./placement/mrp/solve.ts";
+import { measureSpeed } from "./placement/speed.ts";
+import { runThrashSuite } from "./placement/thrash.ts";
+import { readOptions, numberOf, wrongUsage } from "./measure/options.ts";
+
+const parts = ["hbal", "evacuation", "mrp", "speed", "thrash"] as const;
+type Part = (typeof parts)[number];
+
+const usage = `usage: npm run bench:placement -- [--quick] [--data FOLDER] [--only PART]… [--mrp-seconds 10]… [--json FILE]
+
+  --quick          small cases only, each number of moves of hbal's not one by one, 10 s for an instance
+  --data FOLDER    with hbal/*.data and mrp/model_*; also GODWIT_PLACEMENT_DATA. Without it: speed and thrash only
+  --only PART      ${parts.join(", ")}
+  --mrp-seconds N  processor seconds for each instance; repeated: once with each
+  --json FILE      all of it, for other programs`;
+
+const values = readOptions(usage, {
+  quick: { type: "boolean", default: false },
+  data: { type: "string" },
+  only: { type: "string", multiple: true, default: [] },
+  "mrp-seconds": { type: "string", multiple: true, default: ["10"] },
+  json: { type: "string" },
+});
+const data = values.data ?? process.env["GODWIT_PLACEMENT_DATA"];
+for (const part of values.only)
+  if (!parts.some((one) => one === part)) wrongUsage(usage, `There is no part "${part}".`);
+const seconds = values["mrp-seconds"].map((text) => numberOf(usage, "--mrp-seconds", text));
+const wants = (part: Part) => values.only.length === 0 || values.only.includes(part);
+
+const result: Record<string, unknown[]> = {};
+function keep(part: string, row: object): void {
+  (result[part] ??= []).push(row);
+  console.log(part, JSON.stringify(row));
+  if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(result, null, 2)}\n`);
+}
+
+if (wants("speed")) {
+  keep("speed", measureSpeed(64, 4000));
+  if (!values.quick) keep("speed", measureSpeed(1000, 20_000));
+}
+if (wants("thrash")) for (const row of await runThrashSuite()) keep("thrash", row);
+if (data === undefined) console.log("No --data: hbal, evacuation and mrp are left out.");
+else {
+  const cases = filesOf(join(data, "hbal"), /^c(\d+)\.data$/).filter(
+    ([, hosts]) => !values.quick || Number(hosts) <= 8,
+  );
+  for (const [file] of cases) {
+    for (const dynamic of wants("hbal") ? [false, true] : [])
+      keep("hbal", await compareWithHbal(join(data, "hbal", file), dynamic, values.quick ? 10 : 1));
+    if (wants("evacuation")) keep("evacuation", await evacuateOne(join(data, "hbal", file), "n002"));
+  }
+  const instances = filesOf(join(data, "mrp"), /^model_(\w+)\.txt/).map(([, name]) => name);
+  for (const name of wants("mrp") ? instances.filter((one) => !values.quick || one.startsWith("a1")) : [])
+    for (const each of seconds) keep("mrp", solveInstance(join(data, "mrp"), name, each));
+}
+
+function filesOf(folder: string, pattern: RegExp): [file: string, key: string][] {
+  return readdirSync(folder)
+    .flatMap((file): [string, string][] => {
+      const key = pattern.exec(file)?.[1];
+      return key === undefined ? [] : [[file, key]];
+    })
+    .sort(([, a], [, b]) => a.localeCompare(b, "en", { numeric: true }));
+}
