@@ -31,6 +31,7 @@ export { reconcileLeases, type HeldLease, type LeaseAction, type PresentVm } fro
 export {
   chooseStrategy,
   copyLimits,
+  orderFor,
   orderedStrategy,
   requestedStrategy,
   strategies,

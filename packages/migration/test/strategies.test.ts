@@ -1,5 +1,5 @@
 /** Each strategy's decisions, over any course of a copy. */
-import { decisionText, objectives, type Objective } from "@godwit/contract";
+import { decisionText, objectives, type Objective, type ObjectiveName } from "@godwit/contract";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
@@ -10,7 +10,7 @@ import {
   stallMs,
   type CopySample,
 } from "../src/copy.ts";
-import { chooseStrategy, copyLimits, strategies } from "../src/index.ts";
+import { chooseStrategy, copyLimits, orderFor, strategies } from "../src/index.ts";
 import type { CopyDecision, Strategy } from "../src/strategies/strategy.ts";
 
 const order = { bandwidthBytesPerSecond: null };
@@ -185,6 +185,24 @@ test("the strategy follows from what is asked for and from what the source's QEM
   expect(chosen("precopy", "tcg", "10.0.2")).toBe("precopy");
   expect(chosen("postcopy", "tcg", "7.2.22")).toBe("postcopy");
   expect(copyLimits({ strategy: "postcopy", accelerator: "tcg" }, "7.2.22").trustedPasses).toBe(1);
+});
+
+test("an objective leaves the choice open, but for emulated guests of which only one pass can be trusted", () => {
+  const named = (name: ObjectiveName): Objective => ({ name, ...objectives[name] });
+  const chosen = (name: ObjectiveName, accelerator: "kvm" | "tcg", version: string) =>
+    chooseStrategy({ strategy: "precopy", accelerator, objective: named(name) }, version).name;
+  expect(chosen("normal", "kvm", "7.2.22")).toBe("auto");
+  expect(chosen("batch", "tcg", "10.0.2")).toBe("auto");
+  expect(chosen("realtime", "kvm", "10.0.2")).toBe("auto-precopy");
+  expect(chosen("normal", "tcg", "7.2.22")).toBe("single-pass");
+  expect(chosen("realtime", "tcg", "7.2.22")).toBe("single-pass");
+});
+
+test("a process of before an upgrade of QEMU does not use post-copy as the last resort", () => {
+  const order = { objective: { name: "normal", ...objectives.normal } as const };
+  expect(orderFor(order, "10.0.2", "10.0.2")).toBe(order);
+  expect(orderFor(order, "7.2.22", "10.0.2").objective.postcopy).toBe("never");
+  expect(orderFor({}, "7.2.22", "10.0.2")).toEqual({});
 });
 
 test("post-copy is refused before a move where the destination cannot take it, with what to do", () => {

@@ -6,6 +6,7 @@ import {
   copyLimits,
   initialSource,
   isCancellable,
+  orderFor,
   restoreSource,
   stepSource,
   vitalSourceEntries,
@@ -92,8 +93,11 @@ export class SourceMove extends ReducerRunner<
     // What QEMU does not tell after a move that was undone, this agent knows.
     const known = pauseReason ?? dependencies.processes.pauseReasonOf(process.vmId) ?? "user";
     dependencies.log.info({ vm: order.vm.name, status }, "the guest's state before its move");
-    const state = initialSource(order, await process.version(), runs ? null : known);
-    const move = new SourceMove(order, state, process, "none", claim, journal, dependencies);
+    const version = await process.version();
+    const { version: installed } = await dependencies.hypervisor.facts();
+    const fitting = orderFor(order, version, installed);
+    const state = initialSource(fitting, version, runs ? null : known);
+    const move = new SourceMove(fitting, state, process, "none", claim, journal, dependencies);
     move.#connect();
     move.give({ type: "start" });
     return move;

@@ -19,6 +19,8 @@ import { neededThrottle, throttleParameters } from "./throttle.ts";
 const negligibleTransferMs = 2;
 const plateauRatio = 0.75;
 const settleMs = 4_000;
+/** Passes that leave much are seen for this long before it is concluded that it stays so: a flush of a database is over by then. */
+const leastLookMs = 2_500;
 /** Without a gain for as long as the first pass took, within these bounds, other means are used. */
 const patienceMs = { least: 5_000, most: 30_000 } as const;
 /** After the first pass all is over within three times what that took, or this. */
@@ -145,8 +147,8 @@ function whereItIsStuck(state: CopyState, sample: CopySample): CopyStep {
   // A guest that works in bursts may be quiet again soon.
   const spentMs = sample.atMs - state.bestAtMs;
   const isOver = spentMs >= (isPhased(course) ? patienceMs.most : patience);
-  if (mayPostcopy && !isPhased(course) && needed > objective.maxSlowdown)
-    return lastResort(state, sample, "throttlingWouldNotHelp");
+  const isHopeless = spentMs >= leastLookMs && !isPhased(course) && needed > objective.maxSlowdown;
+  if (mayPostcopy && isHopeless) return lastResort(state, sample, "throttlingWouldNotHelp");
   return isOver ? lastResort(state, sample, "noLongerShrinking") : goOn(state);
 }
 

@@ -31,6 +31,19 @@ export function requestedStrategy({
   return objective.postcopy === "lastResort" ? auto : autoPrecopy;
 }
 
+/**
+ * The order for the QEMU that the VM runs under. What the server knows of post-copy is of the QEMU that is installed: a
+ * process of before an upgrade does not use it as the last resort.
+ */
+export function orderFor<O extends Pick<MoveOrder, "objective">>(
+  order: O,
+  qemuVersion: string,
+  installed: string,
+): O {
+  if (order.objective === undefined || qemuVersion === installed) return order;
+  return { ...order, objective: { ...order.objective, postcopy: "never" } };
+}
+
 /** @param qemuVersion of the source's process, like `7.2.22` */
 export function chooseStrategy(order: Order, qemuVersion: string): Strategy {
   const requested = requestedStrategy(order);

@@ -1,0 +1,13 @@
+/** A copy that is played instead of made, with the controller that decides on real ones: for forecasts and comparisons. */
+export {
+  advance,
+  beginModel,
+  dirtyOf,
+  nextPass,
+  transferMs,
+  type Guest,
+  type Link,
+  type ModelState,
+  type WorkingSet,
+} from "./auto/copy-model.ts";
+export { play, type Played } from "./auto/play.ts";
