@@ -6,7 +6,7 @@ import { KeepApart } from "../rules/keep-apart.ts";
 import { KeepTogether } from "../rules/keep-together.ts";
 import { LeaveHost } from "../rules/leave-host.ts";
 import { VmHost } from "../rules/vm-host.ts";
-import type { Problem } from "../search/problem.ts";
+import { leaveWeight, type Problem } from "../search/problem.ts";
 import { Imbalance } from "../terms/imbalance.ts";
 import { MemoryPressure } from "../terms/memory-pressure.ts";
 import { MoveCost } from "../terms/move-cost.ts";
@@ -109,7 +109,7 @@ export function compile(pool: Pool, options: PlanOptions): Compiled {
     hostTerms: [unmet, pressure],
     poolTerms: [imbalance(pool, options, demand, cores)],
     vmTerms: [
-      new LeaveHost(closed),
+      new LeaveHost(closed, leaveWeight),
       new VmHost(excluded, { hard: true, weight: 1 }),
       ...rules.flatMap(({ term }) => ("concerns" in term ? [] : [term])),
       new MoveCost("move", origin, priced, nowhere),

@@ -13,6 +13,7 @@ import { Shift } from "../search/deltas/shift.ts";
 import { Swap } from "../search/deltas/swap.ts";
 import { bestShift, descend } from "../search/descend.ts";
 import { orderMoves } from "../search/order.ts";
+import { leastViolation } from "../search/problem.ts";
 import { Random } from "../search/random.ts";
 import { State } from "../search/state.ts";
 import { compile, type Compiled } from "./compile.ts";
@@ -35,7 +36,10 @@ export interface PlannedMove {
 
 export interface Standing {
   cost: number;
+  /** Of hard rules. */
   violations: number;
+  /** VMs on hosts that are to be emptied, and without a host. */
+  mustLeave: number;
   /** Highest predicted use of a host's cores, and highest use of a host's memory. */
   highestCpu: number;
   highestMemory: number;
@@ -145,7 +149,7 @@ function repair(state: State, { together }: Compiled, { maxMoves }: PlanOptions)
           if (!Number.isNaN(delta)) group.revert(state);
           return { to, delta };
         })
-        .filter(({ delta }) => delta < -1e12)
+        .filter(({ delta }) => delta < -leastViolation)
         .sort((a, b) => a.delta - b.delta);
       const [best] = options;
       if (best !== undefined) group.tryAt(state, members, best.to);
@@ -154,7 +158,7 @@ function repair(state: State, { together }: Compiled, { maxMoves }: PlanOptions)
     for (const vm of vms) {
       if (state.violations === 0) return;
       const best = bestShift(state, vm, hosts, maxMoves);
-      if (best !== undefined && best.delta < -1e12) state.apply(vm, best.to);
+      if (best !== undefined && best.delta < -leastViolation) state.apply(vm, best.to);
     }
     if (state.violations === start) return;
   }
@@ -261,7 +265,11 @@ const movedVms = (origin: Int32Array, end: Int32Array): number[] =>
 
 function standing(pool: Pool, { problem, unmet }: Compiled, hostOf: Int32Array): Standing {
   const state = new State(problem, hostOf);
-  const { cost, violations } = state;
+  const { cost } = state;
+  const violations = Math.floor(state.violations);
+  const mustLeave = state.hostOf.filter(
+    (host) => (pool.hosts[host]?.state ?? "leaving") === "leaving",
+  ).length;
   let highestCpu = 0;
   let highestMemory = 0;
   for (const [host, { cores, memoryBytes }] of pool.hosts.entries()) {
@@ -271,5 +279,13 @@ function standing(pool: Pool, { problem, unmet }: Compiled, hostOf: Int32Array):
   }
   const verdict = admitFailures(problem, hostOf);
   const failingHost = verdict.survives ? null : (pool.hosts[verdict.host]?.name ?? null);
-  return { cost, violations, highestCpu, highestMemory, survivesFailure: verdict.survives, failingHost };
+  return {
+    cost,
+    violations,
+    mustLeave,
+    highestCpu,
+    highestMemory,
+    survivesFailure: verdict.survives,
+    failingHost,
+  };
 }

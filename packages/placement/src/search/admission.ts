@@ -69,15 +69,12 @@ function pack(
   return left;
 }
 
-const allowed = (state: State, vm: number, to: number): boolean =>
-  state.shift(vm, to) && state.deltaViolations <= 0;
-
 /** Beginning behind the one that failed: in a pool with room the first one that is asked has some. */
 function firstFit(state: State, vm: number, host: number): number {
   const { hosts } = state.problem;
   for (let step = 1; step < hosts; step += 1) {
     const to = (host + step) % hosts;
-    if (allowed(state, vm, to)) return to;
+    if (state.shift(vm, to)) return to;
   }
   return -1;
 }
@@ -87,7 +84,7 @@ function bestFit(state: State, vm: number): number {
   let best = -1;
   let least = Infinity;
   for (let to = 0; to < hosts; to += 1) {
-    if (!allowed(state, vm, to)) continue;
+    if (!state.shift(vm, to)) continue;
     const free = 1 - fullness(state, to);
     if (free < least) {
       least = free;

@@ -4,7 +4,7 @@
  * is the result. A change that would add a violation is never taken.
  */
 import type { Delta } from "./deltas/delta.ts";
-import { violationWeight } from "./problem.ts";
+import { leastViolation } from "./problem.ts";
 import type { Random } from "./random.ts";
 import type { State } from "./state.ts";
 
@@ -38,7 +38,7 @@ export function anneal(state: State, options: Annealing): void {
     const { delta } = kindOf(shares, random.next());
     const change = delta.propose(state, random);
     if (Number.isNaN(change)) continue;
-    const accepted = change <= 0 || (change < violationWeight / 2 && change < -now * Math.log(random.next()));
+    const accepted = change <= 0 || (change < leastViolation && change < -now * Math.log(random.next()));
     // A change of several steps is made already.
     if (!accepted || state.moved > maxMoves) {
       delta.revert(state);

@@ -41,7 +41,7 @@ export function orderMoves(problem: Problem, { wished, end, transient, together 
   const moves: OrderedMove[] = [];
   const go = (vm: number): boolean => {
     const to = end[vm] as number;
-    if (!state.shift(vm, to) || state.deltaViolations > 0) return false;
+    if (!state.shift(vm, to)) return false;
     const from = state.hostOf[vm] as number;
     moves.push({ vm, from, to, after: before(problem, state, moves, vm, to, strict) });
     state.apply(vm, to);

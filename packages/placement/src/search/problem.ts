@@ -28,3 +28,7 @@ export interface Problem {
 
 /** A violation weighs more than any cost. */
 export const violationWeight = 1e15;
+/** That a host is not empty yet weighs less than a rule: no rule is broken to empty one. A power of two, so that sums are exact. */
+export const leaveWeight = 1 / 1024;
+/** Whatever adds or takes more than this changes a violation. */
+export const leastViolation = (violationWeight * leaveWeight) / 4;

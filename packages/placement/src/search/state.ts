@@ -107,18 +107,25 @@ export class State {
     }
   }
 
-  /** @returns whether the VM fits there; `delta` says what it changes */
+  /**
+   * @returns whether the VM may go there: it fits, and no rule is broken further, not even for another that would hold
+   *   then; `delta` says what it changes
+   */
   shift(vm: number, to: number): boolean {
     const from = this.hostOf[vm] as number;
-    const { open, movable, resources, demand, origin } = this.problem;
-    if (from === to || movable[vm] !== 1 || (open[to] !== 1 && origin[vm] !== to)) return false;
-    const at = vm * resources;
-    if (!this.#fits(to, demand, at, origin[vm] === to ? vm : -1, -1)) return false;
-    this.deltaCost = this.#transfer(from, to, demand, at);
+    const { resources, demand } = this.problem;
+    if (!this.fits(vm, to)) return false;
+    this.deltaCost = this.#transfer(from, to, demand, vm * resources);
     this.deltaViolations = 0;
-    this.#addVm(vm, from, to);
-    if (this.#grouped[vm] === 1) this.#addGroups(vm, from, to);
-    return true;
+    if (!this.#addVm(vm, from, to)) return false;
+    return this.#grouped[vm] !== 1 || this.#addGroups(vm, from, to);
+  }
+
+  /** Whether the VM may move, and the host has room for it. */
+  fits(vm: number, to: number): boolean {
+    const { open, movable, resources, demand, origin } = this.problem;
+    if (this.hostOf[vm] === to || movable[vm] !== 1 || (open[to] !== 1 && origin[vm] !== to)) return false;
+    return this.#fits(to, demand, vm * resources, origin[vm] === to ? vm : -1, -1);
   }
 
   /** Both VMs change places. */
@@ -141,16 +148,19 @@ export class State {
       mixed[resource] = -(mixed[resource] as number);
     this.deltaCost = this.#transfer(x, y, mixed, 0);
     this.deltaViolations = 0;
-    this.#addVm(a, x, y);
-    this.#addVm(b, y, x);
-    if (this.#grouped[a] === 1 || this.#grouped[b] === 1) {
-      const { groupTerms } = this.problem;
-      this.#addGroups(a, x, y);
-      for (const term of groupTerms) term.apply(a, x, y);
-      this.#addGroups(b, y, x);
-      for (const term of groupTerms) term.apply(a, y, x);
+    if (!this.#addVm(a, x, y) || !this.#addVm(b, y, x)) return false;
+    if (this.#grouped[a] !== 1 && this.#grouped[b] !== 1) return true;
+    let holds = true;
+    for (const term of this.problem.groupTerms) {
+      let added = term.delta(a, x, y);
+      term.apply(a, x, y);
+      added += term.delta(b, y, x);
+      term.apply(a, y, x);
+      if (!term.hard) this.deltaCost += added;
+      else if (added > 0) holds = false;
+      else this.deltaViolations += added;
     }
-    return true;
+    return holds;
   }
 
   /** @returns what it added, violations weighed in */
@@ -241,15 +251,26 @@ export class State {
     return delta;
   }
 
-  #addVm(vm: number, from: number, to: number): void {
+  /** @returns false when it breaks a rule */
+  #addVm(vm: number, from: number, to: number): boolean {
     for (const term of this.#softVm) this.deltaCost += term.cost(vm, to) - term.cost(vm, from);
-    for (const term of this.#hardVm) this.deltaViolations += term.cost(vm, to) - term.cost(vm, from);
+    for (const term of this.#hardVm) {
+      const added = term.cost(vm, to) - term.cost(vm, from);
+      if (added > 0) return false;
+      this.deltaViolations += added;
+    }
+    return true;
   }
 
-  #addGroups(vm: number, from: number, to: number): void {
-    for (const term of this.problem.groupTerms)
-      if (term.hard) this.deltaViolations += term.delta(vm, from, to);
-      else this.deltaCost += term.delta(vm, from, to);
+  /** @returns false when it breaks a rule */
+  #addGroups(vm: number, from: number, to: number): boolean {
+    for (const term of this.problem.groupTerms) {
+      const added = term.delta(vm, from, to);
+      if (!term.hard) this.deltaCost += added;
+      else if (added > 0) return false;
+      else this.deltaViolations += added;
+    }
+    return true;
   }
 
   #count(term: GroupTerm, amount: number): void {

@@ -26,15 +26,27 @@ export class Group implements Delta {
     if (vms.length === 0) return NaN;
     this.vms = vms;
     this.#from = from;
+    const { groupTerms, vmTerms } = state.problem;
+    const rules = groupTerms.filter(({ hard }) => hard);
+    const broken = rules.map((rule) => rule.total());
+    const bound = vmTerms.filter(({ hard }) => hard);
+    let done = 0;
+    let holds = true;
     for (const [index, vm] of vms.entries()) {
-      if (state.shift(vm, to)) {
-        state.apply(vm, to);
-        continue;
-      }
-      for (let done = index - 1; done >= 0; done -= 1) state.apply(vms[done] as number, from[done] as number);
-      return NaN;
+      holds =
+        state.fits(vm, to) &&
+        bound.every((rule) => rule.cost(vm, to) <= rule.cost(vm, from[index] as number));
+      if (!holds) break;
+      state.apply(vm, to);
+      done += 1;
     }
-    return state.since(violations, cost);
+    if (holds && rules.every((rule, index) => rule.total() <= (broken[index] as number)))
+      return state.since(violations, cost);
+    while (done > 0) {
+      done -= 1;
+      state.apply(vms[done] as number, from[done] as number);
+    }
+    return NaN;
   }
 
   commit(): void {}
