@@ -9,6 +9,7 @@ import type { Members } from "./members.ts";
 import type { MigrationPath } from "./migration-path/migration-path.ts";
 import type { Moves } from "./moves/moves.ts";
 import type { DiskLeases } from "@godwit/storage";
+import type { CertificateRenewal } from "./renewal.ts";
 import type { SetAside } from "./vms/set-aside.ts";
 import type { VmFiles } from "./vms/vm-files.ts";
 import type { Vms } from "./vms/vms.ts";
@@ -25,10 +26,13 @@ export function handlers(
   members: Members,
   setAside: SetAside,
   files: VmFiles,
+  renewal: CertificateRenewal,
 ): Handlers<typeof agentOperations> {
   return {
     facts: () => facts.read(),
     load: () => load.read(),
+    certificatesShow: () => renewal.trust(),
+    certificatesRenew: () => renewal.now(),
     membersPut: async ({ body }) => ({ generation: await members.take(body) }),
     events: ({ query, signal }) => events.after(query.after ?? events.lastId, signal),
     vmCreate: async ({ body }) => await vms.create(body.id, body.description),

@@ -8,7 +8,7 @@ import { rm } from "node:fs/promises";
 import { connect } from "node:tls";
 import { Client } from "@godwit/client";
 import { GodwitError, hostAndPort, serverOperations } from "@godwit/contract";
-import { createKeyAndRequest, fingerprintOf } from "@godwit/pki";
+import { certificatesIn, createKeyAndRequest, fingerprintOf } from "@godwit/pki";
 import { ensureUser, ownHello } from "@godwit/system";
 import { membersFile, serverGenerationFile, type AgentConfig } from "./config.ts";
 import { readAuthority, writeIdentity, writeServerName } from "./identity.ts";
@@ -24,8 +24,9 @@ const connectLimitMs = 8000;
 export async function joinHost(config: AgentConfig, token: string, adopt = false): Promise<void> {
   const fingerprint = /^gwt1\.[A-Za-z0-9_-]+\.([0-9a-f]{64})$/.exec(token)?.[1];
   if (fingerprint === undefined) throw GodwitError.of("TOKEN_INVALID", { reason: "unknown" });
-  const before = await authorityBefore(config);
-  const changes = before !== null && before !== fingerprint;
+  const trusted = await trustedBefore(config);
+  const [before] = trusted;
+  const changes = before !== undefined && !trusted.includes(fingerprint);
   if (changes && !adopt)
     throw GodwitError.of("HOST_OF_ANOTHER_CLUSTER", {
       host: config.name,
@@ -65,10 +66,10 @@ export async function joinHost(config: AgentConfig, token: string, adopt = false
   }
 }
 
-/** The fingerprint of the authority of the cluster that the host belongs to; null: it has not joined one. */
-async function authorityBefore(config: AgentConfig): Promise<string | null> {
+/** Fingerprints of the authorities of the cluster that the host belongs to; none: it has not joined one. */
+async function trustedBefore(config: AgentConfig): Promise<string[]> {
   const pem = await readAuthority(config);
-  return pem === null ? null : await fingerprintOf(pem);
+  return await Promise.all(certificatesIn(pem ?? "").map((one) => fingerprintOf(one)));
 }
 
 /** Looks at who answers, before anything is said: its authority must be the one that the token names. */

@@ -6,8 +6,8 @@
  */
 import { X509Certificate } from "node:crypto";
 import type { Client } from "@godwit/client";
-import { certificateOf, GodwitError, type serverOperations } from "@godwit/contract";
-import { createKeyAndRequest, lifeOf } from "@godwit/pki";
+import { certificateOf, GodwitError, type HostTrust, type serverOperations } from "@godwit/contract";
+import { certificatesIn, createKeyAndRequest, fingerprintOf, issuerOf, lifeOf } from "@godwit/pki";
 import { sleep } from "@godwit/system";
 import type { Logger } from "pino";
 import type { AgentConfig } from "./config.ts";
@@ -27,6 +27,7 @@ export class CertificateRenewal {
   readonly #stopped = new AbortController();
   /** Whether the server knows that the present certificate is in use. An agent that was killed may not have said so. */
   #isConfirmed = false;
+  #renewing: Promise<unknown> = Promise.resolve();
 
   constructor(
     config: AgentConfig,
@@ -50,6 +51,27 @@ export class CertificateRenewal {
 
   stop(): void {
     this.#stopped.abort();
+  }
+
+  /** At once, because the server asks for it: what is trusted has changed. @throws what the connection throws */
+  async now(): Promise<HostTrust> {
+    await this.#renewInTurn();
+    return await this.trust();
+  }
+
+  async trust(): Promise<HostTrust> {
+    const { caPem, certificatePem } = this.#identity.current;
+    return {
+      authorities: await Promise.all(certificatesIn(caPem).map((pem) => fingerprintOf(pem))),
+      issuedBy: await issuerOf(certificatePem, caPem),
+    };
+  }
+
+  /** Keys and certificates of two renewals never mix. */
+  async #renewInTurn(): Promise<string> {
+    const done = this.#renewing.then(() => this.#renewOnce());
+    this.#renewing = done.catch(() => undefined);
+    return await done;
   }
 
   async #run(): Promise<void> {
@@ -79,21 +101,10 @@ export class CertificateRenewal {
   /** @returns how long to wait before the next look */
   async #renew(): Promise<number> {
     try {
-      const { name } = this.#config;
-      const [host, migration] = [await createKeyAndRequest(name), await createKeyAndRequest(name)];
-      const body = { certificateRequest: host.requestPem, migrationCertificateRequest: migration.requestPem };
-      const answer = await this.#server.call("hostCertificateRenew", { body });
-      await writeIdentity(this.#config, { ...answer, hostKey: host.keyPem, migrationKey: migration.keyPem });
-      this.#identity.current = {
-        ...this.#identity.current,
-        ...{ caPem: answer.caCertificate, certificatePem: answer.certificate, keyPem: host.keyPem },
-      };
-      this.#onRenewed(this.#identity.current);
-      this.#isConfirmed = false;
-      this.#log.info({ until: lifeOf(answer.certificate).until }, "certificates renewed");
-      if (!(await this.#confirm())) return confirmRetryMs;
+      const certificate = await this.#renewInTurn();
+      if (!this.#isConfirmed) return confirmRetryMs;
       // Not at once again, also by a clock that is far ahead of the server's.
-      return retryInMs(answer.certificate);
+      return retryInMs(certificate);
     } catch (error) {
       const isOlder =
         GodwitError.is(error, "ANSWER_NOT_UNDERSTOOD") || GodwitError.is(error, "ROUTE_UNKNOWN");
@@ -103,6 +114,24 @@ export class CertificateRenewal {
       this.#log.error({ err: error, until, remedy }, "the host's certificates could not be renewed");
       return retryInMs(this.#identity.current.certificatePem);
     }
+  }
+
+  /** @returns the new certificate */
+  async #renewOnce(): Promise<string> {
+    const { name } = this.#config;
+    const [host, migration] = [await createKeyAndRequest(name), await createKeyAndRequest(name)];
+    const body = { certificateRequest: host.requestPem, migrationCertificateRequest: migration.requestPem };
+    const answer = await this.#server.call("hostCertificateRenew", { body });
+    await writeIdentity(this.#config, { ...answer, hostKey: host.keyPem, migrationKey: migration.keyPem });
+    this.#identity.current = {
+      ...this.#identity.current,
+      ...{ caPem: answer.caCertificate, certificatePem: answer.certificate, keyPem: host.keyPem },
+    };
+    this.#onRenewed(this.#identity.current);
+    this.#log.info({ until: lifeOf(answer.certificate).until }, "certificates renewed");
+    this.#isConfirmed = false;
+    await this.#confirm();
+    return answer.certificate;
   }
 }
 

@@ -235,7 +235,19 @@ export async function runAgent(
   });
   const consoles = new Consoles(config.name, processes, log);
   const files = new VmFiles((name) => environment.datastore(name));
-  const answers = handlers(facts, load, vms, disks, moves, path, consoles, events, members, setAside, files);
+  const renewal = new CertificateRenewal(
+    config,
+    identity,
+    server,
+    (renewed) => {
+      server.renew(serverTls(renewed));
+      http.renew(renewed);
+    },
+    log,
+  );
+  const answers = handlers(
+    ...([facts, load, vms, disks, moves, path, consoles, events, members, setAside, files, renewal] as const),
+  );
   mount(http, agentOperations, answers, authority);
   mountSockets(http, agentOperations, answers, authority);
   http.onUpgrade(
@@ -253,16 +265,6 @@ export async function runAgent(
   await http.listen([{ host: config.listen.address, port: config.listen.port }]);
   await writeFileAtomic(`${config.runFolder}/agent.pid`, `${String(process.pid)}\n`);
   log.info({ listen: config.listen }, "agent ready");
-  const renewal = new CertificateRenewal(
-    config,
-    identity,
-    server,
-    (renewed) => {
-      server.renew(serverTls(renewed));
-      http.renew(renewed);
-    },
-    log,
-  );
   renewal.start();
   stack.defer(() => {
     renewal.stop();

@@ -38,7 +38,7 @@ export const summaries = {
     commands: ["bootImage", "baseline", "compare", "evc", "report", "features", "mask"],
   },
   task: { brief: "Tasks: list, show, watch, cancel", commands: ["list", "show", "watch", "cancel"] },
-  server: { brief: "The control plane", commands: ["init", "run", "certificate", "backup", "restore"] },
+  server: { brief: "The control plane", commands: ["init", "run", "certificate", "ca", "backup", "restore"] },
   agent: { brief: "The agent, which runs on each host", commands: ["run"] },
   lab: { brief: "A cluster on this machine, for trials and tests", commands: ["up", "down", "status"] },
 } as const satisfies Record<string, { brief: string; commands: readonly string[] }>;

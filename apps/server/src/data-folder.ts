@@ -10,19 +10,23 @@ import {
   createAuthority,
   createKeyAndRequest,
   issueCertificate,
+  issuerOf,
   lifeOf,
   type KeyAndCertificate,
 } from "@godwit/pki";
 import { identifyProcess, isAlive, readFileOrNull, writeFileAtomic } from "@godwit/system";
+import { readAuthority, type ClusterAuthority } from "./authority/authority-files.ts";
 import { readCertificateNames, writeCertificateNames, type CertificateNames } from "./certificate-names.ts";
 import { dataPaths, serverName, type DataPaths } from "./data-paths.ts";
 
+export const authorityName = "Godwit cluster authority";
 export const defaultCertificateDays = 30;
 const dayMs = 86_400_000;
 
 export interface DataFolder {
   path: string;
-  authority: KeyAndCertificate;
+  /** The authority, or two of them while one takes the place of the other. */
+  cluster: ClusterAuthority;
   server: KeyAndCertificate;
   adminToken: string;
 }
@@ -42,7 +46,7 @@ export async function initServer(
   }
   // The database's user must be able to pass through to its own folder.
   await mkdir(join(path, "pki"), { recursive: true, mode: 0o755 });
-  const authority = await createAuthority("Godwit cluster authority");
+  const authority = await createAuthority(authorityName);
   await writeFileAtomic(join(path, "pki/ca-key.pem"), authority.keyPem, 0o600);
   await writeFileAtomic(paths.caCertificate, authority.certificatePem);
   await writeCertificateNames(path, names);
@@ -71,9 +75,9 @@ async function issueServerCertificate(
  * @throws SERVER_NOT_INITIALISED
  */
 export async function renewServerCertificate(path: string, names: CertificateNames | null): Promise<void> {
-  const { authority } = await openDataFolder(path);
+  const { cluster } = await openDataFolder(path);
   if (names !== null) await writeCertificateNames(path, names);
-  await issueServerCertificate(path, authority, defaultCertificateDays);
+  await issueServerCertificate(path, cluster.signing, defaultCertificateDays);
   // Root renews it for the service's user.
   const { uid, gid } = await stat(path);
   for (const name of ["names.json", "server-key.pem", "server-cert.pem"]) {
@@ -88,17 +92,18 @@ export async function renewServerCertificate(path: string, names: CertificateNam
  * certificates count now, or if a renewal was cut off between the two files.
  */
 export async function currentServerCertificate(
-  { path, authority, server }: DataFolder,
+  { path, cluster, server }: DataFolder,
   validDays: number,
 ): Promise<KeyAndCertificate> {
   const certificate = new X509Certificate(server.certificatePem);
   const { renewAt, until } = lifeOf(server.certificatePem);
   const now = Date.now();
   const counts =
+    (await issuerOf(server.certificatePem, cluster.signing.certificatePem)) !== null &&
     certificate.checkPrivateKey(createPrivateKey(server.keyPem)) &&
     now < renewAt.getTime() &&
     until.getTime() - now <= validDays * dayMs;
-  return counts ? server : await issueServerCertificate(path, authority, validDays);
+  return counts ? server : await issueServerCertificate(path, cluster.signing, validDays);
 }
 
 /** @throws SERVER_NOT_INITIALISED */
@@ -108,7 +113,7 @@ export async function openDataFolder(path: string): Promise<DataFolder> {
   const read = async (name: string) => await readFile(join(path, "pki", name), "utf8");
   return {
     path,
-    authority: { certificatePem: await read("ca-cert.pem"), keyPem: await read("ca-key.pem") },
+    cluster: await readAuthority(join(path, "pki")),
     server: { certificatePem: await read("server-cert.pem"), keyPem: await read("server-key.pem") },
     adminToken: token.trim(),
   };

@@ -2,14 +2,18 @@
  * A running server: database, lines to the agents, tasks, API. It starts in that order and stops in the
  * opposite one; killed at any point, the next one goes on from what is written.
  */
+import { join } from "node:path";
 import { serverOperations } from "@godwit/contract";
 import { HttpServer, mount, mountSockets, type Authority, type ListenAddress } from "@godwit/http";
 import { PrivatePostgres, ServerLock, Store } from "@godwit/store";
 import { ensureUser, ownHello } from "@godwit/system";
 import type { Logger } from "pino";
 import { handlers } from "./api/handlers.ts";
+import { advanceAuthority, settleAuthority } from "./authority/authority-files.ts";
+import { AuthorityRotation } from "./authority/rotation.ts";
 import { Consoles } from "./consoles/consoles.ts";
 import {
+  authorityName,
   currentServerCertificate,
   defaultCertificateDays,
   lockDataFolder,
@@ -62,6 +66,7 @@ export async function runServer(
   const store = await Store.open(connection, lock);
   stack.defer(() => store.close());
 
+  data.cluster = await settleAuthority(join(dataFolder, "pki"));
   data.server = await currentServerCertificate(data, certificateDays);
   const identity = identityOf(data);
   const hosts = new HostLinks(identity, store, log, certificateDays);
@@ -69,13 +74,28 @@ export async function runServer(
   const tasks = new TaskRunner(store, hosts, log);
   stack.defer(() => tasks.stop());
 
-  const http = new HttpServer({ tls: withAuthority(identity), log, hello: ownHello });
+  const http = new HttpServer({ tls: withAuthority(data), log, hello: ownHello });
   stack.defer(() => http.close());
   const callers: Authority = {
     adminToken: data.adminToken,
     mayConnect: (host, certificate) => hosts.mayConnect(host, certificate),
   };
+  const authority = new AuthorityRotation({
+    ...{ data, hosts, log },
+    members: async () => (await store.hosts.connections()).map(({ name }) => name),
+    advance: async () => {
+      data.cluster = await advanceAuthority(join(dataFolder, "pki"), authorityName);
+      data.server = await currentServerCertificate(data, certificateDays);
+      http.renew(withAuthority(data));
+      hosts.renew(identityOf(data));
+    },
+  });
+  authority.start();
+  stack.defer(() => {
+    authority.stop();
+  });
   const answers = handlers({
+    authority,
     store,
     hosts,
     tasks,
@@ -101,7 +121,7 @@ export async function runServer(
     const before = data.server;
     data.server = await currentServerCertificate(data, certificateDays);
     if (data.server === before) return;
-    http.renew(withAuthority(identityOf(data)));
+    http.renew(withAuthority(data));
     hosts.renew(identityOf(data));
     log.info("the server's certificate is renewed");
   };
@@ -123,16 +143,16 @@ export async function runServer(
   if (overtaken.signal.aborted) throw overtaken.signal.reason as Error;
 }
 
-const identityOf = ({ authority, server }: DataFolder): LinkIdentity => ({
-  caPem: authority.certificatePem,
+const identityOf = ({ cluster, server }: DataFolder): LinkIdentity => ({
+  caPem: cluster.trustPem,
   certificatePem: server.certificatePem,
   keyPem: server.keyPem,
 });
 
 /** The authority's own certificate is sent too: a host that joins knows it by its fingerprint only. */
-const withAuthority = (identity: LinkIdentity): LinkIdentity => ({
-  ...identity,
-  certificatePem: identity.certificatePem + identity.caPem,
+const withAuthority = (data: DataFolder): LinkIdentity => ({
+  ...identityOf(data),
+  certificatePem: data.server.certificatePem + data.cluster.signing.certificatePem,
 });
 
 async function openDatabase(

@@ -1,5 +1,6 @@
 /** What the handlers of the API work with. */
 import type { Store } from "@godwit/store";
+import type { AuthorityRotation } from "./authority/rotation.ts";
 import type { Consoles } from "./consoles/consoles.ts";
 import type { DataFolder } from "./data-folder.ts";
 import type { HostLinks } from "./hosts/host-links.ts";
@@ -7,6 +8,7 @@ import type { TaskRunner } from "./tasks/task-runner.ts";
 
 export interface Services {
   store: Store;
+  authority: AuthorityRotation;
   hosts: HostLinks;
   tasks: TaskRunner;
   consoles: Consoles;

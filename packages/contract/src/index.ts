@@ -20,6 +20,7 @@ export * from "./server-generation.ts";
 export { isComparable, parseJson } from "./json.ts";
 export { serverEventSchema, type ServerEvent } from "./events/server.ts";
 export * from "./schemas/addresses.ts";
+export type { AuthorityView, HostTrust } from "./schemas/authority.ts";
 export * from "./schemas/console.ts";
 export * from "./schemas/cpu.ts";
 export * from "./schemas/evc.ts";

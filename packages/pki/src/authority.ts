@@ -125,6 +125,20 @@ export async function fingerprintOf(certificatePem: string): Promise<string> {
   return Buffer.from(digest).toString("hex");
 }
 
+/** Each certificate of a text that may hold several. */
+export const certificatesIn = (pem: string): string[] =>
+  pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g)?.map(text) ?? [];
+
+/** Of the trusted authorities, the fingerprint of the one that signed a certificate; null: none. */
+export async function issuerOf(certificatePem: string, trustPem: string): Promise<string | null> {
+  const certificate = new X509Certificate(certificatePem);
+  for (const authority of certificatesIn(trustPem)) {
+    const { publicKey } = new X509Certificate(authority);
+    if (await certificate.verify({ publicKey, signatureOnly: true })) return await fingerprintOf(authority);
+  }
+  return null;
+}
+
 /** When a certificate begins and ends to count, and when two thirds of that are over: then it is to be renewed. */
 export function lifeOf(certificatePem: string): { from: Date; renewAt: Date; until: Date } {
   const { notBefore, notAfter } = new X509Certificate(certificatePem);

@@ -1,5 +1,7 @@
 /** The cluster's certificates. */
 export {
+  certificatesIn,
+  issuerOf,
   createAuthority,
   createKeyAndRequest,
   fingerprintOf,

@@ -9,6 +9,7 @@ import { writeLine } from "../output/screen.ts";
 import { requireRoot } from "../require-root.ts";
 import { giveToServer, requireService, startService } from "../service.ts";
 import { summaries } from "../summaries.ts";
+import { authorityRoutes } from "./server/authority.ts";
 import { backupCommand, restoreCommand } from "./server/backup.ts";
 import {
   certificateRoutes,
@@ -162,6 +163,7 @@ export const serverRoutes = buildRouteMap({
     init,
     run: runCommand,
     certificate: certificateRoutes,
+    ca: authorityRoutes,
     backup: backupCommand,
     restore: restoreCommand,
   },

@@ -18,6 +18,8 @@ export function handlers(services: Services): Handlers<typeof serverOperations> 
     version: () => ({ name: "godwit", version }),
     apiDocument: () => (document ??= openApiDocument(version)),
     events: async ({ query, signal }) => await services.store.events.follow(signal, query.after),
+    authorityShow: () => services.authority.show(),
+    authorityRotate: ({ body }) => services.authority.proceed(body.without),
     ...hostHandlers(services),
     ...maintenanceHandlers(services),
     ...poolHandlers(services),

@@ -42,7 +42,7 @@ export function hostHandlers(services: Services): Handlers<HostOperations> {
       if (rejoin !== null) await store.hosts.show(rejoin);
       const secret = await store.hosts.createToken(expiresAt, rejoin);
       // The fingerprint lets the host know its server before it trusts it with anything.
-      const fingerprint = await fingerprintOf(data.authority.certificatePem);
+      const fingerprint = await fingerprintOf(data.cluster.signing.certificatePem);
       return { token: `gwt1.${secret}.${fingerprint}`, expiresAt: expiresAt.toISOString() };
     },
 
@@ -55,7 +55,7 @@ export function hostHandlers(services: Services): Handlers<HostOperations> {
       const { name, agentUrl } = body;
       const memberId = newMemberId();
       const issued = await issueHostCertificates(
-        data.authority,
+        data.cluster.signing,
         certificateDays,
         name,
         { id: memberId, number: firstCertificate },
@@ -66,7 +66,7 @@ export function hostHandlers(services: Services): Handlers<HostOperations> {
       await hosts.add({ ...host, certificateInUse: firstCertificate });
       return {
         name,
-        caCertificate: data.authority.certificatePem,
+        caCertificate: data.cluster.trustPem,
         certificate: issued.certificate,
         migrationCertificate: issued.migrationCertificate,
         serverName,
@@ -77,11 +77,17 @@ export function hostHandlers(services: Services): Handlers<HostOperations> {
     hostCertificateRenew: async ({ body, actor }) => {
       const host = await store.hosts.show(hostOf(actor));
       const member = { id: host.memberId, number: await store.hosts.nextCertificate(host.name) };
-      const issued = await issueHostCertificates(data.authority, certificateDays, host.name, member, body);
+      const issued = await issueHostCertificates(
+        data.cluster.signing,
+        certificateDays,
+        host.name,
+        member,
+        body,
+      );
       await store.hosts.renewed(host.name, issued.endsAt);
       hosts.renewed(host.name, issued.endsAt);
       return {
-        caCertificate: data.authority.certificatePem,
+        caCertificate: data.cluster.trustPem,
         certificate: issued.certificate,
         migrationCertificate: issued.migrationCertificate,
       };

@@ -41,6 +41,14 @@ export const serverErrors = {
     () =>
       "Godwit erases nothing there. Restore the database that was in it, or move what is in it away for a new one.",
   ),
+  AUTHORITY_HOSTS_BEHIND: define<{ hosts: { host: string; reason: string }[] }>(
+    409,
+    "after-fix",
+    (d) =>
+      `The certificate authority cannot be replaced further: ${d.hosts.map(({ host, reason }) => `${host}: ${reason}`).join("; ")}.`,
+    () =>
+      "Connected hosts follow within seconds: godwit server ca show. To leave out a host that stays away: godwit server ca rotate --without HOST; it joins again later with a new token.",
+  ),
   DATABASE_NOT_EMPTY: define<{ database: string; host: string }>(
     409,
     "after-fix",

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { agentEventSchema } from "../events/agent.ts";
 import { agentConsoleQuerySchema } from "../schemas/console.ts";
+import { hostTrustSchema } from "../schemas/authority.ts";
 import { hostFactsSchema } from "../schemas/host-facts.ts";
 import { hostLoadSchema } from "../schemas/host-load.ts";
 import { leaseSchema } from "../schemas/lease.ts";
@@ -67,6 +68,22 @@ export const agentOperations = {
     body: memberListSchema,
     /** Of the list that the agent has now. */
     answer: { status: 200, body: z.object({ generation: z.int() }) },
+    errors: [],
+  },
+  certificatesShow: {
+    method: "GET",
+    path: "/agent/v1/certificates",
+    privilege: "server",
+    summary: "Which authorities the host trusts, and which one its certificate is of",
+    answer: { status: 200, body: hostTrustSchema },
+    errors: [],
+  },
+  certificatesRenew: {
+    method: "POST",
+    path: "/agent/v1/certificates/renew",
+    privilege: "server",
+    summary: "Renew the host's certificates now, and trust what the server trusts",
+    answer: { status: 200, body: hostTrustSchema },
     errors: [],
   },
   vmCreate: {

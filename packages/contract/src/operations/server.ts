@@ -1,4 +1,5 @@
 /** The server's API, `/api/v1`: one file a noun. The API document lists them in this order. */
+import { authorityOperations } from "./authority.ts";
 import { consoleOperations } from "./consoles.ts";
 import { eventOperations } from "./events.ts";
 import { hostSummaryOperations } from "./host-summaries.ts";
@@ -13,6 +14,7 @@ import { vmOperations } from "./vms.ts";
 
 export const serverOperations = {
   ...versionOperations,
+  ...authorityOperations,
   ...hostOperations,
   ...hostSummaryOperations,
   ...poolOperations,
