@@ -51,7 +51,7 @@ module.exports = {
       name: "packages-know-no-apps",
       severity: "error",
       from: { path: "^packages/" },
-      to: { path: "^(apps|lab|tests|bench|faults)/" },
+      to: { path: "^(apps|lab|tests|bench|faults|packaging|rack)/" },
     },
     {
       name: "only-tests-use-the-test-kit",
@@ -60,6 +60,18 @@ module.exports = {
       to: { path: "^test-kit/" },
     },
     { name: "the-lab-knows-no-apps", severity: "error", from: { path: "^lab/" }, to: { path: "^apps/" } },
+    {
+      name: "the-rack-knows-no-apps",
+      severity: "error",
+      from: { path: "^rack/" },
+      to: { path: "^apps/" },
+    },
+    {
+      name: "nothing-uses-the-rack",
+      severity: "error",
+      from: { path: "^(apps|lab|packages|packaging|test-kit)/" },
+      to: { path: "^rack/" },
+    },
     {
       name: "pure-packages-do-nothing",
       severity: "error",

@@ -30,6 +30,7 @@ export default defineConfig({
             "lab/test/**/*.test.ts",
             "faults/test/**/*.test.ts",
             "packaging/test/**/*.test.ts",
+            "rack/test/**/*.test.ts",
           ],
           exclude: pure,
           provide: { qemuBinaries },

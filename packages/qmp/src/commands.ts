@@ -86,6 +86,8 @@ export const commands = {
   stop: { args: [], reply: empty },
   quit: { args: [], reply: empty },
   system_powerdown: { args: [], reply: empty },
+  system_reset: { args: [], reply: empty },
+  set_link: { args: ["name", "up"], reply: empty },
   system_wakeup: { args: [], reply: empty },
   "announce-self": { args: ["initial", "max", "rounds", "step"], reply: empty },
   "object-add": {

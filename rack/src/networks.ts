@@ -1,0 +1,98 @@
+/**
+ * The rack's networks: a namespace with a switch for each. The servers' QEMUs run in it and make their taps there, so
+ * that no packet leaves it and everything is gone with it.
+ */
+import { identifyProcess, run, type ProcessIdentity } from "@godwit/system";
+
+export const networks = {
+  /** To the server, and between agents; storage too. */
+  management: { device: "eth0", prefix: "10.97.1" },
+  migration: { device: "eth1", prefix: "10.97.2" },
+  /** The VMs': servers have a bridge whose uplink leads here. */
+  office: { device: "eth2", prefix: "10.97.3" },
+} as const;
+export type Network = keyof typeof networks;
+export const networkNames = Object.keys(networks) as Network[];
+
+/** Of whoever asks VMs and servers from outside: tests, a client. */
+const outside = 250;
+
+export const namespaceOf = (id: string): string => `godwit-rack-${id}`;
+
+/** @param number of the server: the last part of its addresses */
+export const addressOf = (network: Network, number: number): string =>
+  `${networks[network].prefix}.${String(number)}`;
+
+/** The tap of a server on a network, within the kernel's 15 characters. */
+export const tapOf = (network: Network, number: number): string => `${network.slice(0, 3)}${String(number)}`;
+
+export const macOf = (network: Network, number: number): string =>
+  `52:54:00:97:0${String(networkNames.indexOf(network) + 1)}:${number.toString(16).padStart(2, "0")}`;
+
+export async function makeNetworks(id: string): Promise<void> {
+  await ip("netns", "add", namespaceOf(id));
+  await ip("-n", namespaceOf(id), "link", "set", "lo", "up");
+  for (const network of networkNames) {
+    await inside(id, "link", "add", network, "type", "bridge", "forward_delay", "0");
+    await inside(id, "link", "set", network, "up");
+    await inside(id, "addr", "add", `${addressOf(network, outside)}/24`, "dev", network);
+  }
+}
+
+/** Plugs the taps of a server that has just started into the switches. */
+export async function plugIn(id: string, number: number): Promise<void> {
+  for (const network of networkNames) {
+    await inside(id, "link", "set", tapOf(network, number), "master", network, "up");
+  }
+}
+
+/**
+ * Drops or lets pass what a server sends to a network: a cable of which one wire is broken. What is sent to it arrives.
+ */
+export async function setSending(id: string, network: Network, number: number, open: boolean): Promise<void> {
+  const port = ["dev", tapOf(network, number)];
+  if (open) await tc(id, "qdisc", "del", ...port, "clsact");
+  else {
+    await tc(id, "qdisc", "add", ...port, "clsact");
+    await tc(id, "filter", "add", ...port, "ingress", "matchall", "action", "drop");
+  }
+}
+
+/** Whether something with this address answers. */
+export async function answers(id: string, address: string): Promise<boolean> {
+  const { exitCode } = await run(
+    "ip",
+    ["netns", "exec", namespaceOf(id), "ping", "-c", "1", "-W", "3", address],
+    {
+      what: `asking ${address}`,
+      okCodes: [0, 1, 2],
+    },
+  );
+  return exitCode === 0;
+}
+
+export async function networksExist(id: string): Promise<boolean> {
+  return (await ip("netns", "list")).split("\n").some((line) => line.split(" ")[0] === namespaceOf(id));
+}
+
+export async function removeNetworks(id: string): Promise<void> {
+  if (await networksExist(id)) await ip("netns", "del", namespaceOf(id));
+}
+
+const inside = async (id: string, ...args: string[]): Promise<string> =>
+  await ip("-n", namespaceOf(id), ...args);
+
+async function ip(...args: string[]): Promise<string> {
+  return (await run("ip", args, { what: "arranging the rack's networks" })).stdout;
+}
+
+async function tc(id: string, ...args: string[]): Promise<void> {
+  await run("tc", ["-n", namespaceOf(id), ...args], { what: "cutting a wire of the rack" });
+}
+
+/** Every process that runs in the rack's namespace. */
+export async function processesIn(id: string): Promise<ProcessIdentity[]> {
+  const pids = (await ip("netns", "pids", namespaceOf(id))).split("\n").filter(Boolean).map(Number);
+  const found = await Promise.all(pids.map(async (pid) => await identifyProcess(pid)));
+  return found.filter((identity) => identity !== null);
+}

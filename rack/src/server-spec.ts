@@ -1,0 +1,110 @@
+/** What a server of the rack is made of, and the command line of the QEMU that emulates it. Pure. */
+import { macOf, networkNames, tapOf } from "./networks.ts";
+import type { Suite } from "../../packaging/story/debian-root.ts";
+
+export interface ServerSpec {
+  name: string;
+  /** The last part of its addresses, 11 to 99. */
+  number: number;
+  suite: Suite;
+  memoryMib: number;
+  /** As QEMU names it. It needs AMD's SVM, which is what QEMU emulates. */
+  cpu: string;
+  /** GiB of a second, empty disk. */
+  dataGib: number;
+}
+
+/** AMD's first EPYC: the newest that QEMU emulates nearly whole. */
+export const defaultCpu = "EPYC";
+
+/** Where a server's files are, in its folder. */
+export interface ServerFiles {
+  disk: string;
+  data: string;
+  qmp: string;
+  agent: string;
+  serial: string;
+  console: string;
+  messages: string;
+}
+
+export function filesIn(folder: string): ServerFiles {
+  return {
+    disk: `${folder}/disk.qcow2`,
+    data: `${folder}/data.raw`,
+    qmp: `${folder}/qmp`,
+    agent: `${folder}/agent`,
+    serial: `${folder}/serial`,
+    console: `${folder}/console.log`,
+    messages: `${folder}/qemu.log`,
+  };
+}
+
+export interface BootFiles {
+  kernel: string;
+  initrd: string;
+}
+
+/** @param incoming whether it waits for a saved state */
+export function qemuArguments(
+  spec: ServerSpec,
+  files: ServerFiles,
+  boot: BootFiles,
+  incoming: boolean,
+): string[] {
+  const socket = (id: string, path: string) => `socket,id=${id},path=${path},server=on,wait=off`;
+  // Without the host's flushes: what a server has written outlives its power cut, as with a controller that has a battery.
+  const drive = (id: string, file: string, format: string) =>
+    `if=none,id=${id},file=${file},format=${format},cache=unsafe,discard=unmap`;
+  return [
+    ...["-name", spec.name, "-nodefaults", "-no-user-config", "-display", "none"],
+    ...["-machine", "q35,accel=tcg", "-cpu", `${spec.cpu},+svm,+npt`, "-smp", "1"],
+    ...["-m", String(spec.memoryMib)],
+    ...["-kernel", boot.kernel, "-initrd", boot.initrd],
+    // A busy machine takes timer interrupts from it. Panics reboot, as `panic=` of a data centre's servers does.
+    ...["-append", "root=/dev/vda rw console=ttyS0 net.ifnames=0 panic=5 no_timer_check mitigations=off"],
+    ...["-qmp", `unix:${files.qmp},server=on,wait=off`],
+    ...["-chardev", `${socket("serial", files.serial)},logfile=${files.console},logappend=on`],
+    ...["-serial", "chardev:serial"],
+    ...["-device", "virtio-serial-pci", "-chardev", socket("agent", files.agent)],
+    ...["-device", "virtserialport,chardev=agent,name=org.qemu.guest_agent.0"],
+    ...["-device", "virtio-rng-pci"],
+    ...["-drive", drive("disk", files.disk, "qcow2"), "-device", "virtio-blk-pci,drive=disk"],
+    ...["-drive", drive("data", files.data, "raw"), "-device", "virtio-blk-pci,drive=data"],
+    ...networkNames.flatMap((network) => [
+      ...["-netdev", `tap,id=${network},ifname=${tapOf(network, spec.number)},script=no,downscript=no`],
+      ...["-device", `virtio-net-pci,id=nic-${network},netdev=${network},mac=${macOf(network, spec.number)}`],
+    ]),
+    ...(incoming ? ["-incoming", "defer"] : []),
+  ];
+}
+
+/** All servers have the same hardware, so that they start from one saved state. */
+const dataGib = 4;
+
+/** Hosts a, b, c…, of Debian 12 but for those that are named. */
+export const defaultServers = (count: number, memoryMib: number, trixie: readonly string[]): ServerSpec[] =>
+  hostNames.slice(0, count).map((name, index) => {
+    const suite = trixie.includes(name) ? "trixie" : "bookworm";
+    return { name, number: 11 + index, suite, memoryMib, cpu: defaultCpu, dataGib };
+  });
+
+/** For NFS and iSCSI. */
+export const storageServer = (memoryMib: number): ServerSpec => ({
+  name: storageName,
+  number: storageNumber,
+  suite: "bookworm",
+  memoryMib,
+  cpu: defaultCpu,
+  dataGib,
+});
+
+const storageName = "storage";
+const storageNumber = 31;
+export const hostNames = ["a", "b", "c", "d", "e", "f", "g", "h"] as const;
+
+/** The last part of each server's addresses, by its name. */
+export const numbers: Readonly<Record<string, number>> = {
+  ...Object.fromEntries(hostNames.map((name, index) => [name, 11 + index])),
+  [storageName]: storageNumber,
+};
