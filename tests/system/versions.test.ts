@@ -24,6 +24,16 @@ test("a VM moves between hosts of two versions, both ways, and the older one is 
     /upgrade the agent of host b next/,
   );
 
+  // That version would let a paused guest run: refused before anything is copied.
+  const params = { vm: vm.name };
+  await lab.succeeded(lab.api.call("vmPause", { params }));
+  const check = await lab.api.call("vmCheck", { params, body: { to: "b" } });
+  expect(check).toMatchObject({ mayMove: false, findings: [{ code: "DESTINATION_RESUMES_PAUSED" }] });
+  expect(await lab.ended(lab.api.call("vmMigrate", { params, body: { to: "b" } }))).toMatchObject({
+    ...{ state: "failed", error: { code: "MOVE_REFUSED" } },
+  });
+  await lab.succeeded(lab.api.call("vmResume", { params }));
+
   for (const to of ["b", "a"]) {
     await lab.succeeded(lab.api.call("vmMigrate", { params: { vm: vm.name }, body: { to } }));
     expect(await lab.runnersOf(vm)).toEqual([to]);

@@ -51,8 +51,8 @@ export function handlers(
     vmStop: async ({ params, body }) => {
       await setAside.lookAgain(params.vmId);
       await moves.settle(params.vmId);
-      await vms.stop(params.vmId, body.graceSeconds);
-      return { stopped: true };
+      const leaseKept = await vms.stop(params.vmId, body.graceSeconds);
+      return { stopped: true, leaseKept };
     },
     vmPause: async ({ params }) => {
       await moves.settle(params.vmId);

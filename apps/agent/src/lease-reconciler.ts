@@ -9,6 +9,7 @@ import type { QemuProcess } from "@godwit/hypervisor";
 import type { Logger } from "pino";
 import type { Claims } from "./vms/claims.ts";
 import type { Processes } from "./qemu/processes.ts";
+import { RepeatedLook } from "./repeated-look.ts";
 import type { Leases, OwnLease, VmRef } from "./leases/leases.ts";
 
 const everyMs = 3000;
@@ -18,8 +19,6 @@ export class LeaseReconciler {
   readonly #processes: Processes;
   readonly #claims: Claims;
   readonly #log: Logger;
-  #timer: NodeJS.Timeout | undefined;
-  #stopped = false;
 
   constructor(leases: Leases, processes: Processes, claims: Claims, log: Logger) {
     this.#leases = leases;
@@ -29,26 +28,18 @@ export class LeaseReconciler {
   }
 
   /** Nobody tells when the lease service is back or a lease has become free: it is asked now and then. */
-  start(): void {
-    this.#timer = setTimeout(() => {
-      void this.reconcile().finally(() => {
-        if (!this.#stopped) this.start();
-      });
-    }, everyMs);
-  }
-
-  stop(): void {
-    this.#stopped = true;
-    clearTimeout(this.#timer);
+  repeated(): RepeatedLook {
+    return new RepeatedLook(everyMs, () => this.reconcile(), this.#notReconciled);
   }
 
   async reconcile(): Promise<void> {
-    const quiet = (error: unknown) => {
-      this.#log.debug({ err: error }, "leases were not reconciled");
-    };
-    await this.#reconcileOnDisk().catch(quiet);
-    await this.#reconcileInRows().catch(quiet);
+    await this.#reconcileOnDisk().catch(this.#notReconciled);
+    await this.#reconcileInRows().catch(this.#notReconciled);
   }
+
+  readonly #notReconciled = (error: unknown): void => {
+    this.#log.debug({ err: error }, "leases were not reconciled");
+  };
 
   async #reconcileOnDisk(): Promise<void> {
     const own = await this.#leases.ownOnDisk();

@@ -38,8 +38,10 @@ import { Environment } from "./vms/environment.ts";
 import { GuestWatch } from "./vms/guest-watch.ts";
 import { MemoryAdmission } from "./vms/memory-admission.ts";
 import { LogLimit } from "./qemu/log-limit.ts";
+import { foundState } from "./qemu/found-state.ts";
 import { Processes } from "./qemu/processes.ts";
 import { reasonOf } from "./reason.ts";
+import type { RepeatedLook } from "./repeated-look.ts";
 import { notAnswering, SetAside } from "./vms/set-aside.ts";
 import { VmFiles } from "./vms/vm-files.ts";
 import { Vms } from "./vms/vms.ts";
@@ -138,7 +140,6 @@ export async function runAgent(
     leases,
     memory,
     claims,
-    setAside,
     log,
   });
   const pauses = PausePoints.in(process.env.GODWIT_PAUSE_POINTS);
@@ -183,25 +184,22 @@ export async function runAgent(
       log.error({ err: error, vm: vm.name }, "what the VM may send could not be limited");
     });
   }
-  const logLimit = new LogLimit(() => processes.present, log);
-  logLimit.start();
-  stack.defer(() => {
-    logLimit.stop();
-  });
+  const repeat = (look: RepeatedLook) => {
+    look.start();
+    stack.defer(() => {
+      look.stop();
+    });
+  };
+  repeat(new LogLimit(() => processes.present, log).repeated());
   const guests = new GuestWatch({
     ...{ vms, processes, log },
     freeBytes: ({ spec }) => leastSpace(Object.values(spec.diskPaths)),
   });
-  guests.start();
+  repeat(guests.repeated());
   stack.defer(() => {
-    guests.stop();
-  });
-  const reconciler = new LeaseReconciler(leases, processes, claims, log);
-  reconciler.start();
-  stack.defer(() => {
-    reconciler.stop();
     for (const process of processes.present) process.release();
   });
+  repeat(new LeaseReconciler(leases, processes, claims, log).repeated());
 
   // Any member of the cluster may bring a VM; what it may do beyond that is checked against its move.
   const newestServer = await NewestServer.read(config, log);
@@ -222,17 +220,10 @@ export async function runAgent(
   });
   stack.defer(() => http.close());
   const datastores = new Datastores({ configs: config.datastores, environment, lockspaces });
-  setAside.start();
-  stack.defer(() => {
-    setAside.stop();
-  });
+  repeat(setAside.repeated());
   const facts = new HostFactsReader({ config, hypervisor, cpu, datastores, environment, setAside });
   const load = new HostLoadReader({ config, datastores, processes, memory });
-  const watch = new FactsWatch(() => facts.read(), events, log);
-  watch.start();
-  stack.defer(() => {
-    watch.stop();
-  });
+  repeat(new FactsWatch(() => facts.read(), events, log).repeated());
   const consoles = new Consoles(config.name, processes, log);
   const files = new VmFiles((name) => environment.datastore(name));
   const renewal = new CertificateRenewal(
@@ -298,17 +289,10 @@ async function adopt(
   const { processes: found, ended, unresponsive, quarantined } = await hypervisor.adopt();
   const silent = unresponsive.map(({ vm }) => vm);
   for (const process of found) {
-    const { vm, incoming } = process.spec;
+    const { vm } = process.spec;
     try {
-      const { runs, status, pauseReason } = await process.guestState();
-      await process.keepWhenOff();
-      const isIncoming = incoming && status === "inmigrate";
-      const isAsleep = pauseReason === "suspended";
-      const state = isIncoming ? "incoming" : runs && !isAsleep ? "running" : "paused";
-      // A move that stopped the guest is taken up next, and lets it run or says why not.
-      const reason = pauseReason ?? (status === "paused" ? "user" : null);
-      if (reason === "shutdown") processes.add(process, "stopping", reason);
-      else processes.add(process, state, state === "paused" ? reason : null);
+      const { state, pauseReason, status } = await foundState(process);
+      processes.add(process, state, pauseReason);
       log.info({ vm: vm.name, pid: process.identity.pid, status }, "VM found again");
     } catch (error) {
       log.warn({ err: error, vm: vm.name }, "a QEMU process does not tell its state");

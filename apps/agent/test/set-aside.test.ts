@@ -1,6 +1,6 @@
 /** A VM that is set aside is told of, is looked at again, and comes back or is gone; its claim lasts exactly as long. */
 import { GodwitError, vmSchema, type Vm } from "@godwit/contract";
-import type { Adopted, QemuProcess } from "@godwit/hypervisor";
+import { guestState, type Adopted, type QemuProcess } from "@godwit/hypervisor";
 import { pino } from "pino";
 import { beforeEach, expect, test } from "vitest";
 import { EventLog } from "../src/event-log.ts";
@@ -30,7 +30,8 @@ const processOf = (status: string, incoming = false) =>
   ({
     ...{ vmId: vm.id, spec: { vm, incoming }, identity: { pid: 1, startTicks: 1 }, startedAt: "" },
     ...{ onEvent: () => undefined, ended: new Promise(() => undefined), release: () => undefined },
-    status: async () => ({ running: status === "running", status }),
+    guestState: async () => guestState(status === "running", status, []),
+    keepWhenOff: async () => undefined,
   }) as unknown as QemuProcess;
 
 let found: Adopted;
@@ -84,14 +85,17 @@ test("a QEMU that answers again is in the list as what it is, and commands on th
   for (const [status, state] of [
     ["running", "running"],
     ["paused", "paused"],
+    ["shutdown", "stopping"],
   ] as const) {
     found = { ...nothing, processes: [processOf(status)] };
     await Promise.all([setAside.lookAgain(vm.id), setAside.lookAgain(vm.id)]);
     expect(processes.stateOf(vm.id)).toBe(state);
+    const reason = { running: null, paused: "user", shutdown: "shutdown" }[status];
+    expect(processes.pauseReasonOf(vm.id)).toBe(reason);
     expect([await isBusy(), setAside.all]).toEqual([false, []]);
     await setAside.add(vm, "again");
   }
-  expect(told).toEqual(["change", "back", "change", "back"]);
+  expect(told).toEqual(["change", "back", "change", "back", "change", "back"]);
 });
 
 test("one that has ended is lost; one that an operator has taken away is not there", async () => {

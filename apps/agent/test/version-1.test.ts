@@ -2,7 +2,7 @@
 import { cp, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { MoveId } from "@godwit/contract";
+import type { MoveId, MoveOrder } from "@godwit/contract";
 import {
   restoreDestination,
   restoreSource,
@@ -75,6 +75,17 @@ test("every message that version 1 can say is understood, and every one but what
   expect(heardHere.map((message) => toSourceWire.write(message, 1))).toEqual(
     await linesOf("to-source.jsonl"),
   );
+});
+
+test("an order for version 1 says of a disk only what that version reads", async () => {
+  const [said] = await linesOf("to-destination.jsonl");
+  const { order } = toDestinationWire.read(said, 1) as { order: MoveOrder };
+  const disk = { name: "root", path: "web-1/root.qcow2", format: "qcow2", taken: false } as const;
+  const message = { type: "prepare", order: { ...order, vm: { ...order.vm, disks: [disk] } } } as const;
+  const disksIn = (version: number) =>
+    (toDestinationWire.write(message, version) as typeof message).order.vm.disks;
+  const { taken: _, ...asBefore } = disk;
+  expect([disksIn(2), disksIn(1)]).toEqual([[disk], [asBefore]]);
 });
 
 test("a source of version 1 is taken up wherever it was stopped", async () => {

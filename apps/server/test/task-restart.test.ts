@@ -81,7 +81,7 @@ beforeAll(async () => {
     vmStop: async () => {
       stops += 1;
       await beforeAnswer();
-      return { stopped: true };
+      return { stopped: true, leaseKept: null };
     },
   };
   startAgent = async () => {

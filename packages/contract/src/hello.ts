@@ -54,6 +54,9 @@ export function commonVersion(a: ProtocolRange, b: ProtocolRange): number | null
   return newest >= Math.max(a.oldest, b.oldest) ? newest : null;
 }
 
+/** Whether an agent that speaks this version at most keeps a paused guest paused when it arrives. */
+export const keepsPaused = (newest: number): boolean => newest >= 2;
+
 /** Whether two programs are known to be of different versions. */
 export const versionsDiffer = (a: Hello, b: Hello): boolean =>
   a.protocol.oldest !== b.protocol.oldest ||

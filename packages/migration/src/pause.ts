@@ -64,6 +64,23 @@ export function standstillMs(pause: MovePause): number | null {
   );
 }
 
+const whatOf = {
+  lastPagesMs: "when the guest was stopped, or its last pages were sent",
+  vetoMs: "when QEMU was let go on",
+  deviceStateMs: "when the device state was sent",
+  commitMs: "when the copy was complete",
+  commitTravelMs: "the commit's way to the destination",
+  contMs: "when the destination began to let the guest run",
+  resumeMs: "when the guest ran at the destination",
+} as const;
+
+/** Which parts of a standstill were not seen, the end of a sentence; null: all were. @param pause null: none was */
+export function unseenOf(pause: MovePause | null): string | null {
+  if (pause === null) return "nothing of the switch was seen: an agent was restarted in it";
+  const unseen = (Object.keys(whatOf) as (keyof typeof whatOf)[]).filter((part) => pause[part] === null);
+  return unseen.length === 0 ? null : `it was not seen ${unseen.map((part) => whatOf[part]).join(", ")}`;
+}
+
 function between(from: number | null, to: number | null): number | null {
   return from === null || to === null ? null : atLeastZero(to - from);
 }

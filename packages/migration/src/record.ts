@@ -45,6 +45,7 @@ export function newRecord(order: MoveOrder, at: string): MoveRecord {
     decisions: [],
     backOuts: 0,
     stopToContMs: null,
+    stopToContUnknown: null,
     pause: null,
     qemuDowntimeMs: null,
     bytes: 0,

@@ -94,6 +94,15 @@ test("a cancellation after the switch changes nothing", () => {
   expect(stepSource(committed, { type: "cancel" })).toEqual({ state: committed, effects: [] });
 });
 
+test("a move that the source itself refuses ends with the reason, and not as one that somebody cancelled", () => {
+  const begun = stepSource(initialSource(order, "10.0.2", "io-error"), { type: "start" }).state;
+  const { problem } = GodwitError.of("DESTINATION_RESUMES_PAUSED", {
+    ...{ vm: "web-1", host: "b", version: "Godwit (protocol 1)", reason: "io-error" },
+  });
+  const { state } = stepSource(begun, { type: "cancel", problem });
+  expect(state).toMatchObject({ phase: "undoing", problem: { code: "DESTINATION_RESUMES_PAUSED" } });
+});
+
 test("a copy of which nothing gets through any more is undone, one that crawls is not", () => {
   const copying = [
     { type: "start" } as const,

@@ -12,6 +12,7 @@ import {
   recordState,
   sourcePhases,
   standstillMs,
+  unseenOf,
   stepSource,
   type PauseMoments,
 } from "../src/index.ts";
@@ -92,6 +93,10 @@ test("the parts of a pause add up to the time from STOP to the guest running, ho
         const blind = pauseOf({ ...moments, completedAtMs: null }, null, commitToAnswerMs);
         expect(blind).toMatchObject({ deviceStateMs: null, commitMs: null, contMs: null, resumeMs: null });
         expect(standstillMs(blind)).toBeNull();
+        expect([unseenOf(pause), unseenOf(blind)]).toEqual([
+          null,
+          expect.stringMatching(/device state .* copy was complete .* began to let the guest run/),
+        ]);
       },
     ),
   );

@@ -1,5 +1,14 @@
 /** What the requirement checks look at: gathered before, judged here without any I/O. */
-import type { Baseline, Finding, HostFacts, HostLoad, PathProbe, Vm, VmRuntime } from "@godwit/contract";
+import type {
+  Baseline,
+  Finding,
+  Hello,
+  HostFacts,
+  HostLoad,
+  PathProbe,
+  Vm,
+  VmRuntime,
+} from "@godwit/contract";
 
 /** A host that a VM is to come to. */
 export interface Destination {
@@ -9,6 +18,8 @@ export interface Destination {
   /** Null when it did not answer; `reason` then says why. */
   report: HostReport | null;
   reason?: string;
+  /** What its agent told of its version; absent: it did not answer. */
+  agent?: Hello;
   /** Where more is known than that it did not answer. */
   refusal?: Finding;
   /** Of the pool that it is in; null or absent: none. */

@@ -87,6 +87,24 @@ test("whatever is wrong is reported, all of it at once, with host and remedy", (
   );
 });
 
+test("a paused VM goes only to an agent that keeps it paused; one that runs goes to both", () => {
+  const common = facts(() => undefined);
+  const codesFor = (state: "running" | "paused", newest: number) =>
+    checkMove({
+      ...common,
+      runtime: { ...runtime, state, pauseReason: state === "paused" ? "io-error" : null },
+      destination: {
+        ...common.destination,
+        agent: { software: "0.0.9", protocol: { oldest: 1, newest } },
+      },
+    });
+  expect(codesFor("running", 1)).toEqual([]);
+  expect(codesFor("paused", 2)).toMatchObject([{ code: "VM_MOVES_PAUSED", severity: "warning" }]);
+  const refused = codesFor("paused", 1);
+  expect(refused).toMatchObject([{ code: "DESTINATION_RESUMES_PAUSED", severity: "error" }]);
+  expect(refused[0]?.remedy).toContain("Upgrade the agent of host b");
+});
+
 const codes = (change: Change) => checkMove(facts(change)).map(({ code }) => code);
 
 test("a VM whose IP addresses are limited goes only where they are limited, too", () => {

@@ -38,7 +38,7 @@ export async function makeDisks(datastore: Datastore, make: DisksToMake, undo: U
     if (disk.image === undefined) await makeEmpty(datastore, make, disk, path, undo);
     else if (taken) await takeOver(datastore, make, { ...disk, image: disk.image }, path, undo);
     else await copy(datastore, make, { ...disk, image: disk.image }, path, undo);
-    disks.push({ name, path, format, ...(taken ? { taken } : {}) });
+    disks.push({ name, path, format, taken });
   }
   return disks;
 }

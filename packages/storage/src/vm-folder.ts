@@ -7,7 +7,7 @@ import { mkdir, readdir, rm, rmdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 import {
   GodwitError,
-  isDeleted,
+  keptBecause,
   spaceShort,
   type DisksToDelete,
   type Vm,
@@ -104,7 +104,7 @@ export async function readVm(datastore: Datastore, name: string): Promise<Vm> {
 
 /**
  * Removes a VM's folder with its disks.
- * @param which disks go: by default those that Godwit made or copied; images that were taken over stay in the folder.
+ * @param which disks go: by default those that Godwit is known to have made or copied; the others stay in the folder.
  *
  * Files that are not its own are left, with their folder: what Godwit did not
  * create, and links in the place of disks with what they lead to.
@@ -122,7 +122,7 @@ export async function deleteVm(
   await removeLeases(datastore, name);
   for (const disk of vm.disks) {
     const { path } = disk;
-    if (!isDeleted(disk, which)) continue;
+    if (keptBecause(disk, which) !== null) continue;
     if ((await datastore.look(path)) === "file") await rm(datastore.resolve(path), { force: true });
   }
   await rm(join(folder, creatingFile), { force: true });

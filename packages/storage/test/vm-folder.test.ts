@@ -131,6 +131,18 @@ test("an image is copied for each VM; one that is taken over is kept when its VM
   expect(existsSync(join(folder, "web-1"))).toBe(false);
 });
 
+test("a disk of which a vm.json of before does not say where it comes from is kept, unless it is to go", async () => {
+  const vm = await create({ disks: [{ name: "root", sizeMib: 8 }] });
+  expect(vm.disks).toEqual([{ name: "root", path: "web-1/root.qcow2", format: "qcow2", taken: false }]);
+  const asBefore = { ...vm, disks: vm.disks.map(({ taken: _, ...disk }) => disk) };
+  await writeFile(join(folder, "web-1/vm.json"), JSON.stringify(asBefore));
+  await deleteVm(datastore, "web-1");
+  expect(await readdir(join(folder, "web-1"))).toEqual(["root.qcow2"]);
+  await create({ disks: [{ name: "root", image: "web-1/root.qcow2" }] });
+  await deleteVm(datastore, "web-1", "all");
+  expect(existsSync(join(folder, "web-1"))).toBe(false);
+});
+
 test("a VM whose making was cut off is made by the same request, whatever the first attempt left", async () => {
   await run("qemu-img", ["create", "-q", "-f", "qcow2", join(folder, "golden.qcow2"), "8M"], {
     what: "test",

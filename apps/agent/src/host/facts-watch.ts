@@ -2,6 +2,7 @@
 import type { HostFacts } from "@godwit/contract";
 import type { Logger } from "pino";
 import type { EventLog } from "../event-log.ts";
+import { RepeatedLook } from "../repeated-look.ts";
 
 const everyMs = 15_000;
 
@@ -10,8 +11,6 @@ export class FactsWatch {
   readonly #events: EventLog;
   readonly #log: Logger;
   #last: string | null = null;
-  #timer: NodeJS.Timeout | undefined;
-  #stopped = false;
 
   constructor(read: () => Promise<HostFacts>, events: EventLog, log: Logger) {
     this.#read = read;
@@ -19,29 +18,22 @@ export class FactsWatch {
     this.#log = log;
   }
 
-  start(): void {
-    this.#timer = setTimeout(() => {
-      void this.look().finally(() => {
-        if (!this.#stopped) this.start();
-      });
-    }, everyMs);
+  repeated(): RepeatedLook {
+    return new RepeatedLook(
+      everyMs,
+      () => this.look(),
+      (error) => {
+        this.#log.warn({ err: error }, "this host's facts could not be read");
+      },
+    );
   }
 
-  stop(): void {
-    this.#stopped = true;
-    clearTimeout(this.#timer);
-  }
-
-  /** Tells of a change since the last look. */
+  /** Tells of a change since the last look. @throws what reading the facts throws */
   async look(): Promise<void> {
-    try {
-      const { reportedAt: _, ...facts } = await this.#read();
-      const now = JSON.stringify(facts);
-      if (this.#last !== null && this.#last !== now)
-        this.#events.append("host.factsChanged", { kind: "host", id: facts.name }, {});
-      this.#last = now;
-    } catch (error) {
-      this.#log.warn({ err: error }, "this host's facts could not be read");
-    }
+    const { reportedAt: _, ...facts } = await this.#read();
+    const now = JSON.stringify(facts);
+    if (this.#last !== null && this.#last !== now)
+      this.#events.append("host.factsChanged", { kind: "host", id: facts.name }, {});
+    this.#last = now;
   }
 }

@@ -7,6 +7,7 @@
 import { GodwitError, type Lease, type LeaseMode, type VmId } from "@godwit/contract";
 import type { Launch } from "@godwit/hypervisor";
 import type { DiskLeases, LeasedVm } from "@godwit/storage";
+import { reasonOf } from "../reason.ts";
 import type { RowLeases } from "./row-leases.ts";
 import { sleep, within } from "@godwit/system";
 
@@ -113,10 +114,20 @@ export class Leases {
   /**
    * Gives an exclusive lease back. A shared one is a past move's: another host's copy may still wait for
    * it, so the reconciler makes it exclusive first. It also repeats what fails here.
+   * @returns why this host still holds the lease, or may; the end of a sentence. Null: it does not
    */
-  async releaseUnlessShared(vm: VmRef): Promise<void> {
-    const own = await (this.isOnDisk(vm) ? this.ownOnDisk() : this.ownInRows()).catch(() => []);
-    if (own.some((lease) => lease.vm.id === vm.id && lease.mode === "EX")) await this.release(vm);
+  async releaseUnlessShared(vm: VmRef): Promise<string | null> {
+    let own: readonly OwnLease[];
+    try {
+      own = await (this.isOnDisk(vm) ? this.ownOnDisk() : this.ownInRows());
+    } catch (error) {
+      return `what this host holds could not be read: ${reasonOf(error)}`;
+    }
+    const lease = own.find((one) => one.vm.id === vm.id);
+    if (lease === undefined) return null;
+    if (lease.mode === "SH") return "it is shared with the other host of a past move";
+    const answer = await this.release(vm);
+    return answer.kind === "granted" ? null : reasonOf(answer.error);
   }
 
   isOnDisk({ datastore }: VmRef): boolean {

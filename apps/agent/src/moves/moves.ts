@@ -31,6 +31,7 @@ import {
 import { writeFileAtomic } from "@godwit/system";
 import { WebSocketServer, type WebSocket } from "ws";
 import { DestinationMove } from "./destination-move.ts";
+import { endForSure } from "../qemu/end-for-sure.ts";
 import { Journal, readJournals } from "./journal.ts";
 import type { MoveDependencies } from "./dependencies.ts";
 import type { DestinationLine } from "./peer-link.ts";
@@ -131,8 +132,9 @@ export class Moves {
         );
       if (status !== "inmigrate") continue;
       log.warn({ vm: vm.name }, "a QEMU that waited for a move that nobody knows of is ended");
+      processes.ending(vm.id);
+      await endForSure(process, log);
       processes.remove(vm.id, "moved");
-      await process.end();
       await environment.deleteTaps(vm);
     }
   }

@@ -35,7 +35,8 @@ const connectLimitMs = 4000;
 
 export interface PeerListener<Message> {
   onMessage: (message: Message) => void;
-  onUp: () => void;
+  /** @param peer what the destination's agent tells of its version */
+  onUp: (peer: Hello) => void;
   onDown: () => void;
   /** The two agents have no version in common; the connection is not used. */
   onUnsupported: (problem: Problem) => void;
@@ -140,7 +141,7 @@ export class PeerLink {
       };
       beat();
       heartbeat = setInterval(beat, heartbeatMs);
-      this.#listener.onUp();
+      this.#listener.onUp(peer);
     });
     socket.on("pong", () => {
       this.#heardAt = performance.now();

@@ -27,6 +27,8 @@ export interface SourceCopyListener {
   onSample: (sample: CopySample) => void;
   /** A moment of the pause, in ms of the wall clock, which QEMU stamps its events with. */
   onMoment: (moment: keyof PauseMoments, atMs: number) => void;
+  /** The guest runs on here. */
+  onGuestRuns: () => void;
 }
 
 export class SourceCopy {
@@ -194,7 +196,7 @@ export class SourceCopy {
   }
 
   #follow(): Disposable {
-    const { onInput, onMoment } = this.#listener;
+    const { onInput, onMoment, onGuestRuns } = this.#listener;
     return this.#process.onEvent((event) => {
       const atMs = performance.now();
       const stampMs = event.timestampUs / 1000;
@@ -203,6 +205,8 @@ export class SourceCopy {
       if (event.name === "STOP") {
         onMoment("stoppedAtMs", stampMs);
         onInput({ type: "paused", atMs, pass: this.#pass });
+      } else if (event.name === "RESUME") {
+        onGuestRuns();
       } else if (event.name === "MIGRATION_PASS") {
         this.#pass = Number(event.data.pass);
       } else if (event.name === "MIGRATION") {

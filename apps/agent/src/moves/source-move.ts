@@ -1,5 +1,13 @@
 /** The source's half of one move: does what the reducer decides. */
-import { GodwitError, type MoveOrder, type MoveRecord, type Problem } from "@godwit/contract";
+import {
+  GodwitError,
+  helloText,
+  keepsPaused,
+  type Hello,
+  type MoveOrder,
+  type MoveRecord,
+  type Problem,
+} from "@godwit/contract";
 import type { QemuProcess } from "@godwit/hypervisor";
 import {
   chooseStrategy,
@@ -53,6 +61,7 @@ export class SourceMove extends ReducerRunner<
   readonly #end = Promise.withResolvers<undefined>();
   readonly #closed = Promise.withResolvers<undefined>();
   #peer: PeerLink | null = null;
+  #peerHello: Hello | null = null;
   readonly #record: SourceRecord;
 
   private constructor(
@@ -167,6 +176,7 @@ export class SourceMove extends ReducerRunner<
 
   protected override changed(state: SourceState): void {
     this.#record.changed(state);
+    this.#undoWhereItWouldRun(state);
   }
 
   protected override perform(effect: SourceEffect): void {
@@ -254,7 +264,9 @@ export class SourceMove extends ReducerRunner<
           this.#note(message);
           this.give({ type: "message", message, atMs: performance.now() });
         },
-        onUp: () => {
+        onUp: (peer) => {
+          this.#peerHello = peer;
+          this.#undoWhereItWouldRun(this.state);
           this.give({ type: "peerUp" });
         },
         onDown: () => {
@@ -267,6 +279,19 @@ export class SourceMove extends ReducerRunner<
       },
       this.log,
     );
+  }
+
+  /** A guest that stands still does not go to an agent of a version that would let it run. */
+  #undoWhereItWouldRun(state: SourceState): void {
+    const { pauseReason } = state;
+    const peer = this.#peerHello;
+    if (pauseReason === null || pauseReason === "shutdown" || peer === null) return;
+    if (keepsPaused(peer.protocol.newest) || !isCancellable(state)) return;
+    const { vm, to } = this.order;
+    const { problem } = GodwitError.of("DESTINATION_RESUMES_PAUSED", {
+      ...{ vm: vm.name, host: to.host, version: helloText(peer), reason: pauseReason },
+    });
+    this.give({ type: "cancel", problem });
   }
 
   /** What the record learns from the destination's words. */
@@ -307,6 +332,9 @@ export class SourceMove extends ReducerRunner<
       },
       onMoment: (moment: keyof PauseMoments, atMs: number) => {
         this.#record.moment(moment, atMs);
+      },
+      onGuestRuns: () => {
+        this.#record.guestRunsOn();
       },
     };
     const agent = { config: this.#dependencies.config, log: this.log };
@@ -375,7 +403,7 @@ export class SourceMove extends ReducerRunner<
     this.try(
       async () => {
         await this.#lastFigures();
-        const as = this.state.phase === "cleaningUp" ? "moved" : "lost";
+        const as = this.state.phase === "cleaningUp" ? "moved" : null;
         await removeVm(this.#dependencies, this.log, vm, this.#process, as);
         return { type: "removed" };
       },

@@ -11,6 +11,7 @@ import {
   recordSample,
   recordState,
   standstillMs,
+  unseenOf,
   type CopySample,
   type PauseMoments,
   type SourceState,
@@ -60,10 +61,14 @@ export class SourceRecord {
     this.#moments = { ...this.#moments, [name]: atMs ?? this.#clock.at(performance.now()) };
   }
 
-  /** A switch begins again: what an earlier one that was backed out saw does not count. */
+  /** The guest is to be stopped. QEMU may have stopped it by itself a moment ago: what was seen of that counts. */
   switchBegins(): void {
+    if (this.#moments.stoppedAtMs === null) this.moment("decidedAtMs");
+  }
+
+  /** The guest runs on here: what was seen of a switch that was backed out does not count for the next. */
+  guestRunsOn(): void {
     this.#moments = noMoments;
-    this.moment("decidedAtMs");
   }
 
   /** The destination's word that the guest runs there. */
@@ -71,7 +76,8 @@ export class SourceRecord {
     if (this.#record.pause !== null || this.#moments.committedAtMs === null) return;
     this.moment("answeredAtMs");
     const pause = pauseOf(this.#moments, start ?? null, commitToResumeMs);
-    this.#record = { ...this.#record, pause, stopToContMs: standstillMs(pause) };
+    const measured = { stopToContMs: standstillMs(pause), stopToContUnknown: unseenOf(pause) };
+    this.#record = { ...this.#record, pause, ...measured };
   }
 
   announced(announceMs: number): void {
@@ -83,6 +89,9 @@ export class SourceRecord {
   changed(state: SourceState): void {
     const { phase } = this.#record;
     this.#record = recordState(this.#record, state, now());
+    const { pause, pauseReason } = this.#record;
+    if (this.#record.phase === "succeeded" && pause === null && pauseReason === null)
+      this.#record = { ...this.#record, stopToContUnknown: unseenOf(null) };
     if (state.phase === "ended") return; // told once the record is complete
     const dueMs = this.#toldAtMs + tellEveryMs - performance.now();
     const isSwitching =

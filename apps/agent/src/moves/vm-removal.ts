@@ -2,22 +2,26 @@
 import type { Vm } from "@godwit/contract";
 import type { QemuProcess } from "@godwit/hypervisor";
 import type { Logger } from "pino";
+import { endForSure } from "../qemu/end-for-sure.ts";
 import type { MoveDependencies } from "./dependencies.ts";
 
 /**
- * Ends its QEMU, then removes its taps. Taps that cannot be removed are logged: no move waits for them.
- * @param as what became of the VM here, for the inventory
+ * Ends its QEMU, then removes its taps: returns only when QEMU is proven gone, for the lease goes next. Taps that cannot
+ * be removed are logged: no move waits for them.
+ * @param as what became of the VM here, for the inventory; null: that is told when its lease is given back
  */
 export async function removeVm(
   { processes, environment }: Pick<MoveDependencies, "processes" | "environment">,
   log: Logger,
   vm: Vm,
   process: QemuProcess | null,
-  as: "moved" | "lost",
+  as: "moved" | "lost" | null,
 ): Promise<void> {
   if (process !== null) {
-    processes.remove(process.vmId, as);
-    await process.end();
+    processes.ending(process.vmId);
+    await endForSure(process, log);
+    if (as === null) processes.gone(process.vmId);
+    else processes.remove(process.vmId, as);
   }
   await environment.deleteTaps(vm).catch((error: unknown) => {
     log.error({ err: error }, "the VM's taps could not be removed");

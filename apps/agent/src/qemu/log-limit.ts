@@ -7,6 +7,7 @@ import { stat } from "node:fs/promises";
 import type { QemuProcess } from "@godwit/hypervisor";
 import { run } from "@godwit/system";
 import type { Logger } from "pino";
+import { RepeatedLook } from "../repeated-look.ts";
 
 export const keptBytes = 4 * 1024 * 1024;
 /** A guest writes some megabytes in this time at most: each byte of a serial port is an exit to QEMU. */
@@ -27,8 +28,6 @@ export async function limitLog(path: string): Promise<void> {
 export class LogLimit {
   readonly #present: () => readonly QemuProcess[];
   readonly #log: Logger;
-  #timer: NodeJS.Timeout | undefined;
-  #stopped = false;
 
   /** @param present the processes whose logs are looked at */
   constructor(present: () => readonly QemuProcess[], log: Logger) {
@@ -36,17 +35,14 @@ export class LogLimit {
     this.#log = log;
   }
 
-  start(): void {
-    this.#timer = setTimeout(() => {
-      void this.#look().finally(() => {
-        if (!this.#stopped) this.start();
-      });
-    }, everyMs);
-  }
-
-  stop(): void {
-    this.#stopped = true;
-    clearTimeout(this.#timer);
+  repeated(): RepeatedLook {
+    return new RepeatedLook(
+      everyMs,
+      () => this.#look(),
+      (error) => {
+        this.#log.warn({ err: error }, "the logs of this host's VMs could not be limited");
+      },
+    );
   }
 
   async #look(): Promise<void> {

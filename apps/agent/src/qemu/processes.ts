@@ -20,6 +20,8 @@ interface Entry {
   pauseReason: PauseReason | null;
   /** What stopped the guest last, until it runs again: QEMU tells it before it tells of the stop. */
   stopReason: PauseReason | null;
+  /** It is being ended on purpose: whoever does that says when it is gone, and how it ended. */
+  isBeingEnded: boolean;
   telling: NodeJS.Timeout | undefined;
 }
 
@@ -30,7 +32,8 @@ export class Processes {
   readonly #onShutDown: (process: QemuProcess) => void;
 
   /**
-   * @param onGone called with processes that ended without being told to
+   * @param onGone called with processes that ended by themselves. Of a guest that had switched itself off `stopped` is
+   *   not told yet: what it leaves, its lease above all, is given back before that
    * @param onShutDown called with those whose guest has switched itself off; they stand until they are ended
    */
   constructor(
@@ -49,6 +52,11 @@ export class Processes {
 
   stateOf(vmId: VmId): VmState | undefined {
     return this.#entries.get(vmId)?.state;
+  }
+
+  /** The VM's id where no process of it is known. */
+  nameOf(vmId: VmId): string {
+    return this.#entries.get(vmId)?.vm.name ?? vmId;
   }
 
   get present(): QemuProcess[] {
@@ -78,7 +86,8 @@ export class Processes {
   add(process: QemuProcess, state: VmState, pauseReason: PauseReason | null = null): void {
     const { vm } = process.spec;
     const entry: Entry = {
-      ...{ vm, process, state, pauseReason, stopReason: pauseReason, telling: undefined },
+      ...{ vm, process, state, pauseReason, stopReason: pauseReason },
+      ...{ isBeingEnded: false, telling: undefined },
     };
     this.#entries.set(process.vmId, entry);
     process.onEvent((event) => {
@@ -95,8 +104,8 @@ export class Processes {
         this.#set(entry, "paused", entry.stopReason);
     });
     void process.ended.then(() => {
-      if (entry.process === null) return;
-      this.#end(entry, entry.stopReason === "shutdown" ? "stopped" : "lost");
+      if (entry.process === null || entry.isBeingEnded) return;
+      this.#end(entry, entry.stopReason === "shutdown" ? "stopping" : "lost");
       this.#onGone(process);
     });
     this.#tell(entry);
@@ -105,7 +114,8 @@ export class Processes {
   /** A process that was gone when the agent came back. */
   addGone(vm: Vm): void {
     const entry: Entry = {
-      ...{ vm, process: null, state: "lost", pauseReason: null, stopReason: null, telling: undefined },
+      ...{ vm, process: null, state: "lost", pauseReason: null, stopReason: null },
+      ...{ isBeingEnded: false, telling: undefined },
     };
     this.#keep(entry);
     this.#tell(entry);
@@ -116,9 +126,23 @@ export class Processes {
     if (this.of(vmId) === undefined) this.#entries.delete(vmId);
   }
 
-  mark(vmId: VmId, state: VmState): void {
+  mark(vmId: VmId, state: "running" | "stopping"): void {
     const entry = this.#entries.get(vmId);
-    if (entry !== undefined) this.#set(entry, state);
+    // A guest that was let run may have switched itself off before the one who let it run has QEMU's answer.
+    if (entry === undefined || (state === "running" && entry.stopReason === "shutdown")) return;
+    this.#set(entry, state);
+  }
+
+  /** Its process is ended from now on; it stays in the list until that is gone. */
+  ending(vmId: VmId): void {
+    const entry = this.#entries.get(vmId);
+    if (entry !== undefined) entry.isBeingEnded = true;
+  }
+
+  /** Its process is proven gone. It is `stopping` until what it leaves is given back, and `remove` tells how it ended. */
+  gone(vmId: VmId): void {
+    const entry = this.#entries.get(vmId);
+    if (entry !== undefined && entry.process !== null) this.#end(entry, "stopping");
   }
 
   /** It stands still for this reason, which QEMU does not tell: by the user, or as it did where it was moved from. */
@@ -130,7 +154,7 @@ export class Processes {
     else this.#set(entry, "paused", reason);
   }
 
-  /** It is ended on purpose: the VM is not here any more, or stopped. */
+  /** Its process is gone and nothing of it is left to give back: the VM is not here any more, stopped, or lost. */
   remove(vmId: VmId, as: "moved" | "stopped" | "lost"): void {
     const entry = this.#entries.get(vmId);
     if (entry === undefined) return;

@@ -13,6 +13,8 @@ interface Claim {
 
 export class Claims {
   readonly #claims = new Map<VmId, Claim>();
+  /** What is done when a VM is free again, each once, by what it is for. */
+  readonly #waiting = new Map<VmId, Map<string, () => void>>();
 
   get claimed(): ReadonlySet<VmId> {
     return new Set(this.#claims.keys());
@@ -41,12 +43,35 @@ export class Claims {
     };
   }
 
+  /**
+   * For who was refused and must look again: calls back once, when nobody works on the VM any more.
+   * @param what it is for; asked for again meanwhile, it is called back once
+   */
+  whenFree(vmId: VmId, what: string, act: () => void): void {
+    const waiting = this.#waiting.get(vmId) ?? new Map<string, () => void>();
+    this.#waiting.set(vmId, waiting.set(what, act));
+    if (!this.#claims.has(vmId)) this.#free(vmId);
+  }
+
   #enter(vmId: VmId, claim: Claim): Disposable {
     this.#claims.set(vmId, claim);
     return {
       [Symbol.dispose]: () => {
-        if (this.#claims.get(vmId) === claim) this.#claims.delete(vmId);
+        if (this.#claims.get(vmId) !== claim) return;
+        this.#claims.delete(vmId);
+        this.#free(vmId);
       },
     };
+  }
+
+  /** A little later: who holds the claim is not through yet, and who waits for it comes first. */
+  #free(vmId: VmId): void {
+    if (!this.#waiting.has(vmId)) return;
+    setImmediate(() => {
+      if (this.#claims.has(vmId)) return; // claimed again: at the end of that
+      const waiting = this.#waiting.get(vmId);
+      this.#waiting.delete(vmId);
+      for (const act of waiting?.values() ?? []) act();
+    });
   }
 }

@@ -6,6 +6,7 @@ import type { VmId } from "@godwit/contract";
 import type { QemuProcess } from "@godwit/hypervisor";
 import type { Logger } from "pino";
 import type { Processes } from "../qemu/processes.ts";
+import { RepeatedLook } from "../repeated-look.ts";
 import type { Vms } from "./vms.ts";
 
 const everyMs = 2000;
@@ -42,25 +43,20 @@ export interface GuestWatchParts {
 export class GuestWatch {
   readonly #parts: GuestWatchParts;
   readonly #attempts = new Map<VmId, Attempts>();
-  #timer: NodeJS.Timeout | undefined;
-  #stopped = false;
 
   constructor(parts: GuestWatchParts) {
     this.#parts = parts;
   }
 
-  /** A guest's stop is an event, but a datastore does not tell when it has room again, nor a claim when it ends. */
-  start(): void {
-    this.#timer = setTimeout(() => {
-      void this.look().finally(() => {
-        if (!this.#stopped) this.start();
-      });
-    }, everyMs);
-  }
-
-  stop(): void {
-    this.#stopped = true;
-    clearTimeout(this.#timer);
+  /** A guest's stop is an event, but no datastore tells when it has room again, nor when an end that failed may succeed. */
+  repeated(): RepeatedLook {
+    return new RepeatedLook(
+      everyMs,
+      () => this.look(),
+      (error) => {
+        this.#parts.log.warn({ err: error }, "guests that stand still could not be looked after");
+      },
+    );
   }
 
   async look(): Promise<void> {

@@ -6,7 +6,9 @@
 import type { Vm, VmId } from "@godwit/contract";
 import type { Adopted, Hypervisor, QemuProcess } from "@godwit/hypervisor";
 import type { Logger } from "pino";
+import { foundState } from "../qemu/found-state.ts";
 import { reasonOf } from "../reason.ts";
+import { RepeatedLook } from "../repeated-look.ts";
 import type { Claims } from "./claims.ts";
 import type { Processes } from "../qemu/processes.ts";
 
@@ -38,8 +40,6 @@ export class SetAside {
   readonly #entries = new Map<VmId, Entry>();
   /** Two looks at one VM at the same time would find its process twice. */
   #looking: Promise<void> = Promise.resolve();
-  #timer: NodeJS.Timeout | undefined;
-  #stopped = false;
 
   constructor(parts: SetAsideParts) {
     this.#parts = parts;
@@ -60,17 +60,14 @@ export class SetAside {
   }
 
   /** Nobody tells when a QEMU answers again, or an operator has mended what is noted of it. */
-  start(): void {
-    this.#timer = setTimeout(() => {
-      void this.lookAgain().finally(() => {
-        if (!this.#stopped) this.start();
-      });
-    }, everyMs);
-  }
-
-  stop(): void {
-    this.#stopped = true;
-    clearTimeout(this.#timer);
+  repeated(): RepeatedLook {
+    return new RepeatedLook(
+      everyMs,
+      () => this.lookAgain(),
+      (error) => {
+        this.#parts.log.warn({ err: error }, "VMs that are set aside could not be looked at");
+      },
+    );
   }
 
   /** At one of them, or at all. What is found is not thrown: it is told by `all`. */
@@ -118,13 +115,13 @@ export class SetAside {
   /** @returns whether it is in the list of processes */
   async #takeBack(process: QemuProcess, entry: Entry): Promise<boolean> {
     try {
-      const { running, status } = await process.status();
-      if (process.spec.incoming && status === "inmigrate") {
+      const { state, pauseReason } = await foundState(process);
+      if (state === "incoming") {
         process.release();
         this.#tell(entry, "it waits for a move that nobody knows of; restart the agent, which ends it");
         return false;
       }
-      this.#parts.processes.add(process, running ? "running" : "paused");
+      this.#parts.processes.add(process, state, pauseReason);
       return true;
     } catch (error) {
       process.release();

@@ -35,8 +35,8 @@ import { newestMachine } from "./defaults.ts";
 import { correctGuestClock } from "./guest-clock.ts";
 import type { Environment } from "./environment.ts";
 import type { MemoryAdmission } from "./memory-admission.ts";
+import { endForSure } from "../qemu/end-for-sure.ts";
 import type { Processes } from "../qemu/processes.ts";
-import type { SetAside } from "./set-aside.ts";
 
 export interface VmsParts {
   config: AgentConfig;
@@ -47,7 +47,6 @@ export interface VmsParts {
   leases: Leases;
   memory: MemoryAdmission;
   claims: Claims;
-  setAside: Pick<SetAside, "has">;
   log: Logger;
 }
 
@@ -194,10 +193,7 @@ export class Vms {
     undo.push("delete the taps", () => environment.deleteTaps(vm));
     const process = await hypervisor.start(spec, leases.launcher(vm));
     processes.add(process, "starting");
-    undo.push("end QEMU", async () => {
-      processes.remove(vm.id, "stopped");
-      await process.end();
-    });
+    undo.push("end QEMU", () => this.#end(process));
     await this.#know(process, datastore, baseline);
     await process.resume();
     processes.mark(vm.id, "running");
@@ -205,20 +201,20 @@ export class Vms {
     return this.#started(vm.id);
   }
 
-  /** Powers off: the guest's own way within the grace time, then QEMU's. @throws VM_BUSY */
-  async stop(vmId: VmId, graceSeconds: number): Promise<void> {
-    const { processes, claims, setAside } = this.#parts;
+  /**
+   * Powers off: the guest's own way within the grace time, then QEMU's.
+   * @returns why this host still holds the VM's lease, which it gives back by itself later; null: it is given back
+   * @throws VM_BUSY
+   */
+  async stop(vmId: VmId, graceSeconds: number): Promise<string | null> {
+    const { processes, claims } = this.#parts;
+    // One that has no process may be set aside, or be on its way to the end: then it is claimed, and not stopped yet.
+    using _claim = await claims.claim({ id: vmId, name: processes.nameOf(vmId) }, "it is being stopped");
     const process = processes.of(vmId);
-    if (process === undefined) {
-      // It may run: it is claimed, which the caller is told, and not told as stopped.
-      if (setAside.has(vmId)) await claims.claim({ id: vmId, name: vmId }, "it is being stopped");
-      return;
-    }
-    const { vm } = process.spec;
-    using _claim = await claims.claim(vm, "it is being stopped");
+    if (process === undefined) return null;
     processes.mark(vmId, "stopping");
     if (graceSeconds > 0) await powerDown(process, graceSeconds);
-    await this.#end(process);
+    return await this.#end(process);
   }
 
   /** Stops the vCPUs; those that stand still already keep their reason. @throws VM_BUSY, VM_NOT_RUNNING */
@@ -253,13 +249,28 @@ export class Vms {
     return true;
   }
 
-  /** Its guest has switched itself off: ends the process, unless somebody works on the VM, who then does. */
+  /** Its guest has switched itself off: ends the process, when nobody works on the VM any more. */
   async endShutDown(process: QemuProcess): Promise<void> {
     const { claims, processes, log } = this.#parts;
     using claim = claims.tryShort(process.vmId, "its guest has shut down");
-    if (claim === null || processes.of(process.vmId) !== process) return;
+    if (claim === null) {
+      this.#whenFree(process, "the end of its QEMU", () => this.endShutDown(process));
+      return;
+    }
+    if (processes.of(process.vmId) !== process) return;
+    const { pauseReason } = await process.guestState();
+    if (pauseReason !== "shutdown") return;
     log.info({ vm: process.spec.vm.name }, "the guest has shut itself down: its QEMU is ended");
     await this.#end(process);
+  }
+
+  #whenFree(process: QemuProcess, what: string, act: () => Promise<void>): void {
+    const { claims, log } = this.#parts;
+    claims.whenFree(process.vmId, what, () => {
+      act().catch((error: unknown) => {
+        log.warn({ err: error, vm: process.spec.vm.name }, `${what} was not seen to`);
+      });
+    });
   }
 
   async #letRun(process: QemuProcess): Promise<void> {
@@ -283,20 +294,44 @@ export class Vms {
     throw GodwitError.of("VM_NOT_RUNNING", { vm, state: state ?? "not on this host" });
   }
 
-  /** The lease goes last. */
-  async #end(process: QemuProcess): Promise<void> {
-    const { processes, environment, leases } = this.#parts;
-    const { vm } = process.spec;
-    processes.remove(vm.id, "stopped");
-    await process.end();
-    await environment.deleteTaps(vm);
-    await leases.releaseUnlessShared(vm);
+  /** @returns why this host still holds the VM's lease, or null */
+  async #end(process: QemuProcess): Promise<string | null> {
+    const { processes, log } = this.#parts;
+    processes.mark(process.vmId, "stopping");
+    processes.ending(process.vmId);
+    await endForSure(process, log);
+    processes.gone(process.vmId);
+    return await this.#clear(process.spec.vm);
   }
 
-  /** A process ended by itself: what is left of it goes too. The reconciler of leases releases its lease. */
+  /** A process ended by itself: what is left of it goes too, when nobody works on the VM any more. */
   async clearAfter(process: QemuProcess): Promise<void> {
-    await this.#parts.environment.deleteTaps(process.spec.vm);
-    await process.removeFolder();
+    const { claims, processes, log } = this.#parts;
+    using claim = claims.tryShort(process.vmId, "what its QEMU left is cleared");
+    if (claim === null) {
+      this.#whenFree(process, "what its QEMU left", () => this.clearAfter(process));
+      return;
+    }
+    if (processes.of(process.vmId) !== undefined) return;
+    await process.removeFolder().catch((error: unknown) => {
+      log.warn(
+        { err: error, vm: process.spec.vm.name },
+        "the run folder of an ended VM could not be removed",
+      );
+    });
+    await this.#clear(process.spec.vm);
+  }
+
+  /** Its QEMU is gone: what that used goes, then its lease; only then is it told as stopped. @returns as `#end` */
+  async #clear(vm: Vm): Promise<string | null> {
+    const { processes, environment, leases, log } = this.#parts;
+    await environment.deleteTaps(vm).catch((error: unknown) => {
+      log.error({ err: error, vm: vm.name }, "the VM's taps could not be removed");
+    });
+    const kept = await leases.releaseUnlessShared(vm);
+    if (kept !== null) log.warn({ vm: vm.name, reason: kept }, "a VM that has ended keeps its lease for now");
+    if (processes.stateOf(vm.id) === "stopping") processes.remove(vm.id, "stopped");
+    return kept;
   }
 
   /** @param existing was started under a lease of shared storage, or is not let run any more */

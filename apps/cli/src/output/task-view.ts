@@ -73,10 +73,15 @@ export function moveSummary(move: MoveRecord): string {
   ].join("\n");
 }
 
-function standstillText({ stopToContMs, maxOutageMs, qemuDowntimeMs }: MoveRecord): string {
+function standstillText({
+  stopToContMs,
+  stopToContUnknown: why,
+  maxOutageMs,
+  qemuDowntimeMs,
+}: MoveRecord): string {
   const own = qemuDowntimeMs === null ? "" : ` (QEMU's own figure: ${formatMs(qemuDowntimeMs)})`;
   return stopToContMs === null
-    ? `how long the vCPUs stood still was not measured${own}`
+    ? `how long the vCPUs stood still was not measured${why === null ? "" : `: ${why}`}${own}`
     : `vCPUs stood still for ${formatMs(stopToContMs)} of ${String(maxOutageMs)} ms allowed${own}`;
 }
 

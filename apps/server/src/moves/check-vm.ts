@@ -69,16 +69,17 @@ export async function sourceOf({ hosts, store }: Inventory, host: string, live: 
 export async function destinationOf({ hosts, store }: Inventory, name: string): Promise<Destination> {
   const takesVms = (await store.hosts.show(name)).maintenance === "off";
   const baseline = (await store.pools.ofHost(name))?.baseline ?? null;
-  return await hosts
-    .of(name)
-    .freshReport()
-    .then(
-      (report) => ({ name, takesVms, report, baseline }),
-      (error: unknown) => ({
-        ...{ name, takesVms, report: null, baseline, reason: reasonOf(error) },
-        ...refusalOf(name, error),
-      }),
-    );
+  const link = hosts.of(name);
+  return await link.freshReport().then(
+    (report) => ({
+      ...{ name, takesVms, report, baseline },
+      ...(link.agent.peer === null ? {} : { agent: link.agent.peer }),
+    }),
+    (error: unknown) => ({
+      ...{ name, takesVms, report: null, baseline, reason: reasonOf(error) },
+      ...refusalOf(name, error),
+    }),
+  );
 }
 
 /** What is known of a host beyond that it did not answer: its version, or that its certificate was not accepted. */

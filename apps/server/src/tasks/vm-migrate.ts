@@ -6,6 +6,8 @@
 import {
   GodwitError,
   moveOrderSchema,
+  spokenProtocol,
+  vmInVersion,
   type MoveId,
   type MoveOrder,
   type MoveRecord,
@@ -43,7 +45,9 @@ export const vmMigrate: TaskImplementation<"vm.migrate"> = {
     for (let unsure = context.mayHaveAsked; ; unsure = true) {
       context.stopped.throwIfAborted();
       try {
-        watch.take(await source.agent.call("moveStart", { body: order }));
+        const spoken = source.agent.peer?.protocol.newest ?? spokenProtocol.newest;
+        const body = { ...order, vm: vmInVersion(order.vm, spoken) };
+        watch.take(await source.agent.call("moveStart", { body }));
         watch.ask(); // a cancellation may have come before the source knew of the move
         return await conclude(context, await watch.ended());
       } catch (error) {

@@ -2,7 +2,15 @@
  * A VM is powered on at a host. Once the agent has answered that it runs it is not started again: it may have powered
  * itself off by the time that a server takes the task up again.
  */
-import { GodwitError, hasProcess, vmSchema, vmStateSchema, type Vm } from "@godwit/contract";
+import {
+  GodwitError,
+  hasProcess,
+  spokenProtocol,
+  vmInVersion,
+  vmSchema,
+  vmStateSchema,
+  type Vm,
+} from "@godwit/contract";
 import { macConflict } from "@godwit/placement";
 import { z } from "zod";
 import type { TaskContext } from "./task-context.ts";
@@ -20,10 +28,11 @@ export const vmStart: TaskImplementation<"vm.start"> = {
       await mustHaveOwnMacs(context, config);
       const baseline = await context.persist(() => store.pools.baselineAt(host));
       const ownUser = await context.persist(() => store.vmUsers.mayBeOwn(host));
-      const body = { vm: config, baseline, ...(ownUser ? { ownUser } : {}) };
-      const started = await context.ask(host, (link) =>
-        link.agent.call("vmStart", { params: { vmId }, body }),
-      );
+      const started = await context.ask(host, (link) => {
+        const vm = vmInVersion(config, link.agent.peer?.protocol.newest ?? spokenProtocol.newest);
+        const body = { vm, baseline, ...(ownUser ? { ownUser } : {}) };
+        return link.agent.call("vmStart", { params: { vmId }, body });
+      });
       return { vm: started.vm, state: started.runtime.state };
     });
     await context.persist(() => store.vms.saveConfig(vm));

@@ -9,17 +9,17 @@ export const vmStop: TaskImplementation<"vm.stop"> = {
   run: async (context) => {
     const { host, graceSeconds } = context.request;
     const vmId = context.request.vm.id;
-    await context.step("stop", z.null(), async () => {
-      await context.ask(host, (link) =>
+    const leaseKept = await context.step("stop", z.string().nullable(), async () => {
+      const answer = await context.ask(host, (link) =>
         link.agent.call(
           "vmStop",
           { params: { vmId }, body: { graceSeconds } },
           { timeoutMs: graceSeconds * 1000 + marginMs },
         ),
       );
-      return null;
+      return answer.leaseKept;
     });
     await context.persist(() => context.store.vms.place(vmId, { host, state: "stopped" }));
-    return { state: "succeeded", result: null };
+    return { state: "succeeded", result: { leaseKept } };
   },
 };

@@ -71,6 +71,19 @@ export const vmErrors = {
     (d) => `VM ${d.vm} is paused on host ${d.host} (${pauseText(d.reason)}), and arrives paused.`,
     (d) => pauseRemedy(d.vm, d.reason),
   ),
+  /** Its agent is of a version that has no word for a guest that stands still. */
+  DESTINATION_RESUMES_PAUSED: define<{
+    vm: string;
+    host: string;
+    version: string;
+    reason: PauseReason | null;
+  }>(
+    409,
+    "after-fix",
+    (d) =>
+      `VM ${d.vm} is paused (${pauseText(d.reason)}), and the agent of host ${d.host}, ${d.version}, would let it run when it arrives.`,
+    (d) => `Upgrade the agent of host ${d.host}, or move the VM when its guest runs.`,
+  ),
   VM_NOT_RUNNING: define<{ vm: string; state: string }>(
     409,
     "after-fix",

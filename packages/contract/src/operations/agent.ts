@@ -198,7 +198,11 @@ export const agentOperations = {
     summary: "Power the VM off and release its lease; a VM that does not run here is answered as stopped",
     params: vmParams,
     body: z.strictObject({ graceSeconds: z.int().min(0).max(3600) }),
-    answer: { status: 200, body: z.object({ stopped: z.literal(true) }) },
+    answer: {
+      status: 200,
+      // Absent: an agent that does not tell.
+      body: z.object({ stopped: z.literal(true), leaseKept: z.string().nullable().default(null) }),
+    },
     errors: ["VM_BUSY"],
   },
   vmPause: {

@@ -89,6 +89,8 @@ export const moveRecordSchema = z.object({
   backOuts: z.number().int(),
   /** From the source's vCPUs stopping to the destination's running; null until it ran there. */
   stopToContMs: z.number().nullable(),
+  /** Why `stopToContMs` is null although it ran there, the end of a sentence. Absent: a record of an earlier version. */
+  stopToContUnknown: z.string().nullable().default(null),
   /** The parts of that; null until it ran there, and of moves of earlier versions. */
   pause: movePauseSchema.nullable().default(null),
   /** QEMU's own figure for the same; it under-reports. */

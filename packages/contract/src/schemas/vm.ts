@@ -139,16 +139,25 @@ export const diskSchema = z.strictObject({
   /** Relative to the datastore. */
   path: datastorePathSchema,
   format: z.enum(["qcow2", "raw"]),
-  /** Absent: Godwit made it, or copied it. */
-  taken: z.literal(true).optional(),
+  /** Whether it was an image that the VM took over; false: Godwit made or copied it. Absent: not known, of before that was noted. */
+  taken: z.boolean().optional(),
 });
 
-/** `made`: those that Godwit made or copied; images that were taken over are kept. */
+/** `made`: those that Godwit is known to have made or copied; images that were taken over, or may have been, are kept. */
 export const disksToDeleteSchema = z.enum(["made", "all", "none"]);
 export type DisksToDelete = z.infer<typeof disksToDeleteSchema>;
 
-export const isDeleted = ({ taken }: Pick<VmDisk, "taken">, which: DisksToDelete): boolean =>
-  which === "all" || (which === "made" && taken !== true);
+/** Why a disk stays when its VM is deleted. `unknown`: it may be an image that the VM took over. */
+export const keptReasonSchema = z.enum(["asked", "taken", "unknown"]);
+export type KeptReason = z.infer<typeof keptReasonSchema>;
+
+/** Null: it is deleted. What is not known to be Godwit's own is kept, for it may be somebody's only copy. */
+export function keptBecause({ taken }: Pick<VmDisk, "taken">, which: DisksToDelete): KeptReason | null {
+  if (which === "all") return null;
+  if (which === "none") return "asked";
+  if (taken === undefined) return "unknown";
+  return taken ? "taken" : null;
+}
 
 /** `vm.json`: the whole VM at rest, with nothing left to defaults. */
 export const vmSchema = z.strictObject({
@@ -184,6 +193,10 @@ export const vmStateSchema = z.enum([
   "lost",
 ]);
 export type VmState = z.infer<typeof vmStateSchema>;
+
+/** A VM in the words of a version of the protocol: version 1 refuses a disk that says where it comes from. */
+export const vmInVersion = (vm: Vm, version: number): Vm =>
+  version > 1 ? vm : { ...vm, disks: vm.disks.map(({ taken: _, ...disk }) => disk) };
 
 /** Who a VM's QEMU runs as. */
 export const vmUserSchema = z.object({

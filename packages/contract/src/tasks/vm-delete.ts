@@ -1,7 +1,7 @@
 /** A stopped VM's folder and disks are deleted, and the VM leaves the inventory. */
 import { z } from "zod";
 import { nameSchema } from "../schemas/names.ts";
-import { disksToDeleteSchema } from "../schemas/vm.ts";
+import { disksToDeleteSchema, keptReasonSchema } from "../schemas/vm.ts";
 import { defineTask, vmReferenceSchema, vmSubject } from "./define-task.ts";
 
 export const vmDelete = defineTask({
@@ -11,10 +11,14 @@ export const vmDelete = defineTask({
     /** Absent: a task of before images could be kept. */
     disks: disksToDeleteSchema.optional(),
   }),
-  result: z.null(),
+  /** Disks that stay on the datastore, by their paths there. */
+  result: z.object({ kept: z.array(z.object({ path: z.string(), because: keptReasonSchema })) }),
   fields: {},
   describe: ({ vm, datastore }) => `delete VM ${vm.name} from datastore ${datastore}`,
   concerns: ({ vm, host }) => ({ subject: vmSubject(vm), hosts: [host] }),
-  steps: { delete: ({ datastore }) => `delete the VM's folder and disks on ${datastore}` },
+  steps: {
+    kept: null,
+    delete: ({ datastore }) => `delete the VM's folder and disks on ${datastore}`,
+  },
   cancellable: false,
 });

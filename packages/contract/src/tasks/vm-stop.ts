@@ -6,7 +6,8 @@ import { defineTask, vmReferenceSchema, vmSubject } from "./define-task.ts";
 export const vmStop = defineTask({
   kind: "vm.stop",
   request: z.object({ vm: vmReferenceSchema, host: nameSchema, graceSeconds: z.int() }),
-  result: z.null(),
+  /** Why the host still holds the VM's lease, so that no other can start it yet; null: it is given back. */
+  result: z.object({ leaseKept: z.string().nullable() }),
   fields: {},
   describe: ({ vm, host }) => `stop VM ${vm.name} on host ${host}`,
   concerns: ({ vm, host }) => ({ subject: vmSubject(vm), hosts: [host] }),

@@ -105,7 +105,8 @@ export type SourceInput =
   | { type: "qemuGone"; reason: string; heardAll: boolean }
   | { type: "removed" }
   | { type: "released" }
-  | { type: "cancel" }
+  /** @param problem why; absent: somebody asked for it */
+  | { type: "cancel"; problem?: Problem }
   | { type: "timer"; timer: SourceTimer; atMs: number }
   | { type: "journalFailed"; problem: Problem };
 

@@ -121,7 +121,10 @@ export function stepSource(state: SourceState, input: SourceInput): SourceStep {
       return cleanedUp(state);
     case "cancel":
       if (!isCancellable(state)) return stay(state);
-      return undo(state, problemOf("MOVE_CANCELLED", { vm: state.order.vm.name, host: state.order.from }));
+      return undo(
+        state,
+        input.problem ?? problemOf("MOVE_CANCELLED", { vm: state.order.vm.name, host: state.order.from }),
+      );
     case "timer":
       return onTimer(state, input.timer, input.atMs);
     case "journalFailed":

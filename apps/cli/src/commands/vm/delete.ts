@@ -1,5 +1,5 @@
 /** `godwit vm delete` */
-import type { DisksToDelete } from "@godwit/contract";
+import type { DisksToDelete, KeptReason, Task } from "@godwit/contract";
 import { buildCommand } from "@stricli/core";
 import { withApi } from "../../connection.ts";
 import { runTask } from "../../run-task.ts";
@@ -9,9 +9,12 @@ export const deleteCommand = buildCommand({
   docs: {
     brief: "Delete a stopped VM and its disks",
     fullDescription: `Disks that Godwit made or copied are removed. Images that the VM took over (take: true) are kept in its folder,
-unless --disks all is given; --disks none keeps all.
+and so are disks of which an earlier version did not note where they come from. --disks all removes these too;
+--disks none keeps all. What is kept is named.
 
-Example: godwit vm delete web-1`,
+Examples:
+  godwit vm delete web-1
+  godwit vm delete web-1 --disks all`,
   },
   parameters: {
     flags: {
@@ -27,14 +30,22 @@ Example: godwit vm delete web-1`,
     positional: vmArgument,
   },
   async func(flags: TaskFlags & { disks: DisksToDelete }, name: string) {
-    // Loaded here: it would make every command of VMs start later.
-    const { isDeleted } = await import("@godwit/contract");
     await withApi(async (api) => {
-      const vm = await api.call("vmShow", { params: { vm: name } });
-      const kept = vm.config.disks.filter((disk) => !isDeleted(disk, flags.disks)).map(({ path }) => path);
-      const left = kept.length === 0 ? "" : ` Kept on ${vm.config.datastore}: ${kept.join(", ")}.`;
       const task = api.call("vmDelete", { params: { vm: name }, query: { disks: flags.disks } });
-      await runTask(api, task, flags, `VM ${name} is deleted.${left}`);
+      await runTask(api, task, flags, (ended) => `VM ${name} is deleted.${keptText(ended)}`);
     });
   },
 });
+
+const reasons: Readonly<Record<KeptReason, string>> = {
+  asked: "",
+  taken: " (an image that the VM took over)",
+  unknown: " (it may be an image that the VM took over: the VM is older than the note of that)",
+};
+
+function keptText(ended: Task): string {
+  const kept = ended.kind === "vm.delete" ? (ended.result?.kept ?? []) : [];
+  if (kept.length === 0 || ended.kind !== "vm.delete") return "";
+  const files = kept.map(({ path, because }) => path + reasons[because]);
+  return ` These files are kept on datastore ${ended.request.datastore}: ${files.join(", ")}.`;
+}

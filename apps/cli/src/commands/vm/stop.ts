@@ -1,8 +1,23 @@
 /** `godwit vm stop` */
+import type { Task } from "@godwit/contract";
 import { buildCommand, numberParser } from "@stricli/core";
 import { withApi } from "../../connection.ts";
 import { runTask } from "../../run-task.ts";
 import { detachFlag, jsonFlag, vmArgument, type TaskFlags } from "../common.ts";
+
+/** The host that ran it may still hold its lease. */
+const stoppedText =
+  (vm: string) =>
+  (ended: Task): string => {
+    const leaseKept = ended.kind === "vm.stop" ? (ended.result?.leaseKept ?? null) : null;
+    if (leaseKept === null || ended.kind !== "vm.stop") return `VM ${vm} is stopped.`;
+    const { host } = ended.request;
+    return (
+      `VM ${vm} is stopped. Host ${host} could not give its lease back yet: ${leaseKept}. ` +
+      `It tries again by itself; until then only ${host} can start the VM. ` +
+      `godwit vm lease show ${vm} tells when it is free.`
+    );
+  };
 
 export const stopCommand = buildCommand({
   docs: {
@@ -30,7 +45,7 @@ Example: godwit vm stop web-1 --grace 30`,
         api,
         api.call("vmStop", { params: { vm }, body: { graceSeconds: flags.grace } }),
         flags,
-        `VM ${vm} is stopped.`,
+        stoppedText(vm),
       ),
     );
   },

@@ -2,7 +2,7 @@
  * Messages and journal entries in the words of an earlier version, and from them. Pure renaming: what a message means
  * is the same in every version that is still spoken, else that version is no longer spoken.
  */
-import { spokenProtocol } from "@godwit/contract";
+import { spokenProtocol, vmInVersion, type MoveOrder } from "@godwit/contract";
 import type { z } from "zod";
 import type { DestinationEntry } from "../destination-state.ts";
 import { toDestinationSchema, toSourceSchema, type ToDestination, type ToSource } from "../messages.ts";
@@ -20,7 +20,7 @@ export interface Wire<Message> {
   read(said: unknown, version: number): Message | null;
 }
 
-function wire<Message extends { type: string }>(
+function wire<Message extends { type: string; order?: MoveOrder }>(
   schema: z.ZodType<Message>,
   namesIn: (version: EarlierVersion) => Names<string>,
 ): Wire<Message> {
@@ -32,11 +32,17 @@ function wire<Message extends { type: string }>(
     write: (message, version) => {
       const { renamed = {}, absent = [] } = names(version) ?? {};
       if (absent.includes(message.type)) return null;
-      return { ...message, type: renamed[message.type] ?? message.type };
+      return { ...contentIn(message, version), type: renamed[message.type] ?? message.type };
     },
     read: (said, version) => schema.safeParse(translated(said, "type", names(version))).data ?? null,
   };
 }
+
+/** Of all messages only an order holds what an earlier version refuses to read. */
+const contentIn = (message: { order?: MoveOrder }, version: number): object =>
+  message.order === undefined
+    ? message
+    : { ...message, order: { ...message.order, vm: vmInVersion(message.order.vm, version) } };
 
 export const toDestinationWire: Wire<ToDestination> = wire<ToDestination>(
   toDestinationSchema,
