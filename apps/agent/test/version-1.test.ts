@@ -2,7 +2,7 @@
 import { cp, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { MoveId, MoveOrder } from "@godwit/contract";
+import type { MoveId, MoveOrder, VmDisk } from "@godwit/contract";
 import {
   restoreDestination,
   restoreSource,
@@ -12,6 +12,7 @@ import {
   toSourceWire,
   type DestinationEntry,
   type SourceEntry,
+  type ToDestination,
 } from "@godwit/migration";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { decodeLines, Journal, readJournals } from "../src/moves/journal.ts";
@@ -80,10 +81,10 @@ test("every message that version 1 can say is understood, and every one but what
 test("an order for version 1 says of a disk only what that version reads", async () => {
   const [said] = await linesOf("to-destination.jsonl");
   const { order } = toDestinationWire.read(said, 1) as { order: MoveOrder };
-  const disk = { name: "root", path: "web-1/root.qcow2", format: "qcow2", taken: false } as const;
-  const message = { type: "prepare", order: { ...order, vm: { ...order.vm, disks: [disk] } } } as const;
+  const disk: VmDisk = { name: "root", path: "web-1/root.qcow2", format: "qcow2", taken: false };
+  const message: ToDestination = { type: "prepare", order: { ...order, vm: { ...order.vm, disks: [disk] } } };
   const disksIn = (version: number) =>
-    (toDestinationWire.write(message, version) as typeof message).order.vm.disks;
+    (toDestinationWire.write(message, version) as { order: MoveOrder }).order.vm.disks;
   const { taken: _, ...asBefore } = disk;
   expect([disksIn(2), disksIn(1)]).toEqual([[disk], [asBefore]]);
 });
