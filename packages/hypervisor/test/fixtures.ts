@@ -72,7 +72,7 @@ export class Fixture implements AsyncDisposable {
   }
 
   /** A folder of QEMU credentials for a host, which root alone may read. */
-  async credentials(host: string): Promise<string> {
+  async credentials(host: string, dnsNames: string[] = []): Promise<string> {
     const folder = join(this.folder, `credentials-${host}`);
     await mkdir(folder, { recursive: true, mode: 0o700 });
     const { keyPem, requestPem } = await createKeyAndRequest(host);
@@ -81,6 +81,7 @@ export class Fixture implements AsyncDisposable {
       requestPem,
       unit: "migration",
       commonName: host,
+      dnsNames,
       validDays: 1,
     });
     await writeFile(join(folder, "ca-cert.pem"), this.#authority.certificatePem);

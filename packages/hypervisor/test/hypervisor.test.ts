@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, inject, test } from "vitest";
+import { migrationName } from "@godwit/contract";
 import { QmpSession } from "@godwit/qmp";
 import { isAlive, sleep } from "@godwit/system";
 import { probeKvm } from "../src/kvm-probe.ts";
@@ -99,7 +100,11 @@ describe.each(inject("qemuBinaries"))("%s", (binary) => {
         expect(uidsOf(identity.pid)).toEqual(Array(4).fill(ownUser.uid));
         expect((await stat(paths.folder)).gid).toBe(ownUser.gid);
       }
-      const credentials = { a: await fixture.credentials("a"), b: await fixture.credentials("b") };
+      const nameOf = (number: number) => migrationName("b", { id: "7".repeat(64), number });
+      const credentials = {
+        a: await fixture.credentials("a"),
+        b: await fixture.credentials("b", [nameOf(2)]),
+      };
 
       // A host with a certificate of the cluster, but not the source of this move.
       await target.migration.configure(destinationSettings);
@@ -124,13 +129,33 @@ describe.each(inject("qemuBinaries"))("%s", (binary) => {
       expect((await source.migration.query()).error).toBeTruthy();
       await target.end();
 
+      // The right host, by a certificate of before a renewal: it gets nothing.
+      const earlier = await (await fixture.hypervisor("b")).start(fixture.spec(true));
+      await earlier.migration.configure(destinationSettings);
+      const before = await fixture.credentials("b-before", ["b", nameOf(1)]);
+      await earlier.migration.secureDestination({ credentialsFolder: before, sourceName: "a" });
+      const earlierPort = await earlier.migration.listen("127.0.0.1", ports);
+      await source.migration.configureSource({
+        ...{ credentialsFolder: credentials.a, destinationName: nameOf(2) },
+        settings: sourceSettings(1, 2_000_000),
+      });
+      const mistaken = source.qmp.nextEvent(
+        (e) => e.name === "MIGRATION" && e.data.status === "failed",
+        20_000,
+      );
+      await source.migration.start("127.0.0.1", earlierPort);
+      await mistaken;
+      expect((await source.migration.query()).error).toMatch(/does not match the hostname/);
+      expect(await source.status()).toMatchObject({ running: true });
+      await earlier.end();
+
       const second = await (await fixture.hypervisor("b")).start(fixture.spec(true));
       await second.migration.configure(destinationSettings);
       await second.migration.secureDestination({ credentialsFolder: credentials.b, sourceName: "a" });
       const secondPort = await second.migration.listen("127.0.0.1", ports);
       await source.migration.configureSource({
         credentialsFolder: credentials.a,
-        destinationName: "b",
+        destinationName: nameOf(2),
         settings: sourceSettings(1, 2_000_000),
       });
       const active = source.qmp.nextEvent(
@@ -167,7 +192,7 @@ describe.each(inject("qemuBinaries"))("%s", (binary) => {
       await source.end();
       await target.end();
     }
-  });
+  }, 60_000);
 });
 
 /** Real, effective, saved and file-system uid, as the kernel has them. */

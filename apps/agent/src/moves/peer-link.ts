@@ -6,12 +6,14 @@ import { checkServerIdentity, type PeerCertificate } from "node:tls";
 import {
   certificateOf,
   commonVersion,
+  migrationName,
   GodwitError,
   helloHeaders,
   helloOf,
   peerPath,
   silentHello,
   versionsOf,
+  type CertificateOf,
   type Hello,
   type MoveOrder,
   type Problem,
@@ -48,6 +50,7 @@ export class PeerLink {
   readonly #order: MoveOrder;
   readonly #identity: CurrentIdentity;
   readonly #members: Pick<Members, "has">;
+  #destination: CertificateOf | null = null;
   readonly #hello: Hello;
   readonly #listener: PeerListener<ToSource>;
   readonly #log: Logger;
@@ -73,6 +76,12 @@ export class PeerLink {
     this.#listener = listener;
     this.#log = log;
     this.#connect();
+  }
+
+  /** How the destination's QEMU is known, by the certificate that its agent showed last. */
+  get destinationName(): string {
+    const { host } = this.#order.to;
+    return this.#destination === null ? host : migrationName(host, this.#destination);
   }
 
   get isFresh(): boolean {
@@ -107,8 +116,12 @@ export class PeerLink {
       handshakeTimeout: connectLimitMs,
       perMessageDeflate: false,
       maxPayload: 1 << 20,
-      checkServerIdentity: (host: string, certificate: PeerCertificate) =>
-        checkHost(this.#members, host, certificate),
+      checkServerIdentity: (host: string, certificate: PeerCertificate) => {
+        const problem = checkHost(this.#members, host, certificate);
+        if (problem === undefined)
+          this.#destination = certificateOf(certificate.subjectaltname, certificate.fingerprint256);
+        return problem;
+      },
     };
     // ws hands the TLS options on to Node; its types know only some of them.
     const socket = new WebSocket(this.#url, options);

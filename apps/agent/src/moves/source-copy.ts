@@ -31,11 +31,18 @@ export interface SourceCopyListener {
   onGuestRuns: () => void;
 }
 
+export interface SourceAgent {
+  config: AgentConfig;
+  /** How the destination's QEMU is known, by its certificate. */
+  destinationName: () => string;
+  log: Logger;
+}
+
 export class SourceCopy {
   readonly #order: MoveOrder;
   readonly #process: QemuProcess;
   readonly #listener: SourceCopyListener;
-  readonly #agent: { config: AgentConfig; log: Logger };
+  readonly #agent: SourceAgent;
   readonly #events: Disposable;
   /** QEMU's word for the copy, as last heard. */
   #status: string;
@@ -55,7 +62,7 @@ export class SourceCopy {
     process: QemuProcess,
     status: string,
     listener: SourceCopyListener,
-    agent: { config: AgentConfig; log: Logger },
+    agent: SourceAgent,
   ) {
     this.#order = order;
     this.#process = process;
@@ -72,7 +79,7 @@ export class SourceCopy {
     await migration.configureSource({
       settings,
       credentialsFolder: migrationCredentialsFolder(this.#agent.config),
-      destinationName: this.#order.to.host,
+      destinationName: this.#agent.destinationName(),
     });
     this.watch();
     await migration.start(to.address, to.port);

@@ -337,7 +337,8 @@ export class SourceMove extends ReducerRunner<
         this.#record.guestRunsOn();
       },
     };
-    const agent = { config: this.#dependencies.config, log: this.log };
+    const destinationName = () => this.#peer?.destinationName ?? this.order.to.host;
+    const agent = { config: this.#dependencies.config, destinationName, log: this.log };
     return new SourceCopy(this.order, process, copyStatus, listener, agent);
   }
 

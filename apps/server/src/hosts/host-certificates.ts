@@ -1,6 +1,6 @@
 /** The certificates of hosts: of the agent and of QEMU's migration streams, for a member and a limited time. */
 import { randomBytes } from "node:crypto";
-import type { CertificateOf } from "@godwit/contract";
+import { migrationName, type CertificateOf } from "@godwit/contract";
 import { issueCertificate, lifeOf, type KeyAndCertificate } from "@godwit/pki";
 
 export interface HostRequests {
@@ -32,6 +32,7 @@ export async function issueHostCertificates(
     ...issue,
     requestPem: requests.migrationCertificateRequest,
     unit: "migration",
+    dnsNames: [migrationName(host, member)],
   });
   return { certificate, migrationCertificate, endsAt: lifeOf(certificate).until };
 }

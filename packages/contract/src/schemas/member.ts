@@ -59,3 +59,10 @@ export function certificateOf(subjectAltName: string | undefined, fingerprint: s
     number: /^[1-9]\d{0,8}$/.test(number) ? Number(number) : 0,
   };
 }
+
+/**
+ * The name by which a host's QEMU is known at the receiving end of a migration stream: only the certificate that was issued
+ * with this one of its agent carries it. Those of a version that did not number them carry the host's name alone.
+ */
+export const migrationName = (host: string, { id, number }: CertificateOf): string =>
+  number === 0 ? host : `${String(number)}.${id.slice(0, 32)}.${host}`;
