@@ -49,6 +49,7 @@ export class Events {
   #reading: Promise<void> | null = null;
   #readAgain = false;
   #retry: NodeJS.Timeout | undefined;
+  #isClosed = false;
 
   constructor(database: Database) {
     this.#database = database;
@@ -90,9 +91,13 @@ export class Events {
     });
   }
 
+  /** What is being read is waited for: nothing is asked of the database once this resolves. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     clearTimeout(this.#retry);
     await this.#notifications.close();
+    await this.#reading;
+    clearTimeout(this.#retry);
   }
 
   async *#after(afterId: number, signal: AbortSignal): AsyncGenerator<ServerEvent> {
@@ -125,6 +130,7 @@ export class Events {
 
   /** Has what is new read once for all followers; several requests at once are one. */
   #readNews(): void {
+    if (this.#isClosed) return;
     if (this.#reading !== null) {
       this.#readAgain = true;
       return;

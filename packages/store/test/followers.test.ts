@@ -91,3 +91,22 @@ test("no follower is told that it follows while nobody listens", async () => {
   });
   await store.close();
 });
+
+test("a store that is closed while news arrive asks the database nothing more", async () => {
+  await using own = await OwnPostgres.start();
+  const event = { type: "host.joined", subject: { kind: "host", id: "a" }, data: {} } as const;
+  const other = await Store.open(own.connection);
+  for (let round = 0; round < 20; round++) {
+    const store = await Store.open(own.connection);
+    const over = new AbortController();
+    const following = (async () => {
+      for await (const _ of await store.events.follow(over.signal)) if (over.signal.aborted) return;
+    })();
+    await store.events.lastId();
+    await Promise.all(Array.from({ length: 5 }, () => other.events.append(event)));
+    over.abort();
+    await following;
+    await store.close(); // a read that fails after this would end the program
+  }
+  await other.close();
+}, 60_000);
