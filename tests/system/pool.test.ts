@@ -116,6 +116,22 @@ test("without a baseline a VM stays with hosts that can give what it sees; in a 
     const after = await seen();
     expect(after.leaves).toEqual(before.leaves);
   }
+
+  // What would be if host a were to be emptied: said, and not done.
+  const body = { threshold: 1, without: ["a"] };
+  expect(await api.call("poolPlan", { params: { pool: "east" }, body })).toMatchObject({
+    moves: [{ vm: "web-1", from: "a", to: "b", reason: "must" }],
+    ...{ stuck: [], absent: [], before: { mustLeave: 1 }, after: { mustLeave: 0 } },
+  });
+  const asked = { params: { pool: "east", vm: "web-1" }, body: {} };
+  expect(await api.call("poolExplain", asked)).toMatchObject({
+    to: null,
+    candidates: [{ host: "b", against: [] }],
+  });
+  const wrong = api.call("poolPlan", { params: { pool: "east" }, body: { without: ["c"] } });
+  await expect(wrong).rejects.toMatchObject({ code: "HOST_NOT_IN_POOL" });
+  expect(await lab.runnersOf(vm)).toEqual(["a"]);
+
   expect(await load.finish([])).toMatchObject({ connections: 1, reconnects: 0, lost: 0, duplicated: 0 });
   expect(await lab.settled(1)).toEqual([]);
 

@@ -30,8 +30,8 @@ export const summaries = {
   },
   datastore: { brief: "Datastores: mark new storage", commands: ["init"] },
   pool: {
-    brief: "Pools: hosts that share one CPU baseline",
-    commands: ["list", "show", "create", "delete", "addHost", "removeHost", "evc"],
+    brief: "Pools: hosts that share one CPU baseline and their load",
+    commands: ["list", "show", "create", "delete", "addHost", "removeHost", "evc", "plan", "explain"],
   },
   cpu: {
     brief: "CPUs: report, compare, masks, EVC baselines",

@@ -38,6 +38,7 @@ export * from "./schemas/names.ts";
 export * from "./schemas/objective.ts";
 export type { PageRequest } from "./schemas/page.ts";
 export * from "./schemas/pool.ts";
+export type { PlanGoal, PlanRequest, PoolExplanation, PoolPlan } from "./schemas/pool-plan.ts";
 export * from "./schemas/task.ts";
 export * from "./schemas/vm.ts";
 export * from "./schemas/vm-file.ts";

@@ -1,9 +1,12 @@
 /**
- * The host that makes or reads a VM's folder: the one that was named, or of those that have everything the one with
- * the most memory available. A host in maintenance takes no VMs; one that does not answer is not chosen.
+ * The host that makes or reads a VM's folder: the one that was named, or of those that have everything the one that the
+ * planner gives the VM. Where none has its memory free now the one with the most: nothing is started yet. A host in maintenance takes no VMs; one that does not answer is not chosen.
  */
 import { GodwitError, type VmDescription } from "@godwit/contract";
-import type { HostReport } from "@godwit/requirements";
+import { qemuOverheadBytes, type HostReport } from "@godwit/requirements";
+import { planPool } from "./plan/plan-pool.ts";
+import { bystanders, reportedHost } from "./plan/pool-from-reports.ts";
+import { defaultOptions } from "./plan/pool.ts";
 
 export interface Candidate {
   name: string;
@@ -16,7 +19,10 @@ export interface Candidate {
   report: HostReport | null;
 }
 
-type Needs = Pick<VmDescription, "datastore" | "nics">;
+/** `size`: undefined when it is not known yet. */
+export type Needs = Pick<VmDescription, "datastore" | "nics"> & {
+  size?: Pick<VmDescription, "memoryMib" | "vcpus">;
+};
 /** One that takes VMs and answers. */
 interface Ready {
   name: string;
@@ -31,10 +37,11 @@ export function chooseHost(hosts: readonly Candidate[], needs: Needs, named: str
   const asked = named === undefined ? hosts : hosts.filter(({ name }) => name === named);
   const ready = readyHosts(asked, named);
   const withStorage = hostsWithDatastore(ready, needs.datastore, named);
-  const [best] = withStorage
+  const fit = withStorage
     .filter(({ report }) => missingPortGroup(report, needs) === undefined)
     .sort((a, b) => availableBytes(b) - availableBytes(a));
-  if (best !== undefined) return best.name;
+  const [most] = fit;
+  if (most !== undefined) return planned(fit, needs) ?? most.name;
   const [first] = withStorage;
   const network = (first === undefined ? undefined : missingPortGroup(first.report, needs)) ?? "";
   const host = first?.name ?? "";
@@ -45,6 +52,26 @@ export function chooseHost(hosts: readonly Candidate[], needs: Needs, named: str
     ...{ network, host },
     known: first?.report.facts.portGroups.map(({ name }) => name) ?? [],
   });
+}
+
+/** @returns undefined where the VM has no room, or its size is not known */
+function planned(hosts: readonly Ready[], { size }: Needs): string | undefined {
+  if (size === undefined || hosts.length < 2) return undefined;
+  const vm = {
+    ...{
+      name: "new",
+      host: null,
+      vcpus: size.vcpus,
+      memoryBytes: size.memoryMib * 2 ** 20 + qemuOverheadBytes,
+    },
+    ...{ load: null, activeBytes: null, move: null },
+  };
+  const pool = {
+    hosts: hosts.map(({ name, report }) => reportedHost(name, report)),
+    vms: [...hosts.flatMap(({ name, report }) => bystanders(name, report)), vm],
+    rules: [],
+  };
+  return planPool(pool, { ...defaultOptions, threshold: 1, admission: false }).moves[0]?.to;
 }
 
 function readyHosts(asked: readonly Candidate[], named: string | undefined): Ready[] {

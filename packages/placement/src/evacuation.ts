@@ -1,7 +1,7 @@
 /**
  * Which VMs of a host that is to be emptied move next, and where to; asked again whenever something has
- * changed. The largest VM chooses first. Each takes, of the hosts that may have it, the one with the most memory
- * left after what is promised to others. Limits say how many may move at once, in all and to each destination.
+ * changed. The largest VM chooses first. Each takes, of the hosts that may have it, the one that the plan of all of
+ * them gives it; while that one is taken, the one with the most memory left after what is promised to others. Limits say how many may move at once, in all and to each destination.
  */
 import { finding, type Finding, type VmView } from "@godwit/contract";
 import { mayMove } from "@godwit/requirements";
@@ -33,6 +33,8 @@ export interface Evacuation {
   judge: (mover: Mover, target: Target, availableBytes: number) => Finding[];
   /** Live moves that may begin now, in all and to each target. */
   limits: { free: number; perTarget: number };
+  /** Hosts that the plan gives to VMs, by their ids. */
+  planned: ReadonlyMap<string, string>;
 }
 
 export interface NextMoves {
@@ -43,7 +45,7 @@ export interface NextMoves {
   stuck: { mover: Mover; findings: Finding[] }[];
 }
 
-export function nextMoves({ host, movers, targets, judge, limits }: Evacuation): NextMoves {
+export function nextMoves({ host, movers, targets, judge, limits, planned }: Evacuation): NextMoves {
   const next: NextMoves = { begin: [], waiting: [], stuck: [] };
   const left = targets.map((target) => ({ target, moves: target.moves, promised: target.promisedBytes }));
   let { free } = limits;
@@ -58,6 +60,8 @@ export function nextMoves({ host, movers, targets, judge, limits }: Evacuation):
       .sort(
         (a, b) =>
           Number(mover.failedAt.includes(a.target.name)) - Number(mover.failedAt.includes(b.target.name)) ||
+          Number(planned.get(mover.vm.id) === b.target.name) -
+            Number(planned.get(mover.vm.id) === a.target.name) ||
           b.target.availableBytes - b.promised - (a.target.availableBytes - a.promised),
       );
     if (fit.length === 0) {

@@ -3,8 +3,11 @@
  * destination is judged with the memory that is left there after what is promised to others.
  */
 import { finding, GodwitError, type Finding, type VmView } from "@godwit/contract";
-import { judgeMove, type Destination, type Source } from "@godwit/requirements";
+import { judgeMove, mayMove, qemuOverheadBytes, type Destination, type Source } from "@godwit/requirements";
 import { memoryBytes, nextMoves, type Evacuation, type Mover, type NextMoves } from "./evacuation.ts";
+import { planPool } from "./plan/plan-pool.ts";
+import { bystanders, reportedHost } from "./plan/pool-from-reports.ts";
+import { defaultOptions, type PoolHost, type PoolVm } from "./plan/pool.ts";
 
 export interface EvacuationFacts {
   /** The host that is to be emptied. */
@@ -34,11 +37,55 @@ export function planEvacuation(facts: EvacuationFacts): NextMoves {
       };
     }),
     limits,
+    planned: planned(facts),
     judge: ({ vm }, { name }, availableBytes) => {
       const destination = byName.get(name);
       return destination === undefined ? [] : findingsOf(vm, source, withMemory(destination, availableBytes));
     },
   });
+}
+
+/** Where each VM that runs would go if all of them went now: targets that suit all, not the first of them. */
+function planned({ host, source, movers, destinations, arriving }: EvacuationFacts): Map<string, string> {
+  const live = movers.filter((mover) => mover.live);
+  const hosts = destinations.map(({ name, report, takesVms }): PoolHost => {
+    const promised = arriving.reduce((sum, one) => sum + (one.host === name ? memoryBytes(one.vm) : 0), 0);
+    const reported = reportedHost(name, report);
+    const memory = Math.max(1, reported.memoryBytes - promised);
+    return { ...reported, memoryBytes: memory, state: takesVms && report !== null ? "open" : "closed" };
+  });
+  const { moves } = planPool(
+    {
+      hosts: [{ ...reportedHost(host, null), state: "leaving" }, ...hosts],
+      vms: [
+        ...destinations.flatMap(({ name, report }) => (report === null ? [] : bystanders(name, report))),
+        ...live.map((mover) => leavingVm(mover, host, source, destinations)),
+      ],
+      rules: [],
+    },
+    { ...defaultOptions, threshold: 1, admission: false },
+  );
+  return new Map(moves.map(({ vm, to }) => [vm, to]));
+}
+
+function leavingVm(
+  { vm, failedAt }: Mover,
+  host: string,
+  source: Source,
+  destinations: readonly Destination[],
+): PoolVm {
+  const { usedCpus = null, residentBytes = null } = source.load?.vms.find(({ id }) => id === vm.id) ?? {};
+  const excluded = destinations.flatMap((destination): [string, string][] => {
+    const { name } = destination;
+    if (failedAt.includes(name)) return [[name, "it was tried"]];
+    const findings = findingsOf(vm, source, withMemory(destination, Number.MAX_SAFE_INTEGER));
+    return mayMove(findings) ? [] : [[name, "it would be refused"]];
+  });
+  return {
+    ...{ name: vm.id, host, vcpus: vm.config.vcpus, memoryBytes: memoryBytes(vm) + qemuOverheadBytes },
+    load: usedCpus === null ? null : { mean: usedCpus, deviation: 0 },
+    ...{ activeBytes: residentBytes, move: null, excluded: new Map(excluded) },
+  };
 }
 
 function findingsOf(vm: VmView, source: Source, destination: Destination): Finding[] {

@@ -1,9 +1,9 @@
 /** The host for a new VM's folder: it takes VMs, answers and has everything; else the reason is reported. */
-import { GodwitError } from "@godwit/contract";
+import { GodwitError, type VmLoad } from "@godwit/contract";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { chooseHost, type Candidate } from "../src/index.ts";
-import { hostReport } from "./hosts.ts";
+import { hostReport, vmView } from "./hosts.ts";
 
 type Options = NonNullable<Parameters<typeof hostReport>[1]>;
 const host = (name: string, o: Options = {}, change: Partial<Candidate> = {}): Candidate => ({
@@ -14,6 +14,7 @@ const host = (name: string, o: Options = {}, change: Partial<Candidate> = {}): C
   report: hostReport(name, o),
   ...change,
 });
+const runner = (name: string) => hostReport(name, { vms: [vmView(1, 1024)] }).load.vms[0];
 const needs = { datastore: "shared", nics: [{ portGroup: "office" }] };
 const code = (hosts: readonly Candidate[], named?: string) => {
   try {
@@ -33,6 +34,16 @@ test("of the hosts that have everything, the one with the most memory; one that 
   expect(code(some)).toBe("b");
   expect(code(some, "a")).toBe("a");
   expect(code([host("c", { availableMib: null }), host("d", { availableMib: 0 })])).toBe("d");
+});
+
+test("of hosts with room the planner chooses: an idle one before a busy one with a little more memory", () => {
+  const busy = { ...hostReport("a", { availableMib: 8192 }) };
+  busy.load = { ...busy.load, vms: [{ ...(runner("x") as VmLoad), usedCpus: 7.5, residentBytes: 2 ** 30 }] };
+  const hosts = [host("a", {}, { report: busy }), host("b", { availableMib: 8000 })];
+  const size = { memoryMib: 1024, vcpus: 2 };
+  expect(chooseHost(hosts, { ...needs, size }, undefined)).toBe("b");
+  expect(chooseHost(hosts, needs, undefined)).toBe("a");
+  expect(chooseHost(hosts, { ...needs, size: { memoryMib: 65_536, vcpus: 2 } }, undefined)).toBe("a");
 });
 
 test("each reason why there is none has its own error", () => {

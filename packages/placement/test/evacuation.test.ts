@@ -26,6 +26,7 @@ const evacuation = (o: Partial<Evacuation>): Evacuation => ({
   targets: [],
   judge: needsMemory,
   limits: { free: 2, perTarget: 1 },
+  planned: new Map(),
   ...o,
 });
 const begun = (o: Partial<Evacuation>) =>
@@ -37,6 +38,16 @@ test("the largest goes first, to the host with the most room, and each host rece
   const busy = { ...target("b", 8), moves: 1 };
   expect(begun({ movers, targets: [busy, target("c", 6)] })).toEqual(["large to c"]);
   expect(begun({ movers, targets: [target("b", 8)], limits: { free: 0, perTarget: 1 } })).toEqual([]);
+});
+
+test("each goes where the plan has it, and elsewhere rather than wait", () => {
+  const targets = [target("b", 8), target("c", 6)];
+  const planned = new Map([
+    ["one", "c"],
+    ["two", "c"],
+  ]);
+  const movers = [mover("one", 1024), mover("two", 512)];
+  expect(begun({ movers, targets, planned })).toEqual(["one to c", "two to b"]);
 });
 
 test("a host that a VM could not reach is tried after the others, and again when it is the only one", () => {

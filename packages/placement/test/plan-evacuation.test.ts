@@ -51,6 +51,24 @@ test("whatever hosts report: VMs that begin fit beside each other and beside tho
   );
 });
 
+test("a host whose CPUs are busy is not chosen for its memory", () => {
+  const vms = [vmView(1, 1024), vmView(2, 1024)];
+  const busy = hostReport("b", { availableMib: 16_384, vms: [vmView(9, 2048)] });
+  busy.load = {
+    ...busy.load,
+    vms: busy.load.vms.map((vm) => ({ ...vm, usedCpus: 7.5, residentBytes: bytes(2048) })),
+  };
+  const next = planEvacuation({
+    ...{ host: "a", source: hostReport("a", { vms }), arriving: [], limits: unlimited },
+    movers: vms.map((vm) => ({ vm, live: true, failedAt: [] })),
+    destinations: [
+      { name: "b", takesVms: true, report: busy },
+      { name: "c", takesVms: true, report: hostReport("c", { availableMib: 8192 }) },
+    ],
+  });
+  expect(next.begin.map(({ to }) => to)).toEqual(["c", "c"]);
+});
+
 test("a VM that its host does not report is stuck, with that as the reason; so is one whose memory nobody knows to be there", () => {
   const vm = vmView(1, 512);
   const plan = (availableMib: number | null, vms = [vm]) =>

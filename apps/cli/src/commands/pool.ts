@@ -1,10 +1,12 @@
-/** `godwit pool …`: hosts that share one CPU baseline. */
+/** `godwit pool …`: hosts that share one CPU baseline and their load. */
 import { buildRouteMap } from "@stricli/core";
 import { addHostCommand } from "./pool/add-host.ts";
 import { createCommand } from "./pool/create.ts";
 import { deleteCommand } from "./pool/delete.ts";
 import { evcCommand } from "./pool/evc.ts";
+import { explainCommand } from "./pool/explain.ts";
 import { listCommand } from "./pool/list.ts";
+import { planCommand } from "./pool/plan.ts";
 import { removeHostCommand } from "./pool/remove-host.ts";
 import { showCommand } from "./pool/show.ts";
 import { summaries } from "../summaries.ts";
@@ -18,6 +20,8 @@ export const poolRoutes = buildRouteMap({
     addHost: addHostCommand,
     removeHost: removeHostCommand,
     evc: evcCommand,
+    plan: planCommand,
+    explain: explainCommand,
   },
   docs: { brief: summaries.pool.brief },
 });

@@ -7,6 +7,7 @@ import { version } from "@godwit/system";
 import { hostHandlers } from "./hosts.ts";
 import { leaseHandlers } from "./leases.ts";
 import { maintenanceHandlers } from "./maintenance.ts";
+import { poolPlanHandlers } from "./pool-plans.ts";
 import { poolHandlers } from "./pools.ts";
 import { taskHandlers } from "./tasks.ts";
 import { vmLeaseHandlers } from "./vm-leases.ts";
@@ -23,6 +24,7 @@ export function handlers(services: Services): Handlers<typeof serverOperations> 
     ...hostHandlers(services),
     ...maintenanceHandlers(services),
     ...poolHandlers(services),
+    ...poolPlanHandlers(services),
     ...vmHandlers(services),
     ...vmLeaseHandlers(services),
     ...taskHandlers(services),

@@ -83,7 +83,7 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
       );
       const conflict = nics.length === 0 ? null : macConflict({ id: null, nics }, await store.vms.list());
       if (conflict !== null) throw GodwitError.of("MAC_IN_USE", { vm: name, ...conflict });
-      const host = await chooseKnownHost(services, description, body.host);
+      const host = await chooseKnownHost(services, { ...description, size: description }, body.host);
       return await tasks.start({
         kind: "vm.create",
         request: { id: randomUUID() as VmId, description, host },

@@ -1,12 +1,11 @@
 /** Chooses the host that makes or reads a VM's folder, by what hosts reported last. */
-import type { VmDescription } from "@godwit/contract";
-import { chooseHost } from "@godwit/placement";
+import { chooseHost, type Needs } from "@godwit/placement";
 import type { Inventory } from "../inventory.ts";
 
 /** @throws HOST_UNKNOWN, HOST_UNREACHABLE, DESTINATION_IN_MAINTENANCE, DATASTORE_UNKNOWN, DATASTORE_UNAVAILABLE, NETWORK_UNKNOWN, NETWORK_WITHOUT_BRIDGE */
 export async function chooseKnownHost(
   { store, hosts }: Inventory,
-  needs: Pick<VmDescription, "datastore" | "nics">,
+  needs: Needs,
   named: string | undefined,
 ): Promise<string> {
   const rows = named === undefined ? await store.hosts.list() : [await store.hosts.show(named)];

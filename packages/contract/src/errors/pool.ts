@@ -33,6 +33,22 @@ export const poolErrors = {
     (d) => `Host ${d.host} is in pool ${d.other}; a host is in one pool at most.`,
     (d) => `Remove it from there first: godwit pool remove-host ${d.other} ${d.host}`,
   ),
+  HOST_NOT_IN_POOL: define<{ host: string; pool: string; known: string[] }>(
+    404,
+    "never",
+    (d) => `Host ${d.host} is not in pool ${d.pool}.`,
+    (d) =>
+      d.known.length === 0
+        ? `Pool ${d.pool} has no hosts: godwit pool add-host ${d.pool} HOST`
+        : `Hosts of pool ${d.pool}: ${d.known.join(", ")}.`,
+  ),
+  VM_NOT_PLANNED: define<{ vm: string; pool: string; state: string; host: string }>(
+    409,
+    "never",
+    (d) =>
+      `VM ${d.vm} is ${d.state} on host ${d.host}; the plan of pool ${d.pool} is of VMs that run on its hosts.`,
+    (d) => `See where it is: godwit vm show ${d.vm}`,
+  ),
   DESTINATION_BASELINE_EXCEEDED: define<{
     vm: string;
     from: string;

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { evcModeKeySchema } from "../schemas/evc.ts";
 import { nameSchema } from "../schemas/names.ts";
+import { planRequestSchema, poolExplanationSchema, poolPlanSchema } from "../schemas/pool-plan.ts";
 import { poolChangeSchema, poolViewSchema } from "../schemas/pool.ts";
 import type { Operations } from "./operation.ts";
 
@@ -98,5 +99,26 @@ export const poolOperations = {
     body: z.strictObject({ evcMode: evcModeKeySchema.nullable() }),
     answer: { status: 200, body: poolChangeSchema },
     errors: ["POOL_UNKNOWN", "EVC_MODE_UNKNOWN", "POOL_CHANGE_REFUSED"],
+  },
+  poolPlan: {
+    method: "POST",
+    path: "/api/v1/pools/{pool}/plan",
+    privilege: "admin",
+    summary: "Which VMs would move, in which order and what for; nothing is moved",
+    params: poolParams,
+    body: planRequestSchema,
+    answer: { status: 200, body: poolPlanSchema },
+    errors: ["POOL_UNKNOWN", "HOST_NOT_IN_POOL"],
+  },
+  poolExplain: {
+    method: "POST",
+    path: "/api/v1/pools/{pool}/vms/{vm}/explain",
+    privilege: "admin",
+    summary:
+      "Why a VM would move or stay: cost, risk and, of every other host, gain and what stands against it",
+    params: z.strictObject({ pool: z.string().min(1).max(63), vm: z.string().min(1).max(63) }),
+    body: planRequestSchema,
+    answer: { status: 200, body: poolExplanationSchema },
+    errors: ["POOL_UNKNOWN", "HOST_NOT_IN_POOL", "VM_UNKNOWN", "VM_NOT_PLANNED"],
   },
 } as const satisfies Operations;

@@ -106,7 +106,7 @@ export function planPool(pool: Pool, options: PlanOptions): Plan {
 
 /** A move that costs more than this is not worth it; its price is in the cost already. */
 const caution0 = 1e-6;
-/** Steps of the annealing, for each VM, and in all. */
+/** Steps of the annealing, for each VM that may move, and in all. */
 const stepsPerVm = 150;
 const mostSteps = 400_000;
 /** Above so many VMs times hosts a descent asks a part of the hosts only. */
@@ -168,7 +168,9 @@ function improve(state: State, { together }: Compiled, { seed, maxMoves }: PlanO
   const { problem } = state;
   const random = new Random(seed);
   if (problem.vms * problem.hosts <= fullScan) descend(state, { maxMoves, minGain: caution0 });
-  const steps = Math.min(mostSteps, problem.vms * stepsPerVm);
+  const movable = problem.movable.reduce((sum, one) => sum + one, 0);
+  if (movable === 0) return;
+  const steps = Math.min(mostSteps, movable * stepsPerVm);
   const deltas = [
     { delta: new Shift(), share: 60 },
     { delta: new Swap(), share: 25 },

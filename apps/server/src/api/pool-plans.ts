@@ -1,0 +1,88 @@
+/** Plans of a pool as it is now, and why a VM moves or stays in one. Read-only: nothing is moved. */
+import {
+  GodwitError,
+  isEnded,
+  type PlanRequest,
+  type PoolExplanation,
+  type PoolPlan,
+  type serverOperations,
+} from "@godwit/contract";
+import type { Handlers } from "@godwit/http";
+import {
+  absenceOf,
+  defaultOptions,
+  explainVm,
+  planPool,
+  poolFromReports,
+  supposed,
+  type KnownHost,
+  type Plan,
+  type PlanOptions,
+  type Pool,
+} from "@godwit/placement";
+import type { Services } from "../services.ts";
+
+type PlanOperations = Pick<typeof serverOperations, "poolPlan" | "poolExplain">;
+
+interface Planned {
+  pool: Pool;
+  options: PlanOptions;
+  plan: Plan;
+  hosts: KnownHost[];
+}
+
+export function poolPlanHandlers(services: Services): Handlers<PlanOperations> {
+  return {
+    poolPlan: async ({ params, body }): Promise<PoolPlan> => {
+      const { plan, hosts } = await planned(services, params.pool, body);
+      const absent = hosts.flatMap((host) => {
+        const reason = absenceOf(host);
+        return reason === null ? [] : [{ host: host.name, reason }];
+      });
+      return { pool: params.pool, request: body, ...plan, absent };
+    },
+    poolExplain: async ({ params, body }): Promise<PoolExplanation> => {
+      const vm = await services.store.vms.show(params.vm);
+      const { pool, options, plan } = await planned(services, params.pool, body);
+      const explanation = explainVm(pool, options, plan, vm.name);
+      if (explanation !== null) return { pool: params.pool, ...explanation };
+      throw GodwitError.of("VM_NOT_PLANNED", {
+        vm: vm.name,
+        pool: params.pool,
+        state: vm.state,
+        host: vm.host,
+      });
+    },
+  };
+}
+
+/** @throws POOL_UNKNOWN, HOST_NOT_IN_POOL */
+async function planned({ store, hosts }: Services, name: string, request: PlanRequest): Promise<Planned> {
+  const row = await store.pools.show(name);
+  for (const host of request.without)
+    if (!row.hosts.includes(host))
+      throw GodwitError.of("HOST_NOT_IN_POOL", { host, pool: name, known: row.hosts });
+  const [all, vms, tasks] = await Promise.all([
+    store.hosts.list(),
+    store.vms.list(),
+    store.tasks.unfinished(),
+  ]);
+  const known: KnownHost[] = all
+    .filter((host) => row.hosts.includes(host.name))
+    .map((host) => ({
+      ...{ name: host.name, maintenance: host.maintenance, facts: host.facts, load: host.load },
+      unreachableReason: hosts.isUp(host.name)
+        ? null
+        : (host.unreachableReason ?? "its agent is not connected"),
+      baseline: row.baseline,
+    }));
+  const busy = new Set(tasks.filter((task) => !isEnded(task)).map(({ subject }) => subject.id));
+  const here = vms.filter((vm) => row.hosts.includes(vm.host));
+  const now = poolFromReports({ hosts: known, vms: here, busy });
+  const pool = supposed(now, { without: request.without, add: [] });
+  const options: PlanOptions = {
+    ...defaultOptions,
+    ...{ goal: request.goal, threshold: request.threshold as PlanOptions["threshold"] },
+  };
+  return { pool, options, plan: planPool(pool, options), hosts: known };
+}

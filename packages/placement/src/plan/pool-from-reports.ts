@@ -1,0 +1,140 @@
+/**
+ * A pool for the planner, from what its hosts reported last. One report is all that is known of a load yet: what a VM
+ * used on average in it, and a deviation that is assumed. Only VMs with a process count: one that is stopped uses
+ * nothing, and may start elsewhere.
+ */
+import {
+  GodwitError,
+  hasProcess,
+  type Finding,
+  type HostView,
+  type VmLoad,
+  type VmView,
+} from "@godwit/contract";
+import { judgeMove, qemuOverheadBytes, type Destination, type HostReport } from "@godwit/requirements";
+import { memoryBytes } from "../evacuation.ts";
+import type { Pool, PoolHost, PoolVm } from "./pool.ts";
+
+/** A host as the server knows it. */
+export type KnownHost = Pick<HostView, "name" | "maintenance" | "unreachableReason" | "facts" | "load"> & {
+  baseline: Destination["baseline"];
+};
+
+export interface PoolReports {
+  hosts: readonly KnownHost[];
+  /** Of these hosts. */
+  vms: readonly VmView[];
+  /** VMs that have a task, by their ids. */
+  busy: ReadonlySet<string>;
+}
+
+/** Of a mean: how far one report's figure may be off in the next. */
+const assumedDeviation = 0.3;
+/** What a link is taken to carry whose speed is not known. */
+const assumedBitsPerSecond = 1e9;
+const assumedSlowdown = 0.1;
+const assumedOutageSeconds = 0.1;
+
+export function poolFromReports({ hosts, vms, busy }: PoolReports): Pool {
+  const byName = new Map(hosts.map((host) => [host.name, host]));
+  return {
+    hosts: hosts.map(poolHost),
+    vms: vms.flatMap((vm) => {
+      const host = byName.get(vm.host);
+      return host === undefined || !hasProcess(vm) ? [] : [poolVm(vm, host, hosts, busy)];
+    }),
+    rules: [],
+  };
+}
+
+function poolHost(host: KnownHost): PoolHost {
+  const { name, facts, load, maintenance } = host;
+  const state = maintenance === "entering" ? "leaving" : "closed";
+  return {
+    ...reportedHost(name, facts === null || load === null ? null : { facts, load }),
+    state: maintenance === "off" && absenceOf(host) === null ? "open" : state,
+  };
+}
+
+/** What a host has for VMs is what is available and what its VMs have taken already. */
+export function reportedHost(name: string, report: HostReport | null): PoolHost {
+  const available = report?.load.memory?.availableBytes ?? 0;
+  const taken = (report?.load.vms ?? []).reduce((sum, { residentBytes }) => sum + (residentBytes ?? 0), 0);
+  return {
+    name,
+    cores: Math.max(1, report?.facts.cpu.logicalCpus ?? 1),
+    memoryBytes: Math.max(1, Math.min(available + taken, report?.facts.memory.totalBytes ?? 0)),
+    state: "open",
+  };
+}
+
+/** VMs that only count where they are: what their host reports of them is enough. */
+export const bystanders = (host: string, { load }: HostReport): PoolVm[] =>
+  load.vms.filter(hasProcess).map(({ id, memoryMib, usedCpus, residentBytes }) => ({
+    ...{ name: `${host} ${id}`, host, vcpus: Math.max(1, Math.ceil((usedCpus ?? 0) * 2)) },
+    memoryBytes: residentBytes ?? memoryMib * 2 ** 20 + qemuOverheadBytes,
+    load: usedCpus === null ? null : { mean: usedCpus, deviation: usedCpus * assumedDeviation },
+    ...{ activeBytes: residentBytes, move: null, bound: "it is not asked" },
+  }));
+
+/** Why a host can be given nothing; null: it answers. */
+export function absenceOf({ unreachableReason, facts, load }: KnownHost): string | null {
+  if (unreachableReason !== null) return unreachableReason;
+  return facts === null || load === null ? "it has not reported yet" : null;
+}
+
+function poolVm(vm: VmView, host: KnownHost, hosts: readonly KnownHost[], busy: ReadonlySet<string>): PoolVm {
+  const runtime = host.load?.vms.find(({ id }) => id === vm.id);
+  const mean = runtime?.usedCpus ?? null;
+  const resident = runtime?.residentBytes ?? null;
+  const bytes = memoryBytes(vm);
+  const bound = boundOf(vm, host, runtime, busy);
+  return {
+    ...{ name: vm.name, host: host.name, vcpus: vm.config.vcpus, memoryBytes: bytes + qemuOverheadBytes },
+    load: mean === null ? null : { mean, deviation: mean * assumedDeviation },
+    activeBytes: resident === null ? null : Math.min(resident, bytes),
+    move: {
+      seconds:
+        ((resident ?? bytes) * 8) / (host.facts?.migration?.link.bitsPerSecond ?? assumedBitsPerSecond),
+      ...{ slowdown: assumedSlowdown, outageSeconds: assumedOutageSeconds },
+    },
+    ...(bound === null ? {} : { bound }),
+    ...(bound === null ? { excluded: excludedHosts(vm, host, hosts) } : {}),
+  };
+}
+
+function boundOf(
+  vm: VmView,
+  host: KnownHost,
+  runtime: VmLoad | undefined,
+  busy: ReadonlySet<string>,
+): string | null {
+  const absent = absenceOf(host);
+  if (absent !== null) return `its host does not answer: ${absent}`;
+  if (runtime === undefined) return `its host ${host.name} does not report it`;
+  if (busy.has(vm.id)) return "it has a task under way";
+  return vm.state === "running" || vm.state === "paused" ? null : `it is ${vm.state}`;
+}
+
+/** Hosts that would refuse it, for anything but memory: of that the planner keeps count itself. */
+function excludedHosts(vm: VmView, from: KnownHost, hosts: readonly KnownHost[]): Map<string, string> {
+  const excluded = new Map<string, string>();
+  for (const { name, facts, load, maintenance, baseline } of hosts) {
+    if (name === from.name || facts === null || load === null || maintenance !== "off") continue;
+    const memory = { ...(load.memory ?? { pressurePercent: null }), availableBytes: Number.MAX_SAFE_INTEGER };
+    const report = { facts, load: { ...load, memory } };
+    const [first] = findingsOf(vm, from, { name, takesVms: true, report, baseline: baseline ?? null });
+    if (first !== undefined) excluded.set(name, first.message);
+  }
+  return excluded;
+}
+
+function findingsOf(vm: VmView, { facts, load }: KnownHost, destination: Destination): Finding[] {
+  try {
+    const { findings } = judgeMove(vm, { facts, load }, destination);
+    return findings.filter(({ severity }) => severity === "error");
+  } catch (error) {
+    if (!GodwitError.is(error, "VM_NOT_RUNNING")) throw error;
+    return [];
+  }
+}
