@@ -2,7 +2,7 @@
 import { mkdtemp, mkdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { vmSchema, type MoveOrder, type Vm } from "@godwit/contract";
+import { vmInVersion, vmSchema, type MoveOrder, type Vm } from "@godwit/contract";
 import { Datastore, markDatastore, saveVm } from "@godwit/storage";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { checkOrder, checkSource } from "../src/moves/order-check.ts";
@@ -13,7 +13,7 @@ const vmOf = (name: string, number: number): Vm =>
   vmSchema.parse({
     ...{ version: 1, id: `22222222-2222-4222-8222-22222222222${String(number)}`, name, datastore: "shared" },
     ...{ memoryMib: 64, vcpus: 1, cpu: { model: "qemu64-v1" }, machine: "pc-q35-7.2" },
-    disks: [{ name: "data", path: `${name}/data.qcow2`, format: "qcow2" }],
+    disks: [{ name: "data", path: `${name}/data.qcow2`, format: "qcow2", taken: false }],
     nics: [{ portGroup: "office", mac: `52:54:00:00:00:0${String(number)}` }],
   });
 const [own, other] = [vmOf("web-1", 1), vmOf("bank-1", 2)];
@@ -43,6 +43,8 @@ test("a VM as its folder has it may come, whatever its process has that the fold
   expect(
     await refusal({ ...own, cpu: { ...own.cpu, features: ["sse2"] }, cpuWish: { add: [], remove: [] } }),
   ).toBe(null);
+  // So an agent of version 1 orders it.
+  expect(await refusal(vmInVersion(own, 1))).toBe(null);
 });
 
 test("an order that names another VM's disk, network, folder or id is refused, and says which", async () => {

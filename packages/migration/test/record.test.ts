@@ -95,7 +95,7 @@ test("the parts of a pause add up to the time from STOP to the guest running, ho
         expect(standstillMs(blind)).toBeNull();
         expect([unseenOf(pause), unseenOf(blind)]).toEqual([
           null,
-          expect.stringMatching(/device state .* copy was complete .* began to let the guest run/),
+          expect.stringMatching(/device state.* copy was complete.* began to let the guest run/),
         ]);
       },
     ),

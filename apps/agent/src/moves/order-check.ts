@@ -12,7 +12,8 @@ const outward = ({ id, name, datastore, disks, boot, nics }: Vm) => ({
   id,
   name,
   datastore,
-  disks,
+  // Where a disk comes from is of no account here, and version 1 does not say it.
+  disks: disks.map(({ name, path, format }) => ({ name, path, format })),
   boot,
   nics,
 });
