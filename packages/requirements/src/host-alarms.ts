@@ -1,6 +1,7 @@
 /**
  * What an operator should know of a host, from what it reports: features that VMs on it see and it no longer has,
- * a baseline of its pool that it no longer satisfies, leases that it cannot keep, guests that stopped by themselves. It is here because an alarm is a
+ * a baseline of its pool that it no longer satisfies, leases that it cannot keep, guests that stopped by themselves, VMs
+ * that run a QEMU of before an upgrade. It is here because an alarm is a
  * requirement that a host does not meet (any more) for the VMs that it has. What holds now is reported, not what has changed.
  */
 import {
@@ -42,8 +43,18 @@ export function hostAlarms(
     ...stoppedGuests(load).map(({ vm, reason }) => finding("VM_PAUSED", { vm, host: facts.name, reason })),
     ...fullDatastores(load, vms),
     ...setAside(facts),
+    ...outdated(load),
   ];
 }
+
+function outdated(load: HostLoad): Finding[] {
+  const vms = outdatedQemus(load);
+  return vms.length === 0 ? [] : [finding("VM_QEMU_OUTDATED", { vms, host: load.name }, "warning")];
+}
+
+/** VMs whose QEMU runs from a program that is not on the host any more: it was upgraded, or removed. */
+export const outdatedQemus = ({ vms }: HostLoad): string[] =>
+  vms.flatMap(({ name, qemuReplaced }) => (qemuReplaced === true ? [name] : [])).sort();
 
 /** VMs that stand still though nobody told them to: what a user paused, or the guest itself put to sleep, is no alarm. */
 export const stoppedGuests = ({ vms, datastores }: HostLoad): StoppedGuest[] =>

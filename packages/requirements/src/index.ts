@@ -4,6 +4,6 @@ export { qemuOverheadBytes } from "./checks/memory.ts";
 export { canBeTried, requiredBitsPerSecond } from "./checks/migration-network.ts";
 export { evcHost, pendingVms, runningVms } from "./evc-facts.ts";
 export type { Destination, HostReport, PathTrial } from "./facts.ts";
-export { hostAlarms, stoppedGuests } from "./host-alarms.ts";
+export { hostAlarms, outdatedQemus, stoppedGuests } from "./host-alarms.ts";
 export { requireCommonVersion, versionFindings } from "./version-findings.ts";
 export { judgeMove, type Source, type Verdict } from "./judge-move.ts";

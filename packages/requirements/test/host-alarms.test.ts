@@ -1,4 +1,5 @@
 /** Alarms of a host: each is raised exactly while its condition holds. */
+import { randomUUID } from "node:crypto";
 import { vmViewSchema, type HostLoad } from "@godwit/contract";
 import fc from "fast-check";
 import { expect, test } from "vitest";
@@ -56,6 +57,33 @@ test("a VM that is set aside is an alarm with its reason and its id", () => {
     message: "VM web-1 may run on host a and cannot be managed: runtime.json is no JSON.",
     remedy: expect.stringContaining(`-uuid ${String(id)}`) as string,
   });
+});
+
+test("VMs that run a QEMU of before an upgrade are named once together; an agent that does not tell raises nothing", () => {
+  const running = (name: string, qemuReplaced?: boolean | null) => ({
+    ...{ id: randomUUID() as never, name, state: "running" as const, pid: 1, accelerator: "kvm" as const },
+    ...{
+      startedAt: null,
+      memoryMib: 512,
+      pauseReason: null,
+      usedCpus: null,
+      residentBytes: null,
+      qemuReplaced,
+    },
+  });
+  const report = hostReport("a", ({ load }) => {
+    load.vms = [
+      running("web-2", true),
+      running("new", false),
+      running("web-1", true),
+      running("old-agent"),
+      running("x", null),
+    ];
+  });
+  const alarms = hostAlarms(report, [], null).filter(({ code }) => code === "VM_QEMU_OUTDATED");
+  expect(alarms).toHaveLength(1);
+  expect(alarms[0]).toMatchObject({ severity: "warning", details: { vms: ["web-1", "web-2"], host: "a" } });
+  expect(alarms[0]?.remedy).toContain("godwit vm migrate web-1 --to");
 });
 
 /** Features that tell CPUs apart: what every CPU has, like sse2, cannot be lost. */

@@ -1,4 +1,5 @@
 /** The VMs that have, or had, a process on this host, with what each process uses. */
+import { readlinkSync } from "node:fs";
 import type { VmLoad, VmRuntime } from "@godwit/contract";
 import { ticksPerSecond } from "./cpu.ts";
 import { readProc } from "./proc.ts";
@@ -11,13 +12,15 @@ export function vmLoads(runtimes: readonly VmRuntime[], rates: Rates, atMs: numb
   return runtimes.map((runtime) => {
     const { pid } = runtime;
     const usage = pid === null ? null : usageOf(pid);
-    if (pid === null || usage === null) return { ...runtime, usedCpus: null, residentBytes: null };
+    if (pid === null || usage === null)
+      return { ...runtime, usedCpus: null, residentBytes: null, qemuReplaced: null };
     // A VM that is started again has another process, whose time begins again.
     const perSecond = rates.perSecond(counterOf(pid), usage.ticks, atMs);
     return {
       ...runtime,
       usedCpus: perSecond === null ? null : perSecond / ticksPerSecond,
       residentBytes: usage.residentBytes,
+      qemuReplaced: isProgramReplaced(pid),
     };
   });
 }
@@ -30,6 +33,18 @@ function usageOf(pid: number): { ticks: number; residentBytes: number | null } |
       ticks: processTicks(readProc(`${String(pid)}/stat`)),
       residentBytes: kib === undefined ? null : Number(kib) * 1024,
     };
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * Whether the file that a process runs from is not at its place any more: a package manager puts the new one there by its
+ * name. Null: it has just ended, or this program may not look.
+ */
+export function isProgramReplaced(pid: number): boolean | null {
+  try {
+    return readlinkSync(`/proc/${String(pid)}/exe`).endsWith(" (deleted)");
   } catch {
     return null;
   }

@@ -5,7 +5,7 @@
  */
 import type { Finding, HostFacts, HostLoad, VmId, VmView } from "@godwit/contract";
 import { placeByReport } from "@godwit/placement";
-import { hostAlarms, stoppedGuests } from "@godwit/requirements";
+import { hostAlarms, outdatedQemus, stoppedGuests } from "@godwit/requirements";
 import type { PoolRow, ReportedVm, SeenHost, Store } from "@godwit/store";
 import { sleep } from "@godwit/system";
 import type { Logger } from "pino";
@@ -125,7 +125,7 @@ export class ReportIntake {
     const { host, facts, load, connectionFindings } = report;
     const leases = load.datastores.map(({ name, reason, leases: of }) => [name, reason, of]);
     const basis = JSON.stringify([
-      ...[connectionFindings, pool, leases, stoppedGuests(load)],
+      ...[connectionFindings, pool, leases, stoppedGuests(load), outdatedQemus(load)],
       running.map(({ id, version }) => [id, version]),
     ]);
     const before = this.#judged.get(host);

@@ -120,6 +120,15 @@ export const vmErrors = {
       `Look on ${d.host} for a QEMU process with -uuid ${d.id}: mend what is wrong, or end the process. Its agent looks again every 30 s and before each command on the VM.`,
   ),
   /** An alarm. */
+  VM_QEMU_OUTDATED: define<{ vms: string[]; host: string }>(
+    409,
+    "after-fix",
+    (d) =>
+      `QEMU was upgraded on host ${d.host} since these VMs started there, and they run on with the one before: ${d.vms.join(", ")}.`,
+    (d) =>
+      `A move brings a VM onto the QEMU of its destination: godwit vm migrate ${d.vms[0] ?? "VM"} --to OTHER-HOST, and back if it belongs here. So does stopping and starting it.`,
+  ),
+  /** An alarm. */
   VM_FILE_BROKEN: define<{ vm: string; host: string; path: string; reason: string }>(
     409,
     "after-fix",

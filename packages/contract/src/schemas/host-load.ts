@@ -99,6 +99,11 @@ export const vmLoadSchema = vmRuntimeSchema.extend({
   usedCpus: amountSchema.nullable(),
   /** Memory of its process that is in RAM; null: it has no process, or that could not be read. */
   residentBytes: countSchema.nullable(),
+  /**
+   * Whether the program of its QEMU was replaced on the host since it started, as by an upgrade; null: it has no process, or
+   * that could not be read. Absent: an agent that does not tell.
+   */
+  qemuReplaced: z.boolean().nullable().optional(),
 });
 export type VmLoad = z.infer<typeof vmLoadSchema>;
 
