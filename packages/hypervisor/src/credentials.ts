@@ -6,12 +6,15 @@ import { chmod, chown, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { spaceShort } from "@godwit/contract";
 import type { UserIds } from "@godwit/system";
+import { dhParameters } from "./dh-params.ts";
 
 /** The names are QEMU's; it is a server for incoming streams and a client for outgoing ones. */
 export const credentialNames = {
   client: ["ca-cert.pem", "client-cert.pem", "client-key.pem"],
   server: ["ca-cert.pem", "server-cert.pem", "server-key.pem"],
 } as const;
+/** Looked for by QEMU too. */
+const dhFile = "dh-params.pem";
 export type StreamEnd = keyof typeof credentialNames;
 
 /** Calls `read` while the credentials of a host lie in `to`, readable by one user. @param from root's folder of them. @throws SPACE_SHORT */
@@ -22,11 +25,13 @@ export async function lendCredentials(
   try {
     await rm(to, { recursive: true, force: true }); // an earlier agent's that was killed here
     await mkdir(to, { mode: 0o700 });
-    for (const name of credentialNames[end]) {
+    const lend = async (name: string, content: string | Buffer) => {
       const path = join(to, name);
-      await writeFile(path, await readFile(join(from, name)), { flag: "wx", mode: 0o600 });
+      await writeFile(path, content, { flag: "wx", mode: 0o600 });
       await chown(path, user.uid, user.gid);
-    }
+    };
+    for (const name of credentialNames[end]) await lend(name, await readFile(join(from, name)));
+    if (end === "server") await lend(dhFile, dhParameters);
     // Passed through, and neither listed nor written to.
     await chown(to, 0, user.gid);
     await chmod(to, 0o710);
