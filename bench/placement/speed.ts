@@ -14,6 +14,8 @@ export interface SpeedRow {
   hosts: number;
   vms: number;
   seconds: number;
+  /** Of the processor alone: this machine may be busy with other things. */
+  cpuSeconds: number;
   moves: number;
   highestCpuBefore: number;
   highestCpuAfter: number;
@@ -21,10 +23,13 @@ export interface SpeedRow {
 
 export function measureSpeed(hosts: number, vms: number, goal: PlanOptions["goal"] = "even"): SpeedRow {
   const pool = skewedPool(hosts, vms, 1);
+  const cpu = process.cpuUsage();
   const started = performance.now();
   const plan = planPool(pool, { ...defaultOptions, goal });
   const seconds = (performance.now() - started) / 1000;
-  return { hosts, vms, seconds, moves: plan.moves.length, ...loads(plan) };
+  const { user, system } = process.cpuUsage(cpu);
+  const cpuSeconds = (user + system) / 1e6;
+  return { hosts, vms, seconds, cpuSeconds, moves: plan.moves.length, ...loads(plan) };
 }
 
 const loads = ({ before, after }: Plan) => ({

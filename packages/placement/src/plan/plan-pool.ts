@@ -12,7 +12,7 @@ import { Group } from "../search/deltas/group.ts";
 import { Shift } from "../search/deltas/shift.ts";
 import { Swap } from "../search/deltas/swap.ts";
 import { bestShift, descend } from "../search/descend.ts";
-import { orderMoves } from "../search/order.ts";
+import { orderMoves, type Order } from "../search/order.ts";
 import { leastViolation } from "../search/problem.ts";
 import { Random } from "../search/random.ts";
 import { State } from "../search/state.ts";
@@ -66,21 +66,18 @@ export function planPool(pool: Pool, options: PlanOptions): Plan {
   const repaired = Int32Array.from(state.hostOf);
   improve(state, compiled, options);
   takeBack(state, mustGo, caution0);
-  let end = Int32Array.from(state.hostOf);
-  if (options.admission && before.survivesFailure) end = keepAdmission(compiled, repaired, end);
-  const gains = gainsOf(compiled, end);
-  const wished = movedVms(problem.origin, end).sort(
-    (a, b) =>
-      Number(mustGo.has(b)) - Number(mustGo.has(a)) || (gains[b] as number) - (gains[a] as number) || a - b,
-  );
-  const order = orderMoves(problem, {
-    wished,
-    end,
-    transient: compiled.transient,
-    together: compiled.together,
-  });
-  const final = Int32Array.from(problem.origin);
-  for (const { vm, to } of order.moves) final[vm] = to;
+  const improved = Int32Array.from(state.hostOf);
+  const admitted =
+    options.admission && before.survivesFailure ? keepAdmission(compiled, repaired, improved) : improved;
+  // Moves without room are left out, and may have been what others were for: then those that still pay, then the musts.
+  let chosen = ordered(compiled, mustGo, admitted);
+  let after = standing(pool, compiled, chosen.final);
+  for (const next of [() => paying(compiled, mustGo, chosen.final), () => repaired, () => problem.origin]) {
+    if (isNoWorse(before, after)) break;
+    chosen = ordered(compiled, mustGo, next());
+    after = standing(pool, compiled, chosen.final);
+  }
+  const { order, gains, final } = chosen;
   const name = (host: number) => pool.hosts[host]?.name ?? null;
   const last = new State(problem, final);
   const stuck = pool.vms.flatMap(({ name: vm }, index) => {
@@ -99,9 +96,43 @@ export function planPool(pool: Pool, options: PlanOptions): Plan {
       after,
     })),
     before,
-    after: standing(pool, compiled, final),
+    after,
     stuck,
   };
+}
+
+interface Ordered {
+  order: Order;
+  gains: Float64Array;
+  /** Where the VMs are when all of its moves have ended. */
+  final: Int32Array;
+}
+
+/** What must be comes first, then what gains most. */
+function ordered(compiled: Compiled, mustGo: ReadonlySet<number>, end: Int32Array): Ordered {
+  const { problem, transient, together } = compiled;
+  const gains = gainsOf(compiled, end);
+  const wished = movedVms(problem.origin, end).sort(
+    (a, b) =>
+      Number(mustGo.has(b)) - Number(mustGo.has(a)) || (gains[b] as number) - (gains[a] as number) || a - b,
+  );
+  const order = orderMoves(problem, { wished, end, transient, together });
+  const final = Int32Array.from(problem.origin);
+  for (const { vm, to } of order.moves) final[vm] = to;
+  return { order, gains, final };
+}
+
+function paying({ problem }: Compiled, mustGo: ReadonlySet<number>, end: Int32Array): Int32Array {
+  const state = new State(problem, end);
+  takeBack(state, mustGo, caution0);
+  return state.hostOf;
+}
+
+/** Rules and maintenance first; costs only count where these are as before. */
+function isNoWorse(before: Standing, after: Standing): boolean {
+  if (after.violations !== before.violations) return after.violations < before.violations;
+  if (after.mustLeave !== before.mustLeave) return after.mustLeave < before.mustLeave;
+  return after.cost <= before.cost + 1e-9 * Math.abs(before.cost);
 }
 
 /** A move that costs more than this is not worth it; its price is in the cost already. */

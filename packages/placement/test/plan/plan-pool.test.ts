@@ -12,7 +12,7 @@ const options = fc.record({
 });
 const cases = fc.tuple(fc.nat(100_000), options);
 const withDefaults = (some: Partial<PlanOptions>): PlanOptions => ({ ...defaultOptions, ...some });
-const runs = { numRuns: 600 };
+const runs = { numRuns: 300 };
 
 describe("a plan", () => {
   test("never breaks a cap or a hard rule, whichever moves are under way", () => {
@@ -43,7 +43,8 @@ describe("a plan", () => {
         for (const { reason, gain, cost, risk } of moves)
           if (reason === "load" && moves.length === 1) expect(gain).toBeGreaterThanOrEqual(cost + risk);
       }),
-      runs,
+      // A move without room was left out that the others had been for.
+      { ...runs, examples: [[[62_242, { goal: "even", threshold: 3, seed: 0 }]]] },
     );
   });
 
