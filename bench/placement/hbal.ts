@@ -38,7 +38,7 @@ export interface HbalRow {
  * parts of what a node has, and of the four loads as they are (hbal -vv prints them with their weights).
  */
 const resources = 6;
-export const hbalRun = { what: "planning with hbal", timeoutMs: 600_000 };
+export const hbalRun = { what: "planning with hbal", timeoutMs: 3_600_000 };
 
 export interface HbalCase {
   lines: string[];
