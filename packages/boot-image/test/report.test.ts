@@ -119,6 +119,7 @@ const anyCpu = fc
           ecx: ((leaf.ecx & 0x7bffffff) | (1 << 26) | (virtual ? 1 << 31 : 0)) >>> 0,
         });
       if (leaf.leaf === 7 && leaf.subleaf === 0) leaf.eax = 2;
+      if (leaf.leaf === 0x1e && leaf.subleaf === 0) leaf.eax = 1;
       // What the image reads is read in long mode, where SYSCALL shows; and SVM has its leaf.
       if (leaf.leaf === 0x80000001)
         Object.assign(leaf, { ecx: (leaf.ecx | 4) >>> 0, edx: (leaf.edx | 0x800) >>> 0 });
@@ -137,7 +138,6 @@ const anyCpu = fc
       leaves: [
         { leaf: 0, subleaf: 0, eax: 0x24, ...vendor },
         ...leaves.filter(({ leaf }) => leaf < 0x80000000),
-        { ...ending, leaf: 0x24, subleaf: 0 },
         ...(virtual && hypervisor !== null
           ? [{ leaf: 0x40000000, subleaf: 0, eax: 0x40000000, ebx, ecx, edx }]
           : []),

@@ -2,13 +2,16 @@
 import { destinationPhases, sourcePhases } from "../src/index.ts";
 import type { Exploration } from "./search.ts";
 
+type Table = Readonly<Record<string, { readonly next: readonly string[] }>>;
+
 /** As `source: from → to`; empty when every listed transition was made. */
-export function neverMade(explorations: readonly Exploration[]): string[] {
-  const halves = { source: sourcePhases, destination: destinationPhases } as const;
+export function neverMade(
+  explorations: readonly Pick<Exploration, "transitionsOf">[],
+  halves: { source: Table; destination: Table } = { source: sourcePhases, destination: destinationPhases },
+): string[] {
   return (["source", "destination"] as const).flatMap((half) => {
     const made = new Set(explorations.flatMap(({ transitionsOf }) => transitionsOf[half]));
-    const table: Record<string, { next: readonly string[] }> = halves[half];
-    return Object.entries(table)
+    return Object.entries(halves[half])
       .flatMap(([from, { next }]) => next.map((to) => `${from} → ${to}`))
       .filter((transition) => !made.has(transition))
       .map((transition) => `${half}: ${transition}`);

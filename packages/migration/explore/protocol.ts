@@ -12,6 +12,8 @@ import {
   startDestination,
   stepDestination,
   stepSource,
+  vitalDestinationEntries,
+  vitalSourceEntries,
 } from "../src/index.ts";
 
 export const godwit = {
@@ -24,6 +26,8 @@ export const godwit = {
   decideLease,
   reconcileLeases,
   hearWithoutMove,
+  vitalSourceEntries,
+  vitalDestinationEntries,
 };
 
 export type Protocol = typeof godwit;

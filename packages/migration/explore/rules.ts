@@ -6,8 +6,6 @@
 import type { MoveOrder } from "@godwit/contract";
 import {
   UnlistedTransition,
-  vitalDestinationEntries,
-  vitalSourceEntries,
   type DestinationEffect,
   type DestinationEntry,
   type DestinationInput,
@@ -250,7 +248,7 @@ export class Rules {
           }),
         timers: sourceTimers,
         messages: toDestinationNames,
-        vital: vitalSourceEntries,
+        vital: protocol.vitalSourceEntries,
       },
       this.journals,
     );
@@ -270,7 +268,7 @@ export class Rules {
           }),
         timers: destinationTimers,
         messages: toSourceNames,
-        vital: vitalDestinationEntries,
+        vital: protocol.vitalDestinationEntries,
       },
       this.journals,
     );

@@ -41,7 +41,7 @@ export interface Exploration {
   seconds: number;
   bytes: number;
   /** Transitions of the two halves that the reducers made, as `from → to`. */
-  transitionsOf: { source: string[]; destination: string[] };
+  transitionsOf: { readonly source: readonly string[]; readonly destination: readonly string[] };
   /** States from which a good end was looked for, and what that took. */
   ends: number;
   checked: number;
@@ -51,9 +51,13 @@ export interface Search {
   protocol: Protocol;
   configuration: Configuration;
   bounds: Bounds;
+  /** Ways from the beginning: it searches on from where they lead. One with an event that is not possible is followed up to there. */
+  from?: readonly (readonly number[])[];
+  /** Is called before each state that is searched on from, with a way to it. */
+  looksAt?: (wayTo: () => number[]) => void;
 }
 
-export function explore({ protocol, configuration, bounds }: Search): Exploration {
+export function explore({ protocol, configuration, bounds, from = [], looksAt }: Search): Exploration {
   const startedAt = performance.now();
   const world = new World(new Rules(protocol, configuration));
   const store = new Store(fieldCount);
@@ -71,8 +75,11 @@ export function explore({ protocol, configuration, bounds }: Search): Exploratio
     ends: 0,
     checked: 0,
   };
-  let levelEnd = 1;
-  search: for (let index = 0; index < store.size; index++) {
+  for (const path of from) {
+    result.violation ??= follow(world, store, path);
+  }
+  let levelEnd = store.size;
+  search: for (let index = 0; result.violation === null && index < store.size; index++) {
     if (index === levelEnd) {
       result.depth += 1;
       levelEnd = store.size;
@@ -82,6 +89,7 @@ export function explore({ protocol, configuration, bounds }: Search): Exploratio
       break;
     }
     store.read(index, state);
+    looksAt?.(() => store.pathTo(index));
     enumerate(world, state);
     const faults = state[FAULTS] ?? 0;
     const { events, classes } = world;
@@ -107,6 +115,24 @@ export function explore({ protocol, configuration, bounds }: Search): Exploratio
   result.transitionsOf = { source: [...source.transitions], destination: [...destination.transitions] };
   result.seconds = (performance.now() - startedAt) / 1000;
   return result;
+}
+
+/** Enters the states along a way, up to an event that is not possible. @returns what was wrong on it */
+function follow(world: World, store: Store, path: readonly number[]): Violation | null {
+  const state = world.initial();
+  let index = 0;
+  for (const event of path) {
+    enumerate(world, state);
+    const place = world.events.indexOf(event);
+    if (place < 0) return null;
+    const faults = (state[FAULTS] ?? 0) + Number(world.classes[place] === FAULT);
+    apply(world, state, event);
+    world.now[FAULTS] = faults;
+    if (world.violation !== null) return { what: world.violation, path: [...store.pathTo(index), event] };
+    state.set(world.now);
+    index = store.add(state, index, event);
+  }
+  return null;
 }
 
 const [UNKNOWN, GOOD, OPEN] = [0, 1, 2] as const;

@@ -2,10 +2,12 @@
 import { execFile } from "node:child_process";
 import { globSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
 import { harmless } from "../explore/planted/harmless.ts";
-import { mistakesIn, planted, type Mistake } from "../explore/planted/sites.ts";
+import { mistakesIn } from "../explore/planted/sites.ts";
 
 const root = resolve(import.meta.dirname, "../../..");
 const explorer = join(root, "packages/migration/explore/planted");
@@ -23,19 +25,33 @@ test("what is listed as harmless can still be planted", () => {
   expect(Object.keys(harmless).filter((id) => !ids.has(id))).toEqual([]);
 });
 
-async function trial(mistake: Mistake | null): Promise<unknown> {
-  const text = mistake === null ? {} : { path: mistake.path, text: planted(mistake) };
-  const { stdout } = await promisify(execFile)(
-    process.execPath,
-    ["--import", join(explorer, "hook.ts"), join(explorer, "trial.ts"), "faultless"],
-    { env: { ...process.env, GODWIT_PLANTED: JSON.stringify(text) } },
-  );
-  return JSON.parse(stdout);
+/** A campaign of the mistakes whose id contains a text, with a journal of its own. */
+async function campaign(only: string, journal: string): Promise<Map<string, string | null>> {
+  const json = `${journal}.json`;
+  const options = ["--quick", "--only", only, "--journal", journal, "--json", json];
+  // Not caught: exit code 1.
+  await promisify(execFile)(process.execPath, [join(explorer, "main.ts"), ...options]).catch(() => null);
+  const { results } = JSON.parse(await readFile(json, "utf8")) as {
+    results: { id: string; caughtBy: string | null }[];
+  };
+  return new Map(results.map(({ id, caughtBy }) => [id, caughtBy]));
 }
 
-test("a lease that takes an old question for a new one is found, and the sound one is not", async () => {
-  const overtaken = mistakes.find(({ id }) => id === "lease.ts: negated: question.number < by");
-  expect(overtaken).toBeDefined();
-  expect(await trial(overtaken ?? null)).toMatchObject({ wrong: expect.stringMatching(/./) as string });
-  expect(await trial(null)).toMatchObject({ wrong: null });
+test("a campaign says who catches each mistake, and one that was interrupted goes on where it was", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "godwit-planted-"));
+  try {
+    const journal = join(folder, "journal.jsonl");
+    const found = await campaign("negated: question.", journal);
+    expect(found.get("lease.ts: negated: question.number < by")).toBe("the explorer");
+    expect(found.get('lease.ts: negated: question.ask !== "fence"')).toBe("the compiler");
+    // Killed while it wrote its last line.
+    const lines = (await readFile(journal, "utf8")).trimEnd().split("\n");
+    expect(lines).toHaveLength(found.size);
+    await writeFile(journal, `${lines.slice(0, -1).join("\n")}\n{"id":"le`);
+    expect(await campaign("negated: question.", journal)).toEqual(found);
+    const [again] = (await readFile(journal, "utf8")).trimEnd().split("\n").slice(-1);
+    expect(JSON.parse(again ?? "")).toMatchObject({ id: JSON.parse(lines.at(-1) ?? "").id as string });
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 });

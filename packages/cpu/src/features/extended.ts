@@ -408,9 +408,34 @@ export const extendedLeaves: readonly CpuFeature[] = [
     { bit: 20, name: "prefetchi", level: "user", vmware: "LEAF821_PREFETCHI", mask: "H", qemuSince: "10.0" },
     { bit: 23, name: "avx512-bmm", level: "user", vmware: "AVX512_BMM", mask: "0", qemuSince: null },
     { bit: 24, name: "eraps", level: "kernel", vmware: "ERAPS", mask: "H", qemuSince: "10.0" },
+    // VMware's list has no names for them. KVM also offers them where only microcode brought them.
+    { bit: 27, name: "sbpb", level: "kernel", mask: "0", qemuSince: "10.0", microcode: true },
+    { bit: 28, name: "ibpb-brtype", level: "kernel", mask: "0", qemuSince: "10.0", microcode: true },
+    { bit: 29, name: "srso-no", level: "kernel", mask: "0", qemuSince: "10.0" },
+    { bit: 30, name: "srso-user-kernel-no", level: "kernel", mask: "0", qemuSince: "10.0" },
   ]),
   ...register(0x80000021, 0, "ecx", [
     { bit: 1, name: "tsa-sq-no", level: "kernel", vmware: "TSA_SQ_NO", mask: "H", qemuSince: null },
     { bit: 2, name: "tsa-l1-no", level: "kernel", vmware: "TSA_L1_NO", mask: "H", qemuSince: null },
+  ]),
+  ...register(0x80000022, 0, "eax", [
+    {
+      bit: 0,
+      name: "perfmon-v2",
+      level: "kernel",
+      vmware: "AMD_PERFMON_V2",
+      mask: "0",
+      qemuSince: "10.0",
+      parents: ["perfctr-core"],
+    },
+    { bit: 1, name: "amd-lbr-v2", level: "kernel", vmware: "AMD_LBREXT_V2", mask: "0", qemuSince: null },
+    {
+      bit: 2,
+      name: "amd-lbr-pmc-freeze",
+      level: "kernel",
+      vmware: "AMD_LBR_PMC_FREEZE",
+      mask: "0",
+      qemuSince: null,
+    },
   ]),
 ];

@@ -4,8 +4,15 @@ import type { CpuFeature } from "./feature.ts";
 import { leaf1 } from "./leaf-1.ts";
 import { leaf7 } from "./leaf-7.ts";
 import { leafD } from "./leaf-d.ts";
+import { matricesAndVectors } from "./matrices-and-vectors.ts";
 
-export const features: readonly CpuFeature[] = [...leaf1, ...leaf7, ...leafD, ...extendedLeaves];
+export const features: readonly CpuFeature[] = [
+  ...leaf1,
+  ...leaf7,
+  ...leafD,
+  ...matricesAndVectors,
+  ...extendedLeaves,
+];
 
 /** Other names of the same bit: QEMU's own aliases, libvirt's, and Linux's in /proc/cpuinfo where they differ. */
 const aliases: Readonly<Record<string, string>> = {

@@ -72,13 +72,25 @@ export function leafExists(answers: SourceAnswers, leaf: number, subleaf: number
   const said = answers.leafAt(range.first, 0)?.eax;
   const highest = said === undefined || range === extendedLeaves ? said : highestBasicLeaf(said);
   if (highest !== undefined && leaf > highest) return false;
-  if (leaf === 7 && subleaf > 0) {
-    const highestSubleaf = registerValue(answers, 7, 0, "eax");
+  if (countsItsSubleaves.has(leaf) && subleaf > 0) {
+    const highestSubleaf = registerValue(answers, leaf, 0, "eax");
     if (highestSubleaf !== undefined) return subleaf <= highestSubleaf;
   }
   if (leaf === 0xd && bitIs(answers, 1, "ecx", 26) === false) return false;
+  // Where the CPU has no tiles, or no AVX10, the leaf that tells more of them is empty.
+  if (leaf === 0x1e && bitIs(answers, 7, "edx", 24) === false) return false;
+  if (leaf === 0x24 && hasAvx10(answers) === false) return false;
   if (leaf === 0x8000000a && bitIs(answers, 0x80000001, "ecx", 2) === false) return false;
   return highest === undefined ? null : true;
+}
+
+/** Their first subleaf says in EAX which is the last. */
+const countsItsSubleaves: ReadonlySet<number> = new Set([7, 0x1e]);
+
+function hasAvx10(answers: SourceAnswers): boolean | null {
+  const word = registerValue(answers, 7, 1, "edx");
+  if (word !== undefined) return bitOf(word, 19);
+  return leafExists(answers, 7, 1) === false ? false : null;
 }
 
 /** undefined: not reported */

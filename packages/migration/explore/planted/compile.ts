@@ -1,44 +1,37 @@
-/** What the compiler says of a file with a mistake in it. */
+/**
+ * What the compiler says of files with a mistake in them: one program that has each of them beside the sound file,
+ * under a name of its own, so that all they share is read and checked once.
+ */
 import { readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import ts from "typescript";
+import { planted, type Mistake } from "./sites.ts";
 
-export interface Compiler {
-  /** The first error in the file with this text instead of its own; null when there is none. */
-  errorIn: (path: string, text: string) => string | null;
-}
+/** What is only left over when an effect is left out does not count: what it does must show. */
+const lenient = { incremental: false, noUnusedLocals: false, noUnusedParameters: false };
 
-/** @param roots the files that are compiled, with all that they import */
-export function makeCompiler(configPath: string, roots: readonly string[]): Compiler {
+/** @returns of each mistake that does not compile, by its id, the first error */
+export function errorsOf(configPath: string, mistakes: readonly Mistake[]): Map<string, string> {
   const config = ts.readConfigFile(configPath, (path) => readFileSync(path, "utf8"));
   const { options } = ts.parseJsonConfigFileContent(config.config, ts.sys, dirname(configPath));
-  let changed = { path: "", text: "" };
-  let version = 0;
-  const versions = new Map<string, number>();
-  const service = ts.createLanguageService({
-    fileExists: (path) => ts.sys.fileExists(path),
-    readFile: (path) => ts.sys.readFile(path),
-    directoryExists: (path) => ts.sys.directoryExists(path),
-    realpath: (path) => ts.sys.realpath?.(path) ?? path,
-    useCaseSensitiveFileNames: () => ts.sys.useCaseSensitiveFileNames,
-    getCompilationSettings: () => options,
-    getScriptFileNames: () => [...roots],
-    getScriptVersion: (path) => String(versions.get(path) ?? 0),
-    getScriptSnapshot: (path) => {
-      const text = path === changed.path ? changed.text : ts.sys.readFile(path);
-      return text === undefined ? undefined : ts.ScriptSnapshot.fromString(text);
-    },
-    getCurrentDirectory: () => dirname(configPath),
-    getDefaultLibFileName: ts.getDefaultLibFilePath,
-  });
-  return {
-    errorIn: (path, text) => {
-      changed = { path, text };
-      versions.set(path, (version += 1));
-      const [error] = [...service.getSyntacticDiagnostics(path), ...service.getSemanticDiagnostics(path)];
-      changed = { path: "", text: "" };
-      versions.set(path, (version += 1));
-      return error === undefined ? null : ts.flattenDiagnosticMessageText(error.messageText, " ");
-    },
-  };
+  const texts = new Map(
+    mistakes.map((mistake, index) => [
+      mistake.path.replace(/\.ts$/, `.planted-${String(index)}.ts`),
+      planted(mistake),
+    ]),
+  );
+  const host = ts.createCompilerHost(options);
+  const { readFile, fileExists } = host;
+  host.readFile = (path) => texts.get(path) ?? readFile(path);
+  host.fileExists = (path) => texts.has(path) || fileExists(path);
+  const program = ts.createProgram([...texts.keys()], { ...options, ...lenient }, host);
+  const errors = new Map<string, string>();
+  for (const [index, path] of [...texts.keys()].entries()) {
+    const file = program.getSourceFile(path);
+    const [error] = [...program.getSyntacticDiagnostics(file), ...program.getSemanticDiagnostics(file)];
+    const id = mistakes[index]?.id;
+    if (error !== undefined && id !== undefined)
+      errors.set(id, ts.flattenDiagnosticMessageText(error.messageText, " "));
+  }
+  return errors;
 }

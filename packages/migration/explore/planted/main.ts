@@ -2,142 +2,155 @@
  * `npm run plant`: plants mistakes into the reducers, one at a time, and says which of compiler, explorer and tests
  * catches each. Exit code 0 when every one is caught or listed as harmless, 1 otherwise, 2 for wrong usage.
  */
-import { spawn } from "node:child_process";
 import { globSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { makeCompiler } from "./compile.ts";
+import { errorsOf } from "./compile.ts";
 import { harmless } from "./harmless.ts";
+import { Journal, judges, type Result } from "./journal.ts";
+import { judgeFar, judgeNear, type Judgement } from "./judge.ts";
+import { askAll, type Asked } from "./questions.ts";
+import { reducersWith, type Reducers } from "./reducers.ts";
 import { mistakesIn, planted, type Mistake } from "./sites.ts";
-import type { Verdict } from "./trial.ts";
+import { startTests, type Tests } from "./tests.ts";
 
-const usage = `usage: node packages/migration/explore/planted/main.ts [--only TEXT] [--jobs N] [--quick] [--list] [--json FILE]
+const usage = `usage: node packages/migration/explore/planted/main.ts [--only TEXT] [--quick] [--list] [--again] [--journal FILE] [--json FILE]
 
-  --only TEXT  the mistakes whose id contains it (a file's name, a kind, a condition)
-  --jobs N     trials at a time (default 2; each takes up to 1 GB)
-  --quick      without the exploration with two faults
-  --list       the mistakes, without trying them
-  --json FILE  the figures, for other programs
+  --only TEXT     the mistakes whose id contains it (a file's name, a kind, a condition)
+  --quick         fewer questions, and no further explorations of what nothing else catches
+  --list          the mistakes, without trying them
+  --again         all of them, also those that an interrupted campaign has tried
+  --journal FILE  where what is found is kept (default node_modules/.planted/journal.jsonl)
+  --json FILE     the figures, for other programs
 
-All of them take about two hours of one processor.`;
+All of them take some minutes of one processor and 1 GB. What was found is kept as it is found, for as long as the
+reducers and the explorer are the same: a campaign that was interrupted goes on where it was.`;
 
-type CaughtBy =
-  "the compiler" | "the explorer" | "its coverage" | "the tests" | "the explorer, with two faults";
-interface Result {
-  readonly id: string;
-  readonly line: number;
-  readonly caughtBy: CaughtBy | null;
-  readonly what: string;
-}
-
-const here = import.meta.dirname;
-const root = resolve(here, "../../../..");
+const root = resolve(import.meta.dirname, "../../../..");
 const sources = globSync(join(root, "packages/migration/src/handoff/*.ts")).sort();
-
-interface Ended {
-  readonly exitCode: number | null;
-  readonly output: string;
-}
-
-function node(args: readonly string[], plantedText: object): Promise<Ended> {
-  return new Promise((done, failed) => {
-    const env = { ...process.env, GODWIT_PLANTED: JSON.stringify(plantedText) };
-    const child = spawn(process.execPath, args, { cwd: root, env, stdio: ["ignore", "pipe", "ignore"] });
-    let output = "";
-    child.stdout.on("data", (data: Buffer) => (output += data.toString()));
-    child.on("error", failed);
-    child.on("close", (exitCode) => {
-      done({ exitCode, output });
-    });
-  });
-}
-
-async function tried(stage: "quick" | "thorough", text: object): Promise<Verdict> {
-  const { output, exitCode } = await node(
-    ["--import", join(here, "hook.ts"), join(here, "trial.ts"), stage],
-    text,
-  );
-  // A program that cannot even be loaded, or ends for want of memory, shows its mistake.
-  if (exitCode !== 0) return { wrong: `the program ended with ${String(exitCode)}`, neverMade: [] };
-  return JSON.parse(output) as Verdict;
-}
-
-async function judge(mistake: Mistake, compiler: ReturnType<typeof makeCompiler>, run: Run): Promise<Result> {
-  const { id, line, path } = mistake;
-  const text = planted(mistake);
-  const caught = (caughtBy: CaughtBy, what: string): Result => ({ id, line, caughtBy, what });
-  const error = compiler.errorIn(path, text);
-  if (error !== null) return caught("the compiler", error);
-  const quick = await tried("quick", { path, text });
-  if (quick.wrong !== null) return caught("the explorer", quick.wrong);
-  const never = quick.neverMade.filter((one) => !run.usuallyNeverMade.includes(one));
-  if (never.length > 0) return caught("its coverage", `never made: ${never.join(", ")}`);
-  const vitest = ["node_modules/vitest/vitest.mjs", "run", "--config", join(here, "vitest.config.ts")];
-  const tests = await node(vitest, { path, text });
-  if (tests.exitCode !== 0)
-    return caught("the tests", /(?:FAIL|×) +(.*)/.exec(tests.output)?.[1] ?? "a test fails");
-  if (run.isQuick) return { id, line, caughtBy: null, what: "" };
-  const thorough = await tried("thorough", { path, text });
-  if (thorough.wrong !== null) return caught("the explorer, with two faults", thorough.wrong);
-  return { id, line, caughtBy: null, what: "" };
-}
-
-interface Run {
-  readonly isQuick: boolean;
-  /** What the sound reducers do not do within the bounds of the quick trial. */
-  readonly usuallyNeverMade: readonly string[];
-}
+const walks = 1500;
+const quickWalks = 100;
 
 async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
       only: { type: "string", default: "" },
-      jobs: { type: "string", default: "2" },
       quick: { type: "boolean", default: false },
       list: { type: "boolean", default: false },
+      again: { type: "boolean", default: false },
+      journal: { type: "string", default: join(root, "node_modules/.planted/journal.jsonl") },
       json: { type: "string" },
       help: { type: "boolean", default: false },
     },
   });
-  const jobs = Number(values.jobs);
-  if (values.help || !Number.isSafeInteger(jobs) || jobs < 1) {
-    console.error(usage);
-    return values.help ? 0 : 2;
+  if (values.help) {
+    console.log(usage);
+    return 0;
   }
   const mistakes = sources.flatMap(mistakesIn).filter(({ id }) => id.includes(values.only));
   if (values.list) {
     for (const { id, line } of mistakes) console.log(`${id} (line ${String(line)})`);
     return 0;
   }
-  const sound = await tried("quick", {});
-  if (sound.wrong !== null) {
-    console.error(`The explorer finds a fault though no mistake was planted: ${sound.wrong}.`);
-    return 1;
-  }
-  const run: Run = { isQuick: values.quick, usuallyNeverMade: sound.neverMade };
-  const results = await all(mistakes, jobs, run);
+  const campaign = new Campaign(new Journal(values.journal, root));
+  const results = await campaign.run(mistakes, { isThorough: !values.quick, again: values.again });
   const undecided = report(results);
   if (values.json !== undefined)
     await writeFile(values.json, `${JSON.stringify(figures(results), null, 2)}\n`);
   return undecided === 0 ? 0 : 1;
 }
 
-async function all(mistakes: readonly Mistake[], jobs: number, run: Run): Promise<Result[]> {
-  const compiler = makeCompiler(join(root, "tsconfig.json"), sources);
-  const results: Result[] = [];
-  const waiting = [...mistakes];
-  const worker = async (): Promise<void> => {
-    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
-      const result = await judge(next, compiler, run);
-      results.push(result);
-      const how =
-        result.caughtBy === null ? "NOT CAUGHT" : `${result.caughtBy}: ${result.what.slice(0, 100)}`;
-      console.log(`${String(results.length)}/${String(mistakes.length)} ${result.id.slice(0, 160)} — ${how}`);
+/** Each judge looks at what those before it, which are quicker, have let pass. */
+class Campaign {
+  readonly #journal: Journal;
+  readonly #results = new Map<string, Result>();
+  #of = 0;
+
+  constructor(journal: Journal) {
+    this.#journal = journal;
+  }
+
+  async run(
+    mistakes: readonly Mistake[],
+    { isThorough, again }: { isThorough: boolean; again: boolean },
+  ): Promise<Result[]> {
+    this.#of = mistakes.length;
+    const left = mistakes.filter(({ id }) => {
+      const known = again ? null : this.#journal.resultOf(id, isThorough);
+      if (known !== null) this.#results.set(id, known);
+      return known === null;
+    });
+    if (left.length > 0) await this.#judge(left, isThorough);
+    return mistakes.flatMap(({ id }) => this.#results.get(id) ?? []);
+  }
+
+  async #judge(mistakes: readonly Mistake[], isThorough: boolean): Promise<void> {
+    const errors = errorsOf(join(root, "tsconfig.json"), mistakes);
+    const compiling = mistakes.filter((mistake) => {
+      const error = errors.get(mistake.id);
+      if (error !== undefined) this.#found(mistake, "the compiler", error, null);
+      return error === undefined;
+    });
+    console.log(`Asking the sound reducers all that the explorer asks.`);
+    const asked = isThorough ? askAll(walks) : askAll(quickWalks, true);
+    console.log(`${String(asked.questions.length)} questions.`);
+    const missed: { mistake: Mistake; judgement: Judgement }[] = [];
+    for (const mistake of compiling) {
+      const judgement = await near(mistake, asked);
+      if (judgement.wrong !== null)
+        this.#found(mistake, "the explorer", judgement.wrong, judgement.differing);
+      else missed.push({ mistake, judgement });
     }
-  };
-  await Promise.all(Array.from({ length: jobs }, worker));
-  return results;
+    const tests = await startTests(root);
+    const far: typeof missed = [];
+    try {
+      const failing = await tests.failingWith("", "");
+      if (failing !== null) throw new Error(`A test fails though no mistake was planted: ${failing}`);
+      for (const one of missed) if (!(await this.#tested(one, tests))) far.push(one);
+    } finally {
+      await tests.close();
+    }
+    for (const { mistake, judgement } of far) {
+      const wrong = isThorough ? judgeFar(await reducersWith(mistake.path, planted(mistake)), asked) : null;
+      if (wrong !== null) this.#found(mistake, "the explorer, further on", wrong, judgement.differing);
+      else this.#found(mistake, null, judgement.example, judgement.differing, isThorough);
+    }
+  }
+
+  async #tested(
+    { mistake, judgement }: { mistake: Mistake; judgement: Judgement },
+    tests: Tests,
+  ): Promise<boolean> {
+    const failing = await tests.failingWith(mistake.path, planted(mistake));
+    if (failing !== null) this.#found(mistake, "the tests", failing, judgement.differing);
+    return failing !== null;
+  }
+
+  #found(
+    { id, line }: Mistake,
+    caughtBy: Result["caughtBy"],
+    what: string,
+    differing: number | null,
+    isFinal = true,
+  ): void {
+    const result: Result = { id, line, caughtBy, what: what.slice(0, 2000), differing };
+    this.#results.set(id, result);
+    this.#journal.add(result, isFinal);
+    const how = caughtBy === null ? "NOT CAUGHT" : `${caughtBy}: ${what.slice(0, 100)}`;
+    console.log(`${String(this.#results.size)}/${String(this.#of)} ${id.slice(0, 160)} — ${how}`);
+  }
+}
+
+/** A program that cannot even be loaded shows its mistake. */
+async function near(mistake: Mistake, asked: Asked): Promise<Judgement> {
+  let some: Reducers;
+  try {
+    some = await reducersWith(mistake.path, planted(mistake));
+  } catch (error) {
+    return { wrong: `it cannot be loaded: ${String(error)}`, differing: 0, example: "" };
+  }
+  return judgeNear(some, asked);
 }
 
 /** @returns how many are neither caught nor listed as harmless, with the lines of the list that are out of date */
@@ -147,12 +160,21 @@ function report(results: readonly Result[]): number {
   const outdated = results.filter(({ id, caughtBy }) => caughtBy !== null && id in harmless);
   for (const { id, line } of unexplained) console.log(`not caught: ${id} (line ${String(line)})`);
   for (const { id } of outdated) console.log(`listed as harmless, but caught: ${id}`);
-  const share = Math.round((1000 * (results.length - missed.length)) / Math.max(1, results.length)) / 10;
-  console.log(
-    `\n${String(results.length)} mistakes, ${String(results.length - missed.length)} caught (${String(share)} %), ` +
-      `${String(missed.length - unexplained.length)} harmless, ${String(unexplained.length)} not caught`,
-  );
+  console.log(`\n${summaryOf(results, missed.length - unexplained.length, unexplained.length)}`);
   return unexplained.length + outdated.length;
+}
+
+function summaryOf(results: readonly Result[], isHarmless: number, unexplained: number): string {
+  const by = judges.map((judge) => results.filter(({ caughtBy }) => caughtBy === judge).length);
+  const [notCompiling = 0, explorer = 0, tests = 0, further = 0] = by;
+  const compiling = results.length - notCompiling;
+  const decided = compiling - unexplained;
+  const share = compiling === 0 ? 100 : Math.floor((1000 * decided) / compiling) / 10;
+  return (
+    `${String(results.length)} mistakes: ${String(notCompiling)} do not compile; of the ${String(compiling)} others the explorer ` +
+    `catches ${String(explorer + further)}, the tests ${String(tests)}; ${String(isHarmless)} are harmless, ` +
+    `${String(unexplained)} are not caught (${String(share)} % caught or harmless)`
+  );
 }
 
 function figures(results: readonly Result[]): object {
@@ -163,4 +185,12 @@ function figures(results: readonly Result[]): object {
   };
 }
 
-process.exitCode = await main();
+try {
+  process.exitCode = await main();
+} catch (error) {
+  const isUsage =
+    error instanceof TypeError && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS");
+  if (!isUsage) throw error;
+  console.error(`${error.message}\n\n${usage}`);
+  process.exitCode = 2;
+}

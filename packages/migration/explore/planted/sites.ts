@@ -76,11 +76,14 @@ function mistakesInList(
 function widened(list: ts.ArrayLiteralExpression): Omit<Mistake, "id" | "path" | "line">[] {
   const property = list.parent;
   if (!ts.isPropertyAssignment(property) || property.name.getText() !== "next") return [];
-  const names = list.elements.filter(ts.isStringLiteral).map(({ text }) => text);
+  const listed = list.elements.filter(ts.isStringLiteral).map(({ text }) => text);
+  const names = [...listed];
   const table = property.getSourceFile().text.lastIndexOf("destinationPhases = {", property.pos) >= 0;
+  const own = property.parent.parent;
+  if (ts.isPropertyAssignment(own)) names.push(own.name.getText());
   const added = Object.keys(table ? destinationPhases : sourcePhases).find((phase) => !names.includes(phase));
   if (added === undefined) return [];
-  const replacement = JSON.stringify([...names, added]);
+  const replacement = JSON.stringify([...listed, added]);
   return [{ kind: "widened", from: list.getStart(), to: list.getEnd(), replacement }];
 }
 

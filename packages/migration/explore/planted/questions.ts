@@ -1,0 +1,147 @@
+/**
+ * Every question that the explorer asks the sound reducers, with their answer and a shortest way to it. A mistake that
+ * changes no answer changes no exploration within the same bounds; one that does is looked for from where it
+ * first shows, and not from the beginning.
+ */
+import { apply } from "../happen.ts";
+import { FAULT, FAULTS, type State } from "../layout.ts";
+import { configurations, type ConfigurationName } from "../names.ts";
+import { enumerate } from "../possible.ts";
+import { godwit, type Protocol } from "../protocol.ts";
+import { Rules } from "../rules.ts";
+import { explore, type Bounds } from "../search.ts";
+import { World } from "../world.ts";
+
+export const askable = [
+  "stepSource",
+  "stepDestination",
+  "restoreSource",
+  "restoreDestination",
+  "decideLease",
+  "hearWithoutMove",
+  "initialSource",
+  "startDestination",
+] as const;
+export type Askable = (typeof askable)[number];
+
+export interface Question {
+  readonly configuration: ConfigurationName;
+  readonly of: Askable;
+  readonly args: readonly unknown[];
+  /** The sound answer, as text. */
+  readonly answer: string;
+  /** The events up to the state in which it is asked, and how many of them are faults. */
+  readonly path: readonly number[];
+  readonly faults: number;
+}
+
+/** What was asked, and the transitions that were made. */
+export interface Asked {
+  readonly questions: readonly Question[];
+  readonly transitionsOf: { readonly source: readonly string[]; readonly destination: readonly string[] };
+}
+
+/** Numbers that JSON has no word for are kept apart. */
+export const textOf = (value: unknown): string =>
+  JSON.stringify(value, (_key, inner: unknown) =>
+    inner === Number.POSITIVE_INFINITY ? "infinite" : inner === undefined ? "undefined" : inner,
+  );
+
+const all = Number.POSITIVE_INFINITY;
+const names = Object.keys(configurations) as ConfigurationName[];
+
+const explorations: readonly (readonly [ConfigurationName, Partial<Bounds>])[] = [
+  ...names.map((name) => [name, { faults: 1 }] as const),
+  ...names.map((name) => [name, { faults: 2, states: 150_000 }] as const),
+  ...(["kvm", "postcopy"] as const).map((name) => [name, { faults: 3, kinds: ["contRefused"] }] as const),
+];
+
+/** @param walks of each kind of move, through many faults */
+export function askAll(walks: number, isQuick = false): Asked {
+  const asking = new Asking();
+  const made = { source: new Set<string>(), destination: new Set<string>() };
+  for (const [name, bounds] of isQuick ? names.map((one) => [one, { faults: 0 }] as const) : explorations) {
+    const found = explore({
+      protocol: asking.protocol(name),
+      configuration: configurations[name],
+      bounds: { faults: 0, depth: all, states: all, ...bounds },
+      looksAt: (wayTo) => (asking.wayHere = wayTo),
+    });
+    if (found.violation !== null) throw new Error(`the sound reducers are wrong: ${found.violation.what}`);
+    for (const half of ["source", "destination"] as const)
+      for (const transition of found.transitionsOf[half]) made[half].add(transition);
+  }
+  for (const name of names) asking.walk(name, walks);
+  return {
+    questions: [...asking.questions.values()],
+    transitionsOf: { source: [...made.source], destination: [...made.destination] },
+  };
+}
+
+class Asking {
+  readonly questions = new Map<string, Question>();
+  wayHere: () => number[] = () => [];
+
+  protocol(configuration: ConfigurationName): Protocol {
+    const asked = (of: Askable) => {
+      const answered = godwit[of] as (...args: readonly unknown[]) => unknown;
+      return (...args: readonly unknown[]): unknown => {
+        const answer = answered(...args);
+        const key = `${configuration} ${of} ${textOf(args)}`;
+        if (!this.questions.has(key)) {
+          const path = this.wayHere();
+          this.questions.set(key, {
+            ...{ configuration, of, args: structuredClone(args), answer: textOf(answer), path },
+            faults: faultsIn(configuration, path),
+          });
+        }
+        return answer;
+      };
+    };
+    return { ...godwit, ...(Object.fromEntries(askable.map((of) => [of, asked(of)])) as Partial<Protocol>) };
+  }
+
+  /** Random walks: with more faults than can be explored one and all. */
+  walk(configuration: ConfigurationName, walks: number): void {
+    const world = new World(new Rules(this.protocol(configuration), configurations[configuration]));
+    let seed = 1;
+    const choose = (n: number): number => {
+      seed = (Math.imul(seed ^ (seed >>> 15), 0x2c1b3c6d) + 0x9e3779b9) >>> 0;
+      return ((seed ^ (seed >>> 13)) >>> 0) % Math.max(1, n);
+    };
+    for (let one = 0; one < walks; one++) {
+      let state: State = world.initial();
+      const path: number[] = [];
+      this.wayHere = () => [...path];
+      let left = 1 + choose(6);
+      for (let step = 0; step < 120; step++) {
+        enumerate(world, state);
+        const wantsFault = left > 0 && choose(5) === 0;
+        const possible = world.events.filter((_, i) => (world.classes[i] === FAULT) === wantsFault);
+        const event = possible[choose(possible.length)];
+        if (event === undefined) break;
+        if (wantsFault) left -= 1;
+        apply(world, state, event);
+        if (wantsFault) world.now[FAULTS] = (state[FAULTS] ?? 0) + 1;
+        state = world.now.slice();
+        path.push(event);
+      }
+    }
+  }
+}
+
+/** How many of the events are faults, by following them. */
+const worlds = new Map<ConfigurationName, World>();
+function faultsIn(configuration: ConfigurationName, path: readonly number[]): number {
+  const world = worlds.get(configuration) ?? new World(new Rules(godwit, configurations[configuration]));
+  worlds.set(configuration, world);
+  let state = world.initial();
+  let faults = 0;
+  for (const event of path) {
+    enumerate(world, state);
+    if (world.classes[world.events.indexOf(event)] === FAULT) faults += 1;
+    apply(world, state, event);
+    state = world.now.slice();
+  }
+  return faults;
+}

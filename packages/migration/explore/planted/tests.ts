@@ -1,0 +1,70 @@
+/**
+ * The reducers' own tests, with a mistake in one file: vitest is started once and told of each mistake in turn. Its
+ * server reads the file with the mistake in it; nothing is written anywhere.
+ */
+import { createVitest, type TestModule } from "vitest/node";
+
+export interface Tests {
+  /** The first test that fails; null when all pass. */
+  failingWith: (path: string, text: string) => Promise<string | null>;
+  close: () => Promise<void>;
+}
+
+/** Tests that walk the explorer's world by the thousand: what they find it has found before. */
+const walks = [
+  "with more faults than can be explored",
+  "without faults every move succeeds",
+  "a paused guest arrives paused",
+];
+
+/** @param root of the repository */
+export async function startTests(root: string): Promise<Tests> {
+  let changed = { path: "", text: "" };
+  const vitest = await createVitest(
+    "test",
+    {
+      root,
+      config: false,
+      watch: false,
+      // Kept from a run before, a file would be read as it is.
+      fsModuleCache: false,
+      include: ["packages/migration/test/**/*.test.ts"],
+      // These explore, which is the explorer's business here.
+      exclude: ["**/explore.test.ts", "**/phases.test.ts", "**/planted.test.ts"],
+      testNamePattern: new RegExp(`^(?!.*(?:${walks.join("|")}))`),
+      bail: 1,
+      maxWorkers: 1,
+      testTimeout: 600_000,
+      reporters: [{}],
+    },
+    {
+      plugins: [
+        {
+          name: "planted",
+          enforce: "pre",
+          load: (id) => (id === changed.path ? changed.text : null),
+        },
+      ],
+    },
+  );
+  const specifications = await vitest.globTestSpecifications();
+  return {
+    failingWith: async (path, text) => {
+      changed = { path, text };
+      vitest.invalidateFile(path);
+      const { testModules, unhandledErrors } = await vitest.runTestSpecifications(specifications, true);
+      changed = { path: "", text: "" };
+      vitest.invalidateFile(path);
+      return firstFailure(testModules) ?? (unhandledErrors.length > 0 ? "an error outside of a test" : null);
+    },
+    close: () => vitest.close(),
+  };
+}
+
+function firstFailure(modules: readonly TestModule[]): string | null {
+  for (const module of modules) {
+    for (const test of module.children.allTests("failed")) return test.fullName;
+    if (module.state() === "failed") return `${module.moduleId} cannot be loaded`;
+  }
+  return null;
+}
