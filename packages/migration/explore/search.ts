@@ -109,7 +109,7 @@ export function explore({ protocol, configuration, bounds, from = [], looksAt }:
     }
   }
   result.states = store.size;
-  if (result.violation === null) lookForEnds(world, store, result);
+  if (result.violation === null) lookForEnds(world, store, result, Math.max(50 * store.size, 400_000));
   result.bytes = store.bytes;
   const { source, destination } = world.rules;
   result.transitionsOf = { source: [...source.transitions], destination: [...destination.transitions] };
@@ -140,9 +140,10 @@ const [UNKNOWN, GOOD, OPEN] = [0, 1, 2] as const;
 /**
  * In a calm everything happens at once and in one order, and what waits (timers, a dead host that is
  * booted or fenced, reconciliation of leases) happens only when nothing else does. All orders of what waits are followed. A
- * state is good when it is a good end or when each way from it stays among states that can reach one.
+ * state is good when it is a good end or when each way from it stays among states that can reach one. States that
+ * never stop becoming more are no end either.
  */
-function lookForEnds(world: World, store: Store, result: Exploration): void {
+function lookForEnds(world: World, store: Store, result: Exploration, mostStates: number): void {
   let verdicts = new Uint8Array(store.size + 1024);
   const state: State = new Uint16Array(fieldCount);
   const seen = store.size;
@@ -176,6 +177,10 @@ function lookForEnds(world: World, store: Store, result: Exploration): void {
           return;
         }
         const next = store.add(world.now, index, event);
+        if (next >= mostStates) {
+          result.violation = { what: "it goes on and on", path: store.pathTo(next) };
+          return;
+        }
         if (next >= verdicts.length) {
           const larger = new Uint8Array(verdicts.length * 2);
           larger.set(verdicts);

@@ -4,6 +4,7 @@
  */
 import { globSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { errorsOf } from "./compile.ts";
@@ -21,7 +22,7 @@ const usage = `usage: node packages/migration/explore/planted/main.ts [--only TE
   --quick         fewer questions, and no further explorations of what nothing else catches
   --list          the mistakes, without trying them
   --again         all of them, also those that an interrupted campaign has tried
-  --journal FILE  where what is found is kept (default node_modules/.planted/journal.jsonl)
+  --journal FILE  where what is found is kept (default godwit-planted.jsonl in the folder for temporary files)
   --json FILE     the figures, for other programs
 
 All of them take some minutes of one processor and 1 GB. What was found is kept as it is found, for as long as the
@@ -39,7 +40,7 @@ async function main(): Promise<number> {
       quick: { type: "boolean", default: false },
       list: { type: "boolean", default: false },
       again: { type: "boolean", default: false },
-      journal: { type: "string", default: join(root, "node_modules/.planted/journal.jsonl") },
+      journal: { type: "string", default: join(tmpdir(), "godwit-planted.jsonl") },
       json: { type: "string" },
       help: { type: "boolean", default: false },
     },
