@@ -50,7 +50,7 @@ test("a campaign says who catches each mistake, and one that was interrupted goe
     await writeFile(journal, `${lines.slice(0, -1).join("\n")}\n{"id":"le`);
     expect(await campaign("negated: question.", journal)).toEqual(found);
     const [again] = (await readFile(journal, "utf8")).trimEnd().split("\n").slice(-1);
-    expect(JSON.parse(again ?? "")).toMatchObject({ id: JSON.parse(lines.at(-1) ?? "").id as string });
+    expect(again).toBe(lines.at(-1));
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

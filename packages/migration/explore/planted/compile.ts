@@ -21,9 +21,8 @@ export function errorsOf(configPath: string, mistakes: readonly Mistake[]): Map<
     ]),
   );
   const host = ts.createCompilerHost(options);
-  const { readFile, fileExists } = host;
-  host.readFile = (path) => texts.get(path) ?? readFile(path);
-  host.fileExists = (path) => texts.has(path) || fileExists(path);
+  host.readFile = (path) => texts.get(path) ?? ts.sys.readFile(path);
+  host.fileExists = (path) => texts.has(path) || ts.sys.fileExists(path);
   const program = ts.createProgram([...texts.keys()], { ...options, ...lenient }, host);
   const errors = new Map<string, string>();
   for (const [index, path] of [...texts.keys()].entries()) {

@@ -108,6 +108,9 @@ class Campaign {
     try {
       const failing = await tests.failingWith("", "");
       if (failing !== null) throw new Error(`A test fails though no mistake was planted: ${failing}`);
+      const blatant = 'throw new Error("planted");';
+      if ((await tests.failingWith(sources[0] ?? "", blatant)) === null)
+        throw new Error("The tests do not read the files with the mistakes in them.");
       for (const one of missed) if (!(await this.#tested(one, tests))) far.push(one);
     } finally {
       await tests.close();

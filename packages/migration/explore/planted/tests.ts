@@ -21,7 +21,6 @@ const walks = [
 export async function startTests(root: string): Promise<Tests> {
   let changed = { path: "", text: "" };
   const vitest = await createVitest(
-    "test",
     {
       root,
       config: false,
