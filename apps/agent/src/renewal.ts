@@ -77,7 +77,8 @@ export class CertificateRenewal {
   async #run(): Promise<void> {
     const { signal } = this.#stopped;
     while (!signal.aborted) {
-      if (!this.#isConfirmed) await this.#confirm();
+      // Again and again: its database may have been restored from a backup of before.
+      await this.#confirm();
       const waitMs = dueInMs(this.#identity.current.certificatePem, Date.now());
       // The clock may be set while it is waited.
       if (waitMs > 0) await sleep(Math.min(waitMs, this.#isConfirmed ? hourMs : confirmRetryMs), signal);

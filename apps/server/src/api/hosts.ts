@@ -8,7 +8,7 @@ import {
   type HostView,
   type serverOperations,
 } from "@godwit/contract";
-import type { Handlers } from "@godwit/http";
+import type { Actor, Handlers } from "@godwit/http";
 import { fingerprintOf } from "@godwit/pki";
 import { requireCommonVersion } from "@godwit/requirements";
 import type { HostRow, HostSummaryRow } from "@godwit/store";
@@ -34,6 +34,12 @@ type HostOperations = Pick<
 export function hostHandlers(services: Services): Handlers<HostOperations> {
   const { store, hosts, data, certificateDays } = services;
   const viewOf = (row: HostRow) => hostView(hosts, row);
+  /** The certificate of a call is in use. */
+  const takeInUse = async (actor: Actor): Promise<void> => {
+    const name = hostOf(actor);
+    if (actor.kind === "host" && (await store.hosts.usesCertificate(name, actor.certificate)))
+      hosts.usesCertificate(name, actor.certificate);
+  };
 
   return {
     hostTokenCreate: async ({ body }) => {
@@ -76,6 +82,8 @@ export function hostHandlers(services: Services): Handlers<HostOperations> {
 
     hostCertificateRenew: async ({ body, actor }) => {
       const host = await store.hosts.show(hostOf(actor));
+      // Also where the database was restored from a backup of before it was issued: no number is given twice.
+      await takeInUse(actor);
       const member = { id: host.memberId, number: await store.hosts.nextCertificate(host.name) };
       const issued = await issueHostCertificates(
         data.cluster.signing,
@@ -94,9 +102,7 @@ export function hostHandlers(services: Services): Handlers<HostOperations> {
     },
 
     hostCertificateUse: async ({ actor }) => {
-      const name = hostOf(actor);
-      if (actor.kind === "host" && (await store.hosts.usesCertificate(name, actor.certificate)))
-        hosts.usesCertificate(name, actor.certificate);
+      await takeInUse(actor);
       return undefined;
     },
 
