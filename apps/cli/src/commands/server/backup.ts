@@ -135,7 +135,7 @@ Examples:
     writeLine("Then look at what has changed since the backup:");
     writeLine("  hosts removed since    godwit host remove NAME --force");
     writeLine("  hosts joined since     godwit host token; godwit host join on the host");
-    writeLine("  VMs created since      godwit vm register DATASTORE NAME");
+    writeLine("  VMs created since      godwit vm register-all");
     writeLine("  VMs deleted since      godwit vm unregister NAME");
   },
 });
