@@ -7,6 +7,7 @@ import { defaultDataFolder } from "../../connection.ts";
 import { isPackaged } from "../../installation.ts";
 import { writeJson, writeLine } from "../../output/screen.ts";
 import { requireRoot } from "../../require-root.ts";
+import { databaseUrlOf } from "../../server-settings.ts";
 import { giveToServer } from "../../service.ts";
 import { jsonFlag, type JsonFlags } from "../common.ts";
 import { dataFlag } from "./certificate.ts";
@@ -62,7 +63,7 @@ Examples:
   async func(flags: BackupFlags) {
     const key = await backupKeyOf(flags);
     const { backUpServer } = await import("@godwit/server");
-    const { GODWIT_DATABASE_URL: databaseUrl } = process.env;
+    const databaseUrl = await databaseUrlOf(flags.data);
     const made = await backUpServer({
       ...{ dataFolder: flags.data, to: flags.to, key, keep: flags.keep ?? null, databaseUrl },
     });
@@ -111,7 +112,7 @@ Examples:
     requireRoot("Restoring a server");
     const key = await restoreKeyOf(flags);
     const { databaseUser, restoreServer } = await import("@godwit/server");
-    const { GODWIT_DATABASE_URL: databaseUrl } = process.env;
+    const databaseUrl = await databaseUrlOf(flags.data);
     const { ensureUser } = await import("@godwit/system");
     if (!isPackaged && databaseUrl === undefined) await ensureUser(databaseUser);
     const state = await restoreServer({
