@@ -24,12 +24,30 @@ describeWith(`a busy guest under QEMU ${recent}`, isPresent ? null : `not instal
     await lab.boot({ on: "a" });
   });
   afterAll(async () => {
-    await lab[Symbol.asyncDispose]();
     await writeFile(userfaultfd, allowedBefore);
+    await lab[Symbol.asyncDispose]();
   });
   /** Some 64 MiB several times in the time that the link needs for them. */
   const busy = { mib: 64, mibPerSecond: 100, compressiblePercent: 0 };
   const bandwidthMbps = 100;
+
+  test("what a move would be like is told before it: measured at the guest, and played", async () => {
+    await lab.dirty(busy);
+    const { forecast } = await lab.api.call("vmCheck", {
+      params: { vm: "web-1" },
+      body: { to: "b", bandwidthMbps, forecast: true },
+    });
+    expect(forecast?.objective).toMatchObject({ name: "normal", postcopy: "lastResort" });
+    const [short, long] = forecast?.activity.periods ?? [];
+    // It goes round 64 MiB in less than a second where it reaches its rate, and changes at most what it is asked to.
+    expect(short?.changedBytes).toBeGreaterThan(8 * 2 ** 20);
+    expect(long?.changedBytes).toBeLessThan(160 * 2 ** 20);
+    expect(forecast?.linkBytesPerSecond.p90).toBeLessThanOrEqual(bandwidthMbps * 125_000);
+    expect(forecast?.auto.ends.postcopy).toBeGreaterThan(0.5);
+    expect(forecast?.auto.steps.join()).toMatch(/post-copy as the last resort/);
+    expect(forecast?.withoutPostcopy?.ends.postcopy).toBe(0);
+    expect(await lab.runnersOf(await lab.vm("web-1"))).toEqual(["a"]);
+  });
 
   test("without post-copy it stays where it is, at its deadline and with the reason, and is not slowed down", async () => {
     const vm = await lab.vm("web-1");

@@ -22,8 +22,9 @@ beforeAll(async () => {
   await lab.boot({ on: "a" });
 });
 afterAll(async () => {
-  await lab[Symbol.asyncDispose]();
+  // First: a lab that was not made cannot be disposed of.
   await writeFile(userfaultfd, allowedBefore);
+  await lab[Symbol.asyncDispose]();
 });
 
 const begin = async (to: string, bandwidthMbps = 100): Promise<Task> =>

@@ -62,6 +62,7 @@ export function handlers(
       await moves.settle(params.vmId);
       return await vms.resume(params.vmId);
     },
+    vmActivity: async ({ params }) => await vms.activity(params.vmId),
     vmConsole: ({ params, query }) => consoles.open(params.vmId, query),
     vmDelete: async ({ params, query }) => {
       await vms.delete(params.datastore, params.name, query.disks);

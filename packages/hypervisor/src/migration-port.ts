@@ -4,7 +4,7 @@
  */
 import { once } from "node:events";
 import { GodwitError, hostAndPort, ipAddressSchema, portSchema, type PortRange } from "@godwit/contract";
-import { listenInRange } from "@godwit/system";
+import { listenInRange, sleep } from "@godwit/system";
 import type { MigrationCapability, MigrationParameter, QmpSession } from "@godwit/qmp";
 import type { StreamEnd } from "./credentials.ts";
 
@@ -175,6 +175,24 @@ export class MigrationPort {
       qemuDowntimeMs: reply.downtime ?? null,
       error: reply["error-desc"] ?? null,
     };
+  }
+
+  /**
+   * How much memory the guest changes within a period, by comparing samples of its pages: its copy is not needed for it. No
+   * event tells when QEMU has measured, so that it is asked. @throws QMP_REFUSED, for example while another measures
+   */
+  async changedBytes(seconds: number): Promise<number> {
+    await this.#qmp().execute("calc-dirty-rate", { "calc-time": seconds, "sample-pages": 2048 });
+    await sleep(seconds * 1000);
+    for (let attempt = 0; attempt < 100; attempt++) {
+      const { status, "dirty-rate": mibPerSecond } = await this.#qmp().execute("query-dirty-rate");
+      if (status === "measured") return (mibPerSecond ?? 0) * 2 ** 20 * seconds;
+      await sleep(50);
+    }
+    throw GodwitError.of("QMP_REFUSED", {
+      ...{ command: "calc-dirty-rate", class: "GenericError" },
+      reason: "it did not end within five seconds more",
+    });
   }
 
   /** Tells the switches where the VM's addresses are now. */

@@ -10,4 +10,5 @@ export {
   type ModelState,
   type WorkingSet,
 } from "./auto/copy-model.ts";
+export { forecast, guestOf, spreadOf, type ForecastFacts } from "./auto/forecast.ts";
 export { play, type Played } from "./auto/play.ts";

@@ -133,6 +133,8 @@ export const commands = {
       "socket-address": z.array(socketAddressSchema).optional(),
     }),
   },
+  "calc-dirty-rate": { args: ["calc-time", "sample-pages"], reply: empty },
+  "query-dirty-rate": { args: [], reply: z.object({ status: z.string(), "dirty-rate": size.optional() }) },
   "query-qmp-schema": { args: [], reply: z.array(z.record(z.string(), z.unknown())) },
 } as const satisfies Record<string, CommandDefinition>;
 

@@ -10,6 +10,7 @@ import {
   type DisksToDelete,
   type Vm,
   type VmDescription,
+  type VmActivity,
   type VmId,
   type VmRuntime,
 } from "@godwit/contract";
@@ -37,6 +38,7 @@ import type { Environment } from "./environment.ts";
 import type { MemoryAdmission } from "./memory-admission.ts";
 import { endForSure } from "../qemu/end-for-sure.ts";
 import type { Processes } from "../qemu/processes.ts";
+import { readActivity } from "./activity.ts";
 
 export interface VmsParts {
   config: AgentConfig;
@@ -88,6 +90,11 @@ export class Vms {
       owner: config.qemu.user,
       host: config.name,
     });
+  }
+
+  /** @throws VM_NOT_RUNNING, QMP_REFUSED while another measures */
+  async activity(id: VmId): Promise<VmActivity> {
+    return await readActivity(this.#parts.processes, id);
   }
 
   async read(datastore: string, name: string): Promise<Vm> {

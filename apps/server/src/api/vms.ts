@@ -16,6 +16,7 @@ import { decideVmCommand, macConflict, type VmCommand } from "@godwit/placement"
 import { adoptVms } from "../adopt-vms.ts";
 import { checkMoves } from "../moves/check-moves.ts";
 import { checkVm } from "../moves/check-vm.ts";
+import { forecastMove } from "../moves/forecast-move.ts";
 import { chooseKnownHost } from "../moves/choose-host.ts";
 import { hostWithFolder } from "../moves/find-folder.ts";
 import { moveRequest } from "../moves/move-request.ts";
@@ -191,10 +192,14 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
       const to = (await store.hosts.show(body.to)).name;
       if (vm.host === to) {
         const already = finding("VM_ALREADY_THERE", { vm: vm.name, host: to });
-        return { vm: vm.name, from: vm.host, to, allowed: false, findings: [already] };
+        return { vm: vm.name, from: vm.host, to, allowed: false, findings: [already], forecast: null };
       }
-      const { findings } = await checkVm(services, vm, to, body.strategy);
-      return { vm: vm.name, from: vm.host, to, allowed: mayMove(findings), findings };
+      const verdict = await checkVm(services, vm, to, body.strategy);
+      const { findings } = verdict;
+      const allowed = mayMove(findings);
+      const isPlayed = body.forecast && allowed && body.strategy === "auto";
+      const forecast = isPlayed ? await forecastMove(services, vm, to, body, verdict) : null;
+      return { vm: vm.name, from: vm.host, to, allowed, findings, forecast };
     },
 
     moveCheck: async ({ body }) => {

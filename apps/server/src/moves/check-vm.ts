@@ -13,7 +13,11 @@ import { canBeTried, judgeMove, type Destination, type Source, type Verdict } fr
 import type { Inventory } from "../inventory.ts";
 
 /** Of a move: also whether post-copy may be used without having been asked for by its name. */
-type MoveVerdict = Verdict & { postcopyRecovers: boolean };
+export type MoveVerdict = Verdict & {
+  postcopyRecovers: boolean;
+  /** Both hosts, as they were looked at. */
+  between: { source: Source; destination: Destination };
+};
 
 /** @throws HOST_UNKNOWN; HOST_UNREACHABLE when the source does not answer; VM_NOT_RUNNING when it lost the VM */
 export async function checkVm(
@@ -42,6 +46,7 @@ export function findingsOf(
   const qemus = [source.facts?.qemu, destination.report?.facts.qemu];
   return {
     runtime,
+    between: { source, destination },
     postcopyRecovers:
       qemus.every((qemu) => qemu?.postcopyRecovers === true) && qemus[1]?.postcopyUnavailable === undefined,
     findings: runtime === null ? findings : [...findings, ...ofStrategy(vm, destination, strategy)],

@@ -14,6 +14,7 @@ import {
   probeRunSchema,
 } from "../schemas/migration-path.ts";
 import { moveOrderSchema, moveRecordSchema } from "../schemas/move.ts";
+import { vmActivitySchema } from "../schemas/objective.ts";
 import { moveIdSchema, nameSchema, vmIdSchema } from "../schemas/names.ts";
 import { baselineSchema } from "../schemas/pool.ts";
 import {
@@ -222,6 +223,15 @@ export const agentOperations = {
     params: vmParams,
     answer: { status: 200, body: vmRuntimeSchema },
     errors: ["VM_BUSY", "VM_NOT_RUNNING", "LEASE_HELD", "LEASE_UNAVAILABLE", "QMP_REFUSED"],
+  },
+  vmActivity: {
+    method: "GET",
+    path: "/agent/v1/vms/{vmId}/activity",
+    privilege: "server",
+    summary: "Measure for some seconds how much memory the VM changes",
+    params: vmParams,
+    answer: { status: 200, body: vmActivitySchema },
+    errors: ["VM_NOT_RUNNING", "QMP_REFUSED"],
   },
   vmConsole: {
     method: "GET",

@@ -7,6 +7,7 @@ import { maxOutageSchema, strategySchema } from "../schemas/move.ts";
 import { nameSchema } from "../schemas/names.ts";
 import {
   deadlineSchema,
+  forecastsSchema,
   maxSlowdownSchema,
   objectiveNameSchema,
   postcopyUseSchema,
@@ -181,7 +182,15 @@ export const vmOperations = {
     privilege: "admin",
     summary: "All reasons for which a move to a host would be refused",
     params: vmParams,
-    body: z.strictObject({ to: z.string().min(1).max(63), strategy: strategySchema.default("auto") }),
+    body: z.strictObject({
+      to: z.string().min(1).max(63),
+      strategy: strategySchema.default("auto"),
+      /** What the move would be like: measured and played, which takes some seconds. */
+      forecast: z.boolean().default(false),
+      maxOutageMs: maxOutageSchema.optional(),
+      ...objectiveParts,
+      bandwidthMbps: z.number().positive().max(1_000_000).optional(),
+    }),
     answer: {
       status: 200,
       body: z.object({
@@ -190,6 +199,8 @@ export const vmOperations = {
         to: z.string(),
         allowed: z.boolean(),
         findings: z.array(findingSchema),
+        /** Null: not asked for, it may not move, it does not run, or it could not be measured. */
+        forecast: forecastsSchema.nullable(),
       }),
     },
     errors: ["VM_UNKNOWN", "HOST_UNKNOWN"],

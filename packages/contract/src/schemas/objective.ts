@@ -3,7 +3,7 @@
  * each bound can be given by itself.
  */
 import { z } from "zod";
-import type { Accelerator } from "./host-facts.ts";
+import { amountSchema, type Accelerator } from "./host-facts.ts";
 
 /** `realtime` is never slowed down, `normal` up to half, `batch` down to a tenth. */
 export const objectiveNameSchema = z.enum(["realtime", "normal", "batch"]);
@@ -41,3 +41,43 @@ export const defaultMaxOutageMs = {
   normal: { kvm: 50, tcg: 250 },
   batch: { kvm: 500, tcg: 1000 },
 } as const satisfies Record<ObjectiveName, Record<Accelerator, number>>;
+
+/** What a running VM's memory does, as it was measured just now. */
+export const vmActivitySchema = z.object({
+  /** How much of it was changed within periods of different length. */
+  periods: z.array(z.object({ seconds: amountSchema, changedBytes: amountSchema })).max(16),
+  /** What a copy must send at least once: memory that the guest has touched. */
+  touchedBytes: amountSchema,
+});
+export type VmActivity = z.infer<typeof vmActivitySchema>;
+
+const spreadSchema = z.object({ p10: z.number(), p50: z.number(), p90: z.number() });
+export type Spread = z.infer<typeof spreadSchema>;
+
+/** What a move would be like, played many times with what is known of the guest and the link. */
+export const moveForecastSchema = z.object({
+  /** Shares of the courses that ended so. */
+  ends: z.object({ moved: z.number(), postcopy: z.number(), stayed: z.number() }),
+  totalMs: spreadSchema,
+  bytes: spreadSchema,
+  pauseMs: spreadSchema,
+  /** The share of its time that the guest loses while it is copied. */
+  slowdown: spreadSchema,
+  /** What is decided in the likeliest course, as sentences. */
+  steps: z.array(z.string()),
+});
+export type MoveForecast = z.infer<typeof moveForecastSchema>;
+
+export const forecastsSchema = z.object({
+  maxOutageMs: z.number(),
+  objective: objectiveSchema,
+  activity: vmActivitySchema,
+  linkBytesPerSecond: spreadSchema,
+  /** How many moves between these hosts the link's spread is of; 0: it was measured just now, or is the link's own speed. */
+  linkMoves: z.int(),
+  /** With the bounds that were asked for. */
+  auto: moveForecastSchema,
+  /** The same without post-copy; null where that is not used anyway. */
+  withoutPostcopy: moveForecastSchema.nullable(),
+});
+export type Forecasts = z.infer<typeof forecastsSchema>;

@@ -2,10 +2,17 @@
 import type { Strategy } from "@godwit/contract";
 import { buildCommand } from "@stricli/core";
 import { withApi } from "../../connection.ts";
+import { forecastLines } from "../../output/forecast-view.ts";
 import { checksTable, vmChecksText } from "../../output/move-checks-view.ts";
 import { Exit, exitCodes, findingLines } from "../../output/problem.ts";
 import { writeJson, writeLine } from "../../output/screen.ts";
 import { destinationFlag, jsonFlag, strategyFlag, vmsArgument, type JsonFlags } from "../common.ts";
+
+interface Flags extends JsonFlags {
+  to: string;
+  strategy: Strategy;
+  forecast: boolean;
+}
 
 /** Every host; no host has this name where it is not asked for. */
 const anyHost = "any";
@@ -16,8 +23,12 @@ export const checkCommand = buildCommand({
     fullDescription: `Lists every requirement that is not met, each with what to do about it. With --to any it asks of every host; without a VM, of every VM.
 Ends with 0 if the VM may move (with --to any: to some host; of several VMs: each), with 3 if not.
 
+Of one VM that runs it measures for some seconds how it changes its memory, and tells what the move would be like; --no-forecast
+leaves that out.
+
 Examples:
   godwit vm check web-1 --to b
+  godwit vm check web-1 --to b --no-forecast
   godwit vm check web-1 --to b --strategy postcopy
   godwit vm check web-1 --to any
   godwit vm check --to any`,
@@ -27,24 +38,31 @@ Examples:
       json: jsonFlag,
       to: { ...destinationFlag, brief: "Destination host, or any" },
       strategy: strategyFlag,
+      forecast: {
+        kind: "boolean",
+        brief: "Tell what the move would be like",
+        default: true,
+      },
     },
     positional: vmsArgument,
   },
-  async func(flags: JsonFlags & { to: string; strategy: Strategy }, ...vms: string[]) {
+  async func(flags: Flags, ...vms: string[]) {
     const [vm] = vms;
     if (vm === undefined || vms.length > 1 || flags.to === anyHost) await checkMany(flags, vms);
     else await checkOne(flags, vm);
   },
 });
 
-async function checkOne(flags: JsonFlags & { to: string; strategy: Strategy }, vm: string): Promise<void> {
-  const { to, strategy } = flags;
-  const answer = await withApi((api) => api.call("vmCheck", { params: { vm }, body: { to, strategy } }));
+async function checkOne(flags: Flags, vm: string): Promise<void> {
+  const { to, strategy, forecast } = flags;
+  const body = { to, strategy, forecast };
+  const answer = await withApi((api) => api.call("vmCheck", { params: { vm }, body }));
   if (flags.json) writeJson(answer);
   else {
     const verdict = answer.allowed ? "may move" : "may not move";
     writeLine(`${answer.vm} ${verdict} from ${answer.from} to ${answer.to}.`);
     for (const line of findingLines(answer.findings)) writeLine(line);
+    if (answer.forecast !== null) for (const line of forecastLines(answer.forecast)) writeLine(line);
   }
   if (!answer.allowed) throw new Exit(exitCodes.refused);
 }

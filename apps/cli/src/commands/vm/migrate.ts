@@ -3,6 +3,9 @@ import type { Objective, ObjectiveName, Strategy } from "@godwit/contract";
 import { buildCommand, numberParser } from "@stricli/core";
 import { withApi } from "../../connection.ts";
 import { parseMs, parseShare } from "../../output/format.ts";
+import { forecastLines } from "../../output/forecast-view.ts";
+import { Exit, exitCodes, findingLines } from "../../output/problem.ts";
+import { writeJson, writeLine } from "../../output/screen.ts";
 import { runTask } from "../../run-task.ts";
 import {
   destinationFlag,
@@ -29,6 +32,7 @@ interface Flags extends TaskFlags {
   deadline?: number;
   postcopy?: PostcopyWord;
   bandwidth?: number;
+  dryRun: boolean;
 }
 
 export const migrateCommand = buildCommand({
@@ -48,6 +52,7 @@ Examples:
   godwit vm migrate web-1 --to b --max-outage 20ms --json
   godwit vm migrate web-1 --to b --objective batch --deadline 90s
   godwit vm migrate web-1 --to b --postcopy never
+  godwit vm migrate web-1 --to b --objective realtime --dry-run
   godwit vm migrate web-1 --to b --strategy postcopy`,
   },
   parameters: {
@@ -93,22 +98,48 @@ Examples:
         brief: "Highest bandwidth of the copy, Mbit/s",
         optional: true,
       },
+      dryRun: {
+        kind: "boolean",
+        brief: "Move nothing; tell whether the VM may move, and what would be done",
+        default: false,
+      },
     },
     positional: vmArgument,
   },
   async func(flags: Flags, vm: string) {
-    const body = {
-      to: flags.to,
-      maxOutageMs: flags.maxOutage,
-      strategy: flags.strategy,
-      objective: flags.objective,
-      maxSlowdown: flags.maxSlowdown,
-      deadlineMs: flags.deadline,
-      postcopy: flags.postcopy === undefined ? undefined : postcopyUses[flags.postcopy],
-      bandwidthMbps: flags.bandwidth,
-    };
+    const body = bodyOf(flags);
+    if (flags.dryRun) {
+      await dryRun(vm, body, flags.json);
+      return;
+    }
     await withApi((api) =>
       runTask(api, api.call("vmMigrate", { params: { vm }, body }), flags, `VM ${vm} is now on ${flags.to}.`),
     );
   },
 });
+
+const bodyOf = (flags: Flags) => ({
+  to: flags.to,
+  maxOutageMs: flags.maxOutage,
+  strategy: flags.strategy,
+  objective: flags.objective,
+  maxSlowdown: flags.maxSlowdown,
+  deadlineMs: flags.deadline,
+  postcopy: flags.postcopy === undefined ? undefined : postcopyUses[flags.postcopy],
+  bandwidthMbps: flags.bandwidth,
+});
+
+/** The same requirements are checked as before a move, and the VM's memory is measured for some seconds. */
+async function dryRun(vm: string, body: ReturnType<typeof bodyOf>, json: boolean): Promise<void> {
+  const answer = await withApi((api) =>
+    api.call("vmCheck", { params: { vm }, body: { ...body, forecast: true } }),
+  );
+  if (json) writeJson(answer);
+  else {
+    const verdict = answer.allowed ? "would be moved" : "may not move";
+    writeLine(`VM ${answer.vm} ${verdict} from ${answer.from} to ${answer.to}. Nothing was done.`);
+    for (const line of findingLines(answer.findings)) writeLine(line);
+    if (answer.forecast !== null) for (const line of forecastLines(answer.forecast)) writeLine(line);
+  }
+  if (!answer.allowed) throw new Exit(exitCodes.refused);
+}

@@ -1,0 +1,47 @@
+/** What a move would be like, for people. Pure. */
+import type { Forecasts, MoveForecast, Spread } from "@godwit/contract";
+import { formatBytes, formatMs, formatTable } from "./format.ts";
+
+const percent = (share: number): string => `${String(Math.round(share * 100))} %`;
+
+export function forecastLines(forecasts: Forecasts): string[] {
+  const { objective, maxOutageMs, activity, linkBytesPerSecond, linkMoves, auto, withoutPostcopy } =
+    forecasts;
+  const changed = activity.periods.map(
+    ({ seconds, changedBytes }) => `${formatBytes(changedBytes)} in ${String(seconds)} s`,
+  );
+  const source = linkMoves === 0 ? "by its speed and a short test" : `by ${String(linkMoves)} earlier moves`;
+  const postcopy = objective.postcopy === "never" ? "no post-copy" : "post-copy as the last resort";
+  const deadline = objective.deadlineMs === null ? "" : `, within ${formatMs(objective.deadlineMs)}`;
+  return [
+    `It has touched ${formatBytes(activity.touchedBytes)} of its memory and changes ${changed.join(", ")}.`,
+    `The link carries ${formatBytes(linkBytesPerSecond.p50)}/s (${formatBytes(linkBytesPerSecond.p10)} to ${formatBytes(linkBytesPerSecond.p90)}), ${source}.`,
+    `Forecast for objective ${objective.name} (pause up to ${formatMs(maxOutageMs)}, slowed down by at most ${percent(objective.maxSlowdown)}, ${postcopy}${deadline}):`,
+    ...table(auto, withoutPostcopy),
+    ...(auto.steps.length === 0
+      ? []
+      : ["In the likeliest course it would:", ...auto.steps.map((step) => `  ${step}`)]),
+  ];
+}
+
+function table(auto: MoveForecast, withoutPostcopy: MoveForecast | null): string[] {
+  const row = (name: string, { ends, ...of }: MoveForecast): string[] => [
+    name,
+    percent(ends.moved),
+    percent(ends.postcopy),
+    percent(ends.stayed),
+    spread(of.totalMs, formatMs),
+    spread(of.bytes, formatBytes),
+    ends.moved + ends.postcopy === 0 ? "" : spread(of.pauseMs, formatMs),
+    spread(of.slowdown, percent),
+  ];
+  const heading = ["", "MOVES", "BY POST-COPY", "STAYS", "TIME", "SENT", "PAUSE", "SLOWED DOWN BY"];
+  const rows = [row("as asked", auto)];
+  if (withoutPostcopy !== null) rows.push(row("--postcopy never", withoutPostcopy));
+  return formatTable([heading, ...rows])
+    .split("\n")
+    .map((line) => `  ${line}`);
+}
+
+const spread = ({ p10, p50, p90 }: Spread, show: (value: number) => string): string =>
+  `${show(p50)} (${show(p10)} to ${show(p90)})`;

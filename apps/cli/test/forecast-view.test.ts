@@ -1,0 +1,31 @@
+/** A forecast as people see it. */
+import { objectives } from "@godwit/contract";
+import { expect, test } from "vitest";
+import { forecastLines } from "../src/output/forecast-view.ts";
+
+const spread = (p50: number) => ({ p10: p50 / 2, p50, p90: p50 * 2 });
+const moves = {
+  ends: { moved: 0.25, postcopy: 0.75, stayed: 0 },
+  ...{ totalMs: spread(10_000), bytes: spread(2 ** 30), pauseMs: spread(16), slowdown: spread(0.1) },
+  steps: ["post-copy as the last resort: 64 MiB left in round 3, and it no longer shrinks"],
+};
+
+test("a forecast tells what was measured, how the move would end with its ranges, and what would be done", () => {
+  const text = forecastLines({
+    maxOutageMs: 50,
+    objective: { name: "normal", ...objectives.normal },
+    activity: { periods: [{ seconds: 1, changedBytes: 64 * 2 ** 20 }], touchedBytes: 2 ** 29 },
+    linkBytesPerSecond: spread(100 * 2 ** 20),
+    linkMoves: 4,
+    auto: moves,
+    withoutPostcopy: { ...moves, ends: { moved: 0, postcopy: 0, stayed: 1 }, steps: [] },
+  }).join("\n");
+  expect(text).toMatch(/changes 64.0 MiB in 1 s/);
+  expect(text).toMatch(/100 MiB\/s \(50.0 MiB to 200 MiB\), by 4 earlier moves/);
+  expect(text).toMatch(
+    /objective normal \(pause up to 50.0 ms, slowed down by at most 50 %, post-copy as the last resort\)/,
+  );
+  expect(text).toMatch(/as asked +25 % +75 % +0 % +10.00 s \(5.00 s to 20.00 s\)/);
+  expect(text).toMatch(/--postcopy never +0 % +0 % +100 %/);
+  expect(text).toMatch(/it would:\n {2}post-copy as the last resort: 64 MiB left/);
+});
