@@ -1,6 +1,9 @@
-/** What went wrong, as a part of a sentence. */
+/** What went wrong, as the end of a sentence that names the object itself: without its full stop. */
 import { GodwitError } from "@godwit/contract";
 
-/** Without its full stop. */
-export const reasonOf = (error: unknown): string =>
-  (GodwitError.is(error) ? error.message : String(error)).replace(/\.$/, "");
+/** The reason that an error gives within its own sentence, where it has one: two sentences in one say things twice. */
+export function reasonOf(error: unknown): string {
+  const told = GodwitError.is(error) ? error.problem.details.reason : undefined;
+  const text = typeof told === "string" ? told : error instanceof Error ? error.message : String(error);
+  return text.replace(/\.$/, "");
+}

@@ -1,48 +1,24 @@
 /** The store over a real PostgreSQL of its own. */
 import { randomUUID } from "node:crypto";
-import { chmod, mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import {
-  hostFactsSchema,
-  hostLoadSchema,
-  type HostFacts,
-  type HostLoad,
-  type TaskId,
-  type TaskKind,
-  type TaskRequest,
-  type Vm,
-  type VmId,
-} from "@godwit/contract";
-import { ensureUser, isAlive, identifyProcess } from "@godwit/system";
+import type { TaskId, TaskKind, TaskRequest, Vm, VmId } from "@godwit/contract";
+import { isAlive, identifyProcess } from "@godwit/system";
 import pg from "pg";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { PrivatePostgres, Store, type NewTask } from "../src/index.ts";
+import { Store, type NewTask } from "../src/index.ts";
 import { references } from "../src/references.ts";
+import { question } from "./host-words.ts";
+import { OwnPostgres } from "./own-postgres.ts";
 
-let folder: string;
-let postgres: PrivatePostgres;
+let database: OwnPostgres;
 let store: Store;
-const start = async () =>
-  await PrivatePostgres.start(
-    { folder: join(folder, "database"), socketFolder: join(folder, "socket"), user: "godwit-db" },
-    () => undefined,
-  );
 beforeAll(async () => {
-  await ensureUser("godwit-db");
-  folder = await mkdtemp(join(tmpdir(), "godwit-pg-"));
-  await chmod(folder, 0o755); // the database's user passes through
-  postgres = await start();
-  store = await Store.open(postgres.connection);
+  database = await OwnPostgres.start();
+  store = await Store.open(database.connection);
 });
 afterAll(async () => {
   await store.close();
-  await postgres.stop();
-  await rm(folder, { recursive: true, force: true });
+  await database[Symbol.asyncDispose]();
 });
-
-let asked = 0;
-const question = (vmId: VmId, host: string) => ({ vmId, vm: "web-1", host, number: ++asked });
 
 const joined = async (name: string): Promise<void> => {
   const secret = await store.hosts.createToken(new Date(Date.now() + 60_000));
@@ -53,63 +29,6 @@ const joined = async (name: string): Promise<void> => {
     certificateEndsAt: null,
   });
 };
-
-test("a lease is exclusive or shared, never both, and its version grows with each new exclusive holder", async () => {
-  const vm = randomUUID() as VmId;
-  const { leases } = store;
-  expect(await leases.acquire(question(vm, "a"), "EX")).toMatchObject({
-    version: 1,
-    holders: [{ host: "a", mode: "EX" }],
-  });
-  await expect(leases.acquire(question(vm, "b"), "SH")).rejects.toMatchObject({ code: "LEASE_HELD" });
-  await expect(leases.convert(question(vm, "b"), "EX")).rejects.toMatchObject({ code: "LEASE_NOT_HELD" });
-  await leases.convert(question(vm, "a"), "SH");
-  await leases.acquire(question(vm, "b"), "SH");
-  await expect(leases.convert(question(vm, "b"), "EX")).rejects.toMatchObject({ code: "LEASE_HELD" });
-  await leases.release(question(vm, "a"));
-  await leases.release(question(vm, "a")); // again changes nothing
-  expect(await leases.convert(question(vm, "b"), "EX")).toMatchObject({
-    version: 2,
-    holders: [{ host: "b", mode: "EX" }],
-  });
-});
-
-test("a question that was overtaken by a later one of its host changes nothing", async () => {
-  const vm = randomUUID() as VmId;
-  const { leases } = store;
-  await leases.acquire(question(vm, "a"), "SH");
-  const given = question(vm, "b"); // given up by its host, but still under way
-  await leases.release(question(vm, "b"));
-  await expect(leases.acquire(given, "SH")).rejects.toMatchObject({ code: "LEASE_OVERTAKEN" });
-  // A refused question overtakes earlier ones too.
-  const late = question(vm, "c");
-  await expect(leases.acquire(question(vm, "c"), "EX")).rejects.toMatchObject({ code: "LEASE_HELD" });
-  await expect(leases.acquire(late, "SH")).rejects.toMatchObject({ code: "LEASE_OVERTAKEN" });
-  expect((await leases.show(vm)).holders.map(({ host }) => host)).toEqual(["a"]);
-});
-
-test("a host that is removed by force is fenced: its leases are free, and those who shared them are told", async () => {
-  const vm = randomUUID() as VmId;
-  const { leases, hosts } = store;
-  await leases.acquire(question(vm, "a"), "SH");
-  await leases.acquire(question(vm, "b"), "SH");
-  await hosts.remove("b", true);
-  expect(await leases.convert(question(vm, "a"), "EX")).toMatchObject({
-    holders: [{ host: "a", mode: "EX" }],
-    fenced: ["b"],
-  });
-  // It shares the lease for a new move: what was before is over.
-  expect(await leases.convert(question(vm, "a"), "SH")).toMatchObject({ fenced: [] });
-});
-
-test("of many hosts that ask at once exactly one gets the exclusive lease", async () => {
-  const vm = randomUUID() as VmId;
-  const answers = await Promise.allSettled(
-    Array.from({ length: 10 }, (_, index) => store.leases.acquire(question(vm, `h${String(index)}`), "EX")),
-  );
-  expect(answers.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
-  expect((await store.leases.show(vm)).holders).toHaveLength(1);
-});
 
 test("a join token works once, and not after its time", async () => {
   const host = (name: string) => ({
@@ -283,7 +202,7 @@ test("the folders of a host's VMs are those that no task is making, moving or de
 });
 
 test("every column that names a host, a pool or a VM is asked when one is removed, or is history", async () => {
-  const client = new pg.Client(postgres.connection);
+  const client = new pg.Client(database.connection);
   await client.connect();
   const { rows } = await client.query<{ column: string }>(`
     select table_name || '.' || column_name as column from information_schema.columns
@@ -309,8 +228,8 @@ test("every column that names a host, a pool or a VM is asked when one is remove
 test("PostgreSQL is killed: calls say that it is away, it is started again, and nothing written is lost", async () => {
   const vm = randomUUID() as VmId;
   await store.leases.acquire(question(vm, "a"), "EX");
-  const before = await identifyProcess(postgres.pid);
-  process.kill(postgres.pid, "SIGKILL");
+  const before = await identifyProcess(database.postgres.pid);
+  process.kill(database.postgres.pid, "SIGKILL");
   const outcome = async () =>
     await store.leases.show(vm).then(
       () => "answered",
@@ -359,40 +278,11 @@ test("lists come in pages: each row once, in order, until there is no next; and 
   for (const id of ids) await store.tasks.change(id, () => ({ state: "succeeded" }));
 });
 
-test("what a list shows of a host is what its reports say, also before there are any", async () => {
-  const name = "summary-1";
-  const joining = { name, agentUrl: "https://192.0.2.1:8444", memberId: "00", certificateEndsAt: null };
-  await store.hosts.join(await store.hosts.createToken(new Date(Date.now() + 60_000)), joining);
-  const summary = async () => (await store.hosts.summaries({ limit: 1, cursor: "summary-" })).rows[0];
-  expect(await summary()).toMatchObject({
-    name,
-    agentVersion: null,
-    logicalCpus: null,
-    runningVms: null,
-    alarms: [],
-  });
-  const known = facts(name);
-  await store.hosts.reported(name, known);
-  await store.hosts.saw([{ name, load: load(name, 3), alarms: [] }]);
-  const shown = load(name, 3);
-  expect(await summary()).toMatchObject({
-    name,
-    agentVersion: known.agentVersion,
-    qemuVersion: known.qemu.version,
-    accelerator: known.qemu.accelerator,
-    logicalCpus: known.cpu.logicalCpus,
-    usedCpus: shown.cpu?.usedCpus ?? null,
-    availableBytes: shown.memory?.availableBytes ?? null,
-    runningVms: shown.vms.filter(({ pid }) => pid !== null).length,
-  });
-  await store.hosts.remove(name, true);
-});
-
 test("a database of a newer version is left alone", async () => {
-  const client = new pg.Client(postgres.connection);
+  const client = new pg.Client(database.connection);
   await client.connect();
   await client.query("insert into kysely_migration values ('9999-of-a-newer-program', '')");
-  await expect(Store.open(postgres.connection)).rejects.toMatchObject({ code: "DATABASE_NEWER" });
+  await expect(Store.open(database.connection)).rejects.toMatchObject({ code: "DATABASE_NEWER" });
   await client.query("delete from kysely_migration where name like '9999-%'");
   await client.end();
 });
@@ -455,150 +345,6 @@ test("a pool is not changed under a VM that is on its way to it, nor by someone 
   expect((await pools.show("east")).hosts).toEqual(["east-1", "east-2"]);
 });
 
-const facts = (name: string): HostFacts => ({
-  name,
-  agentVersion: "0.1.0",
-  reportedAt: new Date().toISOString(),
-  cpu: { vendor: "GenuineIntel", model: "x", logicalCpus: 8, report: null, simulated: false },
-  memory: { totalBytes: 2 ** 36 },
-  qemu: {
-    binary: "qemu-system-x86_64",
-    version: "10.0.2",
-    accelerator: "kvm",
-    acceleratorReason: "",
-    machines: [],
-    cpuModels: [],
-    availableFeatures: [],
-  },
-  migration: null,
-  links: [],
-  portGroups: [],
-  datastores: [],
-  failures: [],
-});
-const load = (name: string, availableBytes: number): HostLoad => ({
-  name,
-  reportedAt: new Date().toISOString(),
-  memory: { availableBytes, pressurePercent: null },
-  cpu: null,
-  links: null,
-  portGroups: null,
-  datastores: [],
-  vms: [],
-  failures: [],
-});
-
-test("a change of what a host is is an event that names the parts; what it does changes without one", async () => {
-  const name = "reporter";
-  const secret = await store.hosts.createToken(new Date(Date.now() + 60_000));
-  await store.hosts.join(secret, {
-    name,
-    agentUrl: "https://192.0.2.1:8444",
-    memberId: name,
-    certificateEndsAt: null,
-  });
-  const from = await store.events.lastId();
-  const first = facts(name);
-  await store.hosts.reported(name, first);
-  await store.hosts.saw([{ name, load: load(name, 1), alarms: [] }]);
-  await store.hosts.reported(name, { ...first, reportedAt: "2030-01-01T00:00:00Z" });
-  await store.hosts.saw([{ name, load: load(name, 2), alarms: [] }]);
-  await store.hosts.reported(name, { ...first, qemu: { ...first.qemu, version: "10.0.3" } });
-  expect(await store.hosts.show(name)).toMatchObject({
-    facts: { qemu: { version: "10.0.3" } },
-    load: { memory: { availableBytes: 2 } },
-    unreachableReason: null,
-  });
-  const vmId = "22222222-2222-4222-8222-222222222222" as VmId;
-  expect(await store.vmUsers.of(name, vmId)).toBeNull();
-  const user = { uid: 2_010_000_007, sharedBecause: null };
-  const runs = {
-    id: vmId,
-    name: "web-1",
-    state: "running",
-    pid: 1,
-    accelerator: null,
-    startedAt: null,
-  } as const;
-  const vm = { ...runs, memoryMib: 64, pauseReason: null, user, usedCpus: null, residentBytes: null };
-  await store.hosts.saw([{ name, load: { ...load(name, 2), vms: [vm] }, alarms: [] }]);
-  expect(await store.vmUsers.of(name, vmId)).toEqual(user);
-  await store.hosts.remove(name, false);
-  const told: unknown[] = [];
-  for await (const event of await store.events.follow(new AbortController().signal, from)) {
-    told.push([event.type, (event.data as { parts?: string[] }).parts?.length ?? null]);
-    if (event.type === "host.removed") break;
-  }
-  expect(told).toEqual([
-    ["host.factsChanged", 10],
-    ["host.factsChanged", 1],
-    ["host.removed", null],
-  ]);
-  // A host that was removed while it was asked.
-  await store.hosts.saw([{ name, load: load(name, 3), alarms: [] }]);
-  expect((await store.hosts.list()).some((host) => host.name === name)).toBe(false);
-});
-
-test("a database of before hosts had two reports is taken over: what a host was, and what it did", async () => {
-  const admin = new pg.Client(postgres.connection);
-  await admin.connect();
-  await admin.query("create database earlier");
-  await admin.end();
-  const connection = { ...postgres.connection, database: "earlier" };
-  const client = new pg.Client(connection);
-  await client.connect();
-  const folder = new URL("../src/migrations/", import.meta.url);
-  for (const name of ["0001-first", "0002-maintenance", "0003-pools", "0004-leases"])
-    await client.query(await readFile(new URL(`${name}.sql`, folder), "utf8"));
-  await client.query("create table schema_version (version integer not null)");
-  await client.query("insert into schema_version values (4)");
-  const link = { name: "eth1", up: true, addresses: ["10.0.0.1"], bitsPerSecond: 1e10, mtu: 9000 };
-  const runtime = { id: randomUUID(), name: "web-1", state: "running", pid: 7, accelerator: "kvm" };
-  const { failures: _, ...common } = facts("old");
-  const earlier = {
-    ...common,
-    memory: { totalBytes: 1000, availableBytes: 400 },
-    migration: { address: "10.0.0.1", link },
-    links: [link],
-    portGroups: [{ name: "office", bridge: "br0", uplink: "eth0", uplinkUp: true, mtu: 1500 }],
-    datastores: [
-      {
-        ...{ name: "shared", id: randomUUID(), path: "/srv", shared: true, totalBytes: 100, freeBytes: 40 },
-        leases: { state: "joined", reason: null, watchdog: true },
-      },
-    ],
-    vms: [{ ...runtime, startedAt: null, memoryMib: 64 }],
-  };
-  const insert = `insert into hosts (name, agent_url, certificate_fingerprint, facts) values ($1, 'https://192.0.2.1:8444', '00', $2)`;
-  await client.query(insert, ["old", JSON.stringify(earlier)]);
-  await client.query(insert, ["plain", JSON.stringify({ ...earlier, name: "plain", migration: null })]);
-  await client.query(insert, ["silent", null]);
-  await client.end();
-
-  const migrated = await Store.open(connection);
-  try {
-    const [old, plain, silent] = await migrated.hosts.list();
-    expect(hostFactsSchema.strict().parse(old?.facts)).toMatchObject({
-      memory: { totalBytes: 1000 },
-      migration: { address: "10.0.0.1", link: { name: "eth1" } },
-      datastores: [{ id: earlier.datastores[0]?.id, shared: true }],
-      failures: [],
-    });
-    expect(old?.facts?.links[0]).not.toHaveProperty("up");
-    expect(hostLoadSchema.strict().parse(old?.load)).toMatchObject({
-      memory: { availableBytes: 400 },
-      links: [{ name: "eth1", up: true }],
-      portGroups: [{ name: "office", uplinkUp: true }],
-      datastores: [{ space: { freeBytes: 40 }, leases: { state: "joined" } }],
-      vms: [{ ...runtime, usedCpus: null }],
-    });
-    expect(hostFactsSchema.parse(plain?.facts).migration).toBe(null);
-    expect(silent).toMatchObject({ facts: null, load: null });
-  } finally {
-    await migrated.close();
-  }
-});
-
 test("a clock that is set back freezes nothing: reports count, and the oldest tasks go", async () => {
   vi.useFakeTimers({ toFake: ["Date"], now: new Date("2027-01-01T00:00:00Z") });
   try {
@@ -626,27 +372,8 @@ test("a clock that is set back freezes nothing: reports count, and the oldest ta
 });
 
 async function own(query: string): Promise<void> {
-  const client = new pg.Client(postgres.connection);
+  const client = new pg.Client(database.connection);
   await client.connect();
   await client.query(query);
   await client.end();
 }
-
-test("VMs get users of their own only when every host that has reported knows such users", async () => {
-  const join = async (name: string, known: boolean) => {
-    const secret = await store.hosts.createToken(new Date(Date.now() + 60_000));
-    const agentUrl = "https://192.0.2.1:8444";
-    await store.hosts.join(secret, { name, agentUrl, memberId: name, certificateEndsAt: null });
-    const none = { vmUidsProblem: null, limitsProblem: null, appArmorProblem: null };
-    const containment = { vmUids: { first: 2_010_000_000, count: 10 }, ...none };
-    await store.hosts.reported(name, { ...facts(name), ...(known ? { containment } : {}) });
-  };
-  await join("new-1", true);
-  expect(await store.vmUsers.mayBeOwn("new-1")).toBe(true);
-  expect(await store.vmUsers.mayBeOwn("silent")).toBe(false);
-  await join("old-1", false);
-  expect(await store.vmUsers.mayBeOwn("new-1")).toBe(false);
-  await store.hosts.remove("old-1", false);
-  expect(await store.vmUsers.mayBeOwn("new-1")).toBe(true);
-  await store.hosts.remove("new-1", false);
-});

@@ -2,9 +2,10 @@
  * This host's datastores: what they are, and whether they can be used. Each is looked at by itself and for a limited
  * time: one whose storage hangs is told as unavailable, is not asked again until it has answered, and holds up nothing else.
  */
-import { GodwitError, type DatastoreFacts, type DatastoreId, type DatastoreLoad } from "@godwit/contract";
+import type { DatastoreFacts, DatastoreId, DatastoreLoad } from "@godwit/contract";
 import type { DatastoreConfig } from "@godwit/storage";
 import type { Lockspaces } from "../leases/lockspaces.ts";
+import { reasonOf } from "../reason.ts";
 import type { Environment } from "../vms/environment.ts";
 
 const answerLimitMs = 3000;
@@ -71,8 +72,3 @@ export class Datastores {
     }
   }
 }
-
-const reasonOf = (error: unknown): string =>
-  GodwitError.is(error) && typeof error.problem.details.reason === "string"
-    ? error.problem.details.reason
-    : (error as Error).message;

@@ -9,6 +9,7 @@ import type { DiskLeases, Lockspace } from "@godwit/storage";
 import type { Logger } from "pino";
 import type { EventLog } from "../event-log.ts";
 import type { Processes } from "../qemu/processes.ts";
+import { reasonOf } from "../reason.ts";
 import { isSilent, mustEnd, type Witness } from "./must-end.ts";
 import { within } from "@godwit/system";
 
@@ -105,7 +106,7 @@ export class Lockspaces {
     await this.#endStale(datastore, lockspace);
     return lockspace.isFresh(this.#parts.host)
       ? null
-      : "this host's own lease was not renewed for a while: it does not reach its storage.";
+      : "this host's own lease was not renewed for a while: it does not reach its storage";
   }
 
   /** sanlock should have ended them by then. */
@@ -167,9 +168,3 @@ async function witness(look: Promise<number | null>): Promise<Witness> {
     return lacks.has(code) ? { kind: "notAsked", reason: code } : { kind: "silent" };
   }
 }
-
-/** Told after "has no leases on the datastore", which some errors say too. */
-const reasonOf = (error: unknown): string =>
-  GodwitError.is(error, "DATASTORE_LEASES_UNAVAILABLE")
-    ? String(error.problem.details.reason)
-    : (error as Error).message;

@@ -109,7 +109,7 @@ test("what a host is stays what it was when it cannot be read, and the reason is
   read.mockRejectedValueOnce(new Error("the binary is being replaced."));
   expect(await reader.read()).toMatchObject({
     qemu,
-    failures: [{ part: "qemu", reason: "Error: the binary is being replaced" }],
+    failures: [{ part: "qemu", reason: "the binary is being replaced" }],
   });
 });
 

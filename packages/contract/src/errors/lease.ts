@@ -90,7 +90,7 @@ export const leaseErrors = {
     503,
     "later",
     (d) =>
-      `Host ${d.host} has no leases on datastore ${d.datastore}, so it may run no VM from there: ${d.reason}`,
+      `Host ${d.host} has no leases on datastore ${d.datastore}, so it may run no VM from there: ${d.reason.replace(/\.$/, "")}.`,
     () =>
       "Check the host's storage and its sanlock (systemctl status sanlock); the agent joins again by itself.",
   ),
@@ -98,7 +98,7 @@ export const leaseErrors = {
     503,
     "later",
     (d) =>
-      `Host ${d.host} has no leases on datastore ${d.datastore}, so it may run no VM from there: ${d.reason}`,
+      `Host ${d.host} has no leases on datastore ${d.datastore}, so it may run no VM from there: ${d.reason.replace(/\.$/, "")}.`,
     () =>
       "Check the host's storage and its sanlock (systemctl status sanlock); its agent joins again by itself.",
   ),
