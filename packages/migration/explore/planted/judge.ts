@@ -32,6 +32,12 @@ const farBounds = [
   { states: 80_000, more: 1 },
 ] as const;
 
+/** Where it matters which entries of a journal must be written. */
+const fullDisks: readonly Partial<Bounds>[] = [
+  { faults: 1, kinds: ["takeWithFullDisk"] },
+  { faults: 2, kinds: ["takeWithFullDisk", "agentDies", "qemuDies"] },
+];
+
 /** Quickly: from where it shows. */
 export function judgeNear(some: Reducers, asked: Asked): Judgement {
   const protocol = protocolOf(some, UnlistedTransition);
@@ -43,7 +49,7 @@ export function judgeNear(some: Reducers, asked: Asked): Judgement {
   const thrown = differing.map((question) => failureOf(protocol, question)).find((text) => text !== null);
   if (thrown !== undefined) return judged(`it throws: ${thrown}`);
   if (differing.length === 0) {
-    if (!hasSoundLists(some)) return judged(searched(protocol, [{ faults: 1 }]));
+    if (!hasSoundLists(some)) return judged(searched(protocol, fullDisks));
     const known = new Set(neverMade([asked]));
     const never = neverMade([asked], tables).filter((one) => !known.has(one));
     return judged(never.length === 0 ? null : `its table lists what is never made: ${never.join(", ")}`);
