@@ -108,9 +108,12 @@ export class Server {
     await this.#rack.save();
   }
 
-  /** The power is cut: nothing of it gets a chance to end. */
+  /**
+   * The power is cut: its processor stops at once, and what it has written stays. (QEMU ends in order, because it keeps
+   * what an image's metadata is in its memory: ended by force, it would lose what the server has flushed.)
+   */
   async powerOff(): Promise<void> {
-    if (this.#record.process !== null) await endProcess(this.#record.process, "SIGKILL", 0);
+    if (this.#record.process !== null) await endProcess(this.#record.process, "SIGTERM", qemuLimitMs);
     this.#record.process = null;
     await this.#rack.save();
   }
