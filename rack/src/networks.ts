@@ -50,12 +50,13 @@ export async function plugIn(id: string, number: number): Promise<void> {
  * Drops or lets pass what a server sends to a network: a cable of which one wire is broken. What is sent to it arrives.
  */
 export async function setSending(id: string, network: Network, number: number, open: boolean): Promise<void> {
-  const port = ["dev", tapOf(network, number)];
-  if (open) await tc(id, "qdisc", "del", ...port, "clsact");
-  else {
-    await tc(id, "qdisc", "add", ...port, "clsact");
-    await tc(id, "filter", "add", ...port, "ingress", "matchall", "action", "drop");
-  }
+  const tap = tapOf(network, number);
+  await nft(
+    id,
+    open
+      ? `delete table bridge cut-${tap}\n`
+      : `table bridge cut-${tap} { chain in { type filter hook prerouting priority 0; iifname "${tap}" drop; }; }\n`,
+  );
 }
 
 /** Whether something with this address answers. */
@@ -86,8 +87,9 @@ async function ip(...args: string[]): Promise<string> {
   return (await run("ip", args, { what: "arranging the rack's networks" })).stdout;
 }
 
-async function tc(id: string, ...args: string[]): Promise<void> {
-  await run("tc", ["-n", namespaceOf(id), ...args], { what: "cutting a wire of the rack" });
+async function nft(id: string, rules: string): Promise<void> {
+  const argv = ["netns", "exec", namespaceOf(id), "nft", "-f", "-"];
+  await run("ip", argv, { what: "cutting a wire of the rack", input: rules });
 }
 
 /** Every process that runs in the rack's namespace. */

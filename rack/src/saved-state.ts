@@ -4,7 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { access, copyFile, mkdir, mkdtemp, rename, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { QmpSession } from "@godwit/qmp";
 import { GodwitError } from "@godwit/contract";
 import { until } from "@godwit/system";
@@ -35,8 +35,8 @@ export async function isSaved(state: SavedState): Promise<boolean> {
 
 /** Stops the server and keeps what it is now. It does not run on: its disk belongs to the state. @throws PROGRAM_FAILED */
 export async function save(qmp: QmpSession, files: ServerFiles, state: SavedState): Promise<void> {
-  await mkdir(join(cacheFolder, "booted"), { recursive: true });
-  const making = await mkdtemp(join(cacheFolder, "booted", "making-"));
+  await mkdir(dirname(state.folder), { recursive: true });
+  const making = await mkdtemp(`${state.folder}-making-`);
   try {
     await qmp.execute("migrate-set-parameters", { "max-bandwidth": 2 ** 40 });
     await qmp.execute("migrate", { uri: `file:${join(making, "memory")}` });

@@ -65,8 +65,9 @@ export class Server {
       cwd: "/",
       stdio: ["ignore", messages.fd, messages.fd],
     });
+    // Both are told at once: who listens after another wait misses them. `once` fails on "error".
+    await once(child, "spawn");
     await messages.close();
-    await Promise.race([once(child, "spawn"), once(child, "error")]);
     const identity = await identifyProcess(child.pid ?? 0);
     this.#record.process = identity;
     await this.#rack.save();
