@@ -22,6 +22,7 @@ export const labFileSchema = z.object({
   hosts: z.array(hostRecordSchema),
   /** Whether the agents' moves can be held. */
   pausePoints: z.boolean(),
+  localDatastore: z.boolean().default(false),
   /** How long certificates count; absent: as the server has it. */
   certificateLife: z.string().optional(),
   server: identitySchema.nullable(),

@@ -19,6 +19,8 @@ export interface LabOptions {
   pausePoints?: boolean;
   /** Whether the shared storage is a file system of its own, which can be frozen. */
   ownStorage?: boolean;
+  /** Whether each host has a datastore `local` of its own beside the shared one. */
+  localDatastore?: boolean;
   /** MiB of the disk under each host's state; default: the machine's own. */
   stateMib?: number | null;
   /** How to start the program itself: `[node, main.ts]`. */

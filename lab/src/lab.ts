@@ -73,6 +73,7 @@ export class Lab implements AsyncDisposable {
       apiPort: port,
       hosts: qemus.map((host) => ({ ...host, agent: null })),
       pausePoints: options.pausePoints ?? false,
+      localDatastore: options.localDatastore ?? false,
       ...(options.certificateLife === undefined ? {} : { certificateLife: options.certificateLife }),
       server: null,
     };

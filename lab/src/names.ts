@@ -27,6 +27,10 @@ export const datastore = "shared";
 /** Where a lab host finds its shared storage. */
 export const datastorePath = "/var/lib/godwit/shared";
 
+/** A host's own storage, in labs that have it. */
+export const localDatastore = "local";
+export const localDatastorePath = "/var/lib/godwit/local";
+
 const addressIn = (network: NetworkName, last: number): string =>
   `${networks[network].prefix}.${String(last)}`;
 

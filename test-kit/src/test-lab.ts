@@ -2,7 +2,14 @@
 import { randomBytes } from "node:crypto";
 import { readdir } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { isEnded, moveOf, type MovePhase, type Task, type VmView } from "@godwit/contract";
+import {
+  isEnded,
+  moveOf,
+  type MovePhase,
+  type Task,
+  type VmDescriptionInput,
+  type VmView,
+} from "@godwit/contract";
 import {
   buildGuest,
   dirtyGuest,
@@ -24,6 +31,7 @@ export interface BootOptions {
   name?: string;
   on: string;
   memoryMib?: number;
+  cdroms?: VmDescriptionInput["cdroms"];
 }
 
 /** For `until`: the task is a move, and in this phase. */
@@ -49,11 +57,12 @@ export class TestLab implements AsyncDisposable {
   }
 
   /** Creates the lab's guest as a VM; it is not started. */
-  async create({ name = "web-1", on, memoryMib = 256 }: BootOptions): Promise<VmView> {
+  async create({ name = "web-1", on, memoryMib = 256, cdroms = [] }: BootOptions): Promise<VmView> {
     const index = this.#booted++;
     const image = await buildGuest(() => undefined);
     const description = await placeGuest(this.lab.sharedFolder, image, { name, index, memoryMib });
-    await this.succeeded(this.api.call("vmCreate", { body: { description, host: on } }));
+    const body = { description: { ...description, cdroms }, host: on };
+    await this.succeeded(this.api.call("vmCreate", { body }));
     return await this.vm(name);
   }
 

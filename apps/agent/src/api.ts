@@ -41,7 +41,8 @@ export function handlers(
     vmFilesLook: async ({ body }) => ({ vms: await files.look(body.vms) }),
     vmConfigure: async ({ params, body }) => {
       await setAside.lookAgain(params.vmId);
-      return await vms.configure(params.vmId, body.datastore, body.name, body.cpuWish);
+      await moves.settle(params.vmId);
+      return await vms.configure(params.vmId, body.datastore, body.name, body.changes);
     },
     vmStart: async ({ body }) => {
       await setAside.lookAgain(body.vm.id);

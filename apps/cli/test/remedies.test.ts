@@ -38,6 +38,9 @@ function mentions(): { where: string; words: string[] }[] {
 
 type Target = Command<CommandContext> | RouteMap<CommandContext>;
 
+const camel = (word: string): string =>
+  word.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+
 /** @returns what is wrong with it; null: there is such a command, with such flags */
 function problemOf(words: readonly string[], application: Target): string | null {
   let target: Target = application;
@@ -45,9 +48,7 @@ function problemOf(words: readonly string[], application: Target): string | null
   while ("getRoutingTargetForInput" in target) {
     const word = words[at] ?? "";
     if (word === "--help" || word.startsWith("$") || (at > 0 && word === "")) return null;
-    const next = target.getRoutingTargetForInput(
-      word.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase()),
-    );
+    const next = target.getRoutingTargetForInput(camel(word));
     if (next === undefined) return `there is no command ${words.slice(0, at + 1).join(" ")}`;
     target = next;
     at += 1;
@@ -56,7 +57,7 @@ function problemOf(words: readonly string[], application: Target): string | null
   const unknown = words
     .slice(at)
     .filter((word) => word.startsWith("--") && word !== "--help")
-    .find((word) => !command.usesFlag(word.slice(2), "allow-kebab-for-camel"));
+    .find((word) => !command.usesFlag(camel(word.slice(2)), "original"));
   return unknown === undefined ? null : `${words.slice(0, at).join(" ")} has no flag ${unknown}`;
 }
 

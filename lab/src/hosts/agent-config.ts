@@ -6,6 +6,8 @@ import {
   datastore,
   datastorePath,
   hostAddress,
+  localDatastore,
+  localDatastorePath,
   networks,
   portGroup,
   serverAddress,
@@ -13,18 +15,29 @@ import {
 } from "../names.ts";
 import { ioTimeoutSeconds } from "./sanlock.ts";
 
-/**
- * @param index of the host, from 0
- * @param simulatedCpu the file with the CPU that the host passes for; null: its own
- */
-export const agentConfig = ({ name, qemu }: HostRecord, index: number, simulatedCpu: string | null): string =>
+export interface HostTraits {
+  /** The file with the CPU that the host passes for; null: its own. */
+  simulatedCpu: string | null;
+  /** Whether it has a datastore of its own. */
+  localDatastore: boolean;
+}
+
+/** @param index of the host, from 0 */
+export const agentConfig = (
+  { name, qemu }: HostRecord,
+  index: number,
+  { simulatedCpu, localDatastore: hasLocal }: HostTraits,
+): string =>
   stringify({
     name,
     listen: { address: hostAddress("management", index), port: agentPort },
     server: { url: `https://${serverAddress}:${String(serverPort)}` },
     migration: { address: hostAddress("migration", index) },
     portGroups: [{ name: portGroup, bridge: networks.office.bridge, uplink: "office" }],
-    datastores: [{ name: datastore, path: datastorePath, shared: true }],
+    datastores: [
+      { name: datastore, path: datastorePath, shared: true },
+      ...(hasLocal ? [{ name: localDatastore, path: localDatastorePath, shared: false }] : []),
+    ],
     leases: { ioTimeoutSeconds },
     qemu: { binary: qemu.binary },
     ...(simulatedCpu === null ? {} : { simulatedCpu }),

@@ -5,9 +5,10 @@
 import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { CpuReport } from "@godwit/contract";
+import { markDatastore } from "@godwit/storage";
 import { endProcess, identifyProcess, writeFileAtomic, type ProcessIdentity } from "@godwit/system";
 import type { HostRecord, OpenLab } from "../lab-file.ts";
-import { namespaceOf, networks, type NetworkName } from "../names.ts";
+import { localDatastore, namespaceOf, networks, type NetworkName } from "../names.ts";
 import { endAllIn } from "../remove-lab.ts";
 import { removeTaps, setLink } from "../switch.ts";
 import { agentConfig } from "./agent-config.ts";
@@ -41,6 +42,10 @@ export class LabHost {
   get stateFolder(): string {
     return join(this.folder, "state");
   }
+  /** Its own datastore, in labs that have them. */
+  get localFolder(): string {
+    return join(this.stateFolder, localDatastore);
+  }
   /** Where files hold its moves, and tell that they are held. */
   get pauseFolder(): string {
     return join(this.folder, "pause");
@@ -54,7 +59,13 @@ export class LabHost {
     await mkdir(this.folder, { recursive: true });
     if (cpu !== null) await this.simulateCpu(cpu);
     const simulatedCpu = cpu === null ? null : this.#simulatedCpu;
-    await writeFileAtomic(this.#config, agentConfig(this.#record, this.index, simulatedCpu));
+    const { localDatastore: hasLocal } = this.#lab.file;
+    if (hasLocal) {
+      await mkdir(this.localFolder, { recursive: true });
+      await markDatastore({ name: localDatastore, path: this.localFolder, shared: false }, this.name);
+    }
+    const traits = { simulatedCpu, localDatastore: hasLocal };
+    await writeFileAtomic(this.#config, agentConfig(this.#record, this.index, traits));
     const argv = [...this.#lab.program, "host", "join", "--config", this.#config, "--token", token, ...more];
     await runOnHost({ ...this.#view, argv }, `joining host ${this.name}`);
   }

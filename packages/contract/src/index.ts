@@ -40,8 +40,11 @@ export type { PageRequest } from "./schemas/page.ts";
 export * from "./schemas/pool.ts";
 export type { PlanGoal, PlanRequest, PoolExplanation, PoolPlan } from "./schemas/pool-plan.ts";
 export * from "./schemas/task.ts";
+export { cdromOf, mostCdroms, type Cdrom, type CdromMedium } from "./schemas/cdrom.ts";
+export { cpuAffinitySchema, type CpuAffinity } from "./schemas/cpu-affinity.ts";
 export * from "./schemas/vm.ts";
 export * from "./schemas/vm-file.ts";
+export { vmChangesSchema, type CdromChange, type VmChanges } from "./schemas/vm-changes.ts";
 export type { TaskConcerns, TaskDefinition } from "./tasks/define-task.ts";
 export {
   moveOf,

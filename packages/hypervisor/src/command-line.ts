@@ -4,6 +4,7 @@
  * and the vCPUs never start by themselves (`-S`): permission to run is given later, by the host that holds the lease.
  * Strings that could be taken for an option are refused.
  */
+import { cdromId, mediumNode, mediumNodes } from "./cdrom-drives.ts";
 import { checkLaunchSpec, runDescriptors, type LaunchSpec } from "./launch-spec.ts";
 
 /** First PCI slots of disks and NICs; the others are fixed below them. A VM's addresses never change: its guest and its moves go by them. */
@@ -54,6 +55,7 @@ export function commandLine(spec: LaunchSpec, options: CommandLineOptions = {}):
     ...["-object", "rng-random,id=rng0,filename=/dev/urandom"],
     ...["-device", `virtio-rng-pci,rng=rng0,${slot(spec, rngSlot)}`],
     ...disks(spec),
+    ...cdroms(spec),
     ...nics(spec),
     ...guestAgent(spec),
     ...boot(spec),
@@ -99,6 +101,23 @@ function disks(spec: LaunchSpec): string[] {
         // A guest whose disk fails stands still instead of losing its file systems, and tries again when it goes on.
         `virtio-blk-pci,drive=disk-${disk.name},id=${disk.name},werror=stop,rerror=stop,${slot(spec, firstDiskSlot + index)}${index === 0 && spec.vm.boot === undefined ? ",bootindex=0" : ""}`,
       ],
+    ];
+  });
+}
+
+/** On the IDE bus that the machine has anyway; booted from where no disk can be. */
+function cdroms({ vm, mediumPaths }: LaunchSpec): string[] {
+  const isQ35 = vm.machine.startsWith("pc-q35");
+  return (vm.cdroms ?? []).flatMap(({ name }, index) => {
+    // AHCI has a bus for each drive, the older controller two with two drives each.
+    const [bus, unit] = isQ35 ? [index, 0] : [Math.floor(index / 2), index % 2];
+    const path = mediumPaths[name];
+    const medium = path === undefined ? [] : mediumNodes(name, path);
+    const inside = path === undefined ? "" : `,drive=${mediumNode(name)}`;
+    return [
+      ...medium.flatMap((node) => ["-blockdev", JSON.stringify(node)]),
+      "-device",
+      `ide-cd,id=${cdromId(name)},bus=ide.${String(bus)},unit=${String(unit)}${inside}${vm.boot === undefined ? `,bootindex=${String(index + 1)}` : ""}`,
     ];
   });
 }

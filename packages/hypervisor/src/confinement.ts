@@ -32,7 +32,8 @@ export function confined(spec: LaunchSpec, { root, binary, runFolder, readable }
   // One that is not the system's has its firmware and modules beside it: /opt/qemu/bin/qemu-system-x86_64.
   const installation = dirname(dirname(binary));
   const isOfSystem = !binary.startsWith("/") || installation === "/" || isUnder(installation, "/usr");
-  const images = [spec.kernelPath, spec.initrdPath].filter((path) => path !== null);
+  const boot = [spec.kernelPath, spec.initrdPath].filter((path) => path !== null);
+  const images = [...boot, ...new Set(Object.values(spec.mediumPaths))];
   return [
     ...["/usr/bin/perl", program, root],
     ...["ro", "/usr"],

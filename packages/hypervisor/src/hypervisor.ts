@@ -253,7 +253,10 @@ export class Hypervisor {
       runFolder: paths.folder,
       readable: [...readableFolders, ...(firmwareFolder === undefined ? [] : [firmwareFolder])],
     });
+    const cpus = spec.vm.cpuAffinity;
     return [
+      // Inherited by all that follows, and by every thread of QEMU.
+      ...(cpus === undefined ? [] : ["/usr/bin/taskset", "--cpu-list", cpus.join(",")]),
       ...["/usr/bin/perl", launcher, paths.folder],
       ...openFor(spec, paths),
       ...["--", ...view, ...asUser(this.#userOf(spec), this.#kvmGid, profile), ...before],

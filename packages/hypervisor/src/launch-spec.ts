@@ -22,6 +22,8 @@ export const launchSpecSchema = z.object({
   accelerator: acceleratorSchema,
   /** Disk name to absolute path of its image. */
   diskPaths: z.record(z.string(), absolutePathSchema),
+  /** Name of a CD-ROM drive to absolute path of the medium in it. */
+  mediumPaths: z.record(z.string(), absolutePathSchema).default({}),
   kernelPath: absolutePathSchema.nullable(),
   initrdPath: absolutePathSchema.nullable(),
   taps: z.array(z.object({ interfaceName: interfaceNameSchema, mac: macSchema })),

@@ -14,6 +14,7 @@ import {
   type UserIds,
 } from "@godwit/system";
 import { z } from "zod";
+import { ejectMedium, insertMedium, showFile } from "./cdrom-drives.ts";
 import { lendCredentials } from "./credentials.ts";
 import { guestState, type GuestState } from "./guest-state.ts";
 import type { LaunchSpec, RunPaths } from "./launch-spec.ts";
@@ -90,7 +91,11 @@ export class QemuProcess {
 
   /** Records with the process what became known of its VM, for later agents and for moves. */
   async updateVm(vm: LaunchSpec["vm"]): Promise<void> {
-    const spec = { ...this.#spec, vm };
+    await this.#update({ vm });
+  }
+
+  async #update(change: Partial<LaunchSpec>): Promise<void> {
+    const spec = { ...this.#spec, ...change };
     await writeRuntime(this.paths, { spec, identity: this.identity, startedAt: this.startedAt });
     this.#spec = spec;
   }
@@ -188,6 +193,22 @@ export class QemuProcess {
           throw error;
       }
     }
+  }
+
+  /** Puts a medium into a drive that has none. @param path absolute, on the host */
+  async connectMedium(drive: string, path: string): Promise<void> {
+    await showFile(this.identity.pid, path, "show");
+    await insertMedium(this.#session, drive, path);
+    await this.#update({ mediumPaths: { ...this.#spec.mediumPaths, [drive]: path } });
+  }
+
+  /** Takes the medium out of a drive; one that has none stays as it is. */
+  async disconnectMedium(drive: string): Promise<void> {
+    await ejectMedium(this.#session, drive);
+    const { [drive]: path, ...mediumPaths } = this.#spec.mediumPaths;
+    await this.#update({ mediumPaths });
+    if (path !== undefined && !Object.values(mediumPaths).includes(path))
+      await showFile(this.identity.pid, path, "hide");
   }
 
   /** Presses the power button: the guest shuts itself down if it listens. */

@@ -19,6 +19,7 @@ const vm = vmSchema.parse({
 const plain: LaunchSpec = {
   ...{ vm, accelerator: "tcg", incoming: true },
   diskPaths: { data: "/data,stores/shared/web-1/data.qcow2" },
+  mediumPaths: {},
   ...{ kernelPath: "/data,stores/kernel", initrdPath: "/data,stores/initrd" },
   taps: [{ interfaceName: "gw6a8f5f0e8f0", mac: "52:54:00:00:00:01" }],
 };
@@ -187,4 +188,34 @@ test("whatever string stands in a launch specification, QEMU gets no option that
     }),
     { numRuns: 2000 },
   );
+});
+
+test("CD-ROM drives are on the IDE bus that the machine has, and only what is connected is opened, for reading", () => {
+  const cdroms = ["cd0", "cd1", "cd2"].map((name) => ({ name, medium: null, connected: false }));
+  const drivesOf = (machine: string) => {
+    const { boot: _boot, ...bootless } = vm;
+    const spec = {
+      ...plain,
+      vm: { ...bootless, machine, cdroms },
+      mediumPaths: { cd1: "/data,stores/a.iso" },
+    };
+    const words = commandLine(spec);
+    const isos = words.filter((word) => word.includes('"iso'));
+    return { drives: words.filter((word) => word.startsWith("ide-cd")), isos };
+  };
+  const { drives, isos } = drivesOf("pc-q35-7.2");
+  expect(drives).toEqual([
+    "ide-cd,id=cd.cd0,bus=ide.0,unit=0,bootindex=1",
+    "ide-cd,id=cd.cd1,bus=ide.1,unit=0,drive=iso.cd1,bootindex=2",
+    "ide-cd,id=cd.cd2,bus=ide.2,unit=0,bootindex=3",
+  ]);
+  expect(isos.map((text) => JSON.parse(text) as unknown)).toMatchObject([
+    { driver: "file", filename: "/data,stores/a.iso", "read-only": true },
+    { driver: "raw", "read-only": true },
+  ]);
+  expect(drivesOf("pc-i440fx-7.2").drives.map((word) => word.slice(0, 33))).toEqual([
+    "ide-cd,id=cd.cd0,bus=ide.0,unit=0",
+    "ide-cd,id=cd.cd1,bus=ide.0,unit=1",
+    "ide-cd,id=cd.cd2,bus=ide.1,unit=0",
+  ]);
 });

@@ -109,6 +109,7 @@ export class Fixture implements AsyncDisposable {
       vm,
       accelerator: "tcg",
       diskPaths: { data: this.diskPath },
+      mediumPaths: {},
       kernelPath: null,
       initrdPath: null,
       taps: [],

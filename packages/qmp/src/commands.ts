@@ -61,6 +61,15 @@ export const commands = {
   "set-action": { args: ["shutdown", "panic"], reply: empty },
   "block-export-add": { args: ["type", "id", "node-name"], reply: empty },
   "block-export-del": { args: ["id"], reply: empty },
+  "blockdev-add": {
+    args: ["driver", "node-name", "filename", "read-only", "locking", "aio", "cache", "file"],
+    reply: empty,
+  },
+  "blockdev-del": { args: ["node-name"], reply: empty },
+  "blockdev-open-tray": { args: ["id", "force"], reply: empty },
+  "blockdev-close-tray": { args: ["id"], reply: empty },
+  "blockdev-insert-medium": { args: ["id", "node-name"], reply: empty },
+  "blockdev-remove-medium": { args: ["id"], reply: empty },
   "query-version": {
     args: [],
     reply: z.object({ qemu: z.object({ major: size, minor: size, micro: size }), package: z.string() }),

@@ -5,6 +5,8 @@
 import { finding, type Finding } from "@godwit/contract";
 import { addressFilter } from "./checks/address-filter.ts";
 import { accelerator } from "./checks/accelerator.ts";
+import { cdrom, cdromAtRest } from "./checks/cdrom.ts";
+import { cpuAffinity, cpuAffinityAtRest } from "./checks/cpu-affinity.ts";
 import { cpuBaseline } from "./checks/cpu-baseline.ts";
 import { cpuFollowsHost } from "./checks/cpu-follows-host.ts";
 import { cpuHidden } from "./checks/cpu-hidden.ts";
@@ -31,10 +33,12 @@ const liveRequirements: readonly Requirement[] = [
   cpuFollowsHost,
   cpuHidden,
   cpuMasks,
+  cpuAffinity,
   machine,
   accelerator,
   memory,
   storage,
+  cdrom,
   vmUid,
   leases,
   portGroups,
@@ -47,8 +51,10 @@ const liveRequirements: readonly Requirement[] = [
 /** What must hold for a stopped VM to be started at the destination from now on. */
 const coldRequirements: readonly ColdRequirement[] = [
   cpuAtRest,
+  cpuAffinityAtRest,
   machine,
   storage,
+  cdromAtRest,
   leases,
   portGroups,
   addressFilter,

@@ -277,3 +277,35 @@ test("a VM whose QEMU has a uid of its own goes only where it has the same one",
   // The one that VMs share there is tried on the disks themselves.
   expect(findings(undefined, "the storage does not allow another")).toEqual([]);
 });
+
+/** A VM with a drive, at a host whose datastore `local` is its own. */
+const withDrive = (datastore: string, connected: boolean, change: Change = () => undefined): MoveFacts => {
+  const source = hostReport("a").facts;
+  source.datastores = [...source.datastores, ...first(source.datastores, { name: "local", shared: false })];
+  const drives = [
+    { name: "cd0", medium: { datastore, path: "tools.iso" }, connected },
+    { name: "cd1", medium: null, connected: false },
+  ];
+  return { ...facts(change), source, vm: { ...vm, cdroms: drives } };
+};
+
+test("a medium in a drive forbids a live move where the destination cannot reach it, and else is no more than a warning", () => {
+  const found = (asked: MoveFacts) => checkMove(asked).map(({ code, severity }) => `${severity} ${code}`);
+  const without: Change = (b) =>
+    (b.facts.datastores = b.facts.datastores.filter(({ name }) => name !== "isos"));
+  expect(found(withDrive("shared", true))).toEqual([]);
+  expect(found(withDrive("local", true))).toEqual(["error CDROM_HOST_LOCAL"]);
+  expect(found(withDrive("local", false))).toEqual(["warning CDROM_HOST_LOCAL"]);
+  expect(found(withDrive("isos", true, without))).toEqual(["error CDROM_UNREACHABLE"]);
+  expect(found(withDrive("isos", false, without))).toEqual(["warning CDROM_UNREACHABLE"]);
+  const atRest = checkRelocation(withDrive("local", true));
+  expect(atRest.map(({ code, severity }) => `${severity} ${code}`)).toEqual(["warning CDROM_HOST_LOCAL"]);
+});
+
+test("CPU affinity forbids a live move; at rest its owner is warned", () => {
+  const bound = { ...facts(() => undefined), vm: { ...vm, cpuAffinity: [0, 1] } };
+  expect(checkMove(bound)).toMatchObject([
+    { code: "VM_CPU_AFFINITY", severity: "error", object: "VM web-1", vsphereFault: "AffinityConfigured" },
+  ]);
+  expect(checkRelocation(bound)).toMatchObject([{ code: "VM_CPU_AFFINITY", severity: "warning" }]);
+});

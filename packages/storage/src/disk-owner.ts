@@ -62,6 +62,30 @@ export interface OpensToCheck {
   sourceUid?: number;
 }
 
+interface FileToOpen {
+  /** Absolute. */
+  path: string;
+  how: "r" | "rw";
+}
+
+/** Opens files as a user would, and closes them again. @throws PROGRAM_FAILED */
+export async function firstUnopenable<File extends FileToOpen>(
+  files: readonly File[],
+  vm: string,
+  user: UserIds,
+): Promise<(File & { reason: string }) | null> {
+  if (files.length === 0) return null;
+  const [program, ...args] = [...limitedAs(user), "/usr/bin/perl", "-e", opener, "--"];
+  const words = files.map(({ how, path }) => `${how}:${path}`);
+  const { stdout } = await run(program, [...args, ...words], {
+    what: `opening the files of VM ${vm} as uid ${String(user.uid)}`,
+    timeoutMs: 15_000,
+  });
+  const [, index, reason = ""] = /^(\d+) (.*)$/s.exec(stdout) ?? [];
+  const file = files[Number(index)];
+  return file === undefined ? null : { ...file, reason };
+}
+
 /**
  * That QEMU can open what the VM has on its datastore: it opens disks for writing only when the VM is about to run, which
  * in a move is too late to learn of.
@@ -69,21 +93,14 @@ export interface OpensToCheck {
  */
 export async function checkOpens(datastore: Datastore, vm: Vm, o: OpensToCheck): Promise<void> {
   const files = [
-    ...vm.disks.map(({ name, path }) => ({ what: `disk ${name}`, path, how: "rw" })),
+    ...vm.disks.map(({ name, path }) => ({ what: `disk ${name}`, path, how: "rw" as const })),
     ...[vm.boot?.kernel, vm.boot?.initrd].flatMap((path) =>
-      path === undefined ? [] : [{ what: "boot file", path, how: "r" }],
+      path === undefined ? [] : [{ what: "boot file", path, how: "r" as const }],
     ),
   ].map((file) => ({ ...file, path: datastore.resolve(file.path) }));
-  if (files.length === 0) return;
-  const [program, ...args] = [...limitedAs(o.user), "/usr/bin/perl", "-e", opener, "--"];
-  const words = files.map(({ how, path }) => `${how}:${path}`);
-  const { stdout } = await run(program, [...args, ...words], {
-    what: `opening the files of VM ${vm.name} as uid ${String(o.user.uid)}`,
-    timeoutMs: 15_000,
-  });
-  const [, index, reason = ""] = /^(\d+) (.*)$/s.exec(stdout) ?? [];
-  if (index === undefined) return;
-  const { what = "", path = "" } = files[Number(index)] ?? {};
+  const refused = await firstUnopenable(files, vm.name, o.user);
+  if (refused === null) return;
+  const { what, path, reason } = refused;
   const sourceUid = o.sourceUid === undefined || o.sourceUid === o.user.uid ? null : o.sourceUid;
   const details = { vm: vm.name, what, path, host: o.host, uid: o.user.uid, sourceUid, reason };
   throw GodwitError.of("DISK_PERMISSION_DENIED", details);

@@ -46,9 +46,12 @@ export function problemsOf(vm: Vm, datastore: string, folder: string): string[] 
     ...vm.disks.flatMap(({ name, path }) =>
       isDiskPath(path, folder) ? [] : [`disks: ${name} (${path}) is not a disk in the VM's folder`],
     ),
-    ...(new Set(names).size === names.length ? [] : ["disks: two have the same name"]),
+    ...(isUnique(names) ? [] : ["disks: two have the same name"]),
+    ...(isUnique((vm.cdroms ?? []).map((drive) => drive.name)) ? [] : ["cdroms: two have the same name"]),
   ];
 }
+
+const isUnique = (names: readonly string[]): boolean => new Set(names).size === names.length;
 
 /** A file of its own directly in the folder, which is none of those that Godwit keeps there. */
 const isDiskPath = (path: string, folder: string): boolean => {

@@ -6,9 +6,11 @@
 import { mkdir, readdir, rm, rmdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 import {
+  cdromOf,
   GodwitError,
   keptBecause,
   spaceShort,
+  versioned,
   type DisksToDelete,
   type Vm,
   type VmDescription,
@@ -88,7 +90,7 @@ export async function createVm(datastore: Datastore, options: CreateOptions): Pr
 /** Replaces a VM's description atomically. @throws SPACE_SHORT */
 export async function saveVm(datastore: Datastore, vm: Vm): Promise<void> {
   const folder = datastore.resolve(vm.name);
-  await writeFileAtomic(join(folder, vmFile), textOf(vm)).catch((error: unknown) => {
+  await writeFileAtomic(join(folder, vmFile), textOf(versioned(vm))).catch((error: unknown) => {
     throw spaceShort(error, folder) ?? error;
   });
 }
@@ -130,9 +132,9 @@ export async function deleteVm(
 }
 
 function complete({ id, description, defaults }: CreateOptions, disks: VmDisk[]): Vm {
-  const { name, datastore, memoryMib, vcpus, boot, guestAgent } = description;
+  const { name, datastore, memoryMib, vcpus, boot, guestAgent, cdroms, cpuAffinity } = description;
   let spare = 0;
-  return {
+  return versioned({
     version: 1,
     id,
     name,
@@ -148,9 +150,11 @@ function complete({ id, description, defaults }: CreateOptions, disks: VmDisk[])
       mac: mac ?? (defaults.macs[spare++] as string),
       ...(addresses === undefined ? {} : { addresses }),
     })),
+    ...(cdroms.length === 0 ? {} : { cdroms: cdroms.map((drive) => cdromOf(drive, datastore)) }),
+    ...(cpuAffinity === undefined ? {} : { cpuAffinity }),
     ...(boot === undefined ? {} : { boot }),
     ...(guestAgent ? { guestAgent } : {}),
-  };
+  });
 }
 
 /** New images start small; what is asked for is the least that must be free to make them at all. */

@@ -8,7 +8,7 @@ import { GodwitError, type Lease, type MoveOrder, type Vm } from "@godwit/contra
 import { readVm, type Datastore } from "@godwit/storage";
 
 /** What reaches outside of the VM; the rest is QEMU's, and may be newer in the process than in the folder. */
-const outward = ({ id, name, datastore, disks, boot, nics }: Vm) => ({
+const outward = ({ id, name, datastore, disks, boot, nics, cdroms }: Vm) => ({
   id,
   name,
   datastore,
@@ -16,6 +16,7 @@ const outward = ({ id, name, datastore, disks, boot, nics }: Vm) => ({
   disks: disks.map(({ name, path, format }) => ({ name, path, format })),
   boot,
   nics,
+  cdroms,
 });
 
 /** @throws MOVE_ORDER_REFUSED when the VM's folder says otherwise, VM_DESCRIPTION_INVALID */

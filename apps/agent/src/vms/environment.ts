@@ -10,7 +10,8 @@ import {
   securePorts,
   tapName,
 } from "@godwit/network";
-import { checkOpens, checkOwnFiles, Datastore, giveDisks, inspectDisks } from "@godwit/storage";
+import { checkMedium, checkOpens, checkOwnFiles, Datastore, giveDisks, inspectDisks } from "@godwit/storage";
+import type { UserIds } from "@godwit/system";
 import type { AgentConfig } from "../config.ts";
 import { VmUsers } from "./vm-users.ts";
 
@@ -81,7 +82,33 @@ export class Environment {
     await inspectDisks(datastore, vm, user);
   }
 
-  /** The disks are checked apart from this. @throws DATASTORE_UNKNOWN, DATASTORE_UNAVAILABLE, NETWORK_UNKNOWN, NETWORK_WITHOUT_BRIDGE */
+  /**
+   * Where the media of the connected CD-ROM drives lie on this host.
+   * @param user that QEMU runs as; null: the VM does not run, and its media are looked at when it is started
+   * @throws CDROM_MEDIUM_MISSING, CDROM_MEDIUM_UNUSABLE
+   */
+  async mediumPaths(vm: Vm, user: UserIds | null): Promise<Record<string, string>> {
+    const paths: Record<string, string> = {};
+    for (const { name: drive, medium, connected } of vm.cdroms ?? []) {
+      if (!connected || medium === null) continue;
+      const host = this.#config.name;
+      const datastore = await this.datastore(medium.datastore).catch((error: unknown) => {
+        if (!GodwitError.is(error)) throw error;
+        const reason = error.message.replace(/\.$/, "");
+        throw GodwitError.of("CDROM_MEDIUM_UNUSABLE", { vm: vm.name, drive, ...medium, host, reason });
+      });
+      paths[drive] =
+        user === null
+          ? datastore.resolve(medium.path)
+          : await checkMedium(datastore, { vm: vm.name, drive, path: medium.path, host, user });
+    }
+    return paths;
+  }
+
+  /**
+   * The disks are checked apart from this. @throws DATASTORE_UNKNOWN, DATASTORE_UNAVAILABLE, NETWORK_UNKNOWN, NETWORK_WITHOUT_BRIDGE,
+   *   CDROM_MEDIUM_MISSING, CDROM_MEDIUM_UNUSABLE
+   */
   async launchSpec(
     vm: Vm,
     accelerator: Accelerator,
@@ -94,6 +121,7 @@ export class Environment {
       vm,
       accelerator,
       diskPaths: Object.fromEntries(vm.disks.map(({ name, path }) => [name, datastore.resolve(path)])),
+      mediumPaths: await this.mediumPaths(vm, user),
       kernelPath: vm.boot === undefined ? null : datastore.resolve(vm.boot.kernel),
       initrdPath: vm.boot?.initrd === undefined ? null : datastore.resolve(vm.boot.initrd),
       taps: vm.nics.map(({ mac }, index) => ({ interfaceName: tapName(vm.id, index), mac })),

@@ -53,6 +53,11 @@ export const nameArgument = (
 ) => ({ kind: "tuple", parameters: [{ brief, placeholder, parse: String, proposeCompletions }] }) as const;
 
 export const vmArgument = nameArgument("vm", "Name or id", proposeVms);
+/** A VM, and a CD-ROM drive of it. */
+export const driveArguments = {
+  kind: "tuple",
+  parameters: [...vmArgument.parameters, { brief: "Name of the drive", placeholder: "drive", parse: String }],
+} as const;
 export const vmsArgument = {
   kind: "array",
   parameter: { brief: "Names or ids", placeholder: "vm", parse: String, proposeCompletions: proposeVms },

@@ -1,5 +1,6 @@
 /** `godwit vm …` */
 import { buildRouteMap } from "@stricli/core";
+import { cdromRoutes } from "./vm/cdrom.ts";
 import { checkCommand } from "./vm/check.ts";
 import { consoleCommand } from "./vm/console.ts";
 import { createCommand } from "./vm/create.ts";
@@ -11,6 +12,7 @@ import { pauseCommand } from "./vm/pause.ts";
 import { registerCommand } from "./vm/register.ts";
 import { registerAllCommand } from "./vm/register-all.ts";
 import { resumeCommand } from "./vm/resume.ts";
+import { setCommand } from "./vm/set.ts";
 import { setCpuCommand } from "./vm/set-cpu.ts";
 import { showCommand } from "./vm/show.ts";
 import { startCommand } from "./vm/start.ts";
@@ -26,7 +28,9 @@ export const vmRoutes = buildRouteMap({
     register: registerCommand,
     registerAll: registerAllCommand,
     unregister: unregisterCommand,
+    set: setCommand,
     setCpu: setCpuCommand,
+    cdrom: cdromRoutes,
     start: startCommand,
     stop: stopCommand,
     pause: pauseCommand,

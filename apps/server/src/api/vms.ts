@@ -4,6 +4,7 @@ import {
   finding,
   hasProcess,
   GodwitError,
+  type CdromChange,
   type CpuRequest,
   type serverOperations,
   type VmId,
@@ -31,6 +32,7 @@ type VmOperations = Pick<
   | "vmSummaryList"
   | "vmShow"
   | "vmCpuSet"
+  | "vmSet"
   | "vmStart"
   | "vmStop"
   | "vmPause"
@@ -127,7 +129,18 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
       const { datastore } = vm.config;
       return await tasks.start({
         kind: "vm.configure",
-        request: { vm: referenceOf(vm), host, datastore, cpu: body.cpu },
+        request: { vm: referenceOf(vm), host, datastore, changes: { cpuWish: body.cpu } },
+      });
+    },
+
+    vmSet: async ({ params, body }) => {
+      const vm = await store.vms.show(params.vm);
+      if (body.cdrom !== undefined) checkCdrom(vm, body.cdrom);
+      const host = await hostFor("configure", vm);
+      const { datastore } = vm.config;
+      return await tasks.start({
+        kind: "vm.configure",
+        request: { vm: referenceOf(vm), host, datastore, changes: body },
       });
     },
 
@@ -233,6 +246,16 @@ const presentError = ({ name: vm, host, state, pauseReason }: VmView, command: V
     : GodwitError.of("VM_RUNNING", { vm, host });
 
 const referenceOf = ({ id, name }: VmView) => ({ id, name });
+
+/** @throws CDROM_UNKNOWN, CDROM_EMPTY */
+function checkCdrom({ name: vm, config }: VmView, change: CdromChange): void {
+  const drives = config.cdroms ?? [];
+  const drive = drives.find(({ name }) => name === change.name);
+  if (drive === undefined)
+    throw GodwitError.of("CDROM_UNKNOWN", { vm, drive: change.name, known: drives.map(({ name }) => name) });
+  if (change.connected && change.medium === undefined && drive.medium === null)
+    throw GodwitError.of("CDROM_EMPTY", { vm, drive: drive.name });
+}
 
 /** @throws VM_DESCRIPTION_INVALID */
 function checkCpuRequest(source: string, request: CpuRequest | undefined): void {

@@ -8,6 +8,7 @@ import { cpuErrors } from "./cpu.ts";
 import { cpuFileErrors } from "./cpu-file.ts";
 import { cpuMaskErrors } from "./cpu-mask.ts";
 import { datastoreErrors } from "./datastore.ts";
+import { deviceErrors } from "./device.ts";
 import { evcErrors } from "./evc.ts";
 import { generalErrors } from "./general.ts";
 import { hostErrors } from "./host.ts";
@@ -34,6 +35,7 @@ export const catalogue = {
   ...taskErrors,
   ...vmErrors,
   ...imageErrors,
+  ...deviceErrors,
   ...consoleErrors,
   ...moveErrors,
   ...migrationNetworkErrors,

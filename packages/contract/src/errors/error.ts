@@ -116,6 +116,7 @@ export function findingOf({ problem }: GodwitError, severity: Finding["severity"
 /** The narrowest object that an error's details name comes first. */
 const objects = [
   ["disk", "disk"],
+  ["drive", "CD-ROM drive"],
   ["nic", "network interface"],
   ["datastore", "datastore"],
   ["network", "port group"],

@@ -17,14 +17,9 @@ import { moveOrderSchema, moveRecordSchema } from "../schemas/move.ts";
 import { vmActivitySchema } from "../schemas/objective.ts";
 import { moveIdSchema, nameSchema, vmIdSchema } from "../schemas/names.ts";
 import { baselineSchema } from "../schemas/pool.ts";
-import {
-  cpuRequestSchema,
-  disksToDeleteSchema,
-  vmDescriptionSchema,
-  vmRuntimeSchema,
-  vmSchema,
-} from "../schemas/vm.ts";
+import { disksToDeleteSchema, vmDescriptionSchema, vmRuntimeSchema, vmSchema } from "../schemas/vm.ts";
 import { vmFilesAnswerSchema, vmFilesQuestionSchema } from "../schemas/vm-file.ts";
+import { vmChangesSchema } from "../schemas/vm-changes.ts";
 import type { Operations } from "./operation.ts";
 
 const vmParams = z.strictObject({ vmId: vmIdSchema });
@@ -146,14 +141,19 @@ export const agentOperations = {
     errors: [],
   },
   vmConfigure: {
-    method: "PUT",
-    path: "/agent/v1/vms/{vmId}/cpu",
+    method: "PATCH",
+    path: "/agent/v1/vms/{vmId}",
     privilege: "server",
-    summary: "Write what is asked of a VM's CPU to its folder; asking again changes nothing",
+    summary:
+      "Change a VM's description in its folder and, where it runs here, the VM; asking again changes nothing",
     params: vmParams,
-    body: z.strictObject({ datastore: nameSchema, name: nameSchema, cpuWish: cpuRequestSchema.nullable() }),
+    body: z.strictObject({ datastore: nameSchema, name: nameSchema, changes: vmChangesSchema }),
     answer: { status: 200, body: vmSchema },
-    errors: ["VM_UNKNOWN", "VM_BUSY", "DATASTORE_UNKNOWN", "VM_DESCRIPTION_INVALID", "SPACE_SHORT"],
+    errors: [
+      ...["VM_UNKNOWN", "VM_BUSY", "DATASTORE_UNKNOWN", "VM_DESCRIPTION_INVALID", "SPACE_SHORT"],
+      ...["CDROM_UNKNOWN", "CDROM_EMPTY", "CDROM_MEDIUM_MISSING", "CDROM_MEDIUM_UNUSABLE"],
+      ...["CPU_AFFINITY_UNAVAILABLE", "QMP_REFUSED"],
+    ],
   },
   vmStart: {
     method: "POST",

@@ -12,7 +12,7 @@ import type { ErrorCode } from "../errors/catalogue.ts";
 export type Privilege = "public" | "admin" | "host" | "server";
 
 export interface Operation {
-  method: "GET" | "POST" | "PUT" | "DELETE";
+  method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   /** With `{parameters}`. */
   path: string;
   privilege: Privilege;

@@ -20,6 +20,7 @@ import {
   vmDetailsSchema,
   vmViewSchema,
 } from "../schemas/vm.ts";
+import { vmChangesSchema } from "../schemas/vm-changes.ts";
 import { taskSchemas, type TaskKind } from "../tasks/registry.ts";
 import type { Operations } from "./operation.ts";
 
@@ -107,6 +108,16 @@ export const vmOperations = {
     body: z.strictObject({ cpu: cpuRequestSchema.nullable() }),
     answer: accepted("vm.configure"),
     errors: ["VM_UNKNOWN", "VM_BUSY", "VM_DESCRIPTION_INVALID", "HOST_UNREACHABLE"],
+  },
+  vmSet: {
+    method: "PATCH",
+    path: "/api/v1/vms/{vm}",
+    privilege: "admin",
+    summary: "Change CPU affinity or a CD-ROM drive of a VM, at rest or while it runs",
+    params: vmParams,
+    body: vmChangesSchema.omit({ cpuWish: true }),
+    answer: accepted("vm.configure"),
+    errors: ["VM_UNKNOWN", "VM_BUSY", "CDROM_UNKNOWN", "CDROM_EMPTY", "HOST_UNREACHABLE"],
   },
   vmStart: {
     method: "POST",

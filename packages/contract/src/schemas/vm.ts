@@ -4,16 +4,11 @@
  */
 import { z } from "zod";
 import { pauseReasons } from "../errors/pause.ts";
+import { cdromDescriptionSchema, cdromSchema, mostCdroms } from "./cdrom.ts";
+import { cpuAffinitySchema } from "./cpu-affinity.ts";
+import { datastorePathSchema } from "./datastore-path.ts";
 import { evcModeKeySchema } from "./evc.ts";
 import { nameSchema, vmIdSchema } from "./names.ts";
-
-/** A file inside a datastore, relative, without `..`. */
-export const datastorePathSchema = z
-  .string()
-  .min(1)
-  .max(255)
-  .regex(/^[A-Za-z0-9._-]+(?:\/[A-Za-z0-9._-]+)*$/, "must be a relative path of plain names")
-  .refine((path) => !path.split("/").includes(".."), "must stay inside the datastore");
 
 export const macSchema = z
   .string()
@@ -127,6 +122,8 @@ export const vmDescriptionSchema = z.strictObject({
     )
     .max(8)
     .default([]),
+  cdroms: z.array(cdromDescriptionSchema).max(mostCdroms).default([]),
+  cpuAffinity: cpuAffinitySchema.optional(),
   boot: bootSchema.optional(),
   /** The guest has QEMU's guest agent, and gets a port for it: its clock is set right after a move's pause. */
   guestAgent: z.boolean().default(false),
@@ -159,9 +156,12 @@ export function keptBecause({ taken }: Pick<VmDisk, "taken">, which: DisksToDele
   return taken ? "taken" : null;
 }
 
-/** `vm.json`: the whole VM at rest, with nothing left to defaults. */
+/**
+ * `vm.json`: the whole VM at rest, with nothing left to defaults. Version 2 has what version 1 does not know: CD-ROM
+ * drives and CPU affinity. A VM that has none of it is written as version 1, which programs of before read too.
+ */
 export const vmSchema = z.strictObject({
-  version: z.literal(1),
+  version: z.union([z.literal(1), z.literal(2)]),
   id: vmIdSchema,
   name: nameSchema,
   datastore: nameSchema,
@@ -174,11 +174,21 @@ export const vmSchema = z.strictObject({
   /** The accelerator that the VM was made for; a live move keeps it. */
   disks: z.array(diskSchema),
   nics: z.array(z.strictObject({ portGroup: nameSchema, mac: macSchema, addresses: nicAddressesSchema })),
+  /** Absent: it has no drive. */
+  cdroms: z.array(cdromSchema).max(mostCdroms).optional(),
+  /** Absent: all CPUs of its host. */
+  cpuAffinity: cpuAffinitySchema.optional(),
   boot: bootSchema.optional(),
   /** Absent: it has no port for a guest agent. */
   guestAgent: z.literal(true).optional(),
 });
 export type Vm = z.infer<typeof vmSchema>;
+
+/** With the version that its content needs. */
+export const versioned = (vm: Vm): Vm => ({
+  ...vm,
+  version: vm.cdroms === undefined && vm.cpuAffinity === undefined ? 1 : 2,
+});
 export type VmCpu = z.infer<typeof cpuSchema>;
 export type VmDisk = z.infer<typeof diskSchema>;
 

@@ -1,7 +1,8 @@
-/** What is asked of a VM's CPU is written to its folder; it holds from its next power-on. */
+/** A VM's description is changed in its folder and, where it runs, what can change while it runs. */
 import { z } from "zod";
 import { nameSchema } from "../schemas/names.ts";
 import { cpuRequestSchema } from "../schemas/vm.ts";
+import { vmChangesSchema } from "../schemas/vm-changes.ts";
 import { defineTask, vmReferenceSchema, vmSubject } from "./define-task.ts";
 
 export const vmConfigure = defineTask({
@@ -10,11 +11,13 @@ export const vmConfigure = defineTask({
     vm: vmReferenceSchema,
     datastore: nameSchema,
     host: nameSchema,
-    cpu: cpuRequestSchema.nullable(),
+    changes: vmChangesSchema.default({}),
+    /** Of a task that an earlier version began: all that could be changed then. */
+    cpu: cpuRequestSchema.nullable().optional(),
   }),
   result: z.null(),
   fields: {},
-  describe: ({ vm }) => `change the CPU settings of VM ${vm.name}`,
+  describe: ({ vm }) => `change the settings of VM ${vm.name}`,
   concerns: ({ vm, host }) => ({ subject: vmSubject(vm), hosts: [host] }),
   steps: { write: ({ datastore }) => `write the VM's description to its folder on ${datastore}` },
   cancellable: false,

@@ -1,5 +1,5 @@
 /** `godwit vm show` */
-import type { PauseReason, VmDetails } from "@godwit/contract";
+import type { Cdrom, PauseReason, VmDetails } from "@godwit/contract";
 import { GodwitError } from "@godwit/contract/errors";
 import { buildCommand } from "@stricli/core";
 import { withApi } from "../../connection.ts";
@@ -29,17 +29,24 @@ function vmText({ name, id, state, pauseReason, seenAt, host, config, user }: Vm
     ["host", host],
     ["memory", `${String(config.memoryMib)} MiB`],
     ["vcpus", `${String(config.vcpus)} × ${model.join(",")}`],
+    ...(config.cpuAffinity === undefined
+      ? []
+      : [["cpu affinity", `CPUs ${config.cpuAffinity.join(", ")} of its host`]]),
     ["evc mode", cpu.evcMode ?? "none"],
     ...(cpu.features === undefined ? [] : [["cpu features", cpu.features.join(" ")]]),
     ["machine", config.machine],
     ...(user == null ? [] : [["qemu user", userText(user)]]),
     ...config.disks.map((disk) => [`disk ${disk.name}`, `${config.datastore}:${disk.path} (${disk.format})`]),
+    ...(config.cdroms ?? []).map((drive) => [`cdrom ${drive.name}`, driveText(drive)]),
     ...config.nics.map((nic, index) => [
       `nic ${String(index)}`,
       [nic.portGroup, nic.mac, ...(nic.addresses ?? [])].join(" "),
     ]),
   ]);
 }
+
+const driveText = ({ medium, connected }: Cdrom): string =>
+  medium === null ? "empty" : `${medium.datastore}:${medium.path}${connected ? "" : " (not connected)"}`;
 
 /** In the words of the refusal to start it. */
 function whyPaused(vm: string, host: string, reason: PauseReason | null): string {

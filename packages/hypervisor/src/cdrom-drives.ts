@@ -1,0 +1,60 @@
+/**
+ * CD-ROM drives of a running QEMU: a medium is put in and taken out while the guest runs. What is put in becomes a part of
+ * QEMU's view of the host first (`confine-qemu.pl`), read-only, and goes from it last.
+ */
+import { fileURLToPath } from "node:url";
+import { GodwitError } from "@godwit/contract";
+import type { QmpSession } from "@godwit/qmp";
+import { run } from "@godwit/system";
+
+const program = fileURLToPath(new URL("show-file.pl", import.meta.url));
+
+/** A dot is in no name that people choose: no disk has such an id. */
+export const cdromId = (drive: string): string => `cd.${drive}`;
+export const mediumNode = (drive: string): string => `iso.${drive}`;
+const fileNode = (drive: string): string => `iso-file.${drive}`;
+
+/** The block nodes of a medium, the lower one first. Nothing of the image's content is believed: it is raw, and only read. */
+export const mediumNodes = (drive: string, filename: string) =>
+  [
+    {
+      ...{ driver: "file", "node-name": fileNode(drive), filename },
+      ...{ "read-only": true, locking: "on", aio: "threads" },
+      cache: { direct: true, "no-flush": false },
+    },
+    { driver: "raw", "node-name": mediumNode(drive), "read-only": true, file: fileNode(drive) },
+  ] as const;
+
+/** Takes a medium out, whether the guest has locked the drive or not. A drive without one stays as it is. */
+export async function ejectMedium(qmp: QmpSession, drive: string): Promise<void> {
+  const id = cdromId(drive);
+  await qmp.execute("blockdev-open-tray", { id, force: true });
+  await passing(qmp.execute("blockdev-remove-medium", { id }), /no medium|is empty|not contain/i);
+  for (const node of [mediumNode(drive), fileNode(drive)])
+    await passing(qmp.execute("blockdev-del", { "node-name": node }), /Failed to find node/);
+}
+
+/** Puts a medium into a drive that has none. @param path absolute, seen by QEMU */
+export async function insertMedium(qmp: QmpSession, drive: string, path: string): Promise<void> {
+  const id = cdromId(drive);
+  for (const node of mediumNodes(drive, path)) await qmp.execute("blockdev-add", node);
+  await qmp.execute("blockdev-insert-medium", { id, "node-name": mediumNode(drive) });
+  await qmp.execute("blockdev-close-tray", { id });
+}
+
+/** Makes a file a part of what a running QEMU sees, read-only, or takes it away again. */
+export async function showFile(pid: number, path: string, how: "show" | "hide"): Promise<void> {
+  await run("/usr/bin/perl", [program, String(pid), how, path], {
+    what: `making ${path} ${how === "show" ? "visible" : "invisible"} to QEMU`,
+    timeoutMs: 10_000,
+  });
+}
+
+/** A step that an earlier attempt has done already. */
+async function passing(step: Promise<unknown>, done: RegExp): Promise<void> {
+  try {
+    await step;
+  } catch (error) {
+    if (!GodwitError.is(error, "QMP_REFUSED") || !done.test(error.message)) throw error;
+  }
+}
