@@ -59,19 +59,6 @@ export async function setSending(id: string, network: Network, number: number, o
   );
 }
 
-/** Whether something with this address answers. */
-export async function answers(id: string, address: string): Promise<boolean> {
-  const { exitCode } = await run(
-    "ip",
-    ["netns", "exec", namespaceOf(id), "ping", "-c", "1", "-W", "3", address],
-    {
-      what: `asking ${address}`,
-      okCodes: [0, 1, 2],
-    },
-  );
-  return exitCode === 0;
-}
-
 export async function networksExist(id: string): Promise<boolean> {
   return (await ip("netns", "list")).split("\n").some((line) => line.split(" ")[0] === namespaceOf(id));
 }
