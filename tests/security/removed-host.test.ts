@@ -29,7 +29,7 @@ async function attempt(lab: TestLab, at: string, what: Attempt): Promise<Outcome
 }
 
 /** New certificates in the place of those that the host has, which it has not used yet. */
-async function renew(pki: string, name: string): Promise<void> {
+async function renew({ lab }: TestLab, pki: string, name: string): Promise<void> {
   const read = async (file: string) => await readFile(join(pki, file), "utf8");
   await using stack = new AsyncDisposableStack();
   const [ca, cert, key] = [
@@ -39,7 +39,7 @@ async function renew(pki: string, name: string): Promise<void> {
   ];
   const servername = "godwit-server";
   const client = new Client(serverOperations, {
-    baseUrl: serverUrl,
+    baseUrl: lab.apiUrl,
     tls: { ca, cert, key, servername, unit: "server" },
   });
   stack.defer(() => client.close());
@@ -87,7 +87,7 @@ test("a removed host and a certificate from before a renewal get no connection a
   const before = join(lab.lab.folder, "before");
   await cp(pkiOf("c"), before, { recursive: true });
   await lab.lab.host("c").endAgent();
-  await renew(pkiOf("c"), "c");
+  await renew(lab, pkiOf("c"), "c");
   expect((await attempt(lab, "c", { pki: before, ...prepare("c", "b", web) })).answer).not.toBe(null);
   await lab.lab.host("c").startAgent();
   for (const to of ["a", "b"])

@@ -31,7 +31,8 @@ import type { Logger } from "pino";
 import type { AgentConfig } from "../config.ts";
 import type { Leases } from "../leases/leases.ts";
 import type { Claims } from "./claims.ts";
-import { bindTo, checkCpuAffinity } from "./cpu-affinity.ts";
+import { configureVm } from "./configure-vm.ts";
+import { checkCpuAffinity } from "./cpu-affinity.ts";
 import type { VmCpus } from "./cpu.ts";
 import { newestMachine } from "./defaults.ts";
 import { correctGuestClock } from "./guest-clock.ts";
@@ -40,7 +41,6 @@ import type { MemoryAdmission } from "./memory-admission.ts";
 import { endForSure } from "../qemu/end-for-sure.ts";
 import type { Processes } from "../qemu/processes.ts";
 import { readActivity } from "./activity.ts";
-import { changed } from "./vm-changes.ts";
 
 export interface VmsParts {
   config: AgentConfig;
@@ -121,37 +121,9 @@ export class Vms {
     };
   }
 
-  /**
-   * Changes a VM's description and, where it runs here, what can change while it runs: what is asked of its CPU holds from
-   * its next power-on. @throws VM_BUSY, CDROM_UNKNOWN, CDROM_EMPTY, CPU_AFFINITY_UNAVAILABLE and what connecting a medium throws
-   */
+  /** @throws what `configureVm` throws */
   async configure(id: VmId, datastore: string, name: string, changes: VmChanges): Promise<Vm> {
-    const { config, claims, environment, processes } = this.#parts;
-    const store = await environment.datastore(datastore);
-    const stored = await readVm(store, name);
-    if (stored.id !== id) throw GodwitError.of("VM_UNKNOWN", { vm: name });
-    using _claim = await claims.claim(stored, "its description is being changed");
-    const process = processes.of(id);
-    const save = async (vm: Vm): Promise<Vm> => {
-      await saveVm(store, vm);
-      await process?.updateVm(vm);
-      return vm;
-    };
-    const { cdrom, ...others } = changes;
-    await checkCpuAffinity({ name, cpuAffinity: others.cpuAffinity }, config.name);
-    const vm = await save(changed(stored, others));
-    if (process !== undefined && others.cpuAffinity !== undefined) await bindTo(process, others.cpuAffinity);
-    if (cdrom === undefined) return vm;
-    const wanted = changed(vm, { cdrom });
-    const paths = await environment.mediumPaths(wanted, process === undefined ? null : process.user);
-    if (process !== undefined) {
-      // What fails from here on leaves the drive disconnected, which is what its description says by then.
-      await process.disconnectMedium(cdrom.name);
-      await save(changed(vm, { cdrom: { name: cdrom.name, connected: false } }));
-      const path = paths[cdrom.name];
-      if (path !== undefined) await process.connectMedium(cdrom.name, path);
-    }
-    return await save(wanted);
+    return await configureVm(this.#parts, { id, datastore, name, changes });
   }
 
   /** @throws VM_RUNNING when it runs on this host; LEASE_HELD when on another */

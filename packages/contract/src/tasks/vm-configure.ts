@@ -11,7 +11,8 @@ export const vmConfigure = defineTask({
     vm: vmReferenceSchema,
     datastore: nameSchema,
     host: nameSchema,
-    changes: vmChangesSchema.default({}),
+    /** Absent: of an earlier version. */
+    changes: vmChangesSchema.optional(),
     /** Of a task that an earlier version began: all that could be changed then. */
     cpu: cpuRequestSchema.nullable().optional(),
   }),

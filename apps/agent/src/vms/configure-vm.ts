@@ -1,0 +1,62 @@
+/**
+ * Changes a VM's description in its folder and, where it runs on this host, what can change while it runs: CPU affinity and
+ * CD-ROM drives. What is asked of its CPU holds from its next power-on.
+ */
+import { GodwitError, type Vm, type VmChanges, type VmId } from "@godwit/contract";
+import { readVm, saveVm } from "@godwit/storage";
+import type { AgentConfig } from "../config.ts";
+import type { Processes } from "../qemu/processes.ts";
+import type { Claims } from "./claims.ts";
+import { bindTo, checkCpuAffinity } from "./cpu-affinity.ts";
+import type { Environment } from "./environment.ts";
+import { changed } from "./vm-changes.ts";
+
+export interface Configuration {
+  id: VmId;
+  datastore: string;
+  name: string;
+  changes: VmChanges;
+}
+
+interface Parts {
+  config: AgentConfig;
+  claims: Claims;
+  environment: Environment;
+  processes: Processes;
+}
+
+/**
+ * Asked again after it was cut off, it completes what is left.
+ * @throws VM_UNKNOWN, VM_BUSY, CDROM_UNKNOWN, CDROM_EMPTY, CDROM_MEDIUM_MISSING, CDROM_MEDIUM_UNUSABLE, CPU_AFFINITY_UNAVAILABLE,
+ *   SPACE_SHORT, QMP_REFUSED
+ */
+export async function configureVm(
+  { config, claims, environment, processes }: Parts,
+  { id, datastore, name, changes }: Configuration,
+): Promise<Vm> {
+  const store = await environment.datastore(datastore);
+  const stored = await readVm(store, name);
+  if (stored.id !== id) throw GodwitError.of("VM_UNKNOWN", { vm: name });
+  using _claim = await claims.claim(stored, "its description is being changed");
+  const process = processes.of(id);
+  const save = async (vm: Vm): Promise<Vm> => {
+    await saveVm(store, vm);
+    await process?.updateVm(vm);
+    return vm;
+  };
+  const { cdrom, ...others } = changes;
+  await checkCpuAffinity({ name, cpuAffinity: others.cpuAffinity }, config.name);
+  const vm = await save(changed(stored, others));
+  if (process !== undefined && others.cpuAffinity !== undefined) await bindTo(process, others.cpuAffinity);
+  if (cdrom === undefined) return vm;
+  const wanted = changed(vm, { cdrom });
+  const paths = await environment.mediumPaths(wanted, process === undefined ? null : process.user);
+  if (process !== undefined) {
+    // What fails from here on leaves the drive disconnected, which is what its description says by then.
+    await process.disconnectMedium(cdrom.name);
+    await save(changed(vm, { cdrom: { name: cdrom.name, connected: false } }));
+    const path = paths[cdrom.name];
+    if (path !== undefined) await process.connectMedium(cdrom.name, path);
+  }
+  return await save(wanted);
+}
