@@ -57,11 +57,11 @@ export class TestLab implements AsyncDisposable {
   }
 
   /** Creates the lab's guest as a VM; it is not started. */
-  async create({ name = "web-1", on, memoryMib = 256, cdroms = [] }: BootOptions): Promise<VmView> {
+  async create({ name = "web-1", on, memoryMib = 256, cdroms }: BootOptions): Promise<VmView> {
     const index = this.#booted++;
     const image = await buildGuest(() => undefined);
     const description = await placeGuest(this.lab.sharedFolder, image, { name, index, memoryMib });
-    const body = { description: { ...description, cdroms }, host: on };
+    const body = { description: { ...description, ...(cdroms === undefined ? {} : { cdroms }) }, host: on };
     await this.succeeded(this.api.call("vmCreate", { body }));
     return await this.vm(name);
   }

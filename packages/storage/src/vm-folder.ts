@@ -132,7 +132,7 @@ export async function deleteVm(
 }
 
 function complete({ id, description, defaults }: CreateOptions, disks: VmDisk[]): Vm {
-  const { name, datastore, memoryMib, vcpus, boot, guestAgent, cdroms, cpuAffinity } = description;
+  const { name, datastore, memoryMib, vcpus, boot, guestAgent, cdroms = [], cpuAffinity } = description;
   let spare = 0;
   return versioned({
     version: 1,

@@ -122,7 +122,7 @@ export const vmDescriptionSchema = z.strictObject({
     )
     .max(8)
     .default([]),
-  cdroms: z.array(cdromDescriptionSchema).max(mostCdroms).default([]),
+  cdroms: z.array(cdromDescriptionSchema).max(mostCdroms).optional(),
   cpuAffinity: cpuAffinitySchema.optional(),
   boot: bootSchema.optional(),
   /** The guest has QEMU's guest agent, and gets a port for it: its clock is set right after a move's pause. */
