@@ -3,7 +3,7 @@
  * of copies that a model plays; nothing is moved. Prints a table, medians over the courses of each scenario.
  */
 import { writeFile } from "node:fs/promises";
-import { parseArgs } from "node:util";
+import { numberOf, readOptions } from "./measure/options.ts";
 import { kubevirt } from "./policies/kubevirt.ts";
 import { libvirtTimeout } from "./policies/libvirt-timeout.ts";
 import { nova } from "./policies/nova.ts";
@@ -56,19 +56,14 @@ function cell(one: Summary | undefined): string {
   return [ended, (one.totalMs / 1000).toFixed(1), pause, mib, (one.workLostMs / 1000).toFixed(2)].join("; ");
 }
 
-const { values } = parseArgs({
-  options: {
-    json: { type: "string" },
-    traces: { type: "string", default: "100" },
-    seed: { type: "string", default: "1" },
-  },
+const usage = "usage: node bench/policies.ts [--traces N a scenario] [--seed N] [--json FILE]";
+const values = readOptions(usage, {
+  json: { type: "string" },
+  traces: { type: "string", default: "100" },
+  seed: { type: "string", default: "1" },
 });
-const count = Number(values.traces);
-const seed = Number(values.seed);
-if (!Number.isSafeInteger(count) || count < 1 || !Number.isSafeInteger(seed)) {
-  console.error("usage: node bench/policies.ts [--traces N a scenario] [--seed N] [--json FILE]");
-  process.exit(2);
-}
+const count = numberOf(usage, "--traces", values.traces);
+const seed = numberOf(usage, "--seed", values.seed, 0);
 console.log(
   `A simulation: ${String(count * scenarios.length)} courses of a model of a copy, seed ${String(seed)}; nothing is moved.\n`,
 );
