@@ -2,14 +2,12 @@
  * A backup of the server while it runs: one file with the database as it is at one moment, the cluster's authority, the
  * server's certificate and the admin token. It is there whole or not at all; older ones are removed only after it is.
  */
-import { spawn } from "node:child_process";
-import { once } from "node:events";
+import { createReadStream } from "node:fs";
 import { cp, mkdir, mkdtemp, open, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
-import { GodwitError } from "@godwit/contract";
 import { dumpDatabase, privateConnection } from "@godwit/store";
-import { syncFolder, version } from "@godwit/system";
+import { run, syncFolder, version } from "@godwit/system";
 import { openDataFolder } from "../data-folder.ts";
 import { dataPaths } from "../data-paths.ts";
 import { encryptStream, type BackupKey } from "./encryption.ts";
@@ -64,30 +62,28 @@ async function copyOwnFiles(dataFolder: string, to: string): Promise<void> {
   await cp(dataPaths(dataFolder).adminToken, join(to, "admin-token"));
 }
 
+/**
+ * The archive is a file before it is encrypted: what is read from a program's pipe is lost where the program ends before
+ * anybody reads, and a file says how long it is.
+ */
 async function writeArchive(folder: string, key: BackupKey, file: string): Promise<void> {
-  const tar = spawn("tar", ["--create", "--file=-", "--sort=name", "--directory", folder, "."], {
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  let words = "";
-  tar.stderr.on("data", (text: Buffer) => (words += text.toString()));
-  const ended = once(tar, "close");
-  ended.catch(() => undefined);
+  const archive = `${folder}.tar`;
   const beside = `${file}.partial`;
   try {
+    await run("tar", ["--create", "--file", archive, "--sort=name", "--directory", folder, "."], {
+      what: "putting the backup together",
+      timeoutMs: 3_600_000,
+    });
     const target = await open(beside, "w", 0o600);
     // It closes the file.
-    await pipeline(await encryptStream(key, tar.stdout), target.createWriteStream({ flush: true }));
-    const [code] = (await ended) as [number | null];
-    if (code !== 0) {
-      throw GodwitError.of("PROGRAM_FAILED", {
-        ...{ program: "tar", what: "putting the backup together", output: words.trim() },
-      });
-    }
+    await pipeline(
+      await encryptStream(key, createReadStream(archive)),
+      target.createWriteStream({ flush: true }),
+    );
     await rename(beside, file);
-  } catch (error) {
-    tar.kill();
+  } finally {
+    await rm(archive, { force: true });
     await rm(beside, { force: true });
-    throw error;
   }
   await syncFolder(join(file, ".."));
 }
