@@ -5,8 +5,12 @@
 import { objectives, type Objective } from "@godwit/contract";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { beginAuto } from "../src/auto/auto-state.ts";
+import { decideAuto } from "../src/auto/controller.ts";
 import { play, type Played } from "../src/auto/play.ts";
 import type { Guest, Link, WorkingSet } from "../src/auto/copy-model.ts";
+import { beginCopy } from "../src/copy.ts";
+import type { CopySample } from "../src/copy-sample.ts";
 
 const mib = 2 ** 20;
 const gigabit = 117e6;
@@ -81,6 +85,34 @@ test("a deadline is kept, or the copy ends when it has come", () => {
     }),
     { numRuns: 100 },
   );
+});
+
+test("when its time is over, a copy that fits the pause is switched with all its memory, and neither split nor given up", () => {
+  const round = {
+    round: 3,
+    transferredBytes: 1e9,
+    totalBytes: 1e9,
+    bytesPerSecond: 1e8,
+    dirtyBytesPerSecond: 1e6,
+  };
+  const atDeadline = (remainingBytes: number, more: Partial<CopySample> = {}) => {
+    const objective: Objective = { name: "normal", ...objectives.normal, deadlineMs: 1000 };
+    const state = { ...beginCopy(50, 0, Number.POSITIVE_INFINITY), auto: beginAuto(objective, 0) };
+    const sample = { atMs: 2000, remainingBytes, passBegins: true, ...round, ...more };
+    return decideAuto({ ...state, fixedMs: 8 }, sample).decision;
+  };
+  expect(atDeadline(4096)).toMatchObject({
+    kind: "switch",
+    memory: "complete",
+    decision: { because: "timeIsUp" },
+  });
+  expect(atDeadline(64 * mib)).toMatchObject({
+    kind: "switch",
+    memory: "split",
+    decision: { because: "deadline" },
+  });
+  // In the middle of a pass more is dirty than is told.
+  expect(atDeadline(4096, { passBegins: false })).toMatchObject({ memory: "split" });
 });
 
 describe("the cases", () => {

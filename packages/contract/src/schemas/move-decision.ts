@@ -11,9 +11,9 @@ const decisions = [
     maxOutageMs: z.number(),
     /**
      * Next to nothing is left, or another round would not leave less; the guest works in bursts, or is held back, and is
-     * not waited for.
+     * not waited for; or the time for the copy is over.
      */
-    because: z.enum(["nearlyNothingLeft", "noLongerShrinking", "localMinimum", "throttled"]),
+    because: z.enum(["nearlyNothingLeft", "noLongerShrinking", "localMinimum", "throttled", "timeIsUp"]),
   }),
   /** The guest is stopped, and goes on at the destination before all its memory is there. */
   z.object({
@@ -72,6 +72,7 @@ const switchReasons = {
   nearlyNothingLeft: "",
   noLongerShrinking: " and no longer shrinking",
   localMinimum: ", the least of a guest that works in bursts",
+  timeIsUp: ", and the time for the copy is over",
   throttled: " of a throttled guest",
 } as const;
 

@@ -33,6 +33,7 @@ const mostExposureMs = 120_000;
 /** Throttles that differ less than this are the same. */
 const throttleStep = 0.03;
 
+type SwitchBecause = Extract<MoveDecision, { kind: "switch" }>["because"];
 type Because = Exclude<
   Extract<MoveDecision, { kind: "postcopy" }>["because"],
   "everythingSentOnce" | "halfOfTheOnlyRound"
@@ -46,7 +47,7 @@ export function decideAuto(before: CopyState, sample: CopySample): CopyStep {
   const course = seePace(auto.course, sample);
   const state: CopyState = { ...before, auto: { ...auto, course } };
   const over = timeIsUp(state, sample);
-  if (over !== null) return lastResort(state, sample, over);
+  if (over !== null) return switchAtLast(state, sample) ?? lastResort(state, sample, over);
   if (slowBefore === null && course.slowSinceMs !== null) return linkIsSlow(state, sample);
   if (!sample.passBegins || sample.round < 2 || sample.bytesPerSecond <= 0) return goOn(state);
   return atPass(state, sample);
@@ -105,7 +106,7 @@ function whereItFits(
 ): CopyStep {
   if (sample.atMs < state.notBeforeMs) return goOn(state);
   const { course, throttle } = autoOf(state);
-  const because = ((): Extract<MoveDecision, { kind: "switch" }>["because"] | null => {
+  const because = ((): SwitchBecause | null => {
     if (expectedMs - state.fixedMs <= negligibleTransferMs) return "nearlyNothingLeft";
     if (lastPassBytes !== null && sample.remainingBytes >= lastPassBytes * plateauRatio)
       return "noLongerShrinking";
@@ -113,16 +114,26 @@ function whereItFits(
     return throttle > 0 ? "throttled" : null;
   })();
   if (because === null) return goOn(state);
-  const { round, remainingBytes } = sample;
+  return switchNow(state, sample, expectedMs, because);
+}
+
+/** Its time is over, and all its memory can go over within the pause: better than to split it, or to give up. Null: it cannot. */
+function switchAtLast(state: CopyState, sample: CopySample): CopyStep | null {
+  if (!sample.passBegins || sample.round < 2 || sample.bytesPerSecond <= 0) return null;
+  if (sample.atMs < state.notBeforeMs || state.backOuts >= maxBackOuts) return null;
+  const expectedMs = expectedOutageMs(state, sample);
+  if (expectedMs === null || expectedMs > state.maxOutageMs * budgetShare) return null;
+  return switchNow(state, sample, expectedMs, "timeIsUp");
+}
+
+function switchNow(
+  state: CopyState,
+  { round, remainingBytes }: CopySample,
+  expectedOutageMs: number,
+  because: SwitchBecause,
+): CopyStep {
   const { maxOutageMs } = state;
-  const decision = {
-    kind: "switch",
-    round,
-    remainingBytes,
-    because,
-    expectedOutageMs: expectedMs,
-    maxOutageMs,
-  } as const;
+  const decision = { kind: "switch", round, remainingBytes, because, expectedOutageMs, maxOutageMs } as const;
   return { state, decision: { kind: "switch", memory: "complete", decision } };
 }
 
