@@ -12,7 +12,7 @@ my $NEWNS = 0x00020000;
 my ($RDONLY, $NOSUID, $NODEV, $REMOUNT, $BIND) = (1, 2, 4, 32, 4096);
 my $DETACH = 2;
 my $HERE = -100;            # AT_FDCWD
-my ($CLONE, $CLOEXEC) = (1, 02000000);
+my ($CLONE, $CLOEXEC, $NOFOLLOW) = (1, 02000000, 0x100);
 my $EMPTY_PATH = 4;         # MOVE_MOUNT_F_EMPTY_PATH
 
 umask 0022;    # what is made here, QEMU's user passes through
@@ -23,7 +23,7 @@ sysopen my $namespace, "/proc/$pid/ns/mnt", O_RDONLY or failed("the namespace of
 my $tree;
 if ($how eq 'show') {
     -f $path && !-l $path or failed($path);
-    $tree = syscall($call{open_tree}, $HERE, $path, $CLONE | $CLOEXEC);
+    $tree = syscall($call{open_tree}, $HERE, $path, $CLONE | $CLOEXEC | $NOFOLLOW);
     $tree >= 0 or failed($path);
 }
 syscall($call{setns}, fileno $namespace, $NEWNS) == 0 or failed("entering the namespace of process $pid");

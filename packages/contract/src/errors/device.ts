@@ -25,7 +25,10 @@ export const deviceErrors = {
     404,
     "never",
     (d) => `VM ${d.vm} has no CD-ROM drive ${d.drive}.`,
-    (d) => (d.known.length === 0 ? "It has none." : `It has: ${d.known.join(", ")}.`),
+    (d) =>
+      d.known.length === 0
+        ? "It has none: drives are listed under cdroms in the description that a VM is created from."
+        : `Name one of its drives: ${d.known.join(", ")}.`,
   ),
   CDROM_EMPTY: define<{ vm: string; drive: string }>(
     409,

@@ -42,14 +42,17 @@ Examples:
   },
 });
 
+/** The highest number that Linux gives a CPU. */
+const mostCpu = 8191;
+
 /** `0,2-3`, or null for `none`. */
 export function parseAffinity(text: string): CpuAffinity | null {
   if (text === "none") return null;
   const cpus = text.split(",").flatMap((part) => {
     const [, first, last = first] = /^(\d{1,4})(?:-(\d{1,4}))?$/.exec(part) ?? [];
     const [from, to] = [Number(first), Number(last)];
-    if (first === undefined || to < from)
-      throw new Error(`"${text}" is not a list of CPUs; write 0,2-3 or none.`);
+    if (first === undefined || to < from || to > mostCpu)
+      throw new Error(`"${text}" is not a list of CPUs from 0 to ${String(mostCpu)}; write 0,2-3 or none.`);
     return Array.from({ length: to - from + 1 }, (_, index) => from + index);
   });
   return [...new Set(cpus)];
