@@ -1,5 +1,5 @@
 /**
- * The closing lines of a test run, from vitest's exit code and JSON reports: the longest files, what was skipped and why, then alone on the
+ * The closing lines of a test run, from vitest's exit code and JSON reports: the longest files, what failed, what was skipped and why, then alone on the
  * last line `N passed, N failed` and, where any were, `, N skipped`.
  */
 import { readFileSync } from "node:fs";
@@ -10,6 +10,8 @@ interface Report {
   readonly testResults: readonly {
     readonly name: string;
     readonly status: string;
+    /** Why the file itself failed. */
+    readonly message?: string;
     /** Milliseconds since 1970. */
     readonly startTime: number;
     readonly endTime: number;
@@ -17,6 +19,7 @@ interface Report {
       readonly status: string;
       readonly ancestorTitles: readonly string[];
       readonly fullName: string;
+      readonly failureMessages?: readonly string[];
     }[];
   }[];
 }
@@ -38,6 +41,18 @@ for (const { name, assertionResults } of testResults) {
   }
 }
 
+/** Of a report that is cut in front, these lines are still there. */
+const failures = testResults.flatMap(({ name, message, assertionResults }) => {
+  const file = name.replace(`${process.cwd()}/`, "");
+  const failedTests = assertionResults.filter(({ status }) => status === "failed");
+  return failedTests.length === 0 && message !== undefined && message !== ""
+    ? [`${file}: ${message.slice(0, 1000)}`]
+    : failedTests.map(
+        ({ fullName, failureMessages }) =>
+          `${file}: ${fullName}\n${(failureMessages ?? []).join("\n").slice(0, 1000)}`,
+      );
+});
+
 /** Where the time of the run goes. */
 const longest = testResults
   .map(({ name, startTime, endTime }) => ({
@@ -58,6 +73,9 @@ const brokenFiles = testResults.filter(
 
 // An error outside of every test, or a run that wrote no report, fails the run though no test failed.
 const failed = sum("numFailedTests") + brokenFiles || (exitCode === "0" && reports.length > 0 ? 0 : 1);
+
+if (failures.length > 0) console.log("Failed:");
+for (const failure of failures) console.log(`  ${failure.replaceAll("\n", "\n    ")}`);
 
 const all = [...skipped.values()].reduce((sum, count) => sum + count, 0);
 if (all > 0) console.log("Skipped:");

