@@ -11,7 +11,7 @@ import { run } from "@godwit/system";
 import { LibvirtSession } from "./cli/libvirt-session.ts";
 import { startServer } from "./cli/server.ts";
 import { measure } from "./measure/interruption.ts";
-import { numberOf, readOptions } from "./measure/options.ts";
+import { numberOf, readOptions } from "../scripts/options.ts";
 import { summaryOf, table, type Summary } from "./measure/statistics.ts";
 
 const usage = `usage: node bench/cli.ts [--rounds 11] [--before FOLDER] [--json FILE]

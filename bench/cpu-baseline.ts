@@ -20,7 +20,7 @@ import {
   type Cpu,
   type EvcHost,
 } from "@godwit/cpu";
-import { numberOf, readOptions } from "./measure/options.ts";
+import { numberOf, readOptions } from "../scripts/options.ts";
 
 const usage = `usage: node bench/cpu-baseline.ts [--dumps FOLDER] [--hosts 1000] [--json FILE]
 

@@ -8,7 +8,7 @@
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { compareCpus, cpuOf, evcModes, readCpuSource, reportOf, type Cpu } from "@godwit/cpu";
-import { numberOf, readOptions } from "./measure/options.ts";
+import { numberOf, readOptions } from "../scripts/options.ts";
 
 const usage = `usage: node bench/cpu-compare.ts [--dumps FOLDER] [--hosts 1000] [--json FILE]
 

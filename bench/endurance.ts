@@ -11,7 +11,7 @@ import { census, type Census } from "./measure/census.ts";
 import { measure } from "./measure/interruption.ts";
 import { summaryOf, table } from "./measure/statistics.ts";
 import { sleep } from "@godwit/system";
-import { numberOf, readOptions } from "./measure/options.ts";
+import { numberOf, readOptions } from "../scripts/options.ts";
 
 const usage = `usage: node bench/endurance.ts [--moves 300] [--cancel 0.15] [--max-outage MS] [--every 25] [--seed N] [--json FILE]
 

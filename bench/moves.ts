@@ -10,7 +10,7 @@ import { nonZeroBytes } from "./measure/guest-memory.ts";
 import { measure } from "./measure/interruption.ts";
 import { guestAnswers } from "./measure/move-under-load.ts";
 import { summaryOf, table } from "./measure/statistics.ts";
-import { numberOf, readOptions } from "./measure/options.ts";
+import { numberOf, readOptions } from "../scripts/options.ts";
 
 const usage = `usage: node bench/moves.ts [--moves 20] [--memory 512] [--link 1gbit] [--idle] [--max-outage MS]
          [--qemu HOST=VERSION or HOST=PATH]… [--json FILE]

@@ -14,7 +14,7 @@ import { Stage } from "./peer/faults/stage.ts";
 import { cellsText, type Cell } from "./peer/faults/verdict.ts";
 import { LibvirtPeer } from "./peer/libvirt-peer.ts";
 import { peerQemus, requireLibvirt } from "./peer/packages.ts";
-import { numberOf, readOptions } from "./measure/options.ts";
+import { numberOf, readOptions } from "../scripts/options.ts";
 
 const usage = `usage: node bench/peer-faults.ts [--short] [--peer virsh|p2p] [--phase NAME] [--fault WORDS] [--iscsi]
          [--limit S] [--memory 256] [--json FILE]

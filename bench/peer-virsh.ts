@@ -12,7 +12,7 @@ import { comparisonOf, comparisonText } from "./peer/comparison.ts";
 import { godwit, Twin, type Contender, type Sample } from "./peer/contenders.ts";
 import { LibvirtPeer } from "./peer/libvirt-peer.ts";
 import { peerQemus, requireLibvirt } from "./peer/packages.ts";
-import { numberOf, readOptions } from "./measure/options.ts";
+import { numberOf, readOptions } from "../scripts/options.ts";
 
 const usage = `usage: node bench/peer-virsh.ts [--moves 10] [--memory 512] [--tls] [--max-outage MS] [--json FILE]
 

@@ -9,7 +9,7 @@ import { compareWithHbal } from "./placement/hbal.ts";
 import { solveInstance } from "./placement/mrp/solve.ts";
 import { measureSpeed } from "./placement/speed.ts";
 import { runThrashSuite } from "./placement/thrash.ts";
-import { readOptions, numberOf, wrongUsage } from "./measure/options.ts";
+import { readOptions, numberOf, wrongUsage } from "../scripts/options.ts";
 
 const parts = ["hbal", "evacuation", "mrp", "speed", "thrash"] as const;
 type Part = (typeof parts)[number];

@@ -3,7 +3,7 @@
  * of copies that a model plays; nothing is moved. Prints a table, medians over the courses of each scenario.
  */
 import { writeFile } from "node:fs/promises";
-import { numberOf, readOptions } from "./measure/options.ts";
+import { numberOf, readOptions } from "../scripts/options.ts";
 import { kubevirt } from "./policies/kubevirt.ts";
 import { libvirtTimeout } from "./policies/libvirt-timeout.ts";
 import { nova } from "./policies/nova.ts";

@@ -14,7 +14,7 @@ import { serverOperations } from "@godwit/contract";
 import { dataPaths, initServer, serverName } from "@godwit/server";
 import { sleep, until } from "@godwit/system";
 import pg from "pg";
-import { numberOf, readOptions } from "./measure/options.ts";
+import { numberOf, readOptions } from "../scripts/options.ts";
 import { table } from "./measure/statistics.ts";
 import type { AgentsOrder } from "./scale/agents.ts";
 import { configOf, factsOfAll, hostName, vmName } from "./scale/report.ts";

@@ -10,7 +10,7 @@ import { faults } from "./faults/index.ts";
 import { matrixOf } from "./matrix.ts";
 import { phases, type Phase } from "./phases.ts";
 import { plan, shortPlan } from "./plan.ts";
-import { readOptions, wrongUsage } from "../bench/measure/options.ts";
+import { readOptions, wrongUsage } from "../scripts/options.ts";
 
 const usage = `usage: npm run faults -- [--short] [--phase NAME]… [--fault NAME]… [--json FILE] [--keep FOLDER] [--qemu VERSION or PATH]
 

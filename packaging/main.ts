@@ -5,13 +5,13 @@
 import { cp, mkdir, mkdtemp, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { run, version } from "@godwit/system";
+import { readOptions } from "../scripts/options.ts";
 import { stage } from "./stage.ts";
 
 const root = join(import.meta.dirname, "..");
-const { values } = parseArgs({
-  options: { out: { type: "string", default: join(root, "results/packages") } },
+const values = readOptions("usage: npm run package -- [--out FOLDER]", {
+  out: { type: "string", default: join(root, "results/packages") },
 });
 
 const folder = await mkdtemp(join(tmpdir(), "godwit-package-"));

@@ -2,15 +2,16 @@
  * `npm run rack -- up|down|status|console|run|power|reset|cable|clock`: for developers. A command of the checkout, not of
  * `godwit`: it makes Debian roots and installs what `npm run package` makes, which a packaged Godwit has neither of.
  */
-import { parseArgs } from "node:util";
 import { GodwitError } from "@godwit/contract";
+import { readArguments } from "../scripts/options.ts";
 import { attach } from "./src/console.ts";
 import { networkNames, type Network } from "./src/networks.ts";
 import { listRacks } from "./src/rack-file.ts";
 import { Rack, removeRack } from "./src/rack.ts";
 import { defaultServers, storageServer } from "./src/server-spec.ts";
 
-const usage = `npm run rack -- up [--id main] [--servers 2] [--trixie NAME]… [--storage] [--installed]
+const usage = `usage:
+npm run rack -- up [--id main] [--servers 2] [--trixie NAME]… [--storage] [--installed]
                   [--memory 2048] [--nice 5]      --installed: with the packages of npm run package
 npm run rack -- status [--json]
 npm run rack -- console SERVER               the serial console; Ctrl-] leaves
@@ -21,19 +22,15 @@ npm run rack -- cable SERVER NETWORK pull|plug|cut-sending|restore-sending
 npm run rack -- clock SERVER SECONDS         set its clock ahead of this machine's
 npm run rack -- down [--id main]`;
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    id: { type: "string", default: "main" },
-    servers: { type: "string", default: "2" },
-    trixie: { type: "string", multiple: true, default: [] },
-    storage: { type: "boolean", default: false },
-    installed: { type: "boolean", default: false },
-    memory: { type: "string", default: "2048" },
-    nice: { type: "string", default: "5" },
-    json: { type: "boolean", default: false },
-    help: { type: "boolean", default: false },
-  },
+const { values, positionals } = readArguments(usage, {
+  id: { type: "string", default: "main" },
+  servers: { type: "string", default: "2" },
+  trixie: { type: "string", multiple: true, default: [] },
+  storage: { type: "boolean", default: false },
+  installed: { type: "boolean", default: false },
+  memory: { type: "string", default: "2048" },
+  nice: { type: "string", default: "5" },
+  json: { type: "boolean", default: false },
 });
 const [command = "help", name = "", ...rest] = positionals;
 const began = performance.now();
@@ -143,7 +140,7 @@ const wrongUsage = (): GodwitError =>
   });
 
 try {
-  const run = commands[values.help ? "help" : command];
+  const run = commands[command];
   if (run === undefined) throw wrongUsage();
   await run();
 } catch (error) {

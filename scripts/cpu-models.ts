@@ -6,9 +6,9 @@
 import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 // Not the package: what is written here is a part of it.
 import { features } from "../packages/cpu/src/features/features.ts";
+import { readOptions, wrongUsage } from "./options.ts";
 
 interface Model {
   vendor: string | null;
@@ -23,8 +23,11 @@ interface CpuMap {
   models: ReadonlyMap<string, Model>;
 }
 
-const { values } = parseArgs({
-  options: { libvirt: { type: "string", multiple: true }, qemu: { type: "string", multiple: true } },
+const usage =
+  "usage: npm run cpu-models -- --libvirt VERSION=FOLDER [--libvirt VERSION=FOLDER]… [--qemu BINARY]…";
+const values = readOptions(usage, {
+  libvirt: { type: "string", multiple: true },
+  qemu: { type: "string", multiple: true },
 });
 const vendors: Readonly<Record<string, string>> = {
   Intel: "GenuineIntel",
@@ -38,7 +41,7 @@ const maps = (values.libvirt ?? []).map((one) => {
 const qemus = (values.qemu ?? ["qemu-system-x86_64"]).map(readQemu);
 const [oldest] = maps;
 const newest = maps.at(-1);
-if (oldest === undefined || newest === undefined) throw new Error("--libvirt VERSION=FOLDER is missing");
+if (oldest === undefined || newest === undefined) wrongUsage(usage, "--libvirt VERSION=FOLDER is missing.");
 
 const models = new Map(newest.map.models);
 for (const { map } of maps) for (const [name, model] of map.models) merge(name, model);

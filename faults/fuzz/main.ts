@@ -1,14 +1,17 @@
 /** `npm run fuzz -- --cases 1000000 [--seed N] [--only WORD]`: every reader of a less trusted side; exits 1 when one threw. */
-import { parseArgs } from "node:util";
+import { numberOf, readOptions, wrongUsage } from "../../scripts/options.ts";
 import { fuzz, type Crash } from "./fuzz.ts";
 import { fuzzOverHttp } from "./over-http.ts";
 import { targets } from "./targets.ts";
 
-const { values } = parseArgs({
-  options: { cases: { type: "string" }, seed: { type: "string" }, only: { type: "string" } },
+const usage = "usage: npm run fuzz -- [--cases 1000000] [--seed 1] [--only WORD]";
+const values = readOptions(usage, {
+  cases: { type: "string", default: "1000000" },
+  seed: { type: "string", default: "1" },
+  only: { type: "string", default: "" },
 });
-const cases = Number(values.cases ?? 1_000_000);
-const seed = Number(values.seed ?? 1);
+const cases = numberOf(usage, "--cases", values.cases);
+const seed = numberOf(usage, "--seed", values.seed, 0);
 /** A request over a real connection costs as much as hundreds of cases below it. */
 const requests = Math.min(cases, 5000);
 
@@ -21,7 +24,12 @@ async function tried(name: string, count: number, find: () => Crash[] | Promise<
   if (crashes.length > 0) process.exitCode = 1;
 }
 
-const { only = "" } = values;
+const { only } = values;
+if (![...targets.map(({ name }) => name), "requests over HTTPS"].some((name) => name.includes(only)))
+  wrongUsage(
+    usage,
+    `No reader's name has "${only}": ${targets.map(({ name }) => name).join("; ")}; requests over HTTPS.`,
+  );
 for (const target of targets.filter(({ name }) => name.includes(only)))
   await tried(target.name, cases, () => fuzz(target, cases, seed));
 if ("requests over HTTPS".includes(only))

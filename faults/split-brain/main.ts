@@ -9,7 +9,7 @@ import { table } from "../../bench/measure/statistics.ts";
 import { runMatrix } from "./matrix.ts";
 import { heading, outcomeText } from "./outcome.ts";
 import { requirePackages } from "./packages.ts";
-import { readOptions } from "../../bench/measure/options.ts";
+import { readOptions } from "../../scripts/options.ts";
 
 const usage = `usage: npm run split-brain -- [--json FILE]
 

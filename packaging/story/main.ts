@@ -7,16 +7,16 @@
 import { copyFile, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { buildGuest } from "@godwit/lab";
 import { until } from "@godwit/system";
+import { readOptions } from "../../scripts/options.ts";
 import { debianRoot } from "./debian-root.ts";
 import { Machine } from "./machine.ts";
 import { Story } from "./story.ts";
 import { Switches } from "./switches.ts";
 
 const packages = join(import.meta.dirname, "../../results/packages");
-const { values } = parseArgs({ options: { json: { type: "string" } } });
+const values = readOptions("usage: npm run package:story -- [--json FILE]", { json: { type: "string" } });
 const began = performance.now();
 const say = (text: string): void => {
   process.stdout.write(`${((performance.now() - began) / 1000).toFixed(1).padStart(6)} s  ${text}\n`);

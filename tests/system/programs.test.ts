@@ -5,12 +5,20 @@ import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-const programs = globSync(["bench/*.ts", "faults/main.ts", "faults/split-brain/main.ts"], { cwd: root });
+const programs = globSync(
+  [
+    "bench/*.ts",
+    "{faults,rack,packaging}/{,*/}main.ts",
+    "packages/*/explore/{,*/}main.ts",
+    "scripts/cpu-models.ts",
+  ],
+  { cwd: root },
+);
 
 test.each(programs.sort())("%s with an unknown option", (program) => {
   const options = { cwd: root, encoding: "utf8" } as const;
   const { status, stderr } = spawnSync(process.execPath, [program, "--nonsense"], options);
-  expect(stderr).toMatch(/^Unknown option '--nonsense'.*\n\nusage: /);
+  expect(stderr).toMatch(/^Unknown option '--nonsense'.*\n\nusage:\s/);
   expect(stderr).not.toMatch(/^\s+at /m);
   expect(status).toBe(2);
 });

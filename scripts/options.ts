@@ -2,16 +2,28 @@
 import { parseArgs, type ParseArgsConfig } from "node:util";
 
 type Options = NonNullable<ParseArgsConfig["options"]>;
-type Values<Given extends Options> = ReturnType<typeof parseArgs<{ options: Given }>>["values"];
+type Arguments<Given extends Options> = ReturnType<
+  typeof parseArgs<{ options: Given; allowPositionals: true }>
+>;
 
 /** The options' values; `--help` prints the usage and ends with 0. */
-export function readOptions<const Given extends Options>(usage: string, options: Given): Values<Given> {
+export function readOptions<const Given extends Options>(
+  usage: string,
+  options: Given,
+): Arguments<Given>["values"] {
+  const { values, positionals } = readArguments(usage, options);
+  const [unknown] = positionals;
+  return unknown === undefined ? values : wrongUsage(usage, `Unexpected argument '${unknown}'`);
+}
+
+/** The same with words beside the options. */
+export function readArguments<const Given extends Options>(usage: string, options: Given): Arguments<Given> {
   if (process.argv.includes("--help")) {
     console.log(usage);
     process.exit(0);
   }
   try {
-    return parseArgs({ options }).values;
+    return parseArgs({ options, allowPositionals: true });
   } catch (error) {
     const isUsage = (error as { code?: unknown }).code?.toString().startsWith("ERR_PARSE_ARGS") === true;
     if (!isUsage) throw error;
