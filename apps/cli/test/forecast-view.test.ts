@@ -17,11 +17,14 @@ test("a forecast tells what was measured, how the move would end with its ranges
     activity: { periods: [{ seconds: 1, changedBytes: 64 * 2 ** 20 }], touchedBytes: 2 ** 29 },
     linkBytesPerSecond: spread(100 * 2 ** 20),
     linkMoves: 4,
+    besideMs: { p10: 1000, p50: 1200, p90: 1900 },
+    besideMoves: 3,
     auto: moves,
     withoutPostcopy: { ...moves, ends: { moved: 0, postcopy: 0, stayed: 1 }, steps: [] },
   }).join("\n");
   expect(text).toMatch(/changes 64.0 MiB in 1 s/);
   expect(text).toMatch(/100 MiB\/s \(50.0 MiB to 200 MiB\), by 4 earlier moves/);
+  expect(text).toMatch(/Preparing and cleaning up take 1.20 s \(1.00 s to 1.90 s\), by 3 earlier moves/);
   expect(text).toMatch(
     /objective normal \(pause up to 50.0 ms, slowed down by at most 50 %, post-copy as the last resort\)/,
   );

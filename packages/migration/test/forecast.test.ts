@@ -17,6 +17,8 @@ const facts = (shortMib: number, longMib: number) => ({
   },
   linkBytesPerSecond: gigabit,
   linkMoves: 0,
+  besideMs: { p10: 0, p50: 0, p90: 0 },
+  besideMoves: 0,
   objective: normal,
   maxOutageMs: 50,
 });
@@ -55,6 +57,15 @@ test("of an idle guest nothing but its memory and a short pause is to be expecte
   expect(auto.totalMs.p90).toBeLessThan(9000);
   expect(auto.pauseMs.p90).toBeLessThan(50);
   expect(withoutPostcopy?.ends).toEqual({ moved: 1, postcopy: 0, stayed: 0 });
+});
+
+test("the told time is the whole move's: what it takes beside its copy is in it", () => {
+  const bare = forecast(facts(0, 0));
+  const whole = forecast({ ...facts(0, 0), besideMs: { p10: 800, p50: 1500, p90: 3000 } });
+  expect(whole.auto.totalMs.p10 - bare.auto.totalMs.p10).toBeCloseTo(800);
+  expect(whole.auto.totalMs.p50 - bare.auto.totalMs.p50).toBeCloseTo(1500);
+  expect(whole.auto.totalMs.p90 - bare.auto.totalMs.p90).toBeCloseTo(3000);
+  expect(whole.auto.slowdown).toEqual(bare.auto.slowdown);
 });
 
 test("of one that writes faster than the link it is said that post-copy would end it, and why; without, that it stays", () => {

@@ -16,12 +16,22 @@ export function forecastLines(forecasts: Forecasts): string[] {
   return [
     `It has touched ${formatBytes(activity.touchedBytes)} of its memory and changes ${changed.join(", ")}.`,
     `The link carries ${formatBytes(linkBytesPerSecond.p50)}/s (${formatBytes(linkBytesPerSecond.p10)} to ${formatBytes(linkBytesPerSecond.p90)}), ${source}.`,
+    ...besideLines(forecasts),
     `Forecast for objective ${objective.name} (pause up to ${formatMs(maxOutageMs)}, slowed down by at most ${percent(objective.maxSlowdown)}, ${postcopy}${deadline}):`,
     ...table(auto, withoutPostcopy),
     ...(auto.steps.length === 0
       ? []
       : ["In the likeliest course it would:", ...auto.steps.map((step) => `  ${step}`)]),
   ];
+}
+
+function besideLines({ besideMs, besideMoves = 0 }: Forecasts): string[] {
+  if (besideMs === undefined) return [];
+  const source =
+    besideMoves === 0
+      ? "assumed, because too few moves between these hosts are known"
+      : `by ${String(besideMoves)} earlier moves`;
+  return [`Preparing and cleaning up take ${spread(besideMs, formatMs)}, ${source}.`];
 }
 
 function table(auto: MoveForecast, withoutPostcopy: MoveForecast | null): string[] {

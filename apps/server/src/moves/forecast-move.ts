@@ -1,26 +1,28 @@
 /**
- * What a move would be like: the VM's memory is measured at its host, the link is known from earlier moves between the two
- * hosts, else from the way's test and its own speed; then the controller plays it.
+ * What a move would be like: the VM's memory is measured at its host, the link and the time beside the copy are known from
+ * earlier moves between the two hosts, else from the way's test and its own speed, and an assumption; then the controller
+ * plays it.
  */
 import {
   defaultMaxOutageMs,
   GodwitError,
   hasProcess,
-  moveOf,
   type Forecasts,
   type Spread,
   type VmView,
 } from "@godwit/contract";
-import { forecast, spreadOf } from "@godwit/migration/play";
+import { forecast } from "@godwit/migration/play";
 import type { Inventory } from "../inventory.ts";
 import type { MoveVerdict } from "./check-vm.ts";
+import { earlierMoves } from "./earlier-moves.ts";
 import { objectiveOf, type MoveOptions } from "./move-request.ts";
 
 /** Of the newest tasks so many are looked at for moves between the two hosts. */
 const tasksLookedAt = 200;
-const fewestMoves = 3;
 /** The link's own speed where nothing else is known: a gigabit, less what the protocols take. */
 const unknownBytesPerSecond = 117e6;
+/** Where no earlier move tells: the destination's QEMU is started and its lease taken, the source's removed. */
+const unknownBesideMs: Spread = { p10: 800, p50: 1500, p90: 3000 };
 
 /** Null where the VM does not run, or its agent could not measure. */
 export async function forecastMove(
@@ -42,11 +44,14 @@ export async function forecastMove(
   const objective = objectiveOf(options, verdict.postcopyRecovers);
   const maxOutageMs =
     options.maxOutageMs ?? defaultMaxOutageMs[objective.name][verdict.runtime.accelerator ?? "tcg"];
-  const { spread, moves } = await linkOf(services, vm.host, to, verdict);
+  const earlier = earlierMoves(await services.store.tasks.list({ limit: tasksLookedAt }), vm.host, to);
+  const { spread, moves } = earlier.linkBytesPerSecond ?? linkNow(verdict);
   const cap =
     options.bandwidthMbps === undefined ? Number.POSITIVE_INFINITY : options.bandwidthMbps * 125_000;
   return forecast({
     ...{ activity, objective, maxOutageMs, linkMoves: moves },
+    besideMs: earlier.besideMs?.spread ?? unknownBesideMs,
+    besideMoves: earlier.besideMs?.moves ?? 0,
     linkBytesPerSecond: {
       p10: Math.min(spread.p10, cap),
       p50: Math.min(spread.p50, cap),
@@ -55,22 +60,8 @@ export async function forecastMove(
   });
 }
 
-async function linkOf(
-  { store }: Inventory,
-  from: string,
-  to: string,
-  { between }: MoveVerdict,
-): Promise<{ spread: Spread; moves: number }> {
-  const tasks = await store.tasks.list({ limit: tasksLookedAt });
-  const paces = tasks.flatMap((task) => {
-    const move = moveOf(task);
-    if (move?.from !== from || move.to !== to || move.phase !== "succeeded") return [];
-    const begin = move.phases.find(({ phase }) => phase === "copying");
-    const end = move.phases.findLast(({ phase }) => phase === "switching");
-    const ms = begin === undefined || end === undefined ? 0 : Date.parse(end.at) - Date.parse(begin.at);
-    return ms > 0 ? [(move.bytes / ms) * 1000] : [];
-  });
-  if (paces.length >= fewestMoves) return { spread: spreadOf(paces), moves: paces.length };
+/** By what the hosts' links say of themselves and what the test of the way measured. */
+function linkNow({ between }: MoveVerdict): { spread: Spread; moves: number } {
   const links = [between.source.facts?.migration, between.destination.report?.facts.migration];
   const speeds = links.flatMap((one) =>
     one?.link.bitsPerSecond == null ? [] : [(one.link.bitsPerSecond * 0.94) / 8],

@@ -58,6 +58,7 @@ export type Spread = z.infer<typeof spreadSchema>;
 export const moveForecastSchema = z.object({
   /** Shares of the courses that ended so. */
   ends: z.object({ moved: z.number(), postcopy: z.number(), stayed: z.number() }),
+  /** From the order to the end of the clean-up, as the move's record will tell it. */
   totalMs: spreadSchema,
   bytes: spreadSchema,
   pauseMs: spreadSchema,
@@ -75,6 +76,10 @@ export const forecastsSchema = z.object({
   linkBytesPerSecond: spreadSchema,
   /** How many moves between these hosts the link's spread is of; 0: it was measured just now, or is the link's own speed. */
   linkMoves: z.int(),
+  /** What a move takes beside its copy: the destination is prepared, the source's copy removed. Absent: not in `totalMs`. */
+  besideMs: spreadSchema.optional(),
+  /** How many moves between these hosts that is of; 0: it is assumed. */
+  besideMoves: z.int().optional(),
   /** With the bounds that were asked for. */
   auto: moveForecastSchema,
   /** The same without post-copy; null where that is not used anyway. */

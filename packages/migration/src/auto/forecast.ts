@@ -18,6 +18,9 @@ export interface ForecastFacts {
   readonly activity: VmActivity;
   readonly linkBytesPerSecond: Spread;
   readonly linkMoves: number;
+  /** What a move takes beside its copy. */
+  readonly besideMs: Spread;
+  readonly besideMoves: number;
   readonly objective: Objective;
   readonly maxOutageMs: number;
 }
@@ -36,7 +39,7 @@ export function forecast(facts: ForecastFacts): Forecasts {
 }
 
 function forecastOf(
-  { activity, linkBytesPerSecond, maxOutageMs }: ForecastFacts,
+  { activity, linkBytesPerSecond, besideMs, maxOutageMs }: ForecastFacts,
   objective: Objective,
 ): MoveForecast {
   const { p10, p50, p90 } = linkBytesPerSecond;
@@ -56,7 +59,7 @@ function forecastOf(
   const [moved, postcopy] = [share("moved"), share("postcopy")];
   return {
     ends: { moved, postcopy, stayed: Math.max(0, 1 - moved - postcopy) },
-    totalMs: spreadOf(played.map(({ totalMs }) => totalMs)),
+    totalMs: sumOf(spreadOf(played.map(({ totalMs }) => totalMs)), besideMs),
     bytes: spreadOf(played.map(({ sentBytes }) => sentBytes)),
     pauseMs: spreadOf(moves.map(({ pauseMs }) => pauseMs)),
     slowdown: spreadOf(
@@ -73,6 +76,13 @@ export function spreadOf(values: readonly number[]): Spread {
   const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
   return { p10: at(0.1), p50: at(0.5), p90: at(0.9) };
 }
+
+/** Of two times that are long together: a busy machine is slow at both. */
+const sumOf = (a: Spread, b: Spread): Spread => ({
+  p10: a.p10 + b.p10,
+  p50: a.p50 + b.p50,
+  p90: a.p90 + b.p90,
+});
 
 /**
  * A guest that changes as much as was measured. Of two periods the amounts `w (1 - exp(-rate t / w))` are known, and so are
