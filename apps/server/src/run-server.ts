@@ -23,6 +23,7 @@ import {
 import { dataPaths } from "./data-paths.ts";
 import type { LinkIdentity } from "./hosts/host-link.ts";
 import { HostLinks } from "./hosts/host-links.ts";
+import { Planner } from "./pools/planner.ts";
 import { TaskRunner } from "./tasks/task-runner.ts";
 
 /** The user that the private PostgreSQL runs as. */
@@ -73,6 +74,8 @@ export async function runServer(
   stack.defer(() => hosts.stop());
   const tasks = new TaskRunner(store, hosts, log);
   stack.defer(() => tasks.stop());
+  const planner = new Planner();
+  stack.defer(() => planner.stop());
 
   const http = new HttpServer({ tls: withAuthority(data), log, hello: ownHello });
   stack.defer(() => http.close());
@@ -100,6 +103,7 @@ export async function runServer(
     hosts,
     tasks,
     consoles: new Consoles(store, hosts, log),
+    planner,
     data,
     certificateDays,
   });

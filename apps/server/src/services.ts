@@ -4,6 +4,7 @@ import type { AuthorityRotation } from "./authority/rotation.ts";
 import type { Consoles } from "./consoles/consoles.ts";
 import type { DataFolder } from "./data-folder.ts";
 import type { HostLinks } from "./hosts/host-links.ts";
+import type { Planner } from "./pools/planner.ts";
 import type { TaskRunner } from "./tasks/task-runner.ts";
 
 export interface Services {
@@ -12,6 +13,7 @@ export interface Services {
   hosts: HostLinks;
   tasks: TaskRunner;
   consoles: Consoles;
+  planner: Planner;
   data: DataFolder;
   /** How long a certificate counts. */
   certificateDays: number;

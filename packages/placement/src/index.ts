@@ -20,6 +20,6 @@ export { decideVmCommand, type Home, type VmCommand } from "./vm-commands.ts";
 export { isConfirmed, placeByReport } from "./place-by-report.ts";
 export { explainVm } from "./plan/explain.ts";
 export { planPool, type Plan } from "./plan/plan-pool.ts";
+export { planReported, type PlanAnswer, type PlanQuestion } from "./plan/plan-reported.ts";
 export { absenceOf, poolFromReports, type KnownHost } from "./plan/pool-from-reports.ts";
 export { defaultOptions, type PlanOptions, type Pool } from "./plan/pool.ts";
-export { supposed } from "./plan/what-if.ts";

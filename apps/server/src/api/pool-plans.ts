@@ -11,30 +11,18 @@ import type { Handlers } from "@godwit/http";
 import {
   absenceOf,
   defaultOptions,
-  explainVm,
-  planPool,
-  poolFromReports,
-  supposed,
   type KnownHost,
-  type Plan,
+  type PlanAnswer,
   type PlanOptions,
-  type Pool,
 } from "@godwit/placement";
 import type { Services } from "../services.ts";
 
 type PlanOperations = Pick<typeof serverOperations, "poolPlan" | "poolExplain">;
 
-interface Planned {
-  pool: Pool;
-  options: PlanOptions;
-  plan: Plan;
-  hosts: KnownHost[];
-}
-
 export function poolPlanHandlers(services: Services): Handlers<PlanOperations> {
   return {
     poolPlan: async ({ params, body }): Promise<PoolPlan> => {
-      const { plan, hosts } = await planned(services, params.pool, body);
+      const { plan, hosts } = await planned(services, params.pool, body, null);
       const absent = hosts.flatMap((host) => {
         const reason = absenceOf(host);
         return reason === null ? [] : [{ host: host.name, reason }];
@@ -43,8 +31,7 @@ export function poolPlanHandlers(services: Services): Handlers<PlanOperations> {
     },
     poolExplain: async ({ params, body }): Promise<PoolExplanation> => {
       const vm = await services.store.vms.show(params.vm);
-      const { pool, options, plan } = await planned(services, params.pool, body);
-      const explanation = explainVm(pool, options, plan, vm.name);
+      const { explanation } = await planned(services, params.pool, body, vm.name);
       if (explanation !== null) return { pool: params.pool, ...explanation };
       throw GodwitError.of("VM_NOT_PLANNED", {
         vm: vm.name,
@@ -56,8 +43,16 @@ export function poolPlanHandlers(services: Services): Handlers<PlanOperations> {
   };
 }
 
-/** @throws POOL_UNKNOWN, HOST_NOT_IN_POOL */
-async function planned({ store, hosts }: Services, name: string, request: PlanRequest): Promise<Planned> {
+/**
+ * @param explain name of a VM
+ * @throws POOL_UNKNOWN, HOST_NOT_IN_POOL, POOL_PLAN_LATE, POOL_PLAN_FAILED, POOL_PLANS_TOO_MANY
+ */
+async function planned(
+  { store, hosts, planner }: Services,
+  name: string,
+  request: PlanRequest,
+  explain: string | null,
+): Promise<PlanAnswer & { hosts: KnownHost[] }> {
   const row = await store.pools.show(name);
   for (const host of request.without)
     if (!row.hosts.includes(host))
@@ -78,11 +73,11 @@ async function planned({ store, hosts }: Services, name: string, request: PlanRe
     }));
   const busy = new Set(tasks.filter((task) => !isEnded(task)).map(({ subject }) => subject.id));
   const here = vms.filter((vm) => row.hosts.includes(vm.host));
-  const now = poolFromReports({ hosts: known, vms: here, busy });
-  const pool = supposed(now, { without: request.without, add: [] });
   const options: PlanOptions = {
     ...defaultOptions,
     ...{ goal: request.goal, threshold: request.threshold as PlanOptions["threshold"] },
   };
-  return { pool, options, plan: planPool(pool, options), hosts: known };
+  const reports = { hosts: known, vms: here, busy };
+  const answer = await planner.plan(name, { reports, options, without: request.without, explain });
+  return { ...answer, hosts: known };
 }

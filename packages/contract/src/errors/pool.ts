@@ -49,6 +49,24 @@ export const poolErrors = {
       `VM ${d.vm} is ${d.state} on host ${d.host}; the plan of pool ${d.pool} is of VMs that run on its hosts.`,
     (d) => `See where it is: godwit vm show ${d.vm}`,
   ),
+  POOL_PLAN_LATE: define<{ pool: string; seconds: number }>(
+    503,
+    "later",
+    (d) => `The plan of pool ${d.pool} was not made within ${String(d.seconds)} s.`,
+    () => "Try again when the server has less to do; a smaller pool is planned sooner.",
+  ),
+  POOL_PLAN_FAILED: define<{ pool: string; reason: string }>(
+    500,
+    "later",
+    (d) => `The plan of pool ${d.pool} could not be made: ${d.reason}.`,
+    () => "Try again; if it fails each time, report it with the server's log.",
+  ),
+  POOL_PLANS_TOO_MANY: define<{ pool: string; most: number }>(
+    429,
+    "later",
+    (d) => `${String(d.most)} plans of pool ${d.pool} wait to be made already.`,
+    () => "Try again when they are made.",
+  ),
   DESTINATION_BASELINE_EXCEEDED: define<{
     vm: string;
     from: string;

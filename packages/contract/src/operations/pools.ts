@@ -12,6 +12,8 @@ const poolHostParams = z.strictObject({
   host: z.string().min(1).max(63),
 });
 
+const planErrors = ["POOL_PLAN_LATE", "POOL_PLAN_FAILED", "POOL_PLANS_TOO_MANY"] as const;
+
 export const poolOperations = {
   poolList: {
     method: "GET",
@@ -108,7 +110,7 @@ export const poolOperations = {
     params: poolParams,
     body: planRequestSchema,
     answer: { status: 200, body: poolPlanSchema },
-    errors: ["POOL_UNKNOWN", "HOST_NOT_IN_POOL"],
+    errors: ["POOL_UNKNOWN", "HOST_NOT_IN_POOL", ...planErrors],
   },
   poolExplain: {
     method: "POST",
@@ -119,6 +121,6 @@ export const poolOperations = {
     params: z.strictObject({ pool: z.string().min(1).max(63), vm: z.string().min(1).max(63) }),
     body: planRequestSchema,
     answer: { status: 200, body: poolExplanationSchema },
-    errors: ["POOL_UNKNOWN", "HOST_NOT_IN_POOL", "VM_UNKNOWN", "VM_NOT_PLANNED"],
+    errors: ["POOL_UNKNOWN", "HOST_NOT_IN_POOL", "VM_UNKNOWN", "VM_NOT_PLANNED", ...planErrors],
   },
 } as const satisfies Operations;

@@ -1,14 +1,8 @@
 /** What hosts reported becomes the pool that is planned. */
 import type { VmView } from "@godwit/contract";
 import { expect, test } from "vitest";
-import {
-  defaultOptions,
-  explainVm,
-  planPool,
-  poolFromReports,
-  supposed,
-  type KnownHost,
-} from "../../src/index.ts";
+import { defaultOptions, explainVm, planPool, poolFromReports, type KnownHost } from "../../src/index.ts";
+import { supposed } from "../../src/plan/what-if.ts";
 import { hostReport, vmView } from "../hosts.ts";
 
 const known = (

@@ -1,0 +1,30 @@
+/**
+ * A pool is planned as it was reported, with what is supposed of it. All that takes long is in here, so that it can be
+ * done in another thread: question and answer are plain data.
+ */
+import { explainVm, type Explanation } from "./explain.ts";
+import { planPool, type Plan } from "./plan-pool.ts";
+import { poolFromReports, type PoolReports } from "./pool-from-reports.ts";
+import type { PlanOptions } from "./pool.ts";
+import { supposed } from "./what-if.ts";
+
+export interface PlanQuestion {
+  reports: PoolReports;
+  options: PlanOptions;
+  /** Hosts that are to be emptied. */
+  without: readonly string[];
+  /** Name of a VM that is to be explained; null: none. */
+  explain: string | null;
+}
+
+export interface PlanAnswer {
+  plan: Plan;
+  /** Null: none was asked for, or the pool has no such VM. */
+  explanation: Explanation | null;
+}
+
+export function planReported({ reports, options, without, explain }: PlanQuestion): PlanAnswer {
+  const pool = supposed(poolFromReports(reports), { without, add: [] });
+  const plan = planPool(pool, options);
+  return { plan, explanation: explain === null ? null : explainVm(pool, options, plan, explain) };
+}
