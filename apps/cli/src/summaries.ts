@@ -28,7 +28,7 @@ export const summaries = {
   },
   host: {
     brief: "Hosts: join, list, show, maintenance, remove",
-    commands: ["list", "show", "token", "join", "maintenance", "remove"],
+    commands: ["list", "show", "token", "join", "maintenance", "renewQemu", "remove"],
   },
   datastore: { brief: "Datastores: mark new storage", commands: ["init"] },
   pool: {

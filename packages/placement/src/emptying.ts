@@ -92,7 +92,8 @@ export function waitOf({ moves, awaited: [first] }: Standing): TaskWait | null {
   return waitForTask(first);
 }
 
-function moveStep(move: MoveTask): TaskStep {
+/** A move that is a part of a task, as a step of it. */
+export function moveStep(move: MoveTask): TaskStep {
   const states = { succeeded: "done", failed: "failed", cancelled: "undone" } as const;
   const { state, subject } = move;
   const ended = state === "succeeded" || state === "failed" || state === "cancelled";

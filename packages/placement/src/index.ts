@@ -7,6 +7,7 @@ export {
   incompleteProblem,
   isMove,
   movedAway,
+  moveStep,
   moversOf,
   stepsOf,
   waitOf,
@@ -15,6 +16,14 @@ export {
   type Stuck,
 } from "./emptying.ts";
 export type { Mover, NextMoves } from "./evacuation.ts";
+export {
+  nextRenewal,
+  renewalEnd,
+  renewalOf,
+  type Outdated,
+  type RenewalStanding,
+  type VmRenewal,
+} from "./qemu-renewal.ts";
 export { macConflict } from "./mac-conflict.ts";
 export { decideVmCommand, type Home, type VmCommand } from "./vm-commands.ts";
 export { isConfirmed, placeByReport } from "./place-by-report.ts";

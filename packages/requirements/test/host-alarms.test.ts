@@ -83,7 +83,7 @@ test("VMs that run a QEMU of before an upgrade are named once together; an agent
   const alarms = hostAlarms(report, [], null).filter(({ code }) => code === "VM_QEMU_OUTDATED");
   expect(alarms).toHaveLength(1);
   expect(alarms[0]).toMatchObject({ severity: "warning", details: { vms: ["web-1", "web-2"], host: "a" } });
-  expect(alarms[0]?.remedy).toContain("godwit vm migrate web-1 --to");
+  expect(alarms[0]?.remedy).toContain("godwit host renew-qemu a");
 });
 
 /** Features that tell CPUs apart: what every CPU has, like sse2, cannot be lost. */

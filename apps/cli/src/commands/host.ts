@@ -4,6 +4,7 @@ import { joinCommand } from "./host/join.ts";
 import { listCommand } from "./host/list.ts";
 import { maintenanceRoutes } from "./host/maintenance.ts";
 import { removeCommand } from "./host/remove.ts";
+import { renewQemuCommand } from "./host/renew-qemu.ts";
 import { showCommand } from "./host/show.ts";
 import { tokenCommand } from "./host/token.ts";
 import { summaries } from "../summaries.ts";
@@ -15,6 +16,7 @@ export const hostRoutes = buildRouteMap({
     token: tokenCommand,
     join: joinCommand,
     maintenance: maintenanceRoutes,
+    renewQemu: renewQemuCommand,
     remove: removeCommand,
   },
   docs: { brief: summaries.host.brief },

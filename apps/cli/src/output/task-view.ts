@@ -4,7 +4,7 @@ import { formatBytes, formatMs } from "./format.ts";
 
 /** One line of what goes on just now. */
 export function progressText(task: Task): string {
-  if (task.kind === "host.enterMaintenance") return emptyingText(task);
+  if (task.kind === "host.enterMaintenance" || task.kind === "host.renewQemu") return emptyingText(task);
   const name = `${task.subject.name}: ${phaseOf(task) ?? task.steps.at(-1)?.name ?? task.state}`;
   if (task.waitingFor !== null) return `${name}, waiting: ${task.waitingFor.message}`;
   if (task.kind !== "vm.migrate") return name;
@@ -32,7 +32,7 @@ export function outcomeText(task: Task): string {
   return task.kind === "vm.migrate" ? `${task.request.from} → ${task.request.to}` : "";
 }
 
-/** A host that is being emptied: how many are done, and what each move under way does. */
+/** A host that is being emptied, or whose VMs are moved away and back: how many are done, and what each move under way does. */
 function emptyingText({ subject, steps, state, waitingFor }: Task): string {
   const ended = steps.filter((step) => step.state !== "running").length;
   return [
@@ -53,6 +53,14 @@ export function emptiedSummary({ subject, steps }: Task): string {
       .map(({ name, detail }) => `  ${name}${detail === null ? "" : `: ${detail}`}`),
     `End it with: godwit host maintenance exit ${subject.name}`,
   ].join("\n");
+}
+
+/** Which VMs of a host came onto its QEMU. */
+export function renewedSummary(task: Task): string {
+  const renewed = task.kind === "host.renewQemu" ? (task.result?.renewed ?? []) : [];
+  return renewed.length === 0
+    ? `No VM on host ${task.subject.name} runs on a QEMU of before an upgrade.`
+    : `On host ${task.subject.name} these VMs run on its QEMU now: ${renewed.join(", ")}.`;
 }
 
 /** How a move went, for the end of `vm migrate`. */

@@ -1,11 +1,14 @@
-/** Maintenance of a host. Entering is a task, after everything that can be refused was; leaving is done at once. */
+/** Maintenance of a host, and bringing its VMs onto an upgraded QEMU. Entering is a task, after everything that can be refused was; leaving is done at once. */
 import { hasProcess, GodwitError, type serverOperations } from "@godwit/contract";
 import type { Handlers } from "@godwit/http";
 import { decideMoves } from "../moves/evacuate.ts";
 import type { Services } from "../services.ts";
 import { hostView } from "./hosts.ts";
 
-type MaintenanceOperations = Pick<typeof serverOperations, "hostMaintenanceEnter" | "hostMaintenanceExit">;
+type MaintenanceOperations = Pick<
+  typeof serverOperations,
+  "hostMaintenanceEnter" | "hostMaintenanceExit" | "hostRenewQemu"
+>;
 
 export function maintenanceHandlers(services: Services): Handlers<MaintenanceOperations> {
   const { store, hosts, tasks } = services;
@@ -20,6 +23,11 @@ export function maintenanceHandlers(services: Services): Handlers<MaintenanceOpe
       const { name } = await store.hosts.show(params.host);
       await store.hosts.setMaintenance(name, "off", null);
       return hostView(hosts, await store.hosts.show(name));
+    },
+
+    hostRenewQemu: async ({ params, body }) => {
+      const { name } = await store.hosts.show(params.host);
+      return await tasks.start({ kind: "host.renewQemu", request: { host: name, ...body } });
     },
   };
 }

@@ -1,6 +1,7 @@
 /** What each kind of task does. A kind of the contract that is missing here is an error of types. */
 import type { TaskKind } from "@godwit/contract";
 import { hostEnterMaintenance } from "./host-enter-maintenance.ts";
+import { hostRenewQemu } from "./host-renew-qemu.ts";
 import type { TaskImplementation } from "./task-implementation.ts";
 import { vmConfigure } from "./vm-configure.ts";
 import { vmCreate } from "./vm-create.ts";
@@ -23,6 +24,7 @@ const implementations: { [K in TaskKind]: TaskImplementation<K> } = {
   "vm.migrate": vmMigrate,
   "vm.relocate": vmRelocate,
   "host.enterMaintenance": hostEnterMaintenance,
+  "host.renewQemu": hostRenewQemu,
 };
 
 export const implementationOf = <K extends TaskKind>(kind: K): TaskImplementation<K> => implementations[kind];

@@ -20,6 +20,7 @@ import { moveErrors } from "./move.ts";
 import { networkErrors } from "./network.ts";
 import { packageErrors } from "./packages.ts";
 import { poolErrors } from "./pool.ts";
+import { qemuRenewalErrors } from "./qemu-renewal.ts";
 import { serverErrors } from "./server.ts";
 import { taskErrors } from "./task.ts";
 import { versionErrors } from "./version.ts";
@@ -40,6 +41,7 @@ export const catalogue = {
   ...moveErrors,
   ...migrationNetworkErrors,
   ...maintenanceErrors,
+  ...qemuRenewalErrors,
   ...cpuErrors,
   ...cpuFileErrors,
   ...cpuMaskErrors,

@@ -126,7 +126,7 @@ export const vmErrors = {
     (d) =>
       `QEMU was upgraded on host ${d.host} since these VMs started there, and they run on with the one before: ${d.vms.join(", ")}.`,
     (d) =>
-      `A move brings a VM onto the QEMU of its destination: godwit vm migrate ${d.vms[0] ?? "VM"} --to OTHER-HOST, and back if it belongs here. So does stopping and starting it.`,
+      `Bring them onto the new one with: godwit host renew-qemu ${d.host}; each moves to another host and back. Stopping and starting a VM does it, too.`,
   ),
   /** An alarm. */
   VM_FILE_BROKEN: define<{ vm: string; host: string; path: string; reason: string }>(

@@ -137,4 +137,18 @@ export const hostOperations = {
     answer: { status: 200, body: hostViewSchema },
     errors: ["HOST_UNKNOWN", "HOST_TASK_UNDER_WAY"],
   },
+  hostRenewQemu: {
+    method: "POST",
+    path: "/api/v1/hosts/{host}/renew-qemu",
+    privilege: "admin",
+    summary:
+      "Bring the running VMs of a host whose QEMU was upgraded onto the new one: each moves to another host and back",
+    params: hostParams,
+    body: z.strictObject({
+      /** Of each move. Default: 50 ms; 250 ms for an emulated guest. */
+      maxOutageMs: maxOutageSchema.optional(),
+    }),
+    answer: { status: 202, body: taskSchemas["host.renewQemu"] },
+    errors: ["HOST_UNKNOWN", "HOST_UNREACHABLE", "HOST_TASK_UNDER_WAY"],
+  },
 } as const satisfies Operations;

@@ -3,6 +3,7 @@ import { z } from "zod";
 import type { MoveRecord } from "../schemas/move.ts";
 import { taskSchemaOf, type TaskDefinition } from "./define-task.ts";
 import { hostEnterMaintenance } from "./host-enter-maintenance.ts";
+import { hostRenewQemu } from "./host-renew-qemu.ts";
 import { vmConfigure } from "./vm-configure.ts";
 import { vmCreate } from "./vm-create.ts";
 import { vmDelete } from "./vm-delete.ts";
@@ -24,6 +25,7 @@ const definitions = [
   vmMigrate,
   vmRelocate,
   hostEnterMaintenance,
+  hostRenewQemu,
 ] as const;
 
 type Definitions = typeof definitions;
