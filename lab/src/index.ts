@@ -6,8 +6,8 @@ export type { LabOptions } from "./lab-options.ts";
 export { removeLab } from "./remove-lab.ts";
 export { readLabFile, type LabFile } from "./lab-file.ts";
 export { guestClockOffsetMs } from "./load/guest-clock.ts";
-export { guestCpuid } from "./load/guest-cpuid.ts";
-export { dirtyGuest, type Dirtying } from "./load/guest-dirtier.ts";
+export { guestCpuid, guestCpuidFrom } from "./load/guest-cpuid.ts";
+export { dirtyGuest, dirtyGuestFrom, type Dirtying } from "./load/guest-dirtier.ts";
 export { Load } from "./load/load.ts";
 export type { LoadReport, Window } from "./load/protocol.ts";
 export {

@@ -23,6 +23,9 @@ export const namespaceOf = (id: string): string => `godwit-rack-${id}`;
 export const addressOf = (network: Network, number: number): string =>
   `${networks[network].prefix}.${String(number)}`;
 
+/** This machine's, in the rack's namespace. */
+export const outsideAddress = (network: Network): string => addressOf(network, outside);
+
 /** The tap of a server on a network, within the kernel's 15 characters. */
 export const tapOf = (network: Network, number: number): string => `${network.slice(0, 3)}${String(number)}`;
 
@@ -35,7 +38,7 @@ export async function makeNetworks(id: string): Promise<void> {
   for (const network of networkNames) {
     await inside(id, "link", "add", network, "type", "bridge", "forward_delay", "0");
     await inside(id, "link", "set", network, "up");
-    await inside(id, "addr", "add", `${addressOf(network, outside)}/24`, "dev", network);
+    await inside(id, "addr", "add", `${outsideAddress(network)}/24`, "dev", network);
   }
 }
 

@@ -93,17 +93,19 @@ export async function rackRoot(suite: Suite, say: (text: string) => void): Promi
 /** Where `npm run package` puts what the rack installs. */
 export const packagesFolder = join(import.meta.dirname, "../../results/packages");
 
-/** That root with Godwit's packages installed already, for whoever wants hosts and not the installation. @throws PROGRAM_FAILED */
+/** Names of the packages in a folder. @throws USAGE when there are none */
+export async function packagesIn(folder: string): Promise<string[]> {
+  const names = (await readdir(folder).catch(() => [])).filter((name) => name.endsWith(".deb")).sort();
+  if (names.length > 0) return names;
+  throw GodwitError.of("USAGE", {
+    what: `There are no packages in ${folder}.`,
+    hint: "npm run package makes them.",
+  });
+}
+
+/** That root with Godwit's packages installed already, for whoever wants hosts and not the installation. @throws USAGE, PROGRAM_FAILED */
 export async function installedRoot(root: Root, say: (text: string) => void): Promise<Root> {
-  const names = (await readdir(packagesFolder).catch(() => []))
-    .filter((name) => name.endsWith(".deb"))
-    .sort();
-  if (names.length === 0) {
-    throw GodwitError.of("USAGE", {
-      what: "There are no packages in results/packages.",
-      hint: "npm run package makes them.",
-    });
-  }
+  const names = await packagesIn(packagesFolder);
   const hash = createHash("sha256").update(root.key);
   for (const name of names) hash.update(await readFile(join(packagesFolder, name)));
   const key = hash.digest("hex").slice(0, 12);

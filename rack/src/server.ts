@@ -9,7 +9,7 @@ import { open, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { GodwitError } from "@godwit/contract";
 import { QmpSession } from "@godwit/qmp";
-import { endProcess, identifyProcess, isAlive, until, type RunResult } from "@godwit/system";
+import { aborted, endProcess, identifyProcess, isAlive, until, type RunResult } from "@godwit/system";
 import { agentAnswers, execute } from "./guest-agent.ts";
 import { addressOf, namespaceOf, plugIn, setSending, type Network } from "./networks.ts";
 import { rackFolder } from "./names.ts";
@@ -122,6 +122,24 @@ export class Server {
   /** The reset button. */
   async reset(): Promise<void> {
     await this.#withQmp(async (qmp) => await qmp.execute("system_reset"));
+  }
+
+  /**
+   * Resolves when it is reset next, by the button, its own kernel or its watchdog. Nothing else may use its switches meanwhile.
+   * @returns false when the signal came first, or its power was cut
+   */
+  async nextReset(over: AbortSignal): Promise<boolean> {
+    return await this.#withQmp(async (qmp) => {
+      const reset = Promise.withResolvers<boolean>();
+      qmp.onEvent(({ name }) => {
+        if (name === "RESET") reset.resolve(true);
+      });
+      return await Promise.race([
+        reset.promise,
+        aborted(over).then(() => false),
+        qmp.ended.then(() => false),
+      ]);
+    });
   }
 
   /** Stops or continues all of it, as a hypervisor would: its clock stands still with it. */

@@ -17,22 +17,15 @@ export interface Dirtying {
 
 /** @param address the guest's. @throws PROGRAM_FAILED when it does not answer, or does not understand */
 export async function dirtyGuest(labId: string, address: string, what: Dirtying): Promise<void> {
+  await dirtyGuestFrom(namespaceOf(labId, "client"), address, what);
+}
+
+/** As `dirtyGuest`, from any namespace that reaches the guest. */
+export async function dirtyGuestFrom(namespace: string, address: string, what: Dirtying): Promise<void> {
   const line = `dirty ${String(what.mib)} ${String(what.mibPerSecond)} ${String(what.compressiblePercent)}`;
   const words = { what: `making the guest at ${address} change its memory`, timeoutMs: 90_000 };
-  const { stdout } = await run(
-    "ip",
-    [
-      "netns",
-      "exec",
-      namespaceOf(labId, "client"),
-      process.execPath,
-      reader,
-      address,
-      String(dirtierPort),
-      line,
-    ],
-    words,
-  );
+  const inside = ["netns", "exec", namespace, process.execPath, reader];
+  const { stdout } = await run("ip", [...inside, address, String(dirtierPort), line], words);
   if (stdout.trim() !== "ok")
     throw GodwitError.of("PROGRAM_FAILED", { program: "dirtier", what: words.what, output: stdout });
 }

@@ -26,8 +26,13 @@ export class Load implements AsyncDisposable {
    * @param probed without its ICMP probe, which costs an emulated guest much, a load measures no outage
    */
   static async start(labId: string, address: string, probed = true): Promise<Load> {
+    return await Load.startIn(namespaceOf(labId, "client"), address, probed);
+  }
+
+  /** As `start`, from any namespace that reaches the guest. */
+  static async startIn(namespace: string, address: string, probed: boolean): Promise<Load> {
     const words = [process.execPath, client, address, probed ? "probed" : "unprobed"];
-    const child = spawn("ip", ["netns", "exec", namespaceOf(labId, "client"), ...words], {
+    const child = spawn("ip", ["netns", "exec", namespace, ...words], {
       stdio: ["pipe", "pipe", "inherit"],
     });
     const load = new Load(child);

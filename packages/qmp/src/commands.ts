@@ -158,6 +158,7 @@ export const events = {
   STOP: [],
   RESUME: [],
   SHUTDOWN: ["guest", "reason"],
+  RESET: ["guest"],
   SUSPEND: [],
   WAKEUP: [],
   BLOCK_IO_ERROR: ["action", "nospace"],

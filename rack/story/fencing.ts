@@ -1,0 +1,126 @@
+/**
+ * What `docs/operators/leases.md` promises of a host in trouble, on real servers: sanlock with a watchdog on storage that the
+ * host's kernel has mounted. The VM's end on the one host and its start on the other are measured from the moment of harm.
+ */
+import { until } from "@godwit/system";
+import type { Server } from "../src/server.ts";
+import type { FencingResult } from "./result.ts";
+import type { Site } from "./site.ts";
+import type { StoryVm } from "./story-vm.ts";
+
+const limitMs = 600_000;
+
+interface Trouble {
+  name: string;
+  /** Whether nothing on the host is left that could end its VM: then its watchdog resets it. */
+  resets: boolean;
+  begin: (host: Server) => Promise<void>;
+  end: (host: Server) => Promise<void>;
+}
+
+const troubles: readonly Trouble[] = [
+  {
+    name: "storage-cut",
+    resets: false,
+    begin: async (host) => {
+      await host.setSending("management", false);
+    },
+    end: async (host) => {
+      await host.setSending("management", true);
+    },
+  },
+  {
+    name: "sanlock-and-agent-hang",
+    resets: true,
+    begin: async (host) => {
+      await host.shell("kill -STOP $(systemctl show -P MainPID godwit-agent) $(pidof sanlock)");
+    },
+    // The reset has ended it.
+    end: async () => undefined,
+  },
+];
+
+export async function fence(site: Site, vm: StoryVm, say: (text: string) => void): Promise<FencingResult[]> {
+  const results: FencingResult[] = [];
+  for (const trouble of troubles) {
+    say(`${trouble.name} under the running VM`);
+    const result = await fenceOnce(site, vm, trouble);
+    say(
+      `  ended after ${String(result.endedAfterSeconds)} s, reset after ${String(result.resetAfterSeconds)} s, started elsewhere after ${String(result.startedAfterSeconds)} s`,
+    );
+    results.push(result);
+  }
+  return results;
+}
+
+async function fenceOnce(site: Site, vm: StoryVm, trouble: Trouble): Promise<FencingResult> {
+  const { host: name } = await vm.view();
+  const host = site.rack.server(name);
+  const other = site.hosts.find((one) => one !== host);
+  if (other === undefined) throw new TypeError("a rack has two hosts");
+  await using load = await vm.load();
+  const over = new AbortController();
+  const reset = host.nextReset(over.signal);
+  await trouble.begin(host);
+  const began = performance.now();
+  const after = (): number => Math.round((performance.now() - began) / 100) / 10;
+  const wasReset = reset.then((is) => (is ? after() : null));
+  const wasEnded = ended(host, wasReset, over.signal).then((is) => (is ? after() : null));
+  const problems: string[] = [];
+  const startedAfterSeconds = await startedElsewhere(site, vm, other, after);
+  load.reconnect();
+  // Whatever has not happened by now comes too late.
+  over.abort();
+  const [resetAfterSeconds, endedAfterSeconds] = [await wasReset, await wasEnded];
+  if (startedAfterSeconds === null) problems.push("it was not started elsewhere");
+  if (endedAfterSeconds === null && resetAfterSeconds === null)
+    problems.push("it was started while it ran on its host");
+  if (trouble.resets && resetAfterSeconds === null) problems.push("the watchdog did not reset the host");
+  await trouble.end(host);
+  await host.booted();
+  await site.connected();
+  const running = (await vm.qemus()).filter((qemu) => qemu.running).map((qemu) => qemu.host);
+  if (running.join() !== other.name) problems.push(`it runs on ${running.join(" and ") || "no host"}`);
+  const report = await load.finish([]);
+  return {
+    fault: trouble.name,
+    endedAfterSeconds,
+    resetAfterSeconds,
+    startedAfterSeconds,
+    lost: report.lost,
+    problems,
+  };
+}
+
+/** @returns whether its QEMU was seen to be gone, or went with its host */
+async function ended(host: Server, reset: Promise<number | null>, over: AbortSignal): Promise<boolean> {
+  const gone = until(async () => await hasNoQemu(host), { everyMs: 500, limitMs, signal: over });
+  return (await Promise.race([gone, reset.then((at) => (at === null ? gone : true))])) === true;
+}
+
+async function hasNoQemu(host: Server): Promise<boolean> {
+  const { exitCode } = await host.try("pgrep", "-f", "qemu-system.*-uuid").catch(() => ({ exitCode: 0 }));
+  return exitCode === 1;
+}
+
+/** As an operator would: again and again, until the lease lets it. @returns when; null: never */
+async function startedElsewhere(
+  site: Site,
+  vm: StoryVm,
+  on: Server,
+  after: () => number,
+): Promise<number | null> {
+  const started = await until(
+    async () => {
+      try {
+        const { id } = await site.api.call("vmStart", { params: { vm: vm.name }, body: { host: on.name } });
+        const task = await vm.ended(id);
+        return task.state === "succeeded" ? after() : null;
+      } catch {
+        return null;
+      }
+    },
+    { everyMs: 2000, limitMs },
+  );
+  return started;
+}

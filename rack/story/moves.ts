@@ -1,0 +1,63 @@
+/** Moves of the story's VM by the handbook's command, under load, there and back between each two hosts. */
+import { moveOf, taskSchema, type Task } from "@godwit/contract";
+import { filled } from "../src/handbook.ts";
+import type { MoveResult } from "./result.ts";
+import type { Site } from "./site.ts";
+import type { StoryVm } from "./story-vm.ts";
+
+/** An emulated server takes ten times as long as a real one, and thirty times on a busy machine. */
+const maxOutage = "20s";
+const dirtyMib = 32;
+const dirtyMibPerSecond = 4;
+
+/** From the first host through all others, and back. */
+export async function moveThereAndBack(
+  site: Site,
+  vm: StoryVm,
+  say: (text: string) => void,
+  moved: () => void,
+): Promise<MoveResult[]> {
+  const results: MoveResult[] = [];
+  const names = site.hosts.map(({ name }) => name);
+  await vm.dirty(dirtyMib, dirtyMibPerSecond);
+  for (const to of [...names.slice(1), ...names.slice(0, -1).reverse()]) {
+    const from = (await vm.view()).host;
+    if (from === to) continue;
+    results.push(await moveOnce(site, vm, from, to));
+    moved();
+    const { passes, pauseMs, bytes, lost } = results.at(-1) ?? {};
+    say(
+      `moved from ${from} to ${to}: ${String(passes)} passes, ${String(pauseMs)} ms pause, ${String(bytes)} bytes, ${String(lost)} writes lost`,
+    );
+  }
+  return results;
+}
+
+async function moveOnce(site: Site, vm: StoryVm, from: string, to: string): Promise<MoveResult> {
+  await using load = await vm.load();
+  const beganAt = Date.now();
+  const command = filled(site.vmCommand("godwit vm migrate"), { "host-b": to });
+  const printed = await site.server.shell(`${command} --max-outage ${maxOutage} --json`);
+  const window: [number, number] = [beganAt, Date.now()];
+  const task: Task = taskSchema.parse(JSON.parse(printed));
+  const record = moveOf(task);
+  if (record === null) throw new Error(`the command told of no move: ${printed.slice(0, 300)}`);
+  const qemus = await vm.qemus();
+  const [qemu] = qemus;
+  if (qemu?.host !== to || !qemu.running || qemus.length > 1)
+    throw new Error(`after the move to ${to} its QEMUs are ${JSON.stringify(qemus)}`);
+  const report = await load.finish([window]);
+  await vm.readCpuid();
+  return {
+    from,
+    to,
+    accelerator: qemu.accelerator,
+    passes: record.rounds,
+    pauseMs: record.stopToContMs,
+    bytes: record.bytes,
+    totalMs: record.totalMs,
+    lost: report.lost + report.duplicated,
+    acknowledged: report.acknowledged,
+    writeGapMs: Math.round(report.windows[0]?.writeGapMs ?? 0),
+  };
+}

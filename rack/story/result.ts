@@ -1,0 +1,86 @@
+/** What the story tells, as it is written to `--json`. */
+
+export interface ServerResult {
+  name: string;
+  debian: string;
+  kernel: string;
+  qemu: string;
+  accelerator: string;
+}
+
+export interface MoveResult {
+  from: string;
+  to: string;
+  accelerator: string;
+  /** How often the memory was gone through. */
+  passes: number;
+  pauseMs: number | null;
+  bytes: number;
+  totalMs: number | null;
+  /** Writes of the client that were acknowledged and are not there. */
+  lost: number;
+  /** Writes that were acknowledged while the story watched. */
+  acknowledged: number;
+  /** The longest time between two acknowledged writes during the move, ms. */
+  writeGapMs: number;
+}
+
+export interface CellResult {
+  fault: string;
+  phase: string;
+  /** Where the VM ran when all was over, or that its host was dead. */
+  outcome: "source" | "destination" | "dead-host";
+  /** The most hosts that ran it at once, of all looks. */
+  runners: number;
+  lost: number;
+  /** What users are told. */
+  sentence: string;
+  seconds: number;
+  problems: string[];
+}
+
+export interface FencingResult {
+  fault: string;
+  /** From the harm on; null: not seen before the VM was started elsewhere. */
+  endedAfterSeconds: number | null;
+  resetAfterSeconds: number | null;
+  startedAfterSeconds: number | null;
+  lost: number;
+  problems: string[];
+}
+
+export interface StoryResult {
+  servers: ServerResult[];
+  moves: MoveResult[];
+  cells: CellResult[];
+  fencing: FencingResult[];
+  /** From bare servers, on emulated ones. */
+  seconds: { install: number; untilFirstMove: number; whole: number };
+  /** Whether CPUID in the guest stayed as it was. */
+  cpuid: string;
+  failed: number;
+}
+
+/** Everything that should not be, in sentences. Pure. */
+export function failuresOf({
+  moves,
+  cells,
+  fencing,
+}: Pick<StoryResult, "moves" | "cells" | "fencing">): string[] {
+  const ofMoves = moves.flatMap(({ from, to, accelerator, lost }) => [
+    ...(accelerator === "kvm"
+      ? []
+      : [`the move from ${from} to ${to} was under ${accelerator}, not under KVM`]),
+    ...(lost === 0 ? [] : [`the move from ${from} to ${to} lost ${String(lost)} writes`]),
+  ]);
+  const ofCells = cells.flatMap(({ fault, phase, runners, lost, problems }) => [
+    ...problems.map((problem) => `${fault} in ${phase}: ${problem}`),
+    ...(runners > 1 ? [`${fault} in ${phase}: the VM ran on ${String(runners)} hosts`] : []),
+    ...(lost > 0 ? [`${fault} in ${phase}: ${String(lost)} writes are lost`] : []),
+  ]);
+  const ofFencing = fencing.flatMap(({ fault, lost, problems }) => [
+    ...problems.map((problem) => `${fault}: ${problem}`),
+    ...(lost > 0 ? [`${fault}: ${String(lost)} writes are lost`] : []),
+  ]);
+  return [...ofMoves, ...ofCells, ...ofFencing];
+}

@@ -1,0 +1,57 @@
+/** What happens to whole servers: power, reset, cables. */
+import { sleep } from "@godwit/system";
+import type { Server } from "../src/server.ts";
+import type { CellPhase } from "./cells.ts";
+
+interface Servers {
+  source: Server;
+  destination: Server;
+}
+
+export interface ServerFault {
+  name: string;
+  /** Phases in which the VM's only whole copy may go with it; in all others the VM must live. */
+  fatal: readonly CellPhase[];
+  /** Does the harm. @returns what ends it; a server is up again when that resolves */
+  inject: (servers: Servers) => Promise<() => Promise<void>>;
+}
+
+const offMs = 5000;
+const cutMs = 30_000;
+
+export const serverFaults: readonly ServerFault[] = [
+  {
+    name: "migration-cable-cut-from-source",
+    fatal: [],
+    inject: async ({ source }) => {
+      await source.setSending("migration", false);
+      return async () => {
+        await sleep(cutMs);
+        await source.setSending("migration", true);
+      };
+    },
+  },
+  {
+    name: "destination-reset",
+    // It may have heard the commit a moment before.
+    fatal: ["final-state-sent"],
+    inject: async ({ destination }) => {
+      await destination.reset();
+      return async () => {
+        await destination.booted();
+      };
+    },
+  },
+  {
+    name: "source-power-cut",
+    fatal: ["copying", "final-state-sent"],
+    inject: async ({ source }) => {
+      await source.powerOff();
+      return async () => {
+        await sleep(offMs);
+        await source.powerOn();
+        await source.booted();
+      };
+    },
+  },
+];

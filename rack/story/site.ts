@@ -1,0 +1,201 @@
+/**
+ * Godwit on a rack, installed as docs/operators/install.md says: its commands are read from there. The storage server
+ * has the Godwit server too; every other one is a host. What is done already on a rack that was kept is not done again.
+ */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { Client } from "@godwit/client";
+import { serverOperations, type HostView } from "@godwit/contract";
+import { until } from "@godwit/system";
+import { blocksOf, commandOf, commandsOf, filled } from "../src/handbook.ts";
+import { addressOf, networks } from "../src/networks.ts";
+import type { Rack } from "../src/rack.ts";
+import { packagesFolder, packagesIn } from "../src/root.ts";
+import { domain, vmBridge } from "../src/server-settings.ts";
+import type { Server } from "../src/server.ts";
+import { FileServer } from "./file-server.ts";
+import type { ServerResult } from "./result.ts";
+import { exportFolder, mountFolder } from "./shared-storage.ts";
+
+export type Api = Client<typeof serverOperations>;
+type Say = (text: string) => void;
+
+const pages = join(import.meta.dirname, "../../docs/operators");
+const limitMs = 600_000;
+/** Where pause points are held: a lever of tests, which no handbook names. */
+export const holdFolder = "/run/godwit-hold";
+const done = "/root/.story";
+
+export class Site {
+  readonly rack: Rack;
+  readonly files: FileServer;
+  readonly #install: string;
+  readonly #leases: string;
+  readonly #say: Say;
+  #api: Api | null = null;
+
+  private constructor(rack: Rack, files: FileServer, page: { install: string; leases: string }, say: Say) {
+    this.rack = rack;
+    this.files = files;
+    this.#install = page.install;
+    this.#leases = page.leases;
+    this.#say = say;
+  }
+
+  static async on(rack: Rack, say: Say): Promise<Site> {
+    const read = async (name: string) => await readFile(join(pages, name), "utf8");
+    const page = { install: await read("install.md"), leases: await read("leases.md") };
+    return new Site(rack, await FileServer.listen(), page, say);
+  }
+
+  get server(): Server {
+    return this.rack.server("storage");
+  }
+  get hosts(): readonly Server[] {
+    return this.rack.servers.filter((one) => one !== this.server);
+  }
+  get api(): Api {
+    if (this.#api === null) throw new TypeError("the server was not made yet");
+    return this.#api;
+  }
+
+  /** Commands of the page's section "A VM". @throws Error when there is none, or more than one */
+  vmCommand(beginning: string): string {
+    return commandOf(commandsOf(this.#install, "A VM"), beginning);
+  }
+
+  /** Sections "The server" and "Each host": the packages, and `godwit server init`. */
+  async install(): Promise<void> {
+    await this.#once("install", "installing the packages", async () => {
+      await Promise.all(
+        this.rack.servers.map(async (server) => {
+          const section = server === this.server ? "The server" : "Each host";
+          for (const name of await packagesIn(packagesFolder)) {
+            await this.files.fetch(server, join(packagesFolder, name), `/root/${name}`);
+          }
+          await server.shell(`cd /root && ${commandOf(commandsOf(this.#install, section), "apt install")}`);
+        }),
+      );
+    });
+    await this.#once("init", "making the Godwit server", async () => {
+      await this.server.shell(commandOf(commandsOf(this.#install, "The server"), "godwit server init"));
+    });
+    const read = async (path: string) => await this.server.run("cat", `/var/lib/godwit/server/${path}`);
+    this.#api = new Client(serverOperations, {
+      baseUrl: `https://${this.server.address("management")}:8443`,
+      tls: { ca: await read("pki/ca-cert.pem") },
+      token: await read("admin-token"),
+      timeoutMs: 120_000,
+    });
+  }
+
+  /** Storage, the watchdog, and section "Each host". Resolves when every host is connected and has its leases. */
+  async join(): Promise<void> {
+    await this.#once("storage", "exporting storage by the kernel's NFS server", async () => {
+      await exportFolder(this.server);
+      await Promise.all(
+        this.hosts.map(async (host) => {
+          await mountFolder(host, this.server);
+        }),
+      );
+    });
+    await this.#once("join", "joining the hosts", async () => {
+      for (const host of this.hosts) await this.#joinOne(host);
+    });
+    await this.connected();
+  }
+
+  async #joinOne(host: Server): Promise<void> {
+    const commands = commandsOf(this.#install, "Each host");
+    if (host.spec.suite === "bookworm") await this.#watchdog(host);
+    const token = await this.server.shell(
+      commandOf(commandsOf(this.#install, "The server"), "godwit host token"),
+    );
+    const words = {
+      NAME: `${this.server.name}.${domain}`,
+      "10.0.2.11": addressOf("migration", host.spec.number),
+      "gwt1.…": token.trim(),
+    };
+    await host.shell(filled(commandOf(commands, "godwit host join"), words));
+    const settings = blocksOf(this.#install).find(
+      ({ language, section }) => language === "yaml" && section === "Each host",
+    );
+    const agent = await host.run("cat", "/etc/godwit/agent.yaml");
+    const own = filled(settings?.text ?? "", { eno1: networks.office.device });
+    if (!own.includes(vmBridge)) throw new Error(`the page has no bridge ${vmBridge}`);
+    await host.write("/etc/godwit/agent.yaml", `${agent}\n${own}\n`);
+    await host.write(
+      "/etc/systemd/system/godwit-agent.service.d/hold.conf",
+      `[Service]\nEnvironment=GODWIT_PAUSE_POINTS=${holdFolder}\n`,
+    );
+    await host.shell(`mkdir -p ${holdFolder} && systemctl daemon-reload`);
+    if (host === this.hosts[0]) await host.shell(commandOf(commands, "godwit datastore init"));
+    await host.shell(commandOf(commands, "systemctl restart"));
+  }
+
+  /** Debian 12 starts sanlock without one; the page on leases says how to change that. */
+  async #watchdog(host: Server): Promise<void> {
+    await host.write("/etc/modules-load.d/softdog.conf", "softdog\n");
+    await host.shell("modprobe softdog");
+    for (const command of commandsOf(this.#leases, "Watchdog")) await host.shell(command);
+  }
+
+  /** @throws Error with the hosts' states when they are not ready in time */
+  async connected(): Promise<void> {
+    let hosts: HostView[] = [];
+    const ready = await until(
+      async () => {
+        hosts = (await this.api.call("hostList", {})).hosts;
+        return hosts.length === this.hosts.length && hosts.every(isReady);
+      },
+      { everyMs: 2000, limitMs },
+    );
+    if (ready !== null) return;
+    const states = hosts.map(
+      ({ name, state, unreachableReason, load }) =>
+        `${name}: ${state} ${unreachableReason ?? ""} ${JSON.stringify(load?.datastores ?? null)}`,
+    );
+    throw new Error(`the hosts are not ready: ${states.join("; ")}`);
+  }
+
+  async describe(): Promise<ServerResult[]> {
+    const { hosts } = await this.api.call("hostList", {});
+    return await Promise.all(
+      hosts.map(async ({ name, facts }) => ({
+        name,
+        debian: (await this.rack.server(name).run("cat", "/etc/debian_version")).trim(),
+        kernel: (await this.rack.server(name).run("uname", "-r")).trim(),
+        qemu: facts?.qemu.version ?? "",
+        accelerator: facts?.qemu.accelerator ?? "",
+      })),
+    );
+  }
+
+  /** The last words of Godwit's services, for when something does not hold. */
+  async journals(): Promise<string> {
+    const units = ["--unit", "godwit-server", "--unit", "godwit-agent", "--unit", "sanlock"];
+    const words = this.rack.servers.map(async (server) => {
+      const stdout = await server.run("journalctl", "--no-pager", "--lines", "30", ...units).catch(String);
+      return `journal of ${server.name}:\n${stdout}\n`;
+    });
+    return (await Promise.all(words)).join("\n");
+  }
+
+  async close(): Promise<void> {
+    await this.#api?.close();
+    await this.files.close();
+  }
+
+  async #once(name: string, what: string, act: () => Promise<void>): Promise<void> {
+    if ((await this.server.try("test", "-e", `${done}/${name}`)).exitCode === 0) return;
+    this.#say(what);
+    await act();
+    await this.server.write(`${done}/${name}`, "");
+  }
+}
+
+const isReady = ({ state, load }: HostView): boolean =>
+  state === "connected" &&
+  load !== null &&
+  load.datastores.length > 0 &&
+  load.datastores.every(({ leases }) => leases?.state === "joined");

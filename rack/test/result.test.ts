@@ -1,0 +1,64 @@
+/** What fails the rack's story: what it measured says so, and nothing else. */
+import { expect, test } from "vitest";
+import { failuresOf, type StoryResult } from "../story/result.ts";
+
+const move = {
+  from: "a",
+  to: "b",
+  accelerator: "kvm",
+  passes: 3,
+  pauseMs: 149,
+  bytes: 80_000_000,
+  totalMs: 2200,
+  lost: 0,
+  acknowledged: 1000,
+  writeGapMs: 200,
+};
+const cell = {
+  fault: "source-power-cut",
+  phase: "copying",
+  outcome: "dead-host",
+  runners: 1,
+  lost: 0,
+  sentence: "",
+  seconds: 200,
+  problems: [],
+} as const;
+const good: StoryResult = {
+  servers: [],
+  moves: [move],
+  cells: [{ ...cell, problems: [] }],
+  fencing: [],
+  seconds: { install: 1, untilFirstMove: 2, whole: 3 },
+  cpuid: "",
+  failed: 0,
+};
+
+test("a story in which all held has no failures", () => {
+  expect(failuresOf(good)).toEqual([]);
+});
+
+test("a move that was not under KVM, lost writes and a VM on two hosts fail it", () => {
+  const failures = failuresOf({
+    moves: [{ ...move, accelerator: "tcg", lost: 2 }],
+    cells: [{ ...cell, runners: 2, lost: 1, problems: ["the inventory says otherwise"] }],
+    fencing: [
+      {
+        fault: "storage-cut",
+        endedAfterSeconds: null,
+        resetAfterSeconds: null,
+        startedAfterSeconds: 140,
+        lost: 0,
+        problems: ["it was started while it ran on its host"],
+      },
+    ],
+  });
+  expect(failures).toEqual([
+    "the move from a to b was under tcg, not under KVM",
+    "the move from a to b lost 2 writes",
+    "source-power-cut in copying: the inventory says otherwise",
+    "source-power-cut in copying: the VM ran on 2 hosts",
+    "source-power-cut in copying: 1 writes are lost",
+    "storage-cut: it was started while it ran on its host",
+  ]);
+});
