@@ -6,13 +6,10 @@ import { isEnded, type Task } from "@godwit/contract";
 import { until } from "@godwit/system";
 import { untruths, type Outcome } from "../../faults/truth.ts";
 import type { Server } from "../src/server.ts";
-import { serverFaults, type ServerFault } from "./server-faults.ts";
+import { serverFaults, type CellPhase, type ServerFault } from "./server-faults.ts";
 import type { CellResult } from "./result.ts";
 import { holdFolder, type Site } from "./site.ts";
 import type { Qemu, StoryVm } from "./story-vm.ts";
-
-/** In the words of `faults/phases.ts`; both are held at the source. */
-export type CellPhase = "copying" | "final-state-sent";
 
 const phases: readonly CellPhase[] = ["copying", "final-state-sent"];
 /** A held move stands still longer than users allow: the hold is not the fault that is looked for. */

@@ -1,7 +1,9 @@
 /** What happens to whole servers: power, reset, cables. */
 import { sleep } from "@godwit/system";
 import type { Server } from "../src/server.ts";
-import type { CellPhase } from "./cells.ts";
+
+/** In the words of `faults/phases.ts`; both are held at the source. */
+export type CellPhase = "copying" | "final-state-sent";
 
 interface Servers {
   source: Server;
