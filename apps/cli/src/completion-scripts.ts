@@ -28,9 +28,15 @@ fi
   fish: `# godwit completion for fish; use it with: godwit completion fish | source
 function __godwit_propose
   set -l words (commandline --tokenize --cut-at-cursor --current-process)
-  godwit completion propose -- $words[2..-1] (commandline --current-token --cut-at-cursor) 2>/dev/null
+  set -l token (commandline --current-token --cut-at-cursor)
+  set -l proposals (godwit completion propose -- $words[2..-1] $token 2>/dev/null)
+  if test (count $proposals) -gt 0
+    string join -- \\n $proposals
+  else
+    __fish_complete_path $token
+  end
 end
-complete --command godwit --arguments '(__godwit_propose)'
+complete --command godwit --no-files --arguments '(__godwit_propose)'
 `,
 } as const;
 export type Shell = keyof typeof completionScripts;
