@@ -197,18 +197,19 @@ export class QemuProcess {
 
   /** Puts a medium into a drive that has none. @param path absolute, on the host */
   async connectMedium(drive: string, path: string): Promise<void> {
+    // Noted first: an agent that comes after this one takes away whatever QEMU may see.
+    await this.#update({ mediumPaths: { ...this.#spec.mediumPaths, [drive]: path } });
     await showFile(this.identity.pid, path, "show");
     await insertMedium(this.#session, drive, path);
-    await this.#update({ mediumPaths: { ...this.#spec.mediumPaths, [drive]: path } });
   }
 
   /** Takes the medium out of a drive; one that has none stays as it is. */
   async disconnectMedium(drive: string): Promise<void> {
     await ejectMedium(this.#session, drive);
     const { [drive]: path, ...mediumPaths } = this.#spec.mediumPaths;
-    await this.#update({ mediumPaths });
     if (path !== undefined && !Object.values(mediumPaths).includes(path))
       await showFile(this.identity.pid, path, "hide");
+    await this.#update({ mediumPaths });
   }
 
   /** Presses the power button: the guest shuts itself down if it listens. */

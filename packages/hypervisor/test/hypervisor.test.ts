@@ -1,7 +1,7 @@
 /** Real QEMUs: started, lost sight of, found again, moved. */
 import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
-import { stat } from "node:fs/promises";
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { readdir, readlink, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, inject, test } from "vitest";
 import { migrationName } from "@godwit/contract";
@@ -88,6 +88,74 @@ describe.each(inject("qemuBinaries"))("%s", (binary) => {
     expect(await unread.ended).toMatchObject({ heardAll: false });
     await unread.removeFolder();
   });
+
+  test(
+    "an agent that is killed while it changes a medium leaves a drive that the next one can change",
+    { timeout: 180_000 },
+    async () => {
+      await using fixture = await Fixture.make(binary);
+      const hypervisor = await fixture.hypervisor("a");
+      const [first, second] = ["a.iso", "b.iso"].map((name) => join(fixture.folder, name)) as [
+        string,
+        string,
+      ];
+      for (const path of [first, second]) await writeFile(path, Buffer.alloc(1 << 20), { mode: 0o644 });
+      const spec = fixture.spec(false);
+      const vm = { ...spec.vm, cdroms: [{ name: "cd0", medium: null, connected: false }] };
+      let qemu = await hypervisor.start({ ...spec, vm });
+      await using _end = { [Symbol.asyncDispose]: () => qemu.end() };
+      const open = async () => {
+        const descriptors = `/proc/${String(qemu.identity.pid)}/fd`;
+        const links = (await readdir(descriptors)).map((fd) =>
+          readlink(join(descriptors, fd)).catch(() => ""),
+        );
+        return [...new Set(await Promise.all(links))].filter((path) => path.endsWith(".iso"));
+      };
+      const visible = () =>
+        [first, second].filter((path) => {
+          const file = `/proc/${String(qemu.identity.pid)}/root${path}`;
+          return existsSync(file) && statSync(file).size > 0;
+        });
+      const change = async () => {
+        await qemu.disconnectMedium("cd0");
+        await qemu.connectMedium("cd0", second);
+      };
+      let kills = 0;
+      for (let commands = 0; ; commands++) {
+        await qemu.disconnectMedium("cd0");
+        await qemu.connectMedium("cd0", first);
+        const execute = qemu.qmp.execute.bind(qemu.qmp);
+        let left = commands;
+        const killed = async (...call: Parameters<typeof execute>) => {
+          if (left-- <= 0) throw new Error("killed");
+          return await execute(...call);
+        };
+        Object.assign(qemu.qmp, { execute: killed });
+        const isDone = await change().then(
+          () => true,
+          () => false,
+        );
+        Object.assign(qemu.qmp, { execute });
+        if (isDone) break;
+        kills++;
+        qemu.release();
+        qemu = (await (await fixture.hypervisor("a")).adopt()).processes[0] as typeof qemu;
+        await qemu.disconnectMedium("cd0");
+        expect({ commands, open: await open(), visible: visible() }).toEqual({
+          commands,
+          open: [],
+          visible: [],
+        });
+        await change();
+        expect({ commands, open: await open(), visible: visible() }).toEqual({
+          ...{ commands, open: [second], visible: [second] },
+        });
+      }
+      expect(kills).toBe(8);
+      await qemu.disconnectMedium("cd0");
+      expect({ open: await open(), visible: visible() }).toEqual({ open: [], visible: [] });
+    },
+  );
 
   test("a VM with a user of its own moves over TLS, backs out of a switch on the way, and only the right source is let in", async () => {
     await using fixture = await Fixture.make(binary);

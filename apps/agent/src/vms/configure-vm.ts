@@ -1,10 +1,12 @@
 /**
  * Changes a VM's description in its folder and, where it runs on this host, what can change while it runs: CPU affinity and
- * CD-ROM drives. What is asked of its CPU holds from its next power-on.
+ * CD-ROM drives. What is asked of its CPU holds from its next power-on. Where it does not run here, the description is
+ * changed under its exclusive lease: a host that has lost the VM would change what another host's QEMU does not follow.
  */
 import { GodwitError, type Vm, type VmChanges, type VmId } from "@godwit/contract";
 import { readVm, saveVm } from "@godwit/storage";
 import type { AgentConfig } from "../config.ts";
+import type { LeaseAnswer, Leases } from "../leases/leases.ts";
 import type { Processes } from "../qemu/processes.ts";
 import type { Claims } from "./claims.ts";
 import { bindTo, checkCpuAffinity } from "./cpu-affinity.ts";
@@ -23,15 +25,16 @@ interface Parts {
   claims: Claims;
   environment: Environment;
   processes: Processes;
+  leases: Pick<Leases, "acquire" | "releaseUnlessShared">;
 }
 
 /**
  * Asked again after it was cut off, it completes what is left.
- * @throws VM_UNKNOWN, VM_BUSY, CDROM_UNKNOWN, CDROM_EMPTY, CDROM_MEDIUM_MISSING, CDROM_MEDIUM_UNUSABLE, CPU_AFFINITY_UNAVAILABLE,
+ * @throws VM_UNKNOWN, VM_BUSY, VM_HELD_ELSEWHERE, LEASE_HELD, LEASE_UNAVAILABLE, CDROM_UNKNOWN, CDROM_EMPTY, CDROM_MEDIUM_MISSING, CDROM_MEDIUM_UNUSABLE, CPU_AFFINITY_UNAVAILABLE,
  *   SPACE_SHORT, QMP_REFUSED
  */
 export async function configureVm(
-  { config, claims, environment, processes }: Parts,
+  { config, claims, environment, processes, leases }: Parts,
   { id, datastore, name, changes }: Configuration,
 ): Promise<Vm> {
   const store = await environment.datastore(datastore);
@@ -39,6 +42,7 @@ export async function configureVm(
   if (stored.id !== id) throw GodwitError.of("VM_UNKNOWN", { vm: name });
   using _claim = await claims.claim(stored, "its description is being changed");
   const process = processes.of(id);
+  await using _lease = process === undefined ? await exclusively(leases, stored, config.name) : null;
   const save = async (vm: Vm): Promise<Vm> => {
     await saveVm(store, vm);
     await process?.updateVm(vm);
@@ -59,4 +63,26 @@ export async function configureVm(
     if (path !== undefined) await process.connectMedium(cdrom.name, path);
   }
   return await save(wanted);
+}
+
+/** The lease of a VM that does not run here, until it is disposed. @throws VM_HELD_ELSEWHERE, LEASE_HELD, LEASE_UNAVAILABLE */
+async function exclusively(leases: Parts["leases"], vm: Vm, host: string): Promise<AsyncDisposable> {
+  const answer = await leases.acquire(vm, "EX");
+  if (answer.kind === "refused") throw elsewhere(answer, vm, host);
+  return {
+    [Symbol.asyncDispose]: async () => {
+      // What is not given back now, the reconciler of leases gives back.
+      await leases.releaseUnlessShared(vm);
+    },
+  };
+}
+
+/** Of a holder that responds the VM is said to be there; what to do about a silent one, the lease's own error says. */
+function elsewhere({ error }: LeaseAnswer & { kind: "refused" }, vm: Vm, host: string): GodwitError {
+  if (!GodwitError.is(error, "LEASE_HELD")) return error;
+  const { holders } = error.problem.details as { holders: { host: string; freeInMs?: number | null }[] };
+  const others = holders.filter((holder) => holder.host !== host);
+  if (others.length === 0 || others.some(({ freeInMs }) => freeInMs != null)) return error;
+  const details = { vm: vm.name, host, holders: others.map((holder) => holder.host) };
+  return GodwitError.of("VM_HELD_ELSEWHERE", details, { cause: error });
 }

@@ -53,7 +53,7 @@ export const leaseErrors = {
     "later",
     (d) => `The lease of VM ${d.vm} could not be requested: ${d.reason}.`,
     () =>
-      "Nothing was started. Check that the server answers, and that the host reaches its storage (godwit host show).",
+      "Nothing was started or changed. Check that the server answers, and that the host reaches its storage (godwit host show).",
   ),
   /** `removed`: it holds the lease and is no host of the cluster any more. */
   LEASE_HOLDER_ALIVE: define<{ vm: string; host: string; removed?: boolean }>(

@@ -90,6 +90,14 @@ export const vmErrors = {
     (d) => `VM ${d.vm} is ${d.state}, not running.`,
     (d) => `Start it first: godwit vm start ${d.vm}`,
   ),
+  VM_HELD_ELSEWHERE: define<{ vm: string; host: string; holders: string[] }>(
+    409,
+    "later",
+    (d) =>
+      `VM ${d.vm} was not changed: it does not run on host ${d.host}, and ${d.holders.map((name) => `host ${name}`).join(" and ")} holds its lease and may run it.`,
+    (d) =>
+      `Look where it is now (godwit vm show ${d.vm}), and try again: the list of VMs follows the hosts' next reports.`,
+  ),
   VM_ALREADY_THERE: define<{ vm: string; host: string }>(
     409,
     "never",
