@@ -8,6 +8,7 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 // Not the package: what is written here is a part of it.
 import { features } from "../packages/cpu/src/features/features.ts";
+import { msrFeatures } from "../packages/cpu/src/features/msr-features.ts";
 import { readOptions, wrongUsage } from "./options.ts";
 
 interface Model {
@@ -104,6 +105,14 @@ function readCpuMap(folder: string): CpuMap {
   )) {
     const [, leaf, subleaf = "0", words = ""] =
       /<cpuid eax_in='(\w+)'(?: ecx_in='(\w+)')?([^/]*)\/>/.exec(body) ?? [];
+    const [, msr, high = "0", low = "0"] = /<msr index='(\w+)' edx='(\w+)' eax='(\w+)'\/>/.exec(body) ?? [];
+    const inMsr = msrFeatures.find(
+      (one) =>
+        one.parent !== "vmx" &&
+        one.msr === Number(msr) &&
+        1n << BigInt(one.bit) === (BigInt(high) << 32n) + BigInt(low),
+    );
+    if (inMsr !== undefined) names.set(name, inMsr.name);
     for (const [, register = "", word = ""] of words.matchAll(/(e[abcd]x)='(0x\w+)'/g)) {
       const place = [Number(leaf), Number(subleaf), register, Math.log2(Number(word))].join(".");
       const own = byPlace.get(place);
@@ -175,7 +184,11 @@ function readQemu(binary: string): { version: string; models: ReadonlyMap<string
       own.flatMap((name, index) => {
         const props = expanded[index]?.model.props;
         if (props === undefined) return [];
-        const has = features.filter((one) => !one.runtime && props[one.name] === true);
+        const named = [
+          ...features.filter((one) => !one.runtime),
+          ...msrFeatures.filter((one) => one.parent !== "vmx"),
+        ];
+        const has = named.filter((one) => props[one.name] === true);
         const vendor = typeof props.vendor === "string" ? props.vendor : null;
         return [[name, { vendor, features: new Set(has.map((one) => one.name)), left: new Set<string>() }]];
       }),

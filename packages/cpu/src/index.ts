@@ -1,5 +1,6 @@
 /** CPU compatibility: what a CPU is, what may move where, masks, EVC baselines. Pure: no I/O, no clock. */
 export { features, featureNamed, vmwareFeature, dependentsOf } from "./features/features.ts";
+export { msrFeatureNamed, msrFeatures, msrPlaceOf, type MsrFeature } from "./features/msr-features.ts";
 export { isOlderQemu } from "./features/qemu-version.ts";
 export type { CpuFeature } from "./features/feature.ts";
 export {

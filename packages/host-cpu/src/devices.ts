@@ -8,8 +8,8 @@ import { run } from "@godwit/system";
 import { enumerateLeaves } from "./enumerate.ts";
 
 const msrs = {
-  /** FEATURE_CONTROL, PLATFORM_INFO, ARCH_CAPABILITIES, MISC_FEATURES_ENABLES. */
-  GenuineIntel: [0x3a, 0xce, 0x10a, 0x140],
+  /** FEATURE_CONTROL, PLATFORM_INFO, CORE_CAPABILITIES, ARCH_CAPABILITIES, MISC_FEATURES_ENABLES. */
+  GenuineIntel: [0x3a, 0xce, 0xcf, 0x10a, 0x140],
   /** EFER, HWCR, the first of the CPUID override registers. */
   AuthenticAMD: [0xc0000080, 0xc0010015, 0xc0011004],
 } as const;

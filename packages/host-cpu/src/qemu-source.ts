@@ -1,6 +1,6 @@
 /** A CPU as QEMU tells of it: what a guest can get there, which is not all that the hardware has. */
 import type { QemuFacts } from "@godwit/contract";
-import { features, isOlderQemu, type CpuSource } from "@godwit/cpu";
+import { features, isOlderQemu, msrFeatures, type CpuSource } from "@godwit/cpu";
 
 /**
  * @param linux what the kernel tells of the same machine: its vendor, model and brand
@@ -16,6 +16,7 @@ export function sourceOfQemu(
   const asked = features.filter(
     ({ qemuSince }) => qemuSince !== null && !isOlderQemu(qemu.version, qemuSince),
   );
+  const askedMsr = msrFeatures.filter(({ qemuSince }) => !isOlderQemu(qemu.version, qemuSince));
   return {
     format: "qemu",
     label: `QEMU ${qemu.version} (${qemu.accelerator}) on ${machine}`,
@@ -28,6 +29,10 @@ export function sourceOfQemu(
       brand: linux?.named?.brand ?? null,
       logicalCpus: linux?.named?.logicalCpus ?? null,
       features: asked.filter(({ name }) => given.has(name)).map(({ name }) => name),
+      msrFeatures: {
+        has: askedMsr.filter(({ name }) => given.has(name)).map(({ name }) => name),
+        lacks: askedMsr.filter(({ name }) => !given.has(name)).map(({ name }) => name),
+      },
       lacks: asked.filter(({ name, runtime }) => !runtime && !given.has(name)).map(({ name }) => name),
     },
     reported: { hypervisor: qemu.accelerator === "kvm" ? "KVMKVMKVM" : "TCGTCGTCGTCG", offered: true },

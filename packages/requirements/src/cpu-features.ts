@@ -1,12 +1,23 @@
 /** CPU features as a host's QEMU offers them, and what a refusal says of one that it does not. */
 import type { HostFacts, QemuFacts, RefusedFeature, Vm } from "@godwit/contract";
-import { cpuOf, featureNamed, has, likelyCause, whyQemuLacks, type CpuFeature } from "@godwit/cpu";
+import {
+  cpuOf,
+  featureNamed,
+  has,
+  likelyCause,
+  msrFeatureNamed,
+  msrPlaceOf,
+  whyQemuLacks,
+  type CpuFeature,
+  type MsrFeature,
+} from "@godwit/cpu";
 
 /** Models that mean another CPU on every host. */
 export const followsHost = ({ cpu }: Pick<Vm, "cpu">): boolean => cpu.model === "host" || cpu.model === "max";
 
 /** The feature table's name of a QEMU property or of an alias; a property that the table lacks keeps its own. */
-export const nameOf = (property: string): string => featureNamed(property)?.name ?? property;
+export const nameOf = (property: string): string =>
+  featureNamed(property)?.name ?? msrFeatureNamed(property)?.name ?? property;
 
 /** They follow from how many vCPUs a VM has; QEMU tells them of a VM with one. */
 const byTopology = new Set(["ht", "cmp-legacy", "topoext"]);
@@ -25,6 +36,8 @@ export function offers({ availableFeatures }: QemuFacts): (name: string) => bool
 /** A feature that the host does not offer, with its place in CPUID, why probably, and what to do. */
 export function refusedFeature(name: string, host: HostFacts): RefusedFeature {
   const feature = featureNamed(name);
+  const inRegister = msrFeatureNamed(name);
+  if (inRegister !== undefined) return refusedMsrFeature(inRegister, host);
   if (feature === undefined) {
     return {
       feature: name,
@@ -36,6 +49,27 @@ export function refusedFeature(name: string, host: HostFacts): RefusedFeature {
   const { register, bit } = feature;
   const { cause, remedy } = whyNotOffered(feature, host);
   return { feature: name, place: { level: levelOf(feature), register, bit }, cause, remedy };
+}
+
+/** CPUID tells nothing of it, so the hardware is asked by its report, where that has the register's bits. */
+function refusedMsrFeature(feature: MsrFeature, { qemu, name: host, cpu }: HostFacts): RefusedFeature {
+  const { name, parent } = feature;
+  const known = cpu.report?.msrFeatures;
+  const isThere = known?.has.includes(name) === true;
+  const isAbsent = known?.lacks.includes(name) === true;
+  const offers = `QEMU ${qemu.version} on ${host} does not offer it (${msrPlaceOf(feature)})`;
+  const cause = isThere
+    ? `${offers}, though the hardware has it.`
+    : isAbsent
+      ? `${offers}: the CPU or its microcode does not have it.`
+      : `${offers}.`;
+  const remedy =
+    parent === "vmx"
+      ? "It concerns only VMs that run VMs themselves: start this VM without vmx, or compare kernel and module parameters of kvm_intel on both hosts."
+      : isThere
+        ? "Compare the versions of QEMU and of the kernel on both hosts."
+        : `Update firmware, microcode and kernel of ${host}, or start this VM without ${name}.`;
+  return { feature: name, place: null, cause, remedy };
 }
 
 function whyNotOffered(feature: CpuFeature, host: HostFacts): { cause: string; remedy: string } {

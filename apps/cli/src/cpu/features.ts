@@ -1,5 +1,16 @@
-/** `godwit cpu features`: the named bits of CPUID. */
-import { features, featureNamed, featuresInText, placeOf, vmwareFeature, type CpuFeature } from "@godwit/cpu";
+/** `godwit cpu features`: the named bits of CPUID, and those of model-specific registers. */
+import {
+  features,
+  featureNamed,
+  featuresInText,
+  msrFeatureNamed,
+  msrFeatures,
+  msrPlaceOf,
+  placeOf,
+  vmwareFeature,
+  type CpuFeature,
+  type MsrFeature,
+} from "@godwit/cpu";
 import { GodwitError } from "@godwit/contract";
 import { bytesOf, textOf } from "./argument.ts";
 import { formatTable } from "../output/format.ts";
@@ -16,15 +27,15 @@ export async function listFeatures(flags: { json: boolean }, ...names: string[])
       hint: "Give an error of QEMU or libvirt that does, like: missing features: erms,vaes",
     });
   }
-  const others = pasted.flatMap(({ name, feature }) => (feature === null ? [name] : []));
-  const chosen =
+  const chosen: readonly (CpuFeature | MsrFeature)[] =
     names.length === 0
-      ? features
+      ? [...features, ...msrFeatures]
       : pasted.length > 0
-        ? pasted.flatMap(({ feature }) => feature ?? [])
+        ? pasted.flatMap(({ name, feature }) => feature ?? msrFeatureNamed(name) ?? [])
         : names.map(named);
-  for (const name of others)
-    writeNote(`${name} is no bit of CPUID: it stands in a model-specific register, or QEMU makes it.`);
+  for (const { name, feature } of pasted)
+    if (feature === null && msrFeatureNamed(name) === undefined)
+      writeNote(`${name} is no bit of CPUID or of a model-specific register that Godwit knows.`);
   if (flags.json) {
     writeJson(chosen);
     return;
@@ -32,21 +43,38 @@ export async function listFeatures(flags: { json: boolean }, ...names: string[])
   writeLine(
     formatTable([
       ["NAME", "VMWARE", "WHERE", "LEVEL", "NEEDS", ""],
-      ...chosen.map((feature) => [
-        feature.name,
-        feature.vmware ?? "",
-        placeOf(feature),
-        feature.level,
-        feature.parents.join(" "),
-        remark(feature),
-      ]),
+      ...chosen.map((feature) => ("msr" in feature ? msrColumns(feature) : columns(feature))),
     ]),
   );
 }
 
-function named(name: string): CpuFeature {
+const columns = (feature: CpuFeature): string[] => [
+  feature.name,
+  feature.vmware ?? "",
+  placeOf(feature),
+  feature.level,
+  feature.parents.join(" "),
+  remark(feature),
+];
+
+const msrColumns = (feature: MsrFeature): string[] => [
+  feature.name,
+  "",
+  msrPlaceOf(feature),
+  "kernel",
+  feature.parent,
+  feature.parent === "vmx"
+    ? "for nested virtualization only"
+    : feature.weakness
+      ? "stands for a weakness"
+      : "",
+];
+
+function named(name: string): CpuFeature | MsrFeature {
   const feature =
-    featureNamed(name.toLowerCase()) ?? vmwareFeature(name.replace(/^cpuid\./i, "").toUpperCase());
+    featureNamed(name.toLowerCase()) ??
+    vmwareFeature(name.replace(/^cpuid\./i, "").toUpperCase()) ??
+    msrFeatureNamed(name.toLowerCase());
   if (feature !== undefined) return feature;
   throw GodwitError.of("USAGE", {
     what: `There is no CPU feature ${name}.`,

@@ -7,7 +7,7 @@ export const cpuFileErrors = {
     "never",
     (d) => `${d.source} is no description of a CPU that Godwit knows: ${d.found}.`,
     () =>
-      "Give a report of godwit cpu report (text or --json) or of the VMware utility, a dump of cpuid -1 -r, AIDA64, InstLatx64 or libcpuid, libvirt's capabilities or <cpu> as XML, a vmware.log, the output of lscpu, x86info -r or xe host-cpu-info, or a copy of /proc/cpuinfo.",
+      "Give a report of godwit cpu report (text or --json) or of the VMware utility, a dump of cpuid -1 -r, AIDA64, InstLatx64 or libcpuid, libvirt's capabilities or <cpu> as XML, QEMU's answer to query-cpu-model-expansion, a vmware.log, the output of lscpu, x86info -r or xe host-cpu-info, or a copy of /proc/cpuinfo.",
   ),
   CPU_FILE_BROKEN: define<{ source: string; format: string; line: number | null; problem: string }>(
     400,

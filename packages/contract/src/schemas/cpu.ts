@@ -90,6 +90,11 @@ export const cpuReportSchema = z.object({
   features: z.array(z.string()),
   /** Named features of which the source says neither that they are there nor that they are not. */
   unknownFeatures: z.array(z.string()),
+  /**
+   * Of the features in model-specific registers (`rdctl-no`, `vmx-ept`) those that the source says are there, or
+   * are not; QEMU property names, sorted. One in neither list is not known. Absent: nothing is known of any.
+   */
+  msrFeatures: z.object({ has: z.array(z.string()), lacks: z.array(z.string()) }).optional(),
   /** `SSE1`, `SSE2`, `SSE3`, `SSSE3`, `SSE4.1`, `SSE4.2`, `SSE4A`. */
   sse: z.array(z.string()),
   nx: z.boolean().nullable(),

@@ -4,24 +4,30 @@
  * What a source does not tell never makes a move allowed that could have been refused for it.
  */
 import { likelyCause, type Cause } from "../causes/causes.ts";
+import { likelyMsrCause } from "../causes/msr-causes.ts";
 import { placeOf, type Register } from "../cpuid/leaves.ts";
 import type { CpuFeature } from "../features/feature.ts";
 import { features } from "../features/features.ts";
+import { msrPlaceOf } from "../features/msr-features.ts";
 import type { Cpu } from "../cpuid/cpu.ts";
 import { warningsOf } from "./warnings.ts";
 import { commonBaseline, type CommonBaseline } from "./common-baseline.ts";
 import { judge, ruleOf, presenceOf, type Rule, type Presence, type Verdict } from "./rules.ts";
-import { directionOf, whyJudged, type Direction } from "./direction.ts";
+import { directionOf, whyJudged, whyMsrJudged, type Direction } from "./direction.ts";
+import { msrDifferences, type MsrDifference } from "./msr-rules.ts";
 
 export interface FeatureDifference {
   readonly feature: string;
   /** VMware's name; null where it has none. */
   readonly vmware: string | null;
-  readonly leaf: number;
-  readonly subleaf: number;
-  readonly register: Register;
+  /** Where it stands in CPUID; null where it stands in a model-specific register. */
+  readonly leaf: number | null;
+  readonly subleaf: number | null;
+  readonly register: Register | null;
+  /** The model-specific register that it stands in; null: it is a bit of CPUID. */
+  readonly msr: number | null;
   readonly bit: number;
-  /** The same for people: `CPUID.7.0:EBX[9]`. */
+  /** The same for people: `CPUID.7.0:EBX[9]`, `MSR 0x10A[8]`. */
   readonly place: string;
   readonly level: CpuFeature["level"];
   readonly microcode: boolean;
@@ -48,7 +54,7 @@ export interface CpuComparison {
   readonly bToA: Direction;
   /** What refuses comes first, then what is not known, then what is ignored; each in the order of CPUID. */
   readonly differences: readonly FeatureDifference[];
-  /** Features that neither is known to have, and that could refuse a move if one had them: sorted names. */
+  /** Features that neither is known to have, and that could refuse a move if one had them: sorted names, of CPUID and of registers. */
   readonly untold: readonly string[];
   /** What to know beyond features: sentences. */
   readonly warnings: readonly string[];
@@ -76,18 +82,27 @@ export function compareCpus(a: Cpu, b: Cpu): CpuComparison {
     if (inA === true || inB === true) differences.push(differenceOf(one, [a, inA], [b, inB]));
     else silent.push({ feature: feature.name, rule, a: inA, b: inB });
   }
+  const msr = msrDifferences(a, b);
+  const differing = msr.filter((one) => one.a === true || one.b === true);
+  differences.push(...differing.map((one) => msrDifferenceOf(one, a, b)));
   differences.sort((one, other) => rank(one) - rank(other));
   const aToB = directionOf(
     a,
     b,
-    differences.map(({ feature, rule, aToB, a: source }) => ({ feature, rule, verdict: aToB, source })),
+    differences.flatMap(({ feature, rule, msr, aToB, a: source }) =>
+      msr === null ? [{ feature, rule, verdict: aToB, source }] : [],
+    ),
     silent.filter((one) => judge(one.rule, one.a, one.b) === "unknown"),
+    msr.map(({ feature, rule, aToB, a: source }) => ({ feature: feature.name, rule, verdict: aToB, source })),
   );
   const bToA = directionOf(
     b,
     a,
-    differences.map(({ feature, rule, bToA, b: source }) => ({ feature, rule, verdict: bToA, source })),
+    differences.flatMap(({ feature, rule, msr, bToA, b: source }) =>
+      msr === null ? [{ feature, rule, verdict: bToA, source }] : [],
+    ),
     silent.filter((one) => judge(one.rule, one.b, one.a) === "unknown"),
+    msr.map(({ feature, rule, bToA, b: source }) => ({ feature: feature.name, rule, verdict: bToA, source })),
   );
   return {
     a: identityOf(a),
@@ -96,11 +111,15 @@ export function compareCpus(a: Cpu, b: Cpu): CpuComparison {
     aToB,
     bToA,
     differences,
-    untold: silent
-      .filter(
+    untold: [
+      ...silent.filter(
         ({ rule, a: inA, b: inB }) =>
           judge(rule, inA, inB) === "unknown" || judge(rule, inB, inA) === "unknown",
-      )
+      ),
+      ...msr
+        .filter((one) => !differing.includes(one) && (one.aToB === "unknown" || one.bToA === "unknown"))
+        .map(({ feature }) => ({ feature: feature.name })),
+    ]
       .map(({ feature }) => feature)
       .sort(),
     warnings: warningsOf(a, b),
@@ -123,6 +142,7 @@ function differenceOf(
     leaf: feature.leaf,
     subleaf: feature.subleaf,
     register: feature.register,
+    msr: null,
     bit: feature.bit,
     place,
     level: feature.level,
@@ -134,6 +154,22 @@ function differenceOf(
     bToA,
     why: whyJudged(rule, having.label, lacking.label, told),
     likely: refuses ? likelyCause(feature, having, lacking) : null,
+  };
+}
+
+function msrDifferenceOf(
+  { feature, rule, a: inA, b: inB, aToB, bToA }: MsrDifference,
+  a: Cpu,
+  b: Cpu,
+): FeatureDifference {
+  const [having, lacking, told] = inA === true ? [a, b, inB] : [b, a, inA];
+  return {
+    feature: feature.name,
+    ...{ vmware: null, leaf: null, subleaf: null, register: null, msr: feature.msr, bit: feature.bit },
+    place: msrPlaceOf(feature),
+    ...{ level: "kernel", microcode: true, a: inA, b: inB, rule, aToB, bToA },
+    why: whyMsrJudged(feature, rule, having.label, lacking.label, told),
+    likely: aToB === "may" && bToA === "may" ? null : likelyMsrCause(feature, lacking.label, told),
   };
 }
 

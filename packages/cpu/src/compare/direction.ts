@@ -1,5 +1,6 @@
 /** The sentences of a comparison: why a move in one direction is refused, and why a difference is judged as it is. */
 import type { Cpu } from "../cpuid/cpu.ts";
+import type { MsrFeature } from "../features/msr-features.ts";
 import type { Rule, Presence, Verdict } from "./rules.ts";
 
 export interface Direction {
@@ -22,12 +23,14 @@ export interface DirectedDifference {
 /**
  * @param differences features that one of the two is known to have
  * @param silent features that neither is known to have, and that could refuse the move
+ * @param registers features in model-specific registers that are not known to be alike
  */
 export function directionOf(
   from: Cpu,
   to: Cpu,
   differences: readonly DirectedDifference[],
   silent: readonly { feature: string }[],
+  registers: readonly DirectedDifference[] = [],
 ): Direction {
   const refused = (rule: Rule) =>
     differences.filter((difference) => difference.rule === rule && difference.verdict === "may-not");
@@ -63,10 +66,62 @@ export function directionOf(
       : [
           `The reports leave open whether either host has ${names(silent)}. What is not known is not taken to be alike. ${reportRemedy}`,
         ]),
+    ...registerReasons(from, to, registers),
   ];
-  const refusing = vendor === "may-not" || user.length > 0 || kernel.length > 0;
+  const refusing =
+    [vendor, ...registers.map((one) => one.verdict)].includes("may-not") ||
+    user.length > 0 ||
+    kernel.length > 0;
   const verdict = refusing ? "may-not" : reasons.length > 0 ? "unknown" : "may";
   return { from: from.label, to: to.label, verdict, reasons };
+}
+
+/** Of the features in model-specific registers; a guest is shown them only with the CPUID bit before them. */
+function registerReasons(from: Cpu, to: Cpu, registers: readonly DirectedDifference[]): string[] {
+  const refused = registers.filter(({ verdict }) => verdict === "may-not");
+  const lacks = refused.filter(({ source }) => source === true);
+  const more = refused.filter(({ source }) => source === false);
+  const open = registers.filter(({ verdict }) => verdict === "unknown");
+  const silentOnes = [from, to]
+    .filter(({ msrFeatures }) => open.some(({ feature }) => !isTold(feature, msrFeatures)))
+    .map(({ label }) => label);
+  return [
+    ...(lacks.length === 0
+      ? []
+      : [
+          `${to.label} lacks ${names(lacks)} of ARCH_CAPABILITIES (MSR 0x10A), which a guest on ${from.label} that is shown arch-capabilities may rely on.`,
+        ]),
+    ...(more.length === 0
+      ? []
+      : [
+          `${to.label} has the weakness ${names(more)} of ARCH_CAPABILITIES (MSR 0x10A), of which a guest on ${from.label} was not told.`,
+        ]),
+    ...(open.length === 0
+      ? []
+      : [
+          `What ARCH_CAPABILITIES (MSR 0x10A) holds is not reported of ${silentOnes.join(" and ")}: ${names(open)}. It counts for VMs that are shown arch-capabilities; Godwit shows it only to VMs that ask for it. ${registerRemedy}`,
+        ]),
+  ];
+}
+
+const isTold = (name: string, known: Cpu["msrFeatures"]): boolean =>
+  known?.has.includes(name) === true || known?.lacks.includes(name) === true;
+
+/** Why a difference in a model-specific register is judged as it is. */
+export function whyMsrJudged(
+  { parent, weakness }: MsrFeature,
+  rule: Rule,
+  having: string,
+  lacking: string,
+  told: Presence,
+): string {
+  if (rule === "hidden" || rule === "ignored")
+    return `No guest is shown ${parent}, or guests do not depend on it.`;
+  if (told === null)
+    return `${having} has it, and it is not known whether ${lacking} has it: the move is not allowed.`;
+  return weakness
+    ? "It stands for a weakness: a guest protects itself only where it was told, so both hosts must have it or neither."
+    : `A VM that is shown ${parent} keeps what it was started with, so only a move to ${lacking} is refused.`;
 }
 
 /** Why a difference is judged as it is. */
@@ -85,6 +140,9 @@ function vendorVerdict(from: Cpu, to: Cpu): Verdict {
   if (from.vendor === "unknown" || to.vendor === "unknown") return "unknown";
   return from.vendor === to.vendor ? "may" : "may-not";
 }
+
+const registerRemedy =
+  "Make a report on the machine itself as root, with the kernel module msr: godwit cpu report --json.";
 
 const reportRemedy = "Make a report on the machine itself: godwit cpu report --json.";
 

@@ -1,13 +1,13 @@
 /** What the operator should know about a move beyond features: warnings, which refuse nothing. */
 import { leafOf, registerOf } from "../cpuid/leaves.ts";
 import type { Cpu } from "../cpuid/cpu.ts";
-import { archCapabilitiesOf } from "../report/arch-capabilities.ts";
+import { vmxDifferences } from "./msr-rules.ts";
 
 export function warningsOf(a: Cpu, b: Cpu): string[] {
   return [
     ...addressWarning(a, b),
     ...stateAreaWarning(a, b),
-    ...archCapabilitiesWarning(a, b),
+    ...nestedWarning(a, b),
     ...[a, b].flatMap(mixedCoresWarning),
     ...[a, b].flatMap(virtualWarning),
   ];
@@ -57,20 +57,15 @@ function stateAreaWarning(a: Cpu, b: Cpu): string[] {
   ];
 }
 
-/** No CPUID bit, and QEMU's `arch-capabilities` shows them to guests: a VM with it needs what it was started with. */
-function archCapabilitiesWarning(a: Cpu, b: Cpu): string[] {
-  const [inA, inB] = [a, b].map(({ msrs }) => archCapabilitiesOf(msrs));
-  if (inA == null || inB == null) return [];
-  const only = (one: Cpu, own: readonly string[], others: readonly string[]): string[] => {
-    const more = own.filter((name) => !others.includes(name));
-    return more.length === 0 ? [] : [`only ${one.label} has ${more.join(", ")}`];
-  };
-  const parts = [...only(a, inA, inB), ...only(b, inB, inA)];
-  return parts.length === 0
-    ? []
-    : [
-        `ARCH_CAPABILITIES (MSR 0x10A) differ: ${parts.join("; ")}. A VM that was started with one of these must not move to a host without.`,
-      ];
+/** Only a VM that is itself to run VMs sees it, so it decides nothing here. */
+function nestedWarning(a: Cpu, b: Cpu): string[] {
+  const differing = vmxDifferences(a, b);
+  if (differing.untold.length === 0 && differing.names.length === 0) return [];
+  return [
+    differing.untold.length > 0
+      ? `What VMX can do (vmx-*) is not reported of ${differing.untold.join(" and ")}: it matters only to VMs that run VMs themselves, and they may not be able to move.`
+      : `What VMX can do differs (${differing.names.slice(0, 12).join(", ")}${differing.names.length > 12 ? " …" : ""}): it matters only to VMs that run VMs themselves, and they may not be able to move.`,
+  ];
 }
 
 const mixedCoresWarning = ({ label, mixedCores }: Cpu): string[] =>

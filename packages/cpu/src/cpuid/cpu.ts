@@ -3,7 +3,7 @@
  * is present, absent, or not known; what is not known never counts as present or absent.
  */
 import type { CpuReport } from "@godwit/contract";
-import type { CpuidLeaf, MsrValue } from "./leaves.ts";
+import type { CpuidLeaf, MsrKnowledge, MsrValue } from "./leaves.ts";
 
 export interface Cpu {
   /** What people call it: a host's or a file's name. */
@@ -17,6 +17,8 @@ export interface Cpu {
   readonly msrs: readonly MsrValue[];
   readonly features: ReadonlySet<string>;
   readonly unknown: ReadonlySet<string>;
+  /** Of the features in model-specific registers. Absent: none is known. */
+  readonly msrFeatures?: MsrKnowledge;
   /** Whether it was read inside a VM, or describes what a hypervisor offers. */
   readonly virtual: boolean;
   /** Of the two the second: it shows what guests can get, not what one was shown. */
@@ -40,6 +42,7 @@ export function cpuOf(report: CpuReport, label = report.source): Cpu {
     msrs: msrsOfReport(report),
     features: onAllCores(report),
     unknown: new Set(report.unknownFeatures),
+    ...(report.msrFeatures === undefined ? {} : { msrFeatures: report.msrFeatures }),
     virtual: report.hypervisor !== null,
     offered: report.hypervisor !== null && isOffered(report),
     mixedCores: report.coreDifferences.length > 0,

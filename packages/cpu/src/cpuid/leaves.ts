@@ -16,6 +16,12 @@ export interface MsrValue {
   readonly value: bigint | null;
 }
 
+/** Names of features in such registers, as a source tells them: what is in neither list is not known. */
+export interface MsrKnowledge {
+  readonly has: readonly string[];
+  readonly lacks: readonly string[];
+}
+
 /** What one logical CPU answered. */
 export interface LogicalCpu {
   /** Its number as the source counts; null where the source does not say. */

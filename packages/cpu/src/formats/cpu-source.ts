@@ -1,6 +1,6 @@
 /** What a machine or a file says of a CPU, before it is decoded: the same for every format. */
 import type { CpuFormat, CpuReport } from "@godwit/contract";
-import type { LogicalCpu } from "../cpuid/leaves.ts";
+import type { LogicalCpu, MsrKnowledge } from "../cpuid/leaves.ts";
 
 export interface CpuSource {
   readonly format: CpuFormat;
@@ -28,6 +28,8 @@ export interface NamedCpu {
   readonly features: readonly string[];
   /** Features that it surely lacks; every other named one is not known. */
   readonly lacks: readonly string[];
+  /** Features in model-specific registers. */
+  readonly msrFeatures?: MsrKnowledge;
 }
 
 /** Each is left out where the source does not say it. */

@@ -70,6 +70,7 @@ function sourceOf(report: CpuReport, file: FileName): CpuSource {
       logicalCpus: report.logicalCpus,
       features: report.features,
       lacks: features.map((one) => one.name).filter((name) => !has.has(name) && !unknown.has(name)),
+      ...(report.msrFeatures === undefined ? {} : { msrFeatures: report.msrFeatures }),
     },
     reported,
     notes: report.notes,

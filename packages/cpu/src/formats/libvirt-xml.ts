@@ -5,8 +5,9 @@
  * only where the libvirt that wrote the file surely had a name for it; otherwise it is not known.
  */
 import { GodwitError } from "@godwit/contract";
-import { hex32 } from "../cpuid/leaves.ts";
+import { hex32, type MsrKnowledge } from "../cpuid/leaves.ts";
 import { featureNamed } from "../features/features.ts";
+import { divideMsrNames, msrFeatureNamed, msrFeatures } from "../features/msr-features.ts";
 import { libvirtModelNamed, nameableByLibvirt, type NamedModel } from "../named-models/named-models.ts";
 import { broken, quoted, type FileName } from "./broken.ts";
 import type { CpuSource, NamedCpu } from "./cpu-source.ts";
@@ -140,7 +141,7 @@ function listedFeatures(cpu: XmlElement, file: FileName): ListedFeatures {
   for (const element of cpu.children.filter((child) => child.name === "feature")) {
     const name = element.attributes.get("name");
     if (name === undefined) throw broken(file, element.line, "a <feature> needs a name");
-    const feature = featureNamed(name);
+    const feature = featureNamed(name) ?? msrFeatureNamed(name);
     const policy = element.attributes.get("policy") ?? "require";
     const into = { require: has, force: has, disable: lacks, forbid: lacks, optional: open }[policy];
     if (into === undefined)
@@ -186,17 +187,40 @@ function namedOf(
       stepping: numberIn(signature, "stepping"),
       brand: null,
       logicalCpus: root.name === "capabilities" ? logicalCpusOf(topology) : null,
-      features: [...has],
-      lacks: [...new Set([...listed.lacks, ...absent])],
+      features: divideMsrNames(has).others,
+      lacks: divideMsrNames(new Set([...listed.lacks, ...absent])).others,
+      msrFeatures: msrKnowledge(has, listed.lacks, absent),
     },
     model: model === "" ? null : model,
     unnamed: listed.unnamed,
   };
 }
 
+/**
+ * libvirt leaves a register out that it could not read: of what is not listed only that is absent which stands in
+ * a register of which something else is there.
+ */
+function msrKnowledge(
+  has: ReadonlySet<string>,
+  lacks: ReadonlySet<string>,
+  absent: readonly string[],
+): MsrKnowledge {
+  const there = divideMsrNames(has).msr;
+  const wasRead = new Set(msrFeatures.filter(({ name }) => there.includes(name)).map(({ msr }) => msr));
+  const unlisted = msrFeatures
+    .filter(({ name, msr }) => absent.includes(name) && wasRead.has(msr))
+    .map(({ name }) => name);
+  return { has: there, lacks: [...new Set([...divideMsrNames(lacks).msr, ...unlisted])] };
+}
+
 /** What the model and the list together say is there. */
 const withModel = ({ has, lacks, open }: ListedFeatures, model: NamedModel | undefined): Set<string> =>
-  new Set([...has, ...[...(model?.features ?? [])].filter((name) => !lacks.has(name) && !open.has(name))]);
+  new Set([
+    ...has,
+    ...[...(model?.features ?? []), ...(model?.msrFeatures ?? [])].filter(
+      (name) => !lacks.has(name) && !open.has(name),
+    ),
+  ]);
 
 function logicalCpusOf(topology: XmlElement | undefined): number | null {
   const [sockets, cores, threads] = ["sockets", "cores", "threads"].map((name) => numberIn(topology, name));

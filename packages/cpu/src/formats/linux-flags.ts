@@ -3,6 +3,7 @@
  * is there; one that is not may be switched off by the kernel, or have no name there, so that it is not known. Some
  * flags are Linux's own, and what they stand for depends on the vendor.
  */
+import type { MsrKnowledge } from "../cpuid/leaves.ts";
 import { features, featureNamed } from "../features/features.ts";
 
 /** Flags that mean a bit by another name than QEMU's. */
@@ -52,6 +53,48 @@ export function featuresOfFlags(cpu: LinuxCpu): string[] {
     if (feature !== undefined) told.add(feature.name);
   }
   return features.map(({ name }) => name).filter((name) => told.has(name));
+}
+
+/** Flags that tell of a feature in a model-specific register: VMX's, and enhanced IBRS of Intel's CPUs. */
+const vmxFlags: Readonly<Record<string, string>> = {
+  vnmi: "vmx-vnmi",
+  preemption_timer: "vmx-preemption-timer",
+  posted_intr: "vmx-posted-intr",
+  invvpid: "vmx-invvpid",
+  ept_x_only: "vmx-ept-execonly",
+  ept_ad: "vmx-eptad",
+  ept_1gb: "vmx-ept-1gb",
+  ept_5level: "vmx-page-walk-5",
+  tsc_offset: "vmx-tsc-offset",
+  vtpr: "vmx-flexpriority",
+  mtf: "vmx-mtf",
+  vapic: "vmx-apicv-xapic",
+  ept: "vmx-ept",
+  vpid: "vmx-vpid",
+  unrestricted_guest: "vmx-unrestricted-guest",
+  vapic_reg: "vmx-apicv-register",
+  vid: "vmx-apicv-vid",
+  ple: "vmx-ple",
+  shadow_vmcs: "vmx-shadow-vmcs",
+  pml: "vmx-pml",
+  tsc_scaling: "vmx-tsc-scaling",
+  usr_wait_pause: "vmx-enable-user-wait-pause",
+};
+
+/**
+ * What the flags, and those of the line `vmx flags`, tell of model-specific registers. None is told to be absent.
+ * Only Intel's CPUs have these registers: on AMD's, `ibrs_enhanced` stands for automatic IBRS.
+ */
+export function msrFeaturesOfFlags(
+  { vendor, flags }: Pick<LinuxCpu, "vendor" | "flags">,
+  vmx: readonly string[] = [],
+): MsrKnowledge {
+  if (vendor !== "GenuineIntel") return { has: [], lacks: [] };
+  const enhanced = flags.includes("ibrs_enhanced") && flags.includes("arch_capabilities");
+  return {
+    has: [...(enhanced ? ["ibrs-all"] : []), ...vmx.flatMap((flag) => vmxFlags[flag] ?? [])],
+    lacks: [],
+  };
 }
 
 /** Linux's `init_speculation_control`, backwards: only where one bit alone can have set the flag. */

@@ -2,7 +2,7 @@
 import { GodwitError } from "@godwit/contract";
 import { broken, type FileName } from "./broken.ts";
 import type { CpuSource } from "./cpu-source.ts";
-import { featuresOfFlags } from "./linux-flags.ts";
+import { featuresOfFlags, msrFeaturesOfFlags } from "./linux-flags.ts";
 
 interface JsonField {
   readonly field?: unknown;
@@ -73,6 +73,7 @@ function sourceOf(fields: ReadonlyMap<string, string>, file: FileName): CpuSourc
       logicalCpus: number("CPU(s)"),
       features,
       lacks: [],
+      msrFeatures: msrFeaturesOfFlags({ vendor, flags: flags.split(/\s+/) }),
     },
     ...(features.includes("hypervisor") ? { reported: { hypervisor: "unknown" } } : {}),
     notes: [

@@ -5,7 +5,7 @@
 import { GodwitError } from "@godwit/contract";
 import { broken, quoted, type FileName } from "./broken.ts";
 import type { CpuSource, ReportedFacts } from "./cpu-source.ts";
-import { featuresOfFlags } from "./linux-flags.ts";
+import { featuresOfFlags, msrFeaturesOfFlags } from "./linux-flags.ts";
 
 type CoreDifferences = NonNullable<ReportedFacts["coreDifferences"]>;
 
@@ -43,6 +43,10 @@ export function readProcCpuinfo(lines: readonly string[], file: FileName): CpuSo
       logicalCpus: blocks.filter(({ fields }) => fields.has("processor")).length || null,
       features,
       lacks: [],
+      msrFeatures: msrFeaturesOfFlags(
+        { vendor: first.fields.get("vendor_id")?.value ?? null, flags: flagsIn(first) },
+        first.fields.get("vmx flags")?.value.split(/\s+/),
+      ),
     },
     reported: {
       ...(features.includes("hypervisor") ? { hypervisor: "unknown" } : {}),

@@ -13,6 +13,7 @@ import { isLibcpuidDivider, isLibcpuidLine, readLibcpuid } from "./libcpuid.ts";
 import { readLibvirtXml } from "./libvirt-xml.ts";
 import { isLscpuJson, isLscpuLine, readLscpu, readLscpuJson } from "./lscpu.ts";
 import { isProcCpuinfoLine, readProcCpuinfo } from "./proc-cpuinfo.ts";
+import { isQemuExpansion, readQemuExpansion } from "./qemu-expansion.ts";
 import { isVmwareLogLine, readVmwareLog } from "./vmware-log.ts";
 import { isVmwareReportLine, readVmwareReport } from "./vmware-report.ts";
 import { isX86infoLine, readX86info } from "./x86info.ts";
@@ -32,6 +33,8 @@ export function readCpuSource(text: string, label: string): CpuSource {
   const content = text.replace(/^\ufeff/, "");
   const start = /^\s*(\S)/.exec(content)?.[1];
   if (isLscpuJson(content)) return readLscpuJson(content, { label, format: "lscpu" });
+  if (isQemuExpansion(content))
+    return readQemuExpansion(content, { label, format: "QEMU's CPU model expansion" });
   if (start === "{") return readGodwitJson(content, { label, format: "JSON" });
   if (start === "<") return readLibvirtXml(content, { label, format: "libvirt XML" });
   const lines = linesOf(content);

@@ -4,7 +4,7 @@
  */
 import type { CpuReport } from "@godwit/contract";
 import { leafOfReport, msrsOfReport } from "../cpuid/cpu.ts";
-import type { CpuidLeaf, MsrValue } from "../cpuid/leaves.ts";
+import type { CpuidLeaf, MsrKnowledge, MsrValue } from "../cpuid/leaves.ts";
 import { broken, quoted, type FileName } from "./broken.ts";
 
 /** Everything is empty where the report has no such lines. */
@@ -13,6 +13,8 @@ export interface ReportDetails {
   readonly msrs: readonly MsrValue[];
   /** Of all features: those that it has, and of which it does not know; null: they follow from the leaves. */
   readonly named: { readonly has: readonly string[]; readonly unknown: readonly string[] } | null;
+  /** Of the features in model-specific registers; null: they follow from the registers' values. */
+  readonly msrFeatures: MsrKnowledge | null;
   readonly coreDifferences: CpuReport["coreDifferences"];
   readonly hypervisor: string | null;
   readonly offered: boolean;
@@ -24,14 +26,18 @@ type Difference = CpuReport["coreDifferences"][number];
 const leafLine =
   /^Leaf (0x[0-9a-f]{8}) (0x[0-9a-f]{8}) : (0x[0-9a-f]{8}) (0x[0-9a-f]{8}) (0x[0-9a-f]{8}) (0x[0-9a-f]{8})$/;
 const msrLine = /^Register (0x[0-9a-f]{8}) : (0x[0-9a-f]{16}|unreadable)$/;
-const listLine = /^(Features|Unknown features) : ([a-z0-9 ._-]*)$/;
+const listLine = /^(Features|Unknown features|MSR features|Absent MSR features) : ([a-z0-9 ._-]*)$/;
 const coresLine =
   /^Cores ([\d ]+) : lack \[([a-z0-9 ._-]*)\] have \[([a-z0-9 ._-]*)\] family (\d+|-) model (\d+|-) stepping (\d+|-)$/;
 const hypervisorLine = /^Hypervisor : (.*?)( \(what it offers\))?$/;
-const begins = /^(?:Leaf 0x|Register 0x|Features :|Unknown features :|Cores \d|Hypervisor :)/;
+const begins =
+  /^(?:Leaf 0x|Register 0x|Features :|Unknown features :|MSR features :|Absent MSR features :|Cores \d|Hypervisor :)/;
 
-/** @param byName whether the report's features do not all follow from its leaves */
-export function detailLines(report: CpuReport, byName: boolean): string[] {
+/** @param byName whether the report's features do not all follow from its leaves, and from its registers' values */
+export function detailLines(
+  report: CpuReport,
+  byName: { readonly features: boolean; readonly msrFeatures: boolean },
+): string[] {
   return [
     ...(report.hypervisor === null
       ? []
@@ -42,8 +48,14 @@ export function detailLines(report: CpuReport, byName: boolean): string[] {
     ),
     ...report.msrs.map(({ msr, value }) => `Register ${msr} : ${value ?? "unreadable"}`),
     ...report.coreDifferences.map(coresText),
-    ...(byName
+    ...(byName.features
       ? [`Features : ${report.features.join(" ")}`, `Unknown features : ${report.unknownFeatures.join(" ")}`]
+      : []),
+    ...(byName.msrFeatures
+      ? [
+          `MSR features : ${(report.msrFeatures?.has ?? []).join(" ")}`,
+          `Absent MSR features : ${(report.msrFeatures?.lacks ?? []).join(" ")}`,
+        ]
       : []),
   ];
 }
@@ -99,10 +111,13 @@ export class DetailsReader {
 
   finish(): ReportDetails {
     const has = this.#lists.get("Features");
+    const msrHas = this.#lists.get("MSR features");
     return {
       leaves: [...this.#leaves.values()].map(leafOfReport),
       msrs: msrsOfReport({ msrs: this.#msrs }),
       named: has === undefined ? null : { has, unknown: this.#lists.get("Unknown features") ?? [] },
+      msrFeatures:
+        msrHas === undefined ? null : { has: msrHas, lacks: this.#lists.get("Absent MSR features") ?? [] },
       coreDifferences: this.#differences,
       hypervisor: this.#hypervisor?.name ?? null,
       offered: this.#hypervisor?.offered ?? false,

@@ -223,6 +223,7 @@ function sourceOf(run: Run, file: FileName, lastLine: number): CpuSource {
       brand: brandOf(run.answers.get("brand")?.text),
       logicalCpus: run.logicalCpus,
       ...namedFeatures(details),
+      ...(details.msrFeatures === null ? {} : { msrFeatures: details.msrFeatures }),
     },
     reported,
     notes: [

@@ -2,6 +2,7 @@
  * What the name of a CPU model stands for in libvirt and QEMU, and which features libvirt can name at all: one that
  * it has no name for is never listed, so that its absence from a list tells nothing.
  */
+import { divideMsrNames } from "../features/msr-features.ts";
 import { libvirtFeatures, libvirtModels, qemuModels, type ModelRow } from "./tables.ts";
 
 export interface NamedModel {
@@ -9,6 +10,8 @@ export interface NamedModel {
   /** As CPUID spells it; null: the model is of no vendor. */
   readonly vendor: string | null;
   readonly features: ReadonlySet<string>;
+  /** Of the features in model-specific registers, without what VMX can do. */
+  readonly msrFeatures: ReadonlySet<string>;
   /** Once part of its definition: a CPU that is described by its name may have them or not. */
   readonly left: ReadonlySet<string>;
 }
@@ -35,9 +38,14 @@ function modelsOf(rows: readonly ModelRow[]): ReadonlyMap<string, NamedModel> {
   for (const { name, vendor = null, from, plus, minus, left } of rows) {
     const base = from === undefined ? undefined : models.get(from);
     const removed = new Set(words(minus));
-    const kept = [...(base?.features ?? [])].filter((feature) => !removed.has(feature));
-    const features = new Set([...kept, ...words(plus)]);
-    models.set(name, { name, vendor, features, left: new Set(words(left)) });
+    const kept = [...(base?.features ?? []), ...(base?.msrFeatures ?? [])].filter(
+      (feature) => !removed.has(feature),
+    );
+    const { msr, others } = divideMsrNames([...kept, ...words(plus)]);
+    models.set(name, {
+      ...{ name, vendor, features: new Set(others), msrFeatures: new Set(msr) },
+      left: new Set(words(left)),
+    });
   }
   return models;
 }

@@ -1,7 +1,7 @@
 /**
  * What libvirt's and QEMU's named CPU models have, in names of the feature table. Where both have a model of one
  * name, libvirt's has only what it takes for granted in a host of that kind. Facts, read from libvirt's
- * `cpu_map` (9.0.0, 11.3.0) and from QEMU's `query-cpu-model-expansion` (7.2.22)
+ * `cpu_map` (9.0.0, 11.3.0) and from QEMU's `query-cpu-model-expansion` (7.2.22, 10.0.2)
  * by `npm run cpu-models`; not written by hand.
  */
 export interface ModelRow {
@@ -17,7 +17,7 @@ export interface ModelRow {
 
 /** Features that libvirt 9.0.0 has a name for, and so every later one. */
 export const libvirtFeatures =
-  "3dnow 3dnowext 3dnowprefetch abm acpi adx aes amd-no-ssb amd-ssbd amd-stibp amx-bf16 amx-int8 amx-tile apic arat arch-capabilities arch-lbr avic avx avx-vnni avx2 avx512-4fmaps avx512-4vnniw avx512-bf16 avx512-fp16 avx512-vp2intersect avx512-vpopcntdq avx512bitalg avx512bw avx512cd avx512dq avx512er avx512f avx512ifma avx512pf avx512vbmi avx512vbmi2 avx512vl avx512vnni bmi1 bmi2 bus-lock-detect cid cldemote clflush clflushopt clwb clzero cmov cmp-legacy core-capability cr8legacy cx16 cx8 dca de decodeassists ds ds-cpl dtes64 erms est extapic f16c flushbyasid fma fma4 fpu fsgsbase fsrm fxsr fxsr-opt gfni hle ht hypervisor ia64 ibpb ibrs ibs intel-pt invpcid invtsc la57 lahf-lm lbrv lm lwp mca mce md-clear misalignsse mmx mmxext monitor movbe movdir64b movdiri mpx msr mtrr nodeid-msr npt nrip-save nx ospke osvw osxsave pae pat pause-filter pbe pcid pclmulqdq pcommit pconfig pdcm pdpe1gb perfctr-core perfctr-nb pfthreshold pge pks pku pn pni popcnt pqm pse pse36 rdpid rdrand rdseed rdtscp rtm sep serialize sgx sgxlc sha-ni skinit smap smep smx spec-ctrl ss ssbd sse sse2 sse4.1 sse4.2 sse4a ssse3 stibp svm svm-lock svme-addr-chk syscall tbm tce tm tm2 topoext tsc tsc-adjust tsc-deadline tsc-scale tsx-ldtrk umip v-vmsave-vmload vaes vgif virt-ssbd vmcb-clean vme vmx vpclmulqdq waitpkg wbnoinvd wdt x2apic xfd xgetbv1 xop xsave xsavec xsaveerptr xsaveopt xsaves xtpr";
+  "3dnow 3dnowext 3dnowprefetch abm acpi adx aes amd-no-ssb amd-ssbd amd-stibp amx-bf16 amx-int8 amx-tile apic arat arch-capabilities arch-lbr avic avx avx-vnni avx2 avx512-4fmaps avx512-4vnniw avx512-bf16 avx512-fp16 avx512-vp2intersect avx512-vpopcntdq avx512bitalg avx512bw avx512cd avx512dq avx512er avx512f avx512ifma avx512pf avx512vbmi avx512vbmi2 avx512vl avx512vnni bmi1 bmi2 bus-lock-detect cid cldemote clflush clflushopt clwb clzero cmov cmp-legacy core-capability cr8legacy cx16 cx8 dca de decodeassists ds ds-cpl dtes64 erms est extapic f16c flushbyasid fma fma4 fpu fsgsbase fsrm fxsr fxsr-opt gfni hle ht hypervisor ia64 ibpb ibrs ibrs-all ibs intel-pt invpcid invtsc la57 lahf-lm lbrv lm lwp mca mce md-clear mds-no misalignsse mmx mmxext monitor movbe movdir64b movdiri mpx msr mtrr nodeid-msr npt nrip-save nx ospke osvw osxsave pae pat pause-filter pbe pcid pclmulqdq pcommit pconfig pdcm pdpe1gb perfctr-core perfctr-nb pfthreshold pge pks pku pn pni popcnt pqm pschange-mc-no pse pse36 rdctl-no rdpid rdrand rdseed rdtscp rsba rtm sep serialize sgx sgxlc sha-ni skinit skip-l1dfl-vmentry smap smep smx spec-ctrl split-lock-detect ss ssb-no ssbd sse sse2 sse4.1 sse4.2 sse4a ssse3 stibp svm svm-lock svme-addr-chk syscall taa-no tbm tce tm tm2 topoext tsc tsc-adjust tsc-deadline tsc-scale tsx-ctrl tsx-ldtrk umip v-vmsave-vmload vaes vgif virt-ssbd vmcb-clean vme vmx vpclmulqdq waitpkg wbnoinvd wdt x2apic xfd xgetbv1 xop xsave xsavec xsaveerptr xsaveopt xsaves xtpr";
 
 export const libvirtModels: readonly ModelRow[] = [
   { name: "486", plus: "fpu pse vme" },
@@ -55,15 +55,10 @@ export const libvirtModels: readonly ModelRow[] = [
     name: "Cascadelake-Server-v2",
     vendor: "GenuineIntel",
     from: "Cascadelake-Server",
-    plus: "arch-capabilities pku",
+    plus: "arch-capabilities ibrs-all mds-no pku rdctl-no skip-l1dfl-vmentry",
   },
   { name: "Cascadelake-Server-v3", vendor: "GenuineIntel", from: "Cascadelake-Server-noTSX", left: "mpx" },
-  {
-    name: "Cascadelake-Server-v4",
-    vendor: "GenuineIntel",
-    from: "Cascadelake-Server-noTSX",
-    plus: "arch-capabilities pku",
-  },
+  { name: "Cascadelake-Server-v4", vendor: "GenuineIntel", from: "Cascadelake-Server-v2", minus: "hle rtm" },
   { name: "Cascadelake-Server-v5", vendor: "GenuineIntel", from: "Cascadelake-Server-v4", plus: "xsaves" },
   {
     name: "Conroe",
@@ -73,14 +68,19 @@ export const libvirtModels: readonly ModelRow[] = [
       "3dnowprefetch adx aes avx avx2 bmi1 bmi2 cx16 erms fma fsgsbase invpcid movbe pcid pclmulqdq popcnt rdseed rdtscp smap smep sse4.1 sse4.2 tsc-deadline x2apic xsave",
   },
   { name: "Conroe-v1", vendor: "GenuineIntel", from: "Conroe" },
-  { name: "Cooperlake", vendor: "GenuineIntel", from: "Cascadelake-Server-v2", plus: "avx512-bf16 stibp" },
+  {
+    name: "Cooperlake",
+    vendor: "GenuineIntel",
+    from: "Cascadelake-Server-v2",
+    plus: "avx512-bf16 pschange-mc-no stibp taa-no",
+  },
   { name: "Cooperlake-v1", vendor: "GenuineIntel", from: "Cooperlake" },
   { name: "Cooperlake-v2", vendor: "GenuineIntel", from: "Cooperlake", plus: "xsaves" },
   {
     name: "Denverton",
     vendor: "GenuineIntel",
     from: "Broadwell-noTSX-IBRS",
-    plus: "arat arch-capabilities clflushopt mpx pdpe1gb rdrand sha-ni ssbd vme xgetbv1 xsavec xsaveopt",
+    plus: "arat arch-capabilities clflushopt mpx pdpe1gb rdctl-no rdrand sha-ni skip-l1dfl-vmentry ssbd vme xgetbv1 xsavec xsaveopt",
     minus: "adx avx avx2 bmi1 bmi2 fma invpcid pcid",
   },
   { name: "Denverton-v1", vendor: "GenuineIntel", from: "Denverton" },
@@ -149,7 +149,7 @@ export const libvirtModels: readonly ModelRow[] = [
     name: "GraniteRapids",
     vendor: "GenuineIntel",
     from: "Cooperlake-v2",
-    plus: "amx-bf16 amx-fp16 amx-int8 amx-tile avx-vnni avx512-fp16 avx512-vpopcntdq avx512bitalg avx512ifma avx512vbmi avx512vbmi2 bus-lock-detect fsrc fsrm fsrs fzrm gfni la57 mcdt-no prefetchiti rdpid serialize sha-ni tsx-ldtrk umip vaes vpclmulqdq wbnoinvd xfd",
+    plus: "amx-bf16 amx-fp16 amx-int8 amx-tile avx-vnni avx512-fp16 avx512-vpopcntdq avx512bitalg avx512ifma avx512vbmi avx512vbmi2 bus-lock-detect fbsdp-no fsrc fsrm fsrs fzrm gfni la57 mcdt-no pbrsb-no prefetchiti psdp-no rdpid sbdr-ssdp-no serialize sha-ni tsx-ldtrk umip vaes vpclmulqdq wbnoinvd xfd",
     minus: "stibp",
   },
   { name: "GraniteRapids-v1", vendor: "GenuineIntel", from: "GraniteRapids" },
@@ -157,7 +157,7 @@ export const libvirtModels: readonly ModelRow[] = [
     name: "GraniteRapids-v2",
     vendor: "GenuineIntel",
     from: "GraniteRapids",
-    plus: "avx10 cldemote movdir64b movdiri ss tsc-adjust",
+    plus: "avx10 avx10-128 avx10-256 avx10-512 cldemote movdir64b movdiri ss tsc-adjust",
   },
   { name: "Haswell", vendor: "GenuineIntel", from: "Broadwell", minus: "3dnowprefetch adx rdseed smap" },
   { name: "Haswell-IBRS", vendor: "GenuineIntel", from: "Haswell", plus: "spec-ctrl" },
@@ -203,7 +203,7 @@ export const libvirtModels: readonly ModelRow[] = [
     name: "Icelake-Server-v3",
     vendor: "GenuineIntel",
     from: "Icelake-Server-noTSX",
-    plus: "arch-capabilities",
+    plus: "arch-capabilities ibrs-all mds-no pschange-mc-no rdctl-no skip-l1dfl-vmentry taa-no",
   },
   {
     name: "Icelake-Server-v4",
@@ -272,23 +272,28 @@ export const libvirtModels: readonly ModelRow[] = [
     name: "SapphireRapids",
     vendor: "GenuineIntel",
     from: "GraniteRapids",
-    minus: "amx-fp16 mcdt-no prefetchiti",
+    minus: "amx-fp16 fbsdp-no mcdt-no pbrsb-no prefetchiti psdp-no sbdr-ssdp-no",
   },
   { name: "SapphireRapids-v1", vendor: "GenuineIntel", from: "SapphireRapids" },
-  { name: "SapphireRapids-v2", vendor: "GenuineIntel", from: "SapphireRapids" },
+  {
+    name: "SapphireRapids-v2",
+    vendor: "GenuineIntel",
+    from: "SapphireRapids",
+    plus: "fbsdp-no psdp-no sbdr-ssdp-no",
+  },
   {
     name: "SapphireRapids-v3",
     vendor: "GenuineIntel",
-    from: "GraniteRapids-v2",
-    minus: "amx-fp16 avx10 mcdt-no prefetchiti",
+    from: "SapphireRapids-v2",
+    plus: "cldemote movdir64b movdiri ss tsc-adjust",
   },
   {
     name: "SierraForest",
     vendor: "GenuineIntel",
     from: "Icelake-Server-v5",
-    plus: "avx-ifma avx-ne-convert avx-vnni avx-vnni-int8 bus-lock-detect cmpccxadd fsrs mcdt-no serialize",
+    plus: "avx-ifma avx-ne-convert avx-vnni avx-vnni-int8 bus-lock-detect cmpccxadd fbsdp-no fsrs mcdt-no pbrsb-no psdp-no sbdr-ssdp-no serialize",
     minus:
-      "avx512-vpopcntdq avx512bitalg avx512bw avx512cd avx512dq avx512f avx512ifma avx512vbmi avx512vbmi2 avx512vl avx512vnni la57",
+      "avx512-vpopcntdq avx512bitalg avx512bw avx512cd avx512dq avx512f avx512ifma avx512vbmi avx512vbmi2 avx512vl avx512vnni la57 taa-no",
   },
   { name: "SierraForest-v1", vendor: "GenuineIntel", from: "SierraForest" },
   {
@@ -346,12 +351,18 @@ export const libvirtModels: readonly ModelRow[] = [
     name: "Snowridge",
     vendor: "GenuineIntel",
     from: "Denverton-v2",
-    plus: "cldemote clwb core-capability gfni movdir64b movdiri umip",
+    plus: "cldemote clwb core-capability gfni movdir64b movdiri split-lock-detect umip",
+    minus: "rdctl-no skip-l1dfl-vmentry",
   },
   { name: "Snowridge-v1", vendor: "GenuineIntel", from: "Snowridge" },
   { name: "Snowridge-v2", vendor: "GenuineIntel", from: "Snowridge" },
   { name: "Snowridge-v3", vendor: "GenuineIntel", from: "Snowridge", plus: "xsaves" },
-  { name: "Snowridge-v4", vendor: "GenuineIntel", from: "Snowridge-v3", minus: "core-capability" },
+  {
+    name: "Snowridge-v4",
+    vendor: "GenuineIntel",
+    from: "Snowridge-v3",
+    minus: "core-capability split-lock-detect",
+  },
   { name: "Westmere", vendor: "GenuineIntel", from: "Nehalem", plus: "aes" },
   { name: "Westmere-IBRS", vendor: "GenuineIntel", from: "Nehalem-IBRS", plus: "aes" },
   { name: "Westmere-v1", vendor: "GenuineIntel", from: "Westmere" },
@@ -447,6 +458,13 @@ export const qemuModels: readonly ModelRow[] = [
   },
   { name: "athlon-v1", vendor: "AuthenticAMD", from: "pentium3-v1", plus: "3dnow 3dnowext mmxext sse2" },
   {
+    name: "YongFeng-v2",
+    vendor: "CentaurHauls",
+    from: "core2duo-v1",
+    plus: "3dnowprefetch abm adx aes arch-capabilities avx avx2 bmi1 bmi2 f16c fma fsgsbase invpcid invtsc mds-no movbe pcid pclmulqdq pdpe1gb pku popcnt pschange-mc-no rdctl-no rdpid rdrand rdseed rdtscp sha-ni skip-l1dfl-vmentry smap smep spec-ctrl ssb-no sse4.1 sse4.2 tsc-deadline umip x2apic xsave xsaveopt",
+  },
+  { name: "YongFeng-v1", vendor: "CentaurHauls", from: "YongFeng-v2" },
+  {
     name: "Westmere-v2",
     vendor: "GenuineIntel",
     from: "qemu64-v1",
@@ -460,15 +478,21 @@ export const qemuModels: readonly ModelRow[] = [
     from: "Westmere-v2",
     plus: "3dnowprefetch arch-capabilities cldemote clflushopt clwb erms fsgsbase gfni monitor movbe movdir64b movdiri pdpe1gb rdrand rdseed rdtscp sha-ni smap smep ssbd tsc-deadline umip x2apic xgetbv1 xsave xsavec xsaveopt xsaves",
   },
-  { name: "Snowridge-v3", vendor: "GenuineIntel", from: "Snowridge-v4", plus: "core-capability" },
+  {
+    name: "Snowridge-v3",
+    vendor: "GenuineIntel",
+    from: "Snowridge-v4",
+    plus: "core-capability split-lock-detect",
+  },
   { name: "Snowridge-v2", vendor: "GenuineIntel", from: "Snowridge-v3", minus: "xsaves" },
   { name: "Snowridge-v1", vendor: "GenuineIntel", from: "Snowridge-v2", plus: "mpx" },
   {
     name: "Skylake-Server-v5",
     vendor: "GenuineIntel",
-    from: "Snowridge-v4",
-    plus: "abm adx avx avx2 avx512bw avx512cd avx512dq avx512f avx512vl bmi1 bmi2 f16c fma invpcid pcid pku",
-    minus: "arch-capabilities cldemote clflushopt gfni monitor movdir64b movdiri sha-ni ssbd umip",
+    from: "YongFeng-v2",
+    plus: "arat avx512bw avx512cd avx512dq avx512f avx512vl clwb erms xgetbv1 xsavec xsaves",
+    minus:
+      "acpi arch-capabilities invtsc mds-no monitor pschange-mc-no rdctl-no rdpid sha-ni skip-l1dfl-vmentry ss ssb-no umip",
   },
   { name: "Skylake-Server-v4", vendor: "GenuineIntel", from: "Skylake-Server-v5", minus: "xsaves" },
   { name: "Skylake-Server-v3", vendor: "GenuineIntel", from: "Skylake-Server-v4" },
@@ -489,6 +513,39 @@ export const qemuModels: readonly ModelRow[] = [
   { name: "Skylake-Client-v3", vendor: "GenuineIntel", from: "Skylake-Client-v4", minus: "xsaves" },
   { name: "Skylake-Client-v2", vendor: "GenuineIntel", from: "Skylake-Client-v3", plus: "hle rtm" },
   { name: "Skylake-Client-v1", vendor: "GenuineIntel", from: "Skylake-Client-v2", minus: "spec-ctrl" },
+  {
+    name: "SierraForest-v2",
+    vendor: "GenuineIntel",
+    from: "YongFeng-v2",
+    plus: "arat avx-ifma avx-ne-convert avx-vnni avx-vnni-int8 bhi-ctrl bus-lock-detect cldemote clflushopt clwb cmpccxadd erms fbsdp-no fsrm fsrs gds-no gfni ibrs-all intel-psfd ipred-ctrl lam mcdt-no movdir64b movdiri pbrsb-no psdp-no rfds-no rrsba-ctrl sbdr-ssdp-no serialize ssbd tsc-adjust vaes vpclmulqdq wbnoinvd xgetbv1 xsavec xsaves",
+    minus: "acpi invtsc monitor ssb-no",
+  },
+  {
+    name: "SierraForest-v1",
+    vendor: "GenuineIntel",
+    from: "SierraForest-v2",
+    minus:
+      "bhi-ctrl cldemote gds-no intel-psfd ipred-ctrl lam movdir64b movdiri rfds-no rrsba-ctrl ss tsc-adjust",
+  },
+  {
+    name: "SapphireRapids-v3",
+    vendor: "GenuineIntel",
+    from: "SierraForest-v1",
+    plus: "amx-bf16 amx-int8 amx-tile avx512-bf16 avx512-fp16 avx512-vpopcntdq avx512bitalg avx512bw avx512cd avx512dq avx512f avx512ifma avx512vbmi avx512vbmi2 avx512vl avx512vnni cldemote fsrc fzrm hle la57 movdir64b movdiri rtm ss taa-no tsc-adjust tsx-ldtrk xfd",
+    minus: "avx-ifma avx-ne-convert avx-vnni-int8 cmpccxadd mcdt-no pbrsb-no",
+  },
+  {
+    name: "SapphireRapids-v2",
+    vendor: "GenuineIntel",
+    from: "SapphireRapids-v3",
+    minus: "cldemote movdir64b movdiri ss tsc-adjust",
+  },
+  {
+    name: "SapphireRapids-v1",
+    vendor: "GenuineIntel",
+    from: "SapphireRapids-v2",
+    minus: "fbsdp-no psdp-no sbdr-ssdp-no",
+  },
   {
     name: "SandyBridge-v2",
     vendor: "GenuineIntel",
@@ -530,11 +587,13 @@ export const qemuModels: readonly ModelRow[] = [
   },
   { name: "IvyBridge-v1", vendor: "GenuineIntel", from: "IvyBridge-v2", minus: "spec-ctrl" },
   {
-    name: "Icelake-Server-v6",
+    name: "Icelake-Server-v7",
     vendor: "GenuineIntel",
-    from: "Skylake-Server-v5",
-    plus: "arch-capabilities avx512-vpopcntdq avx512bitalg avx512ifma avx512vbmi avx512vbmi2 avx512vnni clflushopt fsrm gfni la57 rdpid sha-ni ssbd umip vaes vpclmulqdq wbnoinvd",
+    from: "SapphireRapids-v1",
+    minus:
+      "amx-bf16 amx-int8 amx-tile avx-vnni avx512-bf16 avx512-fp16 bus-lock-detect fsrc fsrs fzrm serialize tsx-ldtrk xfd",
   },
+  { name: "Icelake-Server-v6", vendor: "GenuineIntel", from: "Icelake-Server-v7", minus: "hle rtm" },
   { name: "Icelake-Server-v5", vendor: "GenuineIntel", from: "Icelake-Server-v6" },
   { name: "Icelake-Server-v4", vendor: "GenuineIntel", from: "Icelake-Server-v6", minus: "xsaves" },
   {
@@ -547,7 +606,7 @@ export const qemuModels: readonly ModelRow[] = [
     name: "Icelake-Server-v2",
     vendor: "GenuineIntel",
     from: "Icelake-Server-v3",
-    minus: "arch-capabilities",
+    minus: "arch-capabilities ibrs-all mds-no pschange-mc-no rdctl-no skip-l1dfl-vmentry taa-no",
   },
   { name: "Icelake-Server-v1", vendor: "GenuineIntel", from: "Icelake-Server-v2", plus: "hle rtm" },
   {
@@ -560,31 +619,59 @@ export const qemuModels: readonly ModelRow[] = [
   { name: "Haswell-v2", vendor: "GenuineIntel", from: "Haswell-v4", minus: "spec-ctrl" },
   { name: "Haswell-v1", vendor: "GenuineIntel", from: "Haswell-v3", minus: "spec-ctrl" },
   {
-    name: "EPYC-v3",
+    name: "GraniteRapids-v2",
+    vendor: "GenuineIntel",
+    from: "SapphireRapids-v3",
+    plus: "amx-fp16 avx10 avx10-128 avx10-256 avx10-512 mcdt-no pbrsb-no prefetchiti",
+  },
+  {
+    name: "GraniteRapids-v1",
+    vendor: "GenuineIntel",
+    from: "SapphireRapids-v2",
+    plus: "amx-fp16 mcdt-no pbrsb-no prefetchiti",
+  },
+  {
+    name: "EPYC-v4",
     vendor: "AuthenticAMD",
     from: "Skylake-Client-v4",
     plus: "clflushopt clzero cr8legacy fxsr-opt ibpb misalignsse mmxext monitor npt nrip-save osvw pdpe1gb perfctr-core sha-ni sse4a svm topoext xsaveerptr",
     minus: "erms invpcid pcid spec-ctrl tsc-deadline x2apic",
   },
+  { name: "EPYC-v3", vendor: "AuthenticAMD", from: "EPYC-v4" },
   {
     name: "EPYC-v2",
     vendor: "AuthenticAMD",
-    from: "EPYC-v3",
+    from: "EPYC-v4",
     minus: "clzero perfctr-core xsaveerptr xsaves",
   },
   { name: "EPYC-v1", vendor: "AuthenticAMD", from: "EPYC-v2", minus: "ibpb" },
   {
-    name: "EPYC-Rome-v2",
+    name: "EPYC-Rome-v4",
     vendor: "AuthenticAMD",
-    from: "EPYC-v3",
+    from: "EPYC-v4",
     plus: "amd-ssbd amd-stibp clwb ibrs rdpid umip wbnoinvd",
+    minus: "xsaves",
   },
-  { name: "EPYC-Rome-v1", vendor: "AuthenticAMD", from: "EPYC-Rome-v2", minus: "amd-ssbd ibrs" },
+  { name: "EPYC-Rome-v3", vendor: "AuthenticAMD", from: "EPYC-Rome-v4", plus: "xsaves" },
+  { name: "EPYC-Rome-v2", vendor: "AuthenticAMD", from: "EPYC-Rome-v3" },
+  { name: "EPYC-Rome-v1", vendor: "AuthenticAMD", from: "EPYC-Rome-v3", minus: "amd-ssbd ibrs" },
+  {
+    name: "EPYC-Milan-v2",
+    vendor: "AuthenticAMD",
+    from: "EPYC-Rome-v3",
+    plus: "amd-psfd erms fsrm invpcid lfence-always-serializing no-nested-data-bp null-sel-clr-base pcid pku stibp-always-on svme-addr-chk vaes vpclmulqdq",
+  },
   {
     name: "EPYC-Milan-v1",
     vendor: "AuthenticAMD",
-    from: "EPYC-Rome-v2",
+    from: "EPYC-Rome-v3",
     plus: "erms fsrm invpcid pcid pku svme-addr-chk",
+  },
+  {
+    name: "EPYC-Genoa-v1",
+    vendor: "AuthenticAMD",
+    from: "EPYC-Milan-v2",
+    plus: "auto-ibrs avx512-bf16 avx512-vpopcntdq avx512bitalg avx512bw avx512cd avx512dq avx512f avx512ifma avx512vbmi avx512vbmi2 avx512vl avx512vnni gfni la57 vnmi",
   },
   {
     name: "Dhyana-v2",
@@ -598,6 +685,7 @@ export const qemuModels: readonly ModelRow[] = [
     name: "Denverton-v3",
     vendor: "GenuineIntel",
     from: "Snowridge-v4",
+    plus: "rdctl-no skip-l1dfl-vmentry",
     minus: "cldemote clwb gfni monitor movdir64b movdiri umip",
   },
   { name: "Denverton-v2", vendor: "GenuineIntel", from: "Denverton-v3", minus: "xsaves" },
@@ -606,29 +694,30 @@ export const qemuModels: readonly ModelRow[] = [
     name: "Cooperlake-v2",
     vendor: "GenuineIntel",
     from: "Skylake-Server-v2",
-    plus: "arch-capabilities avx512-bf16 avx512vnni clflushopt ssbd stibp xsaves",
+    plus: "arch-capabilities avx512-bf16 avx512vnni clflushopt ibrs-all mds-no pschange-mc-no rdctl-no skip-l1dfl-vmentry ssbd stibp taa-no xsaves",
   },
   { name: "Cooperlake-v1", vendor: "GenuineIntel", from: "Cooperlake-v2", minus: "xsaves" },
   { name: "Conroe-v1", vendor: "GenuineIntel", from: "Penryn-v1", minus: "cx16 sse4.1" },
   {
+    name: "ClearwaterForest-v1",
+    vendor: "GenuineIntel",
+    from: "SierraForest-v2",
+    plus: "avx-vnni-int16 bhi-no ddpd-u prefetchiti sha512 sm3 sm4",
+  },
+  {
     name: "Cascadelake-Server-v5",
     vendor: "GenuineIntel",
-    from: "Skylake-Server-v5",
-    plus: "arch-capabilities avx512vnni clflushopt ssbd",
+    from: "Cooperlake-v2",
+    minus: "avx512-bf16 hle pschange-mc-no rtm stibp taa-no",
   },
   { name: "Cascadelake-Server-v4", vendor: "GenuineIntel", from: "Cascadelake-Server-v5", minus: "xsaves" },
   { name: "Cascadelake-Server-v3", vendor: "GenuineIntel", from: "Cascadelake-Server-v4" },
-  {
-    name: "Cascadelake-Server-v2",
-    vendor: "GenuineIntel",
-    from: "Cooperlake-v1",
-    minus: "avx512-bf16 stibp",
-  },
+  { name: "Cascadelake-Server-v2", vendor: "GenuineIntel", from: "Cascadelake-Server-v4", plus: "hle rtm" },
   {
     name: "Cascadelake-Server-v1",
     vendor: "GenuineIntel",
-    from: "Cascadelake-Server-v2",
-    minus: "arch-capabilities",
+    from: "Skylake-Server-v2",
+    plus: "avx512vnni clflushopt ssbd",
   },
   { name: "Broadwell-v4", vendor: "GenuineIntel", from: "Skylake-Client-v3", minus: "xgetbv1 xsavec" },
   { name: "Broadwell-v3", vendor: "GenuineIntel", from: "Skylake-Client-v2", minus: "xgetbv1 xsavec" },

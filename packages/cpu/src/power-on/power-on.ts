@@ -10,11 +10,12 @@ import {
   type QemuFacts,
   type VmCpu,
 } from "@godwit/contract";
-import { cpuString, explicitHostCpu, knownFeatures, qemuCpu } from "../evc/qemu-cpu.ts";
+import { cpuString, explicitHostCpu, qemuCpu } from "../evc/qemu-cpu.ts";
 import { includesMode, modeId, type EvcMode } from "../evc-modes/mode.ts";
 import { evcModeNamed } from "../evc-modes/modes.ts";
 import { beyond } from "../evc/exposed-features.ts";
 import { featureNamed } from "../features/features.ts";
+import { msrFeatureNamed } from "../features/msr-features.ts";
 import { powerOnFindings } from "../masks/apply-masks.ts";
 import { cpuWithMasks } from "../masks/described-masks.ts";
 import { maskVendorOf } from "../masks/feature-mask.ts";
@@ -133,12 +134,13 @@ function notGiven({ vm, host, qemu }: PowerOnFacts, cpu: VmCpu): Finding[] {
   const model = qemu.cpuModels.find(({ name }) => name === cpu.model);
   // `host` and `max` are whatever QEMU makes of them.
   if (model === undefined) return [finding("DESTINATION_CPU_UNKNOWN", { host, model: cpu.model, version })];
-  const available = knownFeatures(qemu.availableFeatures);
-  const nameOf = (name: string) => featureNamed(name)?.name ?? name;
+  const nameOf = (name: string) => featureNamed(name)?.name ?? msrFeatureNamed(name)?.name ?? name;
+  const available = new Set(qemu.availableFeatures.map(nameOf));
+  const isNamed = (name: string) => featureNamed(name) !== undefined || msrFeatureNamed(name) !== undefined;
   const removed = new Set(cpu.remove.map(nameOf));
   const lacking = [
     ...model.unavailableFeatures.map(nameOf).filter((name) => !removed.has(name)),
-    ...cpu.add.map(nameOf).filter((name) => featureNamed(name) !== undefined && !available.has(name)),
+    ...cpu.add.map(nameOf).filter((name) => isNamed(name) && !available.has(name)),
   ];
   if (lacking.length === 0) return [];
   return [finding("VM_CPU_NOT_GIVEN", { vm, host, cpu: cpuString(cpu), version, features: union(lacking) })];

@@ -8,6 +8,7 @@ import type { CpuSource } from "../formats/cpu-source.ts";
 import { coreDifferencesOf } from "./core-differences.ts";
 import { cpuOf, leafOfReport } from "../cpuid/cpu.ts";
 import { bitIs, hasFeature, signatureOf, answersOf, registerValue, type SourceAnswers } from "./decode.ts";
+import { msrFeaturesOf } from "./msr-features-of.ts";
 import { flexMigrationOf } from "./flex-migration.ts";
 import { flexNote, notesOn, vmware64Note } from "./notes.ts";
 import { vmware64Of } from "./vmware64.ts";
@@ -41,6 +42,7 @@ export function reportOf(source: CpuSource): CpuReport {
   const brand = brandText(answers) ?? source.named?.brand ?? "";
   const hypervisor = hypervisorOf(answers, source.reported?.hypervisor ?? null);
   const msrs = source.cpus[0]?.msrs ?? [];
+  const msrFeatures = msrFeaturesOf(msrs, source.named?.msrFeatures);
   const identity = { vendor, family, model, brand, msrs, virtual: hypervisor !== null };
   const flex = flexMigrationOf({ ...identity, leaf21: registerValue(answers, 0x80000021, 0, "eax") });
   const coreDifferences = source.reported?.coreDifferences ?? coreDifferencesOf(source.cpus);
@@ -79,6 +81,7 @@ export function reportOf(source: CpuSource): CpuReport {
     })),
     features: [...namesThat(true), ...others].sort(),
     unknownFeatures: namesThat(null).sort(),
+    ...(msrFeatures === null ? {} : { msrFeatures }),
     sse: sseNames.filter(([name]) => answer(name) === true).map(([, text]) => text),
     nx: answer("nx"),
     cmpxchg16b: answer("cx16"),

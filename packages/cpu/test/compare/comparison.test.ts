@@ -7,6 +7,7 @@ import {
   cpuOf,
   featureNamed,
   features,
+  msrFeatures,
   type Cpu,
   type CpuComparison,
   type CpuFeature,
@@ -265,6 +266,7 @@ const cpuOfWords = (label: string, words: Words): Cpu => ({
   label,
   vendor: "GenuineIntel",
   features: new Set(features.filter((feature) => bitSet(words, feature)).map(({ name }) => name)),
+  msrFeatures: { has: [], lacks: msrFeatures.map(({ name }) => name) },
 });
 
 /**

@@ -37,6 +37,10 @@ const machines: readonly Machine[] = readFileSync(join(testData, "libvirt-hosts.
       const [eax = 0, ebx = 0, ecx = 0, edx = 0] = words.map((word) => Number.parseInt(word, 16));
       return { leaf, subleaf, eax, ebx, ecx, edx };
     });
+    const msrs = valuesOf("msr").map((line) => {
+      const [msr = "", value = ""] = line.split(" ");
+      return { msr: Number.parseInt(msr, 16), value: BigInt(`0x${value}`) };
+    });
     const [family = "", model = "", stepping = ""] = valuesOf("signature").at(0)?.split(" ") ?? [];
     const xml = [
       `<capabilities><host><cpu><arch>x86_64</arch><model>${valuesOf("model").join()}</model>`,
@@ -45,7 +49,7 @@ const machines: readonly Machine[] = readFileSync(join(testData, "libvirt-hosts.
       ...valuesOf("features").flatMap((list) => list.split(" ").map((one) => `<feature name='${one}'/>`)),
       "</cpu></host></capabilities>",
     ].join("\n");
-    const cpus = [{ id: null, leaves, msrs: [] }];
+    const cpus = [{ id: null, leaves, msrs }];
     const registers = { format: "cpuid-raw", label: name, cpus, named: null, notes: [] } as const;
     return {
       name,

@@ -10,7 +10,7 @@ root), otherwise from QEMU, otherwise from /proc/cpuinfo; the report says which,
 
 A file may be a report of this program (text or JSON) or of VMware's utility, a dump of cpuid -1 -r, AIDA64,
 InstLatx64 or libcpuid, what virsh capabilities, virsh domcapabilities or virsh hypervisor-cpu-baseline print, a
-vmware.log, the output of lscpu, x86info -r or xe host-cpu-info, or a copy of /proc/cpuinfo. The format is detected; -
+vmware.log, QEMU's answer to query-cpu-model-expansion, the output of lscpu, x86info -r or xe host-cpu-info, or a copy of /proc/cpuinfo. The format is detected; -
 is standard input.
 
 The text begins with the lines of the utility's report. Unknown values are shown as Unknown, with the reason in notes;
