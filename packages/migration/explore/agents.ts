@@ -57,8 +57,8 @@ import {
   DOWN,
   effectBits,
   type EffectName,
-  effectNames,
   IDLE,
+  nameOf,
   outcomeName,
   RELEASE,
   toSourceNames,
@@ -79,10 +79,10 @@ import type { World } from "./world.ts";
 export function take(w: World, h: number): void {
   const f = w.now;
   const { inboxes } = w.rules;
-  const [input] = inboxes.items(inbox(f, h));
+  const input = inboxes.first(inbox(f, h));
   setInbox(f, h, inboxes.rest(inbox(f, h)));
   const agent = at(f, AGENT + h);
-  const step = input === undefined ? null : w.stepFor(h, agent, input);
+  const step = input < 0 ? null : w.stepFor(h, agent, input);
   if (step === null) return;
   enter(w, h, step);
 }
@@ -93,8 +93,9 @@ export function enter(w: World, h: number, { state, effects, wrong }: Step): voi
     return;
   }
   w.now[AGENT + h] = state;
-  for (const [index, effect] of effects.entries()) {
+  for (let index = 0; index < effects.length; index++) {
     if (index === w.stopAfter.effects) return;
+    const effect = effects[index] ?? 0;
     if (!perform(w, h, nameOf(effect), effect >> effectBits)) return;
   }
 }
@@ -271,12 +272,4 @@ const stoppedByItself = (w: World): boolean =>
 export function lineDown(w: World, h: number): void {
   clear(w.now, LINE, UP << h);
   clear(w.now, MESSAGES, h === 1 ? (1 << toSource) - 1 : ~((1 << toSource) - 1));
-}
-
-export const nameOf = (effect: number): EffectName =>
-  effectNames[effect & ((1 << effectBits) - 1)] ?? "nothing";
-
-/** Whether anyone but the agent itself can tell that this effect was done. */
-export function isSeen(effect: number): boolean {
-  return !["nothing", "arm", "disarm", "finish"].includes(nameOf(effect));
 }

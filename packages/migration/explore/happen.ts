@@ -10,8 +10,7 @@ import {
   CLOSED,
   COMPLETED,
   CONT,
-  COPY,
-  COPY_SHIFT,
+  copyOf,
   copyState,
   CUTS,
   DEAD,
@@ -19,8 +18,10 @@ import {
   FAILED,
   FULL,
   HALF,
+  type EventKind,
   kindBits,
-  kindOf,
+  kindMask,
+  kinds,
   LINE,
   LOADED,
   MESSAGES,
@@ -62,194 +63,172 @@ import {
 import { sentence } from "./story.ts";
 import { answerCont, loseWordsOfQemu, type World } from "./world.ts";
 
+/** What each event does. @param h the host that its argument names in its last bit */
+const happenings: Record<EventKind, (w: World, h: number, argument: number) => void> = {
+  take,
+  takeThenDie: (w, h, argument) => {
+    w.stopAfter.effects = argument >> 1;
+    take(w, h);
+    w.stopAfter.effects = -1;
+    agentDies(w, h);
+  },
+  takeWithFullDisk: (w, h) => {
+    w.stopAfter.fullDisk = true;
+    take(w, h);
+    w.stopAfter.fullDisk = false;
+  },
+  deliver: (w, _h, message) => {
+    clear(w.now, MESSAGES, 1 << message);
+    hear(w, message);
+  },
+  deliverTwice: (w, _h, message) => {
+    hear(w, message);
+  },
+  loseMessage: (w, _h, message) => {
+    clear(w.now, MESSAGES, 1 << message);
+  },
+  lineUp: (w) => {
+    set(w.now, LINE, 3);
+    w.give(0, "peerUp");
+    if (at(w.now, AGENT + 1) > IDLE) w.give(1, "peerUp");
+  },
+  notice: (w, h) => {
+    lineDown(w, h);
+    if (at(w.now, AGENT + h) > IDLE && !(h === 0 && (at(w.now, LINE) & CLOSED) !== 0)) w.give(h, "peerDown");
+  },
+  cut: (w, _h, ways) => {
+    set(w.now, LINE, ways << 2);
+  },
+  heal: (w) => {
+    clear(w.now, LINE, CUTS);
+  },
+  agentDies,
+  agentReturns,
+  qemuDies: (w, h) => {
+    memoryGoes(w, h);
+    qemuEnds(w, h);
+  },
+  qemuDiesUnheard: (w, h, argument) => {
+    memoryGoes(w, h);
+    loseWordsOfQemu(w, h, argument >> 1);
+    qemuEnds(w, h, false);
+  },
+  hostDies: (w, h) => {
+    memoryGoes(w, h);
+    qemuEnds(w, h);
+    agentDies(w, h);
+    set(w.now, TRUTH, DEAD << h);
+  },
+  hostReturns: (w, h) => {
+    clear(w.now, TRUTH, DEAD << h);
+  },
+  fence,
+  storageLost: (w, h) => {
+    memoryGoes(w, h);
+    qemuEnds(w, h);
+    set(w.now, TRUTH, EXPIRING << h);
+  },
+  leaseExpires: expire,
+  cont,
+  activate: (w, h) => {
+    clear(w.now, QEMU + h, ACTIVATE);
+    w.give(h, "disksActive");
+  },
+  guestStops: (w) => {
+    guestStops(w, "guestPaused");
+  },
+  guestShutsDown: (w) => {
+    guestStops(w, "guestShutDown");
+  },
+  contRefused: (w, h) => {
+    clear(w.now, QEMU + h, CONT | ACTIVATE);
+    w.give(h, "resumeFailed");
+  },
+  contAnswered: answerCont,
+  decideLease,
+  answerLease: (w, h, argument) => {
+    answerLease(w, h, (argument & 2) !== 0);
+  },
+  leaseUnavailable: (w, h, argument) => {
+    leaseUnavailable(w, h, (argument & 2) !== 0);
+  },
+  decideStale: (w, h, argument) => {
+    const question = argument >> 1;
+    clear(w.now, STALE + h, 1 << question);
+    if (question < 6) askLease(w, h, question);
+    else askLease(w, h, question - 6, OVERTAKEN);
+  },
+  outage: (w, _h, hosts) => {
+    set(w.now, LINE, hosts * OUTAGE);
+  },
+  outageEnds: (w) => {
+    clear(w.now, LINE, OUTAGES);
+  },
+  timer: (w, h, argument) => {
+    clear(w.now, TIMERS + h, 1 << (argument >> 1));
+    w.push(h, (timerInput[h] ?? 0) + (argument >> 1));
+  },
+  reconcile: (w, h) => {
+    askLatest(w, h, reconciliation(w, h));
+  },
+  cancel: (w) => {
+    w.give(0, "cancel");
+  },
+  sample: (w) => {
+    w.give(0, "sample");
+  },
+  lastStep,
+  finalSent: (w) => {
+    copyState(w.now, 1, copyOf(w.now, 0) === SERVING ? HALF : FULL);
+  },
+  load: (w) => {
+    const isHalf = copyOf(w.now, 1) === HALF;
+    copyState(w.now, 1, isHalf ? PARTLY : LOADED);
+    w.give(1, isHalf ? "loadedPartly" : "loaded");
+  },
+  pulled: (w) => {
+    copyState(w.now, 1, LOADED);
+    w.give(1, "memoryComplete");
+  },
+  loadFails: (w) => {
+    copyState(w.now, 1, FAILED);
+    clear(w.now, QEMU + 1, STREAM);
+    memoryGone(w);
+    w.give(1, "loadFailed");
+  },
+  acknowledge: (w) => {
+    copyState(w.now, 0, COMPLETED);
+    clear(w.now, QEMU, AUTO);
+    w.give(0, "completed");
+  },
+  sourceStreamEnds: (w) => {
+    if (copyOf(w.now, 0) === SERVING) sourceStreamBreaks(w);
+    else copyEnds(w);
+  },
+  destinationStreamEnds: (w) => {
+    if (copyOf(w.now, 1) === PARTLY) {
+      destinationStreamBreaks(w);
+      return;
+    }
+    copyState(w.now, 1, FAILED);
+    w.give(1, "loadFailed");
+  },
+  postcopyFails: copyEnds,
+  cancelled: copyEnds,
+  streamBreaks: (w) => {
+    clear(w.now, QEMU + 1, STREAM);
+  },
+  thirdAsks,
+  userStops,
+};
+const byNumber = kinds.map((kind) => happenings[kind]);
+
 /** Lets `event` happen in `state`; the outcome is in `now`, and `violation` says what it broke. */
 export function apply(w: World, state: State, event: number): void {
-  const f = w.now;
-  f.set(state);
+  w.now.set(state);
   w.violation = null;
   const argument = event >> kindBits;
-  const h = argument & 1;
-  switch (kindOf(event)) {
-    case "take":
-      take(w, h);
-      break;
-    case "takeThenDie":
-      w.stopAfter.effects = argument >> 1;
-      take(w, h);
-      w.stopAfter.effects = -1;
-      agentDies(w, h);
-      break;
-    case "takeWithFullDisk":
-      w.stopAfter.fullDisk = true;
-      take(w, h);
-      w.stopAfter.fullDisk = false;
-      break;
-    case "deliver":
-      clear(f, MESSAGES, 1 << argument);
-      hear(w, argument);
-      break;
-    case "deliverTwice":
-      hear(w, argument);
-      break;
-    case "loseMessage":
-      clear(f, MESSAGES, 1 << argument);
-      break;
-    case "lineUp":
-      set(f, LINE, 3);
-      w.give(0, "peerUp");
-      if (at(f, AGENT + 1) > IDLE) w.give(1, "peerUp");
-      break;
-    case "notice":
-      lineDown(w, h);
-      if (at(f, AGENT + h) > IDLE && !(h === 0 && (at(f, LINE) & CLOSED) !== 0)) w.give(h, "peerDown");
-      break;
-    case "cut":
-      set(f, LINE, argument << 2);
-      break;
-    case "heal":
-      clear(f, LINE, CUTS);
-      break;
-    case "agentDies":
-      agentDies(w, h);
-      break;
-    case "agentReturns":
-      agentReturns(w, h);
-      break;
-    case "qemuDies":
-      memoryGoes(w, h);
-      qemuEnds(w, h);
-      break;
-    case "qemuDiesUnheard":
-      memoryGoes(w, h);
-      loseWordsOfQemu(w, h, argument >> 1);
-      qemuEnds(w, h, false);
-      break;
-    case "hostDies":
-      memoryGoes(w, h);
-      qemuEnds(w, h);
-      agentDies(w, h);
-      set(f, TRUTH, DEAD << h);
-      break;
-    case "hostReturns":
-      clear(f, TRUTH, DEAD << h);
-      break;
-    case "fence":
-      fence(w, h);
-      break;
-    case "storageLost":
-      memoryGoes(w, h);
-      qemuEnds(w, h);
-      set(f, TRUTH, EXPIRING << h);
-      break;
-    case "leaseExpires":
-      expire(w, h);
-      break;
-    case "cont":
-      cont(w, h);
-      break;
-    case "activate":
-      clear(f, QEMU + h, ACTIVATE);
-      w.give(h, "disksActive");
-      break;
-    case "guestStops":
-      guestStops(w, "guestPaused");
-      break;
-    case "guestShutsDown":
-      guestStops(w, "guestShutDown");
-      break;
-    case "contRefused":
-      clear(f, QEMU + h, CONT | ACTIVATE);
-      w.give(h, "resumeFailed");
-      break;
-    case "contAnswered":
-      answerCont(w, h);
-      break;
-    case "decideLease":
-      decideLease(w, h);
-      break;
-    case "answerLease":
-      answerLease(w, h, (argument & 2) !== 0);
-      break;
-    case "leaseUnavailable":
-      leaseUnavailable(w, h, (argument & 2) !== 0);
-      break;
-    case "decideStale":
-      clear(f, STALE + h, 1 << (argument >> 1));
-      if (argument >> 1 < 6) askLease(w, h, argument >> 1);
-      else askLease(w, h, (argument >> 1) - 6, OVERTAKEN);
-      break;
-    case "outage":
-      set(f, LINE, argument * OUTAGE);
-      break;
-    case "outageEnds":
-      clear(f, LINE, OUTAGES);
-      break;
-    case "timer":
-      clear(f, TIMERS + h, 1 << (argument >> 1));
-      w.push(h, (timerInput[h] ?? 0) + (argument >> 1));
-      break;
-    case "reconcile":
-      askLatest(w, h, reconciliation(w, h));
-      break;
-    case "cancel":
-      w.give(0, "cancel");
-      break;
-    case "sample":
-      w.give(0, "sample");
-      break;
-    case "lastStep":
-      lastStep(w);
-      break;
-    case "finalSent":
-      copyState(f, 1, (at(f, QEMU) & COPY) >> COPY_SHIFT === SERVING ? HALF : FULL);
-      break;
-    case "load": {
-      const isHalf = (at(f, QEMU + 1) & COPY) >> COPY_SHIFT === HALF;
-      copyState(f, 1, isHalf ? PARTLY : LOADED);
-      w.give(1, isHalf ? "loadedPartly" : "loaded");
-      break;
-    }
-    case "pulled":
-      copyState(f, 1, LOADED);
-      w.give(1, "memoryComplete");
-      break;
-    case "loadFails":
-      copyState(f, 1, FAILED);
-      clear(f, QEMU + 1, STREAM);
-      memoryGone(w);
-      w.give(1, "loadFailed");
-      break;
-    case "acknowledge":
-      copyState(f, 0, COMPLETED);
-      clear(f, QEMU, AUTO);
-      w.give(0, "completed");
-      break;
-    case "sourceStreamEnds":
-      if ((at(f, QEMU) & COPY) >> COPY_SHIFT === SERVING) sourceStreamBreaks(w);
-      else copyEnds(w);
-      break;
-    case "cancelled":
-    case "postcopyFails":
-      copyEnds(w);
-      break;
-    case "destinationStreamEnds":
-      if ((at(f, QEMU + 1) & COPY) >> COPY_SHIFT === PARTLY) {
-        destinationStreamBreaks(w);
-        break;
-      }
-      copyState(f, 1, FAILED);
-      w.give(1, "loadFailed");
-      break;
-    case "streamBreaks":
-      clear(f, QEMU + 1, STREAM);
-      break;
-    case "thirdAsks":
-      thirdAsks(w);
-      break;
-    case "userStops":
-      userStops(w);
-      break;
-  }
+  byNumber[event & kindMask]?.(w, argument & 1, argument);
   if (w.tell !== null) w.tell(sentence(w, state, event));
   look(w);
 }

@@ -32,7 +32,6 @@ import {
 } from "./layout.ts";
 import { forgetStale } from "./lease-service.ts";
 import { hosts, IDLE } from "./names.ts";
-import { destinationPhases, sourcePhases } from "../src/index.ts";
 import type { World } from "./world.ts";
 
 /** Whether host `h` holds the guest's whole memory as it was last. */
@@ -122,21 +121,18 @@ export function look(w: World): void {
   if (runsAtDestination && !w.rules.holds(at(f, LEASE), 1))
     w.broken("the VM runs at the destination without a lease");
   if ((runsAtSource || runsAtDestination) && (truth & TOLD_LOST) !== 0) w.broken("told as lost, but it runs");
-  if (runsAtSource) mayRun(w, 0, sourcePhases);
-  if (runsAtDestination) mayRun(w, 1, destinationPhases);
+  if (runsAtSource) mayRun(w, 0);
+  if (runsAtDestination) mayRun(w, 1);
 }
 
 /**
  * The table of phases says who may run the VM. An agent that is down says nothing; neither does one that cannot know
  * whether it had committed: it commits no more, and QEMU may let its guest run when a copy that was cancelled ends.
  */
-function mayRun(w: World, h: number, table: Record<string, { mayRun: string }>): void {
+function mayRun(w: World, h: number): void {
   const agent = at(w.now, AGENT + h);
-  if (agent <= IDLE || w.side(h).isUndecided(agent)) return;
-  const phase = w.side(h).phase(agent);
-  const who = table[phase]?.mayRun ?? "nobody here";
-  if (who.startsWith("there") || who.startsWith("nobody"))
-    w.broken(`the VM runs at ${hosts[h] ?? ""} in the phase ${phase}`);
+  if (agent <= IDLE || w.side(h).mayRun(agent)) return;
+  w.broken(`the VM runs at ${hosts[h] ?? ""} in the phase ${w.side(h).phase(agent)}`);
 }
 
 /** What is wrong with a state in which nothing goes on any more; null when it is a good end. */

@@ -142,8 +142,13 @@ export const kinds = [
 ] as const;
 export type EventKind = (typeof kinds)[number];
 export const kindBits = 6;
-export const code = (kind: EventKind, argument = 0): number => kinds.indexOf(kind) | (argument << kindBits);
-export const kindOf = (event: number): EventKind => kinds[event & ((1 << kindBits) - 1)] ?? "take";
+const numberOfKind = Object.fromEntries(kinds.map((kind, number) => [kind, number])) as Record<
+  EventKind,
+  number
+>;
+export const code = (kind: EventKind, argument = 0): number => numberOfKind[kind] | (argument << kindBits);
+export const kindMask = (1 << kindBits) - 1;
+export const kindOf = (event: number): EventKind => kinds[event & kindMask] ?? "take";
 
 /**
  * When an event may happen: soon, if nothing fails; the end of something that may last; when nothing else
@@ -168,6 +173,10 @@ export function inbox(state: State, h: number): number {
 export function setInbox(state: State, h: number, list: number): void {
   state[INBOX + h] = list;
   state[INBOXES] = (at(state, INBOXES) & ~(0xff << (h * 8))) | ((list >> 16) << (h * 8));
+}
+/** How far the copy is, as the QEMU of host `h` sees it. */
+export function copyOf(state: State, h: number): number {
+  return (at(state, QEMU + h) & COPY) >> COPY_SHIFT;
 }
 export function copyState(state: State, h: number, copy: number): void {
   state[QEMU + h] = (at(state, QEMU + h) & ~COPY) | (copy << COPY_SHIFT);

@@ -63,6 +63,12 @@ export const effectNames = [
 ] as const;
 export type EffectName = (typeof effectNames)[number];
 export const effectBits = 5;
+const effectMask = (1 << effectBits) - 1;
+export const nameOf = (effect: number): EffectName => effectNames[effect & effectMask] ?? "nothing";
+
+const unseen: readonly EffectName[] = ["nothing", "arm", "disarm", "finish"];
+/** Whether anyone but the agent itself can tell that this effect was done. */
+export const isSeen = (effect: number): boolean => !unseen.includes(nameOf(effect));
 
 /** What is asked of the lease service; the first six are the hosts' own questions. */
 export const questions = [

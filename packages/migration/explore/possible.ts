@@ -2,7 +2,6 @@
  * What may happen next in a state of the world, faults included, and when: soon, when nothing else goes on,
  * or only as a fault.
  */
-import { isSeen, nameOf } from "./agents.ts";
 import {
   ACTIVATE,
   ACTIVE,
@@ -63,8 +62,11 @@ import { cannotAsk, reconciliation } from "./lease-service.ts";
 import { DOWN, HELD_BY_PEER, HELD_BY_THIRD, IDLE, UNASKED } from "./names.ts";
 import { wordsOfQemu, type World } from "./world.ts";
 
-/** Fills `events` and `classes`; in a calm, only the first prompt event, or all that waits when there is none. */
-export function enumerate(w: World, state: State, calm = false): void {
+/**
+ * Fills `events` and `classes`; in a calm, only the first prompt event, or all that waits when there is none.
+ * @param withFaults false where no more can happen: then not all of them are looked for
+ */
+export function enumerate(w: World, state: State, calm = false, withFaults = !calm): void {
   w.now.set(state);
   w.events.length = 0;
   w.classes.length = 0;
@@ -91,6 +93,7 @@ export function enumerate(w: World, state: State, calm = false): void {
 
   // Slow by nature. Should one of these come before something that is quick, then that is slow: a fault.
   const slow = w.classes.includes(PROMPT) ? FAULT : WAITING;
+  if (slow === FAULT && !withFaults) return;
   for (let h = 0; h < 2; h++) {
     const timers = calm && tellsNobody(w, h) ? 0 : at(f, TIMERS + h);
     for (let timer = 0; timers >> timer !== 0; timer++) {
@@ -103,7 +106,7 @@ export function enumerate(w: World, state: State, calm = false): void {
     }
     if ((truth & (EXPIRING << h)) !== 0) may(w, slow, "leaseExpires", h);
   }
-  if (!calm) faultEvents(w);
+  if (withFaults) faultEvents(w);
 }
 
 function may(w: World, when: EventClass, kind: EventKind, argument = 0): void {
@@ -258,13 +261,11 @@ function faultEvents(w: World): void {
     const isDead = (truth & (DEAD << h)) !== 0;
     if (agent !== DOWN) {
       may(w, FAULT, "agentDies", h);
-      const [input] = inboxes.items(inbox(f, h));
-      const step = input === undefined ? null : w.stepFor(h, agent, input);
+      const input = inboxes.first(inbox(f, h));
+      const step = input < 0 ? null : w.stepFor(h, agent, input);
       if (step !== null) {
-        for (let done = 1; done < step.effects.length; done++) {
-          if (isSeen(step.effects[done - 1] ?? 0)) may(w, FAULT, "takeThenDie", h | (done << 1));
-        }
-        if (step.effects.some((effect) => nameOf(effect) === "journal")) may(w, FAULT, "takeWithFullDisk", h);
+        for (const done of step.deaths) may(w, FAULT, "takeThenDie", h | (done << 1));
+        if (step.writes) may(w, FAULT, "takeWithFullDisk", h);
       }
     }
     if ((at(f, QEMU + h) & ALIVE) !== 0) {

@@ -5,6 +5,8 @@
  */
 import type { MoveOrder } from "@godwit/contract";
 import {
+  destinationPhases,
+  sourcePhases,
   UnlistedTransition,
   type DestinationEffect,
   type DestinationEntry,
@@ -34,7 +36,9 @@ import {
   HELD_BY_PEER,
   HELD_BY_THIRD,
   hosts,
+  isSeen,
   LATEST,
+  nameOf,
   NOT_HELD,
   outcomes,
   questions,
@@ -53,6 +57,9 @@ export interface Step {
   readonly effects: readonly number[];
   /** The reducer's own refusal of a transition that its table does not list; null: it made none. */
   readonly wrong: string | null;
+  /** After how many of its effects it makes a difference that its agent dies. */
+  readonly deaths: readonly number[];
+  readonly writes: boolean;
 }
 
 /** One half of the move, as numbers. */
@@ -62,8 +69,8 @@ export interface Side {
   step(state: number, input: number): Step;
   restore(journal: number, observed: number): Step;
   phase(state: number): string;
-  /** Whether it was restarted and cannot know any more whether it had committed. */
-  isUndecided(state: number): boolean;
+  /** Whether the table of phases lets the guest run here, or it was restarted and cannot know whether it had committed. */
+  mayRun(state: number): boolean;
   /** Every transition that was made, as `from → to`. */
   readonly transitions: ReadonlySet<string>;
   entry(number: number): { at: string };
@@ -75,6 +82,7 @@ interface Reducer<State, Input, Entry, Effect> {
   inputs: Record<string, Input>;
   step: (state: State, input: Input) => { state: State; effects: readonly Effect[] };
   restore: (entries: readonly Entry[], observed: number) => { state: State; effects: readonly Effect[] };
+  phases: Record<string, { mayRun: string }>;
   timers: readonly string[];
   messages: readonly string[];
   vital: readonly string[];
@@ -93,8 +101,10 @@ class Half<
   readonly #journals: Lists;
   readonly #states = new Values<State>(2);
   readonly #entries = new Values<Entry>();
-  readonly #steps = new Map<number, Step>();
+  /** By state, and then by input. */
+  readonly #steps: (Step | undefined)[][] = [];
   readonly #restored = new Map<number, Step>();
+  readonly #mayRun: boolean[] = [];
 
   constructor(reducer: Reducer<State, Input, Entry, Effect>, journals: Lists) {
     this.#reducer = reducer;
@@ -109,15 +119,16 @@ class Half<
   }
 
   step(state: number, input: number): Step {
-    const key = state * 256 + input;
-    let step = this.#steps.get(key);
-    if (step === undefined) {
-      const name = this.inputs[input] ?? "";
-      const before = this.#states.valueOf(state);
-      step = this.#listed(state, () => this.#reducer.step(before, this.#reducer.inputs[name] as Input));
-      this.#note(before.phase, step);
-      this.#steps.set(key, step);
-    }
+    return this.#steps[state]?.[input] ?? this.#decided(state, input);
+  }
+
+  #decided(state: number, input: number): Step {
+    const name = this.inputs[input] ?? "";
+    const before = this.#states.valueOf(state);
+    const step = this.#listed(state, () => this.#reducer.step(before, this.#reducer.inputs[name] as Input));
+    this.#note(before.phase, step);
+    const steps = (this.#steps[state] ??= new Array<Step | undefined>(this.inputs.length).fill(undefined));
+    steps[input] = step;
     return step;
   }
 
@@ -134,10 +145,14 @@ class Half<
   }
 
   numbered({ state, effects }: { state: State; effects: readonly Effect[] }): Step {
+    const numbers = effects.map((effect) => this.#effect(effect));
+    const places = [...numbers.keys()];
     return {
       state: this.#states.numberOf(withoutWords(state)),
-      effects: effects.map((effect) => this.#effect(effect)),
+      effects: numbers,
       wrong: null,
+      deaths: places.filter((done) => done > 0 && isSeen(numbers[done - 1] ?? 0)),
+      writes: numbers.some((effect) => nameOf(effect) === "journal"),
     };
   }
 
@@ -146,7 +161,7 @@ class Half<
       return this.numbered(decide());
     } catch (error) {
       if (!(error instanceof UnlistedTransition)) throw error;
-      return { state: before, effects: [], wrong: error.message };
+      return { state: before, effects: [], wrong: error.message, deaths: [], writes: false };
     }
   }
 
@@ -159,9 +174,14 @@ class Half<
     return this.#states.valueOf(state).phase;
   }
 
-  isUndecided(state: number): boolean {
-    const known = this.#states.valueOf(state);
-    return "commitForbidden" in known && known.commitForbidden === true;
+  mayRun(state: number): boolean {
+    return (this.#mayRun[state] ??= this.#decidesToRun(this.#states.valueOf(state)));
+  }
+
+  #decidesToRun(state: State): boolean {
+    if ("commitForbidden" in state && state.commitForbidden === true) return true;
+    const who = this.#reducer.phases[state.phase]?.mayRun ?? "nobody here";
+    return !who.startsWith("there") && !who.startsWith("nobody");
   }
 
   entry(number: number): Entry {
@@ -224,6 +244,8 @@ export class Rules {
   readonly initialLease: number;
   readonly protocol: Protocol;
   readonly configuration: Configuration;
+  /** Of each lease, a bit for each host that holds it. */
+  readonly #holders: number[] = [];
   readonly #decisions = new Map<number, { lease: number; answer: number }>();
   readonly #reconciliations = new Map<number, number>();
 
@@ -246,6 +268,7 @@ export class Rules {
             copyFailed: (observed & 32) !== 0,
             postcopy: (observed & 8) === 0 ? null : (observed & 16) === 0 ? "active" : "broken",
           }),
+        phases: sourcePhases,
         timers: sourceTimers,
         messages: toDestinationNames,
         vital: protocol.vitalSourceEntries,
@@ -266,6 +289,7 @@ export class Rules {
             failed: (observed & 32) !== 0,
             listening: null,
           }),
+        phases: destinationPhases,
         timers: destinationTimers,
         messages: toSourceNames,
         vital: protocol.vitalDestinationEntries,
@@ -323,7 +347,12 @@ export class Rules {
   }
 
   holds(lease: number, host: number): boolean {
-    return this.leases.valueOf(lease).holders.some((holder) => holder.host === hosts[host]);
+    this.#holders[lease] ??= hosts.reduce(
+      (bits, name, one) =>
+        this.leases.valueOf(lease).holders.some((holder) => holder.host === name) ? bits | (1 << one) : bits,
+      0,
+    );
+    return ((this.#holders[lease] >> host) & 1) !== 0;
   }
 
   holdsAlone(lease: number, host: number): boolean {

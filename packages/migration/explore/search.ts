@@ -51,17 +51,21 @@ export interface Search {
   protocol: Protocol;
   configuration: Configuration;
   bounds: Bounds;
-  /** Ways from the beginning: it searches on from where they lead. One with an event that is not possible is followed up to there. */
+  /** Of the protocol and configuration: what it was asked before need not be asked again. */
+  rules?: Rules;
+  /**
+   * Ways from the beginning: it searches from where they lead, and only from there; their faults do not count. One with
+   * an event that is not possible is followed up to there.
+   */
   from?: readonly (readonly number[])[];
   /** Is called before each state that is searched on from, with a way to it. */
   looksAt?: (wayTo: () => number[]) => void;
 }
 
-export function explore({ protocol, configuration, bounds, from = [], looksAt }: Search): Exploration {
+export function explore({ protocol, configuration, bounds, from, rules, looksAt }: Search): Exploration {
   const startedAt = performance.now();
-  const world = new World(new Rules(protocol, configuration));
+  const world = new World(rules ?? new Rules(protocol, configuration));
   const store = new Store(fieldCount);
-  store.add(world.initial(), 0, 0);
   const state: State = new Uint16Array(fieldCount);
   const result: Exploration = {
     states: 0,
@@ -75,23 +79,21 @@ export function explore({ protocol, configuration, bounds, from = [], looksAt }:
     ends: 0,
     checked: 0,
   };
-  for (const path of from) {
-    result.violation ??= follow(world, store, path);
-  }
+  const first = begin(world, store, from ?? [[]], result);
   let levelEnd = store.size;
-  search: for (let index = 0; result.violation === null && index < store.size; index++) {
+  search: for (let index = first; result.violation === null && index < store.size; index++) {
     if (index === levelEnd) {
       result.depth += 1;
       levelEnd = store.size;
     }
-    if (result.depth >= bounds.depth || store.size >= bounds.states) {
+    if (result.depth >= bounds.depth || store.size - first >= bounds.states) {
       result.complete = false;
       break;
     }
     store.read(index, state);
     looksAt?.(() => store.pathTo(index));
-    enumerate(world, state);
     const faults = state[FAULTS] ?? 0;
+    enumerate(world, state, false, faults < bounds.faults);
     const { events, classes } = world;
     for (let i = 0; i < events.length; i++) {
       const isFault = classes[i] === FAULT;
@@ -108,8 +110,8 @@ export function explore({ protocol, configuration, bounds, from = [], looksAt }:
       store.add(world.now, index, event);
     }
   }
-  result.states = store.size;
-  if (result.violation === null) lookForEnds(world, store, result, mostInACalm);
+  result.states = store.size - first;
+  if (result.violation === null) lookForEnds(world, store, first, result, mostInACalm);
   result.bytes = store.bytes;
   const { source, destination } = world.rules;
   result.transitionsOf = { source: [...source.transitions], destination: [...destination.transitions] };
@@ -117,22 +119,45 @@ export function explore({ protocol, configuration, bounds, from = [], looksAt }:
   return result;
 }
 
-/** Enters the states along a way, up to an event that is not possible. @returns what was wrong on it */
-function follow(world: World, store: Store, path: readonly number[]): Violation | null {
-  const state = world.initial();
-  let index = 0;
-  for (const event of path) {
-    enumerate(world, state);
-    const place = world.events.indexOf(event);
-    if (place < 0) return null;
-    const faults = (state[FAULTS] ?? 0) + Number(world.classes[place] === FAULT);
-    apply(world, state, event);
-    world.now[FAULTS] = faults;
-    if (world.violation !== null) return { what: world.violation, path: [...store.pathTo(index), event] };
-    state.set(world.now);
-    index = store.add(state, index, event);
+/** Of a state that is only passed on the way to one that is searched on from. */
+const passed = 0xffff;
+
+/** Enters where the ways lead, after the states on them. @returns the first state that is searched on from */
+function begin(
+  world: World,
+  store: Store,
+  ways: readonly (readonly number[])[],
+  result: Exploration,
+): number {
+  const start = world.initial();
+  const state = start.slice();
+  if (ways.some((way) => way.length === 0)) {
+    store.add(start, 0, 0);
+    return 0;
   }
-  return null;
+  start[FAULTS] = passed;
+  store.add(start, 0, 0);
+  const lasts = ways.map((way) => {
+    state.set(start);
+    let last = { from: 0, event: 0, state: start.slice() };
+    let index = 0;
+    for (const event of way) {
+      enumerate(world, state);
+      if (!world.events.includes(event)) break;
+      apply(world, state, event);
+      if (world.violation !== null)
+        result.violation ??= { what: world.violation, path: [...store.pathTo(index), event] };
+      world.now[FAULTS] = 0;
+      last = { from: index, event, state: world.now.slice() };
+      world.now[FAULTS] = passed;
+      state.set(world.now);
+      index = store.add(state, index, event);
+    }
+    return last;
+  });
+  const first = store.size;
+  for (const last of lasts) store.add(last.state, last.from, last.event);
+  return first;
 }
 
 /** The longest calm that the sound reducers were seen to need has 137 states: one with so many never comes to rest. */
@@ -146,23 +171,25 @@ const [UNKNOWN, GOOD, OPEN] = [0, 1, 2] as const;
  * state is good when it is a good end or when each way from it stays among states that can reach one. States that
  * never stop becoming more are no end either.
  */
-function lookForEnds(world: World, store: Store, result: Exploration, most: number): void {
+function lookForEnds(world: World, store: Store, first: number, result: Exploration, most: number): void {
   let verdicts = new Uint8Array(store.size + 1024);
   const state: State = new Uint16Array(fieldCount);
   const seen = store.size;
-  for (let root = 0; root < seen; root++) {
+  // The part of the calm that is not yet known to be good, and who leads to whom in it.
+  const part: number[] = [];
+  const from: number[] = [];
+  const to: number[] = [];
+  for (let root = first; root < seen; root++) {
     if (verdicts[root] === GOOD) continue;
-    // The part of the calm that is not yet known to be good, and who leads to whom in it.
-    const part: number[] = [root];
-    const before = new Map<number, number[]>();
-    const good: number[] = [];
+    part.length = from.length = to.length = 0;
+    part.push(root);
     verdicts[root] = OPEN;
     for (const index of part) {
       store.read(index, state);
       enumerate(world, state, true);
       result.checked += 1;
+      const { events } = world;
       const isPrompt = world.classes[0] === PROMPT || world.classes[0] === LASTING;
-      const events = isPrompt ? world.events.slice(0, 1) : [...world.events];
       if (events.length === 0) {
         const wrong = end(world, state);
         if (wrong !== null) {
@@ -170,10 +197,11 @@ function lookForEnds(world: World, store: Store, result: Exploration, most: numb
           return;
         }
         result.ends += 1;
-        good.push(index);
+        verdicts[index] = GOOD;
         continue;
       }
-      for (const event of events) {
+      for (let one = 0; one < (isPrompt ? 1 : events.length); one++) {
+        const event = events[one] ?? 0;
         apply(world, state, event);
         if (world.violation !== null) {
           result.violation = { what: world.violation, path: [...store.pathTo(index), event] };
@@ -189,28 +217,32 @@ function lookForEnds(world: World, store: Store, result: Exploration, most: numb
           larger.set(verdicts);
           verdicts = larger;
         }
-        if (verdicts[next] === GOOD) {
-          good.push(index);
-          continue;
-        }
-        const known = before.get(next);
-        if (known === undefined) before.set(next, [index]);
-        else known.push(index);
+        from.push(index);
+        to.push(next);
         if (verdicts[next] === UNKNOWN) {
           verdicts[next] = OPEN;
           part.push(next);
         }
       }
     }
-    for (let index = good.pop(); index !== undefined; index = good.pop()) {
-      if (verdicts[index] === GOOD) continue;
-      verdicts[index] = GOOD;
-      for (const earlier of before.get(index) ?? []) if (verdicts[earlier] !== GOOD) good.push(earlier);
-    }
+    spreadGood(verdicts, from, to);
     const stuck = part.find((index) => verdicts[index] !== GOOD);
     if (stuck !== undefined) {
       result.violation = { what: "it goes on for ever", path: store.pathTo(stuck) };
       return;
+    }
+  }
+}
+
+/** Who leads to a good state is good. Backwards, as most ways lead forwards: seldom more than twice. */
+function spreadGood(verdicts: Uint8Array, from: readonly number[], to: readonly number[]): void {
+  for (let hasChanged = true; hasChanged;) {
+    hasChanged = false;
+    for (let edge = from.length - 1; edge >= 0; edge--) {
+      const earlier = from[edge] ?? 0;
+      if (verdicts[earlier] === GOOD || verdicts[to[edge] ?? 0] !== GOOD) continue;
+      verdicts[earlier] = GOOD;
+      hasChanged = true;
     }
   }
 }

@@ -80,7 +80,7 @@ export class Store {
     const probe = this.#probe;
     const words = this.#words;
     const mask = this.#table.length - 1;
-    let slot = hash(probe) & mask;
+    let slot = hash(probe, 0, words) & mask;
     for (;;) {
       const found = this.#table[slot] ?? 0;
       if (found === 0) return slot;
@@ -99,17 +99,17 @@ export class Store {
     for (let index = 0; index < this.size; index++) {
       const chunk = this.#chunks[index >> chunkBits] as Uint32Array;
       const first = (index & (chunkStates - 1)) * this.#words;
-      let slot = hash(chunk.subarray(first, first + this.#words)) & mask;
+      let slot = hash(chunk, first, this.#words) & mask;
       while (this.#table[slot] !== 0) slot = (slot + 1) & mask;
       this.#table[slot] = index + 1;
     }
   }
 }
 
-function hash(words: Uint32Array): number {
+function hash(words: Uint32Array, first: number, count: number): number {
   let h = 0x9e3779b9;
-  for (const word of words) {
-    h = Math.imul(h ^ word, 0x85ebca6b);
+  for (let word = first; word < first + count; word++) {
+    h = Math.imul(h ^ (words[word] ?? 0), 0x85ebca6b);
     h ^= h >>> 15;
   }
   h = Math.imul(h, 0xc2b2ae35);

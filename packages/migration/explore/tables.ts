@@ -35,20 +35,23 @@ export class Values<T> {
   }
 }
 
-/** Lists of numbers below 256, numbered; the empty list is 0. */
+/** Lists of numbers below 256, numbered; the empty list is 0. A list is numbered by the one that it is longer than. */
 export class Lists {
-  readonly #lists: Values<readonly number[]>;
-  readonly #appended = new Map<number, number>();
+  readonly #lists: (readonly number[])[] = [[]];
+  /** Of each list, the number of the one with another item at its end. */
+  readonly #appended: number[][] = [[]];
   readonly #rests: (number | undefined)[] = [];
+  readonly #most: number;
 
   /** @param bits that a list's number has room in */
   constructor(bits = 16) {
-    this.#lists = new Values<readonly number[]>(0, bits);
-    this.#lists.numberOf([]);
+    this.#most = 2 ** bits - 1;
   }
 
   items(list: number): readonly number[] {
-    return this.#lists.valueOf(list);
+    const items = this.#lists[list];
+    if (items === undefined) throw new RangeError(`no list has the number ${String(list)}`);
+    return items;
   }
 
   /** -1 of the empty list. */
@@ -57,21 +60,25 @@ export class Lists {
   }
 
   numberOf(items: readonly number[]): number {
-    return this.#lists.numberOf(items);
+    let list = 0;
+    for (const item of items) list = this.append(list, item);
+    return list;
   }
 
   append(list: number, item: number): number {
-    const key = list * 256 + item;
-    let next = this.#appended.get(key);
-    if (next === undefined) {
-      next = this.#lists.numberOf([...this.items(list), item]);
-      this.#appended.set(key, next);
-    }
+    const longer = this.#appended[list];
+    if (longer === undefined) throw new RangeError(`no list has the number ${String(list)}`);
+    for (let at = 0; at < longer.length; at += 2) if (longer[at] === item) return longer[at + 1] ?? 0;
+    const next = this.#lists.length;
+    if (next > this.#most) throw new RangeError("there are more lists than can be numbered");
+    this.#lists.push([...this.items(list), item]);
+    this.#appended.push([]);
+    longer.push(item, next);
     return next;
   }
 
   /** The list without its first item. */
   rest(list: number): number {
-    return (this.#rests[list] ??= this.#lists.numberOf(this.items(list).slice(1)));
+    return (this.#rests[list] ??= this.numberOf(this.items(list).slice(1)));
   }
 }

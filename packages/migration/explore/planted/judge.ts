@@ -7,6 +7,7 @@ import { UnlistedTransition } from "../../src/index.ts";
 import { neverMade } from "../coverage.ts";
 import { configurations, type ConfigurationName } from "../names.ts";
 import { godwit, type Protocol } from "../protocol.ts";
+import { Rules } from "../rules.ts";
 import { explore, type Bounds } from "../search.ts";
 import { textOf, type Asked, type Question } from "./questions.ts";
 import { protocolOf, type Reducers } from "./reducers.ts";
@@ -20,17 +21,27 @@ export interface Judgement {
   readonly example: string;
 }
 
-const mostWays = 60;
+/** From where a mistake shows: how many of the ways to it are followed, and how far it is searched on from there. */
+interface Reach {
+  ways: number;
+  states: number;
+  /** Faults beyond those on the way. */
+  faults: number;
+}
+
+/** The first is enough for most of what is caught at all. */
+const near: readonly Reach[] = [
+  { ways: 8, states: 600, faults: 0 },
+  { ways: 60, states: 4_000, faults: 0 },
+];
+const far: readonly Reach[] = [
+  { ways: 60, states: 15_000, faults: 1 },
+  { ways: 200, states: 100_000, faults: 1 },
+];
+
 const all = Number.POSITIVE_INFINITY;
 /** No exploration of the sound reducers with these bounds is larger: a mistake that makes it so is one that shows. */
 const mostStates = 4_000_000;
-
-/** From where it shows: states, and faults beyond those on the way. */
-const nearBounds = { states: 3_000, more: 0 } as const;
-const farBounds = [
-  { states: 12_000, more: 1 },
-  { states: 80_000, more: 1 },
-] as const;
 
 /** Where it matters which entries of a journal must be written. */
 const fullDisks: readonly Partial<Bounds>[] = [
@@ -38,134 +49,135 @@ const fullDisks: readonly Partial<Bounds>[] = [
   { faults: 2, kinds: ["takeWithFullDisk", "agentDies", "qemuDies"] },
 ];
 
-/** Quickly: from where it shows. */
-export function judgeNear(some: Reducers, asked: Asked): Judgement {
-  const protocol = protocolOf(some, UnlistedTransition);
-  const tables = { source: some.sourcePhases, destination: some.destinationPhases };
-  const differing = asked.questions.filter((question) => !isAnsweredAlike(protocol, question));
-  const [first] = differing;
-  const example = first === undefined ? "" : differenceIn(protocol, first);
-  const judged = (wrong: string | null): Judgement => ({ wrong, differing: differing.length, example });
-  const thrown = differing.map((question) => failureOf(protocol, question)).find((text) => text !== null);
-  if (thrown !== undefined) return judged(`it throws: ${thrown}`);
-  if (differing.length === 0) {
-    if (!hasSoundLists(some)) return judged(searched(protocol, fullDisks));
-    const known = new Set(neverMade([asked]));
-    const never = neverMade([asked], tables).filter((one) => !known.has(one));
+const soundTables = textOf([godwit.vitalSourceEntries, godwit.vitalDestinationEntries]);
+
+/** One mistake before the explorer. */
+export class Suspect {
+  readonly #asked: Asked;
+  readonly #protocol: Protocol;
+  readonly #tables: Parameters<typeof neverMade>[1];
+  readonly #differing: readonly Question[];
+  readonly #rules = new Map<ConfigurationName, Rules>();
+
+  constructor(some: Reducers, asked: Asked) {
+    this.#asked = asked;
+    this.#protocol = protocolOf(some, UnlistedTransition);
+    this.#tables = { source: some.sourcePhases, destination: some.destinationPhases };
+    this.#differing = asked.questions.filter((question) => !this.#isAnsweredAlike(question));
+  }
+
+  /** Quickly: from where it shows. */
+  judgeNear(): Judgement {
+    const [first] = this.#differing;
+    const judged = (wrong: string | null): Judgement => ({
+      wrong,
+      differing: this.#differing.length,
+      example: first === undefined ? "" : this.#differenceIn(first),
+    });
+    for (const question of this.#differing) {
+      const thrown = this.#failureOf(question);
+      if (thrown !== null) return judged(`it throws: ${thrown}`);
+    }
+    if (this.#differing.length > 0) return judged(this.#search(near));
+    const { vitalSourceEntries, vitalDestinationEntries } = this.#protocol;
+    if (textOf([vitalSourceEntries, vitalDestinationEntries]) !== soundTables)
+      return judged(this.#searchAll(fullDisks));
+    const known = new Set(neverMade([this.#asked]));
+    const never = neverMade([this.#asked], this.#tables).filter((one) => !known.has(one));
     return judged(never.length === 0 ? null : `its table lists what is never made: ${never.join(", ")}`);
   }
-  return judged(searchedFrom(protocol, differing, nearBounds));
-}
 
-/** Thoroughly, for what the quick look and the tests have not shown. */
-export function judgeFar(some: Reducers, asked: Asked): string | null {
-  const protocol = protocolOf(some, UnlistedTransition);
-  const differing = asked.questions.filter((question) => !isAnsweredAlike(protocol, question));
-  if (differing.length === 0) return null;
-  for (const bounds of farBounds) {
-    const wrong = searchedFrom(protocol, differing, bounds);
-    if (wrong !== null) return wrong;
+  /** Thoroughly, for what the quick look and the tests have not shown. */
+  judgeFar(): string | null {
+    return this.#differing.length === 0 ? null : this.#search(far);
   }
-  return null;
-}
 
-const hasSoundLists = (some: Reducers): boolean =>
-  textOf([some.vitalSourceEntries, some.vitalDestinationEntries]) ===
-  textOf([godwit.vitalSourceEntries, godwit.vitalDestinationEntries]);
-
-const answerOf = (protocol: Protocol, { of, args }: Question): unknown =>
-  (protocol[of] as (...args: readonly unknown[]) => unknown)(...args);
-
-function isAnsweredAlike(protocol: Protocol, question: Question): boolean {
-  try {
-    return textOf(answerOf(protocol, question)) === question.answer;
-  } catch {
-    return false;
+  #answer({ of, args }: Question): unknown {
+    return (this.#protocol[of] as (...args: readonly unknown[]) => unknown)(...args);
   }
-}
 
-/** Not the refusal of a transition that no table lists: that is for the explorer to see. */
-function failureOf(protocol: Protocol, question: Question): string | null {
-  try {
-    answerOf(protocol, question);
-    return null;
-  } catch (error) {
-    return error instanceof UnlistedTransition ? null : String(error);
-  }
-}
-
-function differenceIn(protocol: Protocol, question: Question): string {
-  const said = (): string => {
+  #isAnsweredAlike(question: Question): boolean {
     try {
-      return textOf(answerOf(protocol, question));
-    } catch (error) {
-      return String(error);
-    }
-  };
-  return `${question.configuration} ${question.of}(${textOf(question.args)}): ${question.answer} became ${said()}`;
-}
-
-function searchedFrom(
-  protocol: Protocol,
-  differing: readonly Question[],
-  { states, more }: { states: number; more: number },
-): string | null {
-  const kinds = Map.groupBy(differing, ({ configuration }) => configuration);
-  for (const [name, questions] of [...kinds].sort((a, b) => b[1].length - a[1].length)) {
-    // Those that many faults lead to are looked at apart: they do not set the bound for all.
-    const byFaults = Map.groupBy(questions, ({ faults }) => (faults <= 1 ? 1 : faults <= 3 ? 3 : 7));
-    for (const [faults, some] of [...byFaults].sort((a, b) => a[0] - b[0])) {
-      const ways = spread(some.map(({ path }) => path).sort((a, b) => a.length - b.length));
-      const wrong = explored(
-        protocol,
-        name,
-        { faults: faults + more, states: states + lengthOf(ways) },
-        ways,
-      );
-      if (wrong !== null) return wrong;
+      return textOf(this.#answer(question)) === question.answer;
+    } catch {
+      return false;
     }
   }
-  return null;
+
+  /** Not the refusal of a transition that no table lists: that is for the explorer to see. */
+  #failureOf(question: Question): string | null {
+    try {
+      this.#answer(question);
+      return null;
+    } catch (error) {
+      return error instanceof UnlistedTransition ? null : String(error);
+    }
+  }
+
+  #differenceIn(question: Question): string {
+    const said = (): string => {
+      try {
+        return textOf(this.#answer(question));
+      } catch (error) {
+        return String(error);
+      }
+    };
+    const { configuration, of, args, answer } = question;
+    return `${configuration} ${of}(${textOf(args)}): ${answer} became ${said()}`;
+  }
+
+  /** In each kind of move in which it shows, those first in which it shows most often. */
+  #search(reaches: readonly Reach[]): string | null {
+    const byKind = Map.groupBy(this.#differing, ({ configuration }) => configuration);
+    const kinds = [...byKind].sort((a, b) => b[1].length - a[1].length);
+    for (const { ways, ...bounds } of reaches)
+      for (const [name, questions] of kinds) {
+        const paths = questions.map(({ path }) => path).sort((a, b) => a.length - b.length);
+        const wrong = this.#explored(name, bounds, spread(paths, ways));
+        if (wrong !== null) return wrong;
+      }
+    return null;
+  }
+
+  #searchAll(bounds: readonly Partial<Bounds>[]): string | null {
+    for (const one of bounds)
+      for (const name of Object.keys(configurations) as ConfigurationName[]) {
+        const wrong = this.#explored(name, { states: mostStates, ...one }, [[]]);
+        if (wrong !== null) return wrong;
+      }
+    return null;
+  }
+
+  #explored(
+    name: ConfigurationName,
+    bounds: Partial<Bounds>,
+    from: readonly (readonly number[])[],
+  ): string | null {
+    const protocol = this.#protocol;
+    const configuration = configurations[name];
+    try {
+      const rules = this.#rules.get(name) ?? new Rules(protocol, configuration);
+      this.#rules.set(name, rules);
+      const found = explore({
+        ...{ protocol, configuration, rules, from },
+        bounds: { faults: 0, depth: all, states: mostStates, ...bounds },
+      });
+      if (found.violation !== null) return `${name}: ${found.violation.what}`;
+      return bounds.states === mostStates && found.states >= mostStates ? "it goes on and on" : null;
+    } catch (error) {
+      return `it throws: ${error instanceof Error ? error.message : String(error)}`;
+    }
+  }
 }
 
 /** The shortest ways, and some of the others. */
-function spread(ways: readonly (readonly number[])[]): readonly (readonly number[])[] {
-  if (ways.length <= mostWays) return ways;
-  const half = mostWays / 2;
+function spread(ways: readonly (readonly number[])[], most: number): readonly (readonly number[])[] {
+  if (ways.length <= most) return ways;
+  const half = most / 2;
   const others = ways.slice(half);
   const step = others.length / half;
   return [
     ...ways.slice(0, half),
     ...Array.from({ length: half }, (_, index) => others[Math.floor(index * step)] ?? []),
   ];
-}
-
-const lengthOf = (ways: readonly (readonly number[])[]): number =>
-  ways.reduce((sum, { length }) => sum + length, 0);
-
-function searched(protocol: Protocol, bounds: readonly Partial<Bounds>[]): string | null {
-  for (const one of bounds)
-    for (const name of Object.keys(configurations) as ConfigurationName[]) {
-      const wrong = explored(protocol, name, { states: mostStates, ...one }, []);
-      if (wrong !== null) return wrong;
-    }
-  return null;
-}
-
-function explored(
-  protocol: Protocol,
-  name: ConfigurationName,
-  bounds: Partial<Bounds>,
-  from: readonly (readonly number[])[],
-): string | null {
-  try {
-    const found = explore({
-      ...{ protocol, configuration: configurations[name], from },
-      bounds: { faults: 0, depth: all, states: mostStates, ...bounds },
-    });
-    if (found.violation !== null) return `${name}: ${found.violation.what}`;
-    return bounds.states === mostStates && found.states >= mostStates ? "it goes on and on" : null;
-  } catch (error) {
-    return `it throws: ${error instanceof Error ? error.message : String(error)}`;
-  }
 }

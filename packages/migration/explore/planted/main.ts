@@ -10,9 +10,9 @@ import { parseArgs } from "node:util";
 import { errorsOf } from "./compile.ts";
 import { harmless } from "./harmless.ts";
 import { Journal, judges, type Result } from "./journal.ts";
-import { judgeFar, judgeNear, type Judgement } from "./judge.ts";
+import { Suspect, type Judgement } from "./judge.ts";
 import { askAll, type Asked } from "./questions.ts";
-import { reducersWith, type Reducers } from "./reducers.ts";
+import { reducersWith } from "./reducers.ts";
 import { mistakesIn, planted, type Mistake } from "./sites.ts";
 import { startTests, type Tests } from "./tests.ts";
 
@@ -116,7 +116,7 @@ class Campaign {
       await tests.close();
     }
     for (const { mistake, judgement } of far) {
-      const wrong = isThorough ? judgeFar(await reducersWith(mistake.path, planted(mistake)), asked) : null;
+      const wrong = isThorough ? (await suspect(mistake, asked)).judgeFar() : null;
       if (wrong !== null) this.#found(mistake, "the explorer, further on", wrong, judgement.differing);
       else this.#found(mistake, null, judgement.example, judgement.differing, isThorough);
     }
@@ -148,14 +148,15 @@ class Campaign {
 
 /** A program that cannot even be loaded shows its mistake. */
 async function near(mistake: Mistake, asked: Asked): Promise<Judgement> {
-  let some: Reducers;
   try {
-    some = await reducersWith(mistake.path, planted(mistake));
+    return (await suspect(mistake, asked)).judgeNear();
   } catch (error) {
     return { wrong: `it cannot be loaded: ${String(error)}`, differing: 0, example: "" };
   }
-  return judgeNear(some, asked);
 }
+
+const suspect = async (mistake: Mistake, asked: Asked): Promise<Suspect> =>
+  new Suspect(await reducersWith(mistake.path, planted(mistake)), asked);
 
 /** @returns how many are neither caught nor listed as harmless, with the lines of the list that are out of date */
 function report(results: readonly Result[]): number {

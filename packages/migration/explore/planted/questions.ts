@@ -30,9 +30,8 @@ export interface Question {
   readonly args: readonly unknown[];
   /** The sound answer, as text. */
   readonly answer: string;
-  /** The events up to the state in which it is asked, and how many of them are faults. */
+  /** The events up to the state in which it is asked. */
   readonly path: readonly number[];
-  readonly faults: number;
 }
 
 /** What was asked, and the transitions that were made. */
@@ -89,11 +88,8 @@ class Asking {
         const answer = answered(...args);
         const key = `${configuration} ${of} ${textOf(args)}`;
         if (!this.questions.has(key)) {
-          const path = this.wayHere();
-          this.questions.set(key, {
-            ...{ configuration, of, args: structuredClone(args), answer: textOf(answer), path },
-            faults: faultsIn(configuration, path),
-          });
+          const question = { configuration, of, args: structuredClone(args) };
+          this.questions.set(key, { ...question, answer: textOf(answer), path: this.wayHere() });
         }
         return answer;
       };
@@ -128,20 +124,4 @@ class Asking {
       }
     }
   }
-}
-
-/** How many of the events are faults, by following them. */
-const worlds = new Map<ConfigurationName, World>();
-function faultsIn(configuration: ConfigurationName, path: readonly number[]): number {
-  const world = worlds.get(configuration) ?? new World(new Rules(godwit, configurations[configuration]));
-  worlds.set(configuration, world);
-  let state = world.initial();
-  let faults = 0;
-  for (const event of path) {
-    enumerate(world, state);
-    if (world.classes[world.events.indexOf(event)] === FAULT) faults += 1;
-    apply(world, state, event);
-    state = world.now.slice();
-  }
-  return faults;
 }
