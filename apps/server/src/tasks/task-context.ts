@@ -21,6 +21,7 @@ import type { Logger } from "pino";
 import type { z } from "zod";
 import type { HostLink } from "../hosts/host-link.ts";
 import type { HostLinks } from "../hosts/host-links.ts";
+import type { MoveQueue } from "../moves/move-queue.ts";
 import type { TaskChanges, TaskWatch } from "./task-changes.ts";
 import { aborted, sleep } from "@godwit/system";
 
@@ -32,6 +33,7 @@ export interface TaskServices {
   store: Store;
   hosts: HostLinks;
   changes: TaskChanges;
+  moveQueue: MoveQueue;
   /** Aborted when the server stops: the task is then left for the next one to take up. */
   stopped: AbortSignal;
   /** Enters a task and runs it. @throws VM_BUSY, HOST_TASK_UNDER_WAY, DESTINATION_IN_MAINTENANCE */
@@ -42,8 +44,12 @@ export class TaskContext<K extends TaskKind> {
   readonly id: TaskId;
   readonly kind: K;
   readonly request: TaskRequest<K>;
+  readonly createdAt: Date;
+  /** Whether its first step had begun when this server took it up. */
+  readonly wasUnderWay: boolean;
   readonly store: Store;
   readonly hosts: HostLinks;
+  readonly moveQueue: MoveQueue;
   readonly log: Logger;
   readonly stopped: AbortSignal;
   readonly #actor: string;
@@ -55,8 +61,11 @@ export class TaskContext<K extends TaskKind> {
     this.id = task.id;
     this.kind = task.kind;
     this.request = task.request as TaskRequest<K>;
+    this.createdAt = new Date(task.createdAt);
+    this.wasUnderWay = task.state !== "queued";
     this.store = services.store;
     this.hosts = services.hosts;
+    this.moveQueue = services.moveQueue;
     this.stopped = services.stopped;
     this.log = log;
     this.#actor = task.actor;

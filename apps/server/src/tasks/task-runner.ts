@@ -15,6 +15,7 @@ import {
 import type { NewTask, Store } from "@godwit/store";
 import type { Logger } from "pino";
 import type { HostLinks } from "../hosts/host-links.ts";
+import { MoveQueue } from "../moves/move-queue.ts";
 import { implementationOf } from "./registry.ts";
 import { TaskChanges } from "./task-changes.ts";
 import { TaskContext, type TaskServices } from "./task-context.ts";
@@ -29,7 +30,7 @@ export class TaskRunner {
   constructor(store: Store, hosts: HostLinks, log: Logger) {
     this.#log = log;
     this.#services = {
-      ...{ store, hosts, changes: new TaskChanges(), stopped: this.#stop.signal },
+      ...{ store, hosts, changes: new TaskChanges(), moveQueue: new MoveQueue(), stopped: this.#stop.signal },
       start: (task) => this.#start(task),
     };
   }

@@ -18,6 +18,7 @@ import {
 } from "@godwit/contract";
 import { beyond, evcModeNamed } from "@godwit/cpu";
 import { MoveWatch } from "../moves/move-watch.ts";
+import { hasHadItsTurn, takeTurn } from "./take-turn.ts";
 import type { TaskContext } from "./task-context.ts";
 import type { TaskEnd, TaskImplementation } from "./task-implementation.ts";
 
@@ -26,6 +27,14 @@ type Context = TaskContext<"vm.migrate">;
 export const vmMigrate: TaskImplementation<"vm.migrate"> = {
   run: async (context) => {
     const source = context.hosts.of(context.request.from);
+    using place = await takeTurn(context);
+    if (place === null) {
+      const { vm, from } = context.request;
+      return {
+        state: "cancelled",
+        problem: GodwitError.of("MOVE_CANCELLED", { vm: vm.name, host: from }).problem,
+      };
+    }
     const order = await context.step("order", moveOrderSchema, () => orderOf(context));
 
     const watch = new MoveWatch({
@@ -63,6 +72,8 @@ export const vmMigrate: TaskImplementation<"vm.migrate"> = {
 
   cancel: async (context) => {
     const task = await context.change(() => ({ state: "cancelling" }));
+    // It is waiting for its turn, of which no agent knows.
+    if (!(await hasHadItsTurn(context))) return task;
     const { agent } = context.hosts.of(context.request.from);
     try {
       await agent.call("moveCancel", { params: { moveId: moveIdOf(context) } });

@@ -48,5 +48,21 @@ export const waitForTask = ({ id, description }: { id: TaskId; description: stri
   message: `task ${id} must end first: ${description}`,
 });
 
+/**
+ * For its turn among the moves of a host.
+ * @param ahead how many moves begin before it
+ */
+export const waitForTurn = (turn: {
+  host: string;
+  limit: number;
+  ahead: number;
+  behind: TaskId;
+}): TaskWait => ({
+  ...{ code: "OTHER_TASK", task: turn.behind },
+  message:
+    `host ${turn.host} takes part in ${turn.limit === 1 ? "one move" : `${String(turn.limit)} moves`} at once, as its migration network's link bears` +
+    (turn.ahead === 0 ? "; this one is the next" : `; before this one begin ${String(turn.ahead)} that wait`),
+});
+
 export const isEnded = (task: { state: TaskState }): boolean =>
   task.state === "succeeded" || task.state === "failed" || task.state === "cancelled";
