@@ -33,7 +33,7 @@ export const summaries = {
   datastore: { brief: "Datastores: mark new storage", commands: ["init"] },
   pool: {
     brief: "Pools: hosts that share one CPU baseline and their load",
-    commands: ["list", "show", "create", "delete", "addHost", "removeHost", "evc", "plan", "explain"],
+    commands: ["list", "show", "create", "delete", "addHost", "removeHost", "evc", "rule", "plan", "explain"],
   },
   cpu: {
     brief: "CPUs: report, compare, masks, EVC baselines",

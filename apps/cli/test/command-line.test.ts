@@ -27,7 +27,7 @@ test("wrong usage ends with 2 and says what is right", () => {
     status: 2,
     stderr: expect.stringContaining("fly") as string,
   });
-  expect(godwit(["vm", "migrate", "web-1"])).toMatchObject({
+  expect(godwit(["vm", "check", "web-1"])).toMatchObject({
     status: 2,
     stderr: expect.stringContaining("--to") as string,
   });
@@ -48,7 +48,7 @@ test.each([
   { words: ["vmm"], told: "Did you mean `vm`?" },
   { words: ["vm", "nonsense"], told: 'There is no command "nonsense".' },
   { words: ["vm", "migrate"], told: "The argument <vm> is missing." },
-  { words: ["vm", "migrate", "web-1"], told: "--to is missing" },
+  { words: ["vm", "check", "web-1"], told: "--to is missing" },
   { words: ["vm", "list", "web-1"], told: 'The argument "web-1" is one too many.' },
   { words: ["vm", "list", "--jsno"], told: "There is no flag --jsno. Did you mean --json?" },
   { words: ["vm", "migrate", "web-1", "--host", "b"], told: "There is no flag --host. Did you mean --to?" },

@@ -61,7 +61,7 @@ describe("nothing is loaded but the command line itself", () => {
     { words: ["completion", "propose", "--", "vm", "mi"], status: 0 },
     { words: ["nonsense"], status: 2 },
     { words: ["vm", "nonsense"], status: 2 },
-    { words: ["vm", "migrate", "web-1"], status: 2 },
+    { words: ["vm", "migrate"], status: 2 },
     { words: ["server", "run", "--listen", "everywhere"], status: 2 },
   ])("godwit $words", ({ words, status }) => {
     const ended = godwit(words);

@@ -7,6 +7,8 @@ import { qemuOverheadBytes, type HostReport } from "@godwit/requirements";
 import { planPool } from "./plan/plan-pool.ts";
 import { bystanders, reportedHost } from "./plan/pool-from-reports.ts";
 import { defaultOptions } from "./plan/pool.ts";
+import { withRules } from "./plan/with-rules.ts";
+import type { PoolRule } from "./rules/pool-rule.ts";
 
 export interface Candidate {
   name: string;
@@ -31,9 +33,15 @@ interface Ready {
 
 /**
  * @param named the only host that may be chosen; it is among the hosts
+ * @param rules of all pools: a VM that is new is in none, but hosts may take no more
  * @throws HOST_UNKNOWN, HOST_UNREACHABLE, DESTINATION_IN_MAINTENANCE, DATASTORE_UNKNOWN, DATASTORE_UNAVAILABLE, NETWORK_UNKNOWN, NETWORK_WITHOUT_BRIDGE
  */
-export function chooseHost(hosts: readonly Candidate[], needs: Needs, named: string | undefined): string {
+export function chooseHost(
+  hosts: readonly Candidate[],
+  needs: Needs,
+  named: string | undefined,
+  rules: readonly PoolRule[] = [],
+): string {
   const asked = named === undefined ? hosts : hosts.filter(({ name }) => name === named);
   const ready = readyHosts(asked, named);
   const withStorage = hostsWithDatastore(ready, needs.datastore, named);
@@ -41,7 +49,7 @@ export function chooseHost(hosts: readonly Candidate[], needs: Needs, named: str
     .filter(({ report }) => missingPortGroup(report, needs) === undefined)
     .sort((a, b) => availableBytes(b) - availableBytes(a));
   const [most] = fit;
-  if (most !== undefined) return planned(fit, needs) ?? most.name;
+  if (most !== undefined) return planned(fit, needs, rules) ?? most.name;
   const [first] = withStorage;
   const network = (first === undefined ? undefined : missingPortGroup(first.report, needs)) ?? "";
   const host = first?.name ?? "";
@@ -55,7 +63,7 @@ export function chooseHost(hosts: readonly Candidate[], needs: Needs, named: str
 }
 
 /** @returns undefined where the VM has no room, or its size is not known */
-function planned(hosts: readonly Ready[], { size }: Needs): string | undefined {
+function planned(hosts: readonly Ready[], { size }: Needs, rules: readonly PoolRule[]): string | undefined {
   if (size === undefined || hosts.length < 2) return undefined;
   const vm = {
     ...{
@@ -71,7 +79,8 @@ function planned(hosts: readonly Ready[], { size }: Needs): string | undefined {
     vms: [...hosts.flatMap(({ name, report }) => bystanders(name, report)), vm],
     rules: [],
   };
-  return planPool(pool, { ...defaultOptions, threshold: 1, admission: false }).moves[0]?.to;
+  const ruled = withRules(pool, rules, ({ id }) => hosts.map((host) => `${host.name} ${id}`));
+  return planPool(ruled, { ...defaultOptions, threshold: 1, admission: false }).moves[0]?.to;
 }
 
 function readyHosts(asked: readonly Candidate[], named: string | undefined): Ready[] {

@@ -35,6 +35,10 @@ export interface Evacuation {
   limits: { free: number; perTarget: number };
   /** Hosts that the plan gives to VMs, by their ids. */
   planned: ReadonlyMap<string, string>;
+  /** VMs that wait for the host of the plan where it can have them, by their ids: others must follow them there. */
+  onlyPlanned: ReadonlySet<string>;
+  /** Is told of each move that is to begin: what is judged after it counts it. */
+  began: (mover: Mover, to: string) => void;
 }
 
 export interface NextMoves {
@@ -45,7 +49,8 @@ export interface NextMoves {
   stuck: { mover: Mover; findings: Finding[] }[];
 }
 
-export function nextMoves({ host, movers, targets, judge, limits, planned }: Evacuation): NextMoves {
+export function nextMoves(evacuation: Evacuation): NextMoves {
+  const { host, movers, targets, judge, limits, planned, onlyPlanned, began } = evacuation;
   const next: NextMoves = { begin: [], waiting: [], stuck: [] };
   const left = targets.map((target) => ({ target, moves: target.moves, promised: target.promisedBytes }));
   let { free } = limits;
@@ -69,12 +74,16 @@ export function nextMoves({ host, movers, targets, judge, limits, planned }: Eva
       next.stuck.push({ mover, findings: reasons(host, mover.vm, findings) });
       continue;
     }
-    const best = fit.find(({ moves }) => !mover.live || moves < limits.perTarget);
+    const own = onlyPlanned.has(mover.vm.id)
+      ? fit.filter(({ target }) => planned.get(mover.vm.id) === target.name)
+      : [];
+    const best = (own.length > 0 ? own : fit).find(({ moves }) => !mover.live || moves < limits.perTarget);
     if (best === undefined || (mover.live && free < 1)) {
       next.waiting.push(mover);
       continue;
     }
     next.begin.push({ mover, to: best.target.name });
+    began(mover, best.target.name);
     if (!mover.live) continue;
     best.moves += 1;
     best.promised += memoryBytes(mover.vm);

@@ -29,6 +29,16 @@ export { decideVmCommand, type Home, type VmCommand } from "./vm-commands.ts";
 export { isConfirmed, placeByReport } from "./place-by-report.ts";
 export { explainVm } from "./plan/explain.ts";
 export { planPool, type Plan } from "./plan/plan-pool.ts";
-export { planReported, type PlanAnswer, type PlanQuestion } from "./plan/plan-reported.ts";
-export { absenceOf, poolFromReports, type KnownHost } from "./plan/pool-from-reports.ts";
+export { judgeRule } from "./plan/judge-rule.ts";
+export {
+  placeReported,
+  planReported,
+  type PlaceAnswer,
+  type PlaceQuestion,
+  type PlanAnswer,
+  type PlanQuestion,
+} from "./plan/plan-reported.ts";
+export { absenceOf, poolFromReports, type KnownHost, type PoolReports } from "./plan/pool-from-reports.ts";
+export { brokenRules, type Places } from "./rules/broken-rules.ts";
+export { idleReason, ruleFinding, type PoolRule } from "./rules/pool-rule.ts";
 export { defaultOptions, type PlanOptions, type Pool } from "./plan/pool.ts";

@@ -7,6 +7,9 @@ import { judgeMove, mayMove, qemuOverheadBytes, type Destination, type Source } 
 import { memoryBytes, nextMoves, type Evacuation, type Mover, type NextMoves } from "./evacuation.ts";
 import { planPool } from "./plan/plan-pool.ts";
 import { bystanders, reportedHost } from "./plan/pool-from-reports.ts";
+import { brokenRules } from "./rules/broken-rules.ts";
+import { ruleFinding, type PoolRule } from "./rules/pool-rule.ts";
+import { withRules } from "./plan/with-rules.ts";
 import { defaultOptions, type PoolHost, type PoolVm } from "./plan/pool.ts";
 
 export interface EvacuationFacts {
@@ -19,11 +22,22 @@ export interface EvacuationFacts {
   /** VMs on their way by live moves, and where to. */
   arriving: readonly { host: string; vm: Pick<VmView, "config"> }[];
   limits: Evacuation["limits"];
+  rules: readonly PoolRule[];
+  /** Where each VM runs, by its id; those on their way count where they go. */
+  hostOf: ReadonlyMap<string, string>;
 }
 
 export function planEvacuation(facts: EvacuationFacts): NextMoves {
   const { host, source, movers, destinations, arriving, limits } = facts;
   const byName = new Map(destinations.map((destination) => [destination.name, destination]));
+  // VMs that are to leave are nowhere until they have gone: those that must be together would keep each other here.
+  const hostOf = new Map([...facts.hostOf].filter(([, at]) => at !== host));
+  const coresOf = new Map(
+    destinations.flatMap(({ name, report }) =>
+      report === null ? [] : [[name, report.facts.cpu.logicalCpus]],
+    ),
+  );
+  const { rules } = facts;
   return nextMoves({
     host,
     movers,
@@ -38,15 +52,40 @@ export function planEvacuation(facts: EvacuationFacts): NextMoves {
     }),
     limits,
     planned: planned(facts),
-    judge: ({ vm }, { name }, availableBytes) => {
+    judge: ({ vm, live }, { name }, availableBytes) => {
       const destination = byName.get(name);
-      return destination === undefined ? [] : findingsOf(vm, source, withMemory(destination, availableBytes));
+      if (destination === undefined) return [];
+      return [
+        ...findingsOf(vm, source, withMemory(destination, availableBytes)),
+        ...brokenRules({ hostOf, rules, coresOf }, vm.id, name)
+          .filter(({ terms }) => live || terms.kind === "on" || terms.kind === "off")
+          .map((rule) => ruleFinding(rule, vm.name, name)),
+      ];
+    },
+    onlyPlanned: new Set(
+      rules.flatMap(({ terms, vms }) =>
+        terms.kind === "together" &&
+        terms.must &&
+        movers.some((one) => vms.some(({ id }) => id === one.vm.id))
+          ? vms.map(({ id }) => id)
+          : [],
+      ),
+    ),
+    began: ({ vm, live }, to) => {
+      if (live) hostOf.set(vm.id, to);
     },
   });
 }
 
 /** Where each VM that runs would go if all of them went now: targets that suit all, not the first of them. */
-function planned({ host, source, movers, destinations, arriving }: EvacuationFacts): Map<string, string> {
+function planned({
+  host,
+  source,
+  movers,
+  destinations,
+  arriving,
+  rules,
+}: EvacuationFacts): Map<string, string> {
   const live = movers.filter((mover) => mover.live);
   const hosts = destinations.map(({ name, report, takesVms }): PoolHost => {
     const promised = arriving.reduce((sum, one) => sum + (one.host === name ? memoryBytes(one.vm) : 0), 0);
@@ -54,7 +93,7 @@ function planned({ host, source, movers, destinations, arriving }: EvacuationFac
     const memory = Math.max(1, reported.memoryBytes - promised);
     return { ...reported, memoryBytes: memory, state: takesVms && report !== null ? "open" : "closed" };
   });
-  const { moves } = planPool(
+  const pool = withRules(
     {
       hosts: [{ ...reportedHost(host, null), state: "leaving" }, ...hosts],
       vms: [
@@ -63,8 +102,10 @@ function planned({ host, source, movers, destinations, arriving }: EvacuationFac
       ],
       rules: [],
     },
-    { ...defaultOptions, threshold: 1, admission: false },
+    rules,
+    ({ id }) => [id, ...destinations.map(({ name }) => `${name} ${id}`)],
   );
+  const { moves } = planPool(pool, { ...defaultOptions, threshold: 1, admission: false });
   return new Map(moves.map(({ vm, to }) => [vm, to]));
 }
 

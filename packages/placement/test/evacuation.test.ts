@@ -27,6 +27,8 @@ const evacuation = (o: Partial<Evacuation>): Evacuation => ({
   judge: needsMemory,
   limits: { free: 2, perTarget: 1 },
   planned: new Map(),
+  onlyPlanned: new Set(),
+  began: () => undefined,
   ...o,
 });
 const begun = (o: Partial<Evacuation>) =>

@@ -8,6 +8,8 @@ import { hostReport, vmView } from "./hosts.ts";
 const unlimited = { free: Infinity, perTarget: Infinity };
 const bytes = (mib: number): number => mib * 2 ** 20;
 
+const noRules = { rules: [], hostOf: new Map<string, string>() };
+
 test("whatever hosts report: VMs that begin fit beside each other and beside those on their way", () => {
   const mib = fc.integer({ min: 16, max: 2048 });
   fc.assert(
@@ -25,6 +27,7 @@ test("whatever hosts report: VMs that begin fit beside each other and beside tho
       (vms, others) => {
         const views = vms.map((memoryMib, index) => vmView(index, memoryMib));
         const next = planEvacuation({
+          ...noRules,
           host: "a",
           source: hostReport("a", { vms: views }),
           movers: views.map((vm) => ({ vm, live: true, failedAt: [] })),
@@ -59,6 +62,7 @@ test("a host whose CPUs are busy is not chosen for its memory", () => {
     vms: busy.load.vms.map((vm) => ({ ...vm, usedCpus: 7.5, residentBytes: bytes(2048) })),
   };
   const next = planEvacuation({
+    ...noRules,
     ...{ host: "a", source: hostReport("a", { vms }), arriving: [], limits: unlimited },
     movers: vms.map((vm) => ({ vm, live: true, failedAt: [] })),
     destinations: [
@@ -73,6 +77,7 @@ test("a VM that its host does not report is stuck, with that as the reason; so i
   const vm = vmView(1, 512);
   const plan = (availableMib: number | null, vms = [vm]) =>
     planEvacuation({
+      ...noRules,
       host: "a",
       source: hostReport("a", { vms }),
       movers: [{ vm, live: true, failedAt: [] }],

@@ -59,6 +59,7 @@ export const references: Record<Removable, Record<string, Reference>> = {
     },
     // By foreign keys.
     reports: { columns: ["host_facts.host", "host_loads.host"] },
+    rules: { columns: ["pool_rule_hosts.host"] },
   },
   pool: {
     hosts: {
@@ -68,6 +69,8 @@ export const references: Record<Removable, Record<string, Reference>> = {
           ({ name }) => ({ id: name, name }),
         ),
     },
+    // By foreign keys.
+    rules: { columns: ["pool_rules.pool", "pool_rule_vms.pool", "pool_rule_hosts.pool"] },
   },
   vm: {
     tasks: {
@@ -77,6 +80,8 @@ export const references: Record<Removable, Record<string, Reference>> = {
         return task === null ? [] : [{ id: task.id, name: task.description }];
       },
     },
+    // By a foreign key.
+    rules: { columns: ["pool_rule_vms.vm"] },
     leases: {
       columns: ["leases.vm_id", "lease_holders.vm_id"],
       remove: async (tx, id) => {

@@ -5,6 +5,7 @@ import type {
   HostLoad,
   Maintenance,
   PauseReason,
+  PoolRuleTerms,
   Task,
   TaskKind,
   TaskState,
@@ -64,6 +65,14 @@ export interface Schema {
     evc_mode: string | null;
     microcode: JSONColumnType<string[], string | undefined>;
   };
+  pool_rules: {
+    pool: string;
+    name: string;
+    terms: JSONColumnType<PoolRuleTerms>;
+    created_at: Moment;
+  };
+  pool_rule_vms: { pool: string; rule: string; vm: string };
+  pool_rule_hosts: { pool: string; rule: string; host: string };
   join_tokens: {
     secret_hash: string;
     expires_at: Date;

@@ -5,6 +5,7 @@ import { Events } from "./events.ts";
 import { Hosts } from "./hosts.ts";
 import { Leases } from "./leases.ts";
 import { Members } from "./members.ts";
+import { PoolRules } from "./pool-rules.ts";
 import { Pools } from "./pools.ts";
 import { ServerGeneration } from "./server-generation.ts";
 import { Tasks } from "./tasks.ts";
@@ -15,6 +16,7 @@ export class Store {
   readonly hosts: Hosts;
   readonly members: Members;
   readonly pools: Pools;
+  readonly poolRules: PoolRules;
   readonly vms: Vms;
   readonly vmUsers: VmUsers;
   readonly tasks: Tasks;
@@ -27,6 +29,7 @@ export class Store {
     this.#database = database;
     this.members = new Members(database);
     this.pools = new Pools(database);
+    this.poolRules = new PoolRules(database);
     const vms = new Vms(database);
     this.vms = vms;
     this.vmUsers = new VmUsers(database);

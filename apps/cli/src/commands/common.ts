@@ -72,6 +72,13 @@ export const destinationFlag = {
   proposeCompletions: proposeHosts,
 } as const;
 
+export const forceFlag = {
+  kind: "boolean",
+  brief: "Also where it breaks a rule of a pool that must hold",
+  default: false,
+  withNegated: false,
+} as const;
+
 /** Where the agent's configuration is. */
 export const configFlag = {
   kind: "parsed",

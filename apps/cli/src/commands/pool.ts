@@ -8,6 +8,7 @@ import { explainCommand } from "./pool/explain.ts";
 import { listCommand } from "./pool/list.ts";
 import { planCommand } from "./pool/plan.ts";
 import { removeHostCommand } from "./pool/remove-host.ts";
+import { ruleRoutes } from "./pool/rule.ts";
 import { showCommand } from "./pool/show.ts";
 import { summaries } from "../summaries.ts";
 
@@ -20,6 +21,7 @@ export const poolRoutes = buildRouteMap({
     addHost: addHostCommand,
     removeHost: removeHostCommand,
     evc: evcCommand,
+    rule: ruleRoutes,
     plan: planCommand,
     explain: explainCommand,
   },

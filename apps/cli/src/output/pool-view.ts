@@ -1,5 +1,5 @@
 /** A pool as lines for people. Pure. */
-import type { PoolView } from "@godwit/contract";
+import { ruleText, type PoolRuleView, type PoolView } from "@godwit/contract";
 import { evcModeNamed } from "@godwit/cpu";
 import { formatTable } from "./format.ts";
 
@@ -14,5 +14,13 @@ export function poolText({ name, baseline, hosts, pendingVms }: PoolView): strin
     ...(pendingVms.length === 0
       ? []
       : [["next power-on", `${pendingVms.join(" ")} run with another baseline until they are powered off`]]),
+  ]);
+}
+
+export function rulesText(pool: string, rules: readonly PoolRuleView[]): string {
+  if (rules.length === 0) return `Pool ${pool} has no rules.`;
+  return formatTable([
+    ["RULE", "ASKS", "STATE"],
+    ...rules.map((rule) => [rule.name, ruleText(rule), rule.idle === null ? "counts" : `idle: ${rule.idle}`]),
   ]);
 }

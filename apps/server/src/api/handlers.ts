@@ -8,6 +8,7 @@ import { hostHandlers } from "./hosts.ts";
 import { leaseHandlers } from "./leases.ts";
 import { maintenanceHandlers } from "./maintenance.ts";
 import { poolPlanHandlers } from "./pool-plans.ts";
+import { poolRuleHandlers } from "./pool-rules.ts";
 import { poolHandlers } from "./pools.ts";
 import { taskHandlers } from "./tasks.ts";
 import { vmLeaseHandlers } from "./vm-leases.ts";
@@ -25,6 +26,7 @@ export function handlers(services: Services): Handlers<typeof serverOperations> 
     ...maintenanceHandlers(services),
     ...poolHandlers(services),
     ...poolPlanHandlers(services),
+    ...poolRuleHandlers(services),
     ...vmHandlers(services),
     ...vmLeaseHandlers(services),
     ...taskHandlers(services),

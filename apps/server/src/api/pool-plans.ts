@@ -1,7 +1,6 @@
 /** Plans of a pool as it is now, and why a VM moves or stays in one. Read-only: nothing is moved. */
 import {
   GodwitError,
-  isEnded,
   type PlanRequest,
   type PoolExplanation,
   type PoolPlan,
@@ -15,6 +14,7 @@ import {
   type PlanAnswer,
   type PlanOptions,
 } from "@godwit/placement";
+import { poolReports } from "../pools/pool-reports.ts";
 import type { Services } from "../services.ts";
 
 type PlanOperations = Pick<typeof serverOperations, "poolPlan" | "poolExplain">;
@@ -48,36 +48,20 @@ export function poolPlanHandlers(services: Services): Handlers<PlanOperations> {
  * @throws POOL_UNKNOWN, HOST_NOT_IN_POOL, POOL_PLAN_LATE, POOL_PLAN_FAILED, POOL_PLANS_TOO_MANY
  */
 async function planned(
-  { store, hosts, planner }: Services,
+  services: Services,
   name: string,
   request: PlanRequest,
   explain: string | null,
 ): Promise<PlanAnswer & { hosts: KnownHost[] }> {
-  const row = await store.pools.show(name);
+  const row = await services.store.pools.show(name);
   for (const host of request.without)
     if (!row.hosts.includes(host))
       throw GodwitError.of("HOST_NOT_IN_POOL", { host, pool: name, known: row.hosts });
-  const [all, vms, tasks] = await Promise.all([
-    store.hosts.list(),
-    store.vms.list(),
-    store.tasks.unfinished(),
-  ]);
-  const known: KnownHost[] = all
-    .filter((host) => row.hosts.includes(host.name))
-    .map((host) => ({
-      ...{ name: host.name, maintenance: host.maintenance, facts: host.facts, load: host.load },
-      unreachableReason: hosts.isUp(host.name)
-        ? null
-        : (host.unreachableReason ?? "its agent is not connected"),
-      baseline: row.baseline,
-    }));
-  const busy = new Set(tasks.filter((task) => !isEnded(task)).map(({ subject }) => subject.id));
-  const here = vms.filter((vm) => row.hosts.includes(vm.host));
   const options: PlanOptions = {
     ...defaultOptions,
     ...{ goal: request.goal, threshold: request.threshold as PlanOptions["threshold"] },
   };
-  const reports = { hosts: known, vms: here, busy };
-  const answer = await planner.plan(name, { reports, options, without: request.without, explain });
-  return { ...answer, hosts: known };
+  const reports = await poolReports(services, row);
+  const answer = await services.planner.plan(name, { reports, options, without: request.without, explain });
+  return { ...answer, hosts: reports.hosts };
 }

@@ -6,6 +6,7 @@ import {
   GodwitError,
   type CdromChange,
   type CpuRequest,
+  type ErrorDetails,
   type serverOperations,
   type VmId,
   type VmView,
@@ -20,6 +21,8 @@ import { checkVm } from "../moves/check-vm.ts";
 import { forecastMove } from "../moves/forecast-move.ts";
 import { chooseKnownHost } from "../moves/choose-host.ts";
 import { hostWithFolder } from "../moves/find-folder.ts";
+import { ruleFindings } from "../pools/check-rules.ts";
+import { chooseInPool } from "../pools/choose-in-pool.ts";
 import { moveRequest } from "../moves/move-request.ts";
 import type { Services } from "../services.ts";
 
@@ -146,7 +149,7 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
 
     vmStart: async ({ params, body }) => {
       const vm = await store.vms.show(params.vm);
-      const host = await hostFor("start", vm, body.host);
+      const host = await startHost(services, vm, await hostFor("start", vm, body.host), body);
       if (host !== vm.host) {
         // Where its host is silent the lease says whether it may be started elsewhere, not what was believed last.
         const state = hasProcess(vm) ? "lost" : vm.state;
@@ -208,7 +211,7 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
         return { vm: vm.name, from: vm.host, to, allowed: false, findings: [already], forecast: null };
       }
       const verdict = await checkVm(services, vm, to, body.strategy);
-      const { findings } = verdict;
+      const findings = [...verdict.findings, ...(await ruleFindings(services, vm, to))];
       const allowed = mayMove(findings);
       const isPlayed = body.forecast && allowed && body.strategy === "auto";
       const forecast = isPlayed ? await forecastMove(services, vm, to, body, verdict) : null;
@@ -230,13 +233,35 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
 
     vmMigrate: async ({ params, body }) => {
       const vm = await store.vms.show(params.vm);
-      const { name: to } = await store.hosts.show(body.to);
+      const { name: to } = await store.hosts.show(body.to ?? (await chooseInPool(services, vm)));
       if (vm.host === to) throw GodwitError.of("VM_ALREADY_THERE", { vm: vm.name, host: to });
-      const { findings, runtime, postcopyRecovers } = await checkVm(services, vm, to, body.strategy);
+      const { runtime, postcopyRecovers, ...verdict } = await checkVm(services, vm, to, body.strategy);
+      const findings = [...verdict.findings, ...(await ruleFindings(services, vm, to, body))];
       if (!mayMove(findings)) throw refused(vm, to, findings);
       return await tasks.start(moveRequest(vm, runtime, to, body, postcopyRecovers));
     },
   };
+}
+
+/**
+ * Where a VM is started: where it was to be, unless a rule of its pool that must hold forbids that and nobody named the host.
+ * @throws POOL_RULE_BROKEN, POOL_NO_HOST
+ */
+async function startHost(
+  services: Services,
+  vm: VmView,
+  host: string,
+  { host: named, force }: { host?: string | undefined; force?: boolean | undefined },
+): Promise<string> {
+  const broken = (await ruleFindings(services, vm, host, { runs: true, force })).filter(
+    ({ severity }) => severity === "error",
+  );
+  const [first] = broken;
+  if (first === undefined) return host;
+  if (named === undefined && host === vm.host)
+    return await chooseInPool(services, { ...vm, state: "stopped" });
+  const details = first.details as ErrorDetails<"POOL_RULE_BROKEN">;
+  throw GodwitError.of("POOL_RULE_BROKEN", details, { findings: broken });
 }
 
 /** Why a VM that has a process can not be started, deleted or forgotten. */

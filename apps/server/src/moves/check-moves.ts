@@ -14,6 +14,7 @@ import {
 } from "@godwit/contract";
 import { canBeTried, mayMove, type Destination, type Source } from "@godwit/requirements";
 import type { Inventory } from "../inventory.ts";
+import { ruleJudge } from "../pools/check-rules.ts";
 import { destinationOf, findingsOf, sourceOf } from "./check-vm.ts";
 
 export interface MovesToCheck {
@@ -43,6 +44,7 @@ export async function checkMoves(
   const pathsTried = running.size * to.length <= mostPathsTried;
   const paths = pathsTried ? await tryPaths(services, running, sources, destinations) : null;
 
+  const ofRules = await ruleJudge(services);
   const withFindings = vms.length * to.length <= mostPairsWithFindings;
   const rows: MoveChecks["vms"] = [];
   for (const vm of vms) {
@@ -51,12 +53,8 @@ export async function checkMoves(
       .filter(({ name }) => name !== vm.host)
       .map((destination) => {
         const path = hasProcess(vm) ? paths?.get(vm.host)?.get(destination.name) : undefined;
-        const findings = judge(
-          vm,
-          asked,
-          path === undefined ? destination : { ...destination, path },
-          strategy,
-        );
+        const tried = path === undefined ? destination : { ...destination, path };
+        const findings = [...judge(vm, asked, tried, strategy), ...ofRules(vm, destination.name)];
         return answerOf(destination.name, findings, withFindings);
       });
     rows.push({ vm: vm.name, from: vm.host, hosts });

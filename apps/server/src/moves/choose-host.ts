@@ -1,5 +1,6 @@
 /** Chooses the host that makes or reads a VM's folder, by what hosts reported last. */
 import { chooseHost, type Needs } from "@godwit/placement";
+import { allRules } from "../pools/pool-reports.ts";
 import type { Inventory } from "../inventory.ts";
 
 /** @throws HOST_UNKNOWN, HOST_UNREACHABLE, DESTINATION_IN_MAINTENANCE, DATASTORE_UNKNOWN, DATASTORE_UNAVAILABLE, NETWORK_UNKNOWN, NETWORK_WITHOUT_BRIDGE */
@@ -16,5 +17,5 @@ export async function chooseKnownHost(
     unreachableReason: hosts.isUp(name) ? null : (unreachableReason ?? "its agent is not connected"),
     report: facts === null || load === null ? null : { facts, load },
   }));
-  return chooseHost(candidates, needs, named);
+  return chooseHost(candidates, needs, named, named === undefined ? await allRules(store) : []);
 }

@@ -2,6 +2,7 @@
 import { planEvacuation, type EvacuationFacts, type Mover, type NextMoves } from "@godwit/placement";
 import { canBeTried, type Destination, type Source } from "@godwit/requirements";
 import type { Inventory } from "../inventory.ts";
+import { allRules, placesOfVms } from "../pools/pool-reports.ts";
 import { destinationOf, sourceOf } from "./check-vm.ts";
 
 /** @throws HOST_UNREACHABLE when VMs run on the host and it does not answer */
@@ -14,10 +15,12 @@ export async function decideMoves(
   const { store } = services;
   const others = (await store.hosts.list()).filter(({ name }) => name !== host);
   const isLive = movers.some(({ live }) => live);
-  const [source, tasks, vms, ...destinations] = await Promise.all([
+  const [source, tasks, vms, rules, hostOf, ...destinations] = await Promise.all([
     sourceOf(services, host, isLive),
     store.tasks.arriving(),
     store.vms.list(),
+    allRules(store),
+    placesOfVms(services),
     ...others.map(({ name }) => destinationOf(services, name)),
   ]);
   if (isLive) await tryPaths(services, host, source, destinations);
@@ -26,7 +29,7 @@ export async function decideMoves(
     const vm = task.kind === "vm.migrate" ? byId.get(task.subject.id) : undefined;
     return vm === undefined ? [] : [{ host: to, vm }];
   });
-  return planEvacuation({ host, source, movers, destinations, arriving, limits });
+  return planEvacuation({ host, source, movers, destinations, arriving, limits, rules, hostOf });
 }
 
 /** To all that could take a VM as far as is known. */

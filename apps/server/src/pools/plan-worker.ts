@@ -1,7 +1,9 @@
 /** The planner's thread: one question after the other. What it throws ends the thread, and is told by whoever asked. */
 import { parentPort } from "node:worker_threads";
-import { planReported, type PlanQuestion } from "@godwit/placement";
+import { placeReported, planReported, type PlaceQuestion, type PlanQuestion } from "@godwit/placement";
 
-parentPort?.on("message", (question: PlanQuestion) => {
-  parentPort?.postMessage(planReported(question));
+export type Question = ({ kind: "plan" } & PlanQuestion) | ({ kind: "place" } & PlaceQuestion);
+
+parentPort?.on("message", (question: Question) => {
+  parentPort?.postMessage(question.kind === "plan" ? planReported(question) : placeReported(question));
 });

@@ -5,7 +5,8 @@
  */
 import { Worker } from "node:worker_threads";
 import { GodwitError } from "@godwit/contract";
-import type { PlanAnswer, PlanQuestion } from "@godwit/placement";
+import type { PlaceAnswer, PlaceQuestion, PlanAnswer, PlanQuestion } from "@godwit/placement";
+import type { Question } from "./plan-worker.ts";
 
 export interface PlannerOptions {
   /** The program of the thread. */
@@ -43,6 +44,15 @@ export class Planner {
 
   /** @throws POOL_PLAN_LATE, POOL_PLAN_FAILED, POOL_PLANS_TOO_MANY */
   async plan(pool: string, question: PlanQuestion): Promise<PlanAnswer> {
+    return (await this.#answer(pool, { kind: "plan", ...question })) as PlanAnswer;
+  }
+
+  /** @throws POOL_PLAN_LATE, POOL_PLAN_FAILED, POOL_PLANS_TOO_MANY */
+  async place(pool: string, question: PlaceQuestion): Promise<PlaceAnswer> {
+    return (await this.#answer(pool, { kind: "place", ...question })) as PlaceAnswer;
+  }
+
+  async #answer(pool: string, question: Question): Promise<unknown> {
     const before = this.#ofPool.get(pool) ?? { last: Promise.resolve(), count: 0 };
     if (before.count > mostWaiting) throw GodwitError.of("POOL_PLANS_TOO_MANY", { pool, most: mostWaiting });
     const answer = before.last.then(() => this.#inThread(pool, question));
@@ -63,7 +73,7 @@ export class Planner {
     await Promise.all([...this.#idle.splice(0), ...this.#running].map((worker) => worker.terminate()));
   }
 
-  async #inThread(pool: string, question: PlanQuestion): Promise<PlanAnswer> {
+  async #inThread(pool: string, question: Question): Promise<unknown> {
     while (this.#free === 0 && !this.#stopped) {
       await new Promise<void>((resolve) => {
         this.#waiting.push(resolve);
@@ -104,9 +114,9 @@ export class Planner {
     return worker;
   }
 
-  async #asked(worker: Worker, pool: string, question: PlanQuestion): Promise<PlanAnswer> {
+  async #asked(worker: Worker, pool: string, question: Question): Promise<unknown> {
     const { limitMs } = this.#options;
-    const { promise, resolve, reject } = Promise.withResolvers<PlanAnswer>();
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     const fail = (reason: string, cause?: unknown) => {
       reject(GodwitError.of("POOL_PLAN_FAILED", { pool, reason }, { cause }));
     };

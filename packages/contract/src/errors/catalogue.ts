@@ -21,6 +21,7 @@ import { networkErrors } from "./network.ts";
 import { packageErrors } from "./packages.ts";
 import { poolErrors } from "./pool.ts";
 import { qemuRenewalErrors } from "./qemu-renewal.ts";
+import { poolRuleErrors } from "./pool-rule.ts";
 import { serverErrors } from "./server.ts";
 import { taskErrors } from "./task.ts";
 import { versionErrors } from "./version.ts";
@@ -47,6 +48,7 @@ export const catalogue = {
   ...cpuMaskErrors,
   ...evcErrors,
   ...poolErrors,
+  ...poolRuleErrors,
   ...packageErrors,
   ...versionErrors,
 } as const;

@@ -4,6 +4,7 @@ import { findingSchema } from "../errors/schemas.ts";
 import { maintenanceSchema } from "../schemas/host.ts";
 import { nameSchema } from "../schemas/names.ts";
 import { baselineSchema } from "../schemas/pool.ts";
+import { poolRuleTermsSchema } from "../schemas/pool-rule.ts";
 import { pauseReasonSchema, vmStateSchema } from "../schemas/vm.ts";
 import { taskSchema } from "../tasks/registry.ts";
 import { defineEvent } from "./event.ts";
@@ -51,6 +52,17 @@ const poolEvents = [
   defineEvent("pool.removed", "pool", nothing),
   defineEvent("pool.hostAdded", "pool", z.object({ host: nameSchema })),
   defineEvent("pool.hostRemoved", "pool", z.object({ host: nameSchema })),
+  defineEvent(
+    "pool.ruleAdded",
+    "pool",
+    z.object({
+      rule: nameSchema,
+      terms: poolRuleTermsSchema,
+      vms: z.array(nameSchema),
+      hosts: z.array(nameSchema),
+    }),
+  ),
+  defineEvent("pool.ruleRemoved", "pool", z.object({ rule: nameSchema })),
   defineEvent(
     "pool.baselineChanged",
     "pool",

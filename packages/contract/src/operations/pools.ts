@@ -3,6 +3,7 @@ import { z } from "zod";
 import { evcModeKeySchema } from "../schemas/evc.ts";
 import { nameSchema } from "../schemas/names.ts";
 import { planRequestSchema, poolExplanationSchema, poolPlanSchema } from "../schemas/pool-plan.ts";
+import { newPoolRuleSchema, poolRuleSchema } from "../schemas/pool-rule.ts";
 import { poolChangeSchema, poolViewSchema } from "../schemas/pool.ts";
 import type { Operations } from "./operation.ts";
 
@@ -12,7 +13,7 @@ const poolHostParams = z.strictObject({
   host: z.string().min(1).max(63),
 });
 
-const planErrors = ["POOL_PLAN_LATE", "POOL_PLAN_FAILED", "POOL_PLANS_TOO_MANY"] as const;
+export const planErrors = ["POOL_PLAN_LATE", "POOL_PLAN_FAILED", "POOL_PLANS_TOO_MANY"] as const;
 
 export const poolOperations = {
   poolList: {
@@ -101,6 +102,42 @@ export const poolOperations = {
     body: z.strictObject({ evcMode: evcModeKeySchema.nullable() }),
     answer: { status: 200, body: poolChangeSchema },
     errors: ["POOL_UNKNOWN", "EVC_MODE_UNKNOWN", "POOL_CHANGE_REFUSED"],
+  },
+  poolRuleList: {
+    method: "GET",
+    path: "/api/v1/pools/{pool}/rules",
+    privilege: "admin",
+    summary: "The rules of a pool",
+    params: poolParams,
+    answer: { status: 200, body: z.object({ rules: z.array(poolRuleSchema) }) },
+    errors: ["POOL_UNKNOWN"],
+  },
+  poolRuleAdd: {
+    method: "POST",
+    path: "/api/v1/pools/{pool}/rules",
+    privilege: "admin",
+    summary: "Add a rule; one that cannot hold beside the others is refused, with the reasons",
+    params: poolParams,
+    body: newPoolRuleSchema,
+    answer: { status: 201, body: poolRuleSchema },
+    errors: [
+      "POOL_UNKNOWN",
+      "VM_UNKNOWN",
+      "HOST_UNKNOWN",
+      "HOST_NOT_IN_POOL",
+      "POOL_RULE_EXISTS",
+      "POOL_RULES_TOO_MANY",
+      "POOL_RULE_REFUSED",
+    ],
+  },
+  poolRuleRemove: {
+    method: "DELETE",
+    path: "/api/v1/pools/{pool}/rules/{rule}",
+    privilege: "admin",
+    summary: "Remove a rule",
+    params: z.strictObject({ pool: z.string().min(1).max(63), rule: z.string().min(1).max(63) }),
+    answer: { status: 204 },
+    errors: ["POOL_UNKNOWN", "POOL_RULE_UNKNOWN"],
   },
   poolPlan: {
     method: "POST",

@@ -23,6 +23,7 @@ import {
 import { vmChangesSchema } from "../schemas/vm-changes.ts";
 import { taskSchemas, type TaskKind } from "../tasks/registry.ts";
 import type { Operations } from "./operation.ts";
+import { planErrors } from "./pools.ts";
 
 /** A VM by its name or its id. */
 const vmParams = z.strictObject({ vm: z.string().min(1).max(63) });
@@ -125,7 +126,12 @@ export const vmOperations = {
     privilege: "admin",
     summary: "Power a VM on",
     params: vmParams,
-    body: z.strictObject({ host: nameSchema.optional() }),
+    body: z.strictObject({
+      /** Default: where it ran last, or another host of the pool where rules forbid that. */
+      host: nameSchema.optional(),
+      /** Also where it breaks a rule of a pool that must hold. */
+      force: z.boolean().optional(),
+    }),
     answer: accepted("vm.start"),
     errors: [
       "VM_UNKNOWN",
@@ -137,6 +143,9 @@ export const vmOperations = {
       "DESTINATION_IN_MAINTENANCE",
       "MOVE_REFUSED",
       "LEASE_HELD",
+      "POOL_RULE_BROKEN",
+      "POOL_NO_HOST",
+      ...planErrors,
     ],
   },
   vmStop: {
@@ -238,7 +247,10 @@ export const vmOperations = {
     summary: "Move a VM to another host: live if it runs, otherwise only its host is changed",
     params: vmParams,
     body: z.strictObject({
-      to: z.string().min(1).max(63),
+      /** Default: the host of its pool that the planner chooses. */
+      to: z.string().min(1).max(63).optional(),
+      /** Also where it breaks a rule of a pool that must hold. */
+      force: z.boolean().optional(),
       /** Default: 50 ms; 250 ms for an emulated guest; the objective `batch` allows 500 ms and 1 s. */
       maxOutageMs: maxOutageSchema.optional(),
       strategy: strategySchema.default("auto"),
@@ -249,6 +261,16 @@ export const vmOperations = {
       status: 202,
       body: z.discriminatedUnion("kind", [taskSchemas["vm.migrate"], taskSchemas["vm.relocate"]]),
     },
-    errors: ["VM_UNKNOWN", "VM_BUSY", "VM_ALREADY_THERE", "HOST_UNKNOWN", "HOST_UNREACHABLE", "MOVE_REFUSED"],
+    errors: [
+      "VM_UNKNOWN",
+      "VM_BUSY",
+      "VM_ALREADY_THERE",
+      "HOST_UNKNOWN",
+      "HOST_UNREACHABLE",
+      "MOVE_REFUSED",
+      "VM_NOT_IN_POOL",
+      "POOL_NO_HOST",
+      ...planErrors,
+    ],
   },
 } as const satisfies Operations;

@@ -4,8 +4,9 @@
  */
 import { explainVm, type Explanation } from "./explain.ts";
 import { planPool, type Plan } from "./plan-pool.ts";
-import { poolFromReports, type PoolReports } from "./pool-from-reports.ts";
-import type { PlanOptions } from "./pool.ts";
+import type { VmView } from "@godwit/contract";
+import { poolFromReports, poolToPlace, type PoolReports } from "./pool-from-reports.ts";
+import { defaultOptions, type PlanOptions } from "./pool.ts";
 import { supposed } from "./what-if.ts";
 
 export interface PlanQuestion {
@@ -27,4 +28,31 @@ export function planReported({ reports, options, without, explain }: PlanQuestio
   const pool = supposed(poolFromReports(reports), { without, add: [] });
   const plan = planPool(pool, options);
   return { plan, explanation: explain === null ? null : explainVm(pool, options, plan, explain) };
+}
+
+export interface PlaceQuestion {
+  reports: Omit<PoolReports, "busy">;
+  /** It does not run yet, or is to leave its host. */
+  vm: VmView;
+}
+
+export interface PlaceAnswer {
+  /** Null: none can take it. */
+  host: string | null;
+  /** What stands against each of the others, as a part of a sentence. */
+  against: string[];
+}
+
+export function placeReported({ reports, vm }: PlaceQuestion): PlaceAnswer {
+  const pool = poolToPlace(reports, vm);
+  if (pool === null) return { host: null, against: [] };
+  const options: PlanOptions = { ...defaultOptions, threshold: 1, admission: false };
+  const plan = planPool(pool, options);
+  const explained = explainVm(pool, options, plan, vm.name);
+  return {
+    host: plan.moves.find((move) => move.vm === vm.name)?.to ?? null,
+    against: (explained?.candidates ?? []).flatMap(({ host, against: [first] }) =>
+      first === undefined ? [] : [`${host}: ${first}`],
+    ),
+  };
 }

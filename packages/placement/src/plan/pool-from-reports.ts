@@ -3,17 +3,12 @@
  * used on average in it, and a deviation that is assumed. Only VMs with a process count: one that is stopped uses
  * nothing, and may start elsewhere.
  */
-import {
-  GodwitError,
-  hasProcess,
-  type Finding,
-  type HostView,
-  type VmLoad,
-  type VmView,
-} from "@godwit/contract";
+import { GodwitError, hasProcess, type Finding, type HostView, type VmView } from "@godwit/contract";
 import { judgeMove, qemuOverheadBytes, type Destination, type HostReport } from "@godwit/requirements";
 import { memoryBytes } from "../evacuation.ts";
+import type { PoolRule } from "../rules/pool-rule.ts";
 import type { Pool, PoolHost, PoolVm } from "./pool.ts";
+import { withRules } from "./with-rules.ts";
 
 /** A host as the server knows it. */
 export type KnownHost = Pick<HostView, "name" | "maintenance" | "unreachableReason" | "facts" | "load"> & {
@@ -26,6 +21,7 @@ export interface PoolReports {
   vms: readonly VmView[];
   /** VMs that have a task, by their ids. */
   busy: ReadonlySet<string>;
+  rules: readonly PoolRule[];
 }
 
 /** Of a mean: how far one report's figure may be off in the next. */
@@ -35,16 +31,39 @@ const assumedBitsPerSecond = 1e9;
 const assumedSlowdown = 0.1;
 const assumedOutageSeconds = 0.1;
 
-export function poolFromReports({ hosts, vms, busy }: PoolReports): Pool {
+export function poolFromReports({ hosts, vms, busy, rules }: PoolReports): Pool {
   const byName = new Map(hosts.map((host) => [host.name, host]));
-  return {
+  const pool: Pool = {
     hosts: hosts.map(poolHost),
     vms: vms.flatMap((vm) => {
       const host = byName.get(vm.host);
-      return host === undefined || !hasProcess(vm) ? [] : [poolVm(vm, host, hosts, busy)];
+      if (host === undefined || !hasProcess(vm)) return [];
+      const bound = boundOf(vm, host, busy);
+      const known = { ...knownVm(vm, host), host: host.name };
+      return [bound === null ? { ...known, excluded: excludedHosts(vm, host, hosts) } : { ...known, bound }];
     }),
     rules: [],
   };
+  return withRules(pool, rules);
+}
+
+/**
+ * The pool in which one VM is to be placed and all others stay: one that does not run yet, or one that is to leave its host.
+ * @returns null when its host is not of the pool
+ */
+export function poolToPlace({ hosts, vms, rules }: Omit<PoolReports, "busy">, vm: VmView): Pool | null {
+  const home = hosts.find(({ name }) => name === vm.host);
+  if (home === undefined) return null;
+  const excluded = excludedHosts(vm, home, hosts);
+  if (hasProcess(vm)) excluded.set(home.name, "it is there now");
+  const byName = new Map(hosts.map((host) => [host.name, host]));
+  const others = vms.flatMap((other): PoolVm[] => {
+    const host = byName.get(other.host);
+    if (host === undefined || !hasProcess(other) || other.id === vm.id) return [];
+    return [{ ...knownVm(other, host), host: host.name, bound: "it is not asked" }];
+  });
+  const placed: PoolVm = { ...knownVm(vm, home), host: null, move: null, excluded };
+  return withRules({ hosts: hosts.map(poolHost), vms: [...others, placed], rules: [] }, rules);
 }
 
 function poolHost(host: KnownHost): PoolHost {
@@ -83,14 +102,13 @@ export function absenceOf({ unreachableReason, facts, load }: KnownHost): string
   return facts === null || load === null ? "it has not reported yet" : null;
 }
 
-function poolVm(vm: VmView, host: KnownHost, hosts: readonly KnownHost[], busy: ReadonlySet<string>): PoolVm {
+function knownVm(vm: VmView, host: KnownHost): Omit<PoolVm, "host"> {
   const runtime = host.load?.vms.find(({ id }) => id === vm.id);
   const mean = runtime?.usedCpus ?? null;
   const resident = runtime?.residentBytes ?? null;
   const bytes = memoryBytes(vm);
-  const bound = boundOf(vm, host, runtime, busy);
   return {
-    ...{ name: vm.name, host: host.name, vcpus: vm.config.vcpus, memoryBytes: bytes + qemuOverheadBytes },
+    ...{ name: vm.name, vcpus: vm.config.vcpus, memoryBytes: bytes + qemuOverheadBytes },
     load: mean === null ? null : { mean, deviation: mean * assumedDeviation },
     activeBytes: resident === null ? null : Math.min(resident, bytes),
     move: {
@@ -98,20 +116,14 @@ function poolVm(vm: VmView, host: KnownHost, hosts: readonly KnownHost[], busy: 
         ((resident ?? bytes) * 8) / (host.facts?.migration?.link.bitsPerSecond ?? assumedBitsPerSecond),
       ...{ slowdown: assumedSlowdown, outageSeconds: assumedOutageSeconds },
     },
-    ...(bound === null ? {} : { bound }),
-    ...(bound === null ? { excluded: excludedHosts(vm, host, hosts) } : {}),
   };
 }
 
-function boundOf(
-  vm: VmView,
-  host: KnownHost,
-  runtime: VmLoad | undefined,
-  busy: ReadonlySet<string>,
-): string | null {
+function boundOf(vm: VmView, host: KnownHost, busy: ReadonlySet<string>): string | null {
   const absent = absenceOf(host);
   if (absent !== null) return `its host does not answer: ${absent}`;
-  if (runtime === undefined) return `its host ${host.name} does not report it`;
+  if (host.load?.vms.some(({ id }) => id === vm.id) !== true)
+    return `its host ${host.name} does not report it`;
   if (busy.has(vm.id)) return "it has a task under way";
   return vm.state === "running" || vm.state === "paused" ? null : `it is ${vm.state}`;
 }

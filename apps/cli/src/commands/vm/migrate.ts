@@ -1,5 +1,6 @@
 /** `godwit vm migrate` */
 import type { Objective, ObjectiveName, Strategy } from "@godwit/contract";
+import { GodwitError } from "@godwit/contract/errors";
 import { buildCommand, numberParser } from "@stricli/core";
 import { withApi } from "../../connection.ts";
 import { parseMs, parseShare } from "../../output/format.ts";
@@ -10,6 +11,7 @@ import { runTask } from "../../run-task.ts";
 import {
   destinationFlag,
   detachFlag,
+  forceFlag,
   jsonFlag,
   strategyFlag,
   vmArgument,
@@ -24,7 +26,8 @@ const postcopyUses = {
 type PostcopyWord = keyof typeof postcopyUses;
 
 interface Flags extends TaskFlags {
-  to: string;
+  to?: string;
+  force: boolean;
   maxOutage?: number;
   strategy: Strategy;
   objective?: ObjectiveName;
@@ -39,7 +42,8 @@ export const migrateCommand = buildCommand({
   docs: {
     brief: "Move a VM to another host while it runs",
     fullDescription: `The VM continues on the destination host; its users notice nothing. A switch-over that would take longer than
---max-outage is undone and tried again. A VM that is not running is only assigned to the other host.
+--max-outage is undone and tried again. A VM that is not running is only assigned to the other host. Without --to the planner
+chooses the host in the VM's pool; a rule of a pool that must hold is broken only with --force.
 
 How the memory is moved is chosen while it is copied, within bounds (--strategy auto): --objective realtime never slows the
 VM down, normal down to half of its speed, batch down to a tenth; --max-slowdown and --deadline give these bounds by
@@ -49,6 +53,7 @@ fails. --postcopy never forbids that; the move then ends with the reason, and th
 
 Examples:
   godwit vm migrate web-1 --to b
+  godwit vm migrate web-1
   godwit vm migrate web-1 --to b --max-outage 20ms --json
   godwit vm migrate web-1 --to b --objective batch --deadline 90s
   godwit vm migrate web-1 --to b --postcopy never
@@ -59,7 +64,12 @@ Examples:
     flags: {
       json: jsonFlag,
       detach: detachFlag,
-      to: destinationFlag,
+      to: {
+        ...destinationFlag,
+        brief: "Destination host (default: the pool's planner chooses)",
+        optional: true,
+      },
+      force: forceFlag,
       maxOutage: {
         kind: "parsed",
         parse: parseMs,
@@ -109,17 +119,26 @@ Examples:
   async func(flags: Flags, vm: string) {
     const body = bodyOf(flags);
     if (flags.dryRun) {
-      await dryRun(vm, body, flags.json);
+      if (flags.to === undefined)
+        throw GodwitError.of("USAGE", { what: "--dry-run needs --to.", hint: "Name the destination host." });
+      await dryRun(vm, { ...withoutForce(body), to: flags.to }, flags.json);
       return;
     }
     await withApi((api) =>
-      runTask(api, api.call("vmMigrate", { params: { vm }, body }), flags, `VM ${vm} is now on ${flags.to}.`),
+      runTask(
+        api,
+        api.call("vmMigrate", { params: { vm }, body }),
+        flags,
+        (task) =>
+          `VM ${vm} is now on ${task.result !== null && "host" in task.result ? task.result.host : (flags.to ?? "another host")}.`,
+      ),
     );
   },
 });
 
 const bodyOf = (flags: Flags) => ({
   to: flags.to,
+  force: flags.force,
   maxOutageMs: flags.maxOutage,
   strategy: flags.strategy,
   objective: flags.objective,
@@ -129,8 +148,11 @@ const bodyOf = (flags: Flags) => ({
   bandwidthMbps: flags.bandwidth,
 });
 
+const withoutForce = ({ force: _, ...body }: ReturnType<typeof bodyOf>) => body;
+type Checked = ReturnType<typeof withoutForce> & { to: string };
+
 /** The same requirements are checked as before a move, and the VM's memory is measured for some seconds. */
-async function dryRun(vm: string, body: ReturnType<typeof bodyOf>, json: boolean): Promise<void> {
+async function dryRun(vm: string, body: Checked, json: boolean): Promise<void> {
   const answer = await withApi((api) =>
     api.call("vmCheck", { params: { vm }, body: { ...body, forecast: true } }),
   );

@@ -2,19 +2,31 @@
 import { buildCommand } from "@stricli/core";
 import { withApi } from "../../connection.ts";
 import { runTask } from "../../run-task.ts";
-import { detachFlag, hostFlag, jsonFlag, vmArgument, type TaskFlags } from "../common.ts";
+import { detachFlag, forceFlag, hostFlag, jsonFlag, vmArgument, type TaskFlags } from "../common.ts";
 
 export const startCommand = buildCommand({
-  docs: { brief: "Power a VM on", fullDescription: "Example: godwit vm start web-1" },
+  docs: {
+    brief: "Power a VM on",
+    fullDescription: `It starts where it ran last. Where a rule of its pool that must hold forbids that, the planner chooses another host of the pool.
+
+Examples:
+  godwit vm start web-1
+  godwit vm start web-1 --host b`,
+  },
   parameters: {
-    flags: { json: jsonFlag, detach: detachFlag, host: hostFlag("that runs it; default: where it ran last") },
+    flags: {
+      json: jsonFlag,
+      detach: detachFlag,
+      host: hostFlag("that runs it; default: where it ran last"),
+      force: forceFlag,
+    },
     positional: vmArgument,
   },
-  async func(flags: TaskFlags & { host?: string }, vm: string) {
+  async func(flags: TaskFlags & { host?: string; force: boolean }, vm: string) {
     await withApi((api) =>
       runTask(
         api,
-        api.call("vmStart", { params: { vm }, body: { host: flags.host } }),
+        api.call("vmStart", { params: { vm }, body: { host: flags.host, force: flags.force } }),
         flags,
         `VM ${vm} is running.`,
       ),

@@ -1,0 +1,136 @@
+/** `godwit pool rule add` */
+import type { PoolRuleTerms } from "@godwit/contract";
+import { GodwitError } from "@godwit/contract/errors";
+import { buildCommand, numberParser } from "@stricli/core";
+import { withApi } from "../../../connection.ts";
+import { writeJson, writeLine } from "../../../output/screen.ts";
+import { jsonFlag, wordsOf, type JsonFlags } from "../../common.ts";
+import { ruleArguments } from "./arguments.ts";
+
+const kinds = {
+  together: "together",
+  apart: "apart",
+  spread: "spread",
+  on: "on",
+  off: "off",
+  rack: "rack",
+  "max-vms": "maxVms",
+  cpu: "cpu",
+} as const satisfies Record<string, PoolRuleTerms["kind"]>;
+type KindWord = keyof typeof kinds;
+
+interface Flags extends JsonFlags {
+  kind: KindWord;
+  should: boolean;
+  vm?: string[];
+  host?: string[];
+  of: "host" | "rack";
+  racks?: number;
+  rack?: string;
+  count?: number;
+  reserve?: number;
+  limit?: number;
+  shares?: number;
+}
+
+const named = (brief: string, placeholder: string) =>
+  ({ kind: "parsed", parse: String, brief, optional: true, variadic: true, placeholder }) as const;
+const amount = (brief: string) =>
+  ({ kind: "parsed", parse: numberParser, brief, optional: true, placeholder: "number" }) as const;
+
+export const addCommand = buildCommand({
+  docs: {
+    brief: "Add a rule to a pool",
+    fullDescription: `A rule must hold; with --should it gives way where nothing else is possible. A rule that cannot hold beside the others is
+refused, with the reasons. A move that would break one that must hold is refused unless it is forced.
+
+  together, apart    the VMs on one host; no two on one host, or with --of rack in one rack
+  spread             the VMs in so many racks at least (--racks)
+  on, off            the VMs on one of the hosts; on none of them
+  rack               the hosts fail at once (--rack)
+  max-vms            each of the hosts, or every host of the pool, takes so many running VMs at most (--count)
+  cpu                what the planner counts for each of the VMs (--reserve, --limit, --shares)
+
+Examples:
+  godwit pool rule add east databases --kind apart --vm db-1 --vm db-2
+  godwit pool rule add east licence --kind on --vm db-1 --host host-a --host host-b
+  godwit pool rule add east beside --kind together --should --vm web-1 --vm cache-1
+  godwit pool rule add east rack-1 --kind rack --rack r1 --host host-a --host host-b
+  godwit pool rule add east small --kind max-vms --host host-c --count 20
+  godwit pool rule add east promised --kind cpu --vm db-1 --reserve 2 --shares 4000`,
+  },
+  parameters: {
+    flags: {
+      json: jsonFlag,
+      kind: {
+        kind: "enum",
+        values: wordsOf<KindWord>({
+          ...{ together: true, apart: true, spread: true, on: true, off: true, rack: true },
+          ...{ "max-vms": true, cpu: true },
+        }),
+        brief: "What the rule asks for",
+      },
+      should: {
+        kind: "boolean",
+        brief: "It gives way where nothing else is possible",
+        default: false,
+        withNegated: false,
+      },
+      vm: named("Name or id of a VM; may be repeated", "vm"),
+      host: named("Host; may be repeated", "host"),
+      of: { kind: "enum", values: ["host", "rack"], brief: "What VMs are kept apart over", default: "host" },
+      racks: amount("How many racks at least"),
+      rack: { kind: "parsed", parse: String, brief: "Rack of the hosts", optional: true },
+      count: amount("How many running VMs at most"),
+      reserve: amount("CPUs that a host must have for each of the VMs"),
+      limit: amount("CPUs that each of the VMs counts for at most"),
+      shares: amount("Shares of each of the VMs (default: 1000 for each of its vCPUs)"),
+    },
+    positional: ruleArguments,
+  },
+  async func(flags: Flags, pool: string, name: string) {
+    const body = { name, terms: termsOf(flags), vms: flags.vm ?? [], hosts: flags.host ?? [] };
+    const rule = await withApi((api) => api.call("poolRuleAdd", { params: { pool }, body }));
+    if (flags.json) {
+      writeJson(rule);
+      return;
+    }
+    const { ruleText } = await import("@godwit/contract");
+    writeLine(`Rule ${rule.name} of pool ${pool}: ${ruleText(rule)}.`);
+  },
+});
+
+/** @throws USAGE */
+function termsOf(flags: Flags): PoolRuleTerms {
+  const { of, racks, rack, count, reserve, limit, shares } = flags;
+  const kind = kinds[flags.kind];
+  const must = !flags.should;
+  const needed = <T>(value: T | undefined, flag: string): T => {
+    if (value !== undefined) return value;
+    throw GodwitError.of("USAGE", {
+      what: `A rule of kind ${flags.kind} needs ${flag}.`,
+      hint: "See godwit pool rule add --help.",
+    });
+  };
+  switch (kind) {
+    case "together":
+    case "on":
+    case "off":
+      return { kind, must };
+    case "apart":
+      return { kind, must, of };
+    case "spread":
+      return { kind, must, racks: needed(racks, "--racks") };
+    case "rack":
+      return { kind, rack: needed(rack, "--rack") };
+    case "maxVms":
+      return { kind, count: needed(count, "--count") };
+    case "cpu":
+      return {
+        kind,
+        ...(reserve === undefined ? {} : { reservedCores: reserve }),
+        ...(limit === undefined ? {} : { limitCores: limit }),
+        ...(shares === undefined ? {} : { shares }),
+      };
+  }
+}
