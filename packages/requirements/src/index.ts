@@ -4,6 +4,7 @@ export { qemuOverheadBytes } from "./checks/memory.ts";
 export { canBeTried, requiredBitsPerSecond } from "./checks/migration-network.ts";
 export { evcHost, pendingVms, runningVms } from "./evc-facts.ts";
 export type { Destination, HostReport, PathTrial } from "./facts.ts";
+export { fixesOf } from "./fixes.ts";
 export { hostAlarms, outdatedQemus, stoppedGuests } from "./host-alarms.ts";
 export { requireCommonVersion, versionFindings } from "./version-findings.ts";
 export { judgeMove, type Source, type Verdict } from "./judge-move.ts";

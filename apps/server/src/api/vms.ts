@@ -13,7 +13,7 @@ import {
 } from "@godwit/contract";
 import { cpuRequestProblems } from "@godwit/cpu";
 import type { Handlers } from "@godwit/http";
-import { mayMove } from "@godwit/requirements";
+import { fixesOf, mayMove } from "@godwit/requirements";
 import { decideVmCommand, macConflict, type VmCommand } from "@godwit/placement";
 import { adoptVms } from "../adopt-vms.ts";
 import { checkMoves } from "../moves/check-moves.ts";
@@ -215,7 +215,7 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
       const allowed = mayMove(findings);
       const isPlayed = body.forecast && allowed && body.strategy === "auto";
       const forecast = isPlayed ? await forecastMove(services, vm, to, body, verdict) : null;
-      return { vm: vm.name, from: vm.host, to, allowed, findings, forecast };
+      return { vm: vm.name, from: vm.host, to, allowed, findings, fixes: fixesOf(findings), forecast };
     },
 
     moveCheck: async ({ body }) => {

@@ -20,7 +20,7 @@ import {
   vmDetailsSchema,
   vmViewSchema,
 } from "../schemas/vm.ts";
-import { vmChangesSchema } from "../schemas/vm-changes.ts";
+import { moveFixSchema, vmChangesSchema } from "../schemas/vm-changes.ts";
 import { taskSchemas, type TaskKind } from "../tasks/registry.ts";
 import type { Operations } from "./operation.ts";
 import { planErrors } from "./pools.ts";
@@ -219,6 +219,8 @@ export const vmOperations = {
         to: z.string(),
         allowed: z.boolean(),
         findings: z.array(findingSchema),
+        /** Changes of the VM that make it movable and do no harm to its guest's data; absent: a server of an earlier version. */
+        fixes: z.array(moveFixSchema).optional(),
         /** Null: not asked for, it may not move, it does not run, or it could not be measured. */
         forecast: forecastsSchema.nullable(),
       }),

@@ -21,3 +21,11 @@ export const vmChangesSchema = z.strictObject({
   cdrom: cdromChangeSchema.optional(),
 });
 export type VmChanges = z.infer<typeof vmChangesSchema>;
+
+/** An answer to what forbids a move. */
+export const moveFixSchema = z.strictObject({
+  /** What is done, an imperative sentence. */
+  sentence: z.string(),
+  changes: vmChangesSchema,
+});
+export type MoveFix = z.infer<typeof moveFixSchema>;

@@ -1,7 +1,9 @@
 /** `godwit vm check` */
 import type { Strategy } from "@godwit/contract";
+import { GodwitError } from "@godwit/contract/errors";
 import { buildCommand } from "@stricli/core";
-import { withApi } from "../../connection.ts";
+import { withApi, type Api } from "../../connection.ts";
+import { fixVm } from "../../fix-vm.ts";
 import { forecastLines } from "../../output/forecast-view.ts";
 import { checksTable, vmChecksText } from "../../output/move-checks-view.ts";
 import { Exit, exitCodes, findingLines } from "../../output/problem.ts";
@@ -12,6 +14,8 @@ interface Flags extends JsonFlags {
   to: string;
   strategy: Strategy;
   forecast: boolean;
+  fix: boolean;
+  yes: boolean;
 }
 
 /** Every host; no host has this name where it is not asked for. */
@@ -26,10 +30,14 @@ Ends with 0 if the VM may move (with --to any: to some host; of several VMs: eac
 Of one VM that runs it measures for some seconds how it changes its memory, and tells what the move would be like; --no-forecast
 leaves that out.
 
+With --fix it offers to change of the VM what forbids the move and can be changed without harm to its guest's data: to disconnect
+an ISO image that the destination cannot reach, and to remove the CPU affinity.
+
 Examples:
   godwit vm check web-1 --to b
   godwit vm check web-1 --to b --no-forecast
   godwit vm check web-1 --to b --strategy postcopy
+  godwit vm check web-1 --to b --fix
   godwit vm check web-1 --to any
   godwit vm check --to any`,
   },
@@ -43,11 +51,18 @@ Examples:
         brief: "Tell what the move would be like",
         default: true,
       },
+      fix: { kind: "boolean", brief: "Change the VM so that it may move, after asking", default: false },
+      yes: { kind: "boolean", brief: "With --fix: do not ask", default: false },
     },
     positional: vmsArgument,
   },
   async func(flags: Flags, ...vms: string[]) {
     const [vm] = vms;
+    if (flags.yes && !flags.fix) throw wrongFlags("--yes is for --fix.");
+    if (flags.fix && (vm === undefined || vms.length > 1 || flags.to === anyHost))
+      throw wrongFlags("--fix changes one VM for one destination.");
+    if (flags.fix && flags.json && !flags.yes)
+      throw wrongFlags("--fix with --json does not ask; give --yes too.");
     if (vm === undefined || vms.length > 1 || flags.to === anyHost) await checkMany(flags, vms);
     else await checkOne(flags, vm);
   },
@@ -56,7 +71,11 @@ Examples:
 async function checkOne(flags: Flags, vm: string): Promise<void> {
   const { to, strategy, forecast } = flags;
   const body = { to, strategy, forecast };
-  const answer = await withApi((api) => api.call("vmCheck", { params: { vm }, body }));
+  const check = async (api: Api) => await api.call("vmCheck", { params: { vm }, body });
+  const answer = await withApi(async (api) => {
+    const found = await check(api);
+    return flags.fix && (await fixVm(api, found, flags)) ? await check(api) : found;
+  });
   if (flags.json) writeJson(answer);
   else {
     const verdict = answer.allowed ? "may move" : "may not move";
@@ -66,6 +85,9 @@ async function checkOne(flags: Flags, vm: string): Promise<void> {
   }
   if (!answer.allowed) throw new Exit(exitCodes.refused);
 }
+
+const wrongFlags = (what: string): GodwitError =>
+  GodwitError.of("USAGE", { what, hint: "Example: godwit vm check web-1 --to b --fix" });
 
 async function checkMany(
   flags: JsonFlags & { to: string; strategy: Strategy },
