@@ -1,6 +1,12 @@
 /** CPU compatibility: what a CPU is, what may move where, masks, EVC baselines. Pure: no I/O, no clock. */
 export { features, featureNamed, vmwareFeature, dependentsOf } from "./features/features.ts";
-export { msrFeatureNamed, msrFeatures, msrPlaceOf, type MsrFeature } from "./features/msr-features.ts";
+export {
+  goesWith,
+  msrFeatureNamed,
+  msrFeatures,
+  msrPlaceOf,
+  type MsrFeature,
+} from "./features/msr-features.ts";
 export { isOlderQemu } from "./features/qemu-version.ts";
 export type { CpuFeature } from "./features/feature.ts";
 export {
@@ -24,14 +30,16 @@ export { flexNote, vmware64Note } from "./report/notes.ts";
 export { vmware64Of } from "./report/vmware64.ts";
 export { cpuOf, has, type Cpu } from "./cpuid/cpu.ts";
 export {
+  commonSets,
   evcModeNamed,
   evcModes,
   evcRevisions,
   evcVendorOf,
   satisfiedModes,
+  satisfiedSets,
   satisfies,
 } from "./evc-modes/modes.ts";
-export { modeId, type EvcMode, type EvcVendor } from "./evc-modes/mode.ts";
+export { isCommonSet, modeId, type EvcMode, type EvcVendor } from "./evc-modes/mode.ts";
 export { featuresOfRegisters } from "./report/features-of-registers.ts";
 export {
   applyMasks,

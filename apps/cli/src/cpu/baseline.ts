@@ -38,7 +38,7 @@ export async function baseline(
   const baseline = change?.after ?? baselineOf(after);
   if (json) writeJson(baselineJson(baseline, change));
   else writeLine(baselineText(baseline, change));
-  if (baseline.mode === null) throw new Exit(exitCodes.refused);
+  if (baseline.mode === null && baseline.commonSet === null) throw new Exit(exitCodes.refused);
 }
 
 async function cpusOf(names: readonly string[]): Promise<Cpu[]> {

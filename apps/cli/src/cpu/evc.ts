@@ -1,12 +1,14 @@
 /** `godwit cpu evc …`: the EVC modes, and which of them CPUs satisfy. */
 import {
   baselineOf,
+  commonSets,
   cpuOf,
   evcModeNamed,
   evcModes,
   evcVendorOf,
   missingFor,
   satisfiedModes,
+  satisfiedSets,
   satisfies,
   type Cpu,
   type EvcMode,
@@ -18,8 +20,12 @@ import { Exit, exitCodes } from "../output/problem.ts";
 import { writeJson, writeLine } from "../output/screen.ts";
 
 export function listModes({ json }: { json: boolean }): void {
-  if (json) writeJson({ modes: evcModes.map(modeJson) });
-  else writeLine(modesTable(evcModes));
+  if (json) writeJson({ modes: evcModes.map(modeJson), commonSets: commonSets.map(modeJson) });
+  else {
+    writeLine(modesTable(evcModes));
+    writeLine("\nCommon sets, which are no EVC modes, and are used like them:\n");
+    writeLine(modesTable(commonSets));
+  }
 }
 
 export function showMode({ json }: { json: boolean }, name: string): void {
@@ -46,6 +52,7 @@ interface Checked {
   label: string;
   vendor: string;
   satisfies: string[];
+  commonSets: string[];
   /** null: no mode was asked for. */
   satisfiesMode: boolean | null;
   /** For the requested mode, otherwise for the next higher ones; empty for another vendor. */
@@ -58,6 +65,7 @@ function checkOf(cpu: Cpu, mode: EvcMode | null): Checked {
     label: cpu.label,
     vendor: cpu.vendor,
     satisfies: satisfiedModes(cpu).map(({ key }) => key),
+    commonSets: satisfiedSets(cpu).map(({ key }) => key),
     satisfiesMode: mode === null ? null : satisfies(cpu, mode),
     lacks: wanted
       .filter((one) => one.vendor === evcVendorOf(cpu) && !satisfies(cpu, one))
@@ -65,9 +73,17 @@ function checkOf(cpu: Cpu, mode: EvcMode | null): Checked {
   };
 }
 
-function checkText({ label, vendor, satisfies: keys, satisfiesMode, lacks }: Checked): string {
+function checkText({
+  label,
+  vendor,
+  satisfies: keys,
+  commonSets: sets,
+  satisfiesMode,
+  lacks,
+}: Checked): string {
   return [
     `${label} (${vendor}): ${keys.length === 0 ? "no EVC mode" : keys.join(", ")}`,
+    ...(sets.length === 0 ? [] : [`  common sets: ${sets.join(", ")}`]),
     ...(satisfiesMode === false && lacks.length === 0 ? ["  ✗ The mode is for CPUs of another vendor."] : []),
     ...lacks.flatMap(({ mode, missing }) => [`  lacks for ${mode}:`, ...missingLines(missing, "    ")]),
   ].join("\n");

@@ -73,6 +73,7 @@ export function baselineJson(baseline: CpuBaseline, change: WhatIf | null) {
   const {
     mode,
     why,
+    commonSet,
     cpuString: qemu,
     cpu,
     microcode,
@@ -87,6 +88,7 @@ export function baselineJson(baseline: CpuBaseline, change: WhatIf | null) {
     evcMode: mode?.key ?? null,
     label: mode?.label ?? null,
     why,
+    commonSet: commonSet?.key ?? null,
     qemuCpu: qemu,
     cpu,
     microcode,
@@ -112,13 +114,15 @@ export function baselineJson(baseline: CpuBaseline, change: WhatIf | null) {
 }
 
 export function baselineText(baseline: CpuBaseline, change: WhatIf | null): string {
-  const { mode, why, cpuString: qemu, microcode, hosts, next, vendors, x86Level } = baseline;
+  const { mode, why, commonSet, cpuString: qemu, microcode, hosts, next, vendors, x86Level } = baseline;
   return [
     ...(mode === null
       ? [`There is no common EVC mode. ${why ?? ""}`]
+      : [`EVC mode   ${modeId(mode)} (${mode.level}): ${mode.label}`, `QEMU       -cpu ${qemu ?? ""}`]),
+    ...setLines(commonSet, mode, microcode),
+    ...(mode === null && commonSet === null
+      ? []
       : [
-          `EVC mode   ${modeId(mode)} (${mode.level}): ${mode.label}`,
-          `QEMU       -cpu ${qemu ?? ""}`,
           ...(x86Level === null ? [] : [`psABI      ${x86Level}`]),
           `Microcode  ${microcode.length === 0 ? "no bit that all have" : microcode.join(", ")}`,
         ]),
@@ -136,6 +140,16 @@ export function baselineText(baseline: CpuBaseline, change: WhatIf | null): stri
     ]),
     ...next.flatMap((higher) => ["", ...nextLines(higher, hosts)]),
   ].join("\n");
+}
+
+/** A set of Godwit's own, for pools that need no EVC. */
+function setLines(set: EvcMode | null, mode: EvcMode | null, microcode: readonly string[]): string[] {
+  if (set === null) return [];
+  return [
+    `Common set ${modeId(set)}: ${set.label}`,
+    `           ${mode === null ? "no EVC mode, but used like one" : "beyond the EVC mode, and used like one"}: godwit pool create … --evc ${set.key}`,
+    `QEMU       -cpu ${cpuString(qemuCpu(set, microcode))}`,
+  ];
 }
 
 const changeWords: Readonly<Record<WhatIf["change"], string>> = {

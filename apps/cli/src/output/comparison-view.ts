@@ -77,10 +77,10 @@ function remedyLines({ differences, baseline, compatible, a, b }: CpuComparison)
     ]),
     ...(baseline === null
       ? [
-          `No EVC mode is satisfied by both ${a.label} and ${b.label}; they cannot share a pool with a baseline.`,
+          `Neither an EVC mode nor a common set is satisfied by both ${a.label} and ${b.label}; they cannot share a pool with a baseline.`,
         ]
       : [
-          `Both in one pool with the EVC mode ${baseline.evcMode}, VMs move both ways. They see this CPU:`,
+          `Both in one pool with the ${baseline.evcMode === null ? `common set ${baseline.commonSet ?? ""}` : `EVC mode ${baseline.evcMode}`}, VMs move both ways. They see this CPU:`,
           `  -cpu ${baseline.qemuCpu}`,
         ]),
   ];

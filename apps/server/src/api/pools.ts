@@ -1,6 +1,7 @@
 /** Pools: made, shown, changed, removed. Every change is judged on the hosts as they are now, then written at once. */
 import {
   GodwitError,
+  theBaseline,
   type Baseline,
   type Finding,
   type PoolChange,
@@ -132,7 +133,10 @@ export function poolHandlers(services: Services): Handlers<PoolOperations> {
     poolEvcSet: async ({ params, body }) => {
       const pool = await store.pools.show(params.pool);
       const { change, baseline } = await judgeMode(pool, body.evcMode);
-      refuse(change, body.evcMode === null ? "kept its EVC mode" : `was not set to EVC mode ${body.evcMode}`);
+      refuse(
+        change,
+        body.evcMode === null ? "kept its EVC mode" : `was not set to ${theBaseline(body.evcMode)}`,
+      );
       await store.pools.setBaseline(pool, baseline);
       return change;
     },

@@ -16,6 +16,13 @@ export const cpuFileErrors = {
       `${d.source} (${d.format}) cannot be read${d.line === null ? "" : ` at line ${String(d.line)}`}: ${d.problem}.`,
     () => "Take the dump again and copy the whole of it, unchanged.",
   ),
+  CPU_FILE_WITHOUT_CPU: define<{ source: string; line: number; reason: string }>(
+    400,
+    "never",
+    (d) => `${d.source} describes no CPU: at line ${String(d.line)} ${d.reason}.`,
+    () =>
+      "Give what virsh capabilities or virsh domcapabilities print on the host, or a report of godwit cpu report.",
+  ),
   CPU_FILE_SEVERAL: define<{ source: string; lines: number[]; cpus: string[] }>(
     400,
     "never",

@@ -61,7 +61,7 @@ export const cpuErrors = {
     (d) =>
       `Whether VM ${d.vm} can go from ${d.from} to ${d.host} is not known: host ${d.host} does not report ${d.what}.`,
     (d) =>
-      `Bring the agent on ${d.host} up to date; godwit cpu report --host ${d.host} shows what it can read.`,
+      `Load the kernel module cpuid there (modprobe cpuid), or bring the agent on ${d.host} up to date; godwit cpu report --host ${d.host} shows what it can read.`,
     "CpuCompatibilityUnknown",
   ),
   DESTINATION_CPU_SHOWS_MORE: define<{

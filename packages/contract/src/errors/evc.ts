@@ -2,6 +2,7 @@
  * Errors about EVC modes and pools, and findings that keep a host or a mode out of a pool. vSphere has a fault of
  * its own for nearly each of them, and another for the same reason when a mode is set rather than a host added.
  */
+import { theBaseline } from "./baseline-name.ts";
 import { places, reasons, type RefusedFeature } from "./cpu.ts";
 import { define } from "./define.ts";
 
@@ -17,8 +18,8 @@ export interface HostInPool {
 
 const cannotBe = (d: HostInPool): string =>
   d.change === "host"
-    ? `Host ${d.host} cannot be in pool ${d.pool}, which has EVC mode ${d.mode}`
-    : `Pool ${d.pool} cannot have EVC mode ${d.mode} because of host ${d.host}`;
+    ? `Host ${d.host} cannot be in pool ${d.pool}, which has ${theBaseline(d.mode)}`
+    : `Pool ${d.pool} cannot have ${theBaseline(d.mode)} because of host ${d.host}`;
 
 const instead = (d: HostInPool): string =>
   d.change === "host"
@@ -42,7 +43,7 @@ export const evcErrors = {
   EVC_MODE_UNKNOWN: define<{ mode: string; near: string[] }>(
     404,
     "never",
-    (d) => `There is no EVC mode ${d.mode}.`,
+    (d) => `There is no EVC mode and no common CPU set ${d.mode}.`,
     (d) => `Choose one of ${d.near.join(", ")}; godwit cpu evc list shows all.`,
   ),
 
@@ -56,14 +57,24 @@ export const evcErrors = {
   EVC_HOST_CPU_UNREAD: define<HostInPool & { agentVersion: string }>(
     409,
     "after-fix",
-    (d) => `${cannotBe(d)}: its agent (version ${d.agentVersion}) does not report its CPU.`,
-    (d) => `Upgrade the agent on ${d.host}; godwit cpu report --host ${d.host} shows what it can read.`,
+    (d) => `${cannotBe(d)}: its agent (version ${d.agentVersion}) has not read its CPU.`,
+    (d) =>
+      `Load the kernel module cpuid on ${d.host} (modprobe cpuid), and see its agent's log; an agent that is older than the server may not read CPUs yet.`,
     fault("EVCAdmissionFailedHostSoftware", "EVCUnsupportedByHostSoftware"),
+  ),
+  EVC_HOST_VENDOR_UNTOLD: define<HostInPool>(
+    409,
+    "after-fix",
+    (d) => `${cannotBe(d)}: it is not known of which vendor its CPU is.`,
+    (d) =>
+      `Let the agent on ${d.host} read CPUID itself (/dev/cpu/0/cpuid: modprobe cpuid); godwit cpu report --host ${d.host} shows what it can read.`,
+    fault("EVCAdmissionFailedCPUVendorUnknown", "EVCModeUnsupportedByHosts"),
   ),
   EVC_HOST_VENDOR_UNKNOWN: define<HostInPool & { vendor: string }>(
     409,
     "after-fix",
-    (d) => `${cannotBe(d)}: its CPU's vendor is ${d.vendor}, which has no EVC modes.`,
+    (d) =>
+      `${cannotBe(d)}: its CPU's vendor is ${d.vendor}, which has neither EVC modes nor common CPU sets.`,
     () => "Make a pool without an EVC mode for hosts of this vendor, all of the same kind.",
     fault("EVCAdmissionFailedCPUVendorUnknown", "EVCModeIllegalByVendor"),
   ),
@@ -78,7 +89,7 @@ export const evcErrors = {
   EVC_HOST_HAS_NO_MODE: define<HostInPool & { family: number; model: number; brand: string }>(
     409,
     "never",
-    (d) => `${cannotBe(d)}: its CPU (${kindOf(d)}) is of a family that satisfies no EVC mode at all.`,
+    (d) => `${cannotBe(d)}: its CPU (${kindOf(d)}) is older than all EVC modes.`,
     (d) => `Use ${d.host} outside of pools with EVC modes.`,
     fault("EVCAdmissionFailedCPUModel", "EVCModeUnsupportedByHosts"),
   ),
@@ -117,8 +128,9 @@ export const evcErrors = {
   EVC_HOST_QEMU_UNTOLD: define<HostInPool & { agentVersion: string }>(
     409,
     "after-fix",
-    (d) => `${cannotBe(d)}: its agent (version ${d.agentVersion}) does not report its QEMU.`,
-    (d) => `Install QEMU on ${d.host} and upgrade the agent there.`,
+    (d) => `${cannotBe(d)}: its agent (version ${d.agentVersion}) has not reported its QEMU.`,
+    (d) =>
+      `Install QEMU on ${d.host} if it is missing; an agent that is older than the server is to be upgraded.`,
     fault("EVCAdmissionFailedHostSoftware", "EVCUnsupportedByHostSoftware"),
   ),
   EVC_HOST_QEMU_OLD: define<HostInPool & { version: string; model: string; since: string }>(
@@ -140,7 +152,7 @@ export const evcErrors = {
     409,
     "after-fix",
     (d) =>
-      `${cannotBe(d)}: VMs there run with ${names(d.features)}, which came with microcode, and ${d.host} cannot give them: ${d.vms.join(", ")}.`,
+      `${cannotBe(d)}: VMs of the pool run, or may run, with ${names(d.features)}, which came with microcode, and ${d.host} cannot give them: ${d.vms.join(", ")}.`,
     (d) => `${reasons(d.features)} Or power these VMs off first; the pool then works without these features.`,
     fault("EVCAdmissionFailedCPUFeaturesForMode", "EVCModeUnsupportedByHosts"),
   ),
@@ -155,7 +167,8 @@ export const evcErrors = {
   EVC_HOST_VMS_ABOVE: define<HostInPool & { vms: { vm: string; features: string[] | null }[] }>(
     409,
     "after-fix",
-    (d) => `${cannotBe(d)}: VMs run on it that see more than the mode: ${vmList(d.vms)}.`,
+    (d) =>
+      `${cannotBe(d)}: VMs run on it that see more than the mode, or of which it is not known: ${vmList(d.vms)}.`,
     (d) => `Power them off or move them away; once ${d.host} is in the pool they start with its mode.`,
     "EVCAdmissionFailedVmActive",
   ),
@@ -164,8 +177,8 @@ export const evcErrors = {
     "after-fix",
     (d) =>
       d.features === null
-        ? `Pool ${d.pool} cannot have EVC mode ${d.mode} while VM ${d.vm} runs: it is not known which features it sees.`
-        : `Pool ${d.pool} cannot have EVC mode ${d.mode} while VM ${d.vm} runs: it sees more than that: ${d.features.join(", ")}.`,
+        ? `Pool ${d.pool} cannot have ${theBaseline(d.mode)} while VM ${d.vm} runs: it is not known which features it sees.`
+        : `Pool ${d.pool} cannot have ${theBaseline(d.mode)} while VM ${d.vm} runs: it sees more than that: ${d.features.join(", ")}.`,
     (d) => `Power VM ${d.vm} off (a restart inside the guest is not enough), then set the mode.`,
     "ActiveVMsBlockingEVC",
   ),
@@ -173,7 +186,7 @@ export const evcErrors = {
     409,
     "after-fix",
     (d) =>
-      `Pool ${d.pool} cannot change from EVC mode ${d.current} to ${d.mode}, which is for another vendor, while VMs run in it: ${d.vms.join(", ")}.`,
+      `Pool ${d.pool} cannot change from ${theBaseline(d.current)} to ${d.mode}, which is for another vendor, while VMs run in it: ${d.vms.join(", ")}.`,
     () => "Power them off first.",
     "EVCModeIllegalByVendor",
   ),
@@ -182,7 +195,7 @@ export const evcErrors = {
     409,
     "later",
     (d) =>
-      `Running VMs keep their CPU features until they are powered off, and get EVC mode ${d.mode} of pool ${d.pool} at their next power-on: ${d.vms.join(", ")}.`,
+      `Running VMs keep their CPU features until they are powered off, and get ${theBaseline(d.mode)} of pool ${d.pool} at their next power-on: ${d.vms.join(", ")}.`,
     () => "Power them off and on when convenient; a restart inside the guest is not enough.",
   ),
   /** An alarm. */

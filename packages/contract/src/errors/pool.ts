@@ -1,4 +1,5 @@
 /** Errors about pools and about VMs that follow a pool's baseline. */
+import { theBaseline } from "./baseline-name.ts";
 import { define } from "./define.ts";
 
 export const poolErrors = {
@@ -77,16 +78,16 @@ export const poolErrors = {
     409,
     "after-fix",
     (d) =>
-      `VM ${d.vm} cannot go from ${d.from} to ${d.host}: its guest sees more than EVC mode ${d.mode} of the pool that ${d.host} is in: ${d.features.join(", ")}.`,
+      `VM ${d.vm} cannot go from ${d.from} to ${d.host}: its guest sees more than ${theBaseline(d.mode)} of the pool that ${d.host} is in: ${d.features.join(", ")}.`,
     (d) =>
-      `Power the VM off and on again with EVC mode ${d.mode} or a lower one (evcMode in its description, or on a host of that pool), or raise the pool's EVC mode.`,
+      `Power the VM off and on again with ${theBaseline(d.mode)} or a lower one (evcMode in its description, or on a host of that pool), or raise the pool's EVC mode.`,
     "FeatureRequirementsNotMet",
   ),
   DESTINATION_BASELINE_UNDECIDED: define<{ vm: string; from: string; host: string; mode: string }>(
     409,
     "after-fix",
     (d) =>
-      `Whether VM ${d.vm} fits EVC mode ${d.mode} of the pool that ${d.host} is in is not known: it was powered on at ${d.from} by an older Godwit, which did not record the CPU features of its guest.`,
+      `Whether VM ${d.vm} fits ${theBaseline(d.mode)} of the pool that ${d.host} is in is not known: it was powered on at ${d.from} by an older Godwit, which did not record the CPU features of its guest.`,
     () => "Power the VM off and on again, then move it.",
     "CpuCompatibilityUnknown",
   ),
@@ -101,7 +102,7 @@ export const poolErrors = {
     409,
     "after-fix",
     (d) =>
-      `The CPU requested for VM ${d.vm} has more features than EVC mode ${d.mode} of the pool of host ${d.host}: ${d.features.join(", ")}.`,
+      `The CPU requested for VM ${d.vm} has more features than ${theBaseline(d.mode)} of the pool of host ${d.host}: ${d.features.join(", ")}.`,
     () =>
       "Remove the model or the features from the VM's description, raise the pool's EVC mode, or use a host outside the pool.",
     "FeatureRequirementsNotMet",
@@ -112,7 +113,7 @@ export const poolErrors = {
     (d) =>
       `QEMU ${d.version} on host ${d.host} cannot provide VM ${d.vm} with its CPU ${d.cpu}: ${d.features.join(", ")}.`,
     (d) =>
-      `Start it on another host, lower its EVC mode or its pool's, or see what ${d.host} has: godwit cpu report --host ${d.host}`,
+      `Start it on another host, ask for less in its description (model, features, masks, EVC mode) or lower the pool's mode, or see what ${d.host} has: godwit cpu report --host ${d.host}`,
     "FeatureRequirementsNotMet",
   ),
   /** `what`: what was not done, like `was not created`. */

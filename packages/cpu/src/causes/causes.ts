@@ -6,7 +6,7 @@ import type { Accelerator } from "@godwit/contract";
 import type { CpuFeature } from "../features/feature.ts";
 import { featureNamed } from "../features/features.ts";
 import { isOlderQemu } from "../features/qemu-version.ts";
-import { generationOf } from "../evc-modes/generations.ts";
+import { generationOf, isHybrid, isOfDesktopGeneration } from "../evc-modes/generations.ts";
 import type { EvcVendor } from "../evc-modes/mode.ts";
 import { featuresOfModels } from "../named-models/named-models.ts";
 import { evcModes, evcVendorOf } from "../evc-modes/modes.ts";
@@ -221,7 +221,7 @@ const sinceZen5: ReadonlySet<string> = new Set(["avx-vnni", "movdiri", "movdir64
 /** In the modes and models of another vendor only, or one of the two virtualisation extensions. */
 function isOfOtherVendor({ name, impliedBy }: CpuFeature, cpu: Cpu): boolean {
   const vendor = evcVendorOf(cpu);
-  if (vendor === null) return false;
+  if (vendor !== "intel" && vendor !== "amd") return false;
   if (name === "vmx" || name === "svm") return name !== { intel: "vmx", amd: "svm" }[vendor];
   const elsewhere = impliedBy !== null || (cpu.vendor === "AuthenticAMD" && sinceZen5.has(name));
   if (elsewhere || featuresOfModels.get(cpu.vendor)?.has(name) === true) return false;
@@ -233,19 +233,10 @@ function isFused({ name }: CpuFeature, { brand }: Cpu): boolean {
   return smallPart.test(brand) && fusedOff.has(name);
 }
 
-/** Alder Lake and its successors, and whatever says so itself. */
-const isHybrid = (cpu: Cpu): boolean =>
-  cpu.mixedCores ||
-  cpu.features.has("hybrid") ||
-  (cpu.vendor === "GenuineIntel" && cpu.family === 6 && hybridModels.has(cpu.model ?? 0));
-const hybridModels: ReadonlySet<number> = new Set([
-  0x8a, 0x97, 0x9a, 0xb7, 0xba, 0xbf, 0xaa, 0xac, 0xc5, 0xc6,
-]);
-
-/** Desktop parts share the mode of an older server generation, and have features of later ones. */
-const isOfDesktopGeneration = ({ vendor, family, model }: Cpu): boolean =>
-  vendor === "GenuineIntel" && family === 6 && desktopModels.has(model ?? 0);
-const desktopModels: ReadonlySet<number> = new Set([0x66, 0x7d, 0x7e, 0x8c, 0x8d, 0xa7, ...hybridModels]);
-
+/** One model number has three generations; their steppings tell them apart. */
 const isSameKind = (a: Cpu, b: Cpu): boolean =>
-  a.vendor === b.vendor && a.family !== null && a.family === b.family && a.model === b.model;
+  a.vendor === b.vendor &&
+  a.family !== null &&
+  a.family === b.family &&
+  a.model === b.model &&
+  (a.model !== 0x55 || a.vendor !== "GenuineIntel" || a.stepping === b.stepping);

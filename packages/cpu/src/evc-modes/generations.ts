@@ -76,6 +76,20 @@ export function generationOf(cpu: Cpu): EvcMode | "none" | null {
   return name === null || name === "none" ? name : evcModeNamed(name);
 }
 
+/** Alder Lake and its successors, and whatever says so itself: cores of two kinds. */
+export const isHybrid = (cpu: Cpu): boolean =>
+  cpu.mixedCores ||
+  cpu.features.has("hybrid") ||
+  (cpu.vendor === "GenuineIntel" && cpu.family === 6 && hybridModels.has(cpu.model ?? 0));
+const hybridModels: ReadonlySet<number> = new Set([
+  0x8a, 0x97, 0x9a, 0xb7, 0xba, 0xbf, 0xaa, 0xac, 0xc5, 0xc6,
+]);
+
+/** Desktop parts share the mode of an older server generation, and have features of later ones. */
+export const isOfDesktopGeneration = ({ vendor, family, model }: Cpu): boolean =>
+  vendor === "GenuineIntel" && family === 6 && desktopModels.has(model ?? 0);
+const desktopModels: ReadonlySet<number> = new Set([0x66, 0x7d, 0x7e, 0x8c, 0x8d, 0xa7, ...hybridModels]);
+
 function intelGeneration(family: number, model: number, stepping: number | null): string | null {
   // Before the Core 2 there was no generation with a mode: Pentium III, M, Core; and Pentium 4.
   if (family < 6 || (family === 6 && model < 0x0f) || family === 15) return "none";

@@ -6,7 +6,8 @@
 import { featureNamed } from "../features/features.ts";
 import { oldestQemu } from "../features/qemu-version.ts";
 
-export type EvcVendor = "intel" | "amd";
+/** Of VMware's modes the first two; the others have only common sets of Godwit's. */
+export type EvcVendor = "intel" | "amd" | "hygon" | "zhaoxin";
 
 /**
  * How well a mode is known to be VMware's: `mask`: its complete feature mask is public; `vm`: what a VM in it
@@ -63,17 +64,25 @@ export interface EvcRow {
 export const modeId = ({ key, revision }: Pick<EvcMode, "key" | "revision">): string =>
   `${key}@${String(revision)}`;
 
-/** The modes of a table whose rows come after those that they are derived from. */
-export function expandRows(vendor: EvcVendor, rows: readonly EvcRow[]): EvcMode[] {
-  const done = new Map<string, EvcMode>();
+/**
+ * The modes of a table whose rows come after those that they are derived from.
+ * @param bases modes of other tables that rows are derived from
+ */
+export function expandRows(
+  vendor: EvcVendor,
+  rows: readonly EvcRow[],
+  bases: readonly EvcMode[] = [],
+): EvcMode[] {
+  const known = new Map(bases.map((mode) => [modeId(mode), mode]));
+  const done: EvcMode[] = [];
   for (const row of rows) {
-    const base = row.from === null ? undefined : done.get(row.from);
+    const base = row.from === null ? undefined : known.get(row.from);
     if (row.from !== null && base === undefined) throw new TypeError(`${modeId(row)}: no mode ${row.from}`);
     const dropped = new Set(words(row.drops));
     const kept = (base?.features ?? []).filter((feature) => !dropped.has(feature));
     const features = [...kept, ...words(row.adds)].sort();
     const hidden = new Set([...words(row.hidden), ...features.filter((name) => !isKnownToQemu(name))]);
-    done.set(modeId(row), {
+    const mode: EvcMode = {
       key: row.key,
       revision: row.revision,
       level: row.level,
@@ -84,14 +93,19 @@ export function expandRows(vendor: EvcVendor, rows: readonly EvcRow[]): EvcMode[
       cpu: { model: row.model, add: words(row.plus), remove: words(row.minus) },
       qemuSince: row.qemuSince ?? oldestQemu,
       evidence: row.evidence,
-    });
+    };
+    known.set(modeId(mode), mode);
+    done.push(mode);
   }
-  return [...done.values()];
+  return done;
 }
 
 const isKnownToQemu = (name: string): boolean => (featureNamed(name)?.qemuSince ?? null) !== null;
 
 const words = (text = ""): string[] => text.split(/\s+/).filter((word) => word !== "");
+
+/** A set of Godwit's own for CPUs beyond VMware's modes; their keys say so. */
+export const isCommonSet = ({ key }: Pick<EvcMode, "key">): boolean => key.startsWith("common-");
 
 /** Whether `mode` shows everything that `other` shows; a mode includes itself. */
 export function includesMode(mode: EvcMode, other: EvcMode): boolean {

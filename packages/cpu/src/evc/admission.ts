@@ -13,10 +13,10 @@ import { whyQemuLacks, type Cause } from "../causes/causes.ts";
 import type { CpuFeature } from "../features/feature.ts";
 import { featureNamed } from "../features/features.ts";
 import { has, type Cpu } from "../cpuid/cpu.ts";
-import { generationOf } from "../evc-modes/generations.ts";
+import { generationOf, isOfDesktopGeneration } from "../evc-modes/generations.ts";
 import { microcodeSet } from "./microcode.ts";
 import { missingFor, missingOf, type MissingFeature } from "./missing.ts";
-import { includesMode, modeId, type EvcMode } from "../evc-modes/mode.ts";
+import { includesMode, isCommonSet, modeId, type EvcMode } from "../evc-modes/mode.ts";
 import { evcModeNamed, evcVendorOf } from "../evc-modes/modes.ts";
 import { knownFeatures } from "./qemu-cpu.ts";
 import { beyond, exposedFeatures, distinguishesCpus } from "./exposed-features.ts";
@@ -159,9 +159,10 @@ function hostFindings(where: HostInPool, host: EvcHost, mode: EvcMode): Finding[
   const { cpu, agentVersion } = host;
   if (cpu === null) return [finding("EVC_HOST_CPU_UNREAD", { ...where, agentVersion })];
   const vendor = evcVendorOf(cpu);
+  if (cpu.vendor === "unknown") return [finding("EVC_HOST_VENDOR_UNTOLD", where)];
   if (vendor === null) return [finding("EVC_HOST_VENDOR_UNKNOWN", { ...where, vendor: cpu.vendor })];
   if (vendor !== mode.vendor) {
-    const modeVendor = mode.vendor === "intel" ? "Intel" : "AMD";
+    const modeVendor = { intel: "Intel", amd: "AMD", hygon: "Hygon", zhaoxin: "Zhaoxin" }[mode.vendor];
     return [finding("EVC_HOST_VENDOR_DIFFERS", { ...where, vendor: cpu.vendor, modeVendor })];
   }
   return [...hardwareFindings(where, cpu, mode), ...softwareFindings(where, host, cpu, mode)];
@@ -170,7 +171,8 @@ function hostFindings(where: HostInPool, host: EvcHost, mode: EvcMode): Finding[
 function hardwareFindings(where: HostInPool, cpu: Cpu, mode: EvcMode): Finding[] {
   const missing = missingFor(cpu, mode);
   if (missing.length === 0) return [];
-  const generation = generationOf(cpu);
+  // What a generation has is known in words of EVC modes, and of servers: desktops have some of later modes.
+  const generation = isCommonSet(mode) || isOfDesktopGeneration(cpu) ? null : generationOf(cpu);
   const kind = { family: cpu.family ?? 0, model: cpu.model ?? 0, brand: cpu.brand.trim() };
   if (generation === "none") return [finding("EVC_HOST_HAS_NO_MODE", { ...where, ...kind })];
   const lacks = missing.filter(({ known }) => known);

@@ -9,7 +9,7 @@ import { has, type Cpu } from "../cpuid/cpu.ts";
 import { microcodeSet } from "./microcode.ts";
 import { missingFor, type MissingFeature } from "./missing.ts";
 import { includesMode, type EvcMode } from "../evc-modes/mode.ts";
-import { evcModes, evcVendorOf, satisfiedModes } from "../evc-modes/modes.ts";
+import { evcModes, evcVendorOf, satisfiedModes, satisfiedSets } from "../evc-modes/modes.ts";
 import { cpuString, mayBeExposed, qemuCpu } from "./qemu-cpu.ts";
 import { commonX86Level } from "../report/x86-levels.ts";
 import { distinguishesCpus } from "./exposed-features.ts";
@@ -18,6 +18,11 @@ export interface CpuBaseline {
   /** null: there is none, and `why` says why not. */
   readonly mode: EvcMode | null;
   readonly why: string | null;
+  /**
+   * The richest set of Godwit's own that all satisfy, where it shows something that `mode` does not, or there is no
+   * mode; null: there is none.
+   */
+  readonly commonSet: EvcMode | null;
   /** All modes that each CPU satisfies, in the table's order. */
   readonly common: readonly EvcMode[];
   /** What each CPU surely has, in a mode or not; sorted names. */
@@ -26,7 +31,7 @@ export interface CpuBaseline {
   readonly microcode: readonly string[];
   /** The highest level of the x86-64 psABI that each has: `x86-64-v3`; null: it is not known. */
   readonly x86Level: string | null;
-  /** What a VM of the pool is powered on with. */
+  /** What a VM of the pool is powered on with: of the mode, or where there is none, of the common set. */
   readonly cpu: VmCpu | null;
   /** The same as QEMU's `-cpu` takes it. */
   readonly cpuString: string | null;
@@ -56,8 +61,10 @@ export function baselineOf(cpus: readonly Cpu[]): CpuBaseline {
     mode: commonMode(own),
     hosts: own.map(({ label }) => label).sort(),
   }));
-  const microcode = mode === null ? [] : microcodeSet(cpus);
-  const cpu = mode === null ? null : qemuCpu(mode, microcode);
+  const commonSet = commonSetBeyond(cpus, mode);
+  const base = mode ?? commonSet;
+  const microcode = base === null ? [] : microcodeSet(cpus);
+  const cpu = base === null ? null : qemuCpu(base, microcode);
   const next = vendors.length === 1 ? nextModes(cpus, mode) : [];
   const shared = features.filter(
     ({ name, runtime }) => !runtime && cpus.every((one) => has(one, name) === true),
@@ -65,6 +72,7 @@ export function baselineOf(cpus: readonly Cpu[]): CpuBaseline {
   return {
     mode,
     why: mode === null ? whyNone(cpus, satisfied, vendors) : null,
+    commonSet,
     common,
     features: cpus.length === 0 ? [] : shared.map(({ name }) => name).sort(),
     microcode,
@@ -76,7 +84,7 @@ export function baselineOf(cpus: readonly Cpu[]): CpuBaseline {
       label: host.label,
       vendor: host.vendor,
       satisfies: (satisfied[index] ?? []).map(({ key }) => key),
-      givesUp: mode === null ? [] : givenUp(host, mode, microcode),
+      givesUp: base === null ? [] : givenUp(host, base, microcode),
       lacksForNext: next
         .map((higher) => ({ mode: higher.key, missing: missingFor(host, higher) }))
         .filter(({ missing }) => missing.length > 0),
@@ -99,6 +107,16 @@ const commonModes = (satisfied: readonly (readonly EvcMode[])[]): EvcMode[] =>
 /** The richest mode that all satisfy; null: there is none. */
 export const commonMode = (cpus: readonly Cpu[]): EvcMode | null =>
   richest(commonModes(cpus.map(satisfiedModes)));
+
+/** The richest common set of all, if it shows something that the mode does not. */
+export function commonSetBeyond(cpus: readonly Cpu[], mode: EvcMode | null): EvcMode | null {
+  const [first, ...others] = cpus.map(satisfiedSets);
+  const common = (first ?? []).filter((set) => others.every((sets) => sets.includes(set)));
+  const shown = new Set(mode?.features);
+  return richest(
+    common.filter(({ features: own }) => own.length > shown.size && !own.every((name) => shown.has(name))),
+  );
+}
 
 /** The lowest modes that show all of `mode` and more; with none, the lowest of the vendor. */
 function nextModes(cpus: readonly Cpu[], mode: EvcMode | null): EvcMode[] {
@@ -132,7 +150,7 @@ function whyNone(
     return `The CPUs are of different vendors (${groups.join("; ")}); a running VM never goes from one vendor's to another's.`;
   }
   const [vendor = ""] = vendors.map((group) => group.vendor);
-  if (cpus.every((cpu) => evcVendorOf(cpu) === null))
+  if (!evcModes.some((mode) => cpus.some((cpu) => evcVendorOf(cpu) === mode.vendor)))
     return `There are no EVC modes for CPUs of the vendor ${vendor}.`;
   const without = cpus.filter((_, index) => satisfied[index]?.length === 0).map(({ label }) => label);
   return without.length > 0

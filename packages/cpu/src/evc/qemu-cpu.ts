@@ -7,8 +7,9 @@ import type { CpuFeature } from "../features/feature.ts";
 import { dependentsOf, featureNamed, features } from "../features/features.ts";
 import type { Cpu } from "../cpuid/cpu.ts";
 import { microcodeFeatures } from "./microcode.ts";
-import type { EvcMode } from "../evc-modes/mode.ts";
-import { evcModes, evcVendorOf } from "../evc-modes/modes.ts";
+import { goesWith } from "../features/msr-features.ts";
+import { isCommonSet, type EvcMode } from "../evc-modes/mode.ts";
+import { commonSets, evcModes, evcVendorOf } from "../evc-modes/modes.ts";
 import { commonFeatures, exposedFeatures } from "./exposed-features.ts";
 
 /** A VM's `cpu` for a mode: just the mode, and the pool's microcode bits. */
@@ -60,8 +61,8 @@ export function explicitHostCpu(
   const onHost = (feature: string): boolean =>
     available.has(feature) && (cpu === null || cpu.features.has(feature));
   const vendor = cpu === null ? null : evcVendorOf(cpu);
-  const mode = evcModes
-    .filter((candidate) => vendor === null || candidate.vendor === vendor)
+  const mode = [...evcModes, ...setsWithoutModes]
+    .filter((candidate) => (vendor === null ? !isCommonSet(candidate) : candidate.vendor === vendor))
     .filter((candidate) => modelGiven(candidate, qemu) && exposedFeatures(candidate).every(onHost))
     .reduce<EvcMode | null>(
       (best, candidate) =>
@@ -84,12 +85,15 @@ export function explicitHostCpu(
   };
 }
 
+/** Of vendors that have no EVC modes. */
+const setsWithoutModes = commonSets.filter(({ vendor }) => !evcModes.some((mode) => mode.vendor === vendor));
+
 /** Whether this QEMU has the mode's model, and lacks nothing of it but what the mode takes away. */
 function modelGiven({ cpu }: EvcMode, { cpuModels }: Pick<QemuFacts, "cpuModels">): boolean {
   const definition = cpuModels.find(({ name }) => name === cpu.model);
   if (definition === undefined) return false;
   const removed = new Set(cpu.remove);
-  return definition.unavailableFeatures.every((name) => removed.has(featureNamed(name)?.name ?? name));
+  return definition.unavailableFeatures.every((name) => goesWith(removed, featureNamed(name)?.name ?? name));
 }
 
 function plainCpu({ cpuModels }: Pick<QemuFacts, "cpuModels">): VmCpu {

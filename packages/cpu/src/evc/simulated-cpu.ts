@@ -2,6 +2,7 @@
 import { features } from "../features/features.ts";
 import type { CpuSource } from "../formats/cpu-source.ts";
 import type { EvcMode } from "../evc-modes/mode.ts";
+import { vendorText } from "../evc-modes/modes.ts";
 import { commonFeatures, hypervisorFeatures } from "./exposed-features.ts";
 
 /** Family, model and stepping of a typical part of each generation. */
@@ -41,7 +42,7 @@ export function simulatedCpu(mode: EvcMode): CpuSource {
     label: `simulated ${mode.key}`,
     cpus: [],
     named: {
-      vendor: mode.vendor === "intel" ? "GenuineIntel" : "AuthenticAMD",
+      vendor: vendorText(mode.vendor),
       family,
       model,
       stepping,

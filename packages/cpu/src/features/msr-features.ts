@@ -118,6 +118,10 @@ export function msrFeatureNamed(name: string): MsrFeature | undefined {
   return byName.get(plain) ?? byName.get(aliases[plain] ?? "");
 }
 
+/** Whether a CPU model without these features is without that one too: QEMU takes a register away with the bit before it. */
+export const goesWith = (removed: ReadonlySet<string>, name: string): boolean =>
+  removed.has(name) || removed.has(msrFeatureNamed(name)?.parent ?? "");
+
 /** Where a bit is, for people: `MSR 0x10A[8]`. */
 export const msrPlaceOf = ({ msr, bit }: Pick<MsrFeature, "msr" | "bit">): string =>
   `MSR 0x${msr.toString(16).toUpperCase()}[${String(bit)}]`;

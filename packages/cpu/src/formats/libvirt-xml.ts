@@ -31,7 +31,7 @@ interface Found {
   readonly complete: boolean;
 }
 
-/** @throws CPU_FILE_BROKEN, CPU_NOT_X86, CPU_FILE_SEVERAL */
+/** @throws CPU_FILE_BROKEN, CPU_NOT_X86, CPU_FILE_SEVERAL, CPU_FILE_WITHOUT_CPU */
 export function readLibvirtXml(text: string, file: FileName): CpuSource {
   const root = parseXml(text, file);
   const data = elementsNamed(root, "cpudata").at(0);
@@ -68,10 +68,10 @@ function find(root: XmlElement, file: FileName): Found {
   const mode = elementsNamed(root, "mode").find((one) => one.attributes.get("name") === "host-model");
   if (root.name === "domainCapabilities") {
     if (mode === undefined || mode.attributes.get("supported") === "no")
-      throw broken(
+      throw withoutCpu(
         file,
-        (mode ?? root).line,
-        "a <mode name='host-model' supported='yes'> was expected in <cpu>",
+        mode ?? root,
+        "libvirt says that it has no host-model here, which would name model and features",
       );
     const kvm = childOf(root, "domain")?.text === "kvm";
     const hypervisor = kvm ? "KVMKVMKVM" : "TCGTCGTCGTCG";
@@ -80,7 +80,7 @@ function find(root: XmlElement, file: FileName): Found {
   const hosts = elementsNamed(root, "host").flatMap((one) => childOf(one, "cpu") ?? []);
   const cpus = hosts.length > 0 ? hosts : elementsNamed(root, "cpu");
   const [cpu, another] = cpus;
-  if (cpu === undefined) throw broken(file, root.line, `a <cpu> element was expected in <${root.name}>`);
+  if (cpu === undefined) throw withoutCpu(file, root, `<${root.name}> has no <cpu>`);
   if (another !== undefined) {
     throw GodwitError.of("CPU_FILE_SEVERAL", {
       source: file.label,
@@ -97,14 +97,13 @@ function find(root: XmlElement, file: FileName): Found {
     passed === "maximum" ||
     (passed === "host-model" && cpu.children.length === 0)
   )
-    throw broken(
-      file,
-      cpu.line,
-      `a CPU with its model and features was expected, and mode='${passed}' only says to take what the host has`,
-    );
+    throw withoutCpu(file, cpu, `<cpu mode='${passed}'> only says to take what the host has`);
   const complete = cpu.attributes.get("check") === "full";
   return { cpu, what: "a guest's CPU", hypervisor: "unknown", complete };
 }
+
+const withoutCpu = (file: FileName, { line }: XmlElement, reason: string): GodwitError =>
+  GodwitError.of("CPU_FILE_WITHOUT_CPU", { source: file.label, line, reason });
 
 /** @throws CPU_NOT_X86 */
 function checkArchitecture(root: XmlElement, cpu: XmlElement, file: FileName): void {
@@ -168,7 +167,7 @@ function namedOf(
   const listed = listedFeatures(cpu, file);
   const model = childOf(cpu, "model")?.text ?? null;
   if (model === null && listed.has.size + listed.lacks.size + listed.open.size + listed.unnamed.length === 0)
-    throw broken(file, cpu.line, `a <model> or <feature> was expected in <${cpu.name}>`);
+    throw withoutCpu(file, cpu, `<${cpu.name}> names neither a model nor a feature`);
   const known = model === null ? undefined : libvirtModelNamed(model);
   const has = withModel(listed, known);
   const nameable = complete && known !== undefined ? nameableByLibvirt(isRecent(root, known.name)) : [];

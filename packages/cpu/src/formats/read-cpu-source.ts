@@ -25,7 +25,7 @@ const mostCharacters = 32 * 1024 * 1024;
 /**
  * @param text the file's content
  * @param label what people call it; in errors and in the report
- * @throws CPU_FILE_UNRECOGNISED, CPU_FILE_BROKEN, CPU_FILE_SEVERAL, CPU_FILE_TOO_LARGE, CPU_NOT_X86
+ * @throws CPU_FILE_UNRECOGNISED, CPU_FILE_BROKEN, CPU_FILE_SEVERAL, CPU_FILE_WITHOUT_CPU, CPU_FILE_TOO_LARGE, CPU_NOT_X86
  */
 export function readCpuSource(text: string, label: string): CpuSource {
   if (text.length > mostCharacters)

@@ -15,7 +15,7 @@ import { includesMode, modeId, type EvcMode } from "../evc-modes/mode.ts";
 import { evcModeNamed } from "../evc-modes/modes.ts";
 import { beyond } from "../evc/exposed-features.ts";
 import { featureNamed } from "../features/features.ts";
-import { msrFeatureNamed } from "../features/msr-features.ts";
+import { goesWith, msrFeatureNamed } from "../features/msr-features.ts";
 import { powerOnFindings } from "../masks/apply-masks.ts";
 import { cpuWithMasks } from "../masks/described-masks.ts";
 import { maskVendorOf } from "../masks/feature-mask.ts";
@@ -139,7 +139,7 @@ function notGiven({ vm, host, qemu }: PowerOnFacts, cpu: VmCpu): Finding[] {
   const isNamed = (name: string) => featureNamed(name) !== undefined || msrFeatureNamed(name) !== undefined;
   const removed = new Set(cpu.remove.map(nameOf));
   const lacking = [
-    ...model.unavailableFeatures.map(nameOf).filter((name) => !removed.has(name)),
+    ...model.unavailableFeatures.map(nameOf).filter((name) => !goesWith(removed, name)),
     ...cpu.add.map(nameOf).filter((name) => isNamed(name) && !available.has(name)),
   ];
   if (lacking.length === 0) return [];

@@ -80,7 +80,11 @@ test("each reason to keep a host out has a code and a fault of its own", () => {
     "EVCAdmissionFailedHostDisconnected",
   ]);
   expect(only(hostWith(null))).toEqual(["EVC_HOST_CPU_UNREAD", "EVCAdmissionFailedHostSoftware"]);
-  expect(only(hostWith(plainCpu))).toEqual(["EVC_HOST_VENDOR_UNKNOWN", "EVCAdmissionFailedCPUVendorUnknown"]);
+  expect(only(hostWith({ ...plainCpu, vendor: "VIA VIA VIA " }))).toEqual([
+    "EVC_HOST_VENDOR_UNKNOWN",
+    "EVCAdmissionFailedCPUVendorUnknown",
+  ]);
+  expect(only(hostWith(plainCpu))).toEqual(["EVC_HOST_VENDOR_UNTOLD", "EVCAdmissionFailedCPUVendorUnknown"]);
   expect(only(hostWith(cpuWith("amd-zen")))).toEqual([
     "EVC_HOST_VENDOR_DIFFERS",
     "EVCAdmissionFailedCPUVendor",

@@ -1,5 +1,6 @@
 /** CPUs that have just what a mode wants, and variations of them. */
 import { commonFeatures } from "../../src/evc/exposed-features.ts";
+import { vendorText } from "../../src/evc-modes/modes.ts";
 import { evcModeNamed, type Cpu } from "../../src/index.ts";
 
 /** A 64-bit CPU of no vendor that Godwit knows, without anything that modes ask for. */
@@ -28,7 +29,7 @@ export function cpuWith(
   return {
     ...plainCpu,
     label: mode,
-    vendor: vendor === "intel" ? "GenuineIntel" : "AuthenticAMD",
+    vendor: vendorText(vendor),
     ...change,
     features: new Set([...commonFeatures, ...features, ...(change.features ?? [])]),
   };

@@ -4,7 +4,15 @@ import { describe, expect, test } from "vitest";
 import { isOlderQemu } from "../../src/features/qemu-version.ts";
 import { microcodeFeatures } from "../../src/evc/microcode.ts";
 import { commonFeatures, exposedFeatures, distinguishesCpus } from "../../src/evc/exposed-features.ts";
-import { cpuString, evcModeNamed, evcRevisions, explicitHostCpu, modeId, qemuCpu } from "../../src/index.ts";
+import {
+  commonSets,
+  cpuString,
+  evcModeNamed,
+  evcRevisions,
+  explicitHostCpu,
+  modeId,
+  qemuCpu,
+} from "../../src/index.ts";
 import { cpuWith, plainCpu } from "./cpus.ts";
 import { effectiveFeatures, Qemu, qemuBinaries } from "./qemu.ts";
 
@@ -26,7 +34,9 @@ describe.each(qemuBinaries)("%s", (binary) => {
     await using qemu = await Qemu.start(binary);
     const version = (await qemu.version()).join(".");
     const asked: string[] = [];
-    for (const mode of evcRevisions.filter(({ qemuSince }) => !isOlderQemu(version, qemuSince))) {
+    for (const mode of [...evcRevisions, ...commonSets].filter(
+      ({ qemuSince }) => !isOlderQemu(version, qemuSince),
+    )) {
       const { model, add, remove } = qemuCpu(mode);
       const shown = effectiveFeatures(await qemu.props(model, add, remove));
       expect(shown.filter(distinguishesCpus), modeId(mode)).toEqual(exposedFeatures(mode));
@@ -41,12 +51,13 @@ describe.each(qemuBinaries)("%s", (binary) => {
   test("adds and takes away just the microcode bits that a pool has", async () => {
     await using qemu = await Qemu.start(binary);
     const version = (await qemu.version()).join(".");
-    const sets = {
+    const sets: Readonly<Record<string, string[]>> = {
       intel: ["md-clear", "spec-ctrl", "ssbd", "stibp"],
       amd: ["amd-ssbd", "amd-stibp", "ibpb", "ibrs"],
     };
     for (const mode of evcRevisions.filter(({ qemuSince }) => !isOlderQemu(version, qemuSince))) {
-      for (const set of [sets[mode.vendor], sets[mode.vendor].slice(1, 2)]) {
+      const ofVendor = sets[mode.vendor] ?? [];
+      for (const set of [ofVendor, ofVendor.slice(1, 2)]) {
         const { model, add, remove } = qemuCpu(mode, set);
         const shown = effectiveFeatures(await qemu.props(model, add, remove));
         expect(

@@ -422,9 +422,6 @@ describe("libvirt's XML", () => {
     ["text behind it", `${capabilities}x`, /text data outside of root node/],
     ["a document type", `<!DOCTYPE cpu [<!ENTITY a "b">]>${capabilities}`, /it has a document type/],
     ["an entity of its own", "<cpu><model>&a;</model></cpu>", /undefined entity/],
-    ["no CPU", "<domain><name>a</name></domain>", /a <cpu> element was expected in <domain>/],
-    ["a CPU that says nothing", "<cpu mode='host-passthrough'/>", /only says to take what the host has/],
-    ["an empty CPU", "<cpu/>", /a <model> or <feature> was expected/],
     [
       "a policy that there is none of",
       "<cpu><feature name='aes' policy='maybe'/></cpu>",
@@ -441,6 +438,20 @@ describe("libvirt's XML", () => {
   ])("%s", (_, broken, message) => {
     expect(problemOf(broken)).toMatchObject({ code: "CPU_FILE_BROKEN" });
     expect(problemOf(broken).message).toMatch(message);
+  });
+
+  test.each([
+    ["no CPU", "<domain><name>a</name></domain>", /at line 1 <domain> has no <cpu>/],
+    ["a CPU that says nothing", "<cpu mode='host-passthrough'/>", /only says to take what the host has/],
+    ["an empty CPU", "<cpu/>", /names neither a model nor a feature/],
+    [
+      "no host-model",
+      "<domainCapabilities><cpu><mode name='host-model' supported='no'/></cpu></domainCapabilities>",
+      /libvirt says that it has no host-model/,
+    ],
+  ])("%s: the file is whole, and another one is asked for", (_, text, message) => {
+    expect(problemOf(text)).toMatchObject({ code: "CPU_FILE_WITHOUT_CPU" });
+    expect(problemOf(text).message).toMatch(message);
   });
 });
 

@@ -3,6 +3,7 @@
  * CPUs in the migration stream: what is not refused here would silently change under the guest.
  */
 import { finding, type Finding } from "@godwit/contract";
+import { goesWith } from "@godwit/cpu";
 import { followsHost, nameOf, offers, refusedFeature } from "../cpu-features.ts";
 import type { ColdRequirement, Reachable, RelocationFacts, Requirement } from "../facts.ts";
 
@@ -31,7 +32,7 @@ function check(
   const removed = new Set(remove.map(nameOf));
   const offered = offers(target.qemu);
   const lacking = new Set([
-    ...definition.unavailableFeatures.map(nameOf).filter((name) => !removed.has(name)),
+    ...definition.unavailableFeatures.map(nameOf).filter((name) => !goesWith(removed, name)),
     ...[...add, ...seen].map(nameOf).filter((name) => !offered(name)),
   ]);
   if (lacking.size === 0) return [];

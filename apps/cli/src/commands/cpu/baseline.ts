@@ -8,7 +8,9 @@ export const baselineCommand = buildCommand({
     fullDescription: `Each CPU is a file (a report of this program or of VMware's utility, a CPUID dump, libvirt's XML) or the
 name of a host; --pool takes all hosts of a pool. Shows the mode, its QEMU CPU model, the features that each host
 loses with it, and what each host lacks for the next mode. --without and --add show the result if a host were removed
-or added, and which VMs of the pool could then not start or move. Ends with 0 if there is a mode, with 3 if not.
+or added, and which VMs of the pool could then not start or move. CPUs without an EVC mode (Hygon, Zhaoxin), and those
+with more than the highest (desktops, Zen 5, Granite Rapids), may have a common set of Godwit's own in common.
+Ends with 0 if there is a mode or a set, with 3 if not.
 
 Examples:
   godwit cpu baseline old-server.txt new-server.txt

@@ -18,7 +18,12 @@ Examples:
   parameters: {
     flags: {
       json: jsonFlag,
-      evc: { kind: "parsed", parse: String, brief: "EVC mode (godwit cpu evc list)", optional: true },
+      evc: {
+        kind: "parsed",
+        parse: String,
+        brief: "EVC mode or common set (godwit cpu evc list)",
+        optional: true,
+      },
       host: { kind: "parsed", parse: String, variadic: true, brief: "A host to add", optional: true },
     },
     positional: poolArgument,

@@ -1,5 +1,6 @@
 /** `godwit pool evc` */
 import { buildCommand } from "@stricli/core";
+import { theBaseline } from "@godwit/contract/errors";
 import { withApi } from "../../connection.ts";
 import { writeJson, writeLine } from "../../output/screen.ts";
 import { jsonFlag, type JsonFlags } from "../common.ts";
@@ -22,7 +23,7 @@ Examples:
       kind: "tuple",
       parameters: [
         { brief: "Pool", placeholder: "pool", parse: String },
-        { brief: "EVC mode, or none", placeholder: "mode", parse: String },
+        { brief: "EVC mode or common set, or none", placeholder: "mode", parse: String },
       ],
     },
   },
@@ -38,7 +39,7 @@ Examples:
       writeJson(change);
       return;
     }
-    writeLine(mode === "none" ? `Pool ${pool} has no EVC mode.` : `Pool ${pool} has EVC mode ${mode}.`);
+    writeLine(mode === "none" ? `Pool ${pool} has no EVC mode.` : `Pool ${pool} has ${theBaseline(mode)}.`);
     tellFindings(change.findings);
   },
 });
