@@ -1,24 +1,31 @@
 /**
  * `npm run package [-- --out FOLDER]`: Debian packages of this checkout, in results/packages. Everything comes from
  * the checkout and its node_modules; nothing is downloaded. The same commit gives the same bytes.
+ * `--commit COMMIT --as VERSION`: of an earlier commit, as an earlier version, to try upgrades from; with the man pages and
+ * completion of this checkout.
  */
 import { cp, mkdir, mkdtemp, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { run, version } from "@godwit/system";
 import { readOptions } from "../scripts/options.ts";
+import { layOutCommit } from "./earlier-sources.ts";
 import { stage } from "./stage.ts";
 
 const root = join(import.meta.dirname, "..");
-const values = readOptions("usage: npm run package -- [--out FOLDER]", {
+const values = readOptions("usage: npm run package -- [--out FOLDER] [--commit COMMIT] [--as VERSION]", {
   out: { type: "string", default: join(root, "results/packages") },
+  commit: { type: "string" },
+  as: { type: "string", default: version },
 });
 
 const folder = await mkdtemp(join(tmpdir(), "godwit-package-"));
 try {
   const source = join(folder, "godwit");
   const date = await sourceDate();
-  await stage(root, source, date);
+  const sources = values.commit === undefined ? root : join(folder, "sources");
+  if (values.commit !== undefined) await layOutCommit(root, values.commit, sources);
+  await stage({ root: sources, source, date, version: values.as });
   await writeFile(join(source, "debian/changelog"), changelog(date));
   await run("dpkg-buildpackage", ["--build=binary", "--unsigned-changes", "--no-check-builddeps"], {
     what: "building the packages (apt-get install dpkg-dev debhelper)",
@@ -41,7 +48,7 @@ try {
 async function sourceDate(): Promise<Date> {
   const { SOURCE_DATE_EPOCH: given } = process.env;
   if (given !== undefined) return new Date(Number(given) * 1000);
-  const { stdout } = await run("git", ["log", "-1", "--format=%ct"], {
+  const { stdout } = await run("git", ["log", "-1", "--format=%ct", values.commit ?? "HEAD"], {
     what: "reading the commit",
     cwd: root,
   });
@@ -50,7 +57,7 @@ async function sourceDate(): Promise<Date> {
 
 function changelog(date: Date): string {
   const day = date.toUTCString().replace("GMT", "+0000");
-  return `godwit (${version.replace("-", "~")}-1) unstable; urgency=medium
+  return `godwit (${values.as.replace("-", "~")}-1) unstable; urgency=medium
 
   * Changes are in /usr/share/doc/godwit/changelog.gz.
 

@@ -5,7 +5,7 @@
  */
 import { cp, mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { run, version } from "@godwit/system";
+import { run } from "@godwit/system";
 import { helpOfAllCommands } from "../apps/cli/src/app.ts";
 import { completionScripts } from "../apps/cli/src/completion-scripts.ts";
 import { checkoutOnly } from "../apps/cli/src/installation.ts";
@@ -14,11 +14,22 @@ import { copyright, licensesText } from "./copyright.ts";
 import { manPages } from "./man-pages.ts";
 import { sbomOf } from "./sbom.ts";
 
+const checkout = join(import.meta.dirname, "..");
+
 /** Of the lab the CLI knows the names: with GODWIT_LAB it calls a lab that a checkout has made. */
 const labFiles = ["package.json", "src/names.ts", "src/lab-file.ts"];
 
-/** @param source an empty folder's path, for dpkg-buildpackage */
-export async function stage(root: string, source: string, date: Date): Promise<void> {
+export interface Staging {
+  /** Of the sources, with node_modules. */
+  root: string;
+  /** An empty folder's path, for dpkg-buildpackage. */
+  source: string;
+  date: Date;
+  version: string;
+}
+
+export async function stage(staging: Staging): Promise<void> {
+  const { root, source } = staging;
   const tree = join(source, "tree");
   const bundled = await readBundled(root);
   await cp(join(root, "packaging/debian"), join(source, "debian"), { recursive: true });
@@ -27,12 +38,12 @@ export async function stage(root: string, source: string, date: Date): Promise<v
   for (const name of await readdir(join(root, "packaging/systemd"))) {
     await cp(join(root, "packaging/systemd", name), join(source, "debian", unitFile(name)));
   }
-  await copySources(root, tree);
+  await copySources(staging, tree);
   for (const { folder } of bundled) await copyPackage(root, tree, folder);
   await cp(process.execPath, join(tree, "bin/node"));
   await mkdir(join(source, "bin"), { recursive: true });
   await cp(join(root, "packaging/files/godwit"), join(source, "bin/godwit"));
-  await writeTexts(root, source, bundled, date);
+  await writeTexts(staging, bundled);
   for (const name of ["CHANGELOG.md", "README.md", "SECURITY.md", "docs"]) {
     await cp(join(root, name), join(source, name), { recursive: true });
   }
@@ -47,7 +58,7 @@ async function readBundled(root: string): Promise<Bundled[]> {
 }
 
 /** Workspaces are linked as npm links them: their real paths lie outside of node_modules, where types are stripped. */
-async function copySources(root: string, tree: string): Promise<void> {
+async function copySources({ root, version }: Staging, tree: string): Promise<void> {
   const copy = async (path: string) => {
     await cp(join(root, path), join(tree, path), { recursive: true });
   };
@@ -65,6 +76,10 @@ async function copySources(root: string, tree: string): Promise<void> {
   }
   for (const name of labFiles) await copy(join("lab", name));
   await link("lab");
+  // The program's own word for its version.
+  const system = join(tree, "packages/system/package.json");
+  const told = JSON.parse(await readFile(system, "utf8")) as object;
+  await writeFile(system, `${JSON.stringify({ ...told, version }, null, 2)}\n`);
   // Says to the program how it was installed.
   await writeFile(join(tree, "packaged"), `${version}\n`);
   await writeFile(
@@ -82,10 +97,8 @@ async function copyPackage(root: string, tree: string, folder: string): Promise<
 }
 
 async function writeTexts(
-  root: string,
-  source: string,
+  { root, source, date, version }: Staging,
   bundled: readonly Bundled[],
-  date: Date,
 ): Promise<void> {
   const nodeVersion = process.versions.node;
   const node = { version: nodeVersion, folder: join(dirname(process.execPath), "..") };
@@ -100,7 +113,9 @@ async function writeTexts(
   for (const { file, text } of manPages(shipped, version, date.toISOString().slice(0, 10))) {
     await write(join(source, "man", file), text);
   }
-  const { stdout } = await run("npm", ["sbom", "--omit=dev", "--sbom-format=cyclonedx"], {
+  // An earlier commit's node_modules are this checkout's, and hold more than its lock file says.
+  const known = root === checkout ? [] : ["--package-lock-only"];
+  const { stdout } = await run("npm", ["sbom", "--omit=dev", "--sbom-format=cyclonedx", ...known], {
     what: "listing what is bundled",
     cwd: root,
   });
