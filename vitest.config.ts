@@ -18,6 +18,9 @@ const pure = ["cpu", "migration", "placement", "requirements", "contract"].map(
   (name) => `packages/${name}/test/**/*.test.ts`,
 );
 
+/** A poll ends when it has what it waits for: how long that takes says something of the machine only. */
+const patientPolls = { poll: { timeout: 60_000 } };
+
 export default defineConfig({
   test: {
     projects: [
@@ -36,8 +39,9 @@ export default defineConfig({
           provide: { qemuBinaries },
           // Beside the stories of the labs (scripts/test.sh).
           maxWorkers: 1,
-          testTimeout: 30_000,
-          hookTimeout: 60_000,
+          expect: patientPolls,
+          testTimeout: 90_000,
+          hookTimeout: 120_000,
         },
       },
       {
@@ -48,6 +52,7 @@ export default defineConfig({
           // Beside the others, at the lowest priority (scripts/test.sh): how long one takes says nothing.
           testTimeout: 1_800_000,
           hookTimeout: 600_000,
+          expect: patientPolls,
           maxWorkers: 1,
         },
       },
@@ -55,6 +60,7 @@ export default defineConfig({
         test: {
           name: "system",
           include: ["tests/system/**/*.test.ts", "tests/security/**/*.test.ts"],
+          expect: patientPolls,
           testTimeout: 300_000,
           hookTimeout: 300_000,
           // The stories start whole labs, each with networks, ports and folders of its own, and wait more than they compute: two at

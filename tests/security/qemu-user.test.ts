@@ -43,9 +43,7 @@ test("a VM's QEMU has one uid on every host, to which its disks are open and no 
   const { config } = await show();
   const uid = (await uidsOf("b"))[0] ?? 0;
   expect(uid).toBeGreaterThanOrEqual(2_010_000_000);
-  await expect
-    .poll(async () => (await show()).user, { timeout: 20_000 })
-    .toEqual({ uid, sharedBecause: null });
+  await expect.poll(async () => (await show()).user).toEqual({ uid, sharedBecause: null });
   const neighbour = uid + 1;
   const disk = join(lab.lab.sharedFolder, config.disks[0]?.path ?? "");
   expect(await stat(disk)).toMatchObject({ uid, gid: uid, mode: 0o100600 });

@@ -121,7 +121,7 @@ test("a removed host and a certificate from before a renewal get no connection a
   // Those that are members still move their VMs.
   await lab.lab.server.start();
   await expect
-    .poll(async () => (await lab.api.call("hostShow", { params: { host: "b" } })).state, { timeout: 20_000 })
+    .poll(async () => (await lab.api.call("hostShow", { params: { host: "b" } })).state)
     .toBe("connected");
   await lab.succeeded(lab.api.call("vmMigrate", { params: { vm: "web-1" }, body: { to: "b" } }));
   expect(await lab.runnersOf(web)).toEqual(["b"]);

@@ -111,7 +111,7 @@ test("the console outlives its host's agent, and ends with a sentence when the V
   expect(first.output.match(/sum-35\r/g)).toHaveLength(1);
   // The console's line to the new agent may stand before the server's own does.
   const stateOfB = async () => (await lab.api.call("hostShow", { params: { host: "b" } })).state;
-  await expect.poll(stateOfB, { timeout: 20_000 }).toBe("connected");
+  await expect.poll(stateOfB).toBe("connected");
   await lab.succeeded(lab.api.call("vmStop", { params: { vm: "web-1" }, body: { graceSeconds: 0 } }));
   await first.ended;
   expect(first.messages.at(-1)).toMatchObject({

@@ -142,16 +142,16 @@ test("it is renewed by itself with a new key, is shown from then on, and is what
   stack.defer(() => {
     renewal.stop();
   });
-  await expect.poll(() => served, { timeout: 10_000 }).toBe(1);
-  await expect.poll(() => identity.current.certificatePem, { timeout: 5000 }).not.toBe(certificatePem);
+  await expect.poll(() => served).toBe(1);
+  await expect.poll(() => identity.current.certificatePem).not.toBe(certificatePem);
   expect(identity.current.keyPem).not.toBe(keyPem);
   expect(await shown()).toBe(fingerprint(identity.current.certificatePem));
   expect(await readIdentity(config)).toEqual(identity.current);
   expect(new X509Certificate(identity.current.certificatePem).subjectAltName).toContain(memberId);
   // Its present one at first, and the new one once the next start would read it.
-  await expect.poll(() => [...new Set(used)], { timeout: 5000 }).toEqual([1, 2]);
+  await expect.poll(() => [...new Set(used)]).toEqual([1, 2]);
   // The client shows it too: the one before has ended when this is called.
-  await expect.poll(() => Date.now() > lifeOf(certificatePem).until.getTime(), { timeout: 9000 }).toBe(true);
+  await expect.poll(() => Date.now() > lifeOf(certificatePem).until.getTime()).toBe(true);
   const [own, migration] = [await createKeyAndRequest("a"), await createKeyAndRequest("a")];
   const body = { certificateRequest: own.requestPem, migrationCertificateRequest: migration.requestPem };
   await expect(client.call("hostCertificateRenew", { body })).resolves.toMatchObject({});
@@ -181,7 +181,7 @@ test("a host that was away until its certificate ended is told both times and th
   await using stack = new AsyncDisposableStack();
   stack.defer(() => client.close());
   const { until } = lifeOf(identity.current.certificatePem);
-  await expect.poll(() => Date.now() > until.getTime() + 100, { timeout: 5000 }).toBe(true);
+  await expect.poll(() => Date.now() > until.getTime() + 100).toBe(true);
   const [own, migration] = [await createKeyAndRequest("a"), await createKeyAndRequest("a")];
   const body = { certificateRequest: own.requestPem, migrationCertificateRequest: migration.requestPem };
   const error = await client.call("hostCertificateRenew", { body }).then(

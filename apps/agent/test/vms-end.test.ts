@@ -92,11 +92,11 @@ beforeEach(() => {
 });
 const state = () => processes.stateOf(vm.id);
 const becomes = async (expected: string) => {
-  await until(() => state() === expected, { everyMs: 5, limitMs: 5000 });
+  await until(() => state() === expected, { everyMs: 5, limitMs: 30_000 });
   expect(state()).toBe(expected);
 };
 const does = async (what: string) => {
-  await until(() => done.includes(what), { everyMs: 5, limitMs: 5000 });
+  await until(() => done.includes(what), { everyMs: 5, limitMs: 30_000 });
 };
 
 test("a VM is told as stopped when its QEMU is gone and its lease is given back, and not before", async () => {
@@ -178,7 +178,7 @@ test("whoever shut its guest down, a QEMU that is gone by itself is stopped when
   const claim = await claims.claim(vm, "it is being moved");
   qemu.shutsDown();
   qemu.isGone();
-  await until(() => processes.of(vm.id) === undefined, { everyMs: 5, limitMs: 5000 });
+  await until(() => processes.of(vm.id) === undefined, { everyMs: 5, limitMs: 30_000 });
   expect({ done, state: state() }).toEqual({ done: [], state: "stopping" });
   claim[Symbol.dispose]();
   await does("release");

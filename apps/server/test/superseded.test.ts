@@ -121,4 +121,4 @@ test("an agent refuses the orders of a server that another one has taken over fr
   stack.defer(() => nextLock.release());
   const next = await start(nextLock);
   expect(next.store.generation.current).toBeGreaterThan(restored.store.generation.current);
-}, 60_000);
+});

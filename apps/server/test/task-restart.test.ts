@@ -44,9 +44,7 @@ async function stopVm(name: string): Promise<Task> {
   };
   await cluster.store.vms.enter(vm, { host: "a", state: "running" });
   await expect
-    .poll(async () => (await cluster.api.call("hostShow", { params: { host: "a" } })).state, {
-      timeout: 20_000,
-    })
+    .poll(async () => (await cluster.api.call("hostShow", { params: { host: "a" } })).state)
     .toBe("connected");
   stops = 0;
   return await cluster.api.call("vmStop", { params: { vm: name }, body: { graceSeconds: 0 } });
@@ -81,9 +79,7 @@ test("a server that is killed between two steps does not repeat the first one", 
     await lock.take();
   };
   const task = await stopVm("web-1");
-  await expect
-    .poll(() => cluster.store.tasks.stepResult(task.id, "stop"), { timeout: 20_000 })
-    .not.toBeNull();
+  await expect.poll(() => cluster.store.tasks.stepResult(task.id, "stop")).not.toBeNull();
   await cluster.killServer();
   expect(await cluster.store.tasks.show(task.id)).toMatchObject({ state: "running" });
   await lock.release();
@@ -105,7 +101,7 @@ test("a server that is killed in a step asks again, and a host that is away then
   await cluster.stopAgent("a");
   await cluster.startServer();
   await expect
-    .poll(async () => (await cluster.store.tasks.show(task.id)).waitingFor, { timeout: 20_000 })
+    .poll(async () => (await cluster.store.tasks.show(task.id)).waitingFor)
     .toMatchObject({ code: "HOST_NOT_RESPONDING", host: "a" });
   await startAgent();
   expect(await ended(task)).toMatchObject({ state: "succeeded", waitingFor: null });

@@ -102,7 +102,7 @@ beforeAll(async () => {
   a = new Host("a", join(folder, "a"), storage);
   b = new Host("b", join(folder, "b"), storage);
   await Promise.all([a.start(), b.start()]);
-}, 60_000);
+});
 
 afterAll(async () => {
   await Promise.all([a.kill(), b.kill()]);

@@ -236,7 +236,7 @@ test("PostgreSQL is killed: calls say that it is away, it is started again, and 
       (error: unknown) => (error as { code: string }).code,
     );
   await expect.poll(outcome, { timeout: 20_000, interval: 1 }).toBe("DATABASE_UNAVAILABLE");
-  await expect.poll(async () => (await store.leases.show(vm)).holders.length, { timeout: 20_000 }).toBe(1);
+  await expect.poll(async () => (await store.leases.show(vm)).holders.length).toBe(1);
   expect(before === null || (await isAlive(before))).toBe(false);
 });
 
