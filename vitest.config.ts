@@ -54,6 +54,8 @@ export default defineConfig({
           hookTimeout: 600_000,
           expect: patientPolls,
           maxWorkers: 1,
+          // Node runs them as they are: Vitest's own loader makes each name that is imported a lookup, which halves the speed.
+          experimental: { viteModuleRunner: false },
         },
       },
       {

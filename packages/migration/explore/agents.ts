@@ -4,7 +4,6 @@
  */
 import { finished, memoryGone } from "./judge.ts";
 import {
-  ACTIVATE,
   AGENT,
   ALIVE,
   ANSWER,
@@ -14,8 +13,8 @@ import {
   CANCELLING,
   clear,
   CLOSED,
+  COMMANDS,
   COMPLETED,
-  CONT,
   CONT_ANSWER,
   COPY,
   COPY_SHIFT,
@@ -30,7 +29,6 @@ import {
   LOADED,
   MESSAGES,
   PARTLY,
-  POSTCOPY,
   QEMU,
   RAN_AT_DESTINATION,
   receiverOf,
@@ -41,7 +39,6 @@ import {
   set,
   STALE,
   STANDS,
-  STREAM,
   TIMERS,
   toSource,
   TRUTH,
@@ -64,15 +61,7 @@ import {
   toSourceNames,
   UNASKED,
 } from "./names.ts";
-import {
-  cancelCopy,
-  continueSwitchover,
-  recoverStream,
-  remove,
-  resumeStream,
-  resumeVcpus,
-  startCopy,
-} from "./qemu.ts";
+import { tellQemu } from "./qemu.ts";
 import type { Step } from "./rules.ts";
 import type { World } from "./world.ts";
 
@@ -107,13 +96,13 @@ export function perform(w: World, h: number, name: EffectName, argument: number)
   const side = w.side(h);
   switch (name) {
     case "journal":
-      if (w.stopAfter.fullDisk) {
+      if (w.disk !== "full") f[JOURNAL + h] = journals.append(at(f, JOURNAL + h), argument);
+      if (w.disk !== "sound") {
         if (!side.isVital(argument)) return true;
         const rest = inboxes.items(inbox(f, h));
         setInbox(f, h, inboxes.numberOf([w.number(h, "journalFailed"), ...rest]));
         return false;
       }
-      f[JOURNAL + h] = journals.append(at(f, JOURNAL + h), argument);
       // A guest that is not let run is the destination's from here on.
       if (h === 1 && side.entry(argument).at === "arrived") {
         set(f, TRUTH, RAN_AT_DESTINATION);
@@ -148,39 +137,17 @@ export function perform(w: World, h: number, name: EffectName, argument: number)
       f[QEMU + 1] = ALIVE | (LISTENING << COPY_SHIFT);
       return true;
     case "startCopy":
-      startCopy(w);
-      return true;
     case "pauseVcpus":
-      if ((at(f, QEMU) & (ALIVE | RUNS)) !== (ALIVE | RUNS)) return true;
-      clear(f, QEMU, RUNS);
-      w.give(0, "paused");
-      return true;
     case "startPostcopy":
-      if ((at(f, QEMU) & ALIVE) !== 0) set(f, QEMU, POSTCOPY);
-      return true;
     case "continueSwitchover":
-      continueSwitchover(w);
-      return true;
     case "breakStream":
-      if ((at(f, QEMU) & COPY) >> COPY_SHIFT === SERVING) clear(f, QEMU + 1, STREAM);
-      return true;
     case "resumeStream":
-      resumeStream(w);
-      return true;
     case "recoverStream":
-      recoverStream(w);
-      return true;
     case "cancelCopy":
-      cancelCopy(w);
-      return true;
     case "resumeVcpus":
-      resumeVcpus(w, h);
-      return true;
     case "activateDisks":
-      if ((at(f, QEMU + h) & ALIVE) !== 0) set(f, QEMU + h, ACTIVATE);
-      return true;
     case "remove":
-      remove(w, h);
+      tellQemu(w, h, name);
       return true;
     case "finish":
       f[TIMERS + h] = 0;
@@ -240,7 +207,7 @@ export function agentDies(w: World, h: number): void {
 export function agentReturns(w: World, h: number): void {
   const f = w.now;
   const { journals } = w.rules;
-  clear(f, QEMU + h, CONT | ACTIVATE); // a monitor that was left drops what it had not yet read
+  f[COMMANDS + h] = 0; // a monitor that was left drops what it had not yet read
   const journal = journals.items(at(f, JOURNAL + h));
   const side = w.side(h);
   // A move of which not even the beginning was written is none.

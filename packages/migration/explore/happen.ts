@@ -2,14 +2,12 @@
 import { agentDies, agentReturns, hear, lineDown, take } from "./agents.ts";
 import { look, memoryGoes, memoryGone } from "./judge.ts";
 import {
-  ACTIVATE,
   AGENT,
   at,
   AUTO,
   clear,
   CLOSED,
   COMPLETED,
-  CONT,
   copyOf,
   copyState,
   CUTS,
@@ -51,11 +49,11 @@ import {
 } from "./lease-service.ts";
 import { IDLE, OVERTAKEN } from "./names.ts";
 import {
-  cont,
   copyEnds,
   destinationStreamBreaks,
   guestStops,
   lastStep,
+  obey,
   qemuEnds,
   sourceStreamBreaks,
   userStops,
@@ -73,9 +71,14 @@ const happenings: Record<EventKind, (w: World, h: number, argument: number) => v
     agentDies(w, h);
   },
   takeWithFullDisk: (w, h) => {
-    w.stopAfter.fullDisk = true;
+    w.disk = "full";
     take(w, h);
-    w.stopAfter.fullDisk = false;
+    w.disk = "sound";
+  },
+  takeWithLateError: (w, h) => {
+    w.disk = "failsLate";
+    take(w, h);
+    w.disk = "sound";
   },
   deliver: (w, _h, message) => {
     clear(w.now, MESSAGES, 1 << message);
@@ -129,10 +132,8 @@ const happenings: Record<EventKind, (w: World, h: number, argument: number) => v
     set(w.now, TRUTH, EXPIRING << h);
   },
   leaseExpires: expire,
-  cont,
-  activate: (w, h) => {
-    clear(w.now, QEMU + h, ACTIVATE);
-    w.give(h, "disksActive");
+  obey: (w, h) => {
+    obey(w, h);
   },
   guestStops: (w) => {
     guestStops(w, "guestPaused");
@@ -141,8 +142,7 @@ const happenings: Record<EventKind, (w: World, h: number, argument: number) => v
     guestStops(w, "guestShutDown");
   },
   contRefused: (w, h) => {
-    clear(w.now, QEMU + h, CONT | ACTIVATE);
-    w.give(h, "resumeFailed");
+    obey(w, h, true);
   },
   contAnswered: answerCont,
   decideLease,

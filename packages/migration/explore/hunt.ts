@@ -14,7 +14,7 @@ export interface Catch {
 }
 
 const usuallyMostFaults = 2;
-const mostStates = 3_000_000;
+const mostStates = 6_000_000;
 
 export function hunt(mutant: Mutant): Catch {
   const { name, protocol, faults: kinds, configuration: kind = "kvm" } = mutant;

@@ -3,6 +3,7 @@ import {
   AGENT,
   ALIVE,
   at,
+  COMMANDS,
   COPY,
   COPY_IS_OLD,
   COPY_SHIFT,
@@ -31,7 +32,7 @@ import {
   TRUTH,
 } from "./layout.ts";
 import { forgetStale } from "./lease-service.ts";
-import { hosts, IDLE } from "./names.ts";
+import { commandNames, hosts, IDLE } from "./names.ts";
 import type { World } from "./world.ts";
 
 /** Whether host `h` holds the guest's whole memory as it was last. */
@@ -126,14 +127,18 @@ export function look(w: World): void {
 }
 
 /**
- * The table of phases says who may run the VM. An agent that is down says nothing; neither does one that cannot know
+ * The table of phases says who may run the VM, but where it is about to be ended. An agent that is down says nothing; neither does one that cannot know
  * whether it had committed: it commits no more, and QEMU may let its guest run when a copy that was cancelled ends.
  */
 function mayRun(w: World, h: number): void {
   const agent = at(w.now, AGENT + h);
-  if (agent <= IDLE || w.side(h).mayRun(agent)) return;
+  if (agent <= IDLE || w.side(h).mayRun(agent) || isToGo(w, h)) return;
   w.broken(`the VM runs at ${hosts[h] ?? ""} in the phase ${w.side(h).phase(agent)}`);
 }
+
+/** Whether the agent has told host `h`'s QEMU to end. */
+export const isToGo = (w: World, h: number): boolean =>
+  w.rules.commands.items(at(w.now, COMMANDS + h)).includes(commandNames.indexOf("remove"));
 
 /** What is wrong with a state in which nothing goes on any more; null when it is a good end. */
 export function end(w: World, state: State): string | null {

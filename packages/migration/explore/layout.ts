@@ -25,14 +25,14 @@ export const TRUTH = 19;
 export const FAULTS = 20;
 /** The upper 8 bits of both inboxes: there are many ways in which inputs can wait. */
 const INBOXES = 21;
+/** What each QEMU was told and has not read yet. */
+export const COMMANDS = 22;
 /** Even, so that a state is a whole number of 32-bit words. */
-export const fieldCount = 22;
+export const fieldCount = 24;
 
 /* QEMU. */
 export const ALIVE = 1;
 export const RUNS = 2;
-/** It was told to let the guest run and has not read that yet. */
-export const CONT = 4;
 /** It has let the guest run, and its answer is on its way to the agent that told it. */
 export const CONT_ANSWER = 512;
 /** Source: the guest ran when QEMU stopped it for the last step, so QEMU lets it run again if that fails. */
@@ -43,14 +43,12 @@ export const COPY_SHIFT = 4;
 export const COPY = 15 << COPY_SHIFT;
 export const [NONE, ACTIVE, PRE, DEVICE, CANCELLING, COMPLETED, ENDED] = [0, 1, 2, 3, 4, 5, 6] as const;
 export const [LISTENING, STREAMING, FULL, LOADED, FAILED] = [1, 2, 3, 4, 5] as const;
-/** Post-copy. The source sends the rest, or has lost its stream. */
-export const [SERVING, BROKEN] = [7, 8] as const;
+/** Post-copy. The source sends the rest, or has lost its stream; before that, it waits to be let begin. */
+export const [SERVING, BROKEN, PRE_SPLIT] = [7, 8, 9] as const;
 /** The destination has received enough to let the guest run, has loaded it, has lost its stream, listens again. */
 export const [HALF, PARTLY, WAITS, RECOVERS] = [6, 7, 8, 9] as const;
 /** The source was told to begin post-copy. */
 export const POSTCOPY = 256;
-/** It was told to take its disks, and has not read that yet. */
-export const ACTIVATE = 1024;
 
 /* The line: each end's view, what is cut, and what only one end knows. */
 export const UP = 1; // and 2 for the destination's view
@@ -94,6 +92,7 @@ export const kinds = [
   "take",
   "takeThenDie",
   "takeWithFullDisk",
+  "takeWithLateError",
   "deliver",
   "deliverTwice",
   "loseMessage",
@@ -110,10 +109,9 @@ export const kinds = [
   "fence",
   "storageLost",
   "leaseExpires",
-  "cont",
+  "obey",
   "contRefused",
   "contAnswered",
-  "activate",
   "guestStops",
   "guestShutsDown",
   "decideLease",

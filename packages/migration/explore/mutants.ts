@@ -364,6 +364,27 @@ function postcopyMutants(): Mutant[] {
         ),
       ["loseMessage", "timer", "streamBreaks"],
     ),
+    destination(
+      "the destination says that it is ready with all its memory, so that the source commits before its QEMU has completed",
+      (state, input) => {
+        const step = stepDestination(state, input);
+        const isWhole =
+          step.state.phase === "loaded" && state.phase !== "loaded" && step.state.memoryComplete;
+        return isWhole
+          ? { ...step, effects: [{ do: "send", message: { type: "ready" } }, ...step.effects] }
+          : step;
+      },
+      ["qemuDies"],
+    ),
+    source(
+      "a source that cannot go on gives its lease back while its QEMU is being ended",
+      (state, input) => {
+        const step = stepSource(state, input);
+        const isEnding = input.type === "copyStuck" && step.effects.some((effect) => effect.do === "remove");
+        return isEnding ? { ...step, effects: [...step.effects, { do: "releaseLease" }] } : step;
+      },
+      ["qemuDies"],
+    ),
     source("a post-copy that failed after its commit is taken back", (state, input) =>
       stepSource(
         state.phase === "committed" && input.type === "copyEnded" ? { ...state, phase: "switching" } : state,

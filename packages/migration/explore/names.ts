@@ -70,6 +70,22 @@ const unseen: readonly EffectName[] = ["nothing", "arm", "disarm", "finish"];
 /** Whether anyone but the agent itself can tell that this effect was done. */
 export const isSeen = (effect: number): boolean => !unseen.includes(nameOf(effect));
 
+/** What a QEMU is told: it reads one after the other, some time after it was told. */
+export const commandNames = [
+  "startCopy",
+  "pauseVcpus",
+  "startPostcopy",
+  "continueSwitchover",
+  "breakStream",
+  "resumeStream",
+  "recoverStream",
+  "cancelCopy",
+  "resumeVcpus",
+  "activateDisks",
+  "remove",
+] as const satisfies readonly EffectName[];
+export type CommandName = (typeof commandNames)[number];
+
 /** What is asked of the lease service; the first six are the hosts' own questions. */
 export const questions = [
   { ask: "acquire", mode: "SH" },

@@ -3,7 +3,6 @@
  * or only as a fault.
  */
 import {
-  ACTIVATE,
   ACTIVE,
   AGENT,
   ALIVE,
@@ -13,7 +12,7 @@ import {
   CANCELLING,
   CLOSED,
   code,
-  CONT,
+  COMMANDS,
   CONT_ANSWER,
   COPY,
   COPY_SHIFT,
@@ -41,6 +40,7 @@ import {
   PARTLY,
   POSTCOPY,
   PRE,
+  PRE_SPLIT,
   PROMPT,
   QEMU,
   receiverOf,
@@ -60,6 +60,7 @@ import {
 } from "./layout.ts";
 import { cannotAsk, reconciliation } from "./lease-service.ts";
 import { DOWN, HELD_BY_PEER, HELD_BY_THIRD, IDLE, UNASKED } from "./names.ts";
+import { nextCommand } from "./qemu.ts";
 import { wordsOfQemu, type World } from "./world.ts";
 
 /**
@@ -135,8 +136,7 @@ function agentEvents(w: World, h: number, calm: boolean): void {
   const f = w.now;
   const agent = at(f, AGENT + h);
   const truth = at(f, TRUTH);
-  if ((at(f, QEMU + h) & CONT) !== 0) may(w, PROMPT, "cont", h);
-  if ((at(f, QEMU + h) & ACTIVATE) !== 0) may(w, PROMPT, "activate", h);
+  if (at(f, COMMANDS + h) !== 0) may(w, PROMPT, "obey", h);
   if ((at(f, QEMU + h) & CONT_ANSWER) !== 0) may(w, PROMPT, "contAnswered", h);
   if (at(f, STALE + h) !== 0 && !cannotAsk(w, h)) {
     for (let question = 0; question < 12; question++) {
@@ -242,7 +242,7 @@ function copyEvents(w: World, calm: boolean): void {
 }
 
 /** Copies of the source that have a stream. */
-const streaming: readonly number[] = [ACTIVE, PRE, DEVICE, SERVING];
+const streaming: readonly number[] = [ACTIVE, PRE, PRE_SPLIT, DEVICE, SERVING];
 
 function faultEvents(w: World): void {
   const f = w.now;
@@ -266,13 +266,15 @@ function faultEvents(w: World): void {
       if (step !== null) {
         for (const done of step.deaths) may(w, FAULT, "takeThenDie", h | (done << 1));
         if (step.writes) may(w, FAULT, "takeWithFullDisk", h);
+        if (step.writesVital) may(w, FAULT, "takeWithLateError", h);
       }
     }
     if ((at(f, QEMU + h) & ALIVE) !== 0) {
       may(w, FAULT, "qemuDies", h);
       const words = wordsOfQemu(w, h);
       for (let read = 0; read < words; read++) may(w, FAULT, "qemuDiesUnheard", h | (read << 1));
-      if ((at(f, QEMU + h) & (CONT | ACTIVATE)) !== 0) may(w, FAULT, "contRefused", h);
+      const command = nextCommand(w, h);
+      if (command === "resumeVcpus" || command === "activateDisks") may(w, FAULT, "contRefused", h);
     }
     if (!isDead) may(w, FAULT, "hostDies", h);
     const isExpiring = (truth & (EXPIRING << h)) !== 0;
@@ -296,5 +298,5 @@ function faultEvents(w: World): void {
   if ((truth & THIRD_RUNS) === 0) may(w, FAULT, "thirdAsks");
   const runsThere =
     at(f, AGENT + 1) > IDLE && ["running", "ended"].includes(sides[1].phase(at(f, AGENT + 1)));
-  if (runsThere && (destination & RUNS) !== 0 && (at(f, QEMU + 1) & CONT) === 0) may(w, FAULT, "userStops");
+  if (runsThere && (destination & RUNS) !== 0 && at(f, COMMANDS + 1) === 0) may(w, FAULT, "userStops");
 }

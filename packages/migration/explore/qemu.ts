@@ -1,5 +1,5 @@
 /** The two QEMUs and the copy between them: what each command does, and what becomes of it when an end fails. */
-import { isCurrent, isPartly, isServing, isShared } from "./judge.ts";
+import { isCurrent, isPartly, isServing, isShared, isToGo } from "./judge.ts";
 import {
   ACTIVE,
   ALIVE,
@@ -8,12 +8,11 @@ import {
   BROKEN,
   CANCELLING,
   clear,
+  COMMANDS,
   COMPLETED,
-  CONT,
   CONT_ANSWER,
-  COPY,
   COPY_IS_OLD,
-  COPY_SHIFT,
+  copyOf,
   copyState,
   DEVICE,
   DIED,
@@ -29,6 +28,7 @@ import {
   PARTLY,
   POSTCOPY,
   PRE,
+  PRE_SPLIT,
   QEMU,
   RECOVERS,
   RUNS,
@@ -41,16 +41,66 @@ import {
   TRUTH,
   WAITS,
 } from "./layout.ts";
+import { commandNames, type CommandName } from "./names.ts";
 import type { World } from "./world.ts";
 
 /** States of the source's copy in which QEMU lets no guest run that stands still. */
-const notFinal: readonly number[] = [PRE, DEVICE, CANCELLING, SERVING, BROKEN];
+const notFinal: readonly number[] = [PRE, PRE_SPLIT, DEVICE, CANCELLING, SERVING, BROKEN];
 
-export function cont(w: World, h: number): void {
+/** What each command does when it is read. */
+const obeyed: Record<CommandName, (w: World, h: number) => void> = {
+  startCopy,
+  pauseVcpus,
+  startPostcopy: (w) => {
+    set(w.now, QEMU, POSTCOPY);
+  },
+  continueSwitchover,
+  breakStream: (w) => {
+    if (copyOf(w.now, 0) === SERVING) clear(w.now, QEMU + 1, STREAM);
+  },
+  resumeStream,
+  recoverStream,
+  cancelCopy,
+  resumeVcpus: cont,
+  activateDisks: (w, h) => {
+    w.give(h, "disksActive");
+  },
+  remove,
+};
+
+/** The agent sends a command. What a process that is gone was to do needs nobody. */
+export function tellQemu(w: World, h: number, command: CommandName): void {
   const f = w.now;
-  const copy = (at(f, QEMU + h) & COPY) >> COPY_SHIFT;
-  clear(f, QEMU + h, CONT);
-  const isAtLastStep = h === 0 && notFinal.includes(copy);
+  if ((at(f, QEMU + h) & ALIVE) === 0) {
+    if (command === "remove") w.give(h, "removed");
+    return;
+  }
+  // An agent that has not heard yet that its guest stopped cannot know better.
+  if (command === "resumeVcpus" && (at(f, TRUTH) & STANDS) !== 0 && !waitsToHear(w, h))
+    w.broken("a guest that was paused is let run");
+  const { commands } = w.rules;
+  const number = commandNames.indexOf(command);
+  const waiting = at(f, COMMANDS + h);
+  if (commands.items(waiting).at(-1) !== number) f[COMMANDS + h] = commands.append(waiting, number);
+}
+
+/** What QEMU reads next; null: it was told nothing more. */
+export function nextCommand(w: World, h: number): CommandName | null {
+  return commandNames[w.rules.commands.first(at(w.now, COMMANDS + h))] ?? null;
+}
+
+/** QEMU reads a command and does it. @param refuses to let the guest run, or to take its disks */
+export function obey(w: World, h: number, refuses = false): void {
+  const f = w.now;
+  const command = nextCommand(w, h);
+  f[COMMANDS + h] = w.rules.commands.rest(at(f, COMMANDS + h));
+  if (refuses) w.give(h, "resumeFailed");
+  else if (command !== null) obeyed[command](w, h);
+}
+
+function cont(w: World, h: number): void {
+  const f = w.now;
+  const isAtLastStep = h === 0 && notFinal.includes(copyOf(f, 0));
   if (isAtLastStep && (at(f, QEMU) & RUNS) === 0) {
     w.give(h, "resumeFailed"); // QEMU refuses: the migration is not finalized yet
     return;
@@ -64,13 +114,10 @@ export function cont(w: World, h: number): void {
   set(f, QEMU + h, RUNS | CONT_ANSWER);
 }
 
-/** `cont` is sent. */
-export function resumeVcpus(w: World, h: number): void {
-  const f = w.now;
-  if ((at(f, QEMU + h) & ALIVE) === 0) return;
-  // An agent that has not heard yet that its guest stopped cannot know better.
-  if ((at(f, TRUTH) & STANDS) !== 0 && !waitsToHear(w, h)) w.broken("a guest that was paused is let run");
-  set(f, QEMU + h, CONT);
+function pauseVcpus(w: World): void {
+  if ((at(w.now, QEMU) & RUNS) === 0) return;
+  clear(w.now, QEMU, RUNS);
+  w.give(0, "paused");
 }
 
 function waitsToHear(w: World, h: number): boolean {
@@ -86,10 +133,9 @@ export function guestStops(w: World, input: "guestPaused" | "guestShutDown"): vo
   w.give(0, input);
 }
 
-export function startCopy(w: World): void {
+function startCopy(w: World): void {
   const f = w.now;
-  if ((at(f, QEMU) & ALIVE) === 0) return;
-  if ((at(f, QEMU + 1) & COPY) >> COPY_SHIFT !== LISTENING) {
+  if (copyOf(f, 1) !== LISTENING) {
     w.give(0, "copyEnded");
     return;
   }
@@ -100,7 +146,8 @@ export function startCopy(w: World): void {
 
 export function lastStep(w: World): void {
   const f = w.now;
-  copyState(f, 0, PRE);
+  // Whether it will be a post-copy is decided here: to be told so later changes nothing any more.
+  copyState(f, 0, (at(f, QEMU) & POSTCOPY) === 0 ? PRE : PRE_SPLIT);
   if ((at(f, QEMU) & RUNS) !== 0) {
     clear(f, QEMU, RUNS);
     set(f, QEMU, AUTO);
@@ -109,10 +156,9 @@ export function lastStep(w: World): void {
   w.give(0, "preSwitchover");
 }
 
-export function cancelCopy(w: World): void {
+function cancelCopy(w: World): void {
   const f = w.now;
-  if ((at(f, QEMU) & ALIVE) === 0) return;
-  const copy = (at(f, QEMU) & COPY) >> COPY_SHIFT;
+  const copy = copyOf(f, 0);
   if (copy === COMPLETED) w.give(0, "completed");
   else if (copy === NONE || copy === ENDED) w.give(0, "copyEnded");
   else if (copy === BROKEN) w.give(0, "copyStuck");
@@ -131,14 +177,14 @@ export function copyEnds(w: World): void {
   w.give(0, "copyEnded");
 }
 
-export function continueSwitchover(w: World): void {
+function continueSwitchover(w: World): void {
   const f = w.now;
-  if ((at(f, QEMU) & ALIVE) === 0) return;
-  if ((at(f, QEMU) & COPY) >> COPY_SHIFT !== PRE) {
+  const copy = copyOf(f, 0);
+  if (copy !== PRE && copy !== PRE_SPLIT) {
     w.give(0, "copyEnded");
     return;
   }
-  const isPostcopy = (at(f, QEMU) & POSTCOPY) !== 0;
+  const isPostcopy = copy === PRE_SPLIT;
   copyState(f, 0, isPostcopy ? SERVING : DEVICE);
   if (!isPostcopy) return;
   clear(f, QEMU, AUTO);
@@ -157,9 +203,9 @@ export function destinationStreamBreaks(w: World): void {
 }
 
 /** Post-copy: the destination listens again; a stream that it still has is ended. */
-export function recoverStream(w: World): void {
+function recoverStream(w: World): void {
   const f = w.now;
-  const incoming = (at(f, QEMU + 1) & COPY) >> COPY_SHIFT;
+  const incoming = copyOf(f, 1);
   clear(f, QEMU + 1, STREAM);
   if (isPartly(f)) {
     copyState(f, 1, RECOVERS);
@@ -170,10 +216,10 @@ export function recoverStream(w: World): void {
   }
 }
 
-export function resumeStream(w: World): void {
+function resumeStream(w: World): void {
   const f = w.now;
-  if ((at(f, QEMU) & COPY) >> COPY_SHIFT !== BROKEN) return;
-  if ((at(f, QEMU + 1) & COPY) >> COPY_SHIFT !== RECOVERS) {
+  if (copyOf(f, 0) !== BROKEN) return;
+  if (copyOf(f, 1) !== RECOVERS) {
     w.give(0, "streamBroken");
     return;
   }
@@ -188,13 +234,16 @@ export function resumeStream(w: World): void {
 export function qemuEnds(w: World, h: number, heardAll = true): void {
   const f = w.now;
   if ((at(f, QEMU + h) & ALIVE) === 0) return;
+  const wasToGo = isToGo(w, h);
   f[QEMU + h] = 0;
+  f[COMMANDS + h] = 0;
   clear(f, QEMU + 1, STREAM);
   if (h === 1) clear(f, TRUTH, COPY_IS_OLD);
   w.give(h, heardAll || h === 1 ? "qemuGone" : "qemuGoneUnheard");
+  if (wasToGo) w.give(h, "removed");
 }
 
-export function remove(w: World, h: number): void {
+function remove(w: World, h: number): void {
   const f = w.now;
   const held = isCurrent(w, h);
   const wasShared = isShared(w);
@@ -222,7 +271,7 @@ export function remove(w: World, h: number): void {
 function mayHaveServed(w: World): boolean {
   const { journals, source } = w.rules;
   const isWritten = journals.items(at(w.now, JOURNAL)).some((entry) => source.entry(entry).at === "postcopy");
-  const hasFailed = (at(w.now, QEMU) & COPY) >> COPY_SHIFT === ENDED;
+  const hasFailed = copyOf(w.now, 0) === ENDED;
   return isWritten && hasFailed && (at(w.now, QEMU + 1) & ALIVE) === 0;
 }
 

@@ -60,6 +60,8 @@ export interface Step {
   /** After how many of its effects it makes a difference that its agent dies. */
   readonly deaths: readonly number[];
   readonly writes: boolean;
+  /** Whether it writes an entry whose failure keeps what follows from being done. */
+  readonly writesVital: boolean;
 }
 
 /** One half of the move, as numbers. */
@@ -153,6 +155,9 @@ class Half<
       wrong: null,
       deaths: places.filter((done) => done > 0 && isSeen(numbers[done - 1] ?? 0)),
       writes: numbers.some((effect) => nameOf(effect) === "journal"),
+      writesVital: numbers.some(
+        (effect) => nameOf(effect) === "journal" && this.isVital(effect >> effectBits),
+      ),
     };
   }
 
@@ -161,7 +166,14 @@ class Half<
       return this.numbered(decide());
     } catch (error) {
       if (!(error instanceof UnlistedTransition)) throw error;
-      return { state: before, effects: [], wrong: error.message, deaths: [], writes: false };
+      return {
+        state: before,
+        effects: [],
+        wrong: error.message,
+        deaths: [],
+        writes: false,
+        writesVital: false,
+      };
     }
   }
 
@@ -231,10 +243,11 @@ function withoutWords<T>(value: T): T {
 }
 
 export class Rules {
-  /** Inputs that wait, journals, and questions for leases that wait; of inputs there are by far the most. */
+  /** Inputs that wait, journals, questions for leases and commands of QEMU that wait; of inputs there are by far the most. */
   readonly inboxes = new Lists(24);
   readonly journals = new Lists();
   readonly asks = new Lists();
+  readonly commands = new Lists();
   readonly leases = new Values<LeaseState>();
   readonly source: Side;
   readonly destination: Side;

@@ -4,6 +4,7 @@ import {
   ANSWER,
   ASKS,
   at,
+  COMMANDS,
   inbox,
   JOURNAL,
   kindBits,
@@ -14,6 +15,7 @@ import {
   type State,
 } from "./layout.ts";
 import {
+  commandNames,
   destinationTimers,
   DOWN,
   hosts,
@@ -58,6 +60,8 @@ export function sentence(w: World, before: State, event: number): string {
     take: () => `${taken()}: ${phase(w, w.now, h)}`,
     takeThenDie: () => `${taken()}, and dies after ${String(argument >> 1)} of its effects`,
     takeWithFullDisk: () => `${taken()}, with its disk full: ${phase(w, w.now, h)}`,
+    takeWithLateError: () =>
+      `${taken()}, with an error of its disk after it has written: ${phase(w, w.now, h)}`,
     deliver: () => `the message ${message()} arrives`,
     deliverTwice: () => `the message ${message()} arrives, and will once more`,
     loseMessage: () => `the message ${message()} is lost`,
@@ -79,8 +83,8 @@ export function sentence(w: World, before: State, event: number): string {
     fence: () => `host ${host} is fenced`,
     storageLost: () => `host ${host} loses its storage; its QEMU is ended`,
     leaseExpires: () => `host ${host}'s share of the lease has run out`,
-    cont: () => `${host}'s QEMU takes cont`,
-    activate: () => `${host}'s QEMU takes its disks`,
+    obey: () =>
+      `${host}'s QEMU reads "${commandNames[w.rules.commands.first(at(before, COMMANDS + h))] ?? ""}"`,
     guestStops: () => "an I/O error stops the guest at a",
     guestShutsDown: () => "the guest shuts itself down at a",
     contAnswered: () => `${host}'s QEMU answers that the guest runs`,

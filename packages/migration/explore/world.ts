@@ -78,8 +78,10 @@ export class World {
   /** Hears what happens, in words. */
   tell: ((line: string) => void) | null = null;
   readonly rules: Rules;
-  /** How many effects of a step are done before its agent dies (-1: all), and whether its journal can be written. */
-  readonly stopAfter = { effects: -1, fullDisk: false };
+  /** How many effects of a step are done before its agent dies (-1: all). */
+  readonly stopAfter = { effects: -1 };
+  /** Whether the journal can be written; where it fails late, the entry is there all the same. */
+  disk: "sound" | "full" | "failsLate" = "sound";
   readonly #inputs: Map<string, number>[];
 
   constructor(rules: Rules) {

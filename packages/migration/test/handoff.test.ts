@@ -264,6 +264,36 @@ test("a post-copy that cannot be undone is written down before its commit, and a
   expect(cancelled.effects.map((effect) => effect.do)).not.toContain("resumeVcpus");
 });
 
+test("a post-copy that neither host can go on with gives its lease back only when its QEMU is gone", () => {
+  const { problem } = GodwitError.of("MOVE_UNKNOWN", { move: order.id });
+  const undoing = {
+    ...initialSource(orderFor(configurations.postcopy), "7.2.22"),
+    ...{ phase: "undoing" as const, memorySplit: true, guestRuns: false, destinationGaveUp: true, problem },
+  };
+  const stuck = stepSource(undoing, { type: "copyStuck", reason: "its stream broke" });
+  expect(stuck.effects).toEqual([{ do: "remove" }]);
+  expect(stuck.state.phase).toBe("undoing");
+  const gone = stepSource(stuck.state, { type: "qemuGone", reason: "it was ended", heardAll: true });
+  expect(gone.state.outcome).toMatchObject({
+    kind: "lost",
+    problem: { code: "MOVE_VM_LOST", detail: expect.stringMatching(/its stream broke/) as string },
+  });
+  expect(gone.effects.at(-1)).toEqual({ do: "releaseLease" });
+});
+
+test("a destination with all its memory is not ready for a post-copy: the source waits for its own QEMU", () => {
+  const receiving = {
+    ...initialDestination(orderFor(configurations.postcopy)),
+    phase: "receiving" as const,
+    wasPrepared: true,
+  };
+  const ready = { do: "send", message: { type: "ready" } };
+  expect(stepDestination(receiving, { type: "loaded", memoryComplete: false }).effects).toContainEqual(ready);
+  expect(stepDestination(receiving, { type: "loaded", memoryComplete: true }).effects).not.toContainEqual(
+    ready,
+  );
+});
+
 test("a guest whose start waits for memory that comes no more is ended, and the lease is asked for meanwhile", () => {
   const order = orderFor(configurations.postcopy);
   const loaded = { ...initialDestination(order), phase: "loaded" as const, memoryComplete: false };

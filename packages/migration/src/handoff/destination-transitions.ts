@@ -29,7 +29,8 @@ export function tell(
     case "receiving":
       return state.listening === null ? [] : says({ type: "prepared", ...state.listening });
     case "loaded":
-      return splitsMemory(state) ? says({ type: "ready" }) : [];
+      // With all its memory here it was no post-copy: only the source's QEMU knows whether it can still fail there.
+      return splitsMemory(state) && !state.memoryComplete ? says({ type: "ready" }) : [];
     case "postcopyReceiving":
       return state.unwritten ? [] : says(postcopyReceiving(state));
     case "running":

@@ -5,7 +5,8 @@
 import type { Problem } from "@godwit/contract";
 import { watchSending, type CopySample, type CopyState } from "../copy.ts";
 import { sourceLimits, type SourceEffect, type SourceState, type SourceStep } from "./source-state.ts";
-import { commit, hasCommitted, lose, recover, stay, to } from "./source-transitions.ts";
+import { vmLost } from "./source-problems.ts";
+import { commit, hasCommitted, recover, stay, to } from "./source-transitions.ts";
 
 /** The rest is on its way. The commit waits for the destination's word that the guest can run there. */
 export function onPostcopyActive(state: SourceState): SourceStep {
@@ -24,7 +25,9 @@ export function onStreamBroken(before: SourceState): SourceStep {
  */
 export function onCopyStuck(state: SourceState, reason: string): SourceStep {
   if (state.phase !== "undoing" || !state.qemuAlive) return stay(state);
-  if (state.destinationGaveUp) return lose(state, reason);
+  // Neither copy can go on. Its lease is given back when this QEMU is surely gone, and not before.
+  if (state.destinationGaveUp)
+    return stay({ ...state, problem: vmLost(state, state.order.from, reason) }, [{ do: "remove" }]);
   const { state: next, effects } = commit({ ...state, problem: null, memorySplit: true, streamBroken: true });
   const written: SourceEffect = { do: "journal", entry: { at: "postcopy" } };
   return { state: next, effects: [{ do: "disarm", timer: "undo" }, written, ...effects] };

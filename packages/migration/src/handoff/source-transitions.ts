@@ -132,8 +132,12 @@ export function settled(state: SourceState): SourceStep {
  * may be out of date, waits for this host's lease. Never after a commit, unless the destination is gone.
  */
 export function lose(state: SourceState, reason: string): SourceStep {
-  const problem =
+  const why =
     state.pauseReason === "shutdown" ? guestShutDown(state) : vmLost(state, state.order.from, reason);
+  // A process that was ended because it could not go on was lost before.
+  const wasLostHere =
+    state.problem?.code === "MOVE_VM_LOST" && state.problem.details.host === state.order.from;
+  const problem = wasLostHere ? state.problem : why;
   const lost: SourceState = {
     ...state,
     ...{ qemuAlive: false, guestRuns: false, standsHere: false, memorySplit: false, problem },
