@@ -140,6 +140,12 @@ function mayRun(w: World, h: number): void {
 export const isToGo = (w: World, h: number): boolean =>
   w.rules.commands.items(at(w.now, COMMANDS + h)).includes(commandNames.indexOf("remove"));
 
+/** The same where nothing has failed on the way: the VM has moved. */
+export function endWithoutFaults(state: State): string | null {
+  const hasMoved = (at(state, TRUTH) & RAN_AT_DESTINATION) !== 0 && at(state, QEMU) === 0;
+  return hasMoved ? null : "nothing failed, but the VM was not moved";
+}
+
 /** What is wrong with a state in which nothing goes on any more; null when it is a good end. */
 export function end(w: World, state: State): string | null {
   const truth = at(state, TRUTH);

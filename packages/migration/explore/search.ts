@@ -4,7 +4,7 @@
  * a good end?
  */
 import { apply } from "./happen.ts";
-import { end } from "./judge.ts";
+import { end, endWithoutFaults } from "./judge.ts";
 import { FAULT, FAULTS, fieldCount, kindOf, LASTING, PROMPT, type EventKind, type State } from "./layout.ts";
 import type { Configuration } from "./names.ts";
 import { enumerate } from "./possible.ts";
@@ -92,7 +92,7 @@ export function explore({ protocol, configuration, bounds, from, rules, looksAt 
     }
     store.read(index, state);
     looksAt?.(() => store.pathTo(index));
-    const faults = state[FAULTS] ?? 0;
+    const faults = faultsOf(state);
     enumerate(world, state, false, faults < bounds.faults);
     const { events, classes } = world;
     for (let i = 0; i < events.length; i++) {
@@ -101,7 +101,7 @@ export function explore({ protocol, configuration, bounds, from, rules, looksAt 
       const event = events[i] ?? 0;
       if (isFault && bounds.kinds?.includes(kindOf(event)) === false) continue;
       apply(world, state, event);
-      if (isFault) world.now[FAULTS] = faults + 1;
+      if (isFault) world.now[FAULTS] = (state[FAULTS] ?? 0) + 1;
       result.transitions += 1;
       if (world.violation !== null) {
         result.violation = { what: world.violation, path: [...store.pathTo(index), event] };
@@ -121,6 +121,9 @@ export function explore({ protocol, configuration, bounds, from, rules, looksAt 
 
 /** Of a state that is only passed on the way to one that is searched on from. */
 const passed = 0xffff;
+/** Where a way with faults leads: they do not count, but what follows is not what happens when nothing fails. */
+const troubled = 0x100;
+const faultsOf = (state: State): number => (state[FAULTS] ?? 0) & (troubled - 1);
 
 /** Enters where the ways lead, after the states on them. @returns the first state that is searched on from */
 function begin(
@@ -141,13 +144,16 @@ function begin(
     state.set(start);
     let last = { from: 0, event: 0, state: start.slice() };
     let index = 0;
+    let trouble = 0;
     for (const event of way) {
       enumerate(world, state);
-      if (!world.events.includes(event)) break;
+      const place = world.events.indexOf(event);
+      if (place < 0) break;
+      if (world.classes[place] === FAULT) trouble = troubled;
       apply(world, state, event);
       if (world.violation !== null)
         result.violation ??= { what: world.violation, path: [...store.pathTo(index), event] };
-      world.now[FAULTS] = 0;
+      world.now[FAULTS] = trouble;
       last = { from: index, event, state: world.now.slice() };
       world.now[FAULTS] = passed;
       state.set(world.now);
@@ -191,7 +197,7 @@ function lookForEnds(world: World, store: Store, first: number, result: Explorat
       const { events } = world;
       const isPrompt = world.classes[0] === PROMPT || world.classes[0] === LASTING;
       if (events.length === 0) {
-        const wrong = end(world, state);
+        const wrong = end(world, state) ?? (state[FAULTS] === 0 ? endWithoutFaults(state) : null);
         if (wrong !== null) {
           result.violation = { what: wrong, path: store.pathTo(index) };
           return;

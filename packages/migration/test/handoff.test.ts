@@ -18,7 +18,9 @@ import {
   stepSource,
   type LeaseQuestion,
   type LeaseState,
+  type SourceEffect,
 } from "../src/index.ts";
+import { notConverging } from "../src/handoff/source-problems.ts";
 import { walk } from "./walk.ts";
 
 // Thousands of walks: how long they take says nothing.
@@ -384,4 +386,134 @@ test("an agent that was never reached, one that fell silent, and one that is awa
   expect(silent?.detail).toContain("did not respond for 5 s");
   const atSwitch = stepSource(cut, { type: "preSwitchover", atMs: 0 }).state.problem;
   expect(atSwitch).toMatchObject({ code: "MOVE_PEER_LOST", details: { forMs: null } });
+});
+
+const sampleOf = (remainingBytes: number) => ({
+  ...{
+    atMs: 1e9,
+    round: 2,
+    remainingBytes,
+    transferredBytes: 1e6,
+    totalBytes: 64e6,
+  },
+  ...{ bytesPerSecond: 1e8, dirtyBytesPerSecond: 1e6, passBegins: true },
+});
+
+/** What a step's notes say, as the record keeps them. */
+const notes = (effects: readonly SourceEffect[]): string[] =>
+  effects.flatMap((effect) => (effect.do === "note" ? [effect.decision.kind] : []));
+
+test("what a source decides is noted for its record", () => {
+  const sample = {
+    type: "sample",
+    sample: sampleOf(4096),
+    peerFresh: true,
+  } as const;
+  const pausing = stepSource(copying(), sample);
+  expect(pausing.state.phase).toBe("pausing");
+  expect(notes(pausing.effects)).toEqual(["switch"]);
+  const late = { type: "timer", timer: "budget", atMs: 1e9 + 40 } as const;
+  expect(notes(stepSource(pausing.state, late).effects)).toEqual(["backedOut"]);
+  const postcopy = orderFor(configurations.postcopy);
+  const split = stepSource(
+    { ...copying(), order: postcopy, qemuVersion: "7.2.22" },
+    {
+      ...sample,
+      sample: sampleOf(32e6),
+    },
+  );
+  expect(split.state.memorySplit).toBe(true);
+  expect(notes(split.effects)).toEqual(["postcopy"]);
+  const undoing = { ...copying(), phase: "undoing" as const };
+  expect(notes(stepSource(undoing, { type: "resumeFailed", reason: "no" }).effects)).toEqual([
+    "resumeRefused",
+  ]);
+  const committed = {
+    ...copying(),
+    order: postcopy,
+    phase: "committed" as const,
+    memorySplit: true,
+  };
+  expect(notes(stepSource(committed, { type: "streamBroken" }).effects)).toEqual(["streamBroken"]);
+  const receiving = { type: "postcopyReceiving", commitToResumeMs: 1 } as const;
+  const sending = stepSource(committed, {
+    type: "message",
+    message: receiving,
+    atMs: 0,
+  });
+  expect(notes(sending.effects)).toEqual(["runsWhileMemoryArrives"]);
+});
+
+test("a guest that runs at the destination is announced there, and the source is told how long that took", () => {
+  const starting = {
+    ...initialDestination(order),
+    ...{
+      phase: "starting" as const,
+      wasPrepared: true,
+      memoryComplete: true,
+      commitAtMs: 1,
+    },
+  };
+  const whole = stepDestination(starting, {
+    type: "resumed",
+    commitToResumeMs: 3,
+    start: null,
+  });
+  expect(whole.effects).toContainEqual({ do: "announce" });
+  expect(whole.effects).toContainEqual({
+    do: "send",
+    message: { type: "running", commitToResumeMs: 3 },
+  });
+  const start = { contMs: 1, resumeMs: 2 };
+  const half = stepDestination(
+    {
+      ...starting,
+      order: orderFor(configurations.postcopy),
+      memoryComplete: false,
+    },
+    { type: "resumed", commitToResumeMs: 3, start },
+  );
+  expect(half.effects).toContainEqual({ do: "announce" });
+  expect(half.effects).toContainEqual({
+    ...{
+      do: "send",
+      message: { type: "postcopyReceiving", commitToResumeMs: 3, start },
+    },
+  });
+  expect(stepDestination(whole.state, { type: "announced", announceMs: 7 }).effects).toEqual([
+    { do: "send", message: { type: "announced", announceMs: 7 } },
+  ]);
+});
+
+test("a copy that never ends says what it took, and why where that is known", () => {
+  const decision = { kind: "notConverging", rounds: 9 } as const;
+  const known = notConverging(copying(), { ...decision, bestMs: 70, because: "deadline" }, 2);
+  expect(known.details).toMatchObject({
+    bestMs: 70,
+    rounds: 9,
+    backOuts: 2,
+    because: "deadline",
+  });
+  const unknown = notConverging(copying(), { ...decision, bestMs: Number.POSITIVE_INFINITY }, 0);
+  expect(unknown.details).toMatchObject({ bestMs: order.maxOutageMs });
+  expect(unknown.details).not.toHaveProperty("because");
+});
+
+test("an agent that comes back says of a guest that has shut itself down that it did", () => {
+  const entries = [{ at: "started", order } as const];
+  const observed = {
+    ...{
+      qemuVersion: "10.0.2",
+      qemuAlive: true,
+      guestRuns: false,
+      pauseReason: "shutdown" as const,
+    },
+    ...{ copyCompleted: false, copyFailed: false, postcopy: null },
+  };
+  expect(restoreSource(entries, observed).state.problem?.code).toBe("MOVE_GUEST_SHUT_DOWN");
+  const paused = restoreSource(entries, {
+    ...observed,
+    pauseReason: "io-error",
+  });
+  expect(paused.state.problem?.code).toBe("MOVE_COPY_FAILED");
 });

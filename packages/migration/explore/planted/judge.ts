@@ -29,24 +29,24 @@ interface Reach {
   faults: number;
 }
 
-/** The first is enough for most of what is caught at all. */
+/** The first is enough for most of what is caught at all; all of them take less than the tests do. */
 const near: readonly Reach[] = [
   { ways: 8, states: 600, faults: 0 },
-  { ways: 60, states: 4_000, faults: 0 },
+  { ways: 60, states: 3_000, faults: 0 },
+  { ways: 12, states: 10_000, faults: 1 },
 ];
 const far: readonly Reach[] = [
-  { ways: 60, states: 15_000, faults: 1 },
-  { ways: 200, states: 100_000, faults: 1 },
+  { ways: 200, states: 60_000, faults: 1 },
+  { ways: 30, states: 150_000, faults: 2 },
 ];
 
 const all = Number.POSITIVE_INFINITY;
-/** No exploration of the sound reducers with these bounds is larger: a mistake that makes it so is one that shows. */
-const mostStates = 4_000_000;
 
 /** Where it matters which entries of a journal must be written. */
 const fullDisks: readonly Partial<Bounds>[] = [
   { faults: 1, kinds: ["takeWithFullDisk"] },
-  { faults: 2, kinds: ["takeWithFullDisk", "agentDies", "qemuDies"] },
+  { faults: 2, kinds: ["takeWithFullDisk", "qemuDies"], states: 100_000 },
+  { faults: 2, kinds: ["takeWithFullDisk", "agentDies"], states: 100_000 },
 ];
 
 const soundTables = textOf([godwit.vitalSourceEntries, godwit.vitalDestinationEntries]);
@@ -142,7 +142,7 @@ export class Suspect {
   #searchAll(bounds: readonly Partial<Bounds>[]): string | null {
     for (const one of bounds)
       for (const name of Object.keys(configurations) as ConfigurationName[]) {
-        const wrong = this.#explored(name, { states: mostStates, ...one }, [[]]);
+        const wrong = this.#explored(name, one, [[]]);
         if (wrong !== null) return wrong;
       }
     return null;
@@ -160,10 +160,9 @@ export class Suspect {
       this.#rules.set(name, rules);
       const found = explore({
         ...{ protocol, configuration, rules, from },
-        bounds: { faults: 0, depth: all, states: mostStates, ...bounds },
+        bounds: { faults: 0, depth: all, states: all, ...bounds },
       });
-      if (found.violation !== null) return `${name}: ${found.violation.what}`;
-      return bounds.states === mostStates && found.states >= mostStates ? "it goes on and on" : null;
+      return found.violation === null ? null : `${name}: ${found.violation.what}`;
     } catch (error) {
       return `it throws: ${error instanceof Error ? error.message : String(error)}`;
     }

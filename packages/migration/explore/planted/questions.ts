@@ -50,8 +50,8 @@ const all = Number.POSITIVE_INFINITY;
 const names = Object.keys(configurations) as ConfigurationName[];
 
 const explorations: readonly (readonly [ConfigurationName, Partial<Bounds>])[] = [
-  ...names.map((name) => [name, { faults: 1 }] as const),
-  ...names.map((name) => [name, { faults: 2, states: 150_000 }] as const),
+  ...names.map((name) => [name, { faults: 1, states: 500_000 }] as const),
+  ...names.map((name) => [name, { faults: 2, states: 100_000 }] as const),
   ...(["kvm", "postcopy"] as const).map((name) => [name, { faults: 3, kinds: ["contRefused"] }] as const),
 ];
 

@@ -42,7 +42,7 @@ export function mistakesIn(path: string): Mistake[] {
     }
     if (ts.isArrayLiteralExpression(node)) found.push(...mistakesInList(node, text));
     if (ts.isExpressionStatement(node) && /\.push\($/.test(calledAs(node.expression, text))) {
-      found.push({ kind: "left out", from: node.getStart(), to: node.getEnd(), replacement: ";" });
+      found.push({ kind: "left out", from: node.getStart(), to: node.getEnd(), replacement: "void 0;" });
     }
     ts.forEachChild(node, visit);
   };
