@@ -1,7 +1,7 @@
 /** What a host concludes from the record of a move that is over there. */
 import { GodwitError } from "@godwit/contract";
 import { expect, test } from "vitest";
-import { outcomeOf } from "../src/moves/moves.ts";
+import { outcomeOf } from "../src/moves/move-records.ts";
 
 test("only a record of success says that the guest runs; one that tells no end says nothing", () => {
   const { problem: lost } = GodwitError.of("MOVE_VM_LOST", { vm: "web-1", host: "b", reason: "it ended" });

@@ -1,41 +1,29 @@
 /** All moves of this host, as source or destination: those under way, and how the last ones ended. */
-import { readdir, readFile, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import type { IncomingMessage } from "node:http";
-import { join } from "node:path";
 import type { Duplex } from "node:stream";
 import {
-  commonVersion,
   GodwitError,
-  helloHeaders,
-  helloOf,
-  helloText,
-  moveIdSchema,
-  moveRecordSchema,
+  problemOfUnexpected,
   type MoveId,
   type MoveOrder,
   type MoveRecord,
   type VmId,
-  problemOfUnexpected,
-  parseJson,
 } from "@godwit/contract";
 import {
   hearWithoutMove,
-  toDestinationWire,
-  toSourceWire,
   type DestinationEntry,
-  type DestinationOutcome,
   type KnownMove,
   type SourceEntry,
   type ToDestination,
 } from "@godwit/migration";
-import { writeFileAtomic } from "@godwit/system";
-import { WebSocketServer, type WebSocket } from "ws";
 import { DestinationMove } from "./destination-move.ts";
 import { endForSure } from "../qemu/end-for-sure.ts";
 import { Journal, readJournals } from "./journal.ts";
 import type { MoveDependencies } from "./dependencies.ts";
+import { MoveRecords, outcomeOf } from "./move-records.ts";
 import type { DestinationLine } from "./peer-link.ts";
-import { PeerLine } from "./peer-line.ts";
+import { SourceLines } from "./source-lines.ts";
 import { SourceMove } from "./source-move.ts";
 import { RecentSet } from "../recent-set.ts";
 
@@ -43,10 +31,7 @@ type Move = SourceMove | DestinationMove;
 
 const nobodysClaim: Disposable = { [Symbol.dispose]: () => undefined };
 
-/** Ended moves that can still be asked for. */
-const keptRecords = 200;
 const keptRefusals = 1000;
-const recordRetryMs = 1000;
 
 export class Moves {
   readonly #dependencies: MoveDependencies;
@@ -55,27 +40,26 @@ export class Moves {
   /** Moves that are being entered: who asks again meanwhile waits for them. */
   readonly #starting = new Map<MoveId, Promise<MoveRecord>>();
   readonly #preparing = new Map<MoveId, Promise<void>>();
-  readonly #records = new Map<MoveId, MoveRecord>();
+  readonly #records: MoveRecords;
   /** Moves that were given up before they began: a `prepare` that is late, on the same line, must not begin them. */
   readonly #refused = new RecentSet<MoveId>(keptRefusals);
   /** Moves whose QEMU lives and does not answer: what became of them nobody may be told. */
   readonly #unanswerable = new Map<MoveId, VmId>();
-  /** Of the sources' agents, with the host that each is of. */
-  readonly #lines = new Map<WebSocket, string>();
-  readonly #sockets = new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload: 1 << 20 });
+  readonly #lines: SourceLines;
 
   constructor(dependencies: MoveDependencies) {
     this.#dependencies = dependencies;
     this.#folder = `${dependencies.config.stateFolder}/moves`;
-    this.#sockets.on("headers", (lines) => {
-      for (const [name, value] of Object.entries(helloHeaders(dependencies.hello)))
-        lines.push(`${name}: ${value}`);
+    const { config, hello, log } = dependencies;
+    this.#records = new MoveRecords(this.#folder, log);
+    this.#lines = new SourceLines({ host: config.name, hello, log }, (line, moveId, host) => {
+      this.#accept(line, moveId, host);
     });
   }
 
   /** Takes up the moves that an earlier agent left, from their journals. */
   async restore(): Promise<void> {
-    await this.#readRecords();
+    await this.#records.read();
     const { claims, processes } = this.#dependencies;
     for (const { moveId, role, entries } of await readJournals<SourceEntry | DestinationEntry>(
       this.#folder,
@@ -214,39 +198,12 @@ export class Moves {
 
   /** A source's agent asks for a line to its move. The caller is known to be `host`. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, host: string): void {
-    const moveId = moveIdSchema.safeParse(/^\/peer\/v1\/moves\/([^/?]+)$/.exec(request.url ?? "")?.[1]);
-    if (!moveId.success) {
-      socket.destroy();
-      return;
-    }
-    const { hello, config, log } = this.#dependencies;
-    const peer = helloOf(request.headers);
-    const version = commonVersion(hello.protocol, peer.protocol);
-    this.#sockets.handleUpgrade(request, socket, head, (accepted) => {
-      accepted.on("error", () => undefined);
-      this.#lines.set(accepted, host);
-      accepted.on("close", () => this.#lines.delete(accepted));
-      if (version === null) {
-        // The source's agent knows it by the headers of the answer, and tells its user.
-        log.warn({ host, version: helloText(peer) }, "a host's agent has no version in common with this one");
-        accepted.close();
-        return;
-      }
-      const line = new PeerLine(accepted, {
-        version,
-        heard: toDestinationWire,
-        said: toSourceWire,
-        host: config.name,
-        hello,
-        log,
-      });
-      this.#accept(line, moveId.data, host);
-    });
+    this.#lines.upgrade(request, socket, head, host);
   }
 
   /** A host is no member any more: its connections end, and moves from it by what the lease says. */
   dropLinesOf(host: string): void {
-    for (const [line, of] of this.#lines) if (of === host) line.terminate();
+    this.#lines.dropOf(host);
   }
 
   #accept(line: DestinationLine, moveId: MoveId, host: string): void {
@@ -319,7 +276,7 @@ export class Moves {
 
   /** What is left of a move that does not go on here; null: its record does not say how it ended, so nothing is answered. */
   #known(moveId: MoveId): KnownMove | null {
-    const record = this.#records.get(moveId);
+    const record = this.#records.of(moveId);
     if (record === undefined) return { kind: this.#refused.has(moveId) ? "refused" : "unknown" };
     const outcome = outcomeOf(record);
     return outcome === null ? null : { kind: "ended", outcome };
@@ -330,72 +287,18 @@ export class Moves {
     const keep = async () => {
       await move.ended;
       // A move that had ended before a restart has its full record already.
-      if (!this.#records.has(id)) await this.#keepRecord(id, move);
+      if (this.#records.of(id) === undefined) await this.#records.keep(id, move);
       await move.closed;
       this.#active.delete(id);
       await rm(move.journalPath, { force: true });
-      await this.#trim();
+      await this.#records.trim();
     };
     keep().catch((error: unknown) => {
       this.#dependencies.log.error({ err: error, move: id }, "a move's record could not be kept");
     });
   }
 
-  /**
-   * Writes down how a move ended, however often that must be tried: a full disk has room again some day, and the
-   * journal, which tells the same, may not go before.
-   */
-  async #keepRecord(id: MoveId, move: Move): Promise<void> {
-    const { role, record } = move;
-    this.#records.set(id, record);
-    for (;;) {
-      try {
-        await writeFileAtomic(this.#recordPath(id), JSON.stringify({ role, record }));
-        return;
-      } catch (error) {
-        this.#dependencies.log.warn({ err: error, move: id }, "a move's record could not be written yet");
-      }
-      await new Promise((resolve) => setTimeout(resolve, recordRetryMs).unref());
-    }
-  }
-
   #find(id: MoveId): MoveRecord | null {
-    return this.#records.get(id) ?? this.#active.get(id)?.record ?? null;
+    return this.#records.of(id) ?? this.#active.get(id)?.record ?? null;
   }
-
-  #recordPath(id: MoveId): string {
-    return join(this.#folder, `${id}.record.json`);
-  }
-
-  async #readRecords(): Promise<void> {
-    const names = await readdir(this.#folder).catch(() => [] as string[]);
-    for (const name of names.filter((one) => one.endsWith(".record.json"))) {
-      try {
-        const { record } = parseJson(await readFile(join(this.#folder, name), "utf8")) as {
-          record: unknown;
-        };
-        const parsedRecord = moveRecordSchema.parse(record);
-        this.#records.set(parsedRecord.id, parsedRecord);
-      } catch (error) {
-        this.#dependencies.log.warn({ err: error, name }, "a move's record could not be read");
-      }
-    }
-  }
-
-  async #trim(): Promise<void> {
-    const oldest = [...this.#records.values()]
-      .sort((a, b) => (a.phases.at(-1)?.at ?? "").localeCompare(b.phases.at(-1)?.at ?? ""))
-      .slice(0, Math.max(0, this.#records.size - keptRecords));
-    for (const { id } of oldest) {
-      this.#records.delete(id);
-      await rm(this.#recordPath(id), { force: true });
-    }
-  }
-}
-
-/** How a destination's half ended, of which only the record is left. Only a success is taken for a guest that runs. */
-export function outcomeOf({ phase, error }: Pick<MoveRecord, "phase" | "error">): DestinationOutcome | null {
-  if (phase === "succeeded") return { kind: "runs" };
-  if (error === null) return null;
-  return { kind: error.code === "MOVE_VM_LOST" ? "died" : "gaveUp", problem: error };
 }

@@ -1,21 +1,10 @@
 /** The source's half of one move: does what the reducer decides. */
-import {
-  GodwitError,
-  helloText,
-  keepsPaused,
-  type Hello,
-  type MoveOrder,
-  type MoveRecord,
-  type Problem,
-} from "@godwit/contract";
+import type { Hello, MoveOrder, MoveRecord, Problem } from "@godwit/contract";
 import type { QemuProcess } from "@godwit/hypervisor";
 import {
   chooseStrategy,
   copyLimits,
-  initialSource,
   isCancellable,
-  orderFor,
-  restoreSource,
   stepSource,
   vitalSourceEntries,
   type CopySample,
@@ -29,16 +18,15 @@ import {
   type SourceTimer,
   type ToSource,
 } from "@godwit/migration";
-import { correctGuestClock } from "../vms/guest-clock.ts";
 import type { MoveDependencies } from "./dependencies.ts";
 import type { Journal } from "./journal.ts";
-import { askLease, unknownAnswer, type LeaseQuestion } from "./lease-questions.ts";
+import type { LeaseQuestion } from "./lease-questions.ts";
 import { PeerLink } from "./peer-link.ts";
 import { ReducerRunner, type RunnerInput, type Step } from "./reducer-runner.ts";
-import { resumeForSure } from "./resume.ts";
-import { SourceCopy, postcopyOf } from "./source-copy.ts";
+import { beginningState, restoredStep, resumedThere } from "./source-beginning.ts";
+import { SourceCopy } from "./source-copy.ts";
 import { SourceRecord } from "./source-record.ts";
-import { removeVm } from "./vm-removal.ts";
+import { leaseUnknown, SourceVm } from "./source-vm.ts";
 
 export class SourceMove extends ReducerRunner<
   SourceState,
@@ -58,6 +46,7 @@ export class SourceMove extends ReducerRunner<
   readonly #claim: Disposable;
   /** Null where QEMU was gone when the agent came back. */
   readonly #copy: SourceCopy | null;
+  readonly #vm: SourceVm;
   readonly #end = Promise.withResolvers<undefined>();
   readonly #closed = Promise.withResolvers<undefined>();
   #peer: PeerLink | null = null;
@@ -86,6 +75,7 @@ export class SourceMove extends ReducerRunner<
     this.#process = process;
     this.#claim = claim;
     this.#record = new SourceRecord(order, dependencies.events);
+    this.#vm = new SourceVm(order.vm, process, dependencies, this.log);
     this.#copy = this.#follow(copyStatus);
   }
 
@@ -96,17 +86,8 @@ export class SourceMove extends ReducerRunner<
     journal: Journal<SourceEntry>,
     dependencies: MoveDependencies,
   ): Promise<SourceMove> {
-    const { status, runs, pauseReason } = await process.guestState();
-    if (pauseReason === "shutdown")
-      throw GodwitError.of("VM_NOT_RUNNING", { vm: order.vm.name, state: "shutting down" });
-    // What QEMU does not tell after a move that was undone, this agent knows.
-    const known = pauseReason ?? dependencies.processes.pauseReasonOf(process.vmId) ?? "user";
-    dependencies.log.info({ vm: order.vm.name, status }, "the guest's state before its move");
-    const version = await process.version();
-    const { version: installed } = await dependencies.hypervisor.facts();
-    const fitting = orderFor(order, version, installed);
-    const state = initialSource(fitting, version, runs ? null : known);
-    const move = new SourceMove(fitting, state, process, "none", claim, journal, dependencies);
+    const state = await beginningState(order, process, dependencies);
+    const move = new SourceMove(state.order, state, process, "none", claim, journal, dependencies);
     move.#connect();
     move.give({ type: "start" });
     return move;
@@ -120,24 +101,12 @@ export class SourceMove extends ReducerRunner<
     journal: Journal<SourceEntry>,
     dependencies: MoveDependencies,
   ): Promise<SourceMove> {
-    const qemuVersion = (await process?.version()) ?? "unknown";
-    const guest = process === null ? null : await process.guestState();
-    // Last: from here on its events tell.
-    const migration = process === null ? null : await process.migration.query();
-    const step = restoreSource(entries, {
-      qemuVersion,
-      qemuAlive: process !== null,
-      guestRuns: guest?.runs === true,
-      pauseReason: guest?.runs === true ? null : (guest?.pauseReason ?? null),
-      copyCompleted: migration?.status === "completed",
-      copyFailed: ["failed", "cancelled", "cancelling"].includes(migration?.status ?? ""),
-      postcopy: migration === null ? null : postcopyOf(migration.status),
-    });
+    const { step, copyStatus } = await restoredStep(entries, process);
     const move = new SourceMove(
       step.state.order,
       step.state,
       process,
-      migration?.status ?? "none",
+      copyStatus,
       claim,
       journal,
       dependencies,
@@ -283,15 +252,8 @@ export class SourceMove extends ReducerRunner<
 
   /** A guest that stands still does not go to an agent of a version that would let it run. */
   #undoWhereItWouldRun(state: SourceState): void {
-    const { pauseReason } = state;
-    const peer = this.#peerHello;
-    if (pauseReason === null || pauseReason === "shutdown" || peer === null) return;
-    if (keepsPaused(peer.protocol.newest) || !isCancellable(state)) return;
-    const { vm, to } = this.order;
-    const { problem } = GodwitError.of("DESTINATION_RESUMES_PAUSED", {
-      ...{ vm: vm.name, host: to.host, version: helloText(peer), reason: pauseReason },
-    });
-    this.give({ type: "cancel", problem });
+    const problem = resumedThere(this.order, state, this.#peerHello);
+    if (problem !== null) this.give({ type: "cancel", problem });
   }
 
   /** What the record learns from the destination's words. */
@@ -307,14 +269,7 @@ export class SourceMove extends ReducerRunner<
   }
 
   #askLease(question: LeaseQuestion): void {
-    const { leases, config } = this.#dependencies;
-    this.try(
-      async () => ({
-        type: "leaseAnswered",
-        answer: await askLease(leases, config.name, this.order.vm, question),
-      }),
-      (problem) => ({ type: "leaseAnswered", answer: unknownAnswer(problem) }),
-    );
+    this.try(() => this.#vm.askLease(question), leaseUnknown);
   }
 
   #follow(copyStatus: string): SourceCopy | null {
@@ -368,45 +323,26 @@ export class SourceMove extends ReducerRunner<
   }
 
   #resume(): void {
-    const process = this.#process;
-    if (process === null) return;
+    // QEMU that is gone is told by itself.
     this.try(
-      async () => {
-        const refusal = await resumeForSure(process);
-        if (refusal === null) {
-          correctGuestClock(process, this.log);
-          return { type: "resumed" };
-        }
-        // A guest that is switched off, or that QEMU cannot go on with, is not let run whatever is asked.
-        const { pauseReason } = await process.guestState();
-        const isFinal = pauseReason === "shutdown" || pauseReason === "internal-error";
-        return isFinal ? { type: "guestPaused", pauseReason } : { type: "resumeFailed", reason: refusal };
-      },
-      () => null, // QEMU is gone, which is told by itself
+      () => this.#vm.resume(),
+      () => null,
     );
   }
 
   #activateDisks(): void {
-    const process = this.#process;
-    if (process === null) return;
     this.try(
-      async () => {
-        await process.activateDisks();
-        return { type: "disksActive" };
-      },
+      () => this.#vm.activateDisks(),
       ({ detail }) => ({ type: "resumeFailed", reason: detail }),
     );
   }
 
   #remove(): void {
-    const { vm } = this.order;
     this.#copy?.unwatch();
     this.try(
       async () => {
         await this.#lastFigures();
-        const as = this.state.phase === "cleaningUp" ? "moved" : null;
-        await removeVm(this.#dependencies, this.log, vm, this.#process, as);
-        return { type: "removed" };
+        return await this.#vm.remove(this.state.phase === "cleaningUp" ? "moved" : null);
       },
       (problem) => {
         this.log.error({ problem }, "the VM could not be removed");
@@ -421,10 +357,7 @@ export class SourceMove extends ReducerRunner<
 
   #releaseLease(): void {
     this.try(
-      async () => {
-        await this.#dependencies.leases.releaseForSure(this.order.vm);
-        return { type: "released" };
-      },
+      () => this.#vm.releaseLease(),
       () => null,
     );
   }
@@ -437,12 +370,7 @@ export class SourceMove extends ReducerRunner<
       await this.#lastFigures();
       await this.#process.migration.forgetCredentials().catch(() => undefined);
     }
-    const { processes } = this.#dependencies;
-    if (outcome.kind === "lost") {
-      const isOff = outcome.problem.code === "MOVE_GUEST_SHUT_DOWN";
-      processes.remove(this.order.vm.id, isOff ? "stopped" : "lost");
-    } else if (outcome.kind === "stayed" && this.state.pauseReason !== null)
-      processes.paused(this.order.vm.id, this.state.pauseReason);
+    this.#vm.settle(outcome, this.state.pauseReason);
     this.#claim[Symbol.dispose]();
     this.log.info({ outcome: outcome.kind, record: this.record }, "move ended");
     this.#record.tell();
