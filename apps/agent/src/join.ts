@@ -9,6 +9,7 @@ import { connect } from "node:tls";
 import { Client } from "@godwit/client";
 import { GodwitError, hostAndPort, serverOperations } from "@godwit/contract";
 import { certificatesIn, createKeyAndRequest, fingerprintOf } from "@godwit/pki";
+import { checkServerClock } from "./server-clock.ts";
 import { ensureUser, ownHello } from "@godwit/system";
 import { membersFile, serverGenerationFile, type AgentConfig } from "./config.ts";
 import { readAuthority, writeIdentity, writeServerName } from "./identity.ts";
@@ -19,7 +20,8 @@ const connectLimitMs = 8000;
 /**
  * @param adopt whether a host that belongs to another cluster may join this one: what it heard from that one's servers
  *   counts no more, and its VMs run on
- * @throws HOST_OF_ANOTHER_CLUSTER, TOKEN_INVALID, HOST_EXISTS, CERTIFICATE_INVALID when another server answers, CONNECTION_FAILED
+ * @throws HOST_OF_ANOTHER_CLUSTER, TOKEN_INVALID, HOST_EXISTS, CERTIFICATE_INVALID when another server answers,
+ *   JOIN_CLOCKS_APART, CONNECTION_FAILED
  */
 export async function joinHost(config: AgentConfig, token: string, adopt = false): Promise<void> {
   const fingerprint = /^gwt1\.[A-Za-z0-9_-]+\.([0-9a-f]{64})$/.exec(token)?.[1];
@@ -34,7 +36,7 @@ export async function joinHost(config: AgentConfig, token: string, adopt = false
       given: fingerprint,
     });
   await ensureUser(config.qemu.user);
-  const { caPem, serverName } = await meetServer(config.server.url, fingerprint);
+  const { caPem, serverName } = await meetServer(config, fingerprint);
   const host = await createKeyAndRequest(config.name);
   const migration = await createKeyAndRequest(config.name);
   const client = new Client(serverOperations, {
@@ -72,8 +74,14 @@ async function trustedBefore(config: AgentConfig): Promise<string[]> {
   return await Promise.all(certificatesIn(pem ?? "").map((one) => fingerprintOf(one)));
 }
 
-/** Looks at who answers, before anything is said: its authority must be the one that the token names. */
-async function meetServer(url: string, fingerprint: string): Promise<{ caPem: string; serverName: string }> {
+/**
+ * Looks at who answers, before anything is told: its authority must be the one that the token names, and its clock must not be
+ * apart from this host's.
+ */
+async function meetServer(
+  { name, server: { url } }: AgentConfig,
+  fingerprint: string,
+): Promise<{ caPem: string; serverName: string }> {
   const { hostname, port } = new URL(url);
   const host = hostname.replace(/^\[|\]$/g, "");
   const socket = connect({
@@ -93,6 +101,7 @@ async function meetServer(url: string, fingerprint: string): Promise<{ caPem: st
         reason: "it is not the server that made the token",
       });
     }
+    await checkServerClock(socket, { host: name, url, limitMs: connectLimitMs });
     return { caPem: ca.toString(), serverName: String(own.subject.CN) };
   } catch (error) {
     if (GodwitError.is(error)) throw error;

@@ -15,6 +15,7 @@ export type { PauseReason } from "./errors/pause.ts";
 export { findingSchema, problemSchema } from "./errors/schemas.ts";
 export { agentEventSchema, type AgentEvent } from "./events/agent.ts";
 export { eventHeadSchema, type EventHead, type NewEvent } from "./events/event.ts";
+export * from "./clocks.ts";
 export * from "./hello.ts";
 export * from "./server-generation.ts";
 export { isComparable, parseJson } from "./json.ts";

@@ -1,6 +1,7 @@
 /** What the requirement checks look at: gathered before, judged here without any I/O. */
 import type {
   Baseline,
+  ClockReading,
   Finding,
   Hello,
   HostFacts,
@@ -38,6 +39,8 @@ export type PathTrial =
 export interface HostReport {
   facts: HostFacts;
   load: HostLoad;
+  /** Its clock against the server's, when the load was read; absent: it was not compared. */
+  clock?: ClockReading;
 }
 
 /** Of a VM that does not run. */
@@ -54,6 +57,7 @@ export interface MoveFacts extends RelocationFacts {
   runtime: VmRuntime;
   source: HostFacts;
   sourceLoad: HostLoad | null;
+  sourceClock?: ClockReading;
 }
 
 /** The same with a destination that answered: what every requirement but `maintenance` needs. */

@@ -2,6 +2,7 @@
 import {
   GodwitError,
   hasProcess,
+  type ClockReading,
   type Finding,
   type HostFacts,
   type HostLoad,
@@ -15,6 +16,7 @@ import type { Destination } from "./facts.ts";
 export interface Source {
   facts: HostFacts | null;
   load: HostLoad | null;
+  clock?: ClockReading;
 }
 
 export interface Verdict {
@@ -34,6 +36,9 @@ export function judgeMove(vm: VmView, source: Source, destination: Destination):
     throw GodwitError.of("VM_NOT_RUNNING", { vm: vm.name, state: "gone from its host" });
   return {
     runtime,
-    findings: checkMove({ ...common, runtime, source: source.facts, sourceLoad: source.load }),
+    findings: checkMove({
+      ...{ ...common, runtime, source: source.facts, sourceLoad: source.load },
+      ...(source.clock === undefined ? {} : { sourceClock: source.clock }),
+    }),
   };
 }

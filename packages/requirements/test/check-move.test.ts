@@ -309,3 +309,26 @@ test("CPU affinity forbids a live move; at rest its owner is warned", () => {
   ]);
   expect(checkRelocation(bound)).toMatchObject([{ code: "VM_CPU_AFFINITY", severity: "warning" }]);
 });
+
+test("hosts whose clocks are apart are told with both times, whichever of them is the server's; the VM may move", () => {
+  const ownAt = "2026-11-25T12:00:00.000Z";
+  const reading = (aheadMs: number) => ({
+    ...{ ownAt, aheadMs, otherAt: new Date(Date.parse(ownAt) + aheadMs).toISOString() },
+  });
+  const between = (source: number, destination: number) => {
+    const given = facts((b) => (b.clock = reading(destination)));
+    return checkMove({ ...given, sourceClock: reading(source) });
+  };
+  const [found, ...more] = between(-60_000, 0);
+  expect(more).toEqual([]);
+  expect(found).toMatchObject({
+    code: "HOSTS_CLOCKS_APART",
+    severity: "warning",
+    message:
+      "The clocks of hosts a and b are 60 s apart: that of a read 2026-11-25T11:59:00.000Z when that of b read 2026-11-25T12:00:00.000Z.",
+  });
+  expect(between(0, 60_000).map(({ code }) => code)).toEqual(["HOSTS_CLOCKS_APART"]);
+  // Both are wrong in the same way, which is told as an alarm of each.
+  expect(between(-60_000, -60_000)).toEqual([]);
+  expect(between(0, 29_000)).toEqual([]);
+});

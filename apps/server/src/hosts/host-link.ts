@@ -27,6 +27,7 @@ import { requireCommonVersion, versionFindings, type HostReport } from "@godwit/
 import type { HostRow, Store } from "@godwit/store";
 import { ownHello, sleep } from "@godwit/system";
 import type { Logger } from "pino";
+import { HostClock } from "./host-clock.ts";
 import type { ReportIntake } from "./report-intake.ts";
 import { Presence } from "./presence.ts";
 import { reportOfVersion1, version1Operations } from "./version-1.ts";
@@ -70,6 +71,7 @@ export class HostLink {
   readonly #stopped = new AbortController();
   readonly #signals = new EventEmitter<{ move: [MoveRecord]; up: []; down: [] }>();
   readonly #presence: Presence;
+  readonly #clock: HostClock;
   readonly #vmFiles: VmFileWatch;
   #refreshTimer: NodeJS.Timeout | undefined;
   #refreshing: Promise<void> | null = null;
@@ -96,6 +98,7 @@ export class HostLink {
     this.#holdsLease = holdsLease;
     this.#log = log.child({ host: host.name });
     this.#signals.setMaxListeners(0);
+    this.#clock = new HostClock(host.name);
     this.#presence = new Presence(host.name, {
       lost: (reason) => {
         this.#tellLoss(reason);
@@ -162,8 +165,9 @@ export class HostLink {
 
   /** Both reports, read now. @throws HOST_UNREACHABLE */
   async freshReport(): Promise<HostReport> {
+    const fromMs = Date.now();
     const [facts, load] = await Promise.all([this.freshFacts(), this.freshLoad()]);
-    return { facts, load };
+    return { facts, load, clock: this.#clock.take(load.reportedAt, fromMs) };
   }
 
   /** What the host is, read now. @throws HOST_UNREACHABLE, VERSION_UNSUPPORTED */
@@ -349,6 +353,7 @@ export class HostLink {
         ...this.versionFindings,
         ...this.certificateAlarms,
         ...this.#presence.alarms,
+        ...this.#clock.alarms,
         ...this.#vmFiles.alarms,
       ];
       await this.#intake.take({
@@ -373,7 +378,9 @@ export class HostLink {
   async #readReports(): Promise<HostReport | null> {
     try {
       const facts = this.#factsAreOld || this.#facts === null ? await this.#readFacts() : this.#facts;
+      const fromMs = Date.now();
       const load = await this.freshLoad();
+      this.#clock.take(load.reportedAt, fromMs);
       this.#presence.read();
       return { facts, load };
     } catch (error) {

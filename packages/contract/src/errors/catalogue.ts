@@ -3,6 +3,7 @@
  * Three outcomes are kept apart everywhere: refused (nothing was done), interrupted (undone),
  * and unknown (`OUTCOME_UNKNOWN`: look before you ask again).
  */
+import { clockErrors } from "./clock.ts";
 import { consoleErrors } from "./console.ts";
 import { cpuErrors } from "./cpu.ts";
 import { cpuFileErrors } from "./cpu-file.ts";
@@ -31,6 +32,7 @@ export const catalogue = {
   ...generalErrors,
   ...serverErrors,
   ...hostErrors,
+  ...clockErrors,
   ...datastoreErrors,
   ...networkErrors,
   ...leaseErrors,
