@@ -5,7 +5,6 @@ import tseslint from "typescript-eslint";
 const throwingParsers = {
   "apps/agent/src/identity.ts": "at the start, of a file that joining wrote",
   "apps/agent/src/members.ts": "within a try",
-  "apps/agent/src/moves/moves.ts": "within a try, file by file",
   "apps/agent/src/qemu/host-cpu.ts": "at the start, of the operator's file",
   "apps/server/src/hosts/version-1.ts": "its callers catch, and tell the host as unreachable",
   "packages/http/src/mount.ts": "an answer of this program's own; what breaks the contract is a bug",

@@ -28,8 +28,9 @@ export class MoveRecords {
         const { record } = parseJson(await readFile(join(this.#folder, name), "utf8")) as {
           record: unknown;
         };
-        const parsedRecord = moveRecordSchema.parse(record);
-        this.#records.set(parsedRecord.id, parsedRecord);
+        const parsed = moveRecordSchema.safeParse(record);
+        if (parsed.success) this.#records.set(parsed.data.id, parsed.data);
+        else this.#log.warn({ err: parsed.error, name }, "a move's record is not one");
       } catch (error) {
         this.#log.warn({ err: error, name }, "a move's record could not be read");
       }
