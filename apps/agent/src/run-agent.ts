@@ -140,6 +140,7 @@ export async function runAgent(
     leases,
     memory,
     claims,
+    events,
     log,
   });
   const pauses = PausePoints.in(process.env.GODWIT_PAUSE_POINTS);

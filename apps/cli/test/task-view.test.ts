@@ -1,7 +1,7 @@
 /** A task as people read it. */
 import { expect, test } from "vitest";
-import type { MoveRecord } from "@godwit/contract";
-import { moveSummary, pauseText } from "../src/output/task-view.ts";
+import type { ImageCopy, MoveRecord, Task } from "@godwit/contract";
+import { moveSummary, pauseText, progressText } from "../src/output/task-view.ts";
 
 test("where the pause of a move went is one line, and what was not measured is no zero", () => {
   const pause = {
@@ -37,4 +37,30 @@ test("the rate of a move is that of its copy: neither preparation nor clean-up c
     ],
   } as unknown as MoveRecord;
   expect(moveSummary(move)).toContain("100 MiB in 3 rounds at 10.0 MiB/s");
+});
+
+test("while an image is copied one line tells which, how far, how fast and how long it will take", () => {
+  const mib = 2 ** 20;
+  const creating = (progress: ImageCopy | null | undefined) =>
+    progressText({
+      ...{
+        kind: "vm.create",
+        subject: { kind: "vm", id: "x", name: "web-1" },
+        state: "running",
+        waitingFor: null,
+      },
+      ...{ steps: [{ name: "create the VM's folder and disks on shared" }], progress },
+    } as unknown as Task);
+  const copy: ImageCopy = {
+    ...{ disk: "root", phase: "copying" as const, totalBytes: 4096 * mib, copiedBytes: 1024 * mib },
+    ...{ bytesPerSecond: 100 * mib, etaMs: 30_720 },
+  };
+  expect(creating(copy)).toBe(
+    "web-1: copying disk root · 25 % · 1.0 GiB of 4.0 GiB · 100 MiB/s · ETA 30.72 s",
+  );
+  expect(creating({ ...copy, etaMs: null })).not.toContain("ETA");
+  expect(creating({ ...copy, phase: "flushing" })).toBe("web-1: writing out disk root (4.0 GiB)");
+  // Of an earlier version's server, or before the first figure.
+  for (const none of [null, undefined])
+    expect(creating(none)).toBe("web-1: create the VM's folder and disks on shared");
 });

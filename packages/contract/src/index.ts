@@ -27,6 +27,7 @@ export * from "./schemas/cpu.ts";
 export * from "./schemas/evc.ts";
 export * from "./schemas/host-facts.ts";
 export * from "./schemas/host-load.ts";
+export { imageCopySchema, type ImageCopy } from "./schemas/image-copy.ts";
 export * from "./schemas/host.ts";
 export * from "./schemas/lease.ts";
 export * from "./schemas/member.ts";

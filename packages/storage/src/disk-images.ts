@@ -5,8 +5,9 @@
 import { constants } from "node:fs";
 import { open, readlink, realpath, rename, rm, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
-import { GodwitError, type VmDescription, type VmDisk } from "@godwit/contract";
+import { GodwitError, type ImageCopy, type VmDescription, type VmDisk } from "@godwit/contract";
 import { run, type UndoStack, type UserIds } from "@godwit/system";
+import { watchCopy } from "./copy-progress.ts";
 import type { Datastore } from "./datastore.ts";
 import { inspectImage } from "./inspect-image.ts";
 
@@ -19,6 +20,8 @@ export interface DisksToMake {
   user: UserIds;
   /** Whether files that are there are of an earlier attempt to make this very VM. */
   isRetry: boolean;
+  /** Hears how far the copy of an image is, now and then. */
+  onCopy?: ((progress: ImageCopy) => void) | undefined;
 }
 
 /** An image may be large, and the storage slow. */
@@ -78,7 +81,7 @@ async function takeOver(
 
 async function copy(
   datastore: Datastore,
-  { vm, user }: DisksToMake,
+  { vm, user, onCopy = () => undefined }: DisksToMake,
   { name, format, image }: DescribedDisk & { image: string },
   path: string,
   undo: UndoStack,
@@ -95,14 +98,18 @@ async function copy(
   undo.push("remove the unfinished copy", () => rm(beside, { force: true }));
   await rm(beside, { force: true });
   const from = `/proc/${String(process.pid)}/fd/${String(file.fd)}`;
-  await run("cp", ["--reflink=auto", "--sparse=auto", "--", from, beside], {
-    what: `copying ${source}`,
-    timeoutMs: copyLimitMs,
-  }).catch((error: unknown) => {
-    const said = GodwitError.is(error) ? String(error.problem.details.output) : "";
-    if (!said.includes("No space left")) throw error;
-    return spaceShort(datastore, file, error);
-  });
+  const totalBytes = (await file.stat()).blocks * 512;
+  {
+    using _watch = watchCopy(beside, { disk: name, totalBytes }, onCopy);
+    await run("cp", ["--reflink=auto", "--sparse=auto", "--", from, beside], {
+      what: `copying ${source}`,
+      timeoutMs: copyLimitMs,
+    }).catch((error: unknown) => {
+      const said = GodwitError.is(error) ? String(error.problem.details.output) : "";
+      if (!said.includes("No space left")) throw error;
+      return spaceShort(datastore, file, error);
+    });
+  }
   await giveTo(user, beside);
   await inspectImage({ ...inspected, path: source, at: beside });
   await rename(beside, target);

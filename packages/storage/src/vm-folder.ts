@@ -19,7 +19,7 @@ import {
 } from "@godwit/contract";
 import { readFileOrNull, UndoStack, userIds, writeFileAtomic, type UserIds } from "@godwit/system";
 import type { Datastore } from "./datastore.ts";
-import { makeDisks } from "./disk-images.ts";
+import { makeDisks, type DisksToMake } from "./disk-images.ts";
 import { inspectImage } from "./inspect-image.ts";
 import { removeLeases } from "./leases/lease-files.ts";
 import { isOwnFile, problemsOf, readVmFile, vmFile } from "./vm-file.ts";
@@ -42,6 +42,8 @@ export interface CreateOptions {
   /** The user that QEMU runs as; owns the images. */
   owner: string;
   host: string;
+  /** Hears how far the copy of an image is, now and then. */
+  onCopy?: DisksToMake["onCopy"];
 }
 
 /**
@@ -77,7 +79,7 @@ export async function createVm(datastore: Datastore, options: CreateOptions): Pr
   const user = await userIds(owner);
   const disks = await makeDisks(
     datastore,
-    { vm: description.name, disks: description.disks, user, isRetry },
+    { vm: description.name, disks: description.disks, user, isRetry, onCopy: options.onCopy },
     undo,
   );
   const vm = complete(options, disks);

@@ -90,6 +90,29 @@ test("an image with a backing file is refused by name, at creation and when QEMU
   await expect(check(vm)).rejects.toMatchObject(refused);
 });
 
+test("a chain is refused at a move's destination whatever that sees of it: the same file, another, or none", async () => {
+  const vm = await create({ disks: [{ name: "root", sizeMib: 1 }] });
+  const base = join(folder, "base.qcow2");
+  const seen: Record<string, () => void> = {
+    "the same file": () => qemuImg("create", "-q", "-f", "qcow2", base, "1M"),
+    // As where a datastore of the same name is mounted from elsewhere, or a snapshot of it is.
+    "another file": () => qemuImg("create", "-q", "-f", "raw", base, "2M"),
+    "no file": () => execFileSync("rm", ["-f", base]),
+  };
+  for (const [what, make] of Object.entries(seen)) {
+    execFileSync("rm", ["-f", base]);
+    make();
+    qemuImg("create", "-q", "-f", "qcow2", "-u", "-b", base, "-F", "qcow2", "web-1/root.qcow2", "1M");
+    const found = await check(vm).then(() => null, String);
+    expect({ what, found }).toEqual({
+      what,
+      found: expect.stringContaining(`it refers to the backing file ${base}`) as string,
+    });
+  }
+  qemuImg("create", "-q", "-f", "qcow2", "web-1/root.qcow2", "1M");
+  await check(vm);
+});
+
 test("an image that is broken is told as that, and not as one in use because of its name", async () => {
   const vm = await create({ name: "clock", disks: [{ name: "root", sizeMib: 1 }] });
   await writeFile(join(folder, "clock/root.qcow2"), "QFI\xfb\0\0\0\x03", "latin1");

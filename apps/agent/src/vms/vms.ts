@@ -29,6 +29,7 @@ import { reasonOf } from "../reason.ts";
 import { UndoStack, within } from "@godwit/system";
 import type { Logger } from "pino";
 import type { AgentConfig } from "../config.ts";
+import type { EventLog } from "../event-log.ts";
 import type { Leases } from "../leases/leases.ts";
 import type { Claims } from "./claims.ts";
 import { configureVm } from "./configure-vm.ts";
@@ -51,6 +52,7 @@ export interface VmsParts {
   leases: Leases;
   memory: MemoryAdmission;
   claims: Claims;
+  events: EventLog;
   log: Logger;
 }
 
@@ -91,6 +93,9 @@ export class Vms {
       defaults,
       owner: config.qemu.user,
       host: config.name,
+      onCopy: (copy) => {
+        this.#parts.events.append("vm.imageCopied", { kind: "vm", id }, { copy });
+      },
     });
   }
 

@@ -1,5 +1,5 @@
 /** A task as lines for people. Pure. */
-import type { MovePause, MoveRecord, Task } from "@godwit/contract";
+import type { ImageCopy, MovePause, MoveRecord, Task } from "@godwit/contract";
 import { formatBytes, formatMs } from "./format.ts";
 
 /** One line of what goes on just now. */
@@ -7,6 +7,7 @@ export function progressText(task: Task): string {
   if (task.kind === "host.enterMaintenance" || task.kind === "host.renewQemu") return emptyingText(task);
   const name = `${task.subject.name}: ${phaseOf(task) ?? task.steps.at(-1)?.name ?? task.state}`;
   if (task.waitingFor !== null) return `${name}, waiting: ${task.waitingFor.message}`;
+  if (task.kind === "vm.create" && task.progress != null) return copyText(task.subject.name, task.progress);
   if (task.kind !== "vm.migrate") return name;
   const { progress } = task;
   // Once the guest has stopped, the copy's figures are those of before.
@@ -20,6 +21,22 @@ export function progressText(task: Task): string {
     `${formatBytes(progress.remainingBytes)} left`,
     ...(progress.etaMs === null ? [] : [`ETA ${formatMs(progress.etaMs)}`]),
     ...(progress.expectedOutageMs === null ? [] : [`outage now ${formatMs(progress.expectedOutageMs)}`]),
+  ].join(" · ");
+}
+
+/** The copy of an image that becomes a new VM's disk. */
+function copyText(
+  vm: string,
+  { disk, phase, totalBytes, copiedBytes, bytesPerSecond, etaMs }: ImageCopy,
+): string {
+  if (phase === "flushing") return `${vm}: writing out disk ${disk} (${formatBytes(totalBytes)})`;
+  const share = totalBytes === 0 ? 0 : copiedBytes / totalBytes;
+  return [
+    `${vm}: copying disk ${disk}`,
+    `${(share * 100).toFixed(0)} %`,
+    `${formatBytes(copiedBytes)} of ${formatBytes(totalBytes)}`,
+    `${formatBytes(bytesPerSecond)}/s`,
+    ...(etaMs === null ? [] : [`ETA ${formatMs(etaMs)}`]),
   ].join(" · ");
 }
 

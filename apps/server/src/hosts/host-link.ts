@@ -18,9 +18,11 @@ import {
   type Finding,
   type HostFacts,
   type HostLoad,
+  type ImageCopy,
   type MoveId,
   type MoveRecord,
   type Problem,
+  type VmId,
   type VmView,
 } from "@godwit/contract";
 import { requireCommonVersion, versionFindings, type HostReport } from "@godwit/requirements";
@@ -69,7 +71,12 @@ export class HostLink {
   readonly #holdsLease: HoldsLease;
   readonly #log: Logger;
   readonly #stopped = new AbortController();
-  readonly #signals = new EventEmitter<{ move: [MoveRecord]; up: []; down: [] }>();
+  readonly #signals = new EventEmitter<{
+    move: [MoveRecord];
+    imageCopy: [string, ImageCopy];
+    up: [];
+    down: [];
+  }>();
   readonly #presence: Presence;
   readonly #clock: HostClock;
   readonly #vmFiles: VmFileWatch;
@@ -232,6 +239,19 @@ export class HostLink {
     };
   }
 
+  /** Calls back with how far the copy of an image for a VM is that this host makes, until disposed. */
+  onImageCopy(vmId: VmId, heard: (copy: ImageCopy) => void): Disposable {
+    const listener = (id: string, copy: ImageCopy) => {
+      if (id === vmId) heard(copy);
+    };
+    this.#signals.on("imageCopy", listener);
+    return {
+      [Symbol.dispose]: () => {
+        this.#signals.off("imageCopy", listener);
+      },
+    };
+  }
+
   /** Resolves when the line comes up (again), or after `limitMs`. */
   async comesUp(limitMs: number): Promise<void> {
     const limit = AbortSignal.any([AbortSignal.timeout(limitMs), this.#stopped.signal]);
@@ -325,6 +345,8 @@ export class HostLink {
     for await (const event of stream) {
       if (event.type === "move.changed") {
         this.#signals.emit("move", event.data.move);
+      } else if (event.type === "vm.imageCopied") {
+        this.#signals.emit("imageCopy", event.subject.id, event.data.copy);
       } else if (event.type === "host.factsChanged") {
         this.#factsAreOld = true;
         this.refresh();

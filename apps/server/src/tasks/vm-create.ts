@@ -8,11 +8,20 @@ const copyLimitMs = 12 * 3600 * 1000;
 export const vmCreate: TaskImplementation<"vm.create"> = {
   run: async (context) => {
     const { id, description, host } = context.request;
+    // A figure that is not written is followed by the next.
+    using _copies = context.hosts.of(host).onImageCopy(id, (progress) => {
+      context
+        .change((task) => (task.steps.some(({ state }) => state === "running") ? { progress } : {}))
+        .catch((error: unknown) => {
+          context.log.debug({ err: error }, "how far a copy is could not be written down");
+        });
+    });
     const vm = await context.step("create", vmSchema, () =>
       context.ask(host, (link) =>
         link.agent.call("vmCreate", { body: { id, description } }, { timeoutMs: copyLimitMs }),
       ),
     );
+    await context.change(({ progress }) => (progress == null ? {} : { progress: null }));
     await context.persist(() => context.store.vms.enter(vm, { host, state: "stopped" }));
     return { state: "succeeded", result: { vm: { id, name: vm.name }, host } };
   },

@@ -1,5 +1,6 @@
 /** The events of an agent, `/agent/v1/events`: for the server. */
 import { z } from "zod";
+import { imageCopySchema } from "../schemas/image-copy.ts";
 import { moveRecordSchema } from "../schemas/move.ts";
 import { nameSchema } from "../schemas/names.ts";
 import { leaseStateSchema } from "../schemas/lease.ts";
@@ -15,6 +16,8 @@ const vmStateChanged = defineEvent(
     pauseReason: pauseReasonSchema.nullable().default(null),
   }),
 );
+/** The VM is being made: the copy of an image goes on. */
+const vmImageCopied = defineEvent("vm.imageCopied", "vm", z.object({ copy: imageCopySchema }));
 /** The VM has moved away. */
 const vmMovedAway = defineEvent("vm.movedAway", "vm", z.object({}));
 const moveChanged = defineEvent("move.changed", "move", z.object({ move: moveRecordSchema }));
@@ -29,6 +32,7 @@ const hostLeasesChanged = defineEvent(
 
 export const agentEventSchema = z.discriminatedUnion("type", [
   vmStateChanged,
+  vmImageCopied,
   vmMovedAway,
   moveChanged,
   hostFactsChanged,

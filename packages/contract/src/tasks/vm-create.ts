@@ -1,5 +1,6 @@
 /** A VM's folder and disks are created on a datastore, and the VM is entered in the inventory. */
 import { z } from "zod";
+import { imageCopySchema } from "../schemas/image-copy.ts";
 import { nameSchema, vmIdSchema } from "../schemas/names.ts";
 import { vmDescriptionSchema } from "../schemas/vm.ts";
 import { defineTask, vmReferenceSchema, vmSubject } from "./define-task.ts";
@@ -8,7 +9,10 @@ export const vmCreate = defineTask({
   kind: "vm.create",
   request: z.object({ id: vmIdSchema, description: vmDescriptionSchema, host: nameSchema }),
   result: z.object({ vm: vmReferenceSchema, host: nameSchema }),
-  fields: {},
+  fields: {
+    /** How far the copy of an image is; null: none is copied just now. Absent: an earlier version's task. */
+    progress: imageCopySchema.optional().nullable(),
+  },
   describe: ({ description }) => `create VM ${description.name} on datastore ${description.datastore}`,
   concerns: ({ id, description, host }) => ({
     subject: vmSubject({ id, name: description.name }),
