@@ -88,7 +88,7 @@ test("what cannot be is refused before anything is done", async () => {
   expect(await refused(lab.api.call("vmCreate", { body: { description: offNet } }))).toBe("NETWORK_UNKNOWN");
   const inUse = { ...description, name: "web-2", disks: [{ name: "data", image: "web-1/data.qcow2" }] };
   const task = await lab.ended(lab.api.call("vmCreate", { body: { description: inUse } }));
-  expect(task).toMatchObject({ state: "failed", error: { code: "DISK_IN_USE" } });
+  expect(task).toMatchObject({ state: "failed", error: { code: "DISK_OF_OTHER_VM" } });
   const [nic] = (await lab.vm("web-1")).config.nics;
   const sameMac = { ...description, name: "web-2", nics: [{ portGroup: "office", mac: nic?.mac }] };
   expect(await refused(lab.api.call("vmCreate", { body: { description: sameMac } }))).toBe("MAC_IN_USE");

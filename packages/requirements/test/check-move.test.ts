@@ -50,7 +50,10 @@ const facts = (change: Change): MoveFacts => ({
 
 const faults: Record<string, Change> = {
   DESTINATION_CPU_LACKS: (b) => (b.facts.qemu.availableFeatures = []),
-  DESTINATION_QEMU_OLDER: (b) => (b.facts.qemu.machines = ["pc-q35-6.0"]),
+  DESTINATION_QEMU_OLDER: (b) => {
+    b.facts.qemu.machines = ["pc-q35-6.0"];
+    b.facts.qemu.version = "6.2.0";
+  },
   DESTINATION_ACCELERATOR_DIFFERS: (b) => (b.facts.qemu.accelerator = "tcg"),
   DESTINATION_MEMORY_SHORT: (b) => (b.load.memory = { availableBytes: 2 ** 30, pressurePercent: null }),
   DESTINATION_LACKS_DATASTORE: (b) => (b.facts.datastores = []),
@@ -331,4 +334,27 @@ test("hosts whose clocks are apart are told with both times, whichever of them i
   // Both are wrong in the same way, which is told as an alarm of each.
   expect(between(-60_000, -60_000)).toEqual([]);
   expect(between(0, 29_000)).toEqual([]);
+});
+
+test("a QEMU that is not older and does not have the machine type is not told as older", () => {
+  const codes = (machine: string, version: string) =>
+    checkMove({
+      ...facts((b) => {
+        b.facts.qemu.version = version;
+        b.facts.qemu.machines = ["pc-q35-10.1"];
+      }),
+      vm: { ...vm, machine },
+    }).map(({ code }) => code);
+  expect(codes("pc-q35-10.1", "10.1.0")).toEqual([]);
+  expect(codes("pc-q35-2.4", "10.1.0")).toEqual(["DESTINATION_MACHINE_UNKNOWN"]);
+  expect(codes("pc-q35-rhel9.4.0", "10.1.0")).toEqual(["DESTINATION_MACHINE_UNKNOWN"]);
+  expect(codes("pc-q35-10.2", "10.1.4")).toEqual(["DESTINATION_QEMU_OLDER"]);
+});
+
+test("a host whose configuration takes the shared datastore for its own is told so, and not the VM's disks as local", () => {
+  const [found, ...more] = checkMove(
+    facts((b) => (b.facts.datastores = first(b.facts.datastores, { shared: false }))),
+  );
+  expect(more).toEqual([]);
+  expect(found).toMatchObject({ code: "DATASTORE_NOT_SHARED_THERE", host: "b" });
 });

@@ -48,7 +48,7 @@ export interface CreateOptions {
 
 /**
  * Creates a VM's folder with its disks. Called again with the same id it returns the VM that is there.
- * @throws VM_EXISTS, DISK_EXISTS, DISK_MISSING, DISK_IN_USE, DISK_NOT_OWN, SPACE_SHORT, and what the inspection of an image throws
+ * @throws VM_EXISTS, DISK_EXISTS, DISK_MISSING, DISK_OF_OTHER_VM, DISK_IN_USE, DISK_NOT_OWN, SPACE_SHORT, and what the inspection of an image throws
  */
 export async function createVm(datastore: Datastore, options: CreateOptions): Promise<Vm> {
   const { id, description, owner } = options;
@@ -192,7 +192,7 @@ export interface DiskToCheck {
 
 /**
  * That a file may be used by a VM: a regular file, no link, and neither another VM's nor one that Godwit keeps.
- * @throws DISK_MISSING, DISK_IN_USE, DISK_NOT_OWN
+ * @throws DISK_MISSING, DISK_OF_OTHER_VM, DISK_NOT_OWN
  */
 export async function checkDisk(datastore: Datastore, { vm, disk, path, host }: DiskToCheck): Promise<void> {
   const named = { vm, disk, path: datastore.resolve(path) };
@@ -209,13 +209,13 @@ export async function checkDisk(datastore: Datastore, { vm, disk, path, host }: 
   }
   if (folder === undefined || folder === vm) return;
   if ((await datastore.look(`${folder}/${vmFile}`)) !== "missing") {
-    throw GodwitError.of("DISK_IN_USE", { ...named, by: `VM ${folder}` });
+    throw GodwitError.of("DISK_OF_OTHER_VM", { ...named, other: folder });
   }
 }
 
 /**
  * That a VM's description names only files of its own, whatever is in them.
- * @throws VM_DESCRIPTION_INVALID, DISK_MISSING, DISK_IN_USE, DISK_NOT_OWN
+ * @throws VM_DESCRIPTION_INVALID, DISK_MISSING, DISK_OF_OTHER_VM, DISK_NOT_OWN
  */
 export async function checkOwnFiles(datastore: Datastore, vm: Vm, host: string): Promise<void> {
   const problems = problemsOf(vm, datastore.config.name, vm.name);

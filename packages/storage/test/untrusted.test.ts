@@ -193,8 +193,8 @@ test("files of another VM and of Godwit are not taken over", async () => {
   await create({ name: "web-2", disks: [{ name: "root", sizeMib: 1 }] });
   await writeFile(join(folder, ".godwit-leases"), "");
   for (const image of ["web-2/vm.json", "web-2/root.qcow2"]) {
-    await expect(withImage(image, "raw")).rejects.toMatchObject({ code: "DISK_IN_USE" });
-    await expect(create({ boot: { kernel: image } })).rejects.toMatchObject({ code: "DISK_IN_USE" });
+    await expect(withImage(image, "raw")).rejects.toMatchObject({ code: "DISK_OF_OTHER_VM" });
+    await expect(create({ boot: { kernel: image } })).rejects.toMatchObject({ code: "DISK_OF_OTHER_VM" });
   }
   await expect(withImage(".godwit-leases", "raw")).rejects.toMatchObject({ code: "DISK_NOT_OWN" });
   expect(await readVm(datastore, "web-2")).toMatchObject({ name: "web-2" });

@@ -82,7 +82,7 @@ test("an image that is not there, or belongs to another VM, is refused and nothi
     { name: "web-2", disks: [{ name: "root", image: "web-1/data.qcow2" }] },
     "55555555-5555-4555-8555-555555555555" as VmId,
   );
-  await expect(other).rejects.toMatchObject({ code: "DISK_IN_USE" });
+  await expect(other).rejects.toMatchObject({ code: "DISK_OF_OTHER_VM" });
   expect(existsSync(join(folder, "web-2"))).toBe(false);
 });
 

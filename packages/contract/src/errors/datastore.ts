@@ -36,8 +36,17 @@ export const datastoreErrors = {
     409,
     "after-fix",
     (d) =>
-      `Datastore ${d.datastore} is shared, and ${d.path} lies on this host's root file system: its storage is not mounted there.`,
+      `Datastore ${d.datastore} is shared, and ${d.path} lies on this host's root file system: no storage is mounted there.`,
     () => "Mount the storage, and try again. If the folder is shared in another way, add --on-root.",
+  ),
+  /** Whether it is shared storage is said by each host's own configuration. */
+  DATASTORE_NOT_SHARED_THERE: define<{ host: string; datastore: string }>(
+    409,
+    "after-fix",
+    (d) =>
+      `The agent's configuration of host ${d.host} says that datastore ${d.datastore}, where the VM's folder is, is local to that host.`,
+    (d) =>
+      `If it is the same shared storage, set shared: true for ${d.datastore} in the agent's configuration of ${d.host} and restart the agent; if it is not, give one of the two another name.`,
   ),
   DATASTORE_FULL: define<{
     datastore: string;

@@ -100,7 +100,7 @@ export const moveErrors = {
     409,
     "later",
     (d) =>
-      `VM ${d.vm} changes its memory faster than the link transfers it: after ${String(d.rounds)} rounds and ${String(d.backOuts)} attempts the best outage was ${String(Math.ceil(d.bestMs))} ms, over the budget of ${String(d.maxOutageMs)} ms${d.because === undefined ? "" : `; ${notConverging[d.because]}`}.`,
+      `${d.because === "deadline" || d.because === "tooLong" ? `VM ${d.vm} was not switched in time` : `VM ${d.vm} changes its memory faster than the link transfers it`}: after ${String(d.rounds)} rounds and ${String(d.backOuts)} attempts the best outage was ${String(Math.ceil(d.bestMs))} ms, over the budget of ${String(d.maxOutageMs)} ms${d.because === undefined ? "" : `; ${notConverging[d.because]}`}.`,
     (d) =>
       `The VM stays at its source. Allow a longer outage (--max-outage ${String(Math.ceil((d.bestMs * 1.5) / 10) * 10)}ms), use a faster migration network, move it when it is less busy, or let its memory follow it (--strategy postcopy).`,
   ),
@@ -186,6 +186,15 @@ export const moveErrors = {
     "after-fix",
     (d) => `QEMU ${d.version} on host ${d.host} does not know the VM's machine type ${d.machine}.`,
     (d) => `Upgrade QEMU on ${d.host}, or choose a host with the same or a newer version.`,
+  ),
+  /** Its version is new enough: the machine type was removed, or is of another distributor's QEMU. */
+  DESTINATION_MACHINE_UNKNOWN: define<{ host: string; machine: string; version: string }>(
+    409,
+    "after-fix",
+    (d) =>
+      `QEMU ${d.version} on host ${d.host} does not have the VM's machine type ${d.machine}, although it is not older.`,
+    () =>
+      "Newer QEMUs no longer have the oldest machine types, and distributors have some of their own: choose a host whose QEMU has it (qemu-system-x86_64 -machine help).",
   ),
   DESTINATION_ACCELERATOR_DIFFERS: define<{ host: string; source: string; destination: string }>(
     409,

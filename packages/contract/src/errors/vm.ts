@@ -163,7 +163,15 @@ export const vmErrors = {
     409,
     "after-fix",
     (d) => `Disk ${d.disk} of VM ${d.vm} (${d.path}) is in use by ${d.by}.`,
-    () => "Stop its user first; a disk belongs to one VM.",
+    () => "Stop what has it open first; a disk belongs to one VM.",
+  ),
+  DISK_OF_OTHER_VM: define<{ vm: string; disk: string; path: string; other: string }>(
+    409,
+    "after-fix",
+    (d) =>
+      `Disk ${d.disk} of VM ${d.vm} (${d.path}) lies in the folder of VM ${d.other}, whose disk it may be.`,
+    (d) =>
+      `Copy the image out of that folder while VM ${d.other} is stopped, and name the copy; a disk belongs to one VM.`,
   ),
   QMP_REFUSED: define<{ command: string; class: string; reason: string }>(
     500,

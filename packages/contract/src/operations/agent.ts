@@ -98,6 +98,7 @@ export const agentOperations = {
       "DISK_EXISTS",
       "DISK_MISSING",
       "DISK_IN_USE",
+      "DISK_OF_OTHER_VM",
       "DISK_NOT_OWN",
       "IMAGE_REFERS_ELSEWHERE",
       "IMAGE_FORMAT_DIFFERS",

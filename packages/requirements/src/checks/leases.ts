@@ -5,9 +5,7 @@ import type { ColdRequirement } from "../facts.ts";
 export const leases: ColdRequirement = ({ vm, target, targetLoad }) => {
   const there = target.datastores.find((store) => store.name === vm.datastore);
   if (there?.shared === false)
-    return [
-      finding("DATASTORE_HOST_LOCAL", { host: target.name, datastore: vm.datastore, disks: ["its folder"] }),
-    ];
+    return [finding("DATASTORE_NOT_SHARED_THERE", { host: target.name, datastore: vm.datastore })];
   const state = targetLoad.datastores.find((store) => store.name === vm.datastore)?.leases;
   if (state == null || state.state === "joined") return [];
   const reason = state.reason ?? "the host is joining them at this moment";
