@@ -62,7 +62,11 @@ async function taskId(api: Api, text: string): Promise<TaskId> {
   if (found.length === 1 && found[0] !== undefined) return found[0].id;
   throw GodwitError.of("USAGE", {
     what:
-      found.length > 1 ? `Several tasks have ids that begin with "${text}".` : `There is no task "${text}".`,
+      found.length > 1
+        ? `Several tasks have ids that begin with "${text}".`
+        : text.length < shortestPrefix
+          ? `"${text}" is too short for a task's id: its first ${String(shortestPrefix)} characters are needed.`
+          : `There is no task "${text}".`,
     hint: "godwit task list shows the tasks.",
   });
 }

@@ -54,5 +54,5 @@ async function mustHaveOwnMacs(context: TaskContext<"vm.start">, vm: Vm): Promis
     vm,
     vms.filter((one) => hasProcess(one) || starting.has(one.id)),
   );
-  if (conflict !== null) throw GodwitError.of("MAC_IN_USE", { vm: vm.name, ...conflict });
+  if (conflict !== null) throw GodwitError.of("MAC_IN_USE", { vm: vm.name, ...conflict, otherRuns: true });
 }

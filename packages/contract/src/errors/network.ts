@@ -16,13 +16,15 @@ export const networkErrors = {
     (d) =>
       `Create it on ${d.host}, or name the right bridge for ${d.network} in the agent's configuration (portGroups).`,
   ),
-  MAC_IN_USE: define<{ vm: string; mac: string; network: string; other: string }>(
+  MAC_IN_USE: define<{ vm: string; mac: string; network: string; other: string; otherRuns?: boolean }>(
     409,
     "after-fix",
     (d) =>
       `VM ${d.vm} has the MAC address ${d.mac} on network ${d.network}, and so has VM ${d.other}: neither would get its frames.`,
     (d) =>
-      `Leave mac out of the description of one of them (an address of its own is chosen), or stop ${d.other}.`,
+      d.otherRuns === true
+        ? `Stop ${d.other} first, or create one of them anew without mac in its description: it then gets an address of its own.`
+        : "Leave mac out of the description, so that an address of its own is chosen, or write another.",
   ),
   NETWORK_BRIDGE_MISSING: define<{ bridge: string; interface: string }>(
     409,

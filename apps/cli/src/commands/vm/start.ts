@@ -1,5 +1,6 @@
 /** `godwit vm start` */
 import { buildCommand } from "@stricli/core";
+import { unlessReached } from "../../already.ts";
 import { withApi } from "../../connection.ts";
 import { runTask } from "../../run-task.ts";
 import { detachFlag, forceFlag, hostFlag, jsonFlag, vmArgument, type TaskFlags } from "../common.ts";
@@ -23,12 +24,16 @@ Examples:
     positional: vmArgument,
   },
   async func(flags: TaskFlags & { host?: string; force: boolean }, vm: string) {
+    const body = { host: flags.host, force: flags.force };
     await withApi((api) =>
-      runTask(
+      unlessReached(
         api,
-        api.call("vmStart", { params: { vm }, body: { host: flags.host, force: flags.force } }),
-        flags,
-        `VM ${vm} is running.`,
+        { vm, json: flags.json, code: "VM_RUNNING" },
+        () => runTask(api, api.call("vmStart", { params: { vm }, body }), flags, `VM ${vm} is running.`),
+        ({ host }) =>
+          flags.host === undefined || flags.host === host
+            ? `VM ${vm} is running already, on host ${String(host)}.`
+            : null,
       ),
     );
   },

@@ -1,6 +1,7 @@
 /** `godwit vm stop` */
 import type { Task } from "@godwit/contract";
 import { buildCommand, numberParser } from "@stricli/core";
+import { unlessReached } from "../../already.ts";
 import { withApi } from "../../connection.ts";
 import { runTask } from "../../run-task.ts";
 import { detachFlag, jsonFlag, vmArgument, type TaskFlags } from "../common.ts";
@@ -40,12 +41,13 @@ Example: godwit vm stop web-1 --grace 30`,
     positional: vmArgument,
   },
   async func(flags: TaskFlags & { grace: number }, vm: string) {
+    const body = { graceSeconds: flags.grace };
     await withApi((api) =>
-      runTask(
+      unlessReached(
         api,
-        api.call("vmStop", { params: { vm }, body: { graceSeconds: flags.grace } }),
-        flags,
-        stoppedText(vm),
+        { vm, json: flags.json, code: "VM_NOT_RUNNING" },
+        () => runTask(api, api.call("vmStop", { params: { vm }, body }), flags, stoppedText(vm)),
+        ({ state }) => (state === "stopped" ? `VM ${vm} is stopped already.` : null),
       ),
     );
   },
