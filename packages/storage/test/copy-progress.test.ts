@@ -41,7 +41,12 @@ test("a file that grows is told of, and its end as the storage writing out; one 
   {
     using _watch = watchCopy(path, of, (progress) => told.push(progress));
     await writeFile(path, Buffer.alloc(2 * mib, 1));
-    await vi.waitFor(() => expect(told).toHaveLength(1), { timeout: 20_000 });
+    await vi.waitFor(
+      () => {
+        expect(told).toHaveLength(1);
+      },
+      { timeout: 20_000 },
+    );
     await appendFile(path, Buffer.alloc(2 * mib, 1));
   }
   expect(told[0]).toMatchObject({ phase: "copying", totalBytes: 8 * mib });
