@@ -130,3 +130,12 @@ test("what a real CPU has is not said to be absent from its vendor's CPUs, nor f
   }
   expect([...wrong]).toEqual([]);
 });
+
+test("a Skylake and a Cascade Lake have one model number, and are not the same CPU with other firmware settings", () => {
+  const cascadeLake = cpuIn(dumpNamed("GenuineIntel0050656_CascadeLakeSP_CPUID"), "cascade");
+  const skylake = cpuIn(dumpNamed("GenuineIntel0050654_SkylakeXeon_CPUID"), "sky");
+  expect(why("avx512vnni", skylake, cascadeLake)).toMatchObject({
+    kind: "generation",
+    cause: "sky does not have avx512vnni: the EVC mode of its generation, intel-skylake, has none.",
+  });
+});

@@ -83,6 +83,10 @@ test("no description allows a move that the registers refuse", () => {
   expect(falseMay).toEqual([]);
 });
 
+test("no description refuses a move that the registers allow: it is left open", () => {
+  expect(counts.get("may told as may-not")).toBeUndefined();
+});
+
 test("nearly all refusals are known from the descriptions alone", () => {
   const known = counts.get("may-not told as may-not") ?? 0;
   const open = counts.get("may-not told as unknown") ?? 0;
@@ -99,6 +103,21 @@ test("what a description says of a feature is what the registers say", () => {
       .map((feature) => `${name}: -${feature}`),
   ]);
   expect(wrong).toEqual([]);
+});
+
+test("what a description says of model-specific registers is what these say", () => {
+  const wrong = machines.flatMap(({ name, byRegisters, byLibvirt }) => {
+    const [truth, told] = [byRegisters.msrFeatures, byLibvirt.msrFeatures].map((known) => ({
+      has: known?.has ?? [],
+      lacks: known?.lacks ?? [],
+    }));
+    return [
+      ...(told?.has.filter((one) => truth?.lacks.includes(one)).map((one) => `${name}: +${one}`) ?? []),
+      ...(told?.lacks.filter((one) => truth?.has.includes(one)).map((one) => `${name}: -${one}`) ?? []),
+    ];
+  });
+  expect(wrong).toEqual([]);
+  expect(machines.filter(({ byLibvirt }) => byLibvirt.msrFeatures !== undefined).length).toBeGreaterThan(5);
 });
 
 test("EVC modes are those that the registers satisfy", () => {
