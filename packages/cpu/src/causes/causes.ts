@@ -40,6 +40,11 @@ const firmwareSwitches: Readonly<Record<string, string>> = {
   "intel-pt": "Processor Trace",
 };
 
+/** The setting is for AVX-512 as a whole: where some of it is there, it is not switched off. */
+const firmwareSwitchOf = ({ name }: CpuFeature, lacking: Cpu): string | null =>
+  firmwareSwitches[name] ??
+  (name.startsWith("avx512") && has(lacking, "avx512f") !== true ? "AVX-512" : null);
+
 const transactions = new Set(["hle", "rtm", "tsx-ldtrk"]);
 
 /** What small parts of a generation are sold without. */
@@ -83,9 +88,9 @@ export function likelyCause(feature: CpuFeature, having: Cpu | null, lacking: Cp
   }
   if (isFused(feature, lacking)) return fused(feature, lacking);
   const expected = generation !== null && generation !== "none" && generation.features.includes(feature.name);
-  const name = firmwareSwitches[feature.name] ?? (feature.name.startsWith("avx512") ? "AVX-512" : null);
-  if (name !== null && (expected || alike || !isInModes(feature)))
-    return disabledInFirmware(feature, label, name);
+  const name = firmwareSwitchOf(feature, lacking);
+  if (name !== null && (expected || alike)) return disabledInFirmware(feature, label, name);
+  if (name !== null && !isInModes(feature)) return disabledOrAbsent(feature, label, name);
   if (alike) return settingsDiffer(feature, having.label, label);
   if (expected) return disabledOrFused(feature, label);
   return absentForNoKnownReason(feature, label);
@@ -193,6 +198,12 @@ const disabledInFirmware = ({ name }: CpuFeature, label: string, entry: string):
   kind: "firmware",
   cause: `${name} is probably disabled in the firmware (BIOS) of ${label}.`,
   remedy: `Look for ${entry} in the firmware settings of ${label} and enable it.`,
+});
+
+const disabledOrAbsent = ({ name }: CpuFeature, label: string, entry: string): Cause => ({
+  kind: "firmware",
+  cause: `${name} is disabled in the firmware (BIOS) of ${label}, or its CPU does not have it.`,
+  remedy: `Look for ${entry} in the firmware settings of ${label}; if there is no such setting, choose a baseline that ${label} satisfies.`,
 });
 
 const settingsDiffer = ({ name }: CpuFeature, having: string, label: string): Cause => ({

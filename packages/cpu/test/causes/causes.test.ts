@@ -139,3 +139,13 @@ test("a Skylake and a Cascade Lake have one model number, and are not the same C
     cause: "sky does not have avx512vnni: the EVC mode of its generation, intel-skylake, has none.",
   });
 });
+
+test("what is missing of AVX-512 beside the rest of it is not switched off in the firmware", () => {
+  const skylake = cpuIn(dumpNamed("GenuineIntel0050654_SkylakeXeon_CPUID"), "sky");
+  expect(why("avx512-vp2intersect", skylake).kind).toBe("generation");
+  const desktop = part("intel-broadwell", 6, 0x9e, "Intel(R) Core(TM) i7-7700 CPU");
+  expect(why("smx", desktop)).toMatchObject({
+    kind: "firmware",
+    cause: "smx is disabled in the firmware (BIOS) of b, or its CPU does not have it.",
+  });
+});
