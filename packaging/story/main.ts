@@ -35,6 +35,13 @@ for (const source of [results, ...(values.before === undefined ? [] : [values.be
 const suites = { a: "bookworm", b: "trixie" } as const;
 const roots = { a: await debianRoot(suites.a, say), b: await debianRoot(suites.b, say) };
 const guest = await buildGuest(say);
+// Machines, switches and folders go also when somebody ends the story.
+const interrupted = Promise.withResolvers<never>();
+interrupted.promise.catch(() => undefined);
+for (const signal of ["SIGINT", "SIGTERM"] as const)
+  process.once(signal, () => {
+    interrupted.reject(new Error(`The story was ended by ${signal}.`));
+  });
 const folder = await mkdtemp(join(tmpdir(), "godwit-story-"));
 try {
   await using stack = new AsyncDisposableStack();
@@ -59,7 +66,8 @@ try {
     const limits = { everyMs: 1000, limitMs: 600_000 };
     return (await until(async () => await switches.answers(address), limits)) !== null;
   });
-  const result = await tell(cluster, values.before !== undefined).catch(async (error: unknown) => {
+  const told = tell(cluster, values.before !== undefined);
+  const result = await Promise.race([told, interrupted.promise]).catch(async (error: unknown) => {
     process.stderr.write(await cluster.journals());
     throw error;
   });
