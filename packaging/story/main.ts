@@ -39,7 +39,8 @@ const guest = await buildGuest(say);
 const interrupted = Promise.withResolvers<never>();
 interrupted.promise.catch(() => undefined);
 for (const signal of ["SIGINT", "SIGTERM"] as const)
-  process.once(signal, () => {
+  // Not once: what ends this program's children with it would take it for nobody's, and end it, too.
+  process.on(signal, () => {
     interrupted.reject(new Error(`The story was ended by ${signal}.`));
   });
 const folder = await mkdtemp(join(tmpdir(), "godwit-story-"));
