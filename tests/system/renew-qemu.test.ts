@@ -1,5 +1,5 @@
 /** The QEMU of a host is replaced under its running VMs, which come onto the new one by a move away and back. */
-import { cp, mkdtemp, readFile, readlink, rename, rm, writeFile } from "node:fs/promises";
+import { chmod, cp, mkdtemp, readFile, readlink, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Task } from "@godwit/contract";
 import { findQemus, qemuProcessesOf } from "@godwit/lab";
@@ -18,6 +18,7 @@ describeWith("a host's QEMU", unpacked === undefined ? "no QEMU is unpacked for 
   beforeAll(async () => {
     const original = dirname(dirname(unpacked?.binary ?? ""));
     folder = await mkdtemp(`${original}-replaced-`);
+    await chmod(folder, 0o755); // QEMU's user passes through
     for (const name of ["bin", "libexec", "modules", "firmware"])
       await cp(join(original, name), join(folder, name), { recursive: true });
     const binary = join(folder, "bin/qemu-system-x86_64");
