@@ -37,7 +37,10 @@ export const hostRenewQemu: TaskImplementation<"host.renewQemu"> = {
     const wanted = await context.step("findVms", outdatedSchema, async () => {
       const { load } = await context.hosts.of(host).freshReport();
       const names = new Set(outdatedQemus(load));
-      return load.vms.filter(({ name }) => names.has(name)).map(({ id, name }) => ({ id, name }));
+      return load.vms
+        .filter(({ name }) => names.has(name))
+        .map(({ id, name }) => ({ id, name }))
+        .sort((one, other) => one.name.localeCompare(other.name));
     });
 
     using changes = context.watchTasks((task) => task.id !== context.id || task.state === "cancelling");
