@@ -14,7 +14,7 @@ const plan: PoolPlan = {
   pool: "east",
   request: { goal: "happy", threshold: 3, without: [] },
   moves: [],
-  ...{ before: standing, after: standing, stuck: [], absent: [] },
+  ...{ before: standing, after: standing, stuck: [], unmeasured: [], absent: [] },
 };
 
 test("a pool in which nothing moves", () => {

@@ -19,6 +19,7 @@ test("a thousand reports at once are written in parts, each host's newest once; 
       },
     },
     vms: { ofReports: async () => [], some: async () => [] },
+    loads: { write: async () => undefined },
     pools: { baselinesOf: async () => new Map() },
   } as unknown as Store;
   const intake = new ReportIntake(store, pino({ level: "silent" }));

@@ -58,7 +58,7 @@ export const references: Record<Removable, Record<string, Reference>> = {
       remove: async (tx, host) => await tx.deleteFrom("join_tokens").where("host", "=", host).execute(),
     },
     // By foreign keys.
-    reports: { columns: ["host_facts.host", "host_loads.host"] },
+    reports: { columns: ["host_facts.host", "host_loads.host", "load_samples.host"] },
     rules: { columns: ["pool_rule_hosts.host"] },
   },
   pool: {

@@ -12,6 +12,7 @@ import type {
   Vm,
   VmState,
 } from "@godwit/contract";
+import type { LoadSampleRow, VmLoadSample } from "./load-samples.ts";
 import type { ColumnType, Generated, JSONColumnType, Kysely, Transaction } from "kysely";
 
 /** Read as a Date, written as one or left to the database's clock. */
@@ -73,6 +74,16 @@ export interface Schema {
   };
   pool_rule_vms: { pool: string; rule: string; vm: string };
   pool_rule_hosts: { pool: string; rule: string; host: string };
+  load_samples: {
+    host: string;
+    resolution: LoadSampleRow["resolution"];
+    at: Moment;
+    used_cpus: number | null;
+    available_bytes: number | null;
+    cpu_pressure: number | null;
+    memory_pressure: number | null;
+    vms: JSONColumnType<Record<string, VmLoadSample>>;
+  };
   join_tokens: {
     secret_hash: string;
     expires_at: Date;

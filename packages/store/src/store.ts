@@ -4,6 +4,7 @@ import { Database, type Writer } from "./database.ts";
 import { Events } from "./events.ts";
 import { Hosts } from "./hosts.ts";
 import { Leases } from "./leases.ts";
+import { LoadSamples } from "./load-samples.ts";
 import { Members } from "./members.ts";
 import { PoolRules } from "./pool-rules.ts";
 import { Pools } from "./pools.ts";
@@ -22,6 +23,7 @@ export class Store {
   readonly tasks: Tasks;
   readonly events: Events;
   readonly leases: Leases;
+  readonly loads: LoadSamples;
   readonly generation: ServerGeneration;
   readonly #database: Database;
 
@@ -37,6 +39,7 @@ export class Store {
     this.tasks = new Tasks(database);
     this.events = new Events(database);
     this.leases = new Leases(database);
+    this.loads = new LoadSamples(database);
     this.generation = new ServerGeneration(database, writer);
   }
 

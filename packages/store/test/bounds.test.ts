@@ -59,3 +59,45 @@ test("a host that asks for leases of ids that it makes up is refused at a bound;
   expect(await ask("evil", known.id, rounds + 1)).toBe("given");
   expect(await ask("good", randomUUID() as VmId, 1)).toBe("given");
 }, 120_000);
+
+test("of every host a number of windows of its load is kept, however long it reports and whatever the clock says", async () => {
+  await own.ask("delete from join_tokens");
+  const kept = { fine: 120, coarse: 144 };
+  for (const name of ["busy", "quiet"]) {
+    const secret = await store.hosts.createToken(new Date(Date.now() + 60_000));
+    const host = { name, agentUrl: "https://192.0.2.1:8444", memberId: name, certificateEndsAt: null };
+    await store.hosts.join(secret, host);
+  }
+  const sample = (host: string, index: number, resolution: "fine" | "coarse") => ({
+    ...{ host, resolution, atMs: 1_700_000_000_000 + index * 30_000, usedCpus: 1.5, availableBytes: 2 ** 34 },
+    ...{
+      cpuPressure: null,
+      memoryPressure: 0,
+      vms: { [randomUUID()]: { cpus: 1, peakCpus: 2, residentBytes: 2 ** 30 } },
+    },
+  });
+  await store.loads.write([sample("quiet", 1, "fine"), sample("gone", 1, "fine")], kept);
+  // Ten thousand windows in steps, and then some of a clock that was set back.
+  for (let round = 0; round < rounds; round += 500) {
+    const some = Array.from({ length: 500 }, (_, index) =>
+      sample("busy", round + index, index % 2 === 0 ? "fine" : "coarse"),
+    );
+    await store.loads.write(some, kept);
+  }
+  await store.loads.write([sample("busy", -5, "fine"), sample("busy", -6, "coarse")], kept);
+  const rows = await own.ask<{ host: string; resolution: string; count: string }>(
+    "select host, resolution, count(*) from load_samples group by host, resolution order by host, resolution",
+  );
+  expect(rows.map(({ host, resolution, count }) => [host, resolution, Number(count)])).toEqual([
+    ["busy", "coarse", 144],
+    ["busy", "fine", 120],
+    ["quiet", "fine", 1],
+  ]);
+  const [newest] = (await store.loads.of(["busy"], new Date(1_700_000_000_000))).slice(-1);
+  expect(newest).toMatchObject({
+    ...sample("busy", rounds - 1, "coarse"),
+    vms: expect.any(Object) as object,
+  });
+  await store.hosts.remove("busy", false);
+  expect(await countOf("load_samples")).toBe(1);
+}, 120_000);

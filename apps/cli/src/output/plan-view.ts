@@ -2,7 +2,7 @@
 import type { PoolExplanation, PoolPlan } from "@godwit/contract";
 import { formatTable } from "./format.ts";
 
-export function planText({ pool, moves, before, after, stuck, absent }: PoolPlan): string {
+export function planText({ pool, moves, before, after, stuck, unmeasured, absent }: PoolPlan): string {
   const lines = [
     ...absent.map(({ host, reason }) => `Host ${host} is not counted on: ${reason}.`),
     ...(moves.length === 0
@@ -22,6 +22,9 @@ export function planText({ pool, moves, before, after, stuck, absent }: PoolPlan
             ]),
           ]),
         ]),
+    ...(unmeasured.length === 0
+      ? []
+      : [`The load of ${unmeasured.join(", ")} is not known for long enough: only what must be moves them.`]),
     ...(stuck.length === 0 ? [] : [`No host has room for: ${stuck.join(", ")}.`]),
     `Busiest host: ${percent(before.highestCpu)} of its CPUs, then ${percent(after.highestCpu)}.`,
     `Fullest host: ${percent(before.highestMemory)} of its memory, then ${percent(after.highestMemory)}.`,

@@ -22,12 +22,12 @@ type PlanOperations = Pick<typeof serverOperations, "poolPlan" | "poolExplain">;
 export function poolPlanHandlers(services: Services): Handlers<PlanOperations> {
   return {
     poolPlan: async ({ params, body }): Promise<PoolPlan> => {
-      const { plan, hosts } = await planned(services, params.pool, body, null);
+      const { plan, hosts, unmeasured } = await planned(services, params.pool, body, null);
       const absent = hosts.flatMap((host) => {
         const reason = absenceOf(host);
         return reason === null ? [] : [{ host: host.name, reason }];
       });
-      return { pool: params.pool, request: body, ...plan, absent };
+      return { pool: params.pool, request: body, ...plan, unmeasured, absent };
     },
     poolExplain: async ({ params, body }): Promise<PoolExplanation> => {
       const vm = await services.store.vms.show(params.vm);

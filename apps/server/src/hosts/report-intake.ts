@@ -8,6 +8,7 @@ import { placeByReport } from "@godwit/placement";
 import { hostAlarms, outdatedQemus, stoppedGuests } from "@godwit/requirements";
 import type { PoolRow, ReportedVm, SeenHost, Store } from "@godwit/store";
 import { sleep } from "@godwit/system";
+import { LoadHistory } from "../pools/load-history.ts";
 import type { Logger } from "pino";
 
 /** The pause between two writes, in which reports gather. */
@@ -39,6 +40,7 @@ interface Judged {
 export class ReportIntake {
   readonly #store: Store;
   readonly #log: Logger;
+  readonly #history: LoadHistory;
   readonly #waiting = new Map<string, { report: Report; written: PromiseWithResolvers<undefined> }>();
   readonly #judged = new Map<string, Judged>();
   #writing = false;
@@ -46,6 +48,7 @@ export class ReportIntake {
   constructor(store: Store, log: Logger) {
     this.#store = store;
     this.#log = log;
+    this.#history = new LoadHistory(store, log);
   }
 
   /** Resolves when the report is written, and rejects when it could not be; a newer one of the same host takes its place. */
@@ -60,6 +63,7 @@ export class ReportIntake {
   /** A host that is no more. */
   forget(host: string): void {
     this.#judged.delete(host);
+    this.#history.forget(host);
   }
 
   async #writeAll(): Promise<void> {
@@ -110,6 +114,10 @@ export class ReportIntake {
       }
     }
     await this.#store.hosts.saw(seen);
+    await this.#history.take(
+      seen.map(({ name, load }) => ({ host: name, load })),
+      (host, vmId) => byHost.get(host)?.some(({ id }) => id === vmId) ?? false,
+    );
     return reports.map((report) => {
       if (unjudged.has(report)) return () => Promise.reject(unjudged.get(report));
       const concerned = new Set(byHost.get(report.host));

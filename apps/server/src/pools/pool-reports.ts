@@ -2,17 +2,19 @@
 import { isEnded } from "@godwit/contract";
 import type { KnownHost, PoolReports, PoolRule } from "@godwit/placement";
 import type { PoolRow, PoolRuleRow, Store } from "@godwit/store";
+import { loadsOn } from "./load-history.ts";
 import type { Inventory } from "../inventory.ts";
 
 export async function poolReports(
   { store, hosts }: Inventory,
   row: PoolRow,
 ): Promise<PoolReports & { hosts: KnownHost[] }> {
-  const [all, vms, tasks, rules] = await Promise.all([
+  const [all, vms, tasks, rules, loads] = await Promise.all([
     store.hosts.list(),
     store.vms.list(),
     store.tasks.unfinished(),
     store.poolRules.list(row.name),
+    loadsOn(store, row.hosts),
   ]);
   return {
     hosts: all
@@ -27,6 +29,7 @@ export async function poolReports(
     vms: vms.filter((vm) => row.hosts.includes(vm.host)),
     busy: new Set(tasks.filter((task) => !isEnded(task)).map(({ subject }) => subject.id)),
     rules: withHosts(rules, [row]),
+    loads,
   };
 }
 

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { Planner, type PlannerOptions } from "../../src/pools/planner.ts";
 
 const question = (explain: string | null): PlanQuestion => ({
-  reports: { hosts: [], vms: [], busy: new Set(), rules: [] },
+  reports: { hosts: [], vms: [], busy: new Set(), rules: [], loads: new Map() },
   ...{ options: defaultOptions, without: [], explain },
 });
 const worker = new URL("../fixtures/planner-thread.ts", import.meta.url);

@@ -48,6 +48,8 @@ export const poolPlanSchema = z.object({
   after: standingSchema,
   /** VMs that must leave their host and have no place as things are. */
   stuck: z.array(nameSchema),
+  /** VMs whose load is not known for long enough: only what must be moves them. */
+  unmeasured: z.array(nameSchema),
   /** Hosts that are not counted on, and why. */
   absent: z.array(z.object({ host: nameSchema, reason: z.string() })),
 });

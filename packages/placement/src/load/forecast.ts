@@ -7,6 +7,8 @@ export interface LoadSample {
   /** Seconds before now. */
   age: number;
   value: number;
+  /** What it is the mean of; its weight. Absent: 1. */
+  seconds?: number;
 }
 
 export interface LoadForecast {
@@ -24,8 +26,8 @@ export function forecast(samples: readonly LoadSample[]): LoadForecast | null {
   let weights = 0;
   let sum = 0;
   let squares = 0;
-  for (const { age, value } of samples) {
-    const weight = 0.5 ** (Math.max(0, age) / halfLifeSeconds);
+  for (const { age, value, seconds = 1 } of samples) {
+    const weight = seconds * 0.5 ** (Math.max(0, age) / halfLifeSeconds);
     weights += weight;
     sum += weight * value;
     squares += weight * value * value;
@@ -37,8 +39,14 @@ export function forecast(samples: readonly LoadSample[]): LoadForecast | null {
   return { mean, deviation: Math.max(deviation, (peak - mean) / k95) };
 }
 
-/** The value that this part of the samples does not exceed. */
+/** The value that this part of the samples, by their weight, does not exceed. */
 export function percentile(samples: readonly LoadSample[], part: number): number {
-  const values = samples.map(({ value }) => value).sort((a, b) => a - b);
-  return values[Math.min(values.length - 1, Math.max(0, Math.ceil(part * values.length) - 1))] ?? 0;
+  const sorted = [...samples].sort((a, b) => a.value - b.value);
+  const all = sorted.reduce((sum, { seconds = 1 }) => sum + seconds, 0);
+  let below = 0;
+  for (const { value, seconds = 1 } of sorted) {
+    below += seconds;
+    if (below >= part * all * (1 - 1e-12)) return value;
+  }
+  return sorted.at(-1)?.value ?? 0;
 }

@@ -114,7 +114,7 @@ function sentence(
   { settleSeconds, threshold }: PlanOptions,
   { stuck }: Plan,
 ): string {
-  const { name, bound, movedBefore } = vm;
+  const { name, bound, movedBefore, unmeasured } = vm;
   if (move?.from === null) return `${name} is placed on ${move.to}.`;
   if (move?.reason === "must") return `${name} moves to ${move.to}: where it is it must not stay.`;
   if (move !== undefined)
@@ -127,6 +127,7 @@ function sentence(
   if (movedBefore !== undefined && movedBefore < settleSeconds)
     return `${name} stays: it moved ${String(Math.round(movedBefore / 60))} minutes ago.`;
   if (threshold === 1) return `${name} stays: at threshold 1 only rules and maintenance move VMs.`;
+  if (unmeasured !== undefined) return `${name} stays: ${unmeasured}.`;
   if (best.gain <= 1e-6) return `${name} stays: nobody would gain by a move.`;
   return `${name} stays: a move to ${best.host} would save ${seconds(best.gain)}, less than its cost and risk.`;
 }

@@ -143,7 +143,7 @@ const mostSteps = 400_000;
 /** Above so many VMs times hosts a descent asks a part of the hosts only. */
 const fullScan = 200_000;
 
-/** VMs whose move is not a matter of gain. Unless they are among them, those that moved lately stay, at threshold 1 all. */
+/** VMs whose move is not a matter of gain. Unless they are among them, those that moved lately stay, and those whose load is not known, at threshold 1 all. */
 function settle(
   pool: Pool,
   { problem, ruleTerms }: Compiled,
@@ -156,10 +156,14 @@ function settle(
     "concerns" in term && term.hard && term.total() > 0 ? [rule] : [],
   );
   const broken = new Set(brokenRules.flatMap(({ vms }) => vms));
-  for (const [vm, { name, movedBefore }] of pool.vms.entries()) {
+  for (const [vm, { name, movedBefore, unmeasured }] of pool.vms.entries()) {
     const host = state.hostOf[vm] as number;
     if (broken.has(name) || hardVm.some((term) => term.cost(vm, host) > 0)) must.add(vm);
-    else if (threshold === 1 || (movedBefore !== undefined && movedBefore < settleSeconds))
+    else if (
+      threshold === 1 ||
+      unmeasured !== undefined ||
+      (movedBefore !== undefined && movedBefore < settleSeconds)
+    )
       problem.movable[vm] = 0;
   }
   return must;

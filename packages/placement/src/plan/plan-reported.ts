@@ -22,12 +22,19 @@ export interface PlanAnswer {
   plan: Plan;
   /** Null: none was asked for, or the pool has no such VM. */
   explanation: Explanation | null;
+  /** VMs whose load is not known well enough to move them for it. */
+  unmeasured: string[];
 }
 
 export function planReported({ reports, options, without, explain }: PlanQuestion): PlanAnswer {
   const pool = supposed(poolFromReports(reports), { without, add: [] });
   const plan = planPool(pool, options);
-  return { plan, explanation: explain === null ? null : explainVm(pool, options, plan, explain) };
+  const unmeasured = pool.vms.flatMap((vm) => (vm.unmeasured === undefined ? [] : [vm.name]));
+  return {
+    plan,
+    explanation: explain === null ? null : explainVm(pool, options, plan, explain),
+    unmeasured,
+  };
 }
 
 export interface PlaceQuestion {

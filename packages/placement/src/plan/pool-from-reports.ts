@@ -1,10 +1,11 @@
 /**
- * A pool for the planner, from what its hosts reported last. One report is all that is known of a load yet: what a VM
- * used on average in it, and a deviation that is assumed. Only VMs with a process count: one that is stopped uses
+ * A pool for the planner, from what its hosts reported last and what was measured of their VMs. A VM that was not measured
+ * for long enough counts with what it used in the last report, and is not moved for its load. Only VMs with a process count: one that is stopped uses
  * nothing, and may start elsewhere.
  */
 import { GodwitError, hasProcess, type Finding, type HostView, type VmView } from "@godwit/contract";
 import { judgeMove, qemuOverheadBytes, type Destination, type HostReport } from "@godwit/requirements";
+import { leastMeasuredSeconds, type KnownLoad } from "../load/history.ts";
 import { memoryBytes } from "../evacuation.ts";
 import type { PoolRule } from "../rules/pool-rule.ts";
 import type { Pool, PoolHost, PoolVm } from "./pool.ts";
@@ -22,6 +23,8 @@ export interface PoolReports {
   /** VMs that have a task, by their ids. */
   busy: ReadonlySet<string>;
   rules: readonly PoolRule[];
+  /** What was measured of VMs, by their ids. */
+  loads: ReadonlyMap<string, KnownLoad>;
 }
 
 /** Of a mean: how far one report's figure may be off in the next. */
@@ -31,7 +34,7 @@ const assumedBitsPerSecond = 1e9;
 const assumedSlowdown = 0.1;
 const assumedOutageSeconds = 0.1;
 
-export function poolFromReports({ hosts, vms, busy, rules }: PoolReports): Pool {
+export function poolFromReports({ hosts, vms, busy, rules, loads }: PoolReports): Pool {
   const byName = new Map(hosts.map((host) => [host.name, host]));
   const pool: Pool = {
     hosts: hosts.map(poolHost),
@@ -39,7 +42,7 @@ export function poolFromReports({ hosts, vms, busy, rules }: PoolReports): Pool 
       const host = byName.get(vm.host);
       if (host === undefined || !hasProcess(vm)) return [];
       const bound = boundOf(vm, host, busy);
-      const known = { ...knownVm(vm, host), host: host.name };
+      const known = { ...knownVm(vm, host, loads), host: host.name };
       return [bound === null ? { ...known, excluded: excludedHosts(vm, host, hosts) } : { ...known, bound }];
     }),
     rules: [],
@@ -51,7 +54,10 @@ export function poolFromReports({ hosts, vms, busy, rules }: PoolReports): Pool 
  * The pool in which one VM is to be placed and all others stay: one that does not run yet, or one that is to leave its host.
  * @returns null when its host is not of the pool
  */
-export function poolToPlace({ hosts, vms, rules }: Omit<PoolReports, "busy">, vm: VmView): Pool | null {
+export function poolToPlace(
+  { hosts, vms, rules, loads }: Omit<PoolReports, "busy">,
+  vm: VmView,
+): Pool | null {
   const home = hosts.find(({ name }) => name === vm.host);
   if (home === undefined) return null;
   const excluded = excludedHosts(vm, home, hosts);
@@ -60,9 +66,9 @@ export function poolToPlace({ hosts, vms, rules }: Omit<PoolReports, "busy">, vm
   const others = vms.flatMap((other): PoolVm[] => {
     const host = byName.get(other.host);
     if (host === undefined || !hasProcess(other) || other.id === vm.id) return [];
-    return [{ ...knownVm(other, host), host: host.name, bound: "it is not asked" }];
+    return [{ ...knownVm(other, host, loads), host: host.name, bound: "it is not asked" }];
   });
-  const placed: PoolVm = { ...knownVm(vm, home), host: null, move: null, excluded };
+  const placed: PoolVm = { ...knownVm(vm, home, loads), host: null, move: null, excluded };
   return withRules({ hosts: hosts.map(poolHost), vms: [...others, placed], rules: [] }, rules);
 }
 
@@ -102,14 +108,17 @@ export function absenceOf({ unreachableReason, facts, load }: KnownHost): string
   return facts === null || load === null ? "it has not reported yet" : null;
 }
 
-function knownVm(vm: VmView, host: KnownHost): Omit<PoolVm, "host"> {
+function knownVm(vm: VmView, host: KnownHost, loads: PoolReports["loads"]): Omit<PoolVm, "host"> {
   const runtime = host.load?.vms.find(({ id }) => id === vm.id);
   const mean = runtime?.usedCpus ?? null;
+  const known = loads.get(vm.id);
+  const seconds = known?.measuredSeconds ?? 0;
   const resident = runtime?.residentBytes ?? null;
   const bytes = memoryBytes(vm);
   return {
     ...{ name: vm.name, vcpus: vm.config.vcpus, memoryBytes: bytes + qemuOverheadBytes },
-    load: mean === null ? null : { mean, deviation: mean * assumedDeviation },
+    load: known?.load ?? (mean === null ? null : { mean, deviation: mean * assumedDeviation }),
+    ...(seconds >= leastMeasuredSeconds ? {} : { unmeasured: unmeasuredReason(seconds) }),
     activeBytes: resident === null ? null : Math.min(resident, bytes),
     move: {
       seconds:
@@ -118,6 +127,11 @@ function knownVm(vm: VmView, host: KnownHost): Omit<PoolVm, "host"> {
     },
   };
 }
+
+const unmeasuredReason = (seconds: number): string =>
+  seconds === 0
+    ? "its load is not known yet"
+    : `its load is known for ${String(seconds)} s, and ${String(leastMeasuredSeconds)} s are needed`;
 
 function boundOf(vm: VmView, host: KnownHost, busy: ReadonlySet<string>): string | null {
   const absent = absenceOf(host);

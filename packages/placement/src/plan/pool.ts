@@ -41,6 +41,8 @@ export interface PoolVm {
   move: MoveForecast | null;
   /** Seconds since its last move, or its last failed attempt. */
   movedBefore?: number;
+  /** Why too little is known of its load: only what must be moves it. */
+  unmeasured?: string;
   /** Why it cannot move: a device of the host. It still counts where it is. */
   bound?: string;
   /** Hosts that cannot run it, and why. */

@@ -16,7 +16,7 @@ const known = (
 });
 const vms = [vmView(1, 1024), vmView(2, 512), vmView(3, 512, "stopped")];
 const plan = (hosts: readonly KnownHost[], given: readonly VmView[] = vms, busy: readonly string[] = []) => {
-  const pool = poolFromReports({ hosts, vms: given, busy: new Set(busy), rules: [] });
+  const pool = poolFromReports({ hosts, vms: given, busy: new Set(busy), rules: [], loads: new Map() });
   return { pool, plan: planPool(pool, defaultOptions) };
 };
 
@@ -51,7 +51,7 @@ test("a host that lacks the storage or the network, is silent or in maintenance 
     known("d", {}, { maintenance: "on" }),
     known("e", {}, { facts: null, load: null }),
   ];
-  const now = poolFromReports({ hosts, vms, busy: new Set(), rules: [] });
+  const now = poolFromReports({ hosts, vms, busy: new Set(), rules: [], loads: new Map() });
   const pool = supposed(now, { without: ["a"], add: [] });
   const made = planPool(pool, defaultOptions);
   expect(made).toMatchObject({ moves: [], stuck: ["vm-1", "vm-2"] });

@@ -18,7 +18,7 @@ const hosts: KnownHost[] = ["a", "b", "c"].map((name) => ({
   ...{ name, maintenance: "off", unreachableReason: null, baseline: null },
   ...hostReport(name, { vms: name === "a" ? vms : [] }),
 }));
-const reports = (...rules: PoolRule[]) => ({ hosts, vms, busy: new Set<string>(), rules });
+const reports = (...rules: PoolRule[]) => ({ hosts, vms, busy: new Set<string>(), rules, loads: new Map() });
 const options = { ...defaultOptions, threshold: 1 as const };
 const movesBy = (...rules: PoolRule[]) =>
   planReported({ reports: reports(...rules), options, without: [], explain: null }).plan.moves.map(
