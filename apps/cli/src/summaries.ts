@@ -33,7 +33,21 @@ export const summaries = {
   datastore: { brief: "Datastores: mark new storage", commands: ["init"] },
   pool: {
     brief: "Pools: hosts that share one CPU baseline and their load",
-    commands: ["list", "show", "create", "delete", "addHost", "removeHost", "evc", "rule", "plan", "explain"],
+    commands: [
+      "list",
+      "show",
+      "create",
+      "delete",
+      "addHost",
+      "removeHost",
+      "evc",
+      "rule",
+      "set",
+      "recommendations",
+      "apply",
+      "plan",
+      "explain",
+    ],
   },
   cpu: {
     brief: "CPUs: report, compare, masks, EVC baselines",

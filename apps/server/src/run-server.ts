@@ -23,6 +23,7 @@ import {
 import { dataPaths } from "./data-paths.ts";
 import type { LinkIdentity } from "./hosts/host-link.ts";
 import { HostLinks } from "./hosts/host-links.ts";
+import { Balancer } from "./balance/balancer.ts";
 import { Planner } from "./pools/planner.ts";
 import { TaskRunner } from "./tasks/task-runner.ts";
 
@@ -76,6 +77,8 @@ export async function runServer(
   stack.defer(() => tasks.stop());
   const planner = new Planner();
   stack.defer(() => planner.stop());
+  const balancer = new Balancer({ store, hosts, tasks, planner }, log);
+  stack.defer(() => balancer.stop());
 
   const http = new HttpServer({ tls: withAuthority(data), log, hello: ownHello });
   stack.defer(() => http.close());
@@ -104,6 +107,7 @@ export async function runServer(
     tasks,
     consoles: new Consoles(store, hosts, log),
     planner,
+    balancer,
     data,
     certificateDays,
   });
@@ -112,6 +116,7 @@ export async function runServer(
   await http.listen(options.listen);
   await hosts.start();
   await tasks.resume();
+  balancer.start();
 
   const renewing = setInterval(
     () => {

@@ -4,6 +4,7 @@ import type { AuthorityRotation } from "./authority/rotation.ts";
 import type { Consoles } from "./consoles/consoles.ts";
 import type { DataFolder } from "./data-folder.ts";
 import type { HostLinks } from "./hosts/host-links.ts";
+import type { Balancer } from "./balance/balancer.ts";
 import type { Planner } from "./pools/planner.ts";
 import type { TaskRunner } from "./tasks/task-runner.ts";
 
@@ -14,6 +15,7 @@ export interface Services {
   tasks: TaskRunner;
   consoles: Consoles;
   planner: Planner;
+  balancer: Balancer;
   data: DataFolder;
   /** How long a certificate counts. */
   certificateDays: number;

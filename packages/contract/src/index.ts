@@ -41,6 +41,7 @@ export * from "./schemas/objective.ts";
 export type { PageRequest } from "./schemas/page.ts";
 export * from "./schemas/pool.ts";
 export * from "./schemas/pool-rule.ts";
+export type { Automation, FrozenVm, PoolBalance, PoolRound, RoundMove } from "./schemas/pool-balance.ts";
 export type { PlanGoal, PlanRequest, PoolExplanation, PoolPlan } from "./schemas/pool-plan.ts";
 export * from "./schemas/task.ts";
 export { cdromOf, mostCdroms, type Cdrom, type CdromMedium } from "./schemas/cdrom.ts";

@@ -26,6 +26,15 @@ export {
 } from "./qemu-renewal.ts";
 export { knownLoads, type KnownLoad } from "./load/history.ts";
 export { LoadWindows, resolutions, type HostSample } from "./load/windows.ts";
+export {
+  frozenVms,
+  nextOfRound,
+  packedPool,
+  restSkipped,
+  settledSince,
+  unpackedPool,
+  whyNot,
+} from "./balance.ts";
 export { macConflict } from "./mac-conflict.ts";
 export { decideVmCommand, type Home, type VmCommand } from "./vm-commands.ts";
 export { isConfirmed, placeByReport } from "./place-by-report.ts";

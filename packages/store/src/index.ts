@@ -3,6 +3,7 @@ export { dumpDatabase, loadDatabase } from "./dump.ts";
 export type { SeenHost } from "./host-reports.ts";
 export type { HostRow, HostSummaryRow } from "./host-rows.ts";
 export type { LeaseQuestioner, StoredLease } from "./leases.ts";
+export type { PoolRoundRow } from "./pool-rounds.ts";
 export type { PoolRuleRow } from "./pool-rules.ts";
 export type { PoolRow } from "./pools.ts";
 export { PrivatePostgres, privateConnection } from "./private-postgres.ts";

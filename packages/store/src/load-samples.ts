@@ -1,24 +1,7 @@
 /** What hosts and VMs used: a number of windows of each length is kept of every host, and no more. */
 import { sql } from "kysely";
 import type { Database } from "./database.ts";
-
-export interface VmLoadSample {
-  cpus: number;
-  peakCpus: number;
-  residentBytes: number | null;
-}
-
-export interface LoadSampleRow {
-  host: string;
-  resolution: "fine" | "coarse";
-  /** Start of the window, ms since 1970. */
-  atMs: number;
-  usedCpus: number | null;
-  availableBytes: number | null;
-  cpuPressure: number | null;
-  memoryPressure: number | null;
-  vms: Record<string, VmLoadSample>;
-}
+import type { LoadSampleRow } from "./load-sample.ts";
 
 export class LoadSamples {
   readonly #database: Database;

@@ -70,7 +70,7 @@ export const references: Record<Removable, Record<string, Reference>> = {
         ),
     },
     // By foreign keys.
-    rules: { columns: ["pool_rules.pool", "pool_rule_vms.pool", "pool_rule_hosts.pool"] },
+    rules: { columns: ["pool_rounds.pool", "pool_rules.pool", "pool_rule_vms.pool", "pool_rule_hosts.pool"] },
   },
   vm: {
     tasks: {

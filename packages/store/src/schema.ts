@@ -4,6 +4,8 @@ import type {
   HostFacts,
   HostLoad,
   Maintenance,
+  PoolBalance,
+  RoundMove,
   PauseReason,
   PoolRuleTerms,
   Task,
@@ -12,7 +14,7 @@ import type {
   Vm,
   VmState,
 } from "@godwit/contract";
-import type { LoadSampleRow, VmLoadSample } from "./load-samples.ts";
+import type { LoadSampleRow, VmLoadSample } from "./load-sample.ts";
 import type { ColumnType, Generated, JSONColumnType, Kysely, Transaction } from "kysely";
 
 /** Read as a Date, written as one or left to the database's clock. */
@@ -65,6 +67,19 @@ export interface Schema {
     created_at: Moment;
     evc_mode: string | null;
     microcode: JSONColumnType<string[], string | undefined>;
+    automation: Generated<PoolBalance["automation"]>;
+    threshold: Generated<number>;
+    goal: Generated<PoolBalance["goal"]>;
+  };
+  pool_rounds: {
+    pool: string;
+    number: Generated<string>;
+    at: Moment;
+    balance: JSONColumnType<PoolBalance>;
+    plan: JSONColumnType<object>;
+    moves: JSONColumnType<RoundMove[]>;
+    unmeasured: JSONColumnType<string[]>;
+    inputs: Buffer;
   };
   pool_rules: {
     pool: string;

@@ -6,6 +6,7 @@ import { Hosts } from "./hosts.ts";
 import { Leases } from "./leases.ts";
 import { LoadSamples } from "./load-samples.ts";
 import { Members } from "./members.ts";
+import { PoolRounds } from "./pool-rounds.ts";
 import { PoolRules } from "./pool-rules.ts";
 import { Pools } from "./pools.ts";
 import { ServerGeneration } from "./server-generation.ts";
@@ -18,6 +19,7 @@ export class Store {
   readonly members: Members;
   readonly pools: Pools;
   readonly poolRules: PoolRules;
+  readonly poolRounds: PoolRounds;
   readonly vms: Vms;
   readonly vmUsers: VmUsers;
   readonly tasks: Tasks;
@@ -32,6 +34,7 @@ export class Store {
     this.members = new Members(database);
     this.pools = new Pools(database);
     this.poolRules = new PoolRules(database);
+    this.poolRounds = new PoolRounds(database);
     const vms = new Vms(database);
     this.vms = vms;
     this.vmUsers = new VmUsers(database);

@@ -135,6 +135,25 @@ export class Tasks {
     return rows.map(taskOf);
   }
 
+  /** Moves of running VMs that ended since then. */
+  async recentMoves(
+    since: Date,
+  ): Promise<{ vmId: string; task: TaskId; endedAtMs: number; failed: boolean }[]> {
+    const rows = await this.#database.read((db) =>
+      db
+        .selectFrom("tasks")
+        .select(["id", "subject_id", "state", "ended_at"])
+        .where("kind", "=", "vm.migrate")
+        .where("ended_at", ">=", since)
+        .orderBy("number")
+        .execute(),
+    );
+    return rows.map(({ id, subject_id: vmId, state, ended_at: endedAt }) => ({
+      ...{ vmId, task: id as TaskId, failed: state === "failed" },
+      endedAtMs: endedAt?.getTime() ?? 0,
+    }));
+  }
+
   /** The tasks that are a part of this one, oldest first. */
   async childrenOf(id: TaskId): Promise<Task[]> {
     const rows = await this.#database.read((db) =>

@@ -1,14 +1,17 @@
 /** `godwit pool …`: hosts that share one CPU baseline and their load. */
 import { buildRouteMap } from "@stricli/core";
 import { addHostCommand } from "./pool/add-host.ts";
+import { applyCommand } from "./pool/apply.ts";
 import { createCommand } from "./pool/create.ts";
 import { deleteCommand } from "./pool/delete.ts";
 import { evcCommand } from "./pool/evc.ts";
 import { explainCommand } from "./pool/explain.ts";
 import { listCommand } from "./pool/list.ts";
 import { planCommand } from "./pool/plan.ts";
+import { recommendationsCommand } from "./pool/recommendations.ts";
 import { removeHostCommand } from "./pool/remove-host.ts";
 import { ruleRoutes } from "./pool/rule.ts";
+import { setCommand } from "./pool/set.ts";
 import { showCommand } from "./pool/show.ts";
 import { summaries } from "../summaries.ts";
 
@@ -22,6 +25,9 @@ export const poolRoutes = buildRouteMap({
     removeHost: removeHostCommand,
     evc: evcCommand,
     rule: ruleRoutes,
+    set: setCommand,
+    recommendations: recommendationsCommand,
+    apply: applyCommand,
     plan: planCommand,
     explain: explainCommand,
   },

@@ -8,6 +8,7 @@ import { hostHandlers } from "./hosts.ts";
 import { leaseHandlers } from "./leases.ts";
 import { maintenanceHandlers } from "./maintenance.ts";
 import { poolPlanHandlers } from "./pool-plans.ts";
+import { poolBalanceHandlers } from "./pool-balance.ts";
 import { poolRuleHandlers } from "./pool-rules.ts";
 import { poolHandlers } from "./pools.ts";
 import { taskHandlers } from "./tasks.ts";
@@ -27,6 +28,7 @@ export function handlers(services: Services): Handlers<typeof serverOperations> 
     ...poolHandlers(services),
     ...poolPlanHandlers(services),
     ...poolRuleHandlers(services),
+    ...poolBalanceHandlers(services),
     ...vmHandlers(services),
     ...vmLeaseHandlers(services),
     ...taskHandlers(services),

@@ -257,11 +257,23 @@ async function startHost(
     ({ severity }) => severity === "error",
   );
   const [first] = broken;
-  if (first === undefined) return host;
+  if (first === undefined) return named === undefined ? await placedHost(services, vm, host) : host;
   if (named === undefined && host === vm.host)
     return await chooseInPool(services, { ...vm, state: "stopped" });
   const details = first.details as ErrorDetails<"POOL_RULE_BROKEN">;
   throw GodwitError.of("POOL_RULE_BROKEN", details, { findings: broken });
+}
+
+/** Where the pool's automation places VMs the planner's choice; where it has none the VM's own host. */
+async function placedHost(services: Services, vm: VmView, host: string): Promise<string> {
+  if (host !== vm.host || hasProcess(vm)) return host;
+  const pool = await services.store.pools.ofHost(host);
+  const balance = pool === null ? undefined : (await services.store.poolRounds.balances()).get(pool.name);
+  if (balance?.automation !== "partial" && balance?.automation !== "full") return host;
+  return await chooseInPool(services, vm).catch((error: unknown) => {
+    if (GodwitError.is(error)) return host;
+    throw error;
+  });
 }
 
 /** Why a VM that has a process can not be started, deleted or forgotten. */

@@ -8,7 +8,7 @@ import { placeByReport } from "@godwit/placement";
 import { hostAlarms, outdatedQemus, stoppedGuests } from "@godwit/requirements";
 import type { PoolRow, ReportedVm, SeenHost, Store } from "@godwit/store";
 import { sleep } from "@godwit/system";
-import { LoadHistory } from "../pools/load-history.ts";
+import { LoadHistory } from "./load-history.ts";
 import type { Logger } from "pino";
 
 /** The pause between two writes, in which reports gather. */

@@ -2,7 +2,7 @@
 import { isEnded } from "@godwit/contract";
 import type { KnownHost, PoolReports, PoolRule } from "@godwit/placement";
 import type { PoolRow, PoolRuleRow, Store } from "@godwit/store";
-import { loadsOn } from "./load-history.ts";
+import { loadsOn } from "./loads.ts";
 import type { Inventory } from "../inventory.ts";
 
 export async function poolReports(

@@ -5,6 +5,7 @@
 import { randomUUID } from "node:crypto";
 import {
   GodwitError,
+  isEnded,
   type Task,
   type TaskId,
   type TaskKind,
@@ -20,6 +21,8 @@ import { implementationOf } from "./registry.ts";
 import { TaskChanges } from "./task-changes.ts";
 import { TaskContext, type TaskServices } from "./task-context.ts";
 import type { TaskEnd } from "./task-implementation.ts";
+
+const lookAgainMs = 10_000;
 
 export class TaskRunner {
   readonly #services: TaskServices;
@@ -44,8 +47,23 @@ export class TaskRunner {
   }
 
   /** Enters a task and starts it. @throws VM_BUSY, HOST_TASK_UNDER_WAY, DESTINATION_IN_MAINTENANCE */
-  async start<K extends TaskKind>(task: { kind: K; request: TaskRequest<K> }): Promise<TaskOf<K>> {
-    return await this.#start({ ...task, id: randomUUID() as TaskId, actor: "admin" });
+  async start<K extends TaskKind>(
+    task: { kind: K; request: TaskRequest<K> },
+    actor = "admin",
+  ): Promise<TaskOf<K>> {
+    return await this.#start({ ...task, id: randomUUID() as TaskId, actor });
+  }
+
+  /** Resolves when a task has ended. @throws TASK_UNKNOWN; the reason when the server stops */
+  async ended(id: TaskId): Promise<Task> {
+    const { changes, store, stopped } = this.#services;
+    using watch = changes.watch((task) => task.id === id, stopped);
+    for (;;) {
+      const task = await store.tasks.show(id);
+      if (isEnded(task)) return task;
+      // A change may have been announced by a write whose answer was lost.
+      await watch.next(lookAgainMs);
+    }
   }
 
   /** @throws TASK_UNKNOWN, TASK_NOT_CANCELLABLE */

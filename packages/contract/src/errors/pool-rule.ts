@@ -1,4 +1,4 @@
-/** Errors about rules of pools: making them, and what would break them. */
+/** Errors about rules of pools (making them, what would break them) and about rounds of their balancer. */
 import { define } from "./define.ts";
 
 export const poolRuleErrors = {
@@ -37,6 +37,27 @@ export const poolRuleErrors = {
     (d) => `VM ${d.vm} on host ${d.host} would break rule ${d.rule} of pool ${d.pool}: ${d.asks}.`,
     (d) =>
       `Choose another host, remove the rule (godwit pool rule remove ${d.pool} ${d.rule}), or use --force to break it.`,
+  ),
+  POOL_ROUND_UNKNOWN: define<{ pool: string; round: number | null }>(
+    404,
+    "never",
+    (d) =>
+      d.round === null
+        ? `Pool ${d.pool} has not been planned by its balancer.`
+        : `Pool ${d.pool} has no round ${String(d.round)}; the newest 120 are kept.`,
+    (d) => `Rounds are made while its automation is not off: godwit pool set ${d.pool} --automation manual`,
+  ),
+  POOL_ROUND_PAST: define<{ pool: string; round: number; newest: number }>(
+    409,
+    "never",
+    (d) => `Round ${String(d.round)} of pool ${d.pool} is past: round ${String(d.newest)} was planned since.`,
+    (d) => `See what is recommended now: godwit pool recommendations ${d.pool}`,
+  ),
+  POOL_BALANCING: define<{ pool: string }>(
+    409,
+    "later",
+    (d) => `Moves of pool ${d.pool} are being made already.`,
+    (d) => `See how far they are: godwit pool recommendations ${d.pool}`,
   ),
   VM_NOT_IN_POOL: define<{ vm: string; host: string }>(
     409,

@@ -2,8 +2,9 @@
 import { z } from "zod";
 import { findingSchema } from "../errors/schemas.ts";
 import { maintenanceSchema } from "../schemas/host.ts";
-import { nameSchema } from "../schemas/names.ts";
+import { nameSchema, taskIdSchema } from "../schemas/names.ts";
 import { baselineSchema } from "../schemas/pool.ts";
+import { poolBalanceSchema } from "../schemas/pool-balance.ts";
 import { poolRuleTermsSchema } from "../schemas/pool-rule.ts";
 import { pauseReasonSchema, vmStateSchema } from "../schemas/vm.ts";
 import { taskSchema } from "../tasks/registry.ts";
@@ -61,6 +62,13 @@ const poolEvents = [
       vms: z.array(nameSchema),
       hosts: z.array(nameSchema),
     }),
+  ),
+  defineEvent("pool.balanceChanged", "pool", poolBalanceSchema),
+  /** A move that the balancer made failed; its VM is left alone for a while. */
+  defineEvent(
+    "pool.moveFailed",
+    "pool",
+    z.object({ vm: nameSchema, to: nameSchema, task: taskIdSchema, reason: z.string() }),
   ),
   defineEvent("pool.ruleRemoved", "pool", z.object({ rule: nameSchema })),
   defineEvent(

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { evcModeKeySchema } from "../schemas/evc.ts";
 import { nameSchema } from "../schemas/names.ts";
+import { frozenVmSchema, poolBalanceSchema, poolRoundSchema } from "../schemas/pool-balance.ts";
 import { planRequestSchema, poolExplanationSchema, poolPlanSchema } from "../schemas/pool-plan.ts";
 import { newPoolRuleSchema, poolRuleSchema } from "../schemas/pool-rule.ts";
 import { poolChangeSchema, poolViewSchema } from "../schemas/pool.ts";
@@ -138,6 +139,52 @@ export const poolOperations = {
     params: z.strictObject({ pool: z.string().min(1).max(63), rule: z.string().min(1).max(63) }),
     answer: { status: 204 },
     errors: ["POOL_UNKNOWN", "POOL_RULE_UNKNOWN"],
+  },
+  poolBalanceSet: {
+    method: "PATCH",
+    path: "/api/v1/pools/{pool}/balance",
+    privilege: "admin",
+    summary: "Set how far a pool balances itself; what is left out stays",
+    params: poolParams,
+    body: poolBalanceSchema.partial().strict(),
+    answer: { status: 200, body: poolBalanceSchema },
+    errors: ["POOL_UNKNOWN"],
+  },
+  poolRecommendations: {
+    method: "GET",
+    path: "/api/v1/pools/{pool}/recommendations",
+    privilege: "admin",
+    summary: "The newest round of a pool's balancer, and VMs that it leaves alone since their moves failed",
+    params: poolParams,
+    answer: {
+      status: 200,
+      body: z.object({ round: poolRoundSchema.nullable(), frozen: z.array(frozenVmSchema) }),
+    },
+    errors: ["POOL_UNKNOWN"],
+  },
+  poolApply: {
+    method: "POST",
+    path: "/api/v1/pools/{pool}/apply",
+    privilege: "admin",
+    summary: "Begin to make the moves of a pool's newest round, each if it still holds",
+    params: poolParams,
+    /** The round that was looked at. */
+    body: z.strictObject({ round: z.int().min(1) }),
+    answer: { status: 200, body: poolRoundSchema },
+    errors: ["POOL_UNKNOWN", "POOL_ROUND_UNKNOWN", "POOL_ROUND_PAST", "POOL_BALANCING"],
+  },
+  poolRoundExplain: {
+    method: "GET",
+    path: "/api/v1/pools/{pool}/rounds/{round}/vms/{vm}/explanation",
+    privilege: "admin",
+    summary: "Why a VM moved or stayed in a round, by what was known then; `last` is the newest",
+    params: z.strictObject({
+      pool: z.string().min(1).max(63),
+      round: z.string().regex(/^(last|[1-9][0-9]{0,14})$/),
+      vm: z.string().min(1).max(63),
+    }),
+    answer: { status: 200, body: poolExplanationSchema },
+    errors: ["POOL_UNKNOWN", "POOL_ROUND_UNKNOWN", "VM_UNKNOWN", "VM_NOT_PLANNED"],
   },
   poolPlan: {
     method: "POST",

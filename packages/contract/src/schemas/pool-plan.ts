@@ -15,7 +15,7 @@ export const planRequestSchema = z.strictObject({
 });
 export type PlanRequest = z.infer<typeof planRequestSchema>;
 
-const plannedMoveSchema = z.object({
+export const plannedMoveSchema = z.object({
   vm: nameSchema,
   from: nameSchema.nullable(),
   to: nameSchema,

@@ -6,7 +6,7 @@ import { explainVm, type Explanation } from "./explain.ts";
 import { planPool, type Plan } from "./plan-pool.ts";
 import type { VmView } from "@godwit/contract";
 import { poolFromReports, poolToPlace, type PoolReports } from "./pool-from-reports.ts";
-import { defaultOptions, type PlanOptions } from "./pool.ts";
+import { defaultOptions, type PlanOptions, type Pool } from "./pool.ts";
 import { supposed } from "./what-if.ts";
 
 export interface PlanQuestion {
@@ -16,6 +16,8 @@ export interface PlanQuestion {
   without: readonly string[];
   /** Name of a VM that is to be explained; null: none. */
   explain: string | null;
+  /** Whether the pool that was planned is answered, too. */
+  withPool?: boolean;
 }
 
 export interface PlanAnswer {
@@ -24,9 +26,11 @@ export interface PlanAnswer {
   explanation: Explanation | null;
   /** VMs whose load is not known well enough to move them for it. */
   unmeasured: string[];
+  /** Null: it was not asked for. */
+  pool: Pool | null;
 }
 
-export function planReported({ reports, options, without, explain }: PlanQuestion): PlanAnswer {
+export function planReported({ reports, options, without, explain, withPool }: PlanQuestion): PlanAnswer {
   const pool = supposed(poolFromReports(reports), { without, add: [] });
   const plan = planPool(pool, options);
   const unmeasured = pool.vms.flatMap((vm) => (vm.unmeasured === undefined ? [] : [vm.name]));
@@ -34,6 +38,7 @@ export function planReported({ reports, options, without, explain }: PlanQuestio
     plan,
     explanation: explain === null ? null : explainVm(pool, options, plan, explain),
     unmeasured,
+    pool: withPool === true ? pool : null,
   };
 }
 

@@ -25,6 +25,10 @@ export interface PoolReports {
   rules: readonly PoolRule[];
   /** What was measured of VMs, by their ids. */
   loads: ReadonlyMap<string, KnownLoad>;
+  /** By VM id: seconds since its last move or attempt. */
+  movedBefore?: ReadonlyMap<string, number>;
+  /** VMs whose last move failed lately, by their ids. */
+  frozen?: ReadonlySet<string>;
 }
 
 /** Of a mean: how far one report's figure may be off in the next. */
@@ -34,15 +38,21 @@ const assumedBitsPerSecond = 1e9;
 const assumedSlowdown = 0.1;
 const assumedOutageSeconds = 0.1;
 
-export function poolFromReports({ hosts, vms, busy, rules, loads }: PoolReports): Pool {
+export function poolFromReports(reports: PoolReports): Pool {
+  const { hosts, vms, busy, rules, loads, movedBefore, frozen } = reports;
   const byName = new Map(hosts.map((host) => [host.name, host]));
   const pool: Pool = {
     hosts: hosts.map(poolHost),
     vms: vms.flatMap((vm) => {
       const host = byName.get(vm.host);
       if (host === undefined || !hasProcess(vm)) return [];
-      const bound = boundOf(vm, host, busy);
-      const known = { ...knownVm(vm, host, loads), host: host.name };
+      const isFrozen = frozen?.has(vm.id) === true;
+      const bound = boundOf(vm, host, busy) ?? (isFrozen ? "its last move failed" : null);
+      const moved = movedBefore?.get(vm.id);
+      const known = {
+        ...{ ...knownVm(vm, host, loads), host: host.name },
+        ...(moved === undefined ? {} : { movedBefore: moved }),
+      };
       return [bound === null ? { ...known, excluded: excludedHosts(vm, host, hosts) } : { ...known, bound }];
     }),
     rules: [],

@@ -12,11 +12,21 @@ export const explainCommand = buildCommand({
 
 Examples:
   godwit pool explain east web-1
+  godwit pool explain east web-1 --round last
   godwit pool explain east web-1 --goal even
   godwit pool explain east web-1 --without host-c`,
   },
   parameters: {
-    flags: { json: jsonFlag, ...planFlags },
+    flags: {
+      json: jsonFlag,
+      ...planFlags,
+      round: {
+        kind: "parsed",
+        parse: String,
+        brief: "Of this round of the balancer, by what was known then; last is the newest",
+        optional: true,
+      },
+    },
     positional: {
       kind: "tuple",
       parameters: [
@@ -25,9 +35,14 @@ Examples:
       ],
     },
   },
-  async func(flags: JsonFlags & PlanFlags, pool: string, vm: string) {
+  async func(flags: JsonFlags & PlanFlags & { round?: string }, pool: string, vm: string) {
     const call = { params: { pool, vm }, body: planRequest(flags) };
-    const explanation = await withApi((api) => api.call("poolExplain", call));
+    const { round } = flags;
+    const explanation = await withApi((api) =>
+      round === undefined
+        ? api.call("poolExplain", call)
+        : api.call("poolRoundExplain", { params: { pool, vm, round } }),
+    );
     if (flags.json) {
       writeJson(explanation);
       return;

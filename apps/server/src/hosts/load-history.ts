@@ -1,13 +1,12 @@
-/** Keeps what hosts report of their load, in windows, and answers what it tells of VMs. A window that cannot be written is lost. */
+/** Keeps what hosts report of their load, in windows. One that cannot be written is lost. */
 import type { HostLoad } from "@godwit/contract";
-import { knownLoads, LoadWindows, resolutions, type HostSample, type KnownLoad } from "@godwit/placement";
+import { LoadWindows, resolutions, type HostSample } from "@godwit/placement";
 import type { Store } from "@godwit/store";
 import type { Logger } from "pino";
 
 const keptOf = (name: HostSample["resolution"]): number =>
   resolutions.find((one) => one.name === name)?.kept ?? 0;
 const kept = { fine: keptOf("fine"), coarse: keptOf("coarse") };
-const reachMs = Math.max(...resolutions.map((one) => one.kept * one.seconds * 1000));
 
 export class LoadHistory {
   readonly #store: Pick<Store, "loads">;
@@ -38,13 +37,4 @@ export class LoadHistory {
   forget(host: string): void {
     this.#windows.forget(host);
   }
-}
-
-/** What is known of the load of VMs on these hosts, by their ids. @throws DATABASE_UNAVAILABLE */
-export async function loadsOn(
-  { loads }: Pick<Store, "loads">,
-  hosts: readonly string[],
-): Promise<Map<string, KnownLoad>> {
-  const nowMs = Date.now();
-  return knownLoads(await loads.of(hosts, new Date(nowMs - reachMs)), nowMs);
 }

@@ -1,0 +1,42 @@
+/** How a pool balances itself, and a round of its balancer, as lines for people. Pure. */
+import type { FrozenVm, PoolBalance, PoolRound } from "@godwit/contract";
+import { formatTable } from "./format.ts";
+
+export const balanceText = ({ automation, threshold, goal }: PoolBalance): string =>
+  automation === "off"
+    ? "automation off"
+    : `automation ${automation}, threshold ${String(threshold)}, goal ${goal}`;
+
+export function roundText(pool: string, round: PoolRound | null, frozen: readonly FrozenVm[]): string {
+  const alarms = frozen.map(
+    ({ vm, until, task }) =>
+      `VM ${vm} is left alone until ${until}: its last move failed (godwit task show ${task}).`,
+  );
+  if (round === null)
+    return [
+      ...alarms,
+      `Pool ${pool} has not been planned by its balancer. Switch it on: godwit pool set ${pool} --automation manual`,
+    ].join("\n");
+  const { moves, stuck, unmeasured, balance } = round;
+  return [
+    ...alarms,
+    `Round ${String(round.round)} of ${round.at}, ${balanceText(balance)}.`,
+    ...(unmeasured.length === 0
+      ? []
+      : [`The load of ${unmeasured.join(", ")} is not known for long enough: only what must be moves them.`]),
+    ...(stuck.length === 0 ? [] : [`No host has room for: ${stuck.join(", ")}.`]),
+    moves.length === 0
+      ? "No VM is to move."
+      : formatTable([
+          ["", "VM", "FROM", "TO", "WHY", "STATE"],
+          ...moves.map(({ vm, from, to, reason, detail, state, gain, cost, risk }, index) => [
+            String(index + 1),
+            ...[vm, from ?? "-", to],
+            reason === "must"
+              ? "must not stay"
+              : `saves ${gain.toFixed(0)}, costs ${(cost + risk).toFixed(0)}`,
+            detail === null ? state : `${state}: ${detail}`,
+          ]),
+        ]),
+  ].join("\n");
+}
