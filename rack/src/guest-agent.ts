@@ -99,7 +99,12 @@ class AgentSession implements AsyncDisposable {
 
   private constructor(socket: Socket, end: number) {
     this.#socket = socket;
-    this.#lines = createInterface({ input: socket })[Symbol.asyncIterator]();
+    const lines = createInterface({ input: socket });
+    // A socket that is destroyed does not end, and whoever waits for its next line would wait for ever.
+    socket.on("close", () => {
+      lines.close();
+    });
+    this.#lines = lines[Symbol.asyncIterator]();
     this.#timer = setTimeout(() => socket.destroy(), Math.max(0, end - performance.now()));
   }
 

@@ -45,6 +45,15 @@ export interface BootFiles {
   initrd: string;
 }
 
+const kernelWords = [
+  "root=/dev/vda rw console=ttyS0 net.ifnames=0",
+  // As servers of a data centre do, whom nobody sits before.
+  "panic=5",
+  // A busy machine takes processor time and timer interrupts from it, and it has no fault for that.
+  "no_timer_check tsc=reliable nowatchdog rcupdate.rcu_cpu_stall_suppress=1",
+  "mitigations=off audit=0",
+];
+
 /** @param incoming whether it waits for a saved state */
 export function qemuArguments(
   spec: ServerSpec,
@@ -61,8 +70,7 @@ export function qemuArguments(
     ...["-machine", "q35,accel=tcg", "-cpu", `${spec.cpu},+svm,+npt`, "-smp", "1"],
     ...["-m", String(spec.memoryMib)],
     ...["-kernel", boot.kernel, "-initrd", boot.initrd],
-    // A busy machine takes timer interrupts from it. Panics reboot, as `panic=` of a data centre's servers does.
-    ...["-append", "root=/dev/vda rw console=ttyS0 net.ifnames=0 panic=5 no_timer_check mitigations=off"],
+    ...["-append", kernelWords.join(" ")],
     ...["-qmp", `unix:${files.qmp},server=on,wait=off`],
     ...["-chardev", `${socket("serial", files.serial)},logfile=${files.console},logappend=on`],
     ...["-serial", "chardev:serial"],
