@@ -1,9 +1,9 @@
 /**
- * Lays out what is packaged: the sources as they are (Node strips their types), the npm packages of a production
+ * Lays out what is packaged: the sources without their types, the npm packages of a production
  * installation, Node, man pages, completions, and the files of `packaging/debian`. The lab, tests, benchmarks and fault
  * campaigns stay in the checkout.
  */
-import { cp, mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
+import { cp, mkdir, readdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { run } from "@godwit/system";
 import { helpOfAllCommands } from "../apps/cli/src/app.ts";
@@ -11,6 +11,7 @@ import { completionScripts } from "../apps/cli/src/completion-scripts.ts";
 import { checkoutOnly } from "../apps/cli/src/installation.ts";
 import { bundledOf, isNeeded, type Bundled, type Lock } from "./bundled.ts";
 import { copyright, licensesText } from "./copyright.ts";
+import { javascriptOf, manifestOf, scriptName } from "./javascript.ts";
 import { manPages } from "./man-pages.ts";
 import { sbomOf } from "./sbom.ts";
 
@@ -57,10 +58,12 @@ async function readBundled(root: string): Promise<Bundled[]> {
   return bundledOf(JSON.parse(await readFile(join(root, "package-lock.json"), "utf8")) as Lock);
 }
 
-/** Workspaces are linked as npm links them: their real paths lie outside of node_modules, where types are stripped. */
+/** Workspaces are linked as npm links them. */
 async function copySources({ root, version }: Staging, tree: string): Promise<void> {
   const copy = async (path: string) => {
-    await cp(join(root, path), join(tree, path), { recursive: true });
+    const from = join(root, path);
+    const names = (await stat(from)).isDirectory() ? await readdir(from, { recursive: true }) : [""];
+    for (const name of names) await copySource(join(from, name), join(tree, path, name));
   };
   const link = async (path: string) => {
     const { name } = JSON.parse(await readFile(join(root, path, "package.json"), "utf8")) as { name: string };
@@ -86,6 +89,15 @@ async function copySources({ root, version }: Staging, tree: string): Promise<vo
     join(tree, "package.json"),
     `${JSON.stringify({ name: "godwit", version, type: "module" })}\n`,
   );
+}
+
+async function copySource(from: string, to: string): Promise<void> {
+  if ((await stat(from)).isDirectory()) return;
+  await mkdir(dirname(to), { recursive: true });
+  const read = async () => await readFile(from, "utf8");
+  if (/\.[tj]s$/.test(from)) await writeFile(scriptName(to), javascriptOf(await read()));
+  else if (from.endsWith("/package.json")) await writeFile(to, manifestOf(await read()));
+  else await cp(from, to);
 }
 
 async function copyPackage(root: string, tree: string, folder: string): Promise<void> {

@@ -15,12 +15,16 @@ npm run rack -- up [--id main] [--servers 2] [--trixie NAME]… [--storage] [--i
                   [--memory 2048] [--nice 5]      --installed: with the packages of npm run package
 npm run rack -- status [--json]
 npm run rack -- console SERVER               the serial console; Ctrl-] leaves
-npm run rack -- run SERVER PROGRAM [ARGS]…
+npm run rack -- [--id main] run SERVER PROGRAM [ARGS]…
 npm run rack -- power SERVER on|off          cut the power, or switch it on
 npm run rack -- reset SERVER
 npm run rack -- cable SERVER NETWORK pull|plug|cut-sending|restore-sending
 npm run rack -- clock SERVER SECONDS         set its clock ahead of this machine's
 npm run rack -- down [--id main]`;
+
+// What follows the server's name is the program's, also what looks like an option.
+const ran = process.argv.indexOf("run", 2);
+if (ran !== -1) process.argv.splice(ran + 2, 0, "--");
 
 const { values, positionals } = readArguments(usage, {
   id: { type: "string", default: "main" },

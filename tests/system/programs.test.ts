@@ -22,3 +22,10 @@ test.each(programs.sort())("%s with an unknown option", (program) => {
   expect(stderr).not.toMatch(/^\s+at /m);
   expect(status).toBe(2);
 });
+
+test("what follows the server's name in the rack's run is the program's", () => {
+  const words = ["rack/main.ts", "--id", "none", "run", "a", "systemctl", "--failed"];
+  const { status, stderr } = spawnSync(process.execPath, words, { cwd: root, encoding: "utf8" });
+  expect(stderr).toContain("There is no rack none.");
+  expect(status).toBe(2);
+});

@@ -3,6 +3,9 @@ import { existsSync } from "node:fs";
 import { GodwitError } from "@godwit/contract/errors";
 import { isPackaged } from "./installation.ts";
 
+/** Longer than systemd itself waits for a start, and says why it failed. */
+const limitMs = 330_000;
+
 export type Service = "godwit-server" | "godwit-agent";
 
 /** @throws USAGE when the service's package is not installed; nothing has been done yet then */
@@ -33,10 +36,13 @@ export async function giveToServer(folder: string): Promise<void> {
 export async function startService(service: Service): Promise<boolean> {
   if (!isPackaged || !existsSync("/run/systemd/system")) return false;
   const { run } = await import("@godwit/system");
-  await run("systemctl", ["enable", "--quiet", service], { what: `enabling ${service}` });
+  await run("systemctl", ["enable", "--quiet", service], {
+    what: `enabling ${service}`,
+    timeoutMs: limitMs,
+  });
   await run("systemctl", ["restart", service], {
     what: `starting ${service} (journalctl --unit ${service} says why)`,
-    timeoutMs: 330_000,
+    timeoutMs: limitMs,
   });
   return true;
 }
