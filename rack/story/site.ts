@@ -100,7 +100,11 @@ export class Site {
       );
     });
     await this.#once("join", "joining the hosts", async () => {
-      for (const host of this.hosts) await this.#joinOne(host);
+      await Promise.all(
+        this.hosts.map(async (host) => {
+          await this.#joinOne(host);
+        }),
+      );
     });
     await this.connected();
   }
