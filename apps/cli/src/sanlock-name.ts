@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { readFileOrNull, run, writeFileAtomic } from "@godwit/system";
 import { isPackaged } from "./installation.ts";
+import { systemdLimitMs } from "./service.ts";
 
 const file = "/etc/sanlock/sanlock.conf";
 
@@ -30,7 +31,7 @@ export async function nameHostForSanlock(name: string): Promise<string | null> {
     await mkdir("/etc/sanlock", { recursive: true });
     await writeFileAtomic(file, after.text, 0o644);
   }
-  const words = { what: "starting sanlock (journalctl --unit sanlock says why)", timeoutMs: 60_000 };
+  const words = { what: "starting sanlock (journalctl --unit sanlock says why)", timeoutMs: systemdLimitMs };
   await run("systemctl", ["enable", "--quiet", "sanlock"], words);
   if (isNew && (await keepsLeases()))
     return `${file} has this host's name now: restart sanlock while no VM runs here`;

@@ -4,7 +4,7 @@ import { GodwitError } from "@godwit/contract/errors";
 import { isPackaged } from "./installation.ts";
 
 /** Longer than systemd itself waits for a start, and says why it failed. */
-const limitMs = 330_000;
+export const systemdLimitMs = 330_000;
 
 export type Service = "godwit-server" | "godwit-agent";
 
@@ -38,11 +38,11 @@ export async function startService(service: Service): Promise<boolean> {
   const { run } = await import("@godwit/system");
   await run("systemctl", ["enable", "--quiet", service], {
     what: `enabling ${service}`,
-    timeoutMs: limitMs,
+    timeoutMs: systemdLimitMs,
   });
   await run("systemctl", ["restart", service], {
     what: `starting ${service} (journalctl --unit ${service} says why)`,
-    timeoutMs: limitMs,
+    timeoutMs: systemdLimitMs,
   });
   return true;
 }
