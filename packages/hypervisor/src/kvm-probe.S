@@ -19,6 +19,9 @@ pm:
   mov %ax,%es
   mov %ax,%ss
   mov $0x8000,%esp
+  /* As firmware does: a KVM that interprets this mode takes minutes to boot anything, and is of no use. */
+  mov $20000000,%ecx
+3: loop 3b
   mov $0x1000,%edi
   xor %eax,%eax
   mov $0xc00,%ecx
@@ -61,11 +64,15 @@ lm:
 2: hlt
   jmp 2b
 .balign 8
+/*
+ * Accessed already: a processor that loads a segment notes that in its descriptor, and this one lies in read-only
+ * memory. Under KVM on AMD's processors such a write never ends.
+ */
 gdt:
   .quad 0
-  .quad 0x00cf9a000000ffff
-  .quad 0x00cf92000000ffff
-  .quad 0x00af9a000000ffff
+  .quad 0x00cf9b000000ffff
+  .quad 0x00cf93000000ffff
+  .quad 0x00af9b000000ffff
 gdtr:
   .word 31
   .long 0xF0000+gdt
