@@ -1,8 +1,8 @@
 /**
- * Whether KVM works here: tested by running a guest under it, since /dev/kvm does not show it. On some machines
- * the device opens, firmware even runs, and guests hang as soon as they enter 64-bit mode. The guest is
- * 64 KiB of firmware (source: kvm-probe.S) that enters 64-bit mode, computes a little and writes one byte to QEMU's
- * debug-exit port, which ends QEMU with a known code.
+ * Whether KVM works here: tested by running a guest under it, since /dev/kvm does not show it. On some machines the
+ * device opens, and interprets what firmware does so slowly that nothing boots. The guest is 64 KiB of firmware
+ * (source: kvm-probe.S) that works a while as firmware does, enters 64-bit mode, computes a little and writes one byte to
+ * QEMU's debug-exit port, which ends QEMU with a known code.
  */
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";

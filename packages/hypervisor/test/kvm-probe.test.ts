@@ -3,7 +3,7 @@ import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { probeKvm } from "../src/kvm-probe.ts";
+import { probeFirmware, probeKvm } from "../src/kvm-probe.ts";
 
 /** @param kvm what it does under KVM, in shell; its end with 33 is that of a test guest that ran */
 async function withQemu(kvm: string): Promise<AsyncDisposable & { binary: string }> {
@@ -33,4 +33,14 @@ test("QEMU's own words say why KVM cannot be used", async () => {
   );
   await using killed = await withQemu("kill -ABRT $$");
   expect(await probeKvm(killed.binary)).toMatchObject({ works: false });
+});
+
+test("loading a segment of the test guest writes nothing into its firmware, which is read-only", () => {
+  const descriptors = [
+    ...probeFirmware()
+      .toString("hex")
+      .matchAll(/ffff000000(9[0-9a-f])[ac]f00/g),
+  ];
+  // The lowest bit of a descriptor's type: the processor sets it where it is not set.
+  expect(descriptors.map(([, type]) => parseInt(type ?? "", 16) & 1)).toEqual([1, 1, 1]);
 });
