@@ -9,7 +9,7 @@ import { probeFirmware, probeKvm } from "../src/kvm-probe.ts";
 async function withQemu(kvm: string): Promise<AsyncDisposable & { binary: string }> {
   const folder = await mkdtemp(join(tmpdir(), "godwit-probe-test-"));
   const binary = join(folder, "qemu");
-  await writeFile(binary, `#!/bin/sh\ncase "$*" in *"-accel kvm"*) ${kvm} ;; *) sleep 1; exit 33 ;; esac\n`);
+  await writeFile(binary, `#!/bin/sh\ncase "$*" in *"-accel kvm"*) ${kvm} ;; *) sleep 2; exit 33 ;; esac\n`);
   await chmod(binary, 0o755);
   return { binary, [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }) };
 }
