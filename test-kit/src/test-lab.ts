@@ -1,6 +1,8 @@
 /** A lab for one story: hosts, a VM, a load; asked from outside, and gone when the story is over. */
 import { randomBytes } from "node:crypto";
-import { readdir } from "node:fs/promises";
+import { globSync } from "node:fs";
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import {
   isEnded,
@@ -75,7 +77,21 @@ export class TestLab implements AsyncDisposable {
 
   /** A client's load on the VM that was created as number `index`. */
   async load(index = 0): Promise<Load> {
-    return await Load.start(this.lab.id, vmAddress(index));
+    try {
+      return await Load.start(this.lab.id, vmAddress(index));
+    } catch (error) {
+      throw new Error(`${String(error)}\n${await this.#lastWords()}`, { cause: error });
+    }
+  }
+
+  /** What each guest of the lab has written last to its serial console. */
+  async #lastWords(): Promise<string> {
+    const files = globSync("hosts/*/run/**/serial.log", { cwd: this.lab.folder });
+    const words = files.map(async (file) => {
+      const text = await readFile(join(this.lab.folder, file), "latin1");
+      return `${file}: ${JSON.stringify(text.slice(-600))}`;
+    });
+    return (await Promise.all(words)).join("\n") || "no guest has a serial console's log";
   }
 
   /** The VM that was created as number `index` changes its memory from now on. */
