@@ -65,8 +65,9 @@ export default defineConfig({
           expect: patientPolls,
           testTimeout: 300_000,
           hookTimeout: 300_000,
-          // One lab at a time: on a machine of two cores a guest of one of two labs that start at once is lost now and then.
-          maxWorkers: 1,
+          // The stories start whole labs, each with networks, ports and folders of its own, and wait more than they compute: two at
+          // once on a machine of two cores.
+          maxWorkers: 2,
           maxConcurrency: 1,
         },
       },

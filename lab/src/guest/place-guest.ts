@@ -1,5 +1,6 @@
 /** The guest as a VM of the lab: its files on the shared datastore, and the description that uses them. */
-import { copyFile, mkdir } from "node:fs/promises";
+import { randomUUID } from "node:crypto";
+import { copyFile, mkdir, rename } from "node:fs/promises";
 import { join } from "node:path";
 import type { VmDescriptionInput } from "@godwit/contract";
 import { datastore, portGroup, vmAddress } from "../names.ts";
@@ -19,8 +20,8 @@ export async function placeGuest(
   { name, index, memoryMib }: GuestOptions,
 ): Promise<VmDescriptionInput> {
   await mkdir(join(sharedFolder, "guest"), { recursive: true });
-  await copyFile(image.kernel, join(sharedFolder, "guest/kernel"));
-  await copyFile(image.initrd, join(sharedFolder, "guest/initrd"));
+  await place(image.kernel, join(sharedFolder, "guest/kernel"));
+  await place(image.initrd, join(sharedFolder, "guest/initrd"));
   const disk = `guest/${name}-data.qcow2`;
   await copyFile(image.disk, join(sharedFolder, disk));
   return {
@@ -38,4 +39,11 @@ export async function placeGuest(
       commandLine: `console=ttyS0 quiet panic=-1 no_timer_check godwit.ip=${vmAddress(index)}/24`,
     },
   };
+}
+
+/** In the place of a file that a QEMU may have mapped: one that was truncated under it would end it by SIGBUS as its guest boots. */
+async function place(from: string, to: string): Promise<void> {
+  const beside = `${to}.${randomUUID()}`;
+  await copyFile(from, beside);
+  await rename(beside, to);
 }
