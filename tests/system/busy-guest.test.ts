@@ -83,5 +83,19 @@ describeWith(`a busy guest under QEMU ${recent}`, isPresent ? null : `not instal
     expect(await lab.runnersOf(vm)).toEqual(["b"]);
     expect(await load.finish([])).toMatchObject({ connections: 1, lost: 0, duplicated: 0 });
     expect(await lab.settled(1)).toEqual([]);
+    // It was checked some minutes ago: what was told then stands beside what happened, and is learned from.
+    const told = task.kind === "vm.migrate" ? task.request.forecast : undefined;
+    expect(told).toMatchObject({ correctedBy: 0, totalMs: { p50: told?.uncorrected.totalMs } });
+    const back = await lab.succeeded(
+      lab.api.call("vmMigrate", { params: { vm: "web-1" }, body: { to: "a", forecast: true } }),
+    );
+    expect(back).toMatchObject({ request: { forecast: { correctedBy: 0 } } });
+    const { forecast } = await lab.api.call("vmCheck", {
+      params: { vm: "web-1" },
+      body: { to: "b", bandwidthMbps, forecast: true },
+    });
+    expect(forecast?.correction).toMatchObject({ moves: 1, ownMoves: 1 });
+    const ratio = (move?.totalMs ?? 0) / (told?.uncorrected.totalMs ?? 1);
+    expect(forecast?.correction?.totalMs.p50).toBeCloseTo(Math.sqrt(Math.min(8, Math.max(1 / 8, ratio))), 5);
   });
 });

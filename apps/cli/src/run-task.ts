@@ -33,9 +33,11 @@ export async function runTask(
   const ended = await watchTask(api, task);
   if (flags.json) writeJson(ended);
   if (ended.state === "succeeded") {
-    const move = ended.kind === "vm.migrate" ? ended.move : null;
     const text = typeof done === "string" ? done : done(ended);
-    if (!flags.json) writeLine(move === null ? text : moveSummary(move));
+    if (flags.json) return;
+    if (ended.kind === "vm.migrate" && ended.move !== null)
+      writeLine(moveSummary(ended.move, ended.request.forecast));
+    else writeLine(text);
     return;
   }
   const error = ended.error === null ? null : GodwitError.fromProblem(ended.error);

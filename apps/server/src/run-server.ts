@@ -11,6 +11,7 @@ import type { Logger } from "pino";
 import { handlers } from "./api/handlers.ts";
 import { advanceAuthority, settleAuthority } from "./authority/authority-files.ts";
 import { AuthorityRotation } from "./authority/rotation.ts";
+import { Activities } from "./moves/activities.ts";
 import { Consoles } from "./consoles/consoles.ts";
 import {
   authorityName,
@@ -105,6 +106,7 @@ export async function runServer(
     store,
     hosts,
     tasks,
+    activities: new Activities(hosts),
     consoles: new Consoles(store, hosts, log),
     planner,
     balancer,

@@ -3,6 +3,7 @@ import type { Store } from "@godwit/store";
 import type { AuthorityRotation } from "./authority/rotation.ts";
 import type { Consoles } from "./consoles/consoles.ts";
 import type { DataFolder } from "./data-folder.ts";
+import type { Activities } from "./moves/activities.ts";
 import type { HostLinks } from "./hosts/host-links.ts";
 import type { Balancer } from "./balance/balancer.ts";
 import type { Planner } from "./pools/planner.ts";
@@ -12,6 +13,7 @@ export interface Services {
   store: Store;
   authority: AuthorityRotation;
   hosts: HostLinks;
+  activities: Activities;
   tasks: TaskRunner;
   consoles: Consoles;
   planner: Planner;

@@ -29,6 +29,8 @@ export * from "./schemas/host-facts.ts";
 export * from "./schemas/host-load.ts";
 export { imageCopySchema, type ImageCopy } from "./schemas/image-copy.ts";
 export * from "./schemas/host.ts";
+export * from "./move-outcome.ts";
+export * from "./schemas/kept-forecast.ts";
 export * from "./schemas/lease.ts";
 export * from "./schemas/member.ts";
 export { type PathFault, type PathProbe } from "./schemas/migration-path.ts";

@@ -12,3 +12,4 @@ export {
 } from "./auto/copy-model.ts";
 export { forecast, guestOf, spreadOf, type ForecastFacts } from "./auto/forecast.ts";
 export { play, type Played } from "./auto/play.ts";
+export { corrected, correctionOf, movesKept, type Correction, type PastMove } from "./auto/correction.ts";

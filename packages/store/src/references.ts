@@ -60,6 +60,7 @@ export const references: Record<Removable, Record<string, Reference>> = {
     // By foreign keys.
     reports: { columns: ["host_facts.host", "host_loads.host", "load_samples.host"] },
     rules: { columns: ["pool_rule_hosts.host"] },
+    outcomes: { columns: ["move_outcomes.from_host", "move_outcomes.to_host"] },
   },
   pool: {
     hosts: {
@@ -80,8 +81,9 @@ export const references: Record<Removable, Record<string, Reference>> = {
         return task === null ? [] : [{ id: task.id, name: task.description }];
       },
     },
-    // By a foreign key.
+    // By foreign keys.
     rules: { columns: ["pool_rule_vms.vm"] },
+    outcomes: { columns: ["move_outcomes.vm"] },
     leases: {
       columns: ["leases.vm_id", "lease_holders.vm_id"],
       remove: async (tx, id) => {

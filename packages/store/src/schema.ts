@@ -1,5 +1,6 @@
 /** The tables as the queries see them; `migrations/` makes them. */
 import type {
+  CorrectedFigure,
   Finding,
   HostFacts,
   HostLoad,
@@ -105,6 +106,15 @@ export interface Schema {
     used_at: MomentOrNull;
     used_by: string | null;
     host: string | null;
+  };
+  move_outcomes: {
+    number: Generated<string>;
+    task: string;
+    vm: string;
+    from_host: string;
+    to_host: string;
+    at: Moment;
+    ratios: JSONColumnType<Partial<Record<CorrectedFigure, number>>>;
   };
   /** One row. */
   membership: { generation: ColumnType<string, number, number> };

@@ -6,6 +6,7 @@ import { Hosts } from "./hosts.ts";
 import { Leases } from "./leases.ts";
 import { LoadSamples } from "./load-samples.ts";
 import { Members } from "./members.ts";
+import { MoveOutcomes } from "./move-outcomes.ts";
 import { PoolRounds } from "./pool-rounds.ts";
 import { PoolRules } from "./pool-rules.ts";
 import { Pools } from "./pools.ts";
@@ -20,6 +21,7 @@ export class Store {
   readonly pools: Pools;
   readonly poolRules: PoolRules;
   readonly poolRounds: PoolRounds;
+  readonly moveOutcomes: MoveOutcomes;
   readonly vms: Vms;
   readonly vmUsers: VmUsers;
   readonly tasks: Tasks;
@@ -35,6 +37,7 @@ export class Store {
     this.pools = new Pools(database);
     this.poolRules = new PoolRules(database);
     this.poolRounds = new PoolRounds(database);
+    this.moveOutcomes = new MoveOutcomes(database);
     const vms = new Vms(database);
     this.vms = vms;
     this.vmUsers = new VmUsers(database);

@@ -1,5 +1,6 @@
 /** A task as lines for people. Pure. */
-import type { ImageCopy, MovePause, MoveRecord, Task } from "@godwit/contract";
+import type { ImageCopy, KeptForecast, MovePause, MoveRecord, Task } from "@godwit/contract";
+import { keptForecastText, outcomeLines } from "./forecast-view.ts";
 import { formatBytes, formatMs } from "./format.ts";
 
 /** One line of what goes on just now. */
@@ -81,7 +82,8 @@ export function renewedSummary(task: Task): string {
 }
 
 /** How a move went, for the end of `vm migrate`. */
-export function moveSummary(move: MoveRecord): string {
+/** @param forecast what it was said to be like, where that was told */
+export function moveSummary(move: MoveRecord, forecast?: KeptForecast): string {
   const seconds = copyMs(move) / 1000;
   const rate = seconds > 0 ? ` at ${formatBytes(move.bytes / seconds)}/s` : "";
   const still =
@@ -95,6 +97,7 @@ export function moveSummary(move: MoveRecord): string {
     ...(move.backOuts > 0
       ? [`  ${String(move.backOuts)} switches were backed out to keep to the budget`]
       : []),
+    ...(forecast === undefined ? [] : outcomeLines(forecast, move).map((line) => `  ${line}`)),
   ].join("\n");
 }
 
@@ -143,6 +146,7 @@ export function pauseText(pause: MovePause): string {
 /** A task with its steps. */
 export function taskText(task: Task): string {
   const move = task.kind === "vm.migrate" ? task.move : null;
+  const forecast = task.kind === "vm.migrate" ? task.request.forecast : undefined;
   return [
     `${task.description}: ${task.state}${task.error === null ? "" : ` (${task.error.code})`}`,
     `  id       ${task.id}`,
@@ -150,6 +154,7 @@ export function taskText(task: Task): string {
     `  started  ${task.createdAt} by ${task.actor}`,
     ...(task.endedAt === null ? [] : [`  ended    ${task.endedAt}`]),
     ...(task.waitingFor === null ? [] : [`  waiting  ${task.waitingFor.message}`]),
+    ...(forecast === undefined ? [] : [`  forecast ${keptForecastText(forecast)}`]),
     ...task.steps.map(
       (step) =>
         `  ${step.state.padEnd(8)} ${step.name}${tookText(step.startedAt, step.endedAt)}${step.detail === null ? "" : `: ${step.detail}`}`,
@@ -157,7 +162,7 @@ export function taskText(task: Task): string {
     ...(move?.decisions ?? []).map(({ at, text }) => `  decided  ${at.slice(11, 23)} ${text}`),
     ...(move?.pause == null ? [] : [`  pause    ${pauseText(move.pause)}`]),
     ...(task.error === null ? [] : [`  ${task.error.detail}`, `  ${task.error.remedy}`]),
-    ...(move?.phase === "succeeded" ? [moveSummary(move)] : []),
+    ...(move?.phase === "succeeded" ? [moveSummary(move, forecast)] : []),
   ].join("\n");
 }
 

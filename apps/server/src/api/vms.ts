@@ -4,6 +4,7 @@ import {
   finding,
   hasProcess,
   GodwitError,
+  keptForecast,
   type CdromChange,
   type CpuRequest,
   type ErrorDetails,
@@ -49,7 +50,7 @@ type VmOperations = Pick<
 >;
 
 export function vmHandlers(services: Services): Handlers<VmOperations> {
-  const { store, hosts, tasks, consoles } = services;
+  const { store, hosts, tasks, consoles, activities } = services;
 
   /** The host that performs a command. @throws VM_RUNNING, VM_NOT_RUNNING, HOST_UNKNOWN, HOST_UNREACHABLE, VM_FOLDER_NOT_FOUND */
   const hostFor = async (command: VmCommand, vm: VmView, named?: string): Promise<string> => {
@@ -213,8 +214,10 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
       const verdict = await checkVm(services, vm, to, body.strategy);
       const findings = [...verdict.findings, ...(await ruleFindings(services, vm, to))];
       const allowed = mayMove(findings);
-      const isPlayed = body.forecast && allowed && body.strategy === "auto";
-      const forecast = isPlayed ? await forecastMove(services, vm, to, body, verdict) : null;
+      const isPlayed = body.forecast && allowed && body.strategy === "auto" && hasProcess(vm);
+      const activity = isPlayed ? await activities.measure(vm) : null;
+      const forecast =
+        activity === null ? null : await forecastMove(services, vm, to, body, verdict, activity);
       return { vm: vm.name, from: vm.host, to, allowed, findings, fixes: fixesOf(findings), forecast };
     },
 
@@ -235,10 +238,17 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
       const vm = await store.vms.show(params.vm);
       const { name: to } = await store.hosts.show(body.to ?? (await chooseInPool(services, vm)));
       if (vm.host === to) throw GodwitError.of("VM_ALREADY_THERE", { vm: vm.name, host: to });
-      const { runtime, postcopyRecovers, ...verdict } = await checkVm(services, vm, to, body.strategy);
+      const verdict = await checkVm(services, vm, to, body.strategy);
       const findings = [...verdict.findings, ...(await ruleFindings(services, vm, to, body))];
       if (!mayMove(findings)) throw refused(vm, to, findings);
-      return await tasks.start(moveRequest(vm, runtime, to, body, postcopyRecovers));
+      const request = moveRequest(vm, verdict.runtime, to, body, verdict.postcopyRecovers);
+      if (request.kind !== "vm.migrate" || body.strategy !== "auto") return await tasks.start(request);
+      const activity = activities.recent(vm.id) ?? (body.forecast ? await activities.measure(vm) : null);
+      const forecasts =
+        activity === null ? null : await forecastMove(services, vm, to, body, verdict, activity);
+      if (forecasts === null) return await tasks.start(request);
+      const forecast = keptForecast(forecasts);
+      return await tasks.start({ ...request, request: { ...request.request, forecast } });
     },
   };
 }

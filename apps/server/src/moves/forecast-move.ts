@@ -1,17 +1,17 @@
 /**
- * What a move would be like: the VM's memory is measured at its host, the link and the time beside the copy are known from
+ * What a move would be like: the VM's memory was measured at its host, the link and the time beside the copy are known from
  * earlier moves between the two hosts, else from the way's test and its own speed, and an assumption; then the controller
- * plays it.
+ * plays it, and what earlier moves took beyond their forecasts corrects it.
  */
 import {
   defaultMaxOutageMs,
-  GodwitError,
   hasProcess,
   type Forecasts,
   type Spread,
+  type VmActivity,
   type VmView,
 } from "@godwit/contract";
-import { forecast } from "@godwit/migration/play";
+import { corrected, correctionOf, forecast } from "@godwit/migration/play";
 import type { Inventory } from "../inventory.ts";
 import type { MoveVerdict } from "./check-vm.ts";
 import { earlierMoves } from "./earlier-moves.ts";
@@ -24,31 +24,28 @@ const unknownBytesPerSecond = 117e6;
 /** Where no earlier move tells: the destination's QEMU is started and its lease taken, the source's removed. */
 const unknownBesideMs: Spread = { p10: 800, p50: 1500, p90: 3000 };
 
-/** Null where the VM does not run, or its agent could not measure. */
+/** Null where the VM does not run. @param activity what its memory does */
 export async function forecastMove(
-  services: Inventory,
+  { store }: Pick<Inventory, "store">,
   vm: VmView,
   to: string,
   options: MoveOptions,
   verdict: MoveVerdict,
+  activity: VmActivity,
 ): Promise<Forecasts | null> {
   if (!hasProcess(vm) || verdict.runtime === null) return null;
-  const activity = await services.hosts
-    .of(vm.host)
-    .agent.call("vmActivity", { params: { vmId: vm.id } }, { timeoutMs: 15_000 })
-    .catch((error: unknown) => {
-      if (GodwitError.is(error)) return null; // an agent of an earlier version, one that measures already, a VM that ended
-      throw error;
-    });
-  if (activity === null) return null;
   const objective = objectiveOf(options, verdict.postcopyRecovers);
   const maxOutageMs =
     options.maxOutageMs ?? defaultMaxOutageMs[objective.name][verdict.runtime.accelerator ?? "tcg"];
-  const earlier = earlierMoves(await services.store.tasks.list({ limit: tasksLookedAt }), vm.host, to);
+  const [tasks, outcomes] = await Promise.all([
+    store.tasks.list({ limit: tasksLookedAt }),
+    store.moveOutcomes.between(vm.id, vm.host, to),
+  ]);
+  const earlier = earlierMoves(tasks, vm.host, to);
   const { spread, moves } = earlier.linkBytesPerSecond ?? linkNow(verdict);
   const cap =
     options.bandwidthMbps === undefined ? Number.POSITIVE_INFINITY : options.bandwidthMbps * 125_000;
-  return forecast({
+  const played = forecast({
     ...{ activity, objective, maxOutageMs, linkMoves: moves },
     besideMs: earlier.besideMs?.spread ?? unknownBesideMs,
     besideMoves: earlier.besideMs?.moves ?? 0,
@@ -58,6 +55,12 @@ export async function forecastMove(
       p90: Math.min(spread.p90, cap),
     },
   });
+  const now = Date.now();
+  const past = outcomes.map(({ vmId, at, ratios }) => ({
+    ...{ ratios, isOwn: vmId === vm.id },
+    ageMs: now - at.getTime(),
+  }));
+  return corrected(played, correctionOf(past));
 }
 
 /** By what the hosts' links say of themselves and what the test of the way measured. */

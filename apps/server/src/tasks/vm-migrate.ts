@@ -6,6 +6,7 @@
 import {
   GodwitError,
   moveOrderSchema,
+  ratiosOf,
   spokenProtocol,
   vmInVersion,
   type MoveId,
@@ -17,6 +18,7 @@ import {
   type VmState,
 } from "@godwit/contract";
 import { beyond, evcModeNamed } from "@godwit/cpu";
+import { movesKept } from "@godwit/migration/play";
 import { MoveWatch } from "../moves/move-watch.ts";
 import { hasHadItsTurn, takeTurn } from "./take-turn.ts";
 import type { TaskContext } from "./task-context.ts";
@@ -99,7 +101,7 @@ const moveIdOf = ({ id }: Context): MoveId => id as string as MoveId;
  */
 async function orderOf(context: Context): Promise<MoveOrder> {
   const { store, hosts, request } = context;
-  const { vm: named, from, to, ...options } = request;
+  const { vm: named, from, to, forecast: _, ...options } = request;
   const { config: vm } = await context.persist(() => store.vms.show(named.id));
   const baseline = await context.persist(() => store.pools.baselineAt(to));
   if (baseline !== null) {
@@ -141,8 +143,24 @@ async function conclude(context: Context, record: MoveRecord): Promise<TaskEnd<"
   const isThere = (await context.persist(() => context.store.hosts.find(host))) !== null;
   const after = isThere ? stateAfter(record) : { state: "lost" as const };
   if (after !== null) await context.persist(() => context.store.vms.place(vm.id, { host, ...after }));
+  if (hasMoved) await learn(context, record);
   if (hasMoved || record.error === null) return { state: "succeeded", result: { host } };
   return { state: record.phase === "cancelled" ? "cancelled" : "failed", problem: record.error };
+}
+
+/** How it went in terms of its forecast corrects the next one. The move has ended whatever becomes of this. */
+async function learn(context: Context, record: MoveRecord): Promise<void> {
+  const { id, store, request } = context;
+  const { vm, from, to, forecast } = request;
+  const ratios = forecast === undefined ? null : ratiosOf(forecast, record);
+  if (ratios === null) return;
+  const outcome = { task: id, vmId: vm.id, ...{ from, to, ratios } };
+  await context
+    .persist(() => store.moveOutcomes.enter(outcome, movesKept))
+    .catch((error: unknown) => {
+      if (context.stopped.aborted) throw error;
+      context.log.warn({ err: error }, "how the move went is not remembered for forecasts");
+    });
 }
 
 /** What a VM is after its move: as it was before, unless it ended on the way; null: its host reports it. */

@@ -258,6 +258,11 @@ export const vmOperations = {
       strategy: strategySchema.default("auto"),
       ...objectiveParts,
       bandwidthMbps: z.number().positive().max(1_000_000).optional(),
+      /**
+       * Measure the VM's memory before the move where that was not done in the last ten minutes, which takes some seconds:
+       * the task has its forecast then.
+       */
+      forecast: z.boolean().optional(),
     }),
     answer: {
       status: 202,

@@ -69,6 +69,18 @@ export const moveForecastSchema = z.object({
 });
 export type MoveForecast = z.infer<typeof moveForecastSchema>;
 
+/** How much more happened in earlier moves than the model had told: 1 is just that much. */
+const forecastCorrectionSchema = z.object({
+  /** How many moves it is learned from, and how many of them were this VM's. */
+  moves: z.int(),
+  ownMoves: z.int(),
+  totalMs: spreadSchema,
+  bytes: spreadSchema,
+  pauseMs: spreadSchema,
+  /** The middle of each figure of `auto` before the correction. */
+  uncorrected: z.object({ totalMs: z.number(), bytes: z.number(), pauseMs: z.number() }),
+});
+
 export const forecastsSchema = z.object({
   maxOutageMs: z.number(),
   objective: objectiveSchema,
@@ -80,6 +92,8 @@ export const forecastsSchema = z.object({
   besideMs: spreadSchema.optional(),
   /** How many moves between these hosts that is of; 0: it is assumed. */
   besideMoves: z.int().optional(),
+  /** What earlier moves of the VM and between these hosts have taught; absent: nothing yet. */
+  correction: forecastCorrectionSchema.optional(),
   /** With the bounds that were asked for. */
   auto: moveForecastSchema,
   /** The same without post-copy; null where that is not used anyway. */

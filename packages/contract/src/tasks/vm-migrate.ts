@@ -1,5 +1,6 @@
 /** A running VM moves to another host. Its steps are the phases of the move. */
 import { z } from "zod";
+import { keptForecastSchema } from "../schemas/kept-forecast.ts";
 import { moveOrderSchema, movePhaseSchema, moveProgressSchema, moveRecordSchema } from "../schemas/move.ts";
 import { nameSchema } from "../schemas/names.ts";
 import { defineTask, vmReferenceSchema, vmSubject } from "./define-task.ts";
@@ -14,7 +15,11 @@ export const vmMigrate = defineTask({
       objective: true,
       bandwidthBytesPerSecond: true,
     })
-    .extend({ vm: vmReferenceSchema, from: nameSchema, to: nameSchema }),
+    .extend({
+      ...{ vm: vmReferenceSchema, from: nameSchema, to: nameSchema },
+      /** What the move was said to be like; absent: the VM's memory had not been measured. */
+      forecast: keptForecastSchema.optional(),
+    }),
   result: z.object({ host: nameSchema }),
   fields: {
     phase: movePhaseSchema.nullable(),

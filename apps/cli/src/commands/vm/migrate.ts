@@ -35,6 +35,7 @@ interface Flags extends TaskFlags {
   deadline?: number;
   postcopy?: PostcopyWord;
   bandwidth?: number;
+  forecast: boolean;
   dryRun: boolean;
 }
 
@@ -51,6 +52,9 @@ themselves. A VM that changes its memory faster than the link carries it goes ov
 continues on the destination, and the pages that it had changed follow. Until they have arrived, it is lost if either host
 fails. --postcopy never forbids that; the move then ends with the reason, and the VM stays.
 
+Where the VM was checked within the last ten minutes, or with --forecast, the task keeps what the move was said to be like, and
+tells it beside what happened; the next forecast learns from it.
+
 Examples:
   godwit vm migrate web-1 --to b
   godwit vm migrate web-1
@@ -58,6 +62,7 @@ Examples:
   godwit vm migrate web-1 --to b --objective batch --deadline 90s
   godwit vm migrate web-1 --to b --postcopy never
   godwit vm migrate web-1 --to b --objective realtime --dry-run
+  godwit vm migrate web-1 --to b --forecast
   godwit vm migrate web-1 --to b --strategy postcopy`,
   },
   parameters: {
@@ -108,6 +113,12 @@ Examples:
         brief: "Highest bandwidth of the copy, Mbit/s",
         optional: true,
       },
+      forecast: {
+        kind: "boolean",
+        brief:
+          "First measure for some seconds how the VM changes its memory, and keep a forecast beside what happens",
+        default: false,
+      },
       dryRun: {
         kind: "boolean",
         brief: "Move nothing; tell whether the VM may move, and what would be done",
@@ -127,7 +138,7 @@ Examples:
     await withApi((api) =>
       runTask(
         api,
-        api.call("vmMigrate", { params: { vm }, body }),
+        api.call("vmMigrate", { params: { vm }, body: { ...body, forecast: flags.forecast } }),
         flags,
         (task) =>
           `VM ${vm} is now on ${task.result !== null && "host" in task.result ? task.result.host : (flags.to ?? "another host")}.`,
