@@ -142,6 +142,15 @@ export class Server {
     });
   }
 
+  /** Its kernel panics, and resets it by the boot's `panic=`. Resolves with that reset. @throws PROGRAM_FAILED */
+  async panic(): Promise<void> {
+    const over = AbortSignal.timeout(bootLimitMs);
+    const reset = this.nextReset(over);
+    // The guest agent answers before its kernel is gone.
+    await this.shell("(sleep 2; echo c >/proc/sysrq-trigger) >/dev/null 2>&1 &");
+    if (!(await reset)) throw await this.#failure("resetting itself after a panic");
+  }
+
   /** Stops or continues all of it, as a hypervisor would: its clock stands still with it. */
   async setFrozen(frozen: boolean): Promise<void> {
     await this.#withQmp(async (qmp) => await qmp.execute(frozen ? "stop" : "cont"));

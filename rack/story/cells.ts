@@ -2,7 +2,6 @@
  * A short campaign of faults that only servers of their own can have: one fault in one phase of a move, then where the VM
  * runs, what its client lost, and what users are told. As `faults/` does it in a lab, on real kernels and under KVM.
  */
-import { isEnded, type Task } from "@godwit/contract";
 import { until } from "@godwit/system";
 import { untruths, type Outcome } from "../../faults/truth.ts";
 import type { Server } from "../src/server.ts";
@@ -10,6 +9,7 @@ import { serverFaults, type CellPhase, type ServerFault } from "./server-faults.
 import type { CellResult } from "./result.ts";
 import { holdFolder, type Site } from "./site.ts";
 import type { Qemu, StoryVm } from "./story-vm.ts";
+import { reached } from "./ways.ts";
 
 const phases: readonly CellPhase[] = ["copying", "final-state-sent"];
 /** A held move stands still longer than users allow: the hold is not the fault that is looked for. */
@@ -54,7 +54,8 @@ async function runCell(site: Site, vm: StoryVm, fault: ServerFault, phase: CellP
   await reached(site, source, `${hold}.reached`, id);
 
   const heal = await fault.inject({ source, destination });
-  if (await source.isOn()) await source.shell(`rm -f ${hold}.hold`);
+  // A source that starts again has no holds any more.
+  if (fault.stops !== "source") await source.shell(`rm -f ${hold}.hold`);
   await heal();
   await site.connected();
   const task = await vm.ended(id);
@@ -82,18 +83,6 @@ async function runCell(site: Site, vm: StoryVm, fault: ServerFault, phase: CellP
     seconds: Math.round((performance.now() - began) / 100) / 10,
     problems,
   };
-}
-
-/** Waits until the move stands still in its phase. @throws Error when it ends before */
-async function reached(site: Site, source: Server, file: string, id: Task["id"]): Promise<void> {
-  const look = async () => {
-    if ((await source.try("test", "-e", file)).exitCode === 0) return "reached";
-    const task = await site.api.call("taskShow", { params: { task: id } });
-    return isEnded(task) ? `the move ended before its phase: ${task.error?.detail ?? task.state}` : null;
-  };
-  // Nothing outside of the source is told of it.
-  const found = (await until(look, { everyMs: 500, limitMs })) ?? "the phase was not reached";
-  if (found !== "reached") throw new Error(found);
 }
 
 /** Looks until two looks say the same and no QEMU is still coming or going. */

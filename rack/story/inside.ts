@@ -6,15 +6,24 @@ import { runCells } from "./cells.ts";
 import { fence } from "./fencing.ts";
 import { Site } from "./site.ts";
 import { moveThereAndBack } from "./moves.ts";
+import { goOtherWays } from "./ways.ts";
 import { failuresOf, type StoryResult } from "./result.ts";
+import { storageOf } from "./shared-storage.ts";
+import { upgrade } from "./upgrade.ts";
 import { StoryVm } from "./story-vm.ts";
 
-const values = readOptions("usage: inside.ts --id RACK [--cells none|short|all] [--fencing] [--json FILE]", {
-  id: { type: "string", default: "story" },
-  cells: { type: "string", default: "none" },
-  fencing: { type: "boolean", default: false },
-  json: { type: "string" },
-});
+const values = readOptions(
+  "usage: inside.ts --id RACK [--installed] [--cells none|short|all] [--upgrade FOLDER] [--ways] [--fencing] [--json FILE]",
+  {
+    id: { type: "string", default: "story" },
+    installed: { type: "boolean", default: false },
+    cells: { type: "string", default: "none" },
+    upgrade: { type: "string" },
+    ways: { type: "boolean", default: false },
+    fencing: { type: "boolean", default: false },
+    json: { type: "string" },
+  },
+);
 const began = performance.now();
 const seconds = (): number => Math.round((performance.now() - began) / 100) / 10;
 const say = (text: string): void => {
@@ -24,22 +33,30 @@ const say = (text: string): void => {
 const site = await Site.on(await Rack.open(values.id), say);
 const result: StoryResult = {
   servers: [],
+  storage: [],
   moves: [],
+  ways: [],
   cells: [],
   fencing: [],
-  seconds: { install: 0, untilFirstMove: 0, whole: 0 },
+  upgrade: null,
+  seconds: { install: null, untilFirstMove: 0, whole: 0 },
   cpuid: "",
   failed: 0,
 };
 try {
-  await site.install();
-  result.seconds.install = seconds();
+  await site.install(values.installed);
+  if (!values.installed) result.seconds.install = seconds();
   await site.join();
   result.servers = await site.describe();
+  result.storage = [await storageOf(site.hosts)];
   const vm = await StoryVm.start(site, say);
+  if (values.upgrade !== undefined) {
+    result.upgrade = await upgrade(site, vm, values.upgrade, say);
+  }
   result.moves = await moveThereAndBack(site, vm, say, () => {
     result.seconds.untilFirstMove ||= seconds();
   });
+  if (values.ways) result.ways = await goOtherWays(site, vm, say);
   result.cpuid = vm.cpuidWords;
   if (values.fencing) result.fencing = await fence(site, vm, say);
   if (values.cells !== "none") result.cells = await runCells(site, vm, values.cells === "all", say);

@@ -4,7 +4,7 @@
  * fault after the other is put into its moves. What is claimed is asked of the servers' process tables, of QEMU and of
  * the guest. Needs root, the packages of `npm run package`, and Debian's mirror the first time.
  */
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { GodwitError } from "@godwit/contract";
@@ -17,17 +17,23 @@ import { packagesIn, packagesFolder } from "../src/root.ts";
 import { defaultServers, hostNames, storageServer } from "../src/server-spec.ts";
 
 const usage = `usage: npm run rack:story -- [--json FILE] [--servers 2] [--trixie NAME]… [--cells none|short|all]
-                            [--fencing] [--memory 1792] [--nice 5] [--keep]
+                            [--upgrade FOLDER] [--ways] [--fencing] [--memory 1792] [--nice 5] [--installed] [--keep]
+--upgrade first installs the packages in FOLDER, of another version, while the VM runs.
+--ways also moves by post-copy, cancels a move, and lets a switch pass its budget.
 --fencing also cuts storage and hangs a host under the running VM, and measures when it ends and starts elsewhere.
+--installed begins with servers on which the packages are installed already, in minutes less.
 --keep leaves the rack up when the story is over or failed; the next story goes on with what is done there.`;
 const values = readOptions(usage, {
   json: { type: "string" },
   servers: { type: "string", default: "2" },
   trixie: { type: "string", multiple: true, default: [] },
   cells: { type: "string", default: "short" },
+  upgrade: { type: "string" },
+  ways: { type: "boolean", default: false },
   fencing: { type: "boolean", default: false },
   memory: { type: "string", default: "1792" },
   nice: { type: "string", default: "5" },
+  installed: { type: "boolean", default: false },
   keep: { type: "boolean", default: false },
 });
 const id = "story";
@@ -50,7 +56,7 @@ try {
       id,
       servers: [storageServer(memoryMib), ...defaultServers(count, memoryMib, values.trixie)],
       nice: Number(values.nice),
-      installed: false,
+      installed: values.installed,
       onStep: say,
     });
   }
@@ -58,6 +64,9 @@ try {
   const told = [
     "--cells",
     values.cells,
+    ...(values.installed ? ["--installed"] : []),
+    ...(values.upgrade === undefined ? [] : ["--upgrade", resolve(values.upgrade)]),
+    ...(values.ways ? ["--ways"] : []),
     ...(values.fencing ? ["--fencing"] : []),
     ...(values.json === undefined ? [] : ["--json", values.json]),
   ];

@@ -25,6 +25,15 @@ export interface MoveResult {
   writeGapMs: number;
 }
 
+/** A move that took another way than pre-copy to its end. */
+export interface WayResult extends Omit<MoveResult, "accelerator"> {
+  way: "post-copy" | "cancelled" | "backed-out";
+  ended: string;
+  /** Switches that took longer than the budget and were undone. */
+  backOuts: number;
+  problems: string[];
+}
+
 export interface CellResult {
   fault: string;
   phase: string;
@@ -49,13 +58,28 @@ export interface FencingResult {
   problems: string[];
 }
 
+/** Packages of another version installed under the running VM. */
+export interface UpgradeResult {
+  from: string;
+  to: string;
+  seconds: number;
+  lost: number;
+  acknowledged: number;
+  writeGapMs: number;
+  problems: string[];
+}
+
 export interface StoryResult {
   servers: ServerResult[];
+  /** Where disks lay, in words. */
+  storage: string[];
   moves: MoveResult[];
+  ways: WayResult[];
   cells: CellResult[];
   fencing: FencingResult[];
-  /** From bare servers, on emulated ones. */
-  seconds: { install: number; untilFirstMove: number; whole: number };
+  upgrade: UpgradeResult | null;
+  /** On emulated servers, from bare ones; `install` null: they came with the packages. */
+  seconds: { install: number | null; untilFirstMove: number; whole: number };
   /** Whether CPUID in the guest stayed as it was. */
   cpuid: string;
   failed: number;
@@ -64,14 +88,20 @@ export interface StoryResult {
 /** Everything that should not be, in sentences. Pure. */
 export function failuresOf({
   moves,
+  ways,
   cells,
   fencing,
-}: Pick<StoryResult, "moves" | "cells" | "fencing">): string[] {
+  upgrade,
+}: Pick<StoryResult, "moves" | "ways" | "cells" | "fencing" | "upgrade">): string[] {
   const ofMoves = moves.flatMap(({ from, to, accelerator, lost }) => [
     ...(accelerator === "kvm"
       ? []
       : [`the move from ${from} to ${to} was under ${accelerator}, not under KVM`]),
     ...(lost === 0 ? [] : [`the move from ${from} to ${to} lost ${String(lost)} writes`]),
+  ]);
+  const ofWays = ways.flatMap(({ way, lost, problems }) => [
+    ...problems.map((problem) => `${way}: ${problem}`),
+    ...(lost === 0 ? [] : [`${way}: ${String(lost)} writes are lost`]),
   ]);
   const ofCells = cells.flatMap(({ fault, phase, runners, lost, problems }) => [
     ...problems.map((problem) => `${fault} in ${phase}: ${problem}`),
@@ -82,5 +112,9 @@ export function failuresOf({
     ...problems.map((problem) => `${fault}: ${problem}`),
     ...(lost > 0 ? [`${fault}: ${String(lost)} writes are lost`] : []),
   ]);
-  return [...ofMoves, ...ofCells, ...ofFencing];
+  const ofUpgrade = (upgrade === null ? [] : [upgrade]).flatMap(({ lost, problems }) => [
+    ...problems.map((problem) => `upgrade: ${problem}`),
+    ...(lost > 0 ? [`upgrade: ${String(lost)} writes are lost`] : []),
+  ]);
+  return [...ofMoves, ...ofWays, ...ofCells, ...ofFencing, ...ofUpgrade];
 }

@@ -1,4 +1,4 @@
-/** What happens to whole servers: power, reset, cables. */
+/** What happens to whole servers: power, reset, a kernel's panic, cables. */
 import { sleep } from "@godwit/system";
 import type { Server } from "../src/server.ts";
 
@@ -12,6 +12,8 @@ interface Servers {
 
 export interface ServerFault {
   name: string;
+  /** The server that does not answer until the harm is ended; null: all go on. */
+  stops: keyof Servers | null;
   /** Phases in which the VM's only whole copy may go with it; in all others the VM must live. */
   fatal: readonly CellPhase[];
   /** Does the harm. @returns what ends it; a server is up again when that resolves */
@@ -24,6 +26,7 @@ const cutMs = 30_000;
 export const serverFaults: readonly ServerFault[] = [
   {
     name: "migration-cable-cut-from-source",
+    stops: null,
     fatal: [],
     inject: async ({ source }) => {
       await source.setSending("migration", false);
@@ -35,6 +38,7 @@ export const serverFaults: readonly ServerFault[] = [
   },
   {
     name: "destination-reset",
+    stops: "destination",
     // It may have heard the commit a moment before.
     fatal: ["final-state-sent"],
     inject: async ({ destination }) => {
@@ -46,12 +50,38 @@ export const serverFaults: readonly ServerFault[] = [
   },
   {
     name: "source-power-cut",
+    stops: "source",
     fatal: ["copying", "final-state-sent"],
     inject: async ({ source }) => {
       await source.powerOff();
       return async () => {
         await sleep(offMs);
         await source.powerOn();
+        await source.booted();
+      };
+    },
+  },
+  {
+    name: "destination-power-cut",
+    stops: "destination",
+    fatal: ["final-state-sent"],
+    inject: async ({ destination }) => {
+      await destination.powerOff();
+      return async () => {
+        await sleep(offMs);
+        await destination.powerOn();
+        await destination.booted();
+      };
+    },
+  },
+  {
+    name: "source-kernel-panic",
+    stops: "source",
+    fatal: ["copying", "final-state-sent"],
+    inject: async ({ source }) => {
+      // By its setting it resets itself some seconds later.
+      await source.panic();
+      return async () => {
         await source.booted();
       };
     },

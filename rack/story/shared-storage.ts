@@ -26,3 +26,12 @@ systemctl daemon-reload
 mount ${sharedFolder}
 `);
 }
+
+/** What the hosts' kernels have mounted, in words. */
+export async function storageOf(hosts: readonly Server[]): Promise<string> {
+  const versions = hosts.map(async (host) => {
+    const options = await host.run("findmnt", "--noheadings", "--output", "OPTIONS", sharedFolder);
+    return `NFS ${/\bvers=([\d.]+)/.exec(options)?.[1] ?? "of an unknown version"}`;
+  });
+  return `${[...new Set(await Promise.all(versions))].join(" and ")} of Linux's server`;
+}

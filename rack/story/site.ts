@@ -25,6 +25,7 @@ const limitMs = 600_000;
 /** Where pause points are held: a lever of tests, which no handbook names. */
 export const holdFolder = "/run/godwit-hold";
 const done = "/root/.story";
+const newPackages = "/root/upgrade";
 /** The first start has five minutes, which an emulated server on a busy machine passes. */
 const slowly = "[Service]\nTimeoutStartSec=1800s\n";
 
@@ -66,10 +67,13 @@ export class Site {
     return commandOf(commandsOf(this.#install, "A VM"), beginning);
   }
 
-  /** Sections "The server" and "Each host": the packages, and `godwit server init`. */
-  async install(): Promise<void> {
-    await this.#once("install", "installing the packages", async () => {
-      await this.server.write("/etc/systemd/system/godwit-server.service.d/rack.conf", slowly);
+  /**
+   * Sections "The server" and "Each host": the packages, and `godwit server init`.
+   * @param installed whether the servers came with the packages
+   */
+  async install(installed: boolean): Promise<void> {
+    await this.server.write("/etc/systemd/system/godwit-server.service.d/rack.conf", slowly);
+    const install = async (): Promise<void> => {
       await Promise.all(
         this.rack.servers.map(async (server) => {
           const section = server === this.server ? "The server" : "Each host";
@@ -79,7 +83,9 @@ export class Site {
           await server.shell(`cd /root && ${commandOf(commandsOf(this.#install, section), "apt install")}`);
         }),
       );
-    });
+    };
+    if (installed) await this.server.run("systemctl", "daemon-reload");
+    else await this.#once("install", "installing the packages", install);
     await this.#once("init", "making the Godwit server", async () => {
       await this.server.shell(commandOf(commandsOf(this.#install, "The server"), "godwit server init"));
     });
@@ -90,6 +96,23 @@ export class Site {
       token: await read("admin-token"),
       timeoutMs: 120_000,
     });
+  }
+
+  /** By the page on upgrading: the server, then the hosts one after the other. @param folder of packages, on this machine */
+  async upgrade(folder: string, say: Say): Promise<void> {
+    const page = await readFile(join(pages, "upgrading.md"), "utf8");
+    const [forServer = "", forHosts = ""] = commandsOf(page, "Upgrading").filter((command) =>
+      command.startsWith("apt install"),
+    );
+    for (const server of [this.server, ...this.hosts]) {
+      say(`  ${server.name}`);
+      await server.run("rm", "-rf", newPackages);
+      for (const name of await packagesIn(folder)) {
+        await this.files.fetch(server, join(folder, name), `${newPackages}/${name}`);
+      }
+      await server.shell(`cd ${newPackages} && ${server === this.server ? forServer : forHosts}`);
+      await this.connected();
+    }
   }
 
   /** Storage, the watchdog, and section "Each host". Resolves when every host is connected and has its leases. */

@@ -88,7 +88,7 @@ export class StoryVm {
 
   /** A client's writes, each acknowledged before the next. */
   async load(): Promise<Load> {
-    return await Load.startIn(this.#namespace, address, false);
+    return await Load.startIn(this.#namespace, address, false, limitMs);
   }
 
   /** It changes its memory from now on, so that one pass is not enough. */

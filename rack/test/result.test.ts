@@ -14,6 +14,8 @@ const move = {
   acknowledged: 1000,
   writeGapMs: 200,
 };
+const { accelerator: _, ...ofWay } = move;
+const way = { ...ofWay, way: "backed-out", ended: "succeeded", backOuts: 1, problems: [] } as const;
 const cell = {
   fault: "source-power-cut",
   phase: "copying",
@@ -26,9 +28,12 @@ const cell = {
 } as const;
 const good: StoryResult = {
   servers: [],
+  storage: ["NFS 4.2 of Linux's server"],
   moves: [move],
+  ways: [{ ...way, problems: [] }],
   cells: [{ ...cell, problems: [] }],
   fencing: [],
+  upgrade: null,
   seconds: { install: 1, untilFirstMove: 2, whole: 3 },
   cpuid: "",
   failed: 0,
@@ -41,6 +46,7 @@ test("a story in which all held has no failures", () => {
 test("a move that was not under KVM, lost writes and a VM on two hosts fail it", () => {
   const failures = failuresOf({
     moves: [{ ...move, accelerator: "tcg", lost: 2 }],
+    ways: [{ ...way, lost: 3, problems: ["no switch was undone"] }],
     cells: [{ ...cell, runners: 2, lost: 1, problems: ["the inventory says otherwise"] }],
     fencing: [
       {
@@ -52,13 +58,20 @@ test("a move that was not under KVM, lost writes and a VM on two hosts fail it",
         problems: ["it was started while it ran on its host"],
       },
     ],
+    upgrade: {
+      ...{ from: "0.0.9-1", to: "0.1.0-1", seconds: 100, lost: 0, acknowledged: 10, writeGapMs: 1 },
+      problems: ["the VM's QEMU is another process"],
+    },
   });
   expect(failures).toEqual([
     "the move from a to b was under tcg, not under KVM",
     "the move from a to b lost 2 writes",
+    "backed-out: no switch was undone",
+    "backed-out: 3 writes are lost",
     "source-power-cut in copying: the inventory says otherwise",
     "source-power-cut in copying: the VM ran on 2 hosts",
     "source-power-cut in copying: 1 writes are lost",
     "storage-cut: it was started while it ran on its host",
+    "upgrade: the VM's QEMU is another process",
   ]);
 });

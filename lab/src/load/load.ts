@@ -29,8 +29,13 @@ export class Load implements AsyncDisposable {
     return await Load.startIn(namespaceOf(labId, "client"), address, probed);
   }
 
-  /** As `start`, from any namespace that reaches the guest. */
-  static async startIn(namespace: string, address: string, probed: boolean): Promise<Load> {
+  /** As `start`, from any namespace that reaches the guest. @param limitMs for the first write */
+  static async startIn(
+    namespace: string,
+    address: string,
+    probed: boolean,
+    limitMs = firstWriteLimitMs,
+  ): Promise<Load> {
     const words = [process.execPath, client, address, probed ? "probed" : "unprobed"];
     const child = spawn("ip", ["netns", "exec", namespace, ...words], {
       stdio: ["pipe", "pipe", "inherit"],
@@ -40,7 +45,7 @@ export class Load implements AsyncDisposable {
       once(load.#lines, "line").then(() => true),
       once(child, "exit").then(() => false),
     ]);
-    if ((await within(wrote, firstWriteLimitMs)) === true) return load;
+    if ((await within(wrote, limitMs)) === true) return load;
     child.kill("SIGKILL");
     throw GodwitError.of("PROGRAM_FAILED", {
       program: "load",
