@@ -45,6 +45,7 @@ export const summaries = {
       "set",
       "recommendations",
       "apply",
+      "restarts",
       "plan",
       "explain",
     ],

@@ -26,6 +26,7 @@ import type { LinkIdentity } from "./hosts/host-link.ts";
 import { HostLinks } from "./hosts/host-links.ts";
 import { Balancer } from "./balance/balancer.ts";
 import { Planner } from "./pools/planner.ts";
+import { Restarter } from "./restart/restarter.ts";
 import { TaskRunner } from "./tasks/task-runner.ts";
 
 /** The user that the private PostgreSQL runs as. */
@@ -80,6 +81,8 @@ export async function runServer(
   stack.defer(() => planner.stop());
   const balancer = new Balancer({ store, hosts, tasks, planner }, log);
   stack.defer(() => balancer.stop());
+  const restarter = new Restarter({ store, hosts, tasks, planner }, log);
+  stack.defer(() => restarter.stop());
 
   const http = new HttpServer({ tls: withAuthority(data), log, hello: ownHello });
   stack.defer(() => http.close());
@@ -110,6 +113,7 @@ export async function runServer(
     consoles: new Consoles(store, hosts, log),
     planner,
     balancer,
+    restarter,
     data,
     certificateDays,
   });
@@ -119,6 +123,7 @@ export async function runServer(
   await hosts.start();
   await tasks.resume();
   balancer.start();
+  restarter.start();
 
   const renewing = setInterval(
     () => {

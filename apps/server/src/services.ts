@@ -6,6 +6,7 @@ import type { DataFolder } from "./data-folder.ts";
 import type { Activities } from "./moves/activities.ts";
 import type { HostLinks } from "./hosts/host-links.ts";
 import type { Balancer } from "./balance/balancer.ts";
+import type { Restarter } from "./restart/restarter.ts";
 import type { Planner } from "./pools/planner.ts";
 import type { TaskRunner } from "./tasks/task-runner.ts";
 
@@ -18,6 +19,7 @@ export interface Services {
   consoles: Consoles;
   planner: Planner;
   balancer: Balancer;
+  restarter: Restarter;
   data: DataFolder;
   /** How long a certificate counts. */
   certificateDays: number;

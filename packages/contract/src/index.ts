@@ -11,7 +11,7 @@ export type {
   Received,
 } from "./operations/operation.ts";
 export * from "./errors/index.ts";
-export type { PauseReason } from "./errors/pause.ts";
+export { pauseText, type PauseReason } from "./errors/pause.ts";
 export { findingSchema, problemSchema } from "./errors/schemas.ts";
 export { agentEventSchema, type AgentEvent } from "./events/agent.ts";
 export { eventHeadSchema, type EventHead, type NewEvent } from "./events/event.ts";
@@ -44,6 +44,7 @@ export type { PageRequest } from "./schemas/page.ts";
 export * from "./schemas/pool.ts";
 export * from "./schemas/pool-rule.ts";
 export type { Automation, FrozenVm, PoolBalance, PoolRound, RoundMove } from "./schemas/pool-balance.ts";
+export type { DeadVm, PoolRestarts } from "./schemas/pool-restart.ts";
 export type { PlanGoal, PlanRequest, PoolExplanation, PoolPlan } from "./schemas/pool-plan.ts";
 export * from "./schemas/task.ts";
 export { cdromOf, mostCdroms, type Cdrom, type CdromMedium } from "./schemas/cdrom.ts";

@@ -53,3 +53,16 @@ export { absenceOf, poolFromReports, type KnownHost, type PoolReports } from "./
 export { brokenRules, type Places } from "./rules/broken-rules.ts";
 export { idleReason, ruleFinding, type PoolRule } from "./rules/pool-rule.ts";
 export { defaultOptions, type PlanOptions, type Pool } from "./plan/pool.ts";
+export {
+  hostsThatFailed,
+  judgeDeath,
+  judgeLease,
+  orderRestarts,
+  restartTerms,
+  startsAtOnce,
+  usualPriority,
+  type KnownLease,
+  type RecentRestart,
+  type RestartFacts,
+  type RestartVerdict,
+} from "./restart.ts";

@@ -1,5 +1,5 @@
 /** Pools, their baselines and their hosts. What may be is decided before; here it is written, all or nothing. */
-import { GodwitError, type Baseline } from "@godwit/contract";
+import { GodwitError, type Baseline, type TaskId } from "@godwit/contract";
 import { sql } from "kysely";
 import { isDuplicate, type Database } from "./database.ts";
 import type { Queries, Writes } from "./schema.ts";
@@ -12,6 +12,8 @@ export interface PoolRow {
   baseline: Baseline | null;
   /** Sorted. */
   hosts: string[];
+  /** Since when VMs that died are started again; null: they are not. */
+  restartSince: Date | null;
   /** The number of the newest task when this was read. */
   lastTask: number;
 }
@@ -41,6 +43,7 @@ export class Pools {
       createdAt: row.created_at,
       baseline: row.evc_mode === null ? null : { mode: row.evc_mode, microcode: row.microcode },
       hosts: hosts.filter(({ pool }) => pool === row.name).map(({ name }) => name),
+      restartSince: row.restart_since,
       lastTask,
     }));
   }
@@ -151,6 +154,38 @@ export class Pools {
       await noneArrives(tx, name, [...judged.hosts, host], judged.lastTask);
       await tx.updateTable("pools").set(columnsOf(baseline)).where("name", "=", name).execute();
       await emit(tx, { type: "pool.hostAdded", subject: { kind: "pool", id: name }, data: { host } });
+    });
+  }
+
+  /** Setting what is set changes nothing, the time neither. @throws POOL_UNKNOWN */
+  async setRestart(name: string, enabled: boolean): Promise<void> {
+    await this.#database.write(async (tx) => {
+      await locked(tx, name);
+      const { numUpdatedRows } = await tx
+        .updateTable("pools")
+        .set({ restart_since: enabled ? sql<Date>`clock_timestamp()` : null })
+        .where("name", "=", name)
+        .where("restart_since", enabled ? "is" : "is not", null)
+        .executeTakeFirst();
+      if (numUpdatedRows === 0n) return;
+      await emit(tx, { type: "pool.restartChanged", subject: { kind: "pool", id: name }, data: { enabled } });
+    });
+  }
+
+  /** What became of the restart of a VM. */
+  async tellRestart(
+    pool: string,
+    restart: { vm: string; from: string; to: string; task: TaskId; failure: string | null },
+  ): Promise<void> {
+    const { vm, from, to, task, failure } = restart;
+    const subject = { kind: "pool", id: pool } as const;
+    await this.#database.write(async (tx) => {
+      await emit(
+        tx,
+        failure === null
+          ? { type: "pool.vmRestarted", subject, data: { vm, from, to, task } }
+          : { type: "pool.restartFailed", subject, data: { vm, to, task, reason: failure } },
+      );
     });
   }
 

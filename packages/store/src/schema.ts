@@ -71,6 +71,7 @@ export interface Schema {
     automation: Generated<PoolBalance["automation"]>;
     threshold: Generated<number>;
     goal: Generated<PoolBalance["goal"]>;
+    restart_since: MomentOrNull;
   };
   pool_rounds: {
     pool: string;

@@ -154,6 +154,27 @@ export class Tasks {
     }));
   }
 
+  /** Starts by this actor that ended since then. */
+  async recentStarts(
+    actor: string,
+    since: Date,
+  ): Promise<{ vmId: string; task: TaskId; host: string; endedAtMs: number; failed: boolean }[]> {
+    const rows = await this.#database.read((db) =>
+      db
+        .selectFrom("tasks")
+        .select(["id", "subject_id", "state", "ended_at", sql<string>`request->>'host'`.as("host")])
+        .where("kind", "=", "vm.start")
+        .where("actor", "=", actor)
+        .where("ended_at", ">=", since)
+        .orderBy("number")
+        .execute(),
+    );
+    return rows.map(({ id, subject_id: vmId, state, ended_at: endedAt, host }) => ({
+      ...{ vmId, task: id as TaskId, host, failed: state !== "succeeded" },
+      endedAtMs: endedAt?.getTime() ?? 0,
+    }));
+  }
+
   /** The tasks that are a part of this one, oldest first. */
   async childrenOf(id: TaskId): Promise<Task[]> {
     const rows = await this.#database.read((db) =>

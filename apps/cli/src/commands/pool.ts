@@ -10,6 +10,7 @@ import { listCommand } from "./pool/list.ts";
 import { planCommand } from "./pool/plan.ts";
 import { recommendationsCommand } from "./pool/recommendations.ts";
 import { removeHostCommand } from "./pool/remove-host.ts";
+import { restartsCommand } from "./pool/restarts.ts";
 import { ruleRoutes } from "./pool/rule.ts";
 import { setCommand } from "./pool/set.ts";
 import { showCommand } from "./pool/show.ts";
@@ -28,6 +29,7 @@ export const poolRoutes = buildRouteMap({
     set: setCommand,
     recommendations: recommendationsCommand,
     apply: applyCommand,
+    restarts: restartsCommand,
     plan: planCommand,
     explain: explainCommand,
   },

@@ -1,5 +1,5 @@
 /** How a pool balances itself, and a round of its balancer, as lines for people. Pure. */
-import type { FrozenVm, PoolBalance, PoolRound } from "@godwit/contract";
+import type { FrozenVm, PoolBalance, PoolRestarts, PoolRound } from "@godwit/contract";
 import { formatTable } from "./format.ts";
 
 export const balanceText = ({ automation, threshold, goal }: PoolBalance): string =>
@@ -39,4 +39,20 @@ export function roundText(pool: string, round: PoolRound | null, frozen: readonl
           ]),
         ]),
   ].join("\n");
+}
+
+export const restartText = (restarts: boolean): string =>
+  restarts ? "VMs that died are started again" : "VMs that died are not started again";
+
+export function restartsText({ pool, since, vms }: PoolRestarts): string {
+  if (since === null)
+    return `Pool ${pool} does not start VMs again that died. Switch it on: godwit pool set ${pool} --restart on`;
+  if (vms.length === 0) return `No VM of pool ${pool} is dead.`;
+  return formatTable([
+    ["VM", "RAN ON", "PRIORITY", "STATE"],
+    ...vms.map(({ vm, host, priority, state, reason, task }) => [
+      ...[vm, host, priority],
+      `${state === "starting" ? "starts" : state}${state === "starting" ? " " : ": "}${reason}${task === null ? "" : ` (godwit task show ${task})`}`,
+    ]),
+  ]);
 }

@@ -3,7 +3,7 @@ import { ruleText, type PoolRuleView, type PoolView } from "@godwit/contract";
 import { evcModeNamed } from "@godwit/cpu";
 import { formatTable } from "./format.ts";
 
-export function poolText({ name, baseline, hosts, pendingVms }: PoolView): string {
+export function poolText({ name, baseline, hosts, restartsVms = false, pendingVms }: PoolView): string {
   return formatTable([
     ["name", name],
     ["evc mode", baseline === null ? "none" : `${baseline.mode}, ${evcModeNamed(baseline.mode).label}`],
@@ -11,6 +11,7 @@ export function poolText({ name, baseline, hosts, pendingVms }: PoolView): strin
       ? []
       : [["microcode features", baseline.microcode.join(" ")]]),
     ["hosts", hosts.join(" ")],
+    ["restarts", restartsVms ? "VMs that died are started again" : "off"],
     ...(pendingVms.length === 0
       ? []
       : [["next power-on", `${pendingVms.join(" ")} run with another baseline until they are powered off`]]),

@@ -9,6 +9,7 @@ import { leaseHandlers } from "./leases.ts";
 import { maintenanceHandlers } from "./maintenance.ts";
 import { poolPlanHandlers } from "./pool-plans.ts";
 import { poolBalanceHandlers } from "./pool-balance.ts";
+import { poolRestartHandlers } from "./pool-restarts.ts";
 import { poolRuleHandlers } from "./pool-rules.ts";
 import { poolHandlers } from "./pools.ts";
 import { taskHandlers } from "./tasks.ts";
@@ -29,6 +30,7 @@ export function handlers(services: Services): Handlers<typeof serverOperations> 
     ...poolPlanHandlers(services),
     ...poolRuleHandlers(services),
     ...poolBalanceHandlers(services),
+    ...poolRestartHandlers(services),
     ...vmHandlers(services),
     ...vmLeaseHandlers(services),
     ...taskHandlers(services),

@@ -42,6 +42,7 @@ export function poolHandlers(services: Services): Handlers<PoolOperations> {
     createdAt: pool.createdAt.toISOString(),
     baseline: pool.baseline,
     hosts: pool.hosts,
+    restartsVms: pool.restartSince !== null,
     pendingVms: pendingVms(pool, await store.vms.list()),
   });
 

@@ -70,6 +70,18 @@ const poolEvents = [
     "pool",
     z.object({ vm: nameSchema, to: nameSchema, task: taskIdSchema, reason: z.string() }),
   ),
+  defineEvent("pool.restartChanged", "pool", z.object({ enabled: z.boolean() })),
+  /** A VM that died was started again. */
+  defineEvent(
+    "pool.vmRestarted",
+    "pool",
+    z.object({ vm: nameSchema, from: nameSchema, to: nameSchema, task: taskIdSchema }),
+  ),
+  defineEvent(
+    "pool.restartFailed",
+    "pool",
+    z.object({ vm: nameSchema, to: nameSchema, task: taskIdSchema, reason: z.string() }),
+  ),
   defineEvent("pool.ruleRemoved", "pool", z.object({ rule: nameSchema })),
   defineEvent(
     "pool.baselineChanged",

@@ -4,6 +4,7 @@ import { evcModeKeySchema } from "../schemas/evc.ts";
 import { nameSchema } from "../schemas/names.ts";
 import { frozenVmSchema, poolBalanceSchema, poolRoundSchema } from "../schemas/pool-balance.ts";
 import { planRequestSchema, poolExplanationSchema, poolPlanSchema } from "../schemas/pool-plan.ts";
+import { poolRestartsSchema } from "../schemas/pool-restart.ts";
 import { newPoolRuleSchema, poolRuleSchema } from "../schemas/pool-rule.ts";
 import { poolChangeSchema, poolViewSchema } from "../schemas/pool.ts";
 import type { Operations } from "./operation.ts";
@@ -148,6 +149,25 @@ export const poolOperations = {
     params: poolParams,
     body: poolBalanceSchema.partial().strict(),
     answer: { status: 200, body: poolBalanceSchema },
+    errors: ["POOL_UNKNOWN"],
+  },
+  poolRestartSet: {
+    method: "PUT",
+    path: "/api/v1/pools/{pool}/restart",
+    privilege: "admin",
+    summary: "Set whether a pool starts VMs again that died, on hosts that have room",
+    params: poolParams,
+    body: z.strictObject({ enabled: z.boolean() }),
+    answer: { status: 200, body: poolRestartsSchema },
+    errors: ["POOL_UNKNOWN"],
+  },
+  poolRestarts: {
+    method: "GET",
+    path: "/api/v1/pools/{pool}/restarts",
+    privilege: "admin",
+    summary: "VMs of a pool that died, and what each waits for",
+    params: poolParams,
+    answer: { status: 200, body: poolRestartsSchema },
     errors: ["POOL_UNKNOWN"],
   },
   poolRecommendations: {

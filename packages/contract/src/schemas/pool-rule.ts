@@ -1,11 +1,14 @@
 /**
  * Rules of a pool: where its VMs must or should be, which hosts fail at once, how many VMs a host takes, and what a VM
- * gets of the CPUs. `must`: nothing breaks it but an operator who forces it; otherwise it gives way where nothing else is possible.
+ * gets of the CPUs, and in which order VMs that died are started again. `must`: nothing breaks it but an operator who forces it; otherwise it gives way where nothing else is possible.
  */
 import { z } from "zod";
 import { nameSchema } from "./names.ts";
 
 const must = z.boolean();
+/** Of VMs that died: those of a higher one are started first. */
+export const restartPrioritySchema = z.enum(["highest", "high", "medium", "low", "lowest", "never"]);
+export type RestartPriority = z.infer<typeof restartPrioritySchema>;
 /** Logical CPUs, like 1.5. */
 const cores = z.number().positive().max(4096);
 
@@ -29,6 +32,12 @@ export const poolRuleTermsSchema = z.discriminatedUnion("kind", [
     reservedCores: cores.optional(),
     limitCores: cores.optional(),
     shares: z.int().min(1).max(1_000_000).optional(),
+  }),
+  /** How the VMs are started again when they died; after the VMs of other rules of this kind. */
+  z.strictObject({
+    kind: z.literal("restart"),
+    priority: restartPrioritySchema,
+    after: z.array(nameSchema).max(100).optional(),
   }),
 ]);
 export type PoolRuleTerms = z.infer<typeof poolRuleTermsSchema>;
@@ -84,6 +93,8 @@ export function ruleText(rule: {
       return `${hosts === "" ? "every host" : hosts} takes ${String(terms.count)} VMs at most`;
     case "cpu":
       return `${vms}: ${cpuText(terms)}`;
+    case "restart":
+      return `${vms}: ${restartText(terms)}`;
   }
 }
 
@@ -93,3 +104,8 @@ const cpuText = ({ reservedCores, limitCores, shares }: Extract<PoolRuleTerms, {
     ...(limitCores === undefined ? [] : [`${String(limitCores)} CPUs at most`]),
     ...(shares === undefined ? [] : [`${String(shares)} shares`]),
   ].join(", ");
+
+const restartText = ({ priority, after = [] }: Extract<PoolRuleTerms, { kind: "restart" }>): string =>
+  priority === "never"
+    ? "not restarted"
+    : `restarted with priority ${priority}${after.length === 0 ? "" : `, after those of ${after.join(", ")}`}`;

@@ -19,6 +19,8 @@ export const poolViewSchema = z.object({
   /** Null: VMs see what their host has when they are powered on. */
   baseline: baselineSchema.nullable(),
   hosts: z.array(nameSchema),
+  /** Whether VMs that died are started again. Absent: a server that does not. */
+  restartsVms: z.boolean().optional(),
   /** VMs that run with another baseline than the pool's, and get it when they are next powered on. */
   pendingVms: z.array(nameSchema),
 });

@@ -30,13 +30,14 @@ const shapes: Record<PoolRuleKind, { vms: "none" | "some" | "two"; hosts: "none"
   rack: { vms: "none", hosts: "some" },
   maxVms: { vms: "none", hosts: "any" },
   cpu: { vms: "some", hosts: "none" },
+  restart: { vms: "some", hosts: "none" },
 };
 
 /** @returns none: it can be made */
 export function judgeRule(facts: RuleFacts): string[] {
   const wrong = [...ofShape(facts.rule), ...notInPool(facts)];
   if (wrong.length > 0) return wrong;
-  return [...ofRacks(facts), ...ofCounts(facts), ...ofCpus(facts), ...ofOthers(facts)];
+  return [...ofRacks(facts), ...ofCounts(facts), ...ofCpus(facts), ...ofRestarts(facts), ...ofOthers(facts)];
 }
 
 function ofShape({ terms, vms, hosts }: PoolRule): string[] {
@@ -114,6 +115,25 @@ function ofCpus({ rule, others, hosts, vms }: RuleFacts): string[] {
     ...(reserved > all
       ? [`With it ${String(reserved)} CPUs are reserved, and the pool has ${String(all)}.`]
       : []),
+  ];
+}
+
+/** It comes after rules that are there: no circle can be made. */
+function ofRestarts({ rule, others }: RuleFacts): string[] {
+  if (rule.terms.kind !== "restart") return [];
+  const taken = [...ofKind(others, "restart")];
+  const { priority, after = [] } = rule.terms;
+  return [
+    ...rule.vms.flatMap(({ id, name }) => {
+      const other = taken.find((one) => one.rule.vms.some((vm) => vm.id === id));
+      return other === undefined
+        ? []
+        : [`How VM ${name} is restarted is set by rule ${other.rule.name} already.`];
+    }),
+    ...after
+      .filter((name) => !taken.some((one) => one.rule.name === name))
+      .map((name) => `The pool has no rule ${name} about restarting that it could come after.`),
+    ...(priority === "never" && after.length > 0 ? ["VMs that are not restarted come after none."] : []),
   ];
 }
 

@@ -111,6 +111,7 @@ function planned(rule: PoolRule, vms: readonly string[], hasHost: ReadonlySet<st
     case "rack":
     case "maxVms":
     case "cpu":
+    case "restart":
       return [];
   }
 }

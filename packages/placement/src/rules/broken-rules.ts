@@ -60,6 +60,7 @@ function violations(
       return Math.max(0, reserved - (coresOf.get(to) ?? Infinity));
     }
     case "rack":
+    case "restart":
       return 0;
   }
 }

@@ -10,17 +10,20 @@ interface Flags extends JsonFlags {
   automation?: Automation;
   threshold?: "1" | "2" | "3" | "4" | "5";
   goal?: PlanGoal;
+  restart?: "on" | "off";
 }
 
 export const setCommand = buildCommand({
   docs: {
-    brief: "Set how far a pool balances itself",
+    brief: "Set how far a pool balances itself, and whether it restarts VMs",
     fullDescription: `off: nothing is planned. manual: moves are recommended every minute. partial: and VMs start where the planner places them.
-full: and the moves are made. What is not named stays as it is.
+full: and the moves are made. --restart on: VMs of a host that died, and VMs whose process died, are started again on a
+host that has room, once their leases prove that they do not run. What is not named stays as it is.
 
 Examples:
   godwit pool set east --automation manual
-  godwit pool set east --automation full --threshold 4 --goal even`,
+  godwit pool set east --automation full --threshold 4 --goal even
+  godwit pool set east --restart on`,
   },
   parameters: {
     flags: {
@@ -43,27 +46,46 @@ Examples:
         brief: "happy: move only where somebody gains; even: use hosts alike",
         optional: true,
       },
+      restart: {
+        kind: "enum",
+        values: ["on", "off"],
+        brief: "Whether VMs that died are started again",
+        optional: true,
+      },
     },
     positional: poolArgument,
   },
   async func(flags: Flags, pool: string) {
-    const { automation, threshold, goal } = flags;
-    if (automation === undefined && threshold === undefined && goal === undefined)
-      throw GodwitError.of("USAGE", {
-        what: "Nothing is to be set.",
-        hint: "Name --automation, --threshold or --goal.",
-      });
+    const { automation, threshold, goal, restart } = flags;
     const body = {
       ...(automation === undefined ? {} : { automation }),
       ...(threshold === undefined ? {} : { threshold: Number(threshold) }),
       ...(goal === undefined ? {} : { goal }),
     };
-    const balance = await withApi((api) => api.call("poolBalanceSet", { params: { pool }, body }));
+    if (Object.keys(body).length === 0 && restart === undefined)
+      throw GodwitError.of("USAGE", {
+        what: "Nothing is to be set.",
+        hint: "Name --automation, --threshold, --goal or --restart.",
+      });
+    const set = await withApi(async (api) => ({
+      balance:
+        Object.keys(body).length === 0 && restart !== undefined
+          ? null
+          : await api.call("poolBalanceSet", { params: { pool }, body }),
+      restarts:
+        restart === undefined
+          ? null
+          : await api.call("poolRestartSet", { params: { pool }, body: { enabled: restart === "on" } }),
+    }));
     if (flags.json) {
-      writeJson(balance);
+      writeJson({ ...set.balance, ...(restart === undefined ? {} : { restart }) });
       return;
     }
-    const { balanceText } = await import("../../output/balance-view.ts");
-    writeLine(`Pool ${pool}: ${balanceText(balance)}.`);
+    const { balanceText, restartText } = await import("../../output/balance-view.ts");
+    const parts = [
+      ...(set.balance === null ? [] : [balanceText(set.balance)]),
+      ...(set.restarts === null ? [] : [restartText(set.restarts.since !== null)]),
+    ];
+    writeLine(`Pool ${pool}: ${parts.join("; ")}.`);
   },
 });

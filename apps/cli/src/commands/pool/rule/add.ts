@@ -1,5 +1,5 @@
 /** `godwit pool rule add` */
-import type { PoolRuleTerms } from "@godwit/contract";
+import type { PoolRuleTerms, RestartPriority } from "@godwit/contract";
 import { GodwitError } from "@godwit/contract/errors";
 import { buildCommand, numberParser } from "@stricli/core";
 import { withApi } from "../../../connection.ts";
@@ -16,6 +16,7 @@ const kinds = {
   rack: "rack",
   "max-vms": "maxVms",
   cpu: "cpu",
+  restart: "restart",
 } as const satisfies Record<string, PoolRuleTerms["kind"]>;
 type KindWord = keyof typeof kinds;
 
@@ -31,6 +32,8 @@ interface Flags extends JsonFlags {
   reserve?: number;
   limit?: number;
   shares?: number;
+  priority: RestartPriority;
+  after?: string[];
 }
 
 const named = (brief: string, placeholder: string) =>
@@ -50,6 +53,7 @@ refused, with the reasons. A move that would break one that must hold is refused
   rack               the hosts fail at once (--rack)
   max-vms            each of the hosts, or every host of the pool, takes so many running VMs at most (--count)
   cpu                what the planner counts for each of the VMs (--reserve, --limit, --shares)
+  restart            how the VMs are started again when they died (--priority, --after)
 
 Examples:
   godwit pool rule add east databases --kind apart --vm db-1 --vm db-2
@@ -57,7 +61,9 @@ Examples:
   godwit pool rule add east beside --kind together --should --vm web-1 --vm cache-1
   godwit pool rule add east rack-1 --kind rack --rack r1 --host host-a --host host-b
   godwit pool rule add east small --kind max-vms --host host-c --count 20
-  godwit pool rule add east promised --kind cpu --vm db-1 --reserve 2 --shares 4000`,
+  godwit pool rule add east promised --kind cpu --vm db-1 --reserve 2 --shares 4000
+  godwit pool rule add east first --kind restart --priority high --vm db-1
+  godwit pool rule add east then --kind restart --after first --vm web-1 --vm web-2`,
   },
   parameters: {
     flags: {
@@ -66,7 +72,7 @@ Examples:
         kind: "enum",
         values: wordsOf<KindWord>({
           ...{ together: true, apart: true, spread: true, on: true, off: true, rack: true },
-          ...{ "max-vms": true, cpu: true },
+          ...{ "max-vms": true, cpu: true, restart: true },
         }),
         brief: "What the rule asks for",
       },
@@ -85,6 +91,15 @@ Examples:
       reserve: amount("CPUs that a host must have for each of the VMs"),
       limit: amount("CPUs that each of the VMs counts for at most"),
       shares: amount("Shares of each of the VMs (default: 1000 for each of its vCPUs)"),
+      priority: {
+        kind: "enum",
+        values: wordsOf<RestartPriority>({
+          ...{ highest: true, high: true, medium: true, low: true, lowest: true, never: true },
+        }),
+        brief: "Of VMs that died those of a higher priority are started first",
+        default: "medium",
+      },
+      after: named("Rule whose VMs are started first; may be repeated", "rule"),
     },
     positional: ruleArguments,
   },
@@ -125,6 +140,11 @@ function termsOf(flags: Flags): PoolRuleTerms {
       return { kind, rack: needed(rack, "--rack") };
     case "maxVms":
       return { kind, count: needed(count, "--count") };
+    case "restart":
+      return {
+        ...{ kind, priority: flags.priority },
+        ...(flags.after === undefined ? {} : { after: flags.after }),
+      };
     case "cpu":
       return {
         kind,

@@ -1,0 +1,261 @@
+/**
+ * Starts VMs again that died, in pools that are set to: every few seconds all VMs of such a pool are looked at. Which may
+ * be started is decided in `@godwit/placement`; the planner chooses the host; the start is a task like any other, and takes the
+ * VM's lease on its storage, which no host gets while another may run the VM. The restarter keeps nothing itself: what was tried
+ * is in the tasks, and a server that starts goes on from there.
+ */
+import { GodwitError, isEnded, type DeadVm, type TaskId, type VmView } from "@godwit/contract";
+import {
+  hostsThatFailed,
+  judgeDeath,
+  judgeLease,
+  orderRestarts,
+  restartTerms,
+  startsAtOnce,
+  usualPriority,
+  type KnownLease,
+  type RecentRestart,
+  type RestartFacts,
+  type RestartVerdict,
+} from "@godwit/placement";
+import { mayMove } from "@godwit/requirements";
+import type { PoolRow } from "@godwit/store";
+import { sleep } from "@godwit/system";
+import type { Logger } from "pino";
+import { readVmLease } from "../hosts/vm-lease.ts";
+import type { Inventory } from "../inventory.ts";
+import { checkVm } from "../moves/check-vm.ts";
+import type { Planner } from "../pools/planner.ts";
+import { poolReports } from "../pools/pool-reports.ts";
+import type { TaskRunner } from "../tasks/task-runner.ts";
+
+export interface RestarterServices extends Inventory {
+  tasks: Pick<TaskRunner, "start" | "ended">;
+  planner: Pick<Planner, "place">;
+}
+
+const everyMs = 5000;
+const recentMs = 3_600_000;
+/** Who starts them, in their tasks. */
+export const restartActor = "restart";
+/** Questions about leases at one time. */
+const leasesAtOnce = 8;
+
+/** A VM that died, and what is known of it. */
+interface Dead extends RestartVerdict {
+  vm: VmView;
+  vmId: string;
+  facts: RestartFacts;
+  priority: DeadVm["priority"];
+}
+type Start = { vmId: string; host: string; task: TaskId };
+type Reports = Awaited<ReturnType<typeof poolReports>>;
+
+export class Restarter {
+  readonly #services: RestarterServices;
+  readonly #log: Logger;
+  readonly #stop = new AbortController();
+  readonly #watching = new Set<Promise<void>>();
+  /** By VM id: why it could not be placed when that was tried last. */
+  readonly #unplaced = new Map<string, string>();
+  #running: Promise<void> | null = null;
+
+  constructor(services: RestarterServices, log: Logger) {
+    this.#services = services;
+    this.#log = log;
+  }
+
+  start(): void {
+    this.#running = this.#restartForEver();
+  }
+
+  /** Starts under way go on as tasks. */
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await Promise.allSettled([this.#running, ...this.#watching]);
+  }
+
+  /** What becomes of the VMs of a pool that died, the most important first. */
+  async look(pool: PoolRow): Promise<DeadVm[]> {
+    const { dead, starts } = await this.#deadOf(pool);
+    return dead.map(({ vm, vmId, priority, state, reason }) => {
+      const start = starts.find((one) => one.vmId === vmId);
+      const told = { vm: vm.name, host: vm.host, priority };
+      if (start !== undefined)
+        return { ...told, state: "starting", reason: `on host ${start.host}`, task: start.task };
+      const unplaced = this.#unplaced.get(vmId);
+      if (state !== "ready") return { ...told, state, reason, task: null };
+      return unplaced === undefined
+        ? { ...told, state: "soon", reason: "it is about to be started", task: null }
+        : { ...told, state: "held", reason: unplaced, task: null };
+    });
+  }
+
+  async #restartForEver(): Promise<void> {
+    const { signal } = this.#stop;
+    for (;;) {
+      await sleep(everyMs, signal);
+      if (signal.aborted) return;
+      try {
+        for (const pool of await this.#services.store.pools.list())
+          if (pool.restartSince !== null) await this.#restart(pool);
+      } catch (error) {
+        if (!this.#isStopped()) this.#log.warn({ err: error }, "VMs that died could not be looked for");
+      }
+    }
+  }
+
+  #isStopped(): boolean {
+    return this.#stop.signal.aborted;
+  }
+
+  async #restart(pool: PoolRow): Promise<void> {
+    const { dead, starts, recent } = await this.#deadOf(pool);
+    const ready = dead.filter(({ state }) => state === "ready");
+    for (const vmId of this.#unplaced.keys())
+      if (!ready.some((one) => one.vmId === vmId)) this.#unplaced.delete(vmId);
+    if (ready.length === 0) return;
+    const reports = await poolReports(this.#services, pool);
+    const starting = [...starts];
+    for (const one of ready) {
+      if (this.#isStopped()) return;
+      const begun = await this.#begin(pool, one, reports, starting, recent);
+      if ("reason" in begun) {
+        if (this.#unplaced.get(one.vmId) !== begun.reason)
+          this.#log.warn({ pool: pool.name, vm: one.vm.name, reason: begun.reason }, "VM not restarted");
+        this.#unplaced.set(one.vmId, begun.reason);
+        continue;
+      }
+      this.#unplaced.delete(one.vmId);
+      starting.push(begun);
+      this.#watch(pool, one.vm, begun);
+    }
+  }
+
+  /** VMs of the pool that died, in their order, and what is done about them already. */
+  async #deadOf(pool: PoolRow): Promise<{ dead: Dead[]; starts: Start[]; recent: RecentRestart[] }> {
+    const { store, hosts } = this.#services;
+    const nowMs = Date.now();
+    const [vms, unfinished, recent, rules] = await Promise.all([
+      store.vms.list(),
+      store.tasks.unfinished(),
+      store.tasks.recentStarts(restartActor, new Date(nowMs - recentMs)),
+      store.poolRules.list(pool.name),
+    ]);
+    const terms = restartTerms(rules);
+    const under = unfinished.filter((task) => !isEnded(task));
+    const busy = new Set(under.map(({ subject }) => subject.id as string));
+    const candidates = vms.flatMap((vm): Dead[] => {
+      if (!pool.hosts.includes(vm.host)) return [];
+      const priority = terms.get(vm.id)?.priority ?? usualPriority;
+      const facts: RestartFacts = {
+        ...{ vm, host: vm.host, nowMs, recent, priority, isBusy: busy.has(vm.id) },
+        home: hosts.isUp(vm.host) ? "connected" : "silent",
+        sinceMs: pool.restartSince?.getTime() ?? nowMs,
+      };
+      const verdict = judgeDeath(facts);
+      return verdict === null ? [] : [{ ...verdict, vm, vmId: vm.id, facts, priority }];
+    });
+    await this.#askLeases(candidates);
+    return {
+      dead: orderRestarts(candidates, rules),
+      starts: under.flatMap((task) =>
+        task.kind === "vm.start" && task.actor === restartActor
+          ? [{ vmId: task.subject.id, host: task.request.host, task: task.id }]
+          : [],
+      ),
+      recent,
+    };
+  }
+
+  /** Of those that could be started by all that the server knows. */
+  async #askLeases(candidates: Dead[]): Promise<void> {
+    const waiting = candidates.filter(({ state }) => state === "ready").values();
+    const askOneByOne = async () => {
+      for (const one of waiting) Object.assign(one, judgeLease(one.facts, await this.#leaseOf(one.vm)));
+    };
+    await Promise.all(Array.from({ length: leasesAtOnce }, askOneByOne));
+  }
+
+  async #leaseOf(vm: VmView): Promise<KnownLease> {
+    const { store, hosts } = this.#services;
+    try {
+      return (await readVmLease(store, hosts, vm, hosts.isUp(vm.host) ? null : vm.host)).lease;
+    } catch (error) {
+      if (!GodwitError.is(error) || error.code === "DATABASE_UNAVAILABLE") throw error;
+      return { unread: error.message.replace(/\.$/, "") };
+    }
+  }
+
+  async #begin(
+    pool: PoolRow,
+    { vm }: Dead,
+    reports: Reports,
+    starting: readonly Start[],
+    recent: readonly RecentRestart[],
+  ): Promise<Start | { reason: string }> {
+    try {
+      const { host, against } = await this.#services.planner.place(pool.name, {
+        reports: withStarts(reports, vm, starting, hostsThatFailed(vm.id, recent)),
+        vm: { ...vm, state: "stopped" },
+      });
+      if (host === null) return { reason: `no host has room for it: ${against.join("; ")}` };
+      if (host !== vm.host) {
+        const { findings } = await checkVm(this.#services, { ...vm, state: "lost" }, host);
+        const [first] = findings.filter(({ severity }) => severity === "error");
+        if (!mayMove(findings) && first !== undefined) return { reason: first.message.replace(/\.$/, "") };
+      }
+      const request = { vm: { id: vm.id, name: vm.name }, host };
+      const task = await this.#services.tasks.start({ kind: "vm.start", request }, restartActor);
+      this.#log.warn(
+        { pool: pool.name, vm: vm.name, from: vm.host, to: host, task: task.id },
+        "VM restarted",
+      );
+      return { vmId: vm.id, host, task: task.id };
+    } catch (error) {
+      if (!GodwitError.is(error) || error.code === "DATABASE_UNAVAILABLE") throw error;
+      return { reason: error.message.replace(/\.$/, "") };
+    }
+  }
+
+  /** Tells what becomes of a start. */
+  #watch(pool: PoolRow, { name: vm, host: from }: VmView, { host: to, task }: Start): void {
+    const watching = (async () => {
+      const ended = await this.#services.tasks.ended(task);
+      const failure =
+        ended.state === "succeeded" ? null : (ended.error?.detail ?? `its task was ${ended.state}`);
+      await this.#services.store.pools.tellRestart(pool.name, { vm, from, to, task, failure });
+    })()
+      .catch((error: unknown) => {
+        if (!this.#isStopped()) this.#log.warn({ err: error, vm, task }, "the restart's end was not told");
+      })
+      .finally(() => this.#watching.delete(watching));
+    this.#watching.add(watching);
+  }
+}
+
+/**
+ * The pool as it will be: VMs that are being started count where they start; hosts that start as many as they bear, that could not start
+ * this VM, or whose leases are not available, take none.
+ */
+function withStarts(
+  reports: Reports,
+  vm: VmView,
+  starting: readonly Start[],
+  failed: ReadonlySet<string>,
+): Reports {
+  const { datastore } = vm.config;
+  const takesNone = ({ name, load }: Reports["hosts"][number]): boolean => {
+    const leases = load?.datastores.find((one) => one.name === datastore)?.leases;
+    const count = starting.filter(({ host }) => host === name).length;
+    return failed.has(name) || count >= startsAtOnce || (leases != null && leases.state !== "joined");
+  };
+  return {
+    ...reports,
+    hosts: reports.hosts.map((host) => (takesNone(host) ? { ...host, maintenance: "on" as const } : host)),
+    vms: reports.vms.map((other) => {
+      const start = starting.find(({ vmId }) => vmId === other.id);
+      return start === undefined ? other : { ...other, host: start.host, state: "running" as const };
+    }),
+  };
+}
