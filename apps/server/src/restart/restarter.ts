@@ -144,7 +144,7 @@ export class Restarter {
     ]);
     const terms = restartTerms(rules);
     const under = unfinished.filter((task) => !isEnded(task));
-    const busy = new Set(under.map(({ subject }) => subject.id as string));
+    const busy = new Set(under.map(({ subject }) => subject.id));
     const candidates = vms.flatMap((vm): Dead[] => {
       if (!pool.hosts.includes(vm.host)) return [];
       const priority = terms.get(vm.id)?.priority ?? usualPriority;
