@@ -19,6 +19,7 @@ import { checkoutOnly, isPackaged, needsCheckout } from "./installation.ts";
 import { exitCodeOf, problemText, writeProblem } from "./output/problem.ts";
 import { unknownCommandText, usageText } from "./output/usage.ts";
 import { summaries } from "./summaries.ts";
+import { commandsAt, flagsAt } from "./word-tree.ts";
 
 type Route = Command<CommandContext> | RouteMap<CommandContext>;
 
@@ -82,38 +83,37 @@ async function proposalsFor(words: readonly string[]): Promise<string[]> {
   return proposals.map(({ completion }) => completion);
 }
 
-const applicationOf = (
+function applicationOf(
   routes: Record<string, Route>,
   words: readonly string[] = [],
-): Application<CommandContext> =>
-  buildApplication(
-    buildRouteMap({
-      routes,
-      docs: {
-        brief: "Godwit: live migration for KVM virtual machines",
-        hideRoute: isPackaged ? Object.fromEntries([...checkoutOnly].map((word) => [word, true])) : {},
-      },
-    }),
-    {
-      name: "godwit",
-      // eslint-disable-next-line @typescript-eslint/no-deprecated -- its successor is not documented yet
-      versionInfo: { currentVersion: version },
-      scanner: { caseStyle: "allow-kebab-for-camel", allowArgumentEscapeSequence: true },
-      documentation: {
-        caseStyle: "convert-camel-to-kebab",
-        disableAnsiColor: process.env.NO_COLOR !== undefined,
-      },
-      localization: {
-        text: {
-          ...text_en,
-          exceptionWhileRunningCommand: (error) => {
-            if (words.includes("--json")) writeProblem(error);
-            return problemText(error);
-          },
-          exceptionWhileParsingArguments: (error) => usageText(error, words),
-          noCommandRegisteredForInput: ({ input, corrections }) => unknownCommandText(input, corrections),
-        },
-      },
-      determineExitCode: exitCodeOf,
+): Application<CommandContext> {
+  const root = buildRouteMap({
+    routes,
+    docs: {
+      brief: "Godwit: live migration for KVM virtual machines",
+      hideRoute: isPackaged ? Object.fromEntries([...checkoutOnly].map((word) => [word, true])) : {},
     },
-  );
+  });
+  return buildApplication(root, {
+    name: "godwit",
+    // eslint-disable-next-line @typescript-eslint/no-deprecated -- its successor is not documented yet
+    versionInfo: { currentVersion: version },
+    scanner: { caseStyle: "allow-kebab-for-camel", allowArgumentEscapeSequence: true },
+    documentation: {
+      caseStyle: "convert-camel-to-kebab",
+      disableAnsiColor: process.env.NO_COLOR !== undefined,
+    },
+    localization: {
+      text: {
+        ...text_en,
+        exceptionWhileRunningCommand: (error) => {
+          if (words.includes("--json")) writeProblem(error);
+          return problemText(error);
+        },
+        exceptionWhileParsingArguments: (error) => usageText(error, { words, flags: flagsAt(root, words) }),
+        noCommandRegisteredForInput: ({ input }) => unknownCommandText(input, commandsAt(root, words)),
+      },
+    },
+    determineExitCode: exitCodeOf,
+  });
+}

@@ -51,6 +51,12 @@ test.each([
   { words: ["vm", "check", "web-1"], told: "--to is missing" },
   { words: ["vm", "list", "web-1"], told: 'The argument "web-1" is one too many.' },
   { words: ["vm", "list", "--jsno"], told: "There is no flag --jsno. Did you mean --json?" },
+  { words: ["vm", "list", "-json"], told: "There is no flag -j. Did you mean --json?" },
+  { words: ["vm", "list", "--hosts", "a"], told: "There is no flag --hosts.\n" },
+  { words: ["vm", "create", "web.yaml", "--hosts", "b"], told: "no flag --hosts. Did you mean --host?" },
+  { words: ["vm", "migrate", "web-1", "--hosts", "b"], told: "There is no flag --hosts. Did you mean --to?" },
+  { words: ["vm", "migrate", "web-1", "--max-outge", "9"], told: "Did you mean --max-outage?" },
+  { words: ["task", "list", "--state", "runing"], told: 'not "runing". Did you mean running?' },
   { words: ["vm", "migrate", "web-1", "--host", "b"], told: "There is no flag --host. Did you mean --to?" },
   { words: ["vm", "migrate", "web-1", "b"], told: 'The argument "b" is one too many. Did you mean --to b?' },
 ])("godwit $words is wrong usage: $told", ({ words, told }) => {
