@@ -42,5 +42,7 @@ export const clientAddress = addressIn("office", 250);
 /** @param index of the host, from 0 */
 export const hostAddress = (network: "management" | "migration", index: number): string =>
   addressIn(network, 11 + index);
+/** The other address of a host on the migration network. @param index of the host, from 0 */
+export const migrationAddress6 = (index: number): string => `fd00:87:2::${String(11 + index)}`;
 /** @param index of the VM, from 0 */
 export const vmAddress = (index: number): string => addressIn("office", 11 + index);

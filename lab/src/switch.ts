@@ -81,6 +81,11 @@ export async function removeTaps(namespace: string): Promise<void> {
   }
 }
 
+/** An IPv6 address with its prefix, ready at once; one that is there stays. */
+export async function addAddress(namespace: string, device: string, address: string): Promise<void> {
+  await ip("-n", namespace, "-6", "address", "replace", address, "dev", device, "nodad");
+}
+
 /** Sets a host's link to a network up or down. */
 export async function setLink(labId: string, host: string, network: NetworkName, up: boolean): Promise<void> {
   const port = portOf(host, network);

@@ -6,11 +6,19 @@ import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { CpuReport } from "@godwit/contract";
 import { markDatastore } from "@godwit/storage";
+import { parse, stringify } from "yaml";
 import { endProcess, identifyProcess, writeFileAtomic, type ProcessIdentity } from "@godwit/system";
 import type { HostRecord, OpenLab } from "../lab-file.ts";
-import { localDatastore, namespaceOf, networks, type NetworkName } from "../names.ts";
+import {
+  hostAddress,
+  localDatastore,
+  migrationAddress6,
+  namespaceOf,
+  networks,
+  type NetworkName,
+} from "../names.ts";
 import { endAllIn } from "../remove-lab.ts";
-import { removeTaps, setLink } from "../switch.ts";
+import { addAddress, removeTaps, setLink } from "../switch.ts";
 import { agentConfig } from "./agent-config.ts";
 import { startSanlock } from "./sanlock.ts";
 import { runOnHost, spawnRole } from "./spawn-role.ts";
@@ -87,6 +95,17 @@ export class LabHost {
   /** Ends the agent and waits until it is gone; its VMs run on. */
   async endAgent(signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
     if (this.agent !== null) await endProcess(this.agent, signal, 10_000);
+  }
+
+  /** Gives it a migration address of this family, as an administrator does: its agent is started again with it. */
+  async setMigrationFamily(family: 4 | 6): Promise<void> {
+    const [four, six] = [hostAddress("migration", this.index), migrationAddress6(this.index)];
+    await addAddress(this.namespace, "migration", `${six}/64`);
+    const config = parse(await readFile(this.#config, "utf8")) as object;
+    const migration = { address: family === 4 ? four : six };
+    await writeFileAtomic(this.#config, stringify({ ...config, migration }));
+    await this.endAgent();
+    await this.startAgent();
   }
 
   /** Starts the sanlock daemon; without a watchdog, which a namespace cannot have. */
