@@ -17,13 +17,12 @@ const maxOutageMs = 60_000;
 const limitMs = 900_000;
 
 /** @param all every fault in every phase; else the first cell of each fault */
-export async function runCells(
+export async function* cells(
   site: Site,
   vm: StoryVm,
   all: boolean,
   say: (text: string) => void,
-): Promise<CellResult[]> {
-  const results: CellResult[] = [];
+): AsyncGenerator<CellResult> {
   for (const [index, fault] of serverFaults.entries()) {
     for (const phase of all ? phases : phases.slice(index % phases.length).slice(0, 1)) {
       say(`${fault.name} in ${phase}`);
@@ -32,10 +31,9 @@ export async function runCells(
         `  ${result.outcome}, ${String(result.lost)} lost, ${String(result.seconds)} s: ${result.sentence}`,
       );
       for (const problem of result.problems) say(`  PROBLEM: ${problem}`);
-      results.push(result);
+      yield result;
     }
   }
-  return results;
 }
 
 async function runCell(site: Site, vm: StoryVm, fault: ServerFault, phase: CellPhase): Promise<CellResult> {

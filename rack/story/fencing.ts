@@ -40,17 +40,20 @@ const troubles: readonly Trouble[] = [
   },
 ];
 
-export async function fence(site: Site, vm: StoryVm, say: (text: string) => void): Promise<FencingResult[]> {
-  const results: FencingResult[] = [];
+export async function* fencing(
+  site: Site,
+  vm: StoryVm,
+  say: (text: string) => void,
+): AsyncGenerator<FencingResult> {
   for (const trouble of troubles) {
     say(`${trouble.name} under the running VM`);
     const result = await fenceOnce(site, vm, trouble);
     say(
       `  ended after ${String(result.endedAfterSeconds)} s, reset after ${String(result.resetAfterSeconds)} s, started elsewhere after ${String(result.startedAfterSeconds)} s`,
     );
-    results.push(result);
+    for (const problem of result.problems) say(`  PROBLEM: ${problem}`);
+    yield result;
   }
-  return results;
 }
 
 async function fenceOnce(site: Site, vm: StoryVm, trouble: Trouble): Promise<FencingResult> {

@@ -2,11 +2,11 @@
 import { writeFile } from "node:fs/promises";
 import { readOptions } from "../../scripts/options.ts";
 import { Rack } from "../src/rack.ts";
-import { runCells } from "./cells.ts";
-import { fence } from "./fencing.ts";
+import { cells } from "./cells.ts";
+import { fencing } from "./fencing.ts";
 import { Site } from "./site.ts";
-import { moveThereAndBack } from "./moves.ts";
-import { goOtherWays } from "./ways.ts";
+import { movesThereAndBack } from "./moves.ts";
+import { otherWays } from "./ways.ts";
 import { failuresOf, type StoryResult } from "./result.ts";
 import { storageOf } from "./shared-storage.ts";
 import { upgrade } from "./upgrade.ts";
@@ -39,10 +39,24 @@ const result: StoryResult = {
   cells: [],
   fencing: [],
   upgrade: null,
-  seconds: { install: null, untilFirstMove: 0, whole: 0 },
+  seconds: { install: null, untilVm: 0, whole: 0 },
   cpuid: "",
+  brokeOff: "it was ended",
   failed: 0,
 };
+/** What is known so far, for whoever ends the story early. */
+const keep = async (): Promise<void> => {
+  result.seconds.whole = seconds();
+  result.failed = failuresOf(result).length;
+  if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(result, null, 2)}\n`);
+};
+async function all<Part>(parts: AsyncIterable<Part>, into: Part[]): Promise<void> {
+  for await (const part of parts) {
+    into.push(part);
+    await keep();
+  }
+}
+
 try {
   await site.install(values.installed);
   if (!values.installed) result.seconds.install = seconds();
@@ -50,25 +64,21 @@ try {
   result.servers = await site.describe();
   result.storage = [await storageOf(site.hosts)];
   const vm = await StoryVm.start(site, say);
-  if (values.upgrade !== undefined) {
-    result.upgrade = await upgrade(site, vm, values.upgrade, say);
-  }
-  result.moves = await moveThereAndBack(site, vm, say, () => {
-    result.seconds.untilFirstMove ||= seconds();
-  });
-  if (values.ways) result.ways = await goOtherWays(site, vm, say);
+  result.seconds.untilVm = seconds();
+  if (values.upgrade !== undefined) result.upgrade = await upgrade(site, vm, values.upgrade, say);
+  await all(movesThereAndBack(site, vm, say), result.moves);
+  if (values.ways) await all(otherWays(site, vm, say), result.ways);
   result.cpuid = vm.cpuidWords;
-  if (values.fencing) result.fencing = await fence(site, vm, say);
-  if (values.cells !== "none") result.cells = await runCells(site, vm, values.cells === "all", say);
+  if (values.fencing) await all(fencing(site, vm, say), result.fencing);
+  if (values.cells !== "none") await all(cells(site, vm, values.cells === "all", say), result.cells);
+  result.brokeOff = null;
 } catch (error) {
+  result.brokeOff = error instanceof Error ? error.message : String(error);
   process.stderr.write(await site.journals());
   throw error;
 } finally {
-  result.seconds.whole = seconds();
-  const failures = failuresOf(result);
-  result.failed = failures.length;
-  for (const failure of failures) say(`FAILED: ${failure}`);
-  if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(result, null, 2)}\n`);
+  for (const failure of failuresOf(result)) say(`FAILED: ${failure}`);
+  await keep();
   await site.close();
 }
 say(

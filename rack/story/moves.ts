@@ -11,26 +11,23 @@ const dirtyMib = 32;
 const dirtyMibPerSecond = 4;
 
 /** From the first host through all others, and back. */
-export async function moveThereAndBack(
+export async function* movesThereAndBack(
   site: Site,
   vm: StoryVm,
   say: (text: string) => void,
-  moved: () => void,
-): Promise<MoveResult[]> {
-  const results: MoveResult[] = [];
+): AsyncGenerator<MoveResult> {
   const names = site.hosts.map(({ name }) => name);
   await vm.dirty(dirtyMib, dirtyMibPerSecond);
   for (const to of [...names.slice(1), ...names.slice(0, -1).reverse()]) {
     const from = (await vm.view()).host;
     if (from === to) continue;
-    results.push(await moveOnce(site, vm, from, to));
-    moved();
-    const { passes, pauseMs, bytes, lost } = results.at(-1) ?? {};
+    const move = await moveOnce(site, vm, from, to);
+    const { passes, pauseMs, bytes, lost } = move;
     say(
       `moved from ${from} to ${to}: ${String(passes)} passes, ${String(pauseMs)} ms pause, ${String(bytes)} bytes, ${String(lost)} writes lost`,
     );
+    yield move;
   }
-  return results;
 }
 
 async function moveOnce(site: Site, vm: StoryVm, from: string, to: string): Promise<MoveResult> {

@@ -79,9 +79,11 @@ export interface StoryResult {
   fencing: FencingResult[];
   upgrade: UpgradeResult | null;
   /** On emulated servers, from bare ones; `install` null: they came with the packages. */
-  seconds: { install: number | null; untilFirstMove: number; whole: number };
+  seconds: { install: number | null; untilVm: number; whole: number };
   /** Whether CPUID in the guest stayed as it was. */
   cpuid: string;
+  /** Why it did not come to its end. */
+  brokeOff: string | null;
   failed: number;
 }
 
@@ -92,7 +94,8 @@ export function failuresOf({
   cells,
   fencing,
   upgrade,
-}: Pick<StoryResult, "moves" | "ways" | "cells" | "fencing" | "upgrade">): string[] {
+  brokeOff,
+}: Pick<StoryResult, "moves" | "ways" | "cells" | "fencing" | "upgrade" | "brokeOff">): string[] {
   const ofMoves = moves.flatMap(({ from, to, accelerator, lost }) => [
     ...(accelerator === "kvm"
       ? []
@@ -116,5 +119,6 @@ export function failuresOf({
     ...problems.map((problem) => `upgrade: ${problem}`),
     ...(lost > 0 ? [`upgrade: ${String(lost)} writes are lost`] : []),
   ]);
-  return [...ofMoves, ...ofWays, ...ofCells, ...ofFencing, ...ofUpgrade];
+  const ofStory = brokeOff === null ? [] : [`the story broke off: ${brokeOff}`];
+  return [...ofMoves, ...ofWays, ...ofCells, ...ofFencing, ...ofUpgrade, ...ofStory];
 }

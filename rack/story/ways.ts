@@ -67,12 +67,11 @@ const ways: readonly Way[] = [
   },
 ];
 
-export async function goOtherWays(
+export async function* otherWays(
   site: Site,
   vm: StoryVm,
   say: (text: string) => void,
-): Promise<WayResult[]> {
-  const results: WayResult[] = [];
+): AsyncGenerator<WayResult> {
   for (const way of ways) {
     say(`a move that is ${way.name}`);
     const result = await goOnce(site, vm, way);
@@ -80,9 +79,8 @@ export async function goOtherWays(
       `  ${result.ended}: ${String(result.passes)} passes, ${String(result.pauseMs)} ms pause, ${String(result.bytes)} bytes, ${String(result.backOuts)} undone switches, ${String(result.lost)} writes lost`,
     );
     for (const problem of result.problems) say(`  PROBLEM: ${problem}`);
-    results.push(result);
+    yield result;
   }
-  return results;
 }
 
 async function goOnce(site: Site, vm: StoryVm, way: Way): Promise<WayResult> {

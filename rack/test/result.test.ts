@@ -34,8 +34,9 @@ const good: StoryResult = {
   cells: [{ ...cell, problems: [] }],
   fencing: [],
   upgrade: null,
-  seconds: { install: 1, untilFirstMove: 2, whole: 3 },
+  seconds: { install: 1, untilVm: 2, whole: 3 },
   cpuid: "",
+  brokeOff: null,
   failed: 0,
 };
 
@@ -62,6 +63,7 @@ test("a move that was not under KVM, lost writes and a VM on two hosts fail it",
       ...{ from: "0.0.9-1", to: "0.1.0-1", seconds: 100, lost: 0, acknowledged: 10, writeGapMs: 1 },
       problems: ["the VM's QEMU is another process"],
     },
+    brokeOff: "task 1 did not end",
   });
   expect(failures).toEqual([
     "the move from a to b was under tcg, not under KVM",
@@ -73,5 +75,6 @@ test("a move that was not under KVM, lost writes and a VM on two hosts fail it",
     "source-power-cut in copying: 1 writes are lost",
     "storage-cut: it was started while it ran on its host",
     "upgrade: the VM's QEMU is another process",
+    "the story broke off: task 1 did not end",
   ]);
 });
