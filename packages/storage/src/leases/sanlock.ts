@@ -70,7 +70,7 @@ const codeWords: Readonly<Record<SanlockCode, string>> = {
   [-5]: "input/output error",
   [-13]: "permission denied for sanlock's user",
   [-19]:
-    "it could not open its file: the storage is away, is closed to sanlock's user, or does no direct I/O (O_DIRECT)",
+    "it could not open its file: the storage is away, is closed to sanlock's user (uname and gname in /etc/sanlock/sanlock.conf should be root), or does no direct I/O (O_DIRECT)",
   [-22]: "its file holds no lease, or the storage does no direct I/O (O_DIRECT)",
   [-28]: "the storage is full",
   [-30]: "the storage is mounted read-only",

@@ -52,8 +52,8 @@ Examples:
     const { completeAgentConfig, joinHost, readAgentConfig } = await import("@godwit/agent");
     await completeAgentConfig(flags.config, flags);
     const config = await readAgentConfig(flags.config);
-    const { nameHostForSanlock } = await import("../../sanlock-name.ts");
-    const left = await nameHostForSanlock(config.name);
+    const { setUpSanlock } = await import("../../sanlock-settings.ts");
+    const left = await setUpSanlock(config.name);
     await joinHost(config, flags.token, flags.adopt);
     writeLine(`Host ${config.name} has joined ${config.server.url}.`);
     const started = flags.config === configFlag.default && (await startService("godwit-agent"));

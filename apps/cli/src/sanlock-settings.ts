@@ -1,4 +1,8 @@
-/** sanlock calls a host by its name in the cluster: `host join` of an installation from packages sees to it. */
+/**
+ * What sanlock's configuration must say on a host: the host's name in the cluster, and that it runs as root, which makes the
+ * files of leases and opens them to nobody else. By itself it runs as a user that has another number on each host, and
+ * would be refused them. `host join` of an installation from packages sees to it.
+ */
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { readFileOrNull, run, writeFileAtomic } from "@godwit/system";
@@ -7,23 +11,35 @@ import { systemdLimitMs } from "./service.ts";
 
 const file = "/etc/sanlock/sanlock.conf";
 
-/** sanlock's configuration with the host's name, or the other name that it has. */
-export function withHostName(text: string, name: string): { text: string } | { otherName: string } {
-  const found = /^[ \t]*our_host_name[ \t]*=[ \t]*(\S+)/m.exec(text)?.[1];
-  if (found === name) return { text };
-  if (found !== undefined) return { otherName: found };
+/** What else it needs; an administrator's own choice stays. */
+const asRoot = [
+  ["uname", "root"],
+  ["gname", "root"],
+] as const;
+
+const settingOf = (text: string, key: string): string | undefined =>
+  new RegExp(`^[ \\t]*${key}[ \\t]*=[ \\t]*(\\S+)`, "m").exec(text)?.[1];
+
+/** sanlock's configuration with all that a host needs, or the other name that it has. */
+export function withSettings(text: string, name: string): { text: string } | { otherName: string } {
+  const found = settingOf(text, "our_host_name");
+  if (found !== undefined && found !== name) return { otherName: found };
+  const missing = [["our_host_name", name] as const, ...asRoot].filter(
+    ([key]) => settingOf(text, key) === undefined,
+  );
+  if (missing.length === 0) return { text };
   const before = text === "" || text.endsWith("\n") ? text : `${text}\n`;
-  return { text: `${before}our_host_name = ${name}\n` };
+  return { text: `${before}${missing.map(([key, value]) => `${key} = ${value}\n`).join("")}` };
 }
 
 /**
- * Writes the name and restarts sanlock, unless it keeps leases: those would end with it.
+ * Writes them and restarts sanlock, unless it keeps leases: those would end with it.
  * @returns what is left for the administrator to do; null: nothing
  */
-export async function nameHostForSanlock(name: string): Promise<string | null> {
+export async function setUpSanlock(name: string): Promise<string | null> {
   if (!isPackaged || !existsSync("/run/systemd/system")) return null;
   const before = (await readFileOrNull(file)) ?? "";
-  const after = withHostName(before, name);
+  const after = withSettings(before, name);
   if ("otherName" in after)
     return `sanlock calls this host ${after.otherName}: write our_host_name = ${name} into ${file} and restart sanlock while no VM runs here`;
   const isNew = after.text !== before;
@@ -33,8 +49,7 @@ export async function nameHostForSanlock(name: string): Promise<string | null> {
   }
   const words = { what: "starting sanlock (journalctl --unit sanlock says why)", timeoutMs: systemdLimitMs };
   await run("systemctl", ["enable", "--quiet", "sanlock"], words);
-  if (isNew && (await keepsLeases()))
-    return `${file} has this host's name now: restart sanlock while no VM runs here`;
+  if (isNew && (await keepsLeases())) return `${file} is new: restart sanlock while no VM runs here`;
   await run("systemctl", [isNew ? "restart" : "start", "sanlock"], words);
   return null;
 }
