@@ -78,6 +78,7 @@ export function handlers(
       return await moves.start(body);
     },
     moveShow: ({ params }) => moves.show(params.moveId),
+    moveSet: ({ params, body }) => moves.setLimits(params.moveId, body.limits, body.because),
     moveCancel: ({ params }) => moves.cancel(params.moveId),
   };
 }

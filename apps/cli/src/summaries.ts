@@ -28,7 +28,7 @@ export const summaries = {
   },
   host: {
     brief: "Hosts: join, list, show, maintenance, remove",
-    commands: ["list", "show", "token", "join", "maintenance", "renewQemu", "remove"],
+    commands: ["list", "show", "token", "join", "maintenance", "renewQemu", "set", "remove"],
   },
   datastore: { brief: "Datastores: mark new storage", commands: ["init"] },
   pool: {
@@ -54,7 +54,10 @@ export const summaries = {
     brief: "CPUs: report, compare, masks, EVC baselines",
     commands: ["bootImage", "baseline", "compare", "evc", "report", "features", "mask"],
   },
-  task: { brief: "Tasks: list, show, watch, cancel", commands: ["list", "show", "watch", "cancel"] },
+  task: {
+    brief: "Tasks: list, show, watch, set, cancel",
+    commands: ["list", "show", "watch", "set", "cancel"],
+  },
   server: { brief: "The control plane", commands: ["init", "run", "certificate", "ca", "backup", "restore"] },
   agent: { brief: "The agent, which runs on each host", commands: ["run"] },
   lab: { brief: "A cluster on this machine, for trials and tests", commands: ["up", "down", "status"] },

@@ -58,7 +58,7 @@ export function ratiosOf(
   { uncorrected }: KeptForecast,
   record: MoveRecord,
 ): Partial<Record<CorrectedFigure, number>> | null {
-  if (record.phase !== "succeeded") return null;
+  if (record.phase !== "succeeded" || record.decisions.some(({ kind }) => kind === "limits")) return null;
   const outcome = outcomeOf(record);
   const ratios: Partial<Record<CorrectedFigure, number>> = {};
   for (const figure of correctedFigures) {

@@ -1,4 +1,5 @@
 /** Moves as decisions: strategies, the handoff protocol, leases, the record. Pure. */
+export { shareBandwidth, type SharingMove } from "./bandwidth-shares.ts";
 export { isTrusted, repeatedPassesLose, type CopySample, type CopyState } from "./copy.ts";
 export * from "./handoff/destination-state.ts";
 export { startDestination, stepDestination } from "./handoff/destination.ts";
@@ -23,6 +24,7 @@ export {
   toSourceWire,
   type Wire,
 } from "./handoff/versions/translate.ts";
+export { limitsRefusal } from "./handoff/source-limits.ts";
 export { stepSource } from "./handoff/source.ts";
 export { restoreSource } from "./handoff/source-restart.ts";
 export { movesAtOnce, nextMoves, type QueuedMove, type Turn, type Waiting } from "./move-queue.ts";

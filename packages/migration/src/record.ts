@@ -63,6 +63,7 @@ export function recordState(record: MoveRecord, state: SourceState, at: string):
   const next: MoveRecord = {
     ...record,
     backOuts: state.copy?.backOuts ?? record.backOuts,
+    maxOutageMs: state.order.maxOutageMs,
     pauseReason: state.pauseReason,
     error: state.outcome === null || state.outcome.kind === "moved" ? record.error : state.outcome.problem,
   };

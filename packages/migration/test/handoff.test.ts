@@ -20,6 +20,7 @@ import {
   type LeaseState,
   type SourceEffect,
 } from "../src/index.ts";
+import { limitsRefusal } from "../src/handoff/source-limits.ts";
 import { notConverging } from "../src/handoff/source-problems.ts";
 import { walk } from "./walk.ts";
 
@@ -516,4 +517,37 @@ test("an agent that comes back says of a guest that has shut itself down that it
     pauseReason: "io-error",
   });
   expect(paused.state.problem?.code).toBe("MOVE_COPY_FAILED");
+});
+
+test("other limits change the pace and the budget of a running copy, once, and are told", () => {
+  const before = copying();
+  const limits = { bandwidthBytesPerSecond: 5e6, maxOutageMs: 300 };
+  const { state, effects } = stepSource(before, { type: "limits", limits, because: "asked" });
+  expect(state).toMatchObject({ phase: "copying", order: limits, copy: { maxOutageMs: 300 } });
+  expect(effects).toEqual([
+    { do: "tune", parameters: { "max-bandwidth": 5e6, "max-postcopy-bandwidth": 5e6 } },
+    { do: "note", decision: { kind: "limits", ...limits, because: "asked" } },
+  ]);
+  expect(stepSource(state, { type: "limits", limits, because: "shared" })).toEqual({ state, effects: [] });
+  const only = stepSource(state, { type: "limits", limits: { maxOutageMs: 50 }, because: "asked" });
+  expect(only.effects).toMatchObject([{ do: "note" }]);
+  expect(only.state.order.bandwidthBytesPerSecond).toBe(5e6);
+  // Before the copy QEMU has no parameters yet: it gets them with its settings.
+  const early = stepSource(initialSource(order, "10.0.2"), { type: "limits", limits, because: "asked" });
+  expect(early.effects).toMatchObject([{ do: "note" }]);
+  expect(early.state.order).toMatchObject(limits);
+});
+
+test("limits that come too late change nothing, and why is told", () => {
+  const limits = { maxOutageMs: 300 };
+  const refused = { ...copying(), phase: "switching" } as const;
+  for (const phase of ["pausing", "switching", "undoing", "committed", "cleaningUp", "ended"] as const) {
+    const state = { ...refused, phase };
+    expect(limitsRefusal(state, limits)).toMatch(/[a-z]$/);
+    expect(stepSource(state, { type: "limits", limits, because: "asked" })).toEqual({ state, effects: [] });
+  }
+  const rest = { ...refused, phase: "postcopySending" } as const;
+  expect(limitsRefusal(rest, limits)).toMatch(/no pause is left/);
+  const more = { bandwidthBytesPerSecond: null };
+  expect(limitsRefusal(rest, more)).toBeNull();
 });

@@ -24,6 +24,8 @@ export interface HostRow {
   pool: string | null;
   /** What an operator should know of it. */
   alarms: Finding[];
+  /** What all its moves together may use of its link, bytes per second; null: what that gives. */
+  moveBandwidth: number | null;
 }
 
 /** What a host is entered with. */
@@ -65,6 +67,7 @@ export async function hostRows(
     load: row.load,
     pool: row.pool,
     alarms: row.alarms,
+    moveBandwidth: row.move_bandwidth,
   }));
 }
 

@@ -251,6 +251,35 @@ export class Hosts {
     });
   }
 
+  /** What all its moves together may use of its link. @param bytesPerSecond null: what that gives. @throws HOST_UNKNOWN */
+  async setMoveBandwidth(name: string, bytesPerSecond: number | null): Promise<void> {
+    await this.#database.write(async (tx) => {
+      const { numUpdatedRows } = await tx
+        .updateTable("hosts")
+        .set({ move_bandwidth: bytesPerSecond })
+        .where("name", "=", name)
+        .executeTakeFirst();
+      if (numUpdatedRows === 0n) throw GodwitError.of("HOST_UNKNOWN", { host: name, known: [] });
+      await emit(tx, {
+        type: "host.moveBandwidthChanged",
+        subject: { kind: "host", id: name },
+        data: { moveBandwidthMbps: bytesPerSecond === null ? null : (bytesPerSecond * 8) / 1e6 },
+      });
+    });
+  }
+
+  /** Of the hosts that have such a ceiling. */
+  async moveBandwidths(): Promise<Map<string, number>> {
+    const rows = await this.#database.read((db) =>
+      db
+        .selectFrom("hosts")
+        .select(["name", "move_bandwidth"])
+        .where("move_bandwidth", "is not", null)
+        .execute(),
+    );
+    return new Map(rows.map(({ name, move_bandwidth: bytesPerSecond }) => [name, bytesPerSecond ?? 0]));
+  }
+
   /**
    * Removes a host that nothing needs any more: its certificate counts no more.
    * @param force the operator vouches that it is powered off: VMs that ran there are lost, and may be started elsewhere

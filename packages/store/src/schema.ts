@@ -48,6 +48,8 @@ export interface Schema {
     maintenance: Generated<Maintenance>;
     pool: string | null;
     alarms: JSONColumnType<Finding[], string | undefined>;
+    /** Bytes per second. */
+    move_bandwidth: number | null;
   };
   host_facts: {
     host: string;

@@ -6,12 +6,14 @@ import {
   GodwitError,
   problemOfUnexpected,
   type MoveId,
+  type MoveLimits,
   type MoveOrder,
   type MoveRecord,
   type VmId,
 } from "@godwit/contract";
 import {
   hearWithoutMove,
+  limitsRefusal,
   type DestinationEntry,
   type KnownMove,
   type SourceEntry,
@@ -173,6 +175,17 @@ export class Moves {
       throw GodwitError.of("TASK_NOT_CANCELLABLE", { task: id, state: phase, reason });
     }
     move.cancel();
+    return move.record;
+  }
+
+  /** @throws MOVE_UNKNOWN, TASK_NOT_CHANGEABLE */
+  setLimits(id: MoveId, limits: MoveLimits, because: "asked" | "shared"): MoveRecord {
+    const move = this.#active.get(id);
+    const { phase } = this.show(id);
+    const reason = move?.role === "source" ? limitsRefusal(move.state, limits) : "it is not under way here";
+    if (move?.role !== "source" || reason !== null)
+      throw GodwitError.of("TASK_NOT_CHANGEABLE", { task: id, state: phase, reason: reason ?? "" });
+    move.setLimits(limits, because);
     return move.record;
   }
 

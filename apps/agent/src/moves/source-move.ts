@@ -1,5 +1,5 @@
 /** The source's half of one move: does what the reducer decides. */
-import type { Hello, MoveOrder, MoveRecord, Problem } from "@godwit/contract";
+import type { Hello, MoveLimits, MoveOrder, MoveRecord, Problem } from "@godwit/contract";
 import type { QemuProcess } from "@godwit/hypervisor";
 import {
   chooseStrategy,
@@ -129,6 +129,11 @@ export class SourceMove extends ReducerRunner<
 
   cancel(): void {
     this.give({ type: "cancel" });
+  }
+
+  /** What of them is new is in its record as a decision. */
+  setLimits(limits: MoveLimits, because: "asked" | "shared"): void {
+    this.give({ type: "limits", limits, because });
   }
 
   protected override step(state: SourceState, input: SourceInput): Step<SourceState, SourceEffect> {

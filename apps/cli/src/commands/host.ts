@@ -5,6 +5,7 @@ import { listCommand } from "./host/list.ts";
 import { maintenanceRoutes } from "./host/maintenance.ts";
 import { removeCommand } from "./host/remove.ts";
 import { renewQemuCommand } from "./host/renew-qemu.ts";
+import { setCommand } from "./host/set.ts";
 import { showCommand } from "./host/show.ts";
 import { tokenCommand } from "./host/token.ts";
 import { summaries } from "../summaries.ts";
@@ -17,6 +18,7 @@ export const hostRoutes = buildRouteMap({
     join: joinCommand,
     maintenance: maintenanceRoutes,
     renewQemu: renewQemuCommand,
+    set: setCommand,
     remove: removeCommand,
   },
   docs: { brief: summaries.host.brief },

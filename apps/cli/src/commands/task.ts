@@ -3,9 +3,9 @@ import type { Task, TaskId, TaskState } from "@godwit/contract";
 import { GodwitError } from "@godwit/contract/errors";
 import { buildCommand, buildRouteMap, numberParser } from "@stricli/core";
 import { withApi, type Api } from "../connection.ts";
-import { formatTable } from "../output/format.ts";
+import { formatTable, parseMbps, parseMs } from "../output/format.ts";
 import { writeJson, writeLine } from "../output/screen.ts";
-import { outcomeText, taskText } from "../output/task-view.ts";
+import { limitsText, outcomeText, taskText } from "../output/task-view.ts";
 import { runTask } from "../run-task.ts";
 import { jsonFlag, proposed, wordsOf } from "./common.ts";
 import { summaries } from "../summaries.ts";
@@ -140,6 +140,54 @@ const watch = buildCommand({
   },
 });
 
+const set = buildCommand({
+  docs: {
+    brief: "Change the limits of a move while it waits or goes on",
+    fullDescription: `What is not named stays. The move's record tells each change. --bandwidth none takes what the link gives.
+
+Examples:
+  godwit task set ID --bandwidth 500
+  godwit task set ID --max-outage 100ms`,
+  },
+  parameters: {
+    flags: {
+      json: jsonFlag,
+      bandwidth: {
+        kind: "parsed",
+        parse: parseMbps,
+        brief: "Highest bandwidth of the copy, Mbit/s, or none",
+        optional: true,
+      },
+      maxOutage: {
+        kind: "parsed",
+        parse: parseMs,
+        brief: "Longest pause that is allowed",
+        optional: true,
+      },
+    },
+    positional: taskArgument,
+  },
+  async func(flags: { json: boolean; bandwidth?: number | "none"; maxOutage?: number }, id: string) {
+    const { bandwidth, maxOutage: maxOutageMs } = flags;
+    if (bandwidth === undefined && maxOutageMs === undefined)
+      throw GodwitError.of("USAGE", {
+        what: "Nothing is to be changed.",
+        hint: "Name --bandwidth or --max-outage, like: godwit task set ID --bandwidth 500",
+      });
+    const task = await withApi(async (api) =>
+      api.call("taskSet", {
+        params: { task: await taskId(api, id) },
+        body: {
+          ...(bandwidth === undefined ? {} : { bandwidthMbps: bandwidth === "none" ? null : bandwidth }),
+          ...(maxOutageMs === undefined ? {} : { maxOutageMs }),
+        },
+      }),
+    );
+    if (flags.json) writeJson(task);
+    else writeLine(`${task.description}: ${limitsText(task)}.`);
+  },
+});
+
 const cancel = buildCommand({
   docs: {
     brief: "Cancel a task where that is still possible",
@@ -158,6 +206,6 @@ Example: godwit task cancel ID`,
 });
 
 export const taskRoutes = buildRouteMap({
-  routes: { list, show, watch, cancel },
+  routes: { list, show, watch, set, cancel },
   docs: { brief: summaries.task.brief },
 });

@@ -48,6 +48,14 @@ export function parseMs(text: string): number {
   return Math.round(Number(match[1]) * (match[2] === "s" ? 1000 : 1));
 }
 
+/** A bandwidth in Mbit/s, or `none`. */
+export function parseMbps(text: string): number | "none" {
+  const mbps = /^\d+(\.\d+)?$/.test(text) ? Number(text) : 0;
+  if (text === "none") return text;
+  if (mbps <= 0) throw new Error(`"${text}" is not a bandwidth in Mbit/s; write 500 or none.`);
+  return mbps;
+}
+
 /** `30%`, as a share of one. */
 export function parseShare(text: string): number {
   const match = /^(\d+(?:\.\d+)?)%$/.exec(text);

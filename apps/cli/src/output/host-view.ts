@@ -7,6 +7,7 @@ export const hostStateText = (state: HostView["state"], maintenance: HostView["m
 
 export function hostText(view: HostView): string {
   const { name, state, maintenance, agentUrl, seenAt, unreachableReason, pool, alarms, facts, load } = view;
+  const ceiling = view.moveBandwidthMbps ?? null;
   return formatTable([
     ["name", name],
     [
@@ -18,6 +19,7 @@ export function hostText(view: HostView): string {
       `${facts === null ? "" : `${facts.agentVersion} at `}${agentUrl}${seenAt === null ? "" : ` (last answered ${seenAt})`}`,
     ],
     ["pool", pool ?? "none"],
+    ...(ceiling === null ? [] : [["moves", `use at most ${String(ceiling)} Mbit/s of its link together`]]),
     ...alarms.map(({ message, remedy }) => ["alarm", `${message} ${remedy}`]),
     ...(facts === null ? [] : factRows(facts, load)),
     ...(load === null ? [] : loadRows(load)),

@@ -1,5 +1,5 @@
 /** A task as lines for people. Pure. */
-import type { ImageCopy, KeptForecast, MovePause, MoveRecord, Task } from "@godwit/contract";
+import type { ImageCopy, KeptForecast, MovePause, MoveRecord, Task, TaskOf } from "@godwit/contract";
 import { keptForecastText, outcomeLines } from "./forecast-view.ts";
 import { formatBytes, formatMs } from "./format.ts";
 
@@ -143,6 +143,16 @@ export function pauseText(pause: MovePause): string {
   return `${parts.join(" · ")}${around.length === 0 ? "" : ` (${around.join(", ")})`}`;
 }
 
+/** The limits of a move as somebody has changed them. */
+export function limitsText({ limits, request }: TaskOf<"vm.migrate">): string {
+  const { bandwidthBytesPerSecond, maxOutageMs } = limits ?? request;
+  const rate =
+    bandwidthBytesPerSecond === null
+      ? "what the link gives"
+      : `at most ${String((bandwidthBytesPerSecond * 8) / 1e6)} Mbit/s`;
+  return `it uses ${rate}, and its pause may take ${String(maxOutageMs)} ms`;
+}
+
 /** A task with its steps. */
 export function taskText(task: Task): string {
   const move = task.kind === "vm.migrate" ? task.move : null;
@@ -154,6 +164,7 @@ export function taskText(task: Task): string {
     `  started  ${task.createdAt} by ${task.actor}`,
     ...(task.endedAt === null ? [] : [`  ended    ${task.endedAt}`]),
     ...(task.waitingFor === null ? [] : [`  waiting  ${task.waitingFor.message}`]),
+    ...(task.kind === "vm.migrate" && task.limits != null ? [`  limits   ${limitsText(task)}`] : []),
     ...(forecast === undefined ? [] : [`  forecast ${keptForecastText(forecast)}`]),
     ...task.steps.map(
       (step) =>

@@ -28,11 +28,12 @@ type HostOperations = Pick<
   | "hostList"
   | "hostSummaryList"
   | "hostShow"
+  | "hostSet"
   | "hostRemove"
 >;
 
 export function hostHandlers(services: Services): Handlers<HostOperations> {
-  const { store, hosts, data, certificateDays } = services;
+  const { tasks, store, hosts, data, certificateDays } = services;
   const viewOf = (row: HostRow) => hostView(hosts, row);
   /** The certificate of a call is in use. */
   const takeInUse = async (actor: Actor): Promise<void> => {
@@ -116,6 +117,14 @@ export function hostHandlers(services: Services): Handlers<HostOperations> {
     },
     hostShow: async ({ params }) => viewOf(await store.hosts.show(params.host)),
 
+    hostSet: async ({ params, body: { moveBandwidthMbps } }) => {
+      const { name } = await store.hosts.show(params.host);
+      const bytesPerSecond = moveBandwidthMbps === null ? null : (moveBandwidthMbps * 1e6) / 8;
+      await store.hosts.setMoveBandwidth(name, bytesPerSecond);
+      tasks.setMoveBandwidth(name, bytesPerSecond);
+      return viewOf(await store.hosts.show(name));
+    },
+
     hostRemove: async ({ params, query }) => {
       const { name } = await store.hosts.show(params.host);
       if (query.force) await mustBeOff(services, name);
@@ -150,6 +159,7 @@ export function hostView(hosts: HostLinks, row: HostRow): HostView {
     seenAt: row.seenAt?.toISOString() ?? null,
     unreachableReason: isUp ? null : (absence[0]?.message ?? row.unreachableReason),
     pool: row.pool,
+    moveBandwidthMbps: row.moveBandwidth === null ? null : (row.moveBandwidth * 8) / 1e6,
     alarms: withAbsence(absence, row.alarms),
     facts: row.facts,
     load: row.load,

@@ -84,11 +84,16 @@ class Teller {
   }
 }
 
-function queuedMove({ id, request, createdAt }: Context): QueuedMove {
-  const { from, to, objective } = request;
-  const enteredAt = createdAt.getTime();
-  const deadlineMs = objective?.deadlineMs ?? null;
-  return { id, from, to, enteredAt, deadlineAt: deadlineMs === null ? null : enteredAt + deadlineMs };
+function queuedMove(context: Context): QueuedMove {
+  const { id, request, createdAt } = context;
+  const { from, to } = request;
+  return { id, from, to, enteredAt: createdAt.getTime(), deadlineAt: deadlineOf(context) };
+}
+
+/** Until when the move should have ended, ms since 1970; null: it has no deadline. */
+export function deadlineOf({ request, createdAt }: Context): number | null {
+  const deadlineMs = request.objective?.deadlineMs ?? null;
+  return deadlineMs === null ? null : createdAt.getTime() + deadlineMs;
 }
 
 /** Bits per second of a host's migration link, as its agent told it last. */

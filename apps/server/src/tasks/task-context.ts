@@ -21,6 +21,7 @@ import type { Logger } from "pino";
 import type { z } from "zod";
 import type { HostLink } from "../hosts/host-link.ts";
 import type { HostLinks } from "../hosts/host-links.ts";
+import type { MoveBandwidth } from "../moves/move-bandwidth.ts";
 import type { MoveQueue } from "../moves/move-queue.ts";
 import type { TaskChanges, TaskWatch } from "./task-changes.ts";
 import { aborted, sleep } from "@godwit/system";
@@ -34,6 +35,7 @@ export interface TaskServices {
   hosts: HostLinks;
   changes: TaskChanges;
   moveQueue: MoveQueue;
+  moveBandwidth: MoveBandwidth;
   /** Aborted when the server stops: the task is then left for the next one to take up. */
   stopped: AbortSignal;
   /** Enters a task and runs it. @throws VM_BUSY, HOST_TASK_UNDER_WAY, DESTINATION_IN_MAINTENANCE */
@@ -50,6 +52,7 @@ export class TaskContext<K extends TaskKind> {
   readonly store: Store;
   readonly hosts: HostLinks;
   readonly moveQueue: MoveQueue;
+  readonly moveBandwidth: MoveBandwidth;
   readonly log: Logger;
   readonly stopped: AbortSignal;
   readonly #actor: string;
@@ -66,6 +69,7 @@ export class TaskContext<K extends TaskKind> {
     this.store = services.store;
     this.hosts = services.hosts;
     this.moveQueue = services.moveQueue;
+    this.moveBandwidth = services.moveBandwidth;
     this.stopped = services.stopped;
     this.log = log;
     this.#actor = task.actor;

@@ -6,6 +6,7 @@ import { randomUUID } from "node:crypto";
 import {
   GodwitError,
   isEnded,
+  type MoveLimits,
   type Task,
   type TaskId,
   type TaskKind,
@@ -16,7 +17,9 @@ import {
 import type { NewTask, Store } from "@godwit/store";
 import type { Logger } from "pino";
 import type { HostLinks } from "../hosts/host-links.ts";
+import { MoveBandwidth } from "../moves/move-bandwidth.ts";
 import { MoveQueue } from "../moves/move-queue.ts";
+import { changeable, setMoveLimits } from "./move-limits.ts";
 import { implementationOf } from "./registry.ts";
 import { TaskChanges } from "./task-changes.ts";
 import { TaskContext, type TaskServices } from "./task-context.ts";
@@ -33,13 +36,16 @@ export class TaskRunner {
   constructor(store: Store, hosts: HostLinks, log: Logger) {
     this.#log = log;
     this.#services = {
-      ...{ store, hosts, changes: new TaskChanges(), moveQueue: new MoveQueue(), stopped: this.#stop.signal },
+      ...{ store, hosts, changes: new TaskChanges(), moveQueue: new MoveQueue() },
+      ...{ moveBandwidth: new MoveBandwidth(), stopped: this.#stop.signal },
       start: (task) => this.#start(task),
     };
   }
 
   /** Takes up what an earlier server left. */
   async resume(): Promise<void> {
+    for (const [host, bytesPerSecond] of await this.#services.store.hosts.moveBandwidths())
+      this.setMoveBandwidth(host, bytesPerSecond);
     for (const task of await this.#services.store.tasks.unfinished()) {
       this.#log.info({ task: task.id, kind: task.kind }, "task taken up again");
       this.#run(task, true);
@@ -77,9 +83,21 @@ export class TaskRunner {
     return await cancel(this.#context(task) as never);
   }
 
+  /** Other limits of a move. @throws TASK_UNKNOWN, TASK_NOT_CHANGEABLE, HOST_UNREACHABLE: then they stay as they were */
+  async setLimits(id: TaskId, limits: MoveLimits): Promise<TaskOf<"vm.migrate">> {
+    const task = await this.#services.store.tasks.show(id);
+    return await setMoveLimits(this.#context(changeable(task)), limits);
+  }
+
+  /** What all moves of a host may use together, those under way too. @param bytesPerSecond null: what the link gives */
+  setMoveBandwidth(host: string, bytesPerSecond: number | null): void {
+    this.#services.moveBandwidth.setHost(host, bytesPerSecond);
+  }
+
   /** Stops watching; what agents were asked to do goes on. */
   async stop(): Promise<void> {
     this.#stop.abort();
+    this.#services.moveBandwidth.stop();
     await Promise.allSettled(this.#running);
   }
 

@@ -20,7 +20,8 @@ import {
 import { beyond, evcModeNamed } from "@godwit/cpu";
 import { movesKept } from "@godwit/migration/play";
 import { MoveWatch } from "../moves/move-watch.ts";
-import { hasHadItsTurn, takeTurn } from "./take-turn.ts";
+import { limitsOf, moveIdOf, settleLimits, tellShare } from "./move-limits.ts";
+import { deadlineOf, hasHadItsTurn, takeTurn } from "./take-turn.ts";
 import type { TaskContext } from "./task-context.ts";
 import type { TaskEnd, TaskImplementation } from "./task-implementation.ts";
 
@@ -37,6 +38,11 @@ export const vmMigrate: TaskImplementation<"vm.migrate"> = {
         problem: GodwitError.of("MOVE_CANCELLED", { vm: vm.name, host: from }).problem,
       };
     }
+    const { bandwidthBytesPerSecond: ceiling } = await limitsOf(context);
+    using _share = context.moveBandwidth.enter(context.id, {
+      ...{ from: context.request.from, to: context.request.to, ceiling },
+      ...{ deadlineAtMs: deadlineOf(context), tell: tellShare(context) },
+    });
     const order = await context.step("order", moveOrderSchema, () => orderOf(context));
 
     const watch = new MoveWatch({
@@ -59,6 +65,7 @@ export const vmMigrate: TaskImplementation<"vm.migrate"> = {
         const spoken = source.agent.peer?.protocol.newest ?? spokenProtocol.newest;
         const body = { ...order, vm: vmInVersion(order.vm, spoken) };
         watch.take(await source.agent.call("moveStart", { body }));
+        await settleLimits(context, order);
         watch.ask(); // a cancellation may have come before the source knew of the move
         return await conclude(context, await watch.ended());
       } catch (error) {
@@ -91,9 +98,6 @@ export const vmMigrate: TaskImplementation<"vm.migrate"> = {
   },
 };
 
-/** A move has the id of its task. */
-const moveIdOf = ({ id }: Context): MoveId => id as string as MoveId;
-
 /**
  * What the source is asked for. A pool's baseline may have been lowered since the task was asked for: it is looked at
  * once more now that the pool cannot be lowered without seeing this task.
@@ -109,12 +113,17 @@ async function orderOf(context: Context): Promise<MoveOrder> {
     const details = { vm: vm.name, from, host: to, mode: baseline.mode, features };
     if (features.length > 0) throw GodwitError.of("DESTINATION_BASELINE_EXCEEDED", details);
   }
-  return { id: moveIdOf(context), vm, from, to: { host: to, agentUrl: hosts.of(to).url }, ...options };
+  const { maxOutageMs } = await limitsOf(context);
+  return {
+    ...{ id: moveIdOf(context), vm, from, to: { host: to, agentUrl: hosts.of(to).url }, ...options },
+    ...{ maxOutageMs, bandwidthBytesPerSecond: context.moveBandwidth.shareOf(context.id) },
+  };
 }
 
 const cancellablePhases: ReadonlySet<string> = new Set(["planned", "preparing", "copying", "switching"]);
 
 async function write(context: Context, record: MoveRecord): Promise<void> {
+  context.moveBandwidth.remaining(context.id, record.progress?.remainingBytes ?? 0);
   await context.change((task) => ({
     ...fieldsOf(record),
     waitingFor: null,

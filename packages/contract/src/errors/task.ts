@@ -28,4 +28,10 @@ export const taskErrors = {
     (d) => `Task ${d.task} (${d.state}) can no longer be cancelled: ${d.reason}.`,
     (d) => `godwit task show ${d.task} shows how it ended or goes on.`,
   ),
+  TASK_NOT_CHANGEABLE: define<{ task: string; state: string; reason: string }>(
+    409,
+    "never",
+    (d) => `The limits of task ${d.task} (${d.state}) cannot be changed: ${d.reason}.`,
+    (d) => `godwit task show ${d.task} shows how it ended or goes on.`,
+  ),
 } as const;

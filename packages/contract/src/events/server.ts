@@ -41,6 +41,7 @@ const hostEvents = [
   /** It is another than before: the parts of its facts that changed. */
   defineEvent("host.factsChanged", "host", z.object({ parts: z.array(z.string()) })),
   defineEvent("host.alarmsChanged", "host", z.object({ alarms: z.array(findingSchema) })),
+  defineEvent("host.moveBandwidthChanged", "host", z.object({ moveBandwidthMbps: z.number().nullable() })),
   defineEvent("host.maintenanceChanged", "host", z.object({ maintenance: maintenanceSchema })),
 ] as const;
 

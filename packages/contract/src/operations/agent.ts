@@ -13,7 +13,7 @@ import {
   probeListenSchema,
   probeRunSchema,
 } from "../schemas/migration-path.ts";
-import { moveOrderSchema, moveRecordSchema } from "../schemas/move.ts";
+import { moveLimitsSchema, moveOrderSchema, moveRecordSchema } from "../schemas/move.ts";
 import { vmActivitySchema } from "../schemas/objective.ts";
 import { moveIdSchema, nameSchema, vmIdSchema } from "../schemas/names.ts";
 import { baselineSchema } from "../schemas/pool.ts";
@@ -315,6 +315,17 @@ export const agentOperations = {
     params: moveParams,
     answer: { status: 200, body: moveRecordSchema },
     errors: ["MOVE_UNKNOWN"],
+  },
+  moveSet: {
+    method: "POST",
+    path: "/agent/v1/moves/{moveId}/limits",
+    privilege: "server",
+    summary:
+      "Give a move away from this host other limits while it goes on; the same ones again change nothing",
+    params: moveParams,
+    body: z.strictObject({ limits: moveLimitsSchema, because: z.enum(["asked", "shared"]) }),
+    answer: { status: 202, body: moveRecordSchema },
+    errors: ["MOVE_UNKNOWN", "TASK_NOT_CHANGEABLE"],
   },
   moveCancel: {
     method: "POST",

@@ -102,6 +102,20 @@ export const hostOperations = {
     answer: { status: 200, body: hostViewSchema },
     errors: ["HOST_UNKNOWN"],
   },
+  hostSet: {
+    method: "PATCH",
+    path: "/api/v1/hosts/{host}",
+    privilege: "admin",
+    summary:
+      "Limit what all moves from and to a host may use of its link together; counts for those under way too",
+    params: hostParams,
+    body: z.strictObject({
+      /** Null: what the link gives. */
+      moveBandwidthMbps: z.number().positive().max(1_000_000).nullable(),
+    }),
+    answer: { status: 200, body: hostViewSchema },
+    errors: ["HOST_UNKNOWN"],
+  },
   hostRemove: {
     method: "DELETE",
     path: "/api/v1/hosts/{host}",

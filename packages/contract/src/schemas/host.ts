@@ -23,6 +23,8 @@ export const hostViewSchema = z.object({
   seenAt: z.iso.datetime().nullable(),
   unreachableReason: z.string().nullable(),
   pool: nameSchema.nullable(),
+  /** What all moves from and to it may use of its link together; null: what that gives. Absent: a server of an earlier version. */
+  moveBandwidthMbps: z.number().nullable().optional(),
   /** What an operator should know: findings that hold now. */
   alarms: z.array(findingSchema),
   /** What it is, as it was last reported. */

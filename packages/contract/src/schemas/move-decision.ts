@@ -51,6 +51,14 @@ const decisions = [
     bytesPerSecond: z.number(),
     usualBytesPerSecond: z.number(),
   }),
+  /** Limits that are changed while the move goes on; absent: as before. `shared`: by the ceilings of its hosts. */
+  z.object({
+    kind: z.literal("limits"),
+    /** Null: what the link gives. */
+    bandwidthBytesPerSecond: z.number().nullable().optional(),
+    maxOutageMs: z.number().optional(),
+    because: z.enum(["asked", "shared"]),
+  }),
   /** The switch was undone, since it would have taken longer than allowed; the guest runs on at the source. */
   z.object({ kind: z.literal("backedOut"), afterMs: z.number() }),
   z.object({ kind: z.literal("runsWhileMemoryArrives") }),
@@ -110,6 +118,8 @@ export function decisionText(decision: MoveDecision): string {
       );
     case "linkSlow":
       return `wait for the link: it carries ${mib(decision.bytesPerSecond)}/s instead of ${mib(decision.usualBytesPerSecond)}/s, which is not the guest's doing`;
+    case "limits":
+      return limitsText(decision);
     case "backedOut":
       return `switch backed out after ${decision.afterMs.toFixed(0)} ms: it would have taken longer than allowed`;
     case "runsWhileMemoryArrives":
@@ -123,6 +133,24 @@ export function decisionText(decision: MoveDecision): string {
     case "note":
       return decision.text;
   }
+}
+
+function limitsText({
+  bandwidthBytesPerSecond: bandwidth,
+  maxOutageMs,
+  because,
+}: Extract<MoveDecision, { kind: "limits" }>): string {
+  const rate =
+    bandwidth === undefined
+      ? []
+      : [
+          bandwidth === null
+            ? "the copy uses what the link gives"
+            : `the copy uses at most ${((bandwidth * 8) / 1e6).toFixed(1)} Mbit/s`,
+        ];
+  const pause = maxOutageMs === undefined ? [] : [`the pause may take ${String(maxOutageMs)} ms`];
+  const why = because === "asked" ? "as was asked for" : "its share of what its hosts' moves may use";
+  return `from now on ${[...rate, ...pause].join(" and ")}, ${why}`;
 }
 
 /** A decision with its time, and its sentence for those who read the JSON. */

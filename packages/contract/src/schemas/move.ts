@@ -58,6 +58,14 @@ export const moveOrderSchema = z.object({
 });
 export type MoveOrder = z.infer<typeof moveOrderSchema>;
 
+/** Limits of a move that can be changed while it goes on; those that are absent stay. */
+export const moveLimitsSchema = z.strictObject({
+  /** Null: what the link gives. */
+  bandwidthBytesPerSecond: z.number().min(1).nullable().optional(),
+  maxOutageMs: maxOutageSchema.optional(),
+});
+export type MoveLimits = z.infer<typeof moveLimitsSchema>;
+
 export const moveProgressSchema = z.object({
   totalBytes: z.number(),
   transferredBytes: z.number(),

@@ -24,6 +24,11 @@ export const vmMigrate = defineTask({
   fields: {
     phase: movePhaseSchema.nullable(),
     progress: moveProgressSchema.nullable(),
+    /**
+     * As somebody has changed them since it was asked for; the copy's ceiling is the move's own, of which its hosts' may leave
+     * it less. Null: nobody has. Absent: an earlier version's task.
+     */
+    limits: moveOrderSchema.pick({ bandwidthBytesPerSecond: true, maxOutageMs: true }).optional().nullable(),
     /** The move's full record. */
     move: moveRecordSchema.nullable(),
   },

@@ -2,7 +2,7 @@
  * The source's half of the handoff as data: what it knows, what it receives, what it has done, and how long it waits.
  * Its phases are in `phases.ts`; `source.ts` decides.
  */
-import type { MoveDecision, MoveOrder, PauseReason, Problem } from "@godwit/contract";
+import type { MoveDecision, MoveLimits, MoveOrder, PauseReason, Problem } from "@godwit/contract";
 import type { QemuSettings } from "../copy-decision.ts";
 import type { CopySample, CopyState } from "../copy.ts";
 import type { LeaseAnswer } from "./lease-answer.ts";
@@ -105,6 +105,8 @@ export type SourceInput =
   | { type: "qemuGone"; reason: string; heardAll: boolean }
   | { type: "removed" }
   | { type: "released" }
+  /** Other limits of the copy and the pause: somebody asked for them, or the move's share of a link has changed. */
+  | { type: "limits"; limits: MoveLimits; because: "asked" | "shared" }
   /** @param problem why; absent: somebody asked for it */
   | { type: "cancel"; problem?: Problem }
   | { type: "timer"; timer: SourceTimer; atMs: number }

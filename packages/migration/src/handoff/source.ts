@@ -27,6 +27,7 @@ import {
   type SourceTimer,
 } from "./source-state.ts";
 import { onLeaseAnswered } from "./source-lease.ts";
+import { onLimits } from "./source-limits.ts";
 import { onDisksActive, onGuestPaused, onResumed, startedEntry } from "./source-guest.ts";
 import { backOut, onPreSwitchover, onSample } from "./source-switch.ts";
 import {
@@ -119,6 +120,8 @@ export function stepSource(state: SourceState, input: SourceInput): SourceStep {
     case "released":
       if (state.phase !== "cleaningUp") return stay(state);
       return cleanedUp(state);
+    case "limits":
+      return onLimits(state, input.limits, input.because);
     case "cancel":
       if (!isCancellable(state)) return stay(state);
       return undo(

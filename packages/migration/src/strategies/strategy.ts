@@ -96,7 +96,12 @@ export const sourceParameters = (
   { bandwidthBytesPerSecond }: Pick<MoveOrder, "bandwidthBytesPerSecond">,
   downtimeLimitMs: 0 | 1,
 ): QemuSettings["parameters"] => ({
-  "max-bandwidth": Math.floor(bandwidthBytesPerSecond ?? unlimitedBytesPerSecond),
-  "max-postcopy-bandwidth": Math.floor(bandwidthBytesPerSecond ?? 0),
+  ...bandwidthParameters(bandwidthBytesPerSecond),
   "downtime-limit": downtimeLimitMs,
+});
+
+/** The ceiling of a copy, which QEMU also changes while it runs. @param bytesPerSecond null: what the link gives */
+export const bandwidthParameters = (bytesPerSecond: number | null): QemuSettings["parameters"] => ({
+  "max-bandwidth": Math.floor(bytesPerSecond ?? unlimitedBytesPerSecond),
+  "max-postcopy-bandwidth": Math.floor(bytesPerSecond ?? 0),
 });
