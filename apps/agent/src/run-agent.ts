@@ -18,6 +18,7 @@ import { EventLog } from "./event-log.ts";
 import { HostFactsReader } from "./host/facts.ts";
 import { FactsWatch } from "./host/facts-watch.ts";
 import { HostCpu } from "./qemu/host-cpu.ts";
+import { Health } from "./health/health.ts";
 import { HostLoadReader } from "./host/load.ts";
 import { memoryLoad } from "./host/memory.ts";
 import { residentBytesOf } from "./host/vms.ts";
@@ -223,7 +224,9 @@ export async function runAgent(
   const datastores = new Datastores({ configs: config.datastores, environment, lockspaces });
   repeat(setAside.repeated());
   const facts = new HostFactsReader({ config, hypervisor, cpu, datastores, environment, setAside });
-  const load = new HostLoadReader({ config, datastores, processes, memory });
+  const health = new Health(log);
+  repeat(health.repeated());
+  const load = new HostLoadReader({ config, datastores, processes, memory, health });
   repeat(new FactsWatch(() => facts.read(), events, log).repeated());
   const consoles = new Consoles(config.name, processes, log);
   const files = new VmFiles((name) => environment.datastore(name));

@@ -23,6 +23,7 @@ import {
 } from "./data-folder.ts";
 import { dataPaths } from "./data-paths.ts";
 import type { LinkIdentity } from "./hosts/host-link.ts";
+import { HealthKeeper } from "./health/health-keeper.ts";
 import { HostLinks } from "./hosts/host-links.ts";
 import { Balancer } from "./balance/balancer.ts";
 import { Planner } from "./pools/planner.ts";
@@ -83,6 +84,8 @@ export async function runServer(
   stack.defer(() => balancer.stop());
   const restarter = new Restarter({ store, hosts, tasks, planner }, log);
   stack.defer(() => restarter.stop());
+  const health = new HealthKeeper({ store, hosts, tasks }, log);
+  stack.defer(() => health.stop());
 
   const http = new HttpServer({ tls: withAuthority(data), log, hello: ownHello });
   stack.defer(() => http.close());
@@ -124,6 +127,7 @@ export async function runServer(
   await tasks.resume();
   balancer.start();
   restarter.start();
+  health.start();
 
   const renewing = setInterval(
     () => {

@@ -41,6 +41,7 @@ export type { MovePause } from "./schemas/move-pause.ts";
 export * from "./schemas/names.ts";
 export * from "./schemas/objective.ts";
 export type { PageRequest } from "./schemas/page.ts";
+export type { HealthFinding, HealthPolicy, HealthState, HostHealth } from "./schemas/host-health.ts";
 export * from "./schemas/pool.ts";
 export * from "./schemas/pool-rule.ts";
 export type { Automation, FrozenVm, PoolBalance, PoolRound, RoundMove } from "./schemas/pool-balance.ts";

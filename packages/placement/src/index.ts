@@ -35,6 +35,7 @@ export {
   unpackedPool,
   whyNot,
 } from "./balance.ts";
+export { healthStep, isQuarantined, type HealthStep, type HostCondition } from "./unhealthy-hosts.ts";
 export { macConflict } from "./mac-conflict.ts";
 export { decideVmCommand, type Home, type VmCommand } from "./vm-commands.ts";
 export { isConfirmed, placeByReport } from "./place-by-report.ts";

@@ -14,6 +14,7 @@ import { cpuHidden } from "./checks/cpu-hidden.ts";
 import { cpuMasks } from "./checks/cpu-masks.ts";
 import { cpuVendor } from "./checks/cpu-vendor.ts";
 import { cpu, cpuAtRest } from "./checks/cpu.ts";
+import { health } from "./checks/health.ts";
 import { leases } from "./checks/leases.ts";
 import { machine } from "./checks/machine.ts";
 import { maintenance } from "./checks/maintenance.ts";
@@ -47,6 +48,7 @@ const liveRequirements: readonly Requirement[] = [
   migrationNetwork,
   migrationPath,
   clocks,
+  health,
   paused,
 ];
 
@@ -60,6 +62,7 @@ const coldRequirements: readonly ColdRequirement[] = [
   leases,
   portGroups,
   addressFilter,
+  health,
 ];
 
 /** @returns all findings; the VM may move exactly if none has severity `error` */

@@ -17,6 +17,7 @@ import {
 import { hostAdmission, lostFeatureFindings, type Cpu, type EvcHost, type RunningVm } from "@godwit/cpu";
 import { evcHost, runningVm } from "./evc-facts.ts";
 import type { HostReport } from "./facts.ts";
+import { healthParts, healthState } from "./host-health.ts";
 
 /** The pool that the host is in. */
 interface HostPool {
@@ -44,7 +45,16 @@ export function hostAlarms(
     ...fullDatastores(load, vms),
     ...setAside(facts),
     ...outdated(load),
+    ...unhealthy(load),
   ];
+}
+
+function unhealthy(load: HostLoad): Finding[] {
+  const state = healthState(load);
+  if (state === null) return [];
+  const severe = state === "severe";
+  const details = { host: load.name, parts: healthParts(load), severe };
+  return [finding("HOST_UNHEALTHY", details, severe ? "error" : "warning")];
 }
 
 function outdated(load: HostLoad): Finding[] {

@@ -1,5 +1,5 @@
 /** Pools, their baselines and their hosts. What may be is decided before; here it is written, all or nothing. */
-import { GodwitError, type Baseline, type TaskId } from "@godwit/contract";
+import { GodwitError, type Baseline, type HealthPolicy, type TaskId } from "@godwit/contract";
 import { sql } from "kysely";
 import { isDuplicate, type Database } from "./database.ts";
 import type { Queries, Writes } from "./schema.ts";
@@ -14,6 +14,8 @@ export interface PoolRow {
   hosts: string[];
   /** Since when VMs that died are started again; null: they are not. */
   restartSince: Date | null;
+  /** What is done about hosts that are not well. */
+  health: HealthPolicy;
   /** The number of the newest task when this was read. */
   lastTask: number;
 }
@@ -44,6 +46,7 @@ export class Pools {
       baseline: row.evc_mode === null ? null : { mode: row.evc_mode, microcode: row.microcode },
       hosts: hosts.filter(({ pool }) => pool === row.name).map(({ name }) => name),
       restartSince: row.restart_since,
+      health: row.health,
       lastTask,
     }));
   }
@@ -169,6 +172,21 @@ export class Pools {
         .executeTakeFirst();
       if (numUpdatedRows === 0n) return;
       await emit(tx, { type: "pool.restartChanged", subject: { kind: "pool", id: name }, data: { enabled } });
+    });
+  }
+
+  /** @throws POOL_UNKNOWN */
+  async setHealth(name: string, policy: HealthPolicy): Promise<void> {
+    await this.#database.write(async (tx) => {
+      await locked(tx, name);
+      const { numUpdatedRows } = await tx
+        .updateTable("pools")
+        .set({ health: policy })
+        .where("name", "=", name)
+        .where("health", "!=", policy)
+        .executeTakeFirst();
+      if (numUpdatedRows === 0n) return;
+      await emit(tx, { type: "pool.healthChanged", subject: { kind: "pool", id: name }, data: { policy } });
     });
   }
 

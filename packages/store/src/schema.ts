@@ -2,6 +2,7 @@
 import type {
   CorrectedFigure,
   Finding,
+  HealthPolicy,
   HostFacts,
   HostLoad,
   Maintenance,
@@ -74,6 +75,7 @@ export interface Schema {
     threshold: Generated<number>;
     goal: Generated<PoolBalance["goal"]>;
     restart_since: MomentOrNull;
+    health: Generated<HealthPolicy>;
   };
   pool_rounds: {
     pool: string;

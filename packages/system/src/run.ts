@@ -41,6 +41,7 @@ const packageOf: Record<string, string> = {
   mount: "mount",
   initdb: "postgresql",
   postgres: "postgresql",
+  smartctl: "smartmontools",
   sanlock: "sanlock",
   cpio: "cpio",
   busybox: "busybox-static",

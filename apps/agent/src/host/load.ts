@@ -6,6 +6,7 @@ import type { Processes } from "../qemu/processes.ts";
 import { cpuLoad } from "./cpu.ts";
 import type { Datastores } from "./datastores.ts";
 import { reasonOf } from "../reason.ts";
+import type { Health } from "../health/health.ts";
 import { linkLoad } from "./links.ts";
 import type { MemoryAdmission } from "../vms/memory-admission.ts";
 import { Rates } from "./rates.ts";
@@ -16,6 +17,7 @@ export interface LoadSources {
   datastores: Datastores;
   processes: Pick<Processes, "runtimes">;
   memory: Pick<MemoryAdmission, "load">;
+  health: Pick<Health, "now">;
 }
 
 export class HostLoadReader {
@@ -28,7 +30,7 @@ export class HostLoadReader {
   }
 
   async read(): Promise<HostLoad> {
-    const { config, datastores, processes, memory: admission } = this.#sources;
+    const { config, datastores, processes, memory: admission, health } = this.#sources;
     const failures: HostLoad["failures"] = [];
     const part = async <T>(name: string, read: () => T | Promise<T>): Promise<T | null> => {
       try {
@@ -54,6 +56,7 @@ export class HostLoadReader {
       links,
       portGroups,
       datastores: stores,
+      ...(health.now === null ? {} : { health: health.now }),
       // Last, so that what is told of VMs is as new as the report.
       vms: vmLoads(processes.runtimes, this.#vmRates, performance.now()),
       failures,

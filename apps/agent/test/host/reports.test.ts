@@ -160,6 +160,7 @@ test("a load tells of memory, CPUs, links and VMs, with rates as soon as there a
     datastores: storage("one").datastores,
     processes: { runtimes: [vm, ended] },
     memory: { load: memoryLoad },
+    health: { now: { findings: [], sources: [{ name: "sensors", absent: null }] } },
   });
   const first = await reader.read();
   expect(hostLoadSchema.parse(first)).toEqual(first);

@@ -1,5 +1,5 @@
 /** How a pool balances itself, and a round of its balancer, as lines for people. Pure. */
-import type { FrozenVm, PoolBalance, PoolRestarts, PoolRound } from "@godwit/contract";
+import type { FrozenVm, HealthPolicy, PoolBalance, PoolRestarts, PoolRound } from "@godwit/contract";
 import { formatTable } from "./format.ts";
 
 export const balanceText = ({ automation, threshold, goal }: PoolBalance): string =>
@@ -43,6 +43,13 @@ export function roundText(pool: string, round: PoolRound | null, frozen: readonl
 
 export const restartText = (restarts: boolean): string =>
   restarts ? "VMs that died are started again" : "VMs that died are not started again";
+
+export const healthText = (policy: HealthPolicy): string =>
+  ({
+    ask: "hosts that are not well are an alarm",
+    quarantine: "hosts that are not well take no VM",
+    evacuate: "hosts that are not well take no VM, and those that may fail are emptied",
+  })[policy];
 
 export function restartsText({ pool, since, vms }: PoolRestarts): string {
   if (since === null)

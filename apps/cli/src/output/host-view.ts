@@ -23,6 +23,7 @@ export function hostText(view: HostView): string {
     ...alarms.map(({ message, remedy }) => ["alarm", `${message} ${remedy}`]),
     ...(facts === null ? [] : factRows(facts, load)),
     ...(load === null ? [] : loadRows(load)),
+    ...healthRows(load),
     ...[...(facts?.failures ?? []), ...(load?.failures ?? [])].map(({ part, reason }) => [
       "not read",
       `${part}: ${reason}`,
@@ -94,6 +95,23 @@ function containmentRows({ containment }: HostFacts): string[][] {
     ["vm users", vmUidsProblem === null ? `uids ${uids}` : `one for all VMs: ${vmUidsProblem}`],
     ["vm limits", limitsProblem === null ? "memory and tasks" : `none: ${limitsProblem}`],
     ["apparmor", appArmorProblem === null ? "confines QEMU" : `does not confine QEMU: ${appArmorProblem}`],
+  ];
+}
+
+/** By what the host knows how well it is; what is not well is an alarm. */
+function healthRows(load: HostLoad | null): string[][] {
+  const { health } = load ?? {};
+  if (health === undefined) return [];
+  const [has, lacks] = [true, false].map((own) =>
+    health.sources.filter(({ absent }) => (absent === null) === own),
+  ) as [typeof health.sources, typeof health.sources];
+  const state = health.findings.some((one) => one.state === "severe") ? "severe" : "moderate";
+  return [
+    [
+      "health",
+      `${health.findings.length === 0 ? "well" : state}, by ${has.map(({ name }) => name).join(", ") || "no source"}`,
+    ],
+    ...lacks.map(({ name, absent }) => ["not looked at", `${name}: ${absent ?? ""}`]),
   ];
 }
 

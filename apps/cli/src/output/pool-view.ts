@@ -1,9 +1,17 @@
 /** A pool as lines for people. Pure. */
 import { ruleText, type PoolRuleView, type PoolView } from "@godwit/contract";
 import { evcModeNamed } from "@godwit/cpu";
+import { healthText } from "./balance-view.ts";
 import { formatTable } from "./format.ts";
 
-export function poolText({ name, baseline, hosts, restartsVms = false, pendingVms }: PoolView): string {
+export function poolText({
+  name,
+  baseline,
+  hosts,
+  restartsVms = false,
+  health = "ask",
+  pendingVms,
+}: PoolView): string {
   return formatTable([
     ["name", name],
     ["evc mode", baseline === null ? "none" : `${baseline.mode}, ${evcModeNamed(baseline.mode).label}`],
@@ -11,6 +19,7 @@ export function poolText({ name, baseline, hosts, restartsVms = false, pendingVm
       ? []
       : [["microcode features", baseline.microcode.join(" ")]]),
     ["hosts", hosts.join(" ")],
+    ["health", healthText(health)],
     ["restarts", restartsVms ? "VMs that died are started again" : "off"],
     ...(pendingVms.length === 0
       ? []

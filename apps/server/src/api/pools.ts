@@ -26,6 +26,7 @@ type PoolOperations = Pick<
   | "poolHostRemove"
   | "poolEvcCheck"
   | "poolEvcSet"
+  | "poolHealthSet"
 >;
 
 /** A change that was judged, and the baseline that it leads to. */
@@ -43,6 +44,7 @@ export function poolHandlers(services: Services): Handlers<PoolOperations> {
     baseline: pool.baseline,
     hosts: pool.hosts,
     restartsVms: pool.restartSince !== null,
+    health: pool.health,
     pendingVms: pendingVms(pool, await store.vms.list()),
   });
 
@@ -105,6 +107,11 @@ export function poolHandlers(services: Services): Handlers<PoolOperations> {
       await store.pools.show(params.pool);
       await store.pools.remove(params.pool);
       return undefined;
+    },
+
+    poolHealthSet: async ({ params, body }) => {
+      await store.pools.setHealth(params.pool, body.policy);
+      return await viewOf(await store.pools.show(params.pool));
     },
 
     poolHostCheck: async ({ params }) =>

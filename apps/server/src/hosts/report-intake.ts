@@ -133,7 +133,7 @@ export class ReportIntake {
     const { host, facts, load, connectionFindings } = report;
     const leases = load.datastores.map(({ name, reason, leases: of }) => [name, reason, of]);
     const basis = JSON.stringify([
-      ...[connectionFindings, pool, leases, stoppedGuests(load), outdatedQemus(load)],
+      ...[connectionFindings, pool, leases, stoppedGuests(load), outdatedQemus(load), load.health?.findings],
       running.map(({ id, version }) => [id, version]),
     ]);
     const before = this.#judged.get(host);

@@ -1,6 +1,12 @@
 /** Asks a host that is to be emptied, and the others, and says which moves come next. */
-import { planEvacuation, type EvacuationFacts, type Mover, type NextMoves } from "@godwit/placement";
-import { canBeTried, type Destination, type Source } from "@godwit/requirements";
+import {
+  isQuarantined,
+  planEvacuation,
+  type EvacuationFacts,
+  type Mover,
+  type NextMoves,
+} from "@godwit/placement";
+import { canBeTried, healthState, type Destination, type Source } from "@godwit/requirements";
 import type { Inventory } from "../inventory.ts";
 import { allRules, placesOfVms } from "../pools/pool-reports.ts";
 import { destinationOf, sourceOf } from "./check-vm.ts";
@@ -13,7 +19,13 @@ export async function decideMoves(
   limits: EvacuationFacts["limits"],
 ): Promise<NextMoves> {
   const { store } = services;
-  const others = (await store.hosts.list()).filter(({ name }) => name !== host);
+  const [all, pools] = await Promise.all([store.hosts.list(), store.pools.list()]);
+  const policyOf = new Map(
+    pools.flatMap(({ hosts, health }) => hosts.map((name) => [name, health] as const)),
+  );
+  const isWell = ({ name, load }: (typeof all)[number]) =>
+    load === null || !isQuarantined(policyOf.get(name) ?? "ask", healthState(load));
+  const others = all.filter((other) => other.name !== host && isWell(other));
   const isLive = movers.some(({ live }) => live);
   const [source, tasks, vms, rules, hostOf, ...destinations] = await Promise.all([
     sourceOf(services, host, isLive),

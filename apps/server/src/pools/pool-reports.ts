@@ -1,6 +1,7 @@
 /** What is known of a pool when it is planned: its hosts and VMs as they were reported last, tasks under way, and its rules. */
 import { isEnded } from "@godwit/contract";
-import type { KnownHost, PoolReports, PoolRule } from "@godwit/placement";
+import { isQuarantined, type KnownHost, type PoolReports, type PoolRule } from "@godwit/placement";
+import { healthState } from "@godwit/requirements";
 import type { PoolRow, PoolRuleRow, Store } from "@godwit/store";
 import { loadsOn } from "./loads.ts";
 import type { Inventory } from "../inventory.ts";
@@ -25,6 +26,7 @@ export async function poolReports(
           ? null
           : (host.unreachableReason ?? "its agent is not connected"),
         baseline: row.baseline,
+        quarantined: host.load !== null && isQuarantined(row.health, healthState(host.load)),
       })),
     vms: vms.filter((vm) => row.hosts.includes(vm.host)),
     busy: new Set(tasks.filter((task) => !isEnded(task)).map(({ subject }) => subject.id)),

@@ -18,6 +18,21 @@ export const hostErrors = {
       `The connection to host ${d.host} broke off ${String(d.breaks)} times within a minute, last because ${d.reason}.`,
     (d) => `See what its agent says: journalctl -u godwit-agent on ${d.host}; and test the network to it.`,
   ),
+  /** An alarm. `parts`: what does not work, each with its evidence, the severe ones first. */
+  HOST_UNHEALTHY: define<{ host: string; parts: string[]; severe: boolean }>(
+    409,
+    "after-fix",
+    (d) =>
+      `Host ${d.host} ${d.severe ? "may fail at any time" : "is not well"}: ${d.parts.slice(0, 4).join("; ")}${d.parts.length > 4 ? `; and ${String(d.parts.length - 4)} more` : ""}.`,
+    (d) => `Move its VMs away before it fails: godwit host maintenance enter ${d.host}. Then repair it.`,
+  ),
+  /** A VM is to come to such a host. */
+  DESTINATION_UNHEALTHY: define<{ host: string; parts: string[] }>(
+    409,
+    "after-fix",
+    (d) => `Host ${d.host} is not well: ${d.parts.slice(0, 4).join("; ")}.`,
+    (d) => `Choose another host, or repair it first: godwit host show ${d.host}`,
+  ),
   HOST_UNKNOWN: define<{ host: string; known: string[] }>(
     404,
     "never",

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { findingSchema } from "../errors/schemas.ts";
 import { maintenanceSchema } from "../schemas/host.ts";
+import { healthPolicySchema } from "../schemas/host-health.ts";
 import { nameSchema, taskIdSchema } from "../schemas/names.ts";
 import { baselineSchema } from "../schemas/pool.ts";
 import { poolBalanceSchema } from "../schemas/pool-balance.ts";
@@ -71,6 +72,7 @@ const poolEvents = [
     "pool",
     z.object({ vm: nameSchema, to: nameSchema, task: taskIdSchema, reason: z.string() }),
   ),
+  defineEvent("pool.healthChanged", "pool", z.object({ policy: healthPolicySchema })),
   defineEvent("pool.restartChanged", "pool", z.object({ enabled: z.boolean() })),
   /** A VM that died was started again. */
   defineEvent(

@@ -1,6 +1,7 @@
 /** Pools, a part of the server's API. */
 import { z } from "zod";
 import { evcModeKeySchema } from "../schemas/evc.ts";
+import { healthPolicySchema } from "../schemas/host-health.ts";
 import { nameSchema } from "../schemas/names.ts";
 import { frozenVmSchema, poolBalanceSchema, poolRoundSchema } from "../schemas/pool-balance.ts";
 import { planRequestSchema, poolExplanationSchema, poolPlanSchema } from "../schemas/pool-plan.ts";
@@ -168,6 +169,16 @@ export const poolOperations = {
     summary: "VMs of a pool that died, and what each waits for",
     params: poolParams,
     answer: { status: 200, body: poolRestartsSchema },
+    errors: ["POOL_UNKNOWN"],
+  },
+  poolHealthSet: {
+    method: "PUT",
+    path: "/api/v1/pools/{pool}/health",
+    privilege: "admin",
+    summary: "Set what a pool does of itself about hosts that are not well",
+    params: poolParams,
+    body: z.strictObject({ policy: healthPolicySchema }),
+    answer: { status: 200, body: poolViewSchema },
     errors: ["POOL_UNKNOWN"],
   },
   poolRecommendations: {

@@ -5,6 +5,7 @@
  */
 import { z } from "zod";
 import { amountSchema, countSchema, mostOfHost, readFailureSchema } from "./host-facts.ts";
+import { hostHealthSchema } from "./host-health.ts";
 import { leaseStateSchema } from "./lease.ts";
 import { nameSchema } from "./names.ts";
 import { vmRuntimeSchema } from "./vm.ts";
@@ -117,6 +118,8 @@ export const hostLoadSchema = z.object({
   portGroups: z.array(portGroupLoadSchema).max(mostOfHost.portGroups).nullable(),
   datastores: z.array(datastoreLoadSchema).max(mostOfHost.datastores),
   vms: z.array(vmLoadSchema).max(mostOfHost.vms),
+  /** Absent: nobody has looked yet, or an agent that does not. */
+  health: hostHealthSchema.optional(),
   failures: z.array(readFailureSchema).max(mostOfHost.failures),
 });
 export type HostLoad = z.infer<typeof hostLoadSchema>;

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { findingSchema } from "../errors/schemas.ts";
 import { evcModeKeySchema } from "./evc.ts";
+import { healthPolicySchema } from "./host-health.ts";
 import { nameSchema } from "./names.ts";
 
 /** What every VM of a pool may see at most. A revision never changes its meaning. */
@@ -21,6 +22,8 @@ export const poolViewSchema = z.object({
   hosts: z.array(nameSchema),
   /** Whether VMs that died are started again. Absent: a server that does not. */
   restartsVms: z.boolean().optional(),
+  /** What is done about hosts that are not well. Absent: as above. */
+  health: healthPolicySchema.optional(),
   /** VMs that run with another baseline than the pool's, and get it when they are next powered on. */
   pendingVms: z.array(nameSchema),
 });

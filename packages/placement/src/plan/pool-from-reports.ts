@@ -14,6 +14,8 @@ import { withRules } from "./with-rules.ts";
 /** A host as the server knows it. */
 export type KnownHost = Pick<HostView, "name" | "maintenance" | "unreachableReason" | "facts" | "load"> & {
   baseline: Destination["baseline"];
+  /** It is not well, and its pool gives it no VM. */
+  quarantined?: boolean;
 };
 
 export interface PoolReports {
@@ -83,11 +85,11 @@ export function poolToPlace(
 }
 
 function poolHost(host: KnownHost): PoolHost {
-  const { name, facts, load, maintenance } = host;
+  const { name, facts, load, maintenance, quarantined = false } = host;
   const state = maintenance === "entering" ? "leaving" : "closed";
   return {
     ...reportedHost(name, facts === null || load === null ? null : { facts, load }),
-    state: maintenance === "off" && absenceOf(host) === null ? "open" : state,
+    state: maintenance === "off" && absenceOf(host) === null && !quarantined ? "open" : state,
   };
 }
 

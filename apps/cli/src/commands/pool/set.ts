@@ -1,5 +1,5 @@
 /** `godwit pool set` */
-import type { Automation, PlanGoal } from "@godwit/contract";
+import type { Automation, HealthPolicy, PlanGoal } from "@godwit/contract";
 import { GodwitError } from "@godwit/contract/errors";
 import { buildCommand } from "@stricli/core";
 import { withApi } from "../../connection.ts";
@@ -11,19 +11,22 @@ interface Flags extends JsonFlags {
   threshold?: "1" | "2" | "3" | "4" | "5";
   goal?: PlanGoal;
   restart?: "on" | "off";
+  health?: HealthPolicy;
 }
 
 export const setCommand = buildCommand({
   docs: {
-    brief: "Set how far a pool balances itself, and whether it restarts VMs",
+    brief: "Set what a pool does by itself: balance, restart VMs, leave unhealthy hosts",
     fullDescription: `off: nothing is planned. manual: moves are recommended every minute. partial: and VMs start where the planner places them.
 full: and the moves are made. --restart on: VMs of a host that died, and VMs whose process died, are started again on a
-host that has room, once their leases prove that they do not run. What is not named stays as it is.
+host that has room, once their leases prove that they do not run. --health quarantine: hosts that are not well take no VM that the pool places;
+evacuate: and those that may fail at any time are emptied; ask: neither. What is not named stays as it is.
 
 Examples:
   godwit pool set east --automation manual
   godwit pool set east --automation full --threshold 4 --goal even
-  godwit pool set east --restart on`,
+  godwit pool set east --restart on
+  godwit pool set east --health evacuate`,
   },
   parameters: {
     flags: {
@@ -52,39 +55,48 @@ Examples:
         brief: "Whether VMs that died are started again",
         optional: true,
       },
+      health: {
+        kind: "enum",
+        values: wordsOf<HealthPolicy>({ ask: true, quarantine: true, evacuate: true }),
+        brief: "What is done about hosts that are not well",
+        optional: true,
+      },
     },
     positional: poolArgument,
   },
   async func(flags: Flags, pool: string) {
-    const { automation, threshold, goal, restart } = flags;
+    const { automation, threshold, goal, restart, health } = flags;
     const body = {
       ...(automation === undefined ? {} : { automation }),
       ...(threshold === undefined ? {} : { threshold: Number(threshold) }),
       ...(goal === undefined ? {} : { goal }),
     };
-    if (Object.keys(body).length === 0 && restart === undefined)
+    const hasBody = Object.keys(body).length > 0;
+    if (!hasBody && restart === undefined && health === undefined)
       throw GodwitError.of("USAGE", {
         what: "Nothing is to be set.",
-        hint: "Name --automation, --threshold, --goal or --restart.",
+        hint: "Name --automation, --threshold, --goal, --restart or --health.",
       });
-    const set = await withApi(async (api) => ({
-      balance:
-        Object.keys(body).length === 0 && restart !== undefined
-          ? null
-          : await api.call("poolBalanceSet", { params: { pool }, body }),
-      restarts:
-        restart === undefined
-          ? null
-          : await api.call("poolRestartSet", { params: { pool }, body: { enabled: restart === "on" } }),
-    }));
+    const params = { pool };
+    const balance = await withApi(async (api) => {
+      if (restart !== undefined)
+        await api.call("poolRestartSet", { params, body: { enabled: restart === "on" } });
+      if (health !== undefined) await api.call("poolHealthSet", { params, body: { policy: health } });
+      return hasBody ? await api.call("poolBalanceSet", { params, body }) : null;
+    });
     if (flags.json) {
-      writeJson({ ...set.balance, ...(restart === undefined ? {} : { restart }) });
+      writeJson({
+        ...balance,
+        ...(restart === undefined ? {} : { restart }),
+        ...(health === undefined ? {} : { health }),
+      });
       return;
     }
-    const { balanceText, restartText } = await import("../../output/balance-view.ts");
+    const { balanceText, healthText, restartText } = await import("../../output/balance-view.ts");
     const parts = [
-      ...(set.balance === null ? [] : [balanceText(set.balance)]),
-      ...(set.restarts === null ? [] : [restartText(set.restarts.since !== null)]),
+      ...(balance === null ? [] : [balanceText(balance)]),
+      ...(restart === undefined ? [] : [restartText(restart === "on")]),
+      ...(health === undefined ? [] : [healthText(health)]),
     ];
     writeLine(`Pool ${pool}: ${parts.join("; ")}.`);
   },
