@@ -58,4 +58,13 @@ test("a host whose fan stands still is emptied by itself, under load, nothing lo
   await api.call("hostMaintenanceExit", { params: { host: "a" } });
   const back = await api.call("vmCheck", { params: { vm: "web-1" }, body: { to: "a" } });
   expect(back.findings.map(({ code }) => code)).toContain("DESTINATION_UNHEALTHY");
+
+  // Repaired: what left it comes back.
+  const { vms } = await api.call("hostAway", { params: { host: "a" } });
+  expect(vms.map(({ vm }) => vm)).toEqual(["web-1", "web-2"]);
+  const { tasks: moves, left } = await api.call("hostBringBack", { params: { host: "a" } });
+  expect(left).toEqual([]);
+  for (const move of moves) expect(await lab.ended(move)).toMatchObject({ state: "succeeded" });
+  expect((await api.call("hostAway", { params: { host: "a" } })).vms).toEqual([]);
+  for (const name of ["web-1", "web-2"]) expect(await lab.runnersOf(await lab.vm(name))).toEqual(["a"]);
 });

@@ -124,6 +124,20 @@ function progressOf(move: MoveTask): string | null {
 export const movedAway = ({ moves }: Standing): string[] =>
   moves.filter(({ state }) => state === "succeeded").map(({ subject }) => subject.name);
 
+/** VMs that an emptying has moved, and that still are where they went. */
+export function awayFrom<T extends Pick<VmView, "id" | "host">>(
+  parts: readonly Task[],
+  vms: readonly T[],
+): T[] {
+  const went = new Map<string, string>(
+    parts
+      .filter(isMove)
+      .filter(({ state }) => state === "succeeded")
+      .map(({ subject, request }) => [subject.id, request.to]),
+  );
+  return vms.filter(({ id, host }) => went.get(id) === host);
+}
+
 export function cancelledProblem(host: string, standing: Standing): Problem {
   const left = standing.here.map(({ name }) => name);
   return GodwitError.of("MAINTENANCE_CANCELLED", { host, moved: movedAway(standing), left }).problem;

@@ -3,6 +3,7 @@ export { chooseHost, type Candidate, type Needs } from "./choose-host.ts";
 export { planEvacuation, type EvacuationFacts } from "./plan-evacuation.ts";
 export {
   abandoned,
+  awayFrom,
   cancelledProblem,
   incompleteProblem,
   isMove,

@@ -175,6 +175,21 @@ export class Tasks {
     }));
   }
 
+  /** The newest of a kind about one object; null: there is none. */
+  async newest(kind: TaskKind, subject: string): Promise<Task | null> {
+    const row = await this.#database.read((db) =>
+      db
+        .selectFrom("tasks")
+        .selectAll()
+        .where("kind", "=", kind)
+        .where("subject_id", "=", subject)
+        .orderBy("number", "desc")
+        .limit(1)
+        .executeTakeFirst(),
+    );
+    return row === undefined ? null : taskOf(row);
+  }
+
   /** The tasks that are a part of this one, oldest first. */
   async childrenOf(id: TaskId): Promise<Task[]> {
     const rows = await this.#database.read((db) =>

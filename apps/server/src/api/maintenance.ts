@@ -1,13 +1,17 @@
 /** Maintenance of a host, and bringing its VMs onto an upgraded QEMU. Entering is a task, after everything that can be refused was; leaving is done at once. */
-import { hasProcess, GodwitError, type serverOperations } from "@godwit/contract";
+import { hasProcess, GodwitError, type serverOperations, type Task, type VmView } from "@godwit/contract";
+import { awayFrom } from "@godwit/placement";
 import type { Handlers } from "@godwit/http";
+import { checkVm } from "../moves/check-vm.ts";
 import { decideMoves } from "../moves/evacuate.ts";
+import { moveRequest } from "../moves/move-request.ts";
+import { ruleFindings } from "../pools/check-rules.ts";
 import type { Services } from "../services.ts";
 import { hostView } from "./hosts.ts";
 
 type MaintenanceOperations = Pick<
   typeof serverOperations,
-  "hostMaintenanceEnter" | "hostMaintenanceExit" | "hostRenewQemu"
+  "hostMaintenanceEnter" | "hostMaintenanceExit" | "hostAway" | "hostBringBack" | "hostRenewQemu"
 >;
 
 export function maintenanceHandlers(services: Services): Handlers<MaintenanceOperations> {
@@ -25,11 +29,48 @@ export function maintenanceHandlers(services: Services): Handlers<MaintenanceOpe
       return hostView(hosts, await store.hosts.show(name));
     },
 
+    hostAway: async ({ params }) => {
+      const { name } = await store.hosts.show(params.host);
+      return { vms: (await vmsAway(services, name)).map((vm) => ({ vm: vm.name, host: vm.host })) };
+    },
+
+    hostBringBack: async ({ params }) => {
+      const { name, maintenance } = await store.hosts.show(params.host);
+      if (maintenance !== "off") throw GodwitError.of("DESTINATION_IN_MAINTENANCE", { host: name });
+      const begun = { tasks: [] as Task[], left: [] as { vm: string; reason: string }[] };
+      for (const vm of await vmsAway(services, name)) {
+        const step = await bringBack(services, vm, name);
+        if ("reason" in step) begun.left.push({ vm: vm.name, reason: step.reason });
+        else begun.tasks.push(step);
+      }
+      return begun;
+    },
+
     hostRenewQemu: async ({ params, body }) => {
       const { name } = await store.hosts.show(params.host);
       return await tasks.start({ kind: "host.renewQemu", request: { host: name, ...body } });
     },
   };
+}
+
+async function vmsAway({ store }: Services, host: string): Promise<VmView[]> {
+  const last = await store.tasks.newest("host.enterMaintenance", host);
+  if (last === null) return [];
+  return awayFrom(await store.tasks.childrenOf(last.id), await store.vms.list());
+}
+
+/** One that may not move back, or is busy, stays where it is. @throws HOST_UNREACHABLE, DATABASE_UNAVAILABLE */
+async function bringBack(services: Services, vm: VmView, to: string): Promise<Task | { reason: string }> {
+  try {
+    const { findings, runtime, postcopyRecovers } = await checkVm(services, vm, to);
+    const all = [...findings, ...(await ruleFindings(services, vm, to))];
+    const [first] = all.filter(({ severity }) => severity === "error");
+    if (first !== undefined) return { reason: first.message };
+    return await services.tasks.start(moveRequest(vm, runtime, to, {}, postcopyRecovers));
+  } catch (error) {
+    if (!GodwitError.is(error) || error.code === "DATABASE_UNAVAILABLE") throw error;
+    return { reason: error.message };
+  }
 }
 
 /**

@@ -6,7 +6,7 @@ import { maxOutageSchema } from "../schemas/move.ts";
 import { agentUrlSchema } from "../schemas/addresses.ts";
 import { nameSchema } from "../schemas/names.ts";
 import { documentPageQuery, nextPageSchema } from "../schemas/page.ts";
-import { taskSchemas } from "../tasks/registry.ts";
+import { taskSchema, taskSchemas } from "../tasks/registry.ts";
 import type { Operations } from "./operation.ts";
 
 const hostParams = z.strictObject({ host: z.string().min(1).max(63) });
@@ -150,6 +150,31 @@ export const hostOperations = {
     params: hostParams,
     answer: { status: 200, body: hostViewSchema },
     errors: ["HOST_UNKNOWN", "HOST_TASK_UNDER_WAY"],
+  },
+  hostAway: {
+    method: "GET",
+    path: "/api/v1/hosts/{host}/away",
+    privilege: "admin",
+    summary: "VMs that the host's last maintenance moved away, and that still are where they went",
+    params: hostParams,
+    answer: { status: 200, body: z.object({ vms: z.array(z.object({ vm: nameSchema, host: nameSchema })) }) },
+    errors: ["HOST_UNKNOWN"],
+  },
+  hostBringBack: {
+    method: "POST",
+    path: "/api/v1/hosts/{host}/bring-back",
+    privilege: "admin",
+    summary:
+      "Move VMs back that the host's last maintenance moved away: a task each; those that may not move stay",
+    params: hostParams,
+    answer: {
+      status: 202,
+      body: z.object({
+        tasks: z.array(taskSchema),
+        left: z.array(z.object({ vm: nameSchema, reason: z.string() })),
+      }),
+    },
+    errors: ["HOST_UNKNOWN", "HOST_UNREACHABLE", "DESTINATION_IN_MAINTENANCE"],
   },
   hostRenewQemu: {
     method: "POST",
