@@ -43,7 +43,9 @@ export class Disks implements HealthSource {
 
   async look(nowMs: number): Promise<Symptom[]> {
     if (this.#last !== null && nowMs - this.#last.atMs < everyMs) return this.#last.symptoms;
-    const { devices = [] } = scanSchema.parse(JSON.parse(await this.#asked(["--scan-open", "--json"])));
+    const scan = scanSchema.safeParse(JSON.parse(await this.#asked(["--scan-open", "--json"])));
+    if (!scan.success) throw new Error("smartctl answered --scan-open otherwise than it is known to");
+    const { devices = [] } = scan.data;
     if (devices.length === 0) throw new SourceAbsent("no disk of it tells of itself (smartctl --scan-open)");
     const symptoms: Symptom[] = [];
     for (const { name, type } of devices) {

@@ -23,9 +23,13 @@ export async function decideMoves(
   const policyOf = new Map(
     pools.flatMap(({ hosts, health }) => hosts.map((name) => [name, health] as const)),
   );
-  const isWell = ({ name, load }: (typeof all)[number]) =>
-    load === null || !isQuarantined(policyOf.get(name) ?? "ask", healthState(load));
-  const others = all.filter((other) => other.name !== host && isWell(other));
+  const unwell = new Map(
+    all.flatMap(({ name, load }) => {
+      const health = load === null ? null : healthState(load);
+      return isQuarantined(policyOf.get(name) ?? "ask", health) ? [[name, health] as const] : [];
+    }),
+  );
+  const others = all.filter(({ name }) => name !== host && unwell.get(name) !== "severe");
   const isLive = movers.some(({ live }) => live);
   const [source, tasks, vms, rules, hostOf, ...destinations] = await Promise.all([
     sourceOf(services, host, isLive),
@@ -41,7 +45,26 @@ export async function decideMoves(
     const vm = task.kind === "vm.migrate" ? byId.get(task.subject.id) : undefined;
     return vm === undefined ? [] : [{ host: to, vm }];
   });
-  return planEvacuation({ host, source, movers, destinations, arriving, limits, rules, hostOf });
+  const facts = { host, source, arriving, rules, hostOf };
+  const isWell = ({ name }: Destination) => !unwell.has(name);
+  const first = planEvacuation({ ...facts, movers, limits, destinations: destinations.filter(isWell) });
+  if (first.stuck.length === 0 || destinations.every(isWell)) return first;
+  // Hosts that are not well take a VM only where no other may have it.
+  const second = planEvacuation({
+    ...facts,
+    movers: first.stuck.map(({ mover }) => mover),
+    limits: { ...limits, free: limits.free - first.begin.length },
+    destinations: destinations.filter((destination) => !isWell(destination)),
+  });
+  const before = new Map(first.stuck.map(({ mover, findings }) => [mover.vm.id, findings]));
+  return {
+    begin: [...first.begin, ...second.begin],
+    waiting: [...first.waiting, ...second.waiting],
+    stuck: second.stuck.map(({ mover, findings }) => ({
+      mover,
+      findings: [...(before.get(mover.vm.id) ?? []), ...findings],
+    })),
+  };
 }
 
 /** To all that could take a VM as far as is known. */
