@@ -34,6 +34,8 @@ export interface BootOptions {
   on: string;
   memoryMib?: number;
   cdroms?: VmDescriptionInput["cdroms"];
+  /** Another datastore than the shared one, and where this program sees its folder. */
+  at?: { datastore: string; folder: string };
 }
 
 /** For `until`: the task is a move, and in this phase. */
@@ -59,11 +61,16 @@ export class TestLab implements AsyncDisposable {
   }
 
   /** Creates the lab's guest as a VM; it is not started. */
-  async create({ name = "web-1", on, memoryMib = 256, cdroms }: BootOptions): Promise<VmView> {
+  async create({ name = "web-1", on, memoryMib = 256, cdroms, at }: BootOptions): Promise<VmView> {
     const index = this.#booted++;
     const image = await buildGuest(() => undefined);
-    const description = await placeGuest(this.lab.sharedFolder, image, { name, index, memoryMib });
-    const body = { description: { ...description, ...(cdroms === undefined ? {} : { cdroms }) }, host: on };
+    const folder = at?.folder ?? this.lab.sharedFolder;
+    const description = await placeGuest(folder, image, { name, index, memoryMib });
+    const more = {
+      ...(cdroms === undefined ? {} : { cdroms }),
+      ...(at === undefined ? {} : { datastore: at.datastore }),
+    };
+    const body = { description: { ...description, ...more }, host: on };
     await this.succeeded(this.api.call("vmCreate", { body }));
     return await this.vm(name);
   }

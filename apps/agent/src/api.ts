@@ -1,6 +1,7 @@
 /** The operations of `/agent/v1`. */
 import type { agentOperations } from "@godwit/contract";
 import type { Handlers } from "@godwit/http";
+import type { DatastoreOrders } from "./datastore-orders.ts";
 import type { Consoles } from "./consoles/consoles.ts";
 import type { EventLog } from "./event-log.ts";
 import type { HostFactsReader } from "./host/facts.ts";
@@ -27,6 +28,7 @@ export function handlers(
   setAside: SetAside,
   files: VmFiles,
   renewal: CertificateRenewal,
+  datastores: DatastoreOrders,
 ): Handlers<typeof agentOperations> {
   return {
     facts: () => facts.read(),
@@ -34,6 +36,10 @@ export function handlers(
     certificatesShow: () => renewal.trust(),
     certificatesRenew: () => renewal.now(),
     membersPut: async ({ body }) => ({ generation: await members.take(body) }),
+    datastoresPut: async ({ body }) => ({ refused: [...(await datastores.put(body))] }),
+    datastoreInit: async ({ params, body }) => ({
+      isNew: await datastores.init(params.datastore, body.onRoot),
+    }),
     events: ({ query, signal }) => events.after(query.after ?? events.lastId, signal),
     vmCreate: async ({ body }) => await vms.create(body.id, body.description),
     vmRead: async ({ params }) => await vms.read(params.datastore, params.name),

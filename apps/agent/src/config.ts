@@ -39,9 +39,12 @@ export const agentConfigSchema = z.strictObject({
       }),
     )
     .default([]),
+  /** Taken over by the server's inventory, once. */
   datastores: z
     .array(z.strictObject({ name: nameSchema, path: absolutePath, shared: z.boolean().default(true) }))
     .default([]),
+  /** Where the inventory may define datastores on this host: in folders in these. Those above are allowed wherever they are. */
+  datastoreFolders: z.array(absolutePath).default(["/srv", "/mnt", "/media", "/var/lib/godwit/datastores"]),
   /** sanlock's io timeout on shared datastores: a host is dead for others 8 of it and 60 s after its last sign. */
   leases: z.strictObject({ ioTimeoutSeconds: z.int().min(1).max(30).default(10) }).prefault({}),
   /**
@@ -103,6 +106,9 @@ export const migrationCredentialsFolder = (config: Pick<AgentConfig, "stateFolde
 /** The last list of the cluster's members. */
 export const membersFile = (config: Pick<AgentConfig, "stateFolder">): string =>
   `${config.stateFolder}/members.json`;
+/** The datastores that the inventory defines for this host. */
+export const datastoresFile = (config: Pick<AgentConfig, "stateFolder">): string =>
+  `${config.stateFolder}/datastores.json`;
 /** The newest server that this agent has answered. */
 export const serverGenerationFile = (config: Pick<AgentConfig, "stateFolder">): string =>
   `${config.stateFolder}/server-generation.json`;

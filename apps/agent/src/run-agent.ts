@@ -14,6 +14,8 @@ import { handlers } from "./api.ts";
 import type { AgentConfig } from "./config.ts";
 import { Consoles } from "./consoles/consoles.ts";
 import { Datastores } from "./host/datastores.ts";
+import { DatastoreOrders } from "./datastore-orders.ts";
+import { HostDatastores } from "./datastores/host-datastores.ts";
 import { EventLog } from "./event-log.ts";
 import { HostFactsReader } from "./host/facts.ts";
 import { FactsWatch } from "./host/facts-watch.ts";
@@ -82,8 +84,8 @@ export async function runAgent(
   stack.defer(() => server.close());
   const events = new EventLog();
   const claims = new Claims();
-  const environment = new Environment(config);
-  const shared = config.datastores.filter((datastore) => datastore.shared).map(({ name }) => name);
+  const hostDatastores = await HostDatastores.read(config, log);
+  const environment = new Environment(config, hostDatastores);
   const { ioTimeoutSeconds } = config.leases;
   const disks = new DiskLeases({
     host: config.name,
@@ -91,7 +93,9 @@ export async function runAgent(
     ioTimeoutSeconds,
     datastore: (name) => environment.datastore(name),
   });
-  const leases = new Leases(new RowLeases(server, config.name), disks, (name) => shared.includes(name));
+  const leases = new Leases(new RowLeases(server, config.name), disks, (name) =>
+    hostDatastores.isShared(name),
+  );
   const processes = new Processes(
     events,
     (process) => {
@@ -111,7 +115,7 @@ export async function runAgent(
   const lockspaces = new Lockspaces({
     host: config.name,
     disks,
-    datastores: shared,
+    datastores: hostDatastores,
     ioTimeoutSeconds,
     processes,
     events,
@@ -137,6 +141,7 @@ export async function runAgent(
     hypervisor,
     cpus,
     environment,
+    datastores: hostDatastores,
     processes,
     leases,
     memory,
@@ -221,9 +226,15 @@ export async function runAgent(
     certificateRequired: true,
   });
   stack.defer(() => http.close());
-  const datastores = new Datastores({ configs: config.datastores, environment, lockspaces });
+  const datastores = new Datastores({ datastores: hostDatastores, environment, lockspaces });
+  hostDatastores.onChange(() => {
+    lockspaces.refresh();
+    events.append("host.factsChanged", { kind: "host", id: config.name }, {});
+  });
   repeat(setAside.repeated());
-  const facts = new HostFactsReader({ config, hypervisor, cpu, datastores, environment, setAside });
+  const facts = new HostFactsReader({
+    ...{ config, hypervisor, cpu, datastores, hostDatastores, environment, setAside },
+  });
   const health = new Health(log);
   repeat(health.repeated());
   const load = new HostLoadReader({ config, datastores, processes, memory, health });
@@ -242,6 +253,7 @@ export async function runAgent(
   );
   const answers = handlers(
     ...([facts, load, vms, disks, moves, path, consoles, events, members, setAside, files, renewal] as const),
+    new DatastoreOrders({ config, datastores: hostDatastores, processes, setAside, log }),
   );
   mount(http, agentOperations, answers, authority);
   mountSockets(http, agentOperations, answers, authority);

@@ -6,7 +6,8 @@ import { markDatastore } from "@godwit/storage";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { agentConfigSchema } from "../src/config.ts";
 import { Datastores } from "../src/host/datastores.ts";
-import { initDatastore } from "../src/mark-datastore.ts";
+import { HostDatastores } from "../src/datastores/host-datastores.ts";
+import { initDatastore } from "../src/datastores/mark-datastore.ts";
 import { Environment } from "../src/vms/environment.ts";
 
 let folder: string;
@@ -44,15 +45,21 @@ test("a datastore is where its identity is, and nowhere else", async () => {
     await rename(join(folder, "below"), path);
   };
 
-  const environment = new Environment(config);
+  const all = HostDatastores.configured(config);
+  const environment = new Environment(config, all);
   const lockspaces = { leasesOf: () => null };
-  const datastores = new Datastores({ configs: config.datastores.slice(0, 1), environment, lockspaces });
+  const datastores = new Datastores({
+    datastores: HostDatastores.configured({ ...config, datastores: config.datastores.slice(0, 1) }),
+    ...{ environment, lockspaces },
+  });
   await expect(environment.datastore("shared")).rejects.toMatchObject({ code: "DATASTORE_NOT_MARKED" });
   // On the disk of the operating system it becomes none by mistake, either.
-  await expect(initDatastore(config, "unmounted", false)).rejects.toMatchObject({
+  await expect(initDatastore(config, all, "unmounted", false)).rejects.toMatchObject({
     code: "DATASTORE_ON_ROOT",
   });
-  await expect(initDatastore(config, "none", false)).rejects.toMatchObject({ code: "DATASTORE_UNKNOWN" });
+  await expect(initDatastore(config, all, "none", false)).rejects.toMatchObject({
+    code: "DATASTORE_UNKNOWN",
+  });
   expect(await readdir(path)).toEqual([]);
 
   await mount(storage);

@@ -30,7 +30,10 @@ export const summaries = {
     brief: "Hosts: join, list, show, maintenance, remove",
     commands: ["list", "show", "token", "join", "maintenance", "renewQemu", "set", "remove"],
   },
-  datastore: { brief: "Datastores: mark new storage", commands: ["init"] },
+  datastore: {
+    brief: "Datastores: define, list, show, remove, mark new storage",
+    commands: ["list", "show", "add", "remove", "init"],
+  },
   pool: {
     brief: "Pools: hosts that share one CPU baseline and their load",
     commands: [

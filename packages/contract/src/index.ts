@@ -24,6 +24,13 @@ export * from "./schemas/addresses.ts";
 export type { AuthorityView, HostTrust } from "./schemas/authority.ts";
 export * from "./schemas/console.ts";
 export * from "./schemas/cpu.ts";
+export * from "./schemas/datastore.ts";
+export {
+  isSameSource,
+  sourceText,
+  type DatastoreKind,
+  type DatastoreSource,
+} from "./schemas/datastore-source.ts";
 export * from "./schemas/evc.ts";
 export * from "./schemas/host-facts.ts";
 export * from "./schemas/host-load.ts";

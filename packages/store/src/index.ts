@@ -1,4 +1,5 @@
 /** The server's memory: PostgreSQL, its schema, and what is kept there. */
+export { sourceOn, type DatastoreRow } from "./datastores.ts";
 export { dumpDatabase, loadDatabase } from "./dump.ts";
 export type { SeenHost } from "./host-reports.ts";
 export type { HostRow, HostSummaryRow } from "./host-rows.ts";

@@ -61,6 +61,7 @@ export const references: Record<Removable, Record<string, Reference>> = {
     reports: { columns: ["host_facts.host", "host_loads.host", "load_samples.host"] },
     rules: { columns: ["pool_rule_hosts.host"] },
     outcomes: { columns: ["move_outcomes.from_host", "move_outcomes.to_host"] },
+    datastores: { columns: ["datastore_hosts.host"] },
   },
   pool: {
     hosts: {

@@ -1,6 +1,7 @@
 /** The tables as the queries see them; `migrations/` makes them. */
 import type {
   CorrectedFigure,
+  DatastoreSource,
   Finding,
   HealthPolicy,
   HostFacts,
@@ -51,6 +52,19 @@ export interface Schema {
     alarms: JSONColumnType<Finding[], string | undefined>;
     /** Bytes per second. */
     move_bandwidth: number | null;
+    datastores_known: Generated<boolean>;
+  };
+  datastores: {
+    name: string;
+    shared: boolean;
+    source: JSONColumnType<DatastoreSource>;
+    everywhere: boolean;
+    created_at: Moment;
+  };
+  datastore_hosts: {
+    datastore: string;
+    host: string;
+    source: JSONColumnType<DatastoreSource | null, string | null>;
   };
   host_facts: {
     host: string;

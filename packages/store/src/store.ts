@@ -1,6 +1,7 @@
 /** All that the server keeps, over one database. */
 import type pg from "pg";
 import { Database, type Writer } from "./database.ts";
+import { Datastores } from "./datastores.ts";
 import { Events } from "./events.ts";
 import { Hosts } from "./hosts.ts";
 import { Leases } from "./leases.ts";
@@ -18,6 +19,7 @@ import { Vms } from "./vms.ts";
 export class Store {
   readonly hosts: Hosts;
   readonly members: Members;
+  readonly datastores: Datastores;
   readonly pools: Pools;
   readonly poolRules: PoolRules;
   readonly poolRounds: PoolRounds;
@@ -34,6 +36,7 @@ export class Store {
   private constructor(database: Database, writer: Writer | null) {
     this.#database = database;
     this.members = new Members(database);
+    this.datastores = new Datastores(database);
     this.pools = new Pools(database);
     this.poolRules = new PoolRules(database);
     this.poolRounds = new PoolRounds(database);

@@ -278,15 +278,20 @@ export class Tasks {
 
 /** The tasks under way that need a host. */
 export async function tasksNeeding(tx: Writes, host: string): Promise<Task[]> {
+  return (await tasksUnderWay(tx)).filter(({ kind, request }) =>
+    taskDefinitionOf(kind).concerns(request).hosts.includes(host),
+  );
+}
+
+/** In order of their numbers. */
+export async function tasksUnderWay(tx: Writes): Promise<Task[]> {
   const rows = await tx
     .selectFrom("tasks")
     .selectAll()
     .where("ended_at", "is", null)
     .orderBy("number")
     .execute();
-  return rows
-    .map(taskOf)
-    .filter(({ kind, request }) => taskDefinitionOf(kind).concerns(request).hosts.includes(host));
+  return rows.map(taskOf);
 }
 
 /** The task under way that keeps an object busy. */

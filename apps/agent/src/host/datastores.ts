@@ -2,28 +2,39 @@
  * This host's datastores: what they are, and whether they can be used. Each is looked at by itself and for a limited
  * time: one whose storage hangs is told as unavailable, is not asked again until it has answered, and holds up nothing else.
  */
-import type { DatastoreFacts, DatastoreId, DatastoreLoad } from "@godwit/contract";
-import type { DatastoreConfig } from "@godwit/storage";
+import {
+  GodwitError,
+  sourceText,
+  type DatastoreFacts,
+  type DatastoreId,
+  type DatastoreLoad,
+  type DatastoreSource,
+} from "@godwit/contract";
 import type { Lockspaces } from "../leases/lockspaces.ts";
 import { reasonOf } from "../reason.ts";
 import type { Environment } from "../vms/environment.ts";
+import type { HostDatastores } from "../datastores/host-datastores.ts";
 
 const answerLimitMs = 3000;
 
 type Space = NonNullable<DatastoreLoad["space"]>;
+interface Look {
+  space: Space;
+  latencyMs: number;
+}
 
 export interface DatastoreSources {
-  configs: readonly DatastoreConfig[];
+  datastores: Pick<HostDatastores, "all">;
   environment: Pick<Environment, "datastore">;
   lockspaces: Pick<Lockspaces, "leasesOf">;
 }
 
 export class Datastores {
   readonly #sources: DatastoreSources;
-  /** As they were read last: storage that is away for a while is still the same. */
+  /** As they were read last, by name and place: storage that is away for a while is still the same. */
   readonly #ids = new Map<string, DatastoreId>();
   /** Under way, by datastore. */
-  readonly #looks = new Map<string, Promise<Space>>();
+  readonly #looks = new Map<string, Promise<Look>>();
 
   constructor(sources: DatastoreSources) {
     this.#sources = sources;
@@ -31,26 +42,30 @@ export class Datastores {
 
   async facts(): Promise<DatastoreFacts[]> {
     return await Promise.all(
-      this.#sources.configs.map(async ({ name, path, shared }) => {
+      this.#sources.datastores.all.map(async ({ name, source, shared, origin }) => {
         await this.#lookInTime(name).catch(() => undefined);
-        return { name, id: this.#ids.get(name) ?? null, path, shared };
+        const id = this.#ids.get(keyOf({ name, source })) ?? null;
+        return { name, id, path: sourceText(source), shared, source, origin };
       }),
     );
   }
 
   async load(): Promise<DatastoreLoad[]> {
     return await Promise.all(
-      this.#sources.configs.map(async ({ name }) => {
+      this.#sources.datastores.all.map(async ({ name }) => {
         const leases = this.#sources.lockspaces.leasesOf(name);
         return await this.#lookInTime(name).then(
-          (space) => ({ name, space, reason: null, leases }),
-          (error: unknown) => ({ name, space: null, reason: reasonOf(error), leases }),
+          ({ space, latencyMs }) => ({ name, space, reason: null, readOnly: false, latencyMs, leases }),
+          (error: unknown) => ({
+            ...{ name, space: null, reason: reasonOf(error), leases },
+            ...(isReadOnly(error) ? { readOnly: true } : {}),
+          }),
         );
       }),
     );
   }
 
-  async #lookInTime(name: string): Promise<Space> {
+  async #lookInTime(name: string): Promise<Look> {
     const look = this.#looks.get(name) ?? this.#look(name);
     this.#looks.set(name, look);
     const late = Promise.withResolvers<never>();
@@ -62,13 +77,23 @@ export class Datastores {
     });
   }
 
-  async #look(name: string): Promise<Space> {
+  async #look(name: string): Promise<Look> {
     try {
+      const fromMs = performance.now();
+      const looked = this.#sources.datastores.all.find((one) => one.name === name);
       const datastore = await this.#sources.environment.datastore(name);
-      this.#ids.set(name, datastore.id);
-      return await datastore.space();
+      if (looked !== undefined) this.#ids.set(keyOf(looked), datastore.id);
+      const space = await datastore.space();
+      return { space, latencyMs: Math.round((performance.now() - fromMs) * 10) / 10 };
     } finally {
       this.#looks.delete(name);
     }
   }
 }
+
+const keyOf = ({ name, source }: { name: string; source: DatastoreSource }): string =>
+  `${name} ${source.kind} ${sourceText(source)}`;
+
+/** By the system's own word, where that is why. */
+const isReadOnly = (error: unknown): boolean =>
+  GodwitError.is(error) && (error.cause as NodeJS.ErrnoException | undefined)?.code === "EROFS";

@@ -10,6 +10,7 @@ import type { AgentConfig } from "../config.ts";
 import { containmentFacts } from "./containment.ts";
 import { cpuFacts } from "./cpu.ts";
 import type { Datastores } from "./datastores.ts";
+import type { HostDatastores } from "../datastores/host-datastores.ts";
 import type { HostCpu } from "../qemu/host-cpu.ts";
 import { memoryFacts } from "./memory.ts";
 import { readQemu } from "../qemu/qemu-facts.ts";
@@ -22,6 +23,7 @@ export interface FactsSources {
   hypervisor: Hypervisor;
   cpu: HostCpu;
   datastores: Datastores;
+  hostDatastores: Pick<HostDatastores, "refused">;
   setAside: Pick<SetAside, "all">;
   environment: Pick<Environment, "portSecurityProblem"> & { users: Pick<Environment["users"], "problem"> };
 }
@@ -49,7 +51,7 @@ export class HostFactsReader {
 
   /** @throws what reading throws, of a part that was never read */
   async read(): Promise<HostFacts> {
-    const { config, environment, setAside } = this.#sources;
+    const { config, environment, setAside, hostDatastores } = this.#sources;
     const failures: HostFacts["failures"] = [];
     const [cpu, memory, qemu, links, portGroups, datastores] = await Promise.all([
       this.#read("cpu", failures),
@@ -73,6 +75,7 @@ export class HostFactsReader {
       links,
       portGroups,
       datastores,
+      datastoresRefused: [...hostDatastores.refused],
       vmsSetAside: setAside.all,
       portSecurityProblem: await environment.portSecurityProblem(),
       containment: await containmentFacts(config.qemu, environment.users),

@@ -4,9 +4,10 @@
  * when even that fails. Should sanlock hang, the agent ends them, so that they are gone before others may
  * start them. When it does, and that a look that failed is no reason, is said in `must-end.ts`.
  */
-import { GodwitError, type DatastoreLeases } from "@godwit/contract";
+import { GodwitError, sourceText, type DatastoreLeases } from "@godwit/contract";
 import type { DiskLeases, Lockspace } from "@godwit/storage";
 import type { Logger } from "pino";
+import type { HostDatastores } from "../datastores/host-datastores.ts";
 import type { EventLog } from "../event-log.ts";
 import type { Processes } from "../qemu/processes.ts";
 import { reasonOf } from "../reason.ts";
@@ -17,8 +18,8 @@ export interface LockspacesParts {
   /** This host's name. */
   host: string;
   disks: DiskLeases;
-  /** Names of this host's shared datastores. */
-  datastores: readonly string[];
+  /** Of this host; those that are shared have leases. */
+  datastores: Pick<HostDatastores, "find" | "isShared" | "shared">;
   ioTimeoutSeconds: number;
   processes: Processes;
   events: EventLog;
@@ -34,6 +35,8 @@ export class Lockspaces {
   readonly #lockspaces = new Map<string, Lockspace>();
   readonly #leases = new Map<string, DatastoreLeases>();
   readonly #timers = new Map<string, NodeJS.Timeout>();
+  /** Those that are looked at, with where they lie. */
+  readonly #watched = new Map<string, string>();
   readonly #startedAt = performance.now();
   /** Of each datastore: looks in a row in which neither sanlock nor the storage answered. */
   readonly #silentLooks = new Map<string, number>();
@@ -45,7 +48,16 @@ export class Lockspaces {
 
   /** Joins what can be joined, and goes on looking: at each datastore by itself, since one may hang. */
   start(): void {
-    for (const datastore of this.#parts.datastores) this.#look(datastore);
+    this.refresh();
+  }
+
+  /** Other datastores may be shared than before, or lie elsewhere. */
+  refresh(): void {
+    for (const datastore of this.#parts.datastores.shared) {
+      if (this.#watched.has(datastore) || this.#stopped) continue;
+      this.#watched.set(datastore, this.#placeOf(datastore));
+      this.#look(datastore);
+    }
   }
 
   stop(): void {
@@ -55,8 +67,12 @@ export class Lockspaces {
 
   #look(datastore: string): void {
     const everyMs = Math.min(3000, this.#parts.ioTimeoutSeconds * 2000);
-    void this.#keepOne(datastore).finally(() => {
+    void this.#keepOrLeave(datastore).then((outcome) => {
       if (this.#stopped) return;
+      if (outcome === "left") {
+        this.refresh();
+        return;
+      }
       this.#timers.set(
         datastore,
         setTimeout(() => {
@@ -66,15 +82,39 @@ export class Lockspaces {
     });
   }
 
+  /** Never rejects. A datastore that is gone, or lies elsewhere now, has its leases given back before anything else is done. */
+  async #keepOrLeave(datastore: string): Promise<"kept" | "left"> {
+    if (this.#placeOf(datastore) === this.#watched.get(datastore)) {
+      await this.#keepOne(datastore);
+      return "kept";
+    }
+    const { disks, log } = this.#parts;
+    const isLeft = await disks.leave(datastore).catch((error: unknown) => {
+      log.warn({ err: error, datastore }, "the leases of a datastore could not be given back");
+      return false;
+    });
+    if (!isLeft) return "kept";
+    log.info({ datastore }, "leases of a datastore given back");
+    const maps = [this.#watched, this.#lockspaces, this.#leases, this.#silentLooks, this.#timers];
+    for (const map of maps) map.delete(datastore);
+    return "left";
+  }
+
+  /** Of one that is shared; empty for others. */
+  #placeOf(datastore: string): string {
+    const found = this.#parts.datastores.find(datastore);
+    return found?.shared === true ? sourceText(found.source) : "";
+  }
+
   /** Of a shared datastore; null for others. */
   leasesOf(datastore: string): DatastoreLeases | null {
-    if (!this.#parts.datastores.includes(datastore)) return null;
+    if (!this.#parts.datastores.isShared(datastore)) return null;
     return this.#leases.get(datastore) ?? { state: "joining", reason: null, watchdog: false };
   }
 
   /** Whether the own leases of all these hosts were renewed so lately that they will be for a while. */
   areFresh(datastore: string, hosts: readonly string[]): boolean {
-    if (!this.#parts.datastores.includes(datastore)) return true;
+    if (!this.#parts.datastores.isShared(datastore)) return true;
     const lockspace = this.#lockspaces.get(datastore);
     return lockspace !== undefined && hosts.every((host) => lockspace.isFresh(host));
   }

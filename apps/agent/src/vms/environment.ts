@@ -13,31 +13,38 @@ import {
 import { checkMedium, checkOpens, checkOwnFiles, Datastore, giveDisks, inspectDisks } from "@godwit/storage";
 import type { UserIds } from "@godwit/system";
 import type { AgentConfig } from "../config.ts";
+import { HostDatastores } from "../datastores/host-datastores.ts";
 import { VmUsers } from "./vm-users.ts";
 
 export class Environment {
   readonly users: VmUsers;
   readonly #config: AgentConfig;
+  readonly #datastores: HostDatastores;
   /** As they were found first: what is at a datastore's path may be unmounted or replaced under this agent. */
   readonly #found = new Map<string, Datastore>();
   #portSecurity: Promise<string | null> | undefined;
 
-  constructor(config: AgentConfig) {
+  /** @param datastores without them those of the configuration */
+  constructor(config: AgentConfig, datastores = HostDatastores.configured(config)) {
     this.#config = config;
+    this.#datastores = datastores;
     this.users = new VmUsers(config.qemu);
   }
 
   /** Looked at anew for every use. @throws DATASTORE_UNKNOWN, DATASTORE_UNAVAILABLE, DATASTORE_NOT_MARKED, DATASTORE_REPLACED */
   async datastore(name: string): Promise<Datastore> {
-    const config = this.#config.datastores.find((candidate) => candidate.name === name);
-    if (config === undefined) {
-      const known = this.#config.datastores.map((one) => one.name);
+    const has = this.#datastores.find(name);
+    if (has === undefined) {
+      this.#found.delete(name);
+      const known = this.#datastores.all.map((one) => one.name);
       throw GodwitError.of("DATASTORE_UNKNOWN", { datastore: name, host: this.#config.name, known });
     }
     const found = this.#found.get(name);
-    if (found === undefined) {
+    // Another place is another datastore: what was found at the one before says nothing of it.
+    if (found?.config.path !== has.source.path || found.config.shared !== has.shared) {
+      const config = { name, path: has.source.path, shared: has.shared };
       const opened = await Datastore.open(config, this.#config.name);
-      this.#found.set(name, this.#found.get(name) ?? opened);
+      if (this.#found.get(name) === found) this.#found.set(name, opened);
       return opened;
     }
     await found.verify();

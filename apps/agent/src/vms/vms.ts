@@ -29,6 +29,7 @@ import { reasonOf } from "../reason.ts";
 import { UndoStack, within } from "@godwit/system";
 import type { Logger } from "pino";
 import type { AgentConfig } from "../config.ts";
+import type { HostDatastores } from "../datastores/host-datastores.ts";
 import type { EventLog } from "../event-log.ts";
 import type { Leases } from "../leases/leases.ts";
 import type { Claims } from "./claims.ts";
@@ -48,6 +49,7 @@ export interface VmsParts {
   hypervisor: Hypervisor;
   cpus: VmCpus;
   environment: Environment;
+  datastores: Pick<HostDatastores, "all" | "shared">;
   processes: Processes;
   leases: Leases;
   memory: MemoryAdmission;
@@ -110,8 +112,8 @@ export class Vms {
 
   /** Those that lie on this host's datastores. One that cannot be used is told among the folders that cannot be read. */
   async folders(): Promise<VmFolders & { shared: string[] }> {
-    const { config, environment } = this.#parts;
-    const listed = config.datastores.map(async ({ name }): Promise<VmFolders> => {
+    const { datastores, environment } = this.#parts;
+    const listed = datastores.all.map(async ({ name }): Promise<VmFolders> => {
       try {
         return await listVmFolders(await environment.datastore(name));
       } catch (error) {
@@ -122,7 +124,7 @@ export class Vms {
     return {
       vms: all.flatMap(({ vms }) => vms),
       unreadable: all.flatMap(({ unreadable }) => unreadable),
-      shared: config.datastores.filter(({ shared }) => shared).map(({ name }) => name),
+      shared: datastores.shared,
     };
   }
 

@@ -37,7 +37,12 @@ function storage(...names: string[]) {
     } as unknown as Datastore),
   );
   const sources: DatastoreSources = {
-    configs: names.map((name) => ({ name, path: `/${name}`, shared: true })),
+    datastores: {
+      all: names.map((name) => ({
+        ...{ name, shared: true, source: { kind: "directory" as const, path: `/${name}` } },
+        origin: "configuration" as const,
+      })),
+    },
     environment: { datastore: looks },
     lockspaces: { leasesOf: () => null },
   };
@@ -49,7 +54,7 @@ const unavailable = (reason: string) =>
 test("a datastore that is away keeps its id, and its load says why there is no figure", async () => {
   const { looks, datastores } = storage("one");
   looks.mockRejectedValueOnce(unavailable("/one: ENOENT"));
-  expect(await datastores.facts()).toEqual([{ name: "one", id: null, path: "/one", shared: true }]);
+  expect(await datastores.facts()).toMatchObject([{ name: "one", id: null, path: "/one", shared: true }]);
   expect(await datastores.load()).toMatchObject([{ space: { freeBytes: 40 }, reason: null }]);
   looks.mockRejectedValue(unavailable("/one: EIO"));
   expect(await datastores.facts()).toMatchObject([{ id }]);
@@ -91,6 +96,7 @@ async function factsReader() {
     hypervisor,
     cpu: await HostCpu.open(undefined, hypervisor, pino({ level: "silent" })),
     datastores: storage("one").datastores,
+    hostDatastores: { refused: [] },
     setAside: { all: [] },
     environment: {
       portSecurityProblem: () => Promise.resolve(null),

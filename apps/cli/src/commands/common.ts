@@ -35,6 +35,7 @@ const proposing = (ask: (api: Api) => Promise<readonly { name: string }[]>) => (
 
 const proposeVms = proposing(vmSummaries);
 const proposeHosts = proposing(hostSummaries);
+const proposeDatastores = proposing(async (api) => (await api.call("datastoreList", {})).datastores);
 const proposePools = proposing(async (api) => (await api.call("poolList", {})).pools);
 
 export const hostFlag = (what: string) =>
@@ -63,6 +64,7 @@ export const vmsArgument = {
   parameter: { brief: "Names or ids", placeholder: "vm", parse: String, proposeCompletions: proposeVms },
 } as const;
 export const hostArgument = nameArgument("host", "Name", proposeHosts);
+export const datastoreArgument = nameArgument("datastore", "Name", proposeDatastores);
 export const poolArgument = nameArgument("pool", "Name", proposePools);
 
 export const destinationFlag = {

@@ -1,9 +1,19 @@
 /** `godwit datastore …` */
 import { buildRouteMap } from "@stricli/core";
+import { addCommand } from "./datastore/add.ts";
 import { initCommand } from "./datastore/init.ts";
+import { listCommand } from "./datastore/list.ts";
+import { removeCommand } from "./datastore/remove.ts";
+import { showCommand } from "./datastore/show.ts";
 import { summaries } from "../summaries.ts";
 
 export const datastoreRoutes = buildRouteMap({
-  routes: { init: initCommand },
+  routes: {
+    list: listCommand,
+    show: showCommand,
+    add: addCommand,
+    remove: removeCommand,
+    init: initCommand,
+  },
   docs: { brief: summaries.datastore.brief },
 });

@@ -4,6 +4,7 @@ import { openApiDocument } from "@godwit/contract/openapi";
 import type { Handlers } from "@godwit/http";
 import type { Services } from "../services.ts";
 import { version } from "@godwit/system";
+import { datastoreHandlers } from "./datastores.ts";
 import { hostHandlers } from "./hosts.ts";
 import { leaseHandlers } from "./leases.ts";
 import { maintenanceHandlers } from "./maintenance.ts";
@@ -26,6 +27,7 @@ export function handlers(services: Services): Handlers<typeof serverOperations> 
     authorityRotate: ({ body }) => services.authority.proceed(body.without),
     ...hostHandlers(services),
     ...maintenanceHandlers(services),
+    ...datastoreHandlers(services),
     ...poolHandlers(services),
     ...poolPlanHandlers(services),
     ...poolRuleHandlers(services),

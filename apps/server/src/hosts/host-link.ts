@@ -38,6 +38,9 @@ import { VmFileWatch } from "./vm-file-watch.ts";
 /** Whether a VM that a host claims to run is the host's by its lease. */
 export type HoldsLease = (vm: VmView) => Promise<boolean>;
 
+/** What an operator should know of the datastores of a host that told what it is. */
+export type JudgeDatastores = (facts: HostFacts) => Promise<Finding[]>;
+
 /** Load changes without an event. Up to a fifth sooner, so that hosts that reported at once do not do so for ever. */
 const refreshEveryMs = 15_000;
 const refreshSpread = 0.2;
@@ -69,6 +72,7 @@ export class HostLink {
   readonly #store: Store;
   readonly #intake: ReportIntake;
   readonly #holdsLease: HoldsLease;
+  readonly #judgeDatastores: JudgeDatastores;
   readonly #log: Logger;
   readonly #stopped = new AbortController();
   readonly #signals = new EventEmitter<{
@@ -96,7 +100,9 @@ export class HostLink {
     intake: ReportIntake,
     holdsLease: HoldsLease,
     log: Logger,
+    judgeDatastores: JudgeDatastores = () => Promise.resolve([]),
   ) {
+    this.#judgeDatastores = judgeDatastores;
     this.name = host.name;
     this.url = host.agentUrl;
     this.#accepts = host.accepts;
@@ -310,6 +316,13 @@ export class HostLink {
     });
   }
 
+  /** Has both reports read now, and waits until they are written or could not be. */
+  async reported(): Promise<void> {
+    this.#factsAreOld = true;
+    this.refresh();
+    while (this.#refreshing !== null && !this.#stopped.signal.aborted) await this.#refreshing;
+  }
+
   /** What another version's agent says may not be understood: the line is made again, the server goes on. */
   async #followForEver(): Promise<void> {
     while (!this.#stopped.signal.aborted) {
@@ -371,7 +384,12 @@ export class HostLink {
       const [report] = await Promise.all([this.#readReports(), this.#lookAtVmFiles()]);
       if (report === null || !this.#presence.isHeard) return;
       const { facts, load } = report;
+      const datastoreFindings = await this.#judgeDatastores(facts).catch((error: unknown) => {
+        this.#log.warn({ err: error }, "the host's datastores could not be compared with the inventory");
+        return [];
+      });
       const connectionFindings = [
+        ...datastoreFindings,
         ...this.versionFindings,
         ...this.certificateAlarms,
         ...this.#presence.alarms,

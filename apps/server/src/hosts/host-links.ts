@@ -5,6 +5,7 @@ import { isConfirmed } from "@godwit/placement";
 import type { HostRow, Store } from "@godwit/store";
 import type { Logger } from "pino";
 import { HostLink, type LinkIdentity, type ShownIdentity } from "./host-link.ts";
+import { DatastorePush } from "./datastore-push.ts";
 import { PathTrials } from "./path-trials.ts";
 import { MemberPush } from "./member-push.ts";
 import { ReportIntake } from "./report-intake.ts";
@@ -25,6 +26,8 @@ export class HostLinks {
   /** The earliest certificate of each that counts. */
   readonly #members = new Map<string, CertificateOf>();
   readonly #push: MemberPush;
+  /** Keeps the hosts' datastores as they are defined. */
+  readonly datastores: DatastorePush;
   readonly #stopped = new AbortController();
   readonly #certificateDays: number;
   #identity: ShownIdentity;
@@ -40,6 +43,7 @@ export class HostLinks {
     this.#intake = new ReportIntake(store, log);
     this.#log = log;
     this.#push = new MemberPush(this.#links, store, log);
+    this.datastores = new DatastorePush(this.#links, store, log);
   }
 
   /** All are known when it resolves; they are connected to some at a time, so that the first are not lost for the last. */
@@ -79,6 +83,7 @@ export class HostLinks {
       this.#intake,
       holdsLease,
       this.#log,
+      async (facts) => await this.datastores.heard(host.name, facts),
     );
     this.#links.set(host.name, link);
     this.#members.set(host.name, { id: host.memberId, number: host.certificateInUse });
@@ -93,6 +98,7 @@ export class HostLinks {
     const link = this.#links.get(name);
     this.#links.delete(name);
     this.#intake.forget(name);
+    this.datastores.forget(name);
     this.#members.delete(name);
     this.#push.changed("removed");
     await link?.stop();

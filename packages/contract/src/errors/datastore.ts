@@ -7,7 +7,7 @@ export const datastoreErrors = {
     "never",
     (d) =>
       `There is no datastore ${d.datastore}${d.host === undefined ? "" : ` on host ${d.host}`}${d.known.length > 0 ? `; known are ${d.known.join(", ")}` : ""}.`,
-    () => "Name one of the known datastores, or add it to the agent's configuration.",
+    () => "Name one of the known datastores, or define it: godwit datastore add --help",
   ),
   /** `vms`: those that run from there. */
   DATASTORE_UNAVAILABLE: define<{ datastore: string; host: string; reason: string; vms?: string[] }>(
@@ -39,6 +39,28 @@ export const datastoreErrors = {
       `Datastore ${d.datastore} is shared, and ${d.path} lies on this host's root file system: no storage is mounted there.`,
     () => "Mount the storage, and try again. If the folder is shared in another way, add --on-root.",
   ),
+  DATASTORE_EXISTS: define<{ datastore: string; reason: string }>(
+    409,
+    "never",
+    (d) => `There is a datastore ${d.datastore} already: ${d.reason}.`,
+    (d) => `Choose another name, or look at the one that there is: godwit datastore show ${d.datastore}`,
+  ),
+  /** `users`: VMs and tasks, in words. */
+  DATASTORE_IN_USE: define<{ datastore: string; host: string | null; users: string[] }>(
+    409,
+    "after-fix",
+    (d) =>
+      `Datastore ${d.datastore} cannot be removed${d.host === null ? "" : ` from host ${d.host}`}: it is used by ${d.users.slice(0, 10).join(", ")}${d.users.length > 10 ? ` and ${String(d.users.length - 10)} more` : ""}.`,
+    () => "Delete these VMs, or take them out of the inventory with godwit vm unregister; then try again.",
+  ),
+  /** Also an alarm: a host has not what the inventory defines. */
+  DATASTORE_NOT_APPLIED: define<{ datastore: string; host: string; reason: string }>(
+    409,
+    "after-fix",
+    (d) => `Host ${d.host} does not have datastore ${d.datastore} as it is defined: ${d.reason}.`,
+    (d) =>
+      `It is tried again with every report of the host. What is defined and what the host has: godwit datastore show ${d.datastore}`,
+  ),
   /** Whether it is shared storage is said by each host's own configuration. */
   DATASTORE_NOT_SHARED_THERE: define<{ host: string; datastore: string }>(
     409,
@@ -46,7 +68,7 @@ export const datastoreErrors = {
     (d) =>
       `The agent's configuration of host ${d.host} says that datastore ${d.datastore}, where the VM's folder is, is local to that host.`,
     (d) =>
-      `If it is the same shared storage, set shared: true for ${d.datastore} in the agent's configuration of ${d.host} and restart the agent; if it is not, give one of the two another name.`,
+      `If it is the same shared storage, set shared: true for ${d.datastore} in the agent's configuration of ${d.host} and restart the agent; if it is not, give one of the two another name. Where ${d.host} has it from the inventory: godwit datastore show ${d.datastore}`,
   ),
   DATASTORE_FULL: define<{
     datastore: string;

@@ -1,6 +1,7 @@
 /** The events of the server, `/api/v1/events`. */
 import { z } from "zod";
 import { findingSchema } from "../errors/schemas.ts";
+import { datastoreSourceSchema } from "../schemas/datastore-source.ts";
 import { maintenanceSchema } from "../schemas/host.ts";
 import { healthPolicySchema } from "../schemas/host-health.ts";
 import { nameSchema, taskIdSchema } from "../schemas/names.ts";
@@ -44,6 +45,23 @@ const hostEvents = [
   defineEvent("host.alarmsChanged", "host", z.object({ alarms: z.array(findingSchema) })),
   defineEvent("host.moveBandwidthChanged", "host", z.object({ moveBandwidthMbps: z.number().nullable() })),
   defineEvent("host.maintenanceChanged", "host", z.object({ maintenance: maintenanceSchema })),
+] as const;
+
+const datastoreEvents = [
+  /** `hosts`: those that it was defined for now; null: every host. */
+  defineEvent(
+    "datastore.added",
+    "datastore",
+    z.object({
+      shared: z.boolean(),
+      source: datastoreSourceSchema,
+      hosts: z.array(nameSchema).nullable(),
+      /** From an agent's own configuration. */
+      takenOver: z.boolean(),
+    }),
+  ),
+  /** `host`: only there; null: everywhere. */
+  defineEvent("datastore.removed", "datastore", z.object({ host: nameSchema.nullable() })),
 ] as const;
 
 const poolEvents = [
@@ -97,6 +115,7 @@ export const serverEventSchema = z.discriminatedUnion("type", [
   ...taskEvents,
   ...vmEvents,
   ...hostEvents,
+  ...datastoreEvents,
   ...poolEvents,
 ]);
 export type ServerEvent = z.infer<typeof serverEventSchema>;

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { agentEventSchema } from "../events/agent.ts";
 import { agentConsoleQuerySchema } from "../schemas/console.ts";
 import { hostTrustSchema } from "../schemas/authority.ts";
+import { datastoreListSchema, datastoreRefusalSchema } from "../schemas/datastore.ts";
 import { hostFactsSchema } from "../schemas/host-facts.ts";
 import { hostLoadSchema } from "../schemas/host-load.ts";
 import { leaseSchema } from "../schemas/lease.ts";
@@ -65,6 +66,27 @@ export const agentOperations = {
     /** Of the list that the agent has now. */
     answer: { status: 200, body: z.object({ generation: z.int() }) },
     errors: [],
+  },
+  datastoresPut: {
+    method: "PUT",
+    path: "/agent/v1/datastores",
+    privilege: "server",
+    summary:
+      "All datastores that the inventory defines for this host; those that it does not name are given up",
+    body: datastoreListSchema,
+    /** What was left as it was, and why. */
+    answer: { status: 200, body: z.object({ refused: z.array(datastoreRefusalSchema) }) },
+    errors: [],
+  },
+  datastoreInit: {
+    method: "POST",
+    path: "/agent/v1/datastores/{datastore}/init",
+    privilege: "server",
+    summary: "Mark new storage as a datastore; one that is marked stays as it is",
+    params: z.strictObject({ datastore: nameSchema }),
+    body: z.strictObject({ onRoot: z.boolean() }),
+    answer: { status: 200, body: z.object({ isNew: z.boolean() }) },
+    errors: ["DATASTORE_UNKNOWN", "DATASTORE_UNAVAILABLE", "DATASTORE_ON_ROOT"],
   },
   certificatesShow: {
     method: "GET",

@@ -1,6 +1,7 @@
 /** The server's API, `/api/v1`: one file a noun. The API document lists them in this order. */
 import { authorityOperations } from "./authority.ts";
 import { consoleOperations } from "./consoles.ts";
+import { datastoreOperations } from "./datastores.ts";
 import { eventOperations } from "./events.ts";
 import { hostSummaryOperations } from "./host-summaries.ts";
 import { hostOperations } from "./hosts.ts";
@@ -17,6 +18,7 @@ export const serverOperations = {
   ...authorityOperations,
   ...hostOperations,
   ...hostSummaryOperations,
+  ...datastoreOperations,
   ...poolOperations,
   ...vmOperations,
   ...vmSummaryOperations,

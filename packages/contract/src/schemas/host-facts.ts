@@ -5,6 +5,7 @@
 import { z } from "zod";
 import { portRangeSchema } from "./addresses.ts";
 import { cpuReportSchema } from "./cpu.ts";
+import { datastoreSourceSchema } from "./datastore-source.ts";
 import { datastoreIdSchema, nameSchema, vmIdSchema } from "./names.ts";
 
 export const acceleratorSchema = z.enum(["kvm", "tcg"]);
@@ -39,6 +40,10 @@ export const datastoreFactsSchema = z.object({
   id: datastoreIdSchema.nullable(),
   path: z.string(),
   shared: z.boolean(),
+  /** Absent: an agent that knows folders only. */
+  source: datastoreSourceSchema.optional(),
+  /** Who defines it: the inventory, or the agent's own configuration. Absent: an agent that takes no definitions. */
+  origin: z.enum(["inventory", "configuration"]).optional(),
 });
 export type DatastoreFacts = z.infer<typeof datastoreFactsSchema>;
 
@@ -120,6 +125,11 @@ export const hostFactsSchema = z.object({
   links: z.array(linkFactsSchema).max(mostOfHost.links),
   portGroups: z.array(portGroupFactsSchema).max(mostOfHost.portGroups),
   datastores: z.array(datastoreFactsSchema).max(mostOfHost.datastores),
+  /** What the inventory defines and this host did not apply. Absent: an agent that takes no definitions. */
+  datastoresRefused: z
+    .array(z.object({ name: nameSchema, reason: z.string().max(1000) }))
+    .max(2 * mostOfHost.datastores)
+    .optional(),
   /** VMs whose QEMU process may run and cannot be relied on, each with what is wrong. Absent: an agent that tells a failure. */
   vmsSetAside: z
     .array(z.object({ id: vmIdSchema, name: z.string().max(63), reason: z.string().max(4096) }))

@@ -90,6 +90,10 @@ export const datastoreLoadSchema = z.object({
   space: z.object({ totalBytes: countSchema, freeBytes: countSchema }).nullable(),
   /** Why it cannot be used; null while it can. */
   reason: z.string().nullable(),
+  /** Whether it is mounted read-only. Absent: not known, or an agent that does not tell. */
+  readOnly: z.boolean().optional(),
+  /** How long the look at it took. Absent: it did not answer, or an agent that does not tell. */
+  latencyMs: amountSchema.optional(),
   /** Null for host-local storage. */
   leases: datastoreLeasesSchema.nullable(),
 });

@@ -170,6 +170,21 @@ export class DiskLeases {
     return lockspace;
   }
 
+  /**
+   * Gives this host's own lease on a datastore back.
+   * @returns whether it has none any more; it keeps it while a lease of a VM is held there
+   * @throws SANLOCK_UNAVAILABLE, DATASTORE_LEASES_UNAVAILABLE
+   */
+  async leave(name: string): Promise<boolean> {
+    const lockspace = this.#lockspaces.get(name);
+    if (lockspace === undefined) return true;
+    const { holdings } = await this.#sanlock.status();
+    if (holdings.some((holding) => holding.lockspace === lockspace.name)) return false;
+    await lockspace.leave();
+    this.#lockspaces.delete(name);
+    return true;
+  }
+
   async usesWatchdog(): Promise<boolean> {
     return (await this.#sanlock.daemon()).usesWatchdog;
   }

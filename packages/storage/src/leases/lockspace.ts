@@ -58,6 +58,19 @@ export class Lockspace {
     await this.#joining;
   }
 
+  /** Leaves; one that was not joined is left already. @throws SANLOCK_UNAVAILABLE */
+  async leave(): Promise<void> {
+    const { lockspaces } = await this.#sanlock.status();
+    const own = lockspaces.find(({ name }) => name === this.name);
+    if (own === undefined) return;
+    const code = await this.#sanlock.leave(lockspacePlace(this.#datastore), own.id, this.#ioTimeoutSeconds);
+    this.#hosts = [];
+    if (code === 0 || (await this.presence()) === "absent") return;
+    throw GodwitError.of("SANLOCK_UNAVAILABLE", {
+      reason: `leaving the leases was answered ${answerText(code)}`,
+    });
+  }
+
   /** Names of hosts by their ids, as they lie on the storage: also of those that have not renewed since this host joined. */
   async namesOnStorage(): Promise<ReadonlyMap<number, string>> {
     return await this.#sanlock.takenIds(lockspacePlace(this.#datastore));

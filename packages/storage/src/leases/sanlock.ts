@@ -210,6 +210,14 @@ export class Sanlock {
     return await this.#ask(question, 30_000 + ioTimeoutSeconds * 20_000);
   }
 
+  /** Gives a host id back; lasts for some io timeouts. */
+  async leave(place: LeasePlace, id: number, ioTimeoutSeconds: number): Promise<SanlockCode> {
+    return await this.#ask(
+      ["rem_lockspace", "-s", lockspaceText(place, id)],
+      30_000 + ioTimeoutSeconds * 20_000,
+    );
+  }
+
   async convert(place: LeasePlace, mode: LeaseMode, pid: number): Promise<SanlockCode> {
     return await this.#ask(["convert", "-r", resourceText(place, mode), "-p", String(pid)]);
   }

@@ -2,22 +2,29 @@
 import { stat } from "node:fs/promises";
 import { GodwitError } from "@godwit/contract";
 import { markDatastore } from "@godwit/storage";
-import type { AgentConfig } from "./config.ts";
+import type { AgentConfig } from "../config.ts";
+import type { HostDatastores } from "./host-datastores.ts";
 
 /**
  * @returns whether it was none before
  * @throws DATASTORE_UNKNOWN, DATASTORE_UNAVAILABLE; DATASTORE_ON_ROOT for shared storage that is not mounted, unless `onRoot`
  */
-export async function initDatastore(config: AgentConfig, name: string, onRoot: boolean): Promise<boolean> {
-  const datastore = config.datastores.find((one) => one.name === name);
+export async function initDatastore(
+  config: Pick<AgentConfig, "name">,
+  datastores: HostDatastores,
+  name: string,
+  onRoot: boolean,
+): Promise<boolean> {
+  const datastore = datastores.find(name);
   if (datastore === undefined) {
-    const known = config.datastores.map((one) => one.name);
+    const known = datastores.all.map((one) => one.name);
     throw GodwitError.of("DATASTORE_UNKNOWN", { datastore: name, host: config.name, known });
   }
-  const { path, shared } = datastore;
+  const { shared } = datastore;
+  const { path } = datastore.source;
   if (shared && !onRoot) {
     const [there, root] = await Promise.all([stat(path).catch(() => null), stat("/")]);
     if (there?.dev === root.dev) throw GodwitError.of("DATASTORE_ON_ROOT", { datastore: name, path });
   }
-  return await markDatastore(datastore, config.name);
+  return await markDatastore({ name, path, shared }, config.name);
 }

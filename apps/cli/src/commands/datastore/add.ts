@@ -1,0 +1,88 @@
+/** `godwit datastore add` */
+import { GodwitError, type DatastoreView } from "@godwit/contract";
+import { buildCommand } from "@stricli/core";
+import { withApi, type Api } from "../../connection.ts";
+import { writeJson, writeLine } from "../../output/screen.ts";
+import { datastoreArgument, jsonFlag, type JsonFlags } from "../common.ts";
+
+interface AddFlags extends JsonFlags {
+  path: string;
+  local: boolean;
+  host?: readonly string[];
+  init: boolean;
+  onRoot: boolean;
+}
+
+export const addCommand = buildCommand({
+  docs: {
+    brief: "Define a datastore, or define it for further hosts",
+    fullDescription: `The agents of its hosts apply it at once, and again after a restart. The storage is mounted by you, in a folder that the
+hosts allow for datastores (/srv, /mnt, /media and /var/lib/godwit/datastores, where datastoreFolders in agent.yaml does
+not say otherwise). New storage has to be marked once, so that an empty folder is never taken for it: --init does that.
+
+Examples:
+  godwit datastore add vms --path /srv/vms                       shared storage, on every host, also on later ones
+  godwit datastore add vms --path /srv/vms --init                the same, and mark it
+  godwit datastore add fast --path /srv/nvme --local --host a --host b
+  godwit datastore add fast --path /mnt/nvme0 --local --host c   for a further host, where it lies elsewhere`,
+  },
+  parameters: {
+    flags: {
+      json: jsonFlag,
+      path: { kind: "parsed", parse: String, brief: "The folder on the hosts" },
+      local: { kind: "boolean", brief: "Each host has storage of its own there", default: false },
+      host: {
+        kind: "parsed",
+        parse: String,
+        variadic: true,
+        brief: "A host that is to have it (default: every host)",
+        optional: true,
+      },
+      init: { kind: "boolean", brief: "Mark the storage as a datastore", default: false },
+      onRoot: {
+        kind: "boolean",
+        brief: "With --init: also where a shared datastore's folder lies on the root file system",
+        default: false,
+      },
+    },
+    positional: datastoreArgument,
+  },
+  async func(flags: AddFlags, name: string) {
+    if (flags.onRoot && !flags.init)
+      throw GodwitError.of("USAGE", { what: "--on-root needs --init.", hint: "Add --init." });
+    const { host, path } = flags;
+    const body = {
+      ...{ name, shared: !flags.local, source: { kind: "directory" as const, path } },
+      ...(host === undefined ? {} : { hosts: [...host] }),
+    };
+    const view = await withApi(async (api) => {
+      const added = await api.call("datastoreAdd", { body });
+      return flags.init ? await mark(api, added, flags) : added;
+    });
+    if (flags.json) {
+      writeJson(view);
+      return;
+    }
+    const { datastoreText } = await import("../../output/datastore-view.ts");
+    writeLine(datastoreText(view));
+  },
+});
+
+/** Shared storage is marked by one host, host-local storage by each. */
+async function mark(
+  api: Api,
+  { name, shared, hosts }: DatastoreView,
+  flags: AddFlags,
+): Promise<DatastoreView> {
+  const named = hosts.filter(({ host }) => flags.host?.includes(host) ?? true);
+  const able = named.filter(({ state }) => state === "available" || state === "unavailable");
+  const [first] = able;
+  if (first === undefined) {
+    const why = named.map(({ host, reason }) => `${host}: ${reason ?? "unknown"}`).join("; ");
+    const hint = `It is defined; mark it when a host has it: godwit datastore init ${name}`;
+    throw GodwitError.of("USAGE", { what: `No host can mark ${name} now (${why}).`, hint });
+  }
+  for (const { host } of shared ? [first] : able)
+    await api.call("datastoreInit", { params: { datastore: name }, body: { host, onRoot: flags.onRoot } });
+  return await api.call("datastoreShow", { params: { datastore: name } });
+}

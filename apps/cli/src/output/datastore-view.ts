@@ -1,0 +1,72 @@
+/** Datastores as lines for people. Pure. */
+import { sourceText, type DatastoreOnHost, type DatastoreView } from "@godwit/contract";
+import { formatBytes, formatTable } from "./format.ts";
+
+export function datastoresText(datastores: readonly DatastoreView[]): string {
+  return formatTable([
+    ["NAME", "KIND", "PLACE", "SHARED", "HOSTS", "FREE", "VMS"],
+    ...datastores.map(({ name, source, shared, hosts, vms }) => [
+      ...[name, source.kind, sourceText(source), shared ? "shared" : "host-local"],
+      ...[hostsText(hosts), leastFree(hosts), String(vms.length)],
+    ]),
+  ]);
+}
+
+export function datastoreText(view: DatastoreView): string {
+  const { name, source, shared, everyHost, createdAt, hosts, vms } = view;
+  const head = formatTable([
+    ["name", name],
+    ["kind", `${source.kind}, ${shared ? "shared by its hosts" : "each host's own"}`],
+    ["place", sourceText(source)],
+    ["defined", createdAt === null ? "by hosts' own configuration only" : definedFor(everyHost)],
+    ["vms", vms.length === 0 ? "none" : vms.join(" ")],
+    ...differentIds(view),
+  ]);
+  if (hosts.length === 0) return `${head}\n\nNo host has it.`;
+  const table = formatTable([
+    ["HOST", "STATE", "PLACE", "FREE", "LATENCY", "LEASES", "ID"],
+    ...hosts.map((on) => [
+      ...[on.host, stateWords[on.state], placeText(on)],
+      on.space === null ? "" : `${formatBytes(on.space.freeBytes)} of ${formatBytes(on.space.totalBytes)}`,
+      on.latencyMs === null ? "" : `${String(on.latencyMs)} ms`,
+      on.leases === null ? "" : on.leases.state,
+      on.id ?? "",
+    ]),
+  ]);
+  const reasons = hosts.flatMap(({ host, reason }) => (reason === null ? [] : [`${host}: ${reason}`]));
+  return [head, "", table, ...(reasons.length === 0 ? [] : ["", ...reasons])].join("\n");
+}
+
+const stateWords: Readonly<Record<DatastoreOnHost["state"], string>> = {
+  available: "available",
+  unavailable: "unavailable",
+  notApplied: "not applied",
+  unknown: "unknown",
+  notDefined: "not defined",
+};
+
+const definedFor = (everyHost: boolean): string =>
+  everyHost ? "for every host, also those that join later" : "for the hosts below";
+
+function hostsText(hosts: readonly DatastoreOnHost[]): string {
+  const available = hosts.filter(({ state }) => state === "available").length;
+  return available === hosts.length ? String(available) : `${String(available)} of ${String(hosts.length)}`;
+}
+
+function leastFree(hosts: readonly DatastoreOnHost[]): string {
+  const free = hosts.flatMap(({ space }) => (space === null ? [] : [space.freeBytes]));
+  return free.length === 0 ? "" : formatBytes(Math.min(...free));
+}
+
+const placeText = ({ desired, actual }: DatastoreOnHost): string => {
+  const place = actual ?? desired;
+  return place === null ? "" : sourceText(place);
+};
+
+/** Shared storage is one: hosts that read different ids from it see different storage. */
+function differentIds({ shared, hosts }: DatastoreView): string[][] {
+  const ids = new Set(hosts.flatMap(({ id }) => id ?? []));
+  return shared && ids.size > 1
+    ? [["warning", "its hosts see different storage under this name: their ids differ"]]
+    : [];
+}

@@ -1,0 +1,76 @@
+/** Datastores: defined, shown, removed. What is defined is written first; the hosts are told then, and again until they have it. */
+import { GodwitError, type DatastoreView, type serverOperations } from "@godwit/contract";
+import type { Handlers } from "@godwit/http";
+import { datastoreViews } from "../datastores/datastore-views.ts";
+import type { Services } from "../services.ts";
+
+type DatastoreOperations = Pick<
+  typeof serverOperations,
+  "datastoreList" | "datastoreShow" | "datastoreAdd" | "datastoreInit" | "datastoreRemove"
+>;
+
+/** Hosts are waited for by no more than this; what they have not applied by then is shown as it is. */
+const applyLimitMs = 10_000;
+/** Of storage that may be slow. */
+const initLimitMs = 20_000;
+
+export function datastoreHandlers({ store, hosts }: Services): Handlers<DatastoreOperations> {
+  const views = async (): Promise<DatastoreView[]> => {
+    const [rows, all, vms] = await Promise.all([
+      store.datastores.list(),
+      store.hosts.list(),
+      store.datastores.users(),
+    ]);
+    const now = all.map(({ name, facts, load }) => ({ name, facts, load, isUp: hosts.isUp(name) }));
+    return datastoreViews(rows, now).map((view) => ({ ...view, vms: vms.get(view.name) ?? [] }));
+  };
+  const viewOf = async (name: string): Promise<DatastoreView> => {
+    const all = await views();
+    const found = all.find((view) => view.name === name);
+    if (found !== undefined) return found;
+    throw GodwitError.of("DATASTORE_UNKNOWN", { datastore: name, known: all.map((view) => view.name) });
+  };
+  return {
+    datastoreList: async () => ({ datastores: await views() }),
+    datastoreShow: async ({ params }) => await viewOf(params.datastore),
+
+    datastoreAdd: async ({ body }) => {
+      await store.datastores.add(body);
+      await hosts.datastores.changed(applyLimitMs);
+      return await viewOf(body.name);
+    },
+
+    datastoreInit: async ({ params, body }) => {
+      const { datastore } = params;
+      const { hosts: on } = await viewOf(datastore);
+      await store.hosts.show(body.host);
+      const there = on.find(({ host }) => host === body.host);
+      const known = on.map(({ host }) => host);
+      if (there === undefined)
+        throw GodwitError.of("DATASTORE_UNKNOWN", { datastore, host: body.host, known });
+      if (there.state === "notApplied") {
+        const reason = there.reason ?? "";
+        throw GodwitError.of("DATASTORE_NOT_APPLIED", { datastore, host: body.host, reason });
+      }
+      const link = hosts.of(body.host);
+      const { isNew } = await link.agent
+        .call(
+          "datastoreInit",
+          { params: { datastore }, body: { onRoot: body.onRoot } },
+          { timeoutMs: initLimitMs },
+        )
+        .catch((error: unknown) => {
+          throw link.unreachable(error);
+        });
+      await link.reported();
+      return { isNew };
+    },
+
+    datastoreRemove: async ({ params, query }) => {
+      if (query.host !== undefined) await store.hosts.show(query.host);
+      await store.datastores.remove(params.datastore, query.host ?? null);
+      await hosts.datastores.changed(applyLimitMs);
+      return undefined;
+    },
+  };
+}

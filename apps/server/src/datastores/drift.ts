@@ -1,0 +1,52 @@
+/** What a host has otherwise than the inventory defines it. Pure. */
+import { isSameSource, sourceText, type DatastoreDefinition, type HostFacts } from "@godwit/contract";
+
+export interface Drift {
+  name: string;
+  /** How it differs, a sentence's end. */
+  reason: string;
+}
+
+type Has = HostFacts["datastores"][number];
+
+/** @param facts of the host, as it told them last */
+export function driftOf(desired: readonly DatastoreDefinition[], facts: HostFacts): Drift[] {
+  const { datastoresRefused: refused } = facts;
+  const why = (name: string): string => {
+    if (refused === undefined) return ": its agent is of a version that takes no definitions";
+    const found = refused.find((one) => one.name === name);
+    return found === undefined ? "" : `: ${found.reason}`;
+  };
+  const drifts = desired.flatMap((wanted): Drift[] => {
+    const has = facts.datastores.find(({ name }) => name === wanted.name);
+    const differs = differenceOf(wanted, has);
+    return differs === null ? [] : [{ name: wanted.name, reason: differs + why(wanted.name) }];
+  });
+  const extra = facts.datastores.filter(
+    ({ name, origin }) => origin === "inventory" && !desired.some((wanted) => wanted.name === name),
+  );
+  return [
+    ...drifts,
+    ...extra.map(({ name }) => ({ name, reason: `it was removed, and the host still has it${why(name)}` })),
+  ];
+}
+
+/** Whether the host is to be told all that is defined for it. One that has it by its own configuration is, once. */
+export const mustBeTold = (desired: readonly DatastoreDefinition[], facts: HostFacts): boolean =>
+  facts.datastoresRefused !== undefined &&
+  (driftOf(desired, facts).length > 0 ||
+    facts.datastores.some(
+      ({ name, origin }) => origin === "configuration" && desired.some((wanted) => wanted.name === name),
+    ));
+
+/** Where a host has it. */
+export const sourceOf = ({ source, path }: Has) => source ?? { kind: "directory" as const, path };
+
+function differenceOf(wanted: DatastoreDefinition, has: Has | undefined): string | null {
+  if (has === undefined) return "it does not have it";
+  if (!isSameSource(sourceOf(has), wanted.source))
+    return `it has it at ${sourceText(sourceOf(has))}, and not at ${sourceText(wanted.source)}`;
+  if (has.shared !== wanted.shared)
+    return `it takes it for ${has.shared ? "shared" : "host-local"} storage, and not for ${wanted.shared ? "shared" : "host-local"}`;
+  return null;
+}

@@ -1,0 +1,68 @@
+/** Datastores, a part of the server's API. */
+import { z } from "zod";
+import { datastoreViewSchema, newDatastoreSchema } from "../schemas/datastore.ts";
+import { nameSchema } from "../schemas/names.ts";
+import type { Operations } from "./operation.ts";
+
+const datastoreParams = z.strictObject({ datastore: z.string().min(1).max(63) });
+
+export const datastoreOperations = {
+  datastoreList: {
+    method: "GET",
+    path: "/api/v1/datastores",
+    privilege: "admin",
+    summary: "All datastores: as they are defined, and as each host has them",
+    answer: { status: 200, body: z.object({ datastores: z.array(datastoreViewSchema) }) },
+    errors: [],
+  },
+  datastoreShow: {
+    method: "GET",
+    path: "/api/v1/datastores/{datastore}",
+    privilege: "admin",
+    summary: "One datastore",
+    params: datastoreParams,
+    answer: { status: 200, body: datastoreViewSchema },
+    errors: ["DATASTORE_UNKNOWN"],
+  },
+  datastoreAdd: {
+    method: "POST",
+    path: "/api/v1/datastores",
+    privilege: "admin",
+    summary: "Define a datastore, or define it for further hosts; agents apply it",
+    body: newDatastoreSchema,
+    answer: { status: 201, body: datastoreViewSchema },
+    errors: ["HOST_UNKNOWN", "DATASTORE_EXISTS"],
+  },
+  datastoreInit: {
+    method: "POST",
+    path: "/api/v1/datastores/{datastore}/init",
+    privilege: "admin",
+    summary: "Mark new storage as a datastore, seen from one host; one that is marked stays as it is",
+    params: datastoreParams,
+    body: z.strictObject({
+      host: nameSchema,
+      /** Also where a shared datastore's folder lies on the host's root file system. */
+      onRoot: z.boolean().default(false),
+    }),
+    /** Whether it was none before. */
+    answer: { status: 200, body: z.object({ isNew: z.boolean() }) },
+    errors: [
+      "DATASTORE_UNKNOWN",
+      "DATASTORE_UNAVAILABLE",
+      "DATASTORE_ON_ROOT",
+      "DATASTORE_NOT_APPLIED",
+      "HOST_UNKNOWN",
+      "HOST_UNREACHABLE",
+    ],
+  },
+  datastoreRemove: {
+    method: "DELETE",
+    path: "/api/v1/datastores/{datastore}",
+    privilege: "admin",
+    summary: "Remove a definition, or that for one host; what is on the storage stays there",
+    params: datastoreParams,
+    query: z.strictObject({ host: nameSchema.optional() }),
+    answer: { status: 204 },
+    errors: ["DATASTORE_UNKNOWN", "DATASTORE_IN_USE", "HOST_UNKNOWN"],
+  },
+} as const satisfies Operations;

@@ -1,0 +1,78 @@
+/**
+ * Datastores as objects of the inventory: what the server defines, what a host applies, and what both together look like
+ * to an operator. A definition names a place; which storage is there is said by the id that is written on it.
+ */
+import { z } from "zod";
+import { datastoreSourceSchema, newSourceSchema } from "./datastore-source.ts";
+import { countSchema, mostOfHost } from "./host-facts.ts";
+import { datastoreLeasesSchema } from "./host-load.ts";
+import { datastoreIdSchema, nameSchema } from "./names.ts";
+
+/** What a host is to have. */
+export const datastoreDefinitionSchema = z.object({
+  name: nameSchema,
+  /** Whether other hosts see the same storage. */
+  shared: z.boolean(),
+  source: datastoreSourceSchema,
+});
+export type DatastoreDefinition = z.infer<typeof datastoreDefinitionSchema>;
+
+/** All that the inventory defines for one host. */
+export const datastoreListSchema = z.object({
+  datastores: z.array(datastoreDefinitionSchema).max(mostOfHost.datastores),
+});
+export type DatastoreList = z.infer<typeof datastoreListSchema>;
+
+export const newDatastoreSchema = z.strictObject({
+  name: nameSchema,
+  shared: z.boolean(),
+  source: newSourceSchema,
+  /** Absent: every host, also those that join later. */
+  hosts: z.array(nameSchema).min(1).max(1000).optional(),
+});
+export type NewDatastore = z.infer<typeof newDatastoreSchema>;
+
+/**
+ * Of a datastore on a host. `available`: in use as it is defined. `unavailable`: applied, and cannot be used. `notApplied`: the host
+ * has it not, or otherwise than it is defined. `unknown`: the host does not answer. `notDefined`: the host has it by its own
+ * configuration, and the inventory does not.
+ */
+const hostStateSchema = z.enum(["available", "unavailable", "notApplied", "unknown", "notDefined"]);
+
+export const datastoreOnHostSchema = z.object({
+  host: nameSchema,
+  state: hostStateSchema,
+  /** Why it is not available, a sentence's end; null: it is. */
+  reason: z.string().nullable(),
+  /** Where it is to be; null: the inventory does not define it for this host. */
+  desired: datastoreSourceSchema.nullable(),
+  /** Where the host has it; null: nowhere, or it was never told. */
+  actual: datastoreSourceSchema.nullable(),
+  /** As it is written on the storage; null: it was never read. */
+  id: datastoreIdSchema.nullable(),
+  space: z.object({ totalBytes: countSchema, freeBytes: countSchema }).nullable(),
+  /** Whether it is mounted read-only; null: not known. */
+  readOnly: z.boolean().nullable(),
+  /** How long the host's last look at it took; null: not known. */
+  latencyMs: z.number().min(0).nullable(),
+  leases: datastoreLeasesSchema.nullable(),
+});
+export type DatastoreOnHost = z.infer<typeof datastoreOnHostSchema>;
+
+export const datastoreViewSchema = z.object({
+  name: nameSchema,
+  shared: z.boolean(),
+  source: datastoreSourceSchema,
+  /** Whether hosts that join later get it too. */
+  everyHost: z.boolean(),
+  /** Null: no inventory's; a host has it by its own configuration. */
+  createdAt: z.iso.datetime().nullable(),
+  hosts: z.array(datastoreOnHostSchema),
+  /** VMs that have something on it, by name. */
+  vms: z.array(z.string()),
+});
+export type DatastoreView = z.infer<typeof datastoreViewSchema>;
+
+/** What keeps a host from applying a part of what the inventory defines. */
+export const datastoreRefusalSchema = z.object({ name: nameSchema, reason: z.string().max(1000) });
+export type DatastoreRefusal = z.infer<typeof datastoreRefusalSchema>;

@@ -1,0 +1,311 @@
+/**
+ * Datastores that the inventory defines. A definition is for every host, or for those that have a row; a row also says
+ * where the datastore lies on that host if it is elsewhere than on the others. None goes while something lies on it.
+ */
+import {
+  GodwitError,
+  isSameSource,
+  sourceText,
+  type DatastoreDefinition,
+  type DatastoreSource,
+  type NewDatastore,
+} from "@godwit/contract";
+import { sql } from "kysely";
+import type { Database } from "./database.ts";
+import { emit } from "./events.ts";
+import type { Queries, Writes } from "./schema.ts";
+import { tasksUnderWay } from "./tasks.ts";
+
+export interface DatastoreRow extends DatastoreDefinition {
+  everyHost: boolean;
+  createdAt: Date;
+  /** In order of their names; `source` null: as the definition says. */
+  hosts: { host: string; source: DatastoreSource | null }[];
+}
+
+/** What a host has by its own configuration and the inventory does not have, or otherwise. */
+export interface NotTakenOver {
+  name: string;
+  reason: string;
+}
+
+/** Where a datastore is to be on a host; null: nowhere. */
+export function sourceOn(row: DatastoreRow, host: string): DatastoreSource | null {
+  const own = row.hosts.find((one) => one.host === host);
+  if (own !== undefined) return own.source ?? row.source;
+  return row.everyHost ? row.source : null;
+}
+
+export class Datastores {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  /** In order of their names. */
+  async list(): Promise<DatastoreRow[]> {
+    return await this.#database.read((db) => rowsOf(db));
+  }
+
+  /** @throws DATASTORE_UNKNOWN */
+  async show(name: string): Promise<DatastoreRow> {
+    const rows = await this.list();
+    return rows.find((row) => row.name === name) ?? unknown(name, rows);
+  }
+
+  /** Names of VMs that have something on a datastore, by its name. */
+  async users(): Promise<Map<string, string[]>> {
+    const rows = await this.#database.read(async (db) => {
+      const { rows: found } = await sql<{ datastore: string; vm: string }>`
+        select distinct datastore, vm from (
+          select config->>'datastore' as datastore, name as vm from vms
+          union all
+          select medium->'medium'->>'datastore', name
+          from vms, jsonb_array_elements(coalesce(config->'cdroms', '[]'::jsonb)) as medium
+        ) as used where datastore is not null order by datastore, vm`.execute(db);
+      return found;
+    });
+    const byName = Map.groupBy(rows, ({ datastore }) => datastore);
+    return new Map([...byName].map(([name, of]) => [name, of.map(({ vm }) => vm)]));
+  }
+
+  /**
+   * A definition, or one that there is for further hosts.
+   * @throws HOST_UNKNOWN, DATASTORE_EXISTS
+   */
+  async add({ name, shared, source, hosts: named }: NewDatastore): Promise<void> {
+    const hosts = named ?? null;
+    await this.#database.write(async (tx) => {
+      if (hosts !== null) await mustBeHosts(tx, hosts);
+      const row = await locked(tx, name);
+      if (row === undefined) {
+        await insert(tx, { name, shared, source, hosts });
+      } else {
+        if (row.shared !== shared)
+          throw exists(name, row.shared ? "it is shared storage" : "it is local to its hosts");
+        if (hosts === null) await widen(tx, row, source);
+        else await extend(tx, row, hosts, source);
+      }
+      await emit(tx, added(name, { shared, source, hosts, takenOver: false }));
+    });
+  }
+
+  /**
+   * What a host has by its agent's own configuration becomes the inventory's; of a host whose datastores are not known
+   * yet, everything that it has.
+   * @returns whether that changed anything, and what could not be taken over
+   */
+  async takeOver(
+    host: string,
+    has: readonly (DatastoreDefinition & { origin: "inventory" | "configuration" })[],
+  ): Promise<{ changed: boolean; left: NotTakenOver[] }> {
+    return await this.#database.write(async (tx) => {
+      const left: NotTakenOver[] = [];
+      let changed = false;
+      const known = await tx
+        .selectFrom("hosts")
+        .select("datastores_known")
+        .where("name", "=", host)
+        .forUpdate()
+        .executeTakeFirst();
+      if (known === undefined) return { changed, left };
+      for (const { name, shared, source, origin } of has) {
+        if (known.datastores_known && origin === "inventory") continue;
+        const row = await locked(tx, name);
+        const reason = row === undefined ? null : conflict(row, shared);
+        if (reason !== null) {
+          left.push({ name, reason });
+          continue;
+        }
+        const desired = row === undefined ? null : sourceOn(row, host);
+        if (desired !== null && isSameSource(desired, source)) continue;
+        if (row === undefined) await insert(tx, { name, shared, source, hosts: [host] });
+        else
+          await tx
+            .insertInto("datastore_hosts")
+            .values({ datastore: name, host, source: JSON.stringify(source) })
+            .onConflict((on) => on.columns(["datastore", "host"]).doNothing())
+            .execute();
+        changed = true;
+        await emit(tx, added(name, { shared, source, hosts: [host], takenOver: true }));
+      }
+      await tx.updateTable("hosts").set({ datastores_known: true }).where("name", "=", host).execute();
+      return { changed, left };
+    });
+  }
+
+  /**
+   * @param host null: everywhere
+   * @throws DATASTORE_UNKNOWN, DATASTORE_IN_USE
+   */
+  async remove(name: string, host: string | null): Promise<void> {
+    await this.#database.write(async (tx) => {
+      const row = (await locked(tx, name)) ?? unknown(name, await rowsOf(tx));
+      const users = await usersOf(tx, name, host);
+      if (users.length > 0) throw GodwitError.of("DATASTORE_IN_USE", { datastore: name, host, users });
+      if (host === null) await tx.deleteFrom("datastores").where("name", "=", name).execute();
+      else await narrow(tx, row, host);
+      await emit(tx, {
+        type: "datastore.removed",
+        subject: { kind: "datastore", id: name },
+        data: { host },
+      });
+    });
+  }
+}
+
+/** `hosts` null: every host. */
+type Entered = DatastoreDefinition & { hosts: readonly string[] | null };
+
+const added = (
+  id: string,
+  { shared, source, hosts, takenOver }: Omit<Entered, "name"> & { takenOver: boolean },
+) => ({
+  type: "datastore.added" as const,
+  subject: { kind: "datastore" as const, id },
+  data: { shared, source, hosts: hosts === null ? null : [...hosts], takenOver },
+});
+
+const exists = (datastore: string, reason: string) =>
+  GodwitError.of("DATASTORE_EXISTS", { datastore, reason });
+
+function unknown(datastore: string, rows: readonly DatastoreRow[]): never {
+  throw GodwitError.of("DATASTORE_UNKNOWN", { datastore, known: rows.map(({ name }) => name) });
+}
+
+const conflict = (row: DatastoreRow, shared: boolean): string | null =>
+  row.shared === shared
+    ? null
+    : `the inventory has it as ${row.shared ? "shared" : "host-local"} storage, and the agent's configuration as ${shared ? "shared" : "host-local"}`;
+
+async function insert(tx: Writes, { name, shared, source, hosts }: Entered): Promise<void> {
+  await tx
+    .insertInto("datastores")
+    .values({ name, shared, source: JSON.stringify(source), everywhere: hosts === null })
+    .execute();
+  await enter(tx, name, hosts ?? [], null);
+}
+
+async function enter(
+  tx: Writes,
+  datastore: string,
+  hosts: readonly string[],
+  source: DatastoreSource | null,
+): Promise<void> {
+  if (hosts.length === 0) return;
+  const own = source === null ? null : JSON.stringify(source);
+  await tx
+    .insertInto("datastore_hosts")
+    .values(hosts.map((host) => ({ datastore, host, source: own })))
+    .execute();
+}
+
+/** To every host; those that have it elsewhere keep that. */
+async function widen(tx: Writes, row: DatastoreRow, source: DatastoreSource): Promise<void> {
+  if (row.everyHost) throw exists(row.name, "it is defined for every host");
+  if (!isSameSource(row.source, source)) throw exists(row.name, `it lies at ${sourceText(row.source)}`);
+  await tx.updateTable("datastores").set({ everywhere: true }).where("name", "=", row.name).execute();
+}
+
+async function extend(
+  tx: Writes,
+  row: DatastoreRow,
+  hosts: readonly string[],
+  source: DatastoreSource,
+): Promise<void> {
+  for (const host of hosts)
+    if (sourceOn(row, host) !== null) throw exists(row.name, `it is defined for host ${host}`);
+  await enter(tx, row.name, hosts, isSameSource(row.source, source) ? null : source);
+}
+
+/** Takes it from one host; from then on it is for the others by name. @throws DATASTORE_UNKNOWN */
+async function narrow(tx: Writes, row: DatastoreRow, host: string): Promise<void> {
+  if (sourceOn(row, host) === null)
+    throw GodwitError.of("DATASTORE_UNKNOWN", { datastore: row.name, host, known: [] });
+  if (row.everyHost) {
+    const all = await tx.selectFrom("hosts").select("name").orderBy("name").execute();
+    const others = all.flatMap(({ name }) =>
+      name === host || row.hosts.some((one) => one.host === name) ? [] : [name],
+    );
+    await enter(tx, row.name, others, null);
+    await tx.updateTable("datastores").set({ everywhere: false }).where("name", "=", row.name).execute();
+  }
+  await tx.deleteFrom("datastore_hosts").where("datastore", "=", row.name).where("host", "=", host).execute();
+  const { left } = await tx
+    .selectFrom("datastore_hosts")
+    .select(({ fn }) => fn.countAll<string>().as("left"))
+    .where("datastore", "=", row.name)
+    .executeTakeFirstOrThrow();
+  if (left === "0") await tx.deleteFrom("datastores").where("name", "=", row.name).execute();
+}
+
+/** VMs and tasks under way that need it, in words. */
+async function usersOf(tx: Writes, name: string, host: string | null): Promise<string[]> {
+  const vms = await vmsOn(tx, name, host);
+  const tasks = (await tasksUnderWay(tx)).filter(
+    (task) =>
+      task.kind === "vm.create" &&
+      task.request.description.datastore === name &&
+      (host === null || task.request.host === host),
+  );
+  return [
+    ...vms.map((vm) => `VM ${vm.name}`),
+    ...tasks.map(({ id, description }) => `task ${id} (${description})`),
+  ];
+}
+
+/** With their folder on it, or a medium of a CD-ROM drive. */
+async function vmsOn(db: Queries, name: string, host: string | null): Promise<{ name: string }[]> {
+  const medium = JSON.stringify([{ medium: { datastore: name } }]);
+  return await db
+    .selectFrom("vms")
+    .select("name")
+    .where(
+      sql<boolean>`(config->>'datastore' = ${name} or coalesce(config->'cdroms', '[]'::jsonb) @> ${medium}::jsonb)`,
+    )
+    .where(sql<boolean>`(${host}::text is null or host = ${host})`)
+    .orderBy("name")
+    .execute();
+}
+
+/** @throws HOST_UNKNOWN */
+async function mustBeHosts(tx: Writes, hosts: readonly string[]): Promise<void> {
+  const found = await tx
+    .selectFrom("hosts")
+    .select("name")
+    .where(sql<boolean>`name = any(${hosts}::text[])`)
+    .orderBy("name")
+    .forShare()
+    .execute();
+  const gone = hosts.find((host) => !found.some(({ name }) => name === host));
+  if (gone === undefined) return;
+  const known = (await tx.selectFrom("hosts").select("name").orderBy("name").execute()).map(
+    ({ name }) => name,
+  );
+  throw GodwitError.of("HOST_UNKNOWN", { host: gone, known });
+}
+
+/** Two who change the same one do so one after the other. */
+async function locked(tx: Writes, name: string): Promise<DatastoreRow | undefined> {
+  await sql`select pg_advisory_xact_lock(hashtext('datastore'), hashtext(${name}))`.execute(tx);
+  return (await rowsOf(tx, name))[0];
+}
+
+async function rowsOf(db: Queries, name: string | null = null): Promise<DatastoreRow[]> {
+  const of = (column: string) => sql<boolean>`(${name}::text is null or ${sql.ref(column)} = ${name})`;
+  const rows = await db.selectFrom("datastores").selectAll().where(of("name")).orderBy("name").execute();
+  if (rows.length === 0) return [];
+  const hosts = await db
+    .selectFrom("datastore_hosts")
+    .selectAll()
+    .where(of("datastore"))
+    .orderBy("host")
+    .execute();
+  const byName = Map.groupBy(hosts, ({ datastore }) => datastore);
+  return rows.map((row) => ({
+    ...{ name: row.name, shared: row.shared, source: row.source },
+    ...{ everyHost: row.everywhere, createdAt: row.created_at },
+    hosts: (byName.get(row.name) ?? []).map(({ host, source }) => ({ host, source })),
+  }));
+}

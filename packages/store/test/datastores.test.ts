@@ -1,0 +1,129 @@
+/** Datastores that the inventory defines: for which hosts, taken over from hosts, and kept while something lies on them. */
+import { randomUUID } from "node:crypto";
+import type { NewDatastore, TaskId, Vm, VmId } from "@godwit/contract";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { sourceOn, Store } from "../src/index.ts";
+import { OwnPostgres } from "./own-postgres.ts";
+
+let own: OwnPostgres;
+let store: Store;
+const at = (path: string) => ({ kind: "directory" as const, path });
+const join = async (name: string) => {
+  const secret = await store.hosts.createToken(new Date(Date.now() + 60_000));
+  await store.hosts.join(secret, {
+    ...{ name, agentUrl: "https://192.0.2.1:8444", memberId: name, certificateEndsAt: null },
+  });
+};
+beforeAll(async () => {
+  own = await OwnPostgres.start();
+  store = await Store.open(own.connection);
+  for (const name of ["a", "b", "c"]) await join(name);
+});
+afterAll(async () => {
+  await store.close();
+  await own[Symbol.asyncDispose]();
+});
+
+const codeOf = async (doing: Promise<unknown>) =>
+  await doing.then(
+    () => "done",
+    (error: unknown) => (error as { code: string }).code,
+  );
+const placesOf = async (name: string) => {
+  const row = await store.datastores.show(name);
+  return ["a", "b", "c"].map((host) => sourceOn(row, host)?.path ?? null);
+};
+
+test("a definition is for every host or for some, where it may lie elsewhere; further hosts are added by name", async () => {
+  await store.datastores.add({ name: "vms", shared: true, source: at("/srv/vms") });
+  expect(await placesOf("vms")).toEqual(["/srv/vms", "/srv/vms", "/srv/vms"]);
+  const fast: NewDatastore = { name: "fast", shared: false, source: at("/srv/fast"), hosts: ["a"] };
+  await store.datastores.add(fast);
+  expect(await placesOf("fast")).toEqual(["/srv/fast", null, null]);
+  expect(await codeOf(store.datastores.add(fast))).toBe("DATASTORE_EXISTS");
+  expect(await codeOf(store.datastores.add({ ...fast, shared: true, hosts: ["b"] }))).toBe(
+    "DATASTORE_EXISTS",
+  );
+  expect(await codeOf(store.datastores.add({ ...fast, hosts: ["z"] }))).toBe("HOST_UNKNOWN");
+  await store.datastores.add({ ...fast, source: at("/mnt/nvme"), hosts: ["b"] });
+  expect(await placesOf("fast")).toEqual(["/srv/fast", "/mnt/nvme", null]);
+  await store.datastores.add({ name: "fast", shared: false, source: at("/srv/fast") });
+  expect(await placesOf("fast")).toEqual(["/srv/fast", "/mnt/nvme", "/srv/fast"]);
+});
+
+test("taken from one host it stays with the others; taken from the last it is gone", async () => {
+  await store.datastores.remove("vms", "b");
+  expect(await placesOf("vms")).toEqual(["/srv/vms", null, "/srv/vms"]);
+  expect(await codeOf(store.datastores.remove("vms", "b"))).toBe("DATASTORE_UNKNOWN");
+  await store.datastores.remove("vms", "a");
+  await store.datastores.remove("vms", "c");
+  expect(await codeOf(store.datastores.show("vms"))).toBe("DATASTORE_UNKNOWN");
+});
+
+test("it is not removed while a VM lies on it, has an ISO image there, or is being made there", async () => {
+  await store.datastores.add({ name: "used", shared: true, source: at("/srv/used") });
+  const vm = { id: randomUUID() as VmId, name: "web-1", datastore: "used" } as Vm;
+  const iso = {
+    ...{ id: randomUUID() as VmId, name: "iso-1", datastore: "fast" },
+    cdroms: [{ name: "cd0", medium: { datastore: "used", path: "a.iso" }, connected: false }],
+  } as unknown as Vm;
+  await store.vms.enter(vm, { host: "a", state: "stopped" });
+  await store.vms.enter(iso, { host: "b", state: "stopped" });
+  const users = async (host: string | null) =>
+    await store.datastores.remove("used", host).then(
+      () => [],
+      (error: unknown) => (error as { problem: { details: { users: string[] } } }).problem.details.users,
+    );
+  expect(await users(null)).toEqual(["VM iso-1", "VM web-1"]);
+  expect(await users("a")).toEqual(["VM web-1"]);
+  expect(Object.fromEntries(await store.datastores.users())).toEqual({
+    used: ["iso-1", "web-1"],
+    fast: ["iso-1"],
+  });
+  for (const { id } of [vm, iso]) await store.vms.remove(id, null);
+  const task = await store.tasks.create({
+    ...{ id: randomUUID() as TaskId, kind: "vm.create", actor: "admin" },
+    request: {
+      ...{ id: randomUUID() as VmId, host: "a" },
+      description: { name: "new-1", datastore: "used", memoryMib: 64, vcpus: 1, disks: [], nics: [] },
+    },
+  } as unknown as Parameters<typeof store.tasks.create>[0]);
+  expect(await users(null)).toEqual([expect.stringContaining(task.id)]);
+  await store.tasks.change(task.id, () => ({ state: "failed" }));
+  expect(await users(null)).toEqual([]);
+});
+
+test("what a host has by its own configuration is taken over, as it has it; what contradicts the inventory is left", async () => {
+  const has = (name: string, path: string, origin: "configuration" | "inventory", shared = true) => ({
+    ...{ name, shared, source: at(path), origin },
+  });
+  // A host that is not known yet: everything that it has, also what an inventory before this one defined.
+  expect(
+    await store.datastores.takeOver("a", [
+      has("nfs", "/a/nfs", "configuration"),
+      has("old", "/a/old", "inventory"),
+    ]),
+  ).toEqual({ changed: true, left: [] });
+  expect(await placesOf("nfs")).toEqual(["/a/nfs", null, null]);
+  expect(await placesOf("old")).toEqual(["/a/old", null, null]);
+  // The same again is no news, and what is removed here does not come back from a host that is known.
+  await store.datastores.remove("old", null);
+  expect(
+    await store.datastores.takeOver("a", [
+      has("nfs", "/a/nfs", "configuration"),
+      has("old", "/a/old", "inventory"),
+    ]),
+  ).toEqual({ changed: false, left: [] });
+  expect(await codeOf(store.datastores.show("old"))).toBe("DATASTORE_UNKNOWN");
+  // Elsewhere on the next host, and as something else on the third.
+  await store.datastores.takeOver("b", [has("nfs", "/b/nfs", "configuration")]);
+  const { left } = await store.datastores.takeOver("c", [has("nfs", "/c/nfs", "configuration", false)]);
+  expect(left).toEqual([{ name: "nfs", reason: expect.stringContaining("host-local") as string }]);
+  expect(await placesOf("nfs")).toEqual(["/a/nfs", "/b/nfs", null]);
+});
+
+test("two that are added at once under one name are one", async () => {
+  const add = (path: string) => store.datastores.add({ name: "once", shared: true, source: at(path) });
+  const ends = await Promise.all([codeOf(add("/srv/1")), codeOf(add("/srv/2"))]);
+  expect(ends.sort()).toEqual(["DATASTORE_EXISTS", "done"]);
+});
