@@ -34,7 +34,7 @@ async function moveOnce(site: Site, vm: StoryVm, from: string, to: string): Prom
   await using load = await vm.load();
   const beganAt = Date.now();
   const command = filled(site.vmCommand("godwit vm migrate"), { "host-b": to });
-  const printed = await site.server.shell(`${command} --max-outage ${maxOutage} --json`);
+  const { stdout: printed, attempts } = await site.command(`${command} --max-outage ${maxOutage} --json`);
   const window: [number, number] = [beganAt, Date.now()];
   const task: Task = taskSchema.parse(JSON.parse(printed));
   const record = moveOf(task);
@@ -53,6 +53,7 @@ async function moveOnce(site: Site, vm: StoryVm, from: string, to: string): Prom
     pauseMs: record.stopToContMs,
     bytes: record.bytes,
     totalMs: record.totalMs,
+    attempts,
     lost: report.lost + report.duplicated,
     acknowledged: report.acknowledged,
     writeGapMs: Math.round(report.windows[0]?.writeGapMs ?? 0),

@@ -17,6 +17,8 @@ export interface MoveResult {
   pauseMs: number | null;
   bytes: number;
   totalMs: number | null;
+  /** How often the command was given: earlier ones failed and were undone. */
+  attempts: number;
   /** Writes of the client that were acknowledged and are not there. */
   lost: number;
   /** Writes that were acknowledged while the story watched. */
@@ -26,7 +28,7 @@ export interface MoveResult {
 }
 
 /** A move that took another way than pre-copy to its end. */
-export interface WayResult extends Omit<MoveResult, "accelerator"> {
+export interface WayResult extends Omit<MoveResult, "accelerator" | "attempts"> {
   way: "post-copy" | "cancelled" | "backed-out";
   ended: string;
   /** Switches that took longer than the budget and were undone. */

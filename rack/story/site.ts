@@ -24,6 +24,7 @@ const pages = join(import.meta.dirname, "../../docs/operators");
 const limitMs = 600_000;
 /** Where pause points are held: a lever of tests, which no handbook names. */
 export const holdFolder = "/run/godwit-hold";
+const mostAttempts = 4;
 const done = "/root/.story";
 const newPackages = "/root/upgrade";
 /** The first start has five minutes, which an emulated server on a busy machine passes. */
@@ -65,6 +66,22 @@ export class Site {
   /** Commands of the page's section "A VM". @throws Error when there is none, or more than one */
   vmCommand(beginning: string): string {
     return commandOf(commandsOf(this.#install, "A VM"), beginning);
+  }
+
+  /**
+   * A command as an administrator gives it on the server's machine: again when it fails, since emulated servers on a busy
+   * machine now and then do not hear of each other for longer than is allowed. @throws PROGRAM_FAILED
+   */
+  async command(text: string): Promise<{ stdout: string; attempts: number }> {
+    for (let attempts = 1; ; attempts++) {
+      try {
+        return { stdout: await this.server.shell(`cd /root && ${text}`), attempts };
+      } catch (error) {
+        if (attempts === mostAttempts) throw error;
+        this.#say(`  again: ${error instanceof Error ? error.message.slice(-400) : String(error)}`);
+        await this.connected();
+      }
+    }
   }
 
   /**

@@ -72,9 +72,11 @@ export class StoryVm {
       await site.files.fetch(site.server, guest.disk, `${sharedFolder}/guest/data.qcow2`);
       await site.server.shell(`chmod -R a+rX ${sharedFolder}/guest`);
       await site.server.write(`/root/${name}.yaml`, description);
-      await site.server.shell(`cd /root && ${site.vmCommand("godwit vm create")}`);
+      await site.command(site.vmCommand("godwit vm create"));
+    }
+    if ((await vm.view()).state !== "running") {
       const [first] = site.hosts;
-      await site.server.shell(filled(site.vmCommand("godwit vm start"), { "host-a": first?.name ?? "" }));
+      await site.command(filled(site.vmCommand("godwit vm start"), { "host-a": first?.name ?? "" }));
     }
     await using load = await vm.load();
     await load.finish([]);

@@ -10,11 +10,12 @@ const move = {
   pauseMs: 149,
   bytes: 80_000_000,
   totalMs: 2200,
+  attempts: 1,
   lost: 0,
   acknowledged: 1000,
   writeGapMs: 200,
 };
-const { accelerator: _, ...ofWay } = move;
+const { accelerator: _, attempts: __, ...ofWay } = move;
 const way = { ...ofWay, way: "backed-out", ended: "succeeded", backOuts: 1, problems: [] } as const;
 const cell = {
   fault: "source-power-cut",
