@@ -14,6 +14,7 @@ import { packagesFolder, packagesIn } from "../src/root.ts";
 import { domain, vmBridge } from "../src/server-settings.ts";
 import type { Server } from "../src/server.ts";
 import { FileServer } from "./file-server.ts";
+import { PatientClient } from "./patient-client.ts";
 import type { ServerResult } from "./result.ts";
 import { exportFolder, mountFolder } from "./shared-storage.ts";
 
@@ -107,7 +108,7 @@ export class Site {
       await this.server.shell(commandOf(commandsOf(this.#install, "The server"), "godwit server init"));
     });
     const read = async (path: string) => await this.server.run("cat", `/var/lib/godwit/server/${path}`);
-    this.#api = new Client(serverOperations, {
+    this.#api = new PatientClient(serverOperations, {
       baseUrl: `https://${this.server.address("management")}:8443`,
       tls: { ca: await read("pki/ca-cert.pem") },
       token: await read("admin-token"),
