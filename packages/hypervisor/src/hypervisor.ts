@@ -87,6 +87,8 @@ const rootFolder = ({ runFolder }: HypervisorOptions): string => `${runFolder}/r
 /** The kernel kills it when its parent ends; set last, because a change of user resets it. */
 const killWithParent = ["setpriv", "--pdeathsig", "KILL", "--"];
 /** What a VM's process may come to need in its run folder: sockets, and logs that are limited (`LogLimit` of the agent). */
+/** For a QEMU that lives: until it has made its machine, with all of its memory where that is taken at once. */
+const startLimitMs = 180_000;
 const runFolderBytes = 16 * 1024 * 1024;
 const launcher = fileURLToPath(new URL("launch-qemu.pl", import.meta.url));
 
@@ -140,7 +142,7 @@ export class Hypervisor {
       const gone = await (launch === null
         ? this.#spawn(spec, paths, await this.#argv(spec, paths))
         : launch(await this.#argv(spec, paths, killWithParent), paths.log, vmLimits(spec)));
-      const session = await connectWhenReady(paths.qmp, gone);
+      const session = await connectWhenReady(paths.qmp, gone, startLimitMs);
       const identity = await this.#startedProcess(paths);
       if (identity === null) throw new Error("it ended at once");
       const startedAt = new Date().toISOString();

@@ -137,7 +137,10 @@ const hasWord = (schema: readonly Readonly<Record<string, unknown>>[], word: str
       entity["meta-type"] === "enum" && Array.isArray(entity.values) && entity.values.includes(word),
   );
 
-/** QEMU creates its socket some time after it is started, and no event tells when: polling is the only way. */
+/**
+ * QEMU creates its socket some time after it is started, and no event tells when: polling is the only way. It greets once
+ * it has made its machine, which takes as long as its memory and the storage take: who has connected by then waits.
+ */
 export async function connectWhenReady(
   socket: string,
   gone: () => boolean | Promise<boolean>,
@@ -146,7 +149,7 @@ export async function connectWhenReady(
   const until = performance.now() + limitMs;
   for (;;) {
     try {
-      return await QmpSession.connect(socket);
+      return await QmpSession.connect(socket, { timeoutMs: Math.max(1, until - performance.now()) });
     } catch (error) {
       if ((await gone()) || performance.now() > until) throw error;
     }

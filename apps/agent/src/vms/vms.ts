@@ -40,6 +40,7 @@ import { newestMachine } from "./defaults.ts";
 import { correctGuestClock } from "./guest-clock.ts";
 import type { Environment } from "./environment.ts";
 import type { MemoryAdmission } from "./memory-admission.ts";
+import { SharedWork } from "./shared-work.ts";
 import { endForSure } from "../qemu/end-for-sure.ts";
 import type { Processes } from "../qemu/processes.ts";
 import { readActivity } from "./activity.ts";
@@ -66,7 +67,9 @@ export interface Started {
 
 export class Vms {
   readonly #parts: VmsParts;
-  readonly #creating = new Map<VmId, Promise<Vm>>();
+  readonly #creating = new SharedWork<Vm>();
+  readonly #starting = new SharedWork<Started>();
+  readonly #stopping = new SharedWork<string | null>();
 
   constructor(parts: VmsParts) {
     this.#parts = parts;
@@ -74,11 +77,7 @@ export class Vms {
 
   /** Asked again while it goes on, which may take as long as images take to copy, it answers the same. */
   async create(id: VmId, description: VmDescription): Promise<Vm> {
-    const underWay = this.#creating.get(id) ?? this.#create(id, description);
-    this.#creating.set(id, underWay);
-    return await underWay.finally(() => {
-      this.#creating.delete(id);
-    });
+    return await this.#creating.do(id, () => this.#create(id, description));
   }
 
   async #create(id: VmId, description: VmDescription): Promise<Vm> {
@@ -154,12 +153,17 @@ export class Vms {
 
   /**
    * Powers on, with the CPU that the owner's request and the pool's baseline make; what the guest then sees is
-   * written to the VM's folder before it runs. Its disks become its user's under the exclusive lease.
+   * written to the VM's folder before it runs. Its disks become its user's under the exclusive lease. Asked again while it
+   * goes on, it answers the same.
    * @param ownUser whether the VM may have a user of its own
    * @throws VM_BUSY, VM_PAUSED, DESTINATION_MEMORY_SHORT, LEASE_HELD, LEASE_UNAVAILABLE, VM_CPU_REFUSED, VM_START_FAILED and what
    *   is missing on this host
    */
   async start(vm: Vm, baseline: Baseline | null, ownUser: boolean): Promise<Started> {
+    return await this.#starting.do(vm.id, () => this.#start(vm, baseline, ownUser));
+  }
+
+  async #start(vm: Vm, baseline: Baseline | null, ownUser: boolean): Promise<Started> {
     const { config, hypervisor, environment, processes, leases, claims, cpus, memory } = this.#parts;
     if (processes.of(vm.id) !== undefined && processes.stateOf(vm.id) === "running")
       return this.#started(vm.id);
@@ -210,11 +214,15 @@ export class Vms {
   }
 
   /**
-   * Powers off: the guest's own way within the grace time, then QEMU's.
+   * Powers off: the guest's own way within the grace time, then QEMU's. Asked again while it goes on, it answers the same.
    * @returns why this host still holds the VM's lease, which it gives back by itself later; null: it is given back
    * @throws VM_BUSY
    */
   async stop(vmId: VmId, graceSeconds: number): Promise<string | null> {
+    return await this.#stopping.do(vmId, () => this.#stop(vmId, graceSeconds));
+  }
+
+  async #stop(vmId: VmId, graceSeconds: number): Promise<string | null> {
     const { processes, claims } = this.#parts;
     // One that has no process may be set aside, or be on its way to the end: then it is claimed, and not stopped yet.
     using _claim = await claims.claim({ id: vmId, name: processes.nameOf(vmId) }, "it is being stopped");
