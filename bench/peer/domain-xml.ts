@@ -23,6 +23,8 @@ export interface Domain {
   commandLine: string;
   bridge: string;
   mac: string;
+  /** The QEMU; absent: the machine's own. */
+  emulator?: string;
   /** A QMP socket beside libvirt's own, to ask QEMU itself whether it runs. */
   qmpSocket: string;
 }
@@ -55,6 +57,7 @@ export function domainXml(domain: Domain): string {
   </cpu>
   <clock offset='utc'/>
   <devices>
+    ${domain.emulator === undefined ? "" : `<emulator>${text(domain.emulator)}</emulator>`}
     ${diskXml(domain.disk)}
       <target dev='vda' bus='virtio'/>
       ${slot(3)}

@@ -19,7 +19,12 @@ mount --bind "$folder/etc" /etc/libvirt
 for file in passwd group hosts; do mount --bind "$folder/$file" "/etc/$file"; done
 mount --bind "$folder/run" /run
 mount --bind "$folder/var/log" /var/log
-mount --bind "$folder/var/cache" /var/cache
+# QEMUs that labs have unpacked.
+if [ -d /var/cache/godwit/qemu ]; then
+  mkdir -p "$folder/var/cache/godwit/qemu"
+  mount --bind /var/cache/godwit/qemu "$folder/var/cache/godwit/qemu"
+fi
+mount --rbind "$folder/var/cache" /var/cache
 # Last: the folder itself lies behind it.
 mount --rbind "$folder/var/lib" /var/lib
 hostname "$name"

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { hostAddress, qemusOf, type Lab } from "@godwit/lab";
 import { createAuthority } from "@godwit/pki";
 import { QmpSession } from "@godwit/qmp";
-import { identifyProcess, writeFileAtomic, type ProcessIdentity } from "@godwit/system";
+import { identifyProcess, until, writeFileAtomic, type ProcessIdentity } from "@godwit/system";
 import { domainXml, type Domain } from "./domain-xml.ts";
 import { LibvirtHost, qmpFolder } from "./libvirt-host.ts";
 
@@ -18,6 +18,8 @@ export interface MigrateOptions {
   tls: boolean;
   /** For a copy that takes a while; default: as fast as it goes. */
   bandwidthMibPerSecond?: number;
+  /** Further words of virsh's. */
+  flags?: readonly string[];
   /** Of virsh; default 120 s. */
   timeoutMs?: number;
   signal?: AbortSignal;
@@ -33,6 +35,7 @@ export interface MoveStatistics {
 }
 
 const moveLimitMs = 120_000;
+const settleLimitMs = 30_000;
 
 export class LibvirtPeer {
   readonly #lab: Lab;
@@ -103,6 +106,7 @@ export class LibvirtPeer {
       ...["migrate", "--live", "--unsafe", "--persistent", "--undefinesource"],
       ...(options.peerToPeer ? ["--p2p"] : []),
       ...(options.tls ? ["--tls"] : []),
+      ...(options.flags ?? []),
       ...(options.bandwidthMibPerSecond === undefined
         ? []
         : ["--bandwidth", String(options.bandwidthMibPerSecond)]),
@@ -148,6 +152,23 @@ export class LibvirtPeer {
     const hosts = (await this.qemus(domain)).map(({ host }) => host);
     const running = await Promise.all(hosts.map((host) => isRunning(this.host(host).qmpSocket(domain.name))));
     return hosts.filter((_, index) => running[index]);
+  }
+
+  /** Ends a move of the domain that may go on without its virsh. @returns where it runs then */
+  async settle(domain: Pick<Domain, "name" | "uuid">, from: string): Promise<string[]> {
+    const found = await this.runnersOf(domain);
+    if ((await this.qemus(domain)).length === 1 && found.length === 1) return found;
+    await this.host(from).virsh(["domjobabort", domain.name], {
+      what: `ending the move of ${domain.name}`,
+      okCodes: [0, 1],
+    });
+    let runners: string[] = [];
+    const isAlone = async () => {
+      runners = await this.runnersOf(domain);
+      return runners.length === 1 && (await this.qemus(domain)).length === 1;
+    };
+    await until(isAlone, { everyMs: 200, limitMs: settleLimitMs }); // the process table tells nobody
+    return runners;
   }
 
   async #startDomain(domain: string, on: string): Promise<void> {

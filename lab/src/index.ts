@@ -7,7 +7,7 @@ export { removeLab } from "./remove-lab.ts";
 export { readLabFile, type LabFile } from "./lab-file.ts";
 export { guestClockOffsetMs } from "./load/guest-clock.ts";
 export { guestCpuid, guestCpuidFrom } from "./load/guest-cpuid.ts";
-export { dirtyGuest, dirtyGuestFrom, type Dirtying } from "./load/guest-dirtier.ts";
+export { dirtyGuest, dirtyGuestFrom, writtenBy, type Dirtying } from "./load/guest-dirtier.ts";
 export { Load } from "./load/load.ts";
 export type { LoadReport, Window } from "./load/protocol.ts";
 export {

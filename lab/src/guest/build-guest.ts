@@ -1,6 +1,7 @@
 /**
  * The lab's guest, built from the distribution's packages: the cloud kernel, busybox, redis-server on a
- * disk of its own, QEMU's guest agent, and a program that dirties memory. Built once and kept; a change of its recipe builds again.
+ * disk of its own, QEMU's guest agent, and a program that dirties memory, compiled
+ * where the machine has gcc. Built once and kept; a change of its recipe builds again.
  */
 import { createHash } from "node:crypto";
 import {
@@ -30,7 +31,7 @@ export interface GuestImage {
 const cacheFolder = "/var/cache/godwit/guest";
 /** Counted up when the recipe below changes in a way that its files do not show. */
 const recipe = 1;
-const recipeFiles = ["init.sh", "redis.conf", "dirtier.pl", "cpuid.pl", "build-guest.ts"];
+const recipeFiles = ["init.sh", "redis.conf", "dirtier.c", "dirtier.pl", "cpuid.pl", "build-guest.ts"];
 const dataDiskMib = 256;
 
 /** With all that they need; the cloud kernel has neither a PC's buttons nor all of ext4 built in. */
@@ -95,8 +96,17 @@ const imageIn = (folder: string): GuestImage => ({
   disk: join(folder, "data.qcow2"),
 });
 
+/** Of the machine's compiler; empty where it has none. */
+async function compilerVersion(): Promise<string> {
+  return await run("gcc", ["--version"], { what: "looking for a compiler" }).then(
+    ({ stdout }) => stdout.split("\n")[0] ?? "",
+    () => "",
+  );
+}
+
 async function recipeKey(): Promise<string> {
   const hash = createHash("sha256").update(String(recipe));
+  hash.update(await compilerVersion());
   for (const name of recipeFiles) hash.update(await readFile(new URL(name, import.meta.url)));
   return hash.digest("hex").slice(0, 16);
 }
@@ -113,6 +123,12 @@ async function buildInitrd(packages: string, kernel: string, root: string, targe
   await copyFile(own("redis.conf"), join(root, "etc/redis.conf"));
   for (const name of ["dirtier.pl", "cpuid.pl"])
     await copyFile(own(name), join(root, "usr/lib/godwit", name));
+  if ((await compilerVersion()) !== "")
+    await run(
+      "gcc",
+      ["-O2", "-static", "-o", join(root, "usr/lib/godwit/dirtier"), own("dirtier.c").pathname],
+      { what: "compiling the guest's dirtier", timeoutMs: 120_000 },
+    );
   await writeFile(join(root, "etc/modules"), `${modules.join("\n")}\n`);
   // redis-server is a link to redis-check-rdb's binary in some versions: the content counts.
   for (const program of ["bin/redis-server", "bin/redis-cli", "bin/perl", "sbin/qemu-ga"]) {

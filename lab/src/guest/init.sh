@@ -24,7 +24,11 @@ mount -t ext4 -o noatime /dev/vda /data || echo "godwit-guest: no data disk"
 # 0: memory is given out without reserve; redis' own copy-on-write needs it.
 echo 1 >/proc/sys/vm/overcommit_memory
 /usr/bin/redis-server /etc/redis.conf >/dev/console 2>&1 &
-/usr/bin/perl /usr/lib/godwit/dirtier.pl >/dev/console 2>&1 &
+if [ -x /usr/lib/godwit/dirtier ]; then
+  /usr/lib/godwit/dirtier >/dev/console 2>&1 &
+else
+  /usr/bin/perl /usr/lib/godwit/dirtier.pl >/dev/console 2>&1 &
+fi
 /usr/bin/perl /usr/lib/godwit/cpuid.pl >/dev/console 2>&1 &
 
 # The guest agent sets the clock, and the hardware's after it.

@@ -1,4 +1,4 @@
-/** Makes a guest of the lab change its memory at a set rate: its own program does (`guest/dirtier.pl`). */
+/** Makes a guest of the lab change its memory at a set rate: its own program does (`guest/dirtier.c`, or `.pl` where there is no compiler). */
 import { fileURLToPath } from "node:url";
 import { GodwitError } from "@godwit/contract";
 import { run } from "@godwit/system";
@@ -18,6 +18,17 @@ export interface Dirtying {
 /** @param address the guest's. @throws PROGRAM_FAILED when it does not answer, or does not understand */
 export async function dirtyGuest(labId: string, address: string, what: Dirtying): Promise<void> {
   await dirtyGuestFrom(namespaceOf(labId, "client"), address, what);
+}
+
+/** MiB that it has written since it was told so. @param address the guest's. @throws PROGRAM_FAILED, also where its dirtier does not count */
+export async function writtenBy(labId: string, address: string): Promise<number> {
+  const words = { what: `asking the guest at ${address} what it has written`, timeoutMs: 90_000 };
+  const inside = ["netns", "exec", namespaceOf(labId, "client"), process.execPath, reader];
+  const { stdout } = await run("ip", [...inside, address, String(dirtierPort), "written"], words);
+  const [mib = ""] = stdout.trim().split(" ");
+  if (!/^\d+\.\d+$/.test(mib))
+    throw GodwitError.of("PROGRAM_FAILED", { program: "dirtier", what: words.what, output: stdout });
+  return Number(mib);
 }
 
 /** As `dirtyGuest`, from any namespace that reaches the guest. */

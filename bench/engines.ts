@@ -1,0 +1,165 @@
+/**
+ * Engines against each other: the same guest on the same QEMU and links, moved by Godwit as an operator uses it, by virsh with its
+ * defaults and with its best flags, and by a bare QMP driver. Moves of the engines are interleaved. Figures are of this machine
+ * and this hour; what the guest's writer really reached is among them.
+ */
+import { readFile, writeFile } from "node:fs/promises";
+import { findQemus } from "@godwit/lab";
+import { TestLab } from "@godwit/test-kit";
+import { bareEngine, BareGuest, bareVariants } from "./engines/bare.ts";
+import { cellOf, cellsText, type Cell, type GuestLoad, type Move } from "./engines/cell.ts";
+import { measureMove, type Engine } from "./engines/engine.ts";
+import { godwitEngine } from "./engines/godwit.ts";
+import { cellsPlot } from "./engines/plot.ts";
+import { virshEngines } from "./engines/virsh.ts";
+import { measure } from "./measure/interruption.ts";
+import { LibvirtPeer } from "./peer/libvirt-peer.ts";
+import { requireLibvirt } from "./peer/packages.ts";
+import { numberOf, readOptions } from "../scripts/options.ts";
+
+const usage = `usage: npm run bench:moves -- [--quick] [--runs N] [--guest NAME]… [--link NAME]… [--engine NAME]… --json FILE
+
+  --quick        fewer guests and one run, within 20 minutes on a quiet machine
+  --runs N       moves of each engine in each cell (3; 1 with --quick)
+  --guest NAME   only these guests, like idle or writer-64-20
+  --link NAME    only these links: 100mbit, 1gbit, unshaped
+  --engine NAME  only these engines; beyond godwit, virsh-default, virsh-best and qmp-bare there are qmp-multifd,
+                 qmp-multifd-zstd and qmp-xbzrle
+  --svg FILE     the plot (default: the JSON's name with .svg)
+  --json FILE    the cells`;
+
+const values = readOptions(usage, {
+  quick: { type: "boolean", default: false },
+  runs: { type: "string" },
+  guest: { type: "string", multiple: true, default: [] },
+  link: { type: "string", multiple: true, default: [] },
+  engine: { type: "string", multiple: true, default: [] },
+  svg: { type: "string" },
+  json: { type: "string" },
+});
+
+const writer = (mib: number, mibPerSecond: number, compressiblePercent: number): GuestLoad => ({
+  name: `writer-${String(mib)}-${String(mibPerSecond)}${{ 0: "", 50: "-mixed" }[compressiblePercent] ?? "-compressible"}`,
+  ...{ mib, mibPerSecond, compressiblePercent },
+});
+const idle: GuestLoad = { name: "idle", mib: 0, mibPerSecond: 0, compressiblePercent: 0 };
+const quickGuests = [idle, writer(64, 20, 0), writer(64, 200, 0)];
+const allGuests = [
+  idle,
+  ...[64, 256].flatMap((mib) =>
+    [20, 200, 1000].flatMap((rate) => [0, 50, 90].map((share) => writer(mib, rate, share))),
+  ),
+];
+const links: Readonly<Record<string, number | null>> = { "100mbit": 1e8, "1gbit": 1e9, unshaped: null };
+
+const runs = values.runs === undefined ? (values.quick ? 1 : 3) : numberOf(usage, "--runs", values.runs);
+const pick = (all: readonly string[], named: readonly string[]) =>
+  named.length === 0 ? all : all.filter((one) => named.includes(one));
+const guests = (values.guest.length > 0 || !values.quick ? allGuests : quickGuests).filter(
+  ({ name }) => values.guest.length === 0 || values.guest.includes(name),
+);
+const linkNames = pick(values.quick ? ["1gbit", "100mbit"] : Object.keys(links), values.link);
+const engineNames =
+  values.engine.length > 0 ? values.engine : ["godwit", "virsh-default", "virsh-best", "qmp-bare"];
+
+/** Which of them the whole comparison has a move of that takes longer is given up, and has not ended. */
+const limitMs = values.quick ? 60_000 : 180_000;
+/** A guest with the writer's memory beside its own. */
+const memoryMib = Math.max(256, ...guests.map(({ mib }) => mib + 256));
+const wanted = "10.0";
+const userfaultfd = "/proc/sys/vm/unprivileged_userfaultfd";
+
+const say = (text: string) => {
+  console.error(text);
+};
+
+await measure(async (interrupted) => {
+  if (engineNames.some((name) => name.startsWith("virsh"))) await requireLibvirt();
+  const qemu = (await findQemus()).find(({ version }) => version.startsWith(`${wanted}.`));
+  if (qemu === undefined)
+    throw new Error(`This machine has no QEMU ${wanted}; ./godwit setup installs it for labs.`);
+  const allowedBefore = await readFile(userfaultfd, "utf8");
+  const cells: Cell[] = [];
+  try {
+    await writeFile(userfaultfd, "1");
+    for (const link of linkNames) cells.push(...(await overLink(link, qemu.binary, interrupted)));
+  } finally {
+    await writeFile(userfaultfd, allowedBefore);
+    await tell(cells, qemu.version);
+  }
+});
+
+async function overLink(link: string, binary: string, interrupted: Promise<never>): Promise<Cell[]> {
+  say(`making a lab of two hosts with a link of ${link}`);
+  await using lab = await TestLab.start({
+    ...{ hosts: ["a", "b"], qemu: { a: wanted, b: wanted } },
+    linkBitsPerSecond: links[link] ?? null,
+  });
+  const compare = async () => {
+    const engines = await startEngines(lab, binary);
+    const cells: Cell[] = [];
+    for (const guest of guests) {
+      const moves = new Map<Engine, Move[]>(engines.map((engine) => [engine, []]));
+      for (let round = 0; round < runs; round++)
+        // Each goes first in turn: what slows one of them down does not always hit the same.
+        for (let place = 0; place < engines.length; place++) {
+          const engine = engines[(round + place) % engines.length];
+          if (engine === undefined) continue;
+          const move = await measureMove(lab.lab.id, engine, guest);
+          moves.get(engine)?.push(move);
+          say(`${guest.name}, ${link}, ${engine.name}: ${moveText(move)}`);
+        }
+      cells.push(...engines.map((engine) => cellOf(guest.name, link, engine.name, moves.get(engine) ?? [])));
+    }
+    return cells;
+  };
+  return await Promise.race([compare(), interrupted]);
+}
+
+async function startEngines(lab: TestLab, binary: string): Promise<Engine[]> {
+  const vm = await lab.boot({ on: "a", memoryMib });
+  const engines: Engine[] = [];
+  if (engineNames.includes("godwit")) engines.push(godwitEngine(lab, vm, limitMs));
+  if (engineNames.some((name) => name.startsWith("virsh"))) {
+    const peer = await LibvirtPeer.start(lab.lab);
+    try {
+      const both = await virshEngines(lab, peer, vm, binary, limitMs);
+      engines.push(...both.filter(({ name }) => engineNames.includes(name)));
+    } catch (error) {
+      // Others are compared all the same.
+      say(
+        `libvirt ${(await peer.version()).trim()} does not take part: ${error instanceof Error ? error.message : String(error)}`,
+      );
+      say(await lastWords(peer.host("a").logOf("libvirtd")));
+    }
+  }
+  const bare = engineNames.filter((name) => name in bareVariants);
+  if (bare.length > 0) {
+    const guest = await BareGuest.boot(lab, vm, binary, 2);
+    engines.push(...bare.map((name) => bareEngine(guest, name, limitMs)));
+  }
+  return engines;
+}
+
+async function lastWords(file: string): Promise<string> {
+  const text = await readFile(file, "utf8").catch(() => "");
+  return text.trim().split("\n").slice(-6).join("\n");
+}
+
+function moveText({ failure, hung, totalMs, outageMs, writerMibPerSecond, note }: Move): string {
+  if (failure !== null) return failure.slice(0, 200);
+  const rate = writerMibPerSecond === null ? "" : `, it wrote ${writerMibPerSecond.toFixed(0)} MiB/s`;
+  return hung
+    ? "the guest answered nothing afterwards"
+    : `${((totalMs ?? 0) / 1000).toFixed(2)} s, outage ${(outageMs ?? NaN).toFixed(0)} ms${rate}${note === null ? "" : ` (${note})`}`;
+}
+
+async function tell(cells: readonly Cell[], version: string): Promise<void> {
+  console.log(
+    `QEMU ${version} at both ends, a guest of ${String(memoryMib)} MiB under a client's load, ${String(runs)} moves a cell`,
+  );
+  console.log(cellsText(cells));
+  if (values.json === undefined) return;
+  await writeFile(values.json, `${JSON.stringify({ cells }, null, 2)}\n`);
+  await writeFile(values.svg ?? values.json.replace(/(\.json)?$/, ".svg"), cellsPlot(cells));
+}

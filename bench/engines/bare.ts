@@ -1,0 +1,185 @@
+/**
+ * QEMU without any management: a QMP driver that starts the destination, sets what is to be set, and says `migrate`. What it
+ * takes is what a manager cannot be faster than. Its stream is not encrypted, nothing is checked, and nothing keeps the guest from
+ * running twice.
+ */
+import { once } from "node:events";
+import { spawn, type ChildProcess } from "node:child_process";
+import { open } from "node:fs/promises";
+import { join } from "node:path";
+import type { VmView } from "@godwit/contract";
+import { buildGuest, hostAddress, networks, placeGuest, vmAddress } from "@godwit/lab";
+import { run, sleep } from "@godwit/system";
+import type { TestLab } from "@godwit/test-kit";
+import { guestAnswers } from "../measure/move-under-load.ts";
+import type { Engine } from "./engine.ts";
+import { RawQmp } from "./raw-qmp.ts";
+
+/** What both ends are set to. */
+interface Settings {
+  capabilities: readonly string[];
+  parameters: Readonly<Record<string, unknown>>;
+}
+
+export const bareVariants: Readonly<Record<string, Settings>> = {
+  "qmp-bare": { capabilities: [], parameters: {} },
+  "qmp-multifd": { capabilities: ["multifd"], parameters: { "multifd-channels": 2 } },
+  "qmp-multifd-zstd": {
+    capabilities: ["multifd"],
+    parameters: { "multifd-channels": 2, "multifd-compression": "zstd" },
+  },
+  "qmp-xbzrle": { capabilities: ["xbzrle"], parameters: { "xbzrle-cache-size": 128 * 2 ** 20 } },
+};
+
+const port = 49_300;
+const everyMs = 20;
+const unlimited = 2 ** 40;
+
+interface Qemu {
+  host: string;
+  process: ChildProcess;
+  qmp: RawQmp;
+}
+
+export class BareGuest {
+  readonly #lab: TestLab;
+  readonly #binary: string;
+  readonly #words: readonly string[];
+  readonly #index: number;
+  #starts = 0;
+  #running: Qemu | null = null;
+
+  private constructor(lab: TestLab, binary: string, words: readonly string[], index: number) {
+    this.#lab = lab;
+    this.#binary = binary;
+    this.#words = words;
+    this.#index = index;
+  }
+
+  static async boot(lab: TestLab, original: VmView, binary: string, index: number): Promise<BareGuest> {
+    const { machine, cpu, memoryMib } = original.config;
+    const image = await buildGuest(() => undefined);
+    const { disks, boot } = await placeGuest(lab.lab.sharedFolder, image, { name: "bare", index, memoryMib });
+    const at = (path: string | undefined) => join(lab.lab.sharedFolder, path ?? "");
+    const words = [
+      ...["-nodefaults", "-no-user-config", "-display", "none", "-machine", machine, "-accel", "tcg"],
+      ...["-cpu", cpu.model, "-m", String(memoryMib), "-smp", "1"],
+      ...["-kernel", at(boot?.kernel), "-initrd", at(boot?.initrd), "-append", boot?.commandLine ?? ""],
+      ...["-drive", `file=${at(disks?.[0]?.image)},format=qcow2,if=virtio,cache=none`],
+      ...["-device", `virtio-net-pci,netdev=net,mac=52:54:00:87:03:${String(11 + index)},romfile=`],
+      ...["-device", "virtio-rng-pci", "-serial", "null"],
+    ];
+    const guest = new BareGuest(lab, binary, words, index);
+    await guest.start(original.host);
+    return guest;
+  }
+
+  get address(): string {
+    return vmAddress(this.#index);
+  }
+
+  /** Anew, on a host. */
+  async start(host: string): Promise<void> {
+    await this.#end(this.#running);
+    this.#running = await this.#launch(host, []);
+    await guestAnswers(this.#lab.lab.id, this.address);
+  }
+
+  async restart(): Promise<void> {
+    await this.start(this.#running?.host ?? "a");
+  }
+
+  /** @param limitMs after it the move is cancelled. @returns bytes sent */
+  async move({ capabilities, parameters }: Settings, limitMs: number): Promise<number | null> {
+    const source = this.#running;
+    if (source === null) throw new Error("the guest does not run");
+    const to = source.host === "a" ? "b" : "a";
+    const uri = `tcp:${hostAddress("migration", to === "a" ? 0 : 1)}:${String(port)}`;
+    const target = await this.#launch(to, ["-incoming", "defer"]);
+    const set = async ({ qmp }: Qemu) => {
+      await qmp.execute("migrate-set-capabilities", {
+        capabilities: ["multifd", "xbzrle"].map((capability) => ({
+          capability,
+          state: capabilities.includes(capability),
+        })),
+      });
+      if (Object.keys(parameters).length > 0) await qmp.execute("migrate-set-parameters", parameters);
+    };
+    try {
+      await set(target);
+      await target.qmp.execute("migrate-incoming", { uri });
+      await set(source);
+      await source.qmp.execute("migrate-set-parameters", { "max-bandwidth": unlimited });
+      await source.qmp.execute("migrate", { uri });
+      const until = performance.now() + limitMs;
+      for (;;) {
+        const { status, ram } = (await source.qmp.execute("query-migrate")) as {
+          status?: string;
+          ram?: { transferred: number };
+        };
+        if (status === "completed") {
+          this.#running = target;
+          await this.#end(source);
+          return ram?.transferred ?? null;
+        }
+        if (status === "failed" || performance.now() > until) {
+          if (status !== "failed") await source.qmp.execute("migrate_cancel");
+          throw new Error(
+            status === "failed"
+              ? "QEMU's migration failed"
+              : `it had not ended after ${String(limitMs / 1000)} s`,
+          );
+        }
+        await sleep(everyMs); // without a manager nobody listens to events
+      }
+    } catch (error) {
+      await this.#end(target);
+      throw error;
+    }
+  }
+
+  async #launch(host: string, more: readonly string[]): Promise<Qemu> {
+    const namespace = this.#lab.lab.namespace(host);
+    const number = ++this.#starts;
+    const tap = `bare${String(number)}`;
+    const ip = async (...words: string[]) => {
+      await run("ip", ["-n", namespace, ...words], { what: "making a tap for the bare guest" });
+    };
+    await ip("tuntap", "add", "dev", tap, "mode", "tap");
+    await ip("link", "set", tap, "master", networks.office.bridge, "up");
+    const socket = join(this.#lab.lab.folder, `bare-${String(number)}.sock`);
+    const log = await open(this.#lab.lab.logOf(`bare-${String(number)}`), "w");
+    const words = [
+      ...this.#words,
+      ...["-netdev", `tap,id=net,ifname=${tap},script=no,downscript=no`],
+      ...["-qmp", `unix:${socket},server=on,wait=off`, ...more],
+    ];
+    const process = spawn("ip", ["netns", "exec", namespace, this.#binary, ...words], {
+      stdio: ["ignore", log.fd, log.fd],
+    });
+    await once(process, "spawn");
+    await log.close();
+    return { host, process, qmp: await RawQmp.connect(socket) };
+  }
+
+  async #end(qemu: Qemu | null): Promise<void> {
+    if (qemu === null || qemu.process.exitCode !== null) return;
+    const ended = once(qemu.process, "exit");
+    qemu.qmp.close();
+    qemu.process.kill("SIGKILL");
+    await ended;
+  }
+}
+
+export const bareEngine = (guest: BareGuest, name: string, limitMs: number): Engine => {
+  const settings = bareVariants[name] ?? { capabilities: [], parameters: {} };
+  return {
+    name,
+    address: guest.address,
+    move: async () => ({ bytes: await guest.move(settings, limitMs) }),
+    settled: () => Promise.resolve(),
+    revive: async () => {
+      await guest.restart();
+    },
+  };
+};
