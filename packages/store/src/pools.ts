@@ -1,5 +1,11 @@
 /** Pools, their baselines and their hosts. What may be is decided before; here it is written, all or nothing. */
-import { GodwitError, type Baseline, type HealthPolicy, type TaskId } from "@godwit/contract";
+import {
+  GodwitError,
+  type Baseline,
+  type HealthPolicy,
+  type PoolBalance,
+  type TaskId,
+} from "@godwit/contract";
 import { sql } from "kysely";
 import { isDuplicate, type Database } from "./database.ts";
 import type { Queries, Writes } from "./schema.ts";
@@ -16,6 +22,8 @@ export interface PoolRow {
   restartSince: Date | null;
   /** What is done about hosts that are not well. */
   health: HealthPolicy;
+  /** How far it balances itself. */
+  balance: PoolBalance;
   /** The number of the newest task when this was read. */
   lastTask: number;
 }
@@ -47,6 +55,7 @@ export class Pools {
       hosts: hosts.filter(({ pool }) => pool === row.name).map(({ name }) => name),
       restartSince: row.restart_since,
       health: row.health,
+      balance: { automation: row.automation, threshold: row.threshold, goal: row.goal },
       lastTask,
     }));
   }

@@ -1,7 +1,7 @@
 /** A pool as lines for people. Pure. */
 import { ruleText, type PoolRuleView, type PoolView } from "@godwit/contract";
 import { evcModeNamed } from "@godwit/cpu";
-import { healthText } from "./balance-view.ts";
+import { balanceText, healthText } from "./balance-view.ts";
 import { formatTable } from "./format.ts";
 
 export function poolText({
@@ -10,6 +10,7 @@ export function poolText({
   hosts,
   restartsVms = false,
   health = "ask",
+  balance,
   pendingVms,
 }: PoolView): string {
   return formatTable([
@@ -19,6 +20,7 @@ export function poolText({
       ? []
       : [["microcode features", baseline.microcode.join(" ")]]),
     ["hosts", hosts.join(" ")],
+    ...(balance === undefined ? [] : [["balance", balanceText(balance)]]),
     ["health", healthText(health)],
     ["restarts", restartsVms ? "VMs that died are started again" : "off"],
     ...(pendingVms.length === 0

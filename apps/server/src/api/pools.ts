@@ -45,6 +45,7 @@ export function poolHandlers(services: Services): Handlers<PoolOperations> {
     hosts: pool.hosts,
     restartsVms: pool.restartSince !== null,
     health: pool.health,
+    balance: pool.balance,
     pendingVms: pendingVms(pool, await store.vms.list()),
   });
 

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { findingSchema } from "../errors/schemas.ts";
 import { evcModeKeySchema } from "./evc.ts";
 import { healthPolicySchema } from "./host-health.ts";
+import { poolBalanceSchema } from "./pool-balance.ts";
 import { nameSchema } from "./names.ts";
 
 /** What every VM of a pool may see at most. A revision never changes its meaning. */
@@ -20,6 +21,8 @@ export const poolViewSchema = z.object({
   /** Null: VMs see what their host has when they are powered on. */
   baseline: baselineSchema.nullable(),
   hosts: z.array(nameSchema),
+  /** How far it balances itself. Absent: a server that does not tell. */
+  balance: poolBalanceSchema.optional(),
   /** Whether VMs that died are started again. Absent: a server that does not. */
   restartsVms: z.boolean().optional(),
   /** What is done about hosts that are not well. Absent: as above. */
