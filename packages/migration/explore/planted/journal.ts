@@ -6,7 +6,13 @@ import { createHash } from "node:crypto";
 import { appendFileSync, existsSync, globSync, mkdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 
-export const judges = ["the compiler", "the explorer", "the tests", "the explorer, further on"] as const;
+export const judges = [
+  "the compiler",
+  "the explorer",
+  "the table of decisions",
+  "the tests",
+  "the explorer, further on",
+] as const;
 
 export interface Result {
   readonly id: string;

@@ -5,6 +5,7 @@
  */
 import { UnlistedTransition } from "../../src/index.ts";
 import { neverMade } from "../coverage.ts";
+import { decisionTable, tableBounds } from "../decisions.ts";
 import { configurations, type ConfigurationName } from "../names.ts";
 import { godwit, type Protocol } from "../protocol.ts";
 import { Rules } from "../rules.ts";
@@ -85,6 +86,22 @@ export class Suspect {
     const known = new Set(neverMade([this.#asked]));
     const never = neverMade([this.#asked], this.#tables).filter((one) => !known.has(one));
     return judged(never.length === 0 ? null : `its table lists what is never made: ${never.join(", ")}`);
+  }
+
+  /**
+   * Whether the table of decisions, which a test holds, would be another one. @param sound the table of the sound reducers
+   * @returns the first line that differs; null: it is the same
+   */
+  judgeTable(sound: string): string | null {
+    try {
+      const lines = decisionTable(this.#protocol, tableBounds).split("\n");
+      const written = sound.split("\n");
+      const at = lines.findIndex((line, index) => line !== written[index]);
+      if (at < 0) return lines.length === written.length ? null : "lines are missing";
+      return `${written[at] ?? "nothing"} became ${lines[at] ?? "nothing"}`;
+    } catch (error) {
+      return `it throws: ${error instanceof Error ? error.message : String(error)}`;
+    }
   }
 
   /** Thoroughly, for what the quick look and the tests have not shown. */

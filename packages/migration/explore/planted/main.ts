@@ -7,6 +7,8 @@ import { writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { decisionTable, tableBounds } from "../decisions.ts";
+import { godwit } from "../protocol.ts";
 import { errorsOf } from "./compile.ts";
 import { harmless } from "./harmless.ts";
 import { Journal, judges, type Result } from "./journal.ts";
@@ -103,6 +105,7 @@ class Campaign {
         this.#found(mistake, "the explorer", judgement.wrong, judgement.differing);
       else missed.push({ mistake, judgement });
     }
+    const unchanged = await this.#comparedTables(missed, asked);
     const tests = await startTests(root);
     const far: typeof missed = [];
     try {
@@ -111,7 +114,7 @@ class Campaign {
       const blatant = 'throw new Error("planted");';
       if ((await tests.failingWith(sources[0] ?? "", blatant)) === null)
         throw new Error("The tests do not read the files with the mistakes in them.");
-      for (const one of missed) if (!(await this.#tested(one, tests))) far.push(one);
+      for (const one of unchanged) if (!(await this.#tested(one, tests))) far.push(one);
     } finally {
       await tests.close();
     }
@@ -120,6 +123,23 @@ class Campaign {
       if (wrong !== null) this.#found(mistake, "the explorer, further on", wrong, judgement.differing);
       else this.#found(mistake, null, judgement.example, judgement.differing, isThorough);
     }
+  }
+
+  /** Those that change no line of the table. */
+  async #comparedTables<T extends { mistake: Mistake; judgement: Judgement }>(
+    missed: readonly T[],
+    asked: Asked,
+  ): Promise<T[]> {
+    if (missed.length === 0) return [];
+    const sound = decisionTable(godwit, tableBounds);
+    const unchanged: T[] = [];
+    for (const one of missed) {
+      const { mistake, judgement } = one;
+      const line = (await suspect(mistake, asked)).judgeTable(sound);
+      if (line === null) unchanged.push(one);
+      else this.#found(mistake, "the table of decisions", line, judgement.differing);
+    }
+    return unchanged;
   }
 
   async #tested(
@@ -171,13 +191,13 @@ function report(results: readonly Result[]): number {
 
 function summaryOf(results: readonly Result[], isHarmless: number, unexplained: number): string {
   const by = judges.map((judge) => results.filter(({ caughtBy }) => caughtBy === judge).length);
-  const [notCompiling = 0, explorer = 0, tests = 0, further = 0] = by;
+  const [notCompiling = 0, explorer = 0, table = 0, tests = 0, further = 0] = by;
   const compiling = results.length - notCompiling;
   const decided = compiling - unexplained;
   const share = compiling === 0 ? 100 : Math.floor((1000 * decided) / compiling) / 10;
   return (
     `${String(results.length)} mistakes: ${String(notCompiling)} do not compile; of the ${String(compiling)} others the explorer ` +
-    `catches ${String(explorer + further)}, the tests ${String(tests)}; ${String(isHarmless)} are harmless, ` +
+    `catches ${String(explorer + further)}, the table of decisions ${String(table)}, the tests ${String(tests)}; ${String(isHarmless)} are harmless, ` +
     `${String(unexplained)} are not caught (${String(share)} % caught or harmless)`
   );
 }

@@ -3,14 +3,10 @@
  * changes no answer changes no exploration within the same bounds; one that does is looked for from where it
  * first shows, and not from the beginning.
  */
-import { apply } from "../happen.ts";
-import { FAULT, FAULTS, type State } from "../layout.ts";
 import { configurations, type ConfigurationName } from "../names.ts";
-import { enumerate } from "../possible.ts";
 import { godwit, type Protocol } from "../protocol.ts";
-import { Rules } from "../rules.ts";
+import { walkAtRandom } from "../random-walks.ts";
 import { explore, type Bounds } from "../search.ts";
-import { World } from "../world.ts";
 
 export const askable = [
   "stepSource",
@@ -97,31 +93,9 @@ class Asking {
     return { ...godwit, ...(Object.fromEntries(askable.map((of) => [of, asked(of)])) as Partial<Protocol>) };
   }
 
-  /** Random walks: with more faults than can be explored one and all. */
   walk(configuration: ConfigurationName, walks: number): void {
-    const world = new World(new Rules(this.protocol(configuration), configurations[configuration]));
-    let seed = 1;
-    const choose = (n: number): number => {
-      seed = (Math.imul(seed ^ (seed >>> 15), 0x2c1b3c6d) + 0x9e3779b9) >>> 0;
-      return ((seed ^ (seed >>> 13)) >>> 0) % Math.max(1, n);
-    };
-    for (let one = 0; one < walks; one++) {
-      let state: State = world.initial();
-      const path: number[] = [];
+    walkAtRandom(this.protocol(configuration), configurations[configuration], walks, (path) => {
       this.wayHere = () => [...path];
-      let left = 1 + choose(6);
-      for (let step = 0; step < 120; step++) {
-        enumerate(world, state);
-        const wantsFault = left > 0 && choose(5) === 0;
-        const possible = world.events.filter((_, i) => (world.classes[i] === FAULT) === wantsFault);
-        const event = possible[choose(possible.length)];
-        if (event === undefined) break;
-        if (wantsFault) left -= 1;
-        apply(world, state, event);
-        if (wantsFault) world.now[FAULTS] = (state[FAULTS] ?? 0) + 1;
-        state = world.now.slice();
-        path.push(event);
-      }
-    }
+    });
   }
 }
