@@ -9,7 +9,7 @@ import { open, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { GodwitError } from "@godwit/contract";
 import { QmpSession } from "@godwit/qmp";
-import { aborted, endProcess, identifyProcess, isAlive, until, type RunResult } from "@godwit/system";
+import { aborted, endProcess, identifyProcess, isAlive, sleep, until, type RunResult } from "@godwit/system";
 import { agentAnswers, execute } from "./guest-agent.ts";
 import { addressOf, namespaceOf, plugIn, setSending, type Network } from "./networks.ts";
 import { rackFolder } from "./names.ts";
@@ -20,6 +20,10 @@ import { filesIn, qemuArguments, type ServerFiles, type ServerSpec } from "./ser
 const bootLimitMs = 1_800_000;
 const programLimitMs = 1_800_000;
 const qemuLimitMs = 60_000;
+const rateOverMs = 10_000;
+const mostBoots = 5;
+/** Far wider than the answers' own delays make it, and far narrower than what a wrong TSC does. */
+const isRight = (rate: number): boolean => rate > 0.5 && rate < 2;
 
 /** The rack as its servers see it. */
 export interface OpenRack {
@@ -86,8 +90,35 @@ export class Server {
     }
   }
 
-  /** Waits until systemd has started everything. @throws PROGRAM_FAILED */
+  /**
+   * Waits until systemd has started everything and its clock runs as this machine's does: on a busy one a kernel may
+   * measure its processor's TSC wrongly, and then starts again. @throws PROGRAM_FAILED
+   */
   async booted(): Promise<void> {
+    for (let boots = 1; ; boots++) {
+      await this.#systemStarted();
+      const rate = await this.clockRate();
+      if (isRight(rate)) return;
+      if (boots === mostBoots)
+        throw await this.#failure(`its clock runs ${rate.toFixed(1)} times as fast as it should`);
+      await this.reset();
+    }
+  }
+
+  /** How many seconds pass on it in one of this machine's, roughly. @throws PROGRAM_FAILED */
+  async clockRate(): Promise<number> {
+    const look = async () => {
+      const before = performance.now();
+      const uptime = Number((await this.run("cat", "/proc/uptime")).split(" ")[0]);
+      return { uptime, at: (before + performance.now()) / 2000 };
+    };
+    const first = await look();
+    await sleep(rateOverMs);
+    const last = await look();
+    return (last.uptime - first.uptime) / (last.at - first.at);
+  }
+
+  async #systemStarted(): Promise<void> {
     // A kernel that boots tells nobody outside.
     const state = await until(
       async () => {
