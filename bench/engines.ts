@@ -50,7 +50,15 @@ const allGuests = [
     [20, 200, 1000].flatMap((rate) => [0, 50, 90].map((share) => writer(mib, rate, share))),
   ),
 ];
-const links: Readonly<Record<string, number | null>> = { "100mbit": 1e8, "1gbit": 1e9, unshaped: null };
+/**
+ * Bits per second of the lab's link, and a ceiling that each engine is given for its copy: Godwit refuses a migration network of
+ * less than 1 Gbit/s.
+ */
+const links: Readonly<Record<string, { shapedTo: number | null; ceilingMbps: number | null }>> = {
+  "100mbit": { shapedTo: 1e9, ceilingMbps: 100 },
+  "1gbit": { shapedTo: 1e9, ceilingMbps: null },
+  unshaped: { shapedTo: null, ceilingMbps: null },
+};
 
 const runs = values.runs === undefined ? (values.quick ? 1 : 3) : numberOf(usage, "--runs", values.runs);
 const pick = (all: readonly string[], named: readonly string[]) =>
@@ -93,10 +101,10 @@ async function overLink(link: string, binary: string, interrupted: Promise<never
   say(`making a lab of two hosts with a link of ${link}`);
   await using lab = await TestLab.start({
     ...{ hosts: ["a", "b"], qemu: { a: wanted, b: wanted } },
-    linkBitsPerSecond: links[link] ?? null,
+    linkBitsPerSecond: links[link]?.shapedTo ?? null,
   });
   const compare = async () => {
-    const engines = await startEngines(lab, binary);
+    const engines = await startEngines(lab, binary, links[link]?.ceilingMbps ?? null);
     const cells: Cell[] = [];
     for (const guest of guests) {
       const moves = new Map<Engine, Move[]>(engines.map((engine) => [engine, []]));
@@ -116,14 +124,14 @@ async function overLink(link: string, binary: string, interrupted: Promise<never
   return await Promise.race([compare(), interrupted]);
 }
 
-async function startEngines(lab: TestLab, binary: string): Promise<Engine[]> {
+async function startEngines(lab: TestLab, binary: string, ceilingMbps: number | null): Promise<Engine[]> {
   const vm = await lab.boot({ on: "a", memoryMib });
   const engines: Engine[] = [];
-  if (engineNames.includes("godwit")) engines.push(godwitEngine(lab, vm, limitMs));
+  if (engineNames.includes("godwit")) engines.push(godwitEngine(lab, vm, limitMs, ceilingMbps));
   if (engineNames.some((name) => name.startsWith("virsh"))) {
     const peer = await LibvirtPeer.start(lab.lab);
     try {
-      const both = await virshEngines(lab, peer, vm, binary, limitMs);
+      const both = await virshEngines(lab, peer, vm, binary, limitMs, ceilingMbps);
       engines.push(...both.filter(({ name }) => engineNames.includes(name)));
     } catch (error) {
       // Others are compared all the same.
@@ -136,7 +144,7 @@ async function startEngines(lab: TestLab, binary: string): Promise<Engine[]> {
   const bare = engineNames.filter((name) => name in bareVariants);
   if (bare.length > 0) {
     const guest = await BareGuest.boot(lab, vm, binary, 2);
-    engines.push(...bare.map((name) => bareEngine(guest, name, limitMs)));
+    engines.push(...bare.map((name) => bareEngine(guest, name, limitMs, ceilingMbps)));
   }
   return engines;
 }

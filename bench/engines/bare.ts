@@ -90,7 +90,11 @@ export class BareGuest {
   }
 
   /** @param limitMs after it the move is cancelled. @returns bytes sent */
-  async move({ capabilities, parameters }: Settings, limitMs: number): Promise<number | null> {
+  async move(
+    { capabilities, parameters }: Settings,
+    limitMs: number,
+    ceilingMbps: number | null,
+  ): Promise<number | null> {
     const source = this.#running;
     if (source === null) throw new Error("the guest does not run");
     const to = source.host === "a" ? "b" : "a";
@@ -109,7 +113,9 @@ export class BareGuest {
       await set(target);
       await target.qmp.execute("migrate-incoming", { uri });
       await set(source);
-      await source.qmp.execute("migrate-set-parameters", { "max-bandwidth": unlimited });
+      await source.qmp.execute("migrate-set-parameters", {
+        "max-bandwidth": ceilingMbps === null ? unlimited : (ceilingMbps * 1e6) / 8,
+      });
       await source.qmp.execute("migrate", { uri });
       const until = performance.now() + limitMs;
       for (;;) {
@@ -171,12 +177,17 @@ export class BareGuest {
   }
 }
 
-export const bareEngine = (guest: BareGuest, name: string, limitMs: number): Engine => {
+export const bareEngine = (
+  guest: BareGuest,
+  name: string,
+  limitMs: number,
+  ceilingMbps: number | null,
+): Engine => {
   const settings = bareVariants[name] ?? { capabilities: [], parameters: {} };
   return {
     name,
     address: guest.address,
-    move: async () => ({ bytes: await guest.move(settings, limitMs) }),
+    move: async () => ({ bytes: await guest.move(settings, limitMs, ceilingMbps) }),
     settled: () => Promise.resolve(),
     revive: async () => {
       await guest.restart();

@@ -5,15 +5,24 @@ import type { TestLab } from "@godwit/test-kit";
 import { within } from "@godwit/system";
 import type { Engine } from "./engine.ts";
 
-/** @param limitMs after it a move is cancelled, and has not ended */
-export function godwitEngine(lab: TestLab, { name }: VmView, limitMs: number): Engine {
+/** @param limitMs after it a move is cancelled, and has not ended @param ceilingMbps of the copy; null: the link's */
+export function godwitEngine(
+  lab: TestLab,
+  { name }: VmView,
+  limitMs: number,
+  ceilingMbps: number | null,
+): Engine {
   const params = { vm: name };
+  const ceiling = ceilingMbps === null ? {} : { bandwidthMbps: ceilingMbps };
   return {
     name: "godwit",
     address: vmAddress(0),
     move: async () => {
       const { host } = await lab.vm(name);
-      const started = await lab.api.call("vmMigrate", { params, body: { to: host === "a" ? "b" : "a" } });
+      const started = await lab.api.call("vmMigrate", {
+        params,
+        body: { to: host === "a" ? "b" : "a", ...ceiling },
+      });
       const ending = lab.ended(started);
       if ((await within(ending, limitMs)) === null) {
         await lab.api.call("taskCancel", { params: { task: started.id } });

@@ -20,8 +20,11 @@ export async function virshEngines(
   original: VmView,
   emulator: string,
   limitMs: number,
+  ceilingMbps: number | null,
 ): Promise<Engine[]> {
   const index = 1;
+  const ceiling =
+    ceilingMbps === null ? {} : { bandwidthMibPerSecond: Math.round((ceilingMbps * 1e6) / 8 / 2 ** 20) };
   const domain = await placeTwin(lab, original, index);
   let host = original.host;
   await peer.boot({ ...domain, emulator }, host);
@@ -31,7 +34,14 @@ export async function virshEngines(
     address: vmAddress(index),
     move: async () => {
       const to = host === "a" ? "b" : "a";
-      await peer.migrate(domain.name, host, { to, peerToPeer: false, tls: false, flags, timeoutMs: limitMs });
+      await peer.migrate(domain.name, host, {
+        to,
+        peerToPeer: false,
+        tls: false,
+        flags,
+        timeoutMs: limitMs,
+        ...ceiling,
+      });
       const { bytes } = await peer.lastMove(domain.name, to);
       return { bytes };
     },
