@@ -159,6 +159,25 @@ test("one host holds a lease alone; another is told who holds it, and may have i
   expect(await a.leases.show(vm)).toMatchObject({ version: 2, holders: [] });
 });
 
+test("a host leaves a datastore's leases when it holds none of a VM there, is seen as gone at once, and joins again", async () => {
+  const vm = await newVm();
+  await a.leases.acquire(vm, "EX");
+  expect(await a.leases.leave(datastore)).toBe(false);
+  const lockspace = await a.leases.lockspace(datastore);
+  expect(await lockspace.presence()).toBe("joined");
+  await a.leases.release(vm);
+  expect(await a.leases.leave(datastore)).toBe(true);
+  expect(await lockspace.presence()).toBe("absent");
+  expect(lockspace.isFresh("a")).toBe(false);
+  // What it left is nobody's: the other host has it without waiting for a host that is silent.
+  expect(await b.leases.acquire(vm, "EX")).toMatchObject({ holders: [{ host: "b", mode: "EX" }] });
+  await b.leases.release(vm);
+  await (await a.leases.lockspace(datastore)).join();
+  expect(await a.leases.acquire(vm, "EX")).toMatchObject({ holders: [{ host: "a", mode: "EX" }] });
+  await a.leases.release(vm);
+  expect(await a.open().leave(datastore)).toBe(true); // of an agent that never looked at it
+});
+
 test("a lease is handed over through a time in which both share it and nobody else can have it", async () => {
   const vm = await newVm();
   const { version } = await a.leases.acquire(vm, "EX");
