@@ -59,6 +59,13 @@ test("datastores are defined at the server and applied by the agents, whichever 
     on: "a",
     at: { datastore: "fast", folder: join(lab.lab.host("a").stateFolder, "datastores/fast") },
   });
+  expect(
+    (await lab.api.call("datastoreBrowse", { params: { datastore: "fast" }, query: { path: "web-1" } }))
+      .entries,
+  ).toContainEqual(expect.objectContaining({ name: "vm.json", kind: "file" }));
+  await expect(
+    lab.api.call("datastoreBrowse", { params: { datastore: "fast" }, query: { path: "none" } }),
+  ).rejects.toMatchObject({ code: "DATASTORE_FOLDER_MISSING" });
   const remove = (query: { host?: string } = {}) =>
     lab.api.call("datastoreRemove", { params: { datastore: "fast" }, query });
   await expect(remove()).rejects.toMatchObject({ code: "DATASTORE_IN_USE" });

@@ -37,6 +37,8 @@ export function handlers(
     certificatesRenew: () => renewal.now(),
     membersPut: async ({ body }) => ({ generation: await members.take(body) }),
     datastoresPut: async ({ body }) => ({ refused: [...(await datastores.put(body))] }),
+    datastoreBrowse: async ({ params, query }) =>
+      await datastores.browse(params.datastore, query.path ?? null),
     datastoreInit: async ({ params, body }) => ({
       isNew: await datastores.init(params.datastore, body.onRoot),
     }),

@@ -1,6 +1,8 @@
-/** What the server orders of this host's datastores: those that it defines, and new storage to be marked. */
+/** What the server asks of this host's datastores: to take those that it defines, to mark new storage, and what lies there. */
 import type { DatastoreList, DatastoreRefusal } from "@godwit/contract";
+import { browse } from "@godwit/storage";
 import type { Logger } from "pino";
+import type { Environment } from "./vms/environment.ts";
 import type { AgentConfig } from "./config.ts";
 import type { Processes } from "./qemu/processes.ts";
 import type { SetAside } from "./vms/set-aside.ts";
@@ -10,6 +12,7 @@ import { initDatastore } from "./datastores/mark-datastore.ts";
 export interface DatastoreOrdersParts {
   config: Pick<AgentConfig, "name">;
   datastores: HostDatastores;
+  environment: Pick<Environment, "datastore">;
   processes: Pick<Processes, "present">;
   setAside: Pick<SetAside, "all">;
   log: Logger;
@@ -35,6 +38,10 @@ export class DatastoreOrders {
   async init(name: string, onRoot: boolean): Promise<boolean> {
     const { config, datastores } = this.#parts;
     return await initDatastore(config, datastores, name, onRoot);
+  }
+
+  async browse(name: string, path: string | null): ReturnType<typeof browse> {
+    return await browse(await this.#parts.environment.datastore(name), path);
   }
 
   /** A VM whose QEMU may run and does not say what from may use any. */

@@ -253,7 +253,7 @@ export async function runAgent(
   );
   const answers = handlers(
     ...([facts, load, vms, disks, moves, path, consoles, events, members, setAside, files, renewal] as const),
-    new DatastoreOrders({ config, datastores: hostDatastores, processes, setAside, log }),
+    new DatastoreOrders({ config, datastores: hostDatastores, environment, processes, setAside, log }),
   );
   mount(http, agentOperations, answers, authority);
   mountSockets(http, agentOperations, answers, authority);

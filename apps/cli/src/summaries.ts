@@ -31,8 +31,8 @@ export const summaries = {
     commands: ["list", "show", "token", "join", "maintenance", "renewQemu", "set", "remove"],
   },
   datastore: {
-    brief: "Datastores: define, list, show, remove, mark new storage",
-    commands: ["list", "show", "add", "remove", "init"],
+    brief: "Datastores: define, list, show, browse, remove, mark new storage",
+    commands: ["list", "show", "browse", "add", "remove", "init"],
   },
   pool: {
     brief: "Pools: hosts that share one CPU baseline and their load",

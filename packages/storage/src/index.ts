@@ -1,4 +1,5 @@
 /** Datastores, the VM folders on them, and the leases that say which host may run a VM. */
+export { browse } from "./browse.ts";
 export { checkMedium } from "./cdrom-media.ts";
 export { Datastore, markDatastore, type DatastoreConfig } from "./datastore.ts";
 export { checkOpens, giveDisks } from "./disk-owner.ts";

@@ -1,6 +1,7 @@
 /** `godwit datastore …` */
 import { buildRouteMap } from "@stricli/core";
 import { addCommand } from "./datastore/add.ts";
+import { browseCommand } from "./datastore/browse.ts";
 import { initCommand } from "./datastore/init.ts";
 import { listCommand } from "./datastore/list.ts";
 import { removeCommand } from "./datastore/remove.ts";
@@ -11,6 +12,7 @@ export const datastoreRoutes = buildRouteMap({
   routes: {
     list: listCommand,
     show: showCommand,
+    browse: browseCommand,
     add: addCommand,
     remove: removeCommand,
     init: initCommand,

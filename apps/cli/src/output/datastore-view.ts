@@ -1,5 +1,5 @@
 /** Datastores as lines for people. Pure. */
-import { sourceText, type DatastoreOnHost, type DatastoreView } from "@godwit/contract";
+import { sourceText, type DatastoreEntry, type DatastoreOnHost, type DatastoreView } from "@godwit/contract";
 import { formatBytes, formatTable } from "./format.ts";
 
 export function datastoresText(datastores: readonly DatastoreView[]): string {
@@ -35,6 +35,25 @@ export function datastoreText(view: DatastoreView): string {
   ]);
   const reasons = hosts.flatMap(({ host, reason }) => (reason === null ? [] : [`${host}: ${reason}`]));
   return [head, "", table, ...(reasons.length === 0 ? [] : ["", ...reasons])].join("\n");
+}
+
+export function entriesText({
+  entries,
+  isWhole,
+}: {
+  entries: readonly DatastoreEntry[];
+  isWhole: boolean;
+}): string {
+  if (entries.length === 0) return "Nothing lies there.";
+  const table = formatTable([
+    ["NAME", "KIND", "SIZE", "ALLOCATED", "MODIFIED"],
+    ...entries.map(({ name, kind, bytes, allocatedBytes, modifiedAt }) => [
+      ...[kind === "folder" ? `${name}/` : name, kind],
+      ...[bytes, allocatedBytes].map((amount) => (amount === undefined ? "" : formatBytes(amount))),
+      modifiedAt,
+    ]),
+  ]);
+  return isWhole ? table : `${table}\n… and more.`;
 }
 
 const stateWords: Readonly<Record<DatastoreOnHost["state"], string>> = {

@@ -6,7 +6,7 @@ import type { Services } from "../services.ts";
 
 type DatastoreOperations = Pick<
   typeof serverOperations,
-  "datastoreList" | "datastoreShow" | "datastoreAdd" | "datastoreInit" | "datastoreRemove"
+  "datastoreList" | "datastoreShow" | "datastoreBrowse" | "datastoreAdd" | "datastoreInit" | "datastoreRemove"
 >;
 
 /** Hosts are waited for by no more than this; what they have not applied by then is shown as it is. */
@@ -33,6 +33,29 @@ export function datastoreHandlers({ store, hosts }: Services): Handlers<Datastor
   return {
     datastoreList: async () => ({ datastores: await views() }),
     datastoreShow: async ({ params }) => await viewOf(params.datastore),
+
+    datastoreBrowse: async ({ params, query }) => {
+      const { datastore } = params;
+      const { hosts: on } = await viewOf(datastore);
+      if (query.host !== undefined) await store.hosts.show(query.host);
+      const asked = query.host ?? on.find(({ state }) => state === "available")?.host ?? on[0]?.host;
+      if (asked === undefined || !on.some(({ host }) => host === asked)) {
+        const known = on.map(({ host }) => `${datastore} on ${host}`);
+        throw GodwitError.of("DATASTORE_UNKNOWN", {
+          datastore,
+          ...(asked === undefined ? {} : { host: asked }),
+          known,
+        });
+      }
+      const link = hosts.of(asked);
+      const path = query.path === undefined ? {} : { path: query.path };
+      const listed = await link.agent
+        .call("datastoreBrowse", { params: { datastore }, query: path }, { timeoutMs: initLimitMs })
+        .catch((error: unknown) => {
+          throw link.unreachable(error);
+        });
+      return { host: asked, ...listed };
+    },
 
     datastoreAdd: async ({ body }) => {
       await store.datastores.add(body);

@@ -45,6 +45,14 @@ export const datastoreErrors = {
     (d) => `There is a datastore ${d.datastore} already: ${d.reason}.`,
     (d) => `Choose another name, or look at the one that there is: godwit datastore show ${d.datastore}`,
   ),
+  /** `found`: what is there instead. */
+  DATASTORE_FOLDER_MISSING: define<{ datastore: string; folder: string; found: string }>(
+    404,
+    "never",
+    (d) =>
+      `Datastore ${d.datastore} has no folder ${d.folder}${d.found === "missing" ? "" : `: what is there is ${d.found === "link" ? "a symbolic link, or lies behind one" : d.found === "file" ? "a file" : "something else"}`}.`,
+    (d) => `What it has: godwit datastore browse ${d.datastore}`,
+  ),
   /** `users`: VMs and tasks, in words. */
   DATASTORE_IN_USE: define<{ datastore: string; host: string | null; users: string[] }>(
     409,

@@ -3,7 +3,8 @@ import { z } from "zod";
 import { agentEventSchema } from "../events/agent.ts";
 import { agentConsoleQuerySchema } from "../schemas/console.ts";
 import { hostTrustSchema } from "../schemas/authority.ts";
-import { datastoreListSchema, datastoreRefusalSchema } from "../schemas/datastore.ts";
+import { datastoreEntriesSchema, datastoreListSchema, datastoreRefusalSchema } from "../schemas/datastore.ts";
+import { datastorePathSchema } from "../schemas/datastore-path.ts";
 import { hostFactsSchema } from "../schemas/host-facts.ts";
 import { hostLoadSchema } from "../schemas/host-load.ts";
 import { leaseSchema } from "../schemas/lease.ts";
@@ -77,6 +78,16 @@ export const agentOperations = {
     /** What was left as it was, and why. */
     answer: { status: 200, body: z.object({ refused: z.array(datastoreRefusalSchema) }) },
     errors: [],
+  },
+  datastoreBrowse: {
+    method: "GET",
+    path: "/agent/v1/datastores/{datastore}/files",
+    privilege: "server",
+    summary: "What lies in a folder of a datastore",
+    params: z.strictObject({ datastore: nameSchema }),
+    query: z.strictObject({ path: datastorePathSchema.optional() }),
+    answer: { status: 200, body: datastoreEntriesSchema },
+    errors: ["DATASTORE_UNKNOWN", "DATASTORE_UNAVAILABLE", "DATASTORE_FOLDER_MISSING"],
   },
   datastoreInit: {
     method: "POST",

@@ -1,6 +1,7 @@
 /** Datastores, a part of the server's API. */
 import { z } from "zod";
-import { datastoreViewSchema, newDatastoreSchema } from "../schemas/datastore.ts";
+import { datastoreEntriesSchema, datastoreViewSchema, newDatastoreSchema } from "../schemas/datastore.ts";
+import { datastorePathSchema } from "../schemas/datastore-path.ts";
 import { nameSchema } from "../schemas/names.ts";
 import type { Operations } from "./operation.ts";
 
@@ -32,6 +33,27 @@ export const datastoreOperations = {
     body: newDatastoreSchema,
     answer: { status: 201, body: datastoreViewSchema },
     errors: ["HOST_UNKNOWN", "DATASTORE_EXISTS"],
+  },
+  datastoreBrowse: {
+    method: "GET",
+    path: "/api/v1/datastores/{datastore}/files",
+    privilege: "admin",
+    summary: "What lies in a folder of a datastore, as one host sees it",
+    params: datastoreParams,
+    query: z.strictObject({
+      /** Absent: the datastore itself. */
+      path: datastorePathSchema.optional(),
+      /** Absent: one that can use it. */
+      host: nameSchema.optional(),
+    }),
+    answer: { status: 200, body: datastoreEntriesSchema.extend({ host: nameSchema }) },
+    errors: [
+      "DATASTORE_UNKNOWN",
+      "DATASTORE_UNAVAILABLE",
+      "DATASTORE_FOLDER_MISSING",
+      "HOST_UNKNOWN",
+      "HOST_UNREACHABLE",
+    ],
   },
   datastoreInit: {
     method: "POST",

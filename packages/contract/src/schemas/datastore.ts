@@ -76,3 +76,22 @@ export type DatastoreView = z.infer<typeof datastoreViewSchema>;
 /** What keeps a host from applying a part of what the inventory defines. */
 export const datastoreRefusalSchema = z.object({ name: nameSchema, reason: z.string().max(1000) });
 export type DatastoreRefusal = z.infer<typeof datastoreRefusalSchema>;
+
+/** So many are listed of one folder. */
+export const mostDatastoreEntries = 10_000;
+
+export const datastoreEntrySchema = z.object({
+  name: z.string().max(255),
+  kind: z.enum(["file", "folder", "link", "other"]),
+  /** Of files: how long they are, and what they take of the storage. */
+  bytes: countSchema.optional(),
+  allocatedBytes: countSchema.optional(),
+  modifiedAt: z.iso.datetime(),
+});
+export type DatastoreEntry = z.infer<typeof datastoreEntrySchema>;
+
+export const datastoreEntriesSchema = z.object({
+  entries: z.array(datastoreEntrySchema).max(mostDatastoreEntries),
+  /** Whether these are all. */
+  isWhole: z.boolean(),
+});
