@@ -4,27 +4,13 @@
  * for that is a property of the route.
  */
 import { BlockList } from "node:net";
-import { isIpv6, normalAddress } from "@godwit/contract";
+import { isIpv6 } from "@godwit/contract";
 import { run } from "@godwit/system";
-import { z } from "zod";
 import { listInterfaces } from "./iproute.ts";
 
-const routesSchema = z.array(
-  z.object({
-    dst: z.string(),
-    protocol: z.string().optional(),
-    /** IPv4 only: in an IPv6 route `ip` prints none. */
-    prefsrc: z.string().transform(normalAddress).optional(),
-    gateway: z.string().optional(),
-    metric: z.number().optional(),
-    /** `quickack` is one of its metrics. */
-    metrics: z.array(z.record(z.string(), z.unknown())).optional(),
-  }),
-);
-type Route = z.infer<typeof routesSchema>[number];
-
 /**
- * Sets it on the connected route of this address; one that has it already is left alone.
+ * Sets it on every route by which the interface of this address reaches the address's own network without a router;
+ * what else was set on a route stays, and one that has it is left alone.
  * @param address as `normalAddress` writes it
  * @returns whether there is such a route
  * @throws PROGRAM_FAILED
@@ -34,36 +20,42 @@ export async function enableQuickAck(address: string): Promise<boolean> {
   const found = (await listInterfaces()).find(({ addr_info: addresses }) =>
     addresses.some(({ local }) => local === plain),
   );
-  const prefixLength = found?.addr_info.find(({ local }) => local === plain)?.prefixlen;
-  if (found === undefined || prefixLength === undefined) return false;
+  if (found === undefined) return false;
   const family = isIpv6(plain) ? "-6" : "-4";
-  const { stdout } = await run("ip", [family, "-json", "route", "show", "dev", found.ifname], {
+  const { stdout } = await run("ip", [family, "route", "show", "dev", found.ifname], {
     what: "looking at the migration network's route",
   });
-  const route = routesSchema.parse(JSON.parse(stdout)).find((one) => isConnected(one, plain, prefixLength));
-  if (route === undefined) return false;
-  if (JSON.stringify(route.metrics ?? []).includes("quickack")) return true;
-  const { dst, protocol = "kernel", metric } = route;
-  await run(
-    "ip",
-    [
-      ...[family, "route", "change", dst, "dev", found.ifname, "proto", protocol],
-      ...(family === "-4" ? ["scope", "link", "src", plain] : []),
-      ...(metric === undefined ? [] : ["metric", String(metric)]),
-      ...["quickack", "1"],
-    ],
-    { what: `setting quick acknowledgement on ${dst}` },
-  );
-  return true;
+  const routes = stdout.split("\n").map(wordsOf);
+  const connected = routes.filter((words) => isConnected(words, plain));
+  for (const words of connected) {
+    if (words.includes("quickack")) continue;
+    await run("ip", [family, "route", "change", ...words, "dev", found.ifname, "quickack", "1"], {
+      what: `setting quick acknowledgement on ${words[0] ?? ""}`,
+    });
+  }
+  return connected.length > 0;
 }
 
-/** The route of the network that the address with its prefix is in, and of no other address of the interface. */
-function isConnected({ dst, prefsrc, gateway }: Route, address: string, prefixLength: number): boolean {
-  const [network = "", length] = dst.split("/", 2);
-  if (gateway !== undefined || Number(length) !== prefixLength) return false;
-  if (prefsrc !== undefined) return prefsrc === address;
+/** States of the link, which `ip` shows and does not take. */
+const states = new Set(["linkdown", "dead"]);
+
+/** A route as `ip` shows it, as it takes it. Its JSON would not do: it leaves out which metrics are locked. */
+const wordsOf = (line: string): string[] =>
+  line
+    .trim()
+    .split(/\s+/)
+    .filter((word) => !states.has(word))
+    .map((word, index, words) => (words[index - 1] === "expires" ? word.replace(/sec$/, "") : word));
+
+/**
+ * A network without a router that the address is in. Its prefix may be shorter than the address's: DHCPv6 gives addresses of 128
+ * bits, and the network's route comes from the router's advertisement.
+ */
+function isConnected(words: readonly string[], address: string): boolean {
+  const [network = "", length] = (words[0] ?? "").split("/", 2);
+  if (length === undefined || words.includes("via")) return false;
   const family = isIpv6(address) ? "ipv6" : "ipv4";
   const block = new BlockList();
-  block.addSubnet(network, prefixLength, family);
+  block.addSubnet(network, Number(length), family);
   return block.check(address, family);
 }

@@ -174,6 +174,39 @@ test("quick acknowledgement is set on the connected route, of IPv6 as of IPv4, a
   await ip("link", "del", "qa0");
 });
 
+test("a stream has quick acknowledgement by whichever connected route it goes, and what else was set on the route stays", async () => {
+  await ip("link", "add", "qa0", "type", "veth", "peer", "name", "qa1");
+  await ip("link", "set", "qa1", "up");
+  await ip("link", "set", "qa0", "up");
+  const routeTo = async (peer: string, from: string): Promise<string> =>
+    (await ip("route", "get", peer, "from", from)).stdout;
+
+  // By DHCPv6: the address is alone in its prefix, the network is known by the router's advertisement.
+  await ip("address", "add", "fd00:10::7/128", "dev", "qa0", "nodad");
+  const advertised = ["proto", "ra", "metric", "1024", "expires", "3000", "mtu", "lock", "1400"];
+  await ip("-6", "route", "add", "fd00:10::/64", "dev", "qa0", ...advertised);
+  expect(await routeTo("fd00:10::9", "fd00:10::7")).not.toContain("quickack");
+  expect(await call("enableQuickAck", "fd00:10::7")).toMatchObject({ value: true });
+  expect(await routeTo("fd00:10::9", "fd00:10::7")).toMatch(/proto ra .*quickack 1/);
+  const { stdout: six } = await ip("-6", "route", "show", "fd00:10::/64");
+  expect(six).toMatch(/^fd00:10::\/64 dev qa0 proto ra metric 1024 expires \d+sec mtu lock 1400 quickack 1/);
+
+  // The second address of an interface: the network's one route prefers the first.
+  await ip("address", "add", "10.9.10.7/24", "dev", "qa0");
+  await ip("address", "add", "10.9.10.8/24", "dev", "qa0");
+  await ip("route", "change", "10.9.10.0/24", "dev", "qa0", "src", "10.9.10.7", "initcwnd", "20");
+  expect(await call("enableQuickAck", "10.9.10.8")).toMatchObject({ value: true });
+  expect(await routeTo("10.9.10.9", "10.9.10.8")).toContain("quickack 1");
+  const { stdout: four } = await ip("route", "show", "10.9.10.0/24");
+  expect(four).toMatch(/^10\.9\.10\.0\/24 dev qa0 scope link src 10\.9\.10\.7 initcwnd 20 quickack 1/);
+
+  // A network behind a router is not the interface's own.
+  await ip("address", "add", "10.9.11.7/32", "dev", "qa0");
+  await ip("route", "add", "10.9.11.0/24", "via", "10.9.10.1", "dev", "qa0");
+  expect(await call("enableQuickAck", "10.9.11.7")).toMatchObject({ value: false });
+  await ip("link", "del", "qa0");
+});
+
 test("a link is found by its address, and a link-local address by its interface too", () => {
   const links = [
     { name: "eth0", addresses: ["10.9.8.7", "fe80::1"] },
