@@ -22,8 +22,8 @@ import {
   type DataFolder,
 } from "./data-folder.ts";
 import { dataPaths } from "./data-paths.ts";
-import type { LinkIdentity } from "./hosts/host-link.ts";
 import { HealthKeeper } from "./health/health-keeper.ts";
+import type { LinkIdentity } from "./hosts/link-identity.ts";
 import { HostLinks } from "./hosts/host-links.ts";
 import { Balancer } from "./balance/balancer.ts";
 import { Planner } from "./pools/planner.ts";

@@ -4,8 +4,9 @@ import { GodwitError, type CertificateOf, type Finding, type VmView } from "@god
 import { isConfirmed } from "@godwit/placement";
 import type { HostRow, Store } from "@godwit/store";
 import type { Logger } from "pino";
-import { HostLink, type LinkIdentity, type ShownIdentity } from "./host-link.ts";
 import { DatastorePush } from "./datastore-push.ts";
+import { HostLink } from "./host-link.ts";
+import type { LinkIdentity, ShownIdentity } from "./link-identity.ts";
 import { PathTrials } from "./path-trials.ts";
 import { MemberPush } from "./member-push.ts";
 import { ReportIntake } from "./report-intake.ts";

@@ -80,15 +80,14 @@ export class Presence {
     }, steadyMs);
   }
 
-  /** @returns whether it was up */
-  broke(reason: string): boolean {
+  /** Its event stream broke off, or could not be opened. */
+  broke(reason: string): void {
     clearTimeout(this.#steadyTimer);
     const wasUp = this.#up;
     this.#up = false;
     if (wasUp) this.#breaks.push(performance.now());
     this.expect(reason);
     if (this.#lossIsDue) this.#lose("silent", `its connection breaks off as soon as it stands (${reason})`);
-    return wasUp;
   }
 
   read(): void {
