@@ -22,6 +22,19 @@ test("a host that is removed strands no VM, whether it is off or runs on", async
 
   // Its agent is gone, and it is taken for one that is off; its VM runs on.
   await lab.lab.host("c").endAgent();
+  await expect
+    .poll(async () => (await lab.api.call("hostShow", { params: { host: "c" } })).state)
+    .toBe("unreachable");
+  // What is said of it is what is known of it.
+  const web1 = { params: { vm: "web-1" } };
+  await expect(lab.api.call("vmDelete", web1)).rejects.toMatchObject({ code: "VM_MAY_RUN" });
+  await expect(lab.api.call("vmUnregister", web1)).rejects.toMatchObject({ code: "VM_MAY_RUN" });
+  await expect(remove(false)).rejects.toMatchObject({
+    code: "HOST_BUSY",
+    message:
+      "Host c is not removed: it does not answer; it ran VM web-1 last; it is the host of VM rest-1, stopped.",
+    remedy: expect.stringContaining("godwit host remove c --force") as string,
+  });
   await remove(true);
   expect(await lab.vm("web-1")).toMatchObject({ state: "lost", host: "c" });
   expect(await start("web-1")).toMatchObject({ state: "failed", error: { code: "LEASE_HELD" } });

@@ -24,7 +24,7 @@ export async function runTask(
   flags: TaskFlags,
   done: string | ((ended: Task) => string),
 ): Promise<void> {
-  const task = await started;
+  const task = await entered(started);
   if (flags.detach === true) {
     if (flags.json) writeJson(task);
     else writeLine(`Task ${task.id} has started; godwit task watch ${task.id} follows it.`);
@@ -45,12 +45,28 @@ export async function runTask(
   throw new Exit(error === null ? exitCodes.failed : exitCodeOf(error));
 }
 
+/** The task as the server has entered it. Ctrl-C before its answer says that it may have been. */
+async function entered(started: Promise<Task>): Promise<Task> {
+  const { promise: interrupted, reject } = Promise.withResolvers<never>();
+  const onInterrupt = () => {
+    writeNote(
+      "The server has not answered yet, and may carry this out all the same.\n  Look whether it does: godwit task list",
+    );
+    reject(new Exit(exitCodes.interrupted));
+  };
+  process.once("SIGINT", onInterrupt);
+  try {
+    return await Promise.race([started, interrupted]);
+  } finally {
+    process.off("SIGINT", onInterrupt);
+  }
+}
+
 /**
  * Follows a task with a status line, or with plain lines where nobody looks at a terminal. Ctrl-C ends the following
  * and not the task, and says so.
  */
 export async function watchTask(api: Api, task: Task): Promise<Task> {
-  const { followTask } = await import("./follow-task.ts");
   const status = new StatusLine();
   let lastPhase: string | null = null;
   let lastAt = 0;
@@ -76,6 +92,8 @@ export async function watchTask(api: Api, task: Task): Promise<Task> {
     status.line(text);
   };
   try {
+    const { followTask } = await import("./follow-task.ts");
+    interrupted.signal.throwIfAborted();
     return await followTask(api, task.id, show, interrupted.signal);
   } finally {
     process.off("SIGINT", onInterrupt);

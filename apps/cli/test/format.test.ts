@@ -1,6 +1,13 @@
 /** Quantities and tables for people. */
 import { expect, test } from "vitest";
-import { formatBytes, formatMs, formatTable, parseBitRate, parseMs } from "../src/output/format.ts";
+import {
+  formatBytes,
+  formatMs,
+  formatTable,
+  parseBitRate,
+  parseMs,
+  parseSeconds,
+} from "../src/output/format.ts";
 
 test("quantities are written as people read them", () => {
   expect([0, 1023, 1536, 200 * 1024, 3 * 2 ** 30].map(formatBytes)).toEqual([
@@ -23,6 +30,8 @@ test("times and rates are read with their units, and nothing else is", () => {
   expect([parseMs("50"), parseMs("50ms"), parseMs("1.5s")]).toEqual([50, 50, 1500]);
   expect([parseBitRate("1gbit"), parseBitRate("250Mbit")]).toEqual([1e9, 2.5e8]);
   expect(() => parseMs("fast")).toThrow(/50ms/);
+  expect([parseSeconds("30"), parseSeconds("30s"), parseSeconds("2min")]).toEqual([30, 30, 120]);
+  expect(() => parseSeconds("soon")).toThrow(/2min/);
   expect(() => parseBitRate("1 gigabit")).toThrow(/1gbit/);
 });
 

@@ -38,6 +38,21 @@ function neverEnding(): { api: Api; calls: string[]; shown: Promise<unknown> } {
   return { api: api as unknown as Api, calls, shown };
 }
 
+test("Ctrl-C before the server has answered says that the task may have been entered, and ends with 130", async () => {
+  const { api } = neverEnding();
+  const written = vi.spyOn(process.stderr, "write").mockReturnValue(true);
+  const listeners = process.listenerCount("SIGINT");
+  const { promise: unanswered } = Promise.withResolvers<Task>();
+  const ended = expect(runTask(api, unanswered, { json: false }, "")).rejects.toEqual(new Exit(130));
+  process.emit("SIGINT");
+  await ended;
+  const text = written.mock.calls.map(([words]) => String(words)).join("");
+  written.mockRestore();
+  expect(text).toContain("The server has not answered yet, and may carry this out all the same.");
+  expect(text).toContain("godwit task list");
+  expect(process.listenerCount("SIGINT")).toBe(listeners);
+});
+
 test("Ctrl-C leaves the task alone, names the commands that follow and cancel it, and ends with 130", async () => {
   const { api, calls, shown } = neverEnding();
   const written = vi.spyOn(process.stderr, "write").mockReturnValue(true);

@@ -48,6 +48,13 @@ export function parseMs(text: string): number {
   return Math.round(Number(match[1]) * (match[2] === "s" ? 1000 : 1));
 }
 
+/** `30`, `30s` or `2min`, in whole seconds. */
+export function parseSeconds(text: string): number {
+  const match = /^(\d+)(s|min)?$/.exec(text);
+  if (match === null) throw new Error(`"${text}" is not a time in seconds; write 30 or 2min.`);
+  return Number(match[1]) * (match[2] === "min" ? 60 : 1);
+}
+
 /** A bandwidth in Mbit/s, or `none`. */
 export function parseMbps(text: string): number | "none" {
   const mbps = /^\d+(\.\d+)?$/.test(text) ? Number(text) : 0;

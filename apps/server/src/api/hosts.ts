@@ -3,6 +3,7 @@ import {
   firstCertificate,
   GodwitError,
   hasProcess,
+  type ErrorDetails,
   type Finding,
   type HostSummary,
   type HostView,
@@ -128,12 +129,20 @@ export function hostHandlers(services: Services): Handlers<HostOperations> {
     hostRemove: async ({ params, query }) => {
       const { name } = await store.hosts.show(params.host);
       if (query.force) await mustBeOff(services, name);
-      await store.hosts.remove(name, query.force);
+      await store.hosts.remove(name, query.force).catch((error: unknown) => {
+        throw hosts.isUp(name) ? error : asOfSilentHost(error);
+      });
       await hosts.remove(params.host);
       return undefined;
     },
   };
 }
+
+/** Why a host that does not answer is not removed: nothing can be moved away from it. */
+const asOfSilentHost = (error: unknown): unknown =>
+  GodwitError.is(error, "HOST_BUSY")
+    ? GodwitError.of("HOST_BUSY", { ...error.problem.details, silent: true } as ErrorDetails<"HOST_BUSY">)
+    : error;
 
 /** What was believed of it last is not enough: it is asked now. @throws HOST_ALIVE when it answers */
 async function mustBeOff({ store, hosts }: Services, host: string): Promise<void> {

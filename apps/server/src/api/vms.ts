@@ -52,7 +52,7 @@ type VmOperations = Pick<
 export function vmHandlers(services: Services): Handlers<VmOperations> {
   const { store, hosts, tasks, consoles, activities } = services;
 
-  /** The host that performs a command. @throws VM_RUNNING, VM_NOT_RUNNING, HOST_UNKNOWN, HOST_UNREACHABLE, VM_FOLDER_NOT_FOUND */
+  /** The host that performs a command. @throws VM_RUNNING, VM_MAY_RUN, VM_NOT_RUNNING, HOST_UNKNOWN, HOST_UNREACHABLE, VM_FOLDER_NOT_FOUND */
   const hostFor = async (command: VmCommand, vm: VmView, named?: string): Promise<string> => {
     const home =
       (await store.hosts.find(vm.host)) === null ? "removed" : hosts.isUp(vm.host) ? "connected" : "silent";
@@ -60,7 +60,9 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
     const decision = decideVmCommand(command, { state: vm.state, home, namesAnother });
     switch (decision) {
       case "VM_RUNNING":
-        throw presentError(vm, command);
+        throw home === "silent"
+          ? GodwitError.of("VM_MAY_RUN", { vm: vm.name, host: vm.host })
+          : presentError(vm, command);
       case "VM_NOT_RUNNING":
         throw GodwitError.of("VM_NOT_RUNNING", { vm: vm.name, state: vm.state });
       case "other":

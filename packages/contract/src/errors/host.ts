@@ -46,12 +46,22 @@ export const hostErrors = {
     (d) =>
       `If it is that host itself, with another address or without its certificates, it joins again under its name: godwit host token --rejoin ${d.host}. Otherwise choose another name.`,
   ),
-  HOST_BUSY: define<{ host: string; running: string[]; stopped: string[]; tasks: string[] }>(
+  /** `silent`: it does not answer, and nothing can be moved away from it. */
+  HOST_BUSY: define<{
+    host: string;
+    running: string[];
+    stopped: string[];
+    tasks: string[];
+    silent?: boolean;
+  }>(
     409,
     "after-fix",
     (d) =>
       `Host ${d.host} is not removed: ${[
-        ...(d.running.length > 0 ? [`it runs ${vmsNamed(d.running)}`] : []),
+        ...(d.silent === true ? ["it does not answer"] : []),
+        ...(d.running.length > 0
+          ? [d.silent === true ? `it ran ${vmsNamed(d.running)} last` : `it runs ${vmsNamed(d.running)}`]
+          : []),
         ...(d.stopped.length > 0 ? [`it is the host of ${vmsNamed(d.stopped)}, stopped`] : []),
         ...(d.tasks.length > 0
           ? [`${d.tasks.length === 1 ? "task" : "tasks"} ${d.tasks.join(", ")} under way need it`]
@@ -60,7 +70,12 @@ export const hostErrors = {
     (d) =>
       [
         ...(d.tasks.length > 0 ? ["Wait for the tasks (godwit task watch TASK) or cancel them."] : []),
-        ...(d.running.length + d.stopped.length > 0
+        ...(d.silent === true
+          ? [
+              `Bring it back and move its VMs away (godwit host maintenance enter ${d.host}). If it is powered off for good: godwit host remove ${d.host} --force; its VMs can be started on other hosts then.`,
+            ]
+          : []),
+        ...(d.silent !== true && d.running.length + d.stopped.length > 0
           ? [`Move all VMs to other hosts: godwit host maintenance enter ${d.host}.`]
           : []),
         ...(d.stopped.length > 0

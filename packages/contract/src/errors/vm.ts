@@ -59,6 +59,13 @@ export const vmErrors = {
     (d) => `VM ${d.vm} runs on host ${d.host}.`,
     (d) => `Stop it first: godwit vm stop ${d.vm}`,
   ),
+  VM_MAY_RUN: define<{ vm: string; host: string }>(
+    409,
+    "after-fix",
+    (d) => `VM ${d.vm} ran on host ${d.host} last and may still run there: the host does not answer.`,
+    (d) =>
+      `Bring host ${d.host} back and stop the VM (godwit vm stop ${d.vm}). If the host is powered off for good, remove it: godwit host remove ${d.host} --force`,
+  ),
   VM_PAUSED: define<{ vm: string; host: string; reason: PauseReason | null }>(
     409,
     "after-fix",
@@ -96,7 +103,7 @@ export const vmErrors = {
     (d) =>
       `VM ${d.vm} was not changed: it does not run on host ${d.host}, and ${d.holders.map((name) => `host ${name}`).join(" and ")} holds its lease and may run it.`,
     (d) =>
-      `Look where it is now (godwit vm show ${d.vm}), and try again: the list of VMs follows the hosts' next reports.`,
+      `Look where it is now (godwit vm show ${d.vm}), and try again: the list of VMs follows the hosts' next reports. If ${d.holders.join(" or ")} was removed from the cluster, power it off: its lease ends then.`,
   ),
   VM_ALREADY_THERE: define<{ vm: string; host: string }>(
     409,

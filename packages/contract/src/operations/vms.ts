@@ -185,7 +185,7 @@ export const vmOperations = {
     params: vmParams,
     query: z.strictObject({ disks: disksToDeleteSchema.default("made") }),
     answer: accepted("vm.delete"),
-    errors: ["VM_UNKNOWN", "VM_RUNNING", "VM_BUSY", "HOST_UNREACHABLE"],
+    errors: ["VM_UNKNOWN", "VM_RUNNING", "VM_MAY_RUN", "VM_BUSY", "HOST_UNREACHABLE"],
   },
   vmUnregister: {
     method: "POST",
@@ -194,7 +194,7 @@ export const vmOperations = {
     summary: "Take a VM that does not run out of the inventory; its folder and disks stay as they are",
     params: vmParams,
     answer: { status: 204 },
-    errors: ["VM_UNKNOWN", "VM_RUNNING", "VM_BUSY", "LEASE_HELD"],
+    errors: ["VM_UNKNOWN", "VM_RUNNING", "VM_MAY_RUN", "VM_BUSY", "LEASE_HELD"],
   },
   vmCheck: {
     method: "POST",

@@ -1,6 +1,7 @@
 /** `godwit host token` */
-import { buildCommand, numberParser } from "@stricli/core";
+import { buildCommand } from "@stricli/core";
 import { withApi } from "../../connection.ts";
+import { parseSeconds } from "../../output/format.ts";
 import { writeJson, writeLine } from "../../output/screen.ts";
 import { jsonFlag, type JsonFlags } from "../common.ts";
 
@@ -13,7 +14,12 @@ A host whose certificate has ended, or whose keys are lost, joins again under it
   parameters: {
     flags: {
       json: jsonFlag,
-      validSeconds: { kind: "parsed", parse: numberParser, brief: "How long it is valid", default: "3600" },
+      validSeconds: {
+        kind: "parsed",
+        parse: parseSeconds,
+        brief: "How long it is valid: 600, 600s or 10min",
+        default: "3600",
+      },
       rejoin: {
         kind: "parsed",
         parse: String,

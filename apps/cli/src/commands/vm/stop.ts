@@ -1,8 +1,9 @@
 /** `godwit vm stop` */
 import type { Task } from "@godwit/contract";
-import { buildCommand, numberParser } from "@stricli/core";
+import { buildCommand } from "@stricli/core";
 import { unlessReached } from "../../already.ts";
 import { withApi } from "../../connection.ts";
+import { parseSeconds } from "../../output/format.ts";
 import { runTask } from "../../run-task.ts";
 import { detachFlag, jsonFlag, vmArgument, type TaskFlags } from "../common.ts";
 
@@ -33,8 +34,8 @@ Example: godwit vm stop web-1 --grace 30`,
       detach: detachFlag,
       grace: {
         kind: "parsed",
-        parse: numberParser,
-        brief: "Seconds that the guest has to shut down",
+        parse: parseSeconds,
+        brief: "How long the guest has to shut down: 30, 30s or 2min",
         default: "60",
       },
     },
