@@ -35,6 +35,13 @@ test("a host that is removed strands no VM, whether it is off or runs on", async
       "Host c is not removed: it does not answer; it ran VM web-1 last; it is the host of VM rest-1, stopped.",
     remedy: expect.stringContaining("godwit host remove c --force") as string,
   });
+  await expect(
+    lab.api.call("vmLeaseBreak", { params: { vm: "web-1" }, body: { host: "c" } }),
+  ).rejects.toMatchObject({
+    code: "LEASE_HOLDER_ALIVE",
+    problem: { details: { removed: false, silent: true } },
+    remedy: expect.stringContaining("systemctl start godwit-agent on c") as string,
+  });
   await remove(true);
   expect(await lab.vm("web-1")).toMatchObject({ state: "lost", host: "c" });
   expect(await start("web-1")).toMatchObject({ state: "failed", error: { code: "LEASE_HELD" } });

@@ -37,8 +37,10 @@ export function vmLeaseHandlers(services: Services): Handlers<VmLeaseOperations>
         await seer.agent
           .call("vmLeaseBreak", { params: leaseParams(vm), body: { host } })
           .catch((error: unknown) => {
-            if (removed && GodwitError.is(error, "LEASE_HOLDER_ALIVE"))
-              throw GodwitError.of("LEASE_HOLDER_ALIVE", { vm: vm.name, host, removed }, { cause: error });
+            if (GodwitError.is(error, "LEASE_HOLDER_ALIVE")) {
+              const details = { vm: vm.name, host, removed, silent: !removed };
+              throw GodwitError.of("LEASE_HOLDER_ALIVE", details, { cause: error });
+            }
             throw seer.unreachable(error);
           });
       }

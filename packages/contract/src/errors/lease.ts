@@ -32,8 +32,8 @@ export const leaseErrors = {
       `The lease of VM ${d.vm} is held by ${d.holders.map(holderText).join(" and ") || "another host"}; only its holder may run the VM.`,
     (d) =>
       d.holders.some(({ freeInMs }) => freeInMs != null)
-        ? "Wait until it is free, and try again. To do so earlier, first make sure that the host is powered off: godwit vm lease break."
-        : "If the VM runs there, use it there or move it. If that host is gone for good, first make sure that it is powered off: godwit vm lease break.",
+        ? `Wait until it is free, and try again. To do so earlier, first make sure that the host is powered off: godwit vm lease break ${d.vm} --host-is-off HOST.`
+        : `If the VM runs there, use it there or move it. If that host is gone for good, first make sure that it is powered off: godwit vm lease break ${d.vm} --host-is-off HOST.`,
   ),
   LEASE_NOT_HELD: define<{ vm: string; host: string }>(
     409,
@@ -56,15 +56,18 @@ export const leaseErrors = {
       "Nothing was started or changed. Check that the server answers, and that the host reaches its storage (godwit host show).",
   ),
   /** `removed`: it holds the lease and is no host of the cluster any more. */
-  LEASE_HOLDER_ALIVE: define<{ vm: string; host: string; removed?: boolean }>(
+  /** `silent`: it renews its lease, and its agent does not answer: the VM can neither be stopped there nor moved. */
+  LEASE_HOLDER_ALIVE: define<{ vm: string; host: string; removed?: boolean; silent?: boolean }>(
     409,
     "never",
     (d) =>
-      `The lease of VM ${d.vm} is not broken: host ${d.host}, which holds it, is alive${d.removed === true ? ", though it was removed from the cluster" : ""}.`,
+      `The lease of VM ${d.vm} is not broken: host ${d.host}, which holds it, is alive${d.removed === true ? ", though it was removed from the cluster" : d.silent === true ? " and renews it, though its agent does not answer" : ""}.`,
     (d) =>
       d.removed === true
         ? `Power ${d.host} off, and start the VM elsewhere (godwit vm start ${d.vm} --host HOST). To keep the VM running, join ${d.host} again under its name (godwit host token, then godwit host join on it).`
-        : `Stop the VM (godwit vm stop ${d.vm}) or move it; a lease is broken only when its host is off.`,
+        : d.silent === true
+          ? `Start the agent again (systemctl start godwit-agent on ${d.host}), and stop the VM or move it. Otherwise power ${d.host} off: its lease ends then, and the VM starts elsewhere (godwit vm start ${d.vm} --host HOST).`
+          : `Stop the VM (godwit vm stop ${d.vm}) or move it; a lease is broken only when its host is off.`,
   ),
   LEASE_NOT_OF_HOST: define<{ vm: string; host: string; holders: readonly string[] }>(
     409,
