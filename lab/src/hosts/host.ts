@@ -101,11 +101,15 @@ export class LabHost {
   async setMigrationFamily(family: 4 | 6): Promise<void> {
     const [four, six] = [hostAddress("migration", this.index), migrationAddress6(this.index)];
     await addAddress(this.namespace, "migration", `${six}/64`);
-    const config = parse(await readFile(this.#config, "utf8")) as object;
-    const migration = { address: family === 4 ? four : six };
-    await writeFileAtomic(this.#config, stringify({ ...config, migration }));
+    await this.configure({ migration: { address: family === 4 ? four : six } });
     await this.endAgent();
     await this.startAgent();
+  }
+
+  /** Changes sections of the agent's configuration, which counts from its next start; undefined takes one out. */
+  async configure(changes: Readonly<Record<string, object | undefined>>): Promise<void> {
+    const config = parse(await readFile(this.#config, "utf8")) as object;
+    await writeFileAtomic(this.#config, stringify({ ...config, ...changes }));
   }
 
   /** Starts the sanlock daemon; without a watchdog, which a namespace cannot have. */
