@@ -161,10 +161,14 @@ class AnswerLimit {
     this.#timer = this.#arm(code, limitMs);
   }
 
+  /** What came in while this program itself stood still is read first: its own stall is not the other side's silence. */
   #arm(code: Failure, limitMs: number): NodeJS.Timeout {
-    return setTimeout(() => {
-      this.#request.destroy(new TransportError(code));
+    const timer = setTimeout(() => {
+      setImmediate(() => {
+        if (!this.#isOver && this.#timer === timer) this.#request.destroy(new TransportError(code));
+      });
     }, limitMs);
+    return timer;
   }
 }
 

@@ -2,6 +2,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server } from "node:http";
 import { createServer as createTcpServer, type AddressInfo, type Socket } from "node:net";
+import { setImmediate } from "node:timers/promises";
+import { Worker } from "node:worker_threads";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { z } from "zod";
 import type { Operations } from "@godwit/contract";
@@ -118,4 +120,26 @@ test("a client that is closed ends what is under way, and takes no more", async 
   await expect(underWay).rejects.toThrow("the client was closed");
   await expect(client.call("read", {})).rejects.toThrow("the client was closed");
   await expect.poll(() => sockets.size).toBe(0);
+});
+
+test("an answer that came while this program itself stood still is no silence of the other side", async () => {
+  // In a thread of its own: it goes on while this one does not.
+  const program = `
+    const { parentPort } = require("node:worker_threads");
+    require("node:http")
+      .createServer((_, response) => setTimeout(() => response.end('{"turn":1}'), 100))
+      .listen(0, "127.0.0.1", function () { parentPort.postMessage(this.address().port); });`;
+  const worker = new Worker(program, { eval: true });
+  try {
+    const port = await new Promise<number>((resolve) => worker.once("message", resolve));
+    const client = clientOf(port, 1000);
+    await client.call("read", {});
+    const answered = client.call("read", {});
+    for (let tick = 0; tick < 5; tick++) await setImmediate();
+    const until = performance.now() + 2000;
+    while (performance.now() < until);
+    expect(await answered).toEqual({ turn: 1 });
+  } finally {
+    await worker.terminate();
+  }
 });

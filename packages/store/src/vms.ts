@@ -235,7 +235,7 @@ export class Vms {
     await this.#database.write(async (tx) => {
       await tx
         .updateTable("vms")
-        .set({ state: "lost", changed_number: this.nextChange() })
+        .set({ state: "lost", seen_at: sql<Date>`clock_timestamp()`, changed_number: this.nextChange() })
         .where("id", "=", id)
         .where("host", "=", host)
         .where("state", "!=", "stopped")

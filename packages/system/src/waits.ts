@@ -22,10 +22,15 @@ export async function aborted(signal: AbortSignal): Promise<void> {
   await promise;
 }
 
-/** What a promise settles with; null when it does not within `limitMs`. */
+/**
+ * What a promise settles with; null when it does not within `limitMs`. What came in while this program itself stood still is
+ * read first: its own stall is nobody else's silence.
+ */
 export async function within<T>(promise: Promise<T>, limitMs: number): Promise<T | null> {
   const late = Promise.withResolvers<null>();
-  const timer = setTimeout(late.resolve, limitMs, null);
+  const timer = setTimeout(() => {
+    setImmediate(late.resolve, null);
+  }, limitMs);
   try {
     return await Promise.race([promise, late.promise]);
   } finally {

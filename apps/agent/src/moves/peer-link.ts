@@ -153,7 +153,8 @@ export class PeerLink {
         socket.ping();
       };
       beat();
-      heartbeat = setInterval(beat, heartbeatMs);
+      // What came in while this program itself stood still is read first.
+      heartbeat = setInterval(() => setImmediate(beat), heartbeatMs);
       this.#listener.onUp(peer);
     });
     socket.on("pong", () => {
@@ -233,8 +234,12 @@ export class AcceptedPeer {
     socket.on("ping", () => {
       heardAt = performance.now();
     });
+    const isSilent = () => performance.now() - heardAt > silenceMs;
     const watch = setInterval(() => {
-      if (performance.now() - heardAt > silenceMs) socket.terminate();
+      // What came in while this program itself stood still is read first.
+      setImmediate(() => {
+        if (isSilent()) socket.terminate();
+      });
     }, heartbeatMs);
     socket.on("error", () => undefined);
     const ended = () => {
