@@ -150,6 +150,11 @@ export class Site {
         }),
       );
     });
+    await this.#once("datastore", "defining the shared datastore", async () => {
+      // Marked through an agent that sees it.
+      await this.#hostsAre(({ state, load }) => state === "connected" && load !== null);
+      await this.server.shell(commandOf(commandsOf(this.#install, "Each host"), "godwit datastore add"));
+    });
     await this.connected();
   }
 
@@ -177,7 +182,6 @@ export class Site {
       `[Service]\nEnvironment=GODWIT_PAUSE_POINTS=${holdFolder}\n`,
     );
     await host.shell(`mkdir -p ${holdFolder} && systemctl daemon-reload`);
-    if (host === this.hosts[0]) await host.shell(commandOf(commands, "godwit datastore init"));
     await host.shell(commandOf(commands, "systemctl restart"));
   }
 
@@ -190,11 +194,15 @@ export class Site {
 
   /** @throws Error with the hosts' states when they are not ready in time */
   async connected(): Promise<void> {
+    await this.#hostsAre(isReady);
+  }
+
+  async #hostsAre(isGood: (host: HostView) => boolean): Promise<void> {
     let hosts: HostView[] = [];
     const ready = await until(
       async () => {
         hosts = (await this.api.call("hostList", {})).hosts;
-        return hosts.length === this.hosts.length && hosts.every(isReady);
+        return hosts.length === this.hosts.length && hosts.every(isGood);
       },
       { everyMs: 2000, limitMs },
     );

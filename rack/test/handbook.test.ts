@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { blocksOf, commandOf, commandsOf, filled } from "../src/handbook.ts";
+import { sharedFolder } from "../story/shared-storage.ts";
 
 const page = `# Title
 
@@ -75,7 +76,9 @@ test("the page on installation has what the rack does by it", async () => {
     "godwit host join --server https://a.example.com:8443 --migration-address 10.97.2.11 --token gwt1.abc",
   );
   expect(commandOf(host, "apt install")).toContain("godwit-agent");
-  expect(commandOf(host, "godwit datastore init")).toBe("godwit datastore init shared");
+  expect(commandOf(host, "godwit datastore add")).toBe(
+    `godwit datastore add shared --path ${sharedFolder} --init`,
+  );
   expect(commandsOf(install, "A VM").map((line) => line.split(" ").slice(0, 3).join(" "))).toEqual([
     "godwit vm create",
     "godwit vm start",

@@ -18,6 +18,12 @@ export interface BootOptions {
  */
 const silentMs = 60_000;
 
+/**
+ * Linux's words when too few of the timer's interrupts came while it counted its own turns. An emulated processor that the host lets wait
+ * takes its time, and misses them; no hardware does. Such a machine is switched on again too.
+ */
+const starved = "IO-APIC + timer doesn't work!";
+
 export class BootedImage implements AsyncDisposable {
   readonly #image: string;
   readonly #options: BootOptions;
@@ -75,17 +81,24 @@ export class BootedImage implements AsyncDisposable {
       if (this.#qemu.exitCode !== null || inTime.aborted) {
         throw new Error(`the machine never said "${words}", but: ${this.serial.slice(-2000)}`);
       }
-      if (this.#serial === "" && performance.now() - startedAtMs > silentMs) {
-        console.warn(
-          `the machine (${this.#options.cpu}) hung before it said a word; it is switched on again`,
-        );
+      const failure = this.#failureOfHost(startedAtMs);
+      if (failure !== null) {
+        console.warn(`the machine (${this.#options.cpu}) ${failure}; it is switched on again`);
         await this.#off();
+        this.#serial = "";
         this.#qemu = this.#start();
         startedAtMs = performance.now();
       }
       // The line is read as it comes; what is awaited may span several reads.
       await sleep(100);
     }
+  }
+
+  /** What is wrong with how the machine is emulated, and not with the image; null: nothing. */
+  #failureOfHost(startedAtMs: number): string | null {
+    if (this.#serial.includes(starved)) return "was left without its timer's interrupts";
+    const isHung = this.#serial === "" && performance.now() - startedAtMs > silentMs;
+    return isHung ? "hung before it said a word" : null;
   }
 
   pressSerial(key: string): void {
