@@ -58,10 +58,10 @@ export class LeaseReconciler {
   }
 
   async #reconcileInRows(): Promise<void> {
-    const own = (await this.#leases.ownInRows()).filter(({ vm }) => !this.#onDisk(vm.id));
+    const own = (await this.#leases.ownInRows()).filter(({ vm }) => this.#isInRow(vm.id));
     await this.#act(
       own,
-      this.#present(({ vmId }) => !this.#onDisk(vmId)),
+      this.#present(({ vmId }) => this.#isInRow(vmId)),
     );
   }
 
@@ -125,8 +125,8 @@ export class LeaseReconciler {
   }
 
   /** A row of a VM that is on shared storage is of a time before its lease was there. */
-  #onDisk(vmId: VmRef["id"]): boolean {
+  #isInRow(vmId: VmRef["id"]): boolean {
     const process = this.#processes.of(vmId);
-    return process !== undefined && this.#leases.isOnDisk(process.spec.vm);
+    return process === undefined || this.#leases.placeOf(process.spec.vm) === "row";
   }
 }

@@ -93,8 +93,10 @@ export async function runAgent(
     ioTimeoutSeconds,
     datastore: (name) => environment.datastore(name),
   });
-  const leases = new Leases(new RowLeases(server, config.name), disks, (name) =>
-    hostDatastores.isShared(name),
+  const leases = new Leases(
+    new RowLeases(server, config.name),
+    disks,
+    (name) => hostDatastores.find(name)?.shared ?? null,
   );
   const processes = new Processes(
     events,

@@ -230,6 +230,7 @@ describe("steady", () => {
     steady.saw("sensors", [hot], 2);
     expect(states(steady)).toEqual([]);
     steady.saw("sensors", [{ ...hot, evidence: "82 °C" }], 3);
+    expect(steady.findings[0]?.since).toBeDefined();
     // The evidence is of when it began: no news with every look.
     expect(states(steady)).toEqual(["moderate 81 °C"]);
     steady.saw("sensors", [], 9 * minuteMs);

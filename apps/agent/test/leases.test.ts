@@ -2,7 +2,11 @@
 import type { Lease, LeaseMode, VmId } from "@godwit/contract";
 import { GodwitError } from "@godwit/contract";
 import type { DiskLeases } from "@godwit/storage";
+import { pino } from "pino";
 import { expect, test } from "vitest";
+import { LeaseReconciler } from "../src/lease-reconciler.ts";
+import type { Processes } from "../src/qemu/processes.ts";
+import type { Claims } from "../src/vms/claims.ts";
 import { Leases } from "../src/leases/leases.ts";
 import type { RowLeases } from "../src/leases/row-leases.ts";
 
@@ -69,4 +73,42 @@ test("the same question after another one is a question of its own", async () =>
     storage.answer();
   }
   await Promise.all(answers);
+});
+
+test("of a VM whose datastore this host does not know now nothing is given, taken or ended", async () => {
+  const asked: string[] = [];
+  const answers = (name: string) =>
+    new Proxy({} as DiskLeases & RowLeases, {
+      get: (_, of) => () => {
+        asked.push(`${name} ${String(of)}`);
+        return Promise.resolve([]);
+      },
+    });
+  const leases = new Leases(answers("rows"), answers("disks"), () => null);
+  for (const answer of [
+    await leases.acquire(vm, "EX"),
+    await leases.convert(vm, "EX"),
+    await leases.release(vm),
+  ])
+    expect(answer).toMatchObject({ kind: "refused", held: false, error: { code: "LEASE_UNAVAILABLE" } });
+  expect(await leases.releaseUnlessShared(vm)).toBe("this host does not know datastore shared now");
+  expect(asked).toEqual([]);
+
+  // Its list was lost, or cannot be read: the VM runs on, and its lease stays as it is.
+  const process = {
+    ...{ vmId: vm.id, spec: { vm } },
+    kill: () => {
+      asked.push("kill");
+    },
+  };
+  const processes = { present: [process], of: () => process, stateOf: () => "running" };
+  const claims = { claimed: new Set(), tryShort: () => ({ [Symbol.dispose]: () => undefined }) };
+  const reconciler = new LeaseReconciler(
+    leases,
+    processes as unknown as Processes,
+    claims as unknown as Claims,
+    pino({ level: "silent" }),
+  );
+  await reconciler.reconcile();
+  expect(asked).toEqual(["disks own", "rows own"]);
 });

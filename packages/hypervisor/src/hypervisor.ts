@@ -86,9 +86,9 @@ const rootFolder = ({ runFolder }: HypervisorOptions): string => `${runFolder}/r
 
 /** The kernel kills it when its parent ends; set last, because a change of user resets it. */
 const killWithParent = ["setpriv", "--pdeathsig", "KILL", "--"];
-/** What a VM's process may come to need in its run folder: sockets, and logs that are limited (`LogLimit` of the agent). */
 /** For a QEMU that lives: until it has made its machine, with all of its memory where that is taken at once. */
 const startLimitMs = 180_000;
+/** What a VM's process may come to need in its run folder: sockets, and logs that are limited (`LogLimit` of the agent). */
 const runFolderBytes = 16 * 1024 * 1024;
 const launcher = fileURLToPath(new URL("launch-qemu.pl", import.meta.url));
 

@@ -12,6 +12,8 @@ export interface HostCondition {
   health: HealthState | null;
   /** Its emptying is under way. */
   isBeingEmptied: boolean;
+  /** An emptying of it has ended since it became severe: what follows is the operators' decision. */
+  wasEmptied: boolean;
 }
 
 /** Whether the pool's own decisions give it no VM. */
@@ -25,7 +27,9 @@ export function healthStep(policy: HealthPolicy, hosts: readonly HostCondition[]
   if (policy !== "evacuate") return null;
   const up = hosts.filter(({ isUp }) => isUp);
   const severe = up.filter(({ health }) => health === "severe");
-  const next = severe.find(({ maintenance, isBeingEmptied }) => maintenance === "off" && !isBeingEmptied);
+  const next = severe.find(
+    ({ maintenance, isBeingEmptied, wasEmptied }) => maintenance === "off" && !isBeingEmptied && !wasEmptied,
+  );
   if (next === undefined) return null;
   if (hosts.some(({ isBeingEmptied }) => isBeingEmptied)) return { do: "wait" };
   if (severe.length * 2 > up.length) return { do: "alone", hosts: severe.map(({ name }) => name) };

@@ -8,7 +8,7 @@ const host = (
   health: HealthState | null,
   more: Partial<HostCondition> = {},
 ): HostCondition => ({
-  ...{ name, health, isUp: true, maintenance: "off", isBeingEmptied: false },
+  ...{ name, health, isUp: true, maintenance: "off", isBeingEmptied: false, wasEmptied: false },
   ...more,
 });
 
@@ -18,6 +18,7 @@ test.each<[string, HostCondition[], ReturnType<typeof healthStep>]>([
   ["one may fail", [host("a", "severe"), host("b", null), host("c", null)], { do: "empty", host: "a" }],
   ["one of two may fail", [host("a", "severe"), host("b", null)], { do: "empty", host: "a" }],
   ["it is empty, or left to operators", [host("a", "severe", { maintenance: "on" }), host("b", null)], null],
+  ["an operator took it back", [host("a", "severe", { wasEmptied: true }), host("b", null)], null],
   ["it could not be emptied", [host("a", "severe", { maintenance: "entering" }), host("b", null)], null],
   [
     "another is being emptied",
@@ -47,13 +48,14 @@ test("never more than one host at a time, never one that is well, never most of 
     isUp: fc.boolean(),
     maintenance: fc.constantFrom<Maintenance>("off", "entering", "on"),
     isBeingEmptied: fc.boolean(),
+    wasEmptied: fc.boolean(),
   });
   fc.assert(
     fc.property(fc.array(any, { maxLength: 8 }), (hosts) => {
       const step = healthStep("evacuate", hosts);
       if (step?.do !== "empty") return;
       const chosen = hosts.find(({ name }) => name === step.host);
-      expect(chosen).toMatchObject({ health: "severe", isUp: true, maintenance: "off" });
+      expect(chosen).toMatchObject({ health: "severe", isUp: true, maintenance: "off", wasEmptied: false });
       expect(hosts.some(({ isBeingEmptied }) => isBeingEmptied)).toBe(false);
       const up = hosts.filter(({ isUp }) => isUp);
       expect(up.filter(({ health }) => health === "severe").length * 2).toBeLessThanOrEqual(up.length);

@@ -11,3 +11,11 @@ export function healthState({ health }: Pick<HostLoad, "health">): HealthState |
   if (findings.some(({ state }) => state === "severe")) return "severe";
   return findings.length > 0 ? "moderate" : null;
 }
+
+/** When the newest of what is severe began; null: nothing is. */
+export const severeSince = ({ health }: Pick<HostLoad, "health">): string | null =>
+  (health?.findings ?? [])
+    .filter(({ state }) => state === "severe")
+    .map(({ since }) => since)
+    .sort()
+    .at(-1) ?? null;

@@ -1,4 +1,4 @@
-/** How much counters have grown within a while; one that went back was begun again. */
+/** How much counters have grown within a while; one that went back was reset. */
 export class Growth {
   readonly #windowMs: number;
   readonly #readings = new Map<string, { atMs: number; value: number }[]>();

@@ -24,7 +24,7 @@ const diskSchema = z.object({
     .optional(),
 });
 
-/** Asks a program; the answer is its standard output, whatever its exit code: smartctl tells the disk's state by it. */
+/** Asks a program; the answer is its standard output with any exit code, for smartctl encodes the disk's state in it. */
 export type Ask = (args: readonly string[]) => Promise<string>;
 
 const anyCode = Array.from({ length: 256 }, (_, code) => code);

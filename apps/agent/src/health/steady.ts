@@ -19,8 +19,8 @@ interface Known {
 export class Steady {
   readonly #known = new Map<string, Known>();
 
-  /** @param symptoms of this source now */
-  saw(source: string, symptoms: readonly Symptom[], nowMs: number): void {
+  /** @param symptoms of this source now @param nowMs by a clock that is never set @param at by the host's clock */
+  saw(source: string, symptoms: readonly Symptom[], nowMs: number, at = new Date()): void {
     const keys = new Set<string>();
     for (const { component, state, evidence } of symptoms) {
       const key = `${source} ${component}`;
@@ -30,7 +30,10 @@ export class Steady {
       const held: HealthState = severeMs !== null && nowMs - severeMs < lastsMs ? "severe" : state;
       this.#known.set(key, {
         // The evidence is of when the state began: figures that change all the time are no news.
-        finding: before?.finding.state === held ? before.finding : { source, component, state, evidence },
+        finding:
+          before?.finding.state === held
+            ? before.finding
+            : { source, component, state, evidence, since: at.toISOString() },
         seen: (before?.seen ?? 0) + 1,
         lastMs: nowMs,
         severeMs,

@@ -42,12 +42,12 @@ export type VmRef = LeasedVm;
 export class Leases {
   readonly #rows: RowLeases;
   readonly #disks: DiskLeases;
-  readonly #isShared: (datastore: string) => boolean;
+  readonly #isShared: (datastore: string) => boolean | null;
   /** Of each VM, the question that was asked last, while it is under way. */
   readonly #last = new Map<VmId, { question: string; answer: Promise<unknown>; settled: Promise<unknown> }>();
 
-  /** @param isShared whether a datastore of this host is shared storage */
-  constructor(rows: RowLeases, disks: DiskLeases, isShared: (datastore: string) => boolean) {
+  /** @param isShared whether a datastore of this host is shared storage; null: this host does not know the datastore now */
+  constructor(rows: RowLeases, disks: DiskLeases, isShared: (datastore: string) => boolean | null) {
     this.#rows = rows;
     this.#disks = disks;
     this.#isShared = isShared;
@@ -55,9 +55,9 @@ export class Leases {
 
   async acquire(vm: VmRef, mode: LeaseMode): Promise<LeaseAnswer> {
     return await this.#ask(vm, "acquire", mode, async () => {
-      if (this.isOnDisk(vm)) return await this.#disks.acquire(vm, mode);
-      await this.#rejectRow(vm);
-      return await this.#rows.acquire(vm, mode);
+      const keeper = this.#of(vm);
+      if (keeper === this.#rows) await this.#rejectRow(vm);
+      return await keeper.acquire(vm, mode);
     });
   }
 
@@ -118,6 +118,7 @@ export class Leases {
    */
   async releaseUnlessShared(vm: VmRef): Promise<string | null> {
     let own: readonly OwnLease[];
+    if (this.placeOf(vm) === "unknown") return `this host does not know datastore ${vm.datastore} now`;
     try {
       own = await (this.isOnDisk(vm) ? this.ownOnDisk() : this.ownInRows());
     } catch (error) {
@@ -130,8 +131,17 @@ export class Leases {
     return answer.kind === "granted" ? null : reasonOf(answer.error);
   }
 
-  isOnDisk({ datastore }: VmRef): boolean {
-    return this.#isShared(datastore);
+  /** `unknown`: the list of datastores was lost, or does not have it; then nothing is given, taken or ended. */
+  placeOf({ datastore }: VmRef): "disk" | "row" | "unknown" {
+    // Of a row that no process here belongs to.
+    if (datastore === "") return "row";
+    const isShared = this.#isShared(datastore);
+    if (isShared === null) return "unknown";
+    return isShared ? "disk" : "row";
+  }
+
+  isOnDisk(vm: VmRef): boolean {
+    return this.placeOf(vm) === "disk";
   }
 
   /** How the VM's QEMU is to be started; null: as any other program. */
@@ -146,8 +156,18 @@ export class Leases {
     throw GodwitError.of("LEASE_UNAVAILABLE", { vm: vm.name, reason });
   }
 
+  /** @throws LEASE_UNAVAILABLE while this host does not know the VM's datastore */
   #of(vm: VmRef): DiskLeases | RowLeases {
-    return this.isOnDisk(vm) ? this.#disks : this.#rows;
+    switch (this.placeOf(vm)) {
+      case "disk":
+        return this.#disks;
+      case "row":
+        return this.#rows;
+      case "unknown": {
+        const reason = `this host does not know datastore ${vm.datastore} now`;
+        throw GodwitError.of("LEASE_UNAVAILABLE", { vm: vm.name, reason });
+      }
+    }
   }
 
   async #ask<T>(

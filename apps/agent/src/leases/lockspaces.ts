@@ -114,7 +114,7 @@ export class Lockspaces {
 
   /** Whether the own leases of all these hosts were renewed so lately that they will be for a while. */
   areFresh(datastore: string, hosts: readonly string[]): boolean {
-    if (!this.#parts.datastores.isShared(datastore)) return true;
+    if (this.#parts.datastores.find(datastore)?.shared === false) return true;
     const lockspace = this.#lockspaces.get(datastore);
     return lockspace !== undefined && hosts.every((host) => lockspace.isFresh(host));
   }

@@ -37,13 +37,13 @@ export function maintenanceHandlers(services: Services): Handlers<MaintenanceOpe
     hostBringBack: async ({ params }) => {
       const { name, maintenance } = await store.hosts.show(params.host);
       if (maintenance !== "off") throw GodwitError.of("DESTINATION_IN_MAINTENANCE", { host: name });
-      const begun = { tasks: [] as Task[], left: [] as { vm: string; reason: string }[] };
+      const outcome = { tasks: [] as Task[], left: [] as { vm: string; reason: string }[] };
       for (const vm of await vmsAway(services, name)) {
         const step = await bringBack(services, vm, name);
-        if ("reason" in step) begun.left.push({ vm: vm.name, reason: step.reason });
-        else begun.tasks.push(step);
+        if ("reason" in step) outcome.left.push({ vm: vm.name, reason: step.reason });
+        else outcome.tasks.push(step);
       }
-      return begun;
+      return outcome;
     },
 
     hostRenewQemu: async ({ params, body }) => {

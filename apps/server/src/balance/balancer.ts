@@ -18,7 +18,6 @@ import {
   type PlanOptions,
 } from "@godwit/placement";
 import type { PoolRoundRow, PoolRow } from "@godwit/store";
-import { sleep } from "@godwit/system";
 import type { Logger } from "pino";
 import { checkVm } from "../moves/check-vm.ts";
 import { moveRequest } from "../moves/move-request.ts";
@@ -26,6 +25,7 @@ import type { Inventory } from "../inventory.ts";
 import { ruleFindings } from "../pools/check-rules.ts";
 import type { Planner } from "../pools/planner.ts";
 import { poolReports } from "../pools/pool-reports.ts";
+import { Rounds } from "../rounds.ts";
 import type { TaskRunner } from "../tasks/task-runner.ts";
 
 export interface BalancerServices extends Inventory {
@@ -44,21 +44,28 @@ export class Balancer {
   readonly #stop = new AbortController();
   /** Pools whose moves are being made. */
   readonly #applying = new Map<string, Promise<void>>();
-  #running: Promise<void> | null = null;
+  readonly #rounds: Rounds;
 
   constructor(services: BalancerServices, log: Logger) {
     this.#services = services;
     this.#log = log;
+    this.#rounds = new Rounds(
+      everyMs,
+      () => this.#balanceAll(),
+      (error) => {
+        log.warn({ err: error }, "pools could not be balanced");
+      },
+    );
   }
 
   start(): void {
-    this.#running = this.#balanceForEver();
+    this.#rounds.start();
   }
 
   /** Moves under way go on as tasks. */
   async stop(): Promise<void> {
     this.#stop.abort();
-    await Promise.allSettled([this.#running, ...this.#applying.values()]);
+    await Promise.allSettled([this.#rounds.stop(), ...this.#applying.values()]);
   }
 
   /** Plans the pool as it is, and keeps the plan. @throws what planning throws */
@@ -120,22 +127,9 @@ export class Balancer {
     this.#applying.set(pool, applying);
   }
 
-  async #balanceForEver(): Promise<void> {
-    const { signal } = this.#stop;
-    for (;;) {
-      await sleep(everyMs, signal);
-      if (signal.aborted) return;
-      try {
-        for (const [name, balance] of await this.#services.store.poolRounds.balances())
-          if (balance.automation !== "off" && !this.#applying.has(name)) await this.#balance(name, balance);
-      } catch (error) {
-        if (!this.#isStopped()) this.#log.warn({ err: error }, "pools could not be balanced");
-      }
-    }
-  }
-
-  #isStopped(): boolean {
-    return this.#stop.signal.aborted;
+  async #balanceAll(): Promise<void> {
+    for (const [name, balance] of await this.#services.store.poolRounds.balances())
+      if (balance.automation !== "off" && !this.#applying.has(name)) await this.#balance(name, balance);
   }
 
   async #balance(name: string, balance: PoolBalance): Promise<void> {

@@ -1,15 +1,15 @@
 /**
  * Empties hosts that may fail at any time, in pools that are set to: the same task as an operator's `host maintenance enter`, by the
- * actor `health`. It keeps nothing: a host that it has emptied, or could not empty, is in maintenance or on its way there,
- * and is left to operators from then on.
+ * actor `health`. It keeps nothing: a host whose emptying has ended since it became severe, well or not, is left to operators: they may
+ * take it back as it is.
  */
 import { GodwitError, isEnded } from "@godwit/contract";
 import { healthStep, type HostCondition } from "@godwit/placement";
-import { healthState } from "@godwit/requirements";
+import { healthState, severeSince } from "@godwit/requirements";
 import type { PoolRow } from "@godwit/store";
-import { sleep } from "@godwit/system";
 import type { Logger } from "pino";
 import type { Inventory } from "../inventory.ts";
+import { Rounds } from "../rounds.ts";
 import type { TaskRunner } from "../tasks/task-runner.ts";
 
 export interface HealthKeeperServices extends Inventory {
@@ -24,42 +24,34 @@ const concurrency = 4;
 export class HealthKeeper {
   readonly #services: HealthKeeperServices;
   readonly #log: Logger;
-  readonly #stop = new AbortController();
+  readonly #rounds: Rounds;
   /** Pools of which it was told that most hosts are severe. */
   readonly #told = new Set<string>();
-  #running: Promise<void> | null = null;
 
   constructor(services: HealthKeeperServices, log: Logger) {
     this.#services = services;
     this.#log = log;
+    this.#rounds = new Rounds(
+      everyMs,
+      () => this.#keepAll(),
+      (error) => {
+        log.warn({ err: error }, "the hosts' health could not be looked at");
+      },
+    );
   }
 
   start(): void {
-    this.#running = this.#keepForEver();
+    this.#rounds.start();
   }
 
   /** Hosts that are being emptied go on as tasks. */
   async stop(): Promise<void> {
-    this.#stop.abort();
-    await this.#running;
+    await this.#rounds.stop();
   }
 
-  async #keepForEver(): Promise<void> {
-    const { signal } = this.#stop;
-    for (;;) {
-      await sleep(everyMs, signal);
-      if (signal.aborted) return;
-      try {
-        for (const pool of await this.#services.store.pools.list())
-          if (pool.health === "evacuate") await this.#keep(pool);
-      } catch (error) {
-        if (!this.#isStopped()) this.#log.warn({ err: error }, "the hosts' health could not be looked at");
-      }
-    }
-  }
-
-  #isStopped(): boolean {
-    return this.#stop.signal.aborted;
+  async #keepAll(): Promise<void> {
+    for (const pool of await this.#services.store.pools.list())
+      if (pool.health === "evacuate") await this.#keep(pool);
   }
 
   async #keep(pool: PoolRow): Promise<void> {
@@ -90,11 +82,20 @@ export class HealthKeeper {
         task.kind === "host.enterMaintenance" && !isEnded(task) ? [task.request.host] : [],
       ),
     );
-    return all
-      .filter(({ name }) => pool.hosts.includes(name))
-      .map(({ name, maintenance, load }) => ({
-        ...{ name, maintenance, isUp: hosts.isUp(name), isBeingEmptied: emptied.has(name) },
-        health: load === null ? null : healthState(load),
-      }));
+    return await Promise.all(
+      all
+        .filter(({ name }) => pool.hosts.includes(name))
+        .map(async ({ name, maintenance, load }) => ({
+          ...{ name, maintenance, isUp: hosts.isUp(name), isBeingEmptied: emptied.has(name) },
+          health: load === null ? null : healthState(load),
+          wasEmptied: load !== null && (await this.#wasEmptiedSince(name, severeSince(load))),
+        })),
+    );
+  }
+
+  async #wasEmptiedSince(host: string, since: string | null): Promise<boolean> {
+    if (since === null) return false;
+    const last = await this.#services.store.tasks.newest("host.enterMaintenance", host);
+    return last?.endedAt != null && last.endedAt > since;
   }
 }

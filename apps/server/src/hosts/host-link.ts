@@ -24,7 +24,7 @@ import { HostSignals } from "./host-signals.ts";
 import type { LinkedHost, ShownIdentity } from "./link-identity.ts";
 import { Presence } from "./presence.ts";
 import type { ReportIntake } from "./report-intake.ts";
-import { reasonOf, ReportUpkeep, type HoldsLease, type JudgeDatastores } from "./report-upkeep.ts";
+import { reasonOf, ReportRefresh, type HoldsLease, type JudgeDatastores } from "./report-refresh.ts";
 import { VmFileWatch } from "./vm-file-watch.ts";
 
 export class HostLink {
@@ -37,7 +37,7 @@ export class HostLink {
   readonly #reader: HostReader;
   readonly #presence: Presence;
   readonly #clock: HostClock;
-  readonly #upkeep: ReportUpkeep;
+  readonly #reports: ReportRefresh;
   #certificate: { endsAt: Date; lateFrom: Date } | null = null;
 
   constructor(
@@ -61,7 +61,7 @@ export class HostLink {
         this.#tellLoss(reason);
       },
       steady: () => {
-        this.#upkeep.refresh();
+        this.#reports.refresh();
       },
     });
     const vmFiles = new VmFileWatch(name, {
@@ -69,7 +69,7 @@ export class HostLink {
       ask: async (vms, timeoutMs) =>
         (await this.agent.call("vmFilesLook", { body: { vms } }, { timeoutMs })).vms,
     });
-    this.#upkeep = new ReportUpkeep({
+    this.#reports = new ReportRefresh({
       ...{ name, reader: this.#reader, presence: this.#presence, clock: this.#clock, vmFiles },
       ...{ store, intake, holdsLease, judgeDatastores, log: this.#log },
       connectionFindings: () => [
@@ -121,7 +121,7 @@ export class HostLink {
   async stop(): Promise<void> {
     this.#stopped.abort();
     this.#presence.stop();
-    this.#upkeep.stop();
+    this.#reports.stop();
     await this.#reader.close();
   }
 
@@ -168,12 +168,12 @@ export class HostLink {
 
   /** Has the host's reports read soon; several requests at once are one. */
   refresh(): void {
-    this.#upkeep.refresh();
+    this.#reports.refresh();
   }
 
   /** Has both reports read now, and waits until they are written or could not be. */
   async reported(): Promise<void> {
-    await this.#upkeep.reported();
+    await this.#reports.reported();
   }
 
   /** What another version's agent says may not be understood: the line is made again, the server goes on. */
@@ -194,7 +194,7 @@ export class HostLink {
       onOpen: () => {
         this.#reader.checkVersion();
         this.#presence.opened();
-        this.#upkeep.refreshFacts();
+        this.#reports.refreshFacts();
         this.#signals.cameUp();
       },
       onLost: (error) => {
@@ -210,9 +210,9 @@ export class HostLink {
     for await (const event of stream) {
       if (event.type === "move.changed") this.#signals.moved(event.data.move);
       else if (event.type === "vm.imageCopied") this.#signals.copied(event.subject.id, event.data.copy);
-      else if (event.type === "host.factsChanged") this.#upkeep.refreshFacts();
+      else if (event.type === "host.factsChanged") this.#reports.refreshFacts();
       else if (event.type === "vm.stateChanged" || event.type === "host.leasesChanged")
-        this.#upkeep.refresh();
+        this.#reports.refresh();
     }
   }
 

@@ -20,13 +20,13 @@ import {
 } from "@godwit/placement";
 import { mayMove } from "@godwit/requirements";
 import type { PoolRow } from "@godwit/store";
-import { sleep } from "@godwit/system";
 import type { Logger } from "pino";
 import { readVmLease } from "../hosts/vm-lease.ts";
 import type { Inventory } from "../inventory.ts";
 import { checkVm } from "../moves/check-vm.ts";
 import type { Planner } from "../pools/planner.ts";
 import { poolReports } from "../pools/pool-reports.ts";
+import { Rounds } from "../rounds.ts";
 import type { TaskRunner } from "../tasks/task-runner.ts";
 
 export interface RestarterServices extends Inventory {
@@ -54,25 +54,31 @@ type Reports = Awaited<ReturnType<typeof poolReports>>;
 export class Restarter {
   readonly #services: RestarterServices;
   readonly #log: Logger;
-  readonly #stop = new AbortController();
+  readonly #rounds: Rounds;
   readonly #watching = new Set<Promise<void>>();
   /** By VM id: why it could not be placed when that was tried last. */
   readonly #unplaced = new Map<string, string>();
-  #running: Promise<void> | null = null;
 
   constructor(services: RestarterServices, log: Logger) {
     this.#services = services;
     this.#log = log;
+    this.#rounds = new Rounds(
+      everyMs,
+      () => this.#restartAll(),
+      (error) => {
+        log.warn({ err: error }, "VMs that died could not be looked for");
+      },
+    );
   }
 
   start(): void {
-    this.#running = this.#restartForEver();
+    this.#rounds.start();
   }
 
   /** Starts under way go on as tasks. */
   async stop(): Promise<void> {
-    this.#stop.abort();
-    await Promise.allSettled([this.#running, ...this.#watching]);
+    await this.#rounds.stop();
+    await Promise.allSettled(this.#watching);
   }
 
   /** What becomes of the VMs of a pool that died, the most important first. */
@@ -91,22 +97,9 @@ export class Restarter {
     });
   }
 
-  async #restartForEver(): Promise<void> {
-    const { signal } = this.#stop;
-    for (;;) {
-      await sleep(everyMs, signal);
-      if (signal.aborted) return;
-      try {
-        for (const pool of await this.#services.store.pools.list())
-          if (pool.restartSince !== null) await this.#restart(pool);
-      } catch (error) {
-        if (!this.#isStopped()) this.#log.warn({ err: error }, "VMs that died could not be looked for");
-      }
-    }
-  }
-
-  #isStopped(): boolean {
-    return this.#stop.signal.aborted;
+  async #restartAll(): Promise<void> {
+    for (const pool of await this.#services.store.pools.list())
+      if (pool.restartSince !== null) await this.#restart(pool);
   }
 
   async #restart(pool: PoolRow): Promise<void> {
@@ -118,17 +111,17 @@ export class Restarter {
     const reports = await poolReports(this.#services, pool);
     const starting = [...starts];
     for (const one of ready) {
-      if (this.#isStopped()) return;
-      const begun = await this.#begin(pool, one, reports, starting, recent);
-      if ("reason" in begun) {
-        if (this.#unplaced.get(one.vmId) !== begun.reason)
-          this.#log.warn({ pool: pool.name, vm: one.vm.name, reason: begun.reason }, "VM not restarted");
-        this.#unplaced.set(one.vmId, begun.reason);
+      if (this.#rounds.isStopped) return;
+      const started = await this.#begin(pool, one, reports, starting, recent);
+      if ("reason" in started) {
+        if (this.#unplaced.get(one.vmId) !== started.reason)
+          this.#log.warn({ pool: pool.name, vm: one.vm.name, reason: started.reason }, "VM not restarted");
+        this.#unplaced.set(one.vmId, started.reason);
         continue;
       }
       this.#unplaced.delete(one.vmId);
-      starting.push(begun);
-      this.#watch(pool, one.vm, begun);
+      starting.push(started);
+      this.#watch(pool, one.vm, started);
     }
   }
 
@@ -227,7 +220,8 @@ export class Restarter {
       await this.#services.store.pools.tellRestart(pool.name, { vm, from, to, task, failure });
     })()
       .catch((error: unknown) => {
-        if (!this.#isStopped()) this.#log.warn({ err: error, vm, task }, "the restart's end was not told");
+        if (!this.#rounds.isStopped)
+          this.#log.warn({ err: error, vm, task }, "the restart's end was not told");
       })
       .finally(() => this.#watching.delete(watching));
     this.#watching.add(watching);

@@ -13,6 +13,8 @@ export const healthFindingSchema = z.object({
   state: healthStateSchema,
   /** As a part of a sentence, like "it stands still". */
   evidence: z.string().max(500),
+  /** Since when it is so, by the host's clock; from the agent's last start on. */
+  since: z.iso.datetime(),
 });
 export type HealthFinding = z.infer<typeof healthFindingSchema>;
 

@@ -1,6 +1,6 @@
 /**
  * Keeps what is known of a host up to date. Its facts are read again where they may have changed, its load each time: when
- * something was heard of it, and now and then. A host that answers otherwise than by reports is told to its presence.
+ * something was heard of it, and now and then. A host that answers otherwise than by reports is reported to its presence.
  */
 import { GodwitError, type Finding, type HostFacts, type Problem, type VmView } from "@godwit/contract";
 import type { HostReport } from "@godwit/requirements";
@@ -37,7 +37,7 @@ interface Parts {
   log: Logger;
 }
 
-export class ReportUpkeep {
+export class ReportRefresh {
   readonly #parts: Parts;
   #timer: NodeJS.Timeout | undefined;
   #underWay: Promise<void> | null = null;
