@@ -102,9 +102,12 @@ export class MoveBandwidth {
 
   #divide(): void {
     clearTimeout(this.#timer);
+    let isSettled = this.#ceilings.size === 0;
     for (const [id, share] of this.#shares()) {
       const move = this.#moves.get(id);
-      if (move === undefined || move.told === "nothing" || move.telling || isSame(move.told, share)) continue;
+      if (move === undefined || move.told === "nothing" || isSame(move.told, share)) continue;
+      isSettled = false;
+      if (move.telling) continue;
       move.telling = true;
       void move
         .tell(share)
@@ -118,7 +121,7 @@ export class MoveBandwidth {
           move.telling = false;
         });
     }
-    if (this.#ceilings.size > 0 && this.#moves.size > 0)
+    if (!isSettled && this.#moves.size > 0)
       this.#timer = setTimeout(() => {
         this.#divide();
       }, everyMs).unref();
