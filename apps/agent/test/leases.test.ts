@@ -77,14 +77,17 @@ test("the same question after another one is a question of its own", async () =>
 
 test("of a VM whose datastore this host does not know now nothing is given, taken or ended", async () => {
   const asked: string[] = [];
-  const answers = (name: string) =>
-    new Proxy({} as DiskLeases & RowLeases, {
-      get: (_, of) => () => {
-        asked.push(`${name} ${String(of)}`);
-        return Promise.resolve([]);
+  const answers = (name: string): unknown =>
+    new Proxy<object>(
+      {},
+      {
+        get: (_, of) => () => {
+          asked.push(`${name} ${String(of)}`);
+          return Promise.resolve([]);
+        },
       },
-    });
-  const leases = new Leases(answers("rows"), answers("disks"), () => null);
+    );
+  const leases = new Leases(answers("rows") as RowLeases, answers("disks") as DiskLeases, () => null);
   for (const answer of [
     await leases.acquire(vm, "EX"),
     await leases.convert(vm, "EX"),

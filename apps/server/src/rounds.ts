@@ -31,9 +31,10 @@ export class Rounds {
   }
 
   async #goOn(): Promise<void> {
+    const { signal } = this.#stop;
     for (;;) {
-      await sleep(this.#everyMs, this.#stop.signal);
-      if (this.isStopped) return;
+      await sleep(this.#everyMs, signal);
+      if (signal.aborted) return;
       try {
         await this.#round();
       } catch (error) {
