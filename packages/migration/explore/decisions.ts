@@ -7,12 +7,22 @@ import { createHash } from "node:crypto";
 import { configurations, type ConfigurationName } from "./names.ts";
 import type { Protocol } from "./protocol.ts";
 import { walkAtRandom } from "./random-walks.ts";
-import { explore } from "./search.ts";
+import { explore, type Bounds } from "./search.ts";
 
 const all = Number.POSITIVE_INFINITY;
 
 /** What is explored of each kind of move for the table in `test/decisions.txt`. */
 export const tableBounds = { faults: 1, states: 60_000, walks: 1500 } as const;
+
+/** And what comes late in a move, or only with several faults of one kind: whole, for those alone. */
+export const narrowBounds: readonly (readonly [ConfigurationName, Pick<Bounds, "faults" | "kinds">])[] = [
+  ...(Object.keys(configurations) as ConfigurationName[]).map(
+    (name) => [name, { faults: 2, kinds: ["limits"] }] as const,
+  ),
+  ["kvm", { faults: 3, kinds: ["contRefused"] }],
+  ["postcopy", { faults: 3, kinds: ["contRefused"] }],
+  ["postcopy", { faults: 1, kinds: ["streamBreaks"] }],
+];
 
 interface Answered {
   /** Phase and input, or what else is asked. */
@@ -29,6 +39,7 @@ interface Named {
   timer?: string;
   ask?: string;
   phase?: string;
+  because?: string;
   message?: Named;
   answer?: Named;
   entry?: Named;
@@ -41,8 +52,8 @@ interface Named {
 const words = (...parts: readonly (string | undefined)[]): string =>
   parts.filter((part) => part !== undefined).join(" ");
 
-const inputText = ({ type, message, timer, answer }: Named): string =>
-  words(type, message?.type, timer, answer?.kind);
+const inputText = ({ type, message, timer, answer, because }: Named): string =>
+  words(type, message?.type, timer, answer?.kind, because);
 
 const effectText = (effect: Named): string =>
   words(
@@ -94,6 +105,12 @@ export function decisionTable(
     explore({ protocol: noted, configuration, bounds: { depth: all, ...explored } });
     walkAtRandom(noted, configuration, walks);
   }
+  for (const [name, narrow] of narrowBounds)
+    explore({
+      protocol: noted,
+      configuration: configurations[name],
+      bounds: { depth: all, states: all, ...narrow },
+    });
   const lines = Map.groupBy(answers, ([, { line }]) => line);
   return [...lines.keys()]
     .sort()

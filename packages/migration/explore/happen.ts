@@ -47,7 +47,7 @@ import {
   thirdAsks,
   reconciliation,
 } from "./lease-service.ts";
-import { IDLE, OVERTAKEN } from "./names.ts";
+import { IDLE, limitChanges, OVERTAKEN } from "./names.ts";
 import {
   copyEnds,
   destinationStreamBreaks,
@@ -173,6 +173,9 @@ const happenings: Record<EventKind, (w: World, h: number, argument: number) => v
   },
   cancel: (w) => {
     w.give(0, "cancel");
+  },
+  limits: (w, _h, change) => {
+    w.give(0, limitChanges[change] ?? "limitsRate");
   },
   sample: (w) => {
     w.give(0, "sample");

@@ -109,6 +109,8 @@ export function sourceInputs({ left }: Configuration): Record<string, SourceInpu
     removed: { type: "removed" },
     released: { type: "released" },
     cancel: { type: "cancel" },
+    limitsPause: { type: "limits", limits: { maxOutageMs: 1000 }, because: "asked" },
+    limitsRate: { type: "limits", limits: { bandwidthBytesPerSecond: 5e7 }, because: "shared" },
     journalFailed: { type: "journalFailed", problem },
   };
 }

@@ -123,6 +123,7 @@ export const kinds = [
   "timer",
   "reconcile",
   "cancel",
+  "limits",
   "sample",
   "lastStep",
   "finalSent",

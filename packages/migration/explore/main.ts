@@ -90,10 +90,15 @@ async function main(): Promise<number> {
   return violations + missed + unmade.length === 0 ? 0 : 1;
 }
 
-/** What takes more faults of one kind: a destination that cannot start its guest. */
+/** What takes more faults of one kind: a destination that cannot start its guest, limits that change. */
 const narrowPlans: readonly Plan[] = [
   { configuration: "kvm", bounds: { faults: 3, depth: all, states: all, kinds: ["contRefused"] } },
   { configuration: "postcopy", bounds: { faults: 3, depth: all, states: all, kinds: ["contRefused"] } },
+  // Other limits, twice: that is no reason for a move to fail.
+  ...(Object.keys(configurations) as ConfigurationName[]).map((configuration) => ({
+    configuration,
+    bounds: { faults: 2, depth: all, states: all, kinds: ["limits"] as const },
+  })),
 ];
 
 const plans = (depth: number): Plan[] => [

@@ -17,6 +17,7 @@ import type { EventKind } from "./layout.ts";
 import { enterSourcePhase } from "../src/index.ts";
 import type { Mutant } from "./mutant.ts";
 import { guestMutants } from "./mutants-guest.ts";
+import { limitsMutants } from "./mutants-limits.ts";
 import { godwit, type Protocol } from "./protocol.ts";
 
 const { stepSource, stepDestination, restoreSource, decideLease } = godwit;
@@ -90,6 +91,7 @@ function withoutEntry(at: SourceEntry["at"] | DestinationEntry["at"], protocol: 
 
 export const mutants: readonly Mutant[] = [
   ...guestMutants,
+  ...limitsMutants,
   source(
     "the source commits though its QEMU may have let the guest run on before it ended",
     (state, input) => stepSource(state, input.type === "qemuGone" ? { ...input, heardAll: true } : input),

@@ -35,6 +35,9 @@ export const toSourceNames = [
 export const sourceTimers = ["prepare", "peer", "budget", "switch", "commit", "retry", "undo"] as const;
 export const destinationTimers = ["peer", "commit", "retry"] as const;
 
+/** Other limits of a move that goes on: a longer pause, and another share of the link. */
+export const limitChanges = ["limitsPause", "limitsRate"] as const;
+
 /** What an effect does to the world; its argument is in the bits above. */
 export const effectNames = [
   "nothing",

@@ -59,7 +59,7 @@ import {
   WAITING,
 } from "./layout.ts";
 import { cannotAsk, reconciliation } from "./lease-service.ts";
-import { DOWN, HELD_BY_PEER, HELD_BY_THIRD, IDLE, UNASKED } from "./names.ts";
+import { DOWN, HELD_BY_PEER, HELD_BY_THIRD, IDLE, limitChanges, UNASKED } from "./names.ts";
 import { nextCommand } from "./qemu.ts";
 import { wordsOfQemu, type World } from "./world.ts";
 
@@ -290,6 +290,8 @@ function faultEvents(w: World): void {
   const source = at(f, AGENT);
   if (source > IDLE && ["sharingLease", "preparing", "copying", "pausing"].includes(sides[0].phase(source)))
     may(w, FAULT, "cancel");
+  // In every phase: those in which they come too late must refuse them.
+  if (source > IDLE) for (const change of limitChanges.keys()) may(w, FAULT, "limits", change);
   const destination = at(f, QEMU + 1);
   const copy = (at(f, QEMU) & COPY) >> COPY_SHIFT;
   if ((destination & STREAM) !== 0 && streaming.includes(copy)) may(w, FAULT, "streamBreaks");

@@ -229,11 +229,17 @@ class Half<
 const messageName = (message: ToDestination | ToSource): string =>
   message.type === "commit" && message.pauseReason !== undefined ? "commitPaused" : message.type;
 
+/** All of an order that changes while its move goes on. */
+const limitsOf = ({ bandwidthBytesPerSecond, maxOutageMs }: MoveOrder) => ({
+  bandwidthBytesPerSecond,
+  maxOutageMs,
+});
+
 /** Every problem is the same problem: decisions look only at whether there is one. */
 function withoutWords<T>(value: T): T {
   const text = JSON.stringify(value, (key, inner: unknown) => {
     if ((key === "problem" || key === "died") && inner !== null) return "a problem";
-    if (key === "order") return null;
+    if (key === "order") return limitsOf(inner as MoveOrder);
     return inner === Number.POSITIVE_INFINITY ? "infinite" : inner;
   });
   return JSON.parse(text, (_key, inner: unknown) => {
@@ -270,7 +276,7 @@ export class Rules {
     const source = new Half<SourceState, SourceInput, SourceEntry, SourceEffect>(
       {
         inputs: sourceInputs(configuration),
-        step: (state, input) => protocol.stepSource({ ...state, order }, input),
+        step: (state, input) => protocol.stepSource({ ...state, order: { ...order, ...state.order } }, input),
         restore: (entries, observed) =>
           protocol.restoreSource(withOrder(entries, order), {
             qemuVersion: (observed & 1) === 0 ? "unknown" : qemuVersion,

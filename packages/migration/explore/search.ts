@@ -101,7 +101,7 @@ export function explore({ protocol, configuration, bounds, from, rules, looksAt 
       const event = events[i] ?? 0;
       if (isFault && bounds.kinds?.includes(kindOf(event)) === false) continue;
       apply(world, state, event);
-      if (isFault) world.now[FAULTS] = (state[FAULTS] ?? 0) + 1;
+      if (isFault) world.now[FAULTS] = withFault(state[FAULTS] ?? 0, event);
       result.transitions += 1;
       if (world.violation !== null) {
         result.violation = { what: world.violation, path: [...store.pathTo(index), event] };
@@ -121,8 +121,11 @@ export function explore({ protocol, configuration, bounds, from, rules, looksAt 
 
 /** Of a state that is only passed on the way to one that is searched on from. */
 const passed = 0xffff;
-/** Where a way with faults leads: they do not count, but what follows is not what happens when nothing fails. */
+/** Something has failed, or the user no longer wishes the move. On a way that is only passed faults do not count otherwise. */
 const troubled = 0x100;
+/** That a move's limits change is counted like a fault, but the move must succeed all the same. */
+const isTrouble = (event: number): boolean => kindOf(event) !== "limits";
+const withFault = (faults: number, event: number): number => (faults + 1) | (isTrouble(event) ? troubled : 0);
 const faultsOf = (state: State): number => (state[FAULTS] ?? 0) & (troubled - 1);
 
 /** Enters where the ways lead, after the states on them. @returns the first state that is searched on from */
@@ -149,7 +152,7 @@ function begin(
       enumerate(world, state);
       const place = world.events.indexOf(event);
       if (place < 0) break;
-      if (world.classes[place] === FAULT) trouble = troubled;
+      if (world.classes[place] === FAULT && isTrouble(event)) trouble = troubled;
       apply(world, state, event);
       if (world.violation !== null)
         result.violation ??= { what: world.violation, path: [...store.pathTo(index), event] };
@@ -197,7 +200,8 @@ function lookForEnds(world: World, store: Store, first: number, result: Explorat
       const { events } = world;
       const isPrompt = world.classes[0] === PROMPT || world.classes[0] === LASTING;
       if (events.length === 0) {
-        const wrong = end(world, state) ?? (state[FAULTS] === 0 ? endWithoutFaults(state) : null);
+        const wrong =
+          end(world, state) ?? (((state[FAULTS] ?? 0) & troubled) === 0 ? endWithoutFaults(state) : null);
         if (wrong !== null) {
           result.violation = { what: wrong, path: store.pathTo(index) };
           return;

@@ -108,6 +108,8 @@ export function sentence(w: World, before: State, event: number): string {
       `${host}'s timer "${(h === 0 ? sourceTimers : destinationTimers)[argument >> 1] ?? ""}" runs out`,
     reconcile: () => `${host}'s agent puts its lease in order`,
     cancel: () => "the user cancels the move",
+    limits: () =>
+      argument === 0 ? "the user allows the move a longer pause" : "the move's share of its link changes",
     sample: () => "a pass of the copy begins, and little is left to send",
     lastStep: () => "a's QEMU has stopped the guest and waits for permission to send the final state",
     finalSent: () => "a's QEMU sends the final state",

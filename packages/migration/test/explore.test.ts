@@ -47,6 +47,15 @@ test.each(["kvmPaused", "postcopyPaused"] as const)(
   },
 );
 
+test.each(Object.keys(configurations) as ConfigurationName[])(
+  "a move whose limits change while it goes on succeeds all the same (%s)",
+  (configuration) => {
+    const { wrong, story, complete } = exploreWhole(configuration, { faults: 2, kinds: ["limits"] });
+    expect({ wrong, story }).toEqual({ wrong: null, story: [] });
+    expect(complete).toBe(true);
+  },
+);
+
 test("every transition of the tables is made", () => {
   const found = [
     ...(["kvm", "tcg", "postcopy"] as const).map(exploreOneFault),

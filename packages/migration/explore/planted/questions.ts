@@ -3,6 +3,7 @@
  * changes no answer changes no exploration within the same bounds; one that does is looked for from where it
  * first shows, and not from the beginning.
  */
+import { narrowBounds } from "../decisions.ts";
 import { configurations, type ConfigurationName } from "../names.ts";
 import { godwit, type Protocol } from "../protocol.ts";
 import { walkAtRandom } from "../random-walks.ts";
@@ -48,7 +49,7 @@ const names = Object.keys(configurations) as ConfigurationName[];
 const explorations: readonly (readonly [ConfigurationName, Partial<Bounds>])[] = [
   ...names.map((name) => [name, { faults: 1, states: 500_000 }] as const),
   ...names.map((name) => [name, { faults: 2, states: 100_000 }] as const),
-  ...(["kvm", "postcopy"] as const).map((name) => [name, { faults: 3, kinds: ["contRefused"] }] as const),
+  ...narrowBounds,
 ];
 
 /** @param walks of each kind of move, through many faults */
