@@ -30,18 +30,31 @@ export async function runTask(
     else writeLine(`Task ${task.id} has started; godwit task watch ${task.id} follows it.`);
     return;
   }
-  const ended = await watchTask(api, task);
-  if (flags.json) writeJson(ended);
-  if (ended.state === "succeeded") {
-    const text = typeof done === "string" ? done : done(ended);
-    if (flags.json) return;
-    if (ended.kind === "vm.migrate" && ended.move !== null)
-      writeLine(moveSummary(ended.move, ended.request.forecast));
-    else writeLine(text);
+  const ended = await endOf(api, task, flags);
+  if (flags.json) {
+    writeJson(ended);
     return;
   }
+  const text = typeof done === "string" ? done : done(ended);
+  if (ended.kind === "vm.migrate" && ended.move !== null)
+    writeLine(moveSummary(ended.move, ended.request.forecast));
+  else writeLine(text);
+}
+
+/**
+ * The good end of a task, of which nothing is written: what its command tells follows.
+ * @throws Exit as `runTask`
+ */
+export async function taskEnd(api: Api, started: Promise<Task>, flags: { json: boolean }): Promise<Task> {
+  return await endOf(api, await entered(started), flags);
+}
+
+async function endOf(api: Api, task: Task, { json }: { json: boolean }): Promise<Task> {
+  const ended = await watchTask(api, task);
+  if (ended.state === "succeeded") return ended;
+  if (json) writeJson(ended);
   const error = ended.error === null ? null : GodwitError.fromProblem(ended.error);
-  if (!flags.json && error !== null) writeNote(problemText(error));
+  if (!json && error !== null) writeNote(problemText(error));
   throw new Exit(error === null ? exitCodes.failed : exitCodeOf(error));
 }
 

@@ -1,18 +1,23 @@
 /** A VM's description from a YAML or JSON file; every mistake is reported with its line. */
 import { readFile } from "node:fs/promises";
-import { GodwitError, vmDescriptionSchema, type VmDescription } from "@godwit/contract";
+import { GodwitError, isName, vmDescriptionSchema, type VmDescription } from "@godwit/contract";
 import { cpuRequestProblems } from "@godwit/cpu";
 import { isNode, LineCounter, parseDocument, type Document } from "yaml";
 import type { z } from "zod";
 
-/** @throws FILE_UNREADABLE, VM_DESCRIPTION_INVALID */
+/** @throws FILE_UNREADABLE, VM_DESCRIPTION_INVALID; USAGE where it is a VM's name, and no file of that name is there */
 export async function readVmFile(path: string): Promise<VmDescription> {
   let text: string;
   try {
     text = await readFile(path === "-" ? "/dev/stdin" : path, "utf8");
   } catch (error) {
-    const reason =
-      (error as NodeJS.ErrnoException).code === "ENOENT" ? "it does not exist" : (error as Error).message;
+    const isMissing = (error as NodeJS.ErrnoException).code === "ENOENT";
+    if (isMissing && isName(path))
+      throw GodwitError.of("USAGE", {
+        what: `There is no file ${path}, and no flag describes a VM of that name.`,
+        hint: `Describe it with flags: godwit vm create ${path} --memory 2GiB --disk 20GiB; or name its file.`,
+      });
+    const reason = isMissing ? "it does not exist" : (error as Error).message;
     throw GodwitError.of("FILE_UNREADABLE", { path, reason }, { cause: error });
   }
   return parseVmFile(text, path);

@@ -9,6 +9,7 @@ import { GodwitError, type ImageCopy, type VmDescription, type VmDisk } from "@g
 import { run, type UndoStack, type UserIds } from "@godwit/system";
 import { watchCopy } from "./copy-progress.ts";
 import type { Datastore } from "./datastore.ts";
+import { growImage } from "./grow-image.ts";
 import { inspectImage } from "./inspect-image.ts";
 
 type DescribedDisk = VmDescription["disks"][number];
@@ -38,6 +39,11 @@ export async function makeDisks(datastore: Datastore, make: DisksToMake, undo: U
     const exists = (await datastore.look(path)) !== "missing";
     if (exists && !make.isRetry && disk.image !== path)
       throw GodwitError.of("DISK_EXISTS", { vm: make.vm, disk: name, path: datastore.resolve(path) });
+    if (taken && disk.sizeMib !== undefined)
+      throw GodwitError.of("DISK_NOT_OWN", {
+        ...{ vm: make.vm, disk: name, path: datastore.resolve(path) },
+        reason: "an image that is the disk already is not grown",
+      });
     if (disk.image === undefined) await makeEmpty(datastore, make, disk, path, undo);
     else if (taken) await takeOver(datastore, make, { ...disk, image: disk.image }, path, undo);
     else await copy(datastore, make, { ...disk, image: disk.image }, path, undo);
@@ -82,7 +88,7 @@ async function takeOver(
 async function copy(
   datastore: Datastore,
   { vm, user, onCopy = () => undefined }: DisksToMake,
-  { name, format, image }: DescribedDisk & { image: string },
+  { name, format, image, sizeMib }: DescribedDisk & { image: string },
   path: string,
   undo: UndoStack,
 ): Promise<void> {
@@ -112,6 +118,7 @@ async function copy(
   }
   await giveTo(user, beside);
   await inspectImage({ ...inspected, path: source, at: beside });
+  if (sizeMib !== undefined) await growImage({ ...inspected, image: source, path: beside, sizeMib });
   await rename(beside, target);
   undo.push("remove the copy", () => rm(target, { force: true }));
 }

@@ -73,6 +73,29 @@ test("a VM is made with nothing left open, read back, made again by the same req
   expect(existsSync(join(folder, "web-1"))).toBe(false);
 });
 
+test("a copied image grows to the size that is asked for, and is never cut off", async () => {
+  const image = async (name: string, format: string) =>
+    await run("qemu-img", ["create", "-q", "-f", format, join(folder, name), "8M"], { what: "test" });
+  await image("golden.qcow2", "qcow2");
+  await image("golden.raw", "raw");
+  const vm = await create({
+    disks: [
+      { name: "root", image: "golden.qcow2", sizeMib: 64 },
+      { name: "data", image: "golden.raw", format: "raw", sizeMib: 32 },
+      { name: "same", image: "golden.qcow2", sizeMib: 8 },
+    ],
+  });
+  const sizes = vm.disks.map(async ({ path }) => {
+    const { stdout } = await run("qemu-img", ["info", "--output=json", join(folder, path)], { what: "test" });
+    return (JSON.parse(stdout) as { "virtual-size": number })["virtual-size"] / 1048576;
+  });
+  expect(await Promise.all(sizes)).toEqual([64, 32, 8]);
+  await deleteVm(datastore, "web-1");
+  const smaller = create({ disks: [{ name: "root", image: "golden.qcow2", sizeMib: 4 }] });
+  await expect(smaller).rejects.toMatchObject({ code: "IMAGE_LARGER" });
+  expect(await readdir(folder)).toEqual([".godwit-datastore.json", "golden.qcow2", "golden.raw"]);
+});
+
 test("an image that is not there, or belongs to another VM, is refused and nothing is left", async () => {
   await expect(create({ disks: [{ name: "root", image: "none.qcow2" }] })).rejects.toMatchObject({
     code: "DISK_MISSING",

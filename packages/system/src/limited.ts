@@ -1,14 +1,22 @@
 /**
  * How a program is started that looks at what somebody else has made, and may be taken over by it: as a user without
  * rights, alone (no network, no other processes, no IPC), with bounded memory, processor time and open files, and
- * unable to write to any file. Its time is limited by whoever runs it.
+ * unable to write to any file unless that is its work. Its time is limited by whoever runs it.
  */
 import type { UserIds } from "./users.ts";
 
-/** The words before the program's own. They need root. */
-export const limitedAs = ({ uid, gid }: UserIds): string[] => [
+/** The words before the program's own. They need root. @param mostFileBytes that it may make a file */
+export const limitedAs = ({ uid, gid }: UserIds, mostFileBytes = 0): string[] => [
   ...["unshare", "--net", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc", "--"],
-  ...["prlimit", "--as=2147483648", "--cpu=10", "--fsize=0", "--core=0", "--nofile=64", "--"],
+  ...[
+    "prlimit",
+    "--as=2147483648",
+    "--cpu=10",
+    `--fsize=${String(mostFileBytes)}`,
+    "--core=0",
+    "--nofile=64",
+    "--",
+  ],
   ...["setpriv", "--reuid", String(uid), "--regid", String(gid), "--clear-groups"],
   ...["--bounding-set=-all", "--inh-caps=-all", "--no-new-privs", "--"],
 ];

@@ -55,6 +55,16 @@ export function parseSeconds(text: string): number {
   return Number(match[1]) * (match[2] === "min" ? 60 : 1);
 }
 
+const mibOf = { m: 1, g: 1024, t: 1024 * 1024 } as const;
+
+/** `512MiB`, `20GiB`, `1.5TiB`, or the same as `512M`, `20G`; in whole MiB. */
+export function parseMib(text: string): number {
+  const [, value, unit] = /^(\d+(?:\.\d+)?)(m|g|t)(?:ib)?$/.exec(text.toLowerCase()) ?? [];
+  const mib = Math.round(Number(value) * mibOf[unit as keyof typeof mibOf]);
+  if (!(mib > 0)) throw new Error(`"${text}" is not a size; write 512MiB or 20GiB.`);
+  return mib;
+}
+
 /** A bandwidth in Mbit/s, or `none`. */
 export function parseMbps(text: string): number | "none" {
   const mbps = /^\d+(\.\d+)?$/.test(text) ? Number(text) : 0;

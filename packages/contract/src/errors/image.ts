@@ -52,6 +52,13 @@ export const imageErrors = {
         ? `Describe it as it is (format: ${d.found}), or convert it: qemu-img convert -f ${d.found} -O ${d.declared} ${d.path} NEW.`
         : `Convert it: qemu-img convert -f ${d.found} -O ${d.declared} ${d.path} NEW.`,
   ),
+  IMAGE_LARGER: define<RefusedImage & { sizeMib: number }>(
+    409,
+    "after-fix",
+    (d) =>
+      `${disk(d)} is larger than the ${String(d.sizeMib)} MiB that the disk is to have, and never cut off.`,
+    () => "Ask for a larger disk, or leave its size out: then the disk is as large as the image.",
+  ),
   IMAGE_UNREADABLE: define<RefusedImage & { reason: string }>(
     409,
     "after-fix",

@@ -136,6 +136,7 @@ export const agentOperations = {
       "IMAGE_REFERS_ELSEWHERE",
       "IMAGE_FORMAT_DIFFERS",
       "IMAGE_UNREADABLE",
+      "IMAGE_LARGER",
       "SPACE_SHORT",
     ],
   },

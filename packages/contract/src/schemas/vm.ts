@@ -104,15 +104,16 @@ export const vmDescriptionSchema = z.strictObject({
           image: datastorePathSchema.optional(),
           /** The image itself becomes the disk, and is not copied. Deleting the VM keeps it, unless told otherwise. */
           take: z.boolean().optional(),
-          /** The size of a new, empty image. */
+          /** The size of a new, empty image; of a copied one, what it grows to. */
           sizeMib: z.int().min(1).max(67_108_864).optional(),
           format: z.enum(["qcow2", "raw"]).default("qcow2"),
         })
+        .refine((disk) => disk.image !== undefined || disk.sizeMib !== undefined, "needs image or sizeMib")
+        .refine((disk) => disk.take !== true || disk.image !== undefined, "take needs an image")
         .refine(
-          (disk) => (disk.image === undefined) !== (disk.sizeMib === undefined),
-          "needs either image or sizeMib",
-        )
-        .refine((disk) => disk.take !== true || disk.image !== undefined, "take needs an image"),
+          (disk) => disk.take !== true || disk.sizeMib === undefined,
+          "an image that is taken keeps its size: leave out sizeMib",
+        ),
     )
     .max(24)
     .default([]),

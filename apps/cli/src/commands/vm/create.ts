@@ -1,13 +1,32 @@
 /** `godwit vm create` */
-import { buildCommand } from "@stricli/core";
-import { withApi } from "../../connection.ts";
-import { runTask } from "../../run-task.ts";
-import { detachFlag, hostFlag, jsonFlag, nameArgument, type TaskFlags } from "../common.ts";
+import type { Task, VmDescription } from "@godwit/contract";
+import { GodwitError } from "@godwit/contract/errors";
+import { buildCommand, numberParser } from "@stricli/core";
+import { withApi, type Api } from "../../connection.ts";
+import { parseMib } from "../../output/format.ts";
+import { writeJson, writeLine } from "../../output/screen.ts";
+import { runTask, taskEnd } from "../../run-task.ts";
+import type { VmFlags } from "../../vm-flags.ts";
+import { detachFlag, hostFlag, jsonFlag, nameArgument, wordsOf, type TaskFlags } from "../common.ts";
+
+interface Flags extends TaskFlags, VmFlags {
+  host?: string;
+  start: boolean;
+}
 
 export const createCommand = buildCommand({
   docs: {
-    brief: "Create a VM from a description (YAML)",
-    fullDescription: `Creates the VM's folder and disks on its datastore. The VM is not started.
+    brief: "Create a VM from flags, or from a description (YAML)",
+    fullDescription: `Creates the VM's folder and disks on its datastore. With --start it is powered on then.
+
+Flags describe the common case. The disk root is a copy of --image, or new and empty; the first --disk is its size, and
+further ones make new disks data-1, data-2, … Sizes are like 512MiB or 20GiB.
+
+Examples:
+  godwit vm create web-1 --image images/debian-12.qcow2 --disk 20GiB --memory 4GiB --vcpus 2 --network office --start
+  godwit vm create web-2 --datastore shared --disk 40GiB --iso isos/debian-12.iso --network office
+
+A file describes all that a VM can have:
 
   name: web-1
   datastore: shared
@@ -19,22 +38,99 @@ export const createCommand = buildCommand({
   nics:
     - { portGroup: office }                        # addresses: [10.0.0.5, fd00::5]: it sends from no others
 
-Example: godwit vm create web-1.yaml`,
+Example: godwit vm create web-1.yaml --start`,
   },
   parameters: {
-    flags: { json: jsonFlag, detach: detachFlag, host: hostFlag("that creates the VM's folder") },
-    positional: nameArgument("file", "Description; - reads standard input"),
+    flags: {
+      json: jsonFlag,
+      detach: detachFlag,
+      host: hostFlag("that creates the VM's folder"),
+      datastore: {
+        kind: "parsed",
+        parse: String,
+        brief: "Datastore of the VM (default: the only one)",
+        optional: true,
+      },
+      memory: { kind: "parsed", parse: parseMib, brief: "Memory (default 2GiB)", optional: true },
+      vcpus: { kind: "parsed", parse: numberParser, brief: "vCPUs (default 1)", optional: true },
+      image: {
+        kind: "parsed",
+        parse: String,
+        brief: "Image on the datastore that the disk root is a copy of",
+        optional: true,
+      },
+      format: {
+        kind: "enum",
+        values: wordsOf<"qcow2" | "raw">({ qcow2: true, raw: true }),
+        brief: "Format of the image (default qcow2)",
+        optional: true,
+      },
+      disk: {
+        kind: "parsed",
+        parse: parseMib,
+        variadic: true,
+        brief: "Size of the disk root; given again, of a further disk",
+        optional: true,
+      },
+      iso: { kind: "parsed", parse: String, brief: "ISO image for a CD-ROM drive cd0", optional: true },
+      network: {
+        kind: "parsed",
+        parse: String,
+        variadic: true,
+        brief: "Port group of a NIC; given again, of a further NIC",
+        optional: true,
+      },
+      guestAgent: {
+        kind: "boolean",
+        brief: "The guest has QEMU's guest agent",
+        optional: true,
+        withNegated: false,
+      },
+      start: { kind: "boolean", brief: "Power it on when it is created", default: false, withNegated: false },
+    },
+    positional: nameArgument("name-or-file", "The VM's name, or a description; - reads standard input"),
   },
-  async func(flags: TaskFlags & { host?: string }, file: string) {
-    const { readVmFile } = await import("../../vm-file.ts");
-    const description = await readVmFile(file);
-    await withApi((api) =>
-      runTask(
-        api,
-        api.call("vmCreate", { body: { description, host: flags.host } }),
-        flags,
-        `VM ${description.name} is created.`,
-      ),
-    );
+  async func(flags: Flags, nameOrFile: string) {
+    if (flags.start && flags.detach)
+      throw GodwitError.of("USAGE", {
+        what: "--start needs the VM to be there, and --detach does not wait for that.",
+        hint: "Leave out one of them.",
+      });
+    const described = await descriptionOf(flags, nameOrFile);
+    await withApi(async (api) => {
+      const description = await described(api);
+      const { name } = description;
+      const create = api.call("vmCreate", { body: { description, host: flags.host } });
+      if (flags.start) await createAndStart(api, create, name, flags.json);
+      else await runTask(api, create, flags, `VM ${name} is created.`);
+    });
   },
 });
+
+/** What is wrong without a server is told before one is asked. */
+async function descriptionOf(
+  flags: Flags,
+  nameOrFile: string,
+): Promise<(api: Api) => Promise<VmDescription>> {
+  const { describesVm, describeVm, onlyDatastore } = await import("../../vm-flags.ts");
+  if (!describesVm(flags)) {
+    const { readVmFile } = await import("../../vm-file.ts");
+    const description = await readVmFile(nameOrFile);
+    return () => Promise.resolve(description);
+  }
+  const description = describeVm(nameOrFile, { ...flags, datastore: flags.datastore ?? "any" });
+  if (flags.datastore !== undefined) return () => Promise.resolve(description);
+  return async (api) => {
+    const { datastores } = await api.call("datastoreList", {});
+    return { ...description, datastore: onlyDatastore(datastores.map(({ name }) => name)) };
+  };
+}
+
+/** With `--json` one document: both tasks. */
+async function createAndStart(api: Api, create: Promise<Task>, vm: string, json: boolean): Promise<void> {
+  const created = await taskEnd(api, create, { json });
+  if (!json) writeLine(`VM ${vm} is created.`);
+  const started = await taskEnd(api, api.call("vmStart", { params: { vm }, body: {} }), { json });
+  if (json) writeJson({ created, started });
+  else writeLine(`VM ${vm} is running.`);
+}

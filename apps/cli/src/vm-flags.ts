@@ -1,0 +1,92 @@
+/** A VM's description from flags: the common case, without a file. What it does not cover stands in a file. Pure. */
+import { GodwitError, isName, vmDescriptionSchema, type VmDescription } from "@godwit/contract";
+
+export interface VmFlags {
+  datastore?: string;
+  memory?: number;
+  vcpus?: number;
+  image?: string;
+  format?: "qcow2" | "raw";
+  disk?: readonly number[];
+  iso?: string;
+  network?: readonly string[];
+  guestAgent?: boolean;
+}
+
+const defaultMemoryMib = 2048;
+
+/** Whether any of them is given: then a name is created, and no file is read. */
+export const describesVm = (flags: VmFlags): boolean =>
+  Object.values(pick(flags)).some((value) => value !== undefined && value !== false);
+
+/** @throws USAGE where a file is named beside flags; VM_DESCRIPTION_INVALID with every problem */
+export function describeVm(name: string, given: VmFlags & { datastore: string }): VmDescription {
+  const flags = pick(given);
+  const parsed = vmDescriptionSchema.safeParse({
+    name: nameOf(name),
+    datastore: given.datastore,
+    memoryMib: flags.memory ?? defaultMemoryMib,
+    vcpus: flags.vcpus,
+    disks: disksOf(flags),
+    nics: flags.network?.map((portGroup) => ({ portGroup })),
+    ...(flags.iso === undefined ? {} : { cdroms: [{ name: "cd0", iso: flags.iso }] }),
+    guestAgent: flags.guestAgent,
+  });
+  if (parsed.success) return parsed.data;
+  const problems = parsed.error.issues.map(({ path, message }) => `${flagOf(path, flags)}: ${message}`);
+  throw GodwitError.of("VM_DESCRIPTION_INVALID", { source: `of VM ${name}`, problems });
+}
+
+/** The only one, where there is only one. @throws USAGE */
+export function onlyDatastore(names: readonly string[]): string {
+  const [only, ...others] = names;
+  if (only === undefined)
+    throw GodwitError.of("USAGE", {
+      what: "There is no datastore that the VM could be created on.",
+      hint: "Define one: godwit datastore add NAME --path FOLDER --init",
+    });
+  if (others.length === 0) return only;
+  throw GodwitError.of("USAGE", {
+    what: `There are several datastores (${names.join(", ")}), and none is named.`,
+    hint: `Name the one that the VM's folder is to lie on: --datastore ${only}`,
+  });
+}
+
+const pick = ({ datastore, memory, vcpus, image, format, disk, iso, network, guestAgent }: VmFlags) => ({
+  ...{ datastore, memory, vcpus, image, format, disk, iso, network, guestAgent },
+});
+
+function nameOf(name: string): string {
+  if (isName(name) || !/[./]/.test(name)) return name;
+  throw GodwitError.of("USAGE", {
+    what: `"${name}" looks like a file, and the flags describe the VM already.`,
+    hint: "Give the VM's name beside flags, or the file alone.",
+  });
+}
+
+/** The first size is of the image's copy, where there is one. */
+function disksOf({ image, format, disk = [] }: VmFlags) {
+  if (image === undefined && format !== undefined)
+    throw GodwitError.of("USAGE", { what: "--format needs --image.", hint: "Name the image too." });
+  const sizes = image !== undefined && disk.length === 0 ? [undefined] : disk;
+  return sizes.map((sizeMib, index) =>
+    index === 0 ? { name: "root", image, format, sizeMib } : { name: `data-${String(index)}`, sizeMib },
+  );
+}
+
+/** The flag that a field of the description comes of. */
+function flagOf(path: readonly PropertyKey[], { image }: VmFlags): string {
+  const [field, index, part] = path.map(String);
+  switch (field) {
+    case "memoryMib":
+      return "--memory";
+    case "nics":
+      return "--network";
+    case "cdroms":
+      return "--iso";
+    case "disks":
+      return index === "0" && image !== undefined && part === "image" ? "--image" : "--disk";
+    default:
+      return field === undefined || field === "name" ? "the name" : `--${field}`;
+  }
+}

@@ -1,0 +1,71 @@
+/** A VM described by flags: what comes of them, and what is refused with the flag that is wrong. */
+import { GodwitError } from "@godwit/contract";
+import { expect, test } from "vitest";
+import { parseMib } from "../src/output/format.ts";
+import { describesVm, describeVm, onlyDatastore, type VmFlags } from "../src/vm-flags.ts";
+
+const describe = (flags: VmFlags, name = "web-1") => describeVm(name, { datastore: "shared", ...flags });
+const refusal = (act: () => unknown): string => {
+  try {
+    act();
+  } catch (error) {
+    if (GodwitError.is(error)) return `${error.problem.code}: ${error.message} ${error.problem.remedy}`;
+    throw error;
+  }
+  return "";
+};
+
+test("what is left out is a VM with 2 GiB, one vCPU and nothing else", () => {
+  expect(describe({})).toEqual({
+    ...{ name: "web-1", datastore: "shared", memoryMib: 2048, vcpus: 1 },
+    ...{ disks: [], nics: [], guestAgent: false },
+  });
+});
+
+test("the first size is of the image's copy, further ones are of new disks", () => {
+  const image = "images/debian-12.qcow2";
+  expect(describe({ image }).disks).toEqual([{ name: "root", image, format: "qcow2" }]);
+  expect(describe({ image, format: "raw", disk: [20480, 1024, 2048] }).disks).toEqual([
+    { name: "root", image, format: "raw", sizeMib: 20480 },
+    { name: "data-1", sizeMib: 1024, format: "qcow2" },
+    { name: "data-2", sizeMib: 2048, format: "qcow2" },
+  ]);
+  expect(describe({ disk: [1024, 2048] }).disks.map(({ name }) => name)).toEqual(["root", "data-1"]);
+});
+
+test("networks are NICs in their order, and an ISO image is in a drive of its own", () => {
+  expect(describe({ network: ["office", "backup"], iso: "isos/debian.iso", guestAgent: true })).toMatchObject(
+    {
+      nics: [{ portGroup: "office" }, { portGroup: "backup" }],
+      cdroms: [{ name: "cd0", iso: "isos/debian.iso" }],
+      guestAgent: true,
+    },
+  );
+});
+
+test.each<[string, () => unknown, string]>([
+  ["a path that leaves the datastore", () => describe({ image: "../etc/shadow" }), "--image: "],
+  ["a size that no disk has", () => describe({ disk: [2 ** 40] }), "--disk: "],
+  ["too little memory", () => describe({ memory: 1 }), "--memory: "],
+  ["half a vCPU", () => describe({ vcpus: 0.5 }), "--vcpus: "],
+  ["a port group of no such name", () => describe({ network: ["Office Net"] }), "--network: "],
+  ["a name that is none", () => describe({}, "Web_1"), "the name: "],
+  ["a file beside flags", () => describe({ memory: 512 }, "web-1.yaml"), "USAGE: "],
+  ["a format of no image", () => describe({ format: "raw", disk: [8] }), "--format needs --image"],
+  ["several datastores", () => onlyDatastore(["fast", "slow"]), "--datastore fast"],
+  ["no datastore", () => onlyDatastore([]), "godwit datastore add"],
+])("%s is refused", (_, act, told) => {
+  expect(refusal(act)).toContain(told);
+});
+
+test("flags that say nothing of the VM leave it to the file", () => {
+  expect(describesVm({})).toBe(false);
+  expect(describesVm({ guestAgent: false })).toBe(false);
+  expect(describesVm({ memory: 512 })).toBe(true);
+  expect(onlyDatastore(["shared"])).toBe("shared");
+});
+
+test("sizes have binary units", () => {
+  expect(["512MiB", "2GiB", "2G", "1.5TiB"].map(parseMib)).toEqual([512, 2048, 2048, 1572864]);
+  for (const text of ["", "0GiB", "20", "20GB", "-1GiB"]) expect(() => parseMib(text)).toThrow("20GiB");
+});
