@@ -14,6 +14,7 @@ import {
 } from "@godwit/contract";
 import {
   buildGuest,
+  datastore,
   dirtyGuest,
   Lab,
   Load,
@@ -34,6 +35,8 @@ export interface BootOptions {
   on: string;
   memoryMib?: number;
   cdroms?: VmDescriptionInput["cdroms"];
+  /** The datastore of its disk, which is copied to there. */
+  diskOn?: string;
   /** Another datastore than the shared one, and where this program sees its folder. */
   at?: { datastore: string; folder: string };
 }
@@ -61,7 +64,7 @@ export class TestLab implements AsyncDisposable {
   }
 
   /** Creates the lab's guest as a VM; it is not started. */
-  async create({ name = "web-1", on, memoryMib = 256, cdroms, at }: BootOptions): Promise<VmView> {
+  async create({ name = "web-1", on, memoryMib = 256, cdroms, diskOn, at }: BootOptions): Promise<VmView> {
     const index = this.#booted++;
     const image = await buildGuest(() => undefined);
     const folder = at?.folder ?? this.lab.sharedFolder;
@@ -70,7 +73,13 @@ export class TestLab implements AsyncDisposable {
       ...(cdroms === undefined ? {} : { cdroms }),
       ...(at === undefined ? {} : { datastore: at.datastore }),
     };
-    const body = { description: { ...description, ...more }, host: on };
+    const { disks = [] } = description;
+    const own = at?.datastore ?? datastore;
+    const placed =
+      diskOn === undefined
+        ? disks
+        : disks.map((disk) => ({ ...disk, datastore: diskOn, imageDatastore: own, take: false }));
+    const body = { description: { ...description, ...more, disks: placed }, host: on };
     await this.succeeded(this.api.call("vmCreate", { body }));
     return await this.vm(name);
   }

@@ -1,5 +1,5 @@
 /** What the server asks of this host's datastores: to take those that it defines, to mark new storage, and what lies there. */
-import type { DatastoreList, DatastoreRefusal } from "@godwit/contract";
+import { datastoresOf, type DatastoreList, type DatastoreRefusal } from "@godwit/contract";
 import { browse } from "@godwit/storage";
 import type { Logger } from "pino";
 import type { Environment } from "./vms/environment.ts";
@@ -49,7 +49,7 @@ export class DatastoreOrders {
     const { processes, setAside } = this.#parts;
     const running = processes.present.flatMap(({ spec: { vm } }) => {
       const media = (vm.cdroms ?? []).map(({ medium }) => medium?.datastore);
-      return vm.datastore === datastore || media.includes(datastore) ? [`VM ${vm.name}`] : [];
+      return [...datastoresOf(vm), ...media].includes(datastore) ? [`VM ${vm.name}`] : [];
     });
     return [...running, ...setAside.all.map(({ name }) => `VM ${name}, which may`)].slice(0, 20);
   }

@@ -22,7 +22,9 @@ export interface Candidate {
 }
 
 /** `size`: undefined when it is not known yet. */
-export type Needs = Pick<VmDescription, "datastore" | "nics"> & {
+export type Needs = Pick<VmDescription, "nics"> & {
+  /** Names. */
+  datastores: readonly string[];
   size?: Pick<VmDescription, "memoryMib" | "vcpus">;
 };
 /** One that takes VMs and answers. */
@@ -44,7 +46,10 @@ export function chooseHost(
 ): string {
   const asked = named === undefined ? hosts : hosts.filter(({ name }) => name === named);
   const ready = readyHosts(asked, named);
-  const withStorage = hostsWithDatastore(ready, needs.datastore, named);
+  const withStorage = needs.datastores.reduce(
+    (hosts, datastore) => hostsWithDatastore(hosts, datastore, named),
+    ready,
+  );
   const fit = withStorage
     .filter(({ report }) => missingPortGroup(report, needs) === undefined)
     .sort((a, b) => availableBytes(b) - availableBytes(a));
@@ -97,6 +102,7 @@ function readyHosts(asked: readonly Candidate[], named: string | undefined): Rea
   throw GodwitError.of("HOST_UNREACHABLE", { host: first.name, url: first.agentUrl, reason });
 }
 
+/** @param ready at least one */
 function hostsWithDatastore(ready: readonly Ready[], datastore: string, named: string | undefined): Ready[] {
   const configured = ready.filter(({ report }) =>
     report.facts.datastores.some(({ name }) => name === datastore),

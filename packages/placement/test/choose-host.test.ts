@@ -15,7 +15,7 @@ const host = (name: string, o: Options = {}, change: Partial<Candidate> = {}): C
   ...change,
 });
 const runner = (name: string) => hostReport(name, { vms: [vmView(1, 1024)] }).load.vms[0];
-const needs = { datastore: "shared", nics: [{ portGroup: "office" }] };
+const needs = { datastores: ["shared"], nics: [{ portGroup: "office" }] };
 const code = (hosts: readonly Candidate[], named?: string) => {
   try {
     return chooseHost(hosts, needs, named);

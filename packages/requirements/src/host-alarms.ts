@@ -5,6 +5,7 @@
  * requirement that a host does not meet (any more) for the VMs that it has. What holds now is reported, not what has changed.
  */
 import {
+  datastoresOf,
   finding,
   type Baseline,
   type DatastoreLoad,
@@ -83,12 +84,17 @@ interface StoppedGuest {
 const freeMib = ({ space }: DatastoreLoad): number | null =>
   space === null ? null : Math.floor(space.freeBytes / 1048576);
 
-/** Datastores on which a guest found no room. */
+/** Datastores on which a guest found no room. Of a VM that has disks on several, the one with the least. */
 function fullDatastores(load: HostLoad, views: readonly VmView[]): Finding[] {
   const stopped = load.vms.filter(({ pauseReason }) => pauseReason === "no-space");
-  const storeOf = (id: string) => views.find((view) => view.id === id)?.config.datastore;
+  const freeOn = (name: string) =>
+    load.datastores.find((one) => one.name === name)?.space?.freeBytes ?? Infinity;
+  const fullestOf = (id: string) => {
+    const config = views.find((view) => view.id === id)?.config;
+    return config === undefined ? undefined : datastoresOf(config).sort((a, b) => freeOn(a) - freeOn(b))[0];
+  };
   return load.datastores.flatMap(({ name, space }) => {
-    const vms = stopped.filter(({ id }) => storeOf(id) === name).map((vm) => vm.name);
+    const vms = stopped.filter(({ id }) => fullestOf(id) === name).map((vm) => vm.name);
     if (vms.length === 0) return [];
     return [
       finding("DATASTORE_FULL", {
@@ -113,7 +119,7 @@ function lostDatastores({ name: host, datastores, vms }: HostLoad, views: readon
       const here = views
         .filter(
           ({ id, config }) =>
-            config.datastore === datastore && vms.some((one) => one.id === id && one.pid !== null),
+            datastoresOf(config).includes(datastore) && vms.some((one) => one.id === id && one.pid !== null),
         )
         .map(({ name }) => name)
         .sort();

@@ -3,7 +3,8 @@ import { GodwitError } from "@godwit/contract";
 import type { UserIds } from "@godwit/system";
 import type { Datastore } from "./datastore.ts";
 import { firstUnopenable } from "./disk-owner.ts";
-import { isOwnFile, vmFile } from "./vm-file.ts";
+import { isOwnFile } from "./vm-file.ts";
+import { isVmFolder } from "./vm-folder.ts";
 
 export interface MediumToCheck {
   vm: string;
@@ -34,7 +35,7 @@ export async function checkMedium(
   if (names.some((name) => name.startsWith(".")) || isOwnFile(names.at(-1) ?? ""))
     throw unusable("Godwit keeps this file for itself");
   const [folder] = names;
-  if (names.length > 1 && folder !== vm && (await datastore.look(`${folder ?? ""}/${vmFile}`)) !== "missing")
+  if (names.length > 1 && folder !== vm && (await isVmFolder(datastore, folder ?? "")))
     throw unusable(`it lies in the folder of VM ${folder ?? ""}`);
   const file = { path: datastore.resolve(path), how: "r" } as const;
   const refused = await firstUnopenable([file], vm, user);

@@ -5,21 +5,24 @@
 import { constants } from "node:fs";
 import { open, readlink, realpath, rename, rm, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
-import { GodwitError, type ImageCopy, type VmDescription, type VmDisk } from "@godwit/contract";
+import { GodwitError, type ImageCopy, type VmDescription, type VmDisk, type VmId } from "@godwit/contract";
 import { run, type UndoStack, type UserIds } from "@godwit/system";
 import { watchCopy } from "./copy-progress.ts";
 import type { Datastore } from "./datastore.ts";
+import { claimDiskFolder } from "./disk-folder.ts";
 import { growImage } from "./grow-image.ts";
 import { inspectImage } from "./inspect-image.ts";
+import type { VmDatastores } from "./vm-datastores.ts";
 
 type DescribedDisk = VmDescription["disks"][number];
 
 export interface DisksToMake {
+  id: VmId;
   vm: string;
   disks: readonly DescribedDisk[];
   /** QEMU's. */
   user: UserIds;
-  /** Whether files that are there are of an earlier attempt to make this very VM. */
+  /** Whether files in the VM's own folder are of an earlier attempt to make this very VM. */
   isRetry: boolean;
   /** Hears how far the copy of an image is, now and then. */
   onCopy?: ((progress: ImageCopy) => void) | undefined;
@@ -28,29 +31,41 @@ export interface DisksToMake {
 /** An image may be large, and the storage slow. */
 const copyLimitMs = 12 * 3600 * 1000;
 
-/** @throws DISK_EXISTS, DISK_MISSING, DISK_IN_USE, DISK_NOT_OWN, SPACE_SHORT, and what the inspection of an image throws */
-export async function makeDisks(datastore: Datastore, make: DisksToMake, undo: UndoStack): Promise<VmDisk[]> {
+/** @throws VM_EXISTS, DISK_EXISTS, DISK_MISSING, DISK_IN_USE, DISK_NOT_OWN, SPACE_SHORT, and what the inspection of an image throws */
+export async function makeDisks(stores: VmDatastores, make: DisksToMake, undo: UndoStack): Promise<VmDisk[]> {
+  const retries = new Map([[stores.own, make.isRetry]]);
   const disks: VmDisk[] = [];
   for (const disk of make.disks) {
     const { name, format } = disk;
+    const store = stores.named(disk.datastore);
+    const isRetry =
+      retries.get(store) ?? (await claimDiskFolder(store, { id: make.id, name: make.vm }, undo));
+    retries.set(store, isRetry);
     const path = `${make.vm}/${name}.${format}`;
     // One that lies there already can only be taken over.
-    const taken = disk.image !== undefined && (disk.take === true || disk.image === path);
-    const exists = (await datastore.look(path)) !== "missing";
-    if (exists && !make.isRetry && disk.image !== path)
-      throw GodwitError.of("DISK_EXISTS", { vm: make.vm, disk: name, path: datastore.resolve(path) });
+    const taken = isTaken(disk, path);
+    const exists = (await store.look(path)) !== "missing";
+    if (exists && !isRetry && !(taken && disk.image === path))
+      throw GodwitError.of("DISK_EXISTS", { vm: make.vm, disk: name, path: store.resolve(path) });
     if (taken && disk.sizeMib !== undefined)
       throw GodwitError.of("DISK_NOT_OWN", {
-        ...{ vm: make.vm, disk: name, path: datastore.resolve(path) },
+        ...{ vm: make.vm, disk: name, path: store.resolve(path) },
         reason: "an image that is the disk already is not grown",
       });
-    if (disk.image === undefined) await makeEmpty(datastore, make, disk, path, undo);
-    else if (taken) await takeOver(datastore, make, { ...disk, image: disk.image }, path, undo);
-    else await copy(datastore, make, { ...disk, image: disk.image }, path, undo);
-    disks.push({ name, path, format, taken });
+    if (disk.image === undefined) await makeEmpty(store, make, disk, path, undo);
+    else if (taken) await takeOver(store, make, { ...disk, image: disk.image }, path, undo);
+    else {
+      const from = stores.named(disk.imageDatastore ?? disk.datastore);
+      await copy({ from, to: store }, make, { ...disk, image: disk.image }, path, undo);
+    }
+    const elsewhere = store === stores.own ? {} : { datastore: store.config.name };
+    disks.push({ name, ...elsewhere, path, format, taken });
   }
   return disks;
 }
+
+const isTaken = ({ image, imageDatastore, datastore, take }: DescribedDisk, path: string): boolean =>
+  take === true || (image === path && (imageDatastore === undefined || imageDatastore === datastore));
 
 async function makeEmpty(
   datastore: Datastore,
@@ -86,21 +101,21 @@ async function takeOver(
 }
 
 async function copy(
-  datastore: Datastore,
+  stores: { from: Datastore; to: Datastore },
   { vm, user, onCopy = () => undefined }: DisksToMake,
   { name, format, image, sizeMib }: DescribedDisk & { image: string },
   path: string,
   undo: UndoStack,
 ): Promise<void> {
-  const [source, target] = [datastore.resolve(image), datastore.resolve(path)];
-  const beside = datastore.resolve(`${vm}/.${name}.${format}.copy`);
+  const [source, target] = [stores.from.resolve(image), stores.to.resolve(path)];
+  const beside = stores.to.resolve(`${vm}/.${name}.${format}.copy`);
   const inspected = { vm, disk: name, format, user, state: "new" as const };
   // Nobody may be writing to it. Whether QEMU's user may read it does not matter: the copy is that user's.
   await inspectImage({ ...inspected, path: source }).catch((error: unknown) => {
     const denied = GodwitError.is(error, "IMAGE_UNREADABLE") && /Permission denied/.test(error.message);
     if (!denied) throw error;
   });
-  await using file = await openInside(datastore, image, { vm, disk: name });
+  await using file = await openInside(stores.from, image, { vm, disk: name });
   undo.push("remove the unfinished copy", () => rm(beside, { force: true }));
   await rm(beside, { force: true });
   const from = `/proc/${String(process.pid)}/fd/${String(file.fd)}`;
@@ -113,7 +128,7 @@ async function copy(
     }).catch((error: unknown) => {
       const said = GodwitError.is(error) ? String(error.problem.details.output) : "";
       if (!said.includes("No space left")) throw error;
-      return spaceShort(datastore, file, error);
+      return spaceShort(stores.to, file, error);
     });
   }
   await giveTo(user, beside);

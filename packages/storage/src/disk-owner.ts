@@ -6,7 +6,7 @@ import { constants } from "node:fs";
 import { open, type FileHandle } from "node:fs/promises";
 import { GodwitError, type Vm } from "@godwit/contract";
 import { limitedAs, run, type UserIds } from "@godwit/system";
-import type { Datastore } from "./datastore.ts";
+import type { VmDatastores } from "./vm-datastores.ts";
 
 const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants;
 
@@ -18,11 +18,12 @@ const refusals = ["EPERM", "EACCES", "EINVAL", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"
  * @returns why the storage does not allow that, the end of a sentence; null: they are the user's
  * @throws the system's error when that could not be found out
  */
-export async function giveDisks(datastore: Datastore, vm: Vm, user: UserIds): Promise<string | null> {
-  for (const { path } of vm.disks) {
-    const refusal = await give(datastore.resolve(path), user);
+export async function giveDisks(stores: VmDatastores, vm: Vm, user: UserIds): Promise<string | null> {
+  for (const { datastore, path } of vm.disks) {
+    const store = stores.named(datastore);
+    const refusal = await give(store.resolve(path), user);
     if (refusal !== null)
-      return `datastore ${datastore.config.name} does not let disks be given to a user of the VM's own (${refusal})`;
+      return `datastore ${store.config.name} does not let disks be given to a user of the VM's own (${refusal})`;
   }
   return null;
 }
@@ -87,17 +88,17 @@ export async function firstUnopenable<File extends FileToOpen>(
 }
 
 /**
- * That QEMU can open what the VM has on its datastore: it opens disks for writing only when the VM is about to run, which
+ * That QEMU can open what the VM has on its datastores: it opens disks for writing only when the VM is about to run, which
  * in a move is too late to learn of.
  * @throws DISK_PERMISSION_DENIED, PROGRAM_FAILED
  */
-export async function checkOpens(datastore: Datastore, vm: Vm, o: OpensToCheck): Promise<void> {
+export async function checkOpens(stores: VmDatastores, vm: Vm, o: OpensToCheck): Promise<void> {
   const files = [
-    ...vm.disks.map(({ name, path }) => ({ what: `disk ${name}`, path, how: "rw" as const })),
+    ...vm.disks.map((disk) => ({ what: `disk ${disk.name}`, path: stores.pathOf(disk), how: "rw" as const })),
     ...[vm.boot?.kernel, vm.boot?.initrd].flatMap((path) =>
-      path === undefined ? [] : [{ what: "boot file", path, how: "r" as const }],
+      path === undefined ? [] : [{ what: "boot file", path: stores.own.resolve(path), how: "r" as const }],
     ),
-  ].map((file) => ({ ...file, path: datastore.resolve(file.path) }));
+  ];
   const refused = await firstUnopenable(files, vm.name, o.user);
   if (refused === null) return;
   const { what, path, reason } = refused;

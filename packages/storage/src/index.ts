@@ -17,5 +17,6 @@ export {
   type CompletionDefaults,
   type CreateOptions,
 } from "./vm-folder.ts";
+export { VmDatastores } from "./vm-datastores.ts";
 export { listVmFolders, type VmFolders } from "./vm-folders.ts";
 export { readVmFile } from "./vm-file.ts";

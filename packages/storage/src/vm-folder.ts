@@ -1,5 +1,6 @@
 /**
- * A VM's folder on a datastore: `NAME/vm.json` and its disks: its whole state at rest. A folder is
+ * A VM's folder on a datastore: `NAME/vm.json` and its disks: its whole state at rest, but for disks that lie on other
+ * datastores, in a folder of the same name. A folder is
  * complete exactly when its `vm.json` is there; that is written last when one is made and removed
  * first when one is deleted, so a crash leaves unused files at worst, never half a VM.
  */
@@ -19,9 +20,11 @@ import {
 } from "@godwit/contract";
 import { readFileOrNull, UndoStack, userIds, writeFileAtomic, type UserIds } from "@godwit/system";
 import type { Datastore } from "./datastore.ts";
+import { diskFolderFile, isDiskFolderOf, releaseDiskFolder } from "./disk-folder.ts";
 import { makeDisks, type DisksToMake } from "./disk-images.ts";
 import { inspectImage } from "./inspect-image.ts";
 import { removeLeases } from "./leases/lease-files.ts";
+import type { VmDatastores } from "./vm-datastores.ts";
 import { isOwnFile, problemsOf, readVmFile, vmFile } from "./vm-file.ts";
 
 /** In a folder whose VM is being made: its id. */
@@ -50,16 +53,17 @@ export interface CreateOptions {
  * Creates a VM's folder with its disks. Called again with the same id it returns the VM that is there.
  * @throws VM_EXISTS, DISK_EXISTS, DISK_MISSING, DISK_OF_OTHER_VM, DISK_IN_USE, DISK_NOT_OWN, SPACE_SHORT, and what the inspection of an image throws
  */
-export async function createVm(datastore: Datastore, options: CreateOptions): Promise<Vm> {
+export async function createVm(stores: VmDatastores, options: CreateOptions): Promise<Vm> {
   const { id, description, owner } = options;
+  const datastore = stores.own;
   const folder = datastore.resolve(description.name);
   const existing = await readVmFile(datastore, description.name);
   if (existing !== null) {
     if (existing.id === id) return existing;
     throw GodwitError.of("VM_EXISTS", { vm: description.name });
   }
-  await checkSpace(datastore, description);
-  await checkFiles(datastore, options);
+  await checkSpace(stores, description);
+  await checkFiles(stores, options);
 
   await using undo = new UndoStack(() => undefined);
   // A folder without vm.json is what a crash left of an earlier attempt, or a folder of the user's: kept then.
@@ -78,8 +82,8 @@ export async function createVm(datastore: Datastore, options: CreateOptions): Pr
   undo.push("remove the mark of a VM that is being made", () => rm(marker, { force: true }));
   const user = await userIds(owner);
   const disks = await makeDisks(
-    datastore,
-    { vm: description.name, disks: description.disks, user, isRetry, onCopy: options.onCopy },
+    stores,
+    { id, vm: description.name, disks: description.disks, user, isRetry, onCopy: options.onCopy },
     undo,
   );
   const vm = complete(options, disks);
@@ -115,22 +119,33 @@ export async function readVm(datastore: Datastore, name: string): Promise<Vm> {
  * @throws VM_DESCRIPTION_INVALID: nothing is removed then, since which disks are its own is not known
  */
 export async function deleteVm(
-  datastore: Datastore,
+  stores: VmDatastores,
   name: string,
   which: DisksToDelete = "made",
 ): Promise<void> {
+  const datastore = stores.own;
   const vm = await readVmFile(datastore, name);
   const folder = datastore.resolve(name);
   if (vm === null) return;
+  // On the other datastores first: without vm.json nobody knows of them.
+  for (const other of stores.others) {
+    if (!(await isDiskFolderOf(other, vm))) continue; // what lies there is not this VM's
+    for (const disk of vm.disks.filter(({ datastore: on }) => on === other.config.name))
+      await deleteDisk(stores, disk, which);
+    await releaseDiskFolder(other, vm);
+  }
   await rm(join(folder, vmFile));
   await removeLeases(datastore, name);
-  for (const disk of vm.disks) {
-    const { path } = disk;
-    if (keptBecause(disk, which) !== null) continue;
-    if ((await datastore.look(path)) === "file") await rm(datastore.resolve(path), { force: true });
-  }
+  for (const disk of vm.disks.filter(({ datastore: on }) => on === undefined))
+    await deleteDisk(stores, disk, which);
   await rm(join(folder, creatingFile), { force: true });
   if ((await readdir(folder)).length === 0) await rmdir(folder);
+}
+
+async function deleteDisk(stores: VmDatastores, disk: VmDisk, which: DisksToDelete): Promise<void> {
+  if (keptBecause(disk, which) !== null) return;
+  const store = stores.named(disk.datastore);
+  if ((await store.look(disk.path)) === "file") await rm(store.resolve(disk.path), { force: true });
 }
 
 function complete({ id, description, defaults }: CreateOptions, disks: VmDisk[]): Vm {
@@ -160,25 +175,30 @@ function complete({ id, description, defaults }: CreateOptions, disks: VmDisk[])
 }
 
 /** New images start small; what is asked for is the least that must be free to make them at all. */
-async function checkSpace(datastore: Datastore, description: VmDescription): Promise<void> {
-  const raw = description.disks.filter((disk) => disk.format === "raw" && disk.sizeMib !== undefined);
-  const neededBytes = 16 * 1048576 + raw.reduce((sum, disk) => sum + (disk.sizeMib ?? 0) * 1048576, 0);
-  const { freeBytes } = await datastore.space();
-  const { path } = datastore.config;
-  if (freeBytes < neededBytes) throw GodwitError.of("SPACE_SHORT", { path, neededBytes, freeBytes });
+async function checkSpace(stores: VmDatastores, { disks }: VmDescription): Promise<void> {
+  for (const store of [stores.own, ...stores.others]) {
+    const raw = disks.filter(
+      ({ datastore, format }) => stores.named(datastore) === store && format === "raw",
+    );
+    const neededBytes = 16 * 1048576 + raw.reduce((sum, disk) => sum + (disk.sizeMib ?? 0) * 1048576, 0);
+    const { freeBytes } = await store.space();
+    const { path } = store.config;
+    if (freeBytes < neededBytes) throw GodwitError.of("SPACE_SHORT", { path, neededBytes, freeBytes });
+  }
 }
 
-async function checkFiles(datastore: Datastore, { description, host }: CreateOptions): Promise<void> {
+async function checkFiles(stores: VmDatastores, { description, host }: CreateOptions): Promise<void> {
   const vm = description.name;
   for (const disk of description.disks) {
     if (disk.image === undefined) continue;
+    const store = stores.named(disk.imageDatastore ?? disk.datastore);
     // After a crash in the middle of an earlier attempt the image may already be in the VM's folder.
     const target = `${vm}/${disk.name}.${disk.format}`;
-    const path = disk.take === true && (await datastore.look(disk.image)) === "missing" ? target : disk.image;
-    await checkDisk(datastore, { vm, disk: disk.name, path, host });
+    const path = disk.take === true && (await store.look(disk.image)) === "missing" ? target : disk.image;
+    await checkDisk(store, { vm, disk: disk.name, path, host });
   }
   for (const path of [description.boot?.kernel, description.boot?.initrd]) {
-    if (path !== undefined) await checkDisk(datastore, { vm, disk: basename(path), path, host });
+    if (path !== undefined) await checkDisk(stores.own, { vm, disk: basename(path), path, host });
   }
 }
 
@@ -208,25 +228,36 @@ export async function checkDisk(datastore: Datastore, { vm, disk, path, host }: 
     throw GodwitError.of("DISK_NOT_OWN", { ...named, reason: "Godwit keeps this file for itself" });
   }
   if (folder === undefined || folder === vm) return;
-  if ((await datastore.look(`${folder}/${vmFile}`)) !== "missing") {
+  if (await isVmFolder(datastore, folder)) {
     throw GodwitError.of("DISK_OF_OTHER_VM", { ...named, other: folder });
   }
+}
+
+/** Whether a folder of the datastore is a VM's, or has disks of one. */
+export async function isVmFolder(datastore: Datastore, folder: string): Promise<boolean> {
+  const marks = [vmFile, diskFolderFile].map((file) => datastore.look(`${folder}/${file}`));
+  return (await Promise.all(marks)).some((mark) => mark !== "missing");
 }
 
 /**
  * That a VM's description names only files of its own, whatever is in them.
  * @throws VM_DESCRIPTION_INVALID, DISK_MISSING, DISK_OF_OTHER_VM, DISK_NOT_OWN
  */
-export async function checkOwnFiles(datastore: Datastore, vm: Vm, host: string): Promise<void> {
-  const problems = problemsOf(vm, datastore.config.name, vm.name);
+export async function checkOwnFiles(stores: VmDatastores, vm: Vm, host: string): Promise<void> {
+  const problems = problemsOf(vm, stores.own.config.name, vm.name);
   if (problems.length > 0) {
     throw GodwitError.of("VM_DESCRIPTION_INVALID", { source: `of VM ${vm.name}`, problems });
   }
   for (const path of [vm.boot?.kernel, vm.boot?.initrd]) {
-    if (path !== undefined) await checkDisk(datastore, { vm: vm.name, disk: basename(path), path, host });
+    if (path !== undefined) await checkDisk(stores.own, { vm: vm.name, disk: basename(path), path, host });
   }
-  for (const { name: disk, path } of vm.disks) {
-    await checkDisk(datastore, { vm: vm.name, disk, path, host });
+  for (const { name: disk, datastore, path } of vm.disks) {
+    const store = stores.named(datastore);
+    await checkDisk(store, { vm: vm.name, disk, path, host });
+    if (store !== stores.own && !(await isDiskFolderOf(store, vm))) {
+      const reason = `folder ${vm.name} on datastore ${store.config.name} is not marked as this VM's`;
+      throw GodwitError.of("DISK_NOT_OWN", { vm: vm.name, disk, path: store.resolve(path), reason });
+    }
   }
 }
 
@@ -234,11 +265,11 @@ export async function checkOwnFiles(datastore: Datastore, vm: Vm, host: string):
  * That a VM's disks are images that QEMU may open. They were checked to be its own.
  * @param user that QEMU runs as. @throws what the inspection of an image throws
  */
-export async function inspectDisks(datastore: Datastore, vm: Vm, user: UserIds): Promise<void> {
+export async function inspectDisks(stores: VmDatastores, vm: Vm, user: UserIds): Promise<void> {
   await Promise.all(
-    vm.disks.map(async ({ name: disk, path, format }) => {
-      const image = datastore.resolve(path);
-      await inspectImage({ vm: vm.name, disk, path: image, format, user, state: "own" });
+    vm.disks.map(async (disk) => {
+      const path = stores.pathOf(disk);
+      await inspectImage({ vm: vm.name, disk: disk.name, path, format: disk.format, user, state: "own" });
     }),
   );
 }

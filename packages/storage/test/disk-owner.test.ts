@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { vmDescriptionSchema, type Vm, type VmId } from "@godwit/contract";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { checkOpens, createVm, Datastore, giveDisks, markDatastore } from "../src/index.ts";
+import { checkOpens, createVm, Datastore, giveDisks, markDatastore, VmDatastores } from "../src/index.ts";
 
 const users = {
   web: { uid: 2_010_000_001, gid: 2_010_000_001 },
@@ -23,7 +23,7 @@ beforeEach(async () => {
   await markDatastore(config, "a");
   datastore = await Datastore.open(config, "a");
   await writeFile(join(folder, "vmlinuz"), "a kernel", { mode: 0o644 });
-  vm = await createVm(datastore, {
+  vm = await createVm(new VmDatastores(datastore), {
     id: "22222222-2222-4222-8222-222222222222" as VmId,
     description: vmDescriptionSchema.parse({
       name: "web-1",
@@ -46,13 +46,15 @@ afterEach(async () => {
 });
 
 test("a VM's disks become its user's, of mode 0600: that user opens them for writing, and no other VM's does at all", async () => {
-  expect(await giveDisks(datastore, vm, users.web)).toBeNull();
+  expect(await giveDisks(new VmDatastores(datastore), vm, users.web)).toBeNull();
   for (const path of [disk, join(folder, "web-1/data.raw")]) {
     const { uid, gid, mode } = statSync(path);
     expect({ uid, gid, mode: mode & 0o7777 }).toEqual({ ...users.web, mode: 0o600 });
   }
-  await checkOpens(datastore, vm, { host: "a", user: users.web });
-  await expect(checkOpens(datastore, vm, { host: "a", user: users.other })).rejects.toMatchObject({
+  await checkOpens(new VmDatastores(datastore), vm, { host: "a", user: users.web });
+  await expect(
+    checkOpens(new VmDatastores(datastore), vm, { host: "a", user: users.other }),
+  ).rejects.toMatchObject({
     code: "DISK_PERMISSION_DENIED",
     message: `QEMU on host a cannot open disk root of VM web-1 (${disk}) as uid 2010000002: Permission denied.`,
   });
@@ -61,9 +63,9 @@ test("a VM's disks become its user's, of mode 0600: that user opens them for wri
 });
 
 test("a destination that has another uid for QEMU says so before the copy, with both uids", async () => {
-  await giveDisks(datastore, vm, users.web);
+  await giveDisks(new VmDatastores(datastore), vm, users.web);
   const asked = { host: "b", user: users.other, sourceUid: users.web.uid };
-  await expect(checkOpens(datastore, vm, asked)).rejects.toMatchObject({
+  await expect(checkOpens(new VmDatastores(datastore), vm, asked)).rejects.toMatchObject({
     code: "DISK_PERMISSION_DENIED",
     message: expect.stringContaining("Where the VM runs now, QEMU has uid 2010000001.") as string,
     problem: { details: { uid: users.other.uid, sourceUid: users.web.uid } },
@@ -71,15 +73,17 @@ test("a destination that has another uid for QEMU says so before the copy, with 
 });
 
 test("a disk that can be read and not written is found, and a kernel that cannot be read", async () => {
-  await giveDisks(datastore, vm, users.web);
+  await giveDisks(new VmDatastores(datastore), vm, users.web);
   await chmod(disk, 0o400);
-  const asked = checkOpens(datastore, vm, { host: "a", user: users.web });
+  const asked = checkOpens(new VmDatastores(datastore), vm, { host: "a", user: users.web });
   await expect(asked).rejects.toMatchObject({
     problem: { details: { what: "disk root", reason: "Permission denied" } },
   });
   await chmod(disk, 0o600);
   await chmod(join(folder, "vmlinuz"), 0o600);
-  await expect(checkOpens(datastore, vm, { host: "a", user: users.web })).rejects.toMatchObject({
+  await expect(
+    checkOpens(new VmDatastores(datastore), vm, { host: "a", user: users.web }),
+  ).rejects.toMatchObject({
     problem: { details: { what: "boot file", path: join(folder, "vmlinuz") } },
   });
 });
@@ -88,13 +92,15 @@ test("storage that does not let files be given away is told as such; a link is n
   // Nobody may give away what lies there, as on NFS that squashes root.
   const resolve = () => "/proc/sys/kernel/hostname";
   const squashed = { config: datastore.config, resolve } as unknown as Datastore;
-  expect(await giveDisks(squashed, vm, users.web)).toBe(
+  expect(await giveDisks(new VmDatastores(squashed), vm, users.web)).toBe(
     "datastore shared does not let disks be given to a user of the VM's own (EPERM)",
   );
 
   await writeFile(join(folder, "secret"), "the agent's own key", { mode: 0o600 });
   await rm(disk);
   await symlink(join(folder, "secret"), disk);
-  await expect(giveDisks(datastore, vm, users.web)).rejects.toMatchObject({ code: "ELOOP" });
+  await expect(giveDisks(new VmDatastores(datastore), vm, users.web)).rejects.toMatchObject({
+    code: "ELOOP",
+  });
   expect(statSync(join(folder, "secret")).uid).toBe(0);
 });

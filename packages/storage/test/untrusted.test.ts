@@ -18,6 +18,7 @@ import {
   inspectDisks,
   markDatastore,
   readVm,
+  VmDatastores,
 } from "../src/index.ts";
 
 let folder: string;
@@ -41,7 +42,7 @@ afterEach(async () => {
 const qemuImg = (...args: string[]) => execFileSync("qemu-img", args, { cwd: folder, stdio: "pipe" });
 let ids = 0;
 const create = async (description: Partial<VmDescriptionInput>) =>
-  await createVm(datastore, {
+  await createVm(new VmDatastores(datastore), {
     id: `22222222-2222-4222-8222-${String(++ids).padStart(12, "0")}` as VmId,
     description: vmDescriptionSchema.parse({
       name: "web-1",
@@ -56,8 +57,8 @@ const create = async (description: Partial<VmDescriptionInput>) =>
 const withImage = async (image: string, format: "qcow2" | "raw" = "qcow2") =>
   await create({ disks: [{ name: "root", image, format }] });
 const check = async (vm: Vm) => {
-  await checkOwnFiles(datastore, vm, "a");
-  await inspectDisks(datastore, vm, await userIds("nobody"));
+  await checkOwnFiles(new VmDatastores(datastore), vm, "a");
+  await inspectDisks(new VmDatastores(datastore), vm, await userIds("nobody"));
 };
 
 test("an image with a backing file is refused by name, at creation and when QEMU is to open it, and stays where it was", async () => {
@@ -179,7 +180,7 @@ test("a link is never followed: not in the place of an image, of a folder, of a 
   await rm(join(folder, "web-1/root.raw"));
   await symlink(secret, join(folder, "web-1/root.raw"));
   await expect(check(vm)).rejects.toMatchObject({ code: "DISK_NOT_OWN" });
-  await deleteVm(datastore, "web-1");
+  await deleteVm(new VmDatastores(datastore), "web-1");
   expect(statSync(secret)).toEqual(before);
 
   await mkdir(join(folder, "web-2"));
@@ -213,7 +214,9 @@ test("a vm.json that names another's disk deletes nothing, is not started, and i
   const forged = { ...vm, disks: other.disks };
   await write(forged);
   await expect(readVm(datastore, "web-1")).rejects.toMatchObject(invalid(/not a disk in the VM's folder/));
-  await expect(deleteVm(datastore, "web-1")).rejects.toMatchObject({ code: "VM_DESCRIPTION_INVALID" });
+  await expect(deleteVm(new VmDatastores(datastore), "web-1")).rejects.toMatchObject({
+    code: "VM_DESCRIPTION_INVALID",
+  });
   await expect(check(forged)).rejects.toMatchObject({ code: "VM_DESCRIPTION_INVALID" });
   expect(existsSync(join(folder, "web-2/root.qcow2"))).toBe(true);
   await write({ name: "web-2" });

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { vmDescriptionSchema, type VmDescriptionInput, type VmId } from "@godwit/contract";
 import { run } from "@godwit/system";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { createVm, Datastore, deleteVm, markDatastore, readVm } from "../src/index.ts";
+import { createVm, Datastore, deleteVm, markDatastore, readVm, VmDatastores } from "../src/index.ts";
 
 let folder: string;
 let datastore: Datastore;
@@ -22,7 +22,7 @@ afterEach(async () => {
 
 const id = "22222222-2222-4222-8222-222222222222" as VmId;
 const create = async (description: Partial<VmDescriptionInput>, vmId = id) =>
-  await createVm(datastore, {
+  await createVm(new VmDatastores(datastore), {
     id: vmId,
     description: vmDescriptionSchema.parse({
       name: "web-1",
@@ -69,7 +69,7 @@ test("a VM is made with nothing left open, read back, made again by the same req
   await expect(create({}, "55555555-5555-4555-8555-555555555555" as VmId)).rejects.toMatchObject({
     code: "VM_EXISTS",
   });
-  await deleteVm(datastore, "web-1");
+  await deleteVm(new VmDatastores(datastore), "web-1");
   expect(existsSync(join(folder, "web-1"))).toBe(false);
 });
 
@@ -90,7 +90,7 @@ test("a copied image grows to the size that is asked for, and is never cut off",
     return (JSON.parse(stdout) as { "virtual-size": number })["virtual-size"] / 1048576;
   });
   expect(await Promise.all(sizes)).toEqual([64, 32, 8]);
-  await deleteVm(datastore, "web-1");
+  await deleteVm(new VmDatastores(datastore), "web-1");
   const smaller = create({ disks: [{ name: "root", image: "golden.qcow2", sizeMib: 4 }] });
   await expect(smaller).rejects.toMatchObject({ code: "IMAGE_LARGER" });
   expect(await readdir(folder)).toEqual([".godwit-datastore.json", "golden.qcow2", "golden.raw"]);
@@ -130,15 +130,15 @@ test("an image is copied for each VM; one that is taken over is kept when its VM
     ["web-2", otherId],
   ] as const)
     await create({ name, disks: [root] }, vmId);
-  await deleteVm(datastore, "web-1");
-  await deleteVm(datastore, "web-2", "none");
+  await deleteVm(new VmDatastores(datastore), "web-1");
+  await deleteVm(new VmDatastores(datastore), "web-2", "none");
   expect(existsSync(join(folder, "web-1"))).toBe(false);
   expect(await readdir(join(folder, "web-2"))).toEqual(["root.qcow2"]);
 
   const vm = await create({ disks: [{ ...root, take: true }] });
   expect(vm.disks).toEqual([{ name: "root", path: "web-1/root.qcow2", format: "qcow2", taken: true }]);
   expect(existsSync(join(folder, "golden.qcow2"))).toBe(false);
-  await deleteVm(datastore, "web-1");
+  await deleteVm(new VmDatastores(datastore), "web-1");
   expect(await readdir(join(folder, "web-1"))).toEqual(["root.qcow2"]);
 
   // What is there is never written over, and becomes a disk only by name.
@@ -150,7 +150,7 @@ test("an image is copied for each VM; one that is taken over is kept when its VM
     expect(await readdir(join(folder, "web-1"))).toEqual(["root.qcow2"]);
   }
   await create({ disks: [{ name: "root", image: "web-1/root.qcow2" }] });
-  await deleteVm(datastore, "web-1", "all");
+  await deleteVm(new VmDatastores(datastore), "web-1", "all");
   expect(existsSync(join(folder, "web-1"))).toBe(false);
 });
 
@@ -159,10 +159,10 @@ test("a disk of which a vm.json of before does not say where it comes from is ke
   expect(vm.disks).toEqual([{ name: "root", path: "web-1/root.qcow2", format: "qcow2", taken: false }]);
   const asBefore = { ...vm, disks: vm.disks.map(({ taken: _, ...disk }) => disk) };
   await writeFile(join(folder, "web-1/vm.json"), JSON.stringify(asBefore));
-  await deleteVm(datastore, "web-1");
+  await deleteVm(new VmDatastores(datastore), "web-1");
   expect(await readdir(join(folder, "web-1"))).toEqual(["root.qcow2"]);
   await create({ disks: [{ name: "root", image: "web-1/root.qcow2" }] });
-  await deleteVm(datastore, "web-1", "all");
+  await deleteVm(new VmDatastores(datastore), "web-1", "all");
   expect(existsSync(join(folder, "web-1"))).toBe(false);
 });
 

@@ -3,7 +3,9 @@
  * where the datastore lies on that host if it is elsewhere than on the others. None goes while something lies on it.
  */
 import {
+  datastoresOf,
   GodwitError,
+  imageDatastores,
   isSameSource,
   sourceText,
   type DatastoreDefinition,
@@ -60,7 +62,10 @@ export class Datastores {
       const { rows: found } = await sql<{ datastore: string; vm: string }>`
         select distinct datastore, vm from (
           select config->>'datastore' as datastore, name as vm from vms
-          union all
+          union
+          select disk->>'datastore', name
+          from vms, jsonb_array_elements(config->'disks') as disk
+          union
           select medium->'medium'->>'datastore', name
           from vms, jsonb_array_elements(coalesce(config->'cdroms', '[]'::jsonb)) as medium
         ) as used where datastore is not null order by datastore, vm`.execute(db);
@@ -246,7 +251,9 @@ async function usersOf(tx: Writes, name: string, host: string | null): Promise<s
   const tasks = (await tasksUnderWay(tx)).filter(
     (task) =>
       task.kind === "vm.create" &&
-      task.request.description.datastore === name &&
+      [...datastoresOf(task.request.description), ...imageDatastores(task.request.description)].includes(
+        name,
+      ) &&
       (host === null || task.request.host === host),
   );
   return [
@@ -255,14 +262,16 @@ async function usersOf(tx: Writes, name: string, host: string | null): Promise<s
   ];
 }
 
-/** With their folder on it, or a medium of a CD-ROM drive. */
+/** With their folder on it, a disk, or a medium of a CD-ROM drive. */
 async function vmsOn(db: Queries, name: string, host: string | null): Promise<{ name: string }[]> {
   const medium = JSON.stringify([{ medium: { datastore: name } }]);
+  const disk = JSON.stringify([{ datastore: name }]);
   return await db
     .selectFrom("vms")
     .select("name")
     .where(
-      sql<boolean>`(config->>'datastore' = ${name} or coalesce(config->'cdroms', '[]'::jsonb) @> ${medium}::jsonb)`,
+      sql<boolean>`(config->>'datastore' = ${name} or coalesce(config->'cdroms', '[]'::jsonb) @> ${medium}::jsonb
+        or config->'disks' @> ${disk}::jsonb)`,
     )
     .where(sql<boolean>`(${host}::text is null or host = ${host})`)
     .orderBy("name")

@@ -13,7 +13,7 @@ const outward = ({ id, name, datastore, disks, boot, nics, cdroms }: Vm) => ({
   name,
   datastore,
   // Where a disk comes from is of no account here, and version 1 does not say it.
-  disks: disks.map(({ name, path, format }) => ({ name, path, format })),
+  disks: disks.map(({ name, datastore, path, format }) => ({ name, datastore, path, format })),
   boot,
   nics,
   cdroms,

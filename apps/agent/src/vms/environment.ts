@@ -1,5 +1,5 @@
 /** What a VM needs of this host before QEMU starts: its disks, its port groups, its taps, as one launch specification. */
-import { GodwitError, type Accelerator, type Vm } from "@godwit/contract";
+import { datastoresOf, GodwitError, type Accelerator, type StoredVm, type Vm } from "@godwit/contract";
 import type { LaunchSpec, LaunchUser } from "@godwit/hypervisor";
 import {
   createTaps,
@@ -10,7 +10,15 @@ import {
   securePorts,
   tapName,
 } from "@godwit/network";
-import { checkMedium, checkOpens, checkOwnFiles, Datastore, giveDisks, inspectDisks } from "@godwit/storage";
+import {
+  checkMedium,
+  checkOpens,
+  checkOwnFiles,
+  Datastore,
+  giveDisks,
+  inspectDisks,
+  VmDatastores,
+} from "@godwit/storage";
 import type { UserIds } from "@godwit/system";
 import type { AgentConfig } from "../config.ts";
 import { HostDatastores } from "../datastores/host-datastores.ts";
@@ -52,11 +60,22 @@ export class Environment {
   }
 
   /**
+   * The datastores of a VM, each looked at anew.
+   * @param more that are needed beside them, by name
+   * @throws DATASTORE_UNKNOWN, DATASTORE_UNAVAILABLE, DATASTORE_NOT_MARKED, DATASTORE_REPLACED
+   */
+  async datastoresOf(vm: StoredVm, more: readonly string[] = []): Promise<VmDatastores> {
+    const [own = vm.datastore, ...others] = new Set([...datastoresOf(vm), ...more]);
+    const open = async (name: string) => await this.datastore(name);
+    return new VmDatastores(await open(own), await Promise.all(others.map(open)));
+  }
+
+  /**
    * That the VM's files are its own, whoever wrote its description.
    * @throws DATASTORE_UNKNOWN, DATASTORE_UNAVAILABLE, and what `checkOwnFiles` of storage throws
    */
   async checkOwnFiles(vm: Vm): Promise<void> {
-    await checkOwnFiles(await this.datastore(vm.datastore), vm, this.#config.name);
+    await checkOwnFiles(await this.datastoresOf(vm), vm, this.#config.name);
   }
 
   /**
@@ -66,14 +85,14 @@ export class Environment {
    */
   async giveDisks(vm: Vm, ownUser: boolean): Promise<LaunchUser> {
     await this.checkOwnFiles(vm);
-    const datastore = await this.datastore(vm.datastore);
+    const stores = await this.datastoresOf(vm);
     const because = ownUser
-      ? ((await this.users.problem()) ?? (await giveDisks(datastore, vm, this.users.own(vm.id))))
+      ? ((await this.users.problem()) ?? (await giveDisks(stores, vm, this.users.own(vm.id))))
       : "some hosts' agents are of a version that has one user for all VMs";
     if (because === null) return this.users.own(vm.id);
     const shared = await this.users.shared(because);
     // Where the storage refuses this too, what QEMU can open of it is looked at next.
-    await giveDisks(datastore, vm, shared);
+    await giveDisks(stores, vm, shared);
     return shared;
   }
 
@@ -83,10 +102,10 @@ export class Environment {
    * @throws DATASTORE_UNKNOWN, DATASTORE_UNAVAILABLE, DISK_PERMISSION_DENIED, and what the inspection of an image throws
    */
   async checkDisks(vm: Vm, user: LaunchUser, sourceUid?: number): Promise<void> {
-    const datastore = await this.datastore(vm.datastore);
+    const stores = await this.datastoresOf(vm);
     const source = sourceUid === undefined ? {} : { sourceUid };
-    await checkOpens(datastore, vm, { host: this.#config.name, user, ...source });
-    await inspectDisks(datastore, vm, user);
+    await checkOpens(stores, vm, { host: this.#config.name, user, ...source });
+    await inspectDisks(stores, vm, user);
   }
 
   /**
@@ -122,15 +141,15 @@ export class Environment {
     incoming: boolean,
     user: LaunchUser,
   ): Promise<LaunchSpec> {
-    const datastore = await this.datastore(vm.datastore);
+    const stores = await this.datastoresOf(vm);
     await this.checkPortGroups(vm.nics.map(({ portGroup }) => portGroup));
     return {
       vm,
       accelerator,
-      diskPaths: Object.fromEntries(vm.disks.map(({ name, path }) => [name, datastore.resolve(path)])),
+      diskPaths: Object.fromEntries(vm.disks.map((disk) => [disk.name, stores.pathOf(disk)])),
       mediumPaths: await this.mediumPaths(vm, user),
-      kernelPath: vm.boot === undefined ? null : datastore.resolve(vm.boot.kernel),
-      initrdPath: vm.boot?.initrd === undefined ? null : datastore.resolve(vm.boot.initrd),
+      kernelPath: vm.boot === undefined ? null : stores.own.resolve(vm.boot.kernel),
+      initrdPath: vm.boot?.initrd === undefined ? null : stores.own.resolve(vm.boot.initrd),
       taps: vm.nics.map(({ mac }, index) => ({ interfaceName: tapName(vm.id, index), mac })),
       incoming,
       user,

@@ -5,6 +5,7 @@
 import { createHash } from "node:crypto";
 import {
   GodwitError,
+  imageDatastores,
   type Baseline,
   type DisksToDelete,
   type Vm,
@@ -82,13 +83,13 @@ export class Vms {
 
   async #create(id: VmId, description: VmDescription): Promise<Vm> {
     const { config, cpus, environment, hypervisor } = this.#parts;
-    const datastore = await environment.datastore(description.datastore);
+    const stores = await environment.datastoresOf(description, imageDatastores(description));
     await environment.checkPortGroups(description.nics.map(({ portGroup }) => portGroup));
     const macs = description.nics.map((_, index) => macOf(id, index));
     const { machines } = await hypervisor.facts();
     const cpu = await cpus.first({ name: description.name, cpuWish: description.cpu });
     const defaults = { machine: newestMachine(machines), cpu, macs };
-    return await createVm(datastore, {
+    return await createVm(stores, {
       id,
       description,
       defaults,
@@ -146,7 +147,7 @@ export class Vms {
       throw GodwitError.of("VM_RUNNING", { vm: name, host: config.name });
     const lease = await leases.acquire(vm, "EX");
     if (lease.kind === "refused") throw lease.error;
-    await deleteVm(store, name, disks);
+    await deleteVm(await environment.datastoresOf(vm), name, disks);
     processes.forget(vm.id);
     await leases.release(vm);
   }

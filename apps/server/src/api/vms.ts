@@ -1,8 +1,10 @@
 /** VMs: creating, registering, power, checking, moving. Long work becomes a task after everything that can be refused was. */
 import { randomUUID } from "node:crypto";
 import {
+  datastoresOf,
   finding,
   hasProcess,
+  imageDatastores,
   GodwitError,
   keptForecast,
   type CdromChange,
@@ -92,7 +94,15 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
       );
       const conflict = nics.length === 0 ? null : macConflict({ id: null, nics }, await store.vms.list());
       if (conflict !== null) throw GodwitError.of("MAC_IN_USE", { vm: name, ...conflict });
-      const host = await chooseKnownHost(services, { ...description, size: description }, body.host);
+      const host = await chooseKnownHost(
+        services,
+        {
+          datastores: [...datastoresOf(description), ...imageDatastores(description)],
+          nics: description.nics,
+          size: description,
+        },
+        body.host,
+      );
       return await tasks.start({
         kind: "vm.create",
         request: { id: randomUUID() as VmId, description, host },
@@ -101,7 +111,7 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
 
     vmRegister: async ({ body }) => {
       const { datastore, name } = body;
-      const host = await chooseKnownHost(services, { datastore, nics: [] }, body.host);
+      const host = await chooseKnownHost(services, { datastores: [datastore], nics: [] }, body.host);
       const link = hosts.of(host);
       const vm = await link.agent.call("vmRead", { params: { datastore, name } }).catch((error: unknown) => {
         throw link.unreachable(error);

@@ -1,9 +1,9 @@
 /** A stopped VM's folder and disks are deleted, and the VM leaves the inventory. */
-import { keptBecause, keptReasonSchema } from "@godwit/contract";
+import { keptBecause, keptDiskSchema } from "@godwit/contract";
 import { z } from "zod";
 import type { TaskImplementation } from "./task-implementation.ts";
 
-const keptSchema = z.array(z.object({ path: z.string(), because: keptReasonSchema }));
+const keptSchema = z.array(keptDiskSchema);
 
 export const vmDelete: TaskImplementation<"vm.delete"> = {
   run: async (context) => {
@@ -12,7 +12,7 @@ export const vmDelete: TaskImplementation<"vm.delete"> = {
       const { config } = await context.persist(() => context.store.vms.show(vm.id));
       return config.disks.flatMap((disk) => {
         const because = keptBecause(disk, disks ?? "made");
-        return because === null ? [] : [{ path: disk.path, because }];
+        return because === null ? [] : [{ path: disk.path, datastore: disk.datastore, because }];
       });
     });
     await context.step("delete", z.null(), async () => {

@@ -88,7 +88,7 @@ const machineSchema = z
 
 export const vmDescriptionSchema = z.strictObject({
   name: nameSchema,
-  /** Where the VM's folder lies. */
+  /** Where the VM's folder lies, with its description, its lease and the disks that name no other. */
   datastore: nameSchema,
   memoryMib: z.int().min(16).max(4_194_304),
   vcpus: z.int().min(1).max(288).default(1),
@@ -100,8 +100,12 @@ export const vmDescriptionSchema = z.strictObject({
       z
         .strictObject({
           name: nameSchema,
-          /** An image that is already on the datastore: it is copied. */
+          /** Where the disk lies; absent: on the VM's own datastore. */
+          datastore: nameSchema.optional(),
+          /** An image that is already on a datastore: it is copied. */
           image: datastorePathSchema.optional(),
+          /** Where the image lies; absent: on the disk's datastore. */
+          imageDatastore: nameSchema.optional(),
           /** The image itself becomes the disk, and is not copied. Deleting the VM keeps it, unless told otherwise. */
           take: z.boolean().optional(),
           /** The size of a new, empty image; of a copied one, what it grows to. */
@@ -113,6 +117,10 @@ export const vmDescriptionSchema = z.strictObject({
         .refine(
           (disk) => disk.take !== true || disk.sizeMib === undefined,
           "an image that is taken keeps its size: leave out sizeMib",
+        )
+        .refine(
+          (disk) => disk.imageDatastore === undefined || (disk.image !== undefined && disk.take !== true),
+          "imageDatastore needs an image that is copied",
         ),
     )
     .max(24)
@@ -134,6 +142,8 @@ export type VmDescriptionInput = z.input<typeof vmDescriptionSchema>;
 
 export const diskSchema = z.strictObject({
   name: nameSchema,
+  /** Absent: on the VM's own. */
+  datastore: nameSchema.optional(),
   /** Relative to the datastore. */
   path: datastorePathSchema,
   format: z.enum(["qcow2", "raw"]),
@@ -149,6 +159,13 @@ export type DisksToDelete = z.infer<typeof disksToDeleteSchema>;
 export const keptReasonSchema = z.enum(["asked", "taken", "unknown"]);
 export type KeptReason = z.infer<typeof keptReasonSchema>;
 
+export const keptDiskSchema = z.object({
+  path: z.string(),
+  /** Absent: on the VM's own. */
+  datastore: nameSchema.optional(),
+  because: keptReasonSchema,
+});
+
 /** Null: it is deleted. What is not known to be Godwit's own is kept, for it may be somebody's only copy. */
 export function keptBecause({ taken }: Pick<VmDisk, "taken">, which: DisksToDelete): KeptReason | null {
   if (which === "all") return null;
@@ -159,7 +176,7 @@ export function keptBecause({ taken }: Pick<VmDisk, "taken">, which: DisksToDele
 
 /**
  * `vm.json`: the whole VM at rest, with nothing left to defaults. Version 2 has what version 1 does not know: CD-ROM
- * drives and CPU affinity. A VM that has none of it is written as version 1, which programs of before read too.
+ * drives, CPU affinity, and disks on other datastores than the VM's own. A VM that has none of it is written as version 1, which programs of before read too.
  */
 export const vmSchema = z.strictObject({
   version: z.union([z.literal(1), z.literal(2)]),
@@ -188,10 +205,42 @@ export type Vm = z.infer<typeof vmSchema>;
 /** With the version that its content needs. */
 export const versioned = (vm: Vm): Vm => ({
   ...vm,
-  version: vm.cdroms === undefined && vm.cpuAffinity === undefined ? 1 : 2,
+  version:
+    vm.cdroms === undefined &&
+    vm.cpuAffinity === undefined &&
+    vm.disks.every(({ datastore }) => datastore === undefined)
+      ? 1
+      : 2,
 });
 export type VmCpu = z.infer<typeof cpuSchema>;
 export type VmDisk = z.infer<typeof diskSchema>;
+
+/** Where each part of a VM lies that it cannot run without: its folder, and its disks. */
+export interface StoredVm {
+  datastore: string;
+  disks: readonly { name: string; datastore?: string | undefined }[];
+}
+
+/** Names, the VM's own first. */
+export const datastoresOf = ({ datastore, disks }: StoredVm): string[] => [
+  ...new Set([datastore, ...disks.map((disk) => disk.datastore ?? datastore)]),
+];
+
+/** Where the images lie that a new VM's disks are copied from, where that is said. */
+export const imageDatastores = ({ disks }: Pick<VmDescription, "disks">): string[] =>
+  disks.flatMap(({ imageDatastore }) => imageDatastore ?? []);
+
+/** What of a VM lies on each of its datastores, in words; its own comes first. */
+export const storedParts = (vm: StoredVm): { datastore: string; parts: string[] }[] =>
+  datastoresOf(vm).map((datastore) => ({
+    datastore,
+    parts: [
+      ...(datastore === vm.datastore ? ["its folder"] : []),
+      ...vm.disks.flatMap((disk) =>
+        (disk.datastore ?? vm.datastore) === datastore ? [`disk ${disk.name}`] : [],
+      ),
+    ],
+  }));
 
 /** `incoming`: a move's destination, not running. `paused`: its vCPUs stand still. `lost`: was running, its process is gone. */
 export const vmStateSchema = z.enum([

@@ -1,7 +1,7 @@
 /** A stopped VM's folder and disks are deleted, and the VM leaves the inventory. */
 import { z } from "zod";
 import { nameSchema } from "../schemas/names.ts";
-import { disksToDeleteSchema, keptReasonSchema } from "../schemas/vm.ts";
+import { disksToDeleteSchema, keptDiskSchema } from "../schemas/vm.ts";
 import { defineTask, vmReferenceSchema, vmSubject } from "./define-task.ts";
 
 export const vmDelete = defineTask({
@@ -11,8 +11,8 @@ export const vmDelete = defineTask({
     /** Absent: a task of before images could be kept. */
     disks: disksToDeleteSchema.optional(),
   }),
-  /** Disks that stay on the datastore, by their paths there. */
-  result: z.object({ kept: z.array(z.object({ path: z.string(), because: keptReasonSchema })) }),
+  /** Disks that stay on their datastores, by their paths there. */
+  result: z.object({ kept: z.array(keptDiskSchema) }),
   fields: {},
   describe: ({ vm, datastore }) => `delete VM ${vm.name} from datastore ${datastore}`,
   concerns: ({ vm, host }) => ({ subject: vmSubject(vm), hosts: [host] }),

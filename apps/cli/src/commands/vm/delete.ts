@@ -46,6 +46,8 @@ const reasons: Readonly<Record<KeptReason, string>> = {
 function keptText(ended: Task): string {
   const kept = ended.kind === "vm.delete" ? (ended.result?.kept ?? []) : [];
   if (kept.length === 0 || ended.kind !== "vm.delete") return "";
-  const files = kept.map(({ path, because }) => path + reasons[because]);
-  return ` These files are kept on datastore ${ended.request.datastore}: ${files.join(", ")}.`;
+  const files = kept.map(
+    ({ path, datastore, because }) => `${datastore ?? ended.request.datastore}:${path}${reasons[because]}`,
+  );
+  return ` These files are kept: ${files.join(", ")}.`;
 }

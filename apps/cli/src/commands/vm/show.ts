@@ -36,7 +36,10 @@ function vmText({ name, id, state, pauseReason, seenAt, host, config, user }: Vm
     ...(cpu.features === undefined ? [] : [["cpu features", cpu.features.join(" ")]]),
     ["machine", config.machine],
     ...(user == null ? [] : [["qemu user", userText(user)]]),
-    ...config.disks.map((disk) => [`disk ${disk.name}`, `${config.datastore}:${disk.path} (${disk.format})`]),
+    ...config.disks.map((disk) => [
+      `disk ${disk.name}`,
+      `${disk.datastore ?? config.datastore}:${disk.path} (${disk.format})`,
+    ]),
     ...(config.cdroms ?? []).map((drive) => [`cdrom ${drive.name}`, driveText(drive)]),
     ...config.nics.map((nic, index) => [
       `nic ${String(index)}`,
