@@ -26,6 +26,7 @@ import {
   OUTAGE,
   OUTAGES,
   PARTLY,
+  PREPARE,
   QEMU,
   SERVING,
   set,
@@ -83,6 +84,12 @@ const happenings: Record<EventKind, (w: World, h: number, argument: number) => v
   deliver: (w, _h, message) => {
     clear(w.now, MESSAGES, 1 << message);
     hear(w, message);
+  },
+  beginWithFullDisk: (w) => {
+    begin(w, "full");
+  },
+  beginWithLateError: (w) => {
+    begin(w, "failsLate");
   },
   deliverTwice: (w, _h, message) => {
     hear(w, message);
@@ -224,6 +231,14 @@ const happenings: Record<EventKind, (w: World, h: number, argument: number) => v
   thirdAsks,
   userStops,
 };
+/** The destination is told of the move, of which it cannot write that it begins. */
+function begin(w: World, disk: World["disk"]): void {
+  w.disk = disk;
+  clear(w.now, MESSAGES, 1 << PREPARE);
+  hear(w, PREPARE);
+  w.disk = "sound";
+}
+
 const byNumber = kinds.map((kind) => happenings[kind]);
 
 /** Lets `event` happen in `state`; the outcome is in `now`, and `violation` says what it broke. */

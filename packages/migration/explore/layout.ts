@@ -83,6 +83,7 @@ export const OFF = 32768;
 
 /** Messages under way: a bit for each to the destination, then one for each to the source. */
 export const toSource = toDestinationNames.length;
+export const PREPARE = toDestinationNames.indexOf("prepare");
 export const messageCount = toSource + toSourceNames.length;
 export const timerInput = [toSourceNames.length, toDestinationNames.length] as const;
 export const receiverOf = (message: number): 0 | 1 => (message < toSource ? 1 : 0);
@@ -94,6 +95,8 @@ export const kinds = [
   "takeWithFullDisk",
   "takeWithLateError",
   "deliver",
+  "beginWithFullDisk",
+  "beginWithLateError",
   "deliverTwice",
   "loseMessage",
   "lineUp",

@@ -66,9 +66,12 @@ export function askLease(w: World, h: number, question: number, number: number =
     if (question === RELEASE) return GRANTED;
     return question === CONVERT_EX || question === CONVERT_SH ? NOT_HELD : UNKNOWN;
   }
+  const held = w.rules.holds(at(f, LEASE), h);
   const decided = w.rules.decide(at(f, LEASE), h, question, number);
   f[LEASE] = decided.lease;
-  if (question === RELEASE && (at(f, QEMU + h) & ALIVE) !== 0)
+  // An old question of before a move began again takes nothing: its share is asked for later.
+  const isGivenBack = held && !w.rules.holds(decided.lease, h);
+  if (question === RELEASE && isGivenBack && (at(f, QEMU + h) & ALIVE) !== 0)
     w.broken("a lease is given back while its QEMU is still there");
   return decided.answer;
 }

@@ -116,6 +116,14 @@ export const mutants: readonly Mutant[] = [
   destination("the destination never gives up a copy without a commit", (state, input) =>
     state.phase === "loaded" && fires(input, "commit") ? nothing(state) : stepDestination(state, input),
   ),
+  {
+    name: "the destination starts its QEMU though it could not write that the move begins",
+    faults: ["beginWithFullDisk", "agentDies"],
+    protocol: {
+      ...godwit,
+      vitalDestinationEntries: godwit.vitalDestinationEntries.filter((entry) => entry !== "started"),
+    },
+  },
   destination("the destination takes a commit after it has given up", (state, input) => {
     if (state.phase !== "givingUp" || !hears(input, "commit")) return stepDestination(state, input);
     return { state, effects: [{ do: "send", message: { type: "running", commitToResumeMs: 0 } }] };

@@ -41,6 +41,7 @@ import {
   POSTCOPY,
   PRE,
   PRE_SPLIT,
+  PREPARE,
   PROMPT,
   QEMU,
   receiverOf,
@@ -255,6 +256,10 @@ function faultEvents(w: World): void {
     may(w, FAULT, "loseMessage", message);
     const h = receiverOf(message);
     if (at(f, AGENT + h) !== DOWN && !waits(w, h, inputOf(message))) may(w, FAULT, "deliverTwice", message);
+  }
+  if (at(f, AGENT + 1) === IDLE && (messages >> PREPARE) & 1) {
+    may(w, FAULT, "beginWithFullDisk");
+    may(w, FAULT, "beginWithLateError");
   }
   for (let h = 0; h < 2; h++) {
     const agent = at(f, AGENT + h);

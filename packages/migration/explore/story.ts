@@ -63,6 +63,9 @@ export function sentence(w: World, before: State, event: number): string {
     takeWithLateError: () =>
       `${taken()}, with an error of its disk after it has written: ${phase(w, w.now, h)}`,
     deliver: () => `the message ${message()} arrives`,
+    beginWithFullDisk: () => `b's agent is told of the move, with its disk full: ${phase(w, w.now, 1)}`,
+    beginWithLateError: () =>
+      `b's agent is told of the move, with an error of its disk after it has written: ${phase(w, w.now, 1)}`,
     deliverTwice: () => `the message ${message()} arrives, and will once more`,
     loseMessage: () => `the message ${message()} is lost`,
     lineUp: () => "the line between the agents comes up",

@@ -46,6 +46,7 @@ const all = Number.POSITIVE_INFINITY;
 /** Where it matters which entries of a journal must be written. */
 const fullDisks: readonly Partial<Bounds>[] = [
   { faults: 1, kinds: ["takeWithFullDisk"] },
+  { faults: 2, kinds: ["beginWithFullDisk", "agentDies"], states: 150_000 },
   { faults: 2, kinds: ["takeWithFullDisk", "hostDies"], states: 150_000 },
   { faults: 2, kinds: ["takeWithFullDisk", "agentDies"], states: 100_000 },
 ];

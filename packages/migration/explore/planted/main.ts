@@ -18,9 +18,10 @@ import { reducersWith } from "./reducers.ts";
 import { mistakesIn, planted, type Mistake } from "./sites.ts";
 import { startTests, type Tests } from "./tests.ts";
 
-const usage = `usage: node packages/migration/explore/planted/main.ts [--only TEXT] [--quick] [--list] [--again] [--journal FILE] [--json FILE]
+const usage = `usage: node packages/migration/explore/planted/main.ts [--only TEXT]… [--quick] [--list] [--again] [--journal FILE] [--json FILE]
 
-  --only TEXT     the mistakes whose id contains it (a file's name, a kind, a condition)
+  --only TEXT     the mistakes whose id contains it (a file's name, a kind, a condition, a whole id); with several, those
+                  that contain any of them
   --quick         fewer questions, and no further explorations of what nothing else catches
   --list          the mistakes, without trying them
   --again         all of them, also those that an interrupted campaign has tried
@@ -38,7 +39,7 @@ const quickWalks = 100;
 async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
-      only: { type: "string", default: "" },
+      only: { type: "string", multiple: true, default: [""] },
       quick: { type: "boolean", default: false },
       list: { type: "boolean", default: false },
       again: { type: "boolean", default: false },
@@ -51,7 +52,9 @@ async function main(): Promise<number> {
     console.log(usage);
     return 0;
   }
-  const mistakes = sources.flatMap(mistakesIn).filter(({ id }) => id.includes(values.only));
+  const mistakes = sources
+    .flatMap(mistakesIn)
+    .filter(({ id }) => values.only.some((text) => id.includes(text)));
   if (values.list) {
     for (const { id, line } of mistakes) console.log(`${id} (line ${String(line)})`);
     return 0;
