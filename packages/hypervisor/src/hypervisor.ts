@@ -36,7 +36,7 @@ import { commandLine } from "./command-line.ts";
 import { confined } from "./confinement.ts";
 import { vmLimits } from "./limits.ts";
 import { runDescriptors, runPaths, type LaunchSpec, type RunPaths } from "./launch-spec.ts";
-import { connectWhenReady, qemuFacts } from "./qemu-facts.ts";
+import { connectWhenReady, qemuFacts, QemuFactsKeeper } from "./qemu-facts.ts";
 import { lastMessages, QemuProcess, startFailed } from "./qemu-process.ts";
 import { hasListener, prepareRunFolder, takeOver } from "./run-folder.ts";
 import { parseRuntime, writeRuntime } from "./runtime-file.ts";
@@ -98,6 +98,7 @@ export class Hypervisor {
   readonly #kvmGid: string | null;
   /** QEMU's binary without links. */
   readonly #realBinary: string;
+  readonly #facts: QemuFactsKeeper;
 
   private constructor(
     options: HypervisorOptions,
@@ -109,6 +110,7 @@ export class Hypervisor {
     this.#sharedUser = sharedUser;
     this.#kvmGid = kvmGid;
     this.#realBinary = realBinary;
+    this.#facts = new QemuFactsKeeper(options.binary, () => qemuFacts(options, options.cacheFolder));
   }
 
   /** @throws USAGE when QEMU's user does not exist; PROGRAM_MISSING */
@@ -121,12 +123,12 @@ export class Hypervisor {
   }
 
   async facts(): Promise<QemuFacts> {
-    return (await qemuFacts(this.#options, this.#options.cacheFolder)).facts;
+    return (await this.#facts.now()).facts;
   }
 
   /** What each of QEMU's CPU models has switched on: names of its properties. */
   async modelFeatures(): Promise<Readonly<Record<string, readonly string[]>>> {
-    return (await qemuFacts(this.#options, this.#options.cacheFolder)).modelFeatures;
+    return (await this.#facts.now()).modelFeatures;
   }
 
   /**

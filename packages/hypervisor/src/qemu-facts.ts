@@ -1,9 +1,12 @@
-/** What the installed QEMU can do, asked of QEMU itself; kept for the boot, since asking takes a second. */
+/**
+ * What the installed QEMU can do, asked of QEMU itself; kept for the boot, since asking takes a second, and in memory for as
+ * long as the program is the same file.
+ */
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 import { GodwitError, qemuFactsSchema, type QemuFacts } from "@godwit/contract";
 import { QmpSession } from "@godwit/qmp";
 import { readFileOrNull, run, sleep, writeFileAtomic } from "@godwit/system";
@@ -30,6 +33,46 @@ const switchedOn = (props: Readonly<Record<string, unknown>> = {}): string[] =>
     .filter(([, on]) => on === true)
     .map(([name]) => name)
     .sort();
+
+/** Of one program, for those who ask again and again: a process only to ask QEMU for its version takes a tenth of a second. */
+export class QemuFactsKeeper {
+  readonly #read: () => Promise<KnownQemu>;
+  readonly #binary: string;
+  #kept: { file: string; known: Promise<KnownQemu> } | null = null;
+
+  /** @param binary a path, or a name that is looked for as the system does */
+  constructor(binary: string, read: () => Promise<KnownQemu>) {
+    this.#binary = binary;
+    this.#read = read;
+  }
+
+  /** @throws what reading them throws */
+  async now(): Promise<KnownQemu> {
+    const file = await fileOf(this.#binary);
+    if (file === null) return await this.#read();
+    if (this.#kept?.file !== file) {
+      const known = this.#read();
+      const kept = { file, known };
+      this.#kept = kept;
+      known.catch(() => {
+        if (this.#kept === kept) this.#kept = null;
+      });
+    }
+    return await this.#kept.known;
+  }
+}
+
+/** Which file it is, and which content; null where there is none. An upgrade puts another one in its place. */
+async function fileOf(binary: string): Promise<string | null> {
+  const folders = binary.includes("/") ? [""] : (process.env.PATH ?? "").split(delimiter);
+  for (const folder of folders) {
+    const found = await stat(join(folder, binary), { bigint: true }).catch(() => null);
+    if (found?.isFile() !== true) continue;
+    const { dev, ino, size, mtimeNs, ctimeNs } = found;
+    return [dev, ino, size, mtimeNs, ctimeNs].join(" ");
+  }
+  return null;
+}
 
 /**
  * The facts, from the cache of this boot where they are there.

@@ -13,4 +13,9 @@ export interface CopySample {
   dirtyBytesPerSecond: number;
   /** True at the beginning of a pass: `remainingBytes` is then all that is dirty, not what is left of it. */
   passBegins: boolean;
+  /**
+   * The share of the time since the look before, 0 to 1, in which the network was what held the stream up, and not a host
+   * without a processor to spare. Null: not measured yet. Absent: it cannot be, and a low rate is taken for the network's.
+   */
+  linkBusyShare?: number | null;
 }

@@ -9,7 +9,9 @@ import { beginAuto } from "../src/auto/auto-state.ts";
 import { decideAuto } from "../src/auto/controller.ts";
 import { play, type Played } from "../src/auto/play.ts";
 import type { Guest, Link, WorkingSet } from "../src/auto/copy-model.ts";
-import { beginCopy } from "../src/copy.ts";
+import { catchUpMs } from "../src/auto/throttle.ts";
+import { beginCopy, type CopyState } from "../src/copy.ts";
+import type { CopyDecision } from "../src/copy-decision.ts";
 import type { CopySample } from "../src/copy-sample.ts";
 
 const mib = 2 ** 20;
@@ -185,4 +187,98 @@ describe("the cases", () => {
     const played = play(calm, down, { objective: normal, ...with50 });
     expect(played).toMatchObject({ end: "moved", mostThrottle: 0 });
   });
+});
+
+describe("a course, sample by sample", () => {
+  const normal: Objective = { name: "normal", ...objectives.normal };
+  /** What is decided on the last of some samples; ten a second of the first pass, then one for each pass. */
+  const decideOn = (samples: readonly Partial<CopySample>[], maxOutageMs = 250) => {
+    let state: CopyState = {
+      ...beginCopy(maxOutageMs, 0, Number.POSITIVE_INFINITY),
+      auto: beginAuto(normal, 0),
+    };
+    const kinds: string[] = [];
+    let decision: CopyDecision = { kind: "continue" };
+    for (const sample of samples) {
+      ({ state, decision } = decideAuto(state, {
+        ...{ atMs: 0, round: 1, remainingBytes: 100 * mib, transferredBytes: 100 * mib },
+        ...{ totalBytes: 320 * mib, bytesPerSecond: gigabit, dirtyBytesPerSecond: 0, passBegins: false },
+        ...sample,
+      }));
+      kinds.push(decision.kind);
+    }
+    return { decision, kinds };
+  };
+  const firstPass = (ms: number): Partial<CopySample>[] =>
+    Array.from({ length: Math.floor(ms / 250) }, (_, index) => ({ atMs: 250 * (index + 1) }));
+  const pass = (atMs: number, round: number, leftMib: number): Partial<CopySample> => ({
+    ...{ atMs, round, remainingBytes: leftMib * mib, passBegins: true },
+  });
+
+  test("a second pass that fits the pause and would take long is not gone on with", () => {
+    expect(decideOn([...firstPass(1000), pass(1000, 2, 20)])).toMatchObject({
+      decision: { kind: "switch", memory: "complete", decision: { because: "fits", round: 2 } },
+    });
+  });
+
+  test("one more pass is made where it costs a twentieth of the time at most, and then no other", () => {
+    const long = [...firstPass(10_000), pass(10_000, 2, 20)];
+    expect(decideOn(long).decision.kind).toBe("continue");
+    expect(decideOn([...long, pass(10_180, 3, 9)]).decision.kind).toBe("continue");
+    expect(decideOn([...long, pass(10_460, 3, 9)])).toMatchObject({
+      decision: { kind: "switch", decision: { because: "fits" } },
+    });
+    expect(decideOn([...long, pass(10_180, 3, 1)])).toMatchObject({
+      decision: { kind: "switch", decision: { because: "nearlyNothingLeft" } },
+    });
+    expect(decideOn([...long, pass(10_180, 3, 11)])).toMatchObject({
+      decision: { kind: "switch", decision: { because: "noLongerShrinking" } },
+    });
+  });
+
+  test("a rate that falls while the link is idle is a processor that QEMU waits for, and no slow link", () => {
+    const falls = (linkBusyShare: number | null | undefined) =>
+      [1250, 1500, 1750, 2000].map((atMs) => ({
+        ...{ atMs, bytesPerSecond: gigabit / 10 },
+        ...(linkBusyShare === undefined ? {} : { linkBusyShare }),
+      }));
+    expect(decideOn([...firstPass(1000), ...falls(0.2)]).kinds).not.toContain("tune");
+    expect(decideOn([...firstPass(1000), ...falls(null)]).kinds).not.toContain("tune");
+    expect(decideOn([...firstPass(1000), ...falls(1)]).kinds).toContain("tune");
+    expect(decideOn([...firstPass(1000), ...falls(undefined)]).kinds).toContain("tune");
+  });
+
+  test("a dip of a moment is no slow link either", () => {
+    const dip = { atMs: 1250, bytesPerSecond: gigabit / 10, linkBusyShare: 1 };
+    const { kinds } = decideOn([...firstPass(1000), dip, { atMs: 1500 }, { ...dip, atMs: 1750 }]);
+    expect(kinds).not.toContain("tune");
+  });
+
+  test("what a switch would take without a processor to spare is reckoned by what the link carries", () => {
+    const starved = { bytesPerSecond: gigabit / 20, linkBusyShare: 0.1 };
+    const last = { ...pass(1100, 2, 12), ...starved };
+    expect(decideOn([...firstPass(1000), last]).decision.kind).toBe("switch");
+    expect(decideOn([...firstPass(1000), { ...last, linkBusyShare: 1 }]).decision.kind).toBe("continue");
+  });
+});
+
+test("how long a copy takes to catch up is what its passes take together", () => {
+  fc.assert(
+    fc.property(
+      fc.double({ min: 0.01, max: 0.99, noNaN: true }),
+      fc.integer({ min: 1, max: 1000 }),
+      fc.integer({ min: 1, max: 1000 }),
+      (ratio, leftMib, fitMib) => {
+        let [left, ms] = [leftMib * mib, 0];
+        // Up to a pass more or less, where what is left is just what fits.
+        while (left > fitMib * mib * (1 + 1e-9)) {
+          ms += (left / gigabit) * 1000;
+          left *= ratio;
+        }
+        const found = catchUpMs(leftMib * mib, fitMib * mib, gigabit * ratio, gigabit);
+        expect(Math.abs(found - ms)).toBeLessThanOrEqual((fitMib * mib * 1000) / ratio / gigabit + 1);
+      },
+    ),
+  );
+  expect(catchUpMs(2, 1, 1, 1)).toBe(Number.POSITIVE_INFINITY);
 });

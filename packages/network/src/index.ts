@@ -1,7 +1,7 @@
 /** Virtual switches as Linux bridges: port groups, taps of VMs, links with their speeds. */
 export { linkFacts, linkStates, linkWith, type LinkState } from "./links.ts";
 export { portGroupFacts, portGroupLoad, type PortGroupConfig } from "./port-groups.ts";
-export { endConnections, isConnecting } from "./connections.ts";
+export { endConnections, isConnecting, networkBusyMs } from "./connections.ts";
 export { enableQuickAck } from "./quick-ack.ts";
 export { isUnanswered, routeTo, type Route } from "./route.ts";
 export { createTap, createTaps, deleteTap, deleteTaps, listTaps, tapName, type TapSpec } from "./taps.ts";

@@ -4,6 +4,7 @@ import type { LinkFacts, PortGroupFacts, PortGroupLoad } from "@godwit/contract"
 import { run } from "@godwit/system";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { busyIn } from "../src/connections.ts";
 import { htbCeiling } from "../src/iproute.ts";
 import { hexOf } from "../src/port-rules.ts";
 import { linkWith, tapName, type LinkState } from "../src/index.ts";
@@ -474,3 +475,12 @@ test("a VM whose addresses are listed sends from these only: in ARP, IPv4, IPv6 
   expect(await passed(ipv4(own, "0a090802"))).toBe(true);
   await call("deleteTap", name);
 }, 150_000);
+
+test("what holds a stream up: the time in which something was on its way, but for that in which its receiver did not read", () => {
+  const line = (times: string) =>
+    `ESTAB 0 0 10.87.1.1:53066 10.87.1.2:49152\n\t bbr rto:204 bytes_sent:50085451 ${times}retrans:0/2 minrtt:0.008`;
+  expect(busyIn(line("busy:380ms rwnd_limited:344ms(90.5%) "))).toBe(36);
+  expect(busyIn(line("busy:380ms sndbuf_limited:12ms(3.2%) "))).toBe(380);
+  expect(busyIn(line(""))).toBe(0);
+  expect(busyIn("")).toBe(null);
+});

@@ -1,9 +1,11 @@
 /**
- * Looks at a running copy: at each beginning of a pass (QEMU's event), when all that is dirty is
- * known, and now and then in between, for those who wait. Measures the rate itself.
+ * Looks at a running copy: at its begin and at each beginning of a pass (QEMU's events), when all that is dirty is known,
+ * and now and then in between, for those who wait. Measures the rate itself; where that falls, also whether it is the
+ * network that holds the stream up.
  */
 import type { QemuProcess } from "@godwit/hypervisor";
 import type { CopySample } from "@godwit/migration";
+import { StreamWatch } from "./stream-watch.ts";
 
 const progressEveryMs = 250;
 /** A rate over less than this says little. */
@@ -14,16 +16,24 @@ export class CopyWatch {
   readonly #onSample: (sample: CopySample) => void;
   readonly #timer: NodeJS.Timeout;
   readonly #events: Disposable;
+  readonly #stream: StreamWatch;
   #looking = false;
   #last: { atMs: number; transferredBytes: number } | null = null;
   #bytesPerSecond = 0;
   #ended = false;
 
-  constructor(process: QemuProcess, onSample: (sample: CopySample) => void) {
+  /** @param networkBusyMs for how long the network has held the stream up so far; null: nobody can tell */
+  constructor(
+    process: QemuProcess,
+    onSample: (sample: CopySample) => void,
+    networkBusyMs: () => Promise<number | null>,
+  ) {
     this.#process = process;
     this.#onSample = onSample;
+    this.#stream = new StreamWatch(networkBusyMs);
     this.#events = process.onEvent((event) => {
       if (event.name === "MIGRATION_PASS") void this.#look(true);
+      else if (event.name === "MIGRATION" && event.data.status === "active") void this.#look(false);
     });
     this.#timer = setInterval(() => {
       void this.#look(false);
@@ -47,6 +57,8 @@ export class CopyWatch {
       const status = await this.#process.migration.query();
       const atMs = performance.now();
       this.#measure(atMs, status.transferredBytes);
+      // Not before a pass is told of, whose moment counts.
+      if (!passBegins) await this.#stream.look(atMs, this.#bytesPerSecond);
       const isRunning = status.status === "active" || status.status === "postcopy-active";
       if (!isRunning || this.hasEnded) return;
       this.#onSample({
@@ -58,6 +70,7 @@ export class CopyWatch {
         bytesPerSecond: this.#bytesPerSecond,
         dirtyBytesPerSecond: status.dirtyBytesPerSecond,
         passBegins,
+        ...this.#stream.at(atMs),
       });
     } catch {
       // QEMU is gone or busy: its end is told elsewhere, and the next look is near.

@@ -27,14 +27,16 @@ export async function beginningState(
   process: QemuProcess,
   { processes, hypervisor, log }: MoveDependencies,
 ): Promise<SourceState> {
-  const { status, runs, pauseReason } = await process.guestState();
+  const [{ status, runs, pauseReason }, version, { version: installed }] = await Promise.all([
+    process.guestState(),
+    process.version(),
+    hypervisor.facts(),
+  ]);
   if (pauseReason === "shutdown")
     throw GodwitError.of("VM_NOT_RUNNING", { vm: order.vm.name, state: "shutting down" });
   // What QEMU does not tell after a move that was undone, this agent knows.
   const known = pauseReason ?? processes.pauseReasonOf(process.vmId) ?? "user";
   log.info({ vm: order.vm.name, status }, "the guest's state before its move");
-  const version = await process.version();
-  const { version: installed } = await hypervisor.facts();
   return initialSource(orderFor(order, version, installed), version, runs ? null : known);
 }
 

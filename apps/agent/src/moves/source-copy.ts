@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { GodwitError, normalAddress, seenFrom, type MoveOrder, type MoveRecord } from "@godwit/contract";
 import { stopReasonOf, type QemuProcess } from "@godwit/hypervisor";
 import type { CopySample, PauseMoments, QemuSettings, SourceInput } from "@godwit/migration";
+import { networkBusyMs } from "@godwit/network";
 import type { Logger } from "pino";
 import { migrationCredentialsFolder, type AgentConfig } from "../config.ts";
 import { ConnectWatch } from "./connect-watch.ts";
@@ -81,7 +82,7 @@ export class SourceCopy {
       credentialsFolder: migrationCredentialsFolder(this.#agent.config),
       destinationName: this.#agent.destinationName(),
     });
-    this.watch();
+    this.watch(() => networkBusyMs(to));
     await migration.start(to.address, to.port);
     this.#connecting = new ConnectWatch(
       this.#order,
@@ -95,9 +96,9 @@ export class SourceCopy {
     return null;
   }
 
-  /** Looks at it from now on. */
-  watch(): void {
-    this.#watch = new CopyWatch(this.#process, this.#listener.onSample);
+  /** Looks at it from now on. @param busyMs as {@link CopyWatch} has it */
+  watch(busyMs: () => Promise<number | null> = () => Promise.resolve(null)): void {
+    this.#watch = new CopyWatch(this.#process, this.#listener.onSample, busyMs);
   }
 
   /** Other parameters for the copy that runs. */

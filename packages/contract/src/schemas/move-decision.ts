@@ -10,10 +10,17 @@ const decisions = [
     expectedOutageMs: z.number(),
     maxOutageMs: z.number(),
     /**
-     * Next to nothing is left, or another round would not leave less; the guest works in bursts, or is held back, and is
-     * not waited for; or the time for the copy is over.
+     * Next to nothing is left, or another round would not leave less, or would take more time than it is worth (`fits`); the
+     * guest works in bursts, or is held back, and is not waited for; or the time for the copy is over.
      */
-    because: z.enum(["nearlyNothingLeft", "noLongerShrinking", "localMinimum", "throttled", "timeIsUp"]),
+    because: z.enum([
+      "nearlyNothingLeft",
+      "noLongerShrinking",
+      "fits",
+      "localMinimum",
+      "throttled",
+      "timeIsUp",
+    ]),
   }),
   /** The guest is stopped, and goes on at the destination before all its memory is there. */
   z.object({
@@ -79,6 +86,7 @@ const percent = (share: number): string => `${String(Math.round(share * 100))} %
 const switchReasons = {
   nearlyNothingLeft: "",
   noLongerShrinking: " and no longer shrinking",
+  fits: ", which fits the pause",
   localMinimum: ", the least of a guest that works in bursts",
   timeIsUp: ", and the time for the copy is over",
   throttled: " of a throttled guest",

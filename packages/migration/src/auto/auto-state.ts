@@ -10,6 +10,8 @@ export interface AutoState {
   readonly throttle: number;
   /** Until when a changed throttle is not judged: QEMU looks at it at every second pass, once a second at most. */
   readonly settlesAtMs: number;
+  /** When what is left fitted the pause for the first time; null: it never did. */
+  readonly fitsSinceMs: number | null;
 }
 
 export const beginAuto = (objective: Objective, atMs: number): AutoState => ({
@@ -18,4 +20,5 @@ export const beginAuto = (objective: Objective, atMs: number): AutoState => ({
   course: beginCourse,
   throttle: 0,
   settlesAtMs: atMs,
+  fitsSinceMs: null,
 });

@@ -1,23 +1,39 @@
 /**
  * Chooses the next step of a running copy: go on, slow the guest down or let it go, switch, use post-copy, or give
- * up. Cheapest first, for the guest: a switch that fits the pause; another pass, while passes gain; throttling, within
- * the objective and only where it can help; post-copy, where the objective allows it. Every course ends: time without
- * a gain is bounded, and so is the time after the first pass as a whole.
+ * up. Cheapest first, for the guest: a switch as soon as it fits the pause, but for a pass or two that make the pause
+ * shorter in next to no time; another pass, while passes gain; throttling, within the objective and only where it can
+ * help; post-copy, where the objective allows it. Every course ends: time without a gain is bounded, and so is the time
+ * after the first pass as a whole.
  *
  * A link that is down or slow for a moment looks like a guest that became busy, since either way passes gain nothing.
  * The link's pace tells them apart: while it is far below its usual one nothing is held against the guest, a throttle is
- * taken back, and post-copy, which would leave a guest waiting for memory, is not begun.
+ * taken back, and post-copy, which would leave a guest waiting for memory, is not begun. A host that has no processor to
+ * spare looks like a slow link, but for the link, which is idle then: nothing follows from that.
  */
 import type { MoveDecision } from "@godwit/contract";
 import type { CopyDecision, CopyStep, NotConvergingBecause } from "../copy-decision.ts";
 import { budgetShare, expectedOutageMs, type CopySample, type CopyState } from "../copy.ts";
 import type { AutoState } from "./auto-state.ts";
-import { dirtyBytesPerSecond, isPhased, isStuck, seePace, seePass } from "./passes.ts";
-import { neededThrottle, throttleParameters } from "./throttle.ts";
+import {
+  dirtyBytesPerSecond,
+  isPhased,
+  isStarved,
+  isStuck,
+  seePace,
+  seePass,
+  type Course,
+} from "./passes.ts";
+import { catchUpMs, neededThrottle, throttleParameters } from "./throttle.ts";
 
-/** Below this much transfer time another pass gains nothing. */
+/** Below this much transfer time, or this share of the pause that is allowed, another pass gains nothing. */
 const negligibleTransferMs = 2;
-const plateauRatio = 0.75;
+const negligibleShare = 0.05;
+/** What fits could go over now: passes for a shorter pause may take this share of the time that the copy has taken. */
+const polishShare = 0.05;
+/** QEMU looks for changes between two passes, which takes a while on a busy machine. */
+const leastPassMs = 20;
+/** A pass that leaves more of the one before is not worth its time. */
+const plateauRatio = 0.5;
 const settleMs = 4_000;
 /** Passes that leave much are seen for this long before it is concluded that it stays so: a flush of a database is over by then. */
 const leastLookMs = 2_500;
@@ -32,6 +48,10 @@ const maxBackOuts = 12;
 const mostExposureMs = 120_000;
 /** Throttles that differ less than this are the same. */
 const throttleStep = 0.03;
+/** Of the link's usual pace: what a switch can count on where a host had no processor to spare. */
+const starvedShare = 0.6;
+/** A guest that is held back for longer than this loses more than by waiting for its memory. */
+const mostCatchUpMs = 5_000;
 
 type SwitchBecause = Extract<MoveDecision, { kind: "switch" }>["because"];
 type Because = Exclude<
@@ -79,8 +99,15 @@ function linkIsSlow(state: CopyState, sample: CopySample): CopyStep {
   return tune(state, sample, 0, decision);
 }
 
-function atPass(before: CopyState, sample: CopySample): CopyStep {
+/** A processor that QEMU waited for just now is there again a moment later; what the link carries is known. */
+function atUsualPace(sample: CopySample, { usualBytesPerSecond: usual }: Course): CopySample {
+  if (!isStarved(sample)) return sample;
+  return { ...sample, bytesPerSecond: Math.max(sample.bytesPerSecond, usual * starvedShare) };
+}
+
+function atPass(before: CopyState, seenSample: CopySample): CopyStep {
   const auto = autoOf(before);
+  const sample = atUsualPace(seenSample, auto.course);
   const course = seePass(auto.course, sample, auto.throttle, auto.beganAtMs);
   const seen: CopyState = { ...before, auto: { ...auto, course } };
   const expected = expectedOutageMs(seen, sample);
@@ -97,7 +124,7 @@ function atPass(before: CopyState, sample: CopySample): CopyStep {
   return isStuck(course) && sample.atMs >= auto.settlesAtMs ? whereItIsStuck(state, sample) : goOn(state);
 }
 
-/** It fits: now, or after another pass that leaves less. A guest that works in bursts, or is held back, is not waited for. */
+/** It fits: now, or after another pass that leaves less, where that costs the copy next to no time. */
 function whereItFits(
   { lastPassBytes }: CopyState,
   state: CopyState,
@@ -105,16 +132,22 @@ function whereItFits(
   expectedMs: number,
 ): CopyStep {
   if (sample.atMs < state.notBeforeMs) return goOn(state);
-  const { course, throttle } = autoOf(state);
+  const auto = autoOf(state);
+  const fitsSinceMs = auto.fitsSinceMs ?? sample.atMs;
+  const fitting: CopyState = { ...state, auto: { ...auto, fitsSinceMs } };
+  const transferMs = expectedMs - state.fixedMs;
   const because = ((): SwitchBecause | null => {
-    if (expectedMs - state.fixedMs <= negligibleTransferMs) return "nearlyNothingLeft";
-    if (lastPassBytes !== null && sample.remainingBytes >= lastPassBytes * plateauRatio)
+    if (transferMs <= Math.max(negligibleTransferMs, state.maxOutageMs * negligibleShare))
+      return "nearlyNothingLeft";
+    if (sample.remainingBytes >= (lastPassBytes ?? sample.transferredBytes) * plateauRatio)
       return "noLongerShrinking";
-    if (isPhased(course)) return "localMinimum";
-    return throttle > 0 ? "throttled" : null;
+    if (isPhased(auto.course)) return "localMinimum";
+    if (auto.throttle > 0) return "throttled";
+    const spentMs = sample.atMs - fitsSinceMs + Math.max(transferMs, leastPassMs);
+    return spentMs > (fitsSinceMs - auto.beganAtMs) * polishShare ? "fits" : null;
   })();
-  if (because === null) return goOn(state);
-  return switchNow(state, sample, expectedMs, because);
+  if (because === null) return goOn(fitting);
+  return switchNow(fitting, sample, expectedMs, because);
 }
 
 /** Its time is over, and all its memory can go over within the pause: better than to split it, or to give up. Null: it cannot. */
@@ -143,7 +176,8 @@ function whereItIsStuck(state: CopyState, sample: CopySample): CopyStep {
   const needed = dirty === null ? 1 : neededThrottle(dirty, course.usualBytesPerSecond);
   const mayPostcopy = objective.postcopy === "lastResort";
   // Where nothing else is left, as much as is allowed may be enough after all.
-  const wanted = needed <= objective.maxSlowdown || !mayPostcopy ? needed : 0;
+  const helps = needed <= objective.maxSlowdown || throttlingEnds(state, sample, dirty);
+  const wanted = helps || !mayPostcopy ? needed : 0;
   const next = Math.min(Math.max(wanted, throttle), objective.maxSlowdown);
   if (next > throttle + throttleStep && wanted > 0) {
     const decision: MoveDecision = {
@@ -158,9 +192,18 @@ function whereItIsStuck(state: CopyState, sample: CopySample): CopyStep {
   // A guest that works in bursts may be quiet again soon.
   const spentMs = sample.atMs - state.bestAtMs;
   const isOver = spentMs >= (isPhased(course) ? patienceMs.most : patience);
-  const isHopeless = spentMs >= leastLookMs && !isPhased(course) && needed > objective.maxSlowdown;
+  const isHopeless = spentMs >= leastLookMs && !isPhased(course) && !helps;
   if (mayPostcopy && isHopeless) return lastResort(state, sample, "throttlingWouldNotHelp");
   return isOver ? lastResort(state, sample, "noLongerShrinking") : goOn(state);
+}
+
+/** Whether the copy soon fits the pause with the guest slowed down as far as is allowed. */
+function throttlingEnds(state: CopyState, { remainingBytes }: CopySample, dirty: number | null): boolean {
+  const { objective, course } = autoOf(state);
+  if (dirty === null) return false;
+  const pace = course.usualBytesPerSecond;
+  const fitBytes = ((state.maxOutageMs * budgetShare - state.fixedMs) / 1000) * pace;
+  return catchUpMs(remainingBytes, fitBytes, dirty * (1 - objective.maxSlowdown), pace) <= mostCatchUpMs;
 }
 
 function tune(state: CopyState, sample: CopySample, throttle: number, note: MoveDecision): CopyStep {

@@ -22,7 +22,9 @@ export interface Course {
   readonly firstPassMs: number | null;
   /** The pace of the link when nothing is wrong with it; 0 while unknown. */
   readonly usualBytesPerSecond: number;
-  /** Since when it has been far below that, with enough to send; null: it is not. */
+  /** Since when less has got through, with enough to send; null: all is as usual. */
+  readonly suspectSinceMs: number | null;
+  /** Since when it has been far below that, by the network's doing; null: it is not. */
   readonly slowSinceMs: number | null;
   /** For how long it was in all. */
   readonly slowMs: number;
@@ -32,6 +34,7 @@ export const beginCourse: Course = {
   passes: [],
   firstPassMs: null,
   usualBytesPerSecond: 0,
+  suspectSinceMs: null,
   slowSinceMs: null,
   slowMs: 0,
 };
@@ -44,6 +47,10 @@ const tellingMs = 250;
 /** A link that is slow for longer than this is not disturbed: that is its pace now. */
 export const slowPatienceMs = 20_000;
 const paceWeight = 0.3;
+/** A dip that is shorter says nothing: a busy machine lets QEMU wait for a processor, and a queue lets it send ahead. */
+const suspectMs = 400;
+/** Below this share of the time a link does not hold a stream up. */
+const busyShare = 0.7;
 
 /** @param throttle of the guest while the pass before went on */
 export function seePass(course: Course, sample: CopySample, throttle: number, beganAtMs: number): Course {
@@ -58,27 +65,38 @@ export function seePass(course: Course, sample: CopySample, throttle: number, be
 }
 
 /** What a sample, of any moment, says of the link. */
-export function seePace(course: Course, { atMs, bytesPerSecond, remainingBytes }: CopySample): Course {
+export function seePace(course: Course, sample: CopySample): Course {
+  const { atMs, bytesPerSecond, remainingBytes } = sample;
   const { usualBytesPerSecond: usual, slowSinceMs } = course;
   if (usual === 0) return { ...course, usualBytesPerSecond: bytesPerSecond };
   const isTelling = remainingBytes >= (usual * tellingMs) / 1000;
-  const isSlow = isTelling && bytesPerSecond < usual * slowShare;
-  if (!isSlow) {
-    const slowMs = course.slowMs + (slowSinceMs === null ? 0 : atMs - slowSinceMs);
-    const next = isTelling ? usual + (bytesPerSecond - usual) * paceWeight : usual;
-    const usualBytesPerSecond = Math.max(next, bytesPerSecond);
-    // What passes left while the link was slow says nothing of the guest.
-    const passes = slowSinceMs === null ? course.passes : [];
-    return { ...course, usualBytesPerSecond, passes, slowSinceMs: null, slowMs };
+  const isBelow = isTelling && bytesPerSecond < usual * slowShare;
+  // The link could carry more: its pace is what it was.
+  if (isBelow && isStarved(sample)) return quick(course, atMs, usual);
+  if (!isBelow) return quick(course, atMs, isTelling ? usual + (bytesPerSecond - usual) * paceWeight : usual);
+  const suspectSinceMs = course.suspectSinceMs ?? atMs;
+  if (slowSinceMs === null) {
+    const isSure = atMs - suspectSinceMs >= suspectMs && sample.linkBusyShare !== null;
+    return { ...course, suspectSinceMs, slowSinceMs: isSure ? suspectSinceMs : null };
   }
-  if (slowSinceMs === null) return { ...course, slowSinceMs: atMs };
   if (atMs - slowSinceMs < slowPatienceMs || bytesPerSecond <= 0) return course;
+  return { ...quick(course, atMs, bytesPerSecond), passes: [] };
+}
+
+/** Whether it is known that a host, and not the network, held the stream up. */
+export const isStarved = ({ linkBusyShare }: CopySample): boolean =>
+  typeof linkBusyShare === "number" && linkBusyShare < busyShare;
+
+function quick(course: Course, atMs: number, usualBytesPerSecond: number): Course {
+  const { slowSinceMs, slowMs, passes } = course;
   return {
     ...course,
-    usualBytesPerSecond: bytesPerSecond,
-    passes: [],
+    usualBytesPerSecond,
+    // What passes left while the link was slow says nothing of the guest.
+    passes: slowSinceMs === null ? passes : [],
+    suspectSinceMs: null,
     slowSinceMs: null,
-    slowMs: course.slowMs + (atMs - slowSinceMs),
+    slowMs: slowMs + (slowSinceMs === null ? 0 : atMs - slowSinceMs),
   };
 }
 

@@ -16,6 +16,18 @@ export function neededThrottle(dirtyBytesPerSecond: number, linkBytesPerSecond: 
   return Math.max(0, 1 - (wantedRatio * linkBytesPerSecond) / dirtyBytesPerSecond);
 }
 
+/**
+ * How long a copy goes on until no more than `fitBytes` are left, where each pass leaves the same share of the one before;
+ * Infinity: it never comes to that. Rates in bytes per second.
+ */
+export function catchUpMs(leftBytes: number, fitBytes: number, dirtyRate: number, linkRate: number): number {
+  if (leftBytes <= fitBytes) return 0;
+  if (linkRate <= 0 || fitBytes <= 0 || dirtyRate >= linkRate) return Number.POSITIVE_INFINITY;
+  const ratio = Math.max(dirtyRate / linkRate, 0.001);
+  const passes = Math.ceil(Math.log(fitBytes / leftBytes) / Math.log(ratio));
+  return ((leftBytes / linkRate) * 1000 * (1 - ratio ** passes)) / (1 - ratio);
+}
+
 /** @param throttle 0 to 1; 0: the guest is let alone */
 export function throttleParameters(throttle: number): QemuSettings["parameters"] {
   const percent = Math.max(1, Math.min(99, Math.floor(Math.max(throttle, lowest) * 100)));
