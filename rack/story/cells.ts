@@ -7,9 +7,9 @@ import { untruths, type Outcome } from "../../faults/truth.ts";
 import type { Server } from "../src/server.ts";
 import { serverFaults, type CellPhase, type ServerFault } from "./server-faults.ts";
 import type { CellResult } from "./result.ts";
-import { holdFolder, type Site } from "./site.ts";
+import { heldMove } from "./held-move.ts";
+import type { Site } from "./site.ts";
 import type { Qemu, StoryVm } from "./story-vm.ts";
-import { reached } from "./ways.ts";
 
 const phases: readonly CellPhase[] = ["copying", "final-state-sent"];
 /** A held move stands still longer than users allow: the hold is not the fault that is looked for. */
@@ -43,17 +43,12 @@ async function runCell(site: Site, vm: StoryVm, fault: ServerFault, phase: CellP
   const destination = site.hosts.find((one) => one !== source);
   if (destination === undefined) throw new TypeError("a rack has two hosts");
   await using load = await vm.load();
-  const hold = `${holdFolder}/${phase}`;
-  await source.shell(`mkdir -p ${holdFolder}; rm -f ${hold}.reached; touch ${hold}.hold`);
-  const { id } = await site.api.call("vmMigrate", {
-    params: { vm: vm.name },
-    body: { to: destination.name, maxOutageMs },
-  });
-  await reached(site, source, `${hold}.reached`, id);
+  const body = { to: destination.name, maxOutageMs };
+  const { id, release } = await heldMove(site, vm, { source, body, phase });
 
   const heal = await fault.inject({ source, destination });
   // A source that starts again has no holds any more.
-  if (fault.stops !== "source") await source.shell(`rm -f ${hold}.hold`);
+  if (fault.stops !== "source") await release();
   await heal();
   await site.connected();
   const task = await vm.ended(id);

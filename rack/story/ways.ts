@@ -4,9 +4,9 @@
  */
 import { isEnded, moveOf, type MoveRecord, type Task } from "@godwit/contract";
 import { sleep, until } from "@godwit/system";
-import type { Server } from "../src/server.ts";
 import type { WayResult } from "./result.ts";
-import { holdFolder, type Site } from "./site.ts";
+import { heldMove } from "./held-move.ts";
+import type { Site } from "./site.ts";
 import type { StoryVm } from "./story-vm.ts";
 
 /** An emulated server on a busy machine; the budget of a switch that nothing holds. */
@@ -20,8 +20,10 @@ type Order = Partial<
 interface Way {
   name: WayResult["way"];
   order: Order;
+  /** Where it is held until `meddle` has resolved. */
+  heldAt?: string;
   /** What is done to the move while it is under way. */
-  meddle: (site: Site, source: Server, id: Task["id"]) => Promise<void>;
+  meddle: (site: Site, id: Task["id"]) => Promise<void>;
   ends: "succeeded" | "cancelled";
   /** What its record must show, beside its end. */
   problems: (record: MoveRecord) => string[];
@@ -42,7 +44,7 @@ const ways: readonly Way[] = [
   {
     name: "cancelled",
     order: { maxOutageMs, bandwidthMbps: 8 },
-    meddle: async (site, _, id) => {
+    meddle: async (site, id) => {
       await phaseOf(site, id, ["copying"]);
       await site.api.call("taskCancel", { params: { task: id } });
     },
@@ -53,11 +55,9 @@ const ways: readonly Way[] = [
     name: "backed-out",
     order: { strategy: "precopy", maxOutageMs },
     // The guest stands still longer than it may; then nothing holds it.
-    meddle: async (site, source, id) => {
-      const hold = `${holdFolder}/stopped`;
-      await reached(site, source, `${hold}.reached`, id);
+    heldAt: "stopped",
+    meddle: async () => {
       await sleep(maxOutageMs + 2000);
-      await source.shell(`rm -f ${hold}.hold`);
     },
     ends: "succeeded",
     problems: (record) => [
@@ -89,13 +89,12 @@ async function goOnce(site: Site, vm: StoryVm, way: Way): Promise<WayResult> {
   const to = site.hosts.find((one) => one !== source)?.name ?? "";
   await using load = await vm.load();
   const beganAt = Date.now();
-  if (way.name === "backed-out") {
-    await source.shell(
-      `mkdir -p ${holdFolder}; rm -f ${holdFolder}/stopped.reached; touch ${holdFolder}/stopped.hold`,
-    );
-  }
-  const { id } = await site.api.call("vmMigrate", { params: { vm: vm.name }, body: { to, ...way.order } });
-  await way.meddle(site, source, id);
+  const body = { to, ...way.order };
+  const held =
+    way.heldAt === undefined ? null : await heldMove(site, vm, { source, body, phase: way.heldAt });
+  const id = held?.id ?? (await site.api.call("vmMigrate", { params: { vm: vm.name }, body })).id;
+  await way.meddle(site, id);
+  await held?.release();
   const task = await vm.ended(id);
   const window: [number, number] = [beganAt, Date.now()];
   const record = moveOf(task);
@@ -136,16 +135,4 @@ async function phaseOf(site: Site, id: Task["id"], phases: readonly MoveRecord["
     { everyMs: 200, limitMs },
   );
   if (found === null) throw new Error(`task ${id} did not come to ${phases.join(" or ")}`);
-}
-
-/** Waits until the move stands still where it is held. @throws Error when it ends before */
-export async function reached(site: Site, source: Server, file: string, id: Task["id"]): Promise<void> {
-  const look = async () => {
-    if ((await source.try("test", "-e", file)).exitCode === 0) return "reached";
-    const task = await site.api.call("taskShow", { params: { task: id } });
-    return isEnded(task) ? `the move ended before its phase: ${task.error?.detail ?? task.state}` : null;
-  };
-  // Nothing outside of the source is told of it.
-  const found = (await until(look, { everyMs: 500, limitMs })) ?? "the phase was not reached";
-  if (found !== "reached") throw new Error(found);
 }

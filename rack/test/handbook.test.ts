@@ -77,7 +77,7 @@ test("the page on installation has what the rack does by it", async () => {
   );
   expect(commandOf(host, "apt install")).toContain("godwit-agent");
   expect(commandOf(host, "godwit datastore add")).toBe(
-    `godwit datastore add shared --path ${sharedFolder} --init`,
+    `godwit datastore add shared --nfs filer.example.com:${sharedFolder} --init`,
   );
   expect(commandsOf(install, "A VM").map((line) => line.split(" ").slice(0, 3).join(" "))).toEqual([
     "godwit vm create",

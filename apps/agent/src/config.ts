@@ -43,6 +43,8 @@ export const agentConfigSchema = z.strictObject({
   datastores: z
     .array(z.strictObject({ name: nameSchema, path: absolutePath, shared: z.boolean().default(true) }))
     .default([]),
+  /** Where this host mounts datastores that are not folders of its own; of the agent alone. */
+  mountsFolder: absolutePath.default("/var/lib/godwit/mounts"),
   /** Where the inventory may define datastores on this host: in folders in these. Those above are allowed wherever they are. */
   datastoreFolders: z.array(absolutePath).default(["/srv", "/mnt", "/media", "/var/lib/godwit/datastores"]),
   /** sanlock's io timeout on shared datastores: a host is dead for others 8 of it and 60 s after its last sign. */

@@ -16,6 +16,7 @@ import { Consoles } from "./consoles/consoles.ts";
 import { Datastores } from "./host/datastores.ts";
 import { DatastoreOrders } from "./datastore-orders.ts";
 import { HostDatastores } from "./datastores/host-datastores.ts";
+import { Mounts } from "./datastores/mounts.ts";
 import { EventLog } from "./event-log.ts";
 import { HostFactsReader } from "./host/facts.ts";
 import { FactsWatch } from "./host/facts-watch.ts";
@@ -85,7 +86,8 @@ export async function runAgent(
   const events = new EventLog();
   const claims = new Claims();
   const hostDatastores = await HostDatastores.read(config, log);
-  const environment = new Environment(config, hostDatastores);
+  const mounts = new Mounts(config.mountsFolder, log);
+  const environment = new Environment(config, hostDatastores, mounts);
   const { ioTimeoutSeconds } = config.leases;
   const disks = new DiskLeases({
     host: config.name,
@@ -234,6 +236,7 @@ export async function runAgent(
     events.append("host.factsChanged", { kind: "host", id: config.name }, {});
   });
   repeat(setAside.repeated());
+  repeat(mounts.repeated(() => hostDatastores.all));
   const facts = new HostFactsReader({
     ...{ config, hypervisor, cpu, datastores, hostDatastores, environment, setAside },
   });

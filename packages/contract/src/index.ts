@@ -27,6 +27,7 @@ export * from "./schemas/cpu.ts";
 export * from "./schemas/datastore.ts";
 export {
   isSameSource,
+  type NfsSource,
   sourceText,
   type DatastoreKind,
   type DatastoreSource,

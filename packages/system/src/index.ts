@@ -12,6 +12,7 @@ export {
   signalProcess,
   type ProcessIdentity,
 } from "./process.ts";
+export { mounted, mountFileSystem, mountsIn, unmountFileSystem, type Mounted } from "./mounts.ts";
 export { withReserve } from "./reserve.ts";
 export { listenInRange } from "./listen-in-range.ts";
 export { openLog } from "./log-destination.ts";

@@ -39,6 +39,8 @@ const packageOf: Record<string, string> = {
   unshare: "util-linux",
   fallocate: "util-linux",
   mount: "mount",
+  umount: "mount",
+  "mount.nfs": "nfs-common",
   initdb: "postgresql",
   postgres: "postgresql",
   smartctl: "smartmontools",

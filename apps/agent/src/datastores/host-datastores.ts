@@ -170,6 +170,7 @@ async function notAllowed(
   { name, source }: DatastoreDefinition,
   { datastores, datastoreFolders }: Config,
 ): Promise<string | null> {
+  if (source.kind !== "directory") return null; // in a folder of the agent's own
   const { path } = source;
   if (datastores.some((own) => own.name === name && own.path === path)) return null;
   const isInside = (real: string) => datastoreFolders.some((folder) => real.startsWith(`${folder}/`));

@@ -4,13 +4,14 @@ import { GodwitError } from "@godwit/contract";
 import { markDatastore } from "@godwit/storage";
 import type { AgentConfig } from "../config.ts";
 import type { HostDatastores } from "./host-datastores.ts";
+import { Mounts } from "./mounts.ts";
 
 /**
  * @returns whether it was none before
  * @throws DATASTORE_UNKNOWN, DATASTORE_UNAVAILABLE; DATASTORE_ON_ROOT for shared storage that is not mounted, unless `onRoot`
  */
 export async function initDatastore(
-  config: Pick<AgentConfig, "name">,
+  config: Pick<AgentConfig, "name" | "mountsFolder">,
   datastores: HostDatastores,
   name: string,
   onRoot: boolean,
@@ -21,7 +22,16 @@ export async function initDatastore(
     throw GodwitError.of("DATASTORE_UNKNOWN", { datastore: name, host: config.name, known });
   }
   const { shared } = datastore;
-  const { path } = datastore.source;
+  const mounts = new Mounts(config.mountsFolder);
+  await mounts.ensure(datastore).catch((error: unknown) => {
+    const reason = (error as Error).message;
+    throw GodwitError.of(
+      "DATASTORE_UNAVAILABLE",
+      { datastore: name, host: config.name, reason },
+      { cause: error },
+    );
+  });
+  const path = mounts.folderOf(datastore);
   if (shared && !onRoot) {
     const [there, root] = await Promise.all([stat(path).catch(() => null), stat("/")]);
     if (there?.dev === root.dev) throw GodwitError.of("DATASTORE_ON_ROOT", { datastore: name, path });

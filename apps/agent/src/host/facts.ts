@@ -2,6 +2,7 @@
  * What this host is, read again each time, one file a part. A part that cannot be read is reported as it was read last,
  * with the reason: what a host is does not change because somebody failed to look.
  */
+import { datastoreKinds } from "@godwit/storage";
 import { type HostFacts } from "@godwit/contract";
 import type { Hypervisor } from "@godwit/hypervisor";
 import { linkFacts, linkWith, portGroupFacts } from "@godwit/network";
@@ -75,6 +76,7 @@ export class HostFactsReader {
       links,
       portGroups,
       datastores,
+      datastoreKinds: [...datastoreKinds],
       datastoresRefused: [...hostDatastores.refused],
       vmsSetAside: setAside.all,
       portSecurityProblem: await environment.portSecurityProblem(),

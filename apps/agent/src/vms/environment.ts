@@ -21,21 +21,28 @@ import {
 } from "@godwit/storage";
 import type { UserIds } from "@godwit/system";
 import type { AgentConfig } from "../config.ts";
-import { HostDatastores } from "../datastores/host-datastores.ts";
+import { HostDatastores, type HostDatastore } from "../datastores/host-datastores.ts";
+import { Mounts } from "../datastores/mounts.ts";
 import { VmUsers } from "./vm-users.ts";
 
 export class Environment {
   readonly users: VmUsers;
   readonly #config: AgentConfig;
   readonly #datastores: HostDatastores;
+  readonly #mounts: Mounts;
   /** As they were found first: what is at a datastore's path may be unmounted or replaced under this agent. */
   readonly #found = new Map<string, Datastore>();
   #portSecurity: Promise<string | null> | undefined;
 
   /** @param datastores without them those of the configuration */
-  constructor(config: AgentConfig, datastores = HostDatastores.configured(config)) {
+  constructor(
+    config: AgentConfig,
+    datastores = HostDatastores.configured(config),
+    mounts = new Mounts(config.mountsFolder),
+  ) {
     this.#config = config;
     this.#datastores = datastores;
+    this.#mounts = mounts;
     this.users = new VmUsers(config.qemu);
   }
 
@@ -47,16 +54,28 @@ export class Environment {
       const known = this.#datastores.all.map((one) => one.name);
       throw GodwitError.of("DATASTORE_UNKNOWN", { datastore: name, host: this.#config.name, known });
     }
+    const path = await this.#mountedAt(has);
     const found = this.#found.get(name);
     // Another place is another datastore: what was found at the one before says nothing of it.
-    if (found?.config.path !== has.source.path || found.config.shared !== has.shared) {
-      const config = { name, path: has.source.path, shared: has.shared };
+    if (found?.config.path !== path || found.config.shared !== has.shared) {
+      const config = { name, path, shared: has.shared };
       const opened = await Datastore.open(config, this.#config.name);
       if (this.#found.get(name) === found) this.#found.set(name, opened);
       return opened;
     }
     await found.verify();
     return found;
+  }
+
+  /** @throws DATASTORE_UNAVAILABLE */
+  async #mountedAt(has: HostDatastore): Promise<string> {
+    try {
+      await this.#mounts.ensure(has);
+      return this.#mounts.folderOf(has);
+    } catch (error) {
+      const details = { datastore: has.name, host: this.#config.name, reason: (error as Error).message };
+      throw GodwitError.of("DATASTORE_UNAVAILABLE", details, { cause: error });
+    }
   }
 
   /**

@@ -18,6 +18,11 @@ export function driftOf(desired: readonly DatastoreDefinition[], facts: HostFact
     return found === undefined ? "" : `: ${found.reason}`;
   };
   const drifts = desired.flatMap((wanted): Drift[] => {
+    const { kind } = wanted.source;
+    if (refused !== undefined && !knowsKind(facts, wanted))
+      return [
+        { name: wanted.name, reason: `its agent is of a version that knows no datastores of kind ${kind}` },
+      ];
     const has = facts.datastores.find(({ name }) => name === wanted.name);
     const differs = differenceOf(wanted, has);
     return differs === null ? [] : [{ name: wanted.name, reason: differs + why(wanted.name) }];
@@ -31,10 +36,19 @@ export function driftOf(desired: readonly DatastoreDefinition[], facts: HostFact
   ];
 }
 
+/** What a host can be told of: what its agent does not know would make it refuse everything. */
+export const knownTo = (
+  desired: readonly DatastoreDefinition[],
+  facts: HostFacts,
+): readonly DatastoreDefinition[] => desired.filter((wanted) => knowsKind(facts, wanted));
+
+const knowsKind = ({ datastoreKinds = ["directory"] }: HostFacts, { source }: DatastoreDefinition): boolean =>
+  datastoreKinds.includes(source.kind);
+
 /** Whether the host is to be told all that is defined for it. One that has it by its own configuration is, once. */
 export const mustBeTold = (desired: readonly DatastoreDefinition[], facts: HostFacts): boolean =>
   facts.datastoresRefused !== undefined &&
-  (driftOf(desired, facts).length > 0 ||
+  (driftOf(knownTo(desired, facts), facts).length > 0 ||
     facts.datastores.some(
       ({ name, origin }) => origin === "configuration" && desired.some((wanted) => wanted.name === name),
     ));

@@ -15,7 +15,7 @@ import { sourceOn, type DatastoreRow, type Store } from "@godwit/store";
 import { within } from "@godwit/system";
 import type { Logger } from "pino";
 import type { HostLink } from "./host-link.ts";
-import { driftOf, mustBeTold, sourceOf } from "../datastores/drift.ts";
+import { driftOf, knownTo, mustBeTold, sourceOf } from "../datastores/drift.ts";
 
 const answerLimitMs = 8000;
 
@@ -85,7 +85,8 @@ export class DatastorePush {
     if (link?.isUp !== true || facts === undefined) return; // told when it reports again
     const datastores = desiredOn(await this.#read(), host);
     if (!mustBeTold(datastores, facts)) return;
-    await link.agent.call("datastoresPut", { body: { datastores } }, { timeoutMs: answerLimitMs });
+    const body = { datastores: [...knownTo(datastores, facts)] };
+    await link.agent.call("datastoresPut", { body }, { timeoutMs: answerLimitMs });
     await link.reported();
   }
 

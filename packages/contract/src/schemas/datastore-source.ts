@@ -14,20 +14,50 @@ const knownFolder = z
   .max(4096)
   .regex(/^\/[^\0\n]*$/, "must be an absolute path");
 
-/** Where a datastore is. `directory`: a folder of the host, local or with storage mounted there by its administrator. */
+/** A host name, or an address without brackets. */
+const nfsServerSchema = z
+  .union([z.ipv4(), z.ipv6(), z.hostname()], "must be a host name or an IP address")
+  .refine((server) => server.length <= 253, "is too long");
+
+/** Absent: the newest that both sides know. */
+const nfsVersionSchema = z.enum(["3", "4.0", "4.1", "4.2"]).optional();
+
+/**
+ * Where a datastore is. `directory`: a folder of the host, local or with storage mounted there by its administrator. `nfs`: a
+ * folder that an NFS server exports; the host's agent mounts it.
+ */
 export const datastoreSourceSchema = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("directory"), path: knownFolder }),
+  z.object({
+    kind: z.literal("nfs"),
+    server: nfsServerSchema,
+    path: datastoreFolderSchema,
+    version: nfsVersionSchema,
+  }),
 ]);
 export type DatastoreSource = z.infer<typeof datastoreSourceSchema>;
 export type DatastoreKind = DatastoreSource["kind"];
+export type NfsSource = Extract<DatastoreSource, { kind: "nfs" }>;
 
 /** As an operator may define it. */
 export const newSourceSchema = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("directory"), path: datastoreFolderSchema }),
+  z.strictObject({
+    kind: z.literal("nfs"),
+    server: nfsServerSchema,
+    path: datastoreFolderSchema,
+    version: nfsVersionSchema,
+  }),
 ]);
 
 /** Whether two places are the same. */
-export const isSameSource = (a: DatastoreSource, b: DatastoreSource): boolean => a.path === b.path;
+export const isSameSource = (a: DatastoreSource, b: DatastoreSource): boolean =>
+  a.kind === b.kind &&
+  a.path === b.path &&
+  (a.kind !== "nfs" || b.kind !== "nfs" || (a.server === b.server && a.version === b.version));
 
-/** A place in one line. */
-export const sourceText = (source: DatastoreSource): string => source.path;
+/** A place in one line; of NFS as `mount` takes it. */
+export const sourceText = (source: DatastoreSource): string =>
+  source.kind === "directory"
+    ? source.path
+    : `${source.server.includes(":") ? `[${source.server}]` : source.server}:${source.path}`;

@@ -23,13 +23,18 @@ export const datastoreListSchema = z.object({
 });
 export type DatastoreList = z.infer<typeof datastoreListSchema>;
 
-export const newDatastoreSchema = z.strictObject({
-  name: nameSchema,
-  shared: z.boolean(),
-  source: newSourceSchema,
-  /** Absent: every host, also those that join later. */
-  hosts: z.array(nameSchema).min(1).max(1000).optional(),
-});
+export const newDatastoreSchema = z
+  .strictObject({
+    name: nameSchema,
+    shared: z.boolean(),
+    source: newSourceSchema,
+    /** Absent: every host, also those that join later. */
+    hosts: z.array(nameSchema).min(1).max(1000).optional(),
+  })
+  .refine(
+    ({ shared, source }) => shared || source.kind !== "nfs",
+    "what an NFS server exports is shared storage",
+  );
 export type NewDatastore = z.infer<typeof newDatastoreSchema>;
 
 /**

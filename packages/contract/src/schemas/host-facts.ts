@@ -125,6 +125,8 @@ export const hostFactsSchema = z.object({
   links: z.array(linkFactsSchema).max(mostOfHost.links),
   portGroups: z.array(portGroupFactsSchema).max(mostOfHost.portGroups),
   datastores: z.array(datastoreFactsSchema).max(mostOfHost.datastores),
+  /** The kinds of datastores that its agent knows. Absent: folders only. */
+  datastoreKinds: z.array(z.string().max(40)).max(40).optional(),
   /** What the inventory defines and this host did not apply. Absent: an agent that takes no definitions. */
   datastoresRefused: z
     .array(z.object({ name: nameSchema, reason: z.string().max(1000) }))

@@ -1,26 +1,44 @@
 /** `godwit datastore add` */
-import { GodwitError, type DatastoreView } from "@godwit/contract";
+import { GodwitError, type DatastoreView, type NewDatastore } from "@godwit/contract";
 import { buildCommand } from "@stricli/core";
 import { withApi, type Api } from "../../connection.ts";
 import { writeJson, writeLine } from "../../output/screen.ts";
 import { datastoreArgument, jsonFlag, type JsonFlags } from "../common.ts";
 
-interface AddFlags extends JsonFlags {
+type NfsVersion = "3" | "4.0" | "4.1" | "4.2";
+interface NfsPlace {
+  server: string;
   path: string;
+}
+
+interface AddFlags extends JsonFlags {
+  path?: string;
+  nfs?: NfsPlace;
+  nfsVersion?: NfsVersion;
   local: boolean;
   host?: readonly string[];
   init: boolean;
   onRoot: boolean;
 }
 
+/** An IPv6 address stands in brackets. */
+function nfsPlace(text: string): NfsPlace {
+  const [, address, name, path] = /^(?:\[([^\]]+)\]|([^:[\]]+)):(\/.*)$/.exec(text) ?? [];
+  const server = address ?? name;
+  if (server === undefined || path === undefined) throw new Error("must be SERVER:/FOLDER");
+  return { server, path };
+}
+
 export const addCommand = buildCommand({
   docs: {
     brief: "Define a datastore, or define it for further hosts",
-    fullDescription: `The agents of its hosts apply it at once, and again after a restart. The storage is mounted by you, in a folder that the
-hosts allow for datastores (/srv, /mnt, /media and /var/lib/godwit/datastores, where datastoreFolders in agent.yaml does
-not say otherwise). New storage has to be marked once, so that an empty folder is never taken for it: --init does that.
+    fullDescription: `The agents of its hosts apply it at once, and again after a restart. What an NFS server exports they mount themselves
+(--nfs). Other storage is mounted by you, in a folder that the hosts allow for datastores (/srv, /mnt, /media and
+/var/lib/godwit/datastores, where datastoreFolders in agent.yaml does not say otherwise). New storage has to be marked once,
+so that an empty folder is never taken for it: --init does that.
 
 Examples:
+  godwit datastore add vms --nfs filer.example.com:/export/vms --init
   godwit datastore add vms --path /srv/vms                       shared storage, on every host, also on later ones
   godwit datastore add vms --path /srv/vms --init                the same, and mark it
   godwit datastore add fast --path /srv/nvme --local --host a --host b
@@ -29,7 +47,19 @@ Examples:
   parameters: {
     flags: {
       json: jsonFlag,
-      path: { kind: "parsed", parse: String, brief: "The folder on the hosts" },
+      path: { kind: "parsed", parse: String, brief: "The folder on the hosts", optional: true },
+      nfs: {
+        kind: "parsed",
+        parse: nfsPlace,
+        brief: "What an NFS server exports, as SERVER:/FOLDER",
+        optional: true,
+      },
+      nfsVersion: {
+        kind: "enum",
+        values: ["3", "4.0", "4.1", "4.2"],
+        brief: "NFS version (default: the newest that both sides know)",
+        optional: true,
+      },
       local: { kind: "boolean", brief: "Each host has storage of its own there", default: false },
       host: {
         kind: "parsed",
@@ -50,9 +80,9 @@ Examples:
   async func(flags: AddFlags, name: string) {
     if (flags.onRoot && !flags.init)
       throw GodwitError.of("USAGE", { what: "--on-root needs --init.", hint: "Add --init." });
-    const { host, path } = flags;
+    const { host } = flags;
     const body = {
-      ...{ name, shared: !flags.local, source: { kind: "directory" as const, path } },
+      ...{ name, shared: !flags.local, source: sourceOf(flags) },
       ...(host === undefined ? {} : { hosts: [...host] }),
     };
     const view = await withApi(async (api) => {
@@ -67,6 +97,19 @@ Examples:
     writeLine(datastoreText(view));
   },
 });
+
+/** @throws USAGE */
+function sourceOf({ path, nfs, nfsVersion, local }: AddFlags): NewDatastore["source"] {
+  const wrong = (what: string, hint: string) => GodwitError.of("USAGE", { what, hint });
+  if ((path === undefined) === (nfs === undefined))
+    throw wrong("A datastore is either a folder or an NFS export.", "Give --path or --nfs, and not both.");
+  if (nfs === undefined) {
+    if (nfsVersion !== undefined) throw wrong("--nfs-version needs --nfs.", "Leave it out, or give --nfs.");
+    return { kind: "directory", path: path ?? "" };
+  }
+  if (local) throw wrong("What an NFS server exports is shared storage.", "Leave out --local.");
+  return { kind: "nfs", ...nfs, ...(nfsVersion === undefined ? {} : { version: nfsVersion }) };
+}
 
 /** Shared storage is marked by one host, host-local storage by each. */
 async function mark(
