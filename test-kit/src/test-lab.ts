@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import {
   isEnded,
   moveOf,
+  type CloudInit,
   type MovePhase,
   type Task,
   type VmDescriptionInput,
@@ -35,6 +36,7 @@ export interface BootOptions {
   on: string;
   memoryMib?: number;
   cdroms?: VmDescriptionInput["cdroms"];
+  cloudInit?: CloudInit;
   /** The datastore of its disk, which is copied to there. */
   diskOn?: string;
   /** Another datastore than the shared one, and where this program sees its folder. */
@@ -64,7 +66,8 @@ export class TestLab implements AsyncDisposable {
   }
 
   /** Creates the lab's guest as a VM; it is not started. */
-  async create({ name = "web-1", on, memoryMib = 256, cdroms, diskOn, at }: BootOptions): Promise<VmView> {
+  async create(options: BootOptions): Promise<VmView> {
+    const { name = "web-1", on, memoryMib = 256, cdroms, cloudInit, diskOn, at } = options;
     const index = this.#booted++;
     const image = await buildGuest(() => undefined);
     const folder = at?.folder ?? this.lab.sharedFolder;
@@ -79,7 +82,7 @@ export class TestLab implements AsyncDisposable {
       diskOn === undefined
         ? disks
         : disks.map((disk) => ({ ...disk, datastore: diskOn, imageDatastore: own, take: false }));
-    const body = { description: { ...description, ...more, disks: placed }, host: on };
+    const body = { description: { ...description, ...more, disks: placed }, host: on, cloudInit };
     await this.succeeded(this.api.call("vmCreate", { body }));
     return await this.vm(name);
   }

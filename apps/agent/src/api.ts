@@ -43,7 +43,7 @@ export function handlers(
       isNew: await datastores.init(params.datastore, body.onRoot),
     }),
     events: ({ query, signal }) => events.after(query.after ?? events.lastId, signal),
-    vmCreate: async ({ body }) => await vms.create(body.id, body.description),
+    vmCreate: async ({ body }) => await vms.create(body.id, body.description, body.cloudInit),
     vmRead: async ({ params }) => await vms.read(params.datastore, params.name),
     vmFolderList: () => vms.folders(),
     vmFilesLook: async ({ body }) => ({ vms: await files.look(body.vms) }),

@@ -46,6 +46,9 @@ const modules = [
   "evdev",
   "cpuid",
   "virtio_console",
+  "virtio_scsi",
+  "sr_mod",
+  "isofs",
 ];
 
 /** The guest's files; null where they have not been built yet. */
@@ -154,7 +157,12 @@ async function copyModules(kernel: string, root: string, busybox: string): Promi
     /\.ko(\.xz)?$/.test(name),
   );
   for (const name of files) {
-    if (!/(virtio|ext4|jbd2|mbcache|crc|button|evdev|cpuid|net_failover|failover|rng)/.test(name)) continue;
+    if (
+      !/(virtio|ext4|jbd2|mbcache|crc|button|evdev|cpuid|net_failover|failover|rng|scsi|sr_mod|cdrom|isofs)/.test(
+        name,
+      )
+    )
+      continue;
     const target = join(tree, name);
     await mkdir(dirname(target), { recursive: true });
     await copyFile(join(base, version, name), target);

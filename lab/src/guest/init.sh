@@ -1,5 +1,5 @@
 #!/bin/busybox sh
-# The lab guest's first process: modules, network, data disk, redis, the memory dirtier, CPUID's answers, the
+# The lab guest's first process: modules, network, a seed, data disk, redis, the memory dirtier, CPUID's answers, the
 # guest agent, a shell on ttyS0.
 /bin/busybox mount -t proc proc /proc
 /bin/busybox mount -t sysfs sysfs /sys
@@ -18,6 +18,25 @@ ip link set lo up
 echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6
 ip link set eth0 up
 [ -n "$address" ] && ip address add "$address" dev eth0
+
+# A seed, as cloud-init reads it: the host name, and user data that are a script. The drive is found a moment after its bus.
+(
+  [ -d /sys/class/scsi_host/host0 ] || exit
+  for _ in $(seq 100); do
+    [ -b /dev/sr0 ] && break
+    sleep 0.1
+  done
+  mkdir -p /seed
+  for drive in /dev/sr*; do
+    mount -t iso9660 -o ro "$drive" /seed 2>/dev/null || continue
+    if [ -f /seed/meta-data ]; then
+      hostname "$(sed -n 's/.*"local-hostname": "\([^"]*\)".*/\1/p' /seed/meta-data)"
+      case $(head -n 1 /seed/user-data) in '#!'*) exec sh /seed/user-data >/dev/console 2>&1 ;; esac
+      exit
+    fi
+    umount /seed
+  done
+) &
 
 mkdir -p /data
 mount -t ext4 -o noatime /dev/vda /data || echo "godwit-guest: no data disk"

@@ -57,6 +57,7 @@ export type { DeadVm, PoolRestarts } from "./schemas/pool-restart.ts";
 export type { PlanGoal, PlanRequest, PoolExplanation, PoolPlan } from "./schemas/pool-plan.ts";
 export * from "./schemas/task.ts";
 export { cdromOf, mostCdroms, type Cdrom, type CdromMedium } from "./schemas/cdrom.ts";
+export * from "./schemas/cloud-init.ts";
 export { cpuAffinitySchema, type CpuAffinity } from "./schemas/cpu-affinity.ts";
 export * from "./schemas/vm.ts";
 export * from "./schemas/vm-file.ts";

@@ -14,6 +14,7 @@ const firstNicSlot = 27;
 const guestAgentSlot = 28;
 /** The functions of one slot, for the NICs of a VM whose disks have their slots. */
 const sharedNicSlot = 29;
+const cdromBusSlot = 30;
 /** QEMU's name of the descriptor that takes what the serial console says. */
 const serialLogSet = "1";
 
@@ -105,21 +106,34 @@ function disks(spec: LaunchSpec): string[] {
   });
 }
 
-/** On the IDE bus that the machine has anyway; booted from where no disk can be. */
-function cdroms({ vm, mediumPaths }: LaunchSpec): string[] {
-  const isQ35 = vm.machine.startsWith("pc-q35");
-  return (vm.cdroms ?? []).flatMap(({ name }, index) => {
-    // AHCI has a bus for each drive, the older controller two with two drives each.
-    const [bus, unit] = isQ35 ? [index, 0] : [Math.floor(index / 2), index % 2];
-    const path = mediumPaths[name];
-    const medium = path === undefined ? [] : mediumNodes(name, path);
-    const inside = path === undefined ? "" : `,drive=${mediumNode(name)}`;
+/** Booted from where no disk can be. A drive's place on its bus goes by its place among all drives. */
+function cdroms(spec: LaunchSpec): string[] {
+  const { vm, mediumPaths } = spec;
+  const drives = vm.cdroms ?? [];
+  const controller = drives.some(({ bus }) => bus === "virtio-scsi")
+    ? ["-device", `virtio-scsi-pci,id=cdroms,${slot(spec, cdromBusSlot)}`]
+    : [];
+  const devices = drives.flatMap((drive, index) => {
+    const path = mediumPaths[drive.name];
+    const medium = path === undefined ? [] : mediumNodes(drive.name, path);
+    const inside = path === undefined ? "" : `,drive=${mediumNode(drive.name)}`;
+    const place =
+      drive.bus === "virtio-scsi"
+        ? `scsi-cd,id=${cdromId(drive.name)},bus=cdroms.0,scsi-id=${String(index)}`
+        : `ide-cd,id=${cdromId(drive.name)},${idePlace(spec, index)}`;
     return [
       ...medium.flatMap((node) => ["-blockdev", JSON.stringify(node)]),
       "-device",
-      `ide-cd,id=${cdromId(name)},bus=ide.${String(bus)},unit=${String(unit)}${inside}${vm.boot === undefined ? `,bootindex=${String(index + 1)}` : ""}`,
+      `${place}${inside}${vm.boot === undefined ? `,bootindex=${String(index + 1)}` : ""}`,
     ];
   });
+  return [...controller, ...devices];
+}
+
+/** On the bus that the machine has anyway: AHCI has one for each drive, the older controller two with two drives each. */
+function idePlace({ vm }: LaunchSpec, index: number): string {
+  const [bus, unit] = vm.machine.startsWith("pc-q35") ? [index, 0] : [Math.floor(index / 2), index % 2];
+  return `bus=ide.${String(bus)},unit=${String(unit)}`;
 }
 
 function nics(spec: LaunchSpec): string[] {

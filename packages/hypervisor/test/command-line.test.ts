@@ -219,3 +219,35 @@ test("CD-ROM drives are on the IDE bus that the machine has, and only what is co
     "ide-cd,id=cd.cd2,bus=ide.1,unit=0",
   ]);
 });
+
+test("a drive on virtio-scsi gets a controller in a slot of its own, and leaves the others where they are", () => {
+  const drive = { medium: null, connected: false };
+  const cdroms = [
+    { ...drive, name: "cd0" },
+    { ...drive, name: "cloud-init", bus: "virtio-scsi" as const },
+    { ...drive, name: "cd2" },
+  ];
+  for (const machine of ["pc-q35-7.2", "pc-i440fx-7.2"]) {
+    const { boot: _boot, ...bootless } = vm;
+    const words = commandLine({
+      ...plain,
+      vm: { ...bootless, machine, cdroms },
+      mediumPaths: { "cloud-init": "/d/web-1/cloud-init.iso" },
+    });
+    const [ide, ...others] = words.filter((word) => /^(?:ide-cd|scsi-cd|virtio-scsi)/.test(word)).sort();
+    expect(ide).toBe("ide-cd,id=cd.cd0,bus=ide.0,unit=0,bootindex=1");
+    expect(others.slice(1)).toEqual([
+      "scsi-cd,id=cd.cloud-init,bus=cdroms.0,scsi-id=1,drive=iso.cloud-init,bootindex=2",
+      `virtio-scsi-pci,id=cdroms,bus=${machine.startsWith("pc-q35") ? "pcie.0" : "pci.0"},addr=0x1e`,
+    ]);
+    expect(words.indexOf(others.at(-1) ?? "")).toBeLessThan(words.indexOf(others[1] ?? ""));
+  }
+});
+
+test("the controller of CD-ROM drives has a slot that no disk, NIC or chipset has", () => {
+  const most = withDevices(24, 8);
+  const cdroms = [{ name: "cd0", medium: null, connected: false, bus: "virtio-scsi" as const }];
+  const before = addressesOf(most);
+  const addresses = addressesOf({ ...most, vm: { ...most.vm, cdroms } });
+  expect(addresses.filter((address) => !before.includes(address))).toEqual(["1e"]);
+});

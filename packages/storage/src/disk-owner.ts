@@ -4,8 +4,9 @@
  */
 import { constants } from "node:fs";
 import { open, type FileHandle } from "node:fs/promises";
-import { GodwitError, type Vm } from "@godwit/contract";
+import { GodwitError, hasSeed, seedPath, type Vm } from "@godwit/contract";
 import { limitedAs, run, type UserIds } from "@godwit/system";
+import type { Datastore } from "./datastore.ts";
 import type { VmDatastores } from "./vm-datastores.ts";
 
 const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants;
@@ -14,18 +15,24 @@ const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants;
 const refusals = ["EPERM", "EACCES", "EINVAL", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EOVERFLOW"];
 
 /**
- * Makes a VM's disks its user's, and closes them to all others. They were checked to be the VM's own.
+ * Makes a VM's disks, and its seed with its secrets, its user's, and closes them to all others. They were checked to be the VM's own.
  * @returns why the storage does not allow that, the end of a sentence; null: they are the user's
  * @throws the system's error when that could not be found out
  */
 export async function giveDisks(stores: VmDatastores, vm: Vm, user: UserIds): Promise<string | null> {
-  for (const { datastore, path } of vm.disks) {
+  for (const { datastore, path } of [...vm.disks, ...(await seedOf(stores.own, vm))]) {
     const store = stores.named(datastore);
     const refusal = await give(store.resolve(path), user);
     if (refusal !== null)
       return `datastore ${store.config.name} does not let disks be given to a user of the VM's own (${refusal})`;
   }
   return null;
+}
+
+/** Where it is; a user may have removed it, and the drive is then refused by its own check. */
+async function seedOf(own: Datastore, vm: Vm): Promise<{ datastore?: undefined; path: string }[]> {
+  const path = seedPath(vm.name);
+  return hasSeed(vm) && (await own.look(path)) === "file" ? [{ path }] : [];
 }
 
 /** @returns the system's code of the refusal */

@@ -9,9 +9,11 @@ import { basename, join } from "node:path";
 import {
   cdromOf,
   GodwitError,
+  hasSeed,
   keptBecause,
   spaceShort,
   versioned,
+  type CloudInit,
   type DisksToDelete,
   type Vm,
   type VmDescription,
@@ -23,6 +25,7 @@ import type { Datastore } from "./datastore.ts";
 import { diskFolderFile, isDiskFolderOf, releaseDiskFolder } from "./disk-folder.ts";
 import { makeDisks, type DisksToMake } from "./disk-images.ts";
 import { inspectImage } from "./inspect-image.ts";
+import { makeSeed, removeSeed } from "./seed/seed-image.ts";
 import { removeLeases } from "./leases/lease-files.ts";
 import type { VmDatastores } from "./vm-datastores.ts";
 import { isOwnFile, problemsOf, readVmFile, vmFile } from "./vm-file.ts";
@@ -41,6 +44,8 @@ export interface CompletionDefaults {
 export interface CreateOptions {
   id: VmId;
   description: VmDescription;
+  /** What the guest is told at its first boot; null: it is not known any more. */
+  cloudInit?: CloudInit | null | undefined;
   defaults: CompletionDefaults;
   /** The user that QEMU runs as; owns the images. */
   owner: string;
@@ -51,10 +56,10 @@ export interface CreateOptions {
 
 /**
  * Creates a VM's folder with its disks. Called again with the same id it returns the VM that is there.
- * @throws VM_EXISTS, DISK_EXISTS, DISK_MISSING, DISK_OF_OTHER_VM, DISK_IN_USE, DISK_NOT_OWN, SPACE_SHORT, and what the inspection of an image throws
+ * @throws VM_EXISTS, DISK_EXISTS, DISK_MISSING, DISK_OF_OTHER_VM, DISK_IN_USE, DISK_NOT_OWN, SPACE_SHORT, SEED_EXISTS, SEED_LOST, and what the inspection of an image throws
  */
 export async function createVm(stores: VmDatastores, options: CreateOptions): Promise<Vm> {
-  const { id, description, owner } = options;
+  const { id, description, cloudInit, owner, host } = options;
   const datastore = stores.own;
   const folder = datastore.resolve(description.name);
   const existing = await readVmFile(datastore, description.name);
@@ -78,9 +83,15 @@ export async function createVm(stores: VmDatastores, options: CreateOptions): Pr
   // Says whose the files in it are, while they are not a VM's yet.
   const marker = join(folder, creatingFile);
   const isRetry = (await readFileOrNull(marker))?.trim() === id;
+  if (cloudInit === null) {
+    if (isRetry) await removeSeed(datastore, description.name);
+    throw GodwitError.of("SEED_LOST", { vm: description.name, host });
+  }
   await writeFileAtomic(marker, `${id}\n`);
   undo.push("remove the mark of a VM that is being made", () => rm(marker, { force: true }));
   const user = await userIds(owner);
+  if (cloudInit !== undefined)
+    await makeSeed(datastore, { id, vm: description.name, cloudInit, user, isRetry }, undo);
   const disks = await makeDisks(
     stores,
     { id, vm: description.name, disks: description.disks, user, isRetry, onCopy: options.onCopy },
@@ -138,6 +149,7 @@ export async function deleteVm(
   await removeLeases(datastore, name);
   for (const disk of vm.disks.filter(({ datastore: on }) => on === undefined))
     await deleteDisk(stores, disk, which);
+  if (hasSeed(vm)) await removeSeed(datastore, name);
   await rm(join(folder, creatingFile), { force: true });
   if ((await readdir(folder)).length === 0) await rmdir(folder);
 }

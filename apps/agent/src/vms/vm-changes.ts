@@ -21,6 +21,6 @@ function withDrive({ name: vm, cdroms = [] }: Vm, change: CdromChange): Cdrom[] 
     throw GodwitError.of("CDROM_UNKNOWN", { vm, drive: change.name, known: cdroms.map(({ name }) => name) });
   const medium = change.medium ?? drive.medium;
   if (change.connected && medium === null) throw GodwitError.of("CDROM_EMPTY", { vm, drive: drive.name });
-  const after = { name: drive.name, medium, connected: change.connected };
+  const after = { ...drive, medium, connected: change.connected };
   return cdroms.map((one) => (one === drive ? after : one));
 }

@@ -7,6 +7,7 @@ import {
   GodwitError,
   imageDatastores,
   type Baseline,
+  type CloudInit,
   type DisksToDelete,
   type Vm,
   type VmChanges,
@@ -77,11 +78,11 @@ export class Vms {
   }
 
   /** Asked again while it goes on, which may take as long as images take to copy, it answers the same. */
-  async create(id: VmId, description: VmDescription): Promise<Vm> {
-    return await this.#creating.do(id, () => this.#create(id, description));
+  async create(id: VmId, description: VmDescription, cloudInit?: CloudInit | null): Promise<Vm> {
+    return await this.#creating.do(id, () => this.#create(id, description, cloudInit));
   }
 
-  async #create(id: VmId, description: VmDescription): Promise<Vm> {
+  async #create(id: VmId, description: VmDescription, cloudInit?: CloudInit | null): Promise<Vm> {
     const { config, cpus, environment, hypervisor } = this.#parts;
     const stores = await environment.datastoresOf(description, imageDatastores(description));
     await environment.checkPortGroups(description.nics.map(({ portGroup }) => portGroup));
@@ -92,6 +93,7 @@ export class Vms {
     return await createVm(stores, {
       id,
       description,
+      cloudInit,
       defaults,
       owner: config.qemu.user,
       host: config.name,

@@ -7,10 +7,14 @@ import {
   imageDatastores,
   GodwitError,
   keptForecast,
+  mostCdroms,
+  seedDrive,
+  summaryOf,
   type CdromChange,
   type CpuRequest,
   type ErrorDetails,
   type serverOperations,
+  type VmDescription,
   type VmId,
   type VmView,
 } from "@godwit/contract";
@@ -85,7 +89,8 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
 
   return {
     vmCreate: async ({ body }) => {
-      const { description } = body;
+      const { cloudInit } = body;
+      const description = cloudInit === undefined ? body.description : withSeedDrive(body.description);
       const { name } = description;
       checkCpuRequest(`the description of VM ${name}`, description.cpu);
       if (await store.vms.isNameTaken(name)) throw GodwitError.of("VM_EXISTS", { vm: name });
@@ -103,9 +108,14 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
         },
         body.host,
       );
-      return await tasks.start({
-        kind: "vm.create",
-        request: { id: randomUUID() as VmId, description, host },
+      const id = randomUUID() as VmId;
+      if (cloudInit === undefined)
+        return await tasks.start({ kind: "vm.create", request: { id, description, host } });
+      tasks.cloudInit.keep(id, cloudInit);
+      const request = { id, description, host, cloudInit: summaryOf(cloudInit) };
+      return await tasks.start({ kind: "vm.create", request }).catch((error: unknown) => {
+        tasks.cloudInit.drop(id);
+        throw error;
       });
     },
 
@@ -305,6 +315,15 @@ const presentError = ({ name: vm, host, state, pauseReason }: VmView, command: V
     : GodwitError.of("VM_RUNNING", { vm, host });
 
 const referenceOf = ({ id, name }: VmView) => ({ id, name });
+
+/** @throws SEED_DRIVE_TAKEN */
+function withSeedDrive(description: VmDescription): VmDescription {
+  const { name: vm, cdroms = [] } = description;
+  const drive = seedDrive(vm);
+  if (cdroms.length >= mostCdroms || cdroms.some(({ name }) => name === drive.name))
+    throw GodwitError.of("SEED_DRIVE_TAKEN", { vm, drive: drive.name, most: mostCdroms });
+  return { ...description, cdroms: [...cdroms, drive] };
+}
 
 /** @throws CDROM_UNKNOWN, CDROM_EMPTY */
 function checkCdrom({ name: vm, config }: VmView, change: CdromChange): void {

@@ -23,6 +23,7 @@ import type { HostLink } from "../hosts/host-link.ts";
 import type { HostLinks } from "../hosts/host-links.ts";
 import type { MoveBandwidth } from "../moves/move-bandwidth.ts";
 import type { MoveQueue } from "../moves/move-queue.ts";
+import type { CloudInitData } from "./cloud-init-data.ts";
 import type { TaskChanges, TaskWatch } from "./task-changes.ts";
 import { aborted, sleep } from "@godwit/system";
 
@@ -34,6 +35,7 @@ export interface TaskServices {
   store: Store;
   hosts: HostLinks;
   changes: TaskChanges;
+  cloudInit: CloudInitData;
   moveQueue: MoveQueue;
   moveBandwidth: MoveBandwidth;
   /** Aborted when the server stops: the task is then left for the next one to take up. */
@@ -51,6 +53,7 @@ export class TaskContext<K extends TaskKind> {
   readonly wasUnderWay: boolean;
   readonly store: Store;
   readonly hosts: HostLinks;
+  readonly cloudInit: CloudInitData;
   readonly moveQueue: MoveQueue;
   readonly moveBandwidth: MoveBandwidth;
   readonly log: Logger;
@@ -68,6 +71,7 @@ export class TaskContext<K extends TaskKind> {
     this.wasUnderWay = task.state !== "queued";
     this.store = services.store;
     this.hosts = services.hosts;
+    this.cloudInit = services.cloudInit;
     this.moveQueue = services.moveQueue;
     this.moveBandwidth = services.moveBandwidth;
     this.stopped = services.stopped;

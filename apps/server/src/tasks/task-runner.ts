@@ -19,6 +19,7 @@ import type { Logger } from "pino";
 import type { HostLinks } from "../hosts/host-links.ts";
 import { MoveBandwidth } from "../moves/move-bandwidth.ts";
 import { MoveQueue } from "../moves/move-queue.ts";
+import { CloudInitData } from "./cloud-init-data.ts";
 import { changeable, setMoveLimits } from "./move-limits.ts";
 import { implementationOf } from "./registry.ts";
 import { TaskChanges } from "./task-changes.ts";
@@ -28,6 +29,7 @@ import type { TaskEnd } from "./task-implementation.ts";
 const lookAgainMs = 10_000;
 
 export class TaskRunner {
+  readonly cloudInit = new CloudInitData();
   readonly #services: TaskServices;
   readonly #log: Logger;
   readonly #stop = new AbortController();
@@ -36,7 +38,7 @@ export class TaskRunner {
   constructor(store: Store, hosts: HostLinks, log: Logger) {
     this.#log = log;
     this.#services = {
-      ...{ store, hosts, changes: new TaskChanges(), moveQueue: new MoveQueue() },
+      ...{ store, hosts, changes: new TaskChanges(), cloudInit: this.cloudInit, moveQueue: new MoveQueue() },
       ...{ moveBandwidth: new MoveBandwidth(), stopped: this.#stop.signal },
       start: (task) => this.#start(task),
     };

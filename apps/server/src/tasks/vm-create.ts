@@ -7,7 +7,9 @@ const copyLimitMs = 12 * 3600 * 1000;
 
 export const vmCreate: TaskImplementation<"vm.create"> = {
   run: async (context) => {
-    const { id, description, host } = context.request;
+    const { id, description, host, cloudInit: summary } = context.request;
+    using kept = context.cloudInit.of(id);
+    const cloudInit = summary === undefined ? {} : { cloudInit: kept.value };
     // A figure that is not written is followed by the next.
     using _copies = context.hosts.of(host).onImageCopy(id, (progress) => {
       context
@@ -18,7 +20,7 @@ export const vmCreate: TaskImplementation<"vm.create"> = {
     });
     const vm = await context.step("create", vmSchema, () =>
       context.ask(host, (link) =>
-        link.agent.call("vmCreate", { body: { id, description } }, { timeoutMs: copyLimitMs }),
+        link.agent.call("vmCreate", { body: { id, description, ...cloudInit } }, { timeoutMs: copyLimitMs }),
       ),
     );
     await context.change(({ progress }) => (progress == null ? {} : { progress: null }));

@@ -4,6 +4,7 @@
  * and unknown (`OUTCOME_UNKNOWN`: look before you ask again).
  */
 import { clockErrors } from "./clock.ts";
+import { cloudInitErrors } from "./cloud-init.ts";
 import { consoleErrors } from "./console.ts";
 import { cpuErrors } from "./cpu.ts";
 import { cpuFileErrors } from "./cpu-file.ts";
@@ -40,6 +41,7 @@ export const catalogue = {
   ...vmErrors,
   ...imageErrors,
   ...deviceErrors,
+  ...cloudInitErrors,
   ...consoleErrors,
   ...moveErrors,
   ...migrationNetworkErrors,

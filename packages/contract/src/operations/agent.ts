@@ -1,6 +1,7 @@
 /** An agent's API, `/agent/v1`: for the server, over mutual TLS. The peer channel of a move is a WebSocket beside it. */
 import { z } from "zod";
 import { agentEventSchema } from "../events/agent.ts";
+import { cloudInitSchema } from "../schemas/cloud-init.ts";
 import { agentConsoleQuerySchema } from "../schemas/console.ts";
 import { hostTrustSchema } from "../schemas/authority.ts";
 import { datastoreEntriesSchema, datastoreListSchema, datastoreRefusalSchema } from "../schemas/datastore.ts";
@@ -120,10 +121,17 @@ export const agentOperations = {
     path: "/agent/v1/vms",
     privilege: "server",
     summary: "Create a VM's folder and disks; asking again with the same id answers the same VM",
-    body: z.strictObject({ id: vmIdSchema, description: vmDescriptionSchema }),
+    /** `cloudInit` null: the server has lost it, and only a VM that is there, or being made, is answered. */
+    body: z.strictObject({
+      id: vmIdSchema,
+      description: vmDescriptionSchema,
+      cloudInit: cloudInitSchema.nullable().optional(),
+    }),
     answer: { status: 201, body: vmSchema },
     errors: [
       "VM_EXISTS",
+      "SEED_EXISTS",
+      "SEED_LOST",
       "DATASTORE_UNKNOWN",
       "DATASTORE_UNAVAILABLE",
       "NETWORK_UNKNOWN",

@@ -1,6 +1,7 @@
 /** VMs, a part of the server's API: inventory, power, and the move of one to another host. */
 import { z } from "zod";
 import { documentPageQuery, nextPageSchema } from "../schemas/page.ts";
+import { cloudInitSchema } from "../schemas/cloud-init.ts";
 import { findingSchema } from "../errors/schemas.ts";
 import { moveChecksSchema } from "../schemas/move-checks.ts";
 import { maxOutageSchema, strategySchema } from "../schemas/move.ts";
@@ -45,10 +46,16 @@ export const vmOperations = {
     path: "/api/v1/vms",
     privilege: "admin",
     summary: "Create a VM's folder and disks on a datastore; it is not started",
-    body: z.strictObject({ description: vmDescriptionSchema, host: nameSchema.optional() }),
+    body: z.strictObject({
+      description: vmDescriptionSchema,
+      host: nameSchema.optional(),
+      /** What its guest is told at its first boot; the task tells only how much it was. */
+      cloudInit: cloudInitSchema.optional(),
+    }),
     answer: accepted("vm.create"),
     errors: [
       "VM_EXISTS",
+      "SEED_DRIVE_TAKEN",
       "HOST_UNKNOWN",
       "HOST_UNREACHABLE",
       "DESTINATION_IN_MAINTENANCE",

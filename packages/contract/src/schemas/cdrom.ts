@@ -6,7 +6,7 @@ import { z } from "zod";
 import { datastorePathSchema } from "./datastore-path.ts";
 import { nameSchema } from "./names.ts";
 
-/** Of the IDE bus that both kinds of machine have. */
+/** What the IDE bus has, of both kinds of machine. */
 export const mostCdroms = 4;
 
 export const cdromDescriptionSchema = z
@@ -18,9 +18,12 @@ export const cdromDescriptionSchema = z
     datastore: nameSchema.optional(),
     /** Whether the medium is in the drive; absent: it is, where there is one. */
     connected: z.boolean().optional(),
+    /** What the drive is on; absent: the IDE bus. */
+    bus: z.enum(["ide", "virtio-scsi"]).optional(),
   })
   .refine((drive) => drive.iso !== undefined || drive.datastore === undefined, "datastore needs an iso")
   .refine((drive) => drive.iso !== undefined || drive.connected !== true, "connected needs an iso");
+export type CdromDescription = z.infer<typeof cdromDescriptionSchema>;
 
 export const cdromMediumSchema = z.strictObject({ datastore: nameSchema, path: datastorePathSchema });
 export type CdromMedium = z.infer<typeof cdromMediumSchema>;
@@ -30,16 +33,16 @@ export const cdromSchema = z
     name: nameSchema,
     medium: cdromMediumSchema.nullable(),
     connected: z.boolean(),
+    /** Absent: the IDE bus. */
+    bus: z.literal("virtio-scsi").optional(),
   })
   .refine(({ medium, connected }) => medium !== null || !connected, "connected needs a medium");
 export type Cdrom = z.infer<typeof cdromSchema>;
 
 /** A drive as it is described, with nothing left open. @param ofVm the datastore of the VM itself */
-export const cdromOf = (
-  { name, iso, datastore, connected }: z.infer<typeof cdromDescriptionSchema>,
-  ofVm: string,
-): Cdrom => ({
+export const cdromOf = ({ name, iso, datastore, connected, bus }: CdromDescription, ofVm: string): Cdrom => ({
   name,
   medium: iso === undefined ? null : { datastore: datastore ?? ofVm, path: iso },
   connected: connected ?? iso !== undefined,
+  ...(bus === "virtio-scsi" ? { bus } : {}),
 });

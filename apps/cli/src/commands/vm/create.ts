@@ -6,10 +6,11 @@ import { withApi, type Api } from "../../connection.ts";
 import { parseMib } from "../../output/format.ts";
 import { writeJson, writeLine } from "../../output/screen.ts";
 import { runTask, taskEnd } from "../../run-task.ts";
+import type { CloudInitFlags } from "../../cloud-init-files.ts";
 import type { VmFlags } from "../../vm-flags.ts";
 import { detachFlag, hostFlag, jsonFlag, nameArgument, wordsOf, type TaskFlags } from "../common.ts";
 
-interface Flags extends TaskFlags, VmFlags {
+interface Flags extends TaskFlags, VmFlags, CloudInitFlags {
   host?: string;
   start: boolean;
 }
@@ -22,8 +23,13 @@ export const createCommand = buildCommand({
 Flags describe the common case. The disk root is a copy of --image, or new and empty; the first --disk is its size, and
 further ones make new disks data-1, data-2, … Sizes are like 512MiB or 20GiB.
 
+Cloud images are set up by cloud-init at their first boot: --ssh-key, --user-data, --hostname and --network-config go into
+an ISO image in the VM's folder, which the guest finds in a CD-ROM drive. The server keeps none of it, and no task tells it.
+
 Examples:
   godwit vm create web-1 --image images/debian-12.qcow2 --disk 20GiB --memory 4GiB --vcpus 2 --network office --start
+  godwit vm create web-1 --image images/debian-12.qcow2 --network office --ssh-key ~/.ssh/id_ed25519.pub --start
+  godwit vm create web-1 --image images/debian-12.qcow2 --user-data web.yaml --hostname web-1.example.org --start
   godwit vm create web-2 --datastore shared --disk 40GiB --iso isos/debian-12.iso --network office
 
 A file describes all that a VM can have:
@@ -86,6 +92,31 @@ Example: godwit vm create web-1.yaml --start`,
         optional: true,
         withNegated: false,
       },
+      sshKey: {
+        kind: "parsed",
+        parse: String,
+        variadic: true,
+        brief: "File with public SSH keys that may log in to the guest",
+        optional: true,
+      },
+      userData: {
+        kind: "parsed",
+        parse: String,
+        brief: "File with user data for cloud-init: cloud-config, or a script",
+        optional: true,
+      },
+      hostname: {
+        kind: "parsed",
+        parse: String,
+        brief: "The guest's host name (default: the VM's name)",
+        optional: true,
+      },
+      networkConfig: {
+        kind: "parsed",
+        parse: String,
+        brief: "File with a network configuration for cloud-init (default: DHCP)",
+        optional: true,
+      },
       start: { kind: "boolean", brief: "Power it on when it is created", default: false, withNegated: false },
     },
     positional: nameArgument("name-or-file", "The VM's name, or a description; - reads standard input"),
@@ -97,10 +128,12 @@ Example: godwit vm create web-1.yaml --start`,
         hint: "Leave out one of them.",
       });
     const described = await descriptionOf(flags, nameOrFile);
+    const { readCloudInit } = await import("../../cloud-init-files.ts");
+    const cloudInit = await readCloudInit(flags);
     await withApi(async (api) => {
       const description = await described(api);
       const { name } = description;
-      const create = api.call("vmCreate", { body: { description, host: flags.host } });
+      const create = api.call("vmCreate", { body: { description, host: flags.host, cloudInit } });
       if (flags.start) await createAndStart(api, create, name, flags.json);
       else await runTask(api, create, flags, `VM ${name} is created.`);
     });
