@@ -60,10 +60,9 @@ export async function startTests(root: string): Promise<Tests> {
   };
 }
 
+/** By the test that failed; what was given up after that says nothing. */
 function firstFailure(modules: readonly TestModule[]): string | null {
-  for (const module of modules) {
-    for (const test of module.children.allTests("failed")) return test.fullName;
-    if (module.state() === "failed") return `${module.moduleId} cannot be loaded`;
-  }
-  return null;
+  for (const module of modules) for (const test of module.children.allTests("failed")) return test.fullName;
+  const [unloaded] = modules.filter((module) => module.errors().length > 0);
+  return unloaded === undefined ? null : `${unloaded.moduleId} cannot be loaded`;
 }
