@@ -6,7 +6,7 @@ import { globSync } from "node:fs";
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { until } from "@godwit/system";
-import { qemuProcessesOf } from "@godwit/lab";
+import { qemuProcessesOf, vmAddress } from "@godwit/lab";
 import { TestLab } from "@godwit/test-kit";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
@@ -55,6 +55,21 @@ test("the guest finds its host name, its keys and its user data, and no task has
   const { tasks } = await lab.api.call("taskList", { query: {} });
   expect(JSON.stringify(tasks)).toContain("userDataBytes");
   expect(JSON.stringify([tasks, await lab.vm("web-1")])).not.toContain(secret);
+});
+
+test("the guest's address is told by its guest agent", async () => {
+  const asked = async () => await lab.api.call("vmAddresses", { params });
+  const answer = await until(
+    async () => {
+      const now = await asked();
+      return now.addresses.length > 0 ? now : null;
+    },
+    { everyMs: 500, limitMs: 60_000 }, // a guest tells nobody that its agent has started
+  );
+  expect(answer).toMatchObject({
+    ...{ vm: "web-1", host: "a", withoutGuestAgent: null },
+    addresses: [{ nic: 0, address: vmAddress(0), isLinkLocal: false, source: "guestAgent" }],
+  });
 });
 
 test("only the VM's own user can read the seed", async () => {

@@ -72,6 +72,7 @@ export function handlers(
       return await vms.resume(params.vmId);
     },
     vmActivity: async ({ params }) => await vms.activity(params.vmId),
+    vmAddresses: async ({ params }) => await vms.addresses(params.vmId),
     vmConsole: ({ params, query }) => consoles.open(params.vmId, query),
     vmDelete: async ({ params, query }) => {
       await vms.delete(params.datastore, params.name, query.disks);

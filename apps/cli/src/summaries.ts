@@ -22,6 +22,7 @@ export const summaries = {
       "check",
       "migrate",
       "console",
+      "ip",
       "lease",
       "delete",
     ],

@@ -33,6 +33,12 @@ export {
   type DatastoreSource,
 } from "./schemas/datastore-source.ts";
 export * from "./schemas/evc.ts";
+export {
+  guestAddressesSchema,
+  mostGuestAddresses,
+  type GuestAddress,
+  type GuestAddresses,
+} from "./schemas/guest-address.ts";
 export * from "./schemas/host-facts.ts";
 export * from "./schemas/host-load.ts";
 export { imageCopySchema, type ImageCopy } from "./schemas/image-copy.ts";

@@ -8,6 +8,23 @@ const replySchema = z.union([
   z.object({ error: z.object({ desc: z.string() }) }),
 ]);
 
+/** An interface as the guest tells it: its MAC address, lower case, and IP addresses. */
+export interface GuestInterface {
+  mac: string;
+  addresses: string[];
+}
+const ipSchema = z.union([z.ipv4(), z.ipv6()]);
+const interfacesSchema = z.object({
+  return: z.array(
+    z.object({
+      "hardware-address": z.string().optional(),
+      "ip-addresses": z.array(z.object({ "ip-address": z.string() })).optional(),
+    }),
+  ),
+});
+const mostInterfaces = 256;
+const mostAddresses = 64;
+
 /** Of all that the guest writes in one session. Answers have some tens of bytes. */
 const maxReadBytes = 256 * 1024;
 /** Of a reason of the guest's own, which people read. */
@@ -46,6 +63,19 @@ export function refusalIn(line: string): string | null {
   const reply = replySchema.safeParse(jsonOrNull(line));
   if (!reply.success) return "the guest agent's answer is not one";
   return "error" in reply.data ? reply.data.error.desc.slice(0, maxReasonLength) : null;
+}
+
+/** The interfaces that have an address. What is none is left out. @throws Error when it is not the answer that was asked for */
+export function interfacesIn(line: string): GuestInterface[] {
+  const reply = interfacesSchema.safeParse(jsonOrNull(line));
+  if (!reply.success) throw new Error("the guest agent's answer is not one");
+  return reply.data.return.slice(0, mostInterfaces).flatMap((found) => {
+    const addresses = (found["ip-addresses"] ?? [])
+      .slice(0, mostAddresses)
+      .flatMap(({ "ip-address": address }) => ipSchema.safeParse(address).data ?? []);
+    const mac = found["hardware-address"]?.toLowerCase();
+    return mac === undefined || addresses.length === 0 ? [] : [{ mac, addresses }];
+  });
 }
 
 function jsonOrNull(text: string): unknown {

@@ -5,7 +5,13 @@
  */
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
-import { GuestLines, isSyncAnswer, refusalIn } from "./guest-agent-answers.ts";
+import {
+  GuestLines,
+  interfacesIn,
+  isSyncAnswer,
+  refusalIn,
+  type GuestInterface,
+} from "./guest-agent-answers.ts";
 
 /** Ends what the agent may have read of an earlier, unfinished command. */
 const flush = Buffer.from([0xff]);
@@ -17,17 +23,34 @@ const flush = Buffer.from([0xff]);
  * @throws Error when the guest does not answer within `limitMs`, or refuses
  */
 export async function setGuestClock(path: string, limitMs: number): Promise<void> {
+  // QEMU's reference: ns since 1970, UTC.
+  const time = () => Math.round((performance.timeOrigin + performance.now()) * 1000) * 1000;
+  await ask(path, limitMs, () => ({ execute: "guest-set-time", arguments: { time: time() } }));
+}
+
+/**
+ * The addresses that the guest says its interfaces have, as many as anybody reads.
+ *
+ * @param path of the port's socket
+ * @throws Error when the guest does not answer within `limitMs`, or refuses
+ */
+export async function guestInterfaces(path: string, limitMs: number): Promise<GuestInterface[]> {
+  return interfacesIn(await ask(path, limitMs, () => ({ execute: "guest-network-get-interfaces" })));
+}
+
+/** @param command made when the guest listens. @returns the line of the answer */
+async function ask(path: string, limitMs: number, command: () => object): Promise<string> {
   const signal = AbortSignal.timeout(limitMs);
   const socket = connect(path);
   try {
     await once(socket, "connect", { signal });
     const lines = linesOf(socket, signal);
     await synchronize(socket, lines);
-    // QEMU's reference: ns since 1970, UTC.
-    const time = Math.round((performance.timeOrigin + performance.now()) * 1000) * 1000;
-    socket.write(`${JSON.stringify({ execute: "guest-set-time", arguments: { time } })}\n`);
-    const refusal = refusalIn(await next(lines));
+    socket.write(`${JSON.stringify(command())}\n`);
+    const answer = await next(lines);
+    const refusal = refusalIn(answer);
     if (refusal !== null) throw new Error(refusal);
+    return answer;
   } catch (error) {
     if (signal.aborted)
       throw new Error(`the guest agent did not answer within ${String(limitMs)} ms`, { cause: error });

@@ -8,7 +8,8 @@ export {
   type HypervisorOptions,
   type Launch,
 } from "./hypervisor.ts";
-export { setGuestClock } from "./guest-agent.ts";
+export { guestInterfaces, setGuestClock } from "./guest-agent.ts";
+export type { GuestInterface } from "./guest-agent-answers.ts";
 export { runPaths, type LaunchSpec, type LaunchUser, type RunPaths } from "./launch-spec.ts";
 export type { MigrationPort, MigrationStatus } from "./migration-port.ts";
 export { qemuFacts } from "./qemu-facts.ts";

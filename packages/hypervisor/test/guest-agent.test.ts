@@ -5,7 +5,7 @@ import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { setGuestClock } from "../src/guest-agent.ts";
+import { guestInterfaces, setGuestClock } from "../src/guest-agent.ts";
 
 let folder: string;
 let path: string;
@@ -95,4 +95,33 @@ test("what is no answer, and a reason without end, are told in few words", async
   said = JSON.stringify({ error: { desc: "no".repeat(10_000) } });
   const error = await setGuestClock(path, 5000).catch((thrown: unknown) => thrown as Error);
   expect(String(error).length).toBeLessThan(300);
+});
+
+test("the addresses of interfaces are read; what is none is left out, and there is an end to them", async () => {
+  let answer: unknown;
+  await guest(({ execute, arguments: given }, socket) => {
+    const isSync = execute === "guest-sync-delimited";
+    socket.write(`${JSON.stringify({ return: isSync ? given.id : answer })}\n`);
+  });
+  const ip = (address: unknown) => ({ "ip-address": address, "ip-address-type": "ipv4", prefix: 24 });
+  answer = [
+    { name: "lo", "ip-addresses": [ip("127.0.0.1")] },
+    {
+      name: "eth0",
+      "hardware-address": "52:54:00:AA:BB:01",
+      "ip-addresses": [ip("10.0.0.5"), ip("fe80::1")],
+    },
+    { name: "eth1", "hardware-address": "52:54:00:aa:bb:02" },
+    { name: "eth2", "hardware-address": "x", "ip-addresses": [ip("10.0.0.6; rm -rf /"), ip("\u001b[31m")] },
+  ];
+  expect(await guestInterfaces(path, 5000)).toEqual([
+    { mac: "52:54:00:aa:bb:01", addresses: ["10.0.0.5", "fe80::1"] },
+  ]);
+  answer = Array.from({ length: 300 }, () => ({
+    "hardware-address": "52:54:00:aa:bb:01",
+    "ip-addresses": Array.from({ length: 3 }, () => ip("10.0.0.5")),
+  }));
+  expect(await guestInterfaces(path, 5000)).toHaveLength(256);
+  for (answer of [{}, "text", [{ "ip-addresses": "10.0.0.5" }], [{ "ip-addresses": [ip(7)] }], null])
+    await expect(guestInterfaces(path, 5000)).rejects.toThrow("the guest agent's answer is not one");
 });

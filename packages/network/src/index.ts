@@ -3,6 +3,7 @@ export { linkFacts, linkStates, linkWith, type LinkState } from "./links.ts";
 export { portGroupFacts, portGroupLoad, type PortGroupConfig } from "./port-groups.ts";
 export { endConnections, isConnecting, networkBusyMs } from "./connections.ts";
 export { enableQuickAck } from "./quick-ack.ts";
+export { neighbours, type Neighbour } from "./neighbours.ts";
 export { isUnanswered, routeTo, type Route } from "./route.ts";
 export { createTap, createTaps, deleteTap, deleteTaps, listTaps, tapName, type TapSpec } from "./taps.ts";
 export { portSecurityProblem, releasePorts, securePorts } from "./port-security.ts";

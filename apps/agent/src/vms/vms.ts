@@ -9,6 +9,7 @@ import {
   type Baseline,
   type CloudInit,
   type DisksToDelete,
+  type GuestAddresses,
   type Vm,
   type VmChanges,
   type VmDescription,
@@ -45,6 +46,7 @@ import type { MemoryAdmission } from "./memory-admission.ts";
 import { SharedWork } from "./shared-work.ts";
 import { endForSure } from "../qemu/end-for-sure.ts";
 import type { Processes } from "../qemu/processes.ts";
+import { readAddresses } from "./addresses.ts";
 import { readActivity } from "./activity.ts";
 
 export interface VmsParts {
@@ -106,6 +108,11 @@ export class Vms {
   /** @throws VM_NOT_RUNNING, QMP_REFUSED while another measures */
   async activity(id: VmId): Promise<VmActivity> {
     return await readActivity(this.#parts.processes, id);
+  }
+
+  /** @throws VM_NOT_RUNNING */
+  async addresses(id: VmId): Promise<GuestAddresses> {
+    return await readAddresses(this.#parts.processes, id);
   }
 
   async read(datastore: string, name: string): Promise<Vm> {

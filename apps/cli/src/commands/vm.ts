@@ -5,6 +5,7 @@ import { checkCommand } from "./vm/check.ts";
 import { consoleCommand } from "./vm/console.ts";
 import { createCommand } from "./vm/create.ts";
 import { deleteCommand } from "./vm/delete.ts";
+import { ipCommand } from "./vm/ip.ts";
 import { leaseRoutes } from "./vm/lease.ts";
 import { listCommand } from "./vm/list.ts";
 import { migrateCommand } from "./vm/migrate.ts";
@@ -38,6 +39,7 @@ export const vmRoutes = buildRouteMap({
     check: checkCommand,
     migrate: migrateCommand,
     console: consoleCommand,
+    ip: ipCommand,
     lease: leaseRoutes,
     delete: deleteCommand,
   },

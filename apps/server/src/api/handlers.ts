@@ -14,6 +14,7 @@ import { poolRestartHandlers } from "./pool-restarts.ts";
 import { poolRuleHandlers } from "./pool-rules.ts";
 import { poolHandlers } from "./pools.ts";
 import { taskHandlers } from "./tasks.ts";
+import { vmAddressHandlers } from "./vm-addresses.ts";
 import { vmLeaseHandlers } from "./vm-leases.ts";
 import { vmHandlers } from "./vms.ts";
 
@@ -34,6 +35,7 @@ export function handlers(services: Services): Handlers<typeof serverOperations> 
     ...poolBalanceHandlers(services),
     ...poolRestartHandlers(services),
     ...vmHandlers(services),
+    ...vmAddressHandlers(services),
     ...vmLeaseHandlers(services),
     ...taskHandlers(services),
     ...leaseHandlers(services),

@@ -152,6 +152,14 @@ export const vmErrors = {
     (d) =>
       `Until it is repaired, the VM cannot be started, moved or deleted; if it runs, it runs on. Write the object config of godwit vm show ${d.vm} --json to this file. The alarm ends within 30 s.`,
   ),
+  VM_ADDRESS_UNKNOWN: define<{ vm: string; host: string; reason: string; linkLocalOnly: boolean }>(
+    404,
+    "later",
+    (d) =>
+      `No ${d.linkLocalOnly ? "address of VM " + d.vm + " but link-local ones" : "address of VM " + d.vm} is known: ${d.reason}, and host ${d.host} has none in its neighbour table.`,
+    (d) =>
+      `A guest that still boots has none yet: godwit vm ip ${d.vm} --wait. With QEMU's guest agent in the guest, and guestAgent: true in the VM's description, it tells them itself.`,
+  ),
   DISK_MISSING: define<{ vm: string; disk: string; path: string; host: string }>(
     404,
     "after-fix",

@@ -6,6 +6,7 @@ import { agentConsoleQuerySchema } from "../schemas/console.ts";
 import { hostTrustSchema } from "../schemas/authority.ts";
 import { datastoreEntriesSchema, datastoreListSchema, datastoreRefusalSchema } from "../schemas/datastore.ts";
 import { datastorePathSchema } from "../schemas/datastore-path.ts";
+import { guestAddressesSchema } from "../schemas/guest-address.ts";
 import { hostFactsSchema } from "../schemas/host-facts.ts";
 import { hostLoadSchema } from "../schemas/host-load.ts";
 import { leaseSchema } from "../schemas/lease.ts";
@@ -275,6 +276,15 @@ export const agentOperations = {
     params: vmParams,
     answer: { status: 200, body: vmActivitySchema },
     errors: ["VM_NOT_RUNNING", "QMP_REFUSED"],
+  },
+  vmAddresses: {
+    method: "GET",
+    path: "/agent/v1/vms/{vmId}/addresses",
+    privilege: "server",
+    summary: "The guest's IP addresses now",
+    params: vmParams,
+    answer: { status: 200, body: guestAddressesSchema },
+    errors: ["VM_NOT_RUNNING"],
   },
   vmConsole: {
     method: "GET",

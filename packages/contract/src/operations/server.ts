@@ -10,6 +10,7 @@ import type { Operations } from "./operation.ts";
 import { poolOperations } from "./pools.ts";
 import { taskOperations } from "./tasks.ts";
 import { versionOperations } from "./version.ts";
+import { vmAddressOperations } from "./vm-addresses.ts";
 import { vmSummaryOperations } from "./vm-summaries.ts";
 import { vmOperations } from "./vms.ts";
 
@@ -22,6 +23,7 @@ export const serverOperations = {
   ...poolOperations,
   ...vmOperations,
   ...vmSummaryOperations,
+  ...vmAddressOperations,
   ...vmLeaseOperations,
   ...consoleOperations,
   ...taskOperations,

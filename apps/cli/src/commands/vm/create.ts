@@ -13,6 +13,7 @@ import { detachFlag, hostFlag, jsonFlag, nameArgument, wordsOf, type TaskFlags }
 interface Flags extends TaskFlags, VmFlags, CloudInitFlags {
   host?: string;
   start: boolean;
+  wait: boolean;
 }
 
 export const createCommand = buildCommand({
@@ -28,7 +29,7 @@ an ISO image in the VM's folder, which the guest finds in a CD-ROM drive. The se
 
 Examples:
   godwit vm create web-1 --image images/debian-12.qcow2 --disk 20GiB --memory 4GiB --vcpus 2 --network office --start
-  godwit vm create web-1 --image images/debian-12.qcow2 --network office --ssh-key ~/.ssh/id_ed25519.pub --start
+  godwit vm create web-1 --image images/debian-12.qcow2 --network office --ssh-key ~/.ssh/id_ed25519.pub --start --wait
   godwit vm create web-1 --image images/debian-12.qcow2 --user-data web.yaml --hostname web-1.example.org --start
   godwit vm create web-2 --datastore shared --disk 40GiB --iso isos/debian-12.iso --network office
 
@@ -118,6 +119,12 @@ Example: godwit vm create web-1.yaml --start`,
         optional: true,
       },
       start: { kind: "boolean", brief: "Power it on when it is created", default: false, withNegated: false },
+      wait: {
+        kind: "boolean",
+        brief: "With --start: wait until the guest has an IP address, and tell it",
+        default: false,
+        withNegated: false,
+      },
     },
     positional: nameArgument("name-or-file", "The VM's name, or a description; - reads standard input"),
   },
@@ -127,6 +134,11 @@ Example: godwit vm create web-1.yaml --start`,
         what: "--start needs the VM to be there, and --detach does not wait for that.",
         hint: "Leave out one of them.",
       });
+    if (flags.wait && !flags.start)
+      throw GodwitError.of("USAGE", {
+        what: "--wait needs --start: a VM that does not run has no address.",
+        hint: "Add --start.",
+      });
     const described = await descriptionOf(flags, nameOrFile);
     const { readCloudInit } = await import("../../cloud-init-files.ts");
     const cloudInit = await readCloudInit(flags);
@@ -134,7 +146,7 @@ Example: godwit vm create web-1.yaml --start`,
       const description = await described(api);
       const { name } = description;
       const create = api.call("vmCreate", { body: { description, host: flags.host, cloudInit } });
-      if (flags.start) await createAndStart(api, create, name, flags.json);
+      if (flags.start) await createAndStart(api, create, name, flags);
       else await runTask(api, create, flags, `VM ${name} is created.`);
     });
   },
@@ -159,11 +171,19 @@ async function descriptionOf(
   };
 }
 
-/** With `--json` one document: both tasks. */
-async function createAndStart(api: Api, create: Promise<Task>, vm: string, json: boolean): Promise<void> {
+/** With `--json` one document: both tasks, and the addresses that were waited for. */
+async function createAndStart(
+  api: Api,
+  create: Promise<Task>,
+  vm: string,
+  { json, wait }: Flags,
+): Promise<void> {
   const created = await taskEnd(api, create, { json });
   if (!json) writeLine(`VM ${vm} is created.`);
   const started = await taskEnd(api, api.call("vmStart", { params: { vm }, body: {} }), { json });
-  if (json) writeJson({ created, started });
-  else writeLine(`VM ${vm} is running.`);
+  if (!json) writeLine(`VM ${vm} is running.`);
+  const { addressesText, awaitAddresses, defaultWaitMs } = await import("../../guest-addresses.ts");
+  const found = wait ? await awaitAddresses(api, vm, defaultWaitMs) : null;
+  if (json) writeJson({ created, started, ...(found === null ? {} : { addresses: found.addresses }) });
+  else if (found !== null) writeLine(addressesText(found));
 }
