@@ -46,7 +46,7 @@ async function runCell(site: Site, vm: StoryVm, fault: ServerFault, phase: CellP
   const body = { to: destination.name, maxOutageMs };
   const { id, release } = await heldMove(site, vm, { source, body, phase });
 
-  const heal = await fault.inject({ source, destination });
+  const heal = await fault.inject({ source, destination, storage: site.server });
   // A source that starts again has no holds any more.
   if (fault.stops !== "source") await release();
   await heal();

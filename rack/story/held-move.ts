@@ -33,6 +33,7 @@ export async function heldMove(
       };
       return { id, release };
     }
+    await source.shell(`rm -f ${hold}.hold`);
     if (attempts === mostAttempts) throw new Error(`no move came to ${phase}: ${found}`);
     await site.connected();
   }

@@ -61,6 +61,7 @@ try {
   await site.install(values.installed);
   if (!values.installed) result.seconds.install = seconds();
   await site.join();
+  await site.releaseHolds();
   result.servers = await site.describe();
   result.storage = [await storageOf(site.hosts)];
   const vm = await StoryVm.start(site, say);

@@ -1,6 +1,7 @@
-/** What happens to whole servers: power, reset, a kernel's panic, cables. */
+/** What happens to whole servers: power, reset, a kernel's panic, cables, clocks, full disks, want of memory. */
 import { sleep } from "@godwit/system";
 import type { Server } from "../src/server.ts";
+import { sharedFolder } from "./shared-storage.ts";
 
 /** In the words of `faults/phases.ts`; both are held at the source. */
 export type CellPhase = "copying" | "final-state-sent";
@@ -8,6 +9,7 @@ export type CellPhase = "copying" | "final-state-sent";
 interface Servers {
   source: Server;
   destination: Server;
+  storage: Server;
 }
 
 export interface ServerFault {
@@ -20,6 +22,8 @@ export interface ServerFault {
   inject: (servers: Servers) => Promise<() => Promise<void>>;
 }
 
+const hourMs = 3_600_000;
+const fullMs = 20_000;
 const offMs = 5000;
 const cutMs = 30_000;
 
@@ -84,6 +88,57 @@ export const serverFaults: readonly ServerFault[] = [
       return async () => {
         await source.booted();
       };
+    },
+  },
+  {
+    name: "source-reset",
+    stops: "source",
+    fatal: ["copying", "final-state-sent"],
+    inject: async ({ source }) => {
+      await source.reset();
+      return async () => {
+        await source.booted();
+      };
+    },
+  },
+  {
+    name: "source-clock-an-hour-ahead",
+    stops: null,
+    fatal: [],
+    inject: async ({ source }) => {
+      await source.setClock(hourMs);
+      return async () => {
+        await sleep(cutMs);
+        await source.setClock();
+      };
+    },
+  },
+  {
+    name: "storage-full",
+    stops: null,
+    fatal: [],
+    // No room for anybody: the guest's writes wait, and what the agents note there is refused.
+    inject: async ({ storage }) => {
+      const file = `${sharedFolder}/filler`;
+      await storage.shell(
+        `fallocate -l $(($(stat -f -c '%f*%S' ${sharedFolder}))) ${file} || true; cat /dev/zero >>${file} || true; sync`,
+      );
+      return async () => {
+        await sleep(fullMs);
+        await storage.shell(`rm -f ${file}; sync`);
+      };
+    },
+  },
+  {
+    name: "source-out-of-memory",
+    stops: null,
+    // The kernel's choice falls on the VM's QEMU.
+    fatal: ["copying", "final-state-sent"],
+    inject: async ({ source }) => {
+      await source.shell(
+        "for pid in $(pgrep -f 'qemu-system.*-uuid'); do echo 1000 >/proc/$pid/oom_score_adj; done; echo f >/proc/sysrq-trigger",
+      );
+      return async () => undefined;
     },
   },
 ];

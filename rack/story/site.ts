@@ -155,6 +155,11 @@ export class Site {
     await this.connected();
   }
 
+  /** Of an earlier story that broke off. */
+  async releaseHolds(): Promise<void> {
+    await Promise.all(this.hosts.map(async (host) => await host.shell(`rm -f ${holdFolder}/*`)));
+  }
+
   async #joinOne(host: Server): Promise<void> {
     const commands = commandsOf(this.#install, "Each host");
     if (host.spec.suite === "bookworm") await this.#watchdog(host);
