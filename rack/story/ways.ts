@@ -5,6 +5,7 @@
 import { isEnded, moveOf, type MoveRecord, type Task } from "@godwit/contract";
 import { sleep, until } from "@godwit/system";
 import type { WayResult } from "./result.ts";
+import type { Server } from "../src/server.ts";
 import { heldMove } from "./held-move.ts";
 import type { Site } from "./site.ts";
 import type { StoryVm } from "./story-vm.ts";
@@ -17,13 +18,19 @@ type Order = Partial<
   Record<"maxOutageMs" | "bandwidthMbps", number> & Record<"strategy", "precopy" | "postcopy">
 >;
 
+interface UnderWay {
+  id: Task["id"];
+  source: Server;
+  release: () => Promise<void>;
+}
+
 interface Way {
   name: WayResult["way"];
   order: Order;
-  /** Where it is held until `meddle` has resolved. */
-  heldAt?: string;
-  /** What is done to the move while it is under way. */
-  meddle: (site: Site, id: Task["id"]) => Promise<void>;
+  /** Where it is held. */
+  heldAt?: "converging";
+  /** What is done to the move while it is under way, and held where that is said. */
+  meddle: (site: Site, move: UnderWay) => Promise<void>;
   ends: "succeeded" | "cancelled";
   /** What its record must show, beside its end. */
   problems: (record: MoveRecord) => string[];
@@ -44,7 +51,7 @@ const ways: readonly Way[] = [
   {
     name: "cancelled",
     order: { maxOutageMs, bandwidthMbps: 8 },
-    meddle: async (site, id) => {
+    meddle: async (site, { id }) => {
       await phaseOf(site, id, ["copying"]);
       await site.api.call("taskCancel", { params: { task: id } });
     },
@@ -54,10 +61,13 @@ const ways: readonly Way[] = [
   {
     name: "backed-out",
     order: { strategy: "precopy", maxOutageMs },
-    // The guest stands still longer than it may; then nothing holds it.
-    heldAt: "stopped",
-    meddle: async () => {
+    // What is left does not get through once the guest stands still.
+    heldAt: "converging",
+    meddle: async (_, { source, release }) => {
+      await source.setSending("migration", false);
+      await release();
       await sleep(maxOutageMs + 2000);
+      await source.setSending("migration", true);
     },
     ends: "succeeded",
     problems: (record) => [
@@ -93,8 +103,7 @@ async function goOnce(site: Site, vm: StoryVm, way: Way): Promise<WayResult> {
   const held =
     way.heldAt === undefined ? null : await heldMove(site, vm, { source, body, phase: way.heldAt });
   const id = held?.id ?? (await site.api.call("vmMigrate", { params: { vm: vm.name }, body })).id;
-  await way.meddle(site, id);
-  await held?.release();
+  await way.meddle(site, { id, source, release: held?.release ?? (async () => undefined) });
   const task = await vm.ended(id);
   const window: [number, number] = [beganAt, Date.now()];
   const record = moveOf(task);

@@ -40,6 +40,8 @@ export abstract class ReducerRunner<
   readonly #pauses: PausePoints | null;
   readonly #inputs: Input[] = [];
   readonly #timers = new Map<Timer, NodeJS.Timeout>();
+  /** Of timers that ran out and were not taken yet. */
+  readonly #expiries = new Map<Timer, Input>();
   #state: State;
   #busy = false;
 
@@ -143,8 +145,7 @@ export abstract class ReducerRunner<
       } else if (common.do === "arm") {
         this.#arm(common.timer, common.afterMs);
       } else if (effect.do === "disarm") {
-        clearTimeout(this.#timers.get(common.timer));
-        this.#timers.delete(common.timer);
+        this.#disarm(common.timer);
       } else {
         if (this.#pauses !== null) await this.#pass(`does ${effect.do}`);
         this.perform(effect);
@@ -168,14 +169,26 @@ export abstract class ReducerRunner<
   }
 
   #arm(timer: Timer, afterMs: number): void {
-    clearTimeout(this.#timers.get(timer));
+    this.#disarm(timer);
     this.#timers.set(
       timer,
       setTimeout(() => {
         this.#timers.delete(timer);
-        this.give(this.runnerInput({ type: "timer", timer, atMs: performance.now() }));
+        const expiry = this.runnerInput({ type: "timer", timer, atMs: performance.now() });
+        this.#expiries.set(timer, expiry);
+        this.give(expiry);
       }, afterMs),
     );
+  }
+
+  /** Also where it ran out while other inputs were taken, and waits behind them: it says nothing of the state that they led to. */
+  #disarm(timer: Timer): void {
+    clearTimeout(this.#timers.get(timer));
+    this.#timers.delete(timer);
+    const expiry = this.#expiries.get(timer);
+    this.#expiries.delete(timer);
+    const at = expiry === undefined ? -1 : this.#inputs.indexOf(expiry);
+    if (at !== -1) this.#inputs.splice(at, 1);
   }
 }
 
