@@ -25,7 +25,8 @@ export async function heldMove(
   const hold = `${holdFolder}/${phase}`;
   for (let attempts = 1; ; attempts++) {
     await source.shell(`mkdir -p ${holdFolder}; rm -f ${hold}.reached; touch ${hold}.hold`);
-    const { id } = await site.api.call("vmMigrate", { params: { vm: vm.name }, body });
+    const params = { vm: vm.name };
+    const { id } = await site.whenReady(() => site.api.call("vmMigrate", { params, body }));
     const found = await reached(site, source, `${hold}.reached`, id);
     if (found === "reached") {
       const release = async () => {

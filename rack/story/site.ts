@@ -5,7 +5,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Client } from "@godwit/client";
-import { serverOperations, type HostView } from "@godwit/contract";
+import { GodwitError, serverOperations, type HostView } from "@godwit/contract";
 import { until } from "@godwit/system";
 import { blocksOf, commandOf, commandsOf, filled } from "../src/handbook.ts";
 import { addressOf, networks } from "../src/networks.ts";
@@ -153,6 +153,19 @@ export class Site {
       await this.server.shell(filled(command, { "filer.example.com": `${this.server.name}.${domain}` }));
     });
     await this.connected();
+  }
+
+  /** Does what a server refuses while a host does not answer, again once all hosts are connected. */
+  async whenReady<T>(act: () => Promise<T>): Promise<T> {
+    for (let attempts = 1; ; attempts++) {
+      try {
+        return await act();
+      } catch (error) {
+        const mayTry = GodwitError.is(error) && error.problem.retry === "later";
+        if (attempts === mostAttempts || !mayTry) throw error;
+        await this.connected();
+      }
+    }
   }
 
   /** Of an earlier story that broke off. */

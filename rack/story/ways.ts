@@ -102,7 +102,8 @@ async function goOnce(site: Site, vm: StoryVm, way: Way): Promise<WayResult> {
   const body = { to, ...way.order };
   const held =
     way.heldAt === undefined ? null : await heldMove(site, vm, { source, body, phase: way.heldAt });
-  const id = held?.id ?? (await site.api.call("vmMigrate", { params: { vm: vm.name }, body })).id;
+  const start = () => site.api.call("vmMigrate", { params: { vm: vm.name }, body });
+  const id = held?.id ?? (await site.whenReady(start)).id;
   await way.meddle(site, { id, source, release: held?.release ?? (async () => undefined) });
   const task = await vm.ended(id);
   const window: [number, number] = [beganAt, Date.now()];

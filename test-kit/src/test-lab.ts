@@ -39,6 +39,8 @@ export interface BootOptions {
   cloudInit?: CloudInit;
   /** The datastore of its disk, which is copied to there. */
   diskOn?: string;
+  /** In place of its disk. */
+  disks?: VmDescriptionInput["disks"];
   /** Another datastore than the shared one, and where this program sees its folder. */
   at?: { datastore: string; folder: string };
 }
@@ -67,7 +69,7 @@ export class TestLab implements AsyncDisposable {
 
   /** Creates the lab's guest as a VM; it is not started. */
   async create(options: BootOptions): Promise<VmView> {
-    const { name = "web-1", on, memoryMib = 256, cdroms, cloudInit, diskOn, at } = options;
+    const { name = "web-1", on, memoryMib = 256, cdroms, cloudInit, diskOn, disks: others, at } = options;
     const index = this.#booted++;
     const image = await buildGuest(() => undefined);
     const folder = at?.folder ?? this.lab.sharedFolder;
@@ -76,7 +78,7 @@ export class TestLab implements AsyncDisposable {
       ...(cdroms === undefined ? {} : { cdroms }),
       ...(at === undefined ? {} : { datastore: at.datastore }),
     };
-    const { disks = [] } = description;
+    const { disks = [] } = others === undefined ? description : { disks: others };
     const own = at?.datastore ?? datastore;
     const placed =
       diskOn === undefined

@@ -2,6 +2,7 @@
 import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { sourceText } from "@godwit/contract";
 import { pino } from "pino";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { HostDatastores } from "../src/datastores/host-datastores.ts";
@@ -25,7 +26,7 @@ const defined = (name: string, path: string, shared = true) => ({
   ...{ name, shared, source: { kind: "directory" as const, path } },
 });
 const shown = (datastores: HostDatastores) =>
-  datastores.all.map(({ name, source, origin }) => `${name} ${source.path} ${origin}`);
+  datastores.all.map(({ name, source, origin }) => `${name} ${sourceText(source)} ${origin}`);
 
 test("an entry of the configuration counts until the inventory has it, and stays away when it is removed there", async () => {
   const config = configOf("own", "other");
@@ -48,7 +49,7 @@ test("one that a VM runs from stays as it is, with the reason, and goes when not
   const moved = { datastores: [defined("vms", path("elsewhere")), defined("iso", path("iso"))] };
   const refused = [{ name: "vms", reason: expect.stringContaining("VM web-1 runs from it") as string }];
   expect(await datastores.take(moved, users)).toEqual(refused);
-  expect(datastores.find("vms")?.source.path).toBe(path("vms"));
+  expect(datastores.find("vms")?.source).toMatchObject({ path: path("vms") });
   expect(await datastores.take({ datastores: [] }, users)).toEqual(refused);
   expect(datastores.all.map(({ name }) => name)).toEqual(["vms"]);
   // The same definition is no change, whoever uses it.

@@ -26,7 +26,12 @@ export * from "./schemas/console.ts";
 export * from "./schemas/cpu.ts";
 export * from "./schemas/datastore.ts";
 export {
+  hasFolders,
   isSameSource,
+  lunOf,
+  portalText,
+  type FolderSource,
+  type IscsiSource,
   type NfsSource,
   sourceText,
   type DatastoreKind,

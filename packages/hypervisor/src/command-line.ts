@@ -73,14 +73,9 @@ function cpuArgument({ vm }: LaunchSpec): string {
 
 function disks(spec: LaunchSpec): string[] {
   return spec.vm.disks.flatMap((disk, index) => {
-    const filename = spec.diskPaths[disk.name];
-    if (filename === undefined) throw new TypeError(`no path for disk ${disk.name}`);
-    const file = {
-      driver: "file",
+    const storage = {
+      ...storageOf(spec, disk.name),
       "node-name": `file-${disk.name}`,
-      filename,
-      locking: "on",
-      aio: "threads",
       discard: "unmap",
       // Another host must read from the storage itself what this one wrote.
       cache: { direct: true, "no-flush": false },
@@ -95,7 +90,7 @@ function disks(spec: LaunchSpec): string[] {
       cache: { direct: true, "no-flush": false },
     };
     return [
-      ...["-blockdev", JSON.stringify(file)],
+      ...["-blockdev", JSON.stringify(storage)],
       ...["-blockdev", JSON.stringify(format)],
       ...[
         "-device",
@@ -104,6 +99,18 @@ function disks(spec: LaunchSpec): string[] {
       ],
     ];
   });
+}
+
+/** What a disk is on: a file, or a LUN of which QEMU itself is the client. */
+function storageOf({ diskPaths, luns }: LaunchSpec, disk: string): Record<string, string | number> {
+  const lun = luns[disk];
+  if (lun !== undefined) {
+    const { portal, target, lun: number, initiator } = lun;
+    return { driver: "iscsi", transport: "tcp", portal, target, lun: number, "initiator-name": initiator };
+  }
+  const filename = diskPaths[disk];
+  if (filename === undefined) throw new TypeError(`no place for disk ${disk}`);
+  return { driver: "file", filename, locking: "on", aio: "threads" };
 }
 
 /** Booted from where no disk can be. A drive's place on its bus goes by its place among all drives. */

@@ -8,6 +8,14 @@ const absolutePathSchema = z
   .regex(/^\/\P{Cc}*$/u, "must be an absolute path without control characters");
 const interfaceNameSchema = z.string().regex(/^[A-Za-z0-9._-]{1,15}$/, "must be a network interface name");
 
+const lunSchema = z.object({
+  /** Address and port. */
+  portal: z.string().regex(/^[0-9a-f.:[\]]{1,60}$/, "must be an address and a port"),
+  target: z.string().regex(/^[A-Za-z0-9.:-]{1,223}$/, "must be an iSCSI name"),
+  lun: z.int().min(0).max(99_999),
+  initiator: z.string().regex(/^[A-Za-z0-9._:-]{1,223}$/, "must be an iSCSI name"),
+});
+
 /** Who a VM's QEMU runs as. */
 const launchUserSchema = z.object({
   uid: z.int().min(1),
@@ -20,8 +28,10 @@ export type LaunchUser = z.infer<typeof launchUserSchema>;
 export const launchSpecSchema = z.object({
   vm: vmSchema,
   accelerator: acceleratorSchema,
-  /** Disk name to absolute path of its image. */
+  /** Disk name to absolute path of its image, of disks that are files. */
   diskPaths: z.record(z.string(), absolutePathSchema),
+  /** Disk name to its LUN. */
+  luns: z.record(z.string(), lunSchema).default({}),
   /** Name of a CD-ROM drive to absolute path of the medium in it. */
   mediumPaths: z.record(z.string(), absolutePathSchema).default({}),
   kernelPath: absolutePathSchema.nullable(),

@@ -19,6 +19,7 @@ const vm = vmSchema.parse({
 const plain: LaunchSpec = {
   ...{ vm, accelerator: "tcg", incoming: true },
   diskPaths: { data: "/data,stores/shared/web-1/data.qcow2" },
+  luns: {},
   mediumPaths: {},
   ...{ kernelPath: "/data,stores/kernel", initrdPath: "/data,stores/initrd" },
   taps: [{ interfaceName: "gw6a8f5f0e8f0", mac: "52:54:00:00:00:01" }],

@@ -109,6 +109,7 @@ export class Fixture implements AsyncDisposable {
       vm,
       accelerator: "tcg",
       diskPaths: { data: this.diskPath },
+      luns: {},
       mediumPaths: {},
       kernelPath: null,
       initrdPath: null,

@@ -108,7 +108,7 @@ function hostsWithDatastore(ready: readonly Ready[], datastore: string, named: s
     report.facts.datastores.some(({ name }) => name === datastore),
   );
   const loadOf = ({ report }: Ready) => report.load.datastores.find(({ name }) => name === datastore);
-  const usable = configured.filter((host) => loadOf(host)?.space != null);
+  const usable = configured.filter((host) => loadOf(host)?.reason === null);
   if (usable.length > 0) return usable;
   const [first] = configured;
   if (first !== undefined) {

@@ -114,7 +114,7 @@ function unsecuredPorts({ name: host, portSecurityProblem: reason }: HostFacts):
 /** Storage that was unmounted or replaced, or does not answer: VMs that run from there may still have it open. */
 function lostDatastores({ name: host, datastores, vms }: HostLoad, views: readonly VmView[]): Finding[] {
   return datastores
-    .filter(({ space }) => space === null)
+    .filter(({ reason }) => reason !== null)
     .map(({ name: datastore, reason }) => {
       const here = views
         .filter(

@@ -9,6 +9,7 @@ import { GodwitError, type ImageCopy, type VmDescription, type VmDisk, type VmId
 import { run, type UndoStack, type UserIds } from "@godwit/system";
 import { watchCopy } from "./copy-progress.ts";
 import type { Datastore } from "./datastore.ts";
+import type { LunStore } from "./datastores/lun-store.ts";
 import { claimDiskFolder } from "./disk-folder.ts";
 import { growImage } from "./grow-image.ts";
 import { inspectImage } from "./inspect-image.ts";
@@ -37,6 +38,11 @@ export async function makeDisks(stores: VmDatastores, make: DisksToMake, undo: U
   const disks: VmDisk[] = [];
   for (const disk of make.disks) {
     const { name, format } = disk;
+    const lun = stores.lunStoreOf(disk);
+    if (lun !== null) {
+      disks.push(await takeLun(lun, make, disk));
+      continue;
+    }
     const store = stores.named(disk.datastore);
     const isRetry =
       retries.get(store) ?? (await claimDiskFolder(store, { id: make.id, name: make.vm }, undo));
@@ -62,6 +68,23 @@ export async function makeDisks(stores: VmDatastores, make: DisksToMake, undo: U
     disks.push({ name, ...elsewhere, path, format, taken });
   }
   return disks;
+}
+
+/** @throws DISK_NOT_OWN, and what `LunStore.probe` throws */
+async function takeLun(
+  store: LunStore,
+  { vm, user }: DisksToMake,
+  { name, image = "", take, format }: DescribedDisk,
+): Promise<VmDisk> {
+  const named = { vm, disk: name, path: image };
+  const refused = (reason: string) => GodwitError.of("DISK_NOT_OWN", { ...named, reason });
+  if (image === "")
+    throw refused(`on datastore ${store.name} a disk is a LUN, and none is named: image: lun-1`);
+  if (take !== true)
+    throw refused("nothing is copied from a LUN: with take: true it becomes the disk itself");
+  if (format !== "raw") throw refused("a LUN is a raw disk: format: raw");
+  await store.probe({ ...named, user });
+  return { name, datastore: store.name, path: image, format, taken: true };
 }
 
 const isTaken = ({ image, imageDatastore, datastore, take }: DescribedDisk, path: string): boolean =>

@@ -20,7 +20,7 @@ const refusals = ["EPERM", "EACCES", "EINVAL", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"
  * @throws the system's error when that could not be found out
  */
 export async function giveDisks(stores: VmDatastores, vm: Vm, user: UserIds): Promise<string | null> {
-  for (const { datastore, path } of [...vm.disks, ...(await seedOf(stores.own, vm))]) {
+  for (const { datastore, path } of [...stores.files(vm.disks), ...(await seedOf(stores.own, vm))]) {
     const store = stores.named(datastore);
     const refusal = await give(store.resolve(path), user);
     if (refusal !== null)
@@ -97,15 +97,19 @@ export async function firstUnopenable<File extends FileToOpen>(
 /**
  * That QEMU can open what the VM has on its datastores: it opens disks for writing only when the VM is about to run, which
  * in a move is too late to learn of.
- * @throws DISK_PERMISSION_DENIED, PROGRAM_FAILED
+ * @throws DISK_PERMISSION_DENIED, PROGRAM_FAILED; of LUNs what `LunStore.probe` throws
  */
 export async function checkOpens(stores: VmDatastores, vm: Vm, o: OpensToCheck): Promise<void> {
   const files = [
-    ...vm.disks.map((disk) => ({ what: `disk ${disk.name}`, path: stores.pathOf(disk), how: "rw" as const })),
+    ...stores
+      .files(vm.disks)
+      .map((disk) => ({ what: `disk ${disk.name}`, path: stores.pathOf(disk), how: "rw" as const })),
     ...[vm.boot?.kernel, vm.boot?.initrd].flatMap((path) =>
       path === undefined ? [] : [{ what: "boot file", path: stores.own.resolve(path), how: "r" as const }],
     ),
   ];
+  for (const { disk, store } of stores.luns(vm.disks))
+    await store.probe({ vm: vm.name, disk: disk.name, path: disk.path, user: o.user });
   const refused = await firstUnopenable(files, vm.name, o.user);
   if (refused === null) return;
   const { what, path, reason } = refused;

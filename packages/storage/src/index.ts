@@ -4,6 +4,7 @@ export { checkMedium } from "./cdrom-media.ts";
 export { Datastore, markDatastore, type DatastoreConfig } from "./datastore.ts";
 export type { Mount } from "./datastores/kind.ts";
 export { datastoreKinds, folderOf, mountOf } from "./datastores/kinds.ts";
+export { LunStore, type Lun } from "./datastores/lun-store.ts";
 export { checkOpens, giveDisks } from "./disk-owner.ts";
 export { DiskLeases, type OwnDiskLease } from "./leases/disk-leases.ts";
 export type { Lockspace } from "./leases/lockspace.ts";

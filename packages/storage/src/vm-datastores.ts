@@ -1,22 +1,25 @@
 /** The datastores of one VM as its host sees them: the one with its folder, and those that only disks of it lie on. */
 import type { Datastore } from "./datastore.ts";
+import type { LunStore } from "./datastores/lun-store.ts";
 
 export class VmDatastores {
   /** Where the VM's folder lies. */
   readonly own: Datastore;
   readonly #others: ReadonlyMap<string, Datastore>;
+  readonly #luns: ReadonlyMap<string, LunStore>;
 
-  constructor(own: Datastore, others: readonly Datastore[] = []) {
+  constructor(own: Datastore, others: readonly Datastore[] = [], luns: readonly LunStore[] = []) {
     this.own = own;
     this.#others = new Map(others.map((one) => [one.config.name, one]));
+    this.#luns = new Map(luns.map((one) => [one.name, one]));
   }
 
-  /** Those with nothing of the VM but disks. */
+  /** Those with nothing of the VM but disks that are files. */
   get others(): Datastore[] {
     return [...this.#others.values()];
   }
 
-  /** @param name absent: the VM's own. @throws TypeError for one that was not opened */
+  /** @param name absent: the VM's own. @throws TypeError for one that was not opened, or has no files */
   named(name: string | undefined): Datastore {
     if (name === undefined || name === this.own.config.name) return this.own;
     const found = this.#others.get(name);
@@ -24,7 +27,27 @@ export class VmDatastores {
     return found;
   }
 
-  /** A disk's image as an absolute path. */
+  /** Where a disk that is a LUN lies; null: it is a file. */
+  lunStoreOf({ datastore }: { datastore?: string | undefined }): LunStore | null {
+    return datastore === undefined ? null : (this.#luns.get(datastore) ?? null);
+  }
+
+  /** Those of the disks that are files. */
+  files<Disk extends { datastore?: string | undefined }>(disks: readonly Disk[]): Disk[] {
+    return disks.filter((disk) => this.lunStoreOf(disk) === null);
+  }
+
+  /** Those of the disks that are LUNs, each with where it lies. */
+  luns<Disk extends { datastore?: string | undefined }>(
+    disks: readonly Disk[],
+  ): { disk: Disk; store: LunStore }[] {
+    return disks.flatMap((disk) => {
+      const store = this.lunStoreOf(disk);
+      return store === null ? [] : [{ disk, store }];
+    });
+  }
+
+  /** The image of a disk that is a file, as an absolute path. */
   pathOf({ datastore, path }: { datastore?: string | undefined; path: string }): string {
     return this.named(datastore).resolve(path);
   }

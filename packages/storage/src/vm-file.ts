@@ -6,7 +6,7 @@
 import { constants } from "node:fs";
 import { lstat, open } from "node:fs/promises";
 import { join } from "node:path";
-import { GodwitError, parseJson, vmSchema, type Vm } from "@godwit/contract";
+import { GodwitError, lunOf, parseJson, vmSchema, type Vm } from "@godwit/contract";
 import type { Datastore } from "./datastore.ts";
 
 export const vmFile = "vm.json";
@@ -43,8 +43,10 @@ export function problemsOf(vm: Vm, datastore: string, folder: string): string[] 
     ...(vm.datastore === datastore
       ? []
       : [`datastore: is ${vm.datastore}, and the folder lies on ${datastore}`]),
-    ...vm.disks.flatMap(({ name, path }) =>
-      isDiskPath(path, folder) ? [] : [`disks: ${name} (${path}) is not a disk in the VM's folder`],
+    ...vm.disks.flatMap(({ name, datastore: on, path }) =>
+      isDiskPath(path, folder) || (on !== undefined && lunOf(path) !== null)
+        ? []
+        : [`disks: ${name} (${path}) is not a disk in the VM's folder`],
     ),
     ...(isUnique(names) ? [] : ["disks: two have the same name"]),
     ...(isUnique((vm.cdroms ?? []).map((drive) => drive.name)) ? [] : ["cdroms: two have the same name"]),

@@ -189,9 +189,9 @@ function complete({ id, description, defaults }: CreateOptions, disks: VmDisk[])
 /** New images start small; what is asked for is the least that must be free to make them at all. */
 async function checkSpace(stores: VmDatastores, { disks }: VmDescription): Promise<void> {
   for (const store of [stores.own, ...stores.others]) {
-    const raw = disks.filter(
-      ({ datastore, format }) => stores.named(datastore) === store && format === "raw",
-    );
+    const raw = stores
+      .files(disks)
+      .filter(({ datastore, format }) => stores.named(datastore) === store && format === "raw");
     const neededBytes = 16 * 1048576 + raw.reduce((sum, disk) => sum + (disk.sizeMib ?? 0) * 1048576, 0);
     const { freeBytes } = await store.space();
     const { path } = store.config;
@@ -201,7 +201,7 @@ async function checkSpace(stores: VmDatastores, { disks }: VmDescription): Promi
 
 async function checkFiles(stores: VmDatastores, { description, host }: CreateOptions): Promise<void> {
   const vm = description.name;
-  for (const disk of description.disks) {
+  for (const disk of stores.files(description.disks)) {
     if (disk.image === undefined) continue;
     const store = stores.named(disk.imageDatastore ?? disk.datastore);
     // After a crash in the middle of an earlier attempt the image may already be in the VM's folder.
@@ -263,7 +263,8 @@ export async function checkOwnFiles(stores: VmDatastores, vm: Vm, host: string):
   for (const path of [vm.boot?.kernel, vm.boot?.initrd]) {
     if (path !== undefined) await checkDisk(stores.own, { vm: vm.name, disk: basename(path), path, host });
   }
-  for (const { name: disk, datastore, path } of vm.disks) {
+  for (const { disk, store } of stores.luns(vm.disks)) store.lun({ ...disk, vm: vm.name, disk: disk.name });
+  for (const { name: disk, datastore, path } of stores.files(vm.disks)) {
     const store = stores.named(datastore);
     await checkDisk(store, { vm: vm.name, disk, path, host });
     if (store !== stores.own && !(await isDiskFolderOf(store, vm))) {
@@ -279,7 +280,7 @@ export async function checkOwnFiles(stores: VmDatastores, vm: Vm, host: string):
  */
 export async function inspectDisks(stores: VmDatastores, vm: Vm, user: UserIds): Promise<void> {
   await Promise.all(
-    vm.disks.map(async (disk) => {
+    stores.files(vm.disks).map(async (disk) => {
       const path = stores.pathOf(disk);
       await inspectImage({ vm: vm.name, disk: disk.name, path, format: disk.format, user, state: "own" });
     }),

@@ -85,6 +85,7 @@ export class Datastores {
       if (hosts !== null) await mustBeHosts(tx, hosts);
       const row = await locked(tx, name);
       if (row === undefined) {
+        if (source.kind === "iscsi") await mustBeNewTarget(tx, name, source.target);
         await insert(tx, { name, shared, source, hosts });
       } else {
         if (row.shared !== shared)
@@ -276,6 +277,17 @@ async function vmsOn(db: Queries, name: string, host: string | null): Promise<{ 
     .where(sql<boolean>`(${host}::text is null or host = ${host})`)
     .orderBy("name")
     .execute();
+}
+
+/** Under two names its LUNs would be two VMs' disks. @throws DATASTORE_EXISTS */
+async function mustBeNewTarget(tx: Writes, name: string, target: string): Promise<void> {
+  await sql`select pg_advisory_xact_lock(hashtext('iscsi target'), hashtext(${target}))`.execute(tx);
+  const same = await tx
+    .selectFrom("datastores")
+    .select("name")
+    .where(sql<boolean>`source->>'target' = ${target}`)
+    .executeTakeFirst();
+  if (same !== undefined) throw exists(name, `target ${target} is datastore ${same.name}`);
 }
 
 /** @throws HOST_UNKNOWN */

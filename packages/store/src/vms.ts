@@ -172,13 +172,22 @@ export class Vms {
     return viewOf(row);
   }
 
-  /** Enters a VM; entering the same one again changes nothing. @throws VM_EXISTS when another has its name */
+  /** @throws DISK_USED_BY_VM when a disk that lies on another datastore than its VM's folder is another VM's */
+  async mustHaveOwnDisks(vm: { id: VmId | null } & OwnDisks): Promise<void> {
+    await this.#database.read((db) => mustHaveOwnDisks(db, vm));
+  }
+
+  /** Enters a VM; entering the same one again changes nothing. @throws VM_EXISTS when another has its name, DISK_USED_BY_VM */
   async enter(vm: Vm, place: Place): Promise<void> {
     const existing = await this.#database.read((db) =>
       db.selectFrom("vms").select("id").where("id", "=", vm.id).executeTakeFirst(),
     );
     if (existing !== undefined) return;
     await this.#database.write(async (tx) => {
+      // Two that are entered at once are entered one after the other.
+      if (vm.disks.some((disk) => disk.datastore !== undefined))
+        await sql`select pg_advisory_xact_lock(hashtext('vm disks'))`.execute(tx);
+      await mustHaveOwnDisks(tx, vm);
       try {
         await tx
           .insertInto("vms")
@@ -331,4 +340,24 @@ async function mustBeUnleased(tx: Writes, id: VmId, vm: string): Promise<void> {
     .execute();
   const holders = rows.map(({ host, mode, since }) => ({ host, mode, since: since.toISOString() }));
   if (holders.length > 0) throw GodwitError.of("LEASE_HELD", { vm, holders });
+}
+
+interface OwnDisks {
+  name: string;
+  disks: readonly { name: string; datastore?: string | undefined; path: string }[];
+}
+
+/** A VM's folder is its own by its name; a disk elsewhere is by what the inventory says. */
+async function mustHaveOwnDisks(db: Queries, vm: { id: VmId | null } & OwnDisks): Promise<void> {
+  for (const { name: disk, datastore, path } of vm.disks) {
+    if (datastore === undefined) continue;
+    const same = JSON.stringify([{ datastore, path }]);
+    const other = await db
+      .selectFrom("vms")
+      .select("name")
+      .where(sql<boolean>`config->'disks' @> ${same}::jsonb and id is distinct from ${vm.id}`)
+      .executeTakeFirst();
+    if (other !== undefined)
+      throw GodwitError.of("DISK_USED_BY_VM", { vm: vm.name, disk, datastore, path, other: other.name });
+  }
 }

@@ -31,7 +31,9 @@ const codeOf = async (doing: Promise<unknown>) =>
   );
 const placesOf = async (name: string) => {
   const row = await store.datastores.show(name);
-  return ["a", "b", "c"].map((host) => sourceOn(row, host)?.path ?? null);
+  return ["a", "b", "c"]
+    .map((host) => sourceOn(row, host))
+    .map((source) => (source?.kind === "directory" ? source.path : null));
 };
 
 test("a definition is for every host or for some, where it may lie elsewhere; further hosts are added by name", async () => {
@@ -62,9 +64,9 @@ test("taken from one host it stays with the others; taken from the last it is go
 
 test("it is not removed while a VM lies on it, has an ISO image there, or is being made there", async () => {
   await store.datastores.add({ name: "used", shared: true, source: at("/srv/used") });
-  const vm = { id: randomUUID() as VmId, name: "web-1", datastore: "used" } as Vm;
+  const vm = { id: randomUUID() as VmId, name: "web-1", datastore: "used", disks: [] } as unknown as Vm;
   const iso = {
-    ...{ id: randomUUID() as VmId, name: "iso-1", datastore: "fast" },
+    ...{ id: randomUUID() as VmId, name: "iso-1", datastore: "fast", disks: [] },
     cdroms: [{ name: "cd0", medium: { datastore: "used", path: "a.iso" }, connected: false }],
   } as unknown as Vm;
   await store.vms.enter(vm, { host: "a", state: "stopped" });
@@ -126,4 +128,30 @@ test("two that are added at once under one name are one", async () => {
   const add = (path: string) => store.datastores.add({ name: "once", shared: true, source: at(path) });
   const ends = await Promise.all([codeOf(add("/srv/1")), codeOf(add("/srv/2"))]);
   expect(ends.sort()).toEqual(["DATASTORE_EXISTS", "done"]);
+});
+
+test("a disk on another datastore is one VM's, whoever enters it first; an iSCSI target is one datastore", async () => {
+  const san = (target: string) => ({ kind: "iscsi" as const, portal: "192.0.2.9", target });
+  await store.datastores.add({ name: "san", shared: true, source: san("iqn.2026-01.com.example:san") });
+  const again = store.datastores.add({
+    name: "san2",
+    shared: true,
+    source: san("iqn.2026-01.com.example:san"),
+  });
+  expect(await codeOf(again)).toBe("DATASTORE_EXISTS");
+  await store.datastores.add({ name: "san2", shared: true, source: san("iqn.2026-01.com.example:san2") });
+
+  const vmOn = (name: string, datastore: string, path: string) =>
+    ({
+      id: randomUUID() as VmId,
+      name,
+      datastore: "vms",
+      disks: [{ name: "data", datastore, path }],
+    }) as unknown as Vm;
+  const enter = async (vm: Vm) => await codeOf(store.vms.enter(vm, { host: "a", state: "stopped" }));
+  const both = [vmOn("lun-a", "san", "lun-1"), vmOn("lun-b", "san", "lun-1")];
+  expect((await Promise.all(both.map(enter))).sort()).toEqual(["DISK_USED_BY_VM", "done"]);
+  expect(await enter(vmOn("lun-c", "san2", "lun-1"))).toBe("done");
+  expect(await enter(vmOn("lun-d", "san", "lun-2"))).toBe("done");
+  expect(await codeOf(store.datastores.remove("san2", null))).toBe("DATASTORE_IN_USE");
 });

@@ -7,6 +7,7 @@
 import { realpath } from "node:fs/promises";
 import {
   datastoreListSchema,
+  hasFolders,
   isSameSource,
   nameSchema,
   sourceText,
@@ -78,13 +79,19 @@ export class HostDatastores {
     return this.all.find((one) => one.name === name);
   }
 
+  /** Whether VMs' leases lie on it. */
   isShared(name: string): boolean {
-    return this.find(name)?.shared === true;
+    return this.shared.includes(name);
   }
 
-  /** Names. */
+  /** Names of those with VMs' leases on them. */
   get shared(): string[] {
-    return this.all.flatMap(({ name, shared }) => (shared ? [name] : []));
+    return this.all.flatMap(({ name, shared, source }) => (shared && hasFolders(source) ? [name] : []));
+  }
+
+  /** Those with VMs' folders on them. */
+  get withFolders(): HostDatastore[] {
+    return this.all.filter(({ source }) => hasFolders(source));
   }
 
   /** What of the inventory's last list was not applied. */

@@ -1,6 +1,6 @@
 /** New storage is made a datastore, by hand and once: a folder that is only waiting for its mount never becomes one. */
 import { stat } from "node:fs/promises";
-import { GodwitError } from "@godwit/contract";
+import { GodwitError, hasFolders } from "@godwit/contract";
 import { markDatastore } from "@godwit/storage";
 import type { AgentConfig } from "../config.ts";
 import type { HostDatastores } from "./host-datastores.ts";
@@ -8,7 +8,7 @@ import { Mounts } from "./mounts.ts";
 
 /**
  * @returns whether it was none before
- * @throws DATASTORE_UNKNOWN, DATASTORE_UNAVAILABLE; DATASTORE_ON_ROOT for shared storage that is not mounted, unless `onRoot`
+ * @throws DATASTORE_UNKNOWN, DATASTORE_UNAVAILABLE, DATASTORE_WITHOUT_FOLDERS; DATASTORE_ON_ROOT for shared storage that is not mounted, unless `onRoot`
  */
 export async function initDatastore(
   config: Pick<AgentConfig, "name" | "mountsFolder">,
@@ -21,9 +21,11 @@ export async function initDatastore(
     const known = datastores.all.map((one) => one.name);
     throw GodwitError.of("DATASTORE_UNKNOWN", { datastore: name, host: config.name, known });
   }
-  const { shared } = datastore;
+  const { shared, source } = datastore;
+  if (!hasFolders(source))
+    throw GodwitError.of("DATASTORE_WITHOUT_FOLDERS", { datastore: name, host: config.name });
   const mounts = new Mounts(config.mountsFolder);
-  await mounts.ensure(datastore).catch((error: unknown) => {
+  await mounts.ensure({ name, source }).catch((error: unknown) => {
     const reason = (error as Error).message;
     throw GodwitError.of(
       "DATASTORE_UNAVAILABLE",
@@ -31,7 +33,7 @@ export async function initDatastore(
       { cause: error },
     );
   });
-  const path = mounts.folderOf(datastore);
+  const path = mounts.folderOf({ name, source });
   if (shared && !onRoot) {
     const [there, root] = await Promise.all([stat(path).catch(() => null), stat("/")]);
     if (there?.dev === root.dev) throw GodwitError.of("DATASTORE_ON_ROOT", { datastore: name, path });

@@ -4,7 +4,7 @@
  */
 import { mkdir, rmdir } from "node:fs/promises";
 import { join } from "node:path";
-import { GodwitError, type DatastoreSource } from "@godwit/contract";
+import { GodwitError, hasFolders, type DatastoreSource, type FolderSource } from "@godwit/contract";
 import { folderOf, mountOf, type Mount } from "@godwit/storage";
 import { mounted, mountFileSystem, unmountFileSystem, type Mounted } from "@godwit/system";
 import type { Logger } from "pino";
@@ -42,12 +42,12 @@ export class Mounts {
   }
 
   /** Where a datastore's files are on this host once it is mounted. */
-  folderOf({ name, source }: Named): string {
+  folderOf({ name, source }: { name: string; source: FolderSource }): string {
     return folderOf(source, join(this.#folder, name));
   }
 
   /** Resolves when it is mounted, or need not be. @throws Error with the reason, the end of a sentence */
-  async ensure({ name, source }: Named): Promise<void> {
+  async ensure({ name, source }: { name: string; source: FolderSource }): Promise<void> {
     const mount = mountOf(source);
     if (mount === null) return;
     const where = join(this.#folder, name);
@@ -82,7 +82,7 @@ export class Mounts {
     for (const there of await mounted()) {
       if (!there.where.startsWith(`${this.#folder}/`)) continue;
       const user = datastores.find(({ name }) => there.where === join(this.#folder, name));
-      const mount = user === undefined ? null : mountOf(user.source);
+      const mount = user !== undefined && hasFolders(user.source) ? mountOf(user.source) : null;
       if (mount !== null && isSame(there, mount)) continue;
       try {
         await unmountFileSystem(there.where, limitMs);

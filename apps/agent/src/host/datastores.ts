@@ -10,6 +10,7 @@ import {
   type DatastoreLoad,
   type DatastoreSource,
 } from "@godwit/contract";
+import { LunStore } from "@godwit/storage";
 import type { Lockspaces } from "../leases/lockspaces.ts";
 import { reasonOf } from "../reason.ts";
 import type { Environment } from "../vms/environment.ts";
@@ -19,13 +20,14 @@ const answerLimitMs = 3000;
 
 type Space = NonNullable<DatastoreLoad["space"]>;
 interface Look {
-  space: Space;
+  /** Null: it has no files. */
+  space: Space | null;
   latencyMs: number;
 }
 
 export interface DatastoreSources {
   datastores: Pick<HostDatastores, "all">;
-  environment: Pick<Environment, "datastore">;
+  environment: Pick<Environment, "datastore" | "lunStore">;
   lockspaces: Pick<Lockspaces, "leasesOf">;
 }
 
@@ -55,7 +57,10 @@ export class Datastores {
       this.#sources.datastores.all.map(async ({ name }) => {
         const leases = this.#sources.lockspaces.leasesOf(name);
         return await this.#lookInTime(name).then(
-          ({ space, latencyMs }) => ({ name, space, reason: null, readOnly: false, latencyMs, leases }),
+          ({ space, latencyMs }) => ({
+            ...{ name, space, reason: null, latencyMs, leases },
+            ...(space === null ? {} : { readOnly: false }),
+          }),
           (error: unknown) => ({
             ...{ name, space: null, reason: reasonOf(error), leases },
             ...(isReadOnly(error) ? { readOnly: true } : {}),
@@ -81,9 +86,10 @@ export class Datastores {
     try {
       const fromMs = performance.now();
       const looked = this.#sources.datastores.all.find((one) => one.name === name);
-      const datastore = await this.#sources.environment.datastore(name);
+      const { environment } = this.#sources;
+      const datastore = (await environment.lunStore(name)) ?? (await environment.datastore(name));
       if (looked !== undefined) this.#ids.set(keyOf(looked), datastore.id);
-      const space = await datastore.space();
+      const space = datastore instanceof LunStore ? null : await datastore.space();
       return { space, latencyMs: Math.round((performance.now() - fromMs) * 10) / 10 };
     } finally {
       this.#looks.delete(name);

@@ -103,7 +103,7 @@ export class Lockspaces {
   /** Of one that is shared; empty for others. */
   #placeOf(datastore: string): string {
     const found = this.#parts.datastores.find(datastore);
-    return found?.shared === true ? sourceText(found.source) : "";
+    return found !== undefined && this.#parts.datastores.isShared(datastore) ? sourceText(found.source) : "";
   }
 
   /** Of a shared datastore; null for others. */

@@ -1,5 +1,13 @@
 /** What a VM needs of this host before QEMU starts: its disks, its port groups, its taps, as one launch specification. */
-import { datastoresOf, GodwitError, type Accelerator, type StoredVm, type Vm } from "@godwit/contract";
+import {
+  datastoresOf,
+  GodwitError,
+  hasFolders,
+  type Accelerator,
+  type FolderSource,
+  type StoredVm,
+  type Vm,
+} from "@godwit/contract";
 import type { LaunchSpec, LaunchUser } from "@godwit/hypervisor";
 import {
   createTaps,
@@ -17,6 +25,7 @@ import {
   Datastore,
   giveDisks,
   inspectDisks,
+  LunStore,
   VmDatastores,
 } from "@godwit/storage";
 import type { UserIds } from "@godwit/system";
@@ -48,13 +57,11 @@ export class Environment {
 
   /** Looked at anew for every use. @throws DATASTORE_UNKNOWN, DATASTORE_UNAVAILABLE, DATASTORE_NOT_MARKED, DATASTORE_REPLACED */
   async datastore(name: string): Promise<Datastore> {
-    const has = this.#datastores.find(name);
-    if (has === undefined) {
-      this.#found.delete(name);
-      const known = this.#datastores.all.map((one) => one.name);
-      throw GodwitError.of("DATASTORE_UNKNOWN", { datastore: name, host: this.#config.name, known });
-    }
-    const path = await this.#mountedAt(has);
+    const has = this.#known(name);
+    const { source } = has;
+    if (!hasFolders(source))
+      throw GodwitError.of("DATASTORE_WITHOUT_FOLDERS", { datastore: name, host: this.#config.name });
+    const path = await this.#mountedAt({ name, source });
     const found = this.#found.get(name);
     // Another place is another datastore: what was found at the one before says nothing of it.
     if (found?.config.path !== path || found.config.shared !== has.shared) {
@@ -67,8 +74,26 @@ export class Environment {
     return found;
   }
 
+  /** @throws DATASTORE_UNKNOWN */
+  #known(name: string): HostDatastore {
+    const has = this.#datastores.find(name);
+    if (has !== undefined) return has;
+    this.#found.delete(name);
+    const known = this.#datastores.all.map((one) => one.name);
+    throw GodwitError.of("DATASTORE_UNKNOWN", { datastore: name, host: this.#config.name, known });
+  }
+
+  /** One that has LUNs and no files; null: it has files. @throws DATASTORE_UNKNOWN, DATASTORE_UNAVAILABLE */
+  async lunStore(name: string): Promise<LunStore | null> {
+    const { source } = this.#known(name);
+    if (hasFolders(source)) return null;
+    const store = new LunStore(name, source, this.#config.name);
+    await store.verify();
+    return store;
+  }
+
   /** @throws DATASTORE_UNAVAILABLE */
-  async #mountedAt(has: HostDatastore): Promise<string> {
+  async #mountedAt(has: { name: string; source: FolderSource }): Promise<string> {
     try {
       await this.#mounts.ensure(has);
       return this.#mounts.folderOf(has);
@@ -81,12 +106,20 @@ export class Environment {
   /**
    * The datastores of a VM, each looked at anew.
    * @param more that are needed beside them, by name
-   * @throws DATASTORE_UNKNOWN, DATASTORE_UNAVAILABLE, DATASTORE_NOT_MARKED, DATASTORE_REPLACED
+   * @throws DATASTORE_UNKNOWN, DATASTORE_UNAVAILABLE, DATASTORE_NOT_MARKED, DATASTORE_REPLACED, DATASTORE_WITHOUT_FOLDERS
    */
   async datastoresOf(vm: StoredVm, more: readonly string[] = []): Promise<VmDatastores> {
     const [own = vm.datastore, ...others] = new Set([...datastoresOf(vm), ...more]);
-    const open = async (name: string) => await this.datastore(name);
-    return new VmDatastores(await open(own), await Promise.all(others.map(open)));
+    const places = await Promise.all([
+      this.datastore(own),
+      ...others.map(async (name) => (await this.lunStore(name)) ?? (await this.datastore(name))),
+    ]);
+    const [first, ...rest] = places;
+    return new VmDatastores(
+      first,
+      rest.filter((one) => one instanceof Datastore),
+      rest.filter((one) => one instanceof LunStore),
+    );
   }
 
   /**
@@ -165,7 +198,12 @@ export class Environment {
     return {
       vm,
       accelerator,
-      diskPaths: Object.fromEntries(vm.disks.map((disk) => [disk.name, stores.pathOf(disk)])),
+      diskPaths: Object.fromEntries(stores.files(vm.disks).map((disk) => [disk.name, stores.pathOf(disk)])),
+      luns: Object.fromEntries(
+        stores
+          .luns(vm.disks)
+          .map(({ disk, store }) => [disk.name, store.lun({ ...disk, vm: vm.name, disk: disk.name })]),
+      ),
       mediumPaths: await this.mediumPaths(vm, user),
       kernelPath: vm.boot === undefined ? null : stores.own.resolve(vm.boot.kernel),
       initrdPath: vm.boot?.initrd === undefined ? null : stores.own.resolve(vm.boot.initrd),

@@ -6,6 +6,7 @@ import { createHash } from "node:crypto";
 import {
   GodwitError,
   imageDatastores,
+  lunOf,
   type Baseline,
   type CloudInit,
   type DisksToDelete,
@@ -54,7 +55,7 @@ export interface VmsParts {
   hypervisor: Hypervisor;
   cpus: VmCpus;
   environment: Environment;
-  datastores: Pick<HostDatastores, "all" | "shared">;
+  datastores: Pick<HostDatastores, "withFolders" | "shared">;
   processes: Processes;
   leases: Leases;
   memory: MemoryAdmission;
@@ -122,7 +123,7 @@ export class Vms {
   /** Those that lie on this host's datastores. One that cannot be used is told among the folders that cannot be read. */
   async folders(): Promise<VmFolders & { shared: string[] }> {
     const { datastores, environment } = this.#parts;
-    const listed = datastores.all.map(async ({ name }): Promise<VmFolders> => {
+    const listed = datastores.withFolders.map(async ({ name }): Promise<VmFolders> => {
       try {
         return await listVmFolders(await environment.datastore(name));
       } catch (error) {
@@ -156,7 +157,9 @@ export class Vms {
       throw GodwitError.of("VM_RUNNING", { vm: name, host: config.name });
     const lease = await leases.acquire(vm, "EX");
     if (lease.kind === "refused") throw lease.error;
-    await deleteVm(await environment.datastoresOf(vm), name, disks);
+    // Nothing is done to a LUN, and its target may be away.
+    const files = vm.disks.filter(({ path }) => lunOf(path) === null);
+    await deleteVm(await environment.datastoresOf({ ...vm, disks: files }), name, disks);
     processes.forget(vm.id);
     await leases.release(vm);
   }

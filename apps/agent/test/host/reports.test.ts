@@ -43,7 +43,7 @@ function storage(...names: string[]) {
         origin: "configuration" as const,
       })),
     },
-    environment: { datastore: looks },
+    environment: { datastore: looks, lunStore: () => Promise.resolve(null) },
     lockspaces: { leasesOf: () => null },
   };
   return { looks, datastores: new Datastores(sources) };

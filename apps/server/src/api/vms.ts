@@ -5,6 +5,7 @@ import {
   finding,
   hasProcess,
   imageDatastores,
+  lunsOf,
   GodwitError,
   keptForecast,
   mostCdroms,
@@ -99,6 +100,7 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
       );
       const conflict = nics.length === 0 ? null : macConflict({ id: null, nics }, await store.vms.list());
       if (conflict !== null) throw GodwitError.of("MAC_IN_USE", { vm: name, ...conflict });
+      await store.vms.mustHaveOwnDisks({ id: null, name, disks: lunsOf(description) });
       const host = await chooseKnownHost(
         services,
         {

@@ -26,6 +26,15 @@ export const datastoreErrors = {
     (d) => `Datastore ${d.datastore} cannot be used on host ${d.host}: ${d.reason}.`,
     (d) => notMarkedRemedy(d.datastore),
   ),
+  /** It has LUNs. */
+  DATASTORE_WITHOUT_FOLDERS: define<{ datastore: string; host: string }>(
+    409,
+    "never",
+    (d) =>
+      `Datastore ${d.datastore} has LUNs and no folders: on host ${d.host} no VM's folder, image or ISO image can lie there.`,
+    () =>
+      "Name a datastore of kind nfs or directory for the VM; a disk of it can be a LUN: { datastore: NAME, image: lun-1, take: true, format: raw }. The kinds: godwit datastore list",
+  ),
   DATASTORE_REPLACED: define<{ datastore: string; host: string; reason: string }>(
     503,
     "after-fix",

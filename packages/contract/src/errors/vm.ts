@@ -188,6 +188,14 @@ export const vmErrors = {
     (d) =>
       `Copy the image out of that folder while VM ${d.other} is stopped, and name the copy; a disk belongs to one VM.`,
   ),
+  /** Of disks that no VM's folder holds: LUNs. */
+  DISK_USED_BY_VM: define<{ vm: string; disk: string; datastore: string; path: string; other: string }>(
+    409,
+    "after-fix",
+    (d) =>
+      `Disk ${d.disk} of VM ${d.vm} would be ${d.path} on datastore ${d.datastore}, which is a disk of VM ${d.other}.`,
+    (d) => `Name another; a disk belongs to one VM. What VM ${d.other} has: godwit vm show ${d.other}`,
+  ),
   QMP_REFUSED: define<{ command: string; class: string; reason: string }>(
     500,
     "never",

@@ -22,9 +22,28 @@ const nfsServerSchema = z
 /** Absent: the newest that both sides know. */
 const nfsVersionSchema = z.enum(["3", "4.0", "4.1", "4.2"]).optional();
 
+/** An iSCSI qualified name or an EUI of a target, see RFC 7143, 4.2.7. */
+const iscsiNameSchema = z
+  .string()
+  .max(223)
+  .regex(
+    /^(?:iqn\.\d{4}-\d{2}\.[a-z0-9.-]+(?::[a-z0-9.:-]+)?|eui\.[0-9a-fA-F]{16})$/,
+    "must be an iSCSI name, like iqn.2026-01.com.example:vms",
+  );
+
+const iscsiShape = {
+  kind: z.literal("iscsi"),
+  /** An IP address without brackets: QEMU asks nobody for names. */
+  portal: z.union([z.ipv4(), z.ipv6()], "must be an IP address"),
+  /** Absent: 3260. */
+  port: z.int().min(1).max(65_535).optional(),
+  target: iscsiNameSchema,
+};
+
 /**
  * Where a datastore is. `directory`: a folder of the host, local or with storage mounted there by its administrator. `nfs`: a
- * folder that an NFS server exports; the host's agent mounts it.
+ * folder that an NFS server exports; the host's agent mounts it. `iscsi`: a target, whose LUNs are disks as they are; QEMU itself
+ * is its client. It has no files, so no VM's folder.
  */
 export const datastoreSourceSchema = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("directory"), path: knownFolder }),
@@ -34,10 +53,14 @@ export const datastoreSourceSchema = z.discriminatedUnion("kind", [
     path: datastoreFolderSchema,
     version: nfsVersionSchema,
   }),
+  z.object(iscsiShape),
 ]);
 export type DatastoreSource = z.infer<typeof datastoreSourceSchema>;
 export type DatastoreKind = DatastoreSource["kind"];
 export type NfsSource = Extract<DatastoreSource, { kind: "nfs" }>;
+export type IscsiSource = Extract<DatastoreSource, { kind: "iscsi" }>;
+/** One with files: VMs' folders, images, ISO images. */
+export type FolderSource = Exclude<DatastoreSource, IscsiSource>;
 
 /** As an operator may define it. */
 export const newSourceSchema = z.discriminatedUnion("kind", [
@@ -48,16 +71,39 @@ export const newSourceSchema = z.discriminatedUnion("kind", [
     path: datastoreFolderSchema,
     version: nfsVersionSchema,
   }),
+  z.strictObject(iscsiShape),
 ]);
+
+/** Whether it has files. */
+export const hasFolders = (source: DatastoreSource): source is FolderSource => source.kind !== "iscsi";
 
 /** Whether two places are the same. */
 export const isSameSource = (a: DatastoreSource, b: DatastoreSource): boolean =>
-  a.kind === b.kind &&
-  a.path === b.path &&
-  (a.kind !== "nfs" || b.kind !== "nfs" || (a.server === b.server && a.version === b.version));
+  a.kind === b.kind && sourceText(a) === sourceText(b) && versionOf(a) === versionOf(b);
 
-/** A place in one line; of NFS as `mount` takes it. */
-export const sourceText = (source: DatastoreSource): string =>
-  source.kind === "directory"
-    ? source.path
-    : `${source.server.includes(":") ? `[${source.server}]` : source.server}:${source.path}`;
+const versionOf = (source: DatastoreSource): string | undefined =>
+  source.kind === "nfs" ? source.version : undefined;
+
+/** A place in one line; of NFS as `mount` takes it, of iSCSI without its LUN as QEMU does. */
+export function sourceText(source: DatastoreSource): string {
+  switch (source.kind) {
+    case "directory":
+      return source.path;
+    case "nfs":
+      return `${inBrackets(source.server)}:${source.path}`;
+    case "iscsi":
+      return `iscsi://${portalText(source)}/${source.target}`;
+  }
+}
+
+/** Address and port. */
+export const portalText = ({ portal, port = 3260 }: IscsiSource): string =>
+  `${inBrackets(portal)}:${String(port)}`;
+
+const inBrackets = (host: string): string => (host.includes(":") ? `[${host}]` : host);
+
+/** A LUN as a path on its datastore, `lun-3`; null: it is none. */
+export function lunOf(path: string): number | null {
+  const [, number] = /^lun-(0|[1-9]\d{0,4})$/.exec(path) ?? [];
+  return number === undefined ? null : Number(number);
+}

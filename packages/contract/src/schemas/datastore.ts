@@ -32,8 +32,8 @@ export const newDatastoreSchema = z
     hosts: z.array(nameSchema).min(1).max(1000).optional(),
   })
   .refine(
-    ({ shared, source }) => shared || source.kind !== "nfs",
-    "what an NFS server exports is shared storage",
+    ({ shared, source }) => shared || source.kind === "directory",
+    "what a server on the network has is shared storage",
   );
 export type NewDatastore = z.infer<typeof newDatastoreSchema>;
 

@@ -86,7 +86,7 @@ export type DatastoreLeases = z.infer<typeof datastoreLeasesSchema>;
 
 export const datastoreLoadSchema = z.object({
   name: nameSchema,
-  /** Null while the host cannot use it. */
+  /** Null while the host cannot use it, and of one without files. */
   space: z.object({ totalBytes: countSchema, freeBytes: countSchema }).nullable(),
   /** Why it cannot be used; null while it can. */
   reason: z.string().nullable(),

@@ -7,6 +7,7 @@ import { pauseReasons } from "../errors/pause.ts";
 import { cdromDescriptionSchema, cdromSchema, mostCdroms } from "./cdrom.ts";
 import { cpuAffinitySchema } from "./cpu-affinity.ts";
 import { datastorePathSchema } from "./datastore-path.ts";
+import { lunOf } from "./datastore-source.ts";
 import { evcModeKeySchema } from "./evc.ts";
 import { nameSchema, vmIdSchema } from "./names.ts";
 
@@ -155,8 +156,8 @@ export const diskSchema = z.strictObject({
 export const disksToDeleteSchema = z.enum(["made", "all", "none"]);
 export type DisksToDelete = z.infer<typeof disksToDeleteSchema>;
 
-/** Why a disk stays when its VM is deleted. `unknown`: it may be an image that the VM took over. */
-export const keptReasonSchema = z.enum(["asked", "taken", "unknown"]);
+/** Why a disk stays when its VM is deleted. `unknown`: it may be an image that the VM took over. `lun`: its administrator made it. */
+export const keptReasonSchema = z.enum(["asked", "taken", "unknown", "lun"]);
 export type KeptReason = z.infer<typeof keptReasonSchema>;
 
 export const keptDiskSchema = z.object({
@@ -167,7 +168,11 @@ export const keptDiskSchema = z.object({
 });
 
 /** Null: it is deleted. What is not known to be Godwit's own is kept, for it may be somebody's only copy. */
-export function keptBecause({ taken }: Pick<VmDisk, "taken">, which: DisksToDelete): KeptReason | null {
+export function keptBecause(
+  { taken, path }: Pick<VmDisk, "taken" | "path">,
+  which: DisksToDelete,
+): KeptReason | null {
+  if (lunOf(path) !== null) return "lun";
   if (which === "all") return null;
   if (which === "none") return "asked";
   if (taken === undefined) return "unknown";
@@ -229,6 +234,14 @@ export const datastoresOf = ({ datastore, disks }: StoredVm): string[] => [
 /** Where the images lie that a new VM's disks are copied from, where that is said. */
 export const imageDatastores = ({ disks }: Pick<VmDescription, "disks">): string[] =>
   disks.flatMap(({ imageDatastore }) => imageDatastore ?? []);
+
+/** The LUNs that a new VM's disks are to be. */
+export const lunsOf = ({
+  disks,
+}: Pick<VmDescription, "disks">): { name: string; datastore?: string | undefined; path: string }[] =>
+  disks.flatMap(({ name, datastore, image }) =>
+    image === undefined || lunOf(image) === null ? [] : [{ name, datastore, path: image }],
+  );
 
 /** What of a VM lies on each of its datastores, in words; its own comes first. */
 export const storedParts = (vm: StoredVm): { datastore: string; parts: string[] }[] =>

@@ -20,7 +20,7 @@ function problemOf(
   if (there === undefined)
     return finding("DESTINATION_LACKS_DATASTORE", { host: target.name, datastore, disks: parts });
   const load = targetLoad.datastores.find(({ name }) => name === datastore);
-  if (there.id === null || load?.space == null) {
+  if (there.id === null || load === undefined || load.reason !== null) {
     const reason = load?.reason ?? "its agent did not say why";
     return finding("DATASTORE_UNAVAILABLE", { host: target.name, datastore, reason });
   }

@@ -1,20 +1,22 @@
-/** The kinds of datastores, and the questions to them. Pure. */
-import type { DatastoreKind, DatastoreSource } from "@godwit/contract";
+/** The kinds of datastores, and the questions to those that have files. Pure. */
+import type { DatastoreKind, FolderSource } from "@godwit/contract";
 import { directory } from "./directory.ts";
 import type { KindOfDatastore, Mount } from "./kind.ts";
 import { nfs } from "./nfs.ts";
 
-const kinds: { [Kind in DatastoreKind]: KindOfDatastore<Extract<DatastoreSource, { kind: Kind }>> } = {
+type FolderKind = FolderSource["kind"];
+
+const kinds: { [Kind in FolderKind]: KindOfDatastore<Extract<FolderSource, { kind: Kind }>> } = {
   directory,
   nfs,
 };
 
-export const datastoreKinds = Object.keys(kinds) as DatastoreKind[];
+export const datastoreKinds: readonly DatastoreKind[] = [...(Object.keys(kinds) as FolderKind[]), "iscsi"];
 
-const kindOf = <Source extends DatastoreSource>({ kind }: Source): KindOfDatastore<Source> =>
+const kindOf = <Source extends FolderSource>({ kind }: Source): KindOfDatastore<Source> =>
   kinds[kind] as unknown as KindOfDatastore<Source>;
 
-export const folderOf = (source: DatastoreSource, mountPoint: string): string =>
+export const folderOf = (source: FolderSource, mountPoint: string): string =>
   kindOf(source).folder(source, mountPoint);
 
-export const mountOf = (source: DatastoreSource): Mount | null => kindOf(source).mount(source);
+export const mountOf = (source: FolderSource): Mount | null => kindOf(source).mount(source);

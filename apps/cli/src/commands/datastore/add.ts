@@ -1,4 +1,5 @@
 /** `godwit datastore add` */
+import { isIP } from "node:net";
 import { GodwitError, type DatastoreView, type NewDatastore } from "@godwit/contract";
 import { buildCommand } from "@stricli/core";
 import { withApi, type Api } from "../../connection.ts";
@@ -10,11 +11,17 @@ interface NfsPlace {
   server: string;
   path: string;
 }
+interface Portal {
+  portal: string;
+  port?: number;
+}
 
 interface AddFlags extends JsonFlags {
   path?: string;
   nfs?: NfsPlace;
   nfsVersion?: NfsVersion;
+  iscsi?: Portal;
+  target?: string;
   local: boolean;
   host?: readonly string[];
   init: boolean;
@@ -29,16 +36,25 @@ function nfsPlace(text: string): NfsPlace {
   return { server, path };
 }
 
+/** An IPv6 address with a port stands in brackets. */
+function portal(text: string): Portal {
+  const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/.exec(text) ?? [];
+  const address = bracketed ?? plain ?? text;
+  if (isIP(address) === 0) throw new Error("must be an IP address, with a port if it is not 3260");
+  return { portal: address, ...(port === undefined ? {} : { port: Number(port) }) };
+}
+
 export const addCommand = buildCommand({
   docs: {
     brief: "Define a datastore, or define it for further hosts",
     fullDescription: `The agents of its hosts apply it at once, and again after a restart. What an NFS server exports they mount themselves
-(--nfs). Other storage is mounted by you, in a folder that the hosts allow for datastores (/srv, /mnt, /media and
+(--nfs). Of an iSCSI target each LUN is a disk as it is, of which QEMU is the client (--iscsi). Other storage is mounted by you, in a folder that the hosts allow for datastores (/srv, /mnt, /media and
 /var/lib/godwit/datastores, where datastoreFolders in agent.yaml does not say otherwise). New storage has to be marked once,
 so that an empty folder is never taken for it: --init does that.
 
 Examples:
   godwit datastore add vms --nfs filer.example.com:/export/vms --init
+  godwit datastore add san --iscsi 10.0.3.9 --target iqn.2026-01.com.example:san
   godwit datastore add vms --path /srv/vms                       shared storage, on every host, also on later ones
   godwit datastore add vms --path /srv/vms --init                the same, and mark it
   godwit datastore add fast --path /srv/nvme --local --host a --host b
@@ -52,6 +68,18 @@ Examples:
         kind: "parsed",
         parse: nfsPlace,
         brief: "What an NFS server exports, as SERVER:/FOLDER",
+        optional: true,
+      },
+      iscsi: {
+        kind: "parsed",
+        parse: portal,
+        brief: "The address of an iSCSI portal, as ADDRESS or ADDRESS:PORT",
+        optional: true,
+      },
+      target: {
+        kind: "parsed",
+        parse: String,
+        brief: "With --iscsi: the target's name (IQN)",
         optional: true,
       },
       nfsVersion: {
@@ -99,16 +127,26 @@ Examples:
 });
 
 /** @throws USAGE */
-function sourceOf({ path, nfs, nfsVersion, local }: AddFlags): NewDatastore["source"] {
+function sourceOf({ path, nfs, nfsVersion, iscsi, target, local, init }: AddFlags): NewDatastore["source"] {
   const wrong = (what: string, hint: string) => GodwitError.of("USAGE", { what, hint });
-  if ((path === undefined) === (nfs === undefined))
-    throw wrong("A datastore is either a folder or an NFS export.", "Give --path or --nfs, and not both.");
-  if (nfs === undefined) {
-    if (nfsVersion !== undefined) throw wrong("--nfs-version needs --nfs.", "Leave it out, or give --nfs.");
-    return { kind: "directory", path: path ?? "" };
-  }
-  if (local) throw wrong("What an NFS server exports is shared storage.", "Leave out --local.");
-  return { kind: "nfs", ...nfs, ...(nfsVersion === undefined ? {} : { version: nfsVersion }) };
+  if ([path, nfs, iscsi].filter((one) => one !== undefined).length !== 1)
+    throw wrong(
+      "A datastore is a folder, an NFS export or an iSCSI target.",
+      "Give one of --path, --nfs and --iscsi.",
+    );
+  if (nfs === undefined && nfsVersion !== undefined)
+    throw wrong("--nfs-version needs --nfs.", "Leave it out, or give --nfs.");
+  if ((iscsi === undefined) !== (target === undefined))
+    throw wrong(
+      "--iscsi and --target belong together.",
+      "Give both: the portal's address and the target's name.",
+    );
+  if (path !== undefined) return { kind: "directory", path };
+  if (local) throw wrong("What a server on the network has is shared storage.", "Leave out --local.");
+  if (nfs !== undefined)
+    return { kind: "nfs", ...nfs, ...(nfsVersion === undefined ? {} : { version: nfsVersion }) };
+  if (init) throw wrong("An iSCSI target is not marked: its name says which it is.", "Leave out --init.");
+  return { kind: "iscsi", portal: "", ...iscsi, target: target ?? "" };
 }
 
 /** Shared storage is marked by one host, host-local storage by each. */

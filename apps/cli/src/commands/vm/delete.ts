@@ -39,6 +39,7 @@ Examples:
 
 const reasons: Readonly<Record<KeptReason, string>> = {
   asked: "",
+  lun: " (a LUN)",
   taken: " (an image that the VM took over)",
   unknown: " (it may be an image that the VM took over: the VM is older than the note of that)",
 };

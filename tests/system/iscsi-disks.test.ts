@@ -1,0 +1,84 @@
+/** A VM whose disk is a LUN of an iSCSI target, a real one, of which each host's QEMU is the client. */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { buildGuest, qemuProcessesOf, serverAddress, startIscsiTarget } from "@godwit/lab";
+import { run } from "@godwit/system";
+import { TestLab } from "@godwit/test-kit";
+import { expect, test } from "vitest";
+
+const params = { vm: "web-1" };
+const lun = { name: "data", datastore: "san", image: "lun-1", take: true, format: "raw" as const };
+
+test("a VM on a LUN moves under load; the LUN is nobody else's, is kept when the VM is deleted, and its target's end is told", async () => {
+  await using lab = await TestLab.start({
+    hosts: ["a", "b"],
+    // The machine's own, whose iSCSI client is a package beside it.
+    qemu: { a: "7.2", b: "7.2" },
+  });
+  const backing = join(lab.lab.folder, "lun");
+  const { disk } = await buildGuest(() => undefined);
+  await run("qemu-img", ["convert", "-f", "qcow2", "-O", "raw", disk, backing], { what: "filling the LUN" });
+  const folder = join(lab.lab.folder, "iscsi");
+  const portal = serverAddress;
+  const server = await startIscsiTarget({
+    ...{ namespace: lab.lab.namespace("server"), folder, address: portal, backing },
+  });
+  await using _server = server;
+  const { target } = server;
+  const source = { kind: "iscsi" as const, portal, target };
+  const add = (name: string) => lab.api.call("datastoreAdd", { body: { name, shared: true, source } });
+  const states = async () =>
+    (await lab.api.call("datastoreShow", { params: { datastore: "san" } })).hosts.map(({ state }) => state);
+
+  await add("san");
+  await expect.poll(states, { timeout: 60_000 }).toEqual(["available", "available"]);
+  await expect(add("other")).rejects.toMatchObject({ code: "DATASTORE_EXISTS" });
+  await expect(
+    lab.api.call("datastoreInit", { params: { datastore: "san" }, body: { host: "a", onRoot: false } }),
+  ).rejects.toMatchObject({ code: "DATASTORE_WITHOUT_FOLDERS" });
+  const failed = async (change: object) => {
+    const description = { name: "web-0", datastore: "shared", memoryMib: 64, disks: [{ ...lun, ...change }] };
+    return await lab.ended(lab.api.call("vmCreate", { body: { description, host: "a" } }));
+  };
+  expect(await failed({ image: "lun-7" })).toMatchObject({ error: { code: "IMAGE_UNREADABLE" } });
+  expect(await failed({ image: "web-1/data.raw" })).toMatchObject({ error: { code: "DISK_NOT_OWN" } });
+  expect(await failed({ take: false })).toMatchObject({ error: { code: "DISK_NOT_OWN" } });
+
+  const vm = await lab.boot({ on: "a", disks: [lun] });
+  expect(vm.config.disks).toEqual([
+    { name: "data", datastore: "san", path: "lun-1", format: "raw", taken: true },
+  ]);
+  expect(await commandLines(lab)).toEqual([expect.stringContaining(`"target":"${target}","lun":1`)]);
+  const twice = { name: "web-2", datastore: "shared", memoryMib: 64, disks: [lun] };
+  await expect(lab.api.call("vmCreate", { body: { description: twice, host: "b" } })).rejects.toMatchObject({
+    code: "DISK_USED_BY_VM",
+  });
+
+  {
+    await using load = await lab.load();
+    for (const to of ["b", "a"]) {
+      await lab.succeeded(lab.api.call("vmMigrate", { params, body: { to } }));
+      expect(await lab.runnersOf(vm)).toEqual([to]);
+    }
+    expect(await load.finish([])).toMatchObject({ lost: 0, duplicated: 0, reconnects: 0 });
+  }
+
+  await lab.succeeded(lab.api.call("vmStop", { params, body: { graceSeconds: 0 } }));
+  await server[Symbol.asyncDispose]();
+  await expect.poll(states, { timeout: 60_000 }).toEqual(["unavailable", "unavailable"]);
+  expect(await lab.ended(lab.api.call("vmStart", { params, body: { host: "a" } }))).toMatchObject({
+    error: { code: "DATASTORE_UNAVAILABLE" },
+  });
+  // Without its target a VM can still be deleted; what is on the LUN is its administrator's.
+  await lab.succeeded(lab.api.call("vmDelete", { params, query: { disks: "all" } }));
+  expect((await readFile(backing)).length).toBeGreaterThan(0);
+});
+
+async function commandLines(lab: TestLab): Promise<string[]> {
+  const processes = await qemuProcessesOf(lab.lab);
+  return await Promise.all(
+    processes.map(async ({ pid }) =>
+      (await readFile(`/proc/${String(pid)}/cmdline`, "utf8")).replaceAll("\0", " "),
+    ),
+  );
+}
