@@ -31,7 +31,9 @@ ip link set eth0 up
     mount -t iso9660 -o ro "$drive" /seed 2>/dev/null || continue
     if [ -f /seed/meta-data ]; then
       hostname "$(sed -n 's/.*"local-hostname": "\([^"]*\)".*/\1/p' /seed/meta-data)"
-      case $(head -n 1 /seed/user-data) in '#!'*) exec sh /seed/user-data >/dev/console 2>&1 ;; esac
+      # From a copy: the drive can be taken out meanwhile.
+      cp /seed/user-data /tmp/user-data
+      case $(head -n 1 /tmp/user-data) in '#!'*) exec sh /tmp/user-data >/dev/console 2>&1 ;; esac
       exit
     fi
     umount /seed
