@@ -121,8 +121,9 @@ function mountReason(error: unknown): string {
   const said = GodwitError.is(error, "PROGRAM_FAILED")
     ? String(error.problem.details.output)
     : reasonOf(error);
-  if (/unknown filesystem type|need a \/sbin\/mount/.test(said))
-    return "this host has no NFS client (apt install nfs-common, and a kernel with the module nfs)";
+  if (/unknown filesystem type|need a \/sbin\/mount|bad option/.test(said))
+    return "this host has no mount.nfs (apt install nfs-common)";
+  if (said.includes("No such device")) return "this host's kernel has no NFS client (modprobe nfs)";
   return said
     .replace(/^.*?mount(?:\.nfs4?)?: /s, "")
     .replace(/\.$/, "")

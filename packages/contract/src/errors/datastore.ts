@@ -15,10 +15,7 @@ export const datastoreErrors = {
     "later",
     (d) =>
       `Datastore ${d.datastore} cannot be used on host ${d.host}: ${d.reason}${(d.vms ?? []).length === 0 ? "" : `; running from it there: ${(d.vms ?? []).join(", ")}`}.`,
-    (d) =>
-      d.reason.includes("is not marked as a datastore")
-        ? notMarkedRemedy(d.datastore)
-        : `Check on ${d.host} that it is mounted, answers and is writable: findmnt -T PATH names its storage and its options.`,
+    (d) => unavailableRemedy(d),
   ),
   DATASTORE_NOT_MARKED: define<{ datastore: string; host: string; reason: string }>(
     503,
@@ -105,6 +102,23 @@ export const datastoreErrors = {
 
 const mib = (bytes: number | null): string =>
   bytes === null ? "an unknown amount" : `${String(Math.floor(bytes / 1048576))} MiB`;
+
+function unavailableRemedy({
+  datastore,
+  host,
+  reason,
+}: {
+  datastore: string;
+  host: string;
+  reason: string;
+}): string {
+  if (reason.includes("is not marked as a datastore")) return notMarkedRemedy(datastore);
+  if (reason.includes("cannot be mounted"))
+    return `Check that the server runs, that it exports this folder to ${host} (showmount -e SERVER), and that the network between is open; the agent there tries again by itself.`;
+  if (reason.includes("cannot be reached"))
+    return `Check that the target runs and that the network between it and ${host} is open; the agent there looks again by itself.`;
+  return `Check on ${host} that it is mounted, answers and is writable: findmnt -T PATH names its storage and its options.`;
+}
 
 const notMarkedRemedy = (datastore: string): string =>
   `Mount its storage there. If the storage is new, mark it once, on one host: godwit datastore init ${datastore}`;
