@@ -24,13 +24,16 @@ export async function prepareIncoming(
   if (migration === undefined) throw GodwitError.of("MIGRATION_NETWORK_MISSING", { host });
   using _memory = memory.reserve(vm);
   await checkOrder(await environment.datastore(vm.datastore), order);
-  const user = await environment.users.incoming(vm.id, from, qemuUid);
-  const spec = await environment.launchSpec(vm, accelerator, true, user);
-  const [lease] = await Promise.all([
+  const incoming = environment.users.incoming(vm.id, from, qemuUid);
+  const [spec, lease] = await allEnded(
+    incoming.then((user) => environment.launchSpec(vm, accelerator, true, user)),
     leases.acquire(vm, "SH"),
-    environment.createTaps(vm, user),
-    environment.checkOwnFiles(vm).then(() => environment.checkDisks(vm, user, qemuUid)),
-  ]);
+    incoming.then((user) => environment.createTaps(vm, user)),
+    incoming.then(async (user) => {
+      await environment.checkOwnFiles(vm);
+      await environment.checkDisks(vm, user, qemuUid);
+    }),
+  );
   if (lease.kind === "refused") throw lease.error;
   checkSource(order, lease.lease);
   const process = await hypervisor.start(spec, leases.launcher(vm));
@@ -50,6 +53,14 @@ export async function prepareIncoming(
     throw listenError(host, migration, error);
   });
   return { address, port };
+}
+
+/** Each has come to its end, also where one fails: what is made late would be left behind. @throws what the first of them throws */
+async function allEnded<T extends readonly Promise<unknown>[]>(
+  ...promises: T
+): Promise<{ [K in keyof T]: Awaited<T[K]> }> {
+  await Promise.allSettled(promises);
+  return await Promise.all(promises);
 }
 
 /** In QEMU's words where it is none of the two that an operator can do something about. */

@@ -156,8 +156,15 @@ export class Environment {
   async checkDisks(vm: Vm, user: LaunchUser, sourceUid?: number): Promise<void> {
     const stores = await this.datastoresOf(vm);
     const source = sourceUid === undefined ? {} : { sourceUid };
-    await checkOpens(stores, vm, { host: this.#config.name, user, ...source });
-    await inspectDisks(stores, vm, user);
+    const inspection = inspectDisks(stores, vm, user);
+    // What QEMU may not open is told as that; the inspection may not open it either.
+    await checkOpens(stores, vm, { host: this.#config.name, user, ...source }).catch(
+      async (error: unknown) => {
+        await inspection.catch(() => undefined);
+        throw error;
+      },
+    );
+    await inspection;
   }
 
   /**
@@ -265,8 +272,8 @@ export class Environment {
 
   async deleteTaps(vm: Vm): Promise<void> {
     const names = vm.nics.map((_, index) => tapName(vm.id, index));
-    await deleteTaps(names);
-    await releasePorts(names);
+    // Nothing sends by a tap whose QEMU is gone, so that its filter need not outlive it.
+    await Promise.all([deleteTaps(names), releasePorts(names)]);
   }
 
   #portGroup(name: string): AgentConfig["portGroups"][number] | undefined {

@@ -262,8 +262,11 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
       const vm = await store.vms.show(params.vm);
       const { name: to } = await store.hosts.show(body.to ?? (await chooseInPool(services, vm)));
       if (vm.host === to) throw GodwitError.of("VM_ALREADY_THERE", { vm: vm.name, host: to });
-      const verdict = await checkVm(services, vm, to, body.strategy);
-      const findings = [...verdict.findings, ...(await ruleFindings(services, vm, to, body))];
+      const [verdict, ofRules] = await Promise.all([
+        checkVm(services, vm, to, body.strategy),
+        ruleFindings(services, vm, to, body),
+      ]);
+      const findings = [...verdict.findings, ...ofRules];
       if (!mayMove(findings)) throw refused(vm, to, findings);
       const request = moveRequest(vm, verdict.runtime, to, body, verdict.postcopyRecovers);
       if (request.kind !== "vm.migrate" || body.strategy !== "auto") return await tasks.start(request);

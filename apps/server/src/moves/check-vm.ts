@@ -26,12 +26,16 @@ export async function checkVm(
   to: string,
   strategy: Strategy = "auto",
 ): Promise<MoveVerdict> {
+  const { hosts } = services;
+  // Most moves are of hosts between which the way can be tried: that is not waited for until both have told what they are.
+  const tried = hasProcess(vm) && hosts.isUp(vm.host) && hosts.isUp(to) ? hosts.paths.try(vm.host, to) : null;
+  tried?.catch(() => undefined);
   const [source, destination] = await Promise.all([
     sourceOf(services, vm.host, hasProcess(vm)),
     destinationOf(services, to),
   ]);
   if (hasProcess(vm) && canBeTried(source, destination.report))
-    destination.path = await services.hosts.paths.try(vm.host, to);
+    destination.path = await (tried ?? hosts.paths.try(vm.host, to));
   return findingsOf(vm, source, destination, strategy);
 }
 
@@ -72,19 +76,16 @@ export async function sourceOf({ hosts, store }: Inventory, host: string, live: 
 
 /** A host as a destination, whatever is wrong with it. @throws HOST_UNKNOWN */
 export async function destinationOf({ hosts, store }: Inventory, name: string): Promise<Destination> {
-  const takesVms = (await store.hosts.show(name)).maintenance === "off";
-  const baseline = (await store.pools.ofHost(name))?.baseline ?? null;
   const link = hosts.of(name);
-  return await link.freshReport().then(
-    (report) => ({
-      ...{ name, takesVms, report, baseline },
-      ...(link.agent.peer === null ? {} : { agent: link.agent.peer }),
-    }),
-    (error: unknown) => ({
-      ...{ name, takesVms, report: null, baseline, reason: reasonOf(error) },
-      ...refusalOf(name, error),
-    }),
-  );
+  const [host, pool, answer] = await Promise.all([
+    store.hosts.show(name),
+    store.pools.ofHost(name),
+    link.freshReport().then(
+      (report) => ({ report, ...(link.agent.peer === null ? {} : { agent: link.agent.peer }) }),
+      (error: unknown) => ({ report: null, reason: reasonOf(error), ...refusalOf(name, error) }),
+    ),
+  ]);
+  return { name, takesVms: host.maintenance === "off", baseline: pool?.baseline ?? null, ...answer };
 }
 
 /** What is known of a host beyond that it did not answer: its version, or that its certificate was not accepted. */

@@ -106,14 +106,16 @@ export const vmMigrate: TaskImplementation<"vm.migrate"> = {
 async function orderOf(context: Context): Promise<MoveOrder> {
   const { store, hosts, request } = context;
   const { vm: named, from, to, forecast: _, ...options } = request;
-  const { config: vm } = await context.persist(() => store.vms.show(named.id));
-  const baseline = await context.persist(() => store.pools.baselineAt(to));
+  const [{ config: vm }, baseline, { maxOutageMs }] = await Promise.all([
+    context.persist(() => store.vms.show(named.id)),
+    context.persist(() => store.pools.baselineAt(to)),
+    limitsOf(context),
+  ]);
   if (baseline !== null) {
     const features = beyond(vm.cpu.features ?? [], evcModeNamed(baseline.mode), baseline.microcode);
     const details = { vm: vm.name, from, host: to, mode: baseline.mode, features };
     if (features.length > 0) throw GodwitError.of("DESTINATION_BASELINE_EXCEEDED", details);
   }
-  const { maxOutageMs } = await limitsOf(context);
   return {
     ...{ id: moveIdOf(context), vm, from, to: { host: to, agentUrl: hosts.of(to).url }, ...options },
     ...{ maxOutageMs, bandwidthBytesPerSecond: context.moveBandwidth.shareOf(context.id) },
