@@ -51,6 +51,8 @@ export class SourceCopy {
   #watch: CopyWatch | null = null;
   /** Until something flows. */
   #connecting: ConnectWatch | null = null;
+  /** What its QEMU is set to, or is being set to. */
+  #configuring: { what: string; done: Promise<void> } | null = null;
   #isFinishing = false;
   #cancelsSeen = 0;
   #resuming = false;
@@ -73,15 +75,16 @@ export class SourceCopy {
     this.#events = this.#follow();
   }
 
+  /** Has QEMU set while the destination prepares itself. What fails is told by `start`. */
+  prepare(settings: QemuSettings): void {
+    void this.#configured(settings).catch(() => undefined);
+  }
+
   /** @throws any error of QMP: the copy has not begun */
   async start(told: Place, settings: QemuSettings): Promise<null> {
     const { migration } = this.#process;
     const to = this.#fromHere(told);
-    await migration.configureSource({
-      settings,
-      credentialsFolder: migrationCredentialsFolder(this.#agent.config),
-      destinationName: this.#agent.destinationName(),
-    });
+    await this.#configured(settings);
     this.watch(() => networkBusyMs(to));
     await migration.start(to.address, to.port);
     this.#connecting = new ConnectWatch(
@@ -184,6 +187,12 @@ export class SourceCopy {
     return { qemuDowntimeMs, bytes: transferredBytes, rounds };
   }
 
+  /** The VM stays: its QEMU needs no credentials any more. */
+  async forgetCredentials(): Promise<void> {
+    await this.#configuring?.done.catch(() => undefined);
+    await this.#process.migration.forgetCredentials();
+  }
+
   /** Looks at it no more; QEMU is about to be ended. */
   unwatch(): void {
     this.#watch?.end();
@@ -195,6 +204,22 @@ export class SourceCopy {
     this.unwatch();
     this.#stream?.[Symbol.dispose]();
     this.#events[Symbol.dispose]();
+  }
+
+  /** What was set before for the same destination is not set again. */
+  async #configured(settings: QemuSettings): Promise<void> {
+    const destinationName = this.#agent.destinationName();
+    const what = JSON.stringify([destinationName, settings]);
+    if (this.#configuring?.what !== what) {
+      const credentialsFolder = migrationCredentialsFolder(this.#agent.config);
+      const before = this.#configuring?.done.catch(() => undefined) ?? Promise.resolve();
+      const { migration } = this.#process;
+      const done = before.then(() =>
+        migration.configureSource({ settings, credentialsFolder, destinationName }),
+      );
+      this.#configuring = { what, done };
+    }
+    await this.#configuring.done;
   }
 
   /** Where the destination listens; a link-local address with this host's own interface. */

@@ -167,6 +167,7 @@ export class SourceMove extends ReducerRunner<
       case "send":
         this.#peer?.send(effect.message);
         if (effect.message.type === "commit") this.#record.moment("committedAtMs");
+        else if (effect.message.type === "prepare") this.#copy?.prepare(this.#settings());
         return;
       case "startCopy":
         this.#ask((copy) => copy.start(effect, this.#settings()), copyEnded);
@@ -373,7 +374,7 @@ export class SourceMove extends ReducerRunner<
     this.clearTimers();
     if (outcome.kind === "stayed" && this.#process !== null) {
       await this.#lastFigures();
-      await this.#process.migration.forgetCredentials().catch(() => undefined);
+      await this.#copy?.forgetCredentials().catch(() => undefined);
     }
     this.#vm.settle(outcome, this.state.pauseReason);
     this.#claim[Symbol.dispose]();

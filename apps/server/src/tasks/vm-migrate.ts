@@ -146,17 +146,25 @@ async function destinationsRecord(context: Context, moveId: MoveId): Promise<Mov
 }
 
 async function conclude(context: Context, record: MoveRecord): Promise<TaskEnd<"vm.migrate">> {
-  const { vm, from, to } = context.request;
-  await context.change(() => fieldsOf(record));
+  const { from, to } = context.request;
   const hasMoved = record.phase === "succeeded";
   const host = hasMoved ? to : from;
-  // A host that was removed by force meanwhile is off, as an operator vouched.
-  const isThere = (await context.persist(() => context.store.hosts.find(host))) !== null;
-  const after = isThere ? stateAfter(record) : { state: "lost" as const };
-  if (after !== null) await context.persist(() => context.store.vms.place(vm.id, { host, ...after }));
-  if (hasMoved) await learn(context, record);
+  await Promise.all([
+    context.change(() => fieldsOf(record)),
+    placeVm(context, record, host),
+    hasMoved ? learn(context, record) : null,
+  ]);
   if (hasMoved || record.error === null) return { state: "succeeded", result: { host } };
   return { state: record.phase === "cancelled" ? "cancelled" : "failed", problem: record.error };
+}
+
+/** Where the VM is now. */
+async function placeVm(context: Context, record: MoveRecord, host: string): Promise<void> {
+  const { store, request } = context;
+  // A host that was removed by force meanwhile is off, as an operator vouched.
+  const isThere = (await context.persist(() => store.hosts.find(host))) !== null;
+  const after = isThere ? stateAfter(record) : { state: "lost" as const };
+  if (after !== null) await context.persist(() => store.vms.place(request.vm.id, { host, ...after }));
 }
 
 /** How it went in terms of its forecast corrects the next one. The move has ended whatever becomes of this. */
