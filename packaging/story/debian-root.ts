@@ -9,8 +9,26 @@ import { run } from "@godwit/system";
 
 export type Suite = "bookworm" | "trixie";
 
-const base = ["systemd", "systemd-sysv", "dbus", "udev", "ca-certificates", "kmod", "procps", "iproute2"];
-const needed = ["qemu-system-x86", "qemu-utils", "xorriso", "nftables", "sanlock", "postgresql", "curl"];
+export const base = [
+  "systemd",
+  "systemd-sysv",
+  "dbus",
+  "udev",
+  "ca-certificates",
+  "kmod",
+  "procps",
+  "iproute2",
+];
+/** Of Debian: what Godwit's packages depend on, and what a story calls. */
+export const needed = [
+  "qemu-system-x86",
+  "qemu-utils",
+  "xorriso",
+  "nftables",
+  "sanlock",
+  "postgresql",
+  "curl",
+];
 const rootsFolder = "/var/cache/godwit/roots";
 const limitMs = 1_200_000;
 

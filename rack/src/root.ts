@@ -8,7 +8,7 @@ import { access, copyFile, mkdir, readdir, readFile, rename, rm, symlink, writeF
 import { dirname, join } from "node:path";
 import { GodwitError } from "@godwit/contract";
 import { run } from "@godwit/system";
-import { debianRoot, type Suite } from "../../packaging/story/debian-root.ts";
+import { debianRoot, needed, type Suite } from "../../packaging/story/debian-root.ts";
 import { cacheFolder } from "./names.ts";
 
 export interface Root {
@@ -82,7 +82,7 @@ const limitMs = 1_800_000;
 /** Made once for each recipe and kept. @throws PROGRAM_MISSING, PROGRAM_FAILED */
 export async function rackRoot(suite: Suite, say: (text: string) => void): Promise<Root> {
   const key = createHash("sha256")
-    .update(JSON.stringify([suite, packages, masked, disabled, files]))
+    .update(JSON.stringify([suite, needed, packages, masked, disabled, files]))
     .digest("hex")
     .slice(0, 12);
   const folder = join(cacheFolder, "roots", `${suite}-${key}`);
