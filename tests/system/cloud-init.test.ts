@@ -3,10 +3,11 @@
  * other host, and after a restart; nobody but its QEMU can read it, and it is gone with the VM.
  */
 import { globSync } from "node:fs";
-import { readdir, readFile, stat } from "node:fs/promises";
+import { readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { until } from "@godwit/system";
-import { qemuProcessesOf, vmAddress } from "@godwit/lab";
+import { fileURLToPath } from "node:url";
+import { buildGuest, placeGuest, qemuProcessesOf, vmAddress } from "@godwit/lab";
+import { run, until } from "@godwit/system";
 import { TestLab } from "@godwit/test-kit";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
@@ -19,6 +20,8 @@ while :; do
   sleep 0.5
 done
 `;
+const key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJpVBqZvqk0p3v3rQ4oJx0Z0m2r5mJk3yq9d8J0c9fHk";
+const program = [process.execPath, fileURLToPath(new URL("../../apps/cli/src/godwit.js", import.meta.url))];
 const found = "seed of web-1.example.org: 1 1";
 
 let lab: TestLab;
@@ -34,8 +37,9 @@ const seed = () => join(lab.lab.sharedFolder, "web-1/cloud-init.iso");
 
 /** What the guest has written to its console on a host. */
 async function said(host: string): Promise<string> {
-  const [file] = globSync(`hosts/${host}/run/**/serial.log`, { cwd: lab.lab.folder });
-  return file === undefined ? "" : await readFile(join(lab.lab.folder, file), "latin1");
+  const files = globSync(`hosts/${host}/run/**/serial.log`, { cwd: lab.lab.folder });
+  const texts = files.map((file) => readFile(join(lab.lab.folder, file), "latin1"));
+  return (await Promise.all(texts)).find((text) => text.includes(found)) ?? "";
 }
 
 /** The guest reads its seed on this host from now on. */
@@ -49,7 +53,6 @@ async function readsSeed(host: string): Promise<true | null> {
 }
 
 test("the guest finds its host name, its keys and its user data, and no task has them", async () => {
-  const key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJpVBqZvqk0p3v3rQ4oJx0Z0m2r5mJk3yq9d8J0c9fHk";
   await lab.boot({ on: "a", cloudInit: { hostname: "web-1.example.org", sshKeys: [key], userData } });
   expect(await readsSeed("a")).toBe(true);
   const { tasks } = await lab.api.call("taskList", { query: {} });
@@ -72,8 +75,31 @@ test("the guest's address is told by its guest agent", async () => {
   });
 });
 
+test("one command creates, starts and waits for the address; --json tells it in one document", async () => {
+  const image = await buildGuest(() => undefined);
+  const description = await placeGuest(lab.lab.sharedFolder, image, {
+    name: "web-2",
+    index: 1,
+    memoryMib: 192,
+  });
+  const [file, keys] = [join(lab.lab.folder, "web-2.yaml"), join(lab.lab.folder, "keys.pub")];
+  await writeFile(file, JSON.stringify(description));
+  await writeFile(keys, `${key} me@desk\n`);
+  const words = ["vm", "create", file, "--ssh-key", keys, "--hostname", "web-2", "--start", "--wait"];
+  const { stdout } = await run(program[0] ?? "", [...program.slice(1), ...words, "--host", "b", "--json"], {
+    ...{ what: "creating a VM", timeoutMs: 240_000 },
+    env: { GODWIT_LAB: lab.lab.id },
+  });
+  expect(JSON.parse(stdout)).toMatchObject({
+    created: { state: "succeeded", request: { cloudInit: { hostname: "web-2", sshKeys: 1 } } },
+    started: { state: "succeeded" },
+    addresses: [{ address: vmAddress(1), source: "guestAgent" }],
+  });
+  await lab.succeeded(lab.api.call("vmStop", { params: { vm: "web-2" }, body: { graceSeconds: 0 } }));
+});
+
 test("only the VM's own user can read the seed", async () => {
-  const [qemu] = await qemuProcessesOf(lab.lab);
+  const qemu = (await qemuProcessesOf(lab.lab)).find(({ host }) => host === "a");
   const { uid, mode } = await stat(seed());
   const status = await readFile(`/proc/${String(qemu?.pid)}/status`, "utf8");
   expect({ uid: String(uid), mode: mode & 0o7777 }).toEqual({
@@ -85,7 +111,7 @@ test("only the VM's own user can read the seed", async () => {
 test("a move carries it along, and a restart at the other host finds it again", async () => {
   const check = await lab.api.call("vmCheck", { params, body: { to: "b" } });
   expect(check).toMatchObject({ allowed: true, findings: [] });
-  await lab.succeeded(lab.api.call("vmMigrate", { params, body: { to: "b" } }));
+  await lab.succeeded(lab.api.call("vmMigrate", { params, body: { to: "b", maxOutageMs: 2000 } }));
   expect(await lab.runnersOf(await lab.vm("web-1"))).toEqual(["b"]);
   expect(await readsSeed("b")).toBe(true);
   await lab.succeeded(lab.api.call("vmStop", { params, body: { graceSeconds: 0 } }));
@@ -97,7 +123,7 @@ test("the medium can be taken out for good while the guest runs, and the seed is
   await lab.succeeded(
     lab.api.call("vmSet", { params, body: { cdrom: { name: "cloud-init", connected: false } } }),
   );
-  await lab.succeeded(lab.api.call("vmMigrate", { params, body: { to: "a" } }));
+  await lab.succeeded(lab.api.call("vmMigrate", { params, body: { to: "a", maxOutageMs: 2000 } }));
   await lab.succeeded(lab.api.call("vmStop", { params, body: { graceSeconds: 0 } }));
   await lab.succeeded(lab.api.call("vmDelete", { params, query: { disks: "all" } }));
   expect(await readdir(lab.lab.sharedFolder)).not.toContain("web-1");

@@ -5,6 +5,7 @@ export interface VmFlags {
   datastore?: string;
   memory?: number;
   vcpus?: number;
+  /** `PATH` on the VM's datastore, or `DATASTORE:PATH`. */
   image?: string;
   format?: "qcow2" | "raw";
   disk?: readonly number[];
@@ -70,8 +71,16 @@ function disksOf({ image, format, disk = [] }: VmFlags) {
     throw GodwitError.of("USAGE", { what: "--format needs --image.", hint: "Name the image too." });
   const sizes = image !== undefined && disk.length === 0 ? [undefined] : disk;
   return sizes.map((sizeMib, index) =>
-    index === 0 ? { name: "root", image, format, sizeMib } : { name: `data-${String(index)}`, sizeMib },
+    index === 0
+      ? { name: "root", ...imageAt(image), format, sizeMib }
+      : { name: `data-${String(index)}`, sizeMib },
   );
+}
+
+/** No colon is in a path of a datastore. */
+function imageAt(image: string | undefined) {
+  const [, imageDatastore, path] = /^([^:/]+):(.*)$/.exec(image ?? "") ?? [];
+  return imageDatastore === undefined ? { image } : { image: path, imageDatastore };
 }
 
 /** The flag that a field of the description comes of. */
@@ -85,7 +94,9 @@ function flagOf(path: readonly PropertyKey[], { image }: VmFlags): string {
     case "cdroms":
       return "--iso";
     case "disks":
-      return index === "0" && image !== undefined && part === "image" ? "--image" : "--disk";
+      return index === "0" && image !== undefined && part?.startsWith("image") === true
+        ? "--image"
+        : "--disk";
     default:
       return field === undefined || field === "name" ? "the name" : `--${field}`;
   }

@@ -33,6 +33,15 @@ test("the first size is of the image's copy, further ones are of new disks", () 
   expect(describe({ disk: [1024, 2048] }).disks.map(({ name }) => name)).toEqual(["root", "data-1"]);
 });
 
+test("an image may lie on another datastore", () => {
+  expect(describe({ image: "library:debian/12.qcow2", disk: [20480] }).disks).toEqual([
+    {
+      ...{ name: "root", image: "debian/12.qcow2", imageDatastore: "library" },
+      ...{ format: "qcow2", sizeMib: 20480 },
+    },
+  ]);
+});
+
 test("networks are NICs in their order, and an ISO image is in a drive of its own", () => {
   expect(describe({ network: ["office", "backup"], iso: "isos/debian.iso", guestAgent: true })).toMatchObject(
     {
@@ -45,6 +54,9 @@ test("networks are NICs in their order, and an ISO image is in a drive of its ow
 
 test.each<[string, () => unknown, string]>([
   ["a path that leaves the datastore", () => describe({ image: "../etc/shadow" }), "--image: "],
+  ["an image on no datastore of a name", () => describe({ image: "Lib:a.qcow2" }), "--image: "],
+  ["a path with a colon", () => describe({ image: "a/b:c" }), "--image: "],
+  ["an image that has no path", () => describe({ image: "library:" }), "--image: "],
   ["a size that no disk has", () => describe({ disk: [2 ** 40] }), "--disk: "],
   ["too little memory", () => describe({ memory: 1 }), "--memory: "],
   ["half a vCPU", () => describe({ vcpus: 0.5 }), "--vcpus: "],

@@ -31,6 +31,7 @@ Examples:
   godwit vm create web-1 --image images/debian-12.qcow2 --disk 20GiB --memory 4GiB --vcpus 2 --network office --start
   godwit vm create web-1 --image images/debian-12.qcow2 --network office --ssh-key ~/.ssh/id_ed25519.pub --start --wait
   godwit vm create web-1 --image images/debian-12.qcow2 --user-data web.yaml --hostname web-1.example.org --start
+  godwit vm create web-1 --image library:debian-12.qcow2 --datastore fast --network office
   godwit vm create web-2 --datastore shared --disk 40GiB --iso isos/debian-12.iso --network office
 
 A file describes all that a VM can have:
@@ -63,7 +64,7 @@ Example: godwit vm create web-1.yaml --start`,
       image: {
         kind: "parsed",
         parse: String,
-        brief: "Image on the datastore that the disk root is a copy of",
+        brief: "Image on the VM's datastore, or DATASTORE:PATH, that the disk root is a copy of",
         optional: true,
       },
       format: {
