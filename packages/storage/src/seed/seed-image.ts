@@ -40,9 +40,13 @@ export async function makeSeed(
     for (const { name, content } of seedFiles({ id, vm }, cloudInit))
       await writeFile(join(tree, name), content);
     const image = join(work, "image");
-    await run("xorriso", ["-as", "mkisofs", "-quiet", "-r", "-J", "-V", seedLabel, "-o", image, tree], {
-      what: `making the cloud-init image of VM ${vm}`,
-    });
+    await run(
+      "xorriso",
+      ["-no_rc", "-as", "mkisofs", "-quiet", "-r", "-J", "-V", seedLabel, "-o", image, tree],
+      {
+        what: `making the cloud-init image of VM ${vm}`,
+      },
+    );
     await close(image, user);
     await rename(image, target);
   } finally {
