@@ -13,9 +13,10 @@ const name = "web-1";
 const address = addressOf("office", 200);
 const limitMs = 600_000;
 
-/** The page's own VM boots from an image of Debian's, which is too much for a processor that is emulated twice. */
+/** For hosts of either Debian. The page's own VM boots from an image of Debian's, which is too much for a processor that is emulated twice. */
 const description = `name: ${name}
 datastore: shared
+machine: pc-q35-7.2
 memoryMib: 192
 vcpus: 1
 disks: [{ name: data, image: guest/data.qcow2, format: qcow2 }]
