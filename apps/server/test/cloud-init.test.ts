@@ -44,8 +44,10 @@ beforeAll(async () => {
     },
   };
   await cluster.startAgent("a", handlers);
-  const hasReported = async () =>
-    (await cluster.api.call("hostShow", { params: { host: "a" } })).facts !== null;
+  const hasReported = async () => {
+    const { state, facts, load: seen } = await cluster.api.call("hostShow", { params: { host: "a" } });
+    return state === "connected" && facts !== null && seen !== null;
+  };
   await until(hasReported, { everyMs: 200, limitMs: 30_000 }); // nothing tells a test of it
 });
 afterAll(async () => {
