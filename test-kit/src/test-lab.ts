@@ -35,6 +35,8 @@ export interface BootOptions {
   name?: string;
   on: string;
   memoryMib?: number;
+  /** Its machine type. */
+  machine?: string;
   cdroms?: VmDescriptionInput["cdroms"];
   cloudInit?: CloudInit;
   /** The datastore of its disk, which is copied to there. */
@@ -69,12 +71,23 @@ export class TestLab implements AsyncDisposable {
 
   /** Creates the lab's guest as a VM; it is not started. */
   async create(options: BootOptions): Promise<VmView> {
-    const { name = "web-1", on, memoryMib = 256, cdroms, cloudInit, diskOn, disks: others, at } = options;
+    const {
+      name = "web-1",
+      on,
+      memoryMib = 256,
+      machine,
+      cdroms,
+      cloudInit,
+      diskOn,
+      disks: others,
+      at,
+    } = options;
     const index = this.#booted++;
     const image = await buildGuest(() => undefined);
     const folder = at?.folder ?? this.lab.sharedFolder;
     const description = await placeGuest(folder, image, { name, index, memoryMib });
     const more = {
+      ...(machine === undefined ? {} : { machine }),
       ...(cdroms === undefined ? {} : { cdroms }),
       ...(at === undefined ? {} : { datastore: at.datastore }),
     };

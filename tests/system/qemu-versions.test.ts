@@ -3,7 +3,7 @@
  * how an emulated guest's memory is copied: in one pass before QEMU 9.0, in several since. The machine type decides
  * where a VM can go: to any QEMU that knows it, also to an older one.
  */
-import { moveOf } from "@godwit/contract";
+import { moveOf, newestMachine } from "@godwit/contract";
 import { findQemus } from "@godwit/lab";
 import { TestLab } from "@godwit/test-kit";
 import { expect, test } from "vitest";
@@ -27,6 +27,9 @@ const migrate = (lab: TestLab, vm: string, to: string, maxOutageMs?: number) =>
     params: { vm },
     body: { to, ...(maxOutageMs === undefined ? {} : { maxOutageMs }) },
   });
+
+const machinesOf = async (lab: TestLab, host: string): Promise<string[]> =>
+  (await lab.api.call("hostShow", { params: { host } })).facts?.qemu.machines ?? [];
 
 /** There and back, with nothing lost. */
 async function moveUnderLoad(lab: TestLab, versions: { a: string; b: string }): Promise<void> {
@@ -61,7 +64,11 @@ describeWith(`QEMU ${old} and QEMU ${recent}`, missing(old, recent), () => {
     await using lab = await start(old, recent);
     await moveUnderLoad(lab, { a: old, b: recent });
     await lab.succeeded(lab.api.call("vmStop", { params: { vm: "web-1" }, body: { graceSeconds: 0 } }));
-    const newer = await lab.boot({ name: "web-2", on: "b", memoryMib: 192 });
+    // Made on the newer, a VM is one that the older knows, unless it is asked for.
+    const plain = await lab.create({ name: "web-3", on: "b", memoryMib: 64 });
+    expect(plain.config.machine).toBe((await lab.vm("web-1")).config.machine);
+    const machine = newestMachine([await machinesOf(lab, "b")]) ?? "";
+    const newer = await lab.boot({ name: "web-2", on: "b", memoryMib: 192, machine });
     await expect(migrate(lab, "web-2", "a")).rejects.toMatchObject({
       code: "MOVE_REFUSED",
       problem: { findings: [{ code: "DESTINATION_QEMU_OLDER" }] },

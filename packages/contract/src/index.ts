@@ -1,4 +1,5 @@
 /** The contract: names, schemas, errors and operations that every part of Godwit shares. No I/O. */
+export { newestMachine } from "./machine-types.ts";
 export { agentOperations, peerPath } from "./operations/agent.ts";
 export { serverOperations } from "./operations/server.ts";
 export type {

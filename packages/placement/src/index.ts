@@ -37,6 +37,7 @@ export {
   whyNot,
 } from "./balance.ts";
 export { healthStep, isQuarantined, type HealthStep, type HostCondition } from "./unhealthy-hosts.ts";
+export { commonMachine } from "./common-machine.ts";
 export { macConflict } from "./mac-conflict.ts";
 export { decideVmCommand, type Home, type VmCommand } from "./vm-commands.ts";
 export { isConfirmed, placeByReport } from "./place-by-report.ts";

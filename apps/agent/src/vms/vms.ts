@@ -7,6 +7,7 @@ import {
   GodwitError,
   imageDatastores,
   lunOf,
+  newestMachine,
   type Baseline,
   type CloudInit,
   type DisksToDelete,
@@ -40,7 +41,6 @@ import type { Claims } from "./claims.ts";
 import { configureVm } from "./configure-vm.ts";
 import { checkCpuAffinity } from "./cpu-affinity.ts";
 import type { VmCpus } from "./cpu.ts";
-import { newestMachine } from "./defaults.ts";
 import { correctGuestClock } from "./guest-clock.ts";
 import type { Environment } from "./environment.ts";
 import type { MemoryAdmission } from "./memory-admission.ts";
@@ -92,7 +92,9 @@ export class Vms {
     const macs = description.nics.map((_, index) => macOf(id, index));
     const { machines } = await hypervisor.facts();
     const cpu = await cpus.first({ name: description.name, cpuWish: description.cpu });
-    const defaults = { machine: newestMachine(machines), cpu, macs };
+    const machine = newestMachine([machines]);
+    if (machine === null) throw new TypeError("QEMU offers no versioned q35 machine");
+    const defaults = { machine, cpu, macs };
     return await createVm(stores, {
       id,
       description,

@@ -22,7 +22,7 @@ import {
 import { cpuRequestProblems } from "@godwit/cpu";
 import type { Handlers } from "@godwit/http";
 import { fixesOf, mayMove } from "@godwit/requirements";
-import { decideVmCommand, macConflict, type VmCommand } from "@godwit/placement";
+import { commonMachine, decideVmCommand, macConflict, type VmCommand } from "@godwit/placement";
 import { adoptVms } from "../adopt-vms.ts";
 import { checkMoves } from "../moves/check-moves.ts";
 import { checkVm } from "../moves/check-vm.ts";
@@ -110,11 +110,12 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
         },
         body.host,
       );
+      const whole = { ...description, machine: commonMachine(await store.hosts.list(), host, description) };
       const id = randomUUID() as VmId;
       if (cloudInit === undefined)
-        return await tasks.start({ kind: "vm.create", request: { id, description, host } });
+        return await tasks.start({ kind: "vm.create", request: { id, description: whole, host } });
       tasks.cloudInit.keep(id, cloudInit);
-      const request = { id, description, host, cloudInit: summaryOf(cloudInit) };
+      const request = { id, description: whole, host, cloudInit: summaryOf(cloudInit) };
       return await tasks.start({ kind: "vm.create", request }).catch((error: unknown) => {
         tasks.cloudInit.drop(id);
         throw error;
