@@ -188,3 +188,28 @@ test("a guest that is slowed down so that its copy ends is slowed down in QEMU, 
     { do: "note", decision: { kind: "throttle" } },
   ]);
 });
+
+test("a guest that is being let run after a back-out is not stopped again before QEMU has said that it runs", () => {
+  const sample = {
+    ...{ atMs: 1e9, round: 2, remainingBytes: 4096, transferredBytes: 1e6, totalBytes: 64e6 },
+    ...{ bytesPerSecond: 1e8, dirtyBytesPerSecond: 1e6, passBegins: true },
+  };
+  const begun = [
+    { type: "start" } as const,
+    { type: "leaseAnswered", answer: { kind: "granted", mode: "SH", fenced: [] } } as const,
+    { type: "peerUp" } as const,
+    { type: "message", message: { type: "prepared", address: "10.0.0.2", port: 4711 }, atMs: 0 } as const,
+    { type: "sample", peerFresh: true, sample } as const,
+    { type: "timer", timer: "budget", atMs: 1e9 + 45 } as const,
+  ].reduce((state, input) => stepSource(state, input).state, initialSource(order, "10.0.2"));
+  expect(begun).toMatchObject({ phase: "copying", resuming: true });
+  const later = {
+    type: "sample",
+    peerFresh: true,
+    sample: { ...sample, atMs: 1e9 + 2000, transferredBytes: 2e6, round: 3 },
+  } as const;
+  // The answer would come in an undone move, and be taken for its own while the guest stands still.
+  expect(stepSource(begun, later).state.phase).toBe("copying");
+  const runs = stepSource(begun, { type: "resumed" }).state;
+  expect(stepSource(runs, later).state.phase).toBe("pausing");
+});

@@ -25,7 +25,10 @@ export function onSample(state: SourceState, sample: CopySample, peerFresh: bool
       ]);
     case "switch":
       // A destination that did not answer lately could not start in time: do not even stop the guest.
-      return peerFresh && state.peerUp ? stopGuest(next, decision, sample.atMs) : stay(next);
+      // While the guest is being let run again, its answer could not be told from one to a later back-out.
+      return peerFresh && state.peerUp && !state.resuming
+        ? stopGuest(next, decision, sample.atMs)
+        : stay(next);
     case "unsafe":
       return undo(next, copyUnsafe(state));
     case "stalled":
