@@ -18,8 +18,13 @@ export async function adoptVms(services: Pick<Services, "store" | "hosts">): Pro
   const plan = planAdoption(holdings, known, new Set(inventory.map(({ name }) => name)), leases);
   const registered: VmAdoption["registered"] = [];
   for (const { vm, host } of plan.register) {
-    await store.vms.enter(vm, { host, state: "stopped" });
-    registered.push({ name: vm.name, host });
+    try {
+      await store.vms.enter(vm, { host, state: "stopped" });
+      registered.push({ name: vm.name, host });
+    } catch (error) {
+      if (!GodwitError.is(error, "DISK_USED_BY_VM")) throw error;
+      plan.left.push({ name: vm.name, datastore: vm.datastore, host, reason: error.problem.detail });
+    }
   }
   // Which of them run, the hosts report.
   for (const { host } of holdings) hosts.of(host).refresh();

@@ -11,6 +11,7 @@ import {
   GodwitError,
   hasSeed,
   keptBecause,
+  lunOf,
   spaceShort,
   versioned,
   type CloudInit,
@@ -267,10 +268,11 @@ export async function checkOwnFiles(stores: VmDatastores, vm: Vm, host: string):
   for (const { name: disk, datastore, path } of stores.files(vm.disks)) {
     const store = stores.named(datastore);
     await checkDisk(store, { vm: vm.name, disk, path, host });
-    if (store !== stores.own && !(await isDiskFolderOf(store, vm))) {
-      const reason = `folder ${vm.name} on datastore ${store.config.name} is not marked as this VM's`;
-      throw GodwitError.of("DISK_NOT_OWN", { vm: vm.name, disk, path: store.resolve(path), reason });
-    }
+    const notOwn = (reason: string) =>
+      GodwitError.of("DISK_NOT_OWN", { vm: vm.name, disk, path: store.resolve(path), reason });
+    if (lunOf(path) !== null) throw notOwn(`datastore ${store.config.name} has files and no LUNs`);
+    if (store !== stores.own && !(await isDiskFolderOf(store, vm)))
+      throw notOwn(`folder ${vm.name} on datastore ${store.config.name} is not marked as this VM's`);
   }
 }
 

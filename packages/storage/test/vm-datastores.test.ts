@@ -114,6 +114,16 @@ test("a description that names a folder which is not the VM's is refused, and it
   expect(existsSync(shared.resolve("web-1"))).toBe(false);
 });
 
+test("a LUN's name says nothing on a datastore with files: a file of that name is nobody's disk", async () => {
+  const vm = await create([{ name: "data", datastore: "fast", sizeMib: 8 }]);
+  await writeFile(fast.resolve("lun-1"), "the user's");
+  const changed = {
+    ...vm,
+    disks: [{ name: "data", datastore: "fast", path: "lun-1", format: "raw" as const }],
+  };
+  await expect(checkOwnFiles(stores, changed, "a")).rejects.toMatchObject({ code: "DISK_NOT_OWN" });
+});
+
 test("disks that are kept stay where they are, and can be taken over there", async () => {
   await create([{ name: "data", datastore: "fast", sizeMib: 8 }]);
   await deleteVm(stores, "web-1", "none");

@@ -1,5 +1,5 @@
 /** A VM's folder and disks are created on a datastore, and the VM is entered in the inventory. */
-import { vmSchema } from "@godwit/contract";
+import { GodwitError, vmSchema } from "@godwit/contract";
 import type { TaskImplementation } from "./task-implementation.ts";
 
 /** Images are copied. An agent that is gone is noticed sooner. */
@@ -24,7 +24,15 @@ export const vmCreate: TaskImplementation<"vm.create"> = {
       ),
     );
     await context.change(({ progress }) => (progress == null ? {} : { progress: null }));
-    await context.persist(() => context.store.vms.enter(vm, { host, state: "stopped" }));
+    const enter = () => context.store.vms.enter(vm, { host, state: "stopped" });
+    await context.persist(enter).catch(async (error: unknown) => {
+      // Another VM took the LUN meanwhile: what was made is of no use.
+      if (GodwitError.is(error, "DISK_USED_BY_VM")) {
+        const params = { datastore: vm.datastore, name: vm.name };
+        await context.ask(host, (link) => link.agent.call("vmDelete", { params, query: { disks: "made" } }));
+      }
+      throw error;
+    });
     return { state: "succeeded", result: { vm: { id, name: vm.name }, host } };
   },
 };
