@@ -21,6 +21,7 @@ interface Trouble {
 const troubles: readonly Trouble[] = [
   {
     name: "storage-cut",
+    // Only if something that the VM wrote is still on its way.
     resets: false,
     begin: async (host) => {
       await host.setSending("management", false);

@@ -74,12 +74,13 @@ export interface Adopted {
 
 /**
  * How a QEMU is started, where that is not this program's business: given its argument vector, the file for
- * its messages and what it may use, returns a function that tells whether it has ended.
+ * its messages, what it may use and the images that it writes to, returns a function that tells whether it has ended.
  */
 export type Launch = (
   argv: readonly string[],
   log: string,
   limits: UnitLimits,
+  images: readonly string[],
 ) => Promise<() => boolean | Promise<boolean>>;
 
 const rootFolder = ({ runFolder }: HypervisorOptions): string => `${runFolder}/root`;
@@ -143,7 +144,12 @@ export class Hypervisor {
     try {
       const gone = await (launch === null
         ? this.#spawn(spec, paths, await this.#argv(spec, paths))
-        : launch(await this.#argv(spec, paths, killWithParent), paths.log, vmLimits(spec)));
+        : launch(
+            await this.#argv(spec, paths, killWithParent),
+            paths.log,
+            vmLimits(spec),
+            Object.values(spec.diskPaths),
+          ));
       const session = await connectWhenReady(paths.qmp, gone, startLimitMs);
       const identity = await this.#startedProcess(paths);
       if (identity === null) throw new Error("it ended at once");

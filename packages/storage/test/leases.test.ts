@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { execFile, spawn, type ChildProcess } from "node:child_process";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { open, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -208,6 +208,27 @@ test("an agent that starts again finds what it holds, and asking again changes n
   expect((await again.own()).filter((lease) => lease.vm.id === vm.id)).toEqual([]);
 });
 
+test("the lease stays until nothing is under way of what its program wrote, however the program ended", async () => {
+  for (const how of ["ended for the release", "killed"]) {
+    const vm = await newVm();
+    await a.leases.acquire(vm, "EX");
+    // A read of it takes until somebody writes, as one of an image does while its storage is away.
+    const image = join(folder, `${vm.name}.fifo`);
+    await promisify(execFile)("mkfifo", [image]);
+    await using away = await open(image, "r+");
+    const pid = await runningUnder(a, vm, [image]);
+    if (how === "killed") process.kill(pid, "SIGKILL");
+    const released = a.leases.release(vm);
+    await gone(pid);
+    await sleep(500);
+    await expect(b.leases.acquire(vm, "EX"), how).rejects.toEqual(refused("LEASE_HELD"));
+    await away.write("x");
+    await released;
+    expect(await b.leases.acquire(vm, "EX"), how).toMatchObject({ holders: [{ host: "b", mode: "EX" }] });
+    await b.leases.release(vm);
+  }
+});
+
 test("a lease outlives its holder and the program under it: it is given back by a decision only", async () => {
   const vm = await newVm();
   await a.leases.acquire(vm, "EX");
@@ -310,13 +331,12 @@ test("sanlock dies on a host: its VMs end at once, others are told when the leas
   expect(await a.leases.convert(shared, "SH")).toMatchObject({ fenced: [] });
 });
 
-async function runningUnder(host: Host, vm: LeasedVm): Promise<number> {
+async function runningUnder(host: Host, vm: LeasedVm, images: readonly string[] = []): Promise<number> {
   const pidFile = join(folder, `${randomUUID()}.pid`);
   const script = `echo $$ > ${pidFile}.new; mv ${pidFile}.new ${pidFile}; exec sleep 600`;
-  await host.leases.launcher(vm.id)(["/bin/sh", "-c", script], join(folder, `${vm.name}.log`), {
-    memoryMaxBytes: 2 ** 30,
-    tasksMax: 64,
-  });
+  const limits = { memoryMaxBytes: 2 ** 30, tasksMax: 64 };
+  const log = join(folder, `${vm.name}.log`);
+  await host.leases.launcher(vm.id)(["/bin/sh", "-c", script], log, limits, images);
   for (;;) {
     const pid = Number((await readFile(pidFile, "utf8").catch(() => "")).trim());
     if (pid > 0) return pid;

@@ -154,8 +154,13 @@ export class DiskLeases {
   /** How a VM's QEMU is started so that it cannot outlive its lease. */
   launcher(
     vmId: VmId,
-  ): (argv: readonly string[], log: string, limits: UnitLimits) => Promise<() => Promise<boolean>> {
-    return async (argv, log, limits) => await this.#holders.launch(vmId, argv, log, limits);
+  ): (
+    argv: readonly string[],
+    log: string,
+    limits: UnitLimits,
+    images: readonly string[],
+  ) => Promise<() => Promise<boolean>> {
+    return async (argv, log, limits, images) => await this.#holders.launch(vmId, argv, log, limits, images);
   }
 
   /** @throws DATASTORE_UNKNOWN, DATASTORE_UNAVAILABLE */

@@ -90,17 +90,20 @@ export class Holders {
   /**
    * Starts a program under a held lease. @param argv its argument vector @param log takes its output
    * @param limits of the program and the holder together, where systemd runs
-   * @returns a function that tells whether it has ended
+   * @param images that it writes to, absolute
+   * @returns a function that tells whether it has ended, and what it wrote is no longer under way
    */
   async launch(
     vmId: string,
     argv: readonly string[],
     log: string,
     limits: UnitLimits,
+    images: readonly string[],
   ): Promise<() => Promise<boolean>> {
     const folder = this.#of(vmId);
     if (systemdRuns()) await limitUnit(`${unitOf(vmId)}.service`, limits);
     await rm(join(folder, "ended"), { force: true });
+    await writeFile(join(folder, "files"), images.join("\0"), { mode: 0o600 });
     await writeFile(join(folder, "argv"), [log, ...argv].join("\0"), { mode: 0o600 });
     await order(folder, "launch");
     return async () => await exists(join(folder, "ended"));

@@ -8,7 +8,12 @@
 #   FOLDER/pid     its own
 #   FOLDER/ready   there once it holds the lease      FOLDER/orders  a FIFO: `launch` starts the program, `end` kills it
 #   FOLDER/argv    of the program, NUL-separated; first the file that takes its output
-#   FOLDER/ended   there while no program runs that was started
+#   FOLDER/files   its images, NUL-separated
+#   FOLDER/ended   there while no program runs that was started, and nothing that it wrote is under way
+#
+# What a killed program was writing may be on its way for as long as its storage is away: a kernel's NFS client sends it again
+# until the server answers, which may be after another host has started the VM. So its end counts only once that is over,
+# and if that takes until the lease runs out, this process is still there, and the watchdog resets the host.
 use strict;
 use warnings;
 use Fcntl qw(O_RDWR O_WRONLY O_CREAT O_APPEND);
@@ -29,6 +34,7 @@ mkfifo('orders', 0600) or die "orders: $!\n";
 sysopen my $orders, 'orders', O_RDWR or die "orders: $!\n";
 
 my ($qemu, $log, $told) = (0, undef, undef);
+my @images;
 $SIG{TERM} = sub { $told = 'this host can no longer keep the lease of the VM: it lost its storage, or was told to end' };
 $SIG{CHLD} = sub { 1 };
 $SIG{PIPE} = 'IGNORE';
@@ -64,8 +70,20 @@ sub end {
         kill 'KILL', $qemu;
         waitpid $qemu, 0;
         $qemu = 0;
+        drain();
     }
     touch('ended');
+}
+
+# Waits until nothing that was written to the images past the page cache is under way: the kernel lets nobody read through
+# the page cache before, of a file that was open already, and no signal interrupts that (nfs_start_io_read, inode_dio_wait).
+sub drain {
+    for my $image (@images) {
+        sysseek $image, 0, 0;
+        sysread $image, my $byte, 1;
+        close $image;
+    }
+    @images = ();
 }
 
 sub launch {
@@ -76,13 +94,13 @@ sub launch {
     my @argv = split /\0/, <$file>;
     close $file;
     $log = shift @argv;
+    open_images();
     my $pid = fork;
     return touch('ended') unless defined $pid;
     if ($pid == 0) {
         $SIG{$_} = 'DEFAULT' for qw(TERM CHLD PIPE);
         setsid();
-        close $orders;
-        close $line;
+        close $_ for $orders, $line, @images;
         if (open my $score, '>', '/proc/self/oom_score_adj') { print {$score} "0\n"; close $score }
         chdir '/';
         open STDIN, '<', '/dev/null';
@@ -94,9 +112,22 @@ sub launch {
     $qemu = $pid;
 }
 
+# One that cannot be opened is the storage's own matter: QEMU's user may read what root may not.
+sub open_images {
+    @images = ();
+    open my $list, '<', 'files' or return;
+    local $/;
+    my $paths = <$list> // '';
+    close $list;
+    for my $path (split /\0/, $paths) {
+        if (open my $image, '<', $path) { push @images, $image }
+    }
+}
+
 sub reap {
     return unless $qemu && waitpid($qemu, WNOHANG) == $qemu;
     $qemu = 0;
+    drain();
     touch('ended');
 }
 
