@@ -83,6 +83,11 @@ async function fenceOnce(site: Site, vm: StoryVm, trouble: Trouble): Promise<Fen
   await trouble.end(host);
   await host.booted();
   await site.connected();
+  // What is on the disk now, and not in the guest's memory: a late write of the host in trouble would show.
+  await switchOff(site, vm);
+  if ((await startedElsewhere(site, vm, other, after)) === null)
+    problems.push("it does not start from its disk");
+  load.reconnect();
   const running = (await vm.qemus()).filter((qemu) => qemu.running).map((qemu) => qemu.host);
   if (running.join() !== other.name) problems.push(`it runs on ${running.join(" and ") || "no host"}`);
   const report = await load.finish([]);
@@ -94,6 +99,15 @@ async function fenceOnce(site: Site, vm: StoryVm, trouble: Trouble): Promise<Fen
     lost: report.lost,
     problems,
   };
+}
+
+/** By its power button, so that nothing is left in its memory. @throws Error */
+async function switchOff(site: Site, vm: StoryVm): Promise<void> {
+  const body = { graceSeconds: 300 };
+  const stop = () => site.api.call("vmStop", { params: { vm: vm.name }, body });
+  const task = await vm.ended((await site.whenReady(stop)).id);
+  if (task.state !== "succeeded")
+    throw new Error(`the VM cannot be stopped: ${task.error?.detail ?? task.state}`);
 }
 
 /** @returns whether its QEMU was seen to be gone, or went with its host */
