@@ -266,7 +266,7 @@ test("a host is who its certificate says, and a VM is where its lease is", async
   const links = new HostLinks(await signed("godwit-server", "server"), store, log, 30);
   try {
     await links.start();
-    await expect.poll(() => saw.map(({ host }) => host).sort()).toEqual(["a", "b"]);
+    await expect.poll(() => [...new Set(saw.map(({ host }) => host))].sort()).toEqual(["a", "b"]);
     await expect.poll(() => placed).toEqual(["a"]);
     expect(saw.every(({ host, name }) => host === name)).toBe(true);
     expect(written.every(({ host, facts: read }) => host === read.name)).toBe(true);

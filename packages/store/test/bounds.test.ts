@@ -54,7 +54,7 @@ test("a host that asks for leases of ids that it makes up is refused at a bound;
   expect([...answers.keys()].sort()).toEqual(["LEASES_TOO_MANY", "given"]);
   const kept = await countOf("leases");
   expect(kept).toBeLessThanOrEqual(1020);
-  const known = { id: randomUUID() as VmId, name: "known" } as Vm;
+  const known = { id: randomUUID() as VmId, name: "known", disks: [] as Vm["disks"] } as Vm;
   await store.vms.enter(known, { host: "evil", state: "stopped" });
   expect(await ask("evil", known.id, rounds + 1)).toBe("given");
   expect(await ask("good", randomUUID() as VmId, 1)).toBe("given");

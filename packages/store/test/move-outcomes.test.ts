@@ -23,7 +23,7 @@ afterAll(async () => {
 
 async function vm(name: string): Promise<VmId> {
   const id = randomUUID() as VmId;
-  await store.vms.enter({ id, name } as Vm, { host: "a", state: "stopped" });
+  await store.vms.enter({ id, name, disks: [] as Vm["disks"] } as Vm, { host: "a", state: "stopped" });
   return id;
 }
 const outcome = (vmId: VmId, totalMs: number, to = "b") => ({

@@ -16,7 +16,8 @@ beforeAll(async () => {
     const host = { name, agentUrl: "https://192.0.2.1:8444", memberId: name, certificateEndsAt: null };
     await store.hosts.join(secret, host);
   }
-  for (const vm of vms) await store.vms.enter(vm as Vm, { host: "a", state: "stopped" });
+  for (const vm of vms)
+    await store.vms.enter({ ...vm, disks: [] as Vm["disks"] } as Vm, { host: "a", state: "stopped" });
   await store.pools.create({ name: "east", baseline: null, hosts: ["a", "b"] }, await store.pools.lastTask());
 });
 afterAll(async () => {

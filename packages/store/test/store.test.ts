@@ -117,7 +117,7 @@ test("old tasks are forgotten with their parts, but none that is under way", asy
 
 test("a host that VMs, tasks or a way back need is not removed; what goes with it does", async () => {
   for (const host of ["r", "s"]) await joined(host);
-  const vm = (name: string): Vm => ({ id: anyVm(), name }) as Vm;
+  const vm = (name: string): Vm => ({ id: anyVm(), name, disks: [] as Vm["disks"] }) as Vm;
   const [web, rest] = [vm("ref-web"), vm("ref-rest")];
   await store.vms.enter(web, { host: "r", state: "running" });
   await store.vms.enter(rest, { host: "r", state: "stopped" });
@@ -189,7 +189,7 @@ test("certificates of a host are numbered, and once one is used none before it c
 
 test("the folders of a host's VMs are those that no task is making, moving or deleting", async () => {
   await joined("f");
-  const vm = (name: string) => ({ id: anyVm(), name, datastore: "shared" }) as Vm;
+  const vm = (name: string) => ({ id: anyVm(), name, datastore: "shared", disks: [] as Vm["disks"] }) as Vm;
   const [web, rest] = [vm("folder-web"), vm("folder-rest")];
   await store.vms.enter(web, { host: "f", state: "running" });
   await store.vms.enter(rest, { host: "f", state: "stopped" });
@@ -243,7 +243,14 @@ test("PostgreSQL is killed: calls say that it is away, it is started again, and 
 test("lists come in pages: each row once, in order, until there is no next; and as what a list shows", async () => {
   const names = ["page-a", "page-b", "page-c"];
   for (const name of names) {
-    const vm = { id: anyVm(), name, memoryMib: 64, vcpus: 2, datastore: "shared" } as Vm;
+    const vm = {
+      id: anyVm(),
+      name,
+      memoryMib: 64,
+      vcpus: 2,
+      datastore: "shared",
+      disks: [] as Vm["disks"],
+    } as Vm;
     await store.vms.enter(vm, { host: "nowhere", state: "stopped" });
   }
   const read = async <Row extends { name: string }>(
@@ -348,7 +355,7 @@ test("a pool is not changed under a VM that is on its way to it, nor by someone 
 test("a clock that is set back freezes nothing: reports count, and the oldest tasks go", async () => {
   vi.useFakeTimers({ toFake: ["Date"], now: new Date("2027-01-01T00:00:00Z") });
   try {
-    const vm = { id: anyVm(), name: "clock-1" } as Vm;
+    const vm = { id: anyVm(), name: "clock-1", disks: [] as Vm["disks"] } as Vm;
     await store.vms.enter(vm, { host: "a", state: "stopped" });
     await store.vms.place(vm.id, { host: "a", state: "running" });
     vi.setSystemTime(new Date("2026-01-01T00:00:00Z"));
