@@ -156,15 +156,13 @@ export class Environment {
   async checkDisks(vm: Vm, user: LaunchUser, sourceUid?: number): Promise<void> {
     const stores = await this.datastoresOf(vm);
     const source = sourceUid === undefined ? {} : { sourceUid };
-    const inspection = inspectDisks(stores, vm, user);
+    const [opened, inspected] = await Promise.allSettled([
+      checkOpens(stores, vm, { host: this.#config.name, user, ...source }),
+      inspectDisks(stores, vm, user),
+    ]);
     // What QEMU may not open is told as that; the inspection may not open it either.
-    await checkOpens(stores, vm, { host: this.#config.name, user, ...source }).catch(
-      async (error: unknown) => {
-        await inspection.catch(() => undefined);
-        throw error;
-      },
-    );
-    await inspection;
+    if (opened.status === "rejected") throw opened.reason;
+    if (inspected.status === "rejected") throw inspected.reason;
   }
 
   /**
