@@ -47,10 +47,11 @@ test("VMs of a host that died run again elsewhere, the important ones first; one
   const [db, web, idle] = await whereAll();
   expect([db?.length, web?.length, idle?.length]).toEqual([1, 1, 0]);
   const { tasks } = await api.call("taskList", {});
-  const starts = tasks.filter(({ kind, actor }) => kind === "vm.start" && actor === "restart");
-  // The newest first.
+  // The newest first. One that a busy machine failed was tried again.
+  const starts = tasks.filter(
+    ({ kind, actor, state }) => kind === "vm.start" && actor === "restart" && state === "succeeded",
+  );
   expect(starts.map(({ subject }) => subject.name)).toEqual(["web-1", "db-1"]);
-  expect(starts.every(({ state }) => state === "succeeded")).toBe(true);
 
   // Its process dies; its host lives.
   const victim = await lab.vm("web-1");
