@@ -64,9 +64,9 @@ test("what no datastore needs is unmounted once nothing on it is open, and nothi
   const mounts = new Mounts(own);
   {
     await using _open = await open(join(own, "busy/file"), "w");
-    await mounts.tidy([{ name: "dir", source: { kind: "directory", path: "/srv/dir" } }]);
+    await mounts.tidy(() => [{ name: "dir", source: { kind: "directory", path: "/srv/dir" } }]);
     expect(await places()).toEqual(["own/busy", "outside"]);
   }
-  await mounts.tidy([]);
+  await mounts.tidy(() => []);
   expect(await places()).toEqual(["outside"]);
 });

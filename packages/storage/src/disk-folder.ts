@@ -15,7 +15,7 @@ const ownerSchema = z.object({ version: z.literal(1), vm: vmIdSchema });
 /**
  * Makes the folder, or takes the one that an earlier attempt to make this VM left.
  * @returns whether it was the VM's before
- * @throws VM_EXISTS when it is another VM's, or something else is there
+ * @throws DISK_FOLDER_TAKEN when it is another VM's, or something else is there
  */
 export async function claimDiskFolder(
   datastore: Datastore,
@@ -25,14 +25,14 @@ export async function claimDiskFolder(
   const folder = datastore.resolve(name);
   const made = await mkdir(folder, { recursive: true });
   if (made !== undefined) undo.push("remove the folder of the disks", () => rmdir(folder));
-  if ((await datastore.look(name)) !== "folder") throw GodwitError.of("VM_EXISTS", { vm: name });
-  const owner = await ownerOf(datastore, name);
-  if (owner === id) return true;
-  if (owner !== null) throw GodwitError.of("VM_EXISTS", { vm: name });
+  const isFolder = (await datastore.look(name)) === "folder";
+  const owner = isFolder ? await ownerOf(datastore, name) : "unknown";
+  if (owner !== null && owner !== id)
+    throw GodwitError.of("DISK_FOLDER_TAKEN", { vm: name, datastore: datastore.config.name, path: folder });
   const file = join(folder, diskFolderFile);
-  await writeFileAtomic(file, `${JSON.stringify({ version: 1, vm: id })}\n`);
+  if (owner === null) await writeFileAtomic(file, `${JSON.stringify({ version: 1, vm: id })}\n`);
   undo.push("remove the mark of the folder of the disks", () => rm(file, { force: true }));
-  return false;
+  return owner === id;
 }
 
 /** Whether the folder of this name there is marked as the VM's. */

@@ -32,7 +32,7 @@ export interface DisksToMake {
 /** An image may be large, and the storage slow. */
 const copyLimitMs = 12 * 3600 * 1000;
 
-/** @throws VM_EXISTS, DISK_EXISTS, DISK_MISSING, DISK_IN_USE, DISK_NOT_OWN, SPACE_SHORT, and what the inspection of an image throws */
+/** @throws DISK_FOLDER_TAKEN, DISK_EXISTS, DISK_MISSING, DISK_IN_USE, DISK_NOT_OWN, SPACE_SHORT, and what the inspection of an image throws */
 export async function makeDisks(stores: VmDatastores, make: DisksToMake, undo: UndoStack): Promise<VmDisk[]> {
   const retries = new Map([[stores.own, make.isRetry]]);
   const disks: VmDisk[] = [];

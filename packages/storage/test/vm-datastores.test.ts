@@ -94,7 +94,7 @@ test("another VM's folder of disks is neither used nor copied from, and a file o
   const data = { name: "data", datastore: "fast", sizeMib: 8 };
   await create([data]);
   await rm(shared.resolve("web-1"), { recursive: true }); // unregistered, and its folder lost: its disks are still its
-  await expect(create([data], otherId)).rejects.toMatchObject({ code: "VM_EXISTS" });
+  await expect(create([data], otherId)).rejects.toMatchObject({ code: "DISK_FOLDER_TAKEN" });
   const theirs = { name: "root", image: "web-1/data.qcow2", imageDatastore: "fast" };
   await expect(create([theirs], otherId, "web-2")).rejects.toMatchObject({ code: "DISK_OF_OTHER_VM" });
 

@@ -77,11 +77,12 @@ export class Mounts {
     }
   }
 
-  /** Unmounts what none of these needs; what is still in use stays until the next time. */
-  async tidy(datastores: readonly Named[]): Promise<void> {
+  /** @param datastores those of the host, now. Unmounts what none of them needs; what is still in use stays until the next time. */
+  async tidy(datastores: () => readonly Named[]): Promise<void> {
     for (const there of await mounted()) {
       if (!there.where.startsWith(`${this.#folder}/`)) continue;
-      const user = datastores.find(({ name }) => there.where === join(this.#folder, name));
+      // As they are now: one may have been defined again meanwhile.
+      const user = datastores().find(({ name }) => there.where === join(this.#folder, name));
       const mount = user !== undefined && hasFolders(user.source) ? mountOf(user.source) : null;
       if (mount !== null && isSame(there, mount)) continue;
       try {
@@ -101,7 +102,7 @@ export class Mounts {
   repeated(datastores: () => readonly Named[]): RepeatedLook {
     return new RepeatedLook(
       tidyEveryMs,
-      () => this.tidy(datastores()),
+      () => this.tidy(datastores),
       (error) => {
         this.#log?.warn({ err: error }, "what is mounted could not be looked at");
       },

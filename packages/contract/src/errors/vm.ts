@@ -188,6 +188,14 @@ export const vmErrors = {
     (d) =>
       `Copy the image out of that folder while VM ${d.other} is stopped, and name the copy; a disk belongs to one VM.`,
   ),
+  /** Where a VM's disks would lie on a datastore that is not its own. */
+  DISK_FOLDER_TAKEN: define<{ vm: string; datastore: string; path: string }>(
+    409,
+    "after-fix",
+    (d) =>
+      `The disks of VM ${d.vm} cannot be made on datastore ${d.datastore}: ${d.path} is marked as another VM's, or is no folder.`,
+    (d) => `Choose another name for the VM. If no VM has disks in ${d.path} any more, move it away.`,
+  ),
   /** Of disks that no VM's folder holds: LUNs. */
   DISK_USED_BY_VM: define<{ vm: string; disk: string; datastore: string; path: string; other: string }>(
     409,

@@ -31,8 +31,7 @@ const textSchema = z
   .string()
   .min(1, "is empty")
   // No control characters but those that lay out a text.
-  // eslint-disable-next-line no-control-regex
-  .regex(/^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$/, "must be text, without control characters")
+  .regex(/^[\t\n\r\P{Cc}]*$/u, "must be text, without control characters")
   .refine(
     (text) => new TextEncoder().encode(text).length <= mostCloudInitBytes,
     `must have ${String(mostCloudInitBytes / 1024)} KiB at most`,

@@ -62,7 +62,7 @@ export class LunStore {
     socket.once("timeout", () => {
       reject(new Error("it does not answer"));
     });
-    socket.once("error", reject);
+    socket.on("error", reject);
     try {
       await promise;
     } catch (error) {
