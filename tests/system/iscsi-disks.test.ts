@@ -1,4 +1,5 @@
 /** A VM whose disk is a LUN of an iSCSI target, a real one, of which each host's QEMU is the client. */
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { buildGuest, qemuProcessesOf, serverAddress, startIscsiTarget } from "@godwit/lab";
@@ -43,6 +44,20 @@ test("a VM on a LUN moves under load; the LUN is nobody else's, is kept when the
   expect(await failed({ image: "lun-7" })).toMatchObject({ error: { code: "IMAGE_UNREADABLE" } });
   expect(await failed({ image: "web-1/data.raw" })).toMatchObject({ error: { code: "DISK_NOT_OWN" } });
   expect(await failed({ take: false })).toMatchObject({ error: { code: "DISK_NOT_OWN" } });
+
+  // Two that want it at once: one has it, and of the other nothing is left.
+  const racing = ["web-3", "web-4"].map(async (name) => {
+    const description = { name, datastore: "shared", memoryMib: 64, disks: [lun] };
+    return await lab.api.call("vmCreate", { body: { description, host: "a" } });
+  });
+  const ends = await Promise.all(racing.map((task) => lab.ended(task)));
+  expect(ends.map(({ error }) => error?.code ?? "made").sort()).toEqual(["DISK_USED_BY_VM", "made"]);
+  const [winner] = (await lab.api.call("vmList", { query: {} })).vms;
+  expect(["web-3", "web-4"].filter((name) => existsSync(join(lab.lab.sharedFolder, name)))).toEqual([
+    winner?.name,
+  ]);
+  const won = { params: { vm: winner?.name ?? "" }, query: { disks: "all" as const } };
+  await lab.succeeded(lab.api.call("vmDelete", won));
 
   const vm = await lab.boot({ on: "a", disks: [lun] });
   expect(vm.config.disks).toEqual([

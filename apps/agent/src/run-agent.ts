@@ -86,7 +86,7 @@ export async function runAgent(
   const events = new EventLog();
   const claims = new Claims();
   const hostDatastores = await HostDatastores.read(config, log);
-  const mounts = new Mounts(config.mountsFolder, log);
+  const mounts = new Mounts(config, log);
   const environment = new Environment(config, hostDatastores, mounts);
   const { ioTimeoutSeconds } = config.leases;
   const disks = new DiskLeases({

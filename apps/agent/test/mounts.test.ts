@@ -50,9 +50,9 @@ test("an export that cannot be mounted makes its datastore unavailable with the 
 
 test("what somebody else mounted there is never used for it", async () => {
   await other(join(folder, "vms"));
-  await expect(new Mounts(folder).ensure({ name: "vms", source: nfs })).rejects.toThrow(
-    /^other is mounted at .*, and not 127.0.0.1:\/none$/,
-  );
+  await expect(
+    new Mounts({ mountsFolder: folder, name: "a" }).folderOf({ name: "vms", source: nfs }),
+  ).rejects.toThrow(/: other is mounted at .*, and not 127.0.0.1:\/none\.$/);
 });
 
 test("what no datastore needs is unmounted once nothing on it is open, and nothing outside of the folder is", async () => {
@@ -61,7 +61,7 @@ test("what no datastore needs is unmounted once nothing on it is open, and nothi
   await other(join(own, "gone"));
   await other(join(own, "busy"));
   await other(outside);
-  const mounts = new Mounts(own);
+  const mounts = new Mounts({ mountsFolder: own, name: "a" });
   {
     await using _open = await open(join(own, "busy/file"), "w");
     await mounts.tidy(() => [{ name: "dir", source: { kind: "directory", path: "/srv/dir" } }]);

@@ -36,7 +36,7 @@ import { commandLine } from "./command-line.ts";
 import { confined } from "./confinement.ts";
 import { vmLimits } from "./limits.ts";
 import { runDescriptors, runPaths, type LaunchSpec, type RunPaths } from "./launch-spec.ts";
-import { connectWhenReady, qemuFacts, QemuFactsKeeper } from "./qemu-facts.ts";
+import { connectWhenReady, qemuFacts, CachedQemuFacts } from "./qemu-facts.ts";
 import { lastMessages, QemuProcess, startFailed } from "./qemu-process.ts";
 import { hasListener, prepareRunFolder, takeOver } from "./run-folder.ts";
 import { parseRuntime, writeRuntime } from "./runtime-file.ts";
@@ -99,7 +99,7 @@ export class Hypervisor {
   readonly #kvmGid: string | null;
   /** QEMU's binary without links. */
   readonly #realBinary: string;
-  readonly #facts: QemuFactsKeeper;
+  readonly #facts: CachedQemuFacts;
 
   private constructor(
     options: HypervisorOptions,
@@ -111,7 +111,7 @@ export class Hypervisor {
     this.#sharedUser = sharedUser;
     this.#kvmGid = kvmGid;
     this.#realBinary = realBinary;
-    this.#facts = new QemuFactsKeeper(options.binary, () => qemuFacts(options, options.cacheFolder));
+    this.#facts = new CachedQemuFacts(options.binary, () => qemuFacts(options, options.cacheFolder));
   }
 
   /** @throws USAGE when QEMU's user does not exist; PROGRAM_MISSING */

@@ -35,7 +35,7 @@ const switchedOn = (props: Readonly<Record<string, unknown>> = {}): string[] =>
     .sort();
 
 /** Of one program, for those who ask again and again: a process only to ask QEMU for its version takes a tenth of a second. */
-export class QemuFactsKeeper {
+export class CachedQemuFacts {
   readonly #read: () => Promise<KnownQemu>;
   readonly #binary: string;
   #kept: { file: string; known: Promise<KnownQemu> } | null = null;

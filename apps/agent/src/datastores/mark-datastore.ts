@@ -24,16 +24,7 @@ export async function initDatastore(
   const { shared, source } = datastore;
   if (!hasFolders(source))
     throw GodwitError.of("DATASTORE_WITHOUT_FOLDERS", { datastore: name, host: config.name });
-  const mounts = new Mounts(config.mountsFolder);
-  await mounts.ensure({ name, source }).catch((error: unknown) => {
-    const reason = (error as Error).message;
-    throw GodwitError.of(
-      "DATASTORE_UNAVAILABLE",
-      { datastore: name, host: config.name, reason },
-      { cause: error },
-    );
-  });
-  const path = mounts.folderOf({ name, source });
+  const path = await new Mounts(config).folderOf({ name, source });
   if (shared && !onRoot) {
     const [there, root] = await Promise.all([stat(path).catch(() => null), stat("/")]);
     if (there?.dev === root.dev) throw GodwitError.of("DATASTORE_ON_ROOT", { datastore: name, path });

@@ -8,6 +8,7 @@ import { GodwitError, hasFolders, type DatastoreSource, type FolderSource } from
 import { folderOf, mountOf, type Mount } from "@godwit/storage";
 import { mounted, mountFileSystem, unmountFileSystem, type Mounted } from "@godwit/system";
 import type { Logger } from "pino";
+import type { AgentConfig } from "../config.ts";
 import { reasonOf } from "../reason.ts";
 import { RepeatedLook } from "../repeated-look.ts";
 
@@ -30,24 +31,35 @@ const typeNames: Readonly<Record<string, string>> = { nfs4: "nfs" };
 
 export class Mounts {
   readonly #folder: string;
+  readonly #host: string;
   readonly #log: Pick<Logger, "info" | "warn"> | undefined;
   /** Under way, by datastore. */
   readonly #attempts = new Map<string, Promise<void>>();
   readonly #failures = new Map<string, Failure>();
 
-  /** @param folder absolute, of this agent alone */
-  constructor(folder: string, log?: Pick<Logger, "info" | "warn">) {
-    this.#folder = folder;
+  constructor(
+    { mountsFolder, name }: Pick<AgentConfig, "mountsFolder" | "name">,
+    log?: Pick<Logger, "info" | "warn">,
+  ) {
+    this.#folder = mountsFolder;
+    this.#host = name;
     this.#log = log;
   }
 
-  /** Where a datastore's files are on this host once it is mounted. */
-  folderOf({ name, source }: { name: string; source: FolderSource }): string {
-    return folderOf(source, join(this.#folder, name));
+  /** Where a datastore's files are on this host: mounted first where it has to be. @throws DATASTORE_UNAVAILABLE */
+  async folderOf(datastore: { name: string; source: FolderSource }): Promise<string> {
+    const { name, source } = datastore;
+    try {
+      await this.#ensure(datastore);
+      return folderOf(source, join(this.#folder, name));
+    } catch (error) {
+      const details = { datastore: name, host: this.#host, reason: (error as Error).message };
+      throw GodwitError.of("DATASTORE_UNAVAILABLE", details, { cause: error });
+    }
   }
 
-  /** Resolves when it is mounted, or need not be. @throws Error with the reason, the end of a sentence */
-  async ensure({ name, source }: { name: string; source: FolderSource }): Promise<void> {
+  /** @throws Error with the reason, the end of a sentence */
+  async #ensure({ name, source }: { name: string; source: FolderSource }): Promise<void> {
     const mount = mountOf(source);
     if (mount === null) return;
     const where = join(this.#folder, name);

@@ -55,9 +55,9 @@ export class Leases {
 
   async acquire(vm: VmRef, mode: LeaseMode): Promise<LeaseAnswer> {
     return await this.#ask(vm, "acquire", mode, async () => {
-      const keeper = this.#of(vm);
-      if (keeper === this.#rows) await this.#rejectRow(vm);
-      return await keeper.acquire(vm, mode);
+      const kind = this.#of(vm);
+      if (kind === this.#rows) await this.#rejectRow(vm);
+      return await kind.acquire(vm, mode);
     });
   }
 

@@ -4,7 +4,6 @@ import {
   GodwitError,
   hasFolders,
   type Accelerator,
-  type FolderSource,
   type StoredVm,
   type Vm,
 } from "@godwit/contract";
@@ -47,7 +46,7 @@ export class Environment {
   constructor(
     config: AgentConfig,
     datastores = HostDatastores.configured(config),
-    mounts = new Mounts(config.mountsFolder),
+    mounts = new Mounts(config),
   ) {
     this.#config = config;
     this.#datastores = datastores;
@@ -61,7 +60,7 @@ export class Environment {
     const { source } = has;
     if (!hasFolders(source))
       throw GodwitError.of("DATASTORE_WITHOUT_FOLDERS", { datastore: name, host: this.#config.name });
-    const path = await this.#mountedAt({ name, source });
+    const path = await this.#mounts.folderOf({ name, source });
     const found = this.#found.get(name);
     // Another place is another datastore: what was found at the one before says nothing of it.
     if (found?.config.path !== path || found.config.shared !== has.shared) {
@@ -92,19 +91,8 @@ export class Environment {
     return store;
   }
 
-  /** @throws DATASTORE_UNAVAILABLE */
-  async #mountedAt(has: { name: string; source: FolderSource }): Promise<string> {
-    try {
-      await this.#mounts.ensure(has);
-      return this.#mounts.folderOf(has);
-    } catch (error) {
-      const details = { datastore: has.name, host: this.#config.name, reason: (error as Error).message };
-      throw GodwitError.of("DATASTORE_UNAVAILABLE", details, { cause: error });
-    }
-  }
-
   /**
-   * The datastores of a VM, each looked at anew.
+   * The datastores of a VM, each looked at again.
    * @param more that are needed beside them, by name
    * @throws DATASTORE_UNKNOWN, DATASTORE_UNAVAILABLE, DATASTORE_NOT_MARKED, DATASTORE_REPLACED, DATASTORE_WITHOUT_FOLDERS
    */

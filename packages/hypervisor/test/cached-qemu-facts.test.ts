@@ -3,10 +3,10 @@ import { mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
-import { QemuFactsKeeper, type KnownQemu } from "../src/qemu-facts.ts";
+import { CachedQemuFacts, type KnownQemu } from "../src/qemu-facts.ts";
 
 async function withProgram(story: (program: string) => Promise<void>): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), "godwit-facts-keeper-"));
+  const folder = await mkdtemp(join(tmpdir(), "godwit-facts-"));
   try {
     const program = join(folder, "qemu");
     await writeFile(program, "one");
@@ -21,34 +21,34 @@ const known = (asked: number) => ({ facts: { version: `1.0.${String(asked)}` } }
 test("the same program is asked once, also by several at a time", async () => {
   await withProgram(async (program) => {
     let asked = 0;
-    const keeper = new QemuFactsKeeper(program, () => Promise.resolve(known((asked += 1))));
-    const found = await Promise.all([keeper.now(), keeper.now()]);
-    expect([...found, await keeper.now()]).toEqual([known(1), known(1), known(1)]);
+    const cached = new CachedQemuFacts(program, () => Promise.resolve(known((asked += 1))));
+    const found = await Promise.all([cached.now(), cached.now()]);
+    expect([...found, await cached.now()]).toEqual([known(1), known(1), known(1)]);
   });
 });
 
 test("a program that is put in its place is asked anew", async () => {
   await withProgram(async (program) => {
     let asked = 0;
-    const keeper = new QemuFactsKeeper(program, () => Promise.resolve(known((asked += 1))));
-    await keeper.now();
+    const cached = new CachedQemuFacts(program, () => Promise.resolve(known((asked += 1))));
+    await cached.now();
     await writeFile(`${program}.new`, "two");
     await rename(`${program}.new`, program);
-    expect(await keeper.now()).toEqual(known(2));
+    expect(await cached.now()).toEqual(known(2));
     await rm(program);
-    expect(await keeper.now()).toEqual(known(3));
-    expect(await keeper.now()).toEqual(known(4));
+    expect(await cached.now()).toEqual(known(3));
+    expect(await cached.now()).toEqual(known(4));
   });
 });
 
 test("what could not be asked is asked again", async () => {
   await withProgram(async (program) => {
     let asked = 0;
-    const keeper = new QemuFactsKeeper(program, () =>
+    const cached = new CachedQemuFacts(program, () =>
       (asked += 1) === 1 ? Promise.reject(new Error("not now")) : Promise.resolve(known(asked)),
     );
-    await expect(keeper.now()).rejects.toThrow("not now");
-    expect(await keeper.now()).toEqual(known(2));
+    await expect(cached.now()).rejects.toThrow("not now");
+    expect(await cached.now()).toEqual(known(2));
   });
 });
 
@@ -58,9 +58,9 @@ test("a program without a path is found as the system finds it", async () => {
     process.env.PATH = `/nowhere:${dirname(program)}`;
     try {
       let asked = 0;
-      const keeper = new QemuFactsKeeper("qemu", () => Promise.resolve(known((asked += 1))));
-      await keeper.now();
-      expect(await keeper.now()).toEqual(known(1));
+      const cached = new CachedQemuFacts("qemu", () => Promise.resolve(known((asked += 1))));
+      await cached.now();
+      expect(await cached.now()).toEqual(known(1));
     } finally {
       process.env.PATH = before;
     }
