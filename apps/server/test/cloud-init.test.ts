@@ -92,7 +92,7 @@ test("the host is told, with a drive for it; the task, its events and the databa
   expect(kept).not.toContain(secret);
 });
 
-test("a description that has no room for the drive is refused, and nothing is begun", async () => {
+test("a description that has no room for the drive is refused before anything is done", async () => {
   const drive = (name: string) => ({ name, medium: null, connected: false });
   const full = ["a", "b", "c", "d"].map(drive);
   await expect(create("web-2", { cdroms: full })).rejects.toMatchObject({ code: "SEED_DRIVE_TAKEN" });

@@ -27,7 +27,7 @@ test("the same program is asked once, also by several at a time", async () => {
   });
 });
 
-test("a program that is put in its place is asked anew", async () => {
+test("a program that is put in its place is asked again", async () => {
   await withProgram(async (program) => {
     let asked = 0;
     const cached = new CachedQemuFacts(program, () => Promise.resolve(known((asked += 1))));

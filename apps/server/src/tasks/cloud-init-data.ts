@@ -1,6 +1,6 @@
 /**
  * What guests of VMs that are being created are to be told, until their hosts have it. It may hold secrets, so it is
- * kept in memory only: a server that is restarted has lost it, and a VM that its host had not begun by then is not made.
+ * kept in memory only: a server that is restarted has lost it, and a VM that its host was not making yet is not made.
  */
 import type { CloudInit, VmId } from "@godwit/contract";
 

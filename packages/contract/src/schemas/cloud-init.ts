@@ -41,7 +41,7 @@ export const cloudInitSchema = z.strictObject({
   /** Absent: the VM's name. */
   hostname: hostnameSchema.optional(),
   sshKeys: z.array(sshKeySchema).max(mostSshKeys).optional(),
-  /** As it is: cloud-config, a script, or whatever else cloud-init reads. */
+  /** As it is: cloud-config, a script, or what else cloud-init reads. */
   userData: textSchema.optional(),
   /** In cloud-init's own format, version 1 or 2. */
   networkConfig: textSchema.optional(),

@@ -1,6 +1,6 @@
 /**
  * The files of a seed, as cloud-init's data source NoCloud reads them. Host name and keys are in its meta-data, so that
- * the user's own data go in as they are, whatever they are: nothing is merged into them. Pure.
+ * the user's own data go in as they are: nothing is merged into them. Pure.
  */
 import type { CloudInit, VmId } from "@godwit/contract";
 
@@ -15,7 +15,7 @@ export const seedLabel = "cidata";
 /** Nothing to be done. The file has to be there. */
 const emptyUserData = "#cloud-config\n{}\n";
 
-/** @param id makes it the first boot: a guest whose disk is a copy of another VM's is set up anew */
+/** @param id makes it the first boot: a guest whose disk is a copy of another VM's is set up as a new one */
 export function seedFiles(
   { id, vm }: { id: VmId; vm: string },
   { hostname, sshKeys = [], userData, networkConfig }: CloudInit,
