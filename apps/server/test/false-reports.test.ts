@@ -259,7 +259,10 @@ test("a host is who its certificate says, and a VM is where its lease is", async
       foldersOn: async () => [],
       ofReports: async () => [{ ...vm, version: "1" }],
       some: async () => [vm],
-      report: async (_: string, place: { host: string }) => placed.push(place.host),
+      report: async (...[, , judge]: Parameters<Store["vms"]["report"]>) => {
+        const place = judge(vm);
+        if (place !== null) placed.push(place.host);
+      },
     },
     pools: { baselinesOf: async () => new Map() },
   } as unknown as Store;

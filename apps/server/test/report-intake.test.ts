@@ -1,7 +1,7 @@
 /** After a pause all hosts report at once: their reports are written in parts, and none waits for ever. */
 import { readFile } from "node:fs/promises";
-import type { HostFacts } from "@godwit/contract";
-import type { SeenHost, Store } from "@godwit/store";
+import type { HostFacts, VmId } from "@godwit/contract";
+import type { Place, SeenHost, Store } from "@godwit/store";
 import { pino } from "pino";
 import { expect, test } from "vitest";
 import { ReportIntake } from "../src/hosts/report-intake.ts";
@@ -45,4 +45,40 @@ test("a thousand reports at once are written in parts, each host's newest once; 
   expect(failed).toBeLessThanOrEqual(65);
   expect(new Set(written.flat()).size).toBe(1000 - failed);
   expect(written.flat()).toHaveLength(1000 - failed);
+});
+
+test("a report that was judged while a move placed its VM elsewhere does not say that the VM is lost where it was", async () => {
+  const recorded = await readFile(new URL("data/version-1-report.json", import.meta.url), "utf8");
+  const { facts, load } = reportOfVersion1(version1ReportSchema.parse(JSON.parse(recorded)));
+  const vm = { id: "4d0c7c1e-0000-4000-8000-000000000001" as VmId, name: "web-1" };
+  const before: Place = { host: "a", state: "running", pauseReason: null };
+  let now: Place = before;
+  const placed: (Place | null)[] = [];
+  const store = {
+    hosts: {
+      // The move's end is written after the VM was read, and before the report's word on it is.
+      saw: async () => {
+        now = { host: "b", state: "running", pauseReason: null };
+      },
+    },
+    vms: {
+      ofReports: async () => [{ ...vm, ...before, version: "1" }],
+      some: async () => [],
+      report: async (...[, , judge]: Parameters<Store["vms"]["report"]>) => placed.push(judge(now)),
+    },
+    loads: { write: async () => undefined },
+    pools: { baselinesOf: async () => new Map() },
+  } as unknown as Store;
+  const intake = new ReportIntake(store, pino({ level: "silent" }));
+  const report = {
+    ...{ host: "a", connectionFindings: [], known: 0, holdsLease: () => Promise.resolve(false) },
+    ...{ facts: { ...facts, name: "a" }, load: { ...load, name: "a", vms: [] } },
+  };
+  await intake.take(report);
+  expect(placed).toEqual([null]);
+  // It has come back since, and there is no process of it.
+  now = before;
+  store.hosts.saw = async () => undefined;
+  await intake.take(report);
+  expect(placed[1]).toMatchObject({ host: "a", state: "lost" });
 });

@@ -227,16 +227,18 @@ export class Vms {
 
   /** Where a VM is now, as a task found out. */
   async place(id: VmId, place: Place): Promise<void> {
-    await this.#set(id, place, null);
+    await this.#set(id, () => place, null);
   }
 
   /**
    * What a host's report says of a VM. A report that was asked for before the VM was last placed is
    * older than what is known, and a VM with a task under way is the task's business.
    * @param known the last change when the report was asked for
+   * @param judge what follows from the report for a VM that is said to be there, as it is now: it may have been placed
+   *   since it was read; null: nothing
    */
-  async report(id: VmId, place: Place, known: number): Promise<void> {
-    await this.#set(id, place, known);
+  async report(id: VmId, known: number, judge: (now: Place) => Place | null): Promise<void> {
+    await this.#set(id, judge, known);
   }
 
   /** Its lease was taken from a host that an operator vouches is off: it is lost there. */
@@ -272,7 +274,7 @@ export class Vms {
     });
   }
 
-  async #set(id: VmId, place: Place, known: number | null): Promise<void> {
+  async #set(id: VmId, judge: (now: Place) => Place | null, known: number | null): Promise<void> {
     // From here on, reports that were asked for before are older.
     const change = known === null ? this.nextChange() : null;
     await this.#database.write(async (tx) => {
@@ -282,6 +284,8 @@ export class Vms {
         const task = await taskOn(tx, { kind: "vm", id });
         if (task !== null || Number(row.changed_number) > known) return;
       }
+      const place = judge({ host: row.host, state: row.state, pauseReason: row.pause_reason });
+      if (place === null) return;
       const { host, state } = place;
       const pauseReason = state === "paused" ? (place.pauseReason ?? null) : null;
       const changed = row.host !== host || row.state !== state || row.pause_reason !== pauseReason;

@@ -362,11 +362,11 @@ test("a clock that is set back freezes nothing: reports count, and the oldest ta
     // As a database whose clock was set back too.
     await own("update tasks set created_at = created_at + interval '1 year'");
     const before = store.vms.lastChange;
-    await store.vms.report(vm.id, { host: "a", state: "paused" }, store.vms.lastChange);
+    await store.vms.report(vm.id, store.vms.lastChange, () => ({ host: "a", state: "paused" }));
     expect(await store.vms.show(vm.id)).toMatchObject({ state: "paused" });
     await store.vms.place(vm.id, { host: "b", state: "running" });
     // Asked for before it was placed there.
-    await store.vms.report(vm.id, { host: "a", state: "lost" }, before);
+    await store.vms.report(vm.id, before, () => ({ host: "a", state: "lost" }));
     expect(await store.vms.show(vm.id)).toMatchObject({ host: "b", state: "running" });
     const newest = await store.tasks.create(startOf(anyVm()));
     await store.tasks.change(newest.id, () => ({ state: "succeeded" }));

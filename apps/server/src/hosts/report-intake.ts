@@ -6,7 +6,7 @@
 import type { Finding, HostFacts, HostLoad, VmId, VmView } from "@godwit/contract";
 import { placeByReport } from "@godwit/placement";
 import { hostAlarms, outdatedQemus, stoppedGuests } from "@godwit/requirements";
-import type { PoolRow, ReportedVm, SeenHost, Store } from "@godwit/store";
+import type { Place, PoolRow, ReportedVm, SeenHost, Store } from "@godwit/store";
 import { sleep } from "@godwit/system";
 import { LoadHistory } from "./load-history.ts";
 import type { Logger } from "pino";
@@ -145,20 +145,21 @@ export class ReportIntake {
   }
 
   async #place(report: Report, vms: Iterable<ReportedVm>): Promise<void> {
-    const { host, load, known, holdsLease } = report;
+    const { host, known, holdsLease } = report;
     for (const vm of vms) {
-      const place = placeByReport(vm, host, load.vms);
-      const isSame = place?.host === vm.host && place.state === vm.state;
-      const isSameReason = (place?.pauseReason ?? null) === (vm.pauseReason ?? null);
-      if (place === null || (isSame && (isSameReason || place.state !== "paused"))) continue;
-      if (vm.host !== host && !(await this.#isConfirmed(vm.id, holdsLease))) {
+      const isHere = vm.host === host;
+      if (newPlace(vm, vm, report) === null) continue;
+      if (!isHere && !(await this.#isConfirmed(vm.id, holdsLease))) {
         this.#log.warn(
           { host, vm: vm.name, at: vm.host },
           "the host claims to run a VM whose lease it does not hold",
         );
         continue;
       }
-      await this.#store.vms.report(vm.id, place, known);
+      await this.#store.vms.report(vm.id, known, (now) =>
+        // It has been placed elsewhere since it was read: nothing confirms yet that it is here.
+        isHere && now.host !== host ? null : newPlace(vm, now, report),
+      );
     }
   }
 
@@ -166,4 +167,12 @@ export class ReportIntake {
     const [view] = await this.#store.vms.some([id]);
     return view !== undefined && (await holdsLease(view));
   }
+}
+
+/** Where a VM that is said to be there is by a report; null when that is nothing new. */
+function newPlace({ id }: ReportedVm, now: Place, { host, load }: Report): Place | null {
+  const place = placeByReport({ id, ...now }, host, load.vms);
+  const isSame = place?.host === now.host && place.state === now.state;
+  const isSameReason = (place?.pauseReason ?? null) === (now.pauseReason ?? null);
+  return isSame && (isSameReason || place.state !== "paused") ? null : place;
 }
