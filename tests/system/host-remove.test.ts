@@ -1,4 +1,5 @@
 /** A host is removed while something needs it: refused with the way out, or done so that every VM can still be used. */
+import { isStateUnknown } from "@godwit/contract";
 import { TestLab } from "@godwit/test-kit";
 import { expect, test } from "vitest";
 
@@ -27,6 +28,12 @@ test("a host that is removed strands no VM, whether it is off or runs on", async
     .toBe("unreachable");
   // What is said of it is what is known of it.
   const web1 = { params: { vm: "web-1" } };
+  expect(await lab.vm("web-1")).toMatchObject({ state: "running", hostState: "unreachable" });
+  const { vms } = await lab.api.call("vmSummaryList", { query: {} });
+  expect(Object.fromEntries(vms.map((vm) => [vm.name, isStateUnknown(vm)]))).toEqual({
+    "web-1": true,
+    "rest-1": false,
+  });
   await expect(lab.api.call("vmDelete", web1)).rejects.toMatchObject({ code: "VM_MAY_RUN" });
   await expect(lab.api.call("vmUnregister", web1)).rejects.toMatchObject({ code: "VM_MAY_RUN" });
   await expect(remove(false)).rejects.toMatchObject({

@@ -72,6 +72,7 @@ export { cdromOf, mostCdroms, type Cdrom, type CdromMedium } from "./schemas/cdr
 export * from "./schemas/cloud-init.ts";
 export { cpuAffinitySchema, type CpuAffinity } from "./schemas/cpu-affinity.ts";
 export * from "./schemas/vm.ts";
+export { hasProcess, isStateUnknown } from "./vm-state.ts";
 export * from "./schemas/vm-file.ts";
 export { vmChangesSchema, type CdromChange, type MoveFix, type VmChanges } from "./schemas/vm-changes.ts";
 export type { TaskConcerns, TaskDefinition } from "./tasks/define-task.ts";

@@ -88,6 +88,9 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
     }
   };
 
+  const withHostState = <Vm extends Pick<VmView, "host">>(vm: Vm) =>
+    ({ ...vm, hostState: hosts.isUp(vm.host) ? "connected" : "unreachable" }) as const;
+
   return {
     vmCreate: async ({ body }) => {
       const { cloudInit } = body;
@@ -139,16 +142,16 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
     vmRegisterAll: () => adoptVms(services),
 
     vmList: async ({ query }) => {
-      const { rows: vms, next } = await store.vms.page(query);
-      return { vms, next };
+      const { rows, next } = await store.vms.page(query);
+      return { vms: rows.map(withHostState), next };
     },
     vmSummaryList: async ({ query }) => {
-      const { rows: vms, next } = await store.vms.summaries(query);
-      return { vms, next };
+      const { rows, next } = await store.vms.summaries(query);
+      return { vms: rows.map(withHostState), next };
     },
     vmShow: async ({ params }) => {
       const view = await store.vms.show(params.vm);
-      return { ...view, user: await store.vmUsers.of(view.host, view.id) };
+      return { ...withHostState(view), user: await store.vmUsers.of(view.host, view.id) };
     },
 
     vmCpuSet: async ({ params, body }) => {

@@ -309,6 +309,8 @@ export const vmViewSchema = z.object({
   host: nameSchema,
   /** When its host last answered; `state` is as of then. */
   seenAt: z.iso.datetime(),
+  /** Whether its host answers now. Absent: a server that does not tell. */
+  hostState: z.enum(["connected", "unreachable"]).optional(),
   config: vmSchema,
 });
 export type VmView = z.infer<typeof vmViewSchema>;
@@ -335,7 +337,3 @@ export const vmAdoptionSchema = z.object({
   absent: z.array(nameSchema),
 });
 export type VmAdoption = z.infer<typeof vmAdoptionSchema>;
-
-/** Whether the VM has a process, as far as is known: it would move live. */
-export const hasProcess = (vm: Pick<VmView, "state">): boolean =>
-  vm.state !== "stopped" && vm.state !== "lost";

@@ -1,4 +1,5 @@
 /** `godwit vm list` */
+import { isStateUnknown } from "@godwit/contract/vm-state";
 import { buildCommand } from "@stricli/core";
 import { allVms, vmSummaries } from "../../inventory.ts";
 import { withApi } from "../../connection.ts";
@@ -18,13 +19,13 @@ export const listCommand = buildCommand({
     writeLine(
       formatTable([
         ["NAME", "STATE", "HOST", "MEMORY", "VCPUS", "DATASTORE"],
-        ...vms.map(({ name, state, pauseReason, host, memoryMib, vcpus, datastore }) => [
-          name,
-          vmStateText(state, pauseReason),
-          host,
-          `${String(memoryMib)} MiB`,
-          String(vcpus),
-          datastore,
+        ...vms.map((vm) => [
+          vm.name,
+          isStateUnknown(vm) ? "unknown" : vmStateText(vm.state, vm.pauseReason),
+          isStateUnknown(vm) ? `${vm.host} (unreachable)` : vm.host,
+          `${String(vm.memoryMib)} MiB`,
+          String(vm.vcpus),
+          vm.datastore,
         ]),
       ]),
     );

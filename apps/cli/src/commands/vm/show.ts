@@ -1,6 +1,7 @@
 /** `godwit vm show` */
 import type { Cdrom, PauseReason, VmDetails } from "@godwit/contract";
 import { GodwitError } from "@godwit/contract/errors";
+import { isStateUnknown } from "@godwit/contract/vm-state";
 import { buildCommand } from "@stricli/core";
 import { withApi } from "../../connection.ts";
 import { formatTable, vmStateText } from "../../output/format.ts";
@@ -18,15 +19,16 @@ export const showCommand = buildCommand({
   },
 });
 
-function vmText({ name, id, state, pauseReason, seenAt, host, config, user }: VmDetails): string {
+function vmText(vm: VmDetails): string {
+  const { name, id, state, pauseReason, host, config, user } = vm;
   const { cpu } = config;
   const model = [cpu.model, ...cpu.add.map((name) => `+${name}`), ...cpu.remove.map((name) => `-${name}`)];
   return formatTable([
     ["name", name],
     ["id", id],
-    ["state", `${vmStateText(state, pauseReason)} (as of ${seenAt})`],
+    ["state", stateText(vm)],
     ...(state === "paused" ? [["why", whyPaused(name, host, pauseReason)]] : []),
-    ["host", host],
+    ["host", isStateUnknown(vm) ? `${host} (unreachable)` : host],
     ["memory", `${String(config.memoryMib)} MiB`],
     ["vcpus", `${String(config.vcpus)} × ${model.join(",")}`],
     ...(config.cpuAffinity === undefined
@@ -46,6 +48,11 @@ function vmText({ name, id, state, pauseReason, seenAt, host, config, user }: Vm
       [nic.portGroup, nic.mac, ...(nic.addresses ?? [])].join(" "),
     ]),
   ]);
+}
+
+function stateText(vm: VmDetails): string {
+  const seen = vmStateText(vm.state, vm.pauseReason);
+  return isStateUnknown(vm) ? `unknown (${seen} at ${vm.seenAt})` : `${seen} (as of ${vm.seenAt})`;
 }
 
 const driveText = ({ medium, connected }: Cdrom): string =>
