@@ -26,6 +26,7 @@ import { HealthKeeper } from "./health/health-keeper.ts";
 import type { LinkIdentity } from "./hosts/link-identity.ts";
 import { HostLinks } from "./hosts/host-links.ts";
 import { Balancer } from "./balance/balancer.ts";
+import { Admission } from "./pools/admission.ts";
 import { Planner } from "./pools/planner.ts";
 import { Restarter } from "./restart/restarter.ts";
 import { TaskRunner } from "./tasks/task-runner.ts";
@@ -115,6 +116,7 @@ export async function runServer(
     activities: new Activities(hosts),
     consoles: new Consoles(store, hosts, log),
     planner,
+    admission: new Admission({ store, hosts, planner }),
     balancer,
     restarter,
     data,

@@ -41,6 +41,7 @@ export { commonMachine } from "./common-machine.ts";
 export { macConflict } from "./mac-conflict.ts";
 export { decideVmCommand, type Home, type VmCommand } from "./vm-commands.ts";
 export { isConfirmed, placeByReport } from "./place-by-report.ts";
+export { admitStart, type AdmissionAnswer, type AdmissionQuestion } from "./plan/admit-start.ts";
 export { explainVm } from "./plan/explain.ts";
 export { planPool, type Plan } from "./plan/plan-pool.ts";
 export { judgeRule } from "./plan/judge-rule.ts";

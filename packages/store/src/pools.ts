@@ -1,11 +1,5 @@
 /** Pools, their baselines and their hosts. What may be is decided before; here it is written, all or nothing. */
-import {
-  GodwitError,
-  type Baseline,
-  type HealthPolicy,
-  type PoolBalance,
-  type TaskId,
-} from "@godwit/contract";
+import { GodwitError, type Baseline, type HealthPolicy, type PoolBalance } from "@godwit/contract";
 import { sql } from "kysely";
 import { isDuplicate, type Database } from "./database.ts";
 import type { Queries, Writes } from "./schema.ts";
@@ -22,6 +16,8 @@ export interface PoolRow {
   restartSince: Date | null;
   /** What is done about hosts that are not well. */
   health: HealthPolicy;
+  /** Whether VMs start only where the pool then still bears the loss of any one host. */
+  admission: boolean;
   /** How far it balances itself. */
   balance: PoolBalance;
   /** The number of the newest task when this was read. */
@@ -55,6 +51,7 @@ export class Pools {
       hosts: hosts.filter(({ pool }) => pool === row.name).map(({ name }) => name),
       restartSince: row.restart_since,
       health: row.health,
+      admission: row.admission,
       balance: { automation: row.automation, threshold: row.threshold, goal: row.goal },
       lastTask,
     }));
@@ -199,20 +196,22 @@ export class Pools {
     });
   }
 
-  /** What became of the restart of a VM. */
-  async tellRestart(
-    pool: string,
-    restart: { vm: string; from: string; to: string; task: TaskId; failure: string | null },
-  ): Promise<void> {
-    const { vm, from, to, task, failure } = restart;
-    const subject = { kind: "pool", id: pool } as const;
+  /** @throws POOL_UNKNOWN */
+  async setAdmission(name: string, enabled: boolean): Promise<void> {
     await this.#database.write(async (tx) => {
-      await emit(
-        tx,
-        failure === null
-          ? { type: "pool.vmRestarted", subject, data: { vm, from, to, task } }
-          : { type: "pool.restartFailed", subject, data: { vm, to, task, reason: failure } },
-      );
+      await locked(tx, name);
+      const { numUpdatedRows } = await tx
+        .updateTable("pools")
+        .set({ admission: enabled })
+        .where("name", "=", name)
+        .where("admission", "!=", enabled)
+        .executeTakeFirst();
+      if (numUpdatedRows === 0n) return;
+      await emit(tx, {
+        type: "pool.admissionChanged",
+        subject: { kind: "pool", id: name },
+        data: { enabled },
+      });
     });
   }
 

@@ -90,6 +90,7 @@ export interface Schema {
     goal: Generated<PoolBalance["goal"]>;
     restart_since: MomentOrNull;
     health: Generated<HealthPolicy>;
+    admission: Generated<boolean>;
   };
   pool_rounds: {
     pool: string;

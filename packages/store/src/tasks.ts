@@ -21,6 +21,7 @@ import { isDuplicate, type Database } from "./database.ts";
 import { emit } from "./events.ts";
 import { pageOf, type Page } from "./page.ts";
 import type { TaskBody, Writes } from "./schema.ts";
+import { eventOfEnd } from "./task-ends.ts";
 import { lockOf, locksOf, newBody, taskOf } from "./task-rows.ts";
 
 const kept = 10_000;
@@ -330,7 +331,10 @@ async function changed<K extends TaskKind>(
     .where("id", "=", id)
     .returningAll()
     .executeTakeFirstOrThrow();
-  return (await announce(tx, taskOf(after))) as TaskOf<K>;
+  const told = (await announce(tx, taskOf(after))) as TaskOf<K>;
+  const event = ended ? eventOfEnd(told) : null;
+  if (event !== null) await emit(tx, event);
+  return told;
 }
 
 /** Under the lock that removing a host takes: whichever comes first is seen by the other. @throws HOST_UNKNOWN */

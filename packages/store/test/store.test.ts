@@ -1,6 +1,13 @@
 /** The store over a real PostgreSQL of its own. */
 import { randomUUID } from "node:crypto";
-import type { TaskId, TaskKind, TaskRequest, Vm, VmId } from "@godwit/contract";
+import {
+  GodwitError,
+  type TaskId,
+  type TaskKind,
+  type TaskRequest,
+  type Vm,
+  type VmId,
+} from "@godwit/contract";
 import { isAlive, identifyProcess } from "@godwit/system";
 import pg from "pg";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
@@ -63,6 +70,36 @@ const relocationOf = (id: VmId, parent?: TaskId) =>
   newTask("vm.relocate", { vm: { id, name: "web-1" }, to: "b" }, parent);
 const maintenanceOf = (host: string) => newTask("host.enterMaintenance", { host, concurrency: 2 });
 const anyVm = () => randomUUID() as VmId;
+
+test("how the restart of a VM ended is told with the end of its task, once, and other starts tell nothing", async () => {
+  await joined("restarts");
+  const from = await store.events.lastId();
+  const restart = { pool: "east", from: "away" };
+  const start = (name: string, more: object = {}) =>
+    newTask("vm.start", { vm: { id: anyVm(), name }, host: "restarts", ...more });
+  const good = await store.tasks.create(start("web-1", { restart }));
+  const bad = await store.tasks.create(start("web-2", { restart }));
+  const plain = await store.tasks.create(start("web-3"));
+  const error = GodwitError.of("VM_UNKNOWN", { vm: "web-2" }).problem;
+  for (let twice = 0; twice < 2; twice += 1) {
+    await store.tasks.change(good.id, () => ({ state: "succeeded" }));
+    await store.tasks.change(bad.id, () => ({ state: "failed", error }));
+    await store.tasks.change(plain.id, () => ({ state: "succeeded" }));
+  }
+  const told = await database.ask<{ type: string; subject_id: string; data: object }>(
+    `select type, subject_id, data from events where id > ${String(from)} and type like 'pool.%' order by id`,
+  );
+  expect(told).toEqual([
+    {
+      ...{ type: "pool.vmRestarted", subject_id: "east" },
+      data: { vm: "web-1", from: "away", to: "restarts", task: good.id },
+    },
+    {
+      ...{ type: "pool.restartFailed", subject_id: "east" },
+      data: { vm: "web-2", to: "restarts", task: bad.id, reason: error.detail },
+    },
+  ]);
+});
 
 test("an object has one task at a time, and readers of events miss none of them", async () => {
   const vmId = randomUUID() as VmId;

@@ -76,7 +76,7 @@ export const destinationFlag = {
 
 export const forceFlag = {
   kind: "boolean",
-  brief: "Also where it breaks a rule of a pool that must hold",
+  brief: "Also where it breaks a rule of a pool that must hold, or its admission control",
   default: false,
   withNegated: false,
 } as const;

@@ -44,6 +44,11 @@ export function roundText(pool: string, round: PoolRound | null, frozen: readonl
 export const restartText = (restarts: boolean): string =>
   restarts ? "VMs that died are started again" : "VMs that died are not started again";
 
+export const admissionText = (isAsked: boolean): string =>
+  isAsked
+    ? "VMs start only where the pool then still bears the loss of any one host"
+    : "VMs start whether or not the pool then still bears the loss of a host";
+
 export const healthText = (policy: HealthPolicy): string =>
   ({
     ask: "hosts that are not well are an alarm",

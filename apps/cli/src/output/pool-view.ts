@@ -1,7 +1,7 @@
 /** A pool as lines for people. Pure. */
 import { ruleText, type PoolRuleView, type PoolView } from "@godwit/contract";
 import { evcModeNamed } from "@godwit/cpu";
-import { balanceText, healthText } from "./balance-view.ts";
+import { admissionText, balanceText, healthText } from "./balance-view.ts";
 import { formatTable } from "./format.ts";
 
 export function poolText({
@@ -10,6 +10,7 @@ export function poolText({
   hosts,
   restartsVms = false,
   health = "ask",
+  admission,
   balance,
   pendingVms,
 }: PoolView): string {
@@ -23,6 +24,7 @@ export function poolText({
     ...(balance === undefined ? [] : [["balance", balanceText(balance)]]),
     ["health", healthText(health)],
     ["restarts", restartsVms ? "VMs that died are started again" : "off"],
+    ...(admission === undefined ? [] : [["admission", admissionText(admission)]]),
     ...(pendingVms.length === 0
       ? []
       : [["next power-on", `${pendingVms.join(" ")} run with another baseline until they are powered off`]]),

@@ -27,6 +27,7 @@ type PoolOperations = Pick<
   | "poolEvcCheck"
   | "poolEvcSet"
   | "poolHealthSet"
+  | "poolAdmissionSet"
 >;
 
 /** A change that was judged, and the baseline that it leads to. */
@@ -45,6 +46,7 @@ export function poolHandlers(services: Services): Handlers<PoolOperations> {
     hosts: pool.hosts,
     restartsVms: pool.restartSince !== null,
     health: pool.health,
+    admission: pool.admission,
     balance: pool.balance,
     pendingVms: pendingVms(pool, await store.vms.list()),
   });
@@ -112,6 +114,11 @@ export function poolHandlers(services: Services): Handlers<PoolOperations> {
 
     poolHealthSet: async ({ params, body }) => {
       await store.pools.setHealth(params.pool, body.policy);
+      return await viewOf(await store.pools.show(params.pool));
+    },
+
+    poolAdmissionSet: async ({ params, body }) => {
+      await store.pools.setAdmission(params.pool, body.enabled);
       return await viewOf(await store.pools.show(params.pool));
     },
 

@@ -57,7 +57,7 @@ type VmOperations = Pick<
 >;
 
 export function vmHandlers(services: Services): Handlers<VmOperations> {
-  const { store, hosts, tasks, consoles, activities } = services;
+  const { store, hosts, tasks, consoles, activities, admission } = services;
 
   /** The host that performs a command. @throws VM_RUNNING, VM_MAY_RUN, VM_NOT_RUNNING, HOST_UNKNOWN, HOST_UNREACHABLE, VM_FOLDER_NOT_FOUND */
   const hostFor = async (command: VmCommand, vm: VmView, named?: string): Promise<string> => {
@@ -178,14 +178,18 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
 
     vmStart: async ({ params, body }) => {
       const vm = await store.vms.show(params.vm);
+      const begin = async (host: string) => {
+        if (host !== vm.host) {
+          // Where its host is silent the lease says whether it may be started elsewhere, not what was believed last.
+          const state = hasProcess(vm) ? "lost" : vm.state;
+          const { findings } = await checkVm(services, { ...vm, state }, host);
+          if (!mayMove(findings)) throw refused(vm, host, findings);
+        }
+        return await tasks.start({ kind: "vm.start", request: { vm: referenceOf(vm), host } });
+      };
       const host = await startHost(services, vm, await hostFor("start", vm, body.host), body);
-      if (host !== vm.host) {
-        // Where its host is silent the lease says whether it may be started elsewhere, not what was believed last.
-        const state = hasProcess(vm) ? "lost" : vm.state;
-        const { findings } = await checkVm(services, { ...vm, state }, host);
-        if (!mayMove(findings)) throw refused(vm, host, findings);
-      }
-      return await tasks.start({ kind: "vm.start", request: { vm: referenceOf(vm), host } });
+      if (body.force === true) return await begin(host);
+      return await admission.begin(vm, { host, mayChoose: body.host === undefined }, begin);
     },
 
     vmStop: async ({ params, body }) => {
@@ -273,13 +277,21 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
       const findings = [...verdict.findings, ...ofRules];
       if (!mayMove(findings)) throw refused(vm, to, findings);
       const request = moveRequest(vm, verdict.runtime, to, body, verdict.postcopyRecovers);
-      if (request.kind !== "vm.migrate" || body.strategy !== "auto") return await tasks.start(request);
+      const comesToPool =
+        hasProcess(vm) &&
+        body.force !== true &&
+        (await store.pools.ofHost(vm.host))?.name !== (await store.pools.ofHost(to))?.name;
+      const enter = async (task: typeof request) =>
+        comesToPool
+          ? await admission.begin(vm, { host: to }, () => tasks.start(task))
+          : await tasks.start(task);
+      if (request.kind !== "vm.migrate" || body.strategy !== "auto") return await enter(request);
       const activity = activities.recent(vm.id) ?? (body.forecast ? await activities.measure(vm) : null);
       const forecasts =
         activity === null ? null : await forecastMove(services, vm, to, body, verdict, activity);
-      if (forecasts === null) return await tasks.start(request);
+      if (forecasts === null) return await enter(request);
       const forecast = keptForecast(forecasts);
-      return await tasks.start({ ...request, request: { ...request.request, forecast } });
+      return await enter({ ...request, request: { ...request.request, forecast } });
     },
   };
 }

@@ -1,9 +1,33 @@
 /** The planner's thread: one question after the other. What it throws ends the thread, and is told by whoever asked. */
 import { parentPort } from "node:worker_threads";
-import { placeReported, planReported, type PlaceQuestion, type PlanQuestion } from "@godwit/placement";
+import {
+  admitStart,
+  placeReported,
+  planReported,
+  type AdmissionAnswer,
+  type AdmissionQuestion,
+  type PlaceAnswer,
+  type PlaceQuestion,
+  type PlanAnswer,
+  type PlanQuestion,
+} from "@godwit/placement";
 
-export type Question = ({ kind: "plan" } & PlanQuestion) | ({ kind: "place" } & PlaceQuestion);
+export type Question =
+  | ({ kind: "plan" } & PlanQuestion)
+  | ({ kind: "place" } & PlaceQuestion)
+  | ({ kind: "admit" } & AdmissionQuestion);
 
 parentPort?.on("message", (question: Question) => {
-  parentPort?.postMessage(question.kind === "plan" ? planReported(question) : placeReported(question));
+  parentPort?.postMessage(answer(question));
 });
+
+function answer(question: Question): PlanAnswer | PlaceAnswer | AdmissionAnswer {
+  switch (question.kind) {
+    case "plan":
+      return planReported(question);
+    case "place":
+      return placeReported(question);
+    case "admit":
+      return admitStart(question);
+  }
+}

@@ -5,7 +5,14 @@
  */
 import { Worker } from "node:worker_threads";
 import { GodwitError } from "@godwit/contract";
-import type { PlaceAnswer, PlaceQuestion, PlanAnswer, PlanQuestion } from "@godwit/placement";
+import type {
+  AdmissionAnswer,
+  AdmissionQuestion,
+  PlaceAnswer,
+  PlaceQuestion,
+  PlanAnswer,
+  PlanQuestion,
+} from "@godwit/placement";
 import type { Question } from "./plan-worker.ts";
 
 export interface PlannerOptions {
@@ -50,6 +57,11 @@ export class Planner {
   /** @throws POOL_PLAN_LATE, POOL_PLAN_FAILED, POOL_PLANS_TOO_MANY */
   async place(pool: string, question: PlaceQuestion): Promise<PlaceAnswer> {
     return (await this.#answer(pool, { kind: "place", ...question })) as PlaceAnswer;
+  }
+
+  /** @throws POOL_PLAN_LATE, POOL_PLAN_FAILED, POOL_PLANS_TOO_MANY */
+  async admit(pool: string, question: AdmissionQuestion): Promise<AdmissionAnswer> {
+    return (await this.#answer(pool, { kind: "admit", ...question })) as AdmissionAnswer;
   }
 
   async #answer(pool: string, question: Question): Promise<unknown> {

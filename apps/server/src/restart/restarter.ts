@@ -2,7 +2,7 @@
  * Starts VMs again that died, in pools that are set to: every few seconds all VMs of such a pool are looked at. Which may
  * be started is decided in `@godwit/placement`; the planner chooses the host; the start is a task like any other, and takes the
  * VM's lease on its storage, which no host gets while another may run the VM. The restarter keeps nothing itself: what was tried
- * is in the tasks, and a server that starts goes on from there.
+ * is in the tasks, and a server that starts goes on from there; that a restart succeeded or failed is an event, written with its task's end.
  */
 import { GodwitError, isEnded, type DeadVm, type TaskId, type VmView } from "@godwit/contract";
 import {
@@ -30,7 +30,7 @@ import { Rounds } from "../rounds.ts";
 import type { TaskRunner } from "../tasks/task-runner.ts";
 
 export interface RestarterServices extends Inventory {
-  tasks: Pick<TaskRunner, "start" | "ended">;
+  tasks: Pick<TaskRunner, "start">;
   planner: Pick<Planner, "place">;
 }
 
@@ -55,7 +55,6 @@ export class Restarter {
   readonly #services: RestarterServices;
   readonly #log: Logger;
   readonly #rounds: Rounds;
-  readonly #watching = new Set<Promise<void>>();
   /** By VM id: why it could not be placed when that was tried last. */
   readonly #unplaced = new Map<string, string>();
 
@@ -78,7 +77,6 @@ export class Restarter {
   /** Starts under way go on as tasks. */
   async stop(): Promise<void> {
     await this.#rounds.stop();
-    await Promise.allSettled(this.#watching);
   }
 
   /** What becomes of the VMs of a pool that died, the most important first. */
@@ -121,7 +119,6 @@ export class Restarter {
       }
       this.#unplaced.delete(one.vmId);
       starting.push(started);
-      this.#watch(pool, one.vm, started);
     }
   }
 
@@ -198,7 +195,8 @@ export class Restarter {
         const [first] = findings.filter(({ severity }) => severity === "error");
         if (!mayMove(findings) && first !== undefined) return { reason: first.message.replace(/\.$/, "") };
       }
-      const request = { vm: { id: vm.id, name: vm.name }, host };
+      const restart = { pool: pool.name, from: vm.host };
+      const request = { vm: { id: vm.id, name: vm.name }, host, restart };
       const task = await this.#services.tasks.start({ kind: "vm.start", request }, restartActor);
       this.#log.warn(
         { pool: pool.name, vm: vm.name, from: vm.host, to: host, task: task.id },
@@ -209,22 +207,6 @@ export class Restarter {
       if (!GodwitError.is(error) || error.code === "DATABASE_UNAVAILABLE") throw error;
       return { reason: error.message.replace(/\.$/, "") };
     }
-  }
-
-  /** Tells what becomes of a start. */
-  #watch(pool: PoolRow, { name: vm, host: from }: VmView, { host: to, task }: Start): void {
-    const watching = (async () => {
-      const ended = await this.#services.tasks.ended(task);
-      const failure =
-        ended.state === "succeeded" ? null : (ended.error?.detail ?? `its task was ${ended.state}`);
-      await this.#services.store.pools.tellRestart(pool.name, { vm, from, to, task, failure });
-    })()
-      .catch((error: unknown) => {
-        if (!this.#rounds.isStopped)
-          this.#log.warn({ err: error, vm, task }, "the restart's end was not told");
-      })
-      .finally(() => this.#watching.delete(watching));
-    this.#watching.add(watching);
   }
 }
 

@@ -68,6 +68,15 @@ export const poolErrors = {
     (d) => `${String(d.most)} plans of pool ${d.pool} wait to be made already.`,
     () => "Try again when they are made.",
   ),
+  POOL_ADMISSION_REFUSED: define<{ vm: string; host: string; pool: string; failing: string; left: string[] }>(
+    409,
+    "after-fix",
+    (d) =>
+      `VM ${d.vm} is not admitted to host ${d.host}: if host ${d.failing} failed, no other host of pool ${d.pool} could take ${d.left.length === 0 ? "its VMs" : someOf(d.left)}.`,
+    (d) =>
+      `Join another host to the pool, end the maintenance of one, stop VMs, use --force for this VM, or start VMs without this reserve: godwit pool set ${d.pool} --admission off`,
+    "InsufficientFailoverResourcesFault",
+  ),
   DESTINATION_BASELINE_EXCEEDED: define<{
     vm: string;
     from: string;
@@ -125,3 +134,8 @@ export const poolErrors = {
     () => "Each finding says what is wrong, where, and what to do.",
   ),
 } as const;
+
+const mostNamed = 8;
+const someOf = (names: readonly string[]): string =>
+  names.slice(0, mostNamed).join(", ") +
+  (names.length > mostNamed ? ` and ${String(names.length - mostNamed)} more` : "");

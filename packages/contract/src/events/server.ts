@@ -91,6 +91,7 @@ const poolEvents = [
     z.object({ vm: nameSchema, to: nameSchema, task: taskIdSchema, reason: z.string() }),
   ),
   defineEvent("pool.healthChanged", "pool", z.object({ policy: healthPolicySchema })),
+  defineEvent("pool.admissionChanged", "pool", z.object({ enabled: z.boolean() })),
   defineEvent("pool.restartChanged", "pool", z.object({ enabled: z.boolean() })),
   /** A VM that died was started again. */
   defineEvent(

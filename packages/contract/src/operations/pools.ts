@@ -181,6 +181,16 @@ export const poolOperations = {
     answer: { status: 200, body: poolViewSchema },
     errors: ["POOL_UNKNOWN"],
   },
+  poolAdmissionSet: {
+    method: "PUT",
+    path: "/api/v1/pools/{pool}/admission",
+    privilege: "admin",
+    summary: "Set whether VMs start only where the pool then still bears the loss of any one host",
+    params: poolParams,
+    body: z.strictObject({ enabled: z.boolean() }),
+    answer: { status: 200, body: poolViewSchema },
+    errors: ["POOL_UNKNOWN"],
+  },
   poolRecommendations: {
     method: "GET",
     path: "/api/v1/pools/{pool}/recommendations",

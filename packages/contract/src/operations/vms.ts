@@ -136,7 +136,7 @@ export const vmOperations = {
     body: z.strictObject({
       /** Default: where it ran last, or another host of the pool where rules forbid that. */
       host: nameSchema.optional(),
-      /** Also where it breaks a rule of a pool that must hold. */
+      /** Also where it breaks a rule of a pool that must hold, or where the pool could then not bear the loss of a host. */
       force: z.boolean().optional(),
     }),
     answer: accepted("vm.start"),
@@ -152,6 +152,7 @@ export const vmOperations = {
       "LEASE_HELD",
       "POOL_RULE_BROKEN",
       "POOL_NO_HOST",
+      "POOL_ADMISSION_REFUSED",
       ...planErrors,
     ],
   },
@@ -284,6 +285,7 @@ export const vmOperations = {
       "MOVE_REFUSED",
       "VM_NOT_IN_POOL",
       "POOL_NO_HOST",
+      "POOL_ADMISSION_REFUSED",
       ...planErrors,
     ],
   },

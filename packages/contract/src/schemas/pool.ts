@@ -25,6 +25,8 @@ export const poolViewSchema = z.object({
   balance: poolBalanceSchema.optional(),
   /** Whether VMs that died are started again. Absent: a server that does not. */
   restartsVms: z.boolean().optional(),
+  /** Whether VMs start only where the pool then still bears the loss of any one host. Absent: a server that does not ask. */
+  admission: z.boolean().optional(),
   /** What is done about hosts that are not well. Absent: as above. */
   health: healthPolicySchema.optional(),
   /** VMs that run with another baseline than the pool's, and get it when they are next powered on. */

@@ -6,7 +6,12 @@ import { defineTask, vmReferenceSchema, vmSubject } from "./define-task.ts";
 
 export const vmStart = defineTask({
   kind: "vm.start",
-  request: z.object({ vm: vmReferenceSchema, host: nameSchema }),
+  request: z.object({
+    vm: vmReferenceSchema,
+    host: nameSchema,
+    /** Where its pool starts it again: the pool, and the host that it died on. */
+    restart: z.object({ pool: nameSchema, from: nameSchema }).optional(),
+  }),
   result: z.object({ host: nameSchema, state: vmStateSchema }),
   fields: {},
   describe: ({ vm, host }) => `start VM ${vm.name} on host ${host}`,

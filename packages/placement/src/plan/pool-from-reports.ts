@@ -84,6 +84,28 @@ export function poolToPlace(
   return withRules({ hosts: hosts.map(poolHost), vms: [...others, placed], rules: [] }, rules);
 }
 
+/**
+ * The pool in which hosts may fail: of every VM it is known which hosts could start it. One VM is yet to start, and is nowhere.
+ */
+export function poolForFailures(
+  { hosts, vms, rules, loads }: Omit<PoolReports, "busy">,
+  starting: VmView,
+): Pool {
+  const byName = new Map(hosts.map((host) => [host.name, host]));
+  const away: KnownHost = {
+    ...{ name: starting.host, maintenance: "off", unreachableReason: null, facts: null, load: null },
+    baseline: null,
+  };
+  const counted = [...vms.filter(({ id }) => id !== starting.id), starting].flatMap((vm): PoolVm[] => {
+    const home = byName.get(vm.host) ?? (vm === starting ? away : undefined);
+    if (home === undefined) return [];
+    // As one that its host's failure has ended: it is started, not moved.
+    const excluded = excludedHosts({ ...vm, state: "lost" }, home, hosts);
+    return [{ ...knownVm(vm, home, loads), host: vm === starting ? null : home.name, move: null, excluded }];
+  });
+  return withRules({ hosts: hosts.map(poolHost), vms: counted, rules: [] }, rules);
+}
+
 function poolHost(host: KnownHost): PoolHost {
   const { name, facts, load, maintenance, quarantined = false } = host;
   const state = maintenance === "entering" ? "leaving" : "closed";

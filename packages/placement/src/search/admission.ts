@@ -15,11 +15,15 @@ export interface FailureVerdict {
 
 const survives: FailureVerdict = { survives: true, host: -1, vms: [] };
 
-/** @param hosts that may fail; undefined: any */
+/**
+ * @param hosts that may fail; undefined: any
+ * @param exempt VMs that need no other host
+ */
 export function admitFailures(
   problem: Problem,
   hostOf: Int32Array,
   hosts?: readonly number[],
+  exempt: ReadonlySet<number> = new Set(),
 ): FailureVerdict {
   const open = Uint8Array.from(problem.open);
   const groupTerms = problem.groupTerms.filter(({ hard }) => hard);
@@ -37,8 +41,8 @@ export function admitFailures(
   for (const host of hosts ?? Array.from({ length: problem.hosts }, (_, one) => one)) {
     const wasOpen = open[host] as number;
     open[host] = 0;
-    let left = pack(state, host, firstFit);
-    if (left.length > 0) left = pack(state, host, bestFit);
+    let left = pack(state, host, firstFit, exempt);
+    if (left.length > 0) left = pack(state, host, bestFit, exempt);
     open[host] = wasOpen;
     if (left.length > 0) return { survives: false, host, vms: left };
   }
@@ -50,10 +54,12 @@ function pack(
   state: State,
   host: number,
   choose: (state: State, vm: number, host: number) => number,
+  exempt: ReadonlySet<number>,
 ): number[] {
-  const vms = [...state.membersOf(host)].sort(
-    (a, b) => sizeOf(state, b, host) - sizeOf(state, a, host) || a - b,
-  );
+  const vms = state
+    .membersOf(host)
+    .filter((vm) => !exempt.has(vm))
+    .sort((a, b) => sizeOf(state, b, host) - sizeOf(state, a, host) || a - b);
   const left: number[] = [];
   const packed: number[] = [];
   for (const vm of vms) {

@@ -12,21 +12,25 @@ interface Flags extends JsonFlags {
   goal?: PlanGoal;
   restart?: "on" | "off";
   health?: HealthPolicy;
+  admission?: "on" | "off";
 }
 
 export const setCommand = buildCommand({
   docs: {
-    brief: "Set what a pool does by itself: balance, restart VMs, leave unhealthy hosts",
+    brief:
+      "Set what a pool does by itself: balance, restart VMs, leave unhealthy hosts, keep room for a failure",
     fullDescription: `off: nothing is planned. manual: moves are recommended every minute. partial: and VMs start where the planner places them.
 full: and the moves are made. --restart on: VMs of a host that died, and VMs whose process died, are started again on a
 host that has room, once their leases prove that they do not run. --health quarantine: hosts that are not well take no VM that the pool places;
-evacuate: and those that may fail at any time are emptied; ask: neither. What is not named stays as it is.
+evacuate: and those that may fail at any time are emptied; ask: neither. --admission on: a VM starts only where the pool then still bears
+the loss of any one host. What is not named stays as it is.
 
 Examples:
   godwit pool set east --automation manual
   godwit pool set east --automation full --threshold 4 --goal even
   godwit pool set east --restart on
-  godwit pool set east --health evacuate`,
+  godwit pool set east --health evacuate
+  godwit pool set east --admission on`,
   },
   parameters: {
     flags: {
@@ -61,27 +65,35 @@ Examples:
         brief: "What is done about hosts that are not well",
         optional: true,
       },
+      admission: {
+        kind: "enum",
+        values: ["on", "off"],
+        brief: "Whether VMs start only where the pool then still bears the loss of any one host",
+        optional: true,
+      },
     },
     positional: poolArgument,
   },
   async func(flags: Flags, pool: string) {
-    const { automation, threshold, goal, restart, health } = flags;
+    const { automation, threshold, goal, restart, health, admission } = flags;
     const body = {
       ...(automation === undefined ? {} : { automation }),
       ...(threshold === undefined ? {} : { threshold: Number(threshold) }),
       ...(goal === undefined ? {} : { goal }),
     };
     const hasBody = Object.keys(body).length > 0;
-    if (!hasBody && restart === undefined && health === undefined)
+    if (!hasBody && restart === undefined && health === undefined && admission === undefined)
       throw GodwitError.of("USAGE", {
         what: "Nothing is to be set.",
-        hint: "Name --automation, --threshold, --goal, --restart or --health.",
+        hint: "Name --automation, --threshold, --goal, --restart, --health or --admission.",
       });
     const params = { pool };
     const balance = await withApi(async (api) => {
       if (restart !== undefined)
         await api.call("poolRestartSet", { params, body: { enabled: restart === "on" } });
       if (health !== undefined) await api.call("poolHealthSet", { params, body: { policy: health } });
+      if (admission !== undefined)
+        await api.call("poolAdmissionSet", { params, body: { enabled: admission === "on" } });
       return hasBody ? await api.call("poolBalanceSet", { params, body }) : null;
     });
     if (flags.json) {
@@ -89,14 +101,17 @@ Examples:
         ...balance,
         ...(restart === undefined ? {} : { restart }),
         ...(health === undefined ? {} : { health }),
+        ...(admission === undefined ? {} : { admission }),
       });
       return;
     }
-    const { balanceText, healthText, restartText } = await import("../../output/balance-view.ts");
+    const { admissionText, balanceText, healthText, restartText } =
+      await import("../../output/balance-view.ts");
     const parts = [
       ...(balance === null ? [] : [balanceText(balance)]),
       ...(restart === undefined ? [] : [restartText(restart === "on")]),
       ...(health === undefined ? [] : [healthText(health)]),
+      ...(admission === undefined ? [] : [admissionText(admission === "on")]),
     ];
     writeLine(`Pool ${pool}: ${parts.join("; ")}.`);
   },

@@ -9,6 +9,7 @@ export const startCommand = buildCommand({
   docs: {
     brief: "Power a VM on",
     fullDescription: `It starts where it ran last. Where a rule of its pool that must hold forbids that, the planner chooses another host of the pool.
+In a pool with admission control it starts only where the pool then still bears the loss of any one host.
 
 Examples:
   godwit vm start web-1
