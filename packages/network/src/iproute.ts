@@ -3,6 +3,7 @@
  * Only the fields that Godwit reads are declared; unknown ones are let through unseen.
  */
 import { readFile } from "node:fs/promises";
+import { setImmediate } from "node:timers/promises";
 import { normalAddress } from "@godwit/contract";
 import { run } from "@godwit/system";
 import { z } from "zod";
@@ -39,8 +40,18 @@ const qdiscSchema = z.object({
   options: z.object({ rate: z.number().optional() }).optional(),
 });
 
-/** All interfaces with their addresses. */
+let listing: Promise<Interface[]> | null = null;
+
+/** All interfaces with their addresses, as they are after the call: those who ask in the same turn of the event loop share one look. */
 export async function listInterfaces(): Promise<Interface[]> {
+  listing ??= setImmediate().then(() => {
+    listing = null; // who asks from here on gets a later look
+    return readInterfaces();
+  });
+  return await listing;
+}
+
+async function readInterfaces(): Promise<Interface[]> {
   const { stdout } = await run("ip", ["-json", "-details", "address", "show"], {
     what: "listing the network interfaces",
   });

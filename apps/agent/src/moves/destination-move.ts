@@ -48,6 +48,7 @@ export class DestinationMove extends ReducerRunner<
   /** Null until its QEMU is started, and where that was gone when the agent came back. */
   #copy: DestinationCopy | null;
   #preparing: Promise<unknown> = Promise.resolve();
+  #tapsRemoved: Promise<void> = Promise.resolve();
   readonly #clock = new WallClock();
   #commitAtMs: number | null = null;
   #record: MoveRecord;
@@ -312,7 +313,9 @@ export class DestinationMove extends ReducerRunner<
     this.try(
       async () => {
         await this.#preparing;
-        await removeVm(this.#dependencies, this.log, this.order.vm, this.#copy?.process ?? null, as);
+        const process = this.#copy?.process ?? null;
+        const { tapsRemoved } = await removeVm(this.#dependencies, this.log, this.order.vm, process, as);
+        this.#tapsRemoved = tapsRemoved;
         return { type: "removed" };
       },
       (problem) => {
@@ -339,6 +342,7 @@ export class DestinationMove extends ReducerRunner<
     this.#copy?.[Symbol.dispose]();
     if (outcome.kind === "runs")
       await this.#copy?.process.migration.forgetCredentials().catch(() => undefined);
+    await this.#tapsRemoved;
     this.#claim[Symbol.dispose]();
     this.log.info({ outcome: outcome.kind }, "move ended");
     this.#end.resolve(undefined);

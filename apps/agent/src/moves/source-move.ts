@@ -376,6 +376,7 @@ export class SourceMove extends ReducerRunner<
       await this.#lastFigures();
       await this.#copy?.forgetCredentials().catch(() => undefined);
     }
+    await this.#vm.removed();
     this.#vm.settle(outcome, this.state.pauseReason);
     this.#claim[Symbol.dispose]();
     this.log.info({ outcome: outcome.kind, record: this.record }, "move ended");

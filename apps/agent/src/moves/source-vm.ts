@@ -18,6 +18,7 @@ export class SourceVm {
   readonly #process: QemuProcess | null;
   readonly #dependencies: MoveDependencies;
   readonly #log: Logger;
+  #tapsRemoved: Promise<void> = Promise.resolve();
 
   constructor(vm: MoveOrder["vm"], process: QemuProcess | null, dependencies: MoveDependencies, log: Logger) {
     this.#vm = vm;
@@ -55,8 +56,14 @@ export class SourceVm {
 
   /** @param as what it is on this host from then on; null: it is not there */
   async remove(as: "moved" | null): Promise<SourceInput> {
-    await removeVm(this.#dependencies, this.#log, this.#vm, this.#process, as);
+    const { tapsRemoved } = await removeVm(this.#dependencies, this.#log, this.#vm, this.#process, as);
+    this.#tapsRemoved = tapsRemoved;
     return { type: "removed" };
+  }
+
+  /** Nothing of its removal is under way any more. */
+  async removed(): Promise<void> {
+    await this.#tapsRemoved;
   }
 
   async releaseLease(): Promise<SourceInput> {

@@ -6,9 +6,10 @@ import { endForSure } from "../qemu/end-for-sure.ts";
 import type { MoveDependencies } from "./dependencies.ts";
 
 /**
- * Ends its QEMU, then removes its taps: returns only when QEMU is proven gone, for the lease goes next. Taps that cannot
- * be removed are logged: no move waits for them.
+ * Ends its QEMU, and returns when that is proven gone, for the lease goes next. Meanwhile its taps are removed; those that cannot
+ * be are logged, and an agent that starts removes what is left.
  * @param as what became of the VM here, for the inventory; null: that is told when its lease is given back
+ * @returns what ends with the removal of the taps: whoever has the VM's claim keeps it until then
  */
 export async function removeVm(
   { processes, environment }: Pick<MoveDependencies, "processes" | "environment">,
@@ -16,14 +17,15 @@ export async function removeVm(
   vm: Vm,
   process: QemuProcess | null,
   as: "moved" | "lost" | null,
-): Promise<void> {
+): Promise<{ tapsRemoved: Promise<void> }> {
   if (process !== null) {
     processes.ending(process.vmId);
     await endForSure(process, log);
     if (as === null) processes.gone(process.vmId);
     else processes.remove(process.vmId, as);
   }
-  await environment.deleteTaps(vm).catch((error: unknown) => {
+  const tapsRemoved = environment.deleteTaps(vm).catch((error: unknown) => {
     log.error({ err: error }, "the VM's taps could not be removed");
   });
+  return { tapsRemoved };
 }
