@@ -1,6 +1,6 @@
 #!/bin/bash
 # Everything that continuous integration checks: types, lint, format, edges between packages, dead code,
-# the API's document, and all tests.
+# the API's document, the page of reference, and all tests.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/bootstrap.sh
@@ -11,4 +11,6 @@ for step in types lint format edges dead; do
 done
 echo "check: openapi" >&2
 npm run --silent openapi -- --check
+echo "check: requirements" >&2
+npm run --silent requirements -- --check
 exec bash scripts/test.sh "$@"

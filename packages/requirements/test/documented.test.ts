@@ -3,6 +3,7 @@ import { globSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { catalogue } from "@godwit/contract";
 import { expect, test } from "vitest";
+import { chapters } from "../reference/samples.ts";
 
 const read = (pattern: string, folder: URL): string =>
   globSync(pattern, { cwd: fileURLToPath(folder) })
@@ -25,6 +26,13 @@ test("every finding that forbids a move or warns of it has its place on the page
   const raised = codesIn(read("src/checks/*.ts", new URL("../", import.meta.url)), '"');
   expect(raised.length).toBeGreaterThan(30);
   expect(raised.filter((code) => !codesIn(page, "`").includes(code))).toEqual([]);
+});
+
+test("the page of reference shows each finding that the checks raise, once", () => {
+  const raised = codesIn(read("src/checks/*.ts", new URL("../", import.meta.url)), '"');
+  const shown = Object.values(chapters).flatMap((samples) => samples.map(({ finding }) => finding.code));
+  expect(new Set(shown).size).toBe(shown.length);
+  expect(raised.filter((code) => !shown.includes(code))).toEqual([]);
 });
 
 test("every code that the pages name is in the catalogue", () => {
