@@ -21,6 +21,7 @@ export {
   portGroup,
   serverAddress,
   serverPort,
+  spareCard,
   vmAddress,
   type NetworkName,
 } from "./names.ts";

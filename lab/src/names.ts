@@ -21,6 +21,8 @@ export const networks = {
   office: { prefix: "10.87.3", bridge: "br-office" },
 } as const;
 export type NetworkName = keyof typeof networks;
+/** A second card of each host, without address or bridge, that leads to the VMs' network too: for virtual switches. */
+export const spareCard = "spare";
 
 export const portGroup = "office";
 export const datastore = "shared";

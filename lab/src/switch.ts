@@ -9,6 +9,7 @@ import {
   namespaceOf,
   networks,
   serverAddress,
+  spareCard,
   type NetworkName,
 } from "./names.ts";
 
@@ -38,6 +39,7 @@ export async function makeHost(
   await ip("-n", namespace, "link", "set", bridge, "addrgenmode", "none");
   await ip("-n", namespace, "link", "set", bridge, "up");
   await connect(labId, host, "office", { bridge });
+  await connect(labId, host, "office", {}, spareCard);
   if (linkBitsPerSecond !== null) await shape(labId, host, linkBitsPerSecond);
 }
 
@@ -86,9 +88,9 @@ export async function addAddress(namespace: string, device: string, address: str
   await ip("-n", namespace, "-6", "address", "replace", address, "dev", device, "nodad");
 }
 
-/** Sets a host's link to a network up or down. */
-export async function setLink(labId: string, host: string, network: NetworkName, up: boolean): Promise<void> {
-  const port = portOf(host, network);
+/** Sets a host's link to a network, or that of a card, up or down. */
+export async function setLink(labId: string, host: string, card: CardName, up: boolean): Promise<void> {
+  const port = portOf(host, card);
   await ip("-n", namespaceOf(labId, "net"), "link", "set", port, up ? "up" : "down");
 }
 
@@ -133,21 +135,24 @@ async function makeNamespace(labId: string, part: string): Promise<string> {
   return namespace;
 }
 
-/** A link from a part of the lab to a network's bridge; in the part the interface has the network's name. */
+/** A link from a part of the lab to a network's bridge; in the part the interface has the network's name, or another. */
 async function connect(
   labId: string,
   part: string,
   network: NetworkName,
-  end: { address: string } | { bridge: string },
+  end: { address?: string; bridge?: string },
+  card: CardName = network,
 ): Promise<void> {
   const [namespace, hub] = [namespaceOf(labId, part), namespaceOf(labId, "net")];
-  const port = portOf(part, network);
-  await ip("-n", hub, "link", "add", port, "type", "veth", "peer", "name", network, "netns", namespace);
+  const port = portOf(part, card);
+  await ip("-n", hub, "link", "add", port, "type", "veth", "peer", "name", card, "netns", namespace);
   await ip("-n", hub, "link", "set", port, "master", networks[network].bridge, "up");
-  if ("address" in end) await ip("-n", namespace, "address", "add", `${end.address}/24`, "dev", network);
-  else await ip("-n", namespace, "link", "set", network, "master", end.bridge);
-  await ip("-n", namespace, "link", "set", network, "up");
+  const { address, bridge } = end;
+  if (address !== undefined) await ip("-n", namespace, "address", "add", `${address}/24`, "dev", card);
+  if (bridge !== undefined) await ip("-n", namespace, "link", "set", card, "master", bridge);
+  await ip("-n", namespace, "link", "set", card, "up");
 }
 
 /** The port's name at the switch, within the kernel's 15 characters. */
-const portOf = (part: string, network: NetworkName): string => `${part.slice(0, 8)}-${network.slice(0, 3)}`;
+const portOf = (part: string, card: CardName): string => `${part.slice(0, 8)}-${card.slice(0, 3)}`;
+type CardName = NetworkName | typeof spareCard;

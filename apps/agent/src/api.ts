@@ -10,6 +10,7 @@ import type { Members } from "./members.ts";
 import type { MigrationPath } from "./migration-path/migration-path.ts";
 import type { Moves } from "./moves/moves.ts";
 import type { DiskLeases } from "@godwit/storage";
+import type { HostSwitches } from "./networks/host-switches.ts";
 import type { CertificateRenewal } from "./renewal.ts";
 import type { SetAside } from "./vms/set-aside.ts";
 import type { VmFiles } from "./vms/vm-files.ts";
@@ -29,6 +30,7 @@ export function handlers(
   files: VmFiles,
   renewal: CertificateRenewal,
   datastores: DatastoreOrders,
+  switches: HostSwitches,
 ): Handlers<typeof agentOperations> {
   return {
     facts: () => facts.read(),
@@ -37,6 +39,7 @@ export function handlers(
     certificatesRenew: () => renewal.now(),
     membersPut: async ({ body }) => ({ generation: await members.take(body) }),
     datastoresPut: async ({ body }) => ({ refused: [...(await datastores.put(body))] }),
+    networksPut: async ({ body }) => ({ refused: await switches.put(body) }),
     datastoreBrowse: async ({ params, query }) =>
       await datastores.browse(params.datastore, query.path ?? null),
     datastoreInit: async ({ params, body }) => ({

@@ -1,7 +1,14 @@
 /** The agent's configuration: a YAML file, checked whole; a mistake is told with its place. */
 import { readFile } from "node:fs/promises";
 import { isIP } from "node:net";
-import { GodwitError, isLinkLocal, nameSchema, normalAddress, portRangeSchema } from "@godwit/contract";
+import {
+  GodwitError,
+  interfaceNameSchema,
+  isLinkLocal,
+  nameSchema,
+  normalAddress,
+  portRangeSchema,
+} from "@godwit/contract";
 import { parseDocument } from "yaml";
 import { z } from "zod";
 
@@ -16,7 +23,6 @@ const address = z
   );
 /** libvirt's, so that firewalls that are open for it are open for Godwit. */
 const migrationPorts = { first: 49_152, last: 49_215 };
-const interfaceName = z.string().regex(/^[A-Za-z0-9._-]{1,15}$/, "must be a network interface name");
 
 export const agentConfigSchema = z.strictObject({
   name: nameSchema,
@@ -28,12 +34,13 @@ export const agentConfigSchema = z.strictObject({
   cacheFolder: absolutePath.default("/var/cache/godwit"),
   /** Where QEMU's memory streams go; without it no VM can move to or from this host. */
   migration: z.strictObject({ address, ports: portRangeSchema.default(migrationPorts) }).optional(),
+  /** On bridges of the host's own; those on virtual switches are the inventory's. */
   portGroups: z
     .array(
       z.strictObject({
         name: nameSchema,
-        bridge: interfaceName,
-        uplink: interfaceName.nullable().default(null),
+        bridge: interfaceNameSchema,
+        uplink: interfaceNameSchema.nullable().default(null),
         /** VMs may send with MAC addresses that are not their own, as routers and nested hypervisors in them do. */
         allowForgedTransmits: z.boolean().default(false),
       }),
@@ -111,6 +118,9 @@ export const membersFile = (config: Pick<AgentConfig, "stateFolder">): string =>
 /** The datastores that the inventory defines for this host. */
 export const datastoresFile = (config: Pick<AgentConfig, "stateFolder">): string =>
   `${config.stateFolder}/datastores.json`;
+/** The switches and port groups that the inventory defines for this host. */
+export const networksFile = (config: Pick<AgentConfig, "stateFolder">): string =>
+  `${config.stateFolder}/networks.json`;
 /** The newest server that this agent has answered. */
 export const serverGenerationFile = (config: Pick<AgentConfig, "stateFolder">): string =>
   `${config.stateFolder}/server-generation.json`;

@@ -33,6 +33,8 @@ import { RowLeases } from "./leases/row-leases.ts";
 import { Members } from "./members.ts";
 import { MigrationPath } from "./migration-path/migration-path.ts";
 import { Moves } from "./moves/moves.ts";
+import { HostNetworks } from "./networks/host-networks.ts";
+import { HostSwitches } from "./networks/host-switches.ts";
 import { NewestServer } from "./newest-server.ts";
 import { PausePoints } from "./moves/pause-points.ts";
 import { CertificateRenewal } from "./renewal.ts";
@@ -87,7 +89,8 @@ export async function runAgent(
   const claims = new Claims();
   const hostDatastores = await HostDatastores.read(config, log);
   const mounts = new Mounts(config, log);
-  const environment = new Environment(config, hostDatastores, mounts);
+  const hostNetworks = await HostNetworks.read(config, log);
+  const environment = new Environment(config, hostDatastores, mounts, hostNetworks);
   const { ioTimeoutSeconds } = config.leases;
   const disks = new DiskLeases({
     host: config.name,
@@ -185,6 +188,15 @@ export async function runAgent(
   stack.defer(() => {
     lockspaces.stop();
   });
+  const factsChanged = () => {
+    events.append("host.factsChanged", { kind: "host", id: config.name }, {});
+  };
+  const switches = new HostSwitches({
+    ...{ networks: hostNetworks, log, onChange: factsChanged },
+    vms: () => processes.present.map(({ spec }) => spec.vm),
+    mayUseAny: () => setAside.all.map(({ name }) => name),
+  });
+  await switches.start();
   await moves.restore();
   await moves.endOrphans();
   const present = [...processes.present.map(({ spec }) => spec.vm), ...silent];
@@ -233,16 +245,18 @@ export async function runAgent(
   const datastores = new Datastores({ datastores: hostDatastores, environment, lockspaces });
   hostDatastores.onChange(() => {
     lockspaces.refresh();
-    events.append("host.factsChanged", { kind: "host", id: config.name }, {});
+    factsChanged();
   });
   repeat(setAside.repeated());
   repeat(mounts.repeated(() => hostDatastores.all));
+  repeat(switches.repeated());
   const facts = new HostFactsReader({
     ...{ config, hypervisor, cpu, datastores, hostDatastores, environment, setAside },
+    ...{ networks: hostNetworks, switches },
   });
   const health = new Health(log);
   repeat(health.repeated());
-  const load = new HostLoadReader({ config, datastores, processes, memory, health });
+  const load = new HostLoadReader({ config, networks: hostNetworks, datastores, processes, memory, health });
   repeat(new FactsWatch(() => facts.read(), events, log).repeated());
   const consoles = new Consoles(config.name, processes, log);
   const files = new VmFiles((name) => environment.datastore(name));
@@ -259,6 +273,7 @@ export async function runAgent(
   const answers = handlers(
     ...([facts, load, vms, disks, moves, path, consoles, events, members, setAside, files, renewal] as const),
     new DatastoreOrders({ config, datastores: hostDatastores, environment, processes, setAside, log }),
+    switches,
   );
   mount(http, agentOperations, answers, authority);
   mountSockets(http, agentOperations, answers, authority);

@@ -35,6 +35,14 @@ export const summaries = {
     brief: "Datastores: define, list, show, browse, remove, mark new storage",
     commands: ["list", "show", "browse", "add", "remove", "init"],
   },
+  switch: {
+    brief: "Virtual switches: bridges of the hosts with their uplinks",
+    commands: ["list", "show", "add", "remove"],
+  },
+  network: {
+    brief: "Port groups on virtual switches: VLAN, MTU, MAC addresses",
+    commands: ["list", "show", "add", "remove"],
+  },
   pool: {
     brief: "Pools: hosts that share one CPU baseline and their load",
     commands: [

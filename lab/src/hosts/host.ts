@@ -15,6 +15,7 @@ import {
   migrationAddress6,
   namespaceOf,
   networks,
+  spareCard,
   type NetworkName,
 } from "../names.ts";
 import { endAllIn } from "../remove-lab.ts";
@@ -23,7 +24,7 @@ import { agentConfig } from "./agent-config.ts";
 import { startSanlock } from "./sanlock.ts";
 import { runOnHost, spawnRole } from "./spawn-role.ts";
 
-const allNetworks = Object.keys(networks) as NetworkName[];
+const allCards = [...(Object.keys(networks) as NetworkName[]), spareCard] as const;
 
 export class LabHost {
   /** Among the lab's hosts, from 0: gives its addresses. */
@@ -125,7 +126,7 @@ export class LabHost {
 
   /** The host's power is cut: all its processes end at once, its links are down. */
   async cutPower(): Promise<void> {
-    for (const network of allNetworks) await setLink(this.#lab.file.id, this.name, network, false);
+    for (const card of allCards) await setLink(this.#lab.file.id, this.name, card, false);
     await endAllIn(this.namespace);
   }
 
@@ -134,7 +135,7 @@ export class LabHost {
     const run = join(this.folder, "run");
     for (const name of await readdir(run)) await rm(join(run, name), { recursive: true, force: true });
     await removeTaps(this.namespace);
-    for (const network of allNetworks) await setLink(this.#lab.file.id, this.name, network, true);
+    for (const card of allCards) await setLink(this.#lab.file.id, this.name, card, true);
     await this.startSanlock();
     await this.startAgent();
   }

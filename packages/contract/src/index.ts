@@ -59,6 +59,7 @@ export type { MoveChecks } from "./schemas/move-checks.ts";
 export { decisionText, type MoveDecision } from "./schemas/move-decision.ts";
 export type { MovePause } from "./schemas/move-pause.ts";
 export * from "./schemas/names.ts";
+export * from "./schemas/network.ts";
 export * from "./schemas/objective.ts";
 export type { PageRequest } from "./schemas/page.ts";
 export type { HealthFinding, HealthPolicy, HealthState, HostHealth } from "./schemas/host-health.ts";

@@ -6,4 +6,6 @@ export { enableQuickAck } from "./quick-ack.ts";
 export { neighbours, type Neighbour } from "./neighbours.ts";
 export { isUnanswered, routeTo, type Route } from "./route.ts";
 export { createTap, createTaps, deleteTap, deleteTaps, listTaps, tapName, type TapSpec } from "./taps.ts";
+export { bridgeOf, type WantedSwitch } from "./switch-plan.ts";
+export { applySwitches, canFilterVlans, switchFacts } from "./switches.ts";
 export { portSecurityProblem, releasePorts, securePorts } from "./port-security.ts";

@@ -7,6 +7,7 @@ import { setImmediate } from "node:timers/promises";
 import { normalAddress } from "@godwit/contract";
 import { run } from "@godwit/system";
 import { z } from "zod";
+import type { PortVlan } from "./switch-plan.ts";
 
 /** By name, or by number where it has none. */
 const ownerSchema = z.union([z.string(), z.number()]).transform(String);
@@ -16,10 +17,19 @@ const interfaceSchema = z.object({
   flags: z.array(z.string()),
   mtu: z.number().int(),
   master: z.string().optional(),
+  ifalias: z.string().optional(),
+  /** What it lies on; of a veth, its other end. */
+  link: z.string().optional(),
   linkinfo: z
     .object({
       info_kind: z.string().optional(),
-      info_data: z.object({ type: z.string().optional(), user: ownerSchema.optional() }).optional(),
+      info_data: z
+        .object({
+          type: z.string().optional(),
+          user: ownerSchema.optional(),
+          vlan_filtering: z.number().optional(),
+        })
+        .optional(),
     })
     .optional(),
   addr_info: z
@@ -32,6 +42,14 @@ const interfaceSchema = z.object({
     .default([]),
 });
 export type Interface = z.infer<typeof interfaceSchema>;
+
+const vlanSchema = z.object({
+  vlan: z.number().int(),
+  /** Of a range: the last. */
+  vlanEnd: z.number().int().optional(),
+  flags: z.array(z.string()).default([]),
+});
+const portVlansSchema = z.object({ ifname: z.string(), vlans: z.array(vlanSchema).default([]) });
 
 const qdiscSchema = z.object({
   dev: z.string(),
@@ -56,6 +74,23 @@ async function readInterfaces(): Promise<Interface[]> {
     what: "listing the network interfaces",
   });
   return z.array(interfaceSchema).parse(JSON.parse(stdout));
+}
+
+/** The VLANs of each port of a bridge that filters by VLAN. */
+export async function listPortVlans(): Promise<Map<string, PortVlan[]>> {
+  const { stdout } = await run("bridge", ["-json", "vlan", "show"], { what: "listing the VLANs of ports" });
+  const ports = z.array(portVlansSchema).parse(JSON.parse(stdout.trim() === "" ? "[]" : stdout));
+  return new Map(
+    ports.map(({ ifname, vlans }) => [
+      ifname,
+      vlans.flatMap(({ vlan, vlanEnd = vlan, flags }) =>
+        Array.from({ length: vlanEnd - vlan + 1 }, (_, index) => ({
+          vid: vlan + index,
+          untagged: flags.includes("PVID") && flags.includes("Egress Untagged"),
+        })),
+      ),
+    ]),
+  );
 }
 
 /** The interface of this name, or null. */

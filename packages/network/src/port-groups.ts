@@ -1,5 +1,5 @@
 /** A port group is a named bridge of this host; its uplink is the bridge's port that leads outside. */
-import type { PortGroupFacts, PortGroupLoad, PortGroupState } from "@godwit/contract";
+import type { NetworkDefinition, PortGroupFacts, PortGroupLoad, PortGroupState } from "@godwit/contract";
 import { listInterfaces, type Interface } from "./iproute.ts";
 import { isUp } from "./links.ts";
 
@@ -8,6 +8,8 @@ export interface PortGroupConfig {
   bridge: string;
   /** Null: an internal switch that ends on this host. */
   uplink: string | null;
+  /** Where the inventory has it. */
+  definition?: NetworkDefinition;
 }
 
 /**
@@ -15,10 +17,12 @@ export interface PortGroupConfig {
  * let through does not leave the host, whatever the bridge was set to.
  */
 export async function portGroupFacts(configs: readonly PortGroupConfig[]): Promise<PortGroupFacts[]> {
-  return (await lookedUp(configs)).flatMap(({ config: { name, bridge, uplink }, found, port }) =>
-    found === undefined
-      ? []
-      : [{ name, bridge, uplink, mtu: port === undefined ? found.mtu : Math.min(found.mtu, port.mtu) }],
+  return (await lookedUp(configs)).flatMap(
+    ({ config: { name, bridge, uplink, definition }, found, port }) => {
+      if (found === undefined) return [];
+      const mtu = Math.min(found.mtu, port?.mtu ?? found.mtu, definition?.mtu ?? found.mtu);
+      return [{ name, bridge, uplink, mtu, ...(definition === undefined ? {} : { definition }) }];
+    },
   );
 }
 

@@ -6,6 +6,7 @@
 import { readFile } from "node:fs/promises";
 import { GodwitError } from "@godwit/contract";
 import { run } from "@godwit/system";
+import { vlanOfTap } from "./switch-plan.ts";
 import { findInterface, listInterfaces, type Interface } from "./iproute.ts";
 
 export interface TapSpec {
@@ -15,6 +16,8 @@ export interface TapSpec {
   owner: string;
   /** Default: the bridge's, which a smaller port would lower for everyone. */
   mtu?: number;
+  /** Of a bridge that filters by VLAN: what its guest is in, without seeing a tag; 0: frames without one. Absent: another bridge. */
+  vlan?: number;
 }
 
 const ownName = /^gw[0-9a-f]{10}\d{1,3}$/;
@@ -41,6 +44,7 @@ export async function createTaps(specs: readonly TapSpec[]): Promise<void> {
   try {
     const input = scripts.map(({ create, connect }) => create + connect).join("");
     await run("ip", ["-batch", "-"], { what: `creating ${specs.map(words).join(", ")}`, input });
+    await setVlans(specs);
   } catch {
     // A tap of an earlier attempt, which is used, or an error: creating them one by one shows which.
     const made: string[] = [];
@@ -95,10 +99,21 @@ async function createOneByOne(spec: TapSpec, create: string, connect: string): P
   }
   try {
     await run("ip", ["-batch", "-"], { what, input: (before === null ? create : "") + connect });
+    await setVlans([spec]);
   } catch (error) {
     await deleteTap(spec.name);
     throw error;
   }
+}
+
+/** Until then the bridge lets nothing through at these ports. */
+async function setVlans(specs: readonly TapSpec[]): Promise<void> {
+  const lines = specs.flatMap(({ name, vlan }) =>
+    vlan === undefined ? [] : [`vlan add dev ${name} vid ${String(vlanOfTap(vlan).vid)} pvid untagged\n`],
+  );
+  if (lines.length === 0) return;
+  const what = `setting the VLANs of ${specs.map(words).join(", ")}`;
+  await run("bridge", ["-batch", "-"], { what, input: lines.join("") });
 }
 
 /** Without an IPv6 address of the tap the host sends nothing to the guest's network. */

@@ -116,6 +116,7 @@ export const chapters: Readonly<Record<string, readonly Sample[]>> = {
     of("NETWORK_UPLINK_OFF", { ...network, uplink: "bond0" }, "error", "error"),
     of("NETWORK_LINK_DOWN", { ...network, uplink: "bond0" }, "error", "error"),
     of("NETWORK_LINK_UNDETERMINED", { ...network, uplink: "bond0", reason }, "error", "error"),
+    of("NETWORK_VLAN_DIFFERS", { ...network, vlan: 30, from, sourceVlan: 20 }, "error", "error"),
     of("NETWORK_MTU_SMALLER", { ...network, mtu: 1500, from, sourceMtu: 9000 }, "error", "error"),
     of("NETWORK_MTU_LARGER", { ...network, mtu: 9000, from, sourceMtu: 1500 }, "warning", "warning"),
     of("NETWORK_FILTER_MISSING", { vm, host, reason: "nft is not installed" }, "error", "error"),

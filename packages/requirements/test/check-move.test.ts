@@ -170,6 +170,25 @@ test("a smaller MTU at the destination is refused, a larger one is a warning", (
   expect(withMtu(9000)).toMatchObject([{ code: "NETWORK_MTU_LARGER", severity: "warning" }]);
 });
 
+test("another VLAN at the destination is refused, where both are known", () => {
+  const definition = (vlan: number) => ({ name: "office", switch: "lan", vlan, allowForgedTransmits: false });
+  const between = (here: number | null, there: number | null) => {
+    const all = facts(({ facts: b }) => {
+      if (there !== null) b.portGroups = first(b.portGroups, { definition: definition(there) });
+    });
+    const of = here === null ? {} : { definition: definition(here) };
+    const source = { ...all.source, portGroups: first(all.source.portGroups, of) };
+    return checkMove({ ...all, source }).map(({ code }) => code);
+  };
+  expect(between(20, 30)).toEqual(["NETWORK_VLAN_DIFFERS"]);
+  for (const [here, there] of [
+    [20, 20],
+    [20, null],
+    [null, 20],
+  ] as const)
+    expect(between(here, there)).toEqual([]);
+});
+
 test("a migration address that no interface has is another fault than one that was never configured", () => {
   const settings = { address: "10.0.0.1", ports: { first: 49_152, last: 49_215 } };
   const without = (migrationSettings: HostFacts["migrationSettings"]) =>

@@ -15,6 +15,7 @@ import {
 import { sql } from "kysely";
 import type { Database } from "./database.ts";
 import { emit } from "./events.ts";
+import { mustBeHosts } from "./must-be-hosts.ts";
 import type { Queries, Writes } from "./schema.ts";
 import { tasksUnderWay } from "./tasks.ts";
 
@@ -288,23 +289,6 @@ async function mustBeNewTarget(tx: Writes, name: string, target: string): Promis
     .where(sql<boolean>`source->>'target' = ${target}`)
     .executeTakeFirst();
   if (same !== undefined) throw exists(name, `target ${target} is datastore ${same.name}`);
-}
-
-/** @throws HOST_UNKNOWN */
-async function mustBeHosts(tx: Writes, hosts: readonly string[]): Promise<void> {
-  const found = await tx
-    .selectFrom("hosts")
-    .select("name")
-    .where(sql<boolean>`name = any(${hosts}::text[])`)
-    .orderBy("name")
-    .forShare()
-    .execute();
-  const gone = hosts.find((host) => !found.some(({ name }) => name === host));
-  if (gone === undefined) return;
-  const known = (await tx.selectFrom("hosts").select("name").orderBy("name").execute()).map(
-    ({ name }) => name,
-  );
-  throw GodwitError.of("HOST_UNKNOWN", { host: gone, known });
 }
 
 /** Two who change the same one do so one after the other. */

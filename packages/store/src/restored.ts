@@ -46,7 +46,7 @@ async function settle(client: pg.Client, madeAt: Date): Promise<RestoredState> {
     "delete from host_loads",
     "update hosts set seen_at = null, unreachable_reason = null, alarms = default",
     // What was defined since is known to the hosts.
-    "update hosts set datastores_known = false",
+    "update hosts set datastores_known = false, networks_known = false",
     `update leases set version = version + ${String(lead)}`,
     `update membership set generation = generation + ${String(lead)}`,
     `update writer_generation set generation = generation + ${String(lead)}`,

@@ -53,6 +53,23 @@ export interface Schema {
     /** Bytes per second. */
     move_bandwidth: number | null;
     datastores_known: Generated<boolean>;
+    networks_known: Generated<boolean>;
+  };
+  switches: {
+    name: string;
+    uplink: string | null;
+    mtu: number;
+    everywhere: boolean;
+    created_at: Moment;
+  };
+  switch_hosts: { switch: string; host: string; uplink: string | null };
+  networks: {
+    name: string;
+    switch: string;
+    vlan: number;
+    mtu: number | null;
+    allow_forged_transmits: boolean;
+    created_at: Moment;
   };
   datastores: {
     name: string;

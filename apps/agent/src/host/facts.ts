@@ -3,7 +3,7 @@
  * with the reason: what a host is does not change because somebody failed to look.
  */
 import { datastoreKinds } from "@godwit/storage";
-import { type HostFacts } from "@godwit/contract";
+import type { HostFacts, SwitchFacts } from "@godwit/contract";
 import type { Hypervisor } from "@godwit/hypervisor";
 import { linkFacts, linkWith, portGroupFacts } from "@godwit/network";
 import { version } from "@godwit/system";
@@ -12,6 +12,8 @@ import { containmentFacts } from "./containment.ts";
 import { cpuFacts } from "./cpu.ts";
 import type { Datastores } from "./datastores.ts";
 import type { HostDatastores } from "../datastores/host-datastores.ts";
+import type { HostNetworks } from "../networks/host-networks.ts";
+import type { HostSwitches } from "../networks/host-switches.ts";
 import type { HostCpu } from "../qemu/host-cpu.ts";
 import { memoryFacts } from "./memory.ts";
 import { readQemu } from "../qemu/qemu-facts.ts";
@@ -20,16 +22,20 @@ import type { SetAside } from "../vms/set-aside.ts";
 import type { Environment } from "../vms/environment.ts";
 
 export interface FactsSources {
-  config: Pick<AgentConfig, "name" | "migration" | "portGroups" | "qemu">;
+  config: Pick<AgentConfig, "name" | "migration" | "qemu">;
   hypervisor: Hypervisor;
   cpu: HostCpu;
   datastores: Datastores;
   hostDatastores: Pick<HostDatastores, "refused">;
+  networks: Pick<HostNetworks, "all">;
+  switches: Pick<HostSwitches, "facts" | "refused">;
   setAside: Pick<SetAside, "all">;
   environment: Pick<Environment, "portSecurityProblem"> & { users: Pick<Environment["users"], "problem"> };
 }
 
-type Parts = Pick<HostFacts, "cpu" | "memory" | "qemu" | "links" | "portGroups" | "datastores">;
+type Parts = Pick<HostFacts, "cpu" | "memory" | "qemu" | "links" | "portGroups" | "datastores"> & {
+  switches: SwitchFacts[];
+};
 type Read<T> = () => T | Promise<T>;
 
 export class HostFactsReader {
@@ -39,13 +45,14 @@ export class HostFactsReader {
 
   constructor(sources: FactsSources) {
     this.#sources = sources;
-    const { config, hypervisor, cpu, datastores } = sources;
+    const { hypervisor, cpu, datastores, networks, switches } = sources;
     this.#parts = {
       cpu: () => cpuFacts(cpu),
       memory: memoryFacts,
       qemu: () => readQemu(hypervisor, cpu),
       links: linkFacts,
-      portGroups: () => portGroupFacts(config.portGroups),
+      portGroups: () => portGroupFacts(networks.all),
+      switches: () => switches.facts(),
       datastores: () => datastores.facts(),
     };
   }
@@ -54,12 +61,13 @@ export class HostFactsReader {
   async read(): Promise<HostFacts> {
     const { config, environment, setAside, hostDatastores } = this.#sources;
     const failures: HostFacts["failures"] = [];
-    const [cpu, memory, qemu, links, portGroups, datastores] = await Promise.all([
+    const [cpu, memory, qemu, links, portGroups, switches, datastores] = await Promise.all([
       this.#read("cpu", failures),
       this.#read("memory", failures),
       this.#read("qemu", failures),
       this.#read("links", failures),
       this.#read("portGroups", failures),
+      this.#read("switches", failures),
       this.#read("datastores", failures),
     ]);
     const settings = config.migration ?? null;
@@ -75,6 +83,8 @@ export class HostFactsReader {
       migrationSettings: settings,
       links,
       portGroups,
+      switches,
+      networksRefused: this.#sources.switches.refused,
       datastores,
       datastoreKinds: [...datastoreKinds],
       datastoresRefused: [...hostDatastores.refused],

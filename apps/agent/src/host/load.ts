@@ -5,6 +5,7 @@ import type { AgentConfig } from "../config.ts";
 import type { Processes } from "../qemu/processes.ts";
 import { cpuLoad } from "./cpu.ts";
 import type { Datastores } from "./datastores.ts";
+import type { HostNetworks } from "../networks/host-networks.ts";
 import { reasonOf } from "../reason.ts";
 import type { Health } from "../health/health.ts";
 import { linkLoad } from "./links.ts";
@@ -13,7 +14,8 @@ import { Rates } from "./rates.ts";
 import { vmLoads } from "./vms.ts";
 
 export interface LoadSources {
-  config: Pick<AgentConfig, "name" | "portGroups">;
+  config: Pick<AgentConfig, "name">;
+  networks: Pick<HostNetworks, "all">;
   datastores: Datastores;
   processes: Pick<Processes, "runtimes">;
   memory: Pick<MemoryAdmission, "load">;
@@ -30,7 +32,7 @@ export class HostLoadReader {
   }
 
   async read(): Promise<HostLoad> {
-    const { config, datastores, processes, memory: admission, health } = this.#sources;
+    const { config, networks, datastores, processes, memory: admission, health } = this.#sources;
     const failures: HostLoad["failures"] = [];
     const part = async <T>(name: string, read: () => T | Promise<T>): Promise<T | null> => {
       try {
@@ -45,7 +47,7 @@ export class HostLoadReader {
       part("memory", () => admission.load()),
       part("cpu", () => cpuLoad(this.#rates, atMs)),
       part("links", () => linkLoad(this.#rates, performance.now())),
-      part("portGroups", () => portGroupLoad(config.portGroups)),
+      part("portGroups", () => portGroupLoad(networks.all)),
       datastores.load(),
     ]);
     return {

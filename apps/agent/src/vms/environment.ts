@@ -31,6 +31,7 @@ import type { UserIds } from "@godwit/system";
 import type { AgentConfig } from "../config.ts";
 import { HostDatastores, type HostDatastore } from "../datastores/host-datastores.ts";
 import { Mounts } from "../datastores/mounts.ts";
+import { HostNetworks } from "../networks/host-networks.ts";
 import { VmUsers } from "./vm-users.ts";
 
 export class Environment {
@@ -38,16 +39,19 @@ export class Environment {
   readonly #config: AgentConfig;
   readonly #datastores: HostDatastores;
   readonly #mounts: Mounts;
+  readonly #networks: HostNetworks;
   /** As they were found first: what is at a datastore's path may be unmounted or replaced under this agent. */
   readonly #found = new Map<string, Datastore>();
   #portSecurity: Promise<string | null> | undefined;
 
-  /** @param datastores without them those of the configuration */
+  /** @param datastores as the networks, without them those of the configuration */
   constructor(
     config: AgentConfig,
     datastores = HostDatastores.configured(config),
     mounts = new Mounts(config),
+    networks = HostNetworks.configured(config),
   ) {
+    this.#networks = networks;
     this.#config = config;
     this.#datastores = datastores;
     this.#mounts = mounts;
@@ -208,23 +212,28 @@ export class Environment {
 
   /** @throws NETWORK_UNKNOWN, NETWORK_WITHOUT_BRIDGE */
   async checkPortGroups(names: readonly string[]): Promise<void> {
-    const present = (await portGroupFacts(this.#config.portGroups)).map(({ name }) => name);
+    const present = (await portGroupFacts(this.#networks.all)).map(({ name }) => name);
     const network = names.find((name) => !present.includes(name));
     if (network === undefined) return;
     const host = this.#config.name;
-    const bridge = this.#portGroup(network)?.bridge;
+    const bridge = this.#networks.find(network)?.bridge;
     if (bridge !== undefined) throw GodwitError.of("NETWORK_WITHOUT_BRIDGE", { host, network, bridge });
-    const known = this.#config.portGroups.map(({ name }) => name);
+    const known = this.#networks.all.map(({ name }) => name);
     throw GodwitError.of("NETWORK_UNKNOWN", { network, host, known });
   }
 
   /** Connects the VM's NICs to their port groups' bridges; what they may send is limited from the beginning. */
   async createTaps(vm: Vm, user: LaunchUser): Promise<void> {
-    const taps = vm.nics.map(({ portGroup }, index) => ({
-      name: tapName(vm.id, index),
-      bridge: this.#portGroup(portGroup)?.bridge ?? portGroup,
-      owner: this.users.ownerOf(user),
-    }));
+    const owner = this.users.ownerOf(user);
+    const taps = vm.nics.map(({ portGroup }, index) => {
+      const { bridge = portGroup, definition } = this.#networks.find(portGroup) ?? {};
+      const vlan = this.#networks.filtersVlans ? definition?.vlan : undefined;
+      return {
+        ...{ name: tapName(vm.id, index), bridge, owner },
+        ...(vlan === undefined ? {} : { vlan }),
+        ...(definition?.mtu === undefined ? {} : { mtu: definition.mtu }),
+      };
+    });
     try {
       await Promise.all([createTaps(taps), this.securePorts(vm)]);
     } catch (error) {
@@ -246,7 +255,7 @@ export class Environment {
     }
     const ports = vm.nics.map(({ portGroup, mac, addresses = null }, index) => ({
       ...{ tap: tapName(vm.id, index), addresses },
-      mac: this.#portGroup(portGroup)?.allowForgedTransmits === true ? null : mac,
+      mac: this.#networks.find(portGroup)?.allowForgedTransmits === true ? null : mac,
     }));
     await securePorts(ports.filter(({ mac, addresses }) => mac !== null || addresses !== null));
   }
@@ -260,9 +269,5 @@ export class Environment {
     const names = vm.nics.map((_, index) => tapName(vm.id, index));
     // Nothing sends by a tap whose QEMU is gone, so that its filter need not outlive it.
     await Promise.all([deleteTaps(names), releasePorts(names)]);
-  }
-
-  #portGroup(name: string): AgentConfig["portGroups"][number] | undefined {
-    return this.#config.portGroups.find((one) => one.name === name);
   }
 }

@@ -97,6 +97,8 @@ async function factsReader() {
     cpu: await HostCpu.open(undefined, hypervisor, pino({ level: "silent" })),
     datastores: storage("one").datastores,
     hostDatastores: { refused: [] },
+    networks: { all: [] },
+    switches: { facts: () => Promise.resolve([]), refused: [] },
     setAside: { all: [] },
     environment: {
       portSecurityProblem: () => Promise.resolve(null),
@@ -163,6 +165,7 @@ test("a load tells of memory, CPUs, links and VMs, with rates as soon as there a
       listen: { address: "127.0.0.1" },
       server: { url: "https://127.0.0.1:1" },
     }),
+    networks: { all: [] },
     datastores: storage("one").datastores,
     processes: { runtimes: [vm, ended] },
     memory: { load: memoryLoad },

@@ -36,6 +36,8 @@ const proposing = (ask: (api: Api) => Promise<readonly { name: string }[]>) => (
 const proposeVms = proposing(vmSummaries);
 const proposeHosts = proposing(hostSummaries);
 const proposeDatastores = proposing(async (api) => (await api.call("datastoreList", {})).datastores);
+export const proposeSwitches = proposing(async (api) => (await api.call("switchList", {})).switches);
+const proposeNetworks = proposing(async (api) => (await api.call("networkList", {})).networks);
 const proposePools = proposing(async (api) => (await api.call("poolList", {})).pools);
 
 export const hostFlag = (what: string) =>
@@ -65,7 +67,16 @@ export const vmsArgument = {
 } as const;
 export const hostArgument = nameArgument("host", "Name", proposeHosts);
 export const datastoreArgument = nameArgument("datastore", "Name", proposeDatastores);
+export const switchArgument = nameArgument("switch", "Name", proposeSwitches);
+export const networkArgument = nameArgument("network", "Name", proposeNetworks);
 export const poolArgument = nameArgument("pool", "Name", proposePools);
+
+function mtu(text: string): number {
+  const number = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(number >= 1280 && number <= 9216)) throw new Error("must be a number of bytes from 1280 to 9216");
+  return number;
+}
+export const mtuFlag = { kind: "parsed", parse: mtu, optional: true } as const;
 
 export const destinationFlag = {
   kind: "parsed",

@@ -8,6 +8,7 @@ import { datastoreHandlers } from "./datastores.ts";
 import { hostHandlers } from "./hosts.ts";
 import { leaseHandlers } from "./leases.ts";
 import { maintenanceHandlers } from "./maintenance.ts";
+import { networkHandlers } from "./networks.ts";
 import { poolPlanHandlers } from "./pool-plans.ts";
 import { poolBalanceHandlers } from "./pool-balance.ts";
 import { poolRestartHandlers } from "./pool-restarts.ts";
@@ -29,6 +30,7 @@ export function handlers(services: Services): Handlers<typeof serverOperations> 
     ...hostHandlers(services),
     ...maintenanceHandlers(services),
     ...datastoreHandlers(services),
+    ...networkHandlers(services),
     ...poolHandlers(services),
     ...poolPlanHandlers(services),
     ...poolRuleHandlers(services),

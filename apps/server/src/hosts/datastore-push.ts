@@ -12,9 +12,9 @@ import {
   type HostFacts,
 } from "@godwit/contract";
 import { sourceOn, type DatastoreRow, type Store } from "@godwit/store";
-import { within } from "@godwit/system";
 import type { Logger } from "pino";
 import type { HostLink } from "./host-link.ts";
+import { HostTelling } from "./host-telling.ts";
 import { driftOf, knownTo, mustBeTold, sourceOf } from "../datastores/drift.ts";
 
 const answerLimitMs = 8000;
@@ -22,20 +22,18 @@ const answerLimitMs = 8000;
 export class DatastorePush {
   readonly #links: ReadonlyMap<string, HostLink>;
   readonly #store: Store;
-  readonly #log: Logger;
+  readonly #telling: HostTelling;
   /** As they were read since their last change. */
   #rows: Promise<DatastoreRow[]> | null = null;
   /** As each host told them last. */
   readonly #facts = new Map<string, HostFacts>();
   /** Those of which the database knows what they have. */
   readonly #known = new Set<string>();
-  /** Those that are being told. */
-  readonly #underWay = new Map<string, Promise<void>>();
 
   constructor(links: ReadonlyMap<string, HostLink>, store: Store, log: Logger) {
     this.#links = links;
     this.#store = store;
-    this.#log = log;
+    this.#telling = new HostTelling("datastores", (host) => this.#send(host), log);
   }
 
   /** A host tells what it is. @returns what an operator should know of its datastores */
@@ -43,7 +41,7 @@ export class DatastorePush {
     this.#facts.set(host, facts);
     const alarms = await this.#takeOver(host, facts);
     const desired = desiredOn(await this.#read(), host);
-    if (mustBeTold(desired, facts)) void this.#tell(host);
+    if (mustBeTold(desired, facts)) this.#telling.heard(host);
     const drifts = driftOf(desired, facts);
     return [
       ...alarms,
@@ -58,25 +56,15 @@ export class DatastorePush {
     this.#rows = null;
     const rows = await this.#read();
     const concerned = [...this.#facts].filter(([host, facts]) => mustBeTold(desiredOn(rows, host), facts));
-    await within(Promise.all(concerned.map(([host]) => this.#tell(host))), limitMs).catch(() => undefined);
+    await this.#telling.tellAll(
+      concerned.map(([host]) => host),
+      limitMs,
+    );
   }
 
   forget(host: string): void {
     this.#facts.delete(host);
     this.#known.delete(host);
-  }
-
-  /** Never rejects. Asked for while it is under way, it is done again after that. */
-  async #tell(host: string): Promise<void> {
-    const before = this.#underWay.get(host) ?? Promise.resolve();
-    const telling = before
-      .then(() => this.#send(host))
-      .catch((error: unknown) => {
-        this.#log.warn({ err: error, host }, "the host did not take the datastores that are defined for it");
-      });
-    this.#underWay.set(host, telling);
-    await telling;
-    if (this.#underWay.get(host) === telling) this.#underWay.delete(host);
   }
 
   async #send(host: string): Promise<void> {

@@ -7,6 +7,7 @@ import type { Logger } from "pino";
 import { DatastorePush } from "./datastore-push.ts";
 import { HostLink } from "./host-link.ts";
 import type { LinkIdentity, ShownIdentity } from "./link-identity.ts";
+import { NetworkPush } from "./network-push.ts";
 import { PathTrials } from "./path-trials.ts";
 import { MemberPush } from "./member-push.ts";
 import { ReportIntake } from "./report-intake.ts";
@@ -29,6 +30,8 @@ export class HostLinks {
   readonly #push: MemberPush;
   /** Keeps the hosts' datastores as they are defined. */
   readonly datastores: DatastorePush;
+  /** The same for their switches and port groups. */
+  readonly networks: NetworkPush;
   readonly #stopped = new AbortController();
   readonly #certificateDays: number;
   #identity: ShownIdentity;
@@ -45,6 +48,7 @@ export class HostLinks {
     this.#log = log;
     this.#push = new MemberPush(this.#links, store, log);
     this.datastores = new DatastorePush(this.#links, store, log);
+    this.networks = new NetworkPush(this.#links, store, log);
   }
 
   /** All are known when it resolves; they are connected to some at a time, so that the first are not lost for the last. */
@@ -84,7 +88,10 @@ export class HostLinks {
       this.#intake,
       holdsLease,
       this.#log,
-      async (facts) => await this.datastores.heard(host.name, facts),
+      async (facts) => [
+        ...(await this.datastores.heard(host.name, facts)),
+        ...(await this.networks.heard(host.name, facts)),
+      ],
     );
     this.#links.set(host.name, link);
     this.#members.set(host.name, { id: host.memberId, number: host.certificateInUse });
@@ -100,6 +107,7 @@ export class HostLinks {
     this.#links.delete(name);
     this.#intake.forget(name);
     this.datastores.forget(name);
+    this.networks.forget(name);
     this.#members.delete(name);
     this.#push.changed("removed");
     await link?.stop();

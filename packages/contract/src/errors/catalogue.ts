@@ -25,6 +25,7 @@ import { poolErrors } from "./pool.ts";
 import { qemuRenewalErrors } from "./qemu-renewal.ts";
 import { poolRuleErrors } from "./pool-rule.ts";
 import { serverErrors } from "./server.ts";
+import { switchErrors } from "./switch.ts";
 import { taskErrors } from "./task.ts";
 import { versionErrors } from "./version.ts";
 import { vmErrors } from "./vm.ts";
@@ -36,6 +37,7 @@ export const catalogue = {
   ...clockErrors,
   ...datastoreErrors,
   ...networkErrors,
+  ...switchErrors,
   ...leaseErrors,
   ...taskErrors,
   ...vmErrors,

@@ -120,6 +120,7 @@ const objects = [
   ["nic", "network interface"],
   ["datastore", "datastore"],
   ["network", "port group"],
+  ["switch", "virtual switch"],
   ["link", "network interface"],
   ["model", "CPU model"],
   ["pool", "pool"],

@@ -2,19 +2,19 @@
 import { define } from "./define.ts";
 
 export const networkErrors = {
-  NETWORK_UNKNOWN: define<{ network: string; host: string; known: string[] }>(
+  NETWORK_UNKNOWN: define<{ network: string; host?: string; known: string[] }>(
     404,
     "never",
     (d) =>
-      `Host ${d.host} has no port group ${d.network}${d.known.length > 0 ? `; it has ${d.known.join(", ")}` : ""}.`,
-    () => "Name one of the known port groups, or add it to the agent's configuration.",
+      `${d.host === undefined ? `There is no port group ${d.network}` : `Host ${d.host} has no port group ${d.network}`}${d.known.length > 0 ? `; ${d.host === undefined ? "known are" : "it has"} ${d.known.join(", ")}` : ""}.`,
+    () => "Name one of the known port groups, or define it: godwit network add --help",
   ),
   NETWORK_WITHOUT_BRIDGE: define<{ host: string; network: string; bridge: string }>(
     409,
     "after-fix",
     (d) => `The bridge ${d.bridge} of port group ${d.network} does not exist on host ${d.host}.`,
     (d) =>
-      `Create it on ${d.host}, or name the right bridge for ${d.network} in the agent's configuration (portGroups).`,
+      `The bridge of a virtual switch is made again by the agent; why it could not be: godwit host show ${d.host}. Another is created on ${d.host} by you, or the right one is named for ${d.network} in its agent.yaml (portGroups).`,
   ),
   MAC_IN_USE: define<{ vm: string; mac: string; network: string; other: string; otherRuns?: boolean }>(
     409,
@@ -51,7 +51,8 @@ export const networkErrors = {
     409,
     "after-fix",
     (d) => `Host ${d.host} has no port group ${d.network}.`,
-    (d) => `Add port group ${d.network} to the agent's configuration of ${d.host} and restart the agent.`,
+    (d) =>
+      `Define its switch for ${d.host} too (godwit switch add --help), or choose a host that has it: godwit network show ${d.network}`,
   ),
   NETWORK_INTERNAL: define<{ host: string; network: string }>(
     409,

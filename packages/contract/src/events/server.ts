@@ -5,6 +5,7 @@ import { datastoreSourceSchema } from "../schemas/datastore-source.ts";
 import { maintenanceSchema } from "../schemas/host.ts";
 import { healthPolicySchema } from "../schemas/host-health.ts";
 import { nameSchema, taskIdSchema } from "../schemas/names.ts";
+import { networkDefinitionSchema, switchDefinitionSchema } from "../schemas/network.ts";
 import { baselineSchema } from "../schemas/pool.ts";
 import { poolBalanceSchema } from "../schemas/pool-balance.ts";
 import { poolRuleTermsSchema } from "../schemas/pool-rule.ts";
@@ -64,6 +65,19 @@ const datastoreEvents = [
   defineEvent("datastore.removed", "datastore", z.object({ host: nameSchema.nullable() })),
 ] as const;
 
+const networkEvents = [
+  /** `hosts`: those that it was defined for now; null: every host. */
+  defineEvent(
+    "switch.added",
+    "switch",
+    switchDefinitionSchema.omit({ name: true }).extend({ hosts: z.array(nameSchema).nullable() }),
+  ),
+  /** `host`: only there; null: everywhere. */
+  defineEvent("switch.removed", "switch", z.object({ host: nameSchema.nullable() })),
+  defineEvent("network.added", "network", networkDefinitionSchema.omit({ name: true })),
+  defineEvent("network.removed", "network", nothing),
+] as const;
+
 const poolEvents = [
   defineEvent(
     "pool.created",
@@ -117,6 +131,7 @@ export const serverEventSchema = z.discriminatedUnion("type", [
   ...vmEvents,
   ...hostEvents,
   ...datastoreEvents,
+  ...networkEvents,
   ...poolEvents,
 ]);
 export type ServerEvent = z.infer<typeof serverEventSchema>;

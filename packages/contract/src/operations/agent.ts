@@ -20,6 +20,7 @@ import {
 import { moveLimitsSchema, moveOrderSchema, moveRecordSchema } from "../schemas/move.ts";
 import { vmActivitySchema } from "../schemas/objective.ts";
 import { moveIdSchema, nameSchema, vmIdSchema } from "../schemas/names.ts";
+import { networkListSchema, networkRefusalsSchema } from "../schemas/network.ts";
 import { baselineSchema } from "../schemas/pool.ts";
 import { disksToDeleteSchema, vmDescriptionSchema, vmRuntimeSchema, vmSchema } from "../schemas/vm.ts";
 import { vmFilesAnswerSchema, vmFilesQuestionSchema } from "../schemas/vm-file.ts";
@@ -79,6 +80,17 @@ export const agentOperations = {
     body: datastoreListSchema,
     /** What was left as it was, and why. */
     answer: { status: 200, body: z.object({ refused: z.array(datastoreRefusalSchema) }) },
+    errors: [],
+  },
+  networksPut: {
+    method: "PUT",
+    path: "/agent/v1/networks",
+    privilege: "server",
+    summary:
+      "All switches and port groups that the inventory defines for this host; those that it does not name are given up",
+    body: networkListSchema,
+    /** What was left as it was, and why. */
+    answer: { status: 200, body: z.object({ refused: networkRefusalsSchema }) },
     errors: [],
   },
   datastoreBrowse: {

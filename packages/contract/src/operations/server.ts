@@ -2,6 +2,7 @@
 import { authorityOperations } from "./authority.ts";
 import { consoleOperations } from "./consoles.ts";
 import { datastoreOperations } from "./datastores.ts";
+import { networkOperations } from "./networks.ts";
 import { eventOperations } from "./events.ts";
 import { hostSummaryOperations } from "./host-summaries.ts";
 import { hostOperations } from "./hosts.ts";
@@ -20,6 +21,7 @@ export const serverOperations = {
   ...hostOperations,
   ...hostSummaryOperations,
   ...datastoreOperations,
+  ...networkOperations,
   ...poolOperations,
   ...vmOperations,
   ...vmSummaryOperations,

@@ -7,6 +7,7 @@ import { portRangeSchema } from "./addresses.ts";
 import { cpuReportSchema } from "./cpu.ts";
 import { datastoreSourceSchema } from "./datastore-source.ts";
 import { datastoreIdSchema, nameSchema, vmIdSchema } from "./names.ts";
+import { networkDefinitionSchema, networkRefusalsSchema, switchesFactsSchema } from "./network.ts";
 
 export const acceleratorSchema = z.enum(["kvm", "tcg"]);
 export type Accelerator = z.infer<typeof acceleratorSchema>;
@@ -53,6 +54,8 @@ export const portGroupFactsSchema = z.object({
   /** The interface that leads outside; null for an internal switch. */
   uplink: z.string().nullable(),
   mtu: countSchema,
+  /** As the inventory defines it. Absent: the agent has it by its own configuration. */
+  definition: networkDefinitionSchema.optional(),
 });
 export type PortGroupFacts = z.infer<typeof portGroupFactsSchema>;
 
@@ -124,6 +127,10 @@ export const hostFactsSchema = z.object({
   migrationSettings: z.object({ address: z.string(), ports: portRangeSchema }).nullable().optional(),
   links: z.array(linkFactsSchema).max(mostOfHost.links),
   portGroups: z.array(portGroupFactsSchema).max(mostOfHost.portGroups),
+  /** Those that the inventory defines. Absent: an agent that takes no definitions. */
+  switches: switchesFactsSchema.optional(),
+  /** What the inventory defines of networks and this host did not apply. Absent: an agent that takes no definitions. */
+  networksRefused: networkRefusalsSchema.optional(),
   datastores: z.array(datastoreFactsSchema).max(mostOfHost.datastores),
   /** The kinds of datastores that its agent knows. Absent: folders only. */
   datastoreKinds: z.array(z.string().max(40)).max(40).optional(),

@@ -30,7 +30,12 @@ export const portGroups: ColdRequirement = ({ vm, source, target, targetLoad }) 
       const reason = targetLoad.portGroups === null ? failureOf(targetLoad, "portGroups") : untold;
       findings.push(...notCarrying(host, { ...there, uplink: there.uplink }, now, reason));
     }
-    if (source !== null && here !== undefined) findings.push(...otherMtu(source.name, here, host, there));
+    if (source !== null && here !== undefined) {
+      findings.push(
+        ...otherVlan(source.name, here, host, there),
+        ...otherMtu(source.name, here, host, there),
+      );
+    }
     return findings;
   });
 };
@@ -59,6 +64,13 @@ function notCarrying(
     default:
       return [finding("NETWORK_LINK_UNDETERMINED", { host, network, uplink, reason: unknown })];
   }
+}
+
+/** Of a bridge that a host has by its own configuration the VLAN is not known. */
+function otherVlan(from: string, here: PortGroupFacts, host: string, there: PortGroupFacts): Finding[] {
+  const [sourceVlan, vlan] = [here.definition?.vlan, there.definition?.vlan];
+  if (sourceVlan === undefined || vlan === undefined || sourceVlan === vlan) return [];
+  return [finding("NETWORK_VLAN_DIFFERS", { host, network: there.name, vlan, from, sourceVlan })];
 }
 
 /** Smaller than at the source loses what the guest sends; larger is only odd. */

@@ -1,0 +1,132 @@
+/**
+ * Makes the bridges of this host's switches be as they are defined: when they are told, when the agent starts, and now and then,
+ * for others may change them. VMs' taps that were taken out are put in again.
+ */
+import type { NetworkList, NetworkRefusal, Vm } from "@godwit/contract";
+import { applySwitches, canFilterVlans, switchFacts, tapName, type WantedSwitch } from "@godwit/network";
+import type { Logger } from "pino";
+import { reasonOf } from "../reason.ts";
+import { RepeatedLook } from "../repeated-look.ts";
+import type { HostNetworks } from "./host-networks.ts";
+
+const everyMs = 10_000;
+
+export interface HostSwitchesParts {
+  networks: HostNetworks;
+  /** VMs that have a process here. */
+  vms: () => readonly Vm[];
+  /** VMs whose QEMU may run and does not say what it uses, in words. */
+  mayUseAny: () => readonly string[];
+  onChange: () => void;
+  log: Pick<Logger, "info" | "warn">;
+}
+
+export class HostSwitches {
+  readonly #parts: HostSwitchesParts;
+  #refused: readonly NetworkRefusal[] = [];
+  #applying: Promise<unknown> = Promise.resolve();
+
+  constructor(parts: HostSwitchesParts) {
+    this.#parts = parts;
+  }
+
+  /** What the server defines for this host. @returns what was left as it was, and why */
+  async put(list: NetworkList): Promise<NetworkRefusal[]> {
+    const { networks, log, onChange } = this.#parts;
+    const isChanged = await networks.take(list, (name) => this.#usersOf(name));
+    await this.apply();
+    const { switches, networks: groups } = networks.definitions;
+    const refused = this.refused;
+    if (isChanged) {
+      log.info(
+        {
+          ...{ switches: switches.map(({ name }) => name), networks: groups.map(({ name }) => name) },
+          ...(refused.length === 0 ? {} : { refused }),
+        },
+        "networks taken from the inventory",
+      );
+      onChange();
+    }
+    return refused;
+  }
+
+  /** What this host has not as it is defined, and why. */
+  get refused(): NetworkRefusal[] {
+    return [...this.#parts.networks.refused, ...this.#refused];
+  }
+
+  /** As they are. @throws what looking at the interfaces throws */
+  async facts(): ReturnType<typeof switchFacts> {
+    return await switchFacts(this.#wanted());
+  }
+
+  /** Never rejects: what could not be done is among `refused`, and tried again. */
+  async apply(): Promise<void> {
+    const applied = this.#applying.then(() => this.#apply());
+    this.#applying = applied.catch(() => undefined);
+    await applied.catch((error: unknown) => {
+      this.#parts.log.warn({ err: error }, "the virtual switches could not be looked at");
+    });
+  }
+
+  repeated(): RepeatedLook {
+    return new RepeatedLook(
+      everyMs,
+      () => this.apply(),
+      () => undefined,
+    );
+  }
+
+  /** Before anything is asked of the networks. */
+  async start(): Promise<void> {
+    try {
+      this.#parts.networks.filtersVlans = await canFilterVlans();
+    } catch (error) {
+      this.#parts.log.warn({ err: error }, "whether bridges filter by VLAN could not be tried");
+    }
+    await this.apply();
+  }
+
+  async #apply(): Promise<void> {
+    const wanted = this.#wanted();
+    const { networks, onChange } = this.#parts;
+    const before = JSON.stringify(this.#refused);
+    try {
+      this.#refused = (await applySwitches(wanted)).map(({ switch: name, reason }) => ({
+        ...{ kind: "switch" as const, name, reason: reason.slice(0, 1000) },
+      }));
+    } catch (error) {
+      const reason = reasonOf(error).slice(0, 1000);
+      this.#refused = networks.definitions.switches.map(({ name }) => ({ kind: "switch", name, reason }));
+    }
+    if (before !== JSON.stringify(this.#refused)) onChange();
+  }
+
+  #wanted(): WantedSwitch[] {
+    const { networks, vms } = this.#parts;
+    const { switches, networks: groups } = networks.definitions;
+    const present = vms();
+    return switches.map(({ name, uplink, mtu }) => {
+      const own = groups.filter((one) => one.switch === name && networks.find(one.name) !== undefined);
+      return {
+        ...{ name, uplink, mtu, filtersVlans: networks.filtersVlans },
+        vlans: [...new Set(own.map(({ vlan }) => vlan))],
+        taps: present.flatMap(({ id, nics }) =>
+          nics.flatMap(({ portGroup }, index) => {
+            const group = own.find((one) => one.name === portGroup);
+            return group === undefined ? [] : [{ name: tapName(id, index), vlan: group.vlan }];
+          }),
+        ),
+      };
+    });
+  }
+
+  #usersOf(network: string): string[] {
+    const { vms, mayUseAny } = this.#parts;
+    const users = vms().filter(({ nics }) => nics.some(({ portGroup }) => portGroup === network));
+    return [
+      ...users.map(({ name }) => `VM ${name}`),
+      ...mayUseAny().map((name) => `VM ${name}, which may be,`),
+    ];
+  }
+}

@@ -1,0 +1,12 @@
+/** `godwit network …` */
+import { buildRouteMap } from "@stricli/core";
+import { addCommand } from "./network/add.ts";
+import { listCommand } from "./network/list.ts";
+import { removeCommand } from "./network/remove.ts";
+import { showCommand } from "./network/show.ts";
+import { summaries } from "../summaries.ts";
+
+export const networkRoutes = buildRouteMap({
+  routes: { list: listCommand, show: showCommand, add: addCommand, remove: removeCommand },
+  docs: { brief: summaries.network.brief },
+});

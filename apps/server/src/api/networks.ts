@@ -1,0 +1,87 @@
+/** Virtual switches and port groups: defined, shown, removed. What is defined is written first; the hosts are told then, and again until they have it. */
+import { GodwitError, type NetworkView, type serverOperations, type SwitchView } from "@godwit/contract";
+import type { Handlers } from "@godwit/http";
+import {
+  networkViews,
+  switchViews,
+  type HostNow,
+  type NetworksOfInventory,
+} from "../networks/network-views.ts";
+import type { Services } from "../services.ts";
+
+type NetworkOperations = Pick<
+  typeof serverOperations,
+  | "switchList"
+  | "switchShow"
+  | "switchAdd"
+  | "switchRemove"
+  | "networkList"
+  | "networkShow"
+  | "networkAdd"
+  | "networkRemove"
+>;
+
+/** Hosts are waited for by no more than this; what they have not applied by then is shown as it is. */
+const applyLimitMs = 10_000;
+
+export function networkHandlers({ store, hosts }: Services): Handlers<NetworkOperations> {
+  const now = async (): Promise<[NetworksOfInventory, HostNow[]]> => {
+    const [switches, networks, all] = await Promise.all([
+      store.switches.list(),
+      store.networks.list(),
+      store.hosts.list(),
+    ]);
+    return [
+      { switches, networks },
+      all.map(({ name, facts, load }) => ({ name, facts, load, isUp: hosts.isUp(name) })),
+    ];
+  };
+  const allSwitches = async (): Promise<SwitchView[]> => switchViews(...(await now()));
+  const allNetworks = async (): Promise<NetworkView[]> => {
+    const [views, vms] = await Promise.all([now(), store.networks.users()]);
+    return networkViews(...views).map((view) => ({ ...view, vms: vms.get(view.name) ?? [] }));
+  };
+  const switchOf = async (name: string): Promise<SwitchView> => {
+    const all = await allSwitches();
+    const found = all.find((view) => view.name === name);
+    if (found !== undefined) return found;
+    throw GodwitError.of("SWITCH_UNKNOWN", { switch: name, known: all.map((view) => view.name) });
+  };
+  const networkOf = async (name: string): Promise<NetworkView> => {
+    const all = await allNetworks();
+    const found = all.find((view) => view.name === name);
+    if (found !== undefined) return found;
+    throw GodwitError.of("NETWORK_UNKNOWN", { network: name, known: all.map((view) => view.name) });
+  };
+  return {
+    switchList: async () => ({ switches: await allSwitches() }),
+    switchShow: async ({ params }) => await switchOf(params.switch),
+    switchAdd: async ({ body }) => {
+      await store.switches.add(body);
+      await hosts.networks.changed(applyLimitMs);
+      return await switchOf(body.name);
+    },
+    switchRemove: async ({ params, query }) => {
+      if (query.host !== undefined) await store.hosts.show(query.host);
+      await store.switches.remove(params.switch, query.host ?? null);
+      await hosts.networks.changed(applyLimitMs);
+      return undefined;
+    },
+    networkList: async () => ({ networks: await allNetworks() }),
+    networkShow: async ({ params }) => await networkOf(params.network),
+    networkAdd: async ({ body }) => {
+      await store.networks.add(body);
+      await hosts.networks.changed(applyLimitMs);
+      return await networkOf(body.name);
+    },
+    networkRemove: async ({ params }) => {
+      const { network } = params;
+      const view = await networkOf(network);
+      if (view.createdAt === null)
+        throw GodwitError.of("NETWORK_OF_HOSTS", { network, hosts: view.hosts.map(({ host }) => host) });
+      await store.networks.remove(network);
+      await hosts.networks.changed(applyLimitMs);
+      return undefined;
+    },
+  };
+}

@@ -1,0 +1,104 @@
+/**
+ * The virtual switches of this host: bridges that its agent makes, changes and removes, and nothing else. Done again at any time
+ * it changes nothing; what goes through the switches is not interrupted by it.
+ */
+import { GodwitError, type SwitchFacts } from "@godwit/contract";
+import { run } from "@godwit/system";
+import { listInterfaces, listPortVlans, type Interface } from "./iproute.ts";
+import {
+  bridgeOf,
+  ownerOf,
+  planSwitches,
+  type FoundLink,
+  type PortVlan,
+  type Steps,
+  type WantedSwitch,
+} from "./switch-plan.ts";
+
+export interface RefusedSwitch {
+  switch: string;
+  /** A sentence's end. */
+  reason: string;
+}
+
+/** @param wanted all that this host is to have; others of its agent's making go. @returns what is not as it is to be, and why */
+export async function applySwitches(wanted: readonly WantedSwitch[]): Promise<RefusedSwitch[]> {
+  const { steps, refused } = planSwitches(wanted, await foundLinks());
+  for (const { switch: name, steps: lines } of steps) {
+    const reason = await takeSteps(name, lines);
+    if (reason !== null) refused.push({ switch: name, reason });
+  }
+  return refused;
+}
+
+/** Those of the wanted ones whose bridge exists. */
+export async function switchFacts(wanted: readonly WantedSwitch[]): Promise<SwitchFacts[]> {
+  if (wanted.length === 0) return [];
+  const links = await foundLinks();
+  return wanted.flatMap(({ name, uplink }) => {
+    const bridge = links.find((link) => ownerOf(link) === name);
+    if (bridge === undefined) return [];
+    const port = links.find((link) => link.name === uplink && link.master === bridge.name);
+    return [
+      { name, bridge: bridge.name, uplink: port?.name ?? null, desiredUplink: uplink, mtu: bridge.mtu },
+    ];
+  });
+}
+
+/** Whether bridges of this host's kernel can filter by VLAN: tried on one that goes at once. @throws PROGRAM_MISSING */
+export async function canFilterVlans(): Promise<boolean> {
+  const probe = bridgeOf("probe-of-vlans");
+  const lines = [`link add name ${probe} type bridge vlan_filtering 1`, `link del dev ${probe}`];
+  try {
+    await ip(lines, "trying whether bridges filter by VLAN");
+    return true;
+  } catch (error) {
+    if (!GodwitError.is(error, "PROGRAM_FAILED")) throw error;
+    // One that an agent left which ended just then is there already.
+    await ip([`link del dev ${probe}`], "removing the bridge of the trial").catch(() => undefined);
+    return !/not supported/i.test(String(error.problem.details.output));
+  }
+}
+
+async function takeSteps(name: string, { ip: lines, bridge }: Steps): Promise<string | null> {
+  const isNew = lines.some((line) => line.startsWith("link add "));
+  try {
+    if (lines.length > 0) await ip(lines, `arranging virtual switch ${name}`);
+    if (bridge.length > 0)
+      await run("bridge", ["-batch", "-"], {
+        what: `setting the VLANs of virtual switch ${name}`,
+        input: `${bridge.join("\n")}\n`,
+      });
+    return null;
+  } catch (error) {
+    if (!GodwitError.is(error)) throw error;
+    if (isNew) await ip([`link del dev ${bridgeOf(name)}`], "removing what was begun").catch(() => undefined);
+    const { details, detail } = error.problem;
+    const said = error.code === "PROGRAM_FAILED" ? String(details.output) : detail;
+    return said.replaceAll("\n", " ").trim().replace(/\.$/, "").slice(0, 500);
+  }
+}
+
+const ip = async (lines: readonly string[], what: string): Promise<void> => {
+  await run("ip", ["-batch", "-"], { what, input: `${lines.join("\n")}\n` });
+};
+
+async function foundLinks(): Promise<FoundLink[]> {
+  const [interfaces, vlans] = await Promise.all([listInterfaces(), listPortVlans()]);
+  return interfaces.map((found) => linkOf(found, vlans.get(found.ifname) ?? []));
+}
+
+function linkOf(found: Interface, vlans: readonly PortVlan[]): FoundLink {
+  const { ifname: name, flags, mtu, linkinfo } = found;
+  const kind = linkinfo?.info_kind ?? null;
+  return {
+    ...{ name, kind, mtu, vlans },
+    isLoopback: flags.includes("LOOPBACK"),
+    isOn: flags.includes("UP"),
+    alias: found.ifalias ?? null,
+    master: found.master ?? null,
+    lower: kind === "veth" ? null : (found.link ?? null),
+    addresses: found.addr_info.flatMap(({ local }) => local ?? []),
+    filtersVlans: linkinfo?.info_data?.vlan_filtering === 1,
+  };
+}

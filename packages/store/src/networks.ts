@@ -1,0 +1,148 @@
+/** Port groups that the inventory defines, each on one virtual switch. None goes while a VM has a NIC in it. */
+import { GodwitError, type NetworkDefinition, type NewNetwork, type SwitchFacts } from "@godwit/contract";
+import { sql } from "kysely";
+import type { Database } from "./database.ts";
+import { emit } from "./events.ts";
+import { networkUsers } from "./network-users.ts";
+import type { Queries, Writes } from "./schema.ts";
+import { enterHosts, insertSwitch, lockSwitch, switchOn, unknownSwitch } from "./switches.ts";
+
+export interface NetworkRow extends NetworkDefinition {
+  createdAt: Date;
+}
+
+/** What a host was told by an inventory. */
+export interface ToldNetworks {
+  switches: readonly SwitchFacts[];
+  networks: readonly NetworkDefinition[];
+}
+
+export class Networks {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  /** In order of their names. */
+  async list(): Promise<NetworkRow[]> {
+    return await this.#database.read((db) => rowsOf(db));
+  }
+
+  /** Names of VMs that have a NIC in a port group, by its name. */
+  async users(): Promise<Map<string, string[]>> {
+    const rows = await this.#database.read(async (db) => {
+      const { rows: found } = await sql<{ network: string; vm: string }>`
+        select distinct nic->>'portGroup' as network, name as vm
+        from vms, jsonb_array_elements(config->'nics') as nic order by network, vm`.execute(db);
+      return found;
+    });
+    const byName = Map.groupBy(rows, ({ network }) => network);
+    return new Map([...byName].map(([name, of]) => [name, of.map(({ vm }) => vm)]));
+  }
+
+  /** @throws SWITCH_UNKNOWN, NETWORK_EXISTS, NETWORK_VLAN_TAKEN, NETWORK_MTU_ABOVE_SWITCH */
+  async add({ name, switch: on, vlan = 0, mtu, allowForgedTransmits = false }: NewNetwork): Promise<void> {
+    await this.#database.write(async (tx) => {
+      const row = await lockSwitch(tx, on);
+      if (row === undefined) throw await unknownSwitch(tx, on);
+      if (mtu !== undefined && mtu > row.mtu) {
+        const details = { network: name, mtu, switch: on, switchMtu: row.mtu };
+        throw GodwitError.of("NETWORK_MTU_ABOVE_SWITCH", details);
+      }
+      const all = await rowsOf(tx);
+      const other = all.find((one) => one.switch === on && excludes(one.vlan, vlan));
+      if (other !== undefined) {
+        const details = { network: name, switch: on, vlan, other: other.name, otherVlan: other.vlan };
+        throw GodwitError.of("NETWORK_VLAN_TAKEN", details);
+      }
+      const definition = {
+        ...{ name, switch: on, vlan, allowForgedTransmits },
+        ...(mtu === undefined ? {} : { mtu }),
+      };
+      if (!(await insert(tx, definition))) {
+        const [has] = await rowsOf(tx, name);
+        const details = { network: name, switch: has?.switch ?? on, vlan: has?.vlan ?? vlan };
+        throw GodwitError.of("NETWORK_EXISTS", details);
+      }
+    });
+  }
+
+  /** @throws NETWORK_UNKNOWN, NETWORK_IN_USE */
+  async remove(name: string): Promise<void> {
+    await this.#database.write(async (tx) => {
+      const all = await rowsOf(tx);
+      if (!all.some((row) => row.name === name))
+        throw GodwitError.of("NETWORK_UNKNOWN", { network: name, known: all.map((row) => row.name) });
+      const users = await networkUsers(tx, name, null);
+      if (users.length > 0) throw GodwitError.of("NETWORK_IN_USE", { network: name, users });
+      await tx.deleteFrom("networks").where("name", "=", name).execute();
+      await emit(tx, { type: "network.removed", subject: { kind: "network", id: name }, data: {} });
+    });
+  }
+
+  /**
+   * What a host was told by an inventory before this one, of which this one knows nothing, becomes this one's: once for each
+   * host, as after a restore from a backup.
+   * @returns whether that changed anything
+   */
+  async takeOver(host: string, { switches, networks }: ToldNetworks): Promise<boolean> {
+    return await this.#database.write(async (tx) => {
+      const known = await tx
+        .selectFrom("hosts")
+        .select("networks_known")
+        .where("name", "=", host)
+        .forUpdate()
+        .executeTakeFirst();
+      if (known === undefined || known.networks_known) return false;
+      let changed = false;
+      for (const { name, desiredUplink: uplink, mtu } of switches) {
+        const row = await lockSwitch(tx, name);
+        if (row !== undefined && switchOn(row, host) !== null) continue;
+        if (row === undefined) await insertSwitch(tx, { name, uplink, mtu }, [host]);
+        else await enterHosts(tx, name, [host], uplink);
+        const data = { uplink, mtu, hosts: [host] };
+        await emit(tx, { type: "switch.added", subject: { kind: "switch", id: name }, data });
+        changed = true;
+      }
+      for (const definition of networks) {
+        if ((await lockSwitch(tx, definition.switch)) === undefined) continue;
+        changed = (await insert(tx, definition)) || changed;
+      }
+      await tx.updateTable("hosts").set({ networks_known: true }).where("name", "=", host).execute();
+      return changed;
+    });
+  }
+}
+
+/** On one switch: the frames of the one without a tag have the other's number within the bridge. */
+const excludes = (one: number, other: number): boolean =>
+  (one === 0 && other === 4094) || (one === 4094 && other === 0);
+
+/** @returns whether there was none of its name */
+async function insert(tx: Writes, definition: NetworkDefinition): Promise<boolean> {
+  const { name, switch: on, vlan, mtu, allowForgedTransmits } = definition;
+  const entered = await tx
+    .insertInto("networks")
+    .values({ name, switch: on, vlan, mtu: mtu ?? null, allow_forged_transmits: allowForgedTransmits })
+    .onConflict((conflict) => conflict.column("name").doNothing())
+    .executeTakeFirst();
+  if (entered.numInsertedOrUpdatedRows !== 1n) return false;
+  const { name: _, ...data } = definition;
+  await emit(tx, { type: "network.added", subject: { kind: "network", id: name }, data });
+  return true;
+}
+
+async function rowsOf(db: Queries, name: string | null = null): Promise<NetworkRow[]> {
+  const rows = await db
+    .selectFrom("networks")
+    .selectAll()
+    .where(sql<boolean>`(${name}::text is null or name = ${name})`)
+    .orderBy("name")
+    .execute();
+  return rows.map(({ mtu, ...row }) => ({
+    ...{ name: row.name, switch: row.switch, vlan: row.vlan, createdAt: row.created_at },
+    ...(mtu === null ? {} : { mtu }),
+    allowForgedTransmits: row.allow_forged_transmits,
+  }));
+}
