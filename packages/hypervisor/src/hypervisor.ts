@@ -74,14 +74,25 @@ export interface Adopted {
 
 /**
  * How a QEMU is started, where that is not this program's business: given its argument vector, the file for
- * its messages, what it may use and the images that it writes to, returns a function that tells whether it has ended.
+ * its messages, what it may use and where it writes to, returns a function that tells whether it has ended.
  */
 export type Launch = (
   argv: readonly string[],
   log: string,
   limits: UnitLimits,
-  images: readonly string[],
+  storage: WrittenStorage,
 ) => Promise<() => boolean | Promise<boolean>>;
+
+/** What a QEMU writes to: image files by their absolute paths, and iSCSI portals (`ADDRESS:PORT`) that it is a client of. */
+export interface WrittenStorage {
+  images: readonly string[];
+  portals: readonly string[];
+}
+
+const storageOf = ({ diskPaths, luns }: LaunchSpec): WrittenStorage => ({
+  images: Object.values(diskPaths),
+  portals: [...new Set(Object.values(luns).map(({ portal }) => portal))],
+});
 
 const rootFolder = ({ runFolder }: HypervisorOptions): string => `${runFolder}/root`;
 
@@ -144,12 +155,7 @@ export class Hypervisor {
     try {
       const gone = await (launch === null
         ? this.#spawn(spec, paths, await this.#argv(spec, paths))
-        : launch(
-            await this.#argv(spec, paths, killWithParent),
-            paths.log,
-            vmLimits(spec),
-            Object.values(spec.diskPaths),
-          ));
+        : launch(await this.#argv(spec, paths, killWithParent), paths.log, vmLimits(spec), storageOf(spec)));
       const session = await connectWhenReady(paths.qmp, gone, startLimitMs);
       const identity = await this.#startedProcess(paths);
       if (identity === null) throw new Error("it ended at once");

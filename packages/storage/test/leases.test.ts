@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { execFile, spawn, type ChildProcess } from "node:child_process";
+import { createServer, type AddressInfo, type Socket } from "node:net";
 import { open, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -216,7 +217,7 @@ test("the lease stays until nothing is under way of what its program wrote, howe
     const image = join(folder, `${vm.name}.fifo`);
     await promisify(execFile)("mkfifo", [image]);
     await using away = await open(image, "r+");
-    const pid = await runningUnder(a, vm, [image]);
+    const pid = await runningUnder(a, vm, { images: [image] });
     if (how === "killed") process.kill(pid, "SIGKILL");
     const released = a.leases.release(vm);
     await gone(pid);
@@ -227,6 +228,43 @@ test("the lease stays until nothing is under way of what its program wrote, howe
     expect(await b.leases.acquire(vm, "EX"), how).toMatchObject({ holders: [{ host: "b", mode: "EX" }] });
     await b.leases.release(vm);
   }
+});
+
+test("what its program had handed to the kernel for a LUN is not sent after the lease is given back", async () => {
+  const vm = await newVm();
+  await a.leases.acquire(vm, "EX");
+  // A target that does not read for a while.
+  const target = createServer({ pauseOnConnect: true }).listen(0, "127.0.0.1");
+  await once(target, "listening");
+  const port = (target.address() as AddressInfo).port;
+  const connected = once(target, "connection") as Promise<[Socket]>;
+  const written = join(folder, `${vm.name}.written`);
+  const client = [
+    `use IO::Socket::INET; my $socket = IO::Socket::INET->new("127.0.0.1:${String(port)}") or die; $socket->blocking(0);`,
+    `my $sent = 0; while (defined(my $part = syswrite $socket, "x" x 65536)) { $sent += $part }`,
+    `open my $file, ">", "${written}.new"; print {$file} $sent; close $file; rename "${written}.new", "${written}"; sleep 600`,
+  ].join(" ");
+  const portals = [`127.0.0.1:${String(port)}`];
+  const pid = await runningUnder(a, vm, { portals }, `perl -e '${client}'`);
+  const [socket] = await connected;
+  let sent = 0;
+  while (sent === 0) {
+    await sleep(20);
+    sent = Number(await readFile(written, "utf8").catch(() => "0"));
+  }
+  process.kill(pid, "SIGKILL");
+  await a.leases.release(vm);
+  // The target is there again.
+  let received = 0;
+  socket.on("data", (part) => (received += part.length));
+  const ended = once(socket, "end").then(
+    () => "all of it came",
+    (error: unknown) => (error as NodeJS.ErrnoException).code,
+  );
+  socket.resume();
+  expect(await ended).toBe("ECONNRESET");
+  expect(received).toBeLessThan(sent);
+  target.close();
 });
 
 test("a lease outlives its holder and the program under it: it is given back by a decision only", async () => {
@@ -331,12 +369,17 @@ test("sanlock dies on a host: its VMs end at once, others are told when the leas
   expect(await a.leases.convert(shared, "SH")).toMatchObject({ fenced: [] });
 });
 
-async function runningUnder(host: Host, vm: LeasedVm, images: readonly string[] = []): Promise<number> {
+async function runningUnder(
+  host: Host,
+  vm: LeasedVm,
+  { images = [], portals = [] }: { images?: readonly string[]; portals?: readonly string[] } = {},
+  program = "sleep 600",
+): Promise<number> {
   const pidFile = join(folder, `${randomUUID()}.pid`);
-  const script = `echo $$ > ${pidFile}.new; mv ${pidFile}.new ${pidFile}; exec sleep 600`;
+  const script = `echo $$ > ${pidFile}.new; mv ${pidFile}.new ${pidFile}; exec ${program}`;
   const limits = { memoryMaxBytes: 2 ** 30, tasksMax: 64 };
   const log = join(folder, `${vm.name}.log`);
-  await host.leases.launcher(vm.id)(["/bin/sh", "-c", script], log, limits, images);
+  await host.leases.launcher(vm.id)(["/bin/sh", "-c", script], log, limits, { images, portals });
   for (;;) {
     const pid = Number((await readFile(pidFile, "utf8").catch(() => "")).trim());
     if (pid > 0) return pid;

@@ -7,7 +7,7 @@
 import { GodwitError, type Lease, type LeaseMode, type VmId } from "@godwit/contract";
 import type { UnitLimits } from "@godwit/system";
 import type { Datastore } from "../datastore.ts";
-import { Holders } from "./holder.ts";
+import { Holders, type WrittenStorage } from "./holder.ts";
 import { leaseOf, leaseOrNull, numberOf, createSuccessor, type LeasedVm } from "./lease-files.ts";
 import { isCounted, holdersOf } from "./lease-view.ts";
 import { clocksNow, Lockspace } from "./lockspace.ts";
@@ -158,9 +158,9 @@ export class DiskLeases {
     argv: readonly string[],
     log: string,
     limits: UnitLimits,
-    images: readonly string[],
+    storage: WrittenStorage,
   ) => Promise<() => Promise<boolean>> {
-    return async (argv, log, limits, images) => await this.#holders.launch(vmId, argv, log, limits, images);
+    return async (argv, log, limits, storage) => await this.#holders.launch(vmId, argv, log, limits, storage);
   }
 
   /** @throws DATASTORE_UNKNOWN, DATASTORE_UNAVAILABLE */

@@ -41,6 +41,12 @@ const noteSchema = z.object({
 });
 export type HolderNote = z.infer<typeof noteSchema>;
 
+/** What a program under a lease writes to: image files by their absolute paths, and iSCSI portals (`ADDRESS:PORT`) that it is a client of. */
+export interface WrittenStorage {
+  images: readonly string[];
+  portals: readonly string[];
+}
+
 export class Holders {
   readonly #folder: string;
 
@@ -90,7 +96,7 @@ export class Holders {
   /**
    * Starts a program under a held lease. @param argv its argument vector @param log takes its output
    * @param limits of the program and the holder together, where systemd runs
-   * @param images that it writes to, absolute
+   * @param storage that it writes to
    * @returns a function that tells whether it has ended, and what it wrote is no longer under way
    */
   async launch(
@@ -98,12 +104,13 @@ export class Holders {
     argv: readonly string[],
     log: string,
     limits: UnitLimits,
-    images: readonly string[],
+    { images, portals }: WrittenStorage,
   ): Promise<() => Promise<boolean>> {
     const folder = this.#of(vmId);
     if (systemdRuns()) await limitUnit(`${unitOf(vmId)}.service`, limits);
     await rm(join(folder, "ended"), { force: true });
     await writeFile(join(folder, "files"), images.join("\0"), { mode: 0o600 });
+    await writeFile(join(folder, "portals"), portals.join("\0"), { mode: 0o600 });
     await writeFile(join(folder, "argv"), [log, ...argv].join("\0"), { mode: 0o600 });
     await order(folder, "launch");
     return async () => await exists(join(folder, "ended"));

@@ -8,11 +8,12 @@
 #   FOLDER/pid     its own
 #   FOLDER/ready   there once it holds the lease      FOLDER/orders  a FIFO: `launch` starts the program, `end` kills it
 #   FOLDER/argv    of the program, NUL-separated; first the file that takes its output
-#   FOLDER/files   its images, NUL-separated
+#   FOLDER/files   its images, NUL-separated         FOLDER/portals  of its LUNs, ADDRESS:PORT, NUL-separated
 #   FOLDER/ended   there while no program runs that was started, and nothing that it wrote is under way
 #
 # What a killed program was writing may be on its way for as long as its storage is away: a kernel's NFS client sends it again
-# until the server answers, which may be after another host has started the VM. So its end counts only once that is over,
+# until the server answers, which may be after another host has started the VM, and its TCP sends what an iSCSI client in
+# user space had handed over. So its end counts only once that is over,
 # and if that takes until the lease runs out, this process is still there, and the watchdog resets the host.
 use strict;
 use warnings;
@@ -34,7 +35,7 @@ mkfifo('orders', 0600) or die "orders: $!\n";
 sysopen my $orders, 'orders', O_RDWR or die "orders: $!\n";
 
 my ($qemu, $log, $told) = (0, undef, undef);
-my @images;
+my (@images, @portals);
 $SIG{TERM} = sub { $told = 'this host can no longer keep the lease of the VM: it lost its storage, or was told to end' };
 $SIG{CHLD} = sub { 1 };
 $SIG{PIPE} = 'IGNORE';
@@ -75,9 +76,34 @@ sub end {
     touch('ended');
 }
 
+# Waits until nothing that the program wrote is under way.
+sub drain {
+    end_connections($_) for @portals;
+    read_images();
+}
+
+# A connection whose program is gone and that still has something to send is ended by the kernel (SOCK_DESTROY); where it cannot do
+# that, or nobody can look, this waits until the connection has ended by itself.
+sub end_connections {
+    my ($portal) = @_;
+    my @filter = (qw(-H -t -n state fin-wait-1 state closing state last-ack dst), $portal);
+    until (ss(@filter) eq '') {
+        ss('-K', @filter);
+        select undef, undef, undef, 0.2;
+    }
+}
+
+# What it prints; without an answer something that is not empty.
+sub ss {
+    open my $out, '-|', 'ss', @_ or return 'unknown';
+    local $/;
+    my $text = <$out> // '';
+    return close $out ? $text : 'unknown';
+}
+
 # Waits until nothing that was written to the images past the page cache is under way: the kernel lets nobody read through
 # the page cache before, of a file that was open already, and no signal interrupts that (nfs_start_io_read, inode_dio_wait).
-sub drain {
+sub read_images {
     for my $image (@images) {
         sysseek $image, 0, 0;
         sysread $image, my $byte, 1;
@@ -95,6 +121,7 @@ sub launch {
     close $file;
     $log = shift @argv;
     open_images();
+    @portals = listed('portals');
     my $pid = fork;
     return touch('ended') unless defined $pid;
     if ($pid == 0) {
@@ -115,13 +142,18 @@ sub launch {
 # One that cannot be opened is the storage's own matter: QEMU's user may read what root may not.
 sub open_images {
     @images = ();
-    open my $list, '<', 'files' or return;
-    local $/;
-    my $paths = <$list> // '';
-    close $list;
-    for my $path (split /\0/, $paths) {
+    for my $path (listed('files')) {
         if (open my $image, '<', $path) { push @images, $image }
     }
+}
+
+sub listed {
+    my ($name) = @_;
+    open my $list, '<', $name or return ();
+    local $/;
+    my $text = <$list> // '';
+    close $list;
+    return split /\0/, $text;
 }
 
 sub reap {
