@@ -2,6 +2,7 @@
 import type { agentOperations } from "@godwit/contract";
 import type { Handlers } from "@godwit/http";
 import type { DatastoreOrders } from "./datastore-orders.ts";
+import type { HostCommands } from "./commands/host-commands.ts";
 import type { Consoles } from "./consoles/consoles.ts";
 import type { EventLog } from "./event-log.ts";
 import type { HostFactsReader } from "./host/facts.ts";
@@ -31,6 +32,7 @@ export function handlers(
   renewal: CertificateRenewal,
   datastores: DatastoreOrders,
   switches: HostSwitches,
+  commands: HostCommands,
 ): Handlers<typeof agentOperations> {
   return {
     facts: () => facts.read(),
@@ -45,6 +47,9 @@ export function handlers(
     datastoreInit: async ({ params, body }) => ({
       isNew: await datastores.init(params.datastore, body.onRoot),
     }),
+    commandStart: async ({ params, body }) => await commands.start(params.commandId, body),
+    commandShow: async ({ params }) => await commands.show(params.commandId),
+    hostReboot: async ({ body }) => await commands.reboot(body.bootId),
     events: ({ query, signal }) => events.after(query.after ?? events.lastId, signal),
     vmCreate: async ({ body }) => await vms.create(body.id, body.description, body.cloudInit),
     vmRead: async ({ params }) => await vms.read(params.datastore, params.name),

@@ -54,6 +54,14 @@ export const agentConfigSchema = z.strictObject({
   mountsFolder: absolutePath.default("/var/lib/godwit/mounts"),
   /** Where the inventory may define datastores on this host: in folders in these. Those above are allowed wherever they are. */
   datastoreFolders: z.array(absolutePath).default(["/srv", "/mnt", "/media", "/var/lib/godwit/datastores"]),
+  /** What operators may have this host do while no VM runs there. Whoever holds the admin token is root here then. */
+  updates: z
+    .strictObject({
+      commands: z.boolean().default(false),
+      /** How it is booted again. */
+      rebootCommand: z.string().min(1).max(1000).default("systemctl reboot"),
+    })
+    .prefault({}),
   /** sanlock's io timeout on shared datastores: a host is dead for others 8 of it and 60 s after its last sign. */
   leases: z.strictObject({ ioTimeoutSeconds: z.int().min(1).max(30).default(10) }).prefault({}),
   /**

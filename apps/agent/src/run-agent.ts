@@ -18,6 +18,7 @@ import { DatastoreOrders } from "./datastore-orders.ts";
 import { HostDatastores } from "./datastores/host-datastores.ts";
 import { Mounts } from "./datastores/mounts.ts";
 import { EventLog } from "./event-log.ts";
+import { HostCommands } from "./commands/host-commands.ts";
 import { HostFactsReader } from "./host/facts.ts";
 import { FactsWatch } from "./host/facts-watch.ts";
 import { HostCpu } from "./qemu/host-cpu.ts";
@@ -274,6 +275,7 @@ export async function runAgent(
     ...([facts, load, vms, disks, moves, path, consoles, events, members, setAside, files, renewal] as const),
     new DatastoreOrders({ config, datastores: hostDatastores, environment, processes, setAside, log }),
     switches,
+    new HostCommands({ config, processes, setAside, log }),
   );
   mount(http, agentOperations, answers, authority);
   mountSockets(http, agentOperations, answers, authority);

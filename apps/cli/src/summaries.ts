@@ -58,6 +58,7 @@ export const summaries = {
       "recommendations",
       "apply",
       "restarts",
+      "update",
       "plan",
       "explain",
     ],

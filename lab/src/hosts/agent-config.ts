@@ -39,6 +39,7 @@ export const agentConfig = (
       ...(hasLocal ? [{ name: localDatastore, path: localDatastorePath, shared: false }] : []),
     ],
     leases: { ioTimeoutSeconds },
+    updates: { commands: true },
     qemu: { binary: qemu.binary },
     ...(simulatedCpu === null ? {} : { simulatedCpu }),
   });

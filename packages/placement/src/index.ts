@@ -70,3 +70,12 @@ export {
   type RestartFacts,
   type RestartVerdict,
 } from "./restart.ts";
+export {
+  commandTrouble,
+  currentHost,
+  lostParts,
+  newHostUpdate,
+  updateEnd,
+  updateOrder,
+  updateSteps,
+} from "./pool-update.ts";

@@ -8,4 +8,5 @@ export type { Destination, HostReport, PathTrial } from "./facts.ts";
 export { fixesOf } from "./fixes.ts";
 export { hostAlarms, outdatedQemus, stoppedGuests } from "./host-alarms.ts";
 export { requireCommonVersion, versionFindings } from "./version-findings.ts";
+export { workingParts } from "./working-parts.ts";
 export { judgeMove, type Source, type Verdict } from "./judge-move.ts";

@@ -94,6 +94,9 @@ export class Tasks {
       if (kind === "host") {
         throw GodwitError.of("HOST_TASK_UNDER_WAY", { host: name, ...details }, { cause: error });
       }
+      if (kind === "pool") {
+        throw GodwitError.of("POOL_TASK_UNDER_WAY", { pool: name, ...details }, { cause: error });
+      }
       throw GodwitError.of("VM_BUSY", { vm: name, ...details }, { cause: error });
     }
   }
@@ -248,6 +251,32 @@ export class Tasks {
         .onConflict((conflict) => conflict.columns(["task", "key"]).doUpdateSet({ result }))
         .execute();
       return await changed(tx, id, change);
+    });
+  }
+
+  /**
+   * Keeps an object busy for a task under way, beside its subject, until it lets go or ends; doing it again changes nothing.
+   * @throws HOST_TASK_UNDER_WAY when another task has it
+   */
+  async hold(id: TaskId, host: string): Promise<void> {
+    const name = lockOf({ kind: "host", id: host });
+    await this.#database.write(async (tx) => {
+      await tx
+        .insertInto("task_locks")
+        .values({ name, task: id })
+        .onConflict((conflict) => conflict.column("name").doNothing())
+        .execute();
+      const holder = await taskOn(tx, { kind: "host", id: host });
+      if (holder === null || holder.id === id) return;
+      const details = { host, task: holder.id, what: holder.description };
+      throw GodwitError.of("HOST_TASK_UNDER_WAY", details);
+    });
+  }
+
+  async letGo(id: TaskId, host: string): Promise<void> {
+    const name = lockOf({ kind: "host", id: host });
+    await this.#database.write(async (tx) => {
+      await tx.deleteFrom("task_locks").where("name", "=", name).where("task", "=", id).execute();
     });
   }
 

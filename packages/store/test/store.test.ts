@@ -71,6 +71,35 @@ const relocationOf = (id: VmId, parent?: TaskId) =>
 const maintenanceOf = (host: string) => newTask("host.enterMaintenance", { host, concurrency: 2 });
 const anyVm = () => randomUUID() as VmId;
 
+test("a task keeps a host busy beside its subject, until it lets go or ends", async () => {
+  await joined("held");
+  const request = {
+    pool: "east",
+    hosts: ["held"],
+    command: "true",
+    timeoutSeconds: 1,
+    reboot: false,
+    concurrency: 1,
+  };
+  const update = await store.tasks.create(newTask("pool.update", request));
+  await store.tasks.hold(update.id, "held");
+  await store.tasks.hold(update.id, "held");
+  const underWay = { code: "HOST_TASK_UNDER_WAY", problem: { details: { task: update.id } } };
+  await expect(store.hosts.setMaintenance("held", "on", null)).rejects.toMatchObject(underWay);
+  await expect(store.tasks.create(maintenanceOf("held"))).rejects.toMatchObject(underWay);
+  await store.hosts.setMaintenance("held", "on", update.id);
+  await expect(store.tasks.create(newTask("pool.update", request))).rejects.toMatchObject({
+    code: "POOL_TASK_UNDER_WAY",
+  });
+  await store.tasks.letGo(update.id, "held");
+  const other = await store.tasks.create(maintenanceOf("held"));
+  await expect(store.tasks.hold(update.id, "held")).rejects.toMatchObject({ code: "HOST_TASK_UNDER_WAY" });
+  await store.tasks.change(other.id, () => ({ state: "succeeded" }));
+  await store.tasks.hold(update.id, "held");
+  await store.tasks.change(update.id, () => ({ state: "succeeded" }));
+  await store.hosts.setMaintenance("held", "off", null);
+});
+
 test("how the restart of a VM ended is told with the end of its task, once, and other starts tell nothing", async () => {
   await joined("restarts");
   const from = await store.events.lastId();

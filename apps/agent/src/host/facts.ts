@@ -2,6 +2,7 @@
  * What this host is, read again each time, one file a part. A part that cannot be read is reported as it was read last,
  * with the reason: what a host is does not change because somebody failed to look.
  */
+import { bootId } from "../commands/host-commands.ts";
 import { datastoreKinds } from "@godwit/storage";
 import type { HostFacts, SwitchFacts } from "@godwit/contract";
 import type { Hypervisor } from "@godwit/hypervisor";
@@ -22,7 +23,7 @@ import type { SetAside } from "../vms/set-aside.ts";
 import type { Environment } from "../vms/environment.ts";
 
 export interface FactsSources {
-  config: Pick<AgentConfig, "name" | "migration" | "qemu">;
+  config: Pick<AgentConfig, "name" | "migration" | "qemu" | "updates">;
   hypervisor: Hypervisor;
   cpu: HostCpu;
   datastores: Datastores;
@@ -87,6 +88,8 @@ export class HostFactsReader {
       networksRefused: this.#sources.switches.refused,
       datastores,
       datastoreKinds: [...datastoreKinds],
+      bootId: await bootId(),
+      updates: { commands: config.updates.commands },
       datastoresRefused: [...hostDatastores.refused],
       vmsSetAside: setAside.all,
       portSecurityProblem: await environment.portSecurityProblem(),

@@ -14,6 +14,7 @@ import { restartsCommand } from "./pool/restarts.ts";
 import { ruleRoutes } from "./pool/rule.ts";
 import { setCommand } from "./pool/set.ts";
 import { showCommand } from "./pool/show.ts";
+import { updateCommand } from "./pool/update.ts";
 import { summaries } from "../summaries.ts";
 
 export const poolRoutes = buildRouteMap({
@@ -30,6 +31,7 @@ export const poolRoutes = buildRouteMap({
     recommendations: recommendationsCommand,
     apply: applyCommand,
     restarts: restartsCommand,
+    update: updateCommand,
     plan: planCommand,
     explain: explainCommand,
   },

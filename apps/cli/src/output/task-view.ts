@@ -2,10 +2,12 @@
 import type { ImageCopy, KeptForecast, MovePause, MoveRecord, Task, TaskOf } from "@godwit/contract";
 import { keptForecastText, outcomeLines } from "./forecast-view.ts";
 import { formatBytes, formatMs } from "./format.ts";
+import { hostLines } from "./pool-update-view.ts";
 
 /** One line of what goes on just now. */
 export function progressText(task: Task): string {
-  if (task.kind === "host.enterMaintenance" || task.kind === "host.renewQemu") return emptyingText(task);
+  if (task.kind === "host.enterMaintenance" || task.kind === "host.renewQemu" || task.kind === "pool.update")
+    return emptyingText(task);
   const name = `${task.subject.name}: ${phaseOf(task) ?? task.steps.at(-1)?.name ?? task.state}`;
   if (task.waitingFor !== null) return `${name}, waiting: ${task.waitingFor.message}`;
   if (task.kind === "vm.create" && task.progress != null) return copyText(task.subject.name, task.progress);
@@ -170,6 +172,7 @@ export function taskText(task: Task): string {
       (step) =>
         `  ${step.state.padEnd(8)} ${step.name}${tookText(step.startedAt, step.endedAt)}${step.detail === null ? "" : `: ${step.detail}`}`,
     ),
+    ...(task.kind === "pool.update" ? (task.hosts ?? []).flatMap(hostLines) : []),
     ...(move?.decisions ?? []).map(({ at, text }) => `  decided  ${at.slice(11, 23)} ${text}`),
     ...(move?.pause == null ? [] : [`  pause    ${pauseText(move.pause)}`]),
     ...(task.error === null ? [] : [`  ${task.error.detail}`, `  ${task.error.remedy}`]),

@@ -12,6 +12,7 @@ import { networkHandlers } from "./networks.ts";
 import { poolPlanHandlers } from "./pool-plans.ts";
 import { poolBalanceHandlers } from "./pool-balance.ts";
 import { poolRestartHandlers } from "./pool-restarts.ts";
+import { poolUpdateHandlers } from "./pool-updates.ts";
 import { poolRuleHandlers } from "./pool-rules.ts";
 import { poolHandlers } from "./pools.ts";
 import { taskHandlers } from "./tasks.ts";
@@ -36,6 +37,7 @@ export function handlers(services: Services): Handlers<typeof serverOperations> 
     ...poolRuleHandlers(services),
     ...poolBalanceHandlers(services),
     ...poolRestartHandlers(services),
+    ...poolUpdateHandlers(services),
     ...vmHandlers(services),
     ...vmAddressHandlers(services),
     ...vmLeaseHandlers(services),

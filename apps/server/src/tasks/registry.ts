@@ -3,6 +3,7 @@ import type { TaskKind } from "@godwit/contract";
 import { hostEnterMaintenance } from "./host-enter-maintenance.ts";
 import { hostRenewQemu } from "./host-renew-qemu.ts";
 import type { TaskImplementation } from "./task-implementation.ts";
+import { poolUpdate } from "./pool-update.ts";
 import { vmConfigure } from "./vm-configure.ts";
 import { vmCreate } from "./vm-create.ts";
 import { vmDelete } from "./vm-delete.ts";
@@ -25,6 +26,7 @@ const implementations: { [K in TaskKind]: TaskImplementation<K> } = {
   "vm.relocate": vmRelocate,
   "host.enterMaintenance": hostEnterMaintenance,
   "host.renewQemu": hostRenewQemu,
+  "pool.update": poolUpdate,
 };
 
 export const implementationOf = <K extends TaskKind>(kind: K): TaskImplementation<K> => implementations[kind];

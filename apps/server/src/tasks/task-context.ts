@@ -98,6 +98,16 @@ export class TaskContext<K extends TaskKind> {
     return await this.persist(() => this.#services.start(task));
   }
 
+  /** Asks for the end of a part of this one that can be cancelled; one that has ended, or was asked already, stays as it is. */
+  async cancelPart(id: TaskId): Promise<void> {
+    const task = await this.persist(() =>
+      this.store.tasks.change(id, ({ cancellable }) =>
+        cancellable ? { state: "cancelling", cancellable: false } : {},
+      ),
+    );
+    this.#services.changes.announce(task);
+  }
+
   /** Watches the tasks of this server that `matters` picks, until disposed. */
   watchTasks(matters: (task: Task) => boolean): TaskWatch {
     return this.#services.changes.watch(matters, this.stopped);

@@ -24,6 +24,7 @@ import { packageErrors } from "./packages.ts";
 import { poolErrors } from "./pool.ts";
 import { qemuRenewalErrors } from "./qemu-renewal.ts";
 import { poolRuleErrors } from "./pool-rule.ts";
+import { poolUpdateErrors } from "./pool-update.ts";
 import { serverErrors } from "./server.ts";
 import { switchErrors } from "./switch.ts";
 import { taskErrors } from "./task.ts";
@@ -55,6 +56,7 @@ export const catalogue = {
   ...evcErrors,
   ...poolErrors,
   ...poolRuleErrors,
+  ...poolUpdateErrors,
   ...packageErrors,
   ...versionErrors,
 } as const;

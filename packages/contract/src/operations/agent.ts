@@ -7,6 +7,7 @@ import { hostTrustSchema } from "../schemas/authority.ts";
 import { datastoreEntriesSchema, datastoreListSchema, datastoreRefusalSchema } from "../schemas/datastore.ts";
 import { datastorePathSchema } from "../schemas/datastore-path.ts";
 import { guestAddressesSchema } from "../schemas/guest-address.ts";
+import { commandIdSchema, hostCommandSchema, hostCommandViewSchema } from "../schemas/host-command.ts";
 import { hostFactsSchema } from "../schemas/host-facts.ts";
 import { hostLoadSchema } from "../schemas/host-load.ts";
 import { leaseSchema } from "../schemas/lease.ts";
@@ -29,6 +30,7 @@ import type { Operations } from "./operation.ts";
 
 const vmParams = z.strictObject({ vmId: vmIdSchema });
 const leaseParams = z.strictObject({ vmId: vmIdSchema, datastore: nameSchema, name: nameSchema });
+const commandParams = z.strictObject({ commandId: commandIdSchema });
 const moveParams = z.strictObject({ moveId: moveIdSchema });
 
 /** WebSocket of a move between two agents: `wss://…/peer/v1/moves/{moveId}`. */
@@ -112,6 +114,35 @@ export const agentOperations = {
     body: z.strictObject({ onRoot: z.boolean() }),
     answer: { status: 200, body: z.object({ isNew: z.boolean() }) },
     errors: ["DATASTORE_UNKNOWN", "DATASTORE_UNAVAILABLE", "DATASTORE_ON_ROOT"],
+  },
+  commandStart: {
+    method: "PUT",
+    path: "/agent/v1/commands/{commandId}",
+    privilege: "server",
+    summary: "Run a command as root; asking again with the same id answers how it is",
+    params: commandParams,
+    body: hostCommandSchema,
+    answer: { status: 200, body: hostCommandViewSchema },
+    errors: ["HOST_COMMANDS_OFF", "HOST_COMMAND_VMS_RUN"],
+  },
+  commandShow: {
+    method: "GET",
+    path: "/agent/v1/commands/{commandId}",
+    privilege: "server",
+    summary: "How a command is",
+    params: commandParams,
+    answer: { status: 200, body: hostCommandViewSchema },
+    errors: ["HOST_COMMAND_UNKNOWN"],
+  },
+  hostReboot: {
+    method: "POST",
+    path: "/agent/v1/reboot",
+    privilege: "server",
+    summary: "Boot the host again; one that was booted since then is left as it is",
+    /** Of the boot that is to end. */
+    body: z.strictObject({ bootId: z.string().min(1).max(64) }),
+    answer: { status: 200, body: z.object({ bootId: z.string() }) },
+    errors: ["HOST_COMMANDS_OFF", "HOST_COMMAND_VMS_RUN"],
   },
   certificatesShow: {
     method: "GET",

@@ -7,6 +7,8 @@ import { frozenVmSchema, poolBalanceSchema, poolRoundSchema } from "../schemas/p
 import { planRequestSchema, poolExplanationSchema, poolPlanSchema } from "../schemas/pool-plan.ts";
 import { poolRestartsSchema } from "../schemas/pool-restart.ts";
 import { newPoolRuleSchema, poolRuleSchema } from "../schemas/pool-rule.ts";
+import { poolUpdateOrderSchema, poolUpdatePlanSchema } from "../schemas/pool-update.ts";
+import { taskSchemas } from "../tasks/registry.ts";
 import { poolChangeSchema, poolViewSchema } from "../schemas/pool.ts";
 import type { Operations } from "./operation.ts";
 
@@ -180,6 +182,27 @@ export const poolOperations = {
     body: z.strictObject({ policy: healthPolicySchema }),
     answer: { status: 200, body: poolViewSchema },
     errors: ["POOL_UNKNOWN"],
+  },
+  poolUpdateCheck: {
+    method: "POST",
+    path: "/api/v1/pools/{pool}/update/check",
+    privilege: "admin",
+    summary: "In which order the hosts of a pool would be updated, what would move, and what prevents it",
+    params: poolParams,
+    body: poolUpdateOrderSchema,
+    answer: { status: 200, body: poolUpdatePlanSchema },
+    errors: ["POOL_UNKNOWN", "POOL_EMPTY", "HOST_NOT_IN_POOL"],
+  },
+  poolUpdate: {
+    method: "POST",
+    path: "/api/v1/pools/{pool}/update",
+    privilege: "admin",
+    summary:
+      "Update the hosts of a pool, one after the other: empty it, run a command there as root, boot it again, look at it, take it back",
+    params: poolParams,
+    body: poolUpdateOrderSchema,
+    answer: { status: 202, body: taskSchemas["pool.update"] },
+    errors: ["POOL_UNKNOWN", "POOL_EMPTY", "HOST_NOT_IN_POOL", "POOL_TASK_UNDER_WAY", "POOL_UPDATE_REFUSED"],
   },
   poolAdmissionSet: {
     method: "PUT",

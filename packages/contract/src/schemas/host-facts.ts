@@ -134,6 +134,10 @@ export const hostFactsSchema = z.object({
   datastores: z.array(datastoreFactsSchema).max(mostOfHost.datastores),
   /** The kinds of datastores that its agent knows. Absent: folders only. */
   datastoreKinds: z.array(z.string().max(40)).max(40).optional(),
+  /** Changes with each boot. Absent: an agent that does not tell. */
+  bootId: z.string().max(64).optional(),
+  /** Whether it runs commands of operators, and is booted again for them. Absent: an agent that cannot. */
+  updates: z.object({ commands: z.boolean() }).optional(),
   /** What the inventory defines and this host did not apply. Absent: an agent that takes no definitions. */
   datastoresRefused: z
     .array(z.object({ name: nameSchema, reason: z.string().max(1000) }))

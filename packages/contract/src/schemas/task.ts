@@ -12,7 +12,11 @@ export const taskStateSchema = z.enum([
 ]);
 export type TaskState = z.infer<typeof taskStateSchema>;
 
-export const taskSubjectSchema = z.object({ kind: z.enum(["vm", "host"]), id: z.string(), name: z.string() });
+export const taskSubjectSchema = z.object({
+  kind: z.enum(["vm", "host", "pool"]),
+  id: z.string(),
+  name: z.string(),
+});
 export type TaskSubject = z.infer<typeof taskSubjectSchema>;
 
 export const taskStepSchema = z.object({

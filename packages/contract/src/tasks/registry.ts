@@ -4,6 +4,7 @@ import type { MoveRecord } from "../schemas/move.ts";
 import { taskSchemaOf, type TaskDefinition } from "./define-task.ts";
 import { hostEnterMaintenance } from "./host-enter-maintenance.ts";
 import { hostRenewQemu } from "./host-renew-qemu.ts";
+import { poolUpdate } from "./pool-update.ts";
 import { vmConfigure } from "./vm-configure.ts";
 import { vmCreate } from "./vm-create.ts";
 import { vmDelete } from "./vm-delete.ts";
@@ -26,6 +27,7 @@ const definitions = [
   vmRelocate,
   hostEnterMaintenance,
   hostRenewQemu,
+  poolUpdate,
 ] as const;
 
 type Definitions = typeof definitions;

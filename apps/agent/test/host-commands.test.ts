@@ -1,0 +1,103 @@
+/** Commands that this host runs for operators: real ones, run by a real shell. */
+import { randomUUID } from "node:crypto";
+import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { keptOutputBytes } from "@godwit/contract";
+import { until } from "@godwit/system";
+import { pino } from "pino";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { bootId, HostCommands, type HostCommandsParts } from "../src/commands/host-commands.ts";
+
+let stateFolder: string;
+beforeAll(async () => {
+  stateFolder = await mkdtemp(join(tmpdir(), "godwit-commands-"));
+});
+afterAll(async () => {
+  await rm(stateFolder, { recursive: true, force: true });
+});
+
+const log = pino({ level: "silent" });
+const commandsOf = ({ allowed = true, vms = [] as string[], rebootCommand = "true" } = {}) =>
+  new HostCommands({
+    config: { name: "a", stateFolder, updates: { commands: allowed, rebootCommand } },
+    processes: {
+      present: vms.map((name) => ({ spec: { vm: { name } } })),
+    } as unknown as HostCommandsParts["processes"],
+    setAside: { all: [] },
+    log,
+  });
+const ended = async (commands: HostCommands, id: string) =>
+  await until(async () => ((await commands.show(id)).state === "running" ? null : await commands.show(id)), {
+    everyMs: 50,
+    limitMs: 60_000,
+  });
+const run = async (command: string, timeoutSeconds = 60) => {
+  const id = randomUUID();
+  const commands = commandsOf();
+  await commands.start(id, { command, timeoutSeconds });
+  return await ended(commands, id);
+};
+
+test("its exit code and what it wrote are told, and it is run once however often it is asked for", async () => {
+  const id = randomUUID();
+  const marks = join(stateFolder, "marks");
+  const command = `echo ran >> ${marks}; echo out; echo err >&2; exit 3`;
+  const commands = commandsOf();
+  const order = { command, timeoutSeconds: 60 };
+  await Promise.all([commands.start(id, order), commands.start(id, order)]);
+  expect(await ended(commands, id)).toEqual({ state: "ended", exitCode: 3, output: "out\nerr\n" });
+  // An agent that was started since knows it too.
+  expect(await commandsOf().start(id, order)).toMatchObject({ state: "ended", exitCode: 3 });
+  expect(await readFile(marks, "utf8")).toBe("ran\n");
+});
+
+test("of a flood of output the end is kept, and no more lies on the disk", async () => {
+  const view = await run("yes 0123456789 | head -c 3000000; echo the end");
+  expect(view?.exitCode).toBe(0);
+  expect(view?.output.length).toBeLessThanOrEqual(keptOutputBytes);
+  expect(view?.output.endsWith("the end\n")).toBe(true);
+  const { stdout: sizes } = await import("@godwit/system").then(({ run: call }) =>
+    call("du", ["-sb", join(stateFolder, "commands")], { what: "measuring" }),
+  );
+  expect(Number(sizes.split("\t")[0])).toBeLessThan(1_000_000);
+});
+
+test("one that takes too long is ended, and one that leaves a program behind is not waited for", async () => {
+  expect(await run("echo begun; sleep 60", 1)).toMatchObject({ exitCode: 124, output: "begun\n" });
+  expect(await run("setsid sleep 20 & echo left")).toMatchObject({ state: "ended", exitCode: 0 });
+}, 60_000);
+
+test("one whose shell was ended has left no exit code", async () => {
+  const id = randomUUID();
+  const commands = commandsOf();
+  await commands.start(id, { command: "sleep 60", timeoutSeconds: 120 });
+  expect(await commands.show(id)).toMatchObject({ state: "running" });
+  const pid = Number(await readFile(join(stateFolder, "commands", id, "pid"), "utf8"));
+  process.kill(-pid, "SIGKILL");
+  expect(await ended(commands, id)).toMatchObject({ state: "interrupted", exitCode: null });
+});
+
+test("it is refused where the administrator has not allowed it, and while VMs run there", async () => {
+  const order = { command: "true", timeoutSeconds: 1 };
+  await expect(commandsOf({ allowed: false }).start(randomUUID(), order)).rejects.toMatchObject({
+    code: "HOST_COMMANDS_OFF",
+  });
+  await expect(commandsOf({ vms: ["web-1"] }).start(randomUUID(), order)).rejects.toMatchObject({
+    code: "HOST_COMMAND_VMS_RUN",
+    message: expect.stringContaining("web-1") as string,
+  });
+  await expect(commandsOf({ vms: ["web-1"] }).reboot(await bootId())).rejects.toMatchObject({
+    code: "HOST_COMMAND_VMS_RUN",
+  });
+  await expect(commandsOf().show(randomUUID())).rejects.toMatchObject({ code: "HOST_COMMAND_UNKNOWN" });
+});
+
+test("a host is booted once for each boot that is to end", async () => {
+  const mark = join(stateFolder, "booted");
+  const commands = commandsOf({ rebootCommand: `touch ${mark}` });
+  expect(await commands.reboot("an-earlier-boot")).toEqual({ bootId: await bootId() });
+  await expect(stat(mark)).rejects.toThrow();
+  await commands.reboot(await bootId());
+  expect(await until(() => stat(mark).catch(() => null), { everyMs: 50, limitMs: 20_000 })).not.toBeNull();
+});

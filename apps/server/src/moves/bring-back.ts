@@ -1,0 +1,53 @@
+/** VMs that left a host for its maintenance, and bringing them back. */
+import { GodwitError, hasProcess, type Finding, type VmView } from "@godwit/contract";
+import { awayFrom } from "@godwit/placement";
+import type { NewTask, Store } from "@godwit/store";
+import type { Inventory } from "../inventory.ts";
+import { ruleFindings } from "../pools/check-rules.ts";
+import { checkVm } from "./check-vm.ts";
+import { decideMoves } from "./evacuate.ts";
+import { moveRequest } from "./move-request.ts";
+
+/** Those that its last emptying has moved, and that still are where they went. */
+export async function vmsAway({ store }: { store: Store }, host: string): Promise<VmView[]> {
+  const last = await store.tasks.newest("host.enterMaintenance", host);
+  if (last === null) return [];
+  return awayFrom(await store.tasks.childrenOf(last.id), await store.vms.list());
+}
+
+/** One that may not move back, or is busy, stays where it is. @throws DATABASE_UNAVAILABLE */
+export async function bringBack<T>(
+  services: Inventory,
+  vm: VmView,
+  { to, maxOutageMs }: { to: string; maxOutageMs?: number | undefined },
+  start: (task: Pick<NewTask, "kind" | "request">) => Promise<T>,
+): Promise<T | { reason: string }> {
+  try {
+    const { findings, runtime, postcopyRecovers } = await checkVm(services, vm, to);
+    const all = [...findings, ...(await ruleFindings(services, vm, to))];
+    const [first] = all.filter(({ severity }) => severity === "error");
+    if (first !== undefined) return { reason: first.message };
+    return await start(moveRequest(vm, runtime, to, { maxOutageMs }, postcopyRecovers));
+  } catch (error) {
+    if (!GodwitError.is(error) || error.code === "DATABASE_UNAVAILABLE") throw error;
+    return { reason: error.message };
+  }
+}
+
+/**
+ * Of each VM that runs on the host and could move nowhere, with all others on their way: why. One with a task of its own is
+ * left to the emptying, which waits for it.
+ * @throws HOST_UNREACHABLE
+ */
+export async function stuckVms(
+  { store, hosts }: Inventory,
+  host: string,
+): Promise<{ vm: string; findings: Finding[] }[]> {
+  const busy = new Set((await store.tasks.unfinished()).map(({ subject }) => subject.id));
+  const movers = (await store.vms.list())
+    .filter((vm) => vm.host === host && hasProcess(vm) && !busy.has(vm.id))
+    .map((vm) => ({ vm, live: true, failedAt: [] }));
+  const limits = { free: Infinity, perTarget: Infinity };
+  const { stuck } = await decideMoves({ store, hosts }, host, movers, limits);
+  return stuck.map(({ mover, findings }) => ({ vm: mover.vm.name, findings }));
+}
