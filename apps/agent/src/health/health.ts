@@ -5,6 +5,7 @@ import { reasonOf } from "../reason.ts";
 import { RepeatedLook } from "../repeated-look.ts";
 import { Disks } from "./disks.ts";
 import { SourceAbsent, type HealthSource } from "./health-source.ts";
+import { Ipmi } from "./ipmi.ts";
 import { Links } from "./links.ts";
 import { MemoryErrors } from "./memory-errors.ts";
 import { Pressure } from "./pressure.ts";
@@ -19,6 +20,7 @@ const most = 256;
 export const ownSources = (): HealthSource[] => [
   new MemoryErrors(),
   new Sensors(),
+  new Ipmi(),
   new Disks(),
   new Links(),
   new Throttling(),
