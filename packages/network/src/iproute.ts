@@ -73,13 +73,21 @@ async function readInterfaces(): Promise<Interface[]> {
   const { stdout } = await run("ip", ["-json", "-details", "address", "show"], {
     what: "listing the network interfaces",
   });
-  return z.array(interfaceSchema).parse(JSON.parse(stdout));
+  return interfacesIn(stdout);
 }
+
+/** @param json of `ip -json -details address show` */
+export const interfacesIn = (json: string): Interface[] => z.array(interfaceSchema).parse(JSON.parse(json));
 
 /** The VLANs of each port of a bridge that filters by VLAN. */
 export async function listPortVlans(): Promise<Map<string, PortVlan[]>> {
   const { stdout } = await run("bridge", ["-json", "vlan", "show"], { what: "listing the VLANs of ports" });
-  const ports = z.array(portVlansSchema).parse(JSON.parse(stdout.trim() === "" ? "[]" : stdout));
+  return portVlansIn(stdout);
+}
+
+/** @param json of `bridge -json vlan show`, which may print nothing where there are none */
+export function portVlansIn(json: string): Map<string, PortVlan[]> {
+  const ports = z.array(portVlansSchema).parse(JSON.parse(json.trim() === "" ? "[]" : json));
   return new Map(
     ports.map(({ ifname, vlans }) => [
       ifname,

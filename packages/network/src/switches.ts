@@ -84,7 +84,14 @@ const ip = async (lines: readonly string[], what: string): Promise<void> => {
 };
 
 async function foundLinks(): Promise<FoundLink[]> {
-  const [interfaces, vlans] = await Promise.all([listInterfaces(), listPortVlans()]);
+  return linksOf(...(await Promise.all([listInterfaces(), listPortVlans()])));
+}
+
+/** Interfaces as the plan of switches looks at them. */
+export function linksOf(
+  interfaces: readonly Interface[],
+  vlans: ReadonlyMap<string, readonly PortVlan[]>,
+): FoundLink[] {
   return interfaces.map((found) => linkOf(found, vlans.get(found.ifname) ?? []));
 }
 

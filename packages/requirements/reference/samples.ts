@@ -109,7 +109,7 @@ export const chapters: Readonly<Record<string, readonly Sample[]>> = {
   "The VM's networks": [
     of("DESTINATION_LACKS_NETWORK", network, "error", "error"),
     of("NETWORK_WITHOUT_BRIDGE", { ...network, bridge: "br0" }, "error", "error"),
-    of("NETWORK_INTERNAL", network, "error", "error"),
+    of("NETWORK_INTERNAL", network, "error", "warning"),
     of("NETWORK_BRIDGE_OFF", { ...network, bridge: "br0" }, "error", "error"),
     of("NETWORK_UPLINK_MISSING", { ...network, uplink: "bond0" }, "error", "error"),
     of("NETWORK_UPLINK_ELSEWHERE", { ...network, uplink: "bond0", bridge: "br0" }, "error", "error"),

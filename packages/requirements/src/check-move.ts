@@ -22,7 +22,7 @@ import { memory } from "./checks/memory.ts";
 import { migrationNetwork } from "./checks/migration-network.ts";
 import { migrationPath } from "./checks/migration-path.ts";
 import { paused } from "./checks/paused.ts";
-import { portGroups } from "./checks/port-groups.ts";
+import { portGroups, portGroupsAtRest } from "./checks/port-groups.ts";
 import { storage } from "./checks/storage.ts";
 import { vmUid } from "./checks/vm-uid.ts";
 import type { ColdRequirement, MoveFacts, Reachable, RelocationFacts, Requirement } from "./facts.ts";
@@ -60,7 +60,7 @@ const coldRequirements: readonly ColdRequirement[] = [
   storage,
   cdromAtRest,
   leases,
-  portGroups,
+  portGroupsAtRest,
   addressFilter,
   health,
 ];

@@ -4,11 +4,20 @@
  */
 import { finding, type Finding, type PortGroupFacts, type PortGroupLoad } from "@godwit/contract";
 import { failureOf } from "../failure.ts";
-import type { ColdRequirement } from "../facts.ts";
+import type { ColdRequirement, RelocationFacts, Reachable, Requirement } from "../facts.ts";
 
 const untold = "its agent is of an earlier version, which tells only that it is not up";
 
-export const portGroups: ColdRequirement = ({ vm, source, target, targetLoad }) => {
+export const portGroups: Requirement = (facts) => findingsOf(facts, "error");
+
+/** Of a VM that does not run no connections would be lost: its owner is warned that its network is another host's. */
+export const portGroupsAtRest: ColdRequirement = (facts) => findingsOf(facts, "warning");
+
+/** @param internal how much an internal switch matters */
+function findingsOf(
+  { vm, source, target, targetLoad }: Reachable<RelocationFacts>,
+  internal: Finding["severity"],
+): Finding[] {
   const names = [...new Set(vm.nics.map((nic) => nic.portGroup))];
   return names.flatMap((network): Finding[] => {
     const host = target.name;
@@ -22,10 +31,10 @@ export const portGroups: ColdRequirement = ({ vm, source, target, targetLoad }) 
     }
     const findings: Finding[] = [];
     if (source !== null && here?.uplink === null) {
-      findings.push(finding("NETWORK_INTERNAL", { host: source.name, network }));
+      findings.push(finding("NETWORK_INTERNAL", { host: source.name, network }, internal));
     }
     if (there.uplink === null) {
-      findings.push(finding("NETWORK_INTERNAL", { host, network }));
+      findings.push(finding("NETWORK_INTERNAL", { host, network }, internal));
     } else {
       const reason = targetLoad.portGroups === null ? failureOf(targetLoad, "portGroups") : untold;
       findings.push(...notCarrying(host, { ...there, uplink: there.uplink }, now, reason));
@@ -38,7 +47,7 @@ export const portGroups: ColdRequirement = ({ vm, source, target, targetLoad }) 
     }
     return findings;
   });
-};
+}
 
 /** @param unknown why it is not known what is wrong */
 function notCarrying(
