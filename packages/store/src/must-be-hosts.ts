@@ -1,4 +1,7 @@
-/** Hosts that a request names are hosts of the cluster, and stay so until the transaction ends. */
+/**
+ * Hosts that a request names are hosts of the cluster, and stay so until the transaction ends: under the lock that removing a host
+ * takes, so that whichever comes first is seen by the other.
+ */
 import { GodwitError } from "@godwit/contract";
 import { sql } from "kysely";
 import type { Writes } from "./schema.ts";

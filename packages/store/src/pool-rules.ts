@@ -3,6 +3,7 @@ import { GodwitError, type PoolRuleTerms, type VmId } from "@godwit/contract";
 import { sql } from "kysely";
 import type { Database } from "./database.ts";
 import { emit } from "./events.ts";
+import { mustBeHosts } from "./must-be-hosts.ts";
 import type { Queries, Writes } from "./schema.ts";
 
 export interface PoolRuleRow {
@@ -91,15 +92,7 @@ export class PoolRules {
 
 /** @throws VM_UNKNOWN, HOST_UNKNOWN */
 async function mustBeThere(tx: Writes, { vms, hosts }: EnteredRule): Promise<void> {
-  const names = await tx
-    .selectFrom("hosts")
-    .select("name")
-    .where(sql<boolean>`name = any(${hosts}::text[])`)
-    .orderBy("name")
-    .forShare()
-    .execute();
-  const gone = hosts.find((host) => !names.some(({ name }) => name === host));
-  if (gone !== undefined) throw GodwitError.of("HOST_UNKNOWN", { host: gone, known: [] });
+  await mustBeHosts(tx, hosts);
   const ids = await tx
     .selectFrom("vms")
     .select("id")

@@ -19,6 +19,7 @@ import {
 import { sql } from "kysely";
 import { isDuplicate, type Database } from "./database.ts";
 import { emit } from "./events.ts";
+import { mustBeHosts } from "./must-be-hosts.ts";
 import { pageOf, type Page } from "./page.ts";
 import type { TaskBody, Writes } from "./schema.ts";
 import { eventOfEnd } from "./task-ends.ts";
@@ -59,7 +60,7 @@ export class Tasks {
     const locks = locksOf(concerns);
     try {
       return await this.#database.write(async (tx) => {
-        await mustBeMembers(tx, hosts);
+        await mustBeHosts(tx, hosts);
         if (arrivesAt !== undefined) await mustTakeVms(tx, arrivesAt);
         const row = await tx
           .insertInto("tasks")
@@ -364,19 +365,6 @@ async function changed<K extends TaskKind>(
   const event = ended ? eventOfEnd(told) : null;
   if (event !== null) await emit(tx, event);
   return told;
-}
-
-/** Under the lock that removing a host takes: whichever comes first is seen by the other. @throws HOST_UNKNOWN */
-async function mustBeMembers(tx: Writes, hosts: readonly string[]): Promise<void> {
-  const rows = await tx
-    .selectFrom("hosts")
-    .select("name")
-    .where(sql<boolean>`name = any(${hosts}::text[])`)
-    .orderBy("name")
-    .forShare()
-    .execute();
-  const missing = hosts.find((host) => !rows.some(({ name }) => name === host));
-  if (missing !== undefined) throw GodwitError.of("HOST_UNKNOWN", { host: missing, known: [] });
 }
 
 /** Under the lock that entering maintenance takes: whichever comes first is seen by the other. */
