@@ -13,6 +13,7 @@ import type { Moves } from "./moves/moves.ts";
 import type { DiskLeases } from "@godwit/storage";
 import type { HostSwitches } from "./networks/host-switches.ts";
 import type { CertificateRenewal } from "./renewal.ts";
+import type { Relocations } from "./vms/relocations.ts";
 import type { SetAside } from "./vms/set-aside.ts";
 import type { VmFiles } from "./vms/vm-files.ts";
 import type { Vms } from "./vms/vms.ts";
@@ -33,6 +34,7 @@ export function handlers(
   datastores: DatastoreOrders,
   switches: HostSwitches,
   commands: HostCommands,
+  relocations: Relocations,
 ): Handlers<typeof agentOperations> {
   return {
     facts: () => facts.read(),
@@ -60,6 +62,14 @@ export function handlers(
       await moves.settle(params.vmId);
       return await vms.configure(params.vmId, body.datastore, body.name, body.changes);
     },
+    vmClone: async ({ params, body }) => await vms.clone(params.vmId, body),
+    vmDisksRelocate: async ({ params, body }) => {
+      await setAside.lookAgain(params.vmId);
+      await moves.settle(params.vmId);
+      return await relocations.relocate(params.vmId, body);
+    },
+    vmDisksSettle: async ({ params, body }) =>
+      await relocations.settle(params.vmId, body.datastore, body.name),
     vmStart: async ({ body }) => {
       await setAside.lookAgain(body.vm.id);
       await moves.settle(body.vm.id);

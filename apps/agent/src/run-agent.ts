@@ -49,6 +49,7 @@ import { foundState } from "./qemu/found-state.ts";
 import { Processes } from "./qemu/processes.ts";
 import { reasonOf } from "./reason.ts";
 import type { RepeatedLook } from "./repeated-look.ts";
+import { Relocations } from "./vms/relocations.ts";
 import { notAnswering, SetAside } from "./vms/set-aside.ts";
 import { VmFiles } from "./vms/vm-files.ts";
 import { Vms } from "./vms/vms.ts";
@@ -138,7 +139,11 @@ export async function runAgent(
   const setAside = new SetAside({
     ...{ hypervisor, processes, claims, log },
     isInMove: (vmId) => moves.isUnanswerable(vmId),
-    onBack: (vm) => environment.securePorts(vm),
+    onBack: async (vm) => {
+      const process = processes.of(vm.id);
+      if (process !== undefined) relocations.restore(process);
+      await environment.securePorts(vm);
+    },
     onGone: (vm) => environment.deleteTaps(vm),
     onChange: () => {
       events.append("host.factsChanged", { kind: "host", id: config.name }, {});
@@ -176,6 +181,11 @@ export async function runAgent(
     pauses,
   });
 
+  const relocations = new Relocations({ config, environment, processes, leases, claims, events, log });
+  stack.defer(() => {
+    relocations.stop();
+  });
+
   const path = new MigrationPath(config, log);
   stack.defer(() => {
     path.close();
@@ -200,6 +210,7 @@ export async function runAgent(
   await switches.start();
   await moves.restore();
   await moves.endOrphans();
+  for (const process of processes.present) relocations.restore(process);
   const present = [...processes.present.map(({ spec }) => spec.vm), ...silent];
   await removeStrayTaps(present, new Set(quarantined.map(({ vmId }) => vmId)), log);
   for (const vm of present) {
@@ -276,6 +287,7 @@ export async function runAgent(
     new DatastoreOrders({ config, datastores: hostDatastores, environment, processes, setAside, log }),
     switches,
     new HostCommands({ config, processes, setAside, log }),
+    relocations,
   );
   mount(http, agentOperations, answers, authority);
   mountSockets(http, agentOperations, answers, authority);

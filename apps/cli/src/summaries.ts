@@ -9,6 +9,7 @@ export const summaries = {
       "list",
       "show",
       "create",
+      "clone",
       "register",
       "registerAll",
       "unregister",

@@ -45,6 +45,7 @@ export {
   type GuestAddress,
   type GuestAddresses,
 } from "./schemas/guest-address.ts";
+export { type DiskRelocation } from "./schemas/disk-relocation.ts";
 export * from "./schemas/host-facts.ts";
 export * from "./schemas/host-load.ts";
 export { imageCopySchema, type ImageCopy } from "./schemas/image-copy.ts";
@@ -77,6 +78,7 @@ export * from "./schemas/cloud-init.ts";
 export { cpuAffinitySchema, type CpuAffinity } from "./schemas/cpu-affinity.ts";
 export * from "./schemas/vm.ts";
 export { hasProcess, isStateUnknown } from "./vm-state.ts";
+export type { VmClone } from "./schemas/vm-clone.ts";
 export * from "./schemas/vm-file.ts";
 export { vmChangesSchema, type CdromChange, type MoveFix, type VmChanges } from "./schemas/vm-changes.ts";
 export type { TaskConcerns, TaskDefinition } from "./tasks/define-task.ts";

@@ -2,12 +2,8 @@
  * CD-ROM drives of a running QEMU: a medium is put in and taken out while the guest runs. What is put in becomes a part of
  * QEMU's view of the host first (`confine-qemu.pl`), read-only, and goes from it last.
  */
-import { fileURLToPath } from "node:url";
-import { GodwitError } from "@godwit/contract";
 import type { QmpSession } from "@godwit/qmp";
-import { run } from "@godwit/system";
-
-const program = fileURLToPath(new URL("show-file.pl", import.meta.url));
+import { passing } from "./passing.ts";
 
 /** A dot is in no name that people choose: no disk has such an id. */
 export const cdromId = (drive: string): string => `cd.${drive}`;
@@ -40,21 +36,4 @@ export async function insertMedium(qmp: QmpSession, drive: string, path: string)
   for (const node of mediumNodes(drive, path)) await qmp.execute("blockdev-add", node);
   await qmp.execute("blockdev-insert-medium", { id, "node-name": mediumNode(drive) });
   await qmp.execute("blockdev-close-tray", { id });
-}
-
-/** Makes a file a part of what a running QEMU sees, read-only, or takes it away again. */
-export async function showFile(pid: number, path: string, how: "show" | "hide"): Promise<void> {
-  await run("/usr/bin/perl", [program, String(pid), how, path], {
-    what: `making ${path} ${how === "show" ? "visible" : "invisible"} to QEMU`,
-    timeoutMs: 10_000,
-  });
-}
-
-/** A step that an earlier attempt has done already. */
-async function passing(step: Promise<unknown>, done: RegExp): Promise<void> {
-  try {
-    await step;
-  } catch (error) {
-    if (!GodwitError.is(error, "QMP_REFUSED") || !done.test(error.message)) throw error;
-  }
 }

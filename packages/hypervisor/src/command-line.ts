@@ -5,6 +5,7 @@
  * Strings that could be taken for an option are refused.
  */
 import { cdromId, mediumNode, mediumNodes } from "./cdrom-drives.ts";
+import { diskNodeNames, diskNodes, fileStorage, type StorageOptions } from "./disk-nodes.ts";
 import { checkLaunchSpec, runDescriptors, type LaunchSpec } from "./launch-spec.ts";
 
 /** First PCI slots of disks and NICs; the others are fixed below them. A VM's addresses never change: its guest and its moves go by them. */
@@ -73,25 +74,9 @@ function cpuArgument({ vm }: LaunchSpec): string {
 
 function disks(spec: LaunchSpec): string[] {
   return spec.vm.disks.flatMap((disk, index) => {
-    const storage = {
-      ...storageOf(spec, disk.name),
-      "node-name": `file-${disk.name}`,
-      discard: "unmap",
-      // Another host must read from the storage itself what this one wrote.
-      cache: { direct: true, "no-flush": false },
-    };
-    const format = {
-      driver: disk.format,
-      "node-name": `disk-${disk.name}`,
-      file: `file-${disk.name}`,
-      // Images are complete in themselves: what a header names beside is not opened, whoever wrote it.
-      ...(disk.format === "qcow2" ? { backing: null } : {}),
-      discard: "unmap",
-      cache: { direct: true, "no-flush": false },
-    };
+    const nodes = diskNodes(diskNodeNames(disk.name)[0], disk.format, storageOf(spec, disk.name));
     return [
-      ...["-blockdev", JSON.stringify(storage)],
-      ...["-blockdev", JSON.stringify(format)],
+      ...nodes.flatMap((node) => ["-blockdev", JSON.stringify(node)]),
       ...[
         "-device",
         // A guest whose disk fails stands still instead of losing its file systems, and tries again when it goes on.
@@ -102,7 +87,7 @@ function disks(spec: LaunchSpec): string[] {
 }
 
 /** What a disk is on: a file, or a LUN of which QEMU itself is the client. */
-function storageOf({ diskPaths, luns }: LaunchSpec, disk: string): Record<string, string | number> {
+function storageOf({ diskPaths, luns }: LaunchSpec, disk: string): StorageOptions {
   const lun = luns[disk];
   if (lun !== undefined) {
     const { portal, target, lun: number, initiator } = lun;
@@ -110,7 +95,7 @@ function storageOf({ diskPaths, luns }: LaunchSpec, disk: string): Record<string
   }
   const filename = diskPaths[disk];
   if (filename === undefined) throw new TypeError(`no place for disk ${disk}`);
-  return { driver: "file", filename, locking: "on", aio: "threads" };
+  return fileStorage(filename);
 }
 
 /** Booted from where no disk can be. A drive's place on its bus goes by its place among all drives. */

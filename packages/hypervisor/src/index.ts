@@ -10,6 +10,7 @@ export {
 } from "./hypervisor.ts";
 export { guestInterfaces, setGuestClock } from "./guest-agent.ts";
 export type { GuestInterface } from "./guest-agent-answers.ts";
+export { DiskMirror, type MirrorJob } from "./disk-mirror.ts";
 export { runPaths, type LaunchSpec, type LaunchUser, type RunPaths } from "./launch-spec.ts";
 export type { MigrationPort, MigrationStatus } from "./migration-port.ts";
 export { qemuFacts } from "./qemu-facts.ts";

@@ -14,12 +14,14 @@ import {
   type UserIds,
 } from "@godwit/system";
 import { z } from "zod";
-import { ejectMedium, insertMedium, showFile } from "./cdrom-drives.ts";
+import { ejectMedium, insertMedium } from "./cdrom-drives.ts";
 import { lendCredentials } from "./credentials.ts";
 import { guestState, type GuestState } from "./guest-state.ts";
 import type { LaunchSpec, RunPaths } from "./launch-spec.ts";
+import { insertedIn } from "./disk-nodes.ts";
 import { MigrationPort } from "./migration-port.ts";
 import { writeRuntime } from "./runtime-file.ts";
+import { showFile } from "./show-file.ts";
 
 /** One register of CPUID as a guest sees it. */
 export interface FeatureWord {
@@ -89,9 +91,9 @@ export class QemuProcess {
     return this.#spec;
   }
 
-  /** Records with the process what became known of its VM, for later agents and for moves. */
-  async updateVm(vm: LaunchSpec["vm"]): Promise<void> {
-    await this.#update({ vm });
+  /** Records with the process what became known of its VM, for later agents and for moves. @param diskPaths of disks that moved */
+  async updateVm(vm: LaunchSpec["vm"], diskPaths: LaunchSpec["diskPaths"] = {}): Promise<void> {
+    await this.#update({ vm, diskPaths: { ...this.#spec.diskPaths, ...diskPaths } });
   }
 
   async #update(change: Partial<LaunchSpec>): Promise<void> {
@@ -183,10 +185,12 @@ export class QemuProcess {
    * can: the refusal is the good end. @throws QMP_REFUSED when a disk cannot be had
    */
   async activateDisks(): Promise<void> {
+    const blocks = await this.#session.execute("query-block");
     for (const { name } of this.spec.vm.disks) {
       const id = `take-${name}`;
+      const node = insertedIn(blocks, name)?.["node-name"] ?? `disk-${name}`;
       try {
-        await this.#session.execute("block-export-add", { type: "nbd", id, "node-name": `disk-${name}` });
+        await this.#session.execute("block-export-add", { type: "nbd", id, "node-name": node });
         await this.#session.execute("block-export-del", { id });
       } catch (error) {
         if (!GodwitError.is(error, "QMP_REFUSED") || !/NBD server not running/.test(error.message))

@@ -1,7 +1,9 @@
 #!/usr/bin/perl
-# Makes a file of the host a part of what a running program sees that `confine-qemu.pl` started, read-only, or takes it
-# away again. Run by root.
-#   show-file.pl PID show|hide PATH
+# Makes a file of the host a part of what a running program sees that `confine-qemu.pl` started, or takes it away again.
+# Run by root.
+#   show-file.pl PID show|lend|hide PATH
+# show   read-only
+# lend   to read and to write
 # Shown twice it is there once; hidden twice it is not there.
 use strict;
 use warnings;
@@ -21,7 +23,7 @@ my ($root, $empty) = ('/', '');
 sysopen my $namespace, "/proc/$pid/ns/mnt", O_RDONLY or failed("the namespace of process $pid");
 
 my $tree;
-if ($how eq 'show') {
+if ($how ne 'hide') {
     -f $path && !-l $path or failed($path);
     $tree = syscall($call{open_tree}, $HERE, $path, $CLONE | $CLOEXEC | $NOFOLLOW);
     $tree >= 0 or failed($path);
@@ -29,7 +31,7 @@ if ($how eq 'show') {
 syscall($call{setns}, fileno $namespace, $NEWNS) == 0 or failed("entering the namespace of process $pid");
 chdir '/' or failed('/');
 if (mounted()) { syscall($call{umount}, $path, $DETACH) == 0 or failed("taking $path away") }
-if ($how eq 'show') {
+if ($how ne 'hide') {
     remount($root, 0);
     my $made = '';
     my @names = split m{/}, $path;
@@ -41,7 +43,7 @@ if ($how eq 'show') {
     close $place;
     remount($root, $RDONLY);
     syscall($call{move_mount}, $tree, $empty, $HERE, $path, $EMPTY_PATH) == 0 or failed("showing $path");
-    remount($path, $RDONLY | $NODEV);
+    remount($path, ($how eq 'lend' ? 0 : $RDONLY) | $NODEV);
 }
 
 sub remount {

@@ -1,6 +1,7 @@
 /** Moves as decisions: strategies, the handoff protocol, leases, the record. Pure. */
 export { shareBandwidth, type SharingMove } from "./bandwidth-shares.ts";
 export { isTrusted, repeatedPassesLose, type CopySample, type CopyState } from "./copy.ts";
+export { relocationStep, type CopyJob, type ImageOf, type RelocationFacts } from "./disks/relocation-step.ts";
 export * from "./handoff/destination-state.ts";
 export { startDestination, stepDestination } from "./handoff/destination.ts";
 export { restoreDestination } from "./handoff/destination-restart.ts";

@@ -56,13 +56,49 @@ export const commands = {
   "query-status": { args: [], reply: z.object({ running: z.boolean(), status: z.string() }) },
   "query-block": {
     args: [],
-    reply: z.array(z.object({ device: z.string(), "io-status": z.string().optional() })),
+    reply: z.array(
+      z.object({
+        device: z.string(),
+        qdev: z.string().optional(),
+        "io-status": z.string().optional(),
+        inserted: z
+          .object({ "node-name": z.string().optional(), image: z.object({ "virtual-size": size }) })
+          .optional(),
+      }),
+    ),
   },
+  "query-named-block-nodes": {
+    args: ["flat"],
+    reply: z.array(z.object({ "node-name": z.string().optional(), file: z.string() })),
+  },
+  "blockdev-mirror": {
+    args: [...["job-id", "device", "target", "sync", "copy-mode", "speed", "auto-finalize", "auto-dismiss"]],
+    reply: empty,
+  },
+  "query-jobs": {
+    args: [],
+    reply: z.array(
+      z.object({
+        id: z.string(),
+        status: z.string(),
+        "current-progress": size,
+        "total-progress": size,
+        error: z.string().optional(),
+      }),
+    ),
+  },
+  "job-complete": { args: ["id"], reply: empty },
+  "job-finalize": { args: ["id"], reply: empty },
+  "job-cancel": { args: ["id"], reply: empty },
+  "job-dismiss": { args: ["id"], reply: empty },
   "set-action": { args: ["shutdown", "panic"], reply: empty },
   "block-export-add": { args: ["type", "id", "node-name"], reply: empty },
   "block-export-del": { args: ["id"], reply: empty },
   "blockdev-add": {
-    args: ["driver", "node-name", "filename", "read-only", "locking", "aio", "cache", "file"],
+    args: [
+      ...["driver", "node-name", "filename", "read-only", "locking", "aio", "cache", "discard", "file"],
+      "backing",
+    ],
     reply: empty,
   },
   "blockdev-del": { args: ["node-name"], reply: empty },
@@ -164,6 +200,7 @@ export const events = {
   BLOCK_IO_ERROR: ["action", "nospace"],
   GUEST_PANICKED: ["action"],
   WATCHDOG: ["action"],
+  JOB_STATUS_CHANGE: ["id", "status"],
   MIGRATION: ["status"],
   MIGRATION_PASS: ["pass"],
 } as const satisfies Record<string, readonly string[]>;

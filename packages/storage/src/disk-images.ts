@@ -2,12 +2,10 @@
  * The images that become a new VM's disks: made empty, copied from an image, or taken over where the owner says so. None
  * is put over a file that is there. A copy is made under another name, inspected, and gets its own name when it is whole.
  */
-import { constants } from "node:fs";
-import { open, readlink, realpath, rename, rm, type FileHandle } from "node:fs/promises";
-import { join } from "node:path";
+import { rename, rm } from "node:fs/promises";
 import { GodwitError, type ImageCopy, type VmDescription, type VmDisk, type VmId } from "@godwit/contract";
 import { run, type UndoStack, type UserIds } from "@godwit/system";
-import { watchCopy } from "./copy-progress.ts";
+import { copyFile, giveTo, openInside } from "./copy-file.ts";
 import type { Datastore } from "./datastore.ts";
 import type { LunStore } from "./datastores/lun-store.ts";
 import { claimDiskFolder } from "./disk-folder.ts";
@@ -28,9 +26,6 @@ export interface DisksToMake {
   /** Hears how far the copy of an image is, now and then. */
   onCopy?: ((progress: ImageCopy) => void) | undefined;
 }
-
-/** An image may be large, and the storage slow. */
-const copyLimitMs = 12 * 3600 * 1000;
 
 /** @throws DISK_FOLDER_TAKEN, DISK_EXISTS, DISK_MISSING, DISK_IN_USE, DISK_NOT_OWN, SPACE_SHORT, and what the inspection of an image throws */
 export async function makeDisks(stores: VmDatastores, make: DisksToMake, undo: UndoStack): Promise<VmDisk[]> {
@@ -141,56 +136,10 @@ async function copy(
   await using file = await openInside(stores.from, image, { vm, disk: name });
   undo.push("remove the unfinished copy", () => rm(beside, { force: true }));
   await rm(beside, { force: true });
-  const from = `/proc/${String(process.pid)}/fd/${String(file.fd)}`;
-  const totalBytes = (await file.stat()).blocks * 512;
-  {
-    using _watch = watchCopy(beside, { disk: name, totalBytes }, onCopy);
-    await run("cp", ["--reflink=auto", "--sparse=auto", "--", from, beside], {
-      what: `copying ${source}`,
-      timeoutMs: copyLimitMs,
-    }).catch((error: unknown) => {
-      const said = GodwitError.is(error) ? String(error.problem.details.output) : "";
-      if (!said.includes("No space left")) throw error;
-      return spaceShort(stores.to, file, error);
-    });
-  }
+  await copyFile({ file, source, to: stores.to, target: beside, disk: name, onCopy });
   await giveTo(user, beside);
   await inspectImage({ ...inspected, path: source, at: beside });
   if (sizeMib !== undefined) await growImage({ ...inspected, image: source, path: beside, sizeMib });
   await rename(beside, target);
   undo.push("remove the copy", () => rm(target, { force: true }));
-}
-
-/** An image by what was found under its name, and not by the name, which others may change meanwhile. @throws DISK_NOT_OWN */
-async function openInside(
-  datastore: Datastore,
-  relative: string,
-  { vm, disk }: { vm: string; disk: string },
-): Promise<FileHandle> {
-  const path = datastore.resolve(relative);
-  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  const real = await readlink(`/proc/self/fd/${String(file.fd)}`);
-  const isFile = (await file.stat()).isFile();
-  if (isFile && real === join(await realpath(datastore.config.path), relative)) return file;
-  await file.close();
-  throw GodwitError.of("DISK_NOT_OWN", { vm, disk, path, reason: "it is no file of the datastore itself" });
-}
-
-async function spaceShort(datastore: Datastore, file: FileHandle, cause: unknown): Promise<never> {
-  const { freeBytes } = await datastore.space();
-  const neededBytes = (await file.stat()).blocks * 512;
-  throw GodwitError.of("SPACE_SHORT", { path: datastore.config.path, neededBytes, freeBytes }, { cause });
-}
-
-/** Never what a link leads to. @returns whose it was. @throws the system's error */
-async function giveTo({ uid, gid }: UserIds, path: string): Promise<UserIds> {
-  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  try {
-    const before = await file.stat();
-    await file.chown(uid, gid);
-    await file.sync();
-    return { uid: before.uid, gid: before.gid };
-  } finally {
-    await file.close();
-  }
 }

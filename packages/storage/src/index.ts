@@ -1,11 +1,24 @@
 /** Datastores, the VM folders on them, and the leases that say which host may run a VM. */
 export { browse } from "./browse.ts";
 export { checkMedium } from "./cdrom-media.ts";
+export { progressOf as copyProgress, type CopySample } from "./copy-progress.ts";
+export { cloneDescription } from "./clone-description.ts";
 export { Datastore, markDatastore, type DatastoreConfig } from "./datastore.ts";
 export type { Mount } from "./datastores/kind.ts";
 export { datastoreKinds, folderOf, mountOf } from "./datastores/kinds.ts";
 export { LunStore, type Lun } from "./datastores/lun-store.ts";
 export { checkOpens, giveDisks } from "./disk-owner.ts";
+export {
+  beginRelocation,
+  copyToTarget,
+  describeAt,
+  describedImage,
+  endRelocation,
+  makeTarget,
+  readRelocation,
+  relocationOf,
+  type Relocation,
+} from "./relocation.ts";
 export { DiskLeases, type OwnDiskLease } from "./leases/disk-leases.ts";
 export type { Lockspace } from "./leases/lockspace.ts";
 export type { LeasedVm } from "./leases/lease-files.ts";

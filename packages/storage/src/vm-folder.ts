@@ -51,6 +51,8 @@ export interface CreateOptions {
   /** The user that QEMU runs as; owns the images. */
   owner: string;
   host: string;
+  /** The name of a VM whose disks are copied; absent: no image lies in the folder of another VM. */
+  imagesOf?: string | undefined;
   /** Hears how far the copy of an image is, now and then. */
   onCopy?: DisksToMake["onCopy"];
 }
@@ -200,7 +202,10 @@ async function checkSpace(stores: VmDatastores, { disks }: VmDescription): Promi
   }
 }
 
-async function checkFiles(stores: VmDatastores, { description, host }: CreateOptions): Promise<void> {
+async function checkFiles(
+  stores: VmDatastores,
+  { description, host, imagesOf }: CreateOptions,
+): Promise<void> {
   const vm = description.name;
   for (const disk of stores.files(description.disks)) {
     if (disk.image === undefined) continue;
@@ -208,7 +213,7 @@ async function checkFiles(stores: VmDatastores, { description, host }: CreateOpt
     // After a crash in the middle of an earlier attempt the image may already be in the VM's folder.
     const target = `${vm}/${disk.name}.${disk.format}`;
     const path = disk.take === true && (await store.look(disk.image)) === "missing" ? target : disk.image;
-    await checkDisk(store, { vm, disk: disk.name, path, host });
+    await checkDisk(store, { vm, disk: disk.name, path, host, imagesOf });
   }
   for (const path of [description.boot?.kernel, description.boot?.initrd]) {
     if (path !== undefined) await checkDisk(stores.own, { vm, disk: basename(path), path, host });
@@ -221,13 +226,18 @@ export interface DiskToCheck {
   disk: string;
   path: string;
   host: string;
+  /** Another VM in whose folder it may lie. */
+  imagesOf?: string | undefined;
 }
 
 /**
  * That a file may be used by a VM: a regular file, no link, and neither another VM's nor one that Godwit keeps.
  * @throws DISK_MISSING, DISK_OF_OTHER_VM, DISK_NOT_OWN
  */
-export async function checkDisk(datastore: Datastore, { vm, disk, path, host }: DiskToCheck): Promise<void> {
+export async function checkDisk(
+  datastore: Datastore,
+  { vm, disk, path, host, imagesOf }: DiskToCheck,
+): Promise<void> {
   const named = { vm, disk, path: datastore.resolve(path) };
   const found = await datastore.look(path);
   if (found === "missing") throw GodwitError.of("DISK_MISSING", { ...named, host });
@@ -240,7 +250,7 @@ export async function checkDisk(datastore: Datastore, { vm, disk, path, host }: 
   if (names.some((name) => name.startsWith(".")) || (folder === vm && isOwnFile(names.at(-1) ?? ""))) {
     throw GodwitError.of("DISK_NOT_OWN", { ...named, reason: "Godwit keeps this file for itself" });
   }
-  if (folder === undefined || folder === vm) return;
+  if (folder === undefined || folder === vm || folder === imagesOf) return;
   if (await isVmFolder(datastore, folder)) {
     throw GodwitError.of("DISK_OF_OTHER_VM", { ...named, other: folder });
   }

@@ -90,6 +90,7 @@ export class HostFactsReader {
       datastoreKinds: [...datastoreKinds],
       bootId: await bootId(),
       updates: { commands: config.updates.commands },
+      abilities: ["relocateDisks", "cloneVm"],
       datastoresRefused: [...hostDatastores.refused],
       vmsSetAside: setAside.all,
       portSecurityProblem: await environment.portSecurityProblem(),

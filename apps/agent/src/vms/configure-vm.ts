@@ -66,7 +66,7 @@ export async function configureVm(
 }
 
 /** The lease of a VM that does not run here, until it is disposed. @throws VM_HELD_ELSEWHERE, LEASE_HELD, LEASE_UNAVAILABLE */
-async function exclusively(leases: Parts["leases"], vm: Vm, host: string): Promise<AsyncDisposable> {
+export async function exclusively(leases: Parts["leases"], vm: Vm, host: string): Promise<AsyncDisposable> {
   const answer = await leases.acquire(vm, "EX");
   if (answer.kind === "refused") throw elsewhere(answer, vm, host);
   return {

@@ -14,6 +14,7 @@ import {
   type GuestAddresses,
   type Vm,
   type VmChanges,
+  type VmClone,
   type VmDescription,
   type VmActivity,
   type VmId,
@@ -38,12 +39,14 @@ import type { HostDatastores } from "../datastores/host-datastores.ts";
 import type { EventLog } from "../event-log.ts";
 import type { Leases } from "../leases/leases.ts";
 import type { Claims } from "./claims.ts";
+import { cloneVm } from "./clone-vm.ts";
 import { configureVm } from "./configure-vm.ts";
 import { checkCpuAffinity } from "./cpu-affinity.ts";
 import type { VmCpus } from "./cpu.ts";
 import { correctGuestClock } from "./guest-clock.ts";
 import type { Environment } from "./environment.ts";
 import type { MemoryAdmission } from "./memory-admission.ts";
+import { tidyRelocation } from "./tidy-relocation.ts";
 import { SharedWork } from "./shared-work.ts";
 import { endForSure } from "../qemu/end-for-sure.ts";
 import type { Processes } from "../qemu/processes.ts";
@@ -85,7 +88,20 @@ export class Vms {
     return await this.#creating.do(id, () => this.#create(id, description, cloudInit));
   }
 
-  async #create(id: VmId, description: VmDescription, cloudInit?: CloudInit | null): Promise<Vm> {
+  /** Copies a VM that does not run. Asked again while it goes on, it answers the same. @throws what `cloneVm` throws */
+  async clone(id: VmId, order: VmClone): Promise<Vm> {
+    const { copy } = order;
+    const make = (description: VmDescription, imagesOf: string) =>
+      this.#create(copy.id, description, undefined, imagesOf);
+    return await this.#creating.do(copy.id, () => cloneVm(this.#parts, id, order, make));
+  }
+
+  async #create(
+    id: VmId,
+    description: VmDescription,
+    cloudInit?: CloudInit | null,
+    imagesOf?: string,
+  ): Promise<Vm> {
     const { config, cpus, environment, hypervisor } = this.#parts;
     const stores = await environment.datastoresOf(description, imageDatastores(description));
     await environment.checkPortGroups(description.nics.map(({ portGroup }) => portGroup));
@@ -99,6 +115,7 @@ export class Vms {
       id,
       description,
       cloudInit,
+      imagesOf,
       defaults,
       owner: config.qemu.user,
       host: config.name,
@@ -161,6 +178,7 @@ export class Vms {
     if (lease.kind === "refused") throw lease.error;
     // Nothing is done to a LUN, and its target may be away.
     const files = vm.disks.filter(({ path }) => lunOf(path) === null);
+    await tidyRelocation(environment, { ...vm, disks: files });
     await deleteVm(await environment.datastoresOf({ ...vm, disks: files }), name, disks);
     processes.forget(vm.id);
     await leases.release(vm);
@@ -178,8 +196,9 @@ export class Vms {
     return await this.#starting.do(vm.id, () => this.#start(vm, baseline, ownUser));
   }
 
-  async #start(vm: Vm, baseline: Baseline | null, ownUser: boolean): Promise<Started> {
+  async #start(asked: Vm, baseline: Baseline | null, ownUser: boolean): Promise<Started> {
     const { config, hypervisor, environment, processes, leases, claims, cpus, memory } = this.#parts;
+    let vm = asked;
     if (processes.of(vm.id) !== undefined && processes.stateOf(vm.id) === "running")
       return this.#started(vm.id);
     using _claim = await claims.claim(vm, "it is being started");
@@ -205,6 +224,8 @@ export class Vms {
       const folder = datastore.resolve(vm.name);
       throw GodwitError.of("VM_FOLDER_OTHER", { vm: vm.name, host: config.name, folder });
     }
+    // A disk may have moved since the server heard of it last.
+    if (stored !== null) vm = { ...vm, disks: stored.disks };
     await environment.checkOwnFiles(vm);
     await environment.checkPortGroups(vm.nics.map(({ portGroup }) => portGroup));
     await checkCpuAffinity(vm, config.name);

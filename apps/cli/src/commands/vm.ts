@@ -2,6 +2,7 @@
 import { buildRouteMap } from "@stricli/core";
 import { cdromRoutes } from "./vm/cdrom.ts";
 import { checkCommand } from "./vm/check.ts";
+import { cloneCommand } from "./vm/clone.ts";
 import { consoleCommand } from "./vm/console.ts";
 import { createCommand } from "./vm/create.ts";
 import { deleteCommand } from "./vm/delete.ts";
@@ -26,6 +27,7 @@ export const vmRoutes = buildRouteMap({
     list: listCommand,
     show: showCommand,
     create: createCommand,
+    clone: cloneCommand,
     register: registerCommand,
     registerAll: registerAllCommand,
     unregister: unregisterCommand,

@@ -10,7 +10,8 @@ export function progressText(task: Task): string {
     return emptyingText(task);
   const name = `${task.subject.name}: ${phaseOf(task) ?? task.steps.at(-1)?.name ?? task.state}`;
   if (task.waitingFor !== null) return `${name}, waiting: ${task.waitingFor.message}`;
-  if (task.kind === "vm.create" && task.progress != null) return copyText(task.subject.name, task.progress);
+  if ("progress" in task && task.kind !== "vm.migrate" && task.progress != null)
+    return copyText(task.subject.name, task.progress);
   if (task.kind !== "vm.migrate") return name;
   const { progress } = task;
   // Once the guest has stopped, the copy's figures are those of before.
@@ -27,7 +28,7 @@ export function progressText(task: Task): string {
   ].join(" · ");
 }
 
-/** The copy of an image that becomes a new VM's disk. */
+/** The copy of an image that becomes a disk, or of a disk that moves. */
 function copyText(
   vm: string,
   { disk, phase, totalBytes, copiedBytes, bytesPerSecond, etaMs }: ImageCopy,
@@ -49,6 +50,7 @@ export const phaseOf = (task: Task): string | null => (task.kind === "vm.migrate
 /** Beside the state of a task: why it failed, or where a move goes. */
 export function outcomeText(task: Task): string {
   if (task.error !== null) return task.error.code;
+  if (task.kind === "vm.relocateDisks") return `→ ${task.request.to}`;
   return task.kind === "vm.migrate" ? `${task.request.from} → ${task.request.to}` : "";
 }
 

@@ -17,6 +17,7 @@ import { poolRuleHandlers } from "./pool-rules.ts";
 import { poolHandlers } from "./pools.ts";
 import { taskHandlers } from "./tasks.ts";
 import { vmAddressHandlers } from "./vm-addresses.ts";
+import { vmDiskHandlers } from "./vm-disks.ts";
 import { vmLeaseHandlers } from "./vm-leases.ts";
 import { vmHandlers } from "./vms.ts";
 
@@ -39,6 +40,7 @@ export function handlers(services: Services): Handlers<typeof serverOperations> 
     ...poolRestartHandlers(services),
     ...poolUpdateHandlers(services),
     ...vmHandlers(services),
+    ...vmDiskHandlers(services),
     ...vmAddressHandlers(services),
     ...vmLeaseHandlers(services),
     ...taskHandlers(services),

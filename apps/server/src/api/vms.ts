@@ -22,17 +22,17 @@ import {
 import { cpuRequestProblems } from "@godwit/cpu";
 import type { Handlers } from "@godwit/http";
 import { fixesOf, mayMove } from "@godwit/requirements";
-import { commonMachine, decideVmCommand, macConflict, type VmCommand } from "@godwit/placement";
+import { commonMachine, macConflict, type VmCommand } from "@godwit/placement";
 import { adoptVms } from "../adopt-vms.ts";
 import { checkMoves } from "../moves/check-moves.ts";
 import { checkVm } from "../moves/check-vm.ts";
 import { forecastMove } from "../moves/forecast-move.ts";
 import { chooseKnownHost } from "../moves/choose-host.ts";
-import { hostWithFolder } from "../moves/find-folder.ts";
 import { ruleFindings } from "../pools/check-rules.ts";
 import { chooseInPool } from "../pools/choose-in-pool.ts";
 import { moveRequest } from "../moves/move-request.ts";
 import type { Services } from "../services.ts";
+import { hostFor as hostOf, reachable } from "./host-for-command.ts";
 
 type VmOperations = Pick<
   typeof serverOperations,
@@ -59,34 +59,7 @@ type VmOperations = Pick<
 export function vmHandlers(services: Services): Handlers<VmOperations> {
   const { store, hosts, tasks, consoles, activities, admission } = services;
 
-  /** The host that performs a command. @throws VM_RUNNING, VM_MAY_RUN, VM_NOT_RUNNING, HOST_UNKNOWN, HOST_UNREACHABLE, VM_FOLDER_NOT_FOUND */
-  const hostFor = async (command: VmCommand, vm: VmView, named?: string): Promise<string> => {
-    const home =
-      (await store.hosts.find(vm.host)) === null ? "removed" : hosts.isUp(vm.host) ? "connected" : "silent";
-    const namesAnother = named !== undefined && named !== vm.host;
-    const decision = decideVmCommand(command, { state: vm.state, home, namesAnother });
-    switch (decision) {
-      case "VM_RUNNING":
-        throw home === "silent"
-          ? GodwitError.of("VM_MAY_RUN", { vm: vm.name, host: vm.host })
-          : presentError(vm, command);
-      case "VM_NOT_RUNNING":
-        throw GodwitError.of("VM_NOT_RUNNING", { vm: vm.name, state: vm.state });
-      case "other":
-        return await hostWithFolder(services, vm);
-      case "named": {
-        const host = named ?? vm.host;
-        await reachable(services, host);
-        return home === "removed" ? await hostWithFolder(services, vm, host) : host;
-      }
-      case "home":
-      case "HOST_UNREACHABLE":
-        await reachable(services, vm.host);
-        return vm.host;
-      case "inventory":
-        return vm.host;
-    }
-  };
+  const hostFor = (command: VmCommand, vm: VmView, named?: string) => hostOf(services, command, vm, named);
 
   const withHostState = <Vm extends Pick<VmView, "host">>(vm: Vm) =>
     ({ ...vm, hostState: hosts.isUp(vm.host) ? "connected" : "unreachable" }) as const;
@@ -329,12 +302,6 @@ async function placedHost(services: Services, vm: VmView, host: string): Promise
   });
 }
 
-/** Why a VM that has a process can not be started, deleted or forgotten. */
-const presentError = ({ name: vm, host, state, pauseReason }: VmView, command: VmCommand): GodwitError =>
-  state === "paused" && command === "start"
-    ? GodwitError.of("VM_PAUSED", { vm, host, reason: pauseReason })
-    : GodwitError.of("VM_RUNNING", { vm, host });
-
 const referenceOf = ({ id, name }: VmView) => ({ id, name });
 
 /** @throws SEED_DRIVE_TAKEN */
@@ -368,15 +335,4 @@ function refused(vm: VmView, to: string, findings: Parameters<typeof mayMove>[0]
   const errors = findings.filter(({ severity }) => severity === "error");
   const details = { vm: vm.name, from: vm.host, to, count: errors.length };
   return GodwitError.of("MOVE_REFUSED", details, { findings: [...findings] });
-}
-
-/** @throws HOST_UNKNOWN, HOST_UNREACHABLE before a task is entered for a host that is down */
-async function reachable({ store, hosts }: Services, name: string): Promise<void> {
-  const host = await store.hosts.show(name);
-  if (hosts.isUp(name)) return;
-  throw GodwitError.of("HOST_UNREACHABLE", {
-    host: name,
-    url: host.agentUrl,
-    reason: host.unreachableReason ?? "its agent is not connected",
-  });
 }

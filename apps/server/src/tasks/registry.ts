@@ -4,18 +4,21 @@ import { hostEnterMaintenance } from "./host-enter-maintenance.ts";
 import { hostRenewQemu } from "./host-renew-qemu.ts";
 import type { TaskImplementation } from "./task-implementation.ts";
 import { poolUpdate } from "./pool-update.ts";
+import { vmClone } from "./vm-clone.ts";
 import { vmConfigure } from "./vm-configure.ts";
 import { vmCreate } from "./vm-create.ts";
 import { vmDelete } from "./vm-delete.ts";
 import { vmMigrate } from "./vm-migrate.ts";
 import { vmPause } from "./vm-pause.ts";
 import { vmRelocate } from "./vm-relocate.ts";
+import { vmRelocateDisks } from "./vm-relocate-disks.ts";
 import { vmResume } from "./vm-resume.ts";
 import { vmStart } from "./vm-start.ts";
 import { vmStop } from "./vm-stop.ts";
 
 const implementations: { [K in TaskKind]: TaskImplementation<K> } = {
   "vm.create": vmCreate,
+  "vm.clone": vmClone,
   "vm.configure": vmConfigure,
   "vm.start": vmStart,
   "vm.stop": vmStop,
@@ -24,6 +27,7 @@ const implementations: { [K in TaskKind]: TaskImplementation<K> } = {
   "vm.delete": vmDelete,
   "vm.migrate": vmMigrate,
   "vm.relocate": vmRelocate,
+  "vm.relocateDisks": vmRelocateDisks,
   "host.enterMaintenance": hostEnterMaintenance,
   "host.renewQemu": hostRenewQemu,
   "pool.update": poolUpdate,

@@ -1,5 +1,6 @@
 /** A VM's folder and disks are created on a datastore, and the VM is entered in the inventory. */
 import { GodwitError, vmSchema } from "@godwit/contract";
+import { showCopies } from "./show-copies.ts";
 import type { TaskImplementation } from "./task-implementation.ts";
 
 /** Images are copied. An agent that is gone is noticed sooner. */
@@ -10,14 +11,7 @@ export const vmCreate: TaskImplementation<"vm.create"> = {
     const { id, description, host, cloudInit: summary } = context.request;
     using kept = context.cloudInit.of(id);
     const cloudInit = summary === undefined ? {} : { cloudInit: kept.value };
-    // A figure that is not written is followed by the next.
-    using _copies = context.hosts.of(host).onImageCopy(id, (progress) => {
-      context
-        .change((task) => (task.steps.some(({ state }) => state === "running") ? { progress } : {}))
-        .catch((error: unknown) => {
-          context.log.debug({ err: error }, "how far a copy is could not be written down");
-        });
-    });
+    using _copies = showCopies(context, host, id);
     const vm = await context.step("create", vmSchema, () =>
       context.ask(host, (link) =>
         link.agent.call("vmCreate", { body: { id, description, ...cloudInit } }, { timeoutMs: copyLimitMs }),

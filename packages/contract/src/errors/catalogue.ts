@@ -25,6 +25,7 @@ import { poolErrors } from "./pool.ts";
 import { qemuRenewalErrors } from "./qemu-renewal.ts";
 import { poolRuleErrors } from "./pool-rule.ts";
 import { poolUpdateErrors } from "./pool-update.ts";
+import { relocationErrors } from "./relocation.ts";
 import { serverErrors } from "./server.ts";
 import { switchErrors } from "./switch.ts";
 import { taskErrors } from "./task.ts";
@@ -43,6 +44,7 @@ export const catalogue = {
   ...taskErrors,
   ...vmErrors,
   ...imageErrors,
+  ...relocationErrors,
   ...deviceErrors,
   ...cloudInitErrors,
   ...consoleErrors,

@@ -44,4 +44,11 @@ export const versionErrors = {
     () =>
       "If the agents of the two hosts differ in version, upgrade the older one; else report this as a bug.",
   ),
+  /** `what`: as in "move disks between datastores". */
+  AGENT_CANNOT: define<{ host: string; version: string; what: string }>(
+    409,
+    "after-fix",
+    (d) => `Host ${d.host} cannot ${d.what}: its agent is of version ${d.version}.`,
+    (d) => `Upgrade the agent of ${d.host}; its VMs run on meanwhile. Versions: godwit host show ${d.host}`,
+  ),
 } as const;

@@ -5,6 +5,7 @@ import { cloudInitSchema } from "../schemas/cloud-init.ts";
 import { agentConsoleQuerySchema } from "../schemas/console.ts";
 import { hostTrustSchema } from "../schemas/authority.ts";
 import { datastoreEntriesSchema, datastoreListSchema, datastoreRefusalSchema } from "../schemas/datastore.ts";
+import { diskRelocationSchema } from "../schemas/disk-relocation.ts";
 import { datastorePathSchema } from "../schemas/datastore-path.ts";
 import { guestAddressesSchema } from "../schemas/guest-address.ts";
 import { commandIdSchema, hostCommandSchema, hostCommandViewSchema } from "../schemas/host-command.ts";
@@ -24,6 +25,7 @@ import { moveIdSchema, nameSchema, vmIdSchema } from "../schemas/names.ts";
 import { networkListSchema, networkRefusalsSchema } from "../schemas/network.ts";
 import { baselineSchema } from "../schemas/pool.ts";
 import { disksToDeleteSchema, vmDescriptionSchema, vmRuntimeSchema, vmSchema } from "../schemas/vm.ts";
+import { vmCloneSchema } from "../schemas/vm-clone.ts";
 import { vmFilesAnswerSchema, vmFilesQuestionSchema } from "../schemas/vm-file.ts";
 import { vmChangesSchema } from "../schemas/vm-changes.ts";
 import type { Operations } from "./operation.ts";
@@ -241,6 +243,50 @@ export const agentOperations = {
       ...["CDROM_UNKNOWN", "CDROM_EMPTY", "CDROM_MEDIUM_MISSING", "CDROM_MEDIUM_UNUSABLE"],
       ...["CPU_AFFINITY_UNAVAILABLE", "QMP_REFUSED", "VM_HELD_ELSEWHERE", "LEASE_HELD", "LEASE_UNAVAILABLE"],
     ],
+  },
+  vmClone: {
+    method: "POST",
+    path: "/agent/v1/vms/{vmId}/clone",
+    privilege: "server",
+    summary: "Copy a VM that does not run; asking again with the same id of the copy answers the same VM",
+    params: vmParams,
+    body: vmCloneSchema,
+    /** The copy. */
+    answer: { status: 201, body: vmSchema },
+    errors: [
+      ...["VM_UNKNOWN", "VM_RUNNING", "VM_BUSY", "VM_EXISTS", "VM_DESCRIPTION_INVALID", "DISK_IS_LUN"],
+      ...["VM_HELD_ELSEWHERE", "LEASE_HELD", "LEASE_UNAVAILABLE", "DISK_EXISTS", "DISK_MISSING"],
+      ...["DISK_FOLDER_TAKEN", "DISK_IN_USE", "SPACE_SHORT", "DATASTORE_UNKNOWN", "DATASTORE_UNAVAILABLE"],
+    ],
+  },
+  vmDisksRelocate: {
+    method: "POST",
+    path: "/agent/v1/vms/{vmId}/disks/relocate",
+    privilege: "server",
+    summary:
+      "Move a VM's disks to another datastore, at rest or while it runs here; asking again while it goes on, or after it, answers the same",
+    params: vmParams,
+    body: diskRelocationSchema,
+    /** The VM with its disks there. */
+    answer: { status: 200, body: vmSchema },
+    errors: [
+      ...["VM_UNKNOWN", "VM_BUSY", "VM_DESCRIPTION_INVALID", "VM_HELD_ELSEWHERE", "LEASE_HELD"],
+      ...["LEASE_UNAVAILABLE", "DISK_UNKNOWN", "DISK_EXISTS", "DISK_FOLDER_TAKEN", "DISK_NOT_OWN"],
+      ...["DISK_RELOCATION_FAILED", "DISK_RELOCATION_CANCELLED", "SPACE_SHORT", "DISK_IS_LUN"],
+      ...["DATASTORE_UNKNOWN", "DATASTORE_UNAVAILABLE", "DATASTORE_WITHOUT_FOLDERS"],
+    ],
+  },
+  vmDisksSettle: {
+    method: "POST",
+    path: "/agent/v1/vms/{vmId}/disks/settle",
+    privilege: "server",
+    summary:
+      "Cancel the move of a VM's disks that goes on here, if one does; a disk that the VM uses at its new place stays there",
+    params: vmParams,
+    body: z.strictObject({ datastore: nameSchema, name: nameSchema }),
+    /** The VM as it is after that. */
+    answer: { status: 200, body: vmSchema },
+    errors: ["VM_UNKNOWN", "DATASTORE_UNKNOWN", "DATASTORE_UNAVAILABLE", "VM_DESCRIPTION_INVALID"],
   },
   vmStart: {
     method: "POST",

@@ -12,6 +12,7 @@ import { poolOperations } from "./pools.ts";
 import { taskOperations } from "./tasks.ts";
 import { versionOperations } from "./version.ts";
 import { vmAddressOperations } from "./vm-addresses.ts";
+import { vmDiskOperations } from "./vm-disks.ts";
 import { vmSummaryOperations } from "./vm-summaries.ts";
 import { vmOperations } from "./vms.ts";
 
@@ -24,6 +25,7 @@ export const serverOperations = {
   ...networkOperations,
   ...poolOperations,
   ...vmOperations,
+  ...vmDiskOperations,
   ...vmSummaryOperations,
   ...vmAddressOperations,
   ...vmLeaseOperations,

@@ -184,6 +184,24 @@ export const vmOperations = {
     answer: accepted("vm.resume"),
     errors: ["VM_UNKNOWN", "VM_NOT_RUNNING", "VM_BUSY", "HOST_UNREACHABLE"],
   },
+  vmClone: {
+    method: "POST",
+    path: "/api/v1/vms/{vm}/clone",
+    privilege: "admin",
+    summary: "Copy a stopped VM to a new one, with disks and MAC addresses of its own; it is not started",
+    params: vmParams,
+    body: z.strictObject({
+      /** Of the new VM. */
+      name: nameSchema,
+      /** Where its folder and all of its disks are to lie; absent: each where the VM has its own. */
+      datastore: nameSchema.optional(),
+    }),
+    answer: accepted("vm.clone"),
+    errors: [
+      ...["VM_UNKNOWN", "VM_RUNNING", "VM_BUSY", "VM_EXISTS", "HOST_UNREACHABLE", "AGENT_CANNOT"],
+      ...["DISK_IS_LUN", "DATASTORE_UNKNOWN", "DATASTORE_WITHOUT_FOLDERS", "DESTINATION_IN_MAINTENANCE"],
+    ],
+  },
   vmDelete: {
     method: "DELETE",
     path: "/api/v1/vms/{vm}",

@@ -5,18 +5,21 @@ import { taskSchemaOf, type TaskDefinition } from "./define-task.ts";
 import { hostEnterMaintenance } from "./host-enter-maintenance.ts";
 import { hostRenewQemu } from "./host-renew-qemu.ts";
 import { poolUpdate } from "./pool-update.ts";
+import { vmClone } from "./vm-clone.ts";
 import { vmConfigure } from "./vm-configure.ts";
 import { vmCreate } from "./vm-create.ts";
 import { vmDelete } from "./vm-delete.ts";
 import { vmMigrate } from "./vm-migrate.ts";
 import { vmPause } from "./vm-pause.ts";
 import { vmRelocate } from "./vm-relocate.ts";
+import { vmRelocateDisks } from "./vm-relocate-disks.ts";
 import { vmResume } from "./vm-resume.ts";
 import { vmStart } from "./vm-start.ts";
 import { vmStop } from "./vm-stop.ts";
 
 const definitions = [
   vmCreate,
+  vmClone,
   vmConfigure,
   vmStart,
   vmStop,
@@ -25,6 +28,7 @@ const definitions = [
   vmDelete,
   vmMigrate,
   vmRelocate,
+  vmRelocateDisks,
   hostEnterMaintenance,
   hostRenewQemu,
   poolUpdate,

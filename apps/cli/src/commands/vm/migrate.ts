@@ -6,7 +6,7 @@ import { withApi } from "../../connection.ts";
 import { parseMs, parseShare } from "../../output/format.ts";
 import { forecastLines } from "../../output/forecast-view.ts";
 import { Exit, exitCodes, findingLines } from "../../output/problem.ts";
-import { writeJson, writeLine } from "../../output/screen.ts";
+import { writeJson, writeLine, writeNote } from "../../output/screen.ts";
 import { runTask } from "../../run-task.ts";
 import {
   destinationFlag,
@@ -27,6 +27,8 @@ type PostcopyWord = keyof typeof postcopyUses;
 
 interface Flags extends TaskFlags {
   to?: string;
+  datastore?: string;
+  disk?: readonly string[];
   force: boolean;
   maxOutage?: number;
   strategy: Strategy;
@@ -41,7 +43,7 @@ interface Flags extends TaskFlags {
 
 export const migrateCommand = buildCommand({
   docs: {
-    brief: "Move a VM to another host while it runs",
+    brief: "Move a VM to another host, or its disks to another datastore, while it runs",
     fullDescription: `The VM continues on the destination host; its users notice nothing. A switch-over that would take longer than
 --max-outage is undone and tried again. A VM that is not running is only assigned to the other host. Without --to the planner
 chooses the host in the VM's pool; a rule of a pool that must hold is broken only with --force.
@@ -55,6 +57,10 @@ fails. --postcopy never forbids that; the move then ends with the reason, and th
 Where the VM was checked within the last ten minutes, or with --forecast, the task keeps what the move was said to be like, and
 tells it beside what happened; the next forecast learns from it.
 
+With --datastore the VM stays on its host, and its disks move to another datastore (Storage vMotion), while it runs or at rest:
+all that do not lie there yet, or those that --disk names. Its folder, with its description and its lease, stays on the VM's own
+datastore. Of such a move only --bandwidth (of a running VM's copy), --detach and --json can be given besides.
+
 Examples:
   godwit vm migrate web-1 --to b
   godwit vm migrate web-1
@@ -63,7 +69,9 @@ Examples:
   godwit vm migrate web-1 --to b --postcopy never
   godwit vm migrate web-1 --to b --objective realtime --dry-run
   godwit vm migrate web-1 --to b --forecast
-  godwit vm migrate web-1 --to b --strategy postcopy`,
+  godwit vm migrate web-1 --to b --strategy postcopy
+  godwit vm migrate web-1 --datastore fast
+  godwit vm migrate web-1 --datastore fast --disk data --bandwidth 800`,
   },
   parameters: {
     flags: {
@@ -72,6 +80,19 @@ Examples:
       to: {
         ...destinationFlag,
         brief: "Destination host (default: the pool's planner chooses)",
+        optional: true,
+      },
+      datastore: {
+        kind: "parsed",
+        parse: String,
+        brief: "Move disks to this datastore instead; the host stays the same",
+        optional: true,
+      },
+      disk: {
+        kind: "parsed",
+        parse: String,
+        brief: "With --datastore: only this disk; again for further ones",
+        variadic: true,
         optional: true,
       },
       force: forceFlag,
@@ -128,6 +149,15 @@ Examples:
     positional: vmArgument,
   },
   async func(flags: Flags, vm: string) {
+    if (flags.datastore !== undefined) {
+      await relocateDisks(vm, { ...flags, datastore: flags.datastore });
+      return;
+    }
+    if (flags.disk !== undefined)
+      throw GodwitError.of("USAGE", {
+        what: "--disk needs --datastore.",
+        hint: "Name the datastore that the disk is to lie on: --datastore NAME",
+      });
     const body = bodyOf(flags);
     if (flags.dryRun) {
       if (flags.to === undefined)
@@ -146,6 +176,56 @@ Examples:
     );
   },
 });
+
+/** Flags of a move to another host. */
+const ofHostMoves = {
+  to: "--to",
+  force: "--force",
+  maxOutage: "--max-outage",
+  objective: "--objective",
+  maxSlowdown: "--max-slowdown",
+  deadline: "--deadline",
+  postcopy: "--postcopy",
+  forecast: "--forecast",
+  dryRun: "--dry-run",
+} as const satisfies Partial<Record<keyof Flags, string>>;
+
+async function relocateDisks(vm: string, flags: Flags & { datastore: string }): Promise<void> {
+  const { datastore, disk: disks, bandwidth: bandwidthMbps } = flags;
+  const wrong = [
+    ...(Object.keys(ofHostMoves) as (keyof typeof ofHostMoves)[])
+      .filter((key) => flags[key] !== undefined && flags[key] !== false)
+      .map((key) => ofHostMoves[key]),
+    ...(flags.strategy === "auto" ? [] : ["--strategy"]),
+  ];
+  if (wrong.length > 0)
+    throw GodwitError.of("USAGE", {
+      what: `${wrong.join(", ")} cannot be combined with --datastore, which leaves the VM on its host.`,
+      hint: "Move the disks first, and then the VM: two commands.",
+    });
+  await withApi((api) =>
+    runTask(
+      api,
+      api
+        .call("vmDisksRelocate", {
+          params: { vm },
+          body: { datastore, disks: disks?.slice(), bandwidthMbps },
+        })
+        .then((task) => {
+          if (task.request.unseenBy.length > 0)
+            writeNote(
+              `Datastore ${datastore} is not seen by ${task.request.unseenBy.join(", ")}: VM ${vm} cannot move there while a disk of it lies on ${datastore}.`,
+            );
+          return task;
+        }),
+      flags,
+      ({ result }) => {
+        const moved = result !== null && "disks" in result ? result.disks : [];
+        return `${moved.length === 1 ? "Disk" : "Disks"} ${moved.join(", ")} of VM ${vm} ${moved.length === 1 ? "lies" : "lie"} on datastore ${datastore} now.`;
+      },
+    ),
+  );
+}
 
 const bodyOf = (flags: Flags) => ({
   to: flags.to,

@@ -1,0 +1,36 @@
+/** Copies a VM that does not run, under its exclusive lease: nobody writes to its disks meanwhile. */
+import { GodwitError, type Vm, type VmClone, type VmDescription, type VmId } from "@godwit/contract";
+import { cloneDescription, readVm } from "@godwit/storage";
+import type { AgentConfig } from "../config.ts";
+import type { Leases } from "../leases/leases.ts";
+import type { Processes } from "../qemu/processes.ts";
+import type { Claims } from "./claims.ts";
+import { exclusively } from "./configure-vm.ts";
+import type { Environment } from "./environment.ts";
+
+interface Parts {
+  config: Pick<AgentConfig, "name">;
+  claims: Claims;
+  environment: Pick<Environment, "datastore" | "checkOwnFiles">;
+  processes: Pick<Processes, "of">;
+  leases: Pick<Leases, "acquire" | "releaseUnlessShared">;
+}
+
+/**
+ * @param make creates the copy from its description, whose images lie in the folder of the VM of this name
+ * @throws VM_UNKNOWN, VM_RUNNING, VM_BUSY, VM_HELD_ELSEWHERE, LEASE_HELD, LEASE_UNAVAILABLE, DISK_IS_LUN and what the creation of a VM throws
+ */
+export async function cloneVm(
+  { config, claims, environment, processes, leases }: Parts,
+  id: VmId,
+  { datastore, name, copy }: VmClone,
+  make: (description: VmDescription, from: string) => Promise<Vm>,
+): Promise<Vm> {
+  const vm = await readVm(await environment.datastore(datastore), name);
+  if (vm.id !== id) throw GodwitError.of("VM_UNKNOWN", { vm: name });
+  using _claim = await claims.claim(vm, "it is being copied");
+  if (processes.of(id) !== undefined) throw GodwitError.of("VM_RUNNING", { vm: name, host: config.name });
+  await using _lease = await exclusively(leases, vm, config.name);
+  await environment.checkOwnFiles(vm);
+  return await make(cloneDescription(vm, copy), name);
+}

@@ -1,0 +1,54 @@
+/** `godwit vm clone` */
+import { buildCommand } from "@stricli/core";
+import { withApi } from "../../connection.ts";
+import { runTask } from "../../run-task.ts";
+import { detachFlag, jsonFlag, type TaskFlags } from "../common.ts";
+
+interface Flags extends TaskFlags {
+  datastore?: string;
+}
+
+export const cloneCommand = buildCommand({
+  docs: {
+    brief: "Copy a stopped VM to a new one",
+    fullDescription: `The new VM has disks of its own, copied in full, a new id and new MAC addresses, and is otherwise described as the VM
+is: memory, vCPUs, CPU, machine type, port groups, ISO images, CPU affinity. It has no cloud-init data of the VM's, and no limits of
+the IP addresses that its NICs may send from. What is in its guest, such as host name, SSH host keys and fixed IP addresses, is
+the VM's: change it before both are in one network. The new VM is not started.
+
+Without --datastore each part lies where the VM has its own; with it the folder and all disks lie there.
+
+Examples:
+  godwit vm clone web-1 web-2
+  godwit vm clone web-1 web-test --datastore fast --json`,
+  },
+  parameters: {
+    flags: {
+      json: jsonFlag,
+      detach: detachFlag,
+      datastore: {
+        kind: "parsed",
+        parse: String,
+        brief: "Where the new VM's folder and all of its disks are to lie",
+        optional: true,
+      },
+    },
+    positional: {
+      kind: "tuple",
+      parameters: [
+        { parse: String, brief: "Name or id of the VM", placeholder: "VM" },
+        { parse: String, brief: "Name of the new VM", placeholder: "NEW" },
+      ],
+    },
+  },
+  async func({ datastore, ...flags }: Flags, vm: string, name: string) {
+    await withApi((api) =>
+      runTask(
+        api,
+        api.call("vmClone", { params: { vm }, body: { name, datastore } }),
+        flags,
+        `VM ${name} is a copy of ${vm}; it is not started. Start it: godwit vm start ${name}`,
+      ),
+    );
+  },
+});

@@ -1,0 +1,130 @@
+/** Disks of VMs: moved between datastores, and copied with their VM. */
+import { randomUUID } from "node:crypto";
+import {
+  datastoresOf,
+  GodwitError,
+  hasFolders,
+  hasProcess,
+  lunOf,
+  type HostFacts,
+  type serverOperations,
+  type Vm,
+  type VmDisk,
+  type VmId,
+} from "@godwit/contract";
+import type { Handlers } from "@godwit/http";
+import type { Services } from "../services.ts";
+import { hostFor } from "./host-for-command.ts";
+
+export function vmDiskHandlers(
+  services: Services,
+): Handlers<Pick<typeof serverOperations, "vmDisksRelocate" | "vmClone">> {
+  const { store, tasks } = services;
+  return {
+    vmClone: async ({ params, body }) => {
+      const vm = await store.vms.show(params.vm);
+      const { name, datastore = null } = body;
+      if (await store.vms.isNameTaken(name)) throw GodwitError.of("VM_EXISTS", { vm: name });
+      if (hasProcess(vm)) throw GodwitError.of("VM_RUNNING", { vm: vm.name, host: vm.host });
+      mustBeFiles(vm.config, vm.config.disks);
+      const host = await hostFor(services, "configure", vm);
+      const facts = ableTo("cloneVm", await store.hosts.list(), host);
+      if (datastore !== null) mustHaveFolders(facts, datastore);
+      const copy = { id: randomUUID() as VmId, name, datastore };
+      return await tasks.start({
+        kind: "vm.clone",
+        request: { vm: { id: vm.id, name: vm.name }, home: vm.config.datastore, host, copy },
+      });
+    },
+
+    vmDisksRelocate: async ({ params, body }) => {
+      const { id, name, ...vm } = await store.vms.show(params.vm);
+      const { datastore: to, bandwidthMbps } = body;
+      const disks = disksToMove(vm.config, to, body.disks);
+      const host = await hostFor(services, "configure", { id, name, ...vm });
+      const hosts = await store.hosts.list();
+      const facts = ableTo("relocateDisks", hosts, host);
+      const storage = mustHaveFolders(facts, to);
+      const unseenBy = hosts.flatMap((one) =>
+        one.name !== host &&
+        one.facts !== null &&
+        couldHave(one.facts, vm.config, facts) &&
+        !sees(one.facts, to, storage)
+          ? [one.name]
+          : [],
+      );
+      const bytesPerSecond = bandwidthMbps === undefined ? null : Math.max(1, (bandwidthMbps * 1e6) / 8);
+      return await tasks.start({
+        kind: "vm.relocateDisks",
+        request: {
+          ...{ vm: { id, name }, host, home: vm.config.datastore, disks, to },
+          ...{ bytesPerSecond, unseenBy },
+        },
+      });
+    },
+  };
+}
+
+/** @throws DISK_UNKNOWN, DISK_IS_LUN, DISKS_ALREADY_THERE */
+function disksToMove(vm: Vm, to: string, named: readonly string[] | undefined): string[] {
+  const known = vm.disks.map(({ name }) => name);
+  const unknown = named?.find((name) => !known.includes(name));
+  if (unknown !== undefined) throw GodwitError.of("DISK_UNKNOWN", { vm: vm.name, disk: unknown, known });
+  const asked = vm.disks.filter(({ name }) => named?.includes(name) ?? true);
+  const elsewhere = asked.filter(({ datastore = vm.datastore }) => datastore !== to);
+  if (elsewhere.length === 0)
+    throw GodwitError.of("DISKS_ALREADY_THERE", {
+      ...{ vm: vm.name, datastore: to, disks: asked.map(({ name }) => name) },
+    });
+  mustBeFiles(vm, elsewhere);
+  return elsewhere.map(({ name }) => name);
+}
+
+/** @throws DISK_IS_LUN */
+function mustBeFiles(vm: Vm, disks: readonly VmDisk[]): void {
+  const lun = disks.find(({ path }) => lunOf(path) !== null);
+  if (lun === undefined) return;
+  const { name: disk, datastore = vm.datastore } = lun;
+  throw GodwitError.of("DISK_IS_LUN", { vm: vm.name, disk, datastore });
+}
+
+const abilities = {
+  relocateDisks: "move disks between datastores",
+  cloneVm: "copy VMs",
+} as const;
+
+/** What the host is. @throws AGENT_CANNOT */
+function ableTo(
+  ability: keyof typeof abilities,
+  hosts: readonly { name: string; facts: HostFacts | null }[],
+  host: string,
+): HostFacts {
+  const facts = hosts.find(({ name }) => name === host)?.facts ?? null;
+  if (facts?.abilities?.includes(ability) === true) return facts;
+  const version = facts?.agentVersion ?? "unknown";
+  throw GodwitError.of("AGENT_CANNOT", { host, version, what: abilities[ability] });
+}
+
+/** @returns the id on its storage; null: not known. @throws DATASTORE_UNKNOWN, DATASTORE_WITHOUT_FOLDERS */
+function mustHaveFolders({ name: host, datastores }: HostFacts, to: string): string | null {
+  const found = datastores.find(({ name }) => name === to);
+  if (found === undefined) {
+    const known = datastores.map(({ name }) => name);
+    throw GodwitError.of("DATASTORE_UNKNOWN", { datastore: to, host, known });
+  }
+  if (found.source !== undefined && !hasFolders(found.source))
+    throw GodwitError.of("DATASTORE_WITHOUT_FOLDERS", { datastore: to, host });
+  return found.id;
+}
+
+/** A host that has not read the id yet is taken for one that sees it. */
+const sees = ({ datastores }: HostFacts, name: string, id: string | null): boolean =>
+  datastores.some(
+    (one) => one.name === name && one.shared && (id === null || one.id === null || one.id === id),
+  );
+
+/** Whether a host has all that the VM's parts lie on now, as its own host has it. */
+const couldHave = (there: HostFacts, vm: Vm, own: HostFacts): boolean =>
+  datastoresOf(vm).every((name) =>
+    sees(there, name, own.datastores.find((one) => one.name === name)?.id ?? null),
+  );

@@ -1,0 +1,17 @@
+/** Writes into a task how far the copy of an image or a disk is that a host makes. */
+import type { VmId } from "@godwit/contract";
+import type { TaskContext } from "./task-context.ts";
+
+type Copying = "vm.create" | "vm.clone" | "vm.relocateDisks";
+
+/** @param vmId whose images these are. Until it is disposed */
+export function showCopies<K extends Copying>(context: TaskContext<K>, host: string, vmId: VmId): Disposable {
+  return context.hosts.of(host).onImageCopy(vmId, (progress) => {
+    // A figure that is not written is followed by the next.
+    (context as unknown as TaskContext<Copying>)
+      .change((task) => (task.steps.some(({ state }) => state === "running") ? { progress } : {}))
+      .catch((error: unknown) => {
+        context.log.debug({ err: error }, "how far a copy is could not be written down");
+      });
+  });
+}

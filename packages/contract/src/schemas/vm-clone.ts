@@ -1,0 +1,16 @@
+/** What an agent is asked when a VM is to be copied. */
+import { z } from "zod";
+import { nameSchema, vmIdSchema } from "./names.ts";
+
+export const vmCloneSchema = z.strictObject({
+  /** The VM that is copied: its own datastore, and its name. */
+  datastore: nameSchema,
+  name: nameSchema,
+  copy: z.strictObject({
+    id: vmIdSchema,
+    name: nameSchema,
+    /** Where its folder and all of its disks are to lie; null: each where the VM has its own. */
+    datastore: nameSchema.nullable(),
+  }),
+});
+export type VmClone = z.infer<typeof vmCloneSchema>;

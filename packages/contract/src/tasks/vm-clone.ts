@@ -1,0 +1,32 @@
+/** A stopped VM is copied: a new VM with a folder, disks and MAC addresses of its own. */
+import { z } from "zod";
+import { imageCopySchema } from "../schemas/image-copy.ts";
+import { nameSchema, vmIdSchema } from "../schemas/names.ts";
+import { defineTask, vmReferenceSchema, vmSubject } from "./define-task.ts";
+
+export const vmClone = defineTask({
+  kind: "vm.clone",
+  request: z.object({
+    /** The one that is copied. */
+    vm: vmReferenceSchema,
+    /** Where its folder lies. */
+    home: nameSchema,
+    host: nameSchema,
+    copy: z.object({ id: vmIdSchema, name: nameSchema, datastore: nameSchema.nullable() }),
+  }),
+  /** The new VM. */
+  result: z.object({ vm: vmReferenceSchema, host: nameSchema }),
+  fields: {
+    /** How far the copy of a disk is; null: none is copied just now. */
+    progress: imageCopySchema.nullable(),
+  },
+  describe: ({ vm, copy }) => `copy VM ${vm.name} to a new VM ${copy.name}`,
+  concerns: ({ vm, copy, host }) => ({
+    subject: vmSubject(vm),
+    newVmName: copy.name,
+    arrivesAt: host,
+    hosts: [host],
+  }),
+  steps: { copy: ({ copy }) => `copy the disks to the folder of ${copy.name}` },
+  cancellable: false,
+});

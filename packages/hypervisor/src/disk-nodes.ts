@@ -1,0 +1,50 @@
+/**
+ * The block nodes that a VM's disk is on in QEMU: what its bytes lie on, and their format above it. A disk that moves to another
+ * image while it runs has two pairs of them for a time, so there are two names, of the same length: QEMU allows 31 characters.
+ */
+import type { VmDisk } from "@godwit/contract";
+import type { CommandReply } from "@godwit/qmp";
+
+/** Which of its two names a disk's nodes have. QEMU is started with the first. */
+export const diskNodeNames = (disk: string): readonly [DiskNodeNames, DiskNodeNames] => [
+  { storage: `file-${disk}`, format: `disk-${disk}` },
+  // A dot is in no name that people choose.
+  { storage: `file.${disk}`, format: `disk.${disk}` },
+];
+
+export interface DiskNodeNames {
+  storage: string;
+  format: string;
+}
+
+export type StorageOptions = Record<string, string | number>;
+
+/** For a file. @param filename absolute, seen by QEMU */
+export const fileStorage = (filename: string): StorageOptions => ({
+  driver: "file",
+  filename,
+  locking: "on",
+  aio: "threads",
+});
+
+/** As QEMU is given them, the lower one first. */
+export function diskNodes(names: DiskNodeNames, format: VmDisk["format"], storage: StorageOptions) {
+  // Another host must read from the storage itself what this one wrote.
+  const cache = { direct: true, "no-flush": false };
+  return [
+    { ...storage, "node-name": names.storage, discard: "unmap", cache },
+    {
+      driver: format,
+      "node-name": names.format,
+      file: names.storage,
+      // Images are complete in themselves: what a header names beside is not opened, whoever wrote it.
+      ...(format === "qcow2" ? { backing: null } : {}),
+      discard: "unmap",
+      cache,
+    },
+  ] as const;
+}
+
+/** What the device of a disk has, which is named as the disk is. */
+export const insertedIn = (blocks: CommandReply<"query-block">, disk: string) =>
+  blocks.find(({ qdev }) => qdev?.split("/").includes(disk) === true)?.inserted;

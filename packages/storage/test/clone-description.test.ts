@@ -1,0 +1,72 @@
+/** What a copy of a VM is asked to be. */
+import { vmDescriptionSchema, vmSchema, type Vm } from "@godwit/contract";
+import { expect, test } from "vitest";
+import { cloneDescription } from "../src/index.ts";
+
+const vm: Vm = vmSchema.parse({
+  version: 2,
+  id: "22222222-2222-4222-8222-222222222222",
+  name: "web-1",
+  datastore: "shared",
+  memoryMib: 64,
+  vcpus: 2,
+  cpu: { model: "qemu64-v1" },
+  cpuWish: { remove: ["avx2"] },
+  machine: "pc-q35-7.2",
+  disks: [
+    { name: "root", path: "web-1/root.qcow2", format: "qcow2", taken: true },
+    { name: "data", datastore: "fast", path: "web-1/data.raw", format: "raw" },
+  ],
+  nics: [{ portGroup: "vms", mac: "52:54:00:00:00:01", addresses: ["10.0.0.1"] }],
+  cdroms: [
+    { name: "cd0", medium: { datastore: "isos", path: "tools.iso" }, connected: true },
+    {
+      name: "cloud-init",
+      medium: { datastore: "shared", path: "web-1/cloud-init.iso" },
+      connected: true,
+      bus: "virtio-scsi",
+    },
+  ],
+  cpuAffinity: [0, 1],
+  guestAgent: true,
+});
+
+test("it is the same machine with copies of the disks, each where the VM has its own", () => {
+  const copy = cloneDescription(vm, { name: "web-2", datastore: null });
+  expect(vmDescriptionSchema.parse(copy)).toEqual({
+    name: "web-2",
+    datastore: "shared",
+    memoryMib: 64,
+    vcpus: 2,
+    machine: "pc-q35-7.2",
+    cpu: { add: [], remove: ["avx2"] },
+    disks: [
+      { name: "root", image: "web-1/root.qcow2", imageDatastore: "shared", format: "qcow2" },
+      {
+        name: "data",
+        datastore: "fast",
+        image: "web-1/data.raw",
+        imageDatastore: "fast",
+        format: "raw",
+      },
+    ],
+    nics: [{ portGroup: "vms" }],
+    cdroms: [{ name: "cd0", iso: "tools.iso", datastore: "isos", connected: true }],
+    cpuAffinity: [0, 1],
+    guestAgent: true,
+  });
+});
+
+test("with a datastore, folder and disks all lie there", () => {
+  const copy = cloneDescription(vm, { name: "web-2", datastore: "fast" });
+  expect(copy.datastore).toBe("fast");
+  expect(copy.disks.map(({ datastore, imageDatastore }) => [datastore, imageDatastore])).toEqual([
+    [undefined, "shared"],
+    [undefined, "fast"],
+  ]);
+});
+
+test("a LUN is not copied", () => {
+  const disks = [{ name: "data", datastore: "san", path: "lun-1", format: "raw" as const, taken: true }];
+  expect(() => cloneDescription({ ...vm, disks }, { name: "web-2", datastore: null })).toThrow("is a LUN");
+});
