@@ -75,6 +75,7 @@ export const poolErrors = {
       `VM ${d.vm} is not admitted to host ${d.host}: if host ${d.failing} failed, no other host of pool ${d.pool} could take ${d.left.length === 0 ? "its VMs" : someOf(d.left)}.`,
     (d) =>
       `Join another host to the pool, end the maintenance of one, stop VMs, use --force for this VM, or start VMs without this reserve: godwit pool set ${d.pool} --admission off`,
+    "InsufficientFailoverResourcesFault",
   ),
   DESTINATION_BASELINE_EXCEEDED: define<{
     vm: string;
