@@ -89,7 +89,10 @@ export interface WrittenStorage {
   portals: readonly string[];
 }
 
-const storageOf = ({ diskPaths, luns }: LaunchSpec): WrittenStorage => ({
+export const writtenStorage = ({
+  diskPaths,
+  luns,
+}: Pick<LaunchSpec, "diskPaths" | "luns">): WrittenStorage => ({
   images: Object.values(diskPaths),
   portals: [...new Set(Object.values(luns).map(({ portal }) => portal))],
 });
@@ -155,7 +158,12 @@ export class Hypervisor {
     try {
       const gone = await (launch === null
         ? this.#spawn(spec, paths, await this.#argv(spec, paths))
-        : launch(await this.#argv(spec, paths, killWithParent), paths.log, vmLimits(spec), storageOf(spec)));
+        : launch(
+            await this.#argv(spec, paths, killWithParent),
+            paths.log,
+            vmLimits(spec),
+            writtenStorage(spec),
+          ));
       const session = await connectWhenReady(paths.qmp, gone, startLimitMs);
       const identity = await this.#startedProcess(paths);
       if (identity === null) throw new Error("it ended at once");

@@ -7,6 +7,8 @@ export {
   type Adopted,
   type HypervisorOptions,
   type Launch,
+  writtenStorage,
+  type WrittenStorage,
 } from "./hypervisor.ts";
 export { guestInterfaces, setGuestClock } from "./guest-agent.ts";
 export type { GuestInterface } from "./guest-agent-answers.ts";

@@ -210,15 +210,17 @@ test("an agent that starts again finds what it holds, and asking again changes n
 });
 
 test("the lease stays until nothing is under way of what its program wrote, however the program ended", async () => {
-  for (const how of ["ended for the release", "killed"]) {
+  for (const how of ["ended for the release", "killed", "killed on an image that it has changed to"]) {
     const vm = await newVm();
     await a.leases.acquire(vm, "EX");
     // A read of it takes until somebody writes, as one of an image does while its storage is away.
     const image = join(folder, `${vm.name}.fifo`);
     await promisify(execFile)("mkfifo", [image]);
     await using away = await open(image, "r+");
-    const pid = await runningUnder(a, vm, { images: [image] });
-    if (how === "killed") process.kill(pid, "SIGKILL");
+    const isLater = how.includes("changed to");
+    const pid = await runningUnder(a, vm, { images: isLater ? [] : [image] });
+    if (isLater) await a.leases.writesTo(vm.id, { images: [image], portals: [] });
+    if (how.startsWith("killed")) process.kill(pid, "SIGKILL");
     const released = a.leases.release(vm);
     await gone(pid);
     await sleep(500);

@@ -5,7 +5,7 @@
  * the same again meanwhile gets the same answer: questions that come faster than answers must not pile up.
  */
 import { GodwitError, type Lease, type LeaseMode, type VmId } from "@godwit/contract";
-import type { Launch } from "@godwit/hypervisor";
+import type { Launch, WrittenStorage } from "@godwit/hypervisor";
 import type { DiskLeases, LeasedVm } from "@godwit/storage";
 import { reasonOf } from "../reason.ts";
 import type { RowLeases } from "./row-leases.ts";
@@ -147,6 +147,11 @@ export class Leases {
   /** How the VM's QEMU is to be started; null: as any other program. */
   launcher(vm: VmRef): Launch | null {
     return this.isOnDisk(vm) ? this.#disks.launcher(vm.id) : null;
+  }
+
+  /** Its QEMU, which runs here, writes to other storage from now on. @throws SANLOCK_UNAVAILABLE */
+  async writesTo(vm: VmRef, storage: WrittenStorage): Promise<void> {
+    if (this.isOnDisk(vm)) await this.#disks.writesTo(vm.id, storage);
   }
 
   /** A VM with a lease on its storage has no other: a host that takes the storage for its own must not start it. */

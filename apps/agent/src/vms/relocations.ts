@@ -32,7 +32,7 @@ export interface RelocationsParts {
   config: Pick<AgentConfig, "name">;
   environment: Pick<Environment, "datastore" | "datastoresOf" | "checkOwnFiles">;
   processes: Pick<Processes, "of">;
-  leases: Pick<Leases, "acquire" | "releaseUnlessShared">;
+  leases: Pick<Leases, "acquire" | "releaseUnlessShared" | "writesTo">;
   claims: Claims;
   events: EventLog;
   log: Logger;
@@ -178,12 +178,12 @@ export class Relocations {
   }
 
   #running(process: QemuProcess, relocation: Relocation, signal: AbortSignal): RunningRelocation {
-    const { environment, log } = this.#parts;
+    const { environment, leases, log } = this.#parts;
     const tell = (copy: ImageCopy) => {
       this.#tell(process.vmId, copy);
     };
     const stopped = this.#stopped.signal;
-    return new RunningRelocation({ environment, process, relocation, signal, stopped, tell, log });
+    return new RunningRelocation({ environment, leases, process, relocation, signal, stopped, tell, log });
   }
 
   async #atRest(vm: Vm, relocation: Relocation, signal: AbortSignal): Promise<Vm> {

@@ -1,6 +1,6 @@
 /** The move of one disk of a running VM. Its caller has claimed the VM. */
 import { GodwitError, type ImageCopy, type Vm } from "@godwit/contract";
-import { DiskMirror, type MirrorJob, type QemuProcess } from "@godwit/hypervisor";
+import { DiskMirror, writtenStorage, type MirrorJob, type QemuProcess } from "@godwit/hypervisor";
 import { relocationStep, type RelocationFacts } from "@godwit/migration";
 import {
   beginRelocation,
@@ -17,6 +17,7 @@ import {
 } from "@godwit/storage";
 import { sleep, Wakeup } from "@godwit/system";
 import type { Logger } from "pino";
+import type { Leases } from "../leases/leases.ts";
 import { reasonOf } from "../reason.ts";
 import type { Environment } from "./environment.ts";
 
@@ -29,6 +30,7 @@ const mostTroubles = 20;
 
 export interface RunningRelocationParts {
   environment: Pick<Environment, "datastoresOf">;
+  leases: Pick<Leases, "writesTo">;
   process: QemuProcess;
   relocation: Relocation;
   /** Aborted when it is cancelled. */
@@ -134,6 +136,7 @@ export class RunningRelocation {
         return null;
       case "end":
         this.#tell(job, "flushing");
+        await this.#writesAlsoTo(stores.pathOf(relocation.to));
         this.#endAskedMs = performance.now();
         await mirror.end();
         await this.#wait(job);
@@ -213,8 +216,16 @@ export class RunningRelocation {
     if (!this.#hasEnded) {
       await process.updateVm(vm, { [relocation.disk]: stores.pathOf(kept) });
       await mirror.closeOther(stores.pathOf(removed));
+      await this.#writesAlsoTo();
     }
     await endRelocation(stores, vm, relocation);
+  }
+
+  /** The lease waits for what was written to these too; what is removed must not be kept open. @throws SANLOCK_UNAVAILABLE */
+  async #writesAlsoTo(...others: string[]): Promise<void> {
+    const { leases, process } = this.#parts;
+    const { images, portals } = writtenStorage(process.spec);
+    await leases.writesTo(process.spec.vm, { images: [...images, ...others], portals });
   }
 
   /** Until QEMU tells of a job, also if it did since the last look, has ended, or some time has passed. */

@@ -163,6 +163,11 @@ export class DiskLeases {
     return async (argv, log, limits, storage) => await this.#holders.launch(vmId, argv, log, limits, storage);
   }
 
+  /** A VM's QEMU, which runs under its lease here, writes to other storage from now on. @throws SANLOCK_UNAVAILABLE */
+  async writesTo(vmId: VmId, storage: WrittenStorage): Promise<void> {
+    await this.#holders.writesTo(vmId, storage);
+  }
+
   /** @throws DATASTORE_UNKNOWN, DATASTORE_UNAVAILABLE */
   async lockspace(name: string): Promise<Lockspace> {
     const known = this.#lockspaces.get(name);

@@ -104,29 +104,37 @@ export class Holders {
     argv: readonly string[],
     log: string,
     limits: UnitLimits,
-    { images, portals }: WrittenStorage,
+    storage: WrittenStorage,
   ): Promise<() => Promise<boolean>> {
     const folder = this.#of(vmId);
     if (systemdRuns()) await limitUnit(`${unitOf(vmId)}.service`, limits);
     await rm(join(folder, "ended"), { force: true });
-    await writeFile(join(folder, "files"), images.join("\0"), { mode: 0o600 });
-    await writeFile(join(folder, "portals"), portals.join("\0"), { mode: 0o600 });
+    await writeStorage(folder, storage);
     await writeFile(join(folder, "argv"), [log, ...argv].join("\0"), { mode: 0o600 });
     await order(folder, "launch");
     return async () => await exists(join(folder, "ended"));
   }
 
-  /** Makes sure that nothing runs under the lease. @throws when its holder is gone */
+  /**
+   * What the program writes to is another from now on: what it was before is let go. A holder that an earlier version started
+   * keeps to what it was told then.
+   * @throws SANLOCK_UNAVAILABLE when the holder is gone
+   */
+  async writesTo(vmId: string, storage: WrittenStorage): Promise<void> {
+    const folder = this.#of(vmId);
+    if (!(await exists(join(folder, "opens")))) return;
+    await rm(join(folder, "opened"), { force: true });
+    await writeStorage(folder, storage);
+    await order(folder, "open");
+    await told(folder, "opened");
+  }
+
+  /** Makes sure that nothing runs under the lease. @throws SANLOCK_UNAVAILABLE when its holder is gone */
   async stopProgram(vmId: string): Promise<void> {
     const folder = this.#of(vmId);
     await rm(join(folder, "ended"), { force: true });
     await order(folder, "end");
-    // The holder reports it by a file.
-    while (!(await exists(join(folder, "ended")))) {
-      if ((await holderOf(folder)) === null)
-        throw GodwitError.of("SANLOCK_UNAVAILABLE", { reason: "the lease's holder ended" });
-      await sleep(5);
-    }
+    await told(folder, "ended");
   }
 
   /** Ends a holder that holds nothing any more. */
@@ -157,8 +165,22 @@ export class Holders {
   }
 }
 
+async function writeStorage(folder: string, { images, portals }: WrittenStorage): Promise<void> {
+  await writeFile(join(folder, "files"), images.join("\0"), { mode: 0o600 });
+  await writeFile(join(folder, "portals"), portals.join("\0"), { mode: 0o600 });
+}
+
+/** The holder reports what it has done by a file. @throws SANLOCK_UNAVAILABLE when it is gone */
+async function told(folder: string, by: "opened" | "ended"): Promise<void> {
+  while (!(await exists(join(folder, by)))) {
+    if ((await holderOf(folder)) === null)
+      throw GodwitError.of("SANLOCK_UNAVAILABLE", { reason: "the lease's holder ended" });
+    await sleep(5);
+  }
+}
+
 /** Without a reader this fails at once: there is no holder any more. @throws SANLOCK_UNAVAILABLE */
-async function order(folder: string, word: "launch" | "end"): Promise<void> {
+async function order(folder: string, word: "launch" | "open" | "end"): Promise<void> {
   try {
     const orders = await open(join(folder, "orders"), constants.O_WRONLY | constants.O_NONBLOCK);
     await orders.write(`${word}\n`).finally(() => orders.close());

@@ -6,7 +6,9 @@
 # QEMU is killed before this process goes, when sanlock says that the lease cannot be kept (SIGTERM) or ends
 # itself; and by the kernel (its parent-death signal), should this process be killed.
 #   FOLDER/pid     its own
-#   FOLDER/ready   there once it holds the lease      FOLDER/orders  a FIFO: `launch` starts the program, `end` kills it
+#   FOLDER/ready   there once it holds the lease      FOLDER/orders  a FIFO: `launch` starts the program, `end` kills it,
+#                                                     `open` opens what it writes to from now on, and makes FOLDER/opened
+#   FOLDER/opens   there where the holder knows `open`: one of an earlier version takes it for `end`
 #   FOLDER/argv    of the program, NUL-separated; first the file that takes its output
 #   FOLDER/files   its images, NUL-separated         FOLDER/portals  of its LUNs, ADDRESS:PORT, NUL-separated
 #   FOLDER/ended   there while no program runs that was started, and nothing that it wrote is under way
@@ -40,6 +42,7 @@ $SIG{TERM} = sub { $told = 'this host can no longer keep the lease of the VM: it
 $SIG{CHLD} = sub { 1 };
 $SIG{PIPE} = 'IGNORE';
 if (open my $own_pid, '>', 'pid') { print {$own_pid} $$; close $own_pid }
+touch('opens');
 touch('ready');
 
 until (defined $told) {
@@ -54,7 +57,11 @@ until (defined $told) {
     }
     if (!defined $told && vec $ready, fileno $orders, 1) {
         sysread $orders, my $order, 4096;
-        for (split /\n/, $order) { $_ eq 'launch' ? launch() : end('the lease of the VM is given back') }
+        for (split /\n/, $order) {
+            if ($_ eq 'launch') { launch() }
+            elsif ($_ eq 'open') { open_storage(); touch('opened') }
+            else { end('the lease of the VM is given back') }
+        }
     }
 }
 
@@ -120,8 +127,7 @@ sub launch {
     my @argv = split /\0/, <$file>;
     close $file;
     $log = shift @argv;
-    open_images();
-    @portals = listed('portals');
+    open_storage();
     my $pid = fork;
     return touch('ended') unless defined $pid;
     if ($pid == 0) {
@@ -140,7 +146,8 @@ sub launch {
 }
 
 # One that cannot be opened is the storage's own matter: QEMU's user may read what root may not.
-sub open_images {
+sub open_storage {
+    @portals = listed('portals');
     @images = ();
     for my $path (listed('files')) {
         if (open my $image, '<', $path) { push @images, $image }
