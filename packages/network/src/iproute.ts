@@ -2,6 +2,7 @@
  * What `ip` and `tc` tell about the interfaces of this network namespace, checked by schema.
  * Only the fields that Godwit reads are declared; unknown ones are let through unseen.
  */
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { setImmediate } from "node:timers/promises";
 import { normalAddress } from "@godwit/contract";
@@ -115,15 +116,22 @@ export async function shapedBitsPerSecond(): Promise<Map<string, number>> {
     if (qdisc.kind === "tbf" && qdisc.options?.rate !== undefined)
       rates.set(qdisc.dev, qdisc.options.rate * 8);
     if (qdisc.kind === "htb") {
-      // `tc -json class show` prints plain text all the same (iproute2 6.1).
-      const classes = await run("tc", ["class", "show", "dev", qdisc.dev], {
-        what: `reading the shaper of ${qdisc.dev}`,
-      });
-      const ceiling = htbCeiling(classes.stdout);
+      const ceiling = htbCeiling(await classesOf(qdisc.dev));
       if (ceiling !== null) rates.set(qdisc.dev, ceiling);
     }
   }
   return rates;
+}
+
+/** Of an interface that was removed meanwhile there are none. */
+async function classesOf(dev: string): Promise<string> {
+  try {
+    // `tc -json class show` prints plain text all the same (iproute2 6.1).
+    return (await run("tc", ["class", "show", "dev", dev], { what: `reading the shaper of ${dev}` })).stdout;
+  } catch (error) {
+    if (existsSync(`/sys/class/net/${dev}`)) throw error;
+    return "";
+  }
 }
 
 const unitBits: Record<string, number> = { bit: 1, Kbit: 1e3, Mbit: 1e6, Gbit: 1e9, Tbit: 1e12 };

@@ -15,6 +15,12 @@ import { memoryLoad } from "../../src/host/memory.ts";
 import { HostLoadReader } from "../../src/host/load.ts";
 import { processTicks } from "../../src/host/vms.ts";
 
+// Other tests make and remove interfaces of this machine meanwhile.
+vi.mock(import("@godwit/network"), async (original) => ({
+  ...(await original()),
+  linkFacts: () => Promise.resolve([{ name: "lan", addresses: ["10.0.0.1"], bitsPerSecond: 1e9, mtu: 1500 }]),
+}));
+
 const id = "33333333-3333-4333-8333-333333333333" as DatastoreId;
 const qemu = {
   binary: "qemu-system-x86_64",
