@@ -3,11 +3,10 @@
  * where the datastore lies on that host if it is elsewhere than on the others. None goes while something lies on it.
  */
 import {
-  datastoresOf,
   GodwitError,
-  imageDatastores,
   isSameSource,
   sourceText,
+  taskDefinitionOf,
   type DatastoreDefinition,
   type DatastoreSource,
   type NewDatastore,
@@ -250,14 +249,10 @@ async function narrow(tx: Writes, row: DatastoreRow, host: string): Promise<void
 /** VMs and tasks under way that need it, in words. */
 async function usersOf(tx: Writes, name: string, host: string | null): Promise<string[]> {
   const vms = await vmsOn(tx, name, host);
-  const tasks = (await tasksUnderWay(tx)).filter(
-    (task) =>
-      task.kind === "vm.create" &&
-      [...datastoresOf(task.request.description), ...imageDatastores(task.request.description)].includes(
-        name,
-      ) &&
-      (host === null || task.request.host === host),
-  );
+  const tasks = (await tasksUnderWay(tx)).filter(({ kind, request }) => {
+    const { datastores = [], hosts } = taskDefinitionOf(kind).concerns(request);
+    return datastores.includes(name) && (host === null || hosts.includes(host));
+  });
   return [
     ...vms.map((vm) => `VM ${vm.name}`),
     ...tasks.map(({ id, description }) => `task ${id} (${description})`),

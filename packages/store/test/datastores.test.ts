@@ -62,7 +62,7 @@ test("taken from one host it stays with the others; taken from the last it is go
   expect(await codeOf(store.datastores.show("vms"))).toBe("DATASTORE_UNKNOWN");
 });
 
-test("it is not removed while a VM lies on it, has an ISO image there, or is being made there", async () => {
+test("it is not removed while a VM lies on it, has an ISO image there, or something is brought there", async () => {
   await store.datastores.add({ name: "used", shared: true, source: at("/srv/used") });
   const vm = { id: randomUUID() as VmId, name: "web-1", datastore: "used", disks: [] } as unknown as Vm;
   const iso = {
@@ -83,15 +83,29 @@ test("it is not removed while a VM lies on it, has an ISO image there, or is bei
     fast: ["iso-1"],
   });
   for (const { id } of [vm, iso]) await store.vms.remove(id, null);
-  const task = await store.tasks.create({
-    ...{ id: randomUUID() as TaskId, kind: "vm.create", actor: "admin" },
-    request: {
-      ...{ id: randomUUID() as VmId, host: "a" },
+  const reference = { id: randomUUID() as VmId, name: "new-1" };
+  const requests = {
+    "vm.create": {
+      ...{ id: reference.id, host: "a" },
       description: { name: "new-1", datastore: "used", memoryMib: 64, vcpus: 1, disks: [], nics: [] },
     },
-  } as unknown as Parameters<typeof store.tasks.create>[0]);
-  expect(await users(null)).toEqual([expect.stringContaining(task.id)]);
-  await store.tasks.change(task.id, () => ({ state: "failed" }));
+    "vm.clone": {
+      ...{ vm: reference, home: "fast", host: "a" },
+      copy: { id: randomUUID() as VmId, name: "new-2", datastore: "used" },
+    },
+    "vm.relocateDisks": {
+      ...{ vm: reference, home: "fast", host: "a", disks: ["data"], to: "used" },
+      ...{ bytesPerSecond: null, unseenBy: [] },
+    },
+  };
+  for (const [kind, request] of Object.entries(requests)) {
+    const task = await store.tasks.create({
+      ...{ id: randomUUID() as TaskId, actor: "admin", kind, request },
+    } as unknown as Parameters<typeof store.tasks.create>[0]);
+    expect(await users("a"), kind).toEqual([expect.stringContaining(task.id)]);
+    expect(await codeOf(store.datastores.remove("used", null)), kind).toBe("DATASTORE_IN_USE");
+    await store.tasks.change(task.id, () => ({ state: "failed" }));
+  }
   expect(await users(null)).toEqual([]);
 });
 

@@ -25,6 +25,8 @@ export interface TaskConcerns {
   arrivesAt?: string;
   /** All hosts that it works with: none of them is removed meanwhile. */
   hosts: readonly string[];
+  /** Datastores that it brings something to, or takes something from: none of them is removed meanwhile. */
+  datastores?: readonly string[];
 }
 
 export interface TaskDefinition<

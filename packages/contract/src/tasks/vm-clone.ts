@@ -21,11 +21,12 @@ export const vmClone = defineTask({
     progress: imageCopySchema.nullable(),
   },
   describe: ({ vm, copy }) => `copy VM ${vm.name} to a new VM ${copy.name}`,
-  concerns: ({ vm, copy, host }) => ({
+  concerns: ({ vm, home, copy, host }) => ({
     subject: vmSubject(vm),
     newVmName: copy.name,
     arrivesAt: host,
     hosts: [host],
+    datastores: [home, ...(copy.datastore === null ? [] : [copy.datastore])],
   }),
   steps: { copy: ({ copy }) => `copy the disks to the folder of ${copy.name}` },
   cancellable: false,

@@ -19,7 +19,11 @@ export const vmConfigure = defineTask({
   result: z.null(),
   fields: {},
   describe: ({ vm }) => `change the settings of VM ${vm.name}`,
-  concerns: ({ vm, host }) => ({ subject: vmSubject(vm), hosts: [host] }),
+  concerns: ({ vm, host, datastore, changes }) => ({
+    subject: vmSubject(vm),
+    hosts: [host],
+    datastores: [datastore, ...(changes?.cdrom?.medium == null ? [] : [changes.cdrom.medium.datastore])],
+  }),
   steps: { write: ({ datastore }) => `write the VM's description to its folder on ${datastore}` },
   cancellable: false,
 });

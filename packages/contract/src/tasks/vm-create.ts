@@ -3,7 +3,7 @@ import { z } from "zod";
 import { cloudInitSummarySchema } from "../schemas/cloud-init.ts";
 import { imageCopySchema } from "../schemas/image-copy.ts";
 import { nameSchema, vmIdSchema } from "../schemas/names.ts";
-import { vmDescriptionSchema } from "../schemas/vm.ts";
+import { datastoresOf, imageDatastores, vmDescriptionSchema } from "../schemas/vm.ts";
 import { defineTask, vmReferenceSchema, vmSubject } from "./define-task.ts";
 
 export const vmCreate = defineTask({
@@ -26,6 +26,7 @@ export const vmCreate = defineTask({
     newVmName: description.name,
     arrivesAt: host,
     hosts: [host],
+    datastores: [...datastoresOf(description), ...imageDatastores(description)],
   }),
   steps: { create: ({ description }) => `create the VM's folder and disks on ${description.datastore}` },
   cancellable: false,

@@ -26,7 +26,7 @@ export const vmRelocateDisks = defineTask({
   },
   describe: ({ vm, disks, to }) =>
     `move ${disks.length === 1 ? "disk" : "disks"} ${disks.join(", ")} of VM ${vm.name} to datastore ${to}`,
-  concerns: ({ vm, host }) => ({ subject: vmSubject(vm), hosts: [host] }),
+  concerns: ({ vm, host, home, to }) => ({ subject: vmSubject(vm), hosts: [host], datastores: [home, to] }),
   steps: { move: ({ disks, to }) => `move ${disks.join(", ")} to ${to}` },
   cancellable: true,
 });
