@@ -64,7 +64,7 @@ test("the first trouble ends it: that host stays in maintenance, and no other on
   const task = await lab.ended(update(command, { hosts }));
   expect(task).toMatchObject({ state: "failed", error: { code: "POOL_UPDATE_STOPPED" } });
   expect(task.error?.detail).toBe(
-    "The update of pool east stopped at host a: its command ended with exit code 7 (no space). Host a takes no VMs until it is taken back. Updated: c; not begun: b.",
+    "The update of pool east stopped at host a: its command ended with exit code 7 (no space). Host a takes no VMs until it is taken back. Updated: c; not started: b.",
   );
   expect(await marked()).toHaveLength(5);
   expect(await maintenance()).toEqual({ a: "on", b: "off", c: "off" });

@@ -20,12 +20,12 @@ class World {
   /** Null: QEMU has ended. */
   used: ImageOf | null = "source";
   job: CopyJob | null = null;
-  wish: "forward" | "back" = "forward";
+  direction: "forward" | "back" = "forward";
   isOver = false;
 
   facts(): RelocationFacts {
-    const { described, used, job, wish } = this;
-    return { described, used, job, wish };
+    const { described, used, job, direction } = this;
+    return { described, used, job, direction };
   }
 
   /** The guest's write, while the disk takes any. The copy holds it too unless it still copies: then perhaps later. */
@@ -59,14 +59,14 @@ class World {
         return;
       case "dismiss":
         this.job = null;
-        if (this.described === "source") this.wish = "back";
+        if (this.described === "source") this.direction = "back";
         return;
       case "describeTarget":
         this.described = "target";
         return;
       case "describeSource":
         this.described = "source";
-        this.wish = "back";
+        this.direction = "back";
         return;
       case "change":
         this.used = "target";
@@ -104,7 +104,7 @@ test("whoever ends at whatever moment, vm.json names what the guest has written,
       for (const what of happenings) {
         if (what === "step") world.step();
         else if (what === "write") world.write();
-        else if (what === "cancel") world.wish = "back";
+        else if (what === "cancel") world.direction = "back";
         else if (what === "qemuEnds") {
           world.used = null;
           world.job = null;
@@ -128,8 +128,8 @@ test("each combination of facts has a step, and what QEMU uses is never removed"
   for (const described of ["source", "target"] as const)
     for (const used of ["source", "target", null] as const)
       for (const job of ["copying", "ready", "pending", "over", null] as const)
-        for (const wish of ["forward", "back"] as const) {
-          const step = relocationStep({ described, used, job, wish });
+        for (const direction of ["forward", "back"] as const) {
+          const step = relocationStep({ described, used, job, direction });
           if (step === "removeSource") expect([described, used]).toEqual(["target", used ?? null]);
           if (step === "removeSource") expect(used).not.toBe("source");
           if (step === "removeTarget") expect(used).not.toBe("target");

@@ -45,13 +45,13 @@ test("the end names what was done, what was not begun, and whether the host that
     {
       code: "POOL_UPDATE_STOPPED",
       detail:
-        "The update of pool east stopped at host b: its command ended with exit code 1. Host b takes no VMs until it is taken back. Updated: a; not begun: c.",
+        "The update of pool east stopped at host b: its command ended with exit code 1. Host b takes no VMs until it is taken back. Updated: a; not started: c.",
     },
   );
   expect(updateEnd("east", [host("b", { phase: "stopped" })], going)?.detail).toContain("was left as it was");
   expect(updateEnd("east", [done("a"), host("b")], { ...going, cancelling: true })).toMatchObject({
     code: "POOL_UPDATE_CANCELLED",
-    detail: "The update of pool east was cancelled. Updated: a; not begun: b.",
+    detail: "The update of pool east was cancelled. Updated: a; not started: b.",
   });
   // Cancelled when all was done: it has succeeded.
   expect(updateEnd("east", [done("a")], { ...going, cancelling: true })).toBeNull();

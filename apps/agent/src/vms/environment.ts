@@ -58,7 +58,7 @@ export class Environment {
     this.users = new VmUsers(config.qemu);
   }
 
-  /** Looked at anew for every use. @throws DATASTORE_UNKNOWN, DATASTORE_UNAVAILABLE, DATASTORE_NOT_MARKED, DATASTORE_REPLACED */
+  /** Looked at again for every use. @throws DATASTORE_UNKNOWN, DATASTORE_UNAVAILABLE, DATASTORE_NOT_MARKED, DATASTORE_REPLACED */
   async datastore(name: string): Promise<Datastore> {
     const has = this.#known(name);
     const { source } = has;

@@ -191,7 +191,7 @@ export class RunningRelocation {
       described,
       used: this.#hasEnded ? null : await mirror.used(),
       job: job?.status ?? null,
-      wish: signal.aborted || this.#failure !== null ? "back" : "forward",
+      direction: signal.aborted || this.#failure !== null ? "back" : "forward",
     };
   }
 

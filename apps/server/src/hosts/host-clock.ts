@@ -1,4 +1,4 @@
-/** A host's clock against this server's, and the alarm where they are apart: it is told anew only when that changes. */
+/** A host's clock against this server's, and the alarm where they are apart: it is told again only when that changes. */
 import { finding, isApart, readClock, type ClockReading, type Finding } from "@godwit/contract";
 
 const sameWithinMs = 5000;

@@ -101,7 +101,7 @@ export class Presence {
     if (performance.now() - this.#unreadSinceMs > unreadMs) this.#lose("unread", reason);
   }
 
-  /** The loss that is told next begins anew. */
+  /** The next loss is counted from its beginning. */
   forget(): void {
     clearTimeout(this.#lossTimer);
     this.#lossTimer = undefined;

@@ -95,7 +95,7 @@ async function conclude(context: Context, error: GodwitError | null): Promise<Ta
   const now = await context
     .ask(host, (link) => link.agent.call("vmRead", { params: { datastore: home, name: vm.name } }))
     .catch((unread: unknown) => {
-      // Its host reads it anew before it starts the VM.
+      // Its host reads it again before it starts the VM.
       if (error === null || context.stopped.aborted) throw unread;
       context.log.warn({ err: unread }, "where the VM's disks lie now could not be read");
       return null;

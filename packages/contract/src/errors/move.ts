@@ -145,7 +145,7 @@ export const moveErrors = {
     "after-fix",
     (d) => `Something answers as host ${d.host}, and the server does not take it for it: ${d.reason}.`,
     (d) =>
-      `Compare the clocks of the server and of ${d.host} (timedatectl). If the host was made anew, let it join again: godwit host token --rejoin ${d.host}`,
+      `Compare the clocks of the server and of ${d.host} (timedatectl). If the host was reinstalled, let it join again: godwit host token --rejoin ${d.host}`,
   ),
   DESTINATION_MEMORY_SHORT: define<{ host: string; neededBytes: number; availableBytes: number }>(
     409,

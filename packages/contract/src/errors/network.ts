@@ -23,7 +23,7 @@ export const networkErrors = {
       `VM ${d.vm} has the MAC address ${d.mac} on network ${d.network}, and so has VM ${d.other}: neither would get its frames.`,
     (d) =>
       d.otherRuns === true
-        ? `Stop ${d.other} first, or create one of them anew without mac in its description: it then gets an address of its own.`
+        ? `Stop ${d.other} first, or create one of them again without mac in its description: it then gets an address of its own.`
         : "Leave mac out of the description, so that an address of its own is chosen, or write another.",
   ),
   NETWORK_BRIDGE_MISSING: define<{ bridge: string; interface: string }>(

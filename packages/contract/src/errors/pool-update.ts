@@ -76,5 +76,5 @@ export const poolUpdateErrors = {
 const updatedText = ({ done, left }: { done: string[]; left: string[] }): string =>
   [
     done.length === 0 ? "No host was updated" : `Updated: ${done.join(", ")}`,
-    ...(left.length === 0 ? [] : [`not begun: ${left.join(", ")}`]),
+    ...(left.length === 0 ? [] : [`not started: ${left.join(", ")}`]),
   ].join("; ") + ".";

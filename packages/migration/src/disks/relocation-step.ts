@@ -36,11 +36,11 @@ export interface RelocationFacts {
   /** Null: there is none. */
   job: CopyJob | null;
   /** `back`: it was cancelled, or has failed. */
-  wish: "forward" | "back";
+  direction: "forward" | "back";
 }
 
 export type RelocationStep =
-  /** Makes the target anew, and begins to copy. */
+  /** Creates the target again, and begins to copy. */
   | "copy"
   | "wait"
   /** Has QEMU hold the disk's requests back once both images are the same. */
@@ -55,9 +55,9 @@ export type RelocationStep =
   | "removeSource"
   | "removeTarget";
 
-export function relocationStep({ described, used, job, wish }: RelocationFacts): RelocationStep {
+export function relocationStep({ described, used, job, direction }: RelocationFacts): RelocationStep {
   if (used === null)
-    return described === "target" ? "removeSource" : wish === "back" ? "removeTarget" : "copy";
+    return described === "target" ? "removeSource" : direction === "back" ? "removeTarget" : "copy";
   if (described === "target") {
     if (used === "source") return job === "pending" ? "change" : "describeSource";
     return job === null ? "removeSource" : job === "over" ? "dismiss" : "wait";
@@ -65,14 +65,14 @@ export function relocationStep({ described, used, job, wish }: RelocationFacts):
   if (used === "target") return "describeTarget";
   switch (job) {
     case null:
-      return wish === "back" ? "removeTarget" : "copy";
+      return direction === "back" ? "removeTarget" : "copy";
     case "over":
       return "dismiss";
     case "copying":
-      return wish === "back" ? "cancel" : "wait";
+      return direction === "back" ? "cancel" : "wait";
     case "ready":
-      return wish === "back" ? "cancel" : "end";
+      return direction === "back" ? "cancel" : "end";
     case "pending":
-      return wish === "back" ? "cancel" : "describeTarget";
+      return direction === "back" ? "cancel" : "describeTarget";
   }
 }
