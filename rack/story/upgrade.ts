@@ -45,6 +45,8 @@ export async function upgrade(
 const versionOn = async (host: Server): Promise<string> =>
   await host.run("dpkg-query", "--show", "--showformat", "${Version}", "godwit-agent");
 
-/** The process and when it began. */
+/** The process and when it began, in ticks since the boot: `ps` counts the time of day back from the clock, which is set meanwhile. */
 const qemuOf = async (host: Server): Promise<string> =>
-  await host.shell("ps -o pid=,lstart= -p \"$(pgrep -d, -f 'qemu-system.*-uuid')\"");
+  await host.shell(
+    "pid=$(pgrep -f 'qemu-system.*-uuid' | head -1); sed 's/.*) //' /proc/$pid/stat | awk -v pid=$pid '{ print pid, $20 }'",
+  );
