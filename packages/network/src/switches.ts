@@ -72,7 +72,10 @@ async function takeSteps(name: string, { ip: lines, bridge }: Steps): Promise<st
     return null;
   } catch (error) {
     if (!GodwitError.is(error)) throw error;
-    if (isNew) await ip([`link del dev ${bridgeOf(name)}`], "removing what was begun").catch(() => undefined);
+    if (isNew)
+      await ip([`link del dev ${bridgeOf(name)}`], "removing a bridge that was not finished").catch(
+        () => undefined,
+      );
     const { details, detail } = error.problem;
     const said = error.code === "PROGRAM_FAILED" ? String(details.output) : detail;
     return said.replaceAll("\n", " ").trim().replace(/\.$/, "").slice(0, 500);

@@ -269,6 +269,18 @@ test("what its program had handed to the kernel for a LUN is not sent after the 
   target.close();
 });
 
+test("a holder of an earlier version, which takes every other word for its end, is not told of other storage", async () => {
+  const vm = await newVm();
+  await a.leases.acquire(vm, "EX");
+  const pid = await runningUnder(a, vm);
+  await rm(join(a.folder, "leases", vm.id, "opens"));
+  await a.leases.writesTo(vm.id, { images: ["/dev/null"], portals: [] });
+  await sleep(500);
+  expect(await identifyProcess(pid)).not.toBeNull();
+  expect(await readFile(join(a.folder, "leases", vm.id, "files"), "utf8")).toBe("");
+  await a.leases.release(vm);
+});
+
 test("a lease outlives its holder and the program under it: it is given back by a decision only", async () => {
   const vm = await newVm();
   await a.leases.acquire(vm, "EX");

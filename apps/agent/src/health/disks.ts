@@ -2,10 +2,10 @@
  * Disks as they judge themselves: SMART of ATA and SAS disks, and the health log of NVMe, by smartctl (smartmontools). A disk that
  * expects to fail, or an NVMe that is read-only or unreliable, is severe.
  */
-import { GodwitError } from "@godwit/contract";
 import { run } from "@godwit/system";
 import { z } from "zod";
 import { SourceAbsent, type HealthSource, type Symptom } from "./health-source.ts";
+import { askedOr, KeptSymptoms, type Ask } from "./program.ts";
 
 /** Asking wakes nothing, but takes a disk's time. */
 const everyMs = 600_000;
@@ -24,9 +24,7 @@ const diskSchema = z.object({
     .optional(),
 });
 
-/** Asks a program; the answer is its standard output with any exit code, for smartctl encodes the disk's state in it. */
-export type Ask = (args: readonly string[]) => Promise<string>;
-
+/** smartctl encodes the disk's state in its exit code. */
 const anyCode = Array.from({ length: 256 }, (_, code) => code);
 const asked: Ask = async (args) =>
   (await run("smartctl", [...args], { what: "reading what disks tell of themselves", okCodes: anyCode }))
@@ -35,36 +33,28 @@ const asked: Ask = async (args) =>
 export class Disks implements HealthSource {
   readonly name = "disks";
   readonly #ask: Ask;
-  #last: { atMs: number; symptoms: Symptom[] } | null = null;
+  readonly #kept = new KeptSymptoms(everyMs);
 
   constructor(ask: Ask = asked) {
-    this.#ask = ask;
+    this.#ask = askedOr(ask, "smartctl is not installed (apt install smartmontools)");
   }
 
-  async look(nowMs: number): Promise<Symptom[]> {
-    if (this.#last !== null && nowMs - this.#last.atMs < everyMs) return this.#last.symptoms;
-    const scan = scanSchema.safeParse(JSON.parse(await this.#asked(["--scan-open", "--json"])));
+  look(nowMs: number): Promise<Symptom[]> {
+    return this.#kept.at(nowMs, () => this.#read());
+  }
+
+  async #read(): Promise<Symptom[]> {
+    const scan = scanSchema.safeParse(JSON.parse(await this.#ask(["--scan-open", "--json"])));
     if (!scan.success) throw new Error("smartctl answered --scan-open otherwise than it is known to");
     const { devices = [] } = scan.data;
     if (devices.length === 0) throw new SourceAbsent("no disk of it tells of itself (smartctl --scan-open)");
     const symptoms: Symptom[] = [];
     for (const { name, type } of devices) {
-      const text = await this.#asked(["--health", "--attributes", "--json", "--device", type, name]);
+      const text = await this.#ask(["--health", "--attributes", "--json", "--device", type, name]);
       const parsed = diskSchema.safeParse(JSON.parse(text));
       if (parsed.success) symptoms.push(...judge(name, parsed.data));
     }
-    this.#last = { atMs: nowMs, symptoms };
     return symptoms;
-  }
-
-  async #asked(args: readonly string[]): Promise<string> {
-    try {
-      return await this.#ask(args);
-    } catch (error) {
-      if (GodwitError.is(error, "PROGRAM_MISSING"))
-        throw new SourceAbsent("smartctl is not installed (apt install smartmontools)");
-      throw error;
-    }
   }
 }
 

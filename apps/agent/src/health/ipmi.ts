@@ -4,10 +4,10 @@
  * others that work is moderate. Lines that are not understood are passed over.
  */
 import { existsSync } from "node:fs";
-import { GodwitError, type HealthState } from "@godwit/contract";
+import type { HealthState } from "@godwit/contract";
 import { run } from "@godwit/system";
 import { SourceAbsent, type HealthSource, type Symptom } from "./health-source.ts";
-import type { Ask } from "./disks.ts";
+import { askedOr, KeptSymptoms, type Ask } from "./program.ts";
 
 /** A BMC answers slowly: hundreds of sensors take some seconds. */
 const everyMs = 60_000;
@@ -28,27 +28,14 @@ const asked: Ask = async (args) => {
 export class Ipmi implements HealthSource {
   readonly name = "ipmi";
   readonly #ask: Ask;
-  #last: { atMs: number; symptoms: Symptom[] } | null = null;
+  readonly #kept = new KeptSymptoms(everyMs);
 
   constructor(ask: Ask = asked) {
-    this.#ask = ask;
+    this.#ask = askedOr(ask, "ipmitool is not installed (apt install ipmitool)");
   }
 
-  async look(nowMs: number): Promise<Symptom[]> {
-    if (this.#last !== null && nowMs - this.#last.atMs < everyMs) return this.#last.symptoms;
-    const symptoms = ipmiSymptoms(await this.#asked(["sdr", "elist"]));
-    this.#last = { atMs: nowMs, symptoms };
-    return symptoms;
-  }
-
-  async #asked(args: readonly string[]): Promise<string> {
-    try {
-      return await this.#ask(args);
-    } catch (error) {
-      if (GodwitError.is(error, "PROGRAM_MISSING"))
-        throw new SourceAbsent("ipmitool is not installed (apt install ipmitool)");
-      throw error;
-    }
+  look(nowMs: number): Promise<Symptom[]> {
+    return this.#kept.at(nowMs, async () => ipmiSymptoms(await this.#ask(["sdr", "elist"])));
   }
 }
 

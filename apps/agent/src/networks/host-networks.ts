@@ -58,7 +58,7 @@ export class HostNetworks {
     return HostNetworks.configured(config);
   }
 
-  /** Whether the list that it goes by was told by the inventory, or is at least one. */
+  /** What this host goes by, of the inventory's. */
   get definitions(): NetworkList {
     return this.#kept;
   }

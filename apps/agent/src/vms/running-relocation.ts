@@ -47,7 +47,7 @@ export class RunningRelocation {
   /** Why it goes back; null: it does not, or was cancelled. */
   #failure: GodwitError | null = null;
   #bytesPerSecond: number | null = null;
-  /** An earlier agent began it, and a copy that QEMU does not make any more is not begun again. */
+  /** An earlier agent began it, and a copy that QEMU does not make any more is not started again. */
   #beginsNothing = false;
   #hasEnded = false;
   #sawJob = false;

@@ -1,5 +1,5 @@
 /**
- * Admission control, in pools that ask for it: whatever makes a VM run there is begun only when the pool still bears the loss of any one
+ * Admission control, in pools that ask for it: a VM is started or moved there only when the pool still bears the loss of any one
  * host with it. One after the other in each pool, so that two that begin at once count each other. VMs that died and are to run again count as
  * if they ran: their own restart is what the room is kept for, and is not asked.
  */
@@ -15,7 +15,7 @@ export interface AdmissionServices extends Inventory {
 
 export class Admission {
   readonly #services: AdmissionServices;
-  /** Of each pool the end of what was begun last. */
+  /** Of each pool the end of what was started last. */
   readonly #last = new Map<string, Promise<unknown>>();
 
   constructor(services: AdmissionServices) {

@@ -1,6 +1,6 @@
 /**
- * The hosts of a pool are updated one after the other. How far each is stands in the task's `hosts`, written before what follows is
- * begun, so that a server that takes the task up goes on from there: each phase may be done again. A host with which there is trouble stays
+ * The hosts of a pool are updated one after the other. How far each is stands in the task's `hosts`, written before what follows
+ * starts, so that a server that takes the task up goes on from there: each phase may be done again. A host with which there is trouble stays
  * in maintenance, and no other one begins. Cancelled, a host that is emptied goes back, and one that has been given its command is
  * brought to its end first: what the command does cannot be taken back.
  */
@@ -137,12 +137,12 @@ const phases: Record<
       return null;
     });
     if (now !== null) return { phase: "checking" };
-    if (Date.now() - sinceOf(context, update) <= backWithinMs) return "again";
+    if (Date.now() - sinceOf(update) <= backWithinMs) return "again";
     return { trouble: "it was not booted again within 20 minutes" };
   },
 
   checking: async (context, update) => {
-    const since = sinceOf(context, update);
+    const since = sinceOf(update);
     const report = await whenBack(
       context,
       update,
@@ -173,7 +173,7 @@ const phases: Record<
     const tried = (await partsOf(context)).filter((task) => isMove(task) && task.request.to === host);
     if (tried.some((task) => !isEnded(task))) return "again";
     const left: string[] = [];
-    let begun = 0;
+    let started = 0;
     for (const vm of await context.persist(() => vmsAway({ store }, host))) {
       if (tried.some(({ subject }) => subject.id === vm.id)) {
         left.push(vm.name);
@@ -182,9 +182,9 @@ const phases: Record<
       const { maxOutageMs } = context.request;
       const step = await bringBack(context, vm, { to: host, maxOutageMs }, (task) => context.start(task));
       if ("reason" in step) left.push(vm.name);
-      else begun += 1;
+      else started += 1;
     }
-    if (begun > 0) return "again";
+    if (started > 0) return "again";
     return left.length === 0
       ? end
       : { ...end, also: { ...also, detail: `${left.join(", ")} stayed where they went` } };
@@ -218,7 +218,7 @@ async function keep(
   const change: Partial<HostUpdate> =
     "trouble" in outcome
       ? { phase: "stopped", detail: outcome.trouble, endedAt: new Date().toISOString() }
-      : { ...outcome.also, phase: outcome.phase };
+      : { ...outcome.also, phase: outcome.phase, phaseAt: new Date().toISOString() };
   await context.change((task) => {
     const hosts = (task.hosts ?? []).map((one) => (one.host === host ? { ...one, ...change } : one));
     return { hosts, steps: updateSteps(hosts), waitingFor: null };
@@ -250,22 +250,15 @@ async function whenBack<T>(
     const isAway = ["CONNECTION_FAILED", "OUTCOME_UNKNOWN", "HOST_UNREACHABLE"].some((code) =>
       GodwitError.is(error, code as "HOST_UNREACHABLE"),
     );
-    if (!isAway || Date.now() - sinceOf(context, update) > withinMs) throw link.unreachable(error);
+    if (!isAway || Date.now() - sinceOf(update) > withinMs) throw link.unreachable(error);
     await context.waitFor(link);
     return null;
   }
 }
 
-/** When this server saw the phase first, ms since 1970: one that was stopped in between gives it its time again. */
-function sinceOf({ id }: Context, { host, phase, bootId }: HostUpdate): number {
-  const key = `${id} ${host} ${phase} ${bootId ?? ""}`;
-  const since = phaseBegan.get(key) ?? Date.now();
-  if (!phaseBegan.has(key) && phaseBegan.size >= mostPhases) phaseBegan.clear();
-  phaseBegan.set(key, since);
-  return since;
-}
-const phaseBegan = new Map<string, number>();
-const mostPhases = 1000;
+/** When its phase began, ms since 1970: a server that is started again in between gives it no more time. */
+const sinceOf = ({ phaseAt }: HostUpdate): number =>
+  phaseAt === undefined ? Date.now() : Date.parse(phaseAt);
 
 const partsOf = async (context: Context): Promise<Task[]> =>
   await context.persist(() => context.store.tasks.childrenOf(context.id));

@@ -1,6 +1,6 @@
 /**
  * Disks of a VM come to lie on another datastore. The VM's host does it; whatever ends on the way, it is asked again and goes on,
- * or is asked to undo what it has begun. What the VM then is, is read from there and kept: also when only some disks have moved.
+ * or is asked to undo what it has started. What the VM then is, is read from there and kept: also when only some disks have moved.
  */
 import { GodwitError, type Vm } from "@godwit/contract";
 import { z } from "zod";
@@ -81,7 +81,7 @@ async function relocate(context: Context, agent: Agent): Promise<Vm> {
   );
   while (!(await Promise.race([ended, changes.next(lookAgainMs).then(() => false)]))) {
     if (!(await isCancelling())) continue;
-    // Again until it has ended: the host may not have begun when it was told first.
+    // Again until it has ended: the host may not have started when it was asked first.
     await settle().catch((error: unknown) => {
       context.log.info({ err: error }, "the cancellation waits for the host");
     });

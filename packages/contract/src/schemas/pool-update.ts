@@ -35,6 +35,8 @@ export const hostUpdateSchema = z.object({
   host: nameSchema,
   phase: z.enum([...updatePhases, "stopped"]),
   startedAt: z.iso.datetime().nullable(),
+  /** When its phase began. Absent: it waits. */
+  phaseAt: z.iso.datetime().optional(),
   endedAt: z.iso.datetime().nullable(),
   /** It was in maintenance before, and stays so. */
   wasInMaintenance: z.boolean(),

@@ -94,7 +94,9 @@ sub drain {
 sub end_connections {
     my ($portal) = @_;
     my @filter = (qw(-H -t -n state fin-wait-1 state closing state last-ack dst), $portal);
-    until (ss(@filter) eq '') {
+    my $said = 0;
+    until ((my $left = ss(@filter)) eq '') {
+        print STDERR "waiting for connections to $portal: $left\n" unless $said++;
         ss('-K', @filter);
         select undef, undef, undef, 0.2;
     }
