@@ -39,7 +39,9 @@ async function moveUnderLoad(lab: TestLab, versions: { a: string; b: string }): 
     ["a", "b"],
     ["b", "a"],
   ] as const) {
-    const move = moveOf(await lab.succeeded(migrate(lab, vm.name, to)));
+    // The older copies in one pass only. On a busy machine an emulated guest changes much of its memory in it.
+    const maxOutageMs = versions[from] === old ? 20_000 : undefined;
+    const move = moveOf(await lab.succeeded(migrate(lab, vm.name, to, maxOutageMs)));
     expect(await lab.runnersOf(vm)).toEqual([to]);
     if (versions[from] === old) expect(move?.rounds).toBeLessThanOrEqual(passesOfOld);
     else expect(move?.rounds).toBeGreaterThan(passesOfOld);

@@ -96,9 +96,12 @@ export class DiskMirror {
     });
   }
 
-  /** Has the job end when both images are the same: it is pending then. */
+  /** Has the job end when both images are the same: it is pending then. QEMU tells `ready` still for a while; asked again, nothing changes. */
   async end(): Promise<void> {
-    await this.#process.qmp.execute("job-complete", { id: this.#jobId });
+    await passing(
+      this.#process.qmp.execute("job-complete", { id: this.#jobId }),
+      /in state '(waiting|pending|aborting|concluded)'/,
+    );
   }
 
   /** The disk is on the target from now on. */

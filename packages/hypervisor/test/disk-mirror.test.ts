@@ -47,6 +47,7 @@ describe.each(inject("qemuBinaries"))("%s", (binary) => {
       await reaches(mirror, "ready");
       await mirror.end();
       await reaches(mirror, "pending");
+      await mirror.end(); // as of one who saw it ready still
       expect(await mirror.used()).toBe("source");
       await mirror.change();
       await reaches(mirror, "over");

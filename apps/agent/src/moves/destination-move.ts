@@ -27,6 +27,7 @@ import { AcceptedPeer, type DestinationLine } from "./peer-link.ts";
 import { resumeForSure } from "./resume.ts";
 import { removeVm } from "./vm-removal.ts";
 import { WallClock } from "./wall-clock.ts";
+import { whileItLives } from "./while-it-lives.ts";
 import { ReducerRunner, type RunnerInput, type Step } from "./reducer-runner.ts";
 
 export class DestinationMove extends ReducerRunner<
@@ -97,9 +98,10 @@ export class DestinationMove extends ReducerRunner<
     journal: Journal<DestinationEntry>,
     dependencies: MoveDependencies,
   ): Promise<DestinationMove> {
-    const { observed, status } = await observeDestination(process);
+    const { process: living, answer } = await whileItLives(process, observeDestination);
+    const { observed, status } = answer;
     const step = restoreDestination(entries, observed);
-    const move = new DestinationMove(step.state, process, status, claim, journal, dependencies);
+    const move = new DestinationMove(step.state, living, status, claim, journal, dependencies);
     move.enter(step);
     if (status.startsWith("postcopy-") && step.state.phase === "receiving") void move.#copy?.awaitHalf();
     return move;

@@ -121,7 +121,9 @@ export class Moves {
       processes.ending(vm.id);
       await endForSure(process, log);
       processes.remove(vm.id, "moved");
-      await environment.deleteTaps(vm);
+      await environment.deleteTaps(vm).catch((error: unknown) => {
+        log.error({ err: error, vm: vm.name }, "the VM's taps could not be removed");
+      });
     }
   }
 

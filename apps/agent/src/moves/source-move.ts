@@ -27,6 +27,7 @@ import { beginningState, restoredStep, resumedThere } from "./source-beginning.t
 import { SourceCopy } from "./source-copy.ts";
 import { SourceRecord } from "./source-record.ts";
 import { leaseUnknown, SourceVm } from "./source-vm.ts";
+import { whileItLives } from "./while-it-lives.ts";
 
 export class SourceMove extends ReducerRunner<
   SourceState,
@@ -101,11 +102,12 @@ export class SourceMove extends ReducerRunner<
     journal: Journal<SourceEntry>,
     dependencies: MoveDependencies,
   ): Promise<SourceMove> {
-    const { step, copyStatus } = await restoredStep(entries, process);
+    const { process: living, answer } = await whileItLives(process, (one) => restoredStep(entries, one));
+    const { step, copyStatus } = answer;
     const move = new SourceMove(
       step.state.order,
       step.state,
-      process,
+      living,
       copyStatus,
       claim,
       journal,
