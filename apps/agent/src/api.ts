@@ -54,6 +54,7 @@ export function handlers(
     hostReboot: async ({ body }) => await commands.reboot(body.bootId),
     events: ({ query, signal }) => events.after(query.after ?? events.lastId, signal),
     vmCreate: async ({ body }) => await vms.create(body.id, body.description, body.cloudInit),
+    vmImportRead: async ({ body }) => await vms.readImport(body),
     vmRead: async ({ params }) => await vms.read(params.datastore, params.name),
     vmFolderList: () => vms.folders(),
     vmFilesLook: async ({ body }) => ({ vms: await files.look(body.vms) }),

@@ -48,6 +48,7 @@ export {
 export { type DiskRelocation } from "./schemas/disk-relocation.ts";
 export * from "./schemas/host-facts.ts";
 export * from "./schemas/host-load.ts";
+export { imageFormatSchema, type ImageFormat, type ImagePart } from "./schemas/image-source.ts";
 export { imageCopySchema, type ImageCopy } from "./schemas/image-copy.ts";
 export * from "./schemas/host.ts";
 export * from "./move-outcome.ts";
@@ -80,6 +81,14 @@ export * from "./schemas/vm.ts";
 export { hasProcess, isStateUnknown } from "./vm-state.ts";
 export type { VmClone } from "./schemas/vm-clone.ts";
 export * from "./schemas/vm-file.ts";
+export {
+  vmImportDraftSchema,
+  type ImportReport,
+  type ImportSource,
+  type VmImportDraft,
+  type VmImportOrder,
+} from "./schemas/vm-import.ts";
+export { foreignPathSchema } from "./schemas/datastore-path.ts";
 export { vmChangesSchema, type CdromChange, type MoveFix, type VmChanges } from "./schemas/vm-changes.ts";
 export type { TaskConcerns, TaskDefinition } from "./tasks/define-task.ts";
 export {

@@ -20,6 +20,7 @@ export {
 } from "./cpuid/leaves.ts";
 export type { CpuSource, NamedCpu, ReportedFacts } from "./formats/cpu-source.ts";
 export { readCpuSource } from "./formats/read-cpu-source.ts";
+export { childOf, elementsNamed, parseXml, type XmlElement } from "./formats/xml.ts";
 export { reportOf } from "./report/report.ts";
 export { fullReportText } from "./report/full-report-text.ts";
 export { reportText } from "./report/report-text.ts";
@@ -61,7 +62,7 @@ export { capabilityOf, maskVendorOf } from "./masks/feature-mask.ts";
 export { hostDefault, hostDefaultSets, type HostDefaultSet } from "./masks/host-defaults.ts";
 export { maskCharacter, maskMeanings, type MaskCharacter } from "./masks/mask-character.ts";
 export { bitsLayer, compose, emptyLayer, layerOf, type MaskLayer } from "./masks/mask-layer.ts";
-export { maskEntries, noMasks, parseMasks, type Masks } from "./masks/masks.ts";
+export { isMaskKey, maskEntries, noMasks, parseMasks, type Masks } from "./masks/masks.ts";
 export { maskToQemu, type MaskCheck, type QemuMask, type QemuMaskContext } from "./masks/masks-to-qemu.ts";
 export type { MaskVendor, RegisterMask, RegisterPlace } from "./masks/register-mask.ts";
 export { readVmxMasks, vmxMaskLines, writeVmxMasks } from "./masks/vmx.ts";

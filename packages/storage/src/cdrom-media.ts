@@ -4,7 +4,7 @@ import type { UserIds } from "@godwit/system";
 import type { Datastore } from "./datastore.ts";
 import { firstUnopenable } from "./disk-owner.ts";
 import { isOwnFile } from "./vm-file.ts";
-import { isVmFolder } from "./vm-folder.ts";
+import { isVmFolder } from "./check-file.ts";
 
 export interface MediumToCheck {
   vm: string;

@@ -5,11 +5,13 @@
 import { rename, rm } from "node:fs/promises";
 import { GodwitError, type ImageCopy, type VmDescription, type VmDisk, type VmId } from "@godwit/contract";
 import { run, type UndoStack, type UserIds } from "@godwit/system";
+import { convertImage } from "./convert-image.ts";
 import { copyFile, giveTo, openInside } from "./copy-file.ts";
 import type { Datastore } from "./datastore.ts";
 import type { LunStore } from "./datastores/lun-store.ts";
 import { claimDiskFolder } from "./disk-folder.ts";
 import { growImage } from "./grow-image.ts";
+import { mustHaveChecksum } from "./image-checksum.ts";
 import { inspectImage } from "./inspect-image.ts";
 import type { VmDatastores } from "./vm-datastores.ts";
 
@@ -21,13 +23,14 @@ export interface DisksToMake {
   disks: readonly DescribedDisk[];
   /** QEMU's. */
   user: UserIds;
+  host: string;
   /** Whether files in the VM's own folder are of an earlier attempt to make this very VM. */
   isRetry: boolean;
   /** Hears how far the copy of an image is, now and then. */
   onCopy?: ((progress: ImageCopy) => void) | undefined;
 }
 
-/** @throws DISK_FOLDER_TAKEN, DISK_EXISTS, DISK_MISSING, DISK_IN_USE, DISK_NOT_OWN, SPACE_SHORT, and what the inspection of an image throws */
+/** @throws DISK_FOLDER_TAKEN, DISK_EXISTS, DISK_MISSING, DISK_IN_USE, DISK_NOT_OWN, SPACE_SHORT, IMAGE_CHECKSUM_DIFFERS, and what the inspection and the conversion of an image throw */
 export async function makeDisks(stores: VmDatastores, make: DisksToMake, undo: UndoStack): Promise<VmDisk[]> {
   const retries = new Map([[stores.own, make.isRetry]]);
   const disks: VmDisk[] = [];
@@ -120,26 +123,64 @@ async function takeOver(
 
 async function copy(
   stores: { from: Datastore; to: Datastore },
-  { vm, user, onCopy = () => undefined }: DisksToMake,
-  { name, format, image, sizeMib }: DescribedDisk & { image: string },
+  make: DisksToMake,
+  described: DescribedDisk & { image: string },
   path: string,
   undo: UndoStack,
 ): Promise<void> {
+  const { vm, user } = make;
+  const { name, format, image, sizeMib } = described;
   const [source, target] = [stores.from.resolve(image), stores.to.resolve(path)];
   const beside = stores.to.resolve(`${vm}/.${name}.${format}.copy`);
   const inspected = { vm, disk: name, format, user, state: "new" as const };
-  // Nobody may be writing to it. Whether QEMU's user may read it does not matter: the copy is that user's.
-  await inspectImage({ ...inspected, path: source }).catch((error: unknown) => {
-    const denied = GodwitError.is(error, "IMAGE_UNREADABLE") && /Permission denied/.test(error.message);
-    if (!denied) throw error;
-  });
-  await using file = await openInside(stores.from, image, { vm, disk: name });
   undo.push("remove the unfinished copy", () => rm(beside, { force: true }));
   await rm(beside, { force: true });
-  await copyFile({ file, source, to: stores.to, target: beside, disk: name, onCopy });
+  await fill(stores, make, described, beside, undo);
   await giveTo(user, beside);
   await inspectImage({ ...inspected, path: source, at: beside });
   if (sizeMib !== undefined) await growImage({ ...inspected, image: source, path: beside, sizeMib });
   await rename(beside, target);
   undo.push("remove the copy", () => rm(target, { force: true }));
+}
+
+/** Copies the image as it is, or converts it. */
+async function fill(
+  { from, to }: { from: Datastore; to: Datastore },
+  { vm, user, host, onCopy = () => undefined }: DisksToMake,
+  described: DescribedDisk & { image: string },
+  target: string,
+  undo: UndoStack,
+): Promise<void> {
+  const { name: disk, format, image, imageFormat = format, imagePart: part, imageChecksum } = described;
+  const source = from.resolve(image);
+  await using file = await openInside(from, image, { vm, disk });
+  if (imageChecksum !== undefined)
+    await mustHaveChecksum(file, imageChecksum, part, { vm, disk, path: source });
+  if (imageFormat !== format || part !== undefined) {
+    const beside = to.resolve(`${vm}/.${disk}.vmdk`);
+    undo.push("remove the descriptor of the image", () => rm(beside, { force: true }));
+    await convertImage({
+      vm,
+      disk,
+      host,
+      from,
+      image,
+      imageFormat,
+      part,
+      to,
+      target,
+      beside,
+      format,
+      user,
+      onCopy,
+    });
+    await rm(beside, { force: true });
+    return;
+  }
+  // Nobody may be writing to it. Whether QEMU's user may read it does not matter: the copy is that user's.
+  await inspectImage({ vm, disk, format, user, state: "new", path: source }).catch((error: unknown) => {
+    const denied = GodwitError.is(error, "IMAGE_UNREADABLE") && /Permission denied/.test(error.message);
+    if (!denied) throw error;
+  });
+  await copyFile({ file, source, to, target, disk, onCopy });
 }

@@ -4,6 +4,7 @@ import { z } from "zod";
 
 const infoSchema = z.object({
   format: z.string(),
+  "virtual-size": z.int().min(0),
   "backing-filename": z.string().optional(),
   "format-specific": z
     .object({ data: z.object({ "data-file": z.string().optional() }).optional() })
@@ -12,6 +13,17 @@ const infoSchema = z.object({
 
 /** In words, the other file that QEMU would open with the image; null: none. @throws Error when it is no such output */
 export function referenceIn(output: string): string | null {
+  const info = infoIn(output);
+  const backing = info["backing-filename"];
+  if (backing !== undefined) return `the backing file ${backing}`;
+  const data = info["format-specific"]?.data?.["data-file"];
+  return data === undefined ? null : `the external data file ${data}`;
+}
+
+/** How large the disk is that the image holds. @throws Error when it is no such output */
+export const virtualBytesIn = (output: string): number => infoIn(output)["virtual-size"];
+
+function infoIn(output: string): z.infer<typeof infoSchema> {
   let json: unknown;
   try {
     json = parseJson(output);
@@ -20,8 +32,5 @@ export function referenceIn(output: string): string | null {
   }
   const info = infoSchema.safeParse(json);
   if (!info.success) throw new Error("qemu-img's answer is not about an image");
-  const backing = info.data["backing-filename"];
-  if (backing !== undefined) return `the backing file ${backing}`;
-  const data = info.data["format-specific"]?.data?.["data-file"];
-  return data === undefined ? null : `the external data file ${data}`;
+  return info.data;
 }

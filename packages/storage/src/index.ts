@@ -36,3 +36,4 @@ export {
 export { VmDatastores } from "./vm-datastores.ts";
 export { listVmFolders, type VmFolders } from "./vm-folders.ts";
 export { readVmFile } from "./vm-file.ts";
+export { readImport } from "./import/read-import.ts";

@@ -22,14 +22,15 @@ import {
   type VmId,
 } from "@godwit/contract";
 import { readFileOrNull, UndoStack, userIds, writeFileAtomic, type UserIds } from "@godwit/system";
+import { checkDisk } from "./check-file.ts";
 import type { Datastore } from "./datastore.ts";
-import { diskFolderFile, isDiskFolderOf, releaseDiskFolder } from "./disk-folder.ts";
+import { isDiskFolderOf, releaseDiskFolder } from "./disk-folder.ts";
 import { makeDisks, type DisksToMake } from "./disk-images.ts";
 import { inspectImage } from "./inspect-image.ts";
 import { makeSeed, removeSeed } from "./seed/seed-image.ts";
 import { removeLeases } from "./leases/lease-files.ts";
 import type { VmDatastores } from "./vm-datastores.ts";
-import { isOwnFile, problemsOf, readVmFile, vmFile } from "./vm-file.ts";
+import { problemsOf, readVmFile, vmFile } from "./vm-file.ts";
 
 /** In a folder whose VM is being made: its id. */
 const creatingFile = ".godwit-creating";
@@ -97,7 +98,7 @@ export async function createVm(stores: VmDatastores, options: CreateOptions): Pr
     await makeSeed(datastore, { id, vm: description.name, cloudInit, user, isRetry }, undo);
   const disks = await makeDisks(
     stores,
-    { id, vm: description.name, disks: description.disks, user, isRetry, onCopy: options.onCopy },
+    { id, vm: description.name, disks: description.disks, user, host, isRetry, onCopy: options.onCopy },
     undo,
   );
   const vm = complete(options, disks);
@@ -218,48 +219,6 @@ async function checkFiles(
   for (const path of [description.boot?.kernel, description.boot?.initrd]) {
     if (path !== undefined) await checkDisk(stores.own, { vm, disk: basename(path), path, host });
   }
-}
-
-/** A file that a VM is to use, relative to the datastore. */
-export interface DiskToCheck {
-  vm: string;
-  disk: string;
-  path: string;
-  host: string;
-  /** Another VM in whose folder it may lie. */
-  imagesOf?: string | undefined;
-}
-
-/**
- * That a file may be used by a VM: a regular file, no link, and neither another VM's nor one that Godwit keeps.
- * @throws DISK_MISSING, DISK_OF_OTHER_VM, DISK_NOT_OWN
- */
-export async function checkDisk(
-  datastore: Datastore,
-  { vm, disk, path, host, imagesOf }: DiskToCheck,
-): Promise<void> {
-  const named = { vm, disk, path: datastore.resolve(path) };
-  const found = await datastore.look(path);
-  if (found === "missing") throw GodwitError.of("DISK_MISSING", { ...named, host });
-  if (found !== "file") {
-    const reason = found === "link" ? "it is, or lies behind, a symbolic link" : "it is not a regular file";
-    throw GodwitError.of("DISK_NOT_OWN", { ...named, reason });
-  }
-  const names = path.split("/");
-  const folder = names.length > 1 ? names[0] : undefined;
-  if (names.some((name) => name.startsWith(".")) || (folder === vm && isOwnFile(names.at(-1) ?? ""))) {
-    throw GodwitError.of("DISK_NOT_OWN", { ...named, reason: "Godwit keeps this file for itself" });
-  }
-  if (folder === undefined || folder === vm || folder === imagesOf) return;
-  if (await isVmFolder(datastore, folder)) {
-    throw GodwitError.of("DISK_OF_OTHER_VM", { ...named, other: folder });
-  }
-}
-
-/** Whether a folder of the datastore is a VM's, or has disks of one. */
-export async function isVmFolder(datastore: Datastore, folder: string): Promise<boolean> {
-  const marks = [vmFile, diskFolderFile].map((file) => datastore.look(`${folder}/${file}`));
-  return (await Promise.all(marks)).some((mark) => mark !== "missing");
 }
 
 /**

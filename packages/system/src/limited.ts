@@ -5,16 +5,28 @@
  */
 import type { UserIds } from "./users.ts";
 
+/** What a program may use beside what all may. */
+export interface MoreLimits {
+  /** Of processor time; absent: 10. */
+  cpuSeconds?: number;
+  /** Absent: 64. */
+  openFiles?: number;
+}
+
 /** The words before the program's own. They need root. @param mostFileBytes that it may make a file */
-export const limitedAs = ({ uid, gid }: UserIds, mostFileBytes = 0): string[] => [
+export const limitedAs = (
+  { uid, gid }: UserIds,
+  mostFileBytes = 0,
+  { cpuSeconds = 10, openFiles = 64 }: MoreLimits = {},
+): string[] => [
   ...["unshare", "--net", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc", "--"],
   ...[
     "prlimit",
     "--as=2147483648",
-    "--cpu=10",
+    `--cpu=${String(cpuSeconds)}`,
     `--fsize=${String(mostFileBytes)}`,
     "--core=0",
-    "--nofile=64",
+    `--nofile=${String(openFiles)}`,
     "--",
   ],
   ...["setpriv", "--reuid", String(uid), "--regid", String(gid), "--clear-groups"],

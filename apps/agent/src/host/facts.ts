@@ -90,7 +90,7 @@ export class HostFactsReader {
       datastoreKinds: [...datastoreKinds],
       bootId: await bootId(),
       updates: { commands: config.updates.commands },
-      abilities: ["relocateDisks", "cloneVm"],
+      abilities: ["relocateDisks", "cloneVm", "importVm"],
       datastoresRefused: [...hostDatastores.refused],
       vmsSetAside: setAside.all,
       portSecurityProblem: await environment.portSecurityProblem(),

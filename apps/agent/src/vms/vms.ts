@@ -16,6 +16,8 @@ import {
   type VmChanges,
   type VmClone,
   type VmDescription,
+  type VmImportDraft,
+  type VmImportOrder,
   type VmActivity,
   type VmId,
   type VmRuntime,
@@ -25,6 +27,7 @@ import {
   createVm,
   deleteVm,
   listVmFolders,
+  readImport,
   readVm,
   readVmFile,
   saveVm,
@@ -137,6 +140,11 @@ export class Vms {
 
   async read(datastore: string, name: string): Promise<Vm> {
     return await readVm(await this.#parts.environment.datastore(datastore), name);
+  }
+
+  /** A VM of another product, as it would be created here. @throws DATASTORE_UNKNOWN, DATASTORE_UNAVAILABLE, and what `readImport` of storage throws */
+  async readImport(order: VmImportOrder): Promise<VmImportDraft> {
+    return await readImport(await this.#parts.environment.datastore(order.source.datastore), order);
   }
 
   /** Those that lie on this host's datastores. One that cannot be used is told among the folders that cannot be read. */

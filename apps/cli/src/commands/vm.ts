@@ -6,6 +6,7 @@ import { cloneCommand } from "./vm/clone.ts";
 import { consoleCommand } from "./vm/console.ts";
 import { createCommand } from "./vm/create.ts";
 import { deleteCommand } from "./vm/delete.ts";
+import { importCommand } from "./vm/import.ts";
 import { ipCommand } from "./vm/ip.ts";
 import { leaseRoutes } from "./vm/lease.ts";
 import { listCommand } from "./vm/list.ts";
@@ -28,6 +29,7 @@ export const vmRoutes = buildRouteMap({
     show: showCommand,
     create: createCommand,
     clone: cloneCommand,
+    import: importCommand,
     register: registerCommand,
     registerAll: registerAllCommand,
     unregister: unregisterCommand,

@@ -18,6 +18,7 @@ import { poolHandlers } from "./pools.ts";
 import { taskHandlers } from "./tasks.ts";
 import { vmAddressHandlers } from "./vm-addresses.ts";
 import { vmDiskHandlers } from "./vm-disks.ts";
+import { vmImportHandlers } from "./vm-imports.ts";
 import { vmLeaseHandlers } from "./vm-leases.ts";
 import { vmHandlers } from "./vms.ts";
 
@@ -42,6 +43,7 @@ export function handlers(services: Services): Handlers<typeof serverOperations> 
     ...vmHandlers(services),
     ...vmDiskHandlers(services),
     ...vmAddressHandlers(services),
+    ...vmImportHandlers(services),
     ...vmLeaseHandlers(services),
     ...taskHandlers(services),
     ...leaseHandlers(services),

@@ -14,6 +14,7 @@ import {
 } from "@godwit/contract";
 import type { Handlers } from "@godwit/http";
 import type { Services } from "../services.ts";
+import { ableTo } from "./able-to.ts";
 import { hostFor } from "./host-for-command.ts";
 
 export function vmDiskHandlers(
@@ -86,23 +87,6 @@ function mustBeFiles(vm: Vm, disks: readonly VmDisk[]): void {
   if (lun === undefined) return;
   const { name: disk, datastore = vm.datastore } = lun;
   throw GodwitError.of("DISK_IS_LUN", { vm: vm.name, disk, datastore });
-}
-
-const abilities = {
-  relocateDisks: "move disks between datastores",
-  cloneVm: "copy VMs",
-} as const;
-
-/** What the host is. @throws AGENT_CANNOT */
-function ableTo(
-  ability: keyof typeof abilities,
-  hosts: readonly { name: string; facts: HostFacts | null }[],
-  host: string,
-): HostFacts {
-  const facts = hosts.find(({ name }) => name === host)?.facts ?? null;
-  if (facts?.abilities?.includes(ability) === true) return facts;
-  const version = facts?.agentVersion ?? "unknown";
-  throw GodwitError.of("AGENT_CANNOT", { host, version, what: abilities[ability] });
 }
 
 /** @returns the id on its storage; null: not known. @throws DATASTORE_UNKNOWN, DATASTORE_WITHOUT_FOLDERS */

@@ -5,6 +5,7 @@ import {
   finding,
   hasProcess,
   imageDatastores,
+  isConverted,
   lunsOf,
   GodwitError,
   keptForecast,
@@ -32,6 +33,7 @@ import { ruleFindings } from "../pools/check-rules.ts";
 import { chooseInPool } from "../pools/choose-in-pool.ts";
 import { moveRequest } from "../moves/move-request.ts";
 import type { Services } from "../services.ts";
+import { ableTo } from "./able-to.ts";
 import { hostFor as hostOf, reachable } from "./host-for-command.ts";
 
 type VmOperations = Pick<
@@ -86,7 +88,9 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
         },
         body.host,
       );
-      const whole = { ...description, machine: commonMachine(await store.hosts.list(), host, description) };
+      const known = await store.hosts.list();
+      if (description.disks.some(isConverted)) ableTo("importVm", known, host);
+      const whole = { ...description, machine: commonMachine(known, host, description) };
       const id = randomUUID() as VmId;
       if (cloudInit === undefined)
         return await tasks.start({ kind: "vm.create", request: { id, description: whole, host } });

@@ -15,6 +15,7 @@ import { evcErrors } from "./evc.ts";
 import { generalErrors } from "./general.ts";
 import { hostErrors } from "./host.ts";
 import { imageErrors } from "./image.ts";
+import { importErrors } from "./import.ts";
 import { leaseErrors } from "./lease.ts";
 import { maintenanceErrors } from "./maintenance.ts";
 import { migrationNetworkErrors } from "./migration-network.ts";
@@ -44,6 +45,7 @@ export const catalogue = {
   ...taskErrors,
   ...vmErrors,
   ...imageErrors,
+  ...importErrors,
   ...relocationErrors,
   ...deviceErrors,
   ...cloudInitErrors,

@@ -26,6 +26,7 @@ import { networkListSchema, networkRefusalsSchema } from "../schemas/network.ts"
 import { baselineSchema } from "../schemas/pool.ts";
 import { disksToDeleteSchema, vmDescriptionSchema, vmRuntimeSchema, vmSchema } from "../schemas/vm.ts";
 import { vmCloneSchema } from "../schemas/vm-clone.ts";
+import { vmImportDraftSchema, vmImportOrderSchema } from "../schemas/vm-import.ts";
 import { vmFilesAnswerSchema, vmFilesQuestionSchema } from "../schemas/vm-file.ts";
 import { vmChangesSchema } from "../schemas/vm-changes.ts";
 import type { Operations } from "./operation.ts";
@@ -191,7 +192,32 @@ export const agentOperations = {
       "IMAGE_FORMAT_DIFFERS",
       "IMAGE_UNREADABLE",
       "IMAGE_LARGER",
+      "IMAGE_IS_SNAPSHOT",
+      "IMAGE_CHECKSUM_DIFFERS",
+      "DISK_PERMISSION_DENIED",
       "SPACE_SHORT",
+    ],
+  },
+  vmImportRead: {
+    method: "POST",
+    path: "/agent/v1/vm-imports",
+    privilege: "server",
+    summary: "Read a VM that another product has described from a datastore, and say what would become of it",
+    body: vmImportOrderSchema,
+    answer: { status: 200, body: vmImportDraftSchema },
+    errors: [
+      ...[
+        "IMPORT_UNREADABLE",
+        "IMPORT_DISK_MISSING",
+        "IMPORT_DISK_FORMAT_UNKNOWN",
+        "IMPORT_NETWORK_UNMAPPED",
+      ],
+      ...[
+        "DATASTORE_UNKNOWN",
+        "DATASTORE_UNAVAILABLE",
+        "DATASTORE_WITHOUT_FOLDERS",
+        "VM_DESCRIPTION_INVALID",
+      ],
     ],
   },
   vmRead: {

@@ -13,6 +13,7 @@ import { taskOperations } from "./tasks.ts";
 import { versionOperations } from "./version.ts";
 import { vmAddressOperations } from "./vm-addresses.ts";
 import { vmDiskOperations } from "./vm-disks.ts";
+import { vmImportOperations } from "./vm-imports.ts";
 import { vmSummaryOperations } from "./vm-summaries.ts";
 import { vmOperations } from "./vms.ts";
 
@@ -26,6 +27,7 @@ export const serverOperations = {
   ...poolOperations,
   ...vmOperations,
   ...vmDiskOperations,
+  ...vmImportOperations,
   ...vmSummaryOperations,
   ...vmAddressOperations,
   ...vmLeaseOperations,

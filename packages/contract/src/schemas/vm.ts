@@ -6,9 +6,10 @@ import { z } from "zod";
 import { pauseReasons } from "../errors/pause.ts";
 import { cdromDescriptionSchema, cdromSchema, mostCdroms } from "./cdrom.ts";
 import { cpuAffinitySchema } from "./cpu-affinity.ts";
-import { datastorePathSchema } from "./datastore-path.ts";
+import { datastorePathSchema, foreignPathSchema } from "./datastore-path.ts";
 import { lunOf } from "./datastore-source.ts";
 import { evcModeKeySchema } from "./evc.ts";
+import { imageChecksumSchema, imageFormatSchema, imagePartSchema } from "./image-source.ts";
 import { nameSchema, vmIdSchema } from "./names.ts";
 
 export const macSchema = z
@@ -87,6 +88,14 @@ const machineSchema = z
   .max(40)
   .regex(/^pc-(?:q35|i440fx)-\d+\.\d+$/, "must be a versioned machine type, like pc-q35-7.2");
 
+/** Whether a disk says more of its image than where it is, which agents of before images were converted do not know. */
+export const isConverted = (disk: {
+  imageFormat?: unknown;
+  imagePart?: unknown;
+  imageChecksum?: unknown;
+}): boolean =>
+  disk.imageFormat !== undefined || disk.imagePart !== undefined || disk.imageChecksum !== undefined;
+
 export const vmDescriptionSchema = z.strictObject({
   name: nameSchema,
   /** Where the VM's folder lies, with its description, its lease and the disks that name no other. */
@@ -104,7 +113,13 @@ export const vmDescriptionSchema = z.strictObject({
           /** Where the disk lies; absent: on the VM's own datastore. */
           datastore: nameSchema.optional(),
           /** An image that is already on a datastore: it is copied. */
-          image: datastorePathSchema.optional(),
+          image: foreignPathSchema.optional(),
+          /** What the image is, where that is not the disk's format: it is converted. */
+          imageFormat: imageFormatSchema.optional(),
+          /** Where the image is inside its file; absent: it is the whole file. */
+          imagePart: imagePartSchema.optional(),
+          /** Of the image's bytes; compared before they are used. */
+          imageChecksum: imageChecksumSchema.optional(),
           /** Where the image lies; absent: on the disk's datastore. */
           imageDatastore: nameSchema.optional(),
           /** The image itself becomes the disk, and is not copied. Deleting the VM keeps it, unless told otherwise. */
@@ -122,6 +137,14 @@ export const vmDescriptionSchema = z.strictObject({
         .refine(
           (disk) => disk.imageDatastore === undefined || (disk.image !== undefined && disk.take !== true),
           "imageDatastore needs an image that is copied",
+        )
+        .refine(
+          (disk) => !isConverted(disk) || (disk.image !== undefined && disk.take !== true),
+          "imageFormat, imagePart and imageChecksum need an image that is copied",
+        )
+        .refine(
+          (disk) => disk.take !== true || datastorePathSchema.safeParse(disk.image).success,
+          "the path of an image that is taken must be one of plain names",
         ),
     )
     .max(24)

@@ -33,7 +33,7 @@ interface Found {
 
 /** @throws CPU_FILE_BROKEN, CPU_NOT_X86, CPU_FILE_SEVERAL, CPU_FILE_WITHOUT_CPU */
 export function readLibvirtXml(text: string, file: FileName): CpuSource {
-  const root = parseXml(text, file);
+  const root = parseXml(text, (line, problem) => broken(file, line, problem));
   const data = elementsNamed(root, "cpudata").at(0);
   if (data !== undefined) return fromRegisters(data, file);
   const found = find(root, file);

@@ -1,9 +1,8 @@
 /**
- * XML as libvirt writes it, as a tree. The parser is saxes, which takes well-formed documents only; what it reads is
+ * XML as programs write it, as a tree. The parser is saxes, which takes well-formed documents only; what it reads is
  * bounded here, and a document type is refused: no entity of one's own, nothing that could blow up.
  */
 import { SaxesParser } from "saxes";
-import { broken, type FileName } from "./broken.ts";
 
 export interface XmlElement {
   readonly name: string;
@@ -21,8 +20,11 @@ interface OpenElement extends XmlElement {
 
 const most = { depth: 64, elements: 200_000 } as const;
 
-/** @throws CPU_FILE_BROKEN when it is not well-formed; the line is where the trouble is seen */
-export function parseXml(text: string, file: FileName): XmlElement {
+/**
+ * @param refused the error for a text that is not well-formed or more than what is read here; the line is where that is seen
+ * @throws what `refused` makes
+ */
+export function parseXml(text: string, refused: (line: number, problem: string) => Error): XmlElement {
   const parser = new SaxesParser({ xmlns: false, position: true });
   const open: OpenElement[] = [];
   const roots: XmlElement[] = [];
@@ -30,15 +32,15 @@ export function parseXml(text: string, file: FileName): XmlElement {
   parser.on("error", ({ message }) => {
     // It begins with the position, which is told in its own place.
     const problem = message.replace(/^(?:\d+:\d+: )/, "").replace(/\.$/, "");
-    throw broken(file, parser.line, `well-formed XML was expected: ${problem}`);
+    throw refused(parser.line, `well-formed XML was expected: ${problem}`);
   });
   parser.on("doctype", () => {
-    throw broken(file, parser.line, "it has a document type, which libvirt does not write");
+    throw refused(parser.line, "it has a document type, which is not read");
   });
   parser.on("opentag", ({ name, attributes }) => {
     elements += 1;
     if (elements > most.elements || open.length >= most.depth)
-      throw broken(file, parser.line, "it has more elements, or deeper ones, than libvirt writes");
+      throw refused(parser.line, "it has more elements, or deeper ones, than are read");
     const element: OpenElement = {
       ...{ name, line: parser.line, children: [], text: "" },
       attributes: new Map(Object.entries(attributes)),
@@ -58,7 +60,7 @@ export function parseXml(text: string, file: FileName): XmlElement {
   });
   parser.write(text).close();
   const [root] = roots;
-  if (root === undefined) throw broken(file, parser.line, "an XML element was expected");
+  if (root === undefined) throw refused(parser.line, "an XML element was expected");
   return root;
 }
 

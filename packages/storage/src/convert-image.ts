@@ -1,0 +1,111 @@
+/**
+ * An image of another format, or inside an archive, becomes a VM's disk. It may come from anybody: what it refers to is read
+ * first, by Godwit itself, and `qemu-img` converts it as QEMU's user with next to nothing that it could reach. What comes out
+ * refers to nothing.
+ */
+import { open } from "node:fs/promises";
+import { GodwitError } from "@godwit/contract";
+import { limitedAs, run } from "@godwit/system";
+import { fileNode, type ImageSource, type ImageToConvert } from "./image-source.ts";
+import { firstUnopenable } from "./disk-owner.ts";
+import { openInside } from "./copy-file.ts";
+import { watchCopy } from "./copy-progress.ts";
+import { headerBytes, imageHeader } from "./image-header.ts";
+import { virtualBytesIn } from "./image-info.ts";
+import { vmdkSource } from "./vmdk-image.ts";
+import { mostExtents } from "./vmdk.ts";
+
+/** An image may be large, and the storage slow. */
+const limitMs = 12 * 3600 * 1000;
+const limits = { cpuSeconds: limitMs / 1000, openFiles: mostExtents + 64 };
+/** Room that stays on the datastore: other VMs write there, too. */
+const spareBytes = 64 * 1048576;
+
+/** @throws DISK_NOT_OWN, DISK_PERMISSION_DENIED, IMAGE_FORMAT_DIFFERS, IMAGE_IS_SNAPSHOT, IMAGE_REFERS_ELSEWHERE, IMAGE_UNREADABLE, SPACE_SHORT, PROGRAM_MISSING */
+export async function convertImage(convert: ImageToConvert): Promise<void> {
+  const { vm, disk, host, from, image, to, target, format, user, onCopy } = convert;
+  const path = from.resolve(image);
+  const source = await sourceOf(convert);
+  const readable = source.files.map((file) => ({ path: file, how: "r" as const }));
+  const refused = await firstUnopenable(readable, vm, user);
+  if (refused !== null)
+    throw GodwitError.of("DISK_PERMISSION_DENIED", {
+      ...{ vm, what: `the image of disk ${disk}`, path: refused.path, host, uid: user.uid, sourceUid: null },
+      reason: refused.reason,
+    });
+  const name = `json:${JSON.stringify(source.node)}`;
+  const what = `converting ${path} to disk ${disk} of VM ${vm}`;
+  const asked = await qemuImg(convert, 0, ["info", "--output=json", name], what);
+  const virtualBytes = virtualBytesIn(asked);
+  const { freeBytes } = await to.space();
+  const roomBytes = Math.max(0, freeBytes - spareBytes);
+  const short = (cause?: unknown) =>
+    GodwitError.of("SPACE_SHORT", { path: to.config.path, neededBytes: virtualBytes, freeBytes }, { cause });
+  // A raw disk may be written to in full at any time, and a qcow2 image takes what it has to hold.
+  if (format === "raw" && virtualBytes > roomBytes) throw short();
+  // qemu-img may write to it, and to nothing else.
+  const file = await open(target, "wx", 0o600);
+  await file.chown(user.uid, user.gid).finally(() => file.close());
+  using _watch = watchCopy(target, { disk, totalBytes: await allocatedBytes(convert) }, onCopy);
+  const most = format === "raw" ? virtualBytes : roomBytes;
+  await qemuImg(convert, most, ["convert", "-t", "writeback", "-O", format, name, target], what).catch(
+    (error: unknown) => {
+      if (/No space left|File too large|file size limit/i.test(String(error))) throw short(error);
+      throw error;
+    },
+  );
+}
+
+/** @throws IMAGE_UNREADABLE, PROGRAM_MISSING */
+async function qemuImg(
+  { vm, disk, from, image, user }: ImageToConvert,
+  mostFileBytes: number,
+  words: readonly string[],
+  what: string,
+): Promise<string> {
+  const [program = "", ...args] = [...limitedAs(user, mostFileBytes, limits), "qemu-img", ...words];
+  try {
+    return (await run(program, args, { what, timeoutMs: limitMs })).stdout;
+  } catch (error) {
+    if (!GodwitError.is(error, "PROGRAM_FAILED")) throw error;
+    const reason = String(error.problem.details.output)
+      .replace(/^qemu-img: /, "")
+      .replace(/'?json:\{.*\}'?/s, "it")
+      .replace(/\.$/, "");
+    throw GodwitError.of(
+      "IMAGE_UNREADABLE",
+      { vm, disk, path: from.resolve(image), reason },
+      { cause: error },
+    );
+  }
+}
+
+/** @throws DISK_NOT_OWN, IMAGE_FORMAT_DIFFERS, IMAGE_IS_SNAPSHOT, IMAGE_REFERS_ELSEWHERE, IMAGE_UNREADABLE */
+async function sourceOf(convert: ImageToConvert): Promise<ImageSource> {
+  const { vm, disk, from, image, imageFormat, part } = convert;
+  const path = from.resolve(image);
+  await using file = await openInside(from, image, { vm, disk });
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(headerBytes), 0, headerBytes, part?.offset ?? 0);
+  const header = imageHeader(buffer.subarray(0, bytesRead));
+  // A fixed VHD has its footer only at its end.
+  const isFixedVhd = imageFormat === "vpc" && header.format === "raw";
+  if (header.format !== imageFormat && !isFixedVhd)
+    throw GodwitError.of("IMAGE_FORMAT_DIFFERS", {
+      vm,
+      disk,
+      path,
+      declared: imageFormat,
+      found: header.format,
+    });
+  if (header.refersTo !== null)
+    throw GodwitError.of("IMAGE_REFERS_ELSEWHERE", { vm, disk, path, refersTo: header.refersTo });
+  if (imageFormat === "vmdk") return await vmdkSource(convert, file);
+  const noBacking = imageFormat === "qcow2" ? { backing: null } : {};
+  return { node: { driver: imageFormat, ...noBacking, file: fileNode(path, part) }, files: [path] };
+}
+
+async function allocatedBytes({ from, image, part, vm, disk }: ImageToConvert): Promise<number> {
+  if (part !== undefined) return part.bytes;
+  await using file = await openInside(from, image, { vm, disk });
+  return (await file.stat()).blocks * 512;
+}

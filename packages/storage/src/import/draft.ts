@@ -1,0 +1,210 @@
+/** What becomes of another product's VM: a description as `vm create` takes it, and a report of what was changed or left out. Pure. */
+import {
+  GodwitError,
+  macSchema,
+  mostCdroms,
+  vmDescriptionSchema,
+  type ImportReport,
+  type VmDescriptionInput,
+  type VmImportDraft,
+  type VmImportOrder,
+} from "@godwit/contract";
+import { cpuRequestProblems } from "@godwit/cpu";
+import type { ForeignNic, ForeignVm } from "./foreign-vm.ts";
+import type { ResolvedDisk } from "./resolve-disks.ts";
+import type { ReadSource } from "./source-files.ts";
+
+type Lists = Pick<ImportReport, "carried" | "changed" | "notCarried">;
+
+export interface DraftParts {
+  source: ReadSource;
+  disks: readonly ResolvedDisk[];
+  order: VmImportOrder;
+}
+
+/** @throws IMPORT_UNREADABLE, IMPORT_NETWORK_UNMAPPED, VM_DESCRIPTION_INVALID */
+export function draftOf({ source, disks, order }: DraftParts): VmImportDraft {
+  const { vm } = source;
+  const from = `${order.source.datastore}:${order.source.path}`;
+  const unreadable = (reason: string) => GodwitError.of("IMPORT_UNREADABLE", { source: from, reason });
+  const lists: Lists = { carried: [], changed: [], notCarried: [] };
+  if (vm.memoryMib === null) throw unreadable("it does not say how much memory the VM has");
+  const name = nameOf(vm, order, lists);
+  if (name === null)
+    throw unreadable("its name has no letter or digit that a VM's name can have; give one with --name");
+  lists.carried.push(
+    { what: "memory", value: `${String(vm.memoryMib)} MiB` },
+    { what: "vCPUs", value: String(vm.vcpus) },
+  );
+  const parsed = vmDescriptionSchema.safeParse({
+    ...{ name, datastore: order.datastore, memoryMib: vm.memoryMib, vcpus: vm.vcpus },
+    ...masksOf(vm, lists),
+    disks: disksOf(disks, order, lists),
+    nics: vm.nics.map((nic) => nicOf(nic, order, from, lists)),
+    ...cdromsOf(vm, lists),
+    guestAgent: vm.guestAgent,
+  } satisfies VmDescriptionInput);
+  if (!parsed.success) {
+    const problems = parsed.error.issues.map(
+      ({ path, message }) => `${path.map(String).join(".")}: ${message}`,
+    );
+    throw GodwitError.of("VM_DESCRIPTION_INVALID", { source: `that ${from} becomes`, problems });
+  }
+  if (vm.guestAgent) lists.carried.push({ what: "guest agent", value: "a port for QEMU's guest agent" });
+  lists.notCarried.push(...firmwareOf(vm), ...packageOf(source), ...vm.notCarried);
+  return {
+    description: parsed.data,
+    report: { format: source.format, source: order.source, ...bounded(lists) },
+  };
+}
+
+function nameOf({ name }: ForeignVm, order: VmImportOrder, { carried, changed }: Lists): string | null {
+  const becomes = order.name ?? plainName(name ?? "");
+  if (becomes === null) return null;
+  if (name === null || name === becomes) carried.push({ what: "name", value: becomes });
+  else {
+    const reason =
+      order.name === undefined ? "names have lower-case letters, digits and hyphens" : "so it was asked";
+    changed.push({ what: `name ${name} → ${becomes}`, reason });
+  }
+  return becomes;
+}
+
+/** Null: nothing of it is left. */
+export function plainName(name: string): string | null {
+  const plain = name
+    .normalize("NFKD")
+    .toLowerCase()
+    .replace(/\p{M}/gu, "")
+    .replace(/[^a-z0-9]+/g, "-")
+    .slice(0, 63)
+    .replace(/^-+|-+$/g, "");
+  return plain === "" ? null : plain;
+}
+
+/** A mask that is none would make the VM one that cannot be started. */
+function masksOf({ masks }: ForeignVm, { carried, notCarried }: Lists): { cpu?: VmDescriptionInput["cpu"] } {
+  const kept: Record<string, string> = {};
+  for (const [key, value] of masks) {
+    const [problem] = cpuRequestProblems({ add: [], remove: [], masks: { ...kept, [key]: value } });
+    if (problem === undefined && key.length <= 100 && value.length <= 100) {
+      kept[key] = value;
+      carried.push({ what: `CPU mask ${key}`, value });
+    } else
+      notCarried.push({ what: `CPU mask ${key} = ${value}`, reason: problem?.message ?? "it is too long" });
+  }
+  return Object.keys(kept).length === 0 ? {} : { cpu: { masks: kept } };
+}
+
+function disksOf(
+  disks: readonly ResolvedDisk[],
+  { source, datastore, format = "qcow2" }: VmImportOrder,
+  { carried, changed }: Lists,
+): VmDescriptionInput["disks"] {
+  const names = new Set<string>();
+  return disks.map(({ disk, file, format: imageFormat }, index) => {
+    const plain = plainName(disk.label) ?? "disk";
+    const name = names.has(plain) ? `${plain.slice(0, 58)}-${String(index)}` : plain;
+    names.add(name);
+    const isConverted = imageFormat !== format || file.part !== undefined;
+    carried.push({ what: `disk ${disk.label}`, value: `disk ${name}, of ${file.path}` });
+    if (isConverted && imageFormat !== format)
+      changed.push({
+        what: `disk ${disk.label}: ${imageFormat} → ${format}`,
+        reason: "QEMU's guests run from qcow2 and raw images",
+      });
+    if (disk.controller !== null && !/^virtio/.test(disk.controller))
+      changed.push({
+        what: `disk ${disk.label}: ${disk.controller} → virtio-blk`,
+        reason:
+          "the guest needs its driver; Linux has it, and Windows gets it from virtio-win before it is moved",
+      });
+    return {
+      ...{ name, image: file.path, format },
+      ...(source.datastore === datastore ? {} : { imageDatastore: source.datastore }),
+      ...(isConverted ? { imageFormat } : {}),
+      ...(file.part === undefined ? {} : { imagePart: file.part }),
+      ...(file.checksum === undefined ? {} : { imageChecksum: file.checksum }),
+    };
+  });
+}
+
+/** @throws IMPORT_NETWORK_UNMAPPED */
+function nicOf(
+  { label, network, mac, model }: ForeignNic,
+  { networks = {}, portGroup, newMacs }: VmImportOrder,
+  source: string,
+  { carried, changed }: Lists,
+): NonNullable<VmDescriptionInput["nics"]>[number] {
+  const called = network ?? label;
+  const to = Object.hasOwn(networks, called) ? networks[called] : portGroup;
+  if (to === undefined)
+    throw GodwitError.of("IMPORT_NETWORK_UNMAPPED", { source, nics: [label], network: called });
+  carried.push({ what: `${label} in network ${called}`, value: `port group ${to}` });
+  if (model !== null && !/^virtio/i.test(model))
+    changed.push({
+      what: `${label}: ${model} → virtio-net`,
+      reason: "the guest needs its driver, and may give the NIC another name",
+    });
+  const kept = macSchema.safeParse(mac?.toLowerCase().replaceAll("-", ":"));
+  if (kept.success && newMacs !== true) {
+    carried.push({ what: `MAC address of ${label}`, value: kept.data });
+    return { portGroup: to, mac: kept.data };
+  }
+  const reason =
+    newMacs === true
+      ? "so it was asked"
+      : mac === null
+        ? "none is described"
+        : "it is no unicast MAC address";
+  changed.push({ what: `${label}: ${mac ?? "no MAC address"} → a new MAC address`, reason });
+  return { portGroup: to };
+}
+
+function cdromsOf(
+  { cdroms }: ForeignVm,
+  { carried, notCarried }: Lists,
+): { cdroms?: VmDescriptionInput["cdroms"] } {
+  const kept = cdroms.slice(0, mostCdroms).map(({ label }, index) => {
+    const name = `cd${String(index)}`;
+    carried.push({ what: `CD-ROM drive ${label}`, value: `drive ${name}, empty` });
+    return { name };
+  });
+  for (const { label, medium } of cdroms) {
+    if (medium === null) continue;
+    notCarried.push({
+      what: `the medium in ${label}: ${medium}`,
+      reason: "connect an ISO image of a datastore: godwit vm cdrom connect",
+    });
+  }
+  for (const { label } of cdroms.slice(mostCdroms))
+    notCarried.push({ what: `CD-ROM drive ${label}`, reason: `a VM has ${String(mostCdroms)} at most` });
+  return kept.length === 0 ? {} : { cdroms: kept };
+}
+
+const firmwareOf = ({ uefi }: ForeignVm): Lists["notCarried"] =>
+  uefi
+    ? [
+        {
+          what: "UEFI firmware",
+          reason: "VMs boot by BIOS: a guest that was installed for UEFI does not boot",
+        },
+      ]
+    : [];
+
+const packageOf = ({ hasManifest }: ReadSource): Lists["notCarried"] =>
+  hasManifest === false
+    ? [{ what: "checksums", reason: "the package has no manifest, so that its images cannot be verified" }]
+    : [];
+
+/** What others wrote may be of any length and number. */
+function bounded({ carried, changed, notCarried }: Lists): Lists {
+  const short = (text: string) => (text.length > 300 ? `${text.slice(0, 299)}…` : text);
+  const reasons = (list: Lists["changed"]) =>
+    list.slice(0, 500).map(({ what, reason }) => ({ what: short(what), reason: short(reason) }));
+  return {
+    carried: carried.slice(0, 500).map(({ what, value }) => ({ what: short(what), value: short(value) })),
+    changed: reasons(changed),
+    notCarried: reasons(notCarried),
+  };
+}

@@ -1,0 +1,135 @@
+/** libvirt's domain XML (`virsh dumpxml`). Pure; any text is fine. */
+import type { ImageFormat } from "@godwit/contract";
+import { childOf, parseXml, type XmlElement } from "@godwit/cpu";
+import {
+  baseName,
+  ImportProblem,
+  noSuchDevice,
+  type ForeignDisk,
+  type ForeignVm,
+  type NotCarried,
+} from "../foreign-vm.ts";
+
+const formats: Readonly<Record<string, ImageFormat>> = {
+  ...{ raw: "raw", qcow2: "qcow2", vmdk: "vmdk", vdi: "vdi", vhdx: "vhdx", vpc: "vpc" },
+};
+
+/** @throws ImportProblem */
+export function readLibvirt(text: string): ForeignVm {
+  const root = parseXml(text, (line, problem) => new ImportProblem(`line ${String(line)}: ${problem}`));
+  const domain = root.name === "domain" ? root : childOf(root, "domain");
+  if (domain === undefined) throw new ImportProblem("it has no element domain");
+  const os = childOf(domain, "os");
+  const type = os === undefined ? undefined : childOf(os, "type");
+  const arch = type?.attributes.get("arch") ?? "x86_64";
+  if (arch !== "x86_64" && arch !== "i686") throw new ImportProblem(`it is a VM of architecture ${arch}`);
+  const all = childOf(domain, "devices")?.children ?? [];
+  const named = (name: string) => all.filter((one) => one.name === name);
+  const loader = os === undefined ? undefined : childOf(os, "loader");
+  const drives = named("disk").map((disk) => ({ disk, kind: disk.attributes.get("device") ?? "disk" }));
+  return {
+    name: childOf(domain, "name")?.text ?? null,
+    memoryMib: memoryOf(childOf(domain, "memory")),
+    vcpus: Number(/^\d{1,6}$/.exec(childOf(domain, "vcpu")?.text ?? "")?.[0] ?? 1),
+    uefi: os?.attributes.get("firmware") === "efi" || loader?.attributes.get("type") === "pflash",
+    secureBoot: loader?.attributes.get("secure") === "yes",
+    guestAgent: named("channel").some(
+      (channel) => childOf(channel, "target")?.attributes.get("name") === "org.qemu.guest_agent.0",
+    ),
+    masks: [],
+    disks: drives
+      .flatMap(({ disk, kind }) => (kind === "disk" || kind === "lun" ? [diskOf(disk)] : []))
+      .sort((a, b) => a.order - b.order)
+      .map(({ order: _, ...disk }) => disk),
+    nics: named("interface").map((nic, index) => ({
+      label: `interface ${String(index)}`,
+      network: networkOf(nic),
+      mac: childOf(nic, "mac")?.attributes.get("address") ?? null,
+      model: childOf(nic, "model")?.attributes.get("type") ?? null,
+    })),
+    cdroms: drives.flatMap(({ disk, kind }) => {
+      const source = childOf(disk, "source")?.attributes;
+      return kind === "cdrom"
+        ? [{ label: targetOf(disk), medium: source?.get("file") ?? source?.get("dev") ?? null }]
+        : [];
+    }),
+    notCarried: notCarriedOf(domain, all),
+  };
+}
+
+const unitBytes: Readonly<Record<string, number>> = {
+  ...{ b: 1, bytes: 1, KB: 1000, k: 1024, KiB: 1024, MB: 1e6, M: 1048576, MiB: 1048576 },
+  ...{ GB: 1e9, G: 2 ** 30, GiB: 2 ** 30, TB: 1e12, T: 2 ** 40, TiB: 2 ** 40 },
+};
+
+function memoryOf(memory: XmlElement | undefined): number | null {
+  const bytes = unitBytes[memory?.attributes.get("unit") ?? "KiB"];
+  if (memory === undefined || bytes === undefined || !/^\d{1,15}$/.test(memory.text)) return null;
+  return Math.ceil((Number(memory.text) * bytes) / 1048576);
+}
+
+const targetOf = (disk: XmlElement): string => childOf(disk, "target")?.attributes.get("dev") ?? "disk";
+
+function diskOf(disk: XmlElement): ForeignDisk & { order: number } {
+  const source = childOf(disk, "source")?.attributes;
+  const target = childOf(disk, "target")?.attributes;
+  const driver = childOf(disk, "driver")?.attributes.get("type");
+  const type = disk.attributes.get("type") ?? "file";
+  const path =
+    source?.get("file") ?? source?.get("dev") ?? source?.get("volume") ?? source?.get("name") ?? "";
+  const name = baseName(path);
+  const order = Number(childOf(disk, "boot")?.attributes.get("order") ?? Number.MAX_SAFE_INTEGER);
+  return {
+    label: targetOf(disk),
+    controller: target?.get("bus") ?? null,
+    files: type === "file" || /\.\w+$/.test(name) ? [name] : [`${name}.raw`, `${name}.img`, `${name}.qcow2`],
+    format: driver === undefined ? null : (formats[driver] ?? null),
+    ...(childOf(disk, "encryption") === undefined ? {} : { unusable: "it is encrypted" }),
+    order,
+  };
+}
+
+function networkOf(nic: XmlElement): string | null {
+  const source = childOf(nic, "source")?.attributes;
+  const name =
+    source?.get("portgroup") ?? source?.get("network") ?? source?.get("bridge") ?? source?.get("dev");
+  const tag = childOf(nic, "vlan")
+    ?.children.find((one) => one.name === "tag")
+    ?.attributes.get("id");
+  return name === undefined || tag === undefined ? (name ?? null) : `${name}.${tag}`;
+}
+
+/** What each VM of Godwit has in its own way, or what is no part of the machine. */
+const expected = new Set([
+  ...["emulator", "disk", "controller", "interface", "channel", "console", "serial", "rng", "input"],
+  ...["graphics", "video", "memballoon", "audio"],
+]);
+
+function notCarriedOf(domain: XmlElement, all: readonly XmlElement[]): NotCarried[] {
+  const others = [...new Set(all.map(({ name }) => name))].filter((name) => !expected.has(name));
+  const has = (name: string) => childOf(domain, name) !== undefined;
+  const cpu = childOf(domain, "cpu")?.attributes.get("mode") ?? null;
+  return [
+    ...others.map((name) => ({ what: `device ${name}`, reason: noSuchDevice })),
+    ...(all.some(({ name }) => name === "graphics" || name === "video")
+      ? [{ what: "display", reason: "the console is the serial port: godwit vm console" }]
+      : []),
+    ...(cpu === null && !has("cpu")
+      ? []
+      : [
+          {
+            what: `cpu ${cpu ?? "model"}`,
+            reason: "the guest's CPU follows its pool or its host: godwit vm set-cpu",
+          },
+        ]),
+    ...(has("cputune") || has("numatune") || has("memoryBacking")
+      ? [{ what: "cputune, numatune and memoryBacking", reason: "CPUs and memory of another host" }]
+      : []),
+    ...(domain.children.some(({ name }) => name === "qemu:commandline")
+      ? [{ what: "qemu:commandline", reason: "arguments of QEMU's own are not taken over" }]
+      : []),
+    ...(has("description") || has("metadata")
+      ? [{ what: "description and metadata", reason: "a VM has none" }]
+      : []),
+  ];
+}

@@ -1,0 +1,155 @@
+/** Proxmox VE's `/etc/pve/qemu-server/ID.conf`: lines `key: value`, up to the first `[section]`. Pure; any text is fine. */
+import type { ImageFormat } from "@godwit/contract";
+import {
+  baseName,
+  devices,
+  ImportProblem,
+  type ForeignCdrom,
+  type ForeignDisk,
+  type ForeignVm,
+  type NotCarried,
+} from "../foreign-vm.ts";
+
+const mostLines = 20_000;
+const diskKey = /^(?:virtio|scsi|sata|ide)\d+$/;
+
+/** @throws ImportProblem */
+export function readProxmox(text: string): ForeignVm {
+  const { settings, sections } = settingsOf(text);
+  const at = (key: string): string | undefined => settings.get(key);
+  if (at("memory") === undefined && at("name") === undefined && at("cores") === undefined)
+    throw new ImportProblem("it has none of the lines of a Proxmox VM's configuration");
+  const drives = drivesOf(settings);
+  const agent = at("agent") ?? "";
+  return {
+    name: at("name") ?? null,
+    // Newer versions write current=2048.
+    memoryMib: wholeNumber(optionsOf(at("memory") ?? "512").get("current") ?? first(at("memory") ?? "512")),
+    vcpus: wholeNumber(at("vcpus")) ?? (wholeNumber(at("cores")) ?? 1) * (wholeNumber(at("sockets")) ?? 1),
+    uefi: at("bios") === "ovmf",
+    secureBoot: optionsOf(at("efidisk0") ?? "").get("pre-enrolled-keys") === "1",
+    guestAgent: first(agent) === "1" || optionsOf(agent).get("enabled") === "1",
+    masks: [],
+    disks: drives.disks,
+    nics: [...settings].flatMap(([key, value]) => (/^net\d+$/.test(key) ? [nicOf(key, value)] : [])),
+    cdroms: drives.cdroms,
+    notCarried: notCarriedOf(settings, sections),
+  };
+}
+
+function settingsOf(text: string): { settings: Map<string, string>; sections: string[] } {
+  const settings = new Map<string, string>();
+  const sections: string[] = [];
+  const lines = text.split(/\r?\n/);
+  if (lines.length > mostLines) throw new ImportProblem(`it has more than ${String(mostLines)} lines`);
+  for (const line of lines) {
+    const section = /^\[([^\]]*)\]/.exec(line)?.[1];
+    if (section !== undefined) sections.push(section);
+    const [, key, value] = /^([a-z][\w-]*):\s*(.*?)\s*$/.exec(line) ?? [];
+    if (key !== undefined && value !== undefined && sections.length === 0) settings.set(key, value);
+  }
+  return { settings: new Map([...settings].sort(([a], [b]) => order(a, b))), sections };
+}
+
+/** `scsi2` before `scsi10`. */
+const order = (a: string, b: string): number => a.localeCompare(b, "en", { numeric: true });
+
+const wholeNumber = (value: string | undefined): number | null =>
+  value !== undefined && /^\d{1,9}$/.test(value) ? Number(value) : null;
+const first = (value: string): string => value.split(",")[0] ?? "";
+
+/** `a,b=1,c=2`: of those with a name. */
+function optionsOf(value: string): Map<string, string> {
+  return new Map(
+    value.split(",").flatMap((part): [string, string][] => {
+      const [, key, text] = /^([^=]+)=(.*)$/.exec(part) ?? [];
+      return key === undefined || text === undefined ? [] : [[key, text]];
+    }),
+  );
+}
+
+const formats: Readonly<Record<string, ImageFormat>> = { raw: "raw", qcow2: "qcow2", vmdk: "vmdk" };
+
+function drivesOf(settings: ReadonlyMap<string, string>): { disks: ForeignDisk[]; cdroms: ForeignCdrom[] } {
+  const controller = settings.get("scsihw") ?? "lsi";
+  const disks: ForeignDisk[] = [];
+  const cdroms: ForeignCdrom[] = [];
+  for (const [label, value] of settings) {
+    if (!diskKey.test(label)) continue;
+    const options = optionsOf(value);
+    const volume = options.get("file") ?? first(value);
+    if (options.get("media") === "cdrom") {
+      cdroms.push({ label, medium: volume === "none" ? null : volume });
+      continue;
+    }
+    const name = baseName(volume.replace(/^[^:/]*:/, ""));
+    const hasSuffix = /\.(?:raw|qcow2|vmdk)$/.test(name);
+    disks.push({
+      label,
+      controller: label.startsWith("scsi") ? controller : label.replace(/\d+$/, ""),
+      // A volume of LVM, ZFS or Ceph is no file: whoever copied it has given it a format's name.
+      files: hasSuffix ? [name] : ["raw", "img", "qcow2", "vmdk"].map((suffix) => `${name}.${suffix}`),
+      format: formats[options.get("format") ?? ""] ?? null,
+    });
+  }
+  const boots = bootOrder(settings);
+  return { disks: disks.sort((a, b) => boots(a.label) - boots(b.label)), cdroms };
+}
+
+/** `boot: order=scsi0;net0`, or `bootdisk: scsi0`; what is not named comes after. */
+function bootOrder(settings: ReadonlyMap<string, string>): (label: string) => number {
+  const named =
+    optionsOf(settings.get("boot") ?? "")
+      .get("order")
+      ?.split(";") ?? [];
+  const all = named.length > 0 ? named : [settings.get("bootdisk") ?? ""];
+  return (label) => (all.includes(label) ? all.indexOf(label) : all.length);
+}
+
+function nicOf(label: string, value: string): ForeignVm["nics"][number] {
+  const options = optionsOf(value);
+  const [model, mac] = [...options].find(([, text]) => /^(?:[0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(text)) ?? [];
+  const bridge = options.get("bridge");
+  const tag = options.get("tag");
+  return {
+    label,
+    network: bridge === undefined ? null : tag === undefined ? bridge : `${bridge}.${tag}`,
+    mac: options.get("macaddr") ?? mac ?? null,
+    model: options.get("model") ?? model ?? first(value),
+  };
+}
+
+function notCarriedOf(settings: ReadonlyMap<string, string>, sections: readonly string[]): NotCarried[] {
+  const named = (pattern: RegExp) => [...settings.keys()].filter((key) => pattern.test(key));
+  const said = (key: string, reason: string): NotCarried[] => {
+    const value = settings.get(key);
+    return value === undefined ? [] : [{ what: `${key}: ${value}`, reason }];
+  };
+  return [
+    ...devices("PCI devices of the host", named(/^hostpci\d+$/)),
+    ...devices("USB devices", named(/^usb\d+$/)),
+    ...devices("TPM", named(/^tpmstate\d+$/)),
+    ...devices("serial ports", named(/^serial\d+$/), "each VM has one serial port, its console"),
+    ...devices("sound", named(/^audio\d+$/)),
+    ...devices("unused disks", named(/^unused\d+$/), "they are not attached to the VM"),
+    ...devices(
+      "cloud-init",
+      named(/^(?:ci(?:user|password|custom|type)|ipconfig\d+|sshkeys|nameserver)$/),
+      "give them at vm create: --ssh-key, --user-data",
+    ),
+    ...said("args", "arguments of QEMU's own are not taken over"),
+    ...said("cpu", "the guest's CPU follows its pool or its host: godwit vm set-cpu"),
+    ...said("balloon", "a VM has all of its memory"),
+    ...said("affinity", "CPUs of another host: godwit vm set --cpu-affinity"),
+    ...said("hugepages", "memory is not of huge pages"),
+    ...said("startup", "an order of starts is not kept here"),
+    ...devices(
+      "snapshots",
+      sections.filter((name) => name !== "PENDING"),
+      "only the disks as they are now are imported",
+    ),
+    ...(sections.includes("PENDING")
+      ? [{ what: "pending changes", reason: "Proxmox had not applied them yet" }]
+      : []),
+  ];
+}

@@ -1,0 +1,103 @@
+/**
+ * A VM leaves VMware: its folder with a blank in its name is copied to a datastore, one command makes an ordinary VM of it, and
+ * its guest boots from the converted disk, and moves.
+ */
+import { globSync } from "node:fs";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { run, until } from "@godwit/system";
+import { TestLab } from "@godwit/test-kit";
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+const program = [process.execPath, fileURLToPath(new URL("../../apps/cli/src/godwit.js", import.meta.url))];
+const fixtures = fileURLToPath(new URL("../../packages/storage/test/fixtures/import", import.meta.url));
+const said = "booted from the imported disk";
+
+let lab: TestLab;
+beforeAll(async () => {
+  lab = await TestLab.start({ hosts: ["a", "b"] });
+});
+afterAll(async () => {
+  await lab[Symbol.asyncDispose]();
+});
+
+const godwit = async (...words: string[]) =>
+  await run(program[0] ?? "", [...program.slice(1), ...words], {
+    ...{ what: words.join(" "), timeoutMs: 120_000, okCodes: [0, 1, 2, 3] },
+    env: { GODWIT_LAB: lab.lab.id },
+  });
+
+/** A boot sector that writes a line to the serial port and halts. */
+function bootSector(): Buffer {
+  const sector = Buffer.alloc(512);
+  // cli; ds = 0; si = text; dx = 0x3f8; until the text ends: out dx, [si++]; then halt for good
+  sector.write("fa31c08ed8be167cbaf803ac84c07403eeebf8f4ebfd", 0, "hex");
+  sector.write(`${said}\r\n\0`, 22, "latin1");
+  sector.writeUInt16LE(0xaa55, 510);
+  return sector;
+}
+
+test("a VMware VM is imported with its CPU mask and MAC addresses, boots, and moves", async () => {
+  const name = "Web Server (old)";
+  const folder = join(lab.lab.sharedFolder, name);
+  await mkdir(folder);
+  await writeFile(
+    join(folder, `${name}.vmx`),
+    await readFile(join(fixtures, "web.vmx"), "utf8").then((text) =>
+      text.replace(/^(firmware|uefi).*\n/gm, "").replace('"4096"', '"64"'),
+    ),
+  );
+  const disk = Buffer.alloc(8 * 1048576);
+  bootSector().copy(disk);
+  for (const [file, content] of [
+    [name, disk],
+    [`${name}_1`, Buffer.alloc(1048576)],
+  ] as const) {
+    await writeFile(join(folder, `${file}-flat.vmdk`), content);
+    const extent = `RW ${String(content.length / 512)} VMFS "${file}-flat.vmdk"`;
+    await writeFile(
+      join(folder, `${file}.vmdk`),
+      ["# Disk DescriptorFile", "version=1", "CID=1", "parentCID=ffffffff", 'createType="vmfs"', extent].join(
+        "\n",
+      ),
+    );
+  }
+  const source = `shared:${name}/${name}.vmx`;
+  const unmapped = await godwit("vm", "import", source, "--json");
+  expect(unmapped.exitCode).toBe(1);
+  expect(unmapped.stderr).toContain("IMPORT_NETWORK_UNMAPPED");
+
+  const network = ["--network", "office"];
+  const told = await godwit("vm", "import", source, ...network, "--dry-run");
+  expect(told.stdout).toMatch(/not carried over[^]*TPM: vtpm/);
+  expect(await readdir(lab.lab.sharedFolder)).not.toContain("web-server-old");
+
+  const made = await godwit("vm", "import", source, ...network, "--host", "a", "--json");
+  expect(JSON.parse(made.stdout)).toMatchObject({
+    task: { kind: "vm.create", state: "succeeded" },
+    report: { format: "vmx" },
+  });
+  const vm = await lab.vm("web-server-old");
+  expect(vm).toMatchObject({
+    state: "stopped",
+    config: { nics: [{ mac: "00:50:56:9a:11:22" }, { mac: "00:50:56:00:00:07" }] },
+  });
+  expect(vm.config.cpuWish?.masks).toMatchObject({
+    "cpuid.1.ecx": "----:----:----:---0:----:----:----:----",
+  });
+
+  const params = { vm: vm.name };
+  await lab.succeeded(lab.api.call("vmStart", { params, body: {} }));
+  const booted = async () => {
+    const files = globSync(`hosts/${(await lab.vm(vm.name)).host}/run/**/serial.log`, {
+      cwd: lab.lab.folder,
+    });
+    const texts = await Promise.all(files.map((file) => readFile(join(lab.lab.folder, file), "latin1")));
+    return texts.some((text) => text.includes(said)) ? true : null;
+  };
+  // A guest tells nobody but its console.
+  expect(await until(booted, { everyMs: 200, limitMs: 60_000 })).toBe(true);
+  await lab.succeeded(lab.api.call("vmMigrate", { params, body: { to: "b", maxOutageMs: 2000 } }));
+  expect(await lab.runnersOf(vm)).toEqual(["b"]);
+});
