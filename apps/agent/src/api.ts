@@ -16,6 +16,7 @@ import type { CertificateRenewal } from "./renewal.ts";
 import type { Relocations } from "./vms/relocations.ts";
 import type { SetAside } from "./vms/set-aside.ts";
 import type { VmFiles } from "./vms/vm-files.ts";
+import type { Snapshots } from "./vms/snapshots.ts";
 import type { Vms } from "./vms/vms.ts";
 
 export function handlers(
@@ -35,6 +36,7 @@ export function handlers(
   switches: HostSwitches,
   commands: HostCommands,
   relocations: Relocations,
+  snapshots: Snapshots,
 ): Handlers<typeof agentOperations> {
   return {
     facts: () => facts.read(),
@@ -71,10 +73,25 @@ export function handlers(
     },
     vmDisksSettle: async ({ params, body }) =>
       await relocations.settle(params.vmId, body.datastore, body.name),
+    vmSnapshotCreate: async ({ params, body }) => {
+      await setAside.lookAgain(params.vmId);
+      await moves.settle(params.vmId);
+      return await snapshots.create(params.vmId, body);
+    },
+    vmSnapshotDelete: async ({ params, body }) => {
+      await setAside.lookAgain(params.vmId);
+      await moves.settle(params.vmId);
+      return await snapshots.delete(params.vmId, body);
+    },
+    vmSnapshotRevert: async ({ params, body: { withMemory, ...order } }) => {
+      await setAside.lookAgain(params.vmId);
+      await moves.settle(params.vmId);
+      return await snapshots.revert(params.vmId, order, withMemory);
+    },
     vmStart: async ({ body }) => {
       await setAside.lookAgain(body.vm.id);
       await moves.settle(body.vm.id);
-      return await vms.start(body.vm, body.baseline, body.ownUser === true);
+      return await vms.start(body.vm, body.baseline, body.ownUser === true, body.memoryOf ?? null);
     },
     vmStop: async ({ params, body }) => {
       await setAside.lookAgain(params.vmId);

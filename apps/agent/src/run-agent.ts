@@ -51,6 +51,7 @@ import { reasonOf } from "./reason.ts";
 import type { RepeatedLook } from "./repeated-look.ts";
 import { Relocations } from "./vms/relocations.ts";
 import { notAnswering, SetAside } from "./vms/set-aside.ts";
+import { Snapshots } from "./vms/snapshots.ts";
 import { VmFiles } from "./vms/vm-files.ts";
 import { Vms } from "./vms/vms.ts";
 
@@ -288,6 +289,7 @@ export async function runAgent(
     switches,
     new HostCommands({ config, processes, setAside, log }),
     relocations,
+    new Snapshots({ config, hypervisor, environment, processes, leases, claims, log }),
   );
   mount(http, agentOperations, answers, authority);
   mountSockets(http, agentOperations, answers, authority);

@@ -4,7 +4,7 @@
  */
 export const summaries = {
   vm: {
-    brief: "VMs: create, start, stop, pause, check, migrate, console, lease",
+    brief: "VMs: create, start, stop, pause, check, migrate, snapshots, console, lease",
     commands: [
       "list",
       "show",
@@ -16,6 +16,7 @@ export const summaries = {
       "set",
       "setCpu",
       "cdrom",
+      "snapshot",
       "start",
       "stop",
       "pause",

@@ -77,6 +77,12 @@ export * from "./schemas/task.ts";
 export { cdromOf, mostCdroms, type Cdrom, type CdromMedium } from "./schemas/cdrom.ts";
 export * from "./schemas/cloud-init.ts";
 export { cpuAffinitySchema, type CpuAffinity } from "./schemas/cpu-affinity.ts";
+export {
+  mostSnapshots,
+  snapshotTag,
+  type SnapshotOrder,
+  type SnapshotReference,
+} from "./schemas/snapshot.ts";
 export * from "./schemas/vm.ts";
 export { hasProcess, isStateUnknown } from "./vm-state.ts";
 export type { VmClone } from "./schemas/vm-clone.ts";

@@ -12,6 +12,7 @@ export {
 } from "./hypervisor.ts";
 export { guestInterfaces, setGuestClock } from "./guest-agent.ts";
 export type { GuestInterface } from "./guest-agent-answers.ts";
+export { deleteSnapshot, loadSnapshot, snapshotDisks, snapshotWithMemory } from "./snapshots.ts";
 export { DiskMirror, type MirrorJob } from "./disk-mirror.ts";
 export { runPaths, type LaunchSpec, type LaunchUser, type RunPaths } from "./launch-spec.ts";
 export type { MigrationPort, MigrationStatus } from "./migration-port.ts";

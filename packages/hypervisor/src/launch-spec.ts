@@ -39,6 +39,8 @@ export const launchSpecSchema = z.object({
   taps: z.array(z.object({ interfaceName: interfaceNameSchema, mac: macSchema })),
   /** A move's destination: it waits for its state on the network. */
   incoming: z.boolean(),
+  /** The snapshot whose memory it is to have before its guest may run; absent: it has all that it needs. */
+  loads: z.uuid().optional(),
   /** Absent: it was started by a version that had one user for all VMs. */
   user: launchUserSchema.optional(),
 });

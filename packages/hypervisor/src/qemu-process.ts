@@ -96,6 +96,11 @@ export class QemuProcess {
     await this.#update({ vm, diskPaths: { ...this.#spec.diskPaths, ...diskPaths } });
   }
 
+  /** It has its memory: its guest may run. */
+  async hasLoaded(): Promise<void> {
+    await this.#update({ loads: undefined });
+  }
+
   async #update(change: Partial<LaunchSpec>): Promise<void> {
     const spec = { ...this.#spec, ...change };
     await writeRuntime(this.paths, { spec, identity: this.identity, startedAt: this.startedAt });

@@ -62,7 +62,13 @@ export const commands = {
         qdev: z.string().optional(),
         "io-status": z.string().optional(),
         inserted: z
-          .object({ "node-name": z.string().optional(), image: z.object({ "virtual-size": size }) })
+          .object({
+            "node-name": z.string().optional(),
+            image: z.object({
+              "virtual-size": size,
+              snapshots: z.array(z.object({ name: z.string() })).optional(),
+            }),
+          })
           .optional(),
       }),
     ),
@@ -91,6 +97,10 @@ export const commands = {
   "job-finalize": { args: ["id"], reply: empty },
   "job-cancel": { args: ["id"], reply: empty },
   "job-dismiss": { args: ["id"], reply: empty },
+  transaction: { args: ["actions"], reply: empty },
+  "blockdev-snapshot-delete-internal-sync": { args: ["device", "name"], reply: empty },
+  "snapshot-save": { args: ["job-id", "tag", "vmstate", "devices"], reply: empty },
+  "snapshot-load": { args: ["job-id", "tag", "vmstate", "devices"], reply: empty },
   "set-action": { args: ["shutdown", "panic"], reply: empty },
   "block-export-add": { args: ["type", "id", "node-name"], reply: empty },
   "block-export-del": { args: ["id"], reply: empty },

@@ -105,6 +105,13 @@ export const chapters: Readonly<Record<string, readonly Sample[]>> = {
       "error",
       "warning",
     ),
+    of("AGENT_CANNOT", { host, version: "0.0.9", what: "make snapshots of VMs" }, "error", "error"),
+    of(
+      "SNAPSHOT_LACKS_THERE",
+      { vm, snapshot: "before-upgrade", host, lacking: ["machine type pc-q35-10.0"] },
+      "warning",
+      "warning",
+    ),
   ],
   "The VM's networks": [
     of("DESTINATION_LACKS_NETWORK", network, "error", "error"),

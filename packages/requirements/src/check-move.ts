@@ -23,6 +23,7 @@ import { migrationNetwork } from "./checks/migration-network.ts";
 import { migrationPath } from "./checks/migration-path.ts";
 import { paused } from "./checks/paused.ts";
 import { portGroups, portGroupsAtRest } from "./checks/port-groups.ts";
+import { snapshots } from "./checks/snapshots.ts";
 import { storage } from "./checks/storage.ts";
 import { vmUid } from "./checks/vm-uid.ts";
 import type { ColdRequirement, MoveFacts, Reachable, RelocationFacts, Requirement } from "./facts.ts";
@@ -41,6 +42,7 @@ const liveRequirements: readonly Requirement[] = [
   memory,
   storage,
   cdrom,
+  snapshots,
   vmUid,
   leases,
   portGroups,
@@ -59,6 +61,7 @@ const coldRequirements: readonly ColdRequirement[] = [
   machine,
   storage,
   cdromAtRest,
+  snapshots,
   leases,
   portGroupsAtRest,
   addressFilter,

@@ -10,3 +10,4 @@ export { hostAlarms, outdatedQemus, stoppedGuests } from "./host-alarms.ts";
 export { requireCommonVersion, versionFindings } from "./version-findings.ts";
 export { workingParts } from "./working-parts.ts";
 export { judgeMove, type Source, type Verdict } from "./judge-move.ts";
+export { memoryProblem, mustFit } from "./snapshot-fit.ts";

@@ -10,6 +10,7 @@ import { copyFile, giveTo, openInside } from "./copy-file.ts";
 import type { Datastore } from "./datastore.ts";
 import type { LunStore } from "./datastores/lun-store.ts";
 import { claimDiskFolder } from "./disk-folder.ts";
+import { isSnapshotTag, removeTags } from "./disk-snapshots.ts";
 import { growImage } from "./grow-image.ts";
 import { mustHaveChecksum } from "./image-checksum.ts";
 import { inspectImage } from "./inspect-image.ts";
@@ -138,6 +139,8 @@ async function copy(
   await fill(stores, make, described, beside, undo);
   await giveTo(user, beside);
   await inspectImage({ ...inspected, path: source, at: beside });
+  // The snapshots of a VM that is copied are not the copy's.
+  if (format === "qcow2") await removeTags(beside, isSnapshotTag);
   if (sizeMib !== undefined) await growImage({ ...inspected, image: source, path: beside, sizeMib });
   await rename(beside, target);
   undo.push("remove the copy", () => rm(target, { force: true }));

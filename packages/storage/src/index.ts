@@ -7,6 +7,7 @@ export { Datastore, markDatastore, type DatastoreConfig } from "./datastore.ts";
 export type { Mount } from "./datastores/kind.ts";
 export { datastoreKinds, folderOf, mountOf } from "./datastores/kinds.ts";
 export { LunStore, type Lun } from "./datastores/lun-store.ts";
+export { applyTag, mustHaveTag, removeTag, tagDisks } from "./disk-snapshots.ts";
 export { checkOpens, giveDisks } from "./disk-owner.ts";
 export {
   beginRelocation,
@@ -33,6 +34,16 @@ export {
   type CompletionDefaults,
   type CreateOptions,
 } from "./vm-folder.ts";
+export {
+  completed,
+  deleting,
+  mustKeepSnapshots,
+  reverted,
+  reverting,
+  snapshotOf,
+  withoutSnapshot,
+  withSnapshot,
+} from "./snapshot-description.ts";
 export { VmDatastores } from "./vm-datastores.ts";
 export { listVmFolders, type VmFolders } from "./vm-folders.ts";
 export { readVmFile } from "./vm-file.ts";

@@ -90,7 +90,7 @@ export class HostFactsReader {
       datastoreKinds: [...datastoreKinds],
       bootId: await bootId(),
       updates: { commands: config.updates.commands },
-      abilities: ["relocateDisks", "cloneVm", "importVm"],
+      abilities: ["relocateDisks", "cloneVm", "importVm", "snapshots"],
       datastoresRefused: [...hostDatastores.refused],
       vmsSetAside: setAside.all,
       portSecurityProblem: await environment.portSecurityProblem(),

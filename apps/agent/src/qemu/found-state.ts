@@ -13,6 +13,8 @@ export interface FoundState {
 export async function foundState(process: QemuProcess): Promise<FoundState> {
   const { runs, status, pauseReason: told } = await process.guestState();
   await process.keepWhenOff();
+  // Cut off on the way: whatever it has in its memory, its guest must not run.
+  if (process.spec.loads !== undefined) return { state: "starting", pauseReason: null, status };
   if (process.spec.incoming && status === "inmigrate")
     return { state: "incoming", pauseReason: null, status };
   if (runs && told !== "suspended") return { state: "running", pauseReason: null, status };

@@ -7,11 +7,12 @@ import type { Processes } from "../qemu/processes.ts";
 import type { Claims } from "./claims.ts";
 import { exclusively } from "./configure-vm.ts";
 import type { Environment } from "./environment.ts";
+import { completeRevert } from "./snapshots.ts";
 
 interface Parts {
   config: Pick<AgentConfig, "name">;
   claims: Claims;
-  environment: Pick<Environment, "datastore" | "checkOwnFiles">;
+  environment: Pick<Environment, "datastore" | "datastoresOf" | "checkOwnFiles">;
   processes: Pick<Processes, "of">;
   leases: Pick<Leases, "acquire" | "releaseUnlessShared">;
 }
@@ -26,11 +27,12 @@ export async function cloneVm(
   { datastore, name, copy }: VmClone,
   make: (description: VmDescription, from: string) => Promise<Vm>,
 ): Promise<Vm> {
-  const vm = await readVm(await environment.datastore(datastore), name);
+  let vm = await readVm(await environment.datastore(datastore), name);
   if (vm.id !== id) throw GodwitError.of("VM_UNKNOWN", { vm: name });
   using _claim = await claims.claim(vm, "it is being copied");
   if (processes.of(id) !== undefined) throw GodwitError.of("VM_RUNNING", { vm: name, host: config.name });
   await using _lease = await exclusively(leases, vm, config.name);
   await environment.checkOwnFiles(vm);
+  if (vm.revertingTo !== undefined) vm = await completeRevert(await environment.datastoresOf(vm), vm);
   return await make(cloneDescription(vm, copy), name);
 }

@@ -146,7 +146,10 @@ export class Relocations {
     vm = await readVm(home, order.name);
     await environment.checkOwnFiles(vm);
     if (process === undefined) await tidyRelocation(environment, vm);
-    else vm = await this.#endLeft(process, home, vm);
+    else {
+      mustHaveNoSnapshots(vm, order);
+      vm = await this.#endLeft(process, home, vm);
+    }
     for (const name of order.disks) {
       const disk = vm.disks.find((one) => one.name === name);
       if (disk === undefined)
@@ -213,6 +216,12 @@ export class Relocations {
   #tell(id: VmId, copy: ImageCopy): void {
     this.#parts.events.append("vm.imageCopied", { kind: "vm", id }, { copy });
   }
+}
+
+/** What QEMU copies of a disk is what it holds now. @throws VM_HAS_SNAPSHOTS */
+function mustHaveNoSnapshots(vm: Vm, { disks }: DiskRelocation): void {
+  const snapshots = (vm.snapshots ?? []).map(({ name }) => name);
+  if (snapshots.length > 0) throw GodwitError.of("VM_HAS_SNAPSHOTS", { vm: vm.name, disks, snapshots });
 }
 
 const cancelled = (vm: Vm, { to, disks }: DiskRelocation): GodwitError =>

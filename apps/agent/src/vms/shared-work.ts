@@ -2,12 +2,12 @@
  * Work on a VM that may be asked for again while it goes on, because an answer was late or lost: it is done once, and all
  * who asked have its end.
  */
-import type { VmId } from "@godwit/contract";
 
 export class SharedWork<T> {
-  readonly #underWay = new Map<VmId, Promise<T>>();
+  readonly #underWay = new Map<string, Promise<T>>();
 
-  async do(id: VmId, work: () => Promise<T>): Promise<T> {
+  /** @param id of the work: of the VM, where there is one of this kind at a time */
+  async do(id: string, work: () => Promise<T>): Promise<T> {
     const before = this.#underWay.get(id);
     if (before !== undefined) return await before;
     const now = work().finally(() => {

@@ -8,6 +8,7 @@ import {
   imageDatastores,
   lunOf,
   newestMachine,
+  snapshotTag,
   type Baseline,
   type CloudInit,
   type DisksToDelete,
@@ -22,7 +23,7 @@ import {
   type VmId,
   type VmRuntime,
 } from "@godwit/contract";
-import { stopReasonOf, type Hypervisor, type QemuProcess } from "@godwit/hypervisor";
+import { loadSnapshot, stopReasonOf, type Hypervisor, type QemuProcess } from "@godwit/hypervisor";
 import {
   createVm,
   deleteVm,
@@ -31,6 +32,7 @@ import {
   readVm,
   readVmFile,
   saveVm,
+  snapshotOf,
   type Datastore,
   type VmFolders,
 } from "@godwit/storage";
@@ -43,13 +45,14 @@ import type { EventLog } from "../event-log.ts";
 import type { Leases } from "../leases/leases.ts";
 import type { Claims } from "./claims.ts";
 import { cloneVm } from "./clone-vm.ts";
-import { configureVm } from "./configure-vm.ts";
+import { configureVm, exclusively } from "./configure-vm.ts";
 import { checkCpuAffinity } from "./cpu-affinity.ts";
 import type { VmCpus } from "./cpu.ts";
 import { correctGuestClock } from "./guest-clock.ts";
 import type { Environment } from "./environment.ts";
 import type { MemoryAdmission } from "./memory-admission.ts";
 import { tidyRelocation } from "./tidy-relocation.ts";
+import { completeRevert } from "./snapshots.ts";
 import { SharedWork } from "./shared-work.ts";
 import { endForSure } from "../qemu/end-for-sure.ts";
 import type { Processes } from "../qemu/processes.ts";
@@ -197,21 +200,36 @@ export class Vms {
    * written to the VM's folder before it runs. Its disks become its user's under the exclusive lease. Asked again while it
    * goes on, it answers the same.
    * @param ownUser whether the VM may have a user of its own
-   * @throws VM_BUSY, VM_PAUSED, DESTINATION_MEMORY_SHORT, LEASE_HELD, LEASE_UNAVAILABLE, VM_CPU_REFUSED, VM_START_FAILED and what
+   * @param snapshot whose memory the guest goes on with, by its id: the VM is as it was reverted to it. Null: the guest boots
+   * @throws VM_BUSY, VM_PAUSED, SNAPSHOT_LOAD_FAILED, DESTINATION_MEMORY_SHORT, LEASE_HELD, LEASE_UNAVAILABLE, VM_CPU_REFUSED, VM_START_FAILED and what
    *   is missing on this host
    */
-  async start(vm: Vm, baseline: Baseline | null, ownUser: boolean): Promise<Started> {
-    return await this.#starting.do(vm.id, () => this.#start(vm, baseline, ownUser));
+  async start(
+    vm: Vm,
+    baseline: Baseline | null,
+    ownUser: boolean,
+    snapshot: string | null = null,
+  ): Promise<Started> {
+    return await this.#starting.do(vm.id, () => this.#start(vm, baseline, ownUser, snapshot));
   }
 
-  async #start(asked: Vm, baseline: Baseline | null, ownUser: boolean): Promise<Started> {
+  async #start(
+    asked: Vm,
+    baseline: Baseline | null,
+    ownUser: boolean,
+    snapshot: string | null,
+  ): Promise<Started> {
     const { config, hypervisor, environment, processes, leases, claims, cpus, memory } = this.#parts;
     let vm = asked;
     if (processes.of(vm.id) !== undefined && processes.stateOf(vm.id) === "running")
       return this.#started(vm.id);
     using _claim = await claims.claim(vm, "it is being started");
     const datastore = await environment.datastore(vm.datastore);
-    const existing = processes.of(vm.id);
+    let existing = processes.of(vm.id);
+    if (existing?.spec.loads !== undefined) {
+      await this.#end(existing);
+      existing = undefined;
+    }
     if (existing !== undefined) {
       const reason = processes.pauseReasonOf(vm.id);
       if (reason !== null)
@@ -222,18 +240,18 @@ export class Vms {
       await existing.resume();
       return this.#started(vm.id);
     }
-    using _memory = memory.reserve(vm);
-    const [{ accelerator }, cpu, stored] = await Promise.all([
-      hypervisor.facts(),
-      cpus.decide(vm, baseline),
-      readVmFile(datastore, vm.name),
-    ]);
+    const stored = await readVmFile(datastore, vm.name);
     if (stored !== null && stored.id !== vm.id) {
       const folder = datastore.resolve(vm.name);
       throw GodwitError.of("VM_FOLDER_OTHER", { vm: vm.name, host: config.name, folder });
     }
-    // A disk may have moved since the server heard of it last.
-    if (stored !== null) vm = { ...vm, disks: stored.disks };
+    if (stored !== null) vm = await this.#asStored(vm, stored);
+    using _memory = memory.reserve(vm);
+    const [{ accelerator }, cpu] = await Promise.all([
+      hypervisor.facts(),
+      // A guest that goes on sees the CPU that it saw then.
+      snapshot === null ? cpus.decide(vm, baseline) : vm.cpu,
+    ]);
     await environment.checkOwnFiles(vm);
     await environment.checkPortGroups(vm.nics.map(({ portGroup }) => portGroup));
     await checkCpuAffinity(vm, config.name);
@@ -244,17 +262,44 @@ export class Vms {
     undo.push("release the lease", () => leases.release(vm));
     const user = await environment.giveDisks(vm, ownUser);
     await environment.checkDisks(vm, user);
-    const spec = await environment.launchSpec({ ...vm, cpu }, accelerator, false, user);
+    const described = await environment.launchSpec({ ...vm, cpu }, accelerator, false, user);
+    const spec = snapshot === null ? described : { ...described, loads: snapshot };
     await environment.createTaps(vm, user);
     undo.push("delete the taps", () => environment.deleteTaps(vm));
     const process = await hypervisor.start(spec, leases.launcher(vm));
     processes.add(process, "starting");
     undo.push("end QEMU", () => this.#end(process));
-    await this.#know(process, datastore, baseline);
+    if (snapshot === null) await this.#know(process, datastore, baseline);
+    else await this.#load(process, snapshot);
     await process.resume();
     processes.mark(vm.id, "running");
+    if (snapshot !== null) correctGuestClock(process, this.#parts.log);
     undo.commit();
     return this.#started(vm.id);
+  }
+
+  /** As `vm.json` has it, where the server may not have heard of it: a disk has moved, or the VM was reverted to a snapshot. */
+  async #asStored(vm: Vm, stored: Vm): Promise<Vm> {
+    if (stored.snapshots === undefined && vm.snapshots === undefined) return { ...vm, disks: stored.disks };
+    if (stored.revertingTo === undefined) return stored;
+    const { config, environment, leases } = this.#parts;
+    await using _lease = await exclusively(leases, stored, config.name);
+    await environment.checkOwnFiles(stored);
+    return await completeRevert(await environment.datastoresOf(stored), stored);
+  }
+
+  /** @throws SNAPSHOT_LOAD_FAILED */
+  async #load(process: QemuProcess, id: string): Promise<void> {
+    const { vm } = process.spec;
+    const { name: snapshot } = snapshotOf(vm, id);
+    try {
+      await loadSnapshot(process, snapshotTag(id));
+      await process.hasLoaded();
+    } catch (error) {
+      const reason = reasonOf(error).replace(/\.$/, "");
+      const details = { vm: vm.name, snapshot, host: this.#parts.config.name, reason };
+      throw GodwitError.of("SNAPSHOT_LOAD_FAILED", details, { cause: error });
+    }
   }
 
   /**

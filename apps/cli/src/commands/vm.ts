@@ -18,6 +18,7 @@ import { resumeCommand } from "./vm/resume.ts";
 import { setCommand } from "./vm/set.ts";
 import { setCpuCommand } from "./vm/set-cpu.ts";
 import { showCommand } from "./vm/show.ts";
+import { snapshotRoutes } from "./vm/snapshot.ts";
 import { startCommand } from "./vm/start.ts";
 import { stopCommand } from "./vm/stop.ts";
 import { unregisterCommand } from "./vm/unregister.ts";
@@ -36,6 +37,7 @@ export const vmRoutes = buildRouteMap({
     set: setCommand,
     setCpu: setCpuCommand,
     cdrom: cdromRoutes,
+    snapshot: snapshotRoutes,
     start: startCommand,
     stop: stopCommand,
     pause: pauseCommand,

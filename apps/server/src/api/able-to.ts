@@ -5,6 +5,7 @@ const abilities = {
   relocateDisks: "move disks between datastores",
   cloneVm: "copy VMs",
   importVm: "import VMs of other products and convert images",
+  snapshots: "make snapshots of VMs",
 } as const;
 
 /** What the host is. @throws AGENT_CANNOT */

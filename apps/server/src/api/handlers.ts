@@ -19,6 +19,7 @@ import { taskHandlers } from "./tasks.ts";
 import { vmAddressHandlers } from "./vm-addresses.ts";
 import { vmDiskHandlers } from "./vm-disks.ts";
 import { vmImportHandlers } from "./vm-imports.ts";
+import { vmSnapshotHandlers } from "./vm-snapshots.ts";
 import { vmLeaseHandlers } from "./vm-leases.ts";
 import { vmHandlers } from "./vms.ts";
 
@@ -42,6 +43,7 @@ export function handlers(services: Services): Handlers<typeof serverOperations> 
     ...poolUpdateHandlers(services),
     ...vmHandlers(services),
     ...vmDiskHandlers(services),
+    ...vmSnapshotHandlers(services),
     ...vmAddressHandlers(services),
     ...vmImportHandlers(services),
     ...vmLeaseHandlers(services),

@@ -42,6 +42,9 @@ export function vmDiskHandlers(
       const { id, name, ...vm } = await store.vms.show(params.vm);
       const { datastore: to, bandwidthMbps } = body;
       const disks = disksToMove(vm.config, to, body.disks);
+      const snapshots = (vm.config.snapshots ?? []).map((one) => one.name);
+      if (hasProcess(vm) && snapshots.length > 0)
+        throw GodwitError.of("VM_HAS_SNAPSHOTS", { vm: name, disks, snapshots });
       const host = await hostFor(services, "configure", { id, name, ...vm });
       const hosts = await store.hosts.list();
       const facts = ableTo("relocateDisks", hosts, host);

@@ -7,12 +7,15 @@ import { poolUpdate } from "./pool-update.ts";
 import { vmClone } from "./vm-clone.ts";
 import { vmConfigure } from "./vm-configure.ts";
 import { vmCreate } from "./vm-create.ts";
+import { vmCreateSnapshot } from "./vm-create-snapshot.ts";
 import { vmDelete } from "./vm-delete.ts";
+import { vmDeleteSnapshot } from "./vm-delete-snapshot.ts";
 import { vmMigrate } from "./vm-migrate.ts";
 import { vmPause } from "./vm-pause.ts";
 import { vmRelocate } from "./vm-relocate.ts";
 import { vmRelocateDisks } from "./vm-relocate-disks.ts";
 import { vmResume } from "./vm-resume.ts";
+import { vmRevertToSnapshot } from "./vm-revert-to-snapshot.ts";
 import { vmStart } from "./vm-start.ts";
 import { vmStop } from "./vm-stop.ts";
 
@@ -28,6 +31,9 @@ const implementations: { [K in TaskKind]: TaskImplementation<K> } = {
   "vm.migrate": vmMigrate,
   "vm.relocate": vmRelocate,
   "vm.relocateDisks": vmRelocateDisks,
+  "vm.createSnapshot": vmCreateSnapshot,
+  "vm.revertToSnapshot": vmRevertToSnapshot,
+  "vm.deleteSnapshot": vmDeleteSnapshot,
   "host.enterMaintenance": hostEnterMaintenance,
   "host.renewQemu": hostRenewQemu,
   "pool.update": poolUpdate,

@@ -28,6 +28,7 @@ import { poolRuleErrors } from "./pool-rule.ts";
 import { poolUpdateErrors } from "./pool-update.ts";
 import { relocationErrors } from "./relocation.ts";
 import { serverErrors } from "./server.ts";
+import { snapshotErrors } from "./snapshot.ts";
 import { switchErrors } from "./switch.ts";
 import { taskErrors } from "./task.ts";
 import { versionErrors } from "./version.ts";
@@ -47,6 +48,7 @@ export const catalogue = {
   ...imageErrors,
   ...importErrors,
   ...relocationErrors,
+  ...snapshotErrors,
   ...deviceErrors,
   ...cloudInitErrors,
   ...consoleErrors,

@@ -28,6 +28,7 @@ import { disksToDeleteSchema, vmDescriptionSchema, vmRuntimeSchema, vmSchema } f
 import { vmCloneSchema } from "../schemas/vm-clone.ts";
 import { vmImportDraftSchema, vmImportOrderSchema } from "../schemas/vm-import.ts";
 import { vmFilesAnswerSchema, vmFilesQuestionSchema } from "../schemas/vm-file.ts";
+import { snapshotIdSchema, snapshotOrderSchema, snapshotReferenceSchema } from "../schemas/snapshot.ts";
 import { vmChangesSchema } from "../schemas/vm-changes.ts";
 import type { Operations } from "./operation.ts";
 
@@ -35,6 +36,11 @@ const vmParams = z.strictObject({ vmId: vmIdSchema });
 const leaseParams = z.strictObject({ vmId: vmIdSchema, datastore: nameSchema, name: nameSchema });
 const commandParams = z.strictObject({ commandId: commandIdSchema });
 const moveParams = z.strictObject({ moveId: moveIdSchema });
+
+const snapshotErrorCodes = [
+  ...["VM_UNKNOWN", "VM_BUSY", "VM_DESCRIPTION_INVALID", "VM_HELD_ELSEWHERE", "LEASE_HELD"],
+  ...["LEASE_UNAVAILABLE", "SPACE_SHORT", "DATASTORE_UNKNOWN", "DATASTORE_UNAVAILABLE"],
+] as const;
 
 /** WebSocket of a move between two agents: `wss://…/peer/v1/moves/{moveId}`. */
 export const peerPath = (moveId: string): string => `/peer/v1/moves/${moveId}`;
@@ -299,6 +305,7 @@ export const agentOperations = {
       ...["VM_UNKNOWN", "VM_BUSY", "VM_DESCRIPTION_INVALID", "VM_HELD_ELSEWHERE", "LEASE_HELD"],
       ...["LEASE_UNAVAILABLE", "DISK_UNKNOWN", "DISK_EXISTS", "DISK_FOLDER_TAKEN", "DISK_NOT_OWN"],
       ...["DISK_RELOCATION_FAILED", "DISK_RELOCATION_CANCELLED", "SPACE_SHORT", "DISK_IS_LUN"],
+      "VM_HAS_SNAPSHOTS",
       ...["DATASTORE_UNKNOWN", "DATASTORE_UNAVAILABLE", "DATASTORE_WITHOUT_FOLDERS"],
     ],
   },
@@ -313,6 +320,53 @@ export const agentOperations = {
     /** The VM as it is after that. */
     answer: { status: 200, body: vmSchema },
     errors: ["VM_UNKNOWN", "DATASTORE_UNKNOWN", "DATASTORE_UNAVAILABLE", "VM_DESCRIPTION_INVALID"],
+  },
+  vmSnapshotCreate: {
+    method: "POST",
+    path: "/agent/v1/vms/{vmId}/snapshots",
+    privilege: "server",
+    summary:
+      "Create a snapshot of a VM, at rest or while it runs here; asking again with the same id answers the same",
+    params: vmParams,
+    body: snapshotOrderSchema,
+    /** The VM with it. */
+    answer: { status: 200, body: vmSchema },
+    errors: [
+      ...["SNAPSHOT_EXISTS", "SNAPSHOTS_TOO_MANY", "SNAPSHOT_DISK_UNSUITABLE", "SNAPSHOT_MEMORY_STOPPED"],
+      ...["SNAPSHOT_FAILED", "SNAPSHOT_UNFINISHED", ...snapshotErrorCodes],
+    ],
+  },
+  vmSnapshotDelete: {
+    method: "POST",
+    path: "/agent/v1/vms/{vmId}/snapshots/delete",
+    privilege: "server",
+    summary: "Delete a snapshot of a VM, at rest or while it runs here; one that is not there is deleted",
+    params: vmParams,
+    body: snapshotReferenceSchema,
+    /** The VM without it. */
+    answer: { status: 200, body: vmSchema },
+    errors: ["SNAPSHOT_FAILED", ...snapshotErrorCodes],
+  },
+  vmSnapshotRevert: {
+    method: "POST",
+    path: "/agent/v1/vms/{vmId}/snapshots/revert",
+    privilege: "server",
+    summary: "Make the disks and the description of a VM that does not run those of a snapshot",
+    params: vmParams,
+    /** `withMemory`: it is to be started with its memory; refused before anything is changed where that cannot be. */
+    body: snapshotReferenceSchema.extend({ withMemory: z.boolean() }),
+    /** The VM as it then is. */
+    answer: { status: 200, body: vmSchema },
+    errors: [
+      ...[
+        "VM_RUNNING",
+        "SNAPSHOT_UNKNOWN",
+        "SNAPSHOT_UNFINISHED",
+        "SNAPSHOT_DISKS_DIFFER",
+        "SNAPSHOT_BROKEN",
+      ],
+      ...["SNAPSHOT_MEMORY_UNUSABLE", "SNAPSHOT_FAILED", ...snapshotErrorCodes],
+    ],
   },
   vmStart: {
     method: "POST",
@@ -329,10 +383,14 @@ export const agentOperations = {
       vm: vmSchema,
       baseline: baselineSchema.nullable(),
       ownUser: z.literal(true).optional(),
+      /** The snapshot that the VM was reverted to, whose memory its guest goes on with; absent: it boots. */
+      memoryOf: snapshotIdSchema.optional(),
     }),
     answer: { status: 200, body: z.object({ runtime: vmRuntimeSchema, vm: vmSchema }) },
     errors: [
       "VM_PAUSED",
+      "SNAPSHOT_LOAD_FAILED",
+      "SNAPSHOT_FAILED",
       "DESTINATION_MEMORY_SHORT",
       "LEASE_HELD",
       "LEASE_UNAVAILABLE",

@@ -14,6 +14,7 @@ import { versionOperations } from "./version.ts";
 import { vmAddressOperations } from "./vm-addresses.ts";
 import { vmDiskOperations } from "./vm-disks.ts";
 import { vmImportOperations } from "./vm-imports.ts";
+import { vmSnapshotOperations } from "./vm-snapshots.ts";
 import { vmSummaryOperations } from "./vm-summaries.ts";
 import { vmOperations } from "./vms.ts";
 
@@ -28,6 +29,7 @@ export const serverOperations = {
   ...vmOperations,
   ...vmDiskOperations,
   ...vmImportOperations,
+  ...vmSnapshotOperations,
   ...vmSummaryOperations,
   ...vmAddressOperations,
   ...vmLeaseOperations,

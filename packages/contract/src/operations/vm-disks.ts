@@ -22,6 +22,7 @@ export const vmDiskOperations = {
     errors: [
       ...["VM_UNKNOWN", "VM_BUSY", "HOST_UNREACHABLE", "DATASTORE_UNKNOWN", "DATASTORE_WITHOUT_FOLDERS"],
       ...["DISK_UNKNOWN", "DISKS_ALREADY_THERE", "DISK_IS_LUN", "AGENT_CANNOT"],
+      "VM_HAS_SNAPSHOTS",
     ],
   },
 } as const satisfies Operations;

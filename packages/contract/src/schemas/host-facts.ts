@@ -138,7 +138,7 @@ export const hostFactsSchema = z.object({
   bootId: z.string().max(64).optional(),
   /** Whether it runs commands of operators, and is booted again for them. Absent: an agent that cannot. */
   updates: z.object({ commands: z.boolean() }).optional(),
-  /** What its agent can do that earlier ones could not: `relocateDisks`, `cloneVm`, `importVm` (also: images of other formats). Absent: nothing. */
+  /** What its agent can do that earlier ones could not: `relocateDisks`, `cloneVm`, `importVm` (also: images of other formats), `snapshots`. Absent: nothing. */
   abilities: z.array(z.string().max(40)).max(100).optional(),
   /** What the inventory defines and this host did not apply. Absent: an agent that takes no definitions. */
   datastoresRefused: z

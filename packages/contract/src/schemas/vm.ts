@@ -11,6 +11,7 @@ import { lunOf } from "./datastore-source.ts";
 import { evcModeKeySchema } from "./evc.ts";
 import { imageChecksumSchema, imageFormatSchema, imagePartSchema } from "./image-source.ts";
 import { nameSchema, vmIdSchema } from "./names.ts";
+import { mostSnapshots, snapshotIdSchema, snapshotSchemaOf } from "./snapshot.ts";
 
 export const macSchema = z
   .string()
@@ -202,11 +203,8 @@ export function keptBecause(
   return taken ? "taken" : null;
 }
 
-/**
- * `vm.json`: the whole VM at rest, with nothing left to defaults. Version 2 has what version 1 does not know: CD-ROM
- * drives, CPU affinity, and disks on other datastores than the VM's own. A VM that has none of it is written as version 1, which programs of before read too.
- */
-export const vmSchema = z.strictObject({
+/** A VM without its snapshots. */
+const vmAsItIsSchema = z.strictObject({
   version: z.union([z.literal(1), z.literal(2)]),
   id: vmIdSchema,
   name: nameSchema,
@@ -228,7 +226,38 @@ export const vmSchema = z.strictObject({
   /** Absent: it has no port for a guest agent. */
   guestAgent: z.literal(true).optional(),
 });
+
+const snapshotSchema = snapshotSchemaOf(
+  vmAsItIsSchema.omit({ version: true, id: true, name: true, datastore: true }),
+);
+export type Snapshot = z.infer<typeof snapshotSchema>;
+
+/**
+ * `vm.json`: the whole VM at rest, with nothing left to defaults. Version 2 has what version 1 does not know: CD-ROM
+ * drives, CPU affinity, snapshots, and disks on other datastores than the VM's own. A VM that has none of it is written as version 1, which programs of before read too.
+ */
+export const vmSchema = vmAsItIsSchema.extend({
+  /** The oldest first. Absent: it has none, and never had. */
+  snapshots: z.array(snapshotSchema).max(mostSnapshots).optional(),
+  /** The one that the VM's disks came from last; absent: none. */
+  currentSnapshot: snapshotIdSchema.optional(),
+  /** Its disks are being made those of this snapshot: whoever runs the VM next completes that first. */
+  revertingTo: snapshotIdSchema.optional(),
+});
 export type Vm = z.infer<typeof vmSchema>;
+
+/** A VM's snapshots, without what the VM was then. */
+export const snapshotListSchema = z.object({
+  /** The oldest first. */
+  snapshots: z.array(
+    snapshotSchema.omit({ vm: true }).extend({
+      memoryMib: z.int(),
+      /** Whether the VM's disks came from it last. */
+      current: z.boolean(),
+    }),
+  ),
+});
+export type SnapshotList = z.infer<typeof snapshotListSchema>;
 
 /** With the version that its content needs. */
 export const versioned = (vm: Vm): Vm => ({
@@ -236,6 +265,7 @@ export const versioned = (vm: Vm): Vm => ({
   version:
     vm.cdroms === undefined &&
     vm.cpuAffinity === undefined &&
+    vm.snapshots === undefined &&
     vm.disks.every(({ datastore }) => datastore === undefined)
       ? 1
       : 2,

@@ -1,0 +1,32 @@
+/** What a VM is, as its host has it, is kept: also where what was done has failed, and `vm.json` tells what is left of it. */
+import { GodwitError, type TaskKind } from "@godwit/contract";
+import type { TaskContext } from "./task-context.ts";
+
+interface Where {
+  vm: { name: string };
+  host: string;
+  /** Where the VM's folder lies. */
+  home: string;
+}
+
+/** Runs one step on a VM's host, and reads the VM when it has failed. @throws what `act` throws */
+export async function keepingDescription<K extends TaskKind, T>(
+  context: TaskContext<K>,
+  { vm, host, home }: Where,
+  act: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await act();
+  } catch (error) {
+    if (!GodwitError.is(error) || context.stopped.aborted) throw error;
+    const params = { datastore: home, name: vm.name };
+    const now = await context
+      .ask(host, (link) => link.agent.call("vmRead", { params }))
+      .catch((unread: unknown) => {
+        context.log.warn({ err: unread }, "what the VM is now could not be read");
+        return null;
+      });
+    if (now !== null) await context.persist(() => context.store.vms.saveConfig(now));
+    throw error;
+  }
+}
