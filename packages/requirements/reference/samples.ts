@@ -73,6 +73,7 @@ export const chapters: Readonly<Record<string, readonly Sample[]>> = {
     of("DESTINATION_MACHINE_UNKNOWN", { host, machine: "pc-q35-2.4", version: "10.0.2" }, "error", "error"),
     of("DESTINATION_ACCELERATOR_DIFFERS", { host, source: "kvm", destination: "tcg" }),
     of("VM_CPU_AFFINITY", { vm, host: from, cpus: [2, 3] }, "error", "warning"),
+    of("VM_CLOCK_NOT_MOVABLE", { vm, feature: "invtsc" }),
     of("DESTINATION_RESUMES_PAUSED", { vm, host, version: "0.0.9", reason: "io-error" }),
     of("VM_MOVES_PAUSED", { vm, host: from, reason: "user" }, "warning"),
     of("DESTINATION_WITHOUT_VM_UIDS", {

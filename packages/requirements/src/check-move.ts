@@ -15,6 +15,7 @@ import { cpuMasks } from "./checks/cpu-masks.ts";
 import { cpuVendor } from "./checks/cpu-vendor.ts";
 import { cpu, cpuAtRest } from "./checks/cpu.ts";
 import { health } from "./checks/health.ts";
+import { invariantTsc } from "./checks/invariant-tsc.ts";
 import { leases } from "./checks/leases.ts";
 import { machine } from "./checks/machine.ts";
 import { maintenance } from "./checks/maintenance.ts";
@@ -37,6 +38,7 @@ const liveRequirements: readonly Requirement[] = [
   cpuHidden,
   cpuMasks,
   cpuAffinity,
+  invariantTsc,
   machine,
   accelerator,
   memory,

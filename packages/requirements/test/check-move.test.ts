@@ -377,3 +377,39 @@ test("a host whose configuration takes the shared datastore for its own is told 
   expect(more).toEqual([]);
   expect(found).toMatchObject({ code: "DATASTORE_NOT_SHARED_THERE", host: "b" });
 });
+
+test("under KVM a guest with an invariant TSC does not move while it runs, and an emulated one does", () => {
+  const { features: _, ...cpu } = vm.cpu;
+  const promised = { ...vm, cpu: { ...cpu, features: ["invtsc"] } };
+  const both = facts((b) => b.facts.qemu.availableFeatures.push("invtsc"));
+  expect(checkMove({ ...both, vm: promised })).toMatchObject([
+    { code: "VM_CLOCK_NOT_MOVABLE", severity: "error" },
+  ]);
+  const emulated = { ...both, vm: promised, runtime: { ...runtime, accelerator: "tcg" as const } };
+  expect(checkMove(emulated).map(({ code }) => code)).not.toContain("VM_CLOCK_NOT_MOVABLE");
+  expect(checkRelocation({ ...both, vm: promised })).toEqual([]);
+});
+
+test("snapshots move to an agent that knows them; what a revert there would lack is a warning", () => {
+  const { version: _v, id: _i, name: _n, datastore: _d, ...then } = vm;
+  const snapshot = {
+    ...{ id: "33333333-3333-4333-8333-333333333333", name: "before", createdAt: "2026-01-01T00:00:00.000Z" },
+    ...{ parent: null, memory: { accelerator: "kvm" as const, qemuVersion: "99.0.1" } },
+    vm: { ...then, machine: "pc-q35-9.9", nics: [{ portGroup: "old", mac: "52:54:00:00:00:02" }] },
+  };
+  const having = { ...vm, snapshots: [snapshot] };
+  expect(checkMove({ ...facts(() => undefined), vm: having })).toMatchObject([
+    { code: "AGENT_CANNOT", severity: "error", host: "b" },
+  ]);
+  const able = facts((b) => (b.facts.abilities = ["snapshots"]));
+  for (const findings of [checkMove({ ...able, vm: having }), checkRelocation({ ...able, vm: having })]) {
+    expect(findings).toMatchObject([{ code: "SNAPSHOT_LACKS_THERE", severity: "warning" }]);
+    expect(findings[0]?.details).toMatchObject({ lacking: ["machine type pc-q35-9.9", "port group old"] });
+    expect(mayMove(findings)).toBe(true);
+  }
+  const machine = { ...snapshot, vm: { ...then } };
+  const [newer] = checkMove({ ...able, vm: { ...vm, snapshots: [machine] } });
+  expect(newer?.message).toMatch(/written by QEMU 99\.0\.1/);
+  const unfinished = { ...vm, snapshots: [{ ...snapshot, unfinished: "making" as const }] };
+  expect(checkMove({ ...able, vm: unfinished })).toEqual([]);
+});

@@ -1,4 +1,4 @@
-/** Errors about what ties a VM to its host: CD-ROM media and CPU affinity. */
+/** Errors about what ties a VM to its host: CD-ROM media, CPU affinity, and a clock that no other host has. */
 import { define } from "./define.ts";
 
 interface Medium {
@@ -80,6 +80,14 @@ export const deviceErrors = {
     (d) =>
       `Remove the CPU affinity; it can be done while the VM runs: godwit vm set ${d.vm} --cpu-affinity none`,
     "AffinityConfigured",
+  ),
+  VM_CLOCK_NOT_MOVABLE: define<{ vm: string; feature: string }>(
+    409,
+    "after-fix",
+    (d) =>
+      `VM ${d.vm} cannot move while it runs: its CPU has ${d.feature}, a time stamp counter that never changes its rate, and QEMU does not migrate that.`,
+    (d) =>
+      `Let it have the CPU of its pool or host from its next power-on (godwit vm set-cpu ${d.vm}), or stop it and start it on the other host.`,
   ),
   CPU_AFFINITY_UNAVAILABLE: define<{ vm: string; host: string; cpus: number[]; available: string }>(
     409,
