@@ -13,6 +13,7 @@ import type { Moves } from "./moves/moves.ts";
 import type { DiskLeases } from "@godwit/storage";
 import type { HostSwitches } from "./networks/host-switches.ts";
 import type { CertificateRenewal } from "./renewal.ts";
+import type { GuestWatchers } from "./vms/guest-watchers.ts";
 import type { Relocations } from "./vms/relocations.ts";
 import type { SetAside } from "./vms/set-aside.ts";
 import type { VmFiles } from "./vms/vm-files.ts";
@@ -37,6 +38,7 @@ export function handlers(
   commands: HostCommands,
   relocations: Relocations,
   snapshots: Snapshots,
+  guests: GuestWatchers,
 ): Handlers<typeof agentOperations> {
   return {
     facts: () => facts.read(),
@@ -107,6 +109,11 @@ export function handlers(
       await moves.settle(params.vmId);
       return await vms.resume(params.vmId);
     },
+    vmReset: async ({ params, body }) => {
+      await moves.settle(params.vmId);
+      return await vms.reset(params.vmId, body.id, body.unlessItAnswers);
+    },
+    guestsWatch: ({ body }) => ({ guests: guests.watch(body.vms) }),
     vmActivity: async ({ params }) => await vms.activity(params.vmId),
     vmAddresses: async ({ params }) => await vms.addresses(params.vmId),
     vmConsole: ({ params, query }) => consoles.open(params.vmId, query),

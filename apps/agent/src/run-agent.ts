@@ -5,7 +5,7 @@
 import { Client } from "@godwit/client";
 import { agentOperations, peerPath, serverOperations, type Vm, type VmId } from "@godwit/contract";
 import { HttpServer, identify, mount, mountSockets, type Authority } from "@godwit/http";
-import { Hypervisor, type Adopted } from "@godwit/hypervisor";
+import { guestAnswers, Hypervisor, type Adopted } from "@godwit/hypervisor";
 import { DiskLeases } from "@godwit/storage";
 import { deleteTap, listTaps, releasePorts, tapName } from "@godwit/network";
 import { agentHello, leastSpace, writeFileAtomic } from "@godwit/system";
@@ -42,7 +42,9 @@ import { CertificateRenewal } from "./renewal.ts";
 import { Claims } from "./vms/claims.ts";
 import { VmCpus } from "./vms/cpu.ts";
 import { Environment } from "./vms/environment.ts";
+import { doneByGuest } from "./vms/guest-activity.ts";
 import { GuestWatch } from "./vms/guest-watch.ts";
+import { GuestWatchers } from "./vms/guest-watchers.ts";
 import { MemoryAdmission } from "./vms/memory-admission.ts";
 import { LogLimit } from "./qemu/log-limit.ts";
 import { foundState } from "./qemu/found-state.ts";
@@ -150,7 +152,12 @@ export async function runAgent(
       events.append("host.factsChanged", { kind: "host", id: config.name }, {});
     },
   });
+  const watchers = new GuestWatchers({
+    ...{ processes, claims, done: doneByGuest },
+    answers: ({ paths }) => guestAnswers(paths.guestAgent, 3000),
+  });
   const vms = new Vms({
+    guests: watchers,
     config,
     hypervisor,
     cpus,
@@ -232,6 +239,11 @@ export async function runAgent(
     freeBytes: ({ spec }) => leastSpace(Object.values(spec.diskPaths)),
   });
   repeat(guests.repeated());
+  repeat(
+    watchers.repeated((error) => {
+      log.warn({ err: error }, "whether guests hang could not be looked at");
+    }),
+  );
   stack.defer(() => {
     for (const process of processes.present) process.release();
   });
@@ -269,7 +281,15 @@ export async function runAgent(
   });
   const health = new Health(log);
   repeat(health.repeated());
-  const load = new HostLoadReader({ config, networks: hostNetworks, datastores, processes, memory, health });
+  const load = new HostLoadReader({
+    config,
+    networks: hostNetworks,
+    datastores,
+    processes,
+    memory,
+    health,
+    watchers,
+  });
   repeat(new FactsWatch(() => facts.read(), events, log).repeated());
   const consoles = new Consoles(config.name, processes, log);
   const files = new VmFiles((name) => environment.datastore(name));
@@ -290,6 +310,7 @@ export async function runAgent(
     new HostCommands({ config, processes, setAside, log }),
     relocations,
     new Snapshots({ config, hypervisor, environment, processes, leases, claims, log }),
+    watchers,
   );
   mount(http, agentOperations, answers, authority);
   mountSockets(http, agentOperations, answers, authority);

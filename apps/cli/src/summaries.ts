@@ -21,6 +21,7 @@ export const summaries = {
       "stop",
       "pause",
       "resume",
+      "reset",
       "check",
       "migrate",
       "console",

@@ -22,6 +22,7 @@ import {
   type DataFolder,
 } from "./data-folder.ts";
 import { dataPaths } from "./data-paths.ts";
+import { GuestKeeper } from "./guests/guest-keeper.ts";
 import { HealthKeeper } from "./health/health-keeper.ts";
 import type { LinkIdentity } from "./hosts/link-identity.ts";
 import { HostLinks } from "./hosts/host-links.ts";
@@ -87,6 +88,8 @@ export async function runServer(
   stack.defer(() => restarter.stop());
   const health = new HealthKeeper({ store, hosts, tasks }, log);
   stack.defer(() => health.stop());
+  const guests = new GuestKeeper({ store, hosts, tasks }, log);
+  stack.defer(() => guests.stop());
 
   const http = new HttpServer({ tls: withAuthority(data), log, hello: ownHello });
   stack.defer(() => http.close());
@@ -130,6 +133,7 @@ export async function runServer(
   balancer.start();
   restarter.start();
   health.start();
+  guests.start();
 
   const renewing = setInterval(
     () => {

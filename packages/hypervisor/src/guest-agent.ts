@@ -38,6 +38,14 @@ export async function guestInterfaces(path: string, limitMs: number): Promise<Gu
   return interfacesIn(await ask(path, limitMs, () => ({ execute: "guest-network-get-interfaces" })));
 }
 
+/** Whether the guest agent answers within `limitMs`. @param path of the port's socket */
+export async function guestAnswers(path: string, limitMs: number): Promise<boolean> {
+  return await ask(path, limitMs, () => ({ execute: "guest-ping" })).then(
+    () => true,
+    () => false,
+  );
+}
+
 /** @param command made when the guest listens. @returns the line of the answer */
 async function ask(path: string, limitMs: number, command: () => object): Promise<string> {
   const signal = AbortSignal.timeout(limitMs);

@@ -10,7 +10,7 @@ export {
   writtenStorage,
   type WrittenStorage,
 } from "./hypervisor.ts";
-export { guestInterfaces, setGuestClock } from "./guest-agent.ts";
+export { guestAnswers, guestInterfaces, setGuestClock } from "./guest-agent.ts";
 export type { GuestInterface } from "./guest-agent-answers.ts";
 export { deleteSnapshot, loadSnapshot, snapshotDisks, snapshotWithMemory } from "./snapshots.ts";
 export { DiskMirror, type MirrorJob } from "./disk-mirror.ts";

@@ -179,6 +179,11 @@ export class QemuProcess {
     await this.#session.execute("stop");
   }
 
+  /** As by the machine's reset button. */
+  async reset(): Promise<void> {
+    await this.#session.execute("system_reset");
+  }
+
   /** Wakes a guest that is asleep. */
   async wakeUp(): Promise<void> {
     await this.#session.execute("system_wakeup");

@@ -38,6 +38,7 @@ export {
 } from "./balance.ts";
 export { healthStep, isQuarantined, type HealthStep, type HostCondition } from "./unhealthy-hosts.ts";
 export { commonMachine } from "./common-machine.ts";
+export { guestPolicies, judgeGuest } from "./guest-reset.ts";
 export { macConflict } from "./mac-conflict.ts";
 export { decideVmCommand, type Home, type VmCommand } from "./vm-commands.ts";
 export { isConfirmed, placeByReport } from "./place-by-report.ts";

@@ -8,7 +8,8 @@ import { hasProcess, type VmState } from "@godwit/contract";
 /** The host that a VM is said to be on: it answers, it does not, or it was removed from the cluster. */
 export type Home = "connected" | "silent" | "removed";
 
-export type VmCommand = "start" | "stop" | "pause" | "resume" | "delete" | "configure" | "unregister";
+export type VmCommand =
+  "start" | "stop" | "pause" | "resume" | "reset" | "delete" | "configure" | "unregister";
 
 /** `active`: the VM has a process there, as far as is known. */
 type Situation = `${"active" | "inactive"}, ${Home}`;
@@ -44,6 +45,14 @@ const decisions: Record<VmCommand, Record<Situation, Decision>> = {
     "inactive, removed": "VM_NOT_RUNNING",
   },
   resume: {
+    "active, connected": "home",
+    "active, silent": "HOST_UNREACHABLE",
+    "active, removed": "VM_NOT_RUNNING",
+    "inactive, connected": "VM_NOT_RUNNING",
+    "inactive, silent": "VM_NOT_RUNNING",
+    "inactive, removed": "VM_NOT_RUNNING",
+  },
+  reset: {
     "active, connected": "home",
     "active, silent": "HOST_UNREACHABLE",
     "active, removed": "VM_NOT_RUNNING",

@@ -73,6 +73,12 @@ export const commands = {
       }),
     ),
   },
+  "query-blockstats": {
+    args: [],
+    reply: z.array(
+      z.object({ stats: z.object({ rd_operations: size, wr_operations: size, flush_operations: size }) }),
+    ),
+  },
   "query-named-block-nodes": {
     args: ["flat"],
     reply: z.array(z.object({ "node-name": z.string().optional(), file: z.string() })),

@@ -43,6 +43,7 @@ export function hostAlarms(
     ...weakLeases(load),
     ...unsecuredPorts(facts),
     ...stoppedGuests(load).map(({ vm, reason }) => finding("VM_PAUSED", { vm, host: facts.name, reason })),
+    ...silentGuests(load),
     ...fullDatastores(load, vms),
     ...setAside(facts),
     ...outdated(load),
@@ -74,6 +75,17 @@ export const stoppedGuests = ({ vms, datastores }: HostLoad): StoppedGuest[] =>
     // What is free is told where it matters only: it changes with every report.
     return [{ vm, reason, ...(reason === "no-space" ? { free: datastores.map(freeMib) } : {}) }];
   });
+
+/** Shorter than this is no alarm: a guest that is busy may not answer for a while. */
+const silentForMs = 60_000;
+
+/** Guests that may hang, as far as their hosts watch them. */
+const silentGuests = ({ name: host, reportedAt, vms }: HostLoad): Finding[] =>
+  vms.flatMap(({ name: vm, guestSilentSince: since }) =>
+    since == null || Date.parse(reportedAt) - Date.parse(since) < silentForMs
+      ? []
+      : [finding("VM_GUEST_SILENT", { vm, host, since })],
+  );
 
 interface StoppedGuest {
   vm: string;

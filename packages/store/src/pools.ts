@@ -1,5 +1,11 @@
 /** Pools, their baselines and their hosts. What may be is decided before; here it is written, all or nothing. */
-import { GodwitError, type Baseline, type HealthPolicy, type PoolBalance } from "@godwit/contract";
+import {
+  GodwitError,
+  type Baseline,
+  type GuestResetPolicy,
+  type HealthPolicy,
+  type PoolBalance,
+} from "@godwit/contract";
 import { sql } from "kysely";
 import { isDuplicate, type Database } from "./database.ts";
 import type { Queries, Writes } from "./schema.ts";
@@ -18,6 +24,8 @@ export interface PoolRow {
   health: HealthPolicy;
   /** Whether VMs start only where the pool then still bears the loss of any one host. */
   admission: boolean;
+  /** When VMs are reset whose guests hang; null: they are not. */
+  guestReset: GuestResetPolicy | null;
   /** How far it balances itself. */
   balance: PoolBalance;
   /** The number of the newest task when this was read. */
@@ -52,6 +60,7 @@ export class Pools {
       restartSince: row.restart_since,
       health: row.health,
       admission: row.admission,
+      guestReset: row.guest_reset,
       balance: { automation: row.automation, threshold: row.threshold, goal: row.goal },
       lastTask,
     }));
@@ -211,6 +220,26 @@ export class Pools {
         type: "pool.admissionChanged",
         subject: { kind: "pool", id: name },
         data: { enabled },
+      });
+    });
+  }
+
+  /** @throws POOL_UNKNOWN */
+  async setGuestReset(name: string, policy: GuestResetPolicy | null): Promise<void> {
+    const value = policy === null ? null : JSON.stringify(policy);
+    await this.#database.write(async (tx) => {
+      await locked(tx, name);
+      const { numUpdatedRows } = await tx
+        .updateTable("pools")
+        .set({ guest_reset: value })
+        .where("name", "=", name)
+        .where(sql<boolean>`guest_reset is distinct from ${value}::jsonb`)
+        .executeTakeFirst();
+      if (numUpdatedRows === 0n) return;
+      await emit(tx, {
+        type: "pool.guestResetChanged",
+        subject: { kind: "pool", id: name },
+        data: { policy },
       });
     });
   }

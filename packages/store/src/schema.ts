@@ -3,6 +3,7 @@ import type {
   CorrectedFigure,
   DatastoreSource,
   Finding,
+  GuestResetPolicy,
   HealthPolicy,
   HostFacts,
   HostLoad,
@@ -108,6 +109,7 @@ export interface Schema {
     restart_since: MomentOrNull;
     health: Generated<HealthPolicy>;
     admission: Generated<boolean>;
+    guest_reset: JSONColumnType<GuestResetPolicy | null, string | null | undefined, string | null>;
   };
   pool_rounds: {
     pool: string;

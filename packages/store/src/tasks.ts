@@ -180,6 +180,21 @@ export class Tasks {
     }));
   }
 
+  /** Resets of hanging guests that were begun since then, by VM id: how many. */
+  async recentResets(since: Date): Promise<Map<string, number>> {
+    const rows = await this.#database.read((db) =>
+      db
+        .selectFrom("tasks")
+        .select(({ fn }) => ["subject_id", fn.countAll<string>().as("count")])
+        .where("kind", "=", "vm.reset")
+        .where(sql<boolean>`request ? 'hang'`)
+        .where("created_at", ">=", since)
+        .groupBy("subject_id")
+        .execute(),
+    );
+    return new Map(rows.map(({ subject_id: vmId, count }) => [vmId, Number(count)]));
+  }
+
   /** The newest of a kind about one object; null: there is none. */
   async newest(kind: TaskKind, subject: string): Promise<Task | null> {
     const row = await this.#database.read((db) =>

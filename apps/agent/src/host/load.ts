@@ -1,5 +1,5 @@
 /** What this host does now, one file a part. A part that cannot be read is null, with the reason. */
-import type { HostLoad } from "@godwit/contract";
+import type { HostLoad, VmLoad } from "@godwit/contract";
 import { portGroupLoad } from "@godwit/network";
 import type { AgentConfig } from "../config.ts";
 import type { Processes } from "../qemu/processes.ts";
@@ -9,6 +9,7 @@ import type { HostNetworks } from "../networks/host-networks.ts";
 import { reasonOf } from "../reason.ts";
 import type { Health } from "../health/health.ts";
 import { linkLoad } from "./links.ts";
+import type { GuestWatchers } from "../vms/guest-watchers.ts";
 import type { MemoryAdmission } from "../vms/memory-admission.ts";
 import { Rates } from "./rates.ts";
 import { vmLoads } from "./vms.ts";
@@ -20,6 +21,7 @@ export interface LoadSources {
   processes: Pick<Processes, "runtimes">;
   memory: Pick<MemoryAdmission, "load">;
   health: Pick<Health, "now">;
+  watchers: Pick<GuestWatchers, "silentSinceMs">;
 }
 
 export class HostLoadReader {
@@ -32,7 +34,7 @@ export class HostLoadReader {
   }
 
   async read(): Promise<HostLoad> {
-    const { config, networks, datastores, processes, memory: admission, health } = this.#sources;
+    const { config, networks, datastores, processes, memory: admission, health, watchers } = this.#sources;
     const failures: HostLoad["failures"] = [];
     const part = async <T>(name: string, read: () => T | Promise<T>): Promise<T | null> => {
       try {
@@ -60,8 +62,19 @@ export class HostLoadReader {
       datastores: stores,
       ...(health.now === null ? {} : { health: health.now }),
       // Last, so that what is told of VMs is as new as the report.
-      vms: vmLoads(processes.runtimes, this.#vmRates, performance.now()),
+      vms: vmLoads(processes.runtimes, this.#vmRates, performance.now()).map((vm) => ({
+        ...vm,
+        ...silence(watchers.silentSinceMs(vm.id)),
+      })),
       failures,
     };
   }
 }
+
+/** @param sinceMs of the clock that is never set */
+const silence = (sinceMs: number | null | undefined): Pick<VmLoad, "guestSilentSince"> =>
+  sinceMs === undefined
+    ? {}
+    : {
+        guestSilentSince: sinceMs === null ? null : new Date(performance.timeOrigin + sinceMs).toISOString(),
+      };

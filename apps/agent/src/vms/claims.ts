@@ -20,6 +20,11 @@ export class Claims {
     return new Set(this.#claims.keys());
   }
 
+  /** Whether somebody works on the VM who is not through at once. */
+  isHeld(vmId: VmId): boolean {
+    return this.#claims.get(vmId)?.ended === null;
+  }
+
   /** @param what is done, as in "it is being moved". @throws VM_BUSY */
   async claim(vm: { id: VmId; name: string }, what: string, task = ""): Promise<Disposable> {
     for (let other = this.#claims.get(vm.id); other !== undefined; other = this.#claims.get(vm.id)) {

@@ -9,6 +9,7 @@ import {
   lunOf,
   newestMachine,
   snapshotTag,
+  type TaskId,
   type Baseline,
   type CloudInit,
   type DisksToDelete,
@@ -23,7 +24,13 @@ import {
   type VmId,
   type VmRuntime,
 } from "@godwit/contract";
-import { loadSnapshot, stopReasonOf, type Hypervisor, type QemuProcess } from "@godwit/hypervisor";
+import {
+  guestAnswers,
+  loadSnapshot,
+  stopReasonOf,
+  type Hypervisor,
+  type QemuProcess,
+} from "@godwit/hypervisor";
 import {
   createVm,
   deleteVm,
@@ -50,6 +57,8 @@ import { checkCpuAffinity } from "./cpu-affinity.ts";
 import type { VmCpus } from "./cpu.ts";
 import { correctGuestClock } from "./guest-clock.ts";
 import type { Environment } from "./environment.ts";
+import type { GuestWatchers } from "./guest-watchers.ts";
+import { RecentSet } from "../recent-set.ts";
 import type { MemoryAdmission } from "./memory-admission.ts";
 import { tidyRelocation } from "./tidy-relocation.ts";
 import { completeRevert } from "./snapshots.ts";
@@ -58,6 +67,10 @@ import { endForSure } from "../qemu/end-for-sure.ts";
 import type { Processes } from "../qemu/processes.ts";
 import { readAddresses } from "./addresses.ts";
 import { readActivity } from "./activity.ts";
+
+/** Resets that are known by their ids. */
+const keptResets = 1000;
+const answerLimitMs = 3000;
 
 export interface VmsParts {
   config: AgentConfig;
@@ -68,6 +81,7 @@ export interface VmsParts {
   processes: Processes;
   leases: Leases;
   memory: MemoryAdmission;
+  guests: Pick<GuestWatchers, "begunAgain">;
   claims: Claims;
   events: EventLog;
   log: Logger;
@@ -84,6 +98,7 @@ export class Vms {
   readonly #creating = new SharedWork<Vm>();
   readonly #starting = new SharedWork<Started>();
   readonly #stopping = new SharedWork<string | null>();
+  readonly #resets = new RecentSet<TaskId>(keptResets);
 
   constructor(parts: VmsParts) {
     this.#parts = parts;
@@ -343,6 +358,28 @@ export class Vms {
     const process = this.#present(vmId);
     using _claim = await claims.claim(process.spec.vm, "it is being resumed");
     await this.#letRun(process);
+    return this.#started(vmId).runtime;
+  }
+
+  /**
+   * Resets a VM that runs, once for each id.
+   * @param unlessItAnswers leaves a guest alone whose agent answers now
+   * @throws VM_BUSY, VM_NOT_RUNNING, VM_GUEST_ANSWERS
+   */
+  async reset(vmId: VmId, id: TaskId, unlessItAnswers: boolean): Promise<VmRuntime> {
+    const { claims, config, processes, guests } = this.#parts;
+    const process = this.#present(vmId);
+    const { vm } = process.spec;
+    using _claim = await claims.claim(vm, "it is being reset");
+    if (this.#resets.has(id)) return this.#started(vmId).runtime;
+    const state = processes.stateOf(vmId);
+    if (state !== "running")
+      throw GodwitError.of("VM_NOT_RUNNING", { vm: vm.name, state: state ?? "not on this host" });
+    if (unlessItAnswers && (await guestAnswers(process.paths.guestAgent, answerLimitMs)))
+      throw GodwitError.of("VM_GUEST_ANSWERS", { vm: vm.name, host: config.name });
+    await process.reset();
+    this.#resets.add(id);
+    guests.begunAgain(vmId);
     return this.#started(vmId).runtime;
   }
 

@@ -176,6 +176,7 @@ test("a load tells of memory, CPUs, links and VMs, with rates as soon as there a
     processes: { runtimes: [vm, ended] },
     memory: { load: memoryLoad },
     health: { now: { findings: [], sources: [{ name: "sensors", absent: null }] } },
+    watchers: { silentSinceMs: (id) => (id === vm.id ? null : undefined) },
   });
   const first = await reader.read();
   expect(hostLoadSchema.parse(first)).toEqual(first);

@@ -12,6 +12,7 @@ import { leaseRoutes } from "./vm/lease.ts";
 import { listCommand } from "./vm/list.ts";
 import { migrateCommand } from "./vm/migrate.ts";
 import { pauseCommand } from "./vm/pause.ts";
+import { resetCommand } from "./vm/reset.ts";
 import { registerCommand } from "./vm/register.ts";
 import { registerAllCommand } from "./vm/register-all.ts";
 import { resumeCommand } from "./vm/resume.ts";
@@ -42,6 +43,7 @@ export const vmRoutes = buildRouteMap({
     stop: stopCommand,
     pause: pauseCommand,
     resume: resumeCommand,
+    reset: resetCommand,
     check: checkCommand,
     migrate: migrateCommand,
     console: consoleCommand,

@@ -1,5 +1,12 @@
 /** How a pool balances itself, and a round of its balancer, as lines for people. Pure. */
-import type { FrozenVm, HealthPolicy, PoolBalance, PoolRestarts, PoolRound } from "@godwit/contract";
+import type {
+  FrozenVm,
+  GuestResetPolicy,
+  HealthPolicy,
+  PoolBalance,
+  PoolRestarts,
+  PoolRound,
+} from "@godwit/contract";
 import { formatTable } from "./format.ts";
 
 export const balanceText = ({ automation, threshold, goal }: PoolBalance): string =>
@@ -55,6 +62,39 @@ export const healthText = (policy: HealthPolicy): string =>
     quarantine: "hosts that are not well take no VM",
     evacuate: "hosts that are not well take no VM, and those that may fail are emptied",
   })[policy];
+
+export const guestResetText = (policy: GuestResetPolicy | null): string =>
+  policy === null
+    ? "VMs whose guests hang are left alone"
+    : `VMs are reset whose guests give no sign for ${String(policy.silenceSeconds)} s, ${String(policy.graceSeconds)} s after their start at the earliest, ${String(policy.mostResets)} times an hour at most`;
+
+/** What was set of a pool. */
+export interface PoolSettings extends Partial<PoolBalance> {
+  restart?: "on" | "off";
+  guestReset?: GuestResetPolicy | null;
+  health?: HealthPolicy;
+  admission?: "on" | "off";
+}
+
+export function settingTexts({
+  restart,
+  guestReset,
+  health,
+  admission,
+  automation,
+  threshold,
+  goal,
+}: PoolSettings): string[] {
+  return [
+    ...(automation === undefined || threshold === undefined || goal === undefined
+      ? []
+      : [balanceText({ automation, threshold, goal })]),
+    ...(restart === undefined ? [] : [restartText(restart === "on")]),
+    ...(guestReset === undefined ? [] : [guestResetText(guestReset)]),
+    ...(health === undefined ? [] : [healthText(health)]),
+    ...(admission === undefined ? [] : [admissionText(admission === "on")]),
+  ];
+}
 
 export function restartsText({ pool, since, vms }: PoolRestarts): string {
   if (since === null)

@@ -1,7 +1,7 @@
 /** A pool as lines for people. Pure. */
 import { ruleText, type PoolRuleView, type PoolView } from "@godwit/contract";
 import { evcModeNamed } from "@godwit/cpu";
-import { admissionText, balanceText, healthText } from "./balance-view.ts";
+import { admissionText, balanceText, guestResetText, healthText } from "./balance-view.ts";
 import { formatTable } from "./format.ts";
 
 export function poolText({
@@ -11,6 +11,7 @@ export function poolText({
   restartsVms = false,
   health = "ask",
   admission,
+  guestReset,
   balance,
   pendingVms,
 }: PoolView): string {
@@ -24,6 +25,7 @@ export function poolText({
     ...(balance === undefined ? [] : [["balance", balanceText(balance)]]),
     ["health", healthText(health)],
     ["restarts", restartsVms ? "VMs that died are started again" : "off"],
+    ...(guestReset === undefined ? [] : [["hanging guests", guestResetText(guestReset)]]),
     ...(admission === undefined ? [] : [["admission", admissionText(admission)]]),
     ...(pendingVms.length === 0
       ? []

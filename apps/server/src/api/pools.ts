@@ -28,6 +28,7 @@ type PoolOperations = Pick<
   | "poolEvcSet"
   | "poolHealthSet"
   | "poolAdmissionSet"
+  | "poolGuestResetSet"
 >;
 
 /** A change that was judged, and the baseline that it leads to. */
@@ -47,6 +48,7 @@ export function poolHandlers(services: Services): Handlers<PoolOperations> {
     restartsVms: pool.restartSince !== null,
     health: pool.health,
     admission: pool.admission,
+    guestReset: pool.guestReset,
     balance: pool.balance,
     pendingVms: pendingVms(pool, await store.vms.list()),
   });
@@ -119,6 +121,11 @@ export function poolHandlers(services: Services): Handlers<PoolOperations> {
 
     poolAdmissionSet: async ({ params, body }) => {
       await store.pools.setAdmission(params.pool, body.enabled);
+      return await viewOf(await store.pools.show(params.pool));
+    },
+
+    poolGuestResetSet: async ({ params, body }) => {
+      await store.pools.setGuestReset(params.pool, body.policy);
       return await viewOf(await store.pools.show(params.pool));
     },
 

@@ -49,6 +49,7 @@ type VmOperations = Pick<
   | "vmStart"
   | "vmStop"
   | "vmPause"
+  | "vmReset"
   | "vmResume"
   | "vmDelete"
   | "vmUnregister"
@@ -182,6 +183,12 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
       const vm = await store.vms.show(params.vm);
       const host = await hostFor("pause", vm);
       return await tasks.start({ kind: "vm.pause", request: { vm: referenceOf(vm), host } });
+    },
+
+    vmReset: async ({ params }) => {
+      const vm = await store.vms.show(params.vm);
+      const host = await hostFor("reset", vm);
+      return await tasks.start({ kind: "vm.reset", request: { vm: referenceOf(vm), host } });
     },
 
     vmResume: async ({ params }) => {

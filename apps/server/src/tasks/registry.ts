@@ -14,6 +14,7 @@ import { vmMigrate } from "./vm-migrate.ts";
 import { vmPause } from "./vm-pause.ts";
 import { vmRelocate } from "./vm-relocate.ts";
 import { vmRelocateDisks } from "./vm-relocate-disks.ts";
+import { vmReset } from "./vm-reset.ts";
 import { vmResume } from "./vm-resume.ts";
 import { vmRevertToSnapshot } from "./vm-revert-to-snapshot.ts";
 import { vmStart } from "./vm-start.ts";
@@ -27,6 +28,7 @@ const implementations: { [K in TaskKind]: TaskImplementation<K> } = {
   "vm.stop": vmStop,
   "vm.pause": vmPause,
   "vm.resume": vmResume,
+  "vm.reset": vmReset,
   "vm.delete": vmDelete,
   "vm.migrate": vmMigrate,
   "vm.relocate": vmRelocate,

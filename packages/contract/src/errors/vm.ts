@@ -91,6 +91,20 @@ export const vmErrors = {
       `VM ${d.vm} is paused (${pauseText(d.reason)}), and the agent of host ${d.host}, ${d.version}, would let it run when it arrives.`,
     (d) => `Upgrade the agent of host ${d.host}, or move the VM when its guest runs.`,
   ),
+  VM_GUEST_ANSWERS: define<{ vm: string; host: string }>(
+    409,
+    "never",
+    (d) => `VM ${d.vm} on host ${d.host} was not reset: its guest agent answers again.`,
+    (d) => `Reset it all the same: godwit vm reset ${d.vm}`,
+  ),
+  /** An alarm. */
+  VM_GUEST_SILENT: define<{ vm: string; host: string; since: string }>(
+    409,
+    "after-fix",
+    (d) =>
+      `The guest of VM ${d.vm} on host ${d.host} may hang: since ${d.since} its guest agent has not answered, and it has neither used a disk nor sent a packet.`,
+    (d) => `Look at its console (godwit vm console ${d.vm} --log), then reset it: godwit vm reset ${d.vm}`,
+  ),
   VM_NOT_RUNNING: define<{ vm: string; state: string }>(
     409,
     "after-fix",

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { findingSchema } from "../errors/schemas.ts";
 import { datastoreSourceSchema } from "../schemas/datastore-source.ts";
 import { maintenanceSchema } from "../schemas/host.ts";
+import { guestResetPolicySchema } from "../schemas/guest-reset.ts";
 import { healthPolicySchema } from "../schemas/host-health.ts";
 import { nameSchema, taskIdSchema } from "../schemas/names.ts";
 import { networkDefinitionSchema, switchDefinitionSchema } from "../schemas/network.ts";
@@ -117,6 +118,18 @@ const poolEvents = [
     "pool.restartFailed",
     "pool",
     z.object({ vm: nameSchema, to: nameSchema, task: taskIdSchema, reason: z.string() }),
+  ),
+  defineEvent("pool.guestResetChanged", "pool", z.object({ policy: guestResetPolicySchema.nullable() })),
+  /** A VM whose guest hung was reset. */
+  defineEvent(
+    "pool.guestReset",
+    "pool",
+    z.object({ vm: nameSchema, host: nameSchema, task: taskIdSchema, silentSeconds: z.number() }),
+  ),
+  defineEvent(
+    "pool.guestResetFailed",
+    "pool",
+    z.object({ vm: nameSchema, host: nameSchema, task: taskIdSchema, reason: z.string() }),
   ),
   defineEvent("pool.ruleRemoved", "pool", z.object({ rule: nameSchema })),
   defineEvent(

@@ -8,6 +8,7 @@ import { datastoreEntriesSchema, datastoreListSchema, datastoreRefusalSchema } f
 import { diskRelocationSchema } from "../schemas/disk-relocation.ts";
 import { datastorePathSchema } from "../schemas/datastore-path.ts";
 import { guestAddressesSchema } from "../schemas/guest-address.ts";
+import { guestSignsSchema, guestWatchOrderSchema } from "../schemas/guest-reset.ts";
 import { commandIdSchema, hostCommandSchema, hostCommandViewSchema } from "../schemas/host-command.ts";
 import { hostFactsSchema } from "../schemas/host-facts.ts";
 import { hostLoadSchema } from "../schemas/host-load.ts";
@@ -21,7 +22,7 @@ import {
 } from "../schemas/migration-path.ts";
 import { moveLimitsSchema, moveOrderSchema, moveRecordSchema } from "../schemas/move.ts";
 import { vmActivitySchema } from "../schemas/objective.ts";
-import { moveIdSchema, nameSchema, vmIdSchema } from "../schemas/names.ts";
+import { moveIdSchema, nameSchema, vmIdSchema, taskIdSchema } from "../schemas/names.ts";
 import { networkListSchema, networkRefusalsSchema } from "../schemas/network.ts";
 import { baselineSchema } from "../schemas/pool.ts";
 import { disksToDeleteSchema, vmDescriptionSchema, vmRuntimeSchema, vmSchema } from "../schemas/vm.ts";
@@ -440,6 +441,29 @@ export const agentOperations = {
     params: vmParams,
     answer: { status: 200, body: vmRuntimeSchema },
     errors: ["VM_BUSY", "VM_NOT_RUNNING", "LEASE_HELD", "LEASE_UNAVAILABLE", "QMP_REFUSED"],
+  },
+  vmReset: {
+    method: "POST",
+    path: "/agent/v1/vms/{vmId}/reset",
+    privilege: "server",
+    summary: "Reset a VM that runs; asked again with the same id it is not reset again",
+    params: vmParams,
+    body: z.strictObject({
+      id: taskIdSchema,
+      /** It hangs as far as is known: it is not reset when its guest agent answers now. */
+      unlessItAnswers: z.boolean(),
+    }),
+    answer: { status: 200, body: vmRuntimeSchema },
+    errors: ["VM_BUSY", "VM_NOT_RUNNING", "VM_GUEST_ANSWERS"],
+  },
+  guestsWatch: {
+    method: "POST",
+    path: "/agent/v1/guests/watch",
+    privilege: "server",
+    summary: "Watch for a minute whether these guests hang, and tell what has been seen of them",
+    body: guestWatchOrderSchema,
+    answer: { status: 200, body: z.object({ guests: z.array(guestSignsSchema).max(10_000) }) },
+    errors: [],
   },
   vmActivity: {
     method: "GET",

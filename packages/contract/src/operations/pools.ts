@@ -1,6 +1,7 @@
 /** Pools, a part of the server's API. */
 import { z } from "zod";
 import { evcModeKeySchema } from "../schemas/evc.ts";
+import { guestResetPolicySchema } from "../schemas/guest-reset.ts";
 import { healthPolicySchema } from "../schemas/host-health.ts";
 import { nameSchema } from "../schemas/names.ts";
 import { frozenVmSchema, poolBalanceSchema, poolRoundSchema } from "../schemas/pool-balance.ts";
@@ -211,6 +212,16 @@ export const poolOperations = {
     summary: "Set whether VMs start only where the pool then still bears the loss of any one host",
     params: poolParams,
     body: z.strictObject({ enabled: z.boolean() }),
+    answer: { status: 200, body: poolViewSchema },
+    errors: ["POOL_UNKNOWN"],
+  },
+  poolGuestResetSet: {
+    method: "PUT",
+    path: "/api/v1/pools/{pool}/guest-reset",
+    privilege: "admin",
+    summary: "Set whether, and when, VMs of a pool are reset whose guests hang; null: they are not",
+    params: poolParams,
+    body: z.strictObject({ policy: guestResetPolicySchema.nullable() }),
     answer: { status: 200, body: poolViewSchema },
     errors: ["POOL_UNKNOWN"],
   },

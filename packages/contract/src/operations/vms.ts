@@ -184,6 +184,15 @@ export const vmOperations = {
     answer: accepted("vm.resume"),
     errors: ["VM_UNKNOWN", "VM_NOT_RUNNING", "VM_BUSY", "HOST_UNREACHABLE"],
   },
+  vmReset: {
+    method: "POST",
+    path: "/api/v1/vms/{vm}/reset",
+    privilege: "admin",
+    summary: "Reset a VM that runs, as by its reset button; what its guest had not written is lost",
+    params: vmParams,
+    answer: accepted("vm.reset"),
+    errors: ["VM_UNKNOWN", "VM_NOT_RUNNING", "VM_BUSY", "HOST_UNREACHABLE"],
+  },
   vmClone: {
     method: "POST",
     path: "/api/v1/vms/{vm}/clone",

@@ -109,6 +109,11 @@ export const vmLoadSchema = vmRuntimeSchema.extend({
    * that could not be read. Absent: an agent that does not tell.
    */
   qemuReplaced: z.boolean().nullable().optional(),
+  /**
+   * Since when its guest agent, which had answered before, has not, and the guest has neither used a disk nor sent a packet; by the
+   * host's clock. Null: it answers. Absent: it is not watched.
+   */
+  guestSilentSince: z.iso.datetime().nullable().optional(),
 });
 export type VmLoad = z.infer<typeof vmLoadSchema>;
 

@@ -39,6 +39,8 @@ export const poolRuleTermsSchema = z.discriminatedUnion("kind", [
     priority: restartPrioritySchema,
     after: z.array(nameSchema).max(100).optional(),
   }),
+  /** Whether the VMs are reset when their guests hang, whatever the pool says. */
+  z.strictObject({ kind: z.literal("guestReset"), enabled: z.boolean() }),
 ]);
 export type PoolRuleTerms = z.infer<typeof poolRuleTermsSchema>;
 export type PoolRuleKind = PoolRuleTerms["kind"];
@@ -95,6 +97,8 @@ export function ruleText(rule: {
       return `${vms}: ${cpuText(terms)}`;
     case "restart":
       return `${vms}: ${restartText(terms)}`;
+    case "guestReset":
+      return `${vms}: ${terms.enabled ? "reset when the guest hangs" : "not reset when the guest hangs"}`;
   }
 }
 

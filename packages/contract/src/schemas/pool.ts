@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { findingSchema } from "../errors/schemas.ts";
 import { evcModeKeySchema } from "./evc.ts";
+import { guestResetPolicySchema } from "./guest-reset.ts";
 import { healthPolicySchema } from "./host-health.ts";
 import { poolBalanceSchema } from "./pool-balance.ts";
 import { nameSchema } from "./names.ts";
@@ -27,6 +28,8 @@ export const poolViewSchema = z.object({
   restartsVms: z.boolean().optional(),
   /** Whether VMs start only where the pool then still bears the loss of any one host. Absent: a server that does not ask. */
   admission: z.boolean().optional(),
+  /** When VMs are reset whose guests hang; null: they are not. Absent: a server that does not. */
+  guestReset: guestResetPolicySchema.nullable().optional(),
   /** What is done about hosts that are not well. Absent: as above. */
   health: healthPolicySchema.optional(),
   /** VMs that run with another baseline than the pool's, and get it when they are next powered on. */

@@ -15,6 +15,7 @@ import { vmMigrate } from "./vm-migrate.ts";
 import { vmPause } from "./vm-pause.ts";
 import { vmRelocate } from "./vm-relocate.ts";
 import { vmRelocateDisks } from "./vm-relocate-disks.ts";
+import { vmReset } from "./vm-reset.ts";
 import { vmResume } from "./vm-resume.ts";
 import { vmRevertToSnapshot } from "./vm-revert-to-snapshot.ts";
 import { vmStart } from "./vm-start.ts";
@@ -28,6 +29,7 @@ const definitions = [
   vmStop,
   vmPause,
   vmResume,
+  vmReset,
   vmDelete,
   vmMigrate,
   vmRelocate,

@@ -1,7 +1,8 @@
 /**
  * What a VM will want in the next hour, from what it wanted: a mean in which the last hour counts most, and a
- * deviation around it. One quiet sample does not make a quiet VM: where mean and deviation would leave the 95th
- * percentile of the samples unseen, the deviation is raised to it.
+ * deviation around it. A load that rose and held for three minutes counts at once; one that fell counts for less only slowly. One quiet
+ * sample does not make a quiet VM: where mean and deviation would leave the 95th percentile of the samples unseen, the deviation is
+ * raised to it.
  */
 export interface LoadSample {
   /** Seconds before now. */
@@ -33,10 +34,21 @@ export function forecast(samples: readonly LoadSample[]): LoadForecast | null {
     squares += weight * value * value;
   }
   if (weights === 0) return null;
-  const mean = sum / weights;
-  const deviation = Math.sqrt(Math.max(0, squares / weights - mean * mean));
+  const usual = sum / weights;
+  const mean = Math.max(usual, heldLevel(samples) ?? 0);
+  const deviation = Math.sqrt(Math.max(0, squares / weights - usual * usual));
   const peak = percentile(samples, 0.95);
   return { mean, deviation: Math.max(deviation, (peak - mean) / k95) };
+}
+
+const heldSeconds = 180;
+const leastHeldSeconds = 150;
+
+/** The least of the last three minutes: what a burst does not raise. Null: too little of them was measured, or not finely. */
+function heldLevel(samples: readonly LoadSample[]): number | null {
+  const recent = samples.filter(({ age, seconds = 1 }) => age >= 0 && age + seconds <= heldSeconds);
+  const measured = recent.reduce((sum, { seconds = 1 }) => sum + seconds, 0);
+  return measured < leastHeldSeconds ? null : Math.min(...recent.map(({ value }) => value));
 }
 
 /** The value that this part of the samples, by their weight, does not exceed. */

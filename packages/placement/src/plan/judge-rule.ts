@@ -31,13 +31,21 @@ const shapes: Record<PoolRuleKind, { vms: "none" | "some" | "two"; hosts: "none"
   maxVms: { vms: "none", hosts: "any" },
   cpu: { vms: "some", hosts: "none" },
   restart: { vms: "some", hosts: "none" },
+  guestReset: { vms: "some", hosts: "none" },
 };
 
 /** @returns none: it can be made */
 export function judgeRule(facts: RuleFacts): string[] {
   const wrong = [...ofShape(facts.rule), ...notInPool(facts)];
   if (wrong.length > 0) return wrong;
-  return [...ofRacks(facts), ...ofCounts(facts), ...ofCpus(facts), ...ofRestarts(facts), ...ofOthers(facts)];
+  return [
+    ...ofRacks(facts),
+    ...ofCounts(facts),
+    ...ofCpus(facts),
+    ...ofRestarts(facts),
+    ...ofGuestResets(facts),
+    ...ofOthers(facts),
+  ];
 }
 
 function ofShape({ terms, vms, hosts }: PoolRule): string[] {
@@ -116,6 +124,18 @@ function ofCpus({ rule, others, hosts, vms }: RuleFacts): string[] {
       ? [`With it ${String(reserved)} CPUs are reserved, and the pool has ${String(all)}.`]
       : []),
   ];
+}
+
+/** What becomes of a VM whose guest hangs is said once. */
+function ofGuestResets({ rule, others }: RuleFacts): string[] {
+  if (rule.terms.kind !== "guestReset") return [];
+  const taken = [...ofKind(others, "guestReset")];
+  return rule.vms.flatMap(({ id, name }) => {
+    const other = taken.find((one) => one.rule.vms.some((vm) => vm.id === id));
+    return other === undefined
+      ? []
+      : [`Whether VM ${name} is reset when its guest hangs is set by rule ${other.rule.name} already.`];
+  });
 }
 
 /** It comes after rules that are there: no circle can be made. */

@@ -112,6 +112,7 @@ function planned(rule: PoolRule, vms: readonly string[], hasHost: ReadonlySet<st
     case "maxVms":
     case "cpu":
     case "restart":
+    case "guestReset":
       return [];
   }
 }

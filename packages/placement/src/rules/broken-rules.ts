@@ -61,6 +61,7 @@ function violations(
     }
     case "rack":
     case "restart":
+    case "guestReset":
       return 0;
   }
 }

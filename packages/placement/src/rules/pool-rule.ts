@@ -47,6 +47,7 @@ export function idleReason(
       return hosts.length > 0 && noHost ? "none of its hosts is in the pool" : null;
     case "cpu":
     case "restart":
+    case "guestReset":
       return here === 0 ? "none of its VMs is on a host of the pool" : null;
   }
 }

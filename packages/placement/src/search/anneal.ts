@@ -46,6 +46,8 @@ export function anneal(state: State, options: Annealing): void {
     }
     if (!commit(delta, state, maxMoves)) continue;
     changed.push(...delta.vms);
+    // A long search that finds nothing better names the same VMs again and again.
+    if (changed.length > mostChanged(state)) changed = [...new Set(changed)];
     const isBetter =
       state.violations < bestViolations ||
       (state.violations === bestViolations && state.cost < bestCost - Math.abs(bestCost) * 1e-12);
@@ -57,6 +59,8 @@ export function anneal(state: State, options: Annealing): void {
   }
   for (const vm of changed) if (state.hostOf[vm] !== best[vm]) state.apply(vm, best[vm] as number);
 }
+
+const mostChanged = ({ problem }: State): number => 4096 + 2 * problem.vms;
 
 /** @returns false when it would be more moves than allowed, and is not made */
 function commit(delta: Delta, state: State, maxMoves: number): boolean {

@@ -25,3 +25,24 @@ test("what is predicted covers the 95th percentile of what was seen", () => {
     ),
   );
 });
+
+const windows = (values: readonly number[]) =>
+  values.map((value, index) => ({ age: index * 30, value, seconds: 30 }));
+/** A day of a quiet load before it. */
+const quiet = Array.from({ length: 144 }, (_, index) => ({
+  age: 200 + index * 600,
+  value: 0.1,
+  seconds: 600,
+}));
+
+test("a load that rose and held for three minutes counts at once, after a quiet day too", () => {
+  const { mean = 0 } = forecast([...windows([3, 3.1, 2.9, 3, 3.2, 3]), ...quiet]) ?? {};
+  expect(mean).toBe(2.9);
+});
+
+test("a burst does not, and a load that fell is remembered", () => {
+  expect(forecast([...windows([3, 3, 0.1, 3, 3, 3]), ...quiet])?.mean).toBeLessThan(0.5);
+  expect(forecast([...windows([3, 3, 3]), ...quiet])?.mean).toBeLessThan(0.5);
+  const busy = quiet.map((sample) => ({ ...sample, value: 3 }));
+  expect(forecast([...windows([0, 0, 0, 0, 0, 0]), ...busy])?.mean).toBeGreaterThan(2);
+});

@@ -1,8 +1,8 @@
 /** `godwit pool set` */
-import type { Automation, HealthPolicy, PlanGoal } from "@godwit/contract";
+import type { Automation, GuestResetPolicy, HealthPolicy, PlanGoal } from "@godwit/contract";
 import { GodwitError } from "@godwit/contract/errors";
-import { buildCommand } from "@stricli/core";
-import { withApi } from "../../connection.ts";
+import { buildCommand, numberParser } from "@stricli/core";
+import { withApi, type Api } from "../../connection.ts";
 import { writeJson, writeLine } from "../../output/screen.ts";
 import { jsonFlag, poolArgument, wordsOf, type JsonFlags } from "../common.ts";
 
@@ -13,15 +13,23 @@ interface Flags extends JsonFlags {
   restart?: "on" | "off";
   health?: HealthPolicy;
   admission?: "on" | "off";
+  guestReset?: "on" | "off";
+  guestSilence?: number;
+  guestGrace?: number;
+  guestResets?: number;
 }
+
+const seconds = (brief: string) =>
+  ({ kind: "parsed", parse: numberParser, brief, optional: true, placeholder: "seconds" }) as const;
 
 export const setCommand = buildCommand({
   docs: {
     brief:
-      "Set what a pool does by itself: balance, restart VMs, leave unhealthy hosts, keep room for a failure",
+      "Set what a pool does by itself: balance, restart VMs, reset hanging guests, leave unhealthy hosts, keep room for a failure",
     fullDescription: `off: nothing is planned. manual: moves are recommended every minute. partial: and VMs start where the planner places them.
 full: and the moves are made. --restart on: VMs of a host that died, and VMs whose process died, are started again on a
-host that has room, once their leases prove that they do not run. --health quarantine: hosts that are not well take no VM that the pool places;
+host that has room, once their leases prove that they do not run. --guest-reset on: a VM is reset whose guest agent has answered before, and
+now has not for a minute (--guest-silence) in which the guest neither used a disk nor sent a packet. --health quarantine: hosts that are not well take no VM that the pool places;
 evacuate: and those that may fail at any time are emptied; ask: neither. --admission on: a VM starts only where the pool then still bears
 the loss of any one host. What is not named stays as it is.
 
@@ -29,6 +37,7 @@ Examples:
   godwit pool set east --automation manual
   godwit pool set east --automation full --threshold 4 --goal even
   godwit pool set east --restart on
+  godwit pool set east --guest-reset on --guest-silence 120
   godwit pool set east --health evacuate
   godwit pool set east --admission on`,
   },
@@ -59,6 +68,21 @@ Examples:
         brief: "Whether VMs that died are started again",
         optional: true,
       },
+      guestReset: {
+        kind: "enum",
+        values: ["on", "off"],
+        brief: "Whether VMs are reset whose guests hang",
+        optional: true,
+      },
+      guestSilence: seconds("So long a guest gives no sign before it is reset, 10 to 3600 (default: 60)"),
+      guestGrace: seconds("So long a guest is left alone after its start, move or reset (default: 120)"),
+      guestResets: {
+        kind: "parsed",
+        parse: numberParser,
+        brief: "Resets of one VM within an hour at most, 1 to 20 (default: 3)",
+        optional: true,
+        placeholder: "number",
+      },
       health: {
         kind: "enum",
         values: wordsOf<HealthPolicy>({ ask: true, quarantine: true, evacuate: true }),
@@ -75,44 +99,79 @@ Examples:
     positional: poolArgument,
   },
   async func(flags: Flags, pool: string) {
-    const { automation, threshold, goal, restart, health, admission } = flags;
-    const body = {
-      ...(automation === undefined ? {} : { automation }),
-      ...(threshold === undefined ? {} : { threshold: Number(threshold) }),
-      ...(goal === undefined ? {} : { goal }),
-    };
-    const hasBody = Object.keys(body).length > 0;
-    if (!hasBody && restart === undefined && health === undefined && admission === undefined)
+    const changes = changesOf(flags, pool);
+    if (changes.length === 0)
       throw GodwitError.of("USAGE", {
         what: "Nothing is to be set.",
-        hint: "Name --automation, --threshold, --goal, --restart, --health or --admission.",
+        hint: "Name --automation, --threshold, --goal, --restart, --guest-reset, --health or --admission.",
       });
-    const params = { pool };
-    const balance = await withApi(async (api) => {
-      if (restart !== undefined)
-        await api.call("poolRestartSet", { params, body: { enabled: restart === "on" } });
-      if (health !== undefined) await api.call("poolHealthSet", { params, body: { policy: health } });
-      if (admission !== undefined)
-        await api.call("poolAdmissionSet", { params, body: { enabled: admission === "on" } });
-      return hasBody ? await api.call("poolBalanceSet", { params, body }) : null;
+    const done = await withApi(async (api) => {
+      const answers: object[] = [];
+      for (const change of changes) answers.push(await change(api));
+      return answers;
     });
     if (flags.json) {
-      writeJson({
-        ...balance,
-        ...(restart === undefined ? {} : { restart }),
-        ...(health === undefined ? {} : { health }),
-        ...(admission === undefined ? {} : { admission }),
-      });
+      writeJson(Object.assign({}, ...done));
       return;
     }
-    const { admissionText, balanceText, healthText, restartText } =
-      await import("../../output/balance-view.ts");
-    const parts = [
-      ...(balance === null ? [] : [balanceText(balance)]),
-      ...(restart === undefined ? [] : [restartText(restart === "on")]),
-      ...(health === undefined ? [] : [healthText(health)]),
-      ...(admission === undefined ? [] : [admissionText(admission === "on")]),
-    ];
-    writeLine(`Pool ${pool}: ${parts.join("; ")}.`);
+    const { settingTexts } = await import("../../output/balance-view.ts");
+    writeLine(`Pool ${pool}: ${settingTexts(Object.assign({}, ...done)).join("; ")}.`);
   },
 });
+
+type Change = (api: Api) => Promise<object>;
+
+/** What is to be set, one call each; the answer is what was set. @throws USAGE */
+function changesOf(flags: Flags, pool: string): Change[] {
+  const { automation, threshold, goal, restart, health, admission } = flags;
+  const params = { pool };
+  const changes: Change[] = [];
+  const put = (change: Change) => {
+    changes.push(change);
+  };
+  if (restart !== undefined)
+    put(async (api) => {
+      await api.call("poolRestartSet", { params, body: { enabled: restart === "on" } });
+      return { restart };
+    });
+  const policy = guestResetOf(flags);
+  if (policy !== undefined)
+    put(async (api) => {
+      await api.call("poolGuestResetSet", { params, body: { policy } });
+      return { guestReset: policy };
+    });
+  if (health !== undefined)
+    put(async (api) => {
+      await api.call("poolHealthSet", { params, body: { policy: health } });
+      return { health };
+    });
+  if (admission !== undefined)
+    put(async (api) => {
+      await api.call("poolAdmissionSet", { params, body: { enabled: admission === "on" } });
+      return { admission };
+    });
+  const body = {
+    ...(automation === undefined ? {} : { automation }),
+    ...(threshold === undefined ? {} : { threshold: Number(threshold) }),
+    ...(goal === undefined ? {} : { goal }),
+  };
+  if (Object.keys(body).length > 0) put((api) => api.call("poolBalanceSet", { params, body }));
+  return changes;
+}
+
+/** Undefined: it stays as it is. @throws USAGE */
+function guestResetOf(flags: Flags): GuestResetPolicy | null | undefined {
+  const { guestReset, guestSilence, guestGrace, guestResets } = flags;
+  if (guestReset === "off") return null;
+  if (guestReset === "on")
+    return {
+      silenceSeconds: guestSilence ?? 60,
+      graceSeconds: guestGrace ?? 120,
+      mostResets: guestResets ?? 3,
+    };
+  if ([guestSilence, guestGrace, guestResets].every((one) => one === undefined)) return undefined;
+  throw GodwitError.of("USAGE", {
+    what: "--guest-silence, --guest-grace and --guest-resets say when hanging guests are reset.",
+    hint: "Name --guest-reset on with them.",
+  });
+}

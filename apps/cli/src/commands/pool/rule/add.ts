@@ -17,6 +17,7 @@ const kinds = {
   "max-vms": "maxVms",
   cpu: "cpu",
   restart: "restart",
+  "guest-reset": "guestReset",
 } as const satisfies Record<string, PoolRuleTerms["kind"]>;
 type KindWord = keyof typeof kinds;
 
@@ -34,6 +35,7 @@ interface Flags extends JsonFlags {
   shares?: number;
   priority: RestartPriority;
   after?: string[];
+  never: boolean;
 }
 
 const named = (brief: string, placeholder: string) =>
@@ -54,6 +56,7 @@ refused, with the reasons. A move that would break one that must hold is refused
   max-vms            each of the hosts, or every host of the pool, takes so many running VMs at most (--count)
   cpu                what the planner counts for each of the VMs (--reserve, --limit, --shares)
   restart            how the VMs are started again when they died (--priority, --after)
+  guest-reset        the VMs are reset when their guests hang, whatever the pool says; with --never they are not
 
 Examples:
   godwit pool rule add east databases --kind apart --vm db-1 --vm db-2
@@ -63,7 +66,8 @@ Examples:
   godwit pool rule add east small --kind max-vms --host host-c --count 20
   godwit pool rule add east promised --kind cpu --vm db-1 --reserve 2 --shares 4000
   godwit pool rule add east first --kind restart --priority high --vm db-1
-  godwit pool rule add east then --kind restart --after first --vm web-1 --vm web-2`,
+  godwit pool rule add east then --kind restart --after first --vm web-1 --vm web-2
+  godwit pool rule add east debugged --kind guest-reset --never --vm lab-1`,
   },
   parameters: {
     flags: {
@@ -72,7 +76,7 @@ Examples:
         kind: "enum",
         values: wordsOf<KindWord>({
           ...{ together: true, apart: true, spread: true, on: true, off: true, rack: true },
-          ...{ "max-vms": true, cpu: true, restart: true },
+          ...{ "max-vms": true, cpu: true, restart: true, "guest-reset": true },
         }),
         brief: "What the rule asks for",
       },
@@ -98,6 +102,12 @@ Examples:
         }),
         brief: "Of VMs that died those of a higher priority are started first",
         default: "medium",
+      },
+      never: {
+        kind: "boolean",
+        brief: "With guest-reset: the VMs are not reset",
+        default: false,
+        withNegated: false,
       },
       after: named("Rule whose VMs are started first; may be repeated", "rule"),
     },
@@ -145,6 +155,8 @@ function termsOf(flags: Flags): PoolRuleTerms {
         ...{ kind, priority: flags.priority },
         ...(flags.after === undefined ? {} : { after: flags.after }),
       };
+    case "guestReset":
+      return { kind, enabled: !flags.never };
     case "cpu":
       return {
         kind,

@@ -1,0 +1,78 @@
+/** Guests that hang, in a pool that resets them: one is reset and keeps what it had written; those that work, or that a rule spares, are not. */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { until } from "@godwit/system";
+import { TestLab } from "@godwit/test-kit";
+import { expect, test } from "vitest";
+
+test("a guest whose kernel hangs is reset by its pool, once; one that a rule spares is an alarm, one that idles is left alone", async () => {
+  await using lab = await TestLab.start({ hosts: ["a"] });
+  const { api } = lab;
+  const params = { pool: "east" };
+  await api.call("poolCreate", { body: { name: "east", hosts: ["a"] } });
+  for (const name of ["web-1", "spared-1", "idle-1"]) await lab.boot({ name, on: "a", memoryMib: 160 });
+  await api.call("poolRuleAdd", {
+    params,
+    body: { name: "by-hand", terms: { kind: "guestReset", enabled: false }, vms: ["spared-1"] },
+  });
+  const policy = { silenceSeconds: 10, graceSeconds: 10, mostResets: 3 };
+  await api.call("poolGuestResetSet", { params, body: { policy } });
+  const load = await lab.load();
+  const { id } = await lab.vm("web-1");
+  const started = async () => {
+    const log = join(lab.lab.host("a").folder, "run/godwit/vms", id, "serial.log");
+    return (await readFile(log, "latin1")).split("godwit-guest ready").length - 1;
+  };
+  const runtimes = async () => (await api.call("hostShow", { params: { host: "a" } })).load?.vms ?? [];
+  // Its guest agent has answered.
+  const isWatched = async () =>
+    (await runtimes()).some((vm) => vm.name === "web-1" && vm.guestSilentSince === null);
+  expect(await until(isWatched, { everyMs: 500, limitMs: 60_000 })).not.toBeNull();
+
+  // Nothing but a loop of the highest real-time priority runs in it from now on.
+  await type(lab, "web-1", "sysctl -w kernel.sched_rt_runtime_us=-1; chrt -f 99 sh -c 'while :; do :; done'");
+  await type(lab, "spared-1", "kill -STOP $(pidof qemu-ga)");
+  const tasks = async () => (await api.call("taskList", {})).tasks.filter(({ kind }) => kind === "vm.reset");
+  const isReset = async () => (await tasks()).some(({ state }) => state === "succeeded");
+  expect(await until(isReset, { everyMs: 500, limitMs: 120_000 })).not.toBeNull();
+  load.reconnect();
+  expect(await until(async () => (await started()) === 2, { everyMs: 200, limitMs: 200_000 })).not.toBeNull();
+  expect(await load.finish([])).toMatchObject({ lost: 0, duplicated: 0 });
+  expect((await tasks()).map(({ actor, subject }) => [actor, subject.name])).toEqual([["guests", "web-1"]]);
+  expect(await lab.runnersOf({ id })).toEqual(["a"]);
+
+  const silent = await until(
+    async () => {
+      const { alarms } = await api.call("hostShow", { params: { host: "a" } });
+      return alarms.find(({ code }) => code === "VM_GUEST_SILENT");
+    },
+    { everyMs: 1000, limitMs: 90_000 },
+  );
+  expect(silent?.message).toMatch(/^The guest of VM spared-1 on host a may hang: since /);
+  expect(await tasks()).toHaveLength(1);
+  // An operator resets it.
+  await lab.succeeded(api.call("vmReset", { params: { vm: "spared-1" } }));
+});
+
+/** Types a line into the shell on the guest's serial console. */
+async function type(lab: TestLab, vm: string, line: string): Promise<void> {
+  const console = await lab.api.open("vmConsole", { params: { vm }, query: {} });
+  try {
+    await new Promise((resolve, reject) => {
+      console.once("message", resolve);
+      console.once("close", reject);
+      console.resume();
+    });
+    console.send(Buffer.from(`${line}\n`), { binary: true });
+    // The line has arrived when the guest echoes it.
+    await new Promise((resolve) => {
+      let heard = "";
+      console.on("message", (data) => {
+        heard += (data as Buffer).toString("latin1");
+        if (heard.includes(line.slice(0, 8))) resolve(undefined);
+      });
+    });
+  } finally {
+    console.terminate();
+  }
+}
