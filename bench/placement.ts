@@ -1,23 +1,24 @@
 /**
  * The planner against scoreboards: hbal of Ganeti on its own score, the machine reassignment problem, its own speed,
- * an evacuation, and the complaints about other balancers. The data are not a part of the product: they are named.
+ * an evacuation, a day of PlanetLab in CloudSim's model, and the complaints about other balancers. The data are not a part of the product: they are named.
  */
 import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { evacuateOne } from "./placement/evacuation.ts";
 import { compareWithHbal } from "./placement/hbal.ts";
+import { scoreDay } from "./placement/planetlab/score.ts";
 import { solveInstance } from "./placement/mrp/solve.ts";
 import { measureSpeed } from "./placement/speed.ts";
 import { runThrashSuite } from "./placement/thrash.ts";
 import { readOptions, numberOf, wrongUsage } from "../scripts/options.ts";
 
-const parts = ["hbal", "evacuation", "mrp", "speed", "thrash"] as const;
+const parts = ["hbal", "evacuation", "mrp", "planetlab", "speed", "thrash"] as const;
 type Part = (typeof parts)[number];
 
 const usage = `usage: npm run bench:placement -- [--quick] [--data FOLDER] [--only PART]… [--mrp-seconds 10]… [--json FILE]
 
   --quick          small cases only, each number of moves of hbal's one in ten, A1 of the reassignment only
-  --data FOLDER    with hbal/*.data and mrp/model_*; also GODWIT_PLACEMENT_DATA. Without it: speed and thrash only
+  --data FOLDER    with hbal/*.data, mrp/model_* and planetlab/*.csv.gz; also GODWIT_PLACEMENT_DATA. Without it: speed and thrash only
   --only PART      ${parts.join(", ")}
   --mrp-seconds N  processor seconds for each instance; repeated: once with each
   --json FILE      all of it, for other programs`;
@@ -35,9 +36,22 @@ for (const part of values.only)
 const seconds = values["mrp-seconds"].map((text) => numberOf(usage, "--mrp-seconds", text));
 const wants = (part: Part) => values.only.length === 0 || values.only.includes(part);
 
-const result: Record<string, unknown[]> = {};
+const result: Record<string, object | object[]> = {};
 function keep(part: string, row: object): void {
-  (result[part] ??= []).push(row);
+  const rows = (result[part] ??= []);
+  if (Array.isArray(rows)) rows.push(row);
+  show(part, row);
+}
+
+/** The day that others publish their results of is the part; further days are within it. */
+function keepDay(row: object): void {
+  const first = result["planetlab"] as { days?: object[] } | undefined;
+  if (first === undefined) result["planetlab"] = { ...row, days: [] };
+  else first.days?.push(row);
+  show("planetlab", row);
+}
+
+function show(part: string, row: object): void {
   console.log(part, JSON.stringify(row));
   if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(result, null, 2)}\n`);
 }
@@ -47,7 +61,7 @@ if (wants("speed")) {
   if (!values.quick) keep("speed", measureSpeed(1000, 20_000));
 }
 if (wants("thrash")) for (const row of await runThrashSuite()) keep("thrash", row);
-if (data === undefined) console.log("No --data: hbal, evacuation and mrp are left out.");
+if (data === undefined) console.log("No --data: hbal, evacuation, mrp and planetlab are left out.");
 else {
   const cases = filesOf(join(data, "hbal"), /^c(\d+)\.data$/).filter(
     ([, hosts]) => !values.quick || Number(hosts) <= 8,
@@ -63,6 +77,9 @@ else {
   const instances = filesOf(join(data, "mrp"), /^model_(\w+)\.txt/).map(([, name]) => name);
   for (const name of wants("mrp") ? instances.filter((one) => !values.quick || one.startsWith("a1")) : [])
     for (const each of seconds) keep("mrp", solveInstance(join(data, "mrp"), name, each));
+  const days = wants("planetlab") ? filesOf(join(data, "planetlab"), /^(\d{8})\.csv\.gz$/) : [];
+  for (const [, day] of values.quick ? days.slice(0, 1) : days)
+    keepDay(scoreDay(join(data, "planetlab"), day));
 }
 
 function filesOf(folder: string, pattern: RegExp): [file: string, key: string][] {

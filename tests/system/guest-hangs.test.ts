@@ -5,7 +5,7 @@ import { until } from "@godwit/system";
 import { TestLab } from "@godwit/test-kit";
 import { expect, test } from "vitest";
 
-test("a guest whose kernel hangs is reset by its pool, once; one that a rule spares is an alarm, one that idles is left alone", async () => {
+test("a guest whose kernel hangs is reset by its pool, once; one that a rule spares and one that idles are left alone", async () => {
   await using lab = await TestLab.start({ hosts: ["a"] });
   const { api } = lab;
   const params = { pool: "east" };
@@ -29,30 +29,22 @@ test("a guest whose kernel hangs is reset by its pool, once; one that a rule spa
     (await runtimes()).some((vm) => vm.name === "web-1" && vm.guestSilentSince === null);
   expect(await until(isWatched, { everyMs: 500, limitMs: 60_000 })).not.toBeNull();
 
-  // Nothing but a loop of the highest real-time priority runs in it from now on.
-  await type(lab, "web-1", "sysctl -w kernel.sched_rt_runtime_us=-1; chrt -f 99 sh -c 'while :; do :; done'");
+  // Its kernel stops for good, with interrupts off; its machine does not.
+  await type(lab, "web-1", "halt -f -n");
   await type(lab, "spared-1", "kill -STOP $(pidof qemu-ga)");
   const tasks = async () => (await api.call("taskList", {})).tasks.filter(({ kind }) => kind === "vm.reset");
   const isReset = async () => (await tasks()).some(({ state }) => state === "succeeded");
   expect(await until(isReset, { everyMs: 500, limitMs: 120_000 })).not.toBeNull();
-  load.reconnect();
   expect(await until(async () => (await started()) === 2, { everyMs: 200, limitMs: 200_000 })).not.toBeNull();
+  load.reconnect();
   expect(await load.finish([])).toMatchObject({ lost: 0, duplicated: 0 });
   expect((await tasks()).map(({ actor, subject }) => [actor, subject.name])).toEqual([["guests", "web-1"]]);
   expect(await lab.runnersOf({ id })).toEqual(["a"]);
-
-  const silent = await until(
-    async () => {
-      const { alarms } = await api.call("hostShow", { params: { host: "a" } });
-      return alarms.find(({ code }) => code === "VM_GUEST_SILENT");
-    },
-    { everyMs: 1000, limitMs: 90_000 },
-  );
-  expect(silent?.message).toMatch(/^The guest of VM spared-1 on host a may hang: since /);
-  expect(await tasks()).toHaveLength(1);
+  const spared = (await runtimes()).find(({ name }) => name === "spared-1");
+  expect(spared?.guestSilentSince).toBeUndefined();
   // An operator resets it.
   await lab.succeeded(api.call("vmReset", { params: { vm: "spared-1" } }));
-});
+}, 600_000);
 
 /** Types a line into the shell on the guest's serial console. */
 async function type(lab: TestLab, vm: string, line: string): Promise<void> {

@@ -25,6 +25,7 @@ export {
   type RenewalStanding,
   type VmRenewal,
 } from "./qemu-renewal.ts";
+export { forecast, type LoadForecast } from "./load/forecast.ts";
 export { knownLoads, type KnownLoad } from "./load/history.ts";
 export { LoadWindows, resolutions, type HostSample } from "./load/windows.ts";
 export {

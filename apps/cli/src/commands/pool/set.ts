@@ -3,6 +3,7 @@ import type { Automation, GuestResetPolicy, HealthPolicy, PlanGoal } from "@godw
 import { GodwitError } from "@godwit/contract/errors";
 import { buildCommand, numberParser } from "@stricli/core";
 import { withApi, type Api } from "../../connection.ts";
+import type { PoolSettings } from "../../output/balance-view.ts";
 import { writeJson, writeLine } from "../../output/screen.ts";
 import { jsonFlag, poolArgument, wordsOf, type JsonFlags } from "../common.ts";
 
@@ -105,21 +106,21 @@ Examples:
         what: "Nothing is to be set.",
         hint: "Name --automation, --threshold, --goal, --restart, --guest-reset, --health or --admission.",
       });
-    const done = await withApi(async (api) => {
-      const answers: object[] = [];
-      for (const change of changes) answers.push(await change(api));
-      return answers;
+    const set = await withApi(async (api) => {
+      let all: PoolSettings = {};
+      for (const change of changes) all = { ...all, ...(await change(api)) };
+      return all;
     });
     if (flags.json) {
-      writeJson(Object.assign({}, ...done));
+      writeJson(set);
       return;
     }
     const { settingTexts } = await import("../../output/balance-view.ts");
-    writeLine(`Pool ${pool}: ${settingTexts(Object.assign({}, ...done)).join("; ")}.`);
+    writeLine(`Pool ${pool}: ${settingTexts(set).join("; ")}.`);
   },
 });
 
-type Change = (api: Api) => Promise<object>;
+type Change = (api: Api) => Promise<PoolSettings>;
 
 /** What is to be set, one call each; the answer is what was set. @throws USAGE */
 function changesOf(flags: Flags, pool: string): Change[] {
