@@ -45,7 +45,7 @@ test("whatever is known: nothing but a VM that runs, that answered before and wa
       fc.boolean(),
       ...[seconds, seconds, fc.integer({ min: 0, max: 400 })],
       (state, isBusy, hasAnswered, silentSeconds, idleSeconds, watched) => {
-        const signs = { hasAnswered, silentSeconds, idleSeconds, watchedSeconds: watched ?? 0 };
+        const signs = { hasAnswered, silentSeconds, idleSeconds, watchedSeconds: watched };
         if (judgeGuest(facts({ vm: { state }, isBusy }, signs)).do === "nothing") return;
         expect([state, isBusy, hasAnswered]).toEqual(["running", false, true]);
         expect(Math.min(silentSeconds ?? 0, idleSeconds ?? 0)).toBeGreaterThanOrEqual(60);
