@@ -42,7 +42,7 @@ import { CertificateRenewal } from "./renewal.ts";
 import { Claims } from "./vms/claims.ts";
 import { VmCpus } from "./vms/cpu.ts";
 import { Environment } from "./vms/environment.ts";
-import { doneByGuest } from "./vms/guest-activity.ts";
+import { doneByGuest } from "./host/guest-activity.ts";
 import { GuestWatch } from "./vms/guest-watch.ts";
 import { GuestWatchers } from "./vms/guest-watchers.ts";
 import { MemoryAdmission } from "./vms/memory-admission.ts";

@@ -2,7 +2,7 @@
 import type { VmId, VmState } from "@godwit/contract";
 import type { QemuProcess } from "@godwit/hypervisor";
 import { expect, test } from "vitest";
-import { receivedBy } from "../src/vms/guest-activity.ts";
+import { receivedBy } from "../src/host/guest-activity.ts";
 import { GuestWatchers } from "../src/vms/guest-watchers.ts";
 
 const id = "22222222-2222-4222-8222-222222222222" as VmId;

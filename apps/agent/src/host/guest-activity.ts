@@ -1,7 +1,7 @@
 /** What a guest has done so far, as a number that only grows while it works: operations on its disks, and packets that it sent. */
 import type { QemuProcess } from "@godwit/hypervisor";
 import { tapName } from "@godwit/network";
-import { readProc } from "../host/proc.ts";
+import { readProc } from "./proc.ts";
 
 const limitMs = 3000;
 
