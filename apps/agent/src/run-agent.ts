@@ -216,7 +216,7 @@ export async function runAgent(
     mayUseAny: () => setAside.all.map(({ name }) => name),
   });
   await switches.start();
-  await moves.restore();
+  await moves.restore((vmId) => setAside.has(vmId));
   await moves.endOrphans();
   for (const process of processes.present) relocations.restore(process);
   const present = [...processes.present.map(({ spec }) => spec.vm), ...silent];

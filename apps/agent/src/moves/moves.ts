@@ -59,8 +59,12 @@ export class Moves {
     });
   }
 
-  /** Takes up the moves that an earlier agent left, from their journals. */
-  async restore(): Promise<void> {
+  /**
+   * Takes up the moves that an earlier agent left, from their journals.
+   * @param isSetAside whether the VM's QEMU may live and does not answer. A claim does not say so: what a QEMU left that ended
+   *   just now is cleared under one
+   */
+  async restore(isSetAside: (vmId: VmId) => boolean): Promise<void> {
     await this.#records.read();
     const { claims, processes } = this.#dependencies;
     for (const { moveId, role, entries } of await readJournals<SourceEntry | DestinationEntry>(
@@ -69,8 +73,8 @@ export class Moves {
       const first = entries[0];
       if (first?.at !== "started") continue;
       const { vm } = first.order;
-      if (claims.claimed.has(vm.id) && processes.of(vm.id) === undefined) {
-        this.#unanswerable.set(moveId, vm.id); // its QEMU does not answer
+      if (isSetAside(vm.id)) {
+        this.#unanswerable.set(moveId, vm.id);
         continue;
       }
       // One that has ended only waits until its peer knows: the VM may be in another move's hands by now.
