@@ -23,6 +23,7 @@ export const base = [
 export const needed = [
   "qemu-system-x86",
   "qemu-utils",
+  "ovmf",
   "xorriso",
   "nftables",
   "sanlock",

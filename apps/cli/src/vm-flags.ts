@@ -12,6 +12,8 @@ export interface VmFlags {
   iso?: string;
   network?: readonly string[];
   guestAgent?: boolean;
+  firmware?: "bios" | "uefi";
+  secureBoot?: boolean;
 }
 
 const defaultMemoryMib = 2048;
@@ -32,6 +34,8 @@ export function describeVm(name: string, given: VmFlags & { datastore: string })
     nics: flags.network?.map((portGroup) => ({ portGroup })),
     ...(flags.iso === undefined ? {} : { cdroms: [{ name: "cd0", iso: flags.iso }] }),
     guestAgent: flags.guestAgent,
+    firmware: flags.firmware,
+    secureBoot: flags.secureBoot,
   });
   if (parsed.success) return parsed.data;
   const problems = parsed.error.issues.map(({ path, message }) => `${flagOf(path, flags)}: ${message}`);
@@ -53,8 +57,9 @@ export function onlyDatastore(names: readonly string[]): string {
   });
 }
 
-const pick = ({ datastore, memory, vcpus, image, format, disk, iso, network, guestAgent }: VmFlags) => ({
-  ...{ datastore, memory, vcpus, image, format, disk, iso, network, guestAgent },
+const pick = ({ datastore, memory, vcpus, image, format, disk, iso, network, ...rest }: VmFlags) => ({
+  ...{ datastore, memory, vcpus, image, format, disk, iso, network },
+  ...{ guestAgent: rest.guestAgent, firmware: rest.firmware, secureBoot: rest.secureBoot },
 });
 
 function nameOf(name: string): string {
@@ -97,6 +102,8 @@ function flagOf(path: readonly PropertyKey[], { image }: VmFlags): string {
       return index === "0" && image !== undefined && part?.startsWith("image") === true
         ? "--image"
         : "--disk";
+    case "secureBoot":
+      return "--secure-boot";
     default:
       return field === undefined || field === "name" ? "the name" : `--${field}`;
   }

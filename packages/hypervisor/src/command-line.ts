@@ -6,6 +6,7 @@
  */
 import { cdromId, mediumNode, mediumNodes } from "./cdrom-drives.ts";
 import { diskNodeNames, diskNodes, fileStorage, type StorageOptions } from "./disk-nodes.ts";
+import { firmwareNodes, machineOptions, secureFirmware } from "./uefi.ts";
 import { checkLaunchSpec, runDescriptors, type LaunchSpec } from "./launch-spec.ts";
 
 /** First PCI slots of disks and NICs; the others are fixed below them. A VM's addresses never change: its guest and its moves go by them. */
@@ -33,7 +34,9 @@ export function commandLine(spec: LaunchSpec, options: CommandLineOptions = {}):
     ...["-uuid", vm.id],
     ...(options.firmwareFolder === undefined ? [] : ["-L", options.firmwareFolder]),
     ...["-no-user-config", "-nodefaults"],
-    ...["-machine", `${vm.machine},usb=off,dump-guest-core=off,graphics=off`],
+    ...firmwareNodes(spec).flatMap((node) => ["-blockdev", JSON.stringify(node)]),
+    ...["-machine", `${vm.machine},usb=off,dump-guest-core=off,graphics=off${machineOptions(spec)}`],
+    ...secureFirmware(spec),
     ...["-accel", spec.accelerator],
     ...["-cpu", cpuArgument(spec)],
     ...["-smp", `${String(vm.vcpus)},sockets=1,cores=${String(vm.vcpus)},threads=1`],

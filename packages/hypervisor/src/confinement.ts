@@ -1,6 +1,6 @@
 /**
  * What a QEMU sees of its host: a file system of its own (`confine-qemu.pl`) with the system's programs and libraries,
- * read-only, its VM's disks and its run folder. No other VM's disks are there, no keys but those of migration streams,
+ * read-only, its VM's disks and UEFI variables, and its run folder. No other VM's disks are there, no keys but those of migration streams,
  * no configuration. Pure.
  */
 import { dirname } from "node:path";
@@ -33,6 +33,7 @@ export function confined(spec: LaunchSpec, { root, binary, runFolder, readable }
   const installation = dirname(dirname(binary));
   const isOfSystem = !binary.startsWith("/") || installation === "/" || isUnder(installation, "/usr");
   const boot = [spec.kernelPath, spec.initrdPath].filter((path) => path !== null);
+  const nvram = spec.uefi === undefined ? [] : [spec.uefi.nvramPath];
   const images = [...boot, ...new Set(Object.values(spec.mediumPaths))];
   return [
     ...["/usr/bin/perl", program, root],
@@ -46,7 +47,7 @@ export function confined(spec: LaunchSpec, { root, binary, runFolder, readable }
       devices.map((name) => `/dev/${name}`),
     ),
     ...each("ro", images),
-    ...each("rw", [...Object.values(spec.diskPaths), runFolder]),
+    ...each("rw", [...Object.values(spec.diskPaths), ...nvram, runFolder]),
     "--",
   ];
 }

@@ -36,6 +36,8 @@ export const launchSpecSchema = z.object({
   mediumPaths: z.record(z.string(), absolutePathSchema).default({}),
   kernelPath: absolutePathSchema.nullable(),
   initrdPath: absolutePathSchema.nullable(),
+  /** Of a VM that boots by UEFI: the firmware, and the VM's own variables. Absent: it boots by the BIOS. */
+  uefi: z.object({ codePath: absolutePathSchema, nvramPath: absolutePathSchema }).optional(),
   taps: z.array(z.object({ interfaceName: interfaceNameSchema, mac: macSchema })),
   /** A move's destination: it waits for its state on the network. */
   incoming: z.boolean(),

@@ -25,6 +25,25 @@ const plain: LaunchSpec = {
   taps: [{ interfaceName: "gw6a8f5f0e8f0", mac: "52:54:00:00:00:01" }],
 };
 
+test("UEFI is two flash memories; with Secure Boot only the firmware's own mode writes the variables", () => {
+  const uefi = {
+    codePath: "/usr/share/OVMF/OVMF_CODE_4M.fd",
+    nvramPath: "/data,stores/shared/web-1/nvram.fd",
+  };
+  const machineOf = (secureBoot: boolean) => {
+    const words = commandLine({ ...plain, vm: { ...vm, firmware: { type: "uefi", secureBoot } }, uefi });
+    expect(words.filter((word) => word.includes("/data,stores/shared/web-1/nvram.fd"))).toHaveLength(1);
+    return [
+      words[words.indexOf("-machine") + 1],
+      words.includes("driver=cfi.pflash01,property=secure,value=on"),
+    ];
+  };
+  const plainMachine =
+    "pc-q35-7.2,usb=off,dump-guest-core=off,graphics=off,pflash0=uefi-code,pflash1=uefi-vars";
+  expect(machineOf(false)).toEqual([plainMachine, false]);
+  expect(machineOf(true)).toEqual([`${plainMachine},smm=on`, true]);
+});
+
 /** The keys that may stand in each option's argument; `null`: the argument is not of that form. */
 const meant: Record<string, readonly string[] | null> = {
   "-name": ["guest", "debug-threads"],

@@ -71,6 +71,8 @@ export const chapters: Readonly<Record<string, readonly Sample[]>> = {
     of("DESTINATION_BASELINE_UNDECIDED", { vm, from, host, mode: "intel-sandybridge" }),
     of("DESTINATION_QEMU_OLDER", { host, machine: "pc-q35-10.0", version: "7.2.22" }, "error", "error"),
     of("DESTINATION_MACHINE_UNKNOWN", { host, machine: "pc-q35-2.4", version: "10.0.2" }, "error", "error"),
+    of("UEFI_FIRMWARE_MISSING", { vm, host, secureBoot: false }, "error", "error"),
+    of("UEFI_FIRMWARE_DIFFERS", { vm, from, host, bytes: 4_194_304, hostBytes: 2_097_152 }),
     of("DESTINATION_ACCELERATOR_DIFFERS", { host, source: "kvm", destination: "tcg" }),
     of("VM_CPU_AFFINITY", { vm, host: from, cpus: [2, 3] }, "error", "warning"),
     of("VM_CLOCK_NOT_MOVABLE", { vm, feature: "invtsc" }),

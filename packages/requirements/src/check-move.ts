@@ -14,6 +14,7 @@ import { cpuHidden } from "./checks/cpu-hidden.ts";
 import { cpuMasks } from "./checks/cpu-masks.ts";
 import { cpuVendor } from "./checks/cpu-vendor.ts";
 import { cpu, cpuAtRest } from "./checks/cpu.ts";
+import { firmware, firmwareAtRest } from "./checks/firmware.ts";
 import { health } from "./checks/health.ts";
 import { invariantTsc } from "./checks/invariant-tsc.ts";
 import { leases } from "./checks/leases.ts";
@@ -40,6 +41,7 @@ const liveRequirements: readonly Requirement[] = [
   cpuAffinity,
   invariantTsc,
   machine,
+  firmware,
   accelerator,
   memory,
   storage,
@@ -61,6 +63,7 @@ const coldRequirements: readonly ColdRequirement[] = [
   cpuAtRest,
   cpuAffinityAtRest,
   machine,
+  firmwareAtRest,
   storage,
   cdromAtRest,
   snapshots,

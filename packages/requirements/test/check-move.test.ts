@@ -355,6 +355,20 @@ test("hosts whose clocks are apart are told with both times, whichever of them i
   expect(between(0, 29_000)).toEqual([]);
 });
 
+test("a VM with UEFI goes where its firmware is: for a live move of the same size, and with Secure Boot where that is", () => {
+  const build = { secureBoot: false, codeBytes: 3_653_632, varsBytes: 540_672 };
+  const efi = (secureBoot: boolean) => ({ ...vm, firmware: { type: "uefi" as const, secureBoot } });
+  const codes = (secureBoot: boolean, there: HostFacts["uefi"]) => {
+    const given = facts((b) => (b.facts.uefi = there));
+    const moved = { ...given, vm: efi(secureBoot), source: { ...given.source, uefi: [build] } };
+    return [checkMove(moved), checkRelocation(moved)].map((found) => found.map(({ code }) => code));
+  };
+  expect(codes(false, [build])).toEqual([[], []]);
+  expect(codes(false, undefined)).toEqual([["UEFI_FIRMWARE_MISSING"], ["UEFI_FIRMWARE_MISSING"]]);
+  expect(codes(true, [build])).toEqual([["UEFI_FIRMWARE_MISSING"], ["UEFI_FIRMWARE_MISSING"]]);
+  expect(codes(false, [{ ...build, varsBytes: 131_072 }])).toEqual([["UEFI_FIRMWARE_DIFFERS"], []]);
+});
+
 test("a QEMU that is not older and does not have the machine type is not told as older", () => {
   const codes = (machine: string, version: string) =>
     checkMove({

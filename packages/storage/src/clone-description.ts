@@ -15,7 +15,7 @@ export interface CloneToMake {
  */
 export function cloneDescription(vm: Vm, { name, datastore }: CloneToMake): VmDescription {
   const home = datastore ?? vm.datastore;
-  const { memoryMib, vcpus, machine, cpuWish, cpuAffinity, boot, guestAgent, cdroms = [] } = vm;
+  const { memoryMib, vcpus, machine, cpuWish, cpuAffinity, boot, firmware, guestAgent, cdroms = [] } = vm;
   const drives = cdroms.filter((drive) => drive.name !== seedDriveName);
   return {
     ...{ name, datastore: home, memoryMib, vcpus, machine },
@@ -40,6 +40,7 @@ export function cloneDescription(vm: Vm, { name, datastore }: CloneToMake): VmDe
         }),
     ...(cpuAffinity === undefined ? {} : { cpuAffinity }),
     ...(boot === undefined ? {} : { boot }),
+    ...(firmware === undefined ? {} : { firmware: firmware.type, secureBoot: firmware.secureBoot }),
     guestAgent: guestAgent === true,
   };
 }

@@ -4,7 +4,7 @@
  */
 import { constants } from "node:fs";
 import { open, type FileHandle } from "node:fs/promises";
-import { GodwitError, hasSeed, seedPath, type Vm } from "@godwit/contract";
+import { GodwitError, hasSeed, nvramPath, seedPath, type Vm } from "@godwit/contract";
 import { limitedAs, run, type UserIds } from "@godwit/system";
 import type { Datastore } from "./datastore.ts";
 import type { VmDatastores } from "./vm-datastores.ts";
@@ -15,12 +15,16 @@ const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants;
 const refusals = ["EPERM", "EACCES", "EINVAL", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EOVERFLOW"];
 
 /**
- * Makes a VM's disks, and its seed with its secrets, its user's, and closes them to all others. They were checked to be the VM's own.
+ * Makes a VM's disks, its UEFI variables, and its seed with its secrets, its user's, and closes them to all others. They were checked to be the VM's own.
  * @returns why the storage does not allow that, the end of a sentence; null: they are the user's
  * @throws the system's error when that could not be found out
  */
 export async function giveDisks(stores: VmDatastores, vm: Vm, user: UserIds): Promise<string | null> {
-  for (const { datastore, path } of [...stores.files(vm.disks), ...(await seedOf(stores.own, vm))]) {
+  for (const { datastore, path } of [
+    ...stores.files(vm.disks),
+    ...nvramOf(vm),
+    ...(await seedOf(stores.own, vm)),
+  ]) {
     const store = stores.named(datastore);
     const refusal = await give(store.resolve(path), user);
     if (refusal !== null)
@@ -28,6 +32,9 @@ export async function giveDisks(stores: VmDatastores, vm: Vm, user: UserIds): Pr
   }
   return null;
 }
+
+const nvramOf = (vm: Vm): { datastore?: undefined; path: string }[] =>
+  vm.firmware === undefined ? [] : [{ path: nvramPath(vm.name) }];
 
 /** Where it is; a user may have removed it, and the drive is then refused by its own check. */
 async function seedOf(own: Datastore, vm: Vm): Promise<{ datastore?: undefined; path: string }[]> {
@@ -104,6 +111,11 @@ export async function checkOpens(stores: VmDatastores, vm: Vm, o: OpensToCheck):
     ...stores
       .files(vm.disks)
       .map((disk) => ({ what: `disk ${disk.name}`, path: stores.pathOf(disk), how: "rw" as const })),
+    ...nvramOf(vm).map(({ path }) => ({
+      what: "UEFI variables",
+      path: stores.own.resolve(path),
+      how: "rw" as const,
+    })),
     ...[vm.boot?.kernel, vm.boot?.initrd].flatMap((path) =>
       path === undefined ? [] : [{ what: "boot file", path: stores.own.resolve(path), how: "r" as const }],
     ),

@@ -14,6 +14,7 @@ import {
   lunOf,
   spaceShort,
   versioned,
+  wishedFirmware,
   type CloudInit,
   type DisksToDelete,
   type Vm,
@@ -27,6 +28,7 @@ import type { Datastore } from "./datastore.ts";
 import { isDiskFolderOf, releaseDiskFolder } from "./disk-folder.ts";
 import { makeDisks, type DisksToMake } from "./disk-images.ts";
 import { inspectImage } from "./inspect-image.ts";
+import { makeNvram, removeNvram } from "./nvram.ts";
 import { makeSeed, removeSeed } from "./seed/seed-image.ts";
 import { removeLeases } from "./leases/lease-files.ts";
 import type { VmDatastores } from "./vm-datastores.ts";
@@ -54,6 +56,8 @@ export interface CreateOptions {
   host: string;
   /** The name of a VM whose disks are copied; absent: no image lies in the folder of another VM. */
   imagesOf?: string | undefined;
+  /** What the UEFI variables are a copy of, absolute; absent: the VM boots by the BIOS. */
+  nvramTemplate?: string | undefined;
   /** Hears how far the copy of an image is, now and then. */
   onCopy?: DisksToMake["onCopy"];
 }
@@ -96,6 +100,9 @@ export async function createVm(stores: VmDatastores, options: CreateOptions): Pr
   const user = await userIds(owner);
   if (cloudInit !== undefined)
     await makeSeed(datastore, { id, vm: description.name, cloudInit, user, isRetry }, undo);
+  const { nvramTemplate: template } = options;
+  if (template !== undefined)
+    await makeNvram(datastore, { vm: description.name, template, user, isRetry }, undo);
   const disks = await makeDisks(
     stores,
     { id, vm: description.name, disks: description.disks, user, host, isRetry, onCopy: options.onCopy },
@@ -154,6 +161,7 @@ export async function deleteVm(
   for (const disk of vm.disks.filter(({ datastore: on }) => on === undefined))
     await deleteDisk(stores, disk, which);
   if (hasSeed(vm)) await removeSeed(datastore, name);
+  if (vm.firmware !== undefined) await removeNvram(datastore, name);
   await rm(join(folder, creatingFile), { force: true });
   if ((await readdir(folder)).length === 0) await rmdir(folder);
 }
@@ -166,6 +174,7 @@ async function deleteDisk(stores: VmDatastores, disk: VmDisk, which: DisksToDele
 
 function complete({ id, description, defaults }: CreateOptions, disks: VmDisk[]): Vm {
   const { name, datastore, memoryMib, vcpus, boot, guestAgent, cdroms = [], cpuAffinity } = description;
+  const firmware = wishedFirmware(description);
   let spare = 0;
   return versioned({
     version: 1,
@@ -186,6 +195,7 @@ function complete({ id, description, defaults }: CreateOptions, disks: VmDisk[])
     ...(cdroms.length === 0 ? {} : { cdroms: cdroms.map((drive) => cdromOf(drive, datastore)) }),
     ...(cpuAffinity === undefined ? {} : { cpuAffinity }),
     ...(boot === undefined ? {} : { boot }),
+    ...(firmware === undefined ? {} : { firmware }),
     ...(guestAgent ? { guestAgent } : {}),
   });
 }

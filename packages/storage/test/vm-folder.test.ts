@@ -1,12 +1,20 @@
 /** VM folders on a real folder with real images. */
 import { existsSync } from "node:fs";
-import { chmod, mkdir, mkdtemp, readdir, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { vmDescriptionSchema, type VmDescriptionInput, type VmId } from "@godwit/contract";
 import { run } from "@godwit/system";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { createVm, Datastore, deleteVm, markDatastore, readVm, VmDatastores } from "../src/index.ts";
+import {
+  checkNvram,
+  createVm,
+  Datastore,
+  deleteVm,
+  markDatastore,
+  readVm,
+  VmDatastores,
+} from "../src/index.ts";
 
 let folder: string;
 let datastore: Datastore;
@@ -38,6 +46,35 @@ const create = async (description: Partial<VmDescriptionInput>, vmId = id) =>
     owner: "nobody",
     host: "a",
   });
+
+test("UEFI variables are a file of the VM's own, made once, closed to others, and no link is followed", async () => {
+  const template = join(folder, "template.fd");
+  await writeFile(template, Buffer.alloc(4096, 7));
+  const images = { template, varsBytes: 4096 };
+  const made = await createVm(new VmDatastores(datastore), {
+    ...{ id, owner: "nobody", host: "a", nvramTemplate: template },
+    description: vmDescriptionSchema.parse({
+      name: "web-1",
+      datastore: "shared",
+      memoryMib: 64,
+      firmware: "uefi",
+    }),
+    defaults: { machine: "pc-q35-7.2", cpu: { model: "qemu64-v1", add: [], remove: [] }, macs: [] },
+  });
+  expect(made).toMatchObject({ version: 2, firmware: { type: "uefi", secureBoot: false } });
+  const path = join(folder, "web-1/nvram.fd");
+  expect(await checkNvram(datastore, "web-1", images)).toBe(path);
+  expect((await stat(path)).mode & 0o777).toBe(0o600);
+  const refused = (given: typeof images) => checkNvram(datastore, "web-1", given);
+  await expect(refused({ ...images, varsBytes: 8192 })).rejects.toMatchObject({ code: "NVRAM_UNUSABLE" });
+  await rm(path);
+  await symlink(template, path);
+  await expect(refused(images)).rejects.toMatchObject({ code: "NVRAM_UNUSABLE" });
+  await rm(path);
+  await writeFile(path, Buffer.alloc(4096));
+  await deleteVm(new VmDatastores(datastore), "web-1");
+  expect(existsSync(join(folder, "web-1"))).toBe(false);
+});
 
 test("an unmarked folder is no datastore; marked by two hosts at once, both read the same identity", async () => {
   const fresh = await mkdtemp(join(tmpdir(), "godwit-ds-"));

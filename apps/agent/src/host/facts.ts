@@ -5,7 +5,7 @@
 import { bootId } from "../commands/host-commands.ts";
 import { datastoreKinds } from "@godwit/storage";
 import type { HostFacts, SwitchFacts } from "@godwit/contract";
-import type { Hypervisor } from "@godwit/hypervisor";
+import { uefiFacts, type Hypervisor } from "@godwit/hypervisor";
 import { linkFacts, linkWith, portGroupFacts } from "@godwit/network";
 import { version } from "@godwit/system";
 import type { AgentConfig } from "../config.ts";
@@ -91,6 +91,7 @@ export class HostFactsReader {
       bootId: await bootId(),
       updates: { commands: config.updates.commands },
       abilities: ["relocateDisks", "cloneVm", "importVm", "snapshots"],
+      uefi: await uefiFacts(),
       datastoresRefused: [...hostDatastores.refused],
       vmsSetAside: setAside.all,
       portSecurityProblem: await environment.portSecurityProblem(),

@@ -1,5 +1,12 @@
 /** Copies a VM that does not run, under its exclusive lease: nobody writes to its disks meanwhile. */
-import { GodwitError, type Vm, type VmClone, type VmDescription, type VmId } from "@godwit/contract";
+import {
+  GodwitError,
+  nvramPath,
+  type Vm,
+  type VmClone,
+  type VmDescription,
+  type VmId,
+} from "@godwit/contract";
 import { cloneDescription, readVm } from "@godwit/storage";
 import type { AgentConfig } from "../config.ts";
 import type { Leases } from "../leases/leases.ts";
@@ -18,21 +25,22 @@ interface Parts {
 }
 
 /**
- * @param make creates the copy from its description, whose images lie in the folder of the VM of this name
+ * @param make creates the copy from its description, whose images lie in the folder of the VM of this name, and its UEFI variables at this path
  * @throws VM_UNKNOWN, VM_RUNNING, VM_BUSY, VM_HELD_ELSEWHERE, LEASE_HELD, LEASE_UNAVAILABLE, DISK_IS_LUN and what the creation of a VM throws
  */
 export async function cloneVm(
   { config, claims, environment, processes, leases }: Parts,
   id: VmId,
   { datastore, name, copy }: VmClone,
-  make: (description: VmDescription, from: string) => Promise<Vm>,
+  make: (description: VmDescription, from: string, nvram: string) => Promise<Vm>,
 ): Promise<Vm> {
-  let vm = await readVm(await environment.datastore(datastore), name);
+  const store = await environment.datastore(datastore);
+  let vm = await readVm(store, name);
   if (vm.id !== id) throw GodwitError.of("VM_UNKNOWN", { vm: name });
   using _claim = await claims.claim(vm, "it is being copied");
   if (processes.of(id) !== undefined) throw GodwitError.of("VM_RUNNING", { vm: name, host: config.name });
   await using _lease = await exclusively(leases, vm, config.name);
   await environment.checkOwnFiles(vm);
   if (vm.revertingTo !== undefined) vm = await completeRevert(await environment.datastoresOf(vm), vm);
-  return await make(cloneDescription(vm, copy), name);
+  return await make(cloneDescription(vm, copy), name, store.resolve(nvramPath(name)));
 }

@@ -4,10 +4,11 @@ import {
   GodwitError,
   hasFolders,
   type Accelerator,
+  type Firmware,
   type StoredVm,
   type Vm,
 } from "@godwit/contract";
-import type { LaunchSpec, LaunchUser } from "@godwit/hypervisor";
+import { uefiImages, type LaunchSpec, type LaunchUser, type UefiImages } from "@godwit/hypervisor";
 import {
   createTaps,
   deleteTaps,
@@ -19,6 +20,7 @@ import {
 } from "@godwit/network";
 import {
   checkMedium,
+  checkNvram,
   checkOpens,
   checkOwnFiles,
   Datastore,
@@ -182,7 +184,7 @@ export class Environment {
 
   /**
    * The disks are checked apart from this. @throws DATASTORE_UNKNOWN, DATASTORE_UNAVAILABLE, NETWORK_UNKNOWN, NETWORK_WITHOUT_BRIDGE,
-   *   CDROM_MEDIUM_MISSING, CDROM_MEDIUM_UNUSABLE
+   *   CDROM_MEDIUM_MISSING, CDROM_MEDIUM_UNUSABLE, UEFI_FIRMWARE_MISSING, NVRAM_UNUSABLE
    */
   async launchSpec(
     vm: Vm,
@@ -192,6 +194,11 @@ export class Environment {
   ): Promise<LaunchSpec> {
     const stores = await this.datastoresOf(vm);
     await this.checkPortGroups(vm.nics.map(({ portGroup }) => portGroup));
+    const firmware = await this.firmware(vm.name, vm.firmware);
+    const uefi =
+      firmware === null
+        ? {}
+        : { uefi: { codePath: firmware.code, nvramPath: await checkNvram(stores.own, vm.name, firmware) } };
     return {
       vm,
       accelerator,
@@ -204,10 +211,20 @@ export class Environment {
       mediumPaths: await this.mediumPaths(vm, user),
       kernelPath: vm.boot === undefined ? null : stores.own.resolve(vm.boot.kernel),
       initrdPath: vm.boot?.initrd === undefined ? null : stores.own.resolve(vm.boot.initrd),
+      ...uefi,
       taps: vm.nics.map(({ mac }, index) => ({ interfaceName: tapName(vm.id, index), mac })),
       incoming,
       user,
     };
+  }
+
+  /** Of this host, for a VM; null: the VM boots by the BIOS. @throws UEFI_FIRMWARE_MISSING */
+  async firmware(vm: string, wished: Firmware | undefined): Promise<UefiImages | null> {
+    if (wished === undefined) return null;
+    const { secureBoot } = wished;
+    const images = await uefiImages(secureBoot);
+    if (images !== null) return images;
+    throw GodwitError.of("UEFI_FIRMWARE_MISSING", { vm, host: this.#config.name, secureBoot });
   }
 
   /** @throws NETWORK_UNKNOWN, NETWORK_WITHOUT_BRIDGE */

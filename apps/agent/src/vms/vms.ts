@@ -9,6 +9,7 @@ import {
   lunOf,
   newestMachine,
   snapshotTag,
+  wishedFirmware,
   type TaskId,
   type Baseline,
   type CloudInit,
@@ -112,8 +113,8 @@ export class Vms {
   /** Copies a VM that does not run. Asked again while it goes on, it answers the same. @throws what `cloneVm` throws */
   async clone(id: VmId, order: VmClone): Promise<Vm> {
     const { copy } = order;
-    const make = (description: VmDescription, imagesOf: string) =>
-      this.#create(copy.id, description, undefined, imagesOf);
+    const make = (description: VmDescription, imagesOf: string, nvram: string) =>
+      this.#create(copy.id, description, undefined, { imagesOf, nvram });
     return await this.#creating.do(copy.id, () => cloneVm(this.#parts, id, order, make));
   }
 
@@ -121,11 +122,12 @@ export class Vms {
     id: VmId,
     description: VmDescription,
     cloudInit?: CloudInit | null,
-    imagesOf?: string,
+    of?: { imagesOf: string; nvram: string },
   ): Promise<Vm> {
     const { config, cpus, environment, hypervisor } = this.#parts;
     const stores = await environment.datastoresOf(description, imageDatastores(description));
     await environment.checkPortGroups(description.nics.map(({ portGroup }) => portGroup));
+    const firmware = await environment.firmware(description.name, wishedFirmware(description));
     const macs = description.nics.map((_, index) => macOf(id, index));
     const { machines } = await hypervisor.facts();
     const cpu = await cpus.first({ name: description.name, cpuWish: description.cpu });
@@ -136,7 +138,8 @@ export class Vms {
       id,
       description,
       cloudInit,
-      imagesOf,
+      imagesOf: of?.imagesOf,
+      nvramTemplate: firmware === null ? undefined : (of?.nvram ?? firmware.template),
       defaults,
       owner: config.qemu.user,
       host: config.name,

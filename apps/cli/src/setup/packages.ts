@@ -7,6 +7,7 @@ import { readFileOrNull, run } from "@godwit/system";
 export const requiredPackages = [
   "qemu-system-x86", // the engine
   "qemu-utils", // images
+  "ovmf", // UEFI
   "xorriso", // seeds of VMs
   "iproute2", // bridges, taps, namespaces
   "nftables", // what VMs may send

@@ -12,9 +12,11 @@ import {
   mostCdroms,
   seedDrive,
   summaryOf,
+  wishedFirmware,
   type CdromChange,
   type CpuRequest,
   type ErrorDetails,
+  type HostFacts,
   type serverOperations,
   type VmDescription,
   type VmId,
@@ -91,6 +93,7 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
       );
       const known = await store.hosts.list();
       if (description.disks.some(isConverted)) ableTo("importVm", known, host);
+      mustHaveFirmware(known, host, description);
       const whole = { ...description, machine: commonMachine(known, host, description) };
       const id = randomUUID() as VmId;
       if (cloudInit === undefined)
@@ -314,6 +317,21 @@ async function placedHost(services: Services, vm: VmView, host: string): Promise
 }
 
 const referenceOf = ({ id, name }: VmView) => ({ id, name });
+
+/** @throws UEFI_FIRMWARE_MISSING, also where its agent knows of none */
+function mustHaveFirmware(
+  hosts: readonly { name: string; facts: HostFacts | null }[],
+  host: string,
+  description: VmDescription,
+): void {
+  const { name: vm } = description;
+  const wished = wishedFirmware(description);
+  if (wished === undefined) return;
+  const { secureBoot } = wished;
+  const builds = hosts.find(({ name }) => name === host)?.facts?.uefi ?? [];
+  if (!builds.some((one) => one.secureBoot === secureBoot))
+    throw GodwitError.of("UEFI_FIRMWARE_MISSING", { vm, host, secureBoot });
+}
 
 /** @throws SEED_DRIVE_TAKEN */
 function withSeedDrive(description: VmDescription): VmDescription {

@@ -12,6 +12,7 @@ import { cpuMaskErrors } from "./cpu-mask.ts";
 import { datastoreErrors } from "./datastore.ts";
 import { deviceErrors } from "./device.ts";
 import { evcErrors } from "./evc.ts";
+import { firmwareErrors } from "./firmware.ts";
 import { generalErrors } from "./general.ts";
 import { hostErrors } from "./host.ts";
 import { imageErrors } from "./image.ts";
@@ -50,6 +51,7 @@ export const catalogue = {
   ...relocationErrors,
   ...snapshotErrors,
   ...deviceErrors,
+  ...firmwareErrors,
   ...cloudInitErrors,
   ...consoleErrors,
   ...moveErrors,

@@ -6,6 +6,7 @@ import { z } from "zod";
 import { portRangeSchema } from "./addresses.ts";
 import { cpuReportSchema } from "./cpu.ts";
 import { datastoreSourceSchema } from "./datastore-source.ts";
+import { uefiFactsSchema } from "./firmware.ts";
 import { datastoreIdSchema, nameSchema, vmIdSchema } from "./names.ts";
 import { networkDefinitionSchema, networkRefusalsSchema, switchesFactsSchema } from "./network.ts";
 
@@ -140,6 +141,8 @@ export const hostFactsSchema = z.object({
   updates: z.object({ commands: z.boolean() }).optional(),
   /** What its agent can do that earlier ones could not: `relocateDisks`, `cloneVm`, `importVm` (also: images of other formats), `snapshots`. Absent: nothing. */
   abilities: z.array(z.string().max(40)).max(100).optional(),
+  /** Of UEFI: the builds that it has. Absent: an agent that knows none. */
+  uefi: z.array(uefiFactsSchema).max(10).optional(),
   /** What the inventory defines and this host did not apply. Absent: an agent that takes no definitions. */
   datastoresRefused: z
     .array(z.object({ name: nameSchema, reason: z.string().max(1000) }))

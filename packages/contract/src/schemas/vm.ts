@@ -9,6 +9,7 @@ import { cpuAffinitySchema } from "./cpu-affinity.ts";
 import { datastorePathSchema, foreignPathSchema } from "./datastore-path.ts";
 import { lunOf } from "./datastore-source.ts";
 import { evcModeKeySchema } from "./evc.ts";
+import { firmwareSchema } from "./firmware.ts";
 import { imageChecksumSchema, imageFormatSchema, imagePartSchema } from "./image-source.ts";
 import { nameSchema, vmIdSchema } from "./names.ts";
 import { mostSnapshots, snapshotIdSchema, snapshotSchemaOf } from "./snapshot.ts";
@@ -97,71 +98,84 @@ export const isConverted = (disk: {
 }): boolean =>
   disk.imageFormat !== undefined || disk.imagePart !== undefined || disk.imageChecksum !== undefined;
 
-export const vmDescriptionSchema = z.strictObject({
-  name: nameSchema,
-  /** Where the VM's folder lies, with its description, its lease and the disks that name no other. */
-  datastore: nameSchema,
-  memoryMib: z.int().min(16).max(4_194_304),
-  vcpus: z.int().min(1).max(288).default(1),
-  cpu: cpuRequestSchema.optional(),
-  /** A versioned QEMU machine type; chosen at creation where absent, and then kept for the VM's life. */
-  machine: machineSchema.optional(),
-  disks: z
-    .array(
-      z
-        .strictObject({
-          name: nameSchema,
-          /** Where the disk lies; absent: on the VM's own datastore. */
-          datastore: nameSchema.optional(),
-          /** An image that is already on a datastore: it is copied. */
-          image: foreignPathSchema.optional(),
-          /** What the image is, where that is not the disk's format: it is converted. */
-          imageFormat: imageFormatSchema.optional(),
-          /** Where the image is inside its file; absent: it is the whole file. */
-          imagePart: imagePartSchema.optional(),
-          /** Of the image's bytes; compared before they are used. */
-          imageChecksum: imageChecksumSchema.optional(),
-          /** Where the image lies; absent: on the disk's datastore. */
-          imageDatastore: nameSchema.optional(),
-          /** The image itself becomes the disk, and is not copied. Deleting the VM keeps it, unless told otherwise. */
-          take: z.boolean().optional(),
-          /** The size of a new, empty image; of a copied one, what it grows to. */
-          sizeMib: z.int().min(1).max(67_108_864).optional(),
-          format: z.enum(["qcow2", "raw"]).default("qcow2"),
-        })
-        .refine((disk) => disk.image !== undefined || disk.sizeMib !== undefined, "needs image or sizeMib")
-        .refine((disk) => disk.take !== true || disk.image !== undefined, "take needs an image")
-        .refine(
-          (disk) => disk.take !== true || disk.sizeMib === undefined,
-          "an image that is taken keeps its size: leave out sizeMib",
-        )
-        .refine(
-          (disk) => disk.imageDatastore === undefined || (disk.image !== undefined && disk.take !== true),
-          "imageDatastore needs an image that is copied",
-        )
-        .refine(
-          (disk) => !isConverted(disk) || (disk.image !== undefined && disk.take !== true),
-          "imageFormat, imagePart and imageChecksum need an image that is copied",
-        )
-        .refine(
-          (disk) => disk.take !== true || datastorePathSchema.safeParse(disk.image).success,
-          "the path of an image that is taken must be one of plain names",
-        ),
-    )
-    .max(24)
-    .default([]),
-  nics: z
-    .array(
-      z.strictObject({ portGroup: nameSchema, mac: macSchema.optional(), addresses: nicAddressesSchema }),
-    )
-    .max(8)
-    .default([]),
-  cdroms: z.array(cdromDescriptionSchema).max(mostCdroms).optional(),
-  cpuAffinity: cpuAffinitySchema.optional(),
-  boot: bootSchema.optional(),
-  /** The guest has QEMU's guest agent, and gets a port for it: its clock is set right after a move's pause. */
-  guestAgent: z.boolean().default(false),
-});
+export const vmDescriptionSchema = z
+  .strictObject({
+    name: nameSchema,
+    /** Where the VM's folder lies, with its description, its lease and the disks that name no other. */
+    datastore: nameSchema,
+    memoryMib: z.int().min(16).max(4_194_304),
+    vcpus: z.int().min(1).max(288).default(1),
+    cpu: cpuRequestSchema.optional(),
+    /** A versioned QEMU machine type; chosen at creation where absent, and then kept for the VM's life. */
+    machine: machineSchema.optional(),
+    disks: z
+      .array(
+        z
+          .strictObject({
+            name: nameSchema,
+            /** Where the disk lies; absent: on the VM's own datastore. */
+            datastore: nameSchema.optional(),
+            /** An image that is already on a datastore: it is copied. */
+            image: foreignPathSchema.optional(),
+            /** What the image is, where that is not the disk's format: it is converted. */
+            imageFormat: imageFormatSchema.optional(),
+            /** Where the image is inside its file; absent: it is the whole file. */
+            imagePart: imagePartSchema.optional(),
+            /** Of the image's bytes; compared before they are used. */
+            imageChecksum: imageChecksumSchema.optional(),
+            /** Where the image lies; absent: on the disk's datastore. */
+            imageDatastore: nameSchema.optional(),
+            /** The image itself becomes the disk, and is not copied. Deleting the VM keeps it, unless told otherwise. */
+            take: z.boolean().optional(),
+            /** The size of a new, empty image; of a copied one, what it grows to. */
+            sizeMib: z.int().min(1).max(67_108_864).optional(),
+            format: z.enum(["qcow2", "raw"]).default("qcow2"),
+          })
+          .refine((disk) => disk.image !== undefined || disk.sizeMib !== undefined, "needs image or sizeMib")
+          .refine((disk) => disk.take !== true || disk.image !== undefined, "take needs an image")
+          .refine(
+            (disk) => disk.take !== true || disk.sizeMib === undefined,
+            "an image that is taken keeps its size: leave out sizeMib",
+          )
+          .refine(
+            (disk) => disk.imageDatastore === undefined || (disk.image !== undefined && disk.take !== true),
+            "imageDatastore needs an image that is copied",
+          )
+          .refine(
+            (disk) => !isConverted(disk) || (disk.image !== undefined && disk.take !== true),
+            "imageFormat, imagePart and imageChecksum need an image that is copied",
+          )
+          .refine(
+            (disk) => disk.take !== true || datastorePathSchema.safeParse(disk.image).success,
+            "the path of an image that is taken must be one of plain names",
+          ),
+      )
+      .max(24)
+      .default([]),
+    nics: z
+      .array(
+        z.strictObject({ portGroup: nameSchema, mac: macSchema.optional(), addresses: nicAddressesSchema }),
+      )
+      .max(8)
+      .default([]),
+    cdroms: z.array(cdromDescriptionSchema).max(mostCdroms).optional(),
+    cpuAffinity: cpuAffinitySchema.optional(),
+    boot: bootSchema.optional(),
+    /** What it boots by; absent: bios. */
+    firmware: z.enum(["bios", "uefi"]).optional(),
+    /** Only what is signed is booted. */
+    secureBoot: z.boolean().optional(),
+    /** The guest has QEMU's guest agent, and gets a port for it: its clock is set right after a move's pause. */
+    guestAgent: z.boolean().default(false),
+  })
+  .refine((vm) => vm.secureBoot !== true || vm.firmware === "uefi", {
+    message: "needs firmware: uefi",
+    path: ["secureBoot"],
+  })
+  .refine((vm) => vm.secureBoot !== true || vm.machine?.startsWith("pc-i440fx") !== true, {
+    message: "needs a q35 machine",
+    path: ["secureBoot"],
+  });
 export type VmDescription = z.infer<typeof vmDescriptionSchema>;
 export type VmDescriptionInput = z.input<typeof vmDescriptionSchema>;
 
@@ -223,6 +237,8 @@ const vmAsItIsSchema = z.strictObject({
   /** Absent: all CPUs of its host. */
   cpuAffinity: cpuAffinitySchema.optional(),
   boot: bootSchema.optional(),
+  /** Absent: the BIOS. */
+  firmware: firmwareSchema.optional(),
   /** Absent: it has no port for a guest agent. */
   guestAgent: z.literal(true).optional(),
 });
@@ -234,7 +250,7 @@ export type Snapshot = z.infer<typeof snapshotSchema>;
 
 /**
  * `vm.json`: the whole VM at rest, with nothing left to defaults. Version 2 has what version 1 does not know: CD-ROM
- * drives, CPU affinity, snapshots, and disks on other datastores than the VM's own. A VM that has none of it is written as version 1, which programs of before read too.
+ * drives, CPU affinity, UEFI, snapshots, and disks on other datastores than the VM's own. A VM that has none of it is written as version 1, which programs of before read too.
  */
 export const vmSchema = vmAsItIsSchema.extend({
   /** The oldest first. Absent: it has none, and never had. */
@@ -266,6 +282,7 @@ export const versioned = (vm: Vm): Vm => ({
     vm.cdroms === undefined &&
     vm.cpuAffinity === undefined &&
     vm.snapshots === undefined &&
+    vm.firmware === undefined &&
     vm.disks.every(({ datastore }) => datastore === undefined)
       ? 1
       : 2,

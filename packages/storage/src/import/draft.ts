@@ -42,6 +42,7 @@ export function draftOf({ source, disks, order }: DraftParts): VmImportDraft {
     disks: disksOf(disks, order, lists),
     nics: vm.nics.map((nic) => nicOf(nic, order, from, lists)),
     ...cdromsOf(vm, lists),
+    ...firmwareOf(vm, lists),
     guestAgent: vm.guestAgent,
   } satisfies VmDescriptionInput);
   if (!parsed.success) {
@@ -51,7 +52,7 @@ export function draftOf({ source, disks, order }: DraftParts): VmImportDraft {
     throw GodwitError.of("VM_DESCRIPTION_INVALID", { source: `that ${from} becomes`, problems });
   }
   if (vm.guestAgent) lists.carried.push({ what: "guest agent", value: "a port for QEMU's guest agent" });
-  lists.notCarried.push(...firmwareOf(vm), ...packageOf(source), ...vm.notCarried);
+  lists.notCarried.push(...packageOf(source), ...vm.notCarried);
   return {
     description: parsed.data,
     report: { format: source.format, source: order.source, ...bounded(lists) },
@@ -182,15 +183,18 @@ function cdromsOf(
   return kept.length === 0 ? {} : { cdroms: kept };
 }
 
-const firmwareOf = ({ uefi }: ForeignVm): Lists["notCarried"] =>
-  uefi
-    ? [
-        {
-          what: "UEFI firmware",
-          reason: "VMs boot by BIOS: a guest that was installed for UEFI does not boot",
-        },
-      ]
-    : [];
+function firmwareOf(
+  { uefi, secureBoot }: ForeignVm,
+  { carried, changed }: Lists,
+): Pick<VmDescriptionInput, "firmware" | "secureBoot"> {
+  if (!uefi) return {};
+  carried.push({ what: "firmware", value: secureBoot ? "UEFI with Secure Boot" : "UEFI" });
+  changed.push({
+    what: "UEFI variables → new ones",
+    reason: "boot entries start anew: the firmware boots \\EFI\\BOOT\\BOOTX64.EFI of the first disk",
+  });
+  return { firmware: "uefi", secureBoot };
+}
 
 const packageOf = ({ hasManifest }: ReadSource): Lists["notCarried"] =>
   hasManifest === false

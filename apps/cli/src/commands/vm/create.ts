@@ -94,6 +94,18 @@ Example: godwit vm create web-1.yaml --start`,
         optional: true,
         withNegated: false,
       },
+      firmware: {
+        kind: "enum",
+        values: wordsOf<"bios" | "uefi">({ bios: true, uefi: true }),
+        brief: "What it boots by (default bios)",
+        optional: true,
+      },
+      secureBoot: {
+        kind: "boolean",
+        brief: "With --firmware uefi: boot only what is signed",
+        optional: true,
+        withNegated: false,
+      },
       sshKey: {
         kind: "parsed",
         parse: String,

@@ -37,6 +37,9 @@ function vmText(vm: VmDetails): string {
     ["evc mode", cpu.evcMode ?? "none"],
     ...(cpu.features === undefined ? [] : [["cpu features", cpu.features.join(" ")]]),
     ["machine", config.machine],
+    ...(config.firmware === undefined
+      ? []
+      : [["firmware", config.firmware.secureBoot ? "UEFI with Secure Boot" : "UEFI"] as [string, string]]),
     ...(user == null ? [] : [["qemu user", userText(user)]]),
     ...config.disks.map((disk) => [
       `disk ${disk.name}`,
