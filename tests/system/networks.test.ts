@@ -67,11 +67,34 @@ test("a VM on a port group of the inventory moves under load; one on an internal
   expect(await lab.runnersOf(vm)).toEqual(["b"]);
   expect(await masterOf("b", tap)).toBe("gs-lan");
 
+  // What it is connected to changes under it: its port's MTU, and whether it may send with other MAC addresses.
+  const mtuOf = async (host: string, link: string) =>
+    (JSON.parse(await ip(host, "-json", "link", "show", "dev", link)) as { mtu?: number }[])[0]?.mtu;
+  const isLimited = async () => {
+    const words = ["netns", "exec", lab.lab.namespace("b"), "nft", "list", "ruleset"];
+    const { stdout } = await run("ip", words, { what: "looking at the filter of VMs' ports" });
+    return stdout.includes(tap);
+  };
+  const set = (body: object) => api.call("networkSet", { params: { network: "web" }, body });
+  expect(await codeOf(set({ mtu: 2000 }))).toBe("NETWORK_MTU_ABOVE_SWITCH");
+  await api.call("switchSet", { params: { switch: "lan" }, body: { mtu: 2000 } });
+  expect([await mtuOf("b", "gs-lan"), await mtuOf("b", spareCard), await mtuOf("b", tap)]).toEqual([
+    2000, 2000, 2000,
+  ]);
+  expect(await isLimited()).toBe(true);
+  await set({ mtu: 1600, allowForgedTransmits: true });
+  expect([await mtuOf("b", tap), await isLimited()]).toEqual([1600, false]);
+  await set({ mtu: null, allowForgedTransmits: false });
+  expect([await mtuOf("b", tap), await isLimited()]).toEqual([2000, true]);
+  expect(await states("lan")).toEqual(["a available", "b available"]);
+
   // What it uses stays. A hand on the bridge is put right; an agent that starts again changes nothing.
   const remove = async (name: string) =>
     await codeOf(api.call("networkRemove", { params: { network: name } }));
   expect(await remove("web")).toBe("NETWORK_IN_USE");
   expect(await remove("office")).toBe("NETWORK_OF_HOSTS");
+  const ofHosts = api.call("networkSet", { params: { network: "office" }, body: { mtu: 1400 } });
+  expect(await codeOf(ofHosts)).toBe("NETWORK_OF_HOSTS");
   expect(await codeOf(api.call("switchRemove", { params: { switch: "lan" }, query: { host: "b" } }))).toBe(
     "SWITCH_IN_USE",
   );

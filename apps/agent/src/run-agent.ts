@@ -214,6 +214,7 @@ export async function runAgent(
     ...{ networks: hostNetworks, log, onChange: factsChanged },
     vms: () => processes.present.map(({ spec }) => spec.vm),
     mayUseAny: () => setAside.all.map(({ name }) => name),
+    secure: (vm) => environment.securePorts(vm),
   });
   await switches.start();
   await moves.restore((vmId) => setAside.has(vmId));

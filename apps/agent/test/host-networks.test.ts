@@ -42,19 +42,25 @@ test("what the inventory defines is kept over a restart, beside what the configu
   expect((await HostNetworks.read(config(), log)).all.map(({ name }) => name)).toEqual(["office"]);
 });
 
-test("what a VM is connected to stays as it was, with its switch, and goes when no VM is", () => {
+test("what a VM is connected to changes under it, and stays with its switch and uplink until no VM is", () => {
   const users = (name: string) => (name === "web" ? ["VM web-1"] : []);
   for (const next of [
     list([], []),
     list([lan("eth2")]),
-    list([lan()], [web({ vlan: 30 })]),
-    list([lan()], [web({ allowForgedTransmits: true })]),
+    list([lan(), { ...lan(null), name: "other" }], [web({ switch: "other" })]),
   ]) {
     const { kept, refused } = mergeNetworks(next, list(), [], users);
-    expect(kept).toEqual(list());
+    expect(kept.networks).toEqual([web()]);
+    expect(kept.switches).toContainEqual(lan());
     expect(refused.map(({ reason }) => reason).join()).toContain("VM web-1 is connected to it");
     expect(mergeNetworks(next, list(), [], nobody)).toEqual({ kept: next, refused: [] });
   }
+  for (const next of [
+    list([{ ...lan(), mtu: 9000 }]),
+    list([lan()], [web({ vlan: 30, mtu: 1400 })]),
+    list([lan()], [web({ allowForgedTransmits: true })]),
+  ])
+    expect(mergeNetworks(next, list(), [], users)).toEqual({ kept: next, refused: [] });
 });
 
 test("a name of the host's own configuration stays its own, and is told", () => {
@@ -100,7 +106,7 @@ test("whatever is told and used: every port group has its switch, what is used i
       const { kept, refused } = mergeNetworks(next, before, [], users);
       for (const { switch: on } of kept.networks) expect(kept.switches.map(({ name }) => name)).toContain(on);
       for (const was of before.networks.filter(({ name }) => used.includes(name))) {
-        expect(kept.networks).toContainEqual(was);
+        expect(kept.networks).toContainEqual(expect.objectContaining({ name: was.name, switch: was.switch }));
         expect(kept.switches).toContainEqual(before.switches.find(({ name }) => name === was.switch));
       }
       const differs = next.networks.some(

@@ -10,6 +10,7 @@ export const summaries = {
       "show",
       "create",
       "clone",
+      "import",
       "register",
       "registerAll",
       "unregister",
@@ -40,11 +41,11 @@ export const summaries = {
   },
   switch: {
     brief: "Virtual switches: bridges of the hosts with their uplinks",
-    commands: ["list", "show", "add", "remove"],
+    commands: ["list", "show", "add", "set", "remove"],
   },
   network: {
     brief: "Port groups on virtual switches: VLAN, MTU, MAC addresses",
-    commands: ["list", "show", "add", "remove"],
+    commands: ["list", "show", "add", "set", "remove"],
   },
   pool: {
     brief: "Pools: hosts that share one CPU baseline and their load",

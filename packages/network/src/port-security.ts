@@ -23,6 +23,7 @@ export async function securePorts(ports: readonly SecuredPort[]): Promise<void> 
 
 /** For taps that are removed, or whose VMs may send what they like. @throws PROGRAM_FAILED */
 export async function releasePorts(taps: readonly string[]): Promise<void> {
+  if (taps.length === 0) return;
   const elements = await elementsOf(new Set(taps)).catch((error: unknown) => {
     if (GodwitError.is(error, "PROGRAM_MISSING")) return []; // then nothing was limited
     throw error;

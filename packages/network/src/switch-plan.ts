@@ -14,7 +14,7 @@ export interface WantedSwitch {
   /** Of its port groups; 0: without a tag. */
   vlans: readonly number[];
   /** Taps of VMs that are to be in it. */
-  taps: readonly { name: string; vlan: number }[];
+  taps: readonly { name: string; vlan: number; mtu?: number }[];
   /** Whether this host's kernel can: without it there are only port groups of VLAN 0. */
   filtersVlans: boolean;
 }
@@ -198,9 +198,11 @@ function stepsFor(
     const has = port.master === device ? port.vlans : [];
     if (filtersVlans) steps.bridge.push(...vlanSteps(port.name, has, [...new Set(vlans)].map(vlanOfPort)));
   }
-  for (const { name: tap, vlan } of taps) {
+  for (const { name: tap, vlan, mtu: tapMtu } of taps) {
     const found = links.find((link) => link.name === tap);
     if (found === undefined || !isTap(found)) continue; // it is being made, or removed
+    if (tapMtu !== undefined && found.mtu !== tapMtu)
+      steps.ip.push(`link set dev ${tap} mtu ${String(tapMtu)}`);
     if (found.master !== device) steps.ip.push(`link set dev ${tap} master ${device} up`);
     const has = found.master === device ? found.vlans : [];
     if (filtersVlans) steps.bridge.push(...vlanSteps(tap, has, [vlanOfTap(vlan)]));

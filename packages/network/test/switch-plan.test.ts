@@ -196,3 +196,23 @@ test("a switch's bridge has a name that the kernel takes, and no two have the sa
     }),
   );
 });
+
+test("a VM's port that is used gets another VLAN, the new one first, and another MTU; again nothing is left to do", () => {
+  const tap = { name: "gw01234567890", vlan: 20, mtu: 1500 };
+  const lan = (vlan: number, mtu: number) => [
+    wanted("lan", "eth1", { vlans: [vlan], mtu: 2000, taps: [{ ...tap, vlan, mtu }] }),
+  ];
+  const before = carryOut(
+    [link("eth1"), link(tap.name, { kind: "tun" })],
+    planSwitches(lan(20, 1500), [link("eth1"), link(tap.name, { kind: "tun" })]),
+  );
+  const plan = planSwitches(lan(30, 1600), before);
+  expect(plan.steps.flatMap(({ steps }) => [...steps.ip, ...steps.bridge])).toEqual([
+    `link set dev ${tap.name} mtu 1600`,
+    "vlan add dev eth1 vid 30",
+    "vlan del dev eth1 vid 20",
+    `vlan add dev ${tap.name} vid 30 pvid untagged`,
+    `vlan del dev ${tap.name} vid 20`,
+  ]);
+  expect(planSwitches(lan(30, 1600), carryOut(before, plan))).toEqual({ steps: [], refused: [] });
+});

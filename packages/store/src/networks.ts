@@ -1,5 +1,11 @@
 /** Port groups that the inventory defines, each on one virtual switch. None goes while a VM has a NIC in it. */
-import { GodwitError, type NetworkDefinition, type NewNetwork, type SwitchFacts } from "@godwit/contract";
+import {
+  GodwitError,
+  type NetworkChanges,
+  type NetworkDefinition,
+  type NewNetwork,
+  type SwitchFacts,
+} from "@godwit/contract";
 import { sql } from "kysely";
 import type { Database } from "./database.ts";
 import { emit } from "./events.ts";
@@ -46,25 +52,45 @@ export class Networks {
     await this.#database.write(async (tx) => {
       const row = await lockSwitch(tx, on);
       if (row === undefined) throw await unknownSwitch(tx, on);
-      if (mtu !== undefined && mtu > row.mtu) {
-        const details = { network: name, mtu, switch: on, switchMtu: row.mtu };
-        throw GodwitError.of("NETWORK_MTU_ABOVE_SWITCH", details);
-      }
-      const all = await rowsOf(tx);
-      const other = all.find((one) => one.switch === on && excludes(one.vlan, vlan));
-      if (other !== undefined) {
-        const details = { network: name, switch: on, vlan, other: other.name, otherVlan: other.vlan };
-        throw GodwitError.of("NETWORK_VLAN_TAKEN", details);
-      }
       const definition = {
         ...{ name, switch: on, vlan, allowForgedTransmits },
         ...(mtu === undefined ? {} : { mtu }),
       };
+      mustFit(definition, row, await rowsOf(tx));
       if (!(await insert(tx, definition))) {
         const [has] = await rowsOf(tx, name);
         const details = { network: name, switch: has?.switch ?? on, vlan: has?.vlan ?? vlan };
         throw GodwitError.of("NETWORK_EXISTS", details);
       }
+    });
+  }
+
+  /** @throws NETWORK_UNKNOWN, NETWORK_VLAN_TAKEN, NETWORK_MTU_ABOVE_SWITCH */
+  async set(name: string, changes: NetworkChanges): Promise<void> {
+    await this.#database.write(async (tx) => {
+      const [before] = await rowsOf(tx, name);
+      const row = before === undefined ? undefined : await lockSwitch(tx, before.switch);
+      const all = await rowsOf(tx);
+      // As it is now that no other changes it.
+      const has = all.find((one) => one.name === name);
+      if (has === undefined || row === undefined)
+        throw GodwitError.of("NETWORK_UNKNOWN", { network: name, known: all.map((one) => one.name) });
+      const { createdAt: _, mtu: hadMtu = null, ...rest } = has;
+      const { vlan = has.vlan, mtu = hadMtu, allowForgedTransmits = has.allowForgedTransmits } = changes;
+      const definition: NetworkDefinition = {
+        ...rest,
+        ...{ vlan, allowForgedTransmits },
+        ...(mtu === null ? {} : { mtu }),
+      };
+      const others = all.filter((one) => one.name !== name);
+      mustFit(definition, row, others);
+      await tx
+        .updateTable("networks")
+        .set({ vlan, mtu, allow_forged_transmits: allowForgedTransmits })
+        .where("name", "=", name)
+        .execute();
+      const { name: _name, ...data } = definition;
+      await emit(tx, { type: "network.changed", subject: { kind: "network", id: name }, data });
     });
   }
 
@@ -131,6 +157,20 @@ async function insert(tx: Writes, definition: NetworkDefinition): Promise<boolea
   const { name: _, ...data } = definition;
   await emit(tx, { type: "network.added", subject: { kind: "network", id: name }, data });
   return true;
+}
+
+/** @param others port groups that there are beside it. @throws NETWORK_VLAN_TAKEN, NETWORK_MTU_ABOVE_SWITCH */
+function mustFit(
+  { name, switch: on, vlan, mtu }: NetworkDefinition,
+  { mtu: switchMtu }: { mtu: number },
+  others: readonly NetworkDefinition[],
+): void {
+  if (mtu !== undefined && mtu > switchMtu)
+    throw GodwitError.of("NETWORK_MTU_ABOVE_SWITCH", { network: name, mtu, switch: on, switchMtu });
+  const other = others.find((one) => one.name !== name && one.switch === on && excludes(one.vlan, vlan));
+  if (other === undefined) return;
+  const details = { network: name, switch: on, vlan, other: other.name, otherVlan: other.vlan };
+  throw GodwitError.of("NETWORK_VLAN_TAKEN", details);
 }
 
 async function rowsOf(db: Queries, name: string | null = null): Promise<NetworkRow[]> {

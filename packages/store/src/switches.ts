@@ -2,7 +2,13 @@
  * Virtual switches that the inventory defines. A definition is for every host, or for those that have a row; a row also says
  * the uplink there. None goes while a port group is on it, nor from a host that has a VM in one of those.
  */
-import { defaultMtu, GodwitError, type NewSwitch, type SwitchDefinition } from "@godwit/contract";
+import {
+  defaultMtu,
+  GodwitError,
+  type NewSwitch,
+  type SwitchChanges,
+  type SwitchDefinition,
+} from "@godwit/contract";
 import { sql } from "kysely";
 import type { Database } from "./database.ts";
 import { emit } from "./events.ts";
@@ -57,6 +63,28 @@ export class Switches {
         subject: { kind: "switch", id: name },
         data: { uplink, mtu: row?.mtu ?? mtu ?? defaultMtu, hosts: hosts === null ? null : [...hosts] },
       });
+    });
+  }
+
+  /** @throws SWITCH_UNKNOWN, NETWORK_MTU_ABOVE_SWITCH */
+  async set(name: string, { mtu }: SwitchChanges): Promise<void> {
+    await this.#database.write(async (tx) => {
+      const row = await lockSwitch(tx, name);
+      if (row === undefined) throw await unknownSwitch(tx, name);
+      const larger = await tx
+        .selectFrom("networks")
+        .select(["name", "mtu"])
+        .where("switch", "=", name)
+        .where("mtu", ">", mtu)
+        .orderBy("name")
+        .executeTakeFirst();
+      if (larger !== undefined) {
+        const details = { network: larger.name, mtu: larger.mtu ?? 0, switch: name, switchMtu: mtu };
+        throw GodwitError.of("NETWORK_MTU_ABOVE_SWITCH", details);
+      }
+      if (mtu === row.mtu) return;
+      await tx.updateTable("switches").set({ mtu }).where("name", "=", name).execute();
+      await emit(tx, { type: "switch.changed", subject: { kind: "switch", id: name }, data: { mtu } });
     });
   }
 

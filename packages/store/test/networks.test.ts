@@ -67,6 +67,23 @@ test("a port group needs its switch, an MTU that fits, a VLAN that the switch ca
   ]);
 });
 
+test("a port group and its switch are changed, as far as they then fit each other", async () => {
+  const set = async (name: string, changes: object) => await codeOf(store.networks.set(name, changes));
+  const webNow = async () => (await store.networks.list()).find(({ name }) => name === "web");
+  expect(await set("nope", { vlan: 1 })).toBe("NETWORK_UNKNOWN");
+  expect(await set("web", { mtu: 9000 })).toBe("NETWORK_MTU_ABOVE_SWITCH");
+  expect(await set("web", { vlan: 4094 })).toBe("NETWORK_VLAN_TAKEN");
+  expect(await webNow()).toMatchObject({ vlan: 20, allowForgedTransmits: false });
+  expect(await set("web", { vlan: 30, mtu: 1400, allowForgedTransmits: true })).toBe("done");
+  expect(await webNow()).toMatchObject({ vlan: 30, mtu: 1400, allowForgedTransmits: true });
+  expect(await codeOf(store.switches.set("nope", { mtu: 9000 }))).toBe("SWITCH_UNKNOWN");
+  expect(await codeOf(store.switches.set("lan", { mtu: 1300 }))).toBe("NETWORK_MTU_ABOVE_SWITCH");
+  await store.switches.set("lan", { mtu: 9000 });
+  expect(await set("web", { mtu: 9000 })).toBe("done");
+  expect(await set("web", { vlan: 20, mtu: null, allowForgedTransmits: false })).toBe("done");
+  expect(await webNow()).not.toHaveProperty("mtu");
+});
+
 test("what a VM is connected to is not removed, nor the switch under it", async () => {
   const vm = {
     ...{ id: randomUUID() as VmId, name: "web-1", datastore: "vms", disks: [] },

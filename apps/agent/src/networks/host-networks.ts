@@ -1,7 +1,8 @@
 /**
  * Which switches and port groups this host has: those that the inventory defines for it, kept on disk, so that an agent which
  * cannot reach the server goes on by them; and the port groups of the agent's own configuration, on bridges that its
- * administrator made. What a VM here uses stays as it is. Nothing is done here to a bridge: see `HostSwitches`.
+ * administrator made. What a VM here uses is changed where that was asked for,
+ * and is not taken away. Nothing is done here to a bridge: see `HostSwitches`.
  */
 import {
   networkListSchema,
@@ -124,8 +125,8 @@ export class HostNetworks {
 }
 
 /**
- * What a host goes by after it was told a list. What its VMs use stays as it was, with its switch; a name of the host's own
- * configuration stays the configuration's. Pure.
+ * What a host goes by after it was told a list. What its VMs use stays, on its switch with its uplink; VLAN, MTU and what may be sent
+ * change under them. A name of the host's own configuration stays the configuration's. Pure.
  */
 export function mergeNetworks(
   list: NetworkList,
@@ -152,7 +153,7 @@ export function mergeNetworks(
         );
       continue;
     }
-    const reason = has === undefined || isSame(has, wanted) ? null : inUse(users(name));
+    const reason = has === undefined || has.switch === wanted?.switch ? null : inUse(users(name));
     if (reason === null) {
       if (wanted !== undefined) networks.push(wanted);
     } else if (has !== undefined) {
@@ -164,7 +165,7 @@ export function mergeNetworks(
   for (const has of before.switches) {
     const index = switches.findIndex(({ name }) => name === has.name);
     const wanted = switches[index];
-    if (isSame(has, wanted)) continue;
+    if (wanted !== undefined && wanted.uplink === has.uplink) continue;
     const on = networks.filter((one) => one.switch === has.name);
     const reason = inUse(on.flatMap(({ name }) => users(name)));
     if (reason === null) continue;
@@ -177,9 +178,6 @@ export function mergeNetworks(
     refuse("network", name, `this host has no virtual switch ${on}`);
   return { kept: { switches, networks: networks.filter(isThere) }, refused };
 }
-
-/** Definitions are compared as they are read: in the order of the schema. */
-const isSame = (a: object, b: object | undefined): boolean => JSON.stringify(a) === JSON.stringify(b);
 
 const inUse = (vms: readonly string[]): string | null => {
   const [first] = vms;

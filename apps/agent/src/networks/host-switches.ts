@@ -17,6 +17,8 @@ export interface HostSwitchesParts {
   vms: () => readonly Vm[];
   /** VMs whose QEMU may run and does not say what it uses, in words. */
   mayUseAny: () => readonly string[];
+  /** Lets a VM send what its port groups allow now, and nothing else. */
+  secure: (vm: Vm) => Promise<void>;
   onChange: () => void;
   log: Pick<Logger, "info" | "warn">;
 }
@@ -25,6 +27,8 @@ export class HostSwitches {
   readonly #parts: HostSwitchesParts;
   #refused: readonly NetworkRefusal[] = [];
   #applying: Promise<unknown> = Promise.resolve();
+  /** What VMs here may send has changed, and is not applied to all of them. */
+  #mustSecure = false;
 
   constructor(parts: HostSwitchesParts) {
     this.#parts = parts;
@@ -34,6 +38,7 @@ export class HostSwitches {
   async put(list: NetworkList): Promise<NetworkRefusal[]> {
     const { networks, log, onChange } = this.#parts;
     const isChanged = await networks.take(list, (name) => this.#usersOf(name));
+    this.#mustSecure ||= isChanged;
     await this.apply();
     const { switches, networks: groups } = networks.definitions;
     const refused = this.refused;
@@ -99,7 +104,23 @@ export class HostSwitches {
       const reason = reasonOf(error).slice(0, 1000);
       this.#refused = networks.definitions.switches.map(({ name }) => ({ kind: "switch", name, reason }));
     }
+    if (this.#mustSecure) this.#refused = [...this.#refused, ...(await this.#secure())];
     if (before !== JSON.stringify(this.#refused)) onChange();
+  }
+
+  async #secure(): Promise<NetworkRefusal[]> {
+    this.#mustSecure = false;
+    const refused: NetworkRefusal[] = [];
+    for (const vm of this.#parts.vms()) {
+      try {
+        await this.#parts.secure(vm);
+      } catch (error) {
+        this.#mustSecure = true;
+        const reason = `what VM ${vm.name} may send was not changed: ${reasonOf(error)}`.slice(0, 1000);
+        for (const { portGroup: name } of vm.nics) refused.push({ kind: "network", name, reason });
+      }
+    }
+    return refused;
   }
 
   #wanted(): WantedSwitch[] {
@@ -114,7 +135,9 @@ export class HostSwitches {
         taps: present.flatMap(({ id, nics }) =>
           nics.flatMap(({ portGroup }, index) => {
             const group = own.find((one) => one.name === portGroup);
-            return group === undefined ? [] : [{ name: tapName(id, index), vlan: group.vlan }];
+            return group === undefined
+              ? []
+              : [{ name: tapName(id, index), vlan: group.vlan, mtu: group.mtu ?? mtu }];
           }),
         ),
       };

@@ -274,7 +274,9 @@ export class Environment {
       ...{ tap: tapName(vm.id, index), addresses },
       mac: this.#networks.find(portGroup)?.allowForgedTransmits === true ? null : mac,
     }));
-    await securePorts(ports.filter(({ mac, addresses }) => mac !== null || addresses !== null));
+    const isLimited = ({ mac, addresses }: (typeof ports)[number]) => mac !== null || addresses !== null;
+    await releasePorts(ports.flatMap((port) => (isLimited(port) ? [] : [port.tap])));
+    await securePorts(ports.filter(isLimited));
   }
 
   /** Why what VMs send is not limited on this host; null: it is. Asked once: what is missing is installed before a start. */

@@ -1,4 +1,4 @@
-/** Virtual switches and port groups: defined, shown, removed. What is defined is written first; the hosts are told then, and again until they have it. */
+/** Virtual switches and port groups: defined, shown, changed, removed. What is defined is written first; the hosts are told then, and again until they have it. */
 import { GodwitError, type NetworkView, type serverOperations, type SwitchView } from "@godwit/contract";
 import type { Handlers } from "@godwit/http";
 import {
@@ -14,10 +14,12 @@ type NetworkOperations = Pick<
   | "switchList"
   | "switchShow"
   | "switchAdd"
+  | "switchSet"
   | "switchRemove"
   | "networkList"
   | "networkShow"
   | "networkAdd"
+  | "networkSet"
   | "networkRemove"
 >;
 
@@ -53,6 +55,11 @@ export function networkHandlers({ store, hosts }: Services): Handlers<NetworkOpe
     if (found !== undefined) return found;
     throw GodwitError.of("NETWORK_UNKNOWN", { network: name, known: all.map((view) => view.name) });
   };
+  const mustBeDefined = async (network: string): Promise<void> => {
+    const view = await networkOf(network);
+    if (view.createdAt === null)
+      throw GodwitError.of("NETWORK_OF_HOSTS", { network, hosts: view.hosts.map(({ host }) => host) });
+  };
   return {
     switchList: async () => ({ switches: await allSwitches() }),
     switchShow: async ({ params }) => await switchOf(params.switch),
@@ -60,6 +67,11 @@ export function networkHandlers({ store, hosts }: Services): Handlers<NetworkOpe
       await store.switches.add(body);
       await hosts.networks.changed(applyLimitMs);
       return await switchOf(body.name);
+    },
+    switchSet: async ({ params, body }) => {
+      await store.switches.set(params.switch, body);
+      await hosts.networks.changed(applyLimitMs);
+      return await switchOf(params.switch);
     },
     switchRemove: async ({ params, query }) => {
       if (query.host !== undefined) await store.hosts.show(query.host);
@@ -74,11 +86,15 @@ export function networkHandlers({ store, hosts }: Services): Handlers<NetworkOpe
       await hosts.networks.changed(applyLimitMs);
       return await networkOf(body.name);
     },
+    networkSet: async ({ params, body }) => {
+      await mustBeDefined(params.network);
+      await store.networks.set(params.network, body);
+      await hosts.networks.changed(applyLimitMs);
+      return await networkOf(params.network);
+    },
     networkRemove: async ({ params }) => {
       const { network } = params;
-      const view = await networkOf(network);
-      if (view.createdAt === null)
-        throw GodwitError.of("NETWORK_OF_HOSTS", { network, hosts: view.hosts.map(({ host }) => host) });
+      await mustBeDefined(network);
       await store.networks.remove(network);
       await hosts.networks.changed(applyLimitMs);
       return undefined;

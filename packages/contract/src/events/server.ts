@@ -75,7 +75,9 @@ const networkEvents = [
   ),
   /** `host`: only there; null: everywhere. */
   defineEvent("switch.removed", "switch", z.object({ host: nameSchema.nullable() })),
+  defineEvent("switch.changed", "switch", z.object({ mtu: z.int() })),
   defineEvent("network.added", "network", networkDefinitionSchema.omit({ name: true })),
+  defineEvent("network.changed", "network", networkDefinitionSchema.omit({ name: true })),
   defineEvent("network.removed", "network", nothing),
 ] as const;
 

@@ -2,9 +2,11 @@
 import { z } from "zod";
 import { nameSchema } from "../schemas/names.ts";
 import {
+  networkChangesSchema,
   networkViewSchema,
   newNetworkSchema,
   newSwitchSchema,
+  switchChangesSchema,
   switchViewSchema,
 } from "../schemas/network.ts";
 import type { Operations } from "./operation.ts";
@@ -38,6 +40,17 @@ export const networkOperations = {
     body: newSwitchSchema,
     answer: { status: 201, body: switchViewSchema },
     errors: ["HOST_UNKNOWN", "SWITCH_EXISTS"],
+  },
+  switchSet: {
+    method: "PATCH",
+    path: "/api/v1/switches/{switch}",
+    privilege: "admin",
+    summary:
+      "Change a virtual switch on all of its hosts, also while VMs are connected to it; agents apply it",
+    params: switchParams,
+    body: switchChangesSchema,
+    answer: { status: 200, body: switchViewSchema },
+    errors: ["SWITCH_UNKNOWN", "NETWORK_MTU_ABOVE_SWITCH"],
   },
   switchRemove: {
     method: "DELETE",
@@ -74,6 +87,16 @@ export const networkOperations = {
     body: newNetworkSchema,
     answer: { status: 201, body: networkViewSchema },
     errors: ["SWITCH_UNKNOWN", "NETWORK_EXISTS", "NETWORK_VLAN_TAKEN", "NETWORK_MTU_ABOVE_SWITCH"],
+  },
+  networkSet: {
+    method: "PATCH",
+    path: "/api/v1/networks/{network}",
+    privilege: "admin",
+    summary: "Change a port group on all hosts, also while VMs are connected to it; agents apply it",
+    params: networkParams,
+    body: networkChangesSchema,
+    answer: { status: 200, body: networkViewSchema },
+    errors: ["NETWORK_UNKNOWN", "NETWORK_OF_HOSTS", "NETWORK_VLAN_TAKEN", "NETWORK_MTU_ABOVE_SWITCH"],
   },
   networkRemove: {
     method: "DELETE",

@@ -91,6 +91,20 @@ export const newNetworkSchema = z.strictObject({
 });
 export type NewNetwork = z.infer<typeof newNetworkSchema>;
 
+/** What is left out stays as it is. VMs that are connected to it keep running. */
+export const switchChangesSchema = z.strictObject({ mtu: mtuSchema });
+export type SwitchChanges = z.infer<typeof switchChangesSchema>;
+
+export const networkChangesSchema = z
+  .strictObject({
+    vlan: vlanSchema.optional(),
+    /** Null: the switch's. */
+    mtu: mtuSchema.nullable().optional(),
+    allowForgedTransmits: z.boolean().optional(),
+  })
+  .refine((changes) => Object.values(changes).some((one) => one !== undefined), "changes nothing");
+export type NetworkChanges = z.infer<typeof networkChangesSchema>;
+
 /**
  * On a host. `available`: in use as it is defined. `unavailable`: applied, and leads nowhere. `notApplied`: the host has it not, or
  * otherwise than it is defined. `unknown`: the host does not answer. `notDefined`: the host has it by its own configuration.

@@ -3,18 +3,13 @@ import { buildCommand } from "@stricli/core";
 import { withApi } from "../../connection.ts";
 import { writeJson, writeLine } from "../../output/screen.ts";
 import { jsonFlag, mtuFlag, networkArgument, proposeSwitches, type JsonFlags } from "../common.ts";
+import { vlanOf } from "./vlan.ts";
 
 interface AddFlags extends JsonFlags {
   switch: string;
   vlan?: number;
   mtu?: number;
   allowForgedTransmits: boolean;
-}
-
-function vlan(text: string): number {
-  const number = /^\d{1,4}$/.test(text) ? Number(text) : Number.NaN;
-  if (!(number <= 4094)) throw new Error("must be a VLAN from 1 to 4094, or 0 for frames without a tag");
-  return number;
 }
 
 export const addCommand = buildCommand({
@@ -38,7 +33,7 @@ Examples:
         brief: "The virtual switch that it is on",
         proposeCompletions: proposeSwitches,
       },
-      vlan: { kind: "parsed", parse: vlan, brief: "VLAN, 1 to 4094 (default: 0, no tag)", optional: true },
+      vlan: { kind: "parsed", parse: vlanOf, brief: "VLAN, 1 to 4094 (default: 0, no tag)", optional: true },
       mtu: { ...mtuFlag, brief: "Largest packet in bytes (default: the switch's)" },
       allowForgedTransmits: {
         kind: "boolean",
