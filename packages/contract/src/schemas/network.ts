@@ -102,7 +102,7 @@ export const networkChangesSchema = z
     mtu: mtuSchema.nullable().optional(),
     allowForgedTransmits: z.boolean().optional(),
   })
-  .refine((changes) => Object.values(changes).some((one) => one !== undefined), "changes nothing");
+  .refine((changes) => Object.keys(changes).length > 0, "changes nothing");
 export type NetworkChanges = z.infer<typeof networkChangesSchema>;
 
 /**

@@ -36,13 +36,18 @@ Examples:
     },
     positional: networkArgument,
   },
-  async func({ json, ...changes }: Flags, name: string) {
-    if (Object.values(changes).every((one) => one === undefined))
+  async func({ json, vlan, mtu, allowForgedTransmits }: Flags, name: string) {
+    const body = {
+      ...(vlan === undefined ? {} : { vlan }),
+      ...(mtu === undefined ? {} : { mtu }),
+      ...(allowForgedTransmits === undefined ? {} : { allowForgedTransmits }),
+    };
+    if (Object.keys(body).length === 0)
       throw GodwitError.of("USAGE", {
         what: `Nothing of port group ${name} is to be changed.`,
         hint: "Give --vlan, --mtu or --allow-forged-transmits.",
       });
-    const view = await withApi((api) => api.call("networkSet", { params: { network: name }, body: changes }));
+    const view = await withApi((api) => api.call("networkSet", { params: { network: name }, body }));
     if (json) {
       writeJson(view);
       return;
