@@ -139,7 +139,7 @@ export async function runAgent(
   });
   const cpu = await HostCpu.open(config.simulatedCpu, hypervisor, log);
   const cpus = new VmCpus({ host: config.name, hypervisor, cpu });
-  const setAside = new SetAside({
+  const setAside: SetAside = new SetAside({
     ...{ hypervisor, processes, claims, log },
     isInMove: (vmId) => moves.isUnanswerable(vmId),
     onBack: async (vm) => {
@@ -156,7 +156,9 @@ export async function runAgent(
     ...{ processes, claims, done: doneByGuest },
     answers: ({ paths }) => guestAnswers(paths.guestAgent, 3000),
   });
+  const commands: HostCommands = new HostCommands({ config, processes, setAside, memory, log });
   const vms = new Vms({
+    commands,
     guests: watchers,
     config,
     hypervisor,
@@ -172,7 +174,8 @@ export async function runAgent(
   });
   const pauses = PausePoints.in(process.env.GODWIT_PAUSE_POINTS);
   if (pauses !== null) log.warn("moves are held at pause points: this agent is one for tests");
-  const moves = new Moves({
+  const moves: Moves = new Moves({
+    commands,
     config,
     identity,
     members,
@@ -308,7 +311,7 @@ export async function runAgent(
     ...([facts, load, vms, disks, moves, path, consoles, events, members, setAside, files, renewal] as const),
     new DatastoreOrders({ config, datastores: hostDatastores, environment, processes, setAside, log }),
     switches,
-    new HostCommands({ config, processes, setAside, log }),
+    commands,
     relocations,
     new Snapshots({ config, hypervisor, environment, processes, leases, claims, log }),
     watchers,

@@ -18,13 +18,19 @@ afterAll(async () => {
 });
 
 const log = pino({ level: "silent" });
-const commandsOf = ({ allowed = true, vms = [] as string[], rebootCommand = "true" } = {}) =>
+const commandsOf = ({
+  allowed = true,
+  vms = [] as string[],
+  granted = [] as string[],
+  rebootCommand = "true",
+} = {}) =>
   new HostCommands({
     config: { name: "a", stateFolder, updates: { commands: allowed, rebootCommand } },
     processes: {
       present: vms.map((name) => ({ spec: { vm: { name } } })),
     } as unknown as HostCommandsParts["processes"],
     setAside: { all: [] },
+    memory: { granted },
     log,
   });
 const ended = async (commands: HostCommands, id: string) =>
@@ -100,4 +106,26 @@ test("a host is booted once for each boot that is to end", async () => {
   await expect(stat(mark)).rejects.toThrow();
   await commands.reboot(await bootId());
   expect(await until(() => stat(mark).catch(() => null), { everyMs: 50, limitMs: 20_000 })).not.toBeNull();
+});
+
+test("while one runs no VM starts here, and none is run while a VM is about to start", async () => {
+  const id = randomUUID();
+  const commands = commandsOf();
+  const starting = commands.start(id, { command: "sleep 60", timeoutSeconds: 120 });
+  const refused = { code: "HOST_COMMAND_RUNS", message: expect.stringContaining("VM web-1") as string };
+  await expect(commands.mustTakeVms("web-1")).rejects.toMatchObject(refused);
+  await starting;
+  await expect(commands.mustTakeVms("web-1")).rejects.toMatchObject(refused);
+  // An agent that was started since knows it too.
+  await expect(commandsOf().mustTakeVms("web-1")).rejects.toMatchObject(refused);
+  const pid = Number(await readFile(join(stateFolder, "commands", id, "pid"), "utf8"));
+  process.kill(-pid, "SIGKILL");
+  await ended(commands, id);
+  await commands.mustTakeVms("web-1");
+  await expect(
+    commandsOf({ granted: ["web-1"] }).start(randomUUID(), { command: "true", timeoutSeconds: 60 }),
+  ).rejects.toMatchObject({
+    code: "HOST_COMMAND_VMS_RUN",
+    message: expect.stringContaining("web-1") as string,
+  });
 });

@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { MemoryAdmission } from "../src/vms/memory-admission.ts";
 
 const mib = 1024 * 1024;
-const vm = (id: string, memoryMib: number) => ({ id: id as VmId, memoryMib });
+const vm = (id: string, memoryMib: number) => ({ id: id as VmId, name: id, memoryMib });
 const runtime = ({ id, memoryMib }: ReturnType<typeof vm>, pid: number | null): VmRuntime => ({
   ...{
     id,

@@ -12,7 +12,7 @@ const standing = {
 };
 const plan: PoolPlan = {
   pool: "east",
-  request: { goal: "happy", threshold: 3, without: [] },
+  request: { goal: "happy", threshold: 3, without: [], add: [] },
   moves: [],
   ...{ before: standing, after: standing, stuck: [], unmeasured: [], absent: [] },
 };

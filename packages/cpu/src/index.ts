@@ -69,7 +69,7 @@ export { readVmxMasks, vmxMaskLines, writeVmxMasks } from "./masks/vmx.ts";
 export { nameInMaskKey, unknownMaskNames, type UnknownMaskName } from "./masks/mask-names.ts";
 export { perVmEvcOf, qemuOfPerVmEvc, type PerVmEvc } from "./masks/per-vm-evc.ts";
 export { qemuModelNamed } from "./named-models/named-models.ts";
-export { beyond, distinguishesCpus } from "./evc/exposed-features.ts";
+export { beyond, exposedFeatures, distinguishesCpus } from "./evc/exposed-features.ts";
 export { simulatedCpu } from "./evc/simulated-cpu.ts";
 export { limitedQemuFacts } from "./evc/limited-qemu-facts.ts";
 export { cpuRequestProblems, type CpuRequestProblem } from "./power-on/cpu-request-problems.ts";

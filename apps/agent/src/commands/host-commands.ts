@@ -10,6 +10,7 @@ import { readFileOrNull, until, writeFileAtomic } from "@godwit/system";
 import type { Logger } from "pino";
 import type { AgentConfig } from "../config.ts";
 import type { Processes } from "../qemu/processes.ts";
+import type { MemoryAdmission } from "../vms/memory-admission.ts";
 import type { SetAside } from "../vms/set-aside.ts";
 import { commandRun } from "./run-command.ts";
 import { startApart } from "./start-apart.ts";
@@ -23,6 +24,8 @@ export interface HostCommandsParts {
   config: Pick<AgentConfig, "name" | "stateFolder" | "updates">;
   processes: Pick<Processes, "present">;
   setAside: Pick<SetAside, "all">;
+  /** VMs that are about to be here. */
+  memory: Pick<MemoryAdmission, "granted">;
   log: Logger;
 }
 
@@ -65,17 +68,38 @@ export class HostCommands {
     const { config, log } = this.#parts;
     const now = await bootId();
     if (now !== before) return { bootId: now };
-    this.#allow();
     if (this.#goesDown) return { bootId: now };
+    this.#allow();
     log.warn({ command: config.updates.rebootCommand }, "this host is booted again");
-    const unit = `godwit-reboot-${before.slice(0, 8)}`;
-    await startApart(
-      unit,
-      ["/bin/sh", "-c", `sleep 1; exec ${config.updates.rebootCommand}`],
-      "booting this host again",
-    );
+    // From now on no VM starts here.
     this.#goesDown = true;
+    const unit = `godwit-reboot-${before.slice(0, 8)}`;
+    try {
+      await startApart(
+        unit,
+        ["/bin/sh", "-c", `sleep 1; exec ${config.updates.rebootCommand}`],
+        "booting this host again",
+      );
+    } catch (error) {
+      this.#goesDown = false;
+      throw error;
+    }
     return { bootId: now };
+  }
+
+  /** For a VM that has been granted its memory: whichever of it and a command comes first is seen by the other. @throws HOST_COMMAND_RUNS */
+  async mustTakeVms(vm: string): Promise<void> {
+    const all = join(this.#parts.config.stateFolder, "commands");
+    const names = await readdir(all).catch((): string[] => []);
+    const running = await Promise.all(
+      names.map(async (name) => {
+        // What a command that has ended left behind is no reason.
+        const code = await readFileOrNull(join(all, name, "exit-code"));
+        return code === null && (await this.#runs(join(all, name)));
+      }),
+    );
+    if (this.#goesDown || this.#starting.size > 0 || running.includes(true))
+      throw GodwitError.of("HOST_COMMAND_RUNS", { host: this.#parts.config.name, vm });
   }
 
   async #start(id: string, { command, timeoutSeconds }: HostCommand): Promise<void> {
@@ -96,11 +120,12 @@ export class HostCommands {
   }
 
   #allow(): void {
-    const { config, processes, setAside } = this.#parts;
+    const { config, processes, setAside, memory } = this.#parts;
     if (!config.updates.commands) throw GodwitError.of("HOST_COMMANDS_OFF", { host: config.name });
     const vms = [
       ...processes.present.map(({ spec }) => spec.vm.name),
       ...setAside.all.map(({ name }) => name),
+      ...memory.granted,
     ];
     if (vms.length > 0) throw GodwitError.of("HOST_COMMAND_VMS_RUN", { host: config.name, vms });
   }

@@ -2,6 +2,7 @@
 import type { Hello } from "@godwit/contract";
 import type { Hypervisor } from "@godwit/hypervisor";
 import type { Logger } from "pino";
+import type { HostCommands } from "../commands/host-commands.ts";
 import type { AgentConfig } from "../config.ts";
 import type { EventLog } from "../event-log.ts";
 import type { Leases } from "../leases/leases.ts";
@@ -26,6 +27,7 @@ export interface MoveDependencies {
   claims: Claims;
   leases: Leases;
   memory: Pick<MemoryAdmission, "reserve">;
+  commands: Pick<HostCommands, "mustTakeVms">;
   lockspaces: Lockspaces;
   events: EventLog;
   log: Logger;

@@ -14,7 +14,7 @@ import { checkOrder, checkSource } from "./order-check.ts";
  *   DISK_PERMISSION_DENIED and what starting a VM throws
  */
 export async function prepareIncoming(
-  { config, environment, hypervisor, leases, memory, processes }: MoveDependencies,
+  { commands, config, environment, hypervisor, leases, memory, processes }: MoveDependencies,
   order: MoveOrder,
   onStarted: (process: QemuProcess) => void,
 ): Promise<{ address: string; port: number }> {
@@ -23,6 +23,7 @@ export async function prepareIncoming(
   const { migration } = config;
   if (migration === undefined) throw GodwitError.of("MIGRATION_NETWORK_MISSING", { host });
   using _memory = memory.reserve(vm);
+  await commands.mustTakeVms(vm.name);
   await checkOrder(await environment.datastore(vm.datastore), order);
   const incoming = environment.users.incoming(vm.id, from, qemuUid);
   const [spec, lease] = await allEnded(

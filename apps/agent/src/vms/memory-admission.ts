@@ -7,7 +7,7 @@ import { GodwitError, type MemoryLoad, type Vm, type VmId } from "@godwit/contra
 import { qemuOverheadBytes } from "@godwit/requirements";
 import type { Processes } from "../qemu/processes.ts";
 
-type Sized = Pick<Vm, "id" | "memoryMib">;
+type Sized = Pick<Vm, "id" | "name" | "memoryMib">;
 
 export interface MemorySources {
   host: string;
@@ -21,7 +21,7 @@ const mib = 1024 * 1024;
 
 export class MemoryAdmission {
   readonly #sources: MemorySources;
-  readonly #granted = new Map<VmId, number>();
+  readonly #granted = new Map<VmId, { name: string; bytes: number }>();
 
   constructor(sources: MemorySources) {
     this.#sources = sources;
@@ -33,15 +33,20 @@ export class MemoryAdmission {
     return { ...load, availableBytes: Math.max(0, load.availableBytes - this.#promisedBytes()) };
   }
 
+  /** Names of VMs that have been granted memory, and are not here yet or not for long. */
+  get granted(): string[] {
+    return [...this.#granted.values()].map(({ name }) => name);
+  }
+
   /** Granted until disposed. @throws DESTINATION_MEMORY_SHORT */
-  reserve({ id, memoryMib }: Sized): Disposable {
+  reserve({ id, name, memoryMib }: Sized): Disposable {
     const { availableBytes } = this.load();
     const neededBytes = memoryMib * mib + qemuOverheadBytes;
     if (availableBytes < neededBytes) {
       const { host } = this.#sources;
       throw GodwitError.of("DESTINATION_MEMORY_SHORT", { host, neededBytes, availableBytes });
     }
-    this.#granted.set(id, neededBytes);
+    this.#granted.set(id, { name, bytes: neededBytes });
     return {
       [Symbol.dispose]: () => {
         this.#granted.delete(id);
@@ -58,6 +63,6 @@ export class MemoryAdmission {
       return resident === null ? 0 : Math.max(0, memoryMib * mib - resident);
     });
     const granted = [...this.#granted].filter(([id]) => !present.some((one) => one.id === id));
-    return [...untouched, ...granted.map(([, bytes]) => bytes)].reduce((sum, bytes) => sum + bytes, 0);
+    return [...untouched, ...granted.map(([, { bytes }]) => bytes)].reduce((sum, bytes) => sum + bytes, 0);
   }
 }

@@ -64,6 +64,7 @@ import type { MemoryAdmission } from "./memory-admission.ts";
 import { tidyRelocation } from "./tidy-relocation.ts";
 import { completeRevert } from "./snapshots.ts";
 import { SharedWork } from "./shared-work.ts";
+import type { HostCommands } from "../commands/host-commands.ts";
 import { endForSure } from "../qemu/end-for-sure.ts";
 import type { Processes } from "../qemu/processes.ts";
 import { readAddresses } from "./addresses.ts";
@@ -83,6 +84,7 @@ export interface VmsParts {
   leases: Leases;
   memory: MemoryAdmission;
   guests: Pick<GuestWatchers, "begunAgain">;
+  commands: Pick<HostCommands, "mustTakeVms">;
   claims: Claims;
   events: EventLog;
   log: Logger;
@@ -219,7 +221,7 @@ export class Vms {
    * goes on, it answers the same.
    * @param ownUser whether the VM may have a user of its own
    * @param snapshot whose memory the guest goes on with, by its id: the VM is as it was reverted to it. Null: the guest boots
-   * @throws VM_BUSY, VM_PAUSED, SNAPSHOT_LOAD_FAILED, DESTINATION_MEMORY_SHORT, LEASE_HELD, LEASE_UNAVAILABLE, VM_CPU_REFUSED, VM_START_FAILED and what
+   * @throws VM_BUSY, VM_PAUSED, SNAPSHOT_LOAD_FAILED, DESTINATION_MEMORY_SHORT, HOST_COMMAND_RUNS, LEASE_HELD, LEASE_UNAVAILABLE, VM_CPU_REFUSED, VM_START_FAILED and what
    *   is missing on this host
    */
   async start(
@@ -265,6 +267,7 @@ export class Vms {
     }
     if (stored !== null) vm = await this.#asStored(vm, stored);
     using _memory = memory.reserve(vm);
+    await this.#parts.commands.mustTakeVms(vm.name);
     const [{ accelerator }, cpu] = await Promise.all([
       hypervisor.facts(),
       // A guest that goes on sees the CPU that it saw then.

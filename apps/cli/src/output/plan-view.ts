@@ -2,9 +2,14 @@
 import type { PoolExplanation, PoolPlan } from "@godwit/contract";
 import { formatTable } from "./format.ts";
 
-export function planText({ pool, moves, before, after, stuck, unmeasured, absent }: PoolPlan): string {
+export function planText(plan: PoolPlan): string {
+  const { pool, moves, before, after, stuck, unmeasured, absent, notes = [], powerCycle = [] } = plan;
   const lines = [
     ...absent.map(({ host, reason }) => `Host ${host} is not counted on: ${reason}.`),
+    ...notes,
+    ...(powerCycle.length === 0
+      ? []
+      : [`Planned as if these had been powered off and on with the EVC mode: ${powerCycle.join(", ")}.`]),
     ...(moves.length === 0
       ? [`Pool ${pool}: no VM would move.`]
       : [

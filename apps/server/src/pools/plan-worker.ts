@@ -13,7 +13,7 @@ import {
 } from "@godwit/placement";
 
 export type Question =
-  | ({ kind: "plan" } & PlanQuestion)
+  | ({ kind: "plan"; name: string } & PlanQuestion)
   | ({ kind: "place" } & PlaceQuestion)
   | ({ kind: "admit" } & AdmissionQuestion);
 
@@ -24,7 +24,7 @@ parentPort?.on("message", (question: Question) => {
 function answer(question: Question): PlanAnswer | PlaceAnswer | AdmissionAnswer {
   switch (question.kind) {
     case "plan":
-      return planReported(question);
+      return planReported(question, question.name);
     case "place":
       return placeReported(question);
     case "admit":

@@ -51,7 +51,7 @@ export class Planner {
 
   /** @throws POOL_PLAN_LATE, POOL_PLAN_FAILED, POOL_PLANS_TOO_MANY */
   async plan(pool: string, question: PlanQuestion): Promise<PlanAnswer> {
-    return (await this.#answer(pool, { kind: "plan", ...question })) as PlanAnswer;
+    return (await this.#answer(pool, { kind: "plan", name: pool, ...question })) as PlanAnswer;
   }
 
   /** @throws POOL_PLAN_LATE, POOL_PLAN_FAILED, POOL_PLANS_TOO_MANY */

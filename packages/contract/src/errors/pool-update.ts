@@ -25,6 +25,13 @@ export const poolUpdateErrors = {
     (d) => `Host ${d.host} runs no command and is not booted again while VMs run there: ${d.vms.join(", ")}.`,
     (d) => `Move them away first: godwit host maintenance enter ${d.host}`,
   ),
+  HOST_COMMAND_RUNS: define<{ host: string; vm: string }>(
+    409,
+    "later",
+    (d) =>
+      `VM ${d.vm} does not start on host ${d.host} now: an operator's command runs there, or the host is about to be booted again.`,
+    () => "Start it on another host, or when the command has ended: godwit task list",
+  ),
   HOST_COMMAND_UNKNOWN: define<{ host: string; id: string }>(
     404,
     "never",

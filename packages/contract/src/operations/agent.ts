@@ -394,6 +394,7 @@ export const agentOperations = {
       "VM_PAUSED",
       "SNAPSHOT_LOAD_FAILED",
       "SNAPSHOT_FAILED",
+      "HOST_COMMAND_RUNS",
       "DESTINATION_MEMORY_SHORT",
       "LEASE_HELD",
       "LEASE_UNAVAILABLE",

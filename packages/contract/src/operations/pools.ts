@@ -269,7 +269,14 @@ export const poolOperations = {
     params: poolParams,
     body: planRequestSchema,
     answer: { status: 200, body: poolPlanSchema },
-    errors: ["POOL_UNKNOWN", "HOST_NOT_IN_POOL", ...planErrors],
+    errors: [
+      "POOL_UNKNOWN",
+      "HOST_NOT_IN_POOL",
+      "HOST_UNKNOWN",
+      "HOST_IN_OTHER_POOL",
+      "EVC_MODE_UNKNOWN",
+      ...planErrors,
+    ],
   },
   poolExplain: {
     method: "POST",

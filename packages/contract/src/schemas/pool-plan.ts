@@ -1,5 +1,6 @@
 /** What the planner would do with a pool, and why. Nothing of it is done: a plan is a recommendation. */
 import { z } from "zod";
+import { evcModeKeySchema } from "./evc.ts";
 import { nameSchema } from "./names.ts";
 
 /** `happy`: VMs move only where somebody gains. `even`: hosts are to be used alike. */
@@ -12,6 +13,10 @@ export const planRequestSchema = z.strictObject({
   threshold: z.int().min(1).max(5).default(3),
   /** As if these hosts were to be emptied. */
   without: z.array(nameSchema).max(1000).default([]),
+  /** With these hosts beside: one of the pool is one more that is like it, another comes with its VMs. */
+  add: z.array(nameSchema).max(100).default([]),
+  /** As if the pool had this EVC mode, and its VMs had been powered on with it. */
+  evcMode: evcModeKeySchema.optional(),
 });
 export type PlanRequest = z.infer<typeof planRequestSchema>;
 
@@ -52,6 +57,10 @@ export const poolPlanSchema = z.object({
   unmeasured: z.array(nameSchema),
   /** Hosts that are not counted on, and why. */
   absent: z.array(z.object({ host: nameSchema, reason: z.string() })),
+  /** Why it can do little or nothing, as sentences. Absent: a server that does not tell. */
+  notes: z.array(z.string()).optional(),
+  /** With an EVC mode: VMs that would have to be powered off and on first. */
+  powerCycle: z.array(nameSchema).optional(),
 });
 export type PoolPlan = z.infer<typeof poolPlanSchema>;
 

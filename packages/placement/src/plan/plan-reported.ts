@@ -7,13 +7,16 @@ import { planPool, type Plan } from "./plan-pool.ts";
 import type { VmView } from "@godwit/contract";
 import { poolFromReports, poolToPlace, type PoolReports } from "./pool-from-reports.ts";
 import { defaultOptions, type PlanOptions, type Pool } from "./pool.ts";
-import { supposed } from "./what-if.ts";
+import { planNotes } from "./plan-notes.ts";
+import { supposed, withTwins } from "./what-if.ts";
 
 export interface PlanQuestion {
   reports: PoolReports;
   options: PlanOptions;
   /** Hosts that are to be emptied. */
   without: readonly string[];
+  /** Hosts of which the pool is to have one more that is alike; each once for every one. */
+  twinsOf?: readonly string[];
   /** Name of a VM that is to be explained; null: none. */
   explain: string | null;
   /** Whether the pool that was planned is answered, too. */
@@ -26,18 +29,23 @@ export interface PlanAnswer {
   explanation: Explanation | null;
   /** VMs whose load is not known well enough to move them for it. */
   unmeasured: string[];
+  /** Why it can do little or nothing, as sentences. */
+  notes: string[];
   /** Null: it was not asked for. */
   pool: Pool | null;
 }
 
-export function planReported({ reports, options, without, explain, withPool }: PlanQuestion): PlanAnswer {
-  const pool = supposed(poolFromReports(reports), { without, add: [] });
+/** @param name of the pool, for what is told of it */
+export function planReported(question: PlanQuestion, name = "POOL"): PlanAnswer {
+  const { reports, options, without, twinsOf = [], explain, withPool } = question;
+  const pool = withTwins(supposed(poolFromReports(reports), { without, add: [] }), twinsOf);
   const plan = planPool(pool, options);
   const unmeasured = pool.vms.flatMap((vm) => (vm.unmeasured === undefined ? [] : [vm.name]));
   return {
     plan,
     explanation: explain === null ? null : explainVm(pool, options, plan, explain),
     unmeasured,
+    notes: planNotes(name, pool),
     pool: withPool === true ? pool : null,
   };
 }

@@ -5,6 +5,8 @@ export interface PlanFlags {
   goal: PlanGoal;
   threshold: "1" | "2" | "3" | "4" | "5";
   without?: string[];
+  add?: string[];
+  evc?: string;
 }
 
 export const planFlags = {
@@ -28,10 +30,27 @@ export const planFlags = {
     variadic: true,
     placeholder: "host",
   },
+  add: {
+    kind: "parsed",
+    parse: String,
+    brief: "As if the pool had one more host like this, or this one where it is in no pool; may be repeated",
+    optional: true,
+    variadic: true,
+    placeholder: "host",
+  },
+  evc: {
+    kind: "parsed",
+    parse: String,
+    brief: "As if the pool had this EVC mode and its VMs had been powered on with it",
+    optional: true,
+    placeholder: "mode",
+  },
 } as const;
 
-export const planRequest = ({ goal, threshold, without }: PlanFlags): PlanRequest => ({
+export const planRequest = ({ goal, threshold, without, add, evc }: PlanFlags): PlanRequest => ({
   goal,
   threshold: Number(threshold),
   without: without ?? [],
+  add: add ?? [],
+  ...(evc === undefined ? {} : { evcMode: evc }),
 });

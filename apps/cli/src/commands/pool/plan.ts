@@ -15,6 +15,8 @@ Examples:
   godwit pool plan east
   godwit pool plan east --goal even --threshold 4
   godwit pool plan east --without host-c
+  godwit pool plan east --add host-a
+  godwit pool plan east --evc intel-haswell
   godwit pool plan east --json`,
   },
   parameters: { flags: { json: jsonFlag, ...planFlags }, positional: poolArgument },
