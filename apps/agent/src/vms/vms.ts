@@ -64,7 +64,6 @@ import type { MemoryAdmission } from "./memory-admission.ts";
 import { tidyRelocation } from "./tidy-relocation.ts";
 import { completeRevert } from "./snapshots.ts";
 import { SharedWork } from "./shared-work.ts";
-import type { HostCommands } from "../commands/host-commands.ts";
 import { endForSure } from "../qemu/end-for-sure.ts";
 import type { Processes } from "../qemu/processes.ts";
 import { readAddresses } from "./addresses.ts";
@@ -84,7 +83,8 @@ export interface VmsParts {
   leases: Leases;
   memory: MemoryAdmission;
   guests: Pick<GuestWatchers, "begunAgain">;
-  commands: Pick<HostCommands, "mustTakeVms">;
+  /** Whether a VM may start here now. */
+  commands: { mustTakeVms: (vm: string) => Promise<void> };
   claims: Claims;
   events: EventLog;
   log: Logger;

@@ -39,6 +39,19 @@ export const poolRuleTermsSchema = z.discriminatedUnion("kind", [
     priority: restartPrioritySchema,
     after: z.array(nameSchema).max(100).optional(),
   }),
+  /**
+   * A resource pool: the VMs, and the resource pools that name it as their parent, divide what it gets. Its shares are its own,
+   * however many VMs are in it.
+   */
+  z.strictObject({
+    kind: z.literal("resourcePool"),
+    /** Another rule of this kind; absent: it is a part of the whole pool. */
+    parent: nameSchema.optional(),
+    reservedCores: cores.optional(),
+    limitCores: cores.optional(),
+    /** Absent: 4000. */
+    shares: z.int().min(1).max(1_000_000).optional(),
+  }),
   /** Whether the VMs are reset when their guests hang, whatever the pool says. */
   z.strictObject({ kind: z.literal("guestReset"), enabled: z.boolean() }),
 ]);
@@ -97,6 +110,8 @@ export function ruleText(rule: {
       return `${vms}: ${cpuText(terms)}`;
     case "restart":
       return `${vms}: ${restartText(terms)}`;
+    case "resourcePool":
+      return resourcePoolText(terms, vms);
     case "guestReset":
       return `${vms}: ${terms.enabled ? "reset when the guest hangs" : "not reset when the guest hangs"}`;
   }
@@ -108,6 +123,18 @@ const cpuText = ({ reservedCores, limitCores, shares }: Extract<PoolRuleTerms, {
     ...(limitCores === undefined ? [] : [`${String(limitCores)} CPUs at most`]),
     ...(shares === undefined ? [] : [`${String(shares)} shares`]),
   ].join(", ");
+
+/** Of a resource pool that says nothing else, as vSphere's "normal". */
+export const usualPoolShares = 4000;
+
+function resourcePoolText(
+  { parent, shares = usualPoolShares, ...amounts }: Extract<PoolRuleTerms, { kind: "resourcePool" }>,
+  vms: string,
+): string {
+  const place = parent === undefined ? "" : ` of ${parent}`;
+  const what = cpuText({ ...amounts, kind: "cpu", shares });
+  return `resource pool${place}${vms === "" ? "" : ` with ${vms}`}: ${what}`;
+}
 
 const restartText = ({ priority, after = [] }: Extract<PoolRuleTerms, { kind: "restart" }>): string =>
   priority === "never"

@@ -8,6 +8,7 @@ import { memoryBytes } from "../evacuation.ts";
 import { ofKind, racksOf, type PoolRule } from "../rules/pool-rule.ts";
 import { ruleConflicts } from "./conflicts.ts";
 import type { Pool } from "./pool.ts";
+import { judgeResourcePool } from "./judge-resource-pool.ts";
 import { withRules } from "./with-rules.ts";
 
 export interface RuleFacts {
@@ -21,18 +22,20 @@ export interface RuleFacts {
 }
 
 /** How many VMs and hosts each kind names. */
-const shapes: Record<PoolRuleKind, { vms: "none" | "some" | "two"; hosts: "none" | "any" | "some" }> = {
-  together: { vms: "two", hosts: "none" },
-  apart: { vms: "two", hosts: "none" },
-  spread: { vms: "two", hosts: "none" },
-  on: { vms: "some", hosts: "some" },
-  off: { vms: "some", hosts: "some" },
-  rack: { vms: "none", hosts: "some" },
-  maxVms: { vms: "none", hosts: "any" },
-  cpu: { vms: "some", hosts: "none" },
-  restart: { vms: "some", hosts: "none" },
-  guestReset: { vms: "some", hosts: "none" },
-};
+const shapes: Record<PoolRuleKind, { vms: "none" | "any" | "some" | "two"; hosts: "none" | "any" | "some" }> =
+  {
+    together: { vms: "two", hosts: "none" },
+    apart: { vms: "two", hosts: "none" },
+    spread: { vms: "two", hosts: "none" },
+    on: { vms: "some", hosts: "some" },
+    off: { vms: "some", hosts: "some" },
+    rack: { vms: "none", hosts: "some" },
+    maxVms: { vms: "none", hosts: "any" },
+    cpu: { vms: "some", hosts: "none" },
+    restart: { vms: "some", hosts: "none" },
+    guestReset: { vms: "some", hosts: "none" },
+    resourcePool: { vms: "any", hosts: "none" },
+  };
 
 /** @returns none: it can be made */
 export function judgeRule(facts: RuleFacts): string[] {
@@ -42,6 +45,7 @@ export function judgeRule(facts: RuleFacts): string[] {
     ...ofRacks(facts),
     ...ofCounts(facts),
     ...ofCpus(facts),
+    ...judgeResourcePool(facts),
     ...ofRestarts(facts),
     ...ofGuestResets(facts),
     ...ofOthers(facts),
@@ -50,7 +54,7 @@ export function judgeRule(facts: RuleFacts): string[] {
 
 function ofShape({ terms, vms, hosts }: PoolRule): string[] {
   const shape = shapes[terms.kind];
-  const least = { none: 0, some: 1, two: 2 }[shape.vms];
+  const least = { none: 0, any: 0, some: 1, two: 2 }[shape.vms];
   return [
     ...(vms.length < least
       ? [`It names ${String(vms.length)} VMs and needs ${String(least)} at least.`]

@@ -1,7 +1,8 @@
 /** A pool with its rules, as the planner knows them. What a rule names and the pool does not have is left out. */
 import { isMust } from "@godwit/contract";
-import { entitlements } from "../load/resource-pools.ts";
+import { entitlements, type ShareNode } from "../load/resource-pools.ts";
 import { idleReason, ofKind, racksOf, type PoolRule } from "../rules/pool-rule.ts";
+import { resourcePoolTree } from "./resource-pool-tree.ts";
 import type { Pool, PoolHost, PoolVm, Rule } from "./pool.ts";
 
 /** Shares of a VM that no rule gives any. */
@@ -27,7 +28,7 @@ export function withRules(
   );
   return {
     hosts: withHostRules(pool.hosts, counting),
-    vms: withShares(pool, withCpuRules(pool.vms, counting, namesIn)),
+    vms: withShares(pool, withCpuRules(pool.vms, counting, namesIn), counting, namesIn),
     rules: [...pool.rules, ...counting.flatMap((rule) => planned(rule, namesIn(rule), hasHost))],
   };
 }
@@ -68,31 +69,35 @@ function withCpuRules(
   return vms.map((vm) => ({ ...vm, ...byVm.get(vm.name) }));
 }
 
-/** Where the pool has less than its VMs want, none counts for more than its shares give it. */
-function withShares({ hosts }: Pool, vms: readonly SharedVm[]): PoolVm[] {
-  const given = vms.some(({ shares }) => shares !== undefined);
+/** Where the pool, or a resource pool, has less than its VMs want, none counts for more than its shares give it. */
+function withShares(
+  { hosts }: Pool,
+  vms: readonly SharedVm[],
+  rules: readonly PoolRule[],
+  namesIn: (rule: PoolRule) => string[],
+): PoolVm[] {
+  const hasPools = rules.some(({ terms }) => terms.kind === "resourcePool");
+  const isDivided = hasPools || vms.some(({ shares }) => shares !== undefined);
   const cores = hosts.reduce((sum, host) => sum + (host.state === "leaving" ? 0 : host.cores), 0);
-  const entitled = given
-    ? entitlements(
-        {
-          ...{ name: "pool", shares: 1 },
-          children: vms.map((vm) => ({
-            ...{ name: vm.name, demand: vm.load?.mean ?? vm.vcpus / 2 },
-            shares: vm.shares ?? vm.vcpus * sharesPerVcpu,
-            ...(vm.reservedCores === undefined ? {} : { reservation: vm.reservedCores }),
-            limit: Math.min(vm.limitCores ?? Infinity, vm.vcpus),
-          })),
-        },
-        cores,
-      )
-    : null;
-  const wanted = vms.reduce((sum, vm) => sum + (vm.load?.mean ?? vm.vcpus / 2), 0);
+  const leaves = new Map(vms.map((vm) => [vm.name, leafOf(vm)]));
+  const entitled = isDivided ? entitlements(resourcePoolTree(rules, leaves, namesIn), cores) : null;
+  const wanted = vms.reduce((sum, vm) => sum + demandOf(vm), 0);
   return vms.map(({ shares: _, ...vm }) => {
     const most = entitled?.get(vm.name);
-    if (most === undefined || wanted <= cores) return vm;
+    const isShort = wanted > cores || (most !== undefined && most < demandOf(vm) - 1e-9);
+    if (most === undefined || !isShort) return vm;
     return { ...vm, limitCores: Math.min(vm.limitCores ?? Infinity, most) };
   });
 }
+
+const demandOf = ({ load, vcpus }: PoolVm): number => load?.mean ?? vcpus / 2;
+
+const leafOf = (vm: SharedVm): ShareNode => ({
+  ...{ name: vm.name, demand: demandOf(vm) },
+  shares: vm.shares ?? vm.vcpus * sharesPerVcpu,
+  ...(vm.reservedCores === undefined ? {} : { reservation: vm.reservedCores }),
+  limit: Math.min(vm.limitCores ?? Infinity, vm.vcpus),
+});
 
 function planned(rule: PoolRule, vms: readonly string[], hasHost: ReadonlySet<string>): Rule[] {
   const { name, terms } = rule;
@@ -113,6 +118,7 @@ function planned(rule: PoolRule, vms: readonly string[], hasHost: ReadonlySet<st
     case "cpu":
     case "restart":
     case "guestReset":
+    case "resourcePool":
       return [];
   }
 }

@@ -62,6 +62,7 @@ function violations(
     case "rack":
     case "restart":
     case "guestReset":
+    case "resourcePool":
       return 0;
   }
 }

@@ -45,6 +45,8 @@ export function idleReason(
       return noHost ? "none of its hosts is in the pool" : null;
     case "maxVms":
       return hosts.length > 0 && noHost ? "none of its hosts is in the pool" : null;
+    case "resourcePool":
+      return null;
     case "cpu":
     case "restart":
     case "guestReset":

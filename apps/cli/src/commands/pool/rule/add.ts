@@ -18,6 +18,7 @@ const kinds = {
   cpu: "cpu",
   restart: "restart",
   "guest-reset": "guestReset",
+  "resource-pool": "resourcePool",
 } as const satisfies Record<string, PoolRuleTerms["kind"]>;
 type KindWord = keyof typeof kinds;
 
@@ -36,6 +37,7 @@ interface Flags extends JsonFlags {
   priority: RestartPriority;
   after?: string[];
   never: boolean;
+  parent?: string;
 }
 
 const named = (brief: string, placeholder: string) =>
@@ -55,6 +57,7 @@ refused, with the reasons. A move that would break one that must hold is refused
   rack               the hosts fail at once (--rack)
   max-vms            each of the hosts, or every host of the pool, takes so many running VMs at most (--count)
   cpu                what the planner counts for each of the VMs (--reserve, --limit, --shares)
+  resource-pool      the VMs divide what it gets by its own shares (--shares, --reserve, --limit), alone or within another (--parent)
   restart            how the VMs are started again when they died (--priority, --after)
   guest-reset        the VMs are reset when their guests hang, whatever the pool says; with --never they are not
 
@@ -65,6 +68,8 @@ Examples:
   godwit pool rule add east rack-1 --kind rack --rack r1 --host host-a --host host-b
   godwit pool rule add east small --kind max-vms --host host-c --count 20
   godwit pool rule add east promised --kind cpu --vm db-1 --reserve 2 --shares 4000
+  godwit pool rule add east prod --kind resource-pool --shares 8000 --reserve 16
+  godwit pool rule add east shop --kind resource-pool --parent prod --vm web-1 --vm web-2
   godwit pool rule add east first --kind restart --priority high --vm db-1
   godwit pool rule add east then --kind restart --after first --vm web-1 --vm web-2
   godwit pool rule add east debugged --kind guest-reset --never --vm lab-1`,
@@ -76,7 +81,7 @@ Examples:
         kind: "enum",
         values: wordsOf<KindWord>({
           ...{ together: true, apart: true, spread: true, on: true, off: true, rack: true },
-          ...{ "max-vms": true, cpu: true, restart: true, "guest-reset": true },
+          ...{ "max-vms": true, cpu: true, restart: true, "guest-reset": true, "resource-pool": true },
         }),
         brief: "What the rule asks for",
       },
@@ -92,9 +97,11 @@ Examples:
       racks: amount("How many racks at least"),
       rack: { kind: "parsed", parse: String, brief: "Rack of the hosts", optional: true },
       count: amount("How many running VMs at most"),
-      reserve: amount("CPUs that a host must have for each of the VMs"),
-      limit: amount("CPUs that each of the VMs counts for at most"),
-      shares: amount("Shares of each of the VMs (default: 1000 for each of its vCPUs)"),
+      reserve: amount("CPUs that a host must have for each of the VMs, or that a resource pool is promised"),
+      limit: amount("CPUs that each of the VMs, or all of a resource pool, count for at most"),
+      shares: amount(
+        "Shares of each of the VMs (default: 1000 for each of its vCPUs), or of a resource pool (4000)",
+      ),
       priority: {
         kind: "enum",
         values: wordsOf<RestartPriority>({
@@ -102,6 +109,13 @@ Examples:
         }),
         brief: "Of VMs that died those of a higher priority are started first",
         default: "medium",
+      },
+      parent: {
+        kind: "parsed",
+        parse: String,
+        brief: "Resource pool that it is a part of",
+        optional: true,
+        placeholder: "rule",
       },
       never: {
         kind: "boolean",
@@ -129,6 +143,11 @@ Examples:
 function termsOf(flags: Flags): PoolRuleTerms {
   const { of, racks, rack, count, reserve, limit, shares } = flags;
   const kind = kinds[flags.kind];
+  const amounts = {
+    ...(reserve === undefined ? {} : { reservedCores: reserve }),
+    ...(limit === undefined ? {} : { limitCores: limit }),
+    ...(shares === undefined ? {} : { shares }),
+  };
   const must = !flags.should;
   const needed = <T>(value: T | undefined, flag: string): T => {
     if (value !== undefined) return value;
@@ -157,12 +176,13 @@ function termsOf(flags: Flags): PoolRuleTerms {
       };
     case "guestReset":
       return { kind, enabled: !flags.never };
-    case "cpu":
+    case "resourcePool":
       return {
         kind,
-        ...(reserve === undefined ? {} : { reservedCores: reserve }),
-        ...(limit === undefined ? {} : { limitCores: limit }),
-        ...(shares === undefined ? {} : { shares }),
+        ...(flags.parent === undefined ? {} : { parent: flags.parent }),
+        ...amounts,
       };
+    case "cpu":
+      return { kind, ...amounts };
   }
 }
