@@ -62,6 +62,25 @@ export const agentConfigSchema = z.strictObject({
       rebootCommand: z.string().min(1).max(1000).default("systemctl reboot"),
     })
     .prefault({}),
+  /** The host's BMC, for what it tells of the host's health. */
+  bmc: z
+    .strictObject({
+      redfish: z.strictObject({
+        url: z.url({ protocol: /^https$/, error: "must be an address that begins with https://" }),
+        user: z.string().min(1).max(100),
+        /** Of root alone. */
+        passwordFile: absolutePath,
+        /** SHA-256 of its certificate; absent: an authority that this host trusts has signed it. */
+        fingerprint: z
+          .string()
+          .regex(
+            /^([0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}$/,
+            "must be the SHA-256 of a certificate, 64 hexadecimal digits",
+          )
+          .optional(),
+      }),
+    })
+    .optional(),
   /** sanlock's io timeout on shared datastores: a host is dead for others 8 of it and 60 s after its last sign. */
   leases: z.strictObject({ ioTimeoutSeconds: z.int().min(1).max(30).default(10) }).prefault({}),
   /**

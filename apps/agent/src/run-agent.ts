@@ -22,7 +22,7 @@ import { HostCommands } from "./commands/host-commands.ts";
 import { HostFactsReader } from "./host/facts.ts";
 import { FactsWatch } from "./host/facts-watch.ts";
 import { HostCpu } from "./qemu/host-cpu.ts";
-import { Health } from "./health/health.ts";
+import { Health, ownSources } from "./health/health.ts";
 import { HostLoadReader } from "./host/load.ts";
 import { memoryLoad } from "./host/memory.ts";
 import { residentBytesOf } from "./host/vms.ts";
@@ -283,7 +283,7 @@ export async function runAgent(
     ...{ config, hypervisor, cpu, datastores, hostDatastores, environment, setAside },
     ...{ networks: hostNetworks, switches },
   });
-  const health = new Health(log);
+  const health = new Health(log, ownSources(config.bmc));
   repeat(health.repeated());
   const load = new HostLoadReader({
     config,

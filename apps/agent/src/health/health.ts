@@ -1,6 +1,7 @@
 /** Looks every half minute at how well this host is, with every source that it has. */
 import type { HostHealth } from "@godwit/contract";
 import type { Logger } from "pino";
+import type { AgentConfig } from "../config.ts";
 import { reasonOf } from "../reason.ts";
 import { RepeatedLook } from "../repeated-look.ts";
 import { Disks } from "./disks.ts";
@@ -8,6 +9,7 @@ import { SourceAbsent, type HealthSource } from "./health-source.ts";
 import { Ipmi } from "./ipmi.ts";
 import { Links } from "./links.ts";
 import { MemoryErrors } from "./memory-errors.ts";
+import { asksRedfish, Redfish } from "./redfish.ts";
 import { Pressure } from "./pressure.ts";
 import { Sensors } from "./sensors.ts";
 import { Steady } from "./steady.ts";
@@ -17,10 +19,12 @@ const everyMs = 30_000;
 /** More is not told. */
 const most = 256;
 
-export const ownSources = (): HealthSource[] => [
+/** @param bmc as it is configured */
+export const ownSources = (bmc?: AgentConfig["bmc"]): HealthSource[] => [
   new MemoryErrors(),
   new Sensors(),
   new Ipmi(),
+  new Redfish(bmc === undefined ? null : asksRedfish(bmc.redfish)),
   new Disks(),
   new Links(),
   new Throttling(),
