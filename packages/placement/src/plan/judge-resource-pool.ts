@@ -2,15 +2,21 @@
  * Whether a resource pool can be beside those that there are: a VM is in one at most, what is reserved in it fits under its limit and those of
  * its parents, and all that is reserved is there. A parent must be there already: no circle can be made.
  */
-import type { PoolRuleTerms } from "@godwit/contract";
+import type { HostFacts, PoolRuleTerms } from "@godwit/contract";
 import { ofKind, type PoolRule } from "../rules/pool-rule.ts";
-import type { RuleFacts } from "./judge-rule.ts";
 import { mostDepth } from "./resource-pool-tree.ts";
 
 type Terms = Extract<PoolRuleTerms, { kind: "resourcePool" }>;
+interface ResourcePoolFacts {
+  rule: PoolRule;
+  others: readonly PoolRule[];
+  /** All of the pool. */
+  hosts: readonly { facts: Pick<HostFacts, "cpu"> | null }[];
+}
+
 type Entry = { rule: PoolRule; terms: Terms };
 
-export function judgeResourcePool(facts: Pick<RuleFacts, "rule" | "others" | "hosts">): string[] {
+export function judgeResourcePool(facts: ResourcePoolFacts): string[] {
   const { rule, others, hosts } = facts;
   const { terms } = rule;
   if (terms.kind !== "resourcePool") return [];

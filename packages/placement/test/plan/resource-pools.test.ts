@@ -43,7 +43,7 @@ test("a limit holds also where there is more than enough", () => {
 
 const hosts = ["a", "b"].map((name) => {
   const { facts } = hostReport(name);
-  return { name, facts: facts === null ? null : { ...facts, cpu: { ...facts.cpu, logicalCpus: 8 } } };
+  return { name, facts: { ...facts, cpu: { ...facts.cpu, logicalCpus: 8 } } };
 });
 const judge = (rule: PoolRule, ...others: PoolRule[]) => judgeRule({ rule, others, hosts, vms: views });
 
