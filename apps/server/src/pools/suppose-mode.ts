@@ -29,9 +29,7 @@ export function supposeMode(
     modeChange({ pool: empty, mode: name, hosts: [evcHost(host.name, host.facts)], running: [] });
   const lacking = hosts.flatMap((host) => {
     const [first] = able(host).findings.filter(({ severity }) => severity === "error");
-    return first === undefined
-      ? []
-      : [{ host: host.name, reason: `it cannot have EVC mode ${id}: ${first.message.replace(/\.$/, "")}` }];
+    return first === undefined ? [] : [{ host: host.name, reason: first.message.replace(/\.$/, "") }];
   });
   const lacks = new Set(lacking.map(({ host }) => host));
   const common = hosts.filter((host) => !lacks.has(host.name));

@@ -15,7 +15,7 @@ export function planNotes(name: string, pool: Pool): string[] {
       : []),
     ...(open.length === 0
       ? [
-          `No host of pool ${name} takes VMs: each is in maintenance, is not well, or does not answer. See godwit host list.`,
+          `No host of pool ${name} takes VMs: each is in maintenance, is not well, does not answer, or cannot have the EVC mode. See godwit host list.`,
         ]
       : vms.flatMap((vm) => tooLarge(vm, largest))),
     ...(vms.length > 0 && vms.every(({ unmeasured }) => unmeasured !== undefined)
