@@ -16,6 +16,14 @@ import { toDestinationWire, toSourceWire } from "@godwit/migration";
 import { GuestLines, isSyncAnswer, refusalIn } from "../../packages/hypervisor/src/guest-agent-answers.ts";
 import { parseRuntime } from "../../packages/hypervisor/src/runtime-file.ts";
 import { imageHeader } from "../../packages/storage/src/image-header.ts";
+import { ImportProblem } from "../../packages/storage/src/import/foreign-vm.ts";
+import { readLibvirt } from "../../packages/storage/src/import/formats/libvirt.ts";
+import { readOvf } from "../../packages/storage/src/import/formats/ovf.ts";
+import { readProxmox } from "../../packages/storage/src/import/formats/proxmox.ts";
+import { readVmx } from "../../packages/storage/src/import/formats/vmx.ts";
+import { readManifest } from "../../packages/storage/src/import/manifest.ts";
+import { paxRecords, tarHeader } from "../../packages/storage/src/import/tar-header.ts";
+import { sparseHeader, vmdkDescriptor } from "../../packages/storage/src/vmdk.ts";
 import { referenceIn } from "../../packages/storage/src/image-info.ts";
 import { FrameReader } from "../../packages/qmp/src/frames.ts";
 import { decodeLines, encodeLine } from "../../apps/agent/src/moves/journal.ts";
@@ -55,6 +63,14 @@ function refuses(read: () => unknown, words: string): void {
     read();
   } catch (error) {
     if (!(error instanceof Error) || !error.message.startsWith(words)) throw error;
+  }
+}
+/** A reader of another product's files refuses in its own words. */
+function orProblem(read: () => unknown): void {
+  try {
+    read();
+  } catch (error) {
+    if (!(error instanceof ImportProblem)) throw error;
   }
 }
 const operations: Operation[] = [...Object.values(serverOperations), ...Object.values(agentOperations)];
@@ -172,6 +188,25 @@ export const targets: Target[] = [
     ],
     read: (text) => {
       refuses(() => referenceIn(text), "qemu-img's answer is ");
+    },
+  },
+  {
+    name: "VMs of other products",
+    samples: [
+      'displayName = "web"\nmemsize = "64"\nscsi0:0.present = "TRUE"\nscsi0:0.fileName = "web.vmdk"\n',
+      "name: web\nmemory: 64\nscsi0: local:100/vm-100-disk-0.qcow2,size=8G\nnet0: virtio=BC:24:11:00:11:22,bridge=vmbr0\n",
+      "<domain><name>web</name><memory unit='MiB'>64</memory><devices><disk><target dev='vda'/></disk></devices></domain>",
+      '<Envelope><VirtualSystem ovf:id="web"><VirtualHardwareSection><Item/></VirtualHardwareSection></VirtualSystem></Envelope>',
+      `SHA256(web.vmdk)= ${"0".repeat(64)}\n`,
+      '# Disk DescriptorFile\nparentCID=ffffffff\nRW 8 FLAT "web-flat.vmdk" 0\n',
+    ],
+    read: (text) => {
+      const bytes = Buffer.from(text, "latin1");
+      for (const read of [readVmx, readProxmox, readLibvirt, readOvf, readManifest])
+        orProblem(() => read(text));
+      for (const read of [tarHeader, paxRecords]) orProblem(() => read(bytes));
+      vmdkDescriptor(text);
+      sparseHeader(bytes);
     },
   },
   {

@@ -48,7 +48,13 @@ export {
 export { type DiskRelocation } from "./schemas/disk-relocation.ts";
 export * from "./schemas/host-facts.ts";
 export * from "./schemas/host-load.ts";
-export { nvramPath, wishedFirmware, type Firmware, type UefiFacts } from "./schemas/firmware.ts";
+export {
+  nvramPath,
+  nvramTemplate,
+  wishedFirmware,
+  type Firmware,
+  type UefiFacts,
+} from "./schemas/firmware.ts";
 export { imageFormatSchema, type ImageFormat, type ImagePart } from "./schemas/image-source.ts";
 export { imageCopySchema, type ImageCopy } from "./schemas/image-copy.ts";
 export * from "./schemas/host.ts";

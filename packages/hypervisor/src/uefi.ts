@@ -4,7 +4,7 @@
  * again it runs the code that it was started with, and the destination's images only have to be of the same sizes.
  */
 import { stat } from "node:fs/promises";
-import type { UefiFacts } from "@godwit/contract";
+import { nvramTemplate, type UefiFacts } from "@godwit/contract";
 import { fileStorage } from "./disk-nodes.ts";
 import type { LaunchSpec } from "./launch-spec.ts";
 
@@ -17,18 +17,18 @@ export interface UefiImages {
   varsBytes: number;
 }
 
-const folder = "/usr/share/OVMF";
-/** With Secure Boot: a build whose variables only its own code can write, and a template that has Microsoft's keys. */
+/** With Secure Boot: a build whose variables only its own code can write. */
 const builds = [
-  { secureBoot: false, code: "OVMF_CODE_4M.fd", template: "OVMF_VARS_4M.fd" },
-  { secureBoot: true, code: "OVMF_CODE_4M.secboot.fd", template: "OVMF_VARS_4M.ms.fd" },
+  { secureBoot: false, code: "/usr/share/OVMF/OVMF_CODE_4M.fd" },
+  { secureBoot: true, code: "/usr/share/OVMF/OVMF_CODE_4M.secboot.fd" },
 ] as const;
 
 /** Null: this host does not have it. */
 export async function uefiImages(secureBoot: boolean): Promise<UefiImages | null> {
   const build = builds.find((one) => one.secureBoot === secureBoot);
   if (build === undefined) return null;
-  const [code, template] = [`${folder}/${build.code}`, `${folder}/${build.template}`];
+  const { code } = build;
+  const template = nvramTemplate(build);
   const [codeBytes, varsBytes] = await Promise.all([bytesOf(code), bytesOf(template)]);
   return codeBytes === null || varsBytes === null ? null : { code, template, codeBytes, varsBytes };
 }

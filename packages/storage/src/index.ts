@@ -47,5 +47,5 @@ export {
 export { VmDatastores } from "./vm-datastores.ts";
 export { listVmFolders, type VmFolders } from "./vm-folders.ts";
 export { readVmFile } from "./vm-file.ts";
-export { checkNvram } from "./nvram.ts";
+export { checkNvramSize } from "./nvram.ts";
 export { readImport } from "./import/read-import.ts";

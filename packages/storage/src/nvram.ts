@@ -3,7 +3,7 @@
  * from the firmware's template, or from the VM that is cloned, and never written over.
  */
 import { copyFile, open, rename, rm, stat } from "node:fs/promises";
-import { GodwitError, nvramPath } from "@godwit/contract";
+import { GodwitError, nvramPath, nvramTemplate, type Firmware } from "@godwit/contract";
 import { syncFolder, type UndoStack, type UserIds } from "@godwit/system";
 import { giveTo } from "./copy-file.ts";
 import type { Datastore } from "./datastore.ts";
@@ -44,25 +44,34 @@ export async function makeNvram(
 }
 
 /**
- * That it is a file of the VM's own which this host's firmware can use.
- * @param images of the firmware that the VM is to boot by
+ * That it is a file of the VM's own.
  * @returns its absolute path @throws NVRAM_UNUSABLE
  */
-export async function checkNvram(
+export async function checkNvram(datastore: Datastore, vm: string, firmware: Firmware): Promise<string> {
+  const path = datastore.resolve(nvramPath(vm));
+  const found = await datastore.look(nvramPath(vm));
+  if (found === "file") return path;
+  const words = { missing: "the file is not there", link: "it is, or lies behind, a symbolic link" };
+  const reason = found === "missing" || found === "link" ? words[found] : "it is not a regular file";
+  throw GodwitError.of("NVRAM_UNUSABLE", { vm, path, reason, template: nvramTemplate(firmware) });
+}
+
+/**
+ * That this host's firmware can use it, too.
+ * @param varsBytes that the firmware's variables have
+ * @returns its absolute path @throws NVRAM_UNUSABLE
+ */
+export async function checkNvramSize(
   datastore: Datastore,
   vm: string,
-  { template, varsBytes }: { template: string; varsBytes: number },
+  firmware: Firmware,
+  varsBytes: number,
 ): Promise<string> {
-  const path = datastore.resolve(nvramPath(vm));
-  const unusable = (reason: string) => GodwitError.of("NVRAM_UNUSABLE", { vm, path, template, reason });
-  const found = await datastore.look(nvramPath(vm));
-  if (found === "missing") throw unusable("the file is not there");
-  if (found !== "file")
-    throw unusable(found === "link" ? "it is a symbolic link" : "it is not a regular file");
+  const path = await checkNvram(datastore, vm, firmware);
   const { size } = await stat(path);
-  if (size !== varsBytes)
-    throw unusable(`it has ${String(size)} bytes, and this host's firmware needs ${String(varsBytes)}`);
-  return path;
+  if (size === varsBytes) return path;
+  const reason = `it has ${String(size)} bytes, and this host's firmware needs ${String(varsBytes)}`;
+  throw GodwitError.of("NVRAM_UNUSABLE", { vm, path, reason, template: nvramTemplate(firmware) });
 }
 
 export async function removeNvram(datastore: Datastore, vm: string): Promise<void> {

@@ -28,7 +28,7 @@ import type { Datastore } from "./datastore.ts";
 import { isDiskFolderOf, releaseDiskFolder } from "./disk-folder.ts";
 import { makeDisks, type DisksToMake } from "./disk-images.ts";
 import { inspectImage } from "./inspect-image.ts";
-import { makeNvram, removeNvram } from "./nvram.ts";
+import { checkNvram, makeNvram, removeNvram } from "./nvram.ts";
 import { makeSeed, removeSeed } from "./seed/seed-image.ts";
 import { removeLeases } from "./leases/lease-files.ts";
 import type { VmDatastores } from "./vm-datastores.ts";
@@ -233,7 +233,7 @@ async function checkFiles(
 
 /**
  * That a VM's description names only files of its own, whatever is in them.
- * @throws VM_DESCRIPTION_INVALID, DISK_MISSING, DISK_OF_OTHER_VM, DISK_NOT_OWN
+ * @throws VM_DESCRIPTION_INVALID, NVRAM_UNUSABLE, DISK_MISSING, DISK_OF_OTHER_VM, DISK_NOT_OWN
  */
 export async function checkOwnFiles(stores: VmDatastores, vm: Vm, host: string): Promise<void> {
   const problems = problemsOf(vm, stores.own.config.name, vm.name);
@@ -243,6 +243,7 @@ export async function checkOwnFiles(stores: VmDatastores, vm: Vm, host: string):
   for (const path of [vm.boot?.kernel, vm.boot?.initrd]) {
     if (path !== undefined) await checkDisk(stores.own, { vm: vm.name, disk: basename(path), path, host });
   }
+  if (vm.firmware !== undefined) await checkNvram(stores.own, vm.name, vm.firmware);
   for (const { disk, store } of stores.luns(vm.disks)) store.lun({ ...disk, vm: vm.name, disk: disk.name });
   for (const { name: disk, datastore, path } of stores.files(vm.disks)) {
     const store = stores.named(datastore);

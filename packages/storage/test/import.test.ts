@@ -107,7 +107,7 @@ test("a VM of an ESX host: flat disks by their descriptors, in a folder with bla
   const networks = { "VM Network": "office", "Backup = night": "backup" };
   const { description, report } = await read(path, { networks });
   expect(description).toMatchObject({
-    ...{ name: "web-server-old", memoryMib: 4096, vcpus: 4 },
+    ...{ name: "web-server-old", memoryMib: 4096, vcpus: 4, firmware: "uefi", secureBoot: true },
     cpu: { masks: { "cpuid.1.ecx": "----:----:----:---0:----:----:----:----" } },
     nics: [
       { portGroup: "office", mac: "00:50:56:9a:11:22" },

@@ -7,7 +7,8 @@ import { vmDescriptionSchema, type VmDescriptionInput, type VmId } from "@godwit
 import { run } from "@godwit/system";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import {
-  checkNvram,
+  checkNvramSize,
+  checkOwnFiles,
   createVm,
   Datastore,
   deleteVm,
@@ -50,7 +51,6 @@ const create = async (description: Partial<VmDescriptionInput>, vmId = id) =>
 test("UEFI variables are a file of the VM's own, made once, closed to others, and no link is followed", async () => {
   const template = join(folder, "template.fd");
   await writeFile(template, Buffer.alloc(4096, 7));
-  const images = { template, varsBytes: 4096 };
   const made = await createVm(new VmDatastores(datastore), {
     ...{ id, owner: "nobody", host: "a", nvramTemplate: template },
     description: vmDescriptionSchema.parse({
@@ -63,14 +63,19 @@ test("UEFI variables are a file of the VM's own, made once, closed to others, an
   });
   expect(made).toMatchObject({ version: 2, firmware: { type: "uefi", secureBoot: false } });
   const path = join(folder, "web-1/nvram.fd");
-  expect(await checkNvram(datastore, "web-1", images)).toBe(path);
+  const size = (bytes: number) =>
+    checkNvramSize(datastore, "web-1", { type: "uefi", secureBoot: false }, bytes);
+  expect(await size(4096)).toBe(path);
   expect((await stat(path)).mode & 0o777).toBe(0o600);
-  const refused = (given: typeof images) => checkNvram(datastore, "web-1", given);
-  await expect(refused({ ...images, varsBytes: 8192 })).rejects.toMatchObject({ code: "NVRAM_UNUSABLE" });
+  await expect(size(8192)).rejects.toMatchObject({ code: "NVRAM_UNUSABLE" });
   await rm(path);
   await symlink(template, path);
-  await expect(refused(images)).rejects.toMatchObject({ code: "NVRAM_UNUSABLE" });
+  await expect(size(4096)).rejects.toMatchObject({ code: "NVRAM_UNUSABLE" });
   await rm(path);
+  // A start looks at this first: what is lost is told with the file that it can be replaced by.
+  await expect(checkOwnFiles(new VmDatastores(datastore), made, "a")).rejects.toThrow(
+    /nvram\.fd.*is not there/,
+  );
   await writeFile(path, Buffer.alloc(4096));
   await deleteVm(new VmDatastores(datastore), "web-1");
   expect(existsSync(join(folder, "web-1"))).toBe(false);

@@ -20,7 +20,7 @@ import {
 } from "@godwit/network";
 import {
   checkMedium,
-  checkNvram,
+  checkNvramSize,
   checkOpens,
   checkOwnFiles,
   Datastore,
@@ -194,11 +194,7 @@ export class Environment {
   ): Promise<LaunchSpec> {
     const stores = await this.datastoresOf(vm);
     await this.checkPortGroups(vm.nics.map(({ portGroup }) => portGroup));
-    const firmware = await this.firmware(vm.name, vm.firmware);
-    const uefi =
-      firmware === null
-        ? {}
-        : { uefi: { codePath: firmware.code, nvramPath: await checkNvram(stores.own, vm.name, firmware) } };
+    const uefi = await this.#uefi(stores.own, vm);
     return {
       vm,
       accelerator,
@@ -211,11 +207,19 @@ export class Environment {
       mediumPaths: await this.mediumPaths(vm, user),
       kernelPath: vm.boot === undefined ? null : stores.own.resolve(vm.boot.kernel),
       initrdPath: vm.boot?.initrd === undefined ? null : stores.own.resolve(vm.boot.initrd),
-      ...uefi,
+      ...(uefi === null ? {} : { uefi }),
       taps: vm.nics.map(({ mac }, index) => ({ interfaceName: tapName(vm.id, index), mac })),
       incoming,
       user,
     };
+  }
+
+  /** @throws UEFI_FIRMWARE_MISSING, NVRAM_UNUSABLE */
+  async #uefi(own: Datastore, { name, firmware }: Vm): Promise<LaunchSpec["uefi"] | null> {
+    const images = await this.firmware(name, firmware);
+    if (images === null || firmware === undefined) return null;
+    const { code, varsBytes } = images;
+    return { codePath: code, nvramPath: await checkNvramSize(own, name, firmware, varsBytes) };
   }
 
   /** Of this host, for a VM; null: the VM boots by the BIOS. @throws UEFI_FIRMWARE_MISSING */

@@ -26,5 +26,9 @@ export const uefiFactsSchema = z.object({
 });
 export type UefiFacts = z.infer<typeof uefiFactsSchema>;
 
+/** The variables of a new VM, as Debian's package `ovmf` has them on each host; with Secure Boot they have Microsoft's keys. */
+export const nvramTemplate = ({ secureBoot }: { secureBoot: boolean }): string =>
+  `/usr/share/OVMF/${secureBoot ? "OVMF_VARS_4M.ms.fd" : "OVMF_VARS_4M.fd"}`;
+
 /** Of the firmware's variables, relative to the VM's datastore. */
 export const nvramPath = (vm: string): string => `${vm}/nvram.fd`;
