@@ -13,6 +13,8 @@ export {
 export { guestAnswers, guestInterfaces, setGuestClock } from "./guest-agent.ts";
 export type { GuestInterface } from "./guest-agent-answers.ts";
 export { deleteSnapshot, loadSnapshot, snapshotDisks, snapshotWithMemory } from "./snapshots.ts";
+export { DiskCarrier, type CarriedDisks, type DisksPlace } from "./disk-carrier.ts";
+export { offerDisks, withdrawDisks } from "./disk-exports.ts";
 export { DiskMirror, type MirrorJob } from "./disk-mirror.ts";
 export { runPaths, type LaunchSpec, type LaunchUser, type RunPaths } from "./launch-spec.ts";
 export type { MigrationPort, MigrationStatus } from "./migration-port.ts";

@@ -20,8 +20,9 @@ export interface MigrationStatus {
   error: string | null;
 }
 
-const credentials = "godwit-tls";
-const authorisation = "godwit-authz";
+/** QEMU's names of what a stream is secured with, there from its preparation to the end of its move. */
+export const credentials = "godwit-tls";
+export const authorisation = "godwit-authz";
 
 /** `migrate-set-capabilities` and `migrate-set-parameters`, in QEMU's words. */
 interface MigrationSettings {

@@ -2,6 +2,7 @@
  * The agents: they take inputs one after the other, do what the reducers decide in order, die between any
  * two effects, and come back with what their journals and their QEMUs tell, as the shells in apps/agent do.
  */
+import { copyDisks, describeThere, endDisks, makeTarget, removeDisks } from "./disks.ts";
 import { finished, memoryGone } from "./judge.ts";
 import {
   AGENT,
@@ -134,7 +135,17 @@ export function perform(w: World, h: number, name: EffectName, argument: number)
       return true;
     case "prepare":
       ask(w, h, ACQUIRE_SH);
+      makeTarget(w);
       f[QEMU + 1] = ALIVE | (LISTENING << COPY_SHIFT);
+      return true;
+    case "copyDisks":
+      copyDisks(w);
+      return true;
+    case "endDisks":
+      endDisks(w);
+      return true;
+    case "removeDisks":
+      removeDisks(w, h);
       return true;
     case "startCopy":
     case "pauseVcpus":
@@ -147,6 +158,7 @@ export function perform(w: World, h: number, name: EffectName, argument: number)
     case "resumeVcpus":
     case "activateDisks":
     case "remove":
+      if (h === 1 && takesOver(w, name)) describeThere(w);
       tellQemu(w, h, name);
       return true;
     case "finish":
@@ -165,6 +177,12 @@ export function perform(w: World, h: number, name: EffectName, argument: number)
       return true;
   }
 }
+
+/** Whether the destination's agent puts the VM's description in its place first. */
+const takesOver = (w: World, effect: EffectName): boolean =>
+  effect === "resumeVcpus" ||
+  effect === "activateDisks" ||
+  (effect === "remove" && w.side(1).phase(at(w.now, AGENT + 1)) === "died");
 
 /** A message arrives at the agent of host `h`. */
 export function hear(w: World, message: number): void {

@@ -1,5 +1,6 @@
 /** One thing happens: the state after an event, and what it broke. */
 import { agentDies, agentReturns, hear, lineDown, take } from "./agents.ts";
+import { disksEnded, disksFail, disksReady } from "./disks.ts";
 import { look, memoryGoes, memoryGone } from "./judge.ts";
 import {
   AGENT,
@@ -211,6 +212,9 @@ const happenings: Record<EventKind, (w: World, h: number, argument: number) => v
     clear(w.now, QEMU, AUTO);
     w.give(0, "completed");
   },
+  disksReady,
+  disksEnded,
+  disksFail,
   sourceStreamEnds: (w) => {
     if (copyOf(w.now, 0) === SERVING) sourceStreamBreaks(w);
     else copyEnds(w);

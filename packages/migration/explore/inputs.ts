@@ -29,7 +29,7 @@ const switchSample = {
 /** Much is left: where memory may be split, it is. */
 const largeSample = { ...switchSample, remainingBytes: 32e6 };
 
-export function orderFor({ accelerator, strategy, objective }: Configuration): MoveOrder {
+export function orderFor({ accelerator, strategy, objective, apart }: Configuration): MoveOrder {
   return {
     id: "11111111-1111-4111-8111-111111111111" as MoveOrder["id"],
     vm: vmSchema.parse({
@@ -51,6 +51,7 @@ export function orderFor({ accelerator, strategy, objective }: Configuration): M
     strategy,
     ...(objective === undefined ? {} : { objective }),
     bandwidthBytesPerSecond: null,
+    ...(apart === true ? { storage: { datastore: "local" } } : {}),
   };
 }
 
@@ -62,9 +63,9 @@ const heldBy = (host: string, fresh = true): LeaseAnswer => ({
   problem,
 });
 
-export function sourceInputs({ left }: Configuration): Record<string, SourceInput> {
+export function sourceInputs({ left, apart }: Configuration): Record<string, SourceInput> {
   const messages: ToSource[] = [
-    { type: "prepared", address: "10.0.0.2", port: 4444 },
+    { type: "prepared", address: "10.0.0.2", port: 4444, ...(apart === true ? { disksPort: 4446 } : {}) },
     { type: "running", commitToResumeMs: 0 },
     { type: "gaveUp", problem },
     { type: "died", problem },
@@ -101,6 +102,10 @@ export function sourceInputs({ left }: Configuration): Record<string, SourceInpu
     streamBroken: { type: "streamBroken" },
     copyStuck: { type: "copyStuck", reason: "x" },
     copyEnded: { type: "copyEnded", reason: "x" },
+    disksReady: { type: "disksReady", atMs },
+    disksEnded: { type: "disksEnded", atMs },
+    disksFailed: { type: "disksFailed", problem },
+    disksRemoved: { type: "disksRemoved" },
     resumed: { type: "resumed" },
     resumeFailed: { type: "resumeFailed", reason: "x" },
     qemuGone: { type: "qemuGone", reason: "x", heardAll: true },
@@ -153,6 +158,7 @@ export function destinationInputs(order: MoveOrder): Record<string, DestinationI
     disksActive: { type: "disksActive" },
     qemuGone: { type: "qemuGone", reason: "x" },
     removed: { type: "removed" },
+    disksRemoved: { type: "disksRemoved" },
     released: { type: "released" },
     superseded: { type: "superseded" },
     leaseExclusive: answered({ kind: "granted", mode: "EX", fenced: [] }),

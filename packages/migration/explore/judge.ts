@@ -31,6 +31,7 @@ import {
   TOLD_LOST,
   TRUTH,
 } from "./layout.ts";
+import { endOfDisks, lookAtDisks } from "./disks.ts";
 import { forgetStale } from "./lease-service.ts";
 import { commandNames, hosts, IDLE } from "./names.ts";
 import type { World } from "./world.ts";
@@ -122,6 +123,7 @@ export function look(w: World): void {
   if (runsAtDestination && !w.rules.holds(at(f, LEASE), 1))
     w.broken("the VM runs at the destination without a lease");
   if ((runsAtSource || runsAtDestination) && (truth & TOLD_LOST) !== 0) w.broken("told as lost, but it runs");
+  lookAtDisks(w);
   if (runsAtSource) mayRun(w, 0);
   if (runsAtDestination) mayRun(w, 1);
 }
@@ -148,6 +150,8 @@ export function endWithoutFaults(state: State): string | null {
 
 /** What is wrong with a state in which nothing goes on any more; null when it is a good end. */
 export function end(w: World, state: State): string | null {
+  const ofDisks = endOfDisks(w, state);
+  if (ofDisks !== null) return ofDisks;
   const truth = at(state, TRUTH);
   const [source, destination] = [at(state, QEMU), at(state, QEMU + 1)];
   const lease = at(state, LEASE);

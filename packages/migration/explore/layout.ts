@@ -27,8 +27,22 @@ export const FAULTS = 20;
 const INBOXES = 21;
 /** What each QEMU was told and has not read yet. */
 export const COMMANDS = 22;
+/** Images of a VM whose disks move with it; 0 where both hosts see them. */
+export const DISKS = 24;
 /** Even, so that a state is a whole number of 32-bit words. */
-export const fieldCount = 24;
+export const fieldCount = 26;
+
+/* Images. The source's and the VM's description there; files at the destination, and a description. */
+export const SOURCE_IMAGE = 1;
+export const TARGET_IMAGE = 2;
+export const DESCRIBED_THERE = 4;
+/** Mirrors are under way, have caught up, were told to end. */
+export const MIRROR = 8;
+export const CAUGHT_UP = 16;
+export const ENDING = 32;
+/** The mirrors have ended well, and the guest has run at the source since. */
+export const WHOLE = 64;
+export const STALE_IMAGE = 128;
 
 /* QEMU. */
 export const ALIVE = 1;
@@ -134,6 +148,9 @@ export const kinds = [
   "loadFails",
   "pulled",
   "acknowledge",
+  "disksReady",
+  "disksEnded",
+  "disksFail",
   "sourceStreamEnds",
   "destinationStreamEnds",
   "postcopyFails",

@@ -24,6 +24,7 @@ import {
   THIRD_RUNS,
   TRUTH,
 } from "./layout.ts";
+import { fenceDisks } from "./disks.ts";
 import {
   ACQUIRE_EX,
   ACQUIRE_SH,
@@ -193,6 +194,7 @@ export function fence(w: World, h: number): void {
   clear(f, TRUTH, EXPIRING << h);
   for (const field of [JOURNAL, ASKS, ANSWER, STALE]) f[field + h] = 0;
   if (h === 0) set(f, LINE, CLOSED);
+  fenceDisks(w, h);
   f[LEASE] = w.rules.decide(at(f, LEASE), h, FENCE).lease;
 }
 

@@ -16,6 +16,7 @@ import type {
 import type { EventKind } from "./layout.ts";
 import { enterSourcePhase } from "../src/index.ts";
 import type { Mutant } from "./mutant.ts";
+import { disksMutants } from "./mutants-disks.ts";
 import { guestMutants } from "./mutants-guest.ts";
 import { limitsMutants } from "./mutants-limits.ts";
 import { godwit, type Protocol } from "./protocol.ts";
@@ -92,6 +93,7 @@ function withoutEntry(at: SourceEntry["at"] | DestinationEntry["at"], protocol: 
 export const mutants: readonly Mutant[] = [
   ...guestMutants,
   ...limitsMutants,
+  ...disksMutants,
   source(
     "the source commits though its QEMU may have let the guest run on before it ended",
     (state, input) => stepSource(state, input.type === "qemuGone" ? { ...input, heardAll: true } : input),

@@ -49,6 +49,9 @@ export const effectNames = [
   "exclusiveLease",
   "reacquireLease",
   "prepare",
+  "copyDisks",
+  "endDisks",
+  "removeDisks",
   "startCopy",
   "pauseVcpus",
   "startPostcopy",
@@ -118,6 +121,8 @@ export interface Configuration {
   left?: "little" | "much";
   /** The user has paused the guest before the move. */
   paused?: boolean;
+  /** The hosts share no storage: the disks move with the VM, and its lease is a row that no clock takes away. */
+  apart?: boolean;
 }
 
 /** All samples are of the same moment: by then its time is over. */
@@ -142,6 +147,9 @@ export const configurations = {
   /** Both QEMUs are set for post-copy; it is used, or it is not needed. */
   auto: { accelerator: "kvm", qemuVersion: "10.0.2", strategy: "precopy", objective: normal, left: "much" },
   autoFits: { accelerator: "kvm", qemuVersion: "10.0.2", strategy: "precopy", objective: normal },
+  apart: { accelerator: "kvm", qemuVersion: "10.0.2", strategy: "precopy", apart: true },
+  apartTcg: { accelerator: "tcg", qemuVersion: "7.2.22", strategy: "precopy", apart: true },
+  apartPaused: { accelerator: "kvm", qemuVersion: "10.0.2", strategy: "precopy", apart: true, paused: true },
 } as const satisfies Record<string, Configuration>;
 export type ConfigurationName = keyof typeof configurations;
 

@@ -10,6 +10,7 @@ import {
   ASKS,
   at,
   CANCELLING,
+  CAUGHT_UP,
   CLOSED,
   code,
   COMMANDS,
@@ -21,6 +22,8 @@ import {
   CUTS,
   DEAD,
   DEVICE,
+  DISKS,
+  ENDING,
   EXPIRING,
   type EventClass,
   type EventKind,
@@ -35,6 +38,7 @@ import {
   LINE,
   LOADED,
   messageCount,
+  MIRROR,
   MESSAGES,
   OUTAGES,
   PARTLY,
@@ -205,6 +209,12 @@ function copyEvents(w: World, calm: boolean): void {
   const destination = at(f, QEMU + 1);
   const copy = (source & COPY) >> COPY_SHIFT;
   const incoming = (destination & COPY) >> COPY_SHIFT;
+  const disks = at(f, DISKS);
+  if ((disks & MIRROR) !== 0) {
+    if ((destination & ALIVE) === 0) may(w, PROMPT, "disksFail");
+    else if ((disks & ENDING) !== 0) may(w, PROMPT, "disksEnded");
+    else if ((disks & CAUGHT_UP) === 0) may(w, PROMPT, "disksReady");
+  }
   if ((source & ALIVE) !== 0) {
     if (copy === ACTIVE || copy === DEVICE || copy === SERVING) {
       if ((destination & STREAM) === 0) {
@@ -241,6 +251,10 @@ function copyEvents(w: World, calm: boolean): void {
     if (canNotice && (destination & STREAM) === 0) may(w, PROMPT, "destinationStreamEnds");
   }
 }
+
+const cancellable: readonly string[] = [
+  ...["sharingLease", "preparing", "copyingDisks", "copying", "pausing", "endingDisks"],
+];
 
 /** Copies of the source that have a stream. */
 const streaming: readonly number[] = [ACTIVE, PRE, PRE_SPLIT, DEVICE, SERVING];
@@ -283,6 +297,8 @@ function faultEvents(w: World): void {
     }
     if (!isDead) may(w, FAULT, "hostDies", h);
     const isExpiring = (truth & (EXPIRING << h)) !== 0;
+    // A row in a database does not run out.
+    if (w.rules.configuration.apart === true) continue;
     if (!isDead && !isExpiring && w.rules.holds(at(f, LEASE), h)) may(w, FAULT, "storageLost", h);
   }
   if ((line & CUTS) === 0 && (line & CLOSED) === 0) for (const cut of [1, 2, 3]) may(w, FAULT, "cut", cut);
@@ -293,10 +309,10 @@ function faultEvents(w: World): void {
     may(w, FAULT, "guestShutsDown");
   }
   const source = at(f, AGENT);
-  if (source > IDLE && ["sharingLease", "preparing", "copying", "pausing"].includes(sides[0].phase(source)))
-    may(w, FAULT, "cancel");
+  if (source > IDLE && cancellable.includes(sides[0].phase(source))) may(w, FAULT, "cancel");
   // In every phase: those in which they come too late must refuse them.
   if (source > IDLE) for (const change of limitChanges.keys()) may(w, FAULT, "limits", change);
+  if ((at(f, DISKS) & MIRROR) !== 0) may(w, FAULT, "disksFail");
   const destination = at(f, QEMU + 1);
   const copy = (at(f, QEMU) & COPY) >> COPY_SHIFT;
   if ((destination & STREAM) !== 0 && streaming.includes(copy)) may(w, FAULT, "streamBreaks");

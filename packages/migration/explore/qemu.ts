@@ -1,4 +1,5 @@
 /** The two QEMUs and the copy between them: what each command does, and what becomes of it when an end fails. */
+import { endMirrors } from "./disks.ts";
 import { isCurrent, isPartly, isServing, isShared, isToGo } from "./judge.ts";
 import {
   ACTIVE,
@@ -158,6 +159,7 @@ export function lastStep(w: World): void {
 
 function cancelCopy(w: World): void {
   const f = w.now;
+  endMirrors(w);
   const copy = copyOf(f, 0);
   if (copy === COMPLETED) w.give(0, "completed");
   else if (copy === NONE || copy === ENDED) w.give(0, "copyEnded");
@@ -238,6 +240,7 @@ export function qemuEnds(w: World, h: number, heardAll = true): void {
   f[QEMU + h] = 0;
   f[COMMANDS + h] = 0;
   clear(f, QEMU + 1, STREAM);
+  if (h === 0) endMirrors(w);
   if (h === 1) clear(f, TRUTH, COPY_IS_OLD);
   w.give(h, heardAll || h === 1 ? "qemuGone" : "qemuGoneUnheard");
   if (wasToGo) w.give(h, "removed");

@@ -9,6 +9,7 @@ import {
   at,
   clear,
   CONT_ANSWER,
+  DISKS,
   type EventClass,
   fieldCount,
   inbox,
@@ -16,6 +17,7 @@ import {
   LEASE,
   QEMU,
   RUNS,
+  SOURCE_IMAGE,
   STANDS,
   type State,
   TRUTH,
@@ -99,6 +101,7 @@ export class World {
     first[QEMU] = isPaused ? ALIVE : ALIVE | RUNS;
     first[TRUTH] = isPaused ? STANDS : 0;
     first[LEASE] = this.rules.initialLease;
+    if (this.rules.configuration.apart === true) first[DISKS] = SOURCE_IMAGE;
     return first;
   }
 

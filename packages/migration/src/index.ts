@@ -30,7 +30,14 @@ export { stepSource } from "./handoff/source.ts";
 export { restoreSource } from "./handoff/source-restart.ts";
 export { movesAtOnce, nextMoves, type QueuedMove, type Turn, type Waiting } from "./move-queue.ts";
 export { noMoments, pauseOf, standstillMs, unseenOf, type PauseMoments } from "./pause.ts";
-export { movePhaseOfDestination, newRecord, recordDecision, recordSample, recordState } from "./record.ts";
+export {
+  movePhaseOfDestination,
+  newRecord,
+  recordDecision,
+  recordDisks,
+  recordSample,
+  recordState,
+} from "./record.ts";
 export { reconcileLeases, type HeldLease, type LeaseAction, type PresentVm } from "./reconcile-leases.ts";
 export {
   chooseStrategy,

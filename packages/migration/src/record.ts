@@ -2,6 +2,8 @@
 import {
   decisionText,
   type MoveDecision,
+  type MovedDisks,
+  type MovedStorage,
   type MoveOrder,
   type MovePhase,
   type MoveProgress,
@@ -54,8 +56,19 @@ export function newRecord(order: MoveOrder, at: string): MoveRecord {
     totalMs: null,
     error: null,
     pauseReason: null,
+    ...(order.storage === undefined ? {} : { disks: noneCopied(order.storage) }),
   };
 }
+
+const noneCopied = ({ disks = [] }: MovedStorage): MovedDisks => ({
+  at: "source",
+  totalBytes: disks.reduce((sum, { usedBytes }) => sum + usedBytes, 0),
+  ...{ copiedBytes: 0, bytesPerSecond: 0, etaMs: null },
+});
+
+/** How far the copy of the disks is. */
+export const recordDisks = (record: MoveRecord, disks: Omit<MovedDisks, "at">): MoveRecord =>
+  record.disks === undefined ? record : { ...record, disks: { ...disks, at: record.disks.at } };
 
 /** The record after the source came to `state`. @param at ISO 8601 */
 export function recordState(record: MoveRecord, state: SourceState, at: string): MoveRecord {
@@ -65,6 +78,9 @@ export function recordState(record: MoveRecord, state: SourceState, at: string):
     backOuts: state.copy?.backOuts ?? record.backOuts,
     maxOutageMs: state.order.maxOutageMs,
     pauseReason: state.pauseReason,
+    ...(record.disks === undefined || !state.disksRemoved
+      ? {}
+      : { disks: { ...record.disks, at: "destination" as const } }),
     error: state.outcome === null || state.outcome.kind === "moved" ? record.error : state.outcome.problem,
   };
   if (phase === record.phase) return next;

@@ -28,7 +28,7 @@ function exploreWhole(configuration: ConfigurationName, bounds: Partial<Bounds>)
   return { ...found, wrong: found.violation?.what ?? null, story };
 }
 
-test.each(["kvm", "tcg", "postcopy", "autoFits"] as const)(
+test.each(["kvm", "tcg", "postcopy", "autoFits", "apart", "apartTcg"] as const)(
   "with one fault of any kind at any moment of a move (%s), nothing is wrong and every way ends well",
   (configuration) => {
     const { wrong, story, complete, states } = exploreOneFault(configuration);
@@ -38,7 +38,7 @@ test.each(["kvm", "tcg", "postcopy", "autoFits"] as const)(
   },
 );
 
-test.each(["kvmPaused", "postcopyPaused"] as const)(
+test.each(["kvmPaused", "postcopyPaused", "apartPaused"] as const)(
   "the same for a guest that is paused, which never runs (%s)",
   (configuration) => {
     const { wrong, story, complete } = exploreOneFault(configuration);
@@ -58,7 +58,7 @@ test.each(Object.keys(configurations) as ConfigurationName[])(
 
 test("every transition of the tables is made", () => {
   const found = [
-    ...(["kvm", "tcg", "postcopy"] as const).map(exploreOneFault),
+    ...(["kvm", "tcg", "postcopy", "apart", "apartTcg"] as const).map(exploreOneFault),
     ...(["kvm", "postcopy"] as const).map((one) => exploreWhole(one, { faults: 3, kinds: ["contRefused"] })),
   ];
   // This one takes two faults of different kinds; `npm run explore` sees it.

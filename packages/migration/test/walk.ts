@@ -26,6 +26,9 @@ const rulesOf = {
   autoFits: new Rules(godwit, configurations.autoFits),
   kvmPaused: new Rules(godwit, configurations.kvmPaused),
   postcopyPaused: new Rules(godwit, configurations.postcopyPaused),
+  apart: new Rules(godwit, configurations.apart),
+  apartTcg: new Rules(godwit, configurations.apartTcg),
+  apartPaused: new Rules(godwit, configurations.apartPaused),
 };
 const calmEvents = 2000;
 

@@ -108,12 +108,15 @@ export const commands = {
   "snapshot-save": { args: ["job-id", "tag", "vmstate", "devices"], reply: empty },
   "snapshot-load": { args: ["job-id", "tag", "vmstate", "devices"], reply: empty },
   "set-action": { args: ["shutdown", "panic"], reply: empty },
-  "block-export-add": { args: ["type", "id", "node-name"], reply: empty },
+  "block-job-cancel": { args: ["device", "force"], reply: empty },
+  "nbd-server-start": { args: ["addr", "tls-creds", "tls-authz", "max-connections"], reply: empty },
+  "nbd-server-stop": { args: [], reply: empty },
+  "block-export-add": { args: ["type", "id", "node-name", "name", "writable"], reply: empty },
   "block-export-del": { args: ["id"], reply: empty },
   "blockdev-add": {
     args: [
       ...["driver", "node-name", "filename", "read-only", "locking", "aio", "cache", "discard", "file"],
-      "backing",
+      ...["backing", "server", "export", "tls-creds", "tls-hostname"],
     ],
     reply: empty,
   },

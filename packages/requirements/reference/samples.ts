@@ -108,6 +108,13 @@ export const chapters: Readonly<Record<string, readonly Sample[]>> = {
       "error",
       "warning",
     ),
+    of("MOVE_DATASTORE_SHARED", { vm, host, datastore }),
+    of("MOVE_DISKS_HAVE_SNAPSHOTS", { vm, snapshots: ["before-upgrade"] }),
+    of("MOVE_DISKS_NEED_PRECOPY", { vm }),
+    of("MOVE_FIRMWARE_STAYS", { vm }),
+    of("DISK_IS_LUN", { vm, disk: "data", datastore: "san" }),
+    of("DATASTORE_UNKNOWN", { datastore: "local-b", host, known: ["shared"] }),
+    of("DATASTORE_WITHOUT_FOLDERS", { datastore: "san", host }),
     of("AGENT_CANNOT", { host, version: "0.0.9", what: "make snapshots of VMs" }, "error", "error"),
     of(
       "SNAPSHOT_LACKS_THERE",

@@ -5,6 +5,7 @@
 import { finding, type Finding } from "@godwit/contract";
 import { addressFilter } from "./checks/address-filter.ts";
 import { accelerator } from "./checks/accelerator.ts";
+import { carriedDisks } from "./checks/carried-disks.ts";
 import { clocks } from "./checks/clocks.ts";
 import { cdrom, cdromAtRest } from "./checks/cdrom.ts";
 import { cpuAffinity, cpuAffinityAtRest } from "./checks/cpu-affinity.ts";
@@ -45,6 +46,7 @@ const liveRequirements: readonly Requirement[] = [
   accelerator,
   memory,
   storage,
+  carriedDisks,
   cdrom,
   snapshots,
   vmUid,

@@ -46,6 +46,8 @@ export interface HostReport {
 /** Of a VM that does not run. */
 export interface RelocationFacts {
   vm: Vm;
+  /** The destination's datastore that the VM's disks are to move to together with it; absent: they stay where they are. */
+  carryTo?: string;
   /** As it was reported last, which may be long ago; null: it never reported. */
   source: HostFacts | null;
   destination: Destination;

@@ -25,9 +25,12 @@ export interface Verdict {
   runtime: VmRuntime | null;
 }
 
-/** @throws VM_NOT_RUNNING when the VM should run at the source and does not */
-export function judgeMove(vm: VmView, source: Source, destination: Destination): Verdict {
-  const common = { vm: vm.config, destination };
+/**
+ * @param carryTo the destination's datastore that the VM's disks are to move to; absent: both hosts see them
+ * @throws VM_NOT_RUNNING when the VM should run at the source and does not
+ */
+export function judgeMove(vm: VmView, source: Source, destination: Destination, carryTo?: string): Verdict {
+  const common = { vm: vm.config, destination, ...(carryTo === undefined ? {} : { carryTo }) };
   if (!hasProcess(vm)) {
     return { runtime: null, findings: checkRelocation({ ...common, source: source.facts }) };
   }

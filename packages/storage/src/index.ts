@@ -1,4 +1,5 @@
 /** Datastores, the VM folders on them, and the leases that say which host may run a VM. */
+export { beginArrival, describeArrived, endArrival, removeArrived, type Arrival } from "./arriving-vm.ts";
 export { browse } from "./browse.ts";
 export { checkMedium } from "./cdrom-media.ts";
 export { progressOf as copyProgress, type CopySample } from "./copy-progress.ts";
@@ -8,6 +9,7 @@ export type { Mount } from "./datastores/kind.ts";
 export { datastoreKinds, folderOf, mountOf } from "./datastores/kinds.ts";
 export { LunStore, type Lun } from "./datastores/lun-store.ts";
 export { applyTag, mustHaveTag, removeTag, tagDisks } from "./disk-snapshots.ts";
+export { removeDeparted } from "./departed-vm.ts";
 export { checkOpens, giveDisks } from "./disk-owner.ts";
 export {
   beginRelocation,

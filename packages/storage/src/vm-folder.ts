@@ -24,6 +24,7 @@ import {
 } from "@godwit/contract";
 import { readFileOrNull, UndoStack, userIds, writeFileAtomic, type UserIds } from "@godwit/system";
 import { checkDisk } from "./check-file.ts";
+import { arrivalMark } from "./arriving-vm.ts";
 import type { Datastore } from "./datastore.ts";
 import { isDiskFolderOf, releaseDiskFolder } from "./disk-folder.ts";
 import { makeDisks, type DisksToMake } from "./disk-images.ts";
@@ -163,6 +164,7 @@ export async function deleteVm(
   if (hasSeed(vm)) await removeSeed(datastore, name);
   if (vm.firmware !== undefined) await removeNvram(datastore, name);
   await rm(join(folder, creatingFile), { force: true });
+  await rm(join(folder, arrivalMark), { force: true });
   if ((await readdir(folder)).length === 0) await rmdir(folder);
 }
 

@@ -90,7 +90,7 @@ export class HostFactsReader {
       datastoreKinds: [...datastoreKinds],
       bootId: await bootId(),
       updates: { commands: config.updates.commands },
-      abilities: ["relocateDisks", "cloneVm", "importVm", "snapshots"],
+      abilities: ["relocateDisks", "cloneVm", "importVm", "snapshots", "carryDisks"],
       uefi: await uefiFacts(),
       datastoresRefused: [...hostDatastores.refused],
       vmsSetAside: setAside.all,

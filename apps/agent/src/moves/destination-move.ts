@@ -1,6 +1,6 @@
 /** The destination's half of one move: does what the reducer decides. */
-import type { MoveOrder, MoveRecord } from "@godwit/contract";
-import type { QemuProcess } from "@godwit/hypervisor";
+import { arrivingVm, type MoveOrder, type MoveRecord, type Vm } from "@godwit/contract";
+import { withdrawDisks, type QemuProcess } from "@godwit/hypervisor";
 import {
   movePhaseOfDestination,
   newRecord,
@@ -17,6 +17,8 @@ import {
   type StartTimes,
   type ToDestination,
 } from "@godwit/migration";
+import { describeArrived, endArrival, removeArrived } from "@godwit/storage";
+import { reasonOf } from "../reason.ts";
 import { correctGuestClock } from "../vms/guest-clock.ts";
 import type { MoveDependencies } from "./dependencies.ts";
 import { DestinationCopy, observeDestination } from "./destination-copy.ts";
@@ -25,6 +27,7 @@ import type { Journal } from "./journal.ts";
 import { askLease, unknownAnswer } from "./lease-questions.ts";
 import { AcceptedPeer, type DestinationLine } from "./peer-link.ts";
 import { resumeForSure } from "./resume.ts";
+import { untilDone } from "./until-done.ts";
 import { removeVm } from "./vm-removal.ts";
 import { WallClock } from "./wall-clock.ts";
 import { whileItLives } from "./while-it-lives.ts";
@@ -53,6 +56,10 @@ export class DestinationMove extends ReducerRunner<
   readonly #clock = new WallClock();
   #commitAtMs: number | null = null;
   #record: MoveRecord;
+  /** As it is described here. */
+  readonly #vm: Vm;
+  /** Files of the VM may have been made here by this move. */
+  #hasFiles: boolean;
 
   private constructor(
     state: DestinationState,
@@ -70,6 +77,8 @@ export class DestinationMove extends ReducerRunner<
       dependencies.pauses,
     );
     this.order = order;
+    this.#vm = arrivingVm(order);
+    this.#hasFiles = state.wasPrepared || state.phase !== "preparing";
     this.ended = this.#end.promise;
     this.closed = this.ended;
     this.#dependencies = dependencies;
@@ -187,6 +196,9 @@ export class DestinationMove extends ReducerRunner<
       case "remove":
         this.#remove();
         return;
+      case "removeDisks":
+        this.#removeDisks();
+        return;
       case "releaseLease":
         this.#releaseLease();
         return;
@@ -201,8 +213,13 @@ export class DestinationMove extends ReducerRunner<
   }
 
   #prepare(): void {
-    const preparation = prepareIncoming(this.#dependencies, this.order, (process) => {
-      this.#copy = this.#follow(process, "none");
+    const preparation = prepareIncoming(this.#dependencies, this.order, {
+      onStarted: (process) => {
+        this.#copy = this.#follow(process, "none");
+      },
+      onDisks: () => {
+        this.#hasFiles = true;
+      },
     });
     this.#preparing = preparation.catch(() => undefined);
     this.try(
@@ -233,9 +250,11 @@ export class DestinationMove extends ReducerRunner<
   #resume(): void {
     const process = this.#copy?.process;
     if (process === undefined) return;
-    const contAtMs = performance.now();
     this.try(
       async () => {
+        const problem = await this.#takeOver(process);
+        if (problem !== null) return { type: "resumeFailed", reason: problem };
+        const contAtMs = performance.now();
         const refusal = await resumeForSure(process);
         if (refusal !== null) return { type: "resumeFailed", reason: refusal };
         const commitToResumeMs = this.#commitAtMs === null ? 0 : performance.now() - this.#commitAtMs;
@@ -246,12 +265,46 @@ export class DestinationMove extends ReducerRunner<
     );
   }
 
+  /** The disks that came with the VM are its own from now on, and nobody else writes to them. @returns why that is not so; null: it is */
+  async #takeOver(process: QemuProcess): Promise<string | null> {
+    if (this.order.storage === undefined) return null;
+    try {
+      await withdrawDisks(process);
+      await this.#describe();
+      return null;
+    } catch (error) {
+      return reasonOf(error);
+    }
+  }
+
+  async #describe(): Promise<void> {
+    const datastore = await this.#dependencies.environment.datastore(this.#vm.datastore);
+    await describeArrived(datastore, { move: this.order.id, vm: this.#vm });
+  }
+
+  #removeDisks(): void {
+    const { environment } = this.#dependencies;
+    const remove = async () => {
+      const datastore = await environment.datastore(this.#vm.datastore);
+      await removeArrived(datastore, { move: this.order.id, vm: this.#vm });
+    };
+    this.try(
+      async () => {
+        if (this.#hasFiles) await untilDone(remove, "to remove what it has made of the VM's files", this.log);
+        return { type: "disksRemoved" };
+      },
+      () => null,
+    );
+  }
+
   /** The guest stands still here as it did at the source. */
   #activateDisks(): void {
     const process = this.#copy?.process;
     if (process === undefined) return;
     this.try(
       async () => {
+        const problem = await this.#takeOver(process);
+        if (problem !== null) return { type: "resumeFailed", reason: problem };
         await process.activateDisks();
         const { pauseReason } = this.state;
         if (pauseReason !== null) this.#dependencies.processes.paused(process.vmId, pauseReason);
@@ -302,7 +355,7 @@ export class DestinationMove extends ReducerRunner<
     const { leases, config } = this.#dependencies;
     this.try(
       async () => {
-        const answer = await askLease(leases, config.name, this.order.vm, "exclusive");
+        const answer = await askLease(leases, config.name, this.#vm, "exclusive");
         if (answer.kind === "notHeld") this.log.error("this host's share of the VM's lease was taken away");
         return { type: "leaseAnswered", answer };
       },
@@ -316,8 +369,11 @@ export class DestinationMove extends ReducerRunner<
       async () => {
         await this.#preparing;
         const process = this.#copy?.process ?? null;
-        const { tapsRemoved } = await removeVm(this.#dependencies, this.log, this.order.vm, process, as);
+        const { tapsRemoved } = await removeVm(this.#dependencies, this.log, this.#vm, process, as);
         this.#tapsRemoved = tapsRemoved;
+        // Before anybody is told: from here it is started again.
+        if (as === "lost" && this.order.storage !== undefined)
+          await untilDone(() => this.#describe(), "to describe the VM whose disks it has brought", this.log);
         return { type: "removed" };
       },
       (problem) => {
@@ -330,7 +386,7 @@ export class DestinationMove extends ReducerRunner<
   #releaseLease(): void {
     this.try(
       async () => {
-        await this.#dependencies.leases.releaseForSure(this.order.vm);
+        await this.#dependencies.leases.releaseForSure(this.#vm);
         return { type: "released" };
       },
       () => null,
@@ -345,9 +401,20 @@ export class DestinationMove extends ReducerRunner<
     if (outcome.kind === "runs")
       await this.#copy?.process.migration.forgetCredentials().catch(() => undefined);
     await this.#tapsRemoved;
+    if (this.order.storage !== undefined && outcome.kind !== "gaveUp") await this.#endArrival();
     this.#claim[Symbol.dispose]();
     this.log.info({ outcome: outcome.kind }, "move ended");
     this.#end.resolve(undefined);
     await this.journal.close().catch(() => undefined);
+  }
+
+  /** A mark that stays does no harm: it goes with the VM. */
+  async #endArrival(): Promise<void> {
+    try {
+      const datastore = await this.#dependencies.environment.datastore(this.#vm.datastore);
+      await endArrival(datastore, { move: this.order.id, vm: this.#vm });
+    } catch (error) {
+      this.log.warn({ err: error }, "the mark of the move was not removed from the VM's folder");
+    }
   }
 }

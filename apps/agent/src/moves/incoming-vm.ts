@@ -1,7 +1,9 @@
 /** A VM that is about to come to this host: everything that it needs here, made ready, and a QEMU that may not run. */
-import { GodwitError, type MoveOrder } from "@godwit/contract";
-import type { QemuProcess } from "@godwit/hypervisor";
-import { requestedStrategy } from "@godwit/migration";
+import { arrivingVm, GodwitError, type MoveOrder } from "@godwit/contract";
+import { offerDisks, type QemuProcess } from "@godwit/hypervisor";
+import { requestedStrategy, type Listening } from "@godwit/migration";
+import { beginArrival, type Datastore } from "@godwit/storage";
+import type { UserIds } from "@godwit/system";
 import { migrationCredentialsFolder } from "../config.ts";
 import type { MoveDependencies } from "./dependencies.ts";
 import { checkOrder, checkSource } from "./order-check.ts";
@@ -9,6 +11,7 @@ import { checkOrder, checkSource } from "./order-check.ts";
 /**
  * What fails is not undone here: whoever gives the move up removes the VM and releases its lease.
  * @param onStarted called with the QEMU as soon as it is there
+ * @param onDisks called before the first file is made, of a move that carries its disks
  * @returns where it listens for the source's
  * @throws MOVE_ORDER_REFUSED, MIGRATION_NETWORK_MISSING, MIGRATION_ADDRESS_ABSENT, MIGRATION_PORTS_TAKEN, DESTINATION_MEMORY_SHORT, LEASE_HELD, POSTCOPY_UNAVAILABLE, QMP_REFUSED,
  *   DISK_PERMISSION_DENIED and what starting a VM throws
@@ -16,23 +19,26 @@ import { checkOrder, checkSource } from "./order-check.ts";
 export async function prepareIncoming(
   { commands, config, environment, hypervisor, leases, memory, processes }: MoveDependencies,
   order: MoveOrder,
-  onStarted: (process: QemuProcess) => void,
-): Promise<{ address: string; port: number }> {
-  const { vm, accelerator, from, qemuUid } = order;
+  { onStarted, onDisks }: { onStarted: (process: QemuProcess) => void; onDisks: () => void },
+): Promise<Listening> {
+  const { accelerator, from, qemuUid } = order;
+  const vm = arrivingVm(order);
   const host = config.name;
   const { migration } = config;
   if (migration === undefined) throw GodwitError.of("MIGRATION_NETWORK_MISSING", { host });
   using _memory = memory.reserve(vm);
   await commands.mustTakeVms(vm.name);
-  await checkOrder(await environment.datastore(vm.datastore), order);
+  const datastore = await environment.datastore(vm.datastore);
   const incoming = environment.users.incoming(vm.id, from, qemuUid);
+  if (order.storage === undefined) await checkOrder(datastore, order);
+  else await prepareDisks(order, datastore, await incoming, { host, leases, onDisks });
   const [spec, lease] = await allEnded(
     incoming.then((user) => environment.launchSpec(vm, accelerator, true, user)),
     leases.acquire(vm, "SH"),
     incoming.then((user) => environment.createTaps(vm, user)),
     incoming.then(async (user) => {
       await environment.checkOwnFiles(vm);
-      await environment.checkDisks(vm, user, qemuUid);
+      await environment.checkDisks(vm, user, order.storage === undefined ? qemuUid : undefined);
     }),
   );
   if (lease.kind === "refused") throw lease.error;
@@ -53,7 +59,28 @@ export async function prepareIncoming(
   const port = await process.migration.listen(address, ports).catch((error: unknown) => {
     throw listenError(host, migration, error);
   });
-  return { address, port };
+  if (order.storage === undefined) return { address, port };
+  return { address, port, disksPort: await offerDisks(process, { host, address, ports }) };
+}
+
+/**
+ * An empty image for each disk that comes with the VM. Nothing here says what the VM is: that its source runs it, its lease says.
+ * @throws MOVE_DATASTORE_SHARED, MOVE_ORDER_REFUSED, LEASE_HELD, DISK_FOLDER_TAKEN, DISK_EXISTS, SPACE_SHORT
+ */
+async function prepareDisks(
+  order: MoveOrder,
+  datastore: Datastore,
+  user: UserIds,
+  { host, leases, onDisks }: Pick<MoveDependencies, "leases"> & { host: string; onDisks: () => void },
+): Promise<void> {
+  const vm = arrivingVm(order);
+  if (leases.placeOf(vm) !== "row")
+    throw GodwitError.of("MOVE_DATASTORE_SHARED", { vm: vm.name, host, datastore: vm.datastore });
+  const lease = await leases.acquire(vm, "SH");
+  if (lease.kind === "refused") throw lease.error;
+  checkSource(order, lease.lease);
+  onDisks();
+  await beginArrival(datastore, { move: order.id, vm }, order.storage?.disks ?? [], user);
 }
 
 /** Each has come to its end, also where one fails: what is made late would be left behind. @throws what the first of them throws */

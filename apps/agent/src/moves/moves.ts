@@ -19,6 +19,7 @@ import {
   type SourceEntry,
   type ToDestination,
 } from "@godwit/migration";
+import { carriedStorage } from "./carried-storage.ts";
 import { DestinationMove } from "./destination-move.ts";
 import { endForSure } from "../qemu/end-for-sure.ts";
 import { Journal, readJournals } from "./journal.ts";
@@ -148,10 +149,11 @@ export class Moves {
     await this.settle(order.vm.id);
     const claim = await claims.claim(order.vm, "it is being moved", order.id);
     try {
+      const storage = await carriedStorage(order, process, this.#dependencies);
       const journal = await Journal.open<SourceEntry>(this.#folder, order.id, "source");
       // Its description and its user as it runs count, not as someone believes it to be.
       const move = await SourceMove.begin(
-        { ...order, vm: process.spec.vm, qemuUid: process.user.uid },
+        { ...order, vm: process.spec.vm, qemuUid: process.user.uid, ...(storage && { storage }) },
         process,
         claim,
         journal,

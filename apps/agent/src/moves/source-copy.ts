@@ -4,7 +4,7 @@
  */
 import { join } from "node:path";
 import { GodwitError, normalAddress, seenFrom, type MoveOrder, type MoveRecord } from "@godwit/contract";
-import { stopReasonOf, type QemuProcess } from "@godwit/hypervisor";
+import { stopReasonOf, type DisksPlace, type QemuProcess } from "@godwit/hypervisor";
 import type { CopySample, PauseMoments, QemuSettings, SourceInput } from "@godwit/migration";
 import { networkBusyMs } from "@godwit/network";
 import type { Logger } from "pino";
@@ -78,6 +78,12 @@ export class SourceCopy {
   /** Has QEMU set while the destination prepares itself. What fails is told by `start`. */
   prepare(settings: QemuSettings): void {
     void this.#configured(settings).catch(() => undefined);
+  }
+
+  /** Where the destination takes the disks, once QEMU has its credentials. @throws any error of QMP */
+  async disksPlace(told: Place, settings: QemuSettings): Promise<DisksPlace> {
+    await this.#configured(settings);
+    return { ...this.#fromHere(told), destinationName: this.#agent.destinationName() };
   }
 
   /** @throws any error of QMP: the copy has not begun */

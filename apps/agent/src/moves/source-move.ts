@@ -25,6 +25,7 @@ import { PeerLink } from "./peer-link.ts";
 import { ReducerRunner, type RunnerInput, type Step } from "./reducer-runner.ts";
 import { beginningState, restoredStep, resumedThere } from "./source-beginning.ts";
 import { SourceCopy } from "./source-copy.ts";
+import { SourceDisks } from "./source-disks.ts";
 import { SourceRecord } from "./source-record.ts";
 import { leaseUnknown, SourceVm } from "./source-vm.ts";
 import { whileItLives } from "./while-it-lives.ts";
@@ -47,6 +48,8 @@ export class SourceMove extends ReducerRunner<
   readonly #claim: Disposable;
   /** Null where QEMU was gone when the agent came back. */
   readonly #copy: SourceCopy | null;
+  /** Null where they stay where they are, or QEMU was gone. */
+  readonly #disks: SourceDisks | null;
   readonly #vm: SourceVm;
   readonly #end = Promise.withResolvers<undefined>();
   readonly #closed = Promise.withResolvers<undefined>();
@@ -78,6 +81,17 @@ export class SourceMove extends ReducerRunner<
     this.#record = new SourceRecord(order, dependencies.events);
     this.#vm = new SourceVm(order.vm, process, dependencies, this.log);
     this.#copy = this.#follow(copyStatus);
+    this.#disks =
+      process === null || order.storage === undefined
+        ? null
+        : new SourceDisks(order, process, {
+            onInput: (input) => {
+              this.give(input);
+            },
+            onCopy: (progress) => {
+              this.#record.disks(progress);
+            },
+          });
   }
 
   static async begin(
@@ -171,6 +185,18 @@ export class SourceMove extends ReducerRunner<
         if (effect.message.type === "commit") this.#record.moment("committedAtMs");
         else if (effect.message.type === "prepare") this.#copy?.prepare(this.#settings());
         return;
+      case "copyDisks":
+        this.#copyDisks(effect);
+        return;
+      case "endDisks":
+        this.#endDisks();
+        return;
+      case "removeDisks":
+        this.try(
+          () => this.#vm.removeDisks(),
+          () => null,
+        );
+        return;
       case "startCopy":
         this.#ask((copy) => copy.start(effect, this.#settings()), copyEnded);
         return;
@@ -201,7 +227,10 @@ export class SourceMove extends ReducerRunner<
         this.#ask((copy) => copy.continueSwitchover(), refusedCopyEnded);
         return;
       case "cancelCopy":
-        this.#ask((copy) => copy.cancel(this.state.memorySplit));
+        this.#ask(async (copy) => {
+          await this.#disks?.cancel();
+          return await copy.cancel(this.state.memorySplit);
+        });
         return;
       case "resumeVcpus":
         this.#resume();
@@ -314,6 +343,24 @@ export class SourceMove extends ReducerRunner<
     this.give({ type: "sample", sample, peerFresh });
   }
 
+  #copyDisks(told: { address: string; port: number }): void {
+    const disks = this.#disks;
+    if (disks === null) return;
+    this.#ask(
+      async (copy) => await disks.copy(await copy.disksPlace(told, this.#settings())),
+      (problem) => disks.failed(problem),
+    );
+  }
+
+  #endDisks(): void {
+    const disks = this.#disks;
+    if (disks === null) return;
+    this.try(
+      () => disks.end(),
+      (problem) => disks.failed(problem),
+    );
+  }
+
   /** A refusal that tells nothing is made up for by QEMU's events, its end, or the next attempt. */
   #ask(
     action: (copy: SourceCopy) => Promise<SourceInput | null>,
@@ -373,6 +420,7 @@ export class SourceMove extends ReducerRunner<
   async #finish(outcome: SourceOutcome): Promise<void> {
     this.changed(this.state); // the record ends before it is told
     this.#copy?.[Symbol.dispose]();
+    this.#disks?.[Symbol.dispose]();
     this.clearTimers();
     if (outcome.kind === "stayed" && this.#process !== null) {
       await this.#lastFigures();
@@ -390,6 +438,7 @@ export class SourceMove extends ReducerRunner<
   /** It had ended already; only its destination may not know yet. */
   async #endedBefore(): Promise<void> {
     this.#copy?.[Symbol.dispose]();
+    this.#disks?.[Symbol.dispose]();
     this.#record[Symbol.dispose]();
     this.#claim[Symbol.dispose]();
     this.#end.resolve(undefined);

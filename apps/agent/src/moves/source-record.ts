@@ -8,6 +8,7 @@ import {
   noMoments,
   pauseOf,
   recordDecision,
+  recordDisks,
   recordSample,
   recordState,
   standstillMs,
@@ -46,6 +47,12 @@ export class SourceRecord {
 
   decision(decision: MoveDecision): void {
     this.#record = recordDecision(this.#record, decision, now());
+  }
+
+  /** How far the copy of the disks is. */
+  disks(progress: Parameters<typeof recordDisks>[1]): void {
+    this.#record = recordDisks(this.#record, progress);
+    if (this.#record.phase === "copying" && this.#telling === undefined) this.#tellIn(tellEveryMs);
   }
 
   /** What QEMU counts of the copy. */
@@ -94,8 +101,7 @@ export class SourceRecord {
       this.#record = { ...this.#record, stopToContUnknown: unseenOf(null) };
     if (state.phase === "ended") return; // told once the record is complete
     const dueMs = this.#toldAtMs + tellEveryMs - performance.now();
-    const isSwitching =
-      state.phase === "pausing" || state.phase === "switching" || state.phase === "committed";
+    const isSwitching = ["pausing", "endingDisks", "switching", "committed"].includes(state.phase);
     if (isSwitching) {
       clearTimeout(this.#telling);
       this.#tellIn(afterSwitchMs);

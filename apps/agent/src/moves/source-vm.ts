@@ -5,11 +5,13 @@
 import type { MoveOrder, PauseReason } from "@godwit/contract";
 import type { QemuProcess } from "@godwit/hypervisor";
 import type { SourceInput, SourceOutcome } from "@godwit/migration";
+import { removeDeparted } from "@godwit/storage";
 import type { Logger } from "pino";
 import { correctGuestClock } from "../vms/guest-clock.ts";
 import type { MoveDependencies } from "./dependencies.ts";
 import { askLease, unknownAnswer, type LeaseQuestion } from "./lease-questions.ts";
 import { resumeForSure } from "./resume.ts";
+import { untilDone } from "./until-done.ts";
 import { removeVm } from "./vm-removal.ts";
 
 export class SourceVm {
@@ -64,6 +66,19 @@ export class SourceVm {
   /** Nothing of its removal is under way any more. */
   async removed(): Promise<void> {
     await this.#tapsRemoved;
+  }
+
+  /** They are the destination's. */
+  async removeDisks(): Promise<SourceInput> {
+    const { environment } = this.#dependencies;
+    await untilDone(
+      async () => {
+        await removeDeparted(await environment.datastoresOf(this.#vm), this.#vm);
+      },
+      "to remove the files of the VM that it has taken away",
+      this.#log,
+    );
+    return { type: "disksRemoved" };
   }
 
   async releaseLease(): Promise<SourceInput> {

@@ -14,6 +14,9 @@ export function progressText(task: Task): string {
     return copyText(task.subject.name, task.progress);
   if (task.kind !== "vm.migrate") return name;
   const { progress } = task;
+  const disks = task.move?.disks;
+  if (task.phase === "copying" && progress === null && disks !== undefined)
+    return `${task.subject.name}: copying its disks · ${amountsText(disks)}`;
   // Once the guest has stopped, the copy's figures are those of before.
   if (progress === null || (task.phase !== "copying" && task.phase !== "switching")) return name;
   const done = progress.totalBytes === 0 ? 0 : 1 - progress.remainingBytes / progress.totalBytes;
@@ -34,9 +37,18 @@ function copyText(
   { disk, phase, totalBytes, copiedBytes, bytesPerSecond, etaMs }: ImageCopy,
 ): string {
   if (phase === "flushing") return `${vm}: writing out disk ${disk} (${formatBytes(totalBytes)})`;
+  return `${vm}: copying disk ${disk} · ${amountsText({ totalBytes, copiedBytes, bytesPerSecond, etaMs })}`;
+}
+
+/** How far a copy is. */
+function amountsText({
+  totalBytes,
+  copiedBytes,
+  bytesPerSecond,
+  etaMs,
+}: Pick<ImageCopy, "totalBytes" | "copiedBytes" | "bytesPerSecond" | "etaMs">): string {
   const share = totalBytes === 0 ? 0 : copiedBytes / totalBytes;
   return [
-    `${vm}: copying disk ${disk}`,
     `${(share * 100).toFixed(0)} %`,
     `${formatBytes(copiedBytes)} of ${formatBytes(totalBytes)}`,
     `${formatBytes(bytesPerSecond)}/s`,

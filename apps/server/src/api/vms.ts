@@ -230,7 +230,7 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
         const already = finding("VM_ALREADY_THERE", { vm: vm.name, host: to });
         return { vm: vm.name, from: vm.host, to, allowed: false, findings: [already], forecast: null };
       }
-      const verdict = await checkVm(services, vm, to, body.strategy);
+      const verdict = await checkVm(services, vm, to, body);
       const findings = [...verdict.findings, ...(await ruleFindings(services, vm, to))];
       const allowed = mayMove(findings);
       const isPlayed = body.forecast && allowed && body.strategy === "auto" && hasProcess(vm);
@@ -255,10 +255,11 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
 
     vmMigrate: async ({ params, body }) => {
       const vm = await store.vms.show(params.vm);
+      if (body.datastore !== undefined) checkCarried(vm, body);
       const { name: to } = await store.hosts.show(body.to ?? (await chooseInPool(services, vm)));
       if (vm.host === to) throw GodwitError.of("VM_ALREADY_THERE", { vm: vm.name, host: to });
       const [verdict, ofRules] = await Promise.all([
-        checkVm(services, vm, to, body.strategy),
+        checkVm(services, vm, to, body),
         ruleFindings(services, vm, to, body),
       ]);
       const findings = [...verdict.findings, ...ofRules];
@@ -331,6 +332,16 @@ function mustHaveFirmware(
   const builds = hosts.find(({ name }) => name === host)?.facts?.uefi ?? [];
   if (!builds.some((one) => one.secureBoot === secureBoot))
     throw GodwitError.of("UEFI_FIRMWARE_MISSING", { vm, host, secureBoot });
+}
+
+/** That a VM may be asked to move together with its disks. @throws REQUEST_INVALID, VM_NOT_RUNNING */
+function checkCarried(vm: VmView, { to }: { to?: string | undefined }): void {
+  if (to === undefined)
+    throw GodwitError.of("REQUEST_INVALID", {
+      where: "move of a VM with its disks",
+      problems: ["to: the host must be named that has the datastore"],
+    });
+  if (!hasProcess(vm)) throw GodwitError.of("VM_NOT_RUNNING", { vm: vm.name, state: vm.state });
 }
 
 /** @throws SEED_DRIVE_TAKEN */

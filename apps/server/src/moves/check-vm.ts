@@ -19,12 +19,15 @@ export type MoveVerdict = Verdict & {
   between: { source: Source; destination: Destination };
 };
 
-/** @throws HOST_UNKNOWN; HOST_UNREACHABLE when the source does not answer; VM_NOT_RUNNING when it lost the VM */
+/**
+ * @param datastore of `to` that the disks are to move to with the VM
+ * @throws HOST_UNKNOWN; HOST_UNREACHABLE when the source does not answer; VM_NOT_RUNNING when it lost the VM
+ */
 export async function checkVm(
   services: Inventory,
   vm: VmView,
   to: string,
-  strategy: Strategy = "auto",
+  { strategy = "auto", datastore }: { strategy?: Strategy; datastore?: string | undefined } = {},
 ): Promise<MoveVerdict> {
   const { hosts } = services;
   // Most moves are of hosts between which the way can be tried: that is not waited for until both have told what they are.
@@ -36,7 +39,7 @@ export async function checkVm(
   ]);
   if (hasProcess(vm) && canBeTried(source, destination.report))
     destination.path = await (tried ?? hosts.paths.try(vm.host, to));
-  return findingsOf(vm, source, destination, strategy);
+  return findingsOf(vm, source, destination, strategy, datastore);
 }
 
 /** By what is known of both hosts. @throws VM_NOT_RUNNING when the source lost the VM */
@@ -45,15 +48,20 @@ export function findingsOf(
   source: Source,
   destination: Destination,
   strategy: Strategy,
+  carryTo?: string,
 ): MoveVerdict {
-  const { findings, runtime } = judgeMove(vm, source, destination);
+  const { findings, runtime } = judgeMove(vm, source, destination, carryTo);
+  const splits = requestedStrategy({ strategy: orderedStrategy(strategy) }).splitsMemory;
+  const ofDisks =
+    carryTo !== undefined && splits ? [finding("MOVE_DISKS_NEED_PRECOPY", { vm: vm.name })] : [];
   const qemus = [source.facts?.qemu, destination.report?.facts.qemu];
   return {
     runtime,
     between: { source, destination },
     postcopyRecovers:
       qemus.every((qemu) => qemu?.postcopyRecovers === true) && qemus[1]?.postcopyUnavailable === undefined,
-    findings: runtime === null ? findings : [...findings, ...ofStrategy(vm, destination, strategy)],
+    findings:
+      runtime === null ? findings : [...findings, ...ofDisks, ...ofStrategy(vm, destination, strategy)],
   };
 }
 

@@ -20,6 +20,8 @@ export interface MoveOptions {
   maxSlowdown?: number | undefined;
   deadlineMs?: number | undefined;
   postcopy?: Objective["postcopy"] | undefined;
+  /** Of the destination: the disks move there with the VM. */
+  datastore?: string | undefined;
 }
 
 type Requested =
@@ -40,8 +42,9 @@ export function moveRequest(
   const vm = { id, name };
   if (runtime === null) return { kind: "vm.relocate", request: { vm, to } };
   const accelerator = runtime.accelerator ?? "tcg";
-  const { bandwidthMbps, strategy = "auto" } = options;
-  const objective = objectiveOf(options, postcopyRecovers);
+  const { bandwidthMbps, strategy = "auto", datastore } = options;
+  // Disks are the destination's from one moment on; so must the memory be.
+  const objective = objectiveOf(options, postcopyRecovers && datastore === undefined);
   const { maxOutageMs = defaultMaxOutageMs[objective.name][accelerator] } = options;
   return {
     kind: "vm.migrate",
@@ -50,6 +53,7 @@ export function moveRequest(
       strategy: orderedStrategy(strategy),
       ...(strategy === "auto" ? { objective } : {}),
       bandwidthBytesPerSecond: bandwidthMbps === undefined ? null : (bandwidthMbps * 1e6) / 8,
+      ...(datastore === undefined ? {} : { storage: { datastore } }),
     },
   };
 }

@@ -4,6 +4,7 @@
  * with the source lost, the destination's does.
  */
 import {
+  arrivingVm,
   GodwitError,
   moveOrderSchema,
   ratiosOf,
@@ -148,10 +149,12 @@ async function destinationsRecord(context: Context, moveId: MoveId): Promise<Mov
 async function conclude(context: Context, record: MoveRecord): Promise<TaskEnd<"vm.migrate">> {
   const { from, to } = context.request;
   const hasMoved = record.phase === "succeeded";
-  const host = hasMoved ? to : from;
+  // A VM whose disks came with it is started again where they are, also where it died there.
+  const host = hasMoved || record.disks?.at === "destination" ? to : from;
   await Promise.all([
     context.change(() => fieldsOf(record)),
     placeVm(context, record, host),
+    host === to ? describeThere(context) : null,
     hasMoved ? learn(context, record) : null,
   ]);
   if (hasMoved || record.error === null) return { state: "succeeded", result: { host } };
@@ -165,6 +168,15 @@ async function placeVm(context: Context, record: MoveRecord, host: string): Prom
   const isThere = (await context.persist(() => store.hosts.find(host))) !== null;
   const after = isThere ? stateAfter(record) : { state: "lost" as const };
   if (after !== null) await context.persist(() => store.vms.place(request.vm.id, { host, ...after }));
+}
+
+/** Where its disks lie, when they have moved with it. */
+async function describeThere(context: Context): Promise<void> {
+  const { store, request } = context;
+  const { storage } = request;
+  if (storage === undefined) return;
+  const { config: vm } = await context.persist(() => store.vms.show(request.vm.id));
+  await context.persist(() => store.vms.saveConfig(arrivingVm({ vm, storage })));
 }
 
 /** How it went in terms of its forecast corrects the next one. The move has ended whatever becomes of this. */

@@ -31,6 +31,43 @@ export const moveErrors = {
     (d) =>
       `The VM was not moved. If vm.json was changed while the VM runs, stop and start it; else host ${d.from} asked for what is not its own: look at its agent's log.`,
   ),
+  MOVE_DISKS_FAILED: define<{ vm: string; host: string; datastore: string; reason: string }>(
+    503,
+    "later",
+    (d) =>
+      `The disks of VM ${d.vm} were not copied to datastore ${d.datastore} of host ${d.host}: ${d.reason.replace(/\.$/, "")}.`,
+    () => "The VM stays at its source, and what was copied is removed. Remove the cause and move it again.",
+  ),
+  MOVE_DATASTORE_SHARED: define<{ vm: string; host: string; datastore: string }>(
+    409,
+    "after-fix",
+    (d) =>
+      `VM ${d.vm} cannot move together with its disks: datastore ${d.datastore} of host ${d.host} is shared, so that the VM's lease lies on it, or would.`,
+    (d) =>
+      `A VM moves with its disks between datastores of one host each. Move it by way of storage that both hosts see: godwit vm migrate ${d.vm} --datastore NAME moves its disks alone, and godwit vm migrate ${d.vm} --to HOST the VM.`,
+  ),
+  MOVE_DISKS_HAVE_SNAPSHOTS: define<{ vm: string; snapshots: string[] }>(
+    409,
+    "after-fix",
+    (d) =>
+      `VM ${d.vm} cannot move together with its disks: their copies would not have its snapshots (${d.snapshots.join(", ")}).`,
+    (d) => `Delete the snapshots first: godwit vm snapshot list ${d.vm}`,
+    "SnapshotMoveNotSupported",
+  ),
+  MOVE_FIRMWARE_STAYS: define<{ vm: string }>(
+    409,
+    "after-fix",
+    (d) =>
+      `VM ${d.vm} cannot move together with its disks: it has UEFI firmware, whose variables are a file that is not moved with them.`,
+    () => "Move it by way of storage that both hosts see, without --datastore.",
+  ),
+  MOVE_DISKS_NEED_PRECOPY: define<{ vm: string }>(
+    409,
+    "after-fix",
+    (d) =>
+      `VM ${d.vm} cannot move together with its disks by post-copy: until its memory has arrived both hosts would have a part of it, and only one of them its disks.`,
+    () => "Move it without --strategy postcopy.",
+  ),
   MOVE_UNKNOWN: define<{ move: string }>(
     404,
     "never",
@@ -166,7 +203,7 @@ export const moveErrors = {
     (d) =>
       `The agent's configuration of host ${d.host} names no datastore ${d.datastore}, which holds ${d.disks.join(", ")}.`,
     (d) =>
-      `Mount that storage on ${d.host}, name it ${d.datastore} in its agent's configuration (datastores), and restart the agent.`,
+      `Mount that storage on ${d.host}, name it ${d.datastore} in its agent's configuration (datastores), and restart the agent; or move the VM's disks with it, if they lie on a datastore of its own host alone: godwit vm migrate VM --to ${d.host} --datastore NAME`,
   ),
   DATASTORE_NOT_THE_SAME: define<{ host: string; datastore: string; other: string }>(
     409,
@@ -179,7 +216,8 @@ export const moveErrors = {
     409,
     "after-fix",
     (d) => `${d.disks.join(", ")} are on ${d.datastore}, which is local to host ${d.host}.`,
-    () => "Put the disks on shared storage.",
+    () =>
+      "Move the disks with the VM, to a datastore of the other host: godwit vm migrate VM --to HOST --datastore NAME. Or put them on shared storage.",
   ),
   DESTINATION_QEMU_OLDER: define<{ host: string; machine: string; version: string }>(
     409,

@@ -23,7 +23,8 @@ export const relocationErrors = {
     "never",
     (d) =>
       `Disk ${d.disk} of VM ${d.vm} is a LUN of datastore ${d.datastore}, which is not copied to a file.`,
-    () => "Move the other disks, each named with --disk.",
+    () =>
+      "Move the other disks, each named with --disk. A VM with such a disk moves to another host without --datastore.",
   ),
   DISK_RELOCATION_FAILED: define<{ vm: string; disk: string; datastore: string; reason: string }>(
     409,

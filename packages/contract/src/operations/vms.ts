@@ -239,6 +239,8 @@ export const vmOperations = {
     params: vmParams,
     body: z.strictObject({
       to: z.string().min(1).max(63),
+      /** A datastore of that host that the disks of a running VM are to move to with it; absent: they stay where they are. */
+      datastore: nameSchema.optional(),
       strategy: strategySchema.default("auto"),
       /** What the move would be like: measured and played, which takes some seconds. */
       forecast: z.boolean().default(false),
@@ -286,6 +288,11 @@ export const vmOperations = {
     body: z.strictObject({
       /** Default: the host of its pool that the planner chooses. */
       to: z.string().min(1).max(63).optional(),
+      /**
+       * A datastore of that host, which must be named, that the disks of the running VM move to with it: for hosts that share no
+       * storage. Absent: the disks stay where they are.
+       */
+      datastore: nameSchema.optional(),
       /** Also where it breaks a rule of a pool that must hold. */
       force: z.boolean().optional(),
       /** Default: 50 ms; 250 ms for an emulated guest; the objective `batch` allows 500 ms and 1 s. */
@@ -307,6 +314,8 @@ export const vmOperations = {
       "VM_UNKNOWN",
       "VM_BUSY",
       "VM_ALREADY_THERE",
+      "VM_NOT_RUNNING",
+      "REQUEST_INVALID",
       "HOST_UNKNOWN",
       "HOST_UNREACHABLE",
       "MOVE_REFUSED",

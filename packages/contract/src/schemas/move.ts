@@ -7,7 +7,7 @@ import { movePauseSchema } from "./move-pause.ts";
 import { agentUrlSchema } from "./addresses.ts";
 import { moveIdSchema, nameSchema } from "./names.ts";
 import { objectiveSchema } from "./objective.ts";
-import { pauseReasonSchema, vmSchema } from "./vm.ts";
+import { pauseReasonSchema, versioned, vmSchema, type Vm } from "./vm.ts";
 
 /** The phases that users see. `packages/migration` derives them from the phases of the source's half of the move. */
 export const movePhaseSchema = z.enum([
@@ -35,6 +35,28 @@ export const maxOutageSchema = z.int().min(1).max(60_000);
 export const strategySchema = z.enum(["auto", "precopy", "postcopy"]);
 export type Strategy = z.infer<typeof strategySchema>;
 
+const largestDiskBytes = 2 ** 50;
+
+/** Where a VM's disks go that move together with it, to a host that does not see the storage of the source. */
+export const movedStorageSchema = z.object({
+  /** Of the destination: files, and of that host alone. */
+  datastore: nameSchema,
+  /** What the source says of each disk; absent in what the server asks. */
+  disks: z
+    .array(
+      z.object({
+        name: nameSchema,
+        /** As the guest sees it, bytes. */
+        sizeBytes: z.int().min(1).max(largestDiskBytes),
+        /** What its image takes on the source's storage, bytes. */
+        usedBytes: z.int().min(0).max(largestDiskBytes),
+      }),
+    )
+    .max(64)
+    .optional(),
+});
+export type MovedStorage = z.infer<typeof movedStorageSchema>;
+
 /** What the server asks of the source agent. */
 export const moveOrderSchema = z.object({
   id: moveIdSchema,
@@ -55,8 +77,19 @@ export const moveOrderSchema = z.object({
    * user for all VMs.
    */
   qemuUid: z.int().min(1).optional(),
+  /** The disks move with the VM; absent: both hosts see them. */
+  storage: movedStorageSchema.optional(),
 });
 export type MoveOrder = z.infer<typeof moveOrderSchema>;
+
+/** The VM as the destination has it: where its disks move with it, all lie in its folder there. */
+export function arrivingVm({ vm, storage }: Pick<MoveOrder, "vm" | "storage">): Vm {
+  if (storage === undefined) return vm;
+  const disks = vm.disks.map(({ name, format }) => ({
+    ...{ name, path: `${vm.name}/${name}.${format}`, format, taken: false },
+  }));
+  return versioned({ ...vm, datastore: storage.datastore, disks });
+}
 
 /** Limits of a move that can be changed while it goes on; those that are absent stay. */
 export const moveLimitsSchema = z.strictObject({
@@ -79,6 +112,18 @@ export const moveProgressSchema = z.object({
   expectedOutageMs: z.number().nullable(),
 });
 export type MoveProgress = z.infer<typeof moveProgressSchema>;
+
+/** The disks of a VM that move with it, all together. */
+export const movedDisksSchema = z.object({
+  /** Where the image is that the VM is started from: it is the source's until that has removed its own. */
+  at: z.enum(["source", "destination"]),
+  totalBytes: z.number(),
+  copiedBytes: z.number(),
+  bytesPerSecond: z.number(),
+  /** Until all of it is copied; null while that is not known. */
+  etaMs: z.number().nullable(),
+});
+export type MovedDisks = z.infer<typeof movedDisksSchema>;
 
 export const moveRecordSchema = z.object({
   id: moveIdSchema,
@@ -111,5 +156,7 @@ export const moveRecordSchema = z.object({
   error: problemSchema.nullable(),
   /** Why the guest stands still on its own account, wherever it is; null: it runs, or is to. */
   pauseReason: pauseReasonSchema.nullable().default(null),
+  /** Absent: both hosts see the VM's disks. */
+  disks: movedDisksSchema.optional(),
 });
 export type MoveRecord = z.infer<typeof moveRecordSchema>;

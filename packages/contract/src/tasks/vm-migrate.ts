@@ -14,6 +14,7 @@ export const vmMigrate = defineTask({
       strategy: true,
       objective: true,
       bandwidthBytesPerSecond: true,
+      storage: true,
     })
     .extend({
       ...{ vm: vmReferenceSchema, from: nameSchema, to: nameSchema },

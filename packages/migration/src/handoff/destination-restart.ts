@@ -15,6 +15,7 @@ import {
   giveUp,
   giveUpWith,
   loaded,
+  movesDisks,
   resumed,
   splitsMemory,
   to,
@@ -54,9 +55,13 @@ export function restoreDestination(
     if (observed.qemuAlive && observed.guestRuns) return resumed(state, 0, null);
     return giveUp(state, "the destination agent was restarted while preparing");
   }
-  const prepared: DestinationState = { ...state, wasPrepared: true };
+  const tookOver = entries.some(({ at }) => at === "takingOver");
+  const prepared: DestinationState = { ...state, wasPrepared: true, tookOver };
   const ranBefore = last.at === "running" || last.at === "postcopyReceiving" || last.at === "arrived";
   if (observed.qemuAlive && (observed.guestRuns || ranBefore)) return resumed(prepared, 0, null);
+  // It would have been written down before the guest ran on images of this host alone.
+  if (!observed.qemuAlive && movesDisks(prepared) && !tookOver)
+    return giveUp(prepared, "its QEMU was gone when the agent came back");
   // Nobody can tell whether a commit had arrived: the source knows whether it had sent one.
   if (!observed.qemuAlive) return died(prepared, "it was gone when the agent came back");
   if (observed.failed) return giveUp(prepared, "QEMU could not load the VM's state");

@@ -10,12 +10,19 @@ import type { DestinationPhase } from "./phases.ts";
 export type DestinationOutcome =
   { kind: "runs" } | { kind: "gaveUp"; problem: Problem } | { kind: "died"; problem: Problem };
 
+export interface Listening {
+  address: string;
+  port: number;
+  /** For disks (NBD), of a move that carries them. */
+  disksPort?: number;
+}
+
 export interface DestinationState {
   readonly phase: DestinationPhase;
   readonly order: MoveOrder;
   readonly peerUp: boolean;
   /** Where its QEMU listens, once it does. */
-  readonly listening: { address: string; port: number } | null;
+  readonly listening: Listening | null;
   /** Permission to run arrived before the state was known to be complete. */
   readonly commitAtMs: number | null;
   /** Why the guest is not let run here, as the commit said: it stands still on its own account. Null: it is. */
@@ -29,6 +36,11 @@ export interface DestinationState {
    * giving up must be written down before it is done.
    */
   readonly wasPrepared: boolean;
+  /**
+   * Of a move that carries its disks: that the VM is taken over is written down, and its description is here. The images here
+   * are the VM's from then on, unless it is given up.
+   */
+  readonly tookOver: boolean;
   /** All the memory is here; after a post-copy's switch it is not at first. */
   readonly memoryComplete: boolean;
   /** Post-copy: the stream is broken. */
@@ -47,6 +59,8 @@ export type DestinationTimer = "peer" | "commit" | "retry";
 export type DestinationEntry =
   | { at: "started"; order: MoveOrder }
   | { at: "prepared" }
+  /** Before the guest can run, of a move that carries its disks: without it the guest surely never wrote to the images here. */
+  | { at: "takingOver" }
   /** A guest that is not let run is this host's from now on: nothing else would tell that after a restart. */
   | { at: "arrived"; pauseReason: PauseReason }
   | { at: "postcopyReceiving" }
@@ -58,13 +72,14 @@ export type DestinationEntry =
 export const vitalDestinationEntries: readonly DestinationEntry["at"][] = [
   "started",
   "prepared",
+  "takingOver",
   "arrived",
   "givingUp",
 ];
 
 export type DestinationInput =
   | { type: "message"; message: ToDestination; atMs: number }
-  | { type: "prepared"; address: string; port: number }
+  | { type: "prepared"; address: string; port: number; disksPort?: number }
   | { type: "prepareFailed"; problem: Problem }
   /** QEMU can let the guest run. `memoryComplete`: with all its memory. */
   | { type: "loaded"; memoryComplete: boolean }
@@ -85,6 +100,8 @@ export type DestinationInput =
   | { type: "resumeFailed"; reason: string }
   | { type: "qemuGone"; reason: string }
   | { type: "removed" }
+  /** What had arrived of the VM's disks is removed, and its folder. */
+  | { type: "disksRemoved" }
   | { type: "released" }
   /** Another move of this VM begins here, or the VM is stopped: the lease is its business from now on. */
   | { type: "superseded" }
@@ -99,7 +116,7 @@ export type DestinationEffect =
   /** Shared lease, taps, incoming QEMU; answered by `prepared` or `prepareFailed`. */
   | { do: "prepare" }
   | { do: "send"; message: ToSource }
-  /** Lets the guest run; answered by `resumed` or `resumeFailed`. */
+  /** Lets the guest run; of a move that carries its disks, its description is put in its place before. Answered by `resumed` or `resumeFailed`. */
   | { do: "resumeVcpus" }
   /** Of a guest that is not let run: QEMU takes its disks; answered by `disksActive` or `resumeFailed`. */
   | { do: "activateDisks" }
@@ -111,6 +128,8 @@ export type DestinationEffect =
   | { do: "exclusiveLease" }
   /** Ends QEMU, then removes the taps; answered by `removed`. */
   | { do: "remove" }
+  /** The VM is the source's: removes its files here, repeated until it is done; answered by `disksRemoved`. */
+  | { do: "removeDisks" }
   /** Repeated until it is done; answered by `released`. */
   | { do: "releaseLease" }
   | { do: "arm"; timer: DestinationTimer; afterMs: number }
@@ -148,6 +167,7 @@ export function initialDestination(order: MoveOrder): DestinationState {
     resumeAttempts: 0,
     problem: null,
     wasPrepared: false,
+    tookOver: false,
     memoryComplete: false,
     streamBroken: false,
     unwritten: false,

@@ -76,8 +76,14 @@ export function loaded(state: DestinationState, effects: readonly DestinationEff
   ]);
 }
 
+/** Whether the disks move with the VM. */
+export const movesDisks = ({ order }: DestinationState): boolean => order.storage !== undefined;
+
 export function start(state: DestinationState): DestinationStep {
-  return to({ ...state, resumeAttempts: state.resumeAttempts + 1 }, "starting", [
+  const takesOver = movesDisks(state) && !state.tookOver;
+  const next = { ...state, tookOver: movesDisks(state), resumeAttempts: state.resumeAttempts + 1 };
+  return to(next, "starting", [
+    ...(takesOver ? [{ do: "journal", entry: { at: "takingOver" } } as const] : []),
     { do: state.pauseReason === null ? "resumeVcpus" : "activateDisks" },
     state.memoryComplete
       ? { do: "disarm", timer: "commit" }

@@ -7,6 +7,7 @@ import type { MoveOrder, Problem } from "@godwit/contract";
 import {
   destinationLimits,
   initialDestination,
+  type Listening,
   type DestinationInput,
   type DestinationState,
   type DestinationStep,
@@ -25,6 +26,7 @@ import {
   isSplit,
   kill,
   loaded,
+  movesDisks,
   resumed,
   runs,
   splitsMemory,
@@ -51,7 +53,7 @@ export function stepDestination(state: DestinationState, input: DestinationInput
       return onMessage(state, input.message, input.atMs);
     case "prepared":
       if (state.phase !== "preparing") return stay(state);
-      return onPrepared(state, { address: input.address, port: input.port });
+      return onPrepared(state, listeningOf(input));
     case "prepareFailed":
       if (state.phase !== "preparing") return stay(state);
       return giveUpWith(state, input.problem);
@@ -89,8 +91,10 @@ export function stepDestination(state: DestinationState, input: DestinationInput
       if (state.phase !== "givingUp" || state.problem === null) return stay(state);
       return stay({ ...state, removed: true }, [
         ...tell({ ...state, removed: true }),
-        { do: "releaseLease" },
+        { do: movesDisks(state) ? "removeDisks" : "releaseLease" },
       ]);
+    case "disksRemoved":
+      return stay(state, state.phase === "givingUp" ? [{ do: "releaseLease" }] : []);
     case "released":
       if (state.phase !== "givingUp" || state.problem === null) return stay(state);
       return finish(state, { kind: "gaveUp", problem: state.problem });
@@ -110,7 +114,16 @@ export function stepDestination(state: DestinationState, input: DestinationInput
   }
 }
 
-function onPrepared(state: DestinationState, listening: { address: string; port: number }): DestinationStep {
+const listeningOf = ({
+  address,
+  port,
+  disksPort,
+}: Extract<DestinationInput, { type: "prepared" }>): Listening => ({
+  ...{ address, port },
+  ...(disksPort === undefined ? {} : { disksPort }),
+});
+
+function onPrepared(state: DestinationState, listening: Listening): DestinationStep {
   return to({ ...state, listening, wasPrepared: true }, "receiving", [
     { do: "journal", entry: { at: "prepared" } },
     { do: "send", message: { type: "prepared", ...listening } },
@@ -127,6 +140,8 @@ function onJournalFailed(state: DestinationState, problem: Problem): Destination
       { do: "arm", timer: "retry", afterMs: destinationLimits.retryMs },
     ]);
   }
+  // That it takes the VM over could not be written, so nothing was let run.
+  if (state.phase === "starting") return onResumeFailed({ ...state, tookOver: false }, problem.detail);
   if (state.phase !== "givingUp" || state.removed) return stay(state);
   if (!state.wasPrepared) return stay(state, endHere);
   return stay(state, [{ do: "arm", timer: "retry", afterMs: destinationLimits.retryMs }]);
@@ -198,6 +213,8 @@ function onQemuGone(state: DestinationState, reason: string): DestinationStep {
   if (state.phase === "givingUp" || state.phase === "died" || state.phase === "ended") return stay(state);
   // A guest that is not let run has not run.
   if (state.phase === "starting" && state.pauseReason !== null) return giveUp(state, reason);
+  // Neither has one that is not written down as taken over.
+  if (state.phase === "starting" && movesDisks(state) && !state.tookOver) return giveUp(state, reason);
   // Once `cont` was on its way the guest may have run, and may have been seen by others.
   if (state.phase === "starting" || state.phase === "postcopyReceiving" || state.phase === "running")
     return died(state, reason);

@@ -44,7 +44,13 @@ const startTimesSchema = z.object({ contMs: z.number().nullable(), resumeMs: z.n
 export type StartTimes = z.infer<typeof startTimesSchema>;
 
 export const toSourceSchema = z.discriminatedUnion("type", [
-  z.object({ type: z.literal("prepared"), address: ipAddressSchema, port: portSchema }),
+  z.object({
+    type: z.literal("prepared"),
+    address: ipAddressSchema,
+    port: portSchema,
+    /** Where its QEMU takes the disks (NBD), of a move that carries them. */
+    disksPort: portSchema.optional(),
+  }),
   /**
    * The vCPUs run here, with all their memory; or stand still here, as they did at the source. `commitToResumeMs` is from the commit's arrival to this message; of a
    * move that had ended before, 0.

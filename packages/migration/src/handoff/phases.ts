@@ -35,8 +35,10 @@ interface Phase<Name extends string> {
 type SourceName =
   | "sharingLease"
   | "preparing"
+  | "copyingDisks"
   | "copying"
   | "pausing"
+  | "endingDisks"
   | "switching"
   | "committed"
   | "postcopySending"
@@ -57,6 +59,13 @@ export const sourcePhases = {
     entered: "The lease is shared. The destination makes taps and an incoming QEMU, and shares the lease.",
     mayRun: "here",
     shownAs: "preparing",
+    next: ["copyingDisks", "copying", "undoing"],
+  },
+  copyingDisks: {
+    entered:
+      "The destination is prepared, and shares no storage: the disks are mirrored there while the guest runs. Memory follows.",
+    mayRun: "here",
+    shownAs: "copying",
     next: ["copying", "undoing"],
   },
   copying: {
@@ -64,13 +73,20 @@ export const sourcePhases = {
       "The destination is prepared. Memory flows; the guest runs, or is about to again after a back-out.",
     mayRun: "here",
     shownAs: "copying",
-    next: ["pausing", "switching", "undoing", "committed"],
+    next: ["pausing", "endingDisks", "switching", "undoing", "committed"],
   },
   pausing: {
     entered: "The strategy decided to switch: QEMU stops the guest, and the last memory flows.",
     mayRun: "here, but it stands still",
     shownAs: "switching",
-    next: ["copying", "switching", "undoing", "committed"],
+    next: ["copying", "endingDisks", "switching", "undoing", "committed"],
+  },
+  endingDisks: {
+    entered:
+      "QEMU waits in pre-switchover. The mirrors of the disks are brought to their end: from then on the images at the destination change no more.",
+    mayRun: "here, but it stands still",
+    shownAs: "switching",
+    next: ["switching", "undoing", "committed"],
   },
   switching: {
     entered:

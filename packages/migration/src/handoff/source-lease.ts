@@ -6,7 +6,7 @@ import type { Problem } from "@godwit/contract";
 import type { LeaseAnswer } from "./lease-answer.ts";
 import { destinationReturned, vmLost } from "./source-problems.ts";
 import { sourceLimits, type SourceState, type SourceStep } from "./source-state.ts";
-import { cleanUp, lose, settleUndo, stay, to, undo } from "./source-transitions.ts";
+import { cleanUp, lose, movesDisks, settleUndo, stay, to, undo } from "./source-transitions.ts";
 
 export function onLeaseAnswered(state: SourceState, answer: LeaseAnswer): SourceStep {
   switch (answer.kind) {
@@ -50,7 +50,8 @@ function onExclusive(state: SourceState, fenced: boolean): SourceStep {
     const reason = fenced
       ? "its host was fenced before it had said that the VM runs there"
       : "it gave the VM's lease back before it had all of the VM's memory";
-    return cleanUp(state, vmLost(state, state.order.to.host, reason));
+    // What it wrote to images of its own is lost with it: those here are the newest that are left.
+    return cleanUp(state, vmLost(state, state.order.to.host, reason), fenced && movesDisks(state));
   }
   if (state.phase === "committed") {
     if (!state.qemuAlive) return lose(state, "its process ended and the destination has no copy");

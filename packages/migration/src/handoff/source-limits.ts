@@ -12,6 +12,7 @@ export function limitsRefusal({ phase }: SourceState, { maxOutageMs }: MoveLimit
   switch (phase) {
     case "sharingLease":
     case "preparing":
+    case "copyingDisks":
     case "copying":
       return null;
     case "postcopySending":
@@ -19,6 +20,7 @@ export function limitsRefusal({ phase }: SourceState, { maxOutageMs }: MoveLimit
         ? null
         : "its VM runs at the destination already, so that no pause is left to limit";
     case "pausing":
+    case "endingDisks":
     case "switching":
       return "its VM is just being switched over; if that is backed out it can be changed again";
     case "undoing":

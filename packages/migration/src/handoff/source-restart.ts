@@ -36,7 +36,7 @@ export function restoreSource(entries: readonly SourceEntry[], observed: Observe
         last.outcome.kind === "stayed" ? repeatAbandon : { do: "close" },
       ]);
     case "cleaningUp":
-      return cleanUp(state, last.died);
+      return cleanUp(state, last.died, last.keepsDisks === true);
     case "undoing": {
       if (!observed.qemuAlive) return lose(state, goneMeanwhile);
       const memorySplit = requestedStrategy(first.order).splitsMemory;

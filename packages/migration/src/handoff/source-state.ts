@@ -53,6 +53,15 @@ export interface SourceState {
    * guest run on by itself after the last state was sent.
    */
   readonly commitForbidden: boolean;
+  /** Where the destination's QEMU waits for the memory while the disks are copied; null at all other times. */
+  readonly incoming: { address: string; port: number } | null;
+  /**
+   * The images here stay, for the VM can be started from them: of a move that carries its disks, and whose destination was
+   * declared to be off.
+   */
+  readonly keepsDisks: boolean;
+  /** The images here are removed: those at the destination are the VM's. */
+  readonly disksRemoved: boolean;
   readonly outcome: SourceOutcome | null;
 }
 
@@ -67,8 +76,8 @@ export type SourceEntry =
   | { at: "copying" }
   /** Post-copy has started: the guest may run at the destination without all its memory. */
   | { at: "postcopy" }
-  /** `died`: the guest went over and its process died there. */
-  | { at: "cleaningUp"; died: Problem | null }
+  /** `died`: the guest went over and its process died there. `keepsDisks`: as in the state. */
+  | { at: "cleaningUp"; died: Problem | null; keepsDisks?: true }
   | { at: "undoing"; problem: Problem }
   | { at: "ended"; outcome: SourceOutcome };
 
@@ -88,6 +97,14 @@ export type SourceInput =
   | { type: "guestPaused"; pauseReason: PauseReason }
   /** QEMU waits for permission to send the final state; the guest stands still. */
   | { type: "preSwitchover"; atMs: number }
+  /** All disks are mirrored: what the guest writes from now on goes to both images. */
+  | { type: "disksReady"; atMs: number }
+  /** The mirrors have ended well: the images at the destination have all that was written, and are flushed. */
+  | { type: "disksEnded"; atMs: number }
+  /** A mirror could not begin, go on or end. */
+  | { type: "disksFailed"; problem: Problem }
+  /** The VM's files here are gone, its description first. */
+  | { type: "disksRemoved" }
   | { type: "completed" }
   /** Post-copy: QEMU has sent what the guest needs to run, and sends what is left. Also over a new stream. */
   | { type: "postcopyActive" }
@@ -120,6 +137,12 @@ export type SourceEffect =
   /** Gives back what may be left of a share that was taken away, and asks for the exclusive lease again. */
   | { do: "reacquireLease" }
   | { do: "send"; message: ToDestination }
+  /** Mirrors the disks; answered by `disksReady` or `disksFailed`. */
+  | { do: "copyDisks"; address: string; port: number }
+  /** Of a guest that stands still; answered by `disksEnded` or `disksFailed`. */
+  | { do: "endDisks" }
+  /** The VM is the destination's: removes its files here, repeated until it is done; answered by `disksRemoved`. */
+  | { do: "removeDisks" }
   | { do: "startCopy"; address: string; port: number }
   /** The copy goes on with other parameters; that it does not take them changes nothing. */
   | { do: "tune"; parameters: QemuSettings["parameters"] }
@@ -131,7 +154,7 @@ export type SourceEffect =
   | { do: "breakStream" }
   /** Answered by `postcopyActive` or `streamBroken`. */
   | { do: "resumeStream"; address: string; port: number }
-  /** Answered by `copyEnded`, by `copyStuck` or, when the copy won the race, by `completed`. */
+  /** Mirrors of disks end first. Answered by `copyEnded`, by `copyStuck` or, when the copy won the race, by `completed`. */
   | { do: "cancelCopy" }
   /** Lets the guest run, whatever stopped it; answered by `resumed` or `resumeFailed`. */
   | { do: "resumeVcpus" }
@@ -197,6 +220,9 @@ export function initialSource(
     problem: null,
     destinationGaveUp: false,
     commitForbidden: false,
+    incoming: null,
+    keepsDisks: false,
+    disksRemoved: false,
     outcome: null,
   };
 }
@@ -220,5 +246,7 @@ export interface ObservedSource {
 export const isCancellable = (state: SourceState): boolean =>
   state.phase === "sharingLease" ||
   state.phase === "preparing" ||
+  state.phase === "copyingDisks" ||
   state.phase === "copying" ||
-  state.phase === "pausing";
+  state.phase === "pausing" ||
+  state.phase === "endingDisks";

@@ -7,7 +7,8 @@ import type { CopyDecision } from "../strategies/strategy.ts";
 import { watchStream } from "./source-postcopy.ts";
 import { copyFailed, copyUnsafe, notConverging, peerAway } from "./source-problems.ts";
 import { sourceLimits, type SourceEffect, type SourceState, type SourceStep } from "./source-state.ts";
-import { hasCommitted, stay, strategyOf, to, undo } from "./source-transitions.ts";
+import { endDisks, vetoed } from "./source-disks.ts";
+import { hasCommitted, movesDisks, stay, strategyOf, to, undo } from "./source-transitions.ts";
 
 export function onSample(state: SourceState, sample: CopySample, peerFresh: boolean): SourceStep {
   if (state.copy === null) return stay(state);
@@ -74,18 +75,32 @@ export function onPreSwitchover(state: SourceState, atMs: number): SourceStep {
   // The last veto: without the destination on the line nothing is finished.
   if (!state.peerUp) return undo(next, peerAway(state));
   if (state.copy !== null && !isTrusted(state.copy, state.passAtStop)) return undo(next, copyUnsafe(state));
+  return movesDisks(next)
+    ? endDisks(next, leftMs(next, next.pausedAtMs, atMs))
+    : finishCopy(next, next.pausedAtMs, atMs);
+}
+
+/** The mirrors have ended, so that nothing but the last of the memory is missing at the destination. */
+export function onDisksEnded(state: SourceState, atMs: number): SourceStep {
+  if (state.phase !== "endingDisks" || state.pausedAtMs === null) return stay(state);
+  return vetoed(state) ?? finishCopy(state, state.pausedAtMs, atMs);
+}
+
+/** Of the pause that is allowed. */
+const leftMs = ({ order }: SourceState, pausedAtMs: number, atMs: number): number =>
+  Math.max(1, order.maxOutageMs - sourceLimits.reserveMs - (atMs - pausedAtMs));
+
+function finishCopy(state: SourceState, pausedAtMs: number, atMs: number): SourceStep {
   // Where QEMU stopped the guest by itself, how much is left is known only now: the budget goes on counting.
-  const spentMs = atMs - next.pausedAtMs;
-  const leftMs = Math.max(1, state.order.maxOutageMs - sourceLimits.reserveMs - spentMs);
   const isBudgetOpen =
     state.pauseReason === null &&
     state.copy !== null &&
     !state.memorySplit &&
     strategyOf(state).qemuStopsGuest(state.copy);
   const budget: SourceEffect = isBudgetOpen
-    ? { do: "arm", timer: "budget", afterMs: leftMs }
+    ? { do: "arm", timer: "budget", afterMs: leftMs(state, pausedAtMs, atMs) }
     : { do: "disarm", timer: "budget" };
-  return to(next, "switching", [
+  return to(state, "switching", [
     { do: "continueSwitchover" },
     budget,
     { do: "arm", timer: "switch", afterMs: sourceLimits.switchMs },

@@ -12,10 +12,14 @@ import { guestShutDown, vmLost } from "./source-problems.ts";
 import {
   sourceLimits,
   type SourceEffect,
+  type SourceEntry,
   type SourceOutcome,
   type SourceState,
   type SourceStep,
 } from "./source-state.ts";
+
+/** Whether the disks move with the VM. */
+export const movesDisks = ({ order }: SourceState): boolean => order.storage !== undefined;
 
 export const strategyOf = ({ order, qemuVersion }: SourceState): Strategy =>
   chooseStrategy(order, qemuVersion);
@@ -58,14 +62,25 @@ export const recover: readonly SourceEffect[] = [
   { do: "arm", timer: "retry", afterMs: sourceLimits.recoverMs },
 ];
 
-/** The destination runs, or ran: this copy is out of date. The lease is released last. */
-export function cleanUp(state: SourceState, died: Problem | null): SourceStep {
-  return to({ ...state, problem: died }, "cleaningUp", [
+/**
+ * The destination runs, or ran: this copy is out of date. The lease is released last.
+ * @param keepsDisks where the destination's images are surely not to be had any more
+ */
+export function cleanUp(state: SourceState, died: Problem | null, keepsDisks = false): SourceStep {
+  const entry: SourceEntry = { at: "cleaningUp", died, ...(keepsDisks ? { keepsDisks } : {}) };
+  return to({ ...state, problem: died, keepsDisks }, "cleaningUp", [
     { do: "disarm", timer: "commit" },
     { do: "disarm", timer: "retry" },
-    { do: "journal", entry: { at: "cleaningUp", died } },
+    { do: "journal", entry },
     { do: "remove" },
   ]);
+}
+
+/** Its QEMU is gone. The lease goes last, so that the VM is never free to be started from two places. */
+export function removedHere(state: SourceState): SourceStep {
+  const next = { ...state, qemuAlive: false };
+  const leaves = movesDisks(state) && !state.keepsDisks && !state.disksRemoved;
+  return stay(next, [{ do: leaves ? "removeDisks" : "releaseLease" }]);
 }
 
 export function cleanedUp(state: SourceState): SourceStep {

@@ -29,9 +29,9 @@ import {
 import { onLeaseAnswered } from "./source-lease.ts";
 import { onLimits } from "./source-limits.ts";
 import { onDisksActive, onGuestPaused, onResumed, startedEntry } from "./source-guest.ts";
-import { backOut, onPreSwitchover, onSample } from "./source-switch.ts";
+import { disksLate, onDisksFailed, onDisksReady, onDisksRemoved, onPrepared } from "./source-disks.ts";
+import { backOut, onDisksEnded, onPreSwitchover, onSample } from "./source-switch.ts";
 import {
-  beginFor,
   cleanUp,
   cleanedUp,
   commit,
@@ -40,6 +40,7 @@ import {
   isBack,
   lose,
   recover,
+  removedHere,
   repeatAbandon,
   resumeHere,
   sayCommit,
@@ -92,6 +93,14 @@ export function stepSource(state: SourceState, input: SourceInput): SourceStep {
       return onGuestPaused(state, input.pauseReason);
     case "preSwitchover":
       return onPreSwitchover(state, input.atMs);
+    case "disksReady":
+      return onDisksReady(state, input.atMs);
+    case "disksEnded":
+      return onDisksEnded(state, input.atMs);
+    case "disksFailed":
+      return onDisksFailed(state, input.problem);
+    case "disksRemoved":
+      return onDisksRemoved(state);
     case "completed":
       return onCompleted(state);
     case "postcopyActive":
@@ -115,8 +124,7 @@ export function stepSource(state: SourceState, input: SourceInput): SourceStep {
     case "qemuGone":
       return onQemuGone({ ...state, qemuAlive: false, guestRuns: false }, input);
     case "removed":
-      if (state.phase !== "cleaningUp") return stay(state);
-      return stay({ ...state, qemuAlive: false }, [{ do: "releaseLease" }]);
+      return state.phase === "cleaningUp" ? removedHere(state) : stay(state);
     case "released":
       if (state.phase !== "cleaningUp") return stay(state);
       return cleanedUp(state);
@@ -138,12 +146,7 @@ export function stepSource(state: SourceState, input: SourceInput): SourceStep {
 function onMessage(state: SourceState, message: ToSource, atMs: number): SourceStep {
   switch (message.type) {
     case "prepared":
-      if (state.phase !== "preparing") return stay(state);
-      return to({ ...state, copy: beginFor(state, atMs) }, "copying", [
-        { do: "disarm", timer: "prepare" },
-        { do: "journal", entry: { at: "copying" } },
-        { do: "startCopy", address: message.address, port: message.port },
-      ]);
+      return state.phase === "preparing" ? onPrepared(state, message, atMs) : stay(state);
     case "running":
       if (hasCommitted(state)) return cleanUp(state, null);
       return stay(
@@ -204,11 +207,14 @@ function onPeerUp(state: SourceState): SourceStep {
 
 function onPeerDown(state: SourceState): SourceStep {
   const next = { ...state, peerUp: false };
-  if (state.phase === "preparing" || state.phase === "copying") {
+  if (waitsForPeer(state)) {
     return stay(next, [{ do: "arm", timer: "peer", afterMs: sourceLimits.peerLossMs }]);
   }
   return stay(next);
 }
+
+const waitsForPeer = ({ phase }: SourceState): boolean =>
+  phase === "preparing" || phase === "copyingDisks" || phase === "copying";
 
 const commitsOn = (state: SourceState, what: "completed" | "destinationReady"): boolean =>
   strategyOf(state).commitsOn.includes(what);
@@ -218,13 +224,15 @@ function onCompleted(state: SourceState): SourceStep {
   if (state.phase === "switching" && commitsOn(state, "completed"))
     return commit({ ...state, memorySplit: false });
   // QEMU never finishes without permission; should it, nobody knows what the guest did meanwhile.
-  if (state.phase === "pausing" || state.phase === "copying") {
+  if (state.phase === "pausing" || state.phase === "copying" || state.phase === "endingDisks") {
     return undo(state, copyFailed(state, "QEMU finished without having been told to"));
   }
   // The copy won the race against its cancelling; nothing was committed, so the VM stays here.
   if (state.phase === "undoing") return copyIsOver(state);
   return stay(state);
 }
+
+const copyPhases: readonly SourceState["phase"][] = ["copying", "pausing", "endingDisks", "switching"];
 
 function onCopyEnded(state: SourceState, problem: Problem): SourceStep {
   if (state.phase === "undoing") return copyIsOver(state);
@@ -233,9 +241,7 @@ function onCopyEnded(state: SourceState, problem: Problem): SourceStep {
     const commitForbidden = { ...state, commitForbidden: true, streamBroken: false };
     return stay(commitForbidden, [{ do: "disarm", timer: "retry" }, sayCommit(commitForbidden)]);
   }
-  if (state.phase === "copying" || state.phase === "pausing" || state.phase === "switching") {
-    return undo(state, problem);
-  }
+  if (copyPhases.includes(state.phase)) return undo(state, problem);
   return stay(state);
 }
 
@@ -253,9 +259,11 @@ function onQemuGone(
       return stay(state, state.memorySplit ? [sayCommit(state)] : []);
     case "sharingLease":
     case "preparing":
+    case "copyingDisks":
       return lose(state, reason);
     case "copying":
     case "pausing":
+    case "endingDisks":
       // A destination that may wait for long is informed that there is nothing to wait for.
       return commit({ ...state, commitForbidden: strategyOf(state).splitsMemory });
     case "switching":
@@ -273,10 +281,11 @@ function onTimer(state: SourceState, timer: SourceTimer, atMs: number): SourceSt
       if (state.phase !== "sharingLease" && state.phase !== "preparing") return stay(state);
       return undo(state, state.peerUp ? prepareLate(state) : peerUnreached(state));
     case "peer":
-      if (state.peerUp || (state.phase !== "preparing" && state.phase !== "copying")) return stay(state);
+      if (state.peerUp || !waitsForPeer(state)) return stay(state);
       return undo(state, peerLost(state));
     case "budget":
       if (state.phase === "switching") return undo(state, copyUnsafe(state));
+      if (state.phase === "endingDisks") return disksLate(state);
       if (state.phase === "pausing" && state.memorySplit)
         return undo(state, copyFailed(state, "QEMU did not begin post-copy in time"));
       return backOut(state, atMs);

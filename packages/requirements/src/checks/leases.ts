@@ -2,7 +2,8 @@
 import { finding } from "@godwit/contract";
 import type { ColdRequirement } from "../facts.ts";
 
-export const leases: ColdRequirement = ({ vm, target, targetLoad }) => {
+export const leases: ColdRequirement = ({ vm, carryTo, target, targetLoad }) => {
+  if (carryTo !== undefined) return []; // see `carried-disks.ts`
   const there = target.datastores.find((store) => store.name === vm.datastore);
   if (there?.shared === false)
     return [finding("DATASTORE_NOT_SHARED_THERE", { host: target.name, datastore: vm.datastore })];

@@ -1,11 +1,16 @@
-/** Both hosts see the very same shared storage under the VM's files; nothing of the VM is host-local. */
+/**
+ * Both hosts see the very same shared storage under the VM's files; nothing of the VM is host-local. Where the disks move with
+ * the VM, `carried-disks.ts` has what must hold in place of that.
+ */
 import { finding, storedParts, type Finding } from "@godwit/contract";
 import type { ColdRequirement } from "../facts.ts";
 
 type Facts = Parameters<ColdRequirement>[0];
 
 export const storage: ColdRequirement = (facts) =>
-  storedParts(facts.vm).flatMap(({ datastore, parts }) => problemOf(facts, datastore, parts) ?? []);
+  facts.carryTo !== undefined
+    ? []
+    : storedParts(facts.vm).flatMap(({ datastore, parts }) => problemOf(facts, datastore, parts) ?? []);
 
 /** @param parts of the VM that lie on the datastore, in words */
 function problemOf(

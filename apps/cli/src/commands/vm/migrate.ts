@@ -57,7 +57,11 @@ fails. --postcopy never forbids that; the move then ends with the reason, and th
 Where the VM was checked within the last ten minutes, or with --forecast, the task keeps what the move was said to be like, and
 tells it beside what happened; the next forecast learns from it.
 
-With --datastore the VM stays on its host, and its disks move to another datastore (Storage vMotion), while it runs or at rest:
+With --to and --datastore the VM moves together with its disks, to a host that does not see its storage: NAME is a datastore of
+that host alone, as the VM's own is of its. The disks are copied first, encrypted, while the VM runs; then its memory follows. Until the VM
+runs at the destination it can be taken back, and its files at the source are removed only then. --bandwidth is for both copies.
+
+With --datastore alone the VM stays on its host, and its disks move to another datastore (Storage vMotion), while it runs or at rest:
 all that do not lie there yet, or those that --disk names. Its folder, with its description and its lease, stays on the VM's own
 datastore. Of such a move only --bandwidth (of a running VM's copy), --detach and --json can be given besides.
 
@@ -70,6 +74,7 @@ Examples:
   godwit vm migrate web-1 --to b --objective realtime --dry-run
   godwit vm migrate web-1 --to b --forecast
   godwit vm migrate web-1 --to b --strategy postcopy
+  godwit vm migrate web-1 --to b --datastore local-b
   godwit vm migrate web-1 --datastore fast
   godwit vm migrate web-1 --datastore fast --disk data --bandwidth 800`,
   },
@@ -85,7 +90,8 @@ Examples:
       datastore: {
         kind: "parsed",
         parse: String,
-        brief: "Move disks to this datastore instead; the host stays the same",
+        brief:
+          "Move the disks to this datastore: of the host of --to, with the VM; without --to the host stays the same",
         optional: true,
       },
       disk: {
@@ -149,7 +155,7 @@ Examples:
     positional: vmArgument,
   },
   async func(flags: Flags, vm: string) {
-    if (flags.datastore !== undefined) {
+    if (flags.datastore !== undefined && (flags.to === undefined || flags.disk !== undefined)) {
       await relocateDisks(vm, { ...flags, datastore: flags.datastore });
       return;
     }
@@ -201,7 +207,10 @@ async function relocateDisks(vm: string, flags: Flags & { datastore: string }): 
   if (wrong.length > 0)
     throw GodwitError.of("USAGE", {
       what: `${wrong.join(", ")} cannot be combined with --datastore, which leaves the VM on its host.`,
-      hint: "Move the disks first, and then the VM: two commands.",
+      hint:
+        flags.to === undefined
+          ? "Move the disks first, and then the VM: two commands."
+          : "Without --disk the VM moves to that host with all its disks.",
     });
   await withApi((api) =>
     runTask(
@@ -229,6 +238,7 @@ async function relocateDisks(vm: string, flags: Flags & { datastore: string }): 
 
 const bodyOf = (flags: Flags) => ({
   to: flags.to,
+  datastore: flags.datastore,
   force: flags.force,
   maxOutageMs: flags.maxOutage,
   strategy: flags.strategy,
