@@ -1,5 +1,5 @@
 /**
- * A pool that runs itself, with real QEMU: four hosts, twelve small VMs with loads of their own, one made hot by a client. The pool
+ * A pool that runs itself, with real QEMU: four hosts, twelve small VMs with loads of their own, one made hot while a client writes to it. The pool
  * settles; a host is emptied for maintenance and comes back; the host with the hot VM loses its power, and its VMs run again. Asked of
  * the machine and of the client: each VM ran once at every moment, and no write that was acknowledged is gone.
  */
@@ -68,7 +68,9 @@ class Story {
     await api.call("poolRestartSet", { params, body: { enabled: true } });
     await api.call("poolBalanceSet", { params, body: { automation: "full", threshold: 4, goal: "even" } });
     await using load = await Load.start(this.#lab.lab.id, vmAddress(0), false);
-    this.#say(`a client makes ${hot} hot`);
+    // A client alone waits for its guest's disk most of the time.
+    await this.#lab.dirty({ mib: 1, mibPerSecond: 4000, compressiblePercent: 0 }, 0);
+    this.#say(`${hot} is made hot, and a client writes to it`);
 
     const settled = await this.#settle();
     await this.#eachRunsOnce();
