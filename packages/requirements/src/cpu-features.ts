@@ -22,8 +22,19 @@ export const nameOf = (property: string): string =>
 /** They follow from how many vCPUs a VM has; QEMU tells them of a VM with one. */
 const byTopology = new Set(["ht", "cmp-legacy", "topoext"]);
 
+type Offers = (name: string) => boolean;
+
+/** Of reports that are judged more than once: a host is, for every VM. */
+const known = new WeakMap<QemuFacts, Offers>();
+
 /** Whether QEMU can show a feature, itself or because it derives it from another that it can. */
-export function offers({ availableFeatures }: QemuFacts): (name: string) => boolean {
+export function offers(qemu: QemuFacts): Offers {
+  const before = known.get(qemu) ?? offersOf(qemu);
+  known.set(qemu, before);
+  return before;
+}
+
+function offersOf({ availableFeatures }: QemuFacts): Offers {
   const available = new Set(availableFeatures.map(nameOf));
   const offered = (name: string): boolean => {
     const feature = featureNamed(name);

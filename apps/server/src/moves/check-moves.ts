@@ -15,7 +15,7 @@ import {
 import { canBeTried, mayMove, type Destination, type Source } from "@godwit/requirements";
 import type { Inventory } from "../inventory.ts";
 import { ruleJudge } from "../pools/check-rules.ts";
-import { destinationOf, findingsOf, sourceOf } from "./check-vm.ts";
+import { destinationsOf, findingsOf, sourceOf } from "./check-vm.ts";
 
 export interface MovesToCheck {
   vms: readonly VmView[];
@@ -39,7 +39,7 @@ export async function checkMoves(
   const running = new Set(vms.filter(hasProcess).map(({ host }) => host));
   const [sources, destinations] = await Promise.all([
     askSources(services, new Set(vms.map(({ host }) => host)), running),
-    Promise.all(to.map((host) => destinationOf(services, host))),
+    destinationsOf(services, to),
   ]);
   const pathsTried = running.size * to.length <= mostPathsTried;
   const paths = pathsTried ? await tryPaths(services, running, sources, destinations) : null;

@@ -83,18 +83,52 @@ export async function sourceOf({ hosts, store }: Inventory, host: string, live: 
 }
 
 /** A host as a destination, whatever is wrong with it. @throws HOST_UNKNOWN */
-export async function destinationOf({ hosts, store }: Inventory, name: string): Promise<Destination> {
-  const link = hosts.of(name);
+export async function destinationOf(inventory: Inventory, name: string): Promise<Destination> {
+  const { store } = inventory;
   const [host, pool, answer] = await Promise.all([
     store.hosts.show(name),
     store.pools.ofHost(name),
-    link.freshReport().then(
-      (report) => ({ report, ...(link.agent.peer === null ? {} : { agent: link.agent.peer }) }),
-      (error: unknown) => ({ report: null, reason: reasonOf(error), ...refusalOf(name, error) }),
-    ),
+    answerOf(inventory, name),
   ]);
   return { name, takesVms: host.maintenance === "off", baseline: pool?.baseline ?? null, ...answer };
 }
+
+/** The same of many, with the inventory read once: each host by itself would wait for a connection. @throws HOST_UNKNOWN */
+export async function destinationsOf(inventory: Inventory, names: readonly string[]): Promise<Destination[]> {
+  const { store } = inventory;
+  const [all, pools, answers] = await Promise.all([
+    store.hosts.list(),
+    store.pools.baselinesOf(names),
+    Promise.all(names.map((name) => answerOf(inventory, name))),
+  ]);
+  const found = new Map(all.map((host) => [host.name, host]));
+  return await Promise.all(
+    names.map(async (name, index) => {
+      const host = found.get(name) ?? (await store.hosts.show(name));
+      const baseline = pools.get(name)?.baseline ?? null;
+      return {
+        name,
+        takesVms: host.maintenance === "off",
+        baseline,
+        ...(answers[index] ?? { report: null }),
+      };
+    }),
+  );
+}
+
+/** What it tells of itself now; why it does not, otherwise. */
+const answerOf = async (
+  { hosts }: Inventory,
+  name: string,
+): Promise<Pick<Destination, "report" | "agent" | "reason" | "refusal">> => {
+  const link = hosts.of(name);
+  try {
+    const report = await link.freshReport();
+    return { report, ...(link.agent.peer === null ? {} : { agent: link.agent.peer }) };
+  } catch (error) {
+    return { report: null, reason: reasonOf(error), ...refusalOf(name, error) };
+  }
+};
 
 /** What is known of a host beyond that it did not answer: its version, or that its certificate was not accepted. */
 function refusalOf(host: string, error: unknown): Pick<Destination, "refusal"> {

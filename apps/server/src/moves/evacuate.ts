@@ -9,7 +9,7 @@ import {
 import { canBeTried, healthState, type Destination, type Source } from "@godwit/requirements";
 import type { Inventory } from "../inventory.ts";
 import { allRules, placesOfVms } from "../pools/pool-reports.ts";
-import { destinationOf, sourceOf } from "./check-vm.ts";
+import { destinationsOf, sourceOf } from "./check-vm.ts";
 
 /** @throws HOST_UNREACHABLE when VMs run on the host and it does not answer */
 export async function decideMoves(
@@ -31,13 +31,16 @@ export async function decideMoves(
   );
   const others = all.filter(({ name }) => name !== host && unwell.get(name) !== "severe");
   const isLive = movers.some(({ live }) => live);
-  const [source, tasks, vms, rules, hostOf, ...destinations] = await Promise.all([
+  const [source, tasks, vms, rules, hostOf, destinations] = await Promise.all([
     sourceOf(services, host, isLive),
     store.tasks.arriving(),
     store.vms.list(),
     allRules(store),
     placesOfVms(services),
-    ...others.map(({ name }) => destinationOf(services, name)),
+    destinationsOf(
+      services,
+      others.map(({ name }) => name),
+    ),
   ]);
   if (isLive) await tryPaths(services, host, source, destinations);
   const byId = new Map<string, (typeof vms)[number]>(vms.map((vm) => [vm.id, vm]));

@@ -65,22 +65,9 @@ export class GodwitError extends Error {
     details: ErrorDetails<C>,
     options: { cause?: unknown; findings?: Finding[] } = {},
   ): GodwitError {
-    const definition = definitionOf(code);
-    if (definition === undefined) throw new TypeError(`no error ${code} in the catalogue`);
-    const vsphereFault = definition.vsphereFault?.(details);
-    const problem: Problem = {
-      type: `urn:godwit:error:${code}`,
-      title: titleOf(code),
-      status: definition.status,
-      detail: printable(definition.sentence(details)),
-      code,
-      remedy: printable(definition.remedy(details)),
-      retry: definition.retry,
-      details: { ...details },
-      ...(vsphereFault === undefined ? {} : { vsphereFault }),
-      ...(options.findings === undefined ? {} : { findings: options.findings }),
-    };
-    return new GodwitError(problem, options.cause);
+    const { cause, findings } = options;
+    const problem = problemOf(code, details);
+    return new GodwitError(findings === undefined ? problem : { ...problem, findings }, cause);
   }
 
   /** An error that another process answered; its words are kept. */
@@ -93,17 +80,38 @@ export class GodwitError extends Error {
   }
 }
 
-/** A finding of the requirement checks, with its words from the catalogue. */
+/** What an error of the catalogue says. */
+function problemOf<C extends ErrorCode>(code: C, details: ErrorDetails<C>): Problem {
+  const definition = definitionOf(code);
+  if (definition === undefined) throw new TypeError(`no error ${code} in the catalogue`);
+  const vsphereFault = definition.vsphereFault?.(details);
+  return {
+    type: `urn:godwit:error:${code}`,
+    title: titleOf(code),
+    status: definition.status,
+    detail: printable(definition.sentence(details)),
+    code,
+    remedy: printable(definition.remedy(details)),
+    retry: definition.retry,
+    details: { ...details },
+    ...(vsphereFault === undefined ? {} : { vsphereFault }),
+  };
+}
+
+/** A finding of the requirement checks, with its words from the catalogue: no error, of which there may be many thousands. */
 export function finding<C extends ErrorCode>(
   code: C,
   details: ErrorDetails<C>,
   severity: Finding["severity"] = "error",
 ): Finding {
-  return findingOf(GodwitError.of(code, details), severity);
+  return findingOf({ problem: problemOf(code, details) }, severity);
 }
 
 /** An error that is told as a finding. */
-export function findingOf({ problem }: GodwitError, severity: Finding["severity"] = "error"): Finding {
+export function findingOf(
+  { problem }: Pick<GodwitError, "problem">,
+  severity: Finding["severity"] = "error",
+): Finding {
   const { code, detail, remedy, details, vsphereFault } = problem;
   return {
     ...{ code, severity, message: detail, remedy, details },
