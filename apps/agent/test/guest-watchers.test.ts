@@ -85,7 +85,7 @@ test("a gap in the looks begins again, and so does a reset; that the agent had a
   world.nowMs += 40_000;
   expect(await pass(10)).toMatchObject({ watchedSeconds: 5, silentSeconds: 5, hasAnswered: true });
   await pass(30);
-  watchers.begunAgain(id);
+  watchers.wasReset(id);
   expect(await pass(10)).toMatchObject({ watchedSeconds: 10, silentSeconds: 5, hasAnswered: true });
 });
 

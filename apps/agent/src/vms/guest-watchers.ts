@@ -67,7 +67,7 @@ export class GuestWatchers {
   }
 
   /** It was reset: what is seen counts from now. That its agent had answered before stays known. */
-  begunAgain(id: VmId): void {
+  wasReset(id: VmId): void {
     const seen = this.#seen.get(id);
     if (seen === undefined) return;
     const nowMs = this.#now();

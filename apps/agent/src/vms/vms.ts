@@ -82,7 +82,7 @@ export interface VmsParts {
   processes: Processes;
   leases: Leases;
   memory: MemoryAdmission;
-  guests: Pick<GuestWatchers, "begunAgain">;
+  guests: Pick<GuestWatchers, "wasReset">;
   /** Whether a VM may start here now. */
   commands: { mustTakeVms: (vm: string) => Promise<void> };
   claims: Claims;
@@ -385,7 +385,7 @@ export class Vms {
       throw GodwitError.of("VM_GUEST_ANSWERS", { vm: vm.name, host: config.name });
     await process.reset();
     this.#resets.add(id);
-    guests.begunAgain(vmId);
+    guests.wasReset(vmId);
     return this.#started(vmId).runtime;
   }
 

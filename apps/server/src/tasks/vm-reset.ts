@@ -1,4 +1,4 @@
-/** A VM is reset. Once that was asked for it is not asked again: a second reset would end what the guest has begun since. */
+/** A VM is reset. Once that was asked for it is not asked again: a second reset would end what the guest has started since. */
 import { vmRuntimeSchema } from "@godwit/contract";
 import type { TaskImplementation } from "./task-implementation.ts";
 

@@ -52,7 +52,7 @@ export const poolRuleTermsSchema = z.discriminatedUnion("kind", [
     /** Absent: 4000. */
     shares: z.int().min(1).max(1_000_000).optional(),
   }),
-  /** Whether the VMs are reset when their guests hang, whatever the pool says. */
+  /** Whether the VMs are reset when their guests hang, also where the pool says otherwise. */
   z.strictObject({ kind: z.literal("guestReset"), enabled: z.boolean() }),
 ]);
 export type PoolRuleTerms = z.infer<typeof poolRuleTermsSchema>;

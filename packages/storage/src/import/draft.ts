@@ -191,7 +191,7 @@ function firmwareOf(
   carried.push({ what: "firmware", value: secureBoot ? "UEFI with Secure Boot" : "UEFI" });
   changed.push({
     what: "UEFI variables → new ones",
-    reason: "boot entries start anew: the firmware boots \\EFI\\BOOT\\BOOTX64.EFI of the first disk",
+    reason: "boot entries are not copied: the firmware boots \\EFI\\BOOT\\BOOTX64.EFI of the first disk",
   });
   return { firmware: "uefi", secureBoot };
 }

@@ -12,6 +12,7 @@ import { destinationFlag, jsonFlag, strategyFlag, vmsArgument, type JsonFlags } 
 
 interface Flags extends JsonFlags {
   to: string;
+  datastore?: string;
   strategy: Strategy;
   forecast: boolean;
   fix: boolean;
@@ -33,11 +34,14 @@ leaves that out.
 With --fix it offers to change of the VM what forbids the move and can be changed without harm to its guest's data: to disconnect
 an ISO image that the destination cannot reach, and to remove the CPU affinity.
 
+With --datastore it asks whether a VM that runs may move together with its disks, which then lie on that datastore of the destination.
+
 Examples:
   godwit vm check web-1 --to b
   godwit vm check web-1 --to b --no-forecast
   godwit vm check web-1 --to b --strategy postcopy
   godwit vm check web-1 --to b --fix
+  godwit vm check web-1 --to b --datastore local-b
   godwit vm check web-1 --to any
   godwit vm check --to any`,
   },
@@ -45,6 +49,12 @@ Examples:
     flags: {
       json: jsonFlag,
       to: { ...destinationFlag, brief: "Destination host, or any" },
+      datastore: {
+        kind: "parsed",
+        parse: String,
+        brief: "Datastore of that host that the disks are to move to with the VM",
+        optional: true,
+      },
       strategy: strategyFlag,
       forecast: {
         kind: "boolean",
@@ -59,18 +69,20 @@ Examples:
   async func(flags: Flags, ...vms: string[]) {
     const [vm] = vms;
     if (flags.yes && !flags.fix) throw wrongFlags("--yes is for --fix.");
-    if (flags.fix && (vm === undefined || vms.length > 1 || flags.to === anyHost))
-      throw wrongFlags("--fix changes one VM for one destination.");
+    const isOne = vm !== undefined && vms.length === 1 && flags.to !== anyHost;
+    if (flags.fix && !isOne) throw wrongFlags("--fix changes one VM for one destination.");
+    if (flags.datastore !== undefined && !isOne)
+      throw wrongFlags("--datastore is of one VM and one destination.");
     if (flags.fix && flags.json && !flags.yes)
       throw wrongFlags("--fix with --json does not ask; give --yes too.");
-    if (vm === undefined || vms.length > 1 || flags.to === anyHost) await checkMany(flags, vms);
-    else await checkOne(flags, vm);
+    if (isOne) await checkOne(flags, vm);
+    else await checkMany(flags, vms);
   },
 });
 
 async function checkOne(flags: Flags, vm: string): Promise<void> {
-  const { to, strategy, forecast } = flags;
-  const body = { to, strategy, forecast };
+  const { to, datastore, strategy, forecast } = flags;
+  const body = { to, datastore, strategy, forecast };
   const check = async (api: Api) => await api.call("vmCheck", { params: { vm }, body });
   const answer = await withApi(async (api) => {
     const found = await check(api);

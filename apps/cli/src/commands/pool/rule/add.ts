@@ -59,7 +59,7 @@ refused, with the reasons. A move that would break one that must hold is refused
   cpu                what the planner counts for each of the VMs (--reserve, --limit, --shares)
   resource-pool      the VMs divide what it gets by its own shares (--shares, --reserve, --limit), alone or within another (--parent)
   restart            how the VMs are started again when they died (--priority, --after)
-  guest-reset        the VMs are reset when their guests hang, whatever the pool says; with --never they are not
+  guest-reset        the VMs are reset when their guests hang, also in a pool that resets none; with --never they are not
 
 Examples:
   godwit pool rule add east databases --kind apart --vm db-1 --vm db-2
