@@ -1,11 +1,12 @@
 /**
  * A VM leaves VMware: its folder with a blank in its name is copied to a datastore, one command makes an ordinary VM of it, and
- * its guest boots from the converted disk, and moves.
+ * its guest boots from the converted disk, and moves. Exported as an OVA it can leave again, or come back as another VM.
  */
 import { globSync } from "node:fs";
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { VmView } from "@godwit/contract";
 import { run, until } from "@godwit/system";
 import { TestLab } from "@godwit/test-kit";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -36,6 +37,17 @@ function bootSector(): Buffer {
   sector.write(`${said}\r\n\0`, 22, "latin1");
   sector.writeUInt16LE(0xaa55, 510);
   return sector;
+}
+
+/** A guest tells nobody but its console. */
+async function hasBooted({ id, name }: VmView): Promise<void> {
+  const booted = async () => {
+    const { host } = await lab.vm(name);
+    const files = globSync(`hosts/${host}/run/**/${id}/serial.log`, { cwd: lab.lab.folder });
+    const texts = await Promise.all(files.map((file) => readFile(join(lab.lab.folder, file), "latin1")));
+    return texts.some((text) => text.includes(said)) ? true : null;
+  };
+  expect(await until(booted, { everyMs: 200, limitMs: 60_000 })).toBe(true);
 }
 
 test("a VMware VM is imported with its CPU mask and MAC addresses, boots, and moves", async () => {
@@ -89,15 +101,30 @@ test("a VMware VM is imported with its CPU mask and MAC addresses, boots, and mo
 
   const params = { vm: vm.name };
   await lab.succeeded(lab.api.call("vmStart", { params, body: {} }));
-  const booted = async () => {
-    const files = globSync(`hosts/${(await lab.vm(vm.name)).host}/run/**/serial.log`, {
-      cwd: lab.lab.folder,
-    });
-    const texts = await Promise.all(files.map((file) => readFile(join(lab.lab.folder, file), "latin1")));
-    return texts.some((text) => text.includes(said)) ? true : null;
-  };
-  // A guest tells nobody but its console.
-  expect(await until(booted, { everyMs: 200, limitMs: 60_000 })).toBe(true);
+  await hasBooted(vm);
   await lab.succeeded(lab.api.call("vmMigrate", { params, body: { to: "b", maxOutageMs: 2000 } }));
   expect(await lab.runnersOf(vm)).toEqual(["b"]);
+});
+
+test("the VM is exported as an OVA, and imported from it as another one, which boots", async () => {
+  const running = await godwit("vm", "export", "web-server-old", "shared:web.ova", "--json");
+  expect(running.exitCode).toBe(1);
+  expect(running.stderr).toContain("VM_RUNNING");
+  await lab.succeeded(
+    lab.api.call("vmStop", { params: { vm: "web-server-old" }, body: { graceSeconds: 0 } }),
+  );
+  const made = await godwit("vm", "export", "web-server-old", "shared:web.ova");
+  expect(made.stderr).toContain("Not exported: CPU features that were asked for");
+  expect(made.stdout).toMatch(/VM web-server-old is exported to shared:web\.ova \(.*B\)/);
+  const again = await godwit("vm", "export", "web-server-old", "shared:web.ova", "--json");
+  expect(again.stderr).toContain("EXPORT_PLACE_UNUSABLE");
+
+  const flags = ["--name", "web-2", "--network", "office", "--new-macs"];
+  const imported = await godwit("vm", "import", "shared:web.ova", ...flags, "--json");
+  expect(JSON.parse(imported.stdout)).toMatchObject({
+    task: { kind: "vm.create", state: "succeeded" },
+    report: { format: "ova", notCarried: [] },
+  });
+  await lab.succeeded(lab.api.call("vmStart", { params: { vm: "web-2" }, body: {} }));
+  await hasBooted(await lab.vm("web-2"));
 });

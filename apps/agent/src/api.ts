@@ -17,6 +17,7 @@ import type { GuestWatchers } from "./vms/guest-watchers.ts";
 import type { Relocations } from "./vms/relocations.ts";
 import type { SetAside } from "./vms/set-aside.ts";
 import type { VmFiles } from "./vms/vm-files.ts";
+import type { Exports } from "./vms/export-vm.ts";
 import type { Snapshots } from "./vms/snapshots.ts";
 import type { Vms } from "./vms/vms.ts";
 
@@ -38,6 +39,7 @@ export function handlers(
   commands: HostCommands,
   relocations: Relocations,
   snapshots: Snapshots,
+  exports: Exports,
   guests: GuestWatchers,
 ): Handlers<typeof agentOperations> {
   return {
@@ -68,6 +70,10 @@ export function handlers(
       return await vms.configure(params.vmId, body.datastore, body.name, body.changes);
     },
     vmClone: async ({ params, body }) => await vms.clone(params.vmId, body),
+    vmExport: async ({ params, body }) => {
+      await setAside.lookAgain(params.vmId);
+      return await exports.export(params.vmId, body);
+    },
     vmDisksRelocate: async ({ params, body }) => {
       await setAside.lookAgain(params.vmId);
       await moves.settle(params.vmId);

@@ -53,6 +53,7 @@ import { reasonOf } from "./reason.ts";
 import type { RepeatedLook } from "./repeated-look.ts";
 import { Relocations } from "./vms/relocations.ts";
 import { notAnswering, SetAside } from "./vms/set-aside.ts";
+import { Exports } from "./vms/export-vm.ts";
 import { Snapshots } from "./vms/snapshots.ts";
 import { VmFiles } from "./vms/vm-files.ts";
 import { Vms } from "./vms/vms.ts";
@@ -314,6 +315,7 @@ export async function runAgent(
     commands,
     relocations,
     new Snapshots({ config, hypervisor, environment, processes, leases, claims, log }),
+    new Exports({ config, environment, processes, leases, claims, events }),
     watchers,
   );
   mount(http, agentOperations, answers, authority);

@@ -94,6 +94,7 @@ export {
 export * from "./schemas/vm.ts";
 export { hasProcess, isStateUnknown } from "./vm-state.ts";
 export type { VmClone } from "./schemas/vm-clone.ts";
+export { vmExportedSchema, type ExportPlace, type VmExport, type VmExported } from "./schemas/vm-export.ts";
 export * from "./schemas/vm-file.ts";
 export {
   vmImportDraftSchema,

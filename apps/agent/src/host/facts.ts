@@ -90,7 +90,7 @@ export class HostFactsReader {
       datastoreKinds: [...datastoreKinds],
       bootId: await bootId(),
       updates: { commands: config.updates.commands },
-      abilities: ["relocateDisks", "cloneVm", "importVm", "snapshots", "carryDisks"],
+      abilities: ["relocateDisks", "cloneVm", "importVm", "exportVm", "snapshots", "carryDisks"],
       uefi: await uefiFacts(),
       datastoresRefused: [...hostDatastores.refused],
       vmsSetAside: setAside.all,

@@ -6,6 +6,7 @@ import { cloneCommand } from "./vm/clone.ts";
 import { consoleCommand } from "./vm/console.ts";
 import { createCommand } from "./vm/create.ts";
 import { deleteCommand } from "./vm/delete.ts";
+import { exportCommand } from "./vm/export.ts";
 import { importCommand } from "./vm/import.ts";
 import { ipCommand } from "./vm/ip.ts";
 import { leaseRoutes } from "./vm/lease.ts";
@@ -32,6 +33,7 @@ export const vmRoutes = buildRouteMap({
     create: createCommand,
     clone: cloneCommand,
     import: importCommand,
+    export: exportCommand,
     register: registerCommand,
     registerAll: registerAllCommand,
     unregister: unregisterCommand,

@@ -4,6 +4,7 @@ import { GodwitError, type HostFacts } from "@godwit/contract";
 const abilities = {
   relocateDisks: "move disks between datastores",
   cloneVm: "copy VMs",
+  exportVm: "export VMs",
   importVm: "import VMs of other products and convert images",
   snapshots: "make snapshots of VMs",
 } as const;

@@ -19,7 +19,7 @@ import { hostFor } from "./host-for-command.ts";
 
 export function vmDiskHandlers(
   services: Services,
-): Handlers<Pick<typeof serverOperations, "vmDisksRelocate" | "vmClone">> {
+): Handlers<Pick<typeof serverOperations, "vmDisksRelocate" | "vmClone" | "vmExport">> {
   const { store, tasks } = services;
   return {
     vmClone: async ({ params, body }) => {
@@ -36,6 +36,16 @@ export function vmDiskHandlers(
         kind: "vm.clone",
         request: { vm: { id: vm.id, name: vm.name }, home: vm.config.datastore, host, copy },
       });
+    },
+
+    vmExport: async ({ params, body: { to } }) => {
+      const vm = await store.vms.show(params.vm);
+      if (hasProcess(vm)) throw GodwitError.of("VM_RUNNING", { vm: vm.name, host: vm.host });
+      mustBeFiles(vm.config, vm.config.disks);
+      const host = await hostFor(services, "configure", vm);
+      mustHaveFolders(ableTo("exportVm", await store.hosts.list(), host), to.datastore);
+      const request = { vm: { id: vm.id, name: vm.name }, home: vm.config.datastore, host, to };
+      return await tasks.start({ kind: "vm.export", request });
     },
 
     vmDisksRelocate: async ({ params, body }) => {

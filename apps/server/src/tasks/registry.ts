@@ -5,6 +5,7 @@ import { hostRenewQemu } from "./host-renew-qemu.ts";
 import type { TaskImplementation } from "./task-implementation.ts";
 import { poolUpdate } from "./pool-update.ts";
 import { vmClone } from "./vm-clone.ts";
+import { vmExport } from "./vm-export.ts";
 import { vmConfigure } from "./vm-configure.ts";
 import { vmCreate } from "./vm-create.ts";
 import { vmCreateSnapshot } from "./vm-create-snapshot.ts";
@@ -23,6 +24,7 @@ import { vmStop } from "./vm-stop.ts";
 const implementations: { [K in TaskKind]: TaskImplementation<K> } = {
   "vm.create": vmCreate,
   "vm.clone": vmClone,
+  "vm.export": vmExport,
   "vm.configure": vmConfigure,
   "vm.start": vmStart,
   "vm.stop": vmStop,

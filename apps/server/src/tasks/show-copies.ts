@@ -2,7 +2,7 @@
 import type { VmId } from "@godwit/contract";
 import type { TaskContext } from "./task-context.ts";
 
-type Copying = "vm.create" | "vm.clone" | "vm.relocateDisks";
+type Copying = "vm.create" | "vm.clone" | "vm.export" | "vm.relocateDisks";
 
 /** @param vmId whose images these are. Until it is disposed */
 export function showCopies<K extends Copying>(context: TaskContext<K>, host: string, vmId: VmId): Disposable {

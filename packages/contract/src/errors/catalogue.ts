@@ -16,6 +16,7 @@ import { firmwareErrors } from "./firmware.ts";
 import { generalErrors } from "./general.ts";
 import { hostErrors } from "./host.ts";
 import { imageErrors } from "./image.ts";
+import { exportErrors } from "./export.ts";
 import { importErrors } from "./import.ts";
 import { leaseErrors } from "./lease.ts";
 import { maintenanceErrors } from "./maintenance.ts";
@@ -47,6 +48,7 @@ export const catalogue = {
   ...taskErrors,
   ...vmErrors,
   ...imageErrors,
+  ...exportErrors,
   ...importErrors,
   ...relocationErrors,
   ...snapshotErrors,

@@ -27,6 +27,7 @@ import { networkListSchema, networkRefusalsSchema } from "../schemas/network.ts"
 import { baselineSchema } from "../schemas/pool.ts";
 import { disksToDeleteSchema, vmDescriptionSchema, vmRuntimeSchema, vmSchema } from "../schemas/vm.ts";
 import { vmCloneSchema } from "../schemas/vm-clone.ts";
+import { vmExportedSchema, vmExportSchema } from "../schemas/vm-export.ts";
 import { vmImportDraftSchema, vmImportOrderSchema } from "../schemas/vm-import.ts";
 import { vmFilesAnswerSchema, vmFilesQuestionSchema } from "../schemas/vm-file.ts";
 import { snapshotIdSchema, snapshotOrderSchema, snapshotReferenceSchema } from "../schemas/snapshot.ts";
@@ -292,6 +293,21 @@ export const agentOperations = {
       ...["VM_UNKNOWN", "VM_RUNNING", "VM_BUSY", "VM_EXISTS", "VM_DESCRIPTION_INVALID", "DISK_IS_LUN"],
       ...["VM_HELD_ELSEWHERE", "LEASE_HELD", "LEASE_UNAVAILABLE", "DISK_EXISTS", "DISK_MISSING"],
       ...["DISK_FOLDER_TAKEN", "DISK_IN_USE", "SPACE_SHORT", "DATASTORE_UNKNOWN", "DATASTORE_UNAVAILABLE"],
+    ],
+  },
+  vmExport: {
+    method: "POST",
+    path: "/agent/v1/vms/{vmId}/export",
+    privilege: "server",
+    summary:
+      "Write a VM that does not run as an OVA; asking again with the same id while it goes on, or after it, answers the same",
+    params: vmParams,
+    body: vmExportSchema,
+    answer: { status: 200, body: vmExportedSchema },
+    errors: [
+      ...["VM_UNKNOWN", "VM_RUNNING", "VM_BUSY", "VM_DESCRIPTION_INVALID", "VM_HELD_ELSEWHERE", "LEASE_HELD"],
+      ...["LEASE_UNAVAILABLE", "DISK_MISSING", "DISK_NOT_OWN", "EXPORT_PLACE_UNUSABLE", "EXPORT_FAILED"],
+      ...["SPACE_SHORT", "DATASTORE_UNKNOWN", "DATASTORE_UNAVAILABLE"],
     ],
   },
   vmDisksRelocate: {

@@ -6,6 +6,7 @@ import { findingSchema } from "../errors/schemas.ts";
 import { moveChecksSchema } from "../schemas/move-checks.ts";
 import { maxOutageSchema, strategySchema } from "../schemas/move.ts";
 import { nameSchema } from "../schemas/names.ts";
+import { exportPlaceSchema } from "../schemas/vm-export.ts";
 import {
   deadlineSchema,
   forecastsSchema,
@@ -209,6 +210,19 @@ export const vmOperations = {
     errors: [
       ...["VM_UNKNOWN", "VM_RUNNING", "VM_BUSY", "VM_EXISTS", "HOST_UNREACHABLE", "AGENT_CANNOT"],
       ...["DISK_IS_LUN", "DATASTORE_UNKNOWN", "DATASTORE_WITHOUT_FOLDERS", "DESTINATION_IN_MAINTENANCE"],
+    ],
+  },
+  vmExport: {
+    method: "POST",
+    path: "/api/v1/vms/{vm}/export",
+    privilege: "admin",
+    summary: "Write a stopped VM as an OVA to a datastore; the VM stays as it is",
+    params: vmParams,
+    body: z.strictObject({ to: exportPlaceSchema }),
+    answer: accepted("vm.export"),
+    errors: [
+      ...["VM_UNKNOWN", "VM_RUNNING", "VM_BUSY", "HOST_UNREACHABLE", "AGENT_CANNOT", "DISK_IS_LUN"],
+      ...["DATASTORE_UNKNOWN", "DATASTORE_WITHOUT_FOLDERS", "DESTINATION_IN_MAINTENANCE"],
     ],
   },
   vmDelete: {

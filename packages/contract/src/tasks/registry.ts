@@ -11,6 +11,7 @@ import { vmCreate } from "./vm-create.ts";
 import { vmCreateSnapshot } from "./vm-create-snapshot.ts";
 import { vmDelete } from "./vm-delete.ts";
 import { vmDeleteSnapshot } from "./vm-delete-snapshot.ts";
+import { vmExport } from "./vm-export.ts";
 import { vmMigrate } from "./vm-migrate.ts";
 import { vmPause } from "./vm-pause.ts";
 import { vmRelocate } from "./vm-relocate.ts";
@@ -37,6 +38,7 @@ const definitions = [
   vmCreateSnapshot,
   vmRevertToSnapshot,
   vmDeleteSnapshot,
+  vmExport,
   hostEnterMaintenance,
   hostRenewQemu,
   poolUpdate,

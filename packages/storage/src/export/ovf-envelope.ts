@@ -1,0 +1,213 @@
+/** A VM as an OVF envelope (DMTF DSP0243, version 1), in the words that VMware, VirtualBox and `godwit vm import` read. Pure. */
+import { hasSeed, type Vm, type VmExported } from "@godwit/contract";
+
+export interface ExportedDisk {
+  name: string;
+  /** Of its image in the package. */
+  file: string;
+  /** Of that file. */
+  bytes: number;
+  /** That the guest sees. */
+  capacityBytes: number;
+}
+
+const namespaces = {
+  xmlns: "http://schemas.dmtf.org/ovf/envelope/1",
+  "xmlns:ovf": "http://schemas.dmtf.org/ovf/envelope/1",
+  "xmlns:rasd": "http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_ResourceAllocationSettingData",
+  "xmlns:vssd": "http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_VirtualSystemSettingData",
+  "xmlns:vmw": "http://www.vmware.com/schema/ovf",
+};
+const streamOptimized = "http://www.vmware.com/interfaces/specifications/vmdk.html#streamOptimized";
+/** Where the package says which export made it. */
+const exportKey = "godwit.export";
+
+/** @param id of the export */
+export function ovfEnvelope(vm: Vm, disks: readonly ExportedDisk[], id: string): string {
+  const networks = [...new Set(vm.nics.map(({ portGroup }) => portGroup))];
+  return `<?xml version="1.0" encoding="UTF-8"?>\n${element("Envelope", namespaces, [
+    element(
+      "References",
+      {},
+      disks.map(({ name, file, bytes }) =>
+        element("File", { "ovf:id": `file-${name}`, "ovf:href": file, "ovf:size": bytes }),
+      ),
+    ),
+    element("DiskSection", {}, [
+      info("Virtual disks"),
+      ...disks.map(({ name, capacityBytes, bytes }) =>
+        element("Disk", {
+          ...{ "ovf:diskId": `disk-${name}`, "ovf:fileRef": `file-${name}`, "ovf:format": streamOptimized },
+          ...{
+            "ovf:capacity": capacityBytes,
+            "ovf:capacityAllocationUnits": "byte",
+            "ovf:populatedSize": bytes,
+          },
+        }),
+      ),
+    ]),
+    element("NetworkSection", {}, [
+      info("Networks"),
+      ...networks.map((name) => element("Network", { "ovf:name": name }, [info(`Port group ${name}`)])),
+    ]),
+    element("VirtualSystem", { "ovf:id": vm.name }, [
+      info("A virtual machine"),
+      text("Name", vm.name),
+      // 101: other 64-bit system; nothing says what is installed.
+      element("OperatingSystemSection", { "ovf:id": 101 }, [info("The guest's operating system")]),
+      hardware(vm, id),
+    ]),
+  ])}\n`;
+}
+
+/** Whether this is the beginning of an archive that the export with this id has written. */
+export const isOfExport = (beginning: string, id: string): boolean =>
+  beginning.includes(`vmw:key="${exportKey}" vmw:value="${id}"`);
+
+/** What a VM of Godwit has and the package has not. */
+export function notExported(vm: Vm): VmExported["notCarried"] {
+  const drives = (vm.cdroms ?? []).filter(({ medium }) => medium !== null && medium !== undefined);
+  const has = <T>(value: T | undefined, what: string, reason: string) =>
+    value === undefined ? [] : [{ what, reason }];
+  return [
+    ...drives.map(({ name }) => ({
+      what: `the ISO image in drive ${name}`,
+      reason: "the drive is exported empty",
+    })),
+    ...(hasSeed(vm)
+      ? [{ what: "cloud-init data", reason: "the guest was set up with them at its first boot" }]
+      : []),
+    ...(vm.snapshots ?? []).map(({ name }) => ({
+      what: `snapshot ${name}`,
+      reason: "the disks are exported as they are now",
+    })),
+    ...has(
+      vm.firmware,
+      "UEFI variables",
+      "an OVF package has none; the guest's boot entries are made again there",
+    ),
+    ...has(vm.boot, "the kernel that the VM is booted with", "an OVF package boots from its disks"),
+    ...has(vm.cpuWish, "CPU features that were asked for", "an OVF package has no words for them"),
+    ...has(vm.cpuAffinity, "the CPU affinity", "it is of a host"),
+    ...vm.nics.flatMap(({ addresses }, index) =>
+      addresses === undefined
+        ? []
+        : [
+            {
+              what: `the addresses that NIC ${String(index)} may send from`,
+              reason: "an OVF package has no words for them",
+            },
+          ],
+    ),
+  ];
+}
+
+function hardware(vm: Vm, id: string): string {
+  const controllerId = 3;
+  return element("VirtualHardwareSection", {}, [
+    info("Virtual hardware"),
+    element("System", {}, [
+      text("vssd:ElementName", "Virtual Hardware Family"),
+      text("vssd:InstanceID", 0),
+      text("vssd:VirtualSystemIdentifier", vm.name),
+      text("vssd:VirtualSystemType", "vmx-14"),
+    ]),
+    item({
+      ElementName: `${String(vm.vcpus)} vCPU`,
+      InstanceID: 1,
+      ResourceType: 3,
+      VirtualQuantity: vm.vcpus,
+    }),
+    item({
+      ...{
+        AllocationUnits: "byte * 2^20",
+        ElementName: `${String(vm.memoryMib)} MiB of memory`,
+        InstanceID: 2,
+      },
+      ...{ ResourceType: 4, VirtualQuantity: vm.memoryMib },
+    }),
+    item({
+      Address: 0,
+      ElementName: "SCSI controller 0",
+      InstanceID: controllerId,
+      ResourceSubType: "lsilogic",
+      ResourceType: 6,
+    }),
+    ...vm.disks.map(({ name }, index) =>
+      item({
+        // 7 is the controller itself.
+        ...{
+          AddressOnParent: index < 7 ? index : index + 1,
+          ElementName: name,
+          HostResource: `ovf:/disk/disk-${name}`,
+        },
+        ...{ InstanceID: 10 + index, Parent: controllerId, ResourceType: 17 },
+      }),
+    ),
+    ...drives(vm),
+    ...vm.nics.map(({ portGroup, mac }, index) =>
+      item({
+        ...{ Address: mac, AddressOnParent: index, AutomaticAllocation: "true", Connection: portGroup },
+        ...{ ElementName: `ethernet${String(index)}`, InstanceID: 100 + index },
+        ...{ ResourceSubType: "VmxNet3", ResourceType: 10 },
+      }),
+    ),
+    ...firmware(vm),
+    setting("vmw:ExtraConfig", exportKey, id),
+  ]);
+}
+
+/** Empty; an IDE controller takes two. */
+function drives({ cdroms = [] }: Vm): string[] {
+  const firstController = 4;
+  const controllers = Array.from({ length: Math.ceil(cdroms.length / 2) }, (_, index) =>
+    item({
+      ...{ Address: index, ElementName: `IDE controller ${String(index)}` },
+      ...{ InstanceID: firstController + index, ResourceType: 5 },
+    }),
+  );
+  const all = cdroms.map(({ name }, index) =>
+    item({
+      ...{ AddressOnParent: index % 2, AutomaticAllocation: "false", ElementName: name },
+      ...{ InstanceID: 200 + index, Parent: firstController + Math.floor(index / 2), ResourceType: 15 },
+    }),
+  );
+  return [...controllers, ...all];
+}
+
+function firmware({ firmware }: Vm): string[] {
+  if (firmware === undefined) return [];
+  return [
+    setting("vmw:Config", "firmware", "efi"),
+    ...(firmware.secureBoot ? [setting("vmw:Config", "bootOptions.efiSecureBootEnabled", "true")] : []),
+  ];
+}
+
+const info = (words: string): string => text("Info", words);
+const setting = (name: string, key: string, value: string): string =>
+  element(name, { "ovf:required": "false", "vmw:key": key, "vmw:value": value });
+
+/** Fields in the order that CIM's schema has them in: by the alphabet. */
+const item = (fields: Readonly<Record<string, string | number>>): string =>
+  element(
+    "Item",
+    {},
+    Object.entries(fields)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([name, value]) => text(`rasd:${name}`, value)),
+  );
+
+const text = (name: string, value: string | number): string => `<${name}>${escaped(value)}</${name}>`;
+
+function element(
+  name: string,
+  attributes: Readonly<Record<string, string | number>>,
+  children: readonly string[] = [],
+): string {
+  const words = Object.entries(attributes).map(([key, value]) => ` ${key}="${escaped(value)}"`);
+  const open = `<${name}${words.join("")}`;
+  return children.length === 0 ? `${open}/>` : `${open}>\n${children.join("\n")}\n</${name}>`;
+}
+
+const escaped = (value: string | number): string =>
+  String(value).replace(/[&<>"]/g, (character) => `&#${String(character.charCodeAt(0))};`);
