@@ -11,6 +11,7 @@ export const summaries = {
       "create",
       "clone",
       "import",
+      "export",
       "register",
       "registerAll",
       "unregister",

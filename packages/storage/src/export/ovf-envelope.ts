@@ -66,8 +66,8 @@ export const isOfExport = (beginning: string, id: string): boolean =>
 
 /** What a VM of Godwit has and the package has not. */
 export function notExported(vm: Vm): VmExported["notCarried"] {
-  const drives = (vm.cdroms ?? []).filter(({ medium }) => medium !== null && medium !== undefined);
-  const has = <T>(value: T | undefined, what: string, reason: string) =>
+  const drives = (vm.cdroms ?? []).filter(({ medium }) => medium !== null);
+  const has = (value: unknown, what: string, reason: string) =>
     value === undefined ? [] : [{ what, reason }];
   return [
     ...drives.map(({ name }) => ({
