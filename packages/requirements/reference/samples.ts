@@ -92,7 +92,12 @@ export const chapters: Readonly<Record<string, readonly Sample[]>> = {
   "Storage and media": [
     of("DESTINATION_LACKS_DATASTORE", { host, datastore, disks: ["data"] }, "error", "error"),
     of("DATASTORE_NOT_THE_SAME", { host, datastore, other: from }, "error", "error"),
-    of("DATASTORE_HOST_LOCAL", { host: from, datastore: "local", disks: ["data"] }, "error", "error"),
+    of(
+      "DATASTORE_HOST_LOCAL",
+      { vm, host: from, destination: host, datastore: "local", disks: ["data"] },
+      "error",
+      "error",
+    ),
     of("DATASTORE_NOT_SHARED_THERE", { host, datastore }, "error", "error"),
     of("DATASTORE_UNAVAILABLE", { host, datastore, reason: "it is not mounted" }, "error", "error"),
     of(

@@ -40,6 +40,7 @@ export {
   completed,
   deleting,
   mustKeepSnapshots,
+  notReverting,
   reverted,
   reverting,
   snapshotOf,

@@ -74,8 +74,13 @@ export function withoutSnapshot(vm: Vm, id: string): Vm {
   };
 }
 
-/** Its disks are being made those of the snapshot. */
+/** Its disks are being made those of the snapshot, or are, and its guest is to go on from it. */
 export const reverting = (vm: Vm, id: string): Vm => ({ ...vm, revertingTo: id });
+
+/** Its guest runs, or is about to. */
+export function notReverting({ revertingTo: _, ...vm }: Vm): Vm {
+  return vm;
+}
 
 /** As it was described when the snapshot was made; its name, its id, where it lies and its snapshots are as they are now. */
 export function reverted(vm: Vm, id: string): Vm {

@@ -1,38 +1,25 @@
 /** A VM is exported as an OVA, which other programs read, and which our own import makes the same VM of. */
 import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, readdir, readFile, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { GodwitError, type TaskId, type Vm, type VmDescriptionInput, type VmId } from "@godwit/contract";
 import { vmDescriptionSchema } from "@godwit/contract";
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { removeStore, storeFolder } from "./store-folder.ts";
 import { tarMemberHeader } from "../src/export/tar-blocks.ts";
 import { tarHeader } from "../src/import/tar-header.ts";
-import {
-  createVm,
-  Datastore,
-  markDatastore,
-  notExported,
-  readImport,
-  VmDatastores,
-  writeOva,
-} from "../src/index.ts";
+import { createVm, type Datastore, notExported, readImport, VmDatastores, writeOva } from "../src/index.ts";
 
 let base: string;
 let folder: string;
 let store: Datastore;
 beforeEach(async () => {
-  base = await mkdtemp(join(tmpdir(), "godwit-export-"));
-  await chmod(base, 0o755);
-  folder = join(base, "store");
-  await mkdir(folder);
-  await markDatastore({ name: "vms", path: folder, shared: true }, "a");
-  store = await Datastore.open({ name: "vms", path: folder, shared: true }, "a");
+  ({ base, folder, store } = await storeFolder());
 });
 afterEach(async () => {
-  await rm(base, { recursive: true, force: true });
+  await removeStore({ base });
 });
 
 const mib = 1048576;

@@ -2,27 +2,22 @@
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
-import { chmod, mkdir, mkdtemp, readdir, rm, symlink, truncate, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { chmod, mkdir, readdir, rm, symlink, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { GodwitError, type VmId, type VmImportOrder } from "@godwit/contract";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { createVm, Datastore, markDatastore, readImport, VmDatastores } from "../src/index.ts";
+import { removeStore, storeFolder } from "./store-folder.ts";
+import { createVm, readImport, type Datastore, VmDatastores } from "../src/index.ts";
 
 let base: string;
 let folder: string;
 let store: Datastore;
 beforeEach(async () => {
-  base = await mkdtemp(join(tmpdir(), "godwit-import-"));
-  await chmod(base, 0o755);
-  folder = join(base, "store");
-  await mkdir(folder);
-  await markDatastore({ name: "vms", path: folder, shared: true }, "a");
-  store = await Datastore.open({ name: "vms", path: folder, shared: true }, "a");
+  ({ base, folder, store } = await storeFolder());
 });
 afterEach(async () => {
-  await rm(base, { recursive: true, force: true });
+  await removeStore({ base });
 });
 
 const mib = 1048576;

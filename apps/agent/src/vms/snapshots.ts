@@ -198,7 +198,12 @@ export class Snapshots {
       });
     const going = reverting(vm, id);
     await saveVm(stores.own, going);
-    return await completeRevert(stores, going);
+    const after = await completeRevert(stores, going);
+    if (!withMemory) return after;
+    // Until its guest goes on from there.
+    const waiting = reverting(after, id);
+    await saveVm(stores.own, waiting);
+    return waiting;
   }
 }
 

@@ -38,6 +38,7 @@ import {
   listVmFolders,
   readImport,
   readVm,
+  notReverting,
   readVmFile,
   saveVm,
   snapshotOf,
@@ -257,6 +258,7 @@ export class Vms {
       // Left standing by a start that was cut off; whoever holds the lease may let it run.
       await this.#exclusive(vm, existing);
       await this.#know(existing, datastore, baseline);
+      if (snapshot !== null) await notLoadedAgain(datastore, vm.name);
       await existing.resume();
       return this.#started(vm.id);
     }
@@ -265,7 +267,8 @@ export class Vms {
       const folder = datastore.resolve(vm.name);
       throw GodwitError.of("VM_FOLDER_OTHER", { vm: vm.name, host: config.name, folder });
     }
-    if (stored !== null) vm = await this.#asStored(vm, stored);
+    if (snapshot !== null) vm = waitingFor(snapshot, stored ?? vm, config.name);
+    else if (stored !== null) vm = await this.#asStored(vm, stored);
     using _memory = memory.reserve(vm);
     await this.#parts.commands.mustTakeVms(vm.name);
     const [{ accelerator }, cpu] = await Promise.all([
@@ -291,7 +294,10 @@ export class Vms {
     processes.add(process, "starting");
     undo.push("end QEMU", () => this.#end(process));
     if (snapshot === null) await this.#know(process, datastore, baseline);
-    else await this.#load(process, snapshot);
+    else {
+      await this.#load(process, snapshot);
+      await notLoadedAgain(datastore, vm.name);
+    }
     await process.resume();
     processes.mark(vm.id, "running");
     if (snapshot !== null) correctGuestClock(process, this.#parts.log);
@@ -505,6 +511,19 @@ export class Vms {
     if (runtime === undefined || process === undefined) throw new Error(`VM ${vmId} has no process`);
     return { runtime, vm: process.spec.vm };
   }
+}
+
+/** The VM as it is to go on from a snapshot's memory. @throws SNAPSHOT_ALREADY_LOADED */
+function waitingFor(snapshot: string, stored: Vm, host: string): Vm {
+  if (stored.revertingTo === snapshot) return notReverting(stored);
+  const { name } = snapshotOf(stored, snapshot);
+  throw GodwitError.of("SNAPSHOT_ALREADY_LOADED", { vm: stored.name, snapshot: name, host });
+}
+
+/** From now on the guest may have written what a snapshot does not have. */
+async function notLoadedAgain(datastore: Datastore, name: string): Promise<void> {
+  const stored = await readVmFile(datastore, name);
+  if (stored?.revertingTo !== undefined) await saveVm(datastore, notReverting(stored));
 }
 
 async function powerDown(process: QemuProcess, graceSeconds: number): Promise<void> {

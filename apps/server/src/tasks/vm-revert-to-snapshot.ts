@@ -66,7 +66,7 @@ async function revert(context: Context): Promise<Vm> {
 async function goOn(context: Context, config: Vm) {
   const { vm, host, snapshot } = context.request;
   const { store } = context;
-  const { state } = await context.step("start", startedSchema, async () => {
+  const { vm: started, state } = await context.step("start", startedSchema, async () => {
     const baseline = await context.persist(() => store.pools.baselineAt(host));
     const ownUser = await context.persist(() => store.vmUsers.mayBeOwn(host));
     const body = { vm: config, baseline, ...(ownUser ? { ownUser } : {}), memoryOf: snapshot.id };
@@ -75,6 +75,7 @@ async function goOn(context: Context, config: Vm) {
     );
     return { vm: started.vm, state: started.runtime.state };
   });
+  await context.persist(() => store.vms.saveConfig(started));
   await context.persist(() => store.vms.place(vm.id, { host, state }));
   return state;
 }

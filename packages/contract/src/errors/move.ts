@@ -212,12 +212,18 @@ export const moveErrors = {
       `Hosts ${d.host} and ${d.other} both have a datastore ${d.datastore}, but they are different storage.`,
     (d) => `Give ${d.host} the same storage, or rename one of the two.`,
   ),
-  DATASTORE_HOST_LOCAL: define<{ host: string; datastore: string; disks: string[] }>(
+  DATASTORE_HOST_LOCAL: define<{
+    vm: string;
+    host: string;
+    destination: string;
+    datastore: string;
+    disks: string[];
+  }>(
     409,
     "after-fix",
     (d) => `${d.disks.join(", ")} are on ${d.datastore}, which is local to host ${d.host}.`,
-    () =>
-      "Move the disks with the VM, to a datastore of the other host: godwit vm migrate VM --to HOST --datastore NAME. Or put them on shared storage.",
+    (d) =>
+      `Move the disks with the VM, to a datastore of ${d.destination}: godwit vm migrate ${d.vm} --to ${d.destination} --datastore NAME. Or put them on shared storage.`,
   ),
   DESTINATION_QEMU_OLDER: define<{ host: string; machine: string; version: string }>(
     409,

@@ -105,6 +105,14 @@ export const snapshotErrors = {
     (d) =>
       `Remove the cause, and revert again: godwit vm snapshot revert ${d.vm} ${d.snapshot}; or start the VM, as after a loss of power: godwit vm start ${d.vm}`,
   ),
+  SNAPSHOT_ALREADY_LOADED: define<Named & { host: string }>(
+    409,
+    "after-fix",
+    (d) =>
+      `VM ${d.vm} is stopped: its guest may have gone on from snapshot ${d.snapshot} on host ${d.host} already, and its QEMU has ended since. What it wrote is on its disks.`,
+    (d) =>
+      `Start it from its disks: godwit vm start ${d.vm}; or lose what it wrote: godwit vm snapshot revert ${d.vm} ${d.snapshot}`,
+  ),
   VM_HAS_SNAPSHOTS: define<{ vm: string; disks: string[]; snapshots: string[] }>(
     409,
     "after-fix",

@@ -33,6 +33,7 @@ import { vmFilesAnswerSchema, vmFilesQuestionSchema } from "../schemas/vm-file.t
 import { snapshotIdSchema, snapshotOrderSchema, snapshotReferenceSchema } from "../schemas/snapshot.ts";
 import { vmChangesSchema } from "../schemas/vm-changes.ts";
 import type { Operations } from "./operation.ts";
+import { importErrorCodes } from "./vm-imports.ts";
 
 const vmParams = z.strictObject({ vmId: vmIdSchema });
 const leaseParams = z.strictObject({ vmId: vmIdSchema, datastore: nameSchema, name: nameSchema });
@@ -215,20 +216,7 @@ export const agentOperations = {
     summary: "Read a VM that another product has described from a datastore, and say what would become of it",
     body: vmImportOrderSchema,
     answer: { status: 200, body: vmImportDraftSchema },
-    errors: [
-      ...[
-        "IMPORT_UNREADABLE",
-        "IMPORT_DISK_MISSING",
-        "IMPORT_DISK_FORMAT_UNKNOWN",
-        "IMPORT_NETWORK_UNMAPPED",
-      ],
-      ...[
-        "DATASTORE_UNKNOWN",
-        "DATASTORE_UNAVAILABLE",
-        "DATASTORE_WITHOUT_FOLDERS",
-        "VM_DESCRIPTION_INVALID",
-      ],
-    ],
+    errors: importErrorCodes,
   },
   vmRead: {
     method: "GET",
@@ -409,6 +397,7 @@ export const agentOperations = {
     errors: [
       "VM_PAUSED",
       "SNAPSHOT_LOAD_FAILED",
+      "SNAPSHOT_ALREADY_LOADED",
       "SNAPSHOT_FAILED",
       "HOST_COMMAND_RUNS",
       "DESTINATION_MEMORY_SHORT",

@@ -257,7 +257,10 @@ export const vmSchema = vmAsItIsSchema.extend({
   snapshots: z.array(snapshotSchema).max(mostSnapshots).optional(),
   /** The one that the VM's disks came from last; absent: none. */
   currentSnapshot: snapshotIdSchema.optional(),
-  /** Its disks are being made those of this snapshot: whoever runs the VM next completes that first. */
+  /**
+   * Its disks are being made those of this snapshot, or its guest is to go on from it: whoever runs the VM next completes the first
+   * before, and takes this away before the guest runs. So a guest goes on from a snapshot's memory once, however often that is asked.
+   */
   revertingTo: snapshotIdSchema.optional(),
 });
 export type Vm = z.infer<typeof vmSchema>;

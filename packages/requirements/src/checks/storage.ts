@@ -14,14 +14,17 @@ export const storage: ColdRequirement = (facts) =>
 
 /** @param parts of the VM that lie on the datastore, in words */
 function problemOf(
-  { source, target, targetLoad }: Facts,
+  { vm, source, target, targetLoad }: Facts,
   datastore: string,
   parts: string[],
 ): Finding | null {
   const here = source?.datastores.find(({ name }) => name === datastore);
   const there = target.datastores.find(({ name }) => name === datastore);
   if (source !== null && here?.shared === false)
-    return finding("DATASTORE_HOST_LOCAL", { host: source.name, datastore, disks: parts });
+    return finding("DATASTORE_HOST_LOCAL", {
+      ...{ vm: vm.name, host: source.name, destination: target.name },
+      ...{ datastore, disks: parts },
+    });
   if (there === undefined)
     return finding("DESTINATION_LACKS_DATASTORE", { host: target.name, datastore, disks: parts });
   const load = targetLoad.datastores.find(({ name }) => name === datastore);
