@@ -5,6 +5,7 @@ import { requestedStrategy, type Listening } from "@godwit/migration";
 import { beginArrival, type Datastore } from "@godwit/storage";
 import type { UserIds } from "@godwit/system";
 import { migrationCredentialsFolder } from "../config.ts";
+import type { Leases } from "../leases/leases.ts";
 import type { MoveDependencies } from "./dependencies.ts";
 import { checkOrder, checkSource } from "./order-check.ts";
 
@@ -32,17 +33,16 @@ export async function prepareIncoming(
   const incoming = environment.users.incoming(vm.id, from, qemuUid);
   if (order.storage === undefined) await checkOrder(datastore, order);
   else await prepareDisks(order, datastore, await incoming, { host, leases, onDisks });
-  const [spec, lease] = await allEnded(
+  // The lease first: that another host runs the VM says more than what this one lacks for it.
+  const [, spec] = await allEnded(
+    shareLease(leases, order),
     incoming.then((user) => environment.launchSpec(vm, accelerator, true, user)),
-    leases.acquire(vm, "SH"),
     incoming.then((user) => environment.createTaps(vm, user)),
     incoming.then(async (user) => {
       await environment.checkOwnFiles(vm);
       await environment.checkDisks(vm, user, order.storage === undefined ? qemuUid : undefined);
     }),
   );
-  if (lease.kind === "refused") throw lease.error;
-  checkSource(order, lease.lease);
   const process = await hypervisor.start(spec, leases.launcher(vm));
   onStarted(process);
   processes.add(process, "incoming");
@@ -76,11 +76,16 @@ async function prepareDisks(
   const vm = arrivingVm(order);
   if (leases.placeOf(vm) !== "row")
     throw GodwitError.of("MOVE_DATASTORE_SHARED", { vm: vm.name, host, datastore: vm.datastore });
-  const lease = await leases.acquire(vm, "SH");
-  if (lease.kind === "refused") throw lease.error;
-  checkSource(order, lease.lease);
+  await shareLease(leases, order);
   onDisks();
   await beginArrival(datastore, { move: order.id, vm }, order.storage?.disks ?? [], user);
+}
+
+/** @throws LEASE_HELD, MOVE_ORDER_REFUSED when it is not the source that has it, and what asking for a lease throws */
+async function shareLease(leases: Leases, order: MoveOrder): Promise<void> {
+  const answer = await leases.acquire(arrivingVm(order), "SH");
+  if (answer.kind === "refused") throw answer.error;
+  checkSource(order, answer.lease);
 }
 
 /** Each has come to its end, also where one fails: what is made late would be left behind. @throws what the first of them throws */
