@@ -1,5 +1,5 @@
 /** Hosts as network namespaces on one machine, with real QEMU, real links, a real guest and a client's load on it. */
-export { buildGuest, findGuest, type GuestImage } from "./guest/build-guest.ts";
+export { buildGuest, findGuest, type GuestImage, type GuestKernel } from "./guest/build-guest.ts";
 export { placeGuest, type GuestOptions } from "./guest/place-guest.ts";
 export { Lab, type Api } from "./lab.ts";
 export type { LabOptions } from "./lab-options.ts";

@@ -8,7 +8,9 @@ import {
   isEnded,
   moveOf,
   type CloudInit,
+  type DiskBus,
   type MovePhase,
+  type NicModel,
   type Task,
   type VmDescriptionInput,
   type VmView,
@@ -39,6 +41,8 @@ export interface BootOptions {
   machine?: string;
   cdroms?: VmDescriptionInput["cdroms"];
   cloudInit?: CloudInit;
+  /** What the guest sees its disks and its NIC as, which takes the kernel that has drivers for them. */
+  models?: { bus: DiskBus; nic: NicModel };
   /** The datastore of its disk, which is copied to there. */
   diskOn?: string;
   /** In place of its disk. */
@@ -78,12 +82,13 @@ export class TestLab implements AsyncDisposable {
       machine,
       cdroms,
       cloudInit,
+      models,
       diskOn,
       disks: others,
       at,
     } = options;
     const index = this.#booted++;
-    const image = await buildGuest(() => undefined);
+    const image = await buildGuest(() => undefined, models === undefined ? "cloud" : "full");
     const folder = at?.folder ?? this.lab.sharedFolder;
     const description = await placeGuest(folder, image, { name, index, memoryMib });
     const more = {
@@ -97,7 +102,9 @@ export class TestLab implements AsyncDisposable {
       diskOn === undefined
         ? disks
         : disks.map((disk) => ({ ...disk, datastore: diskOn, imageDatastore: own, take: false }));
-    const body = { description: { ...description, ...more, disks: placed }, host: on, cloudInit };
+    const nics = description.nics?.map((nic) => ({ ...nic, model: models?.nic }));
+    const modelled = placed.map((disk) => ({ ...disk, bus: models?.bus }));
+    const body = { description: { ...description, ...more, disks: modelled, nics }, host: on, cloudInit };
     await this.succeeded(this.api.call("vmCreate", { body }));
     return await this.vm(name);
   }

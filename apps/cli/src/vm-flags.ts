@@ -1,5 +1,12 @@
 /** A VM's description from flags: the common case, without a file. What it does not cover stands in a file. Pure. */
-import { GodwitError, isName, vmDescriptionSchema, type VmDescription } from "@godwit/contract";
+import {
+  GodwitError,
+  isName,
+  vmDescriptionSchema,
+  type DiskBus,
+  type NicModel,
+  type VmDescription,
+} from "@godwit/contract";
 
 export interface VmFlags {
   datastore?: string;
@@ -14,6 +21,9 @@ export interface VmFlags {
   guestAgent?: boolean;
   firmware?: "bios" | "uefi";
   secureBoot?: boolean;
+  /** Of all disks, and of all NICs. */
+  diskBus?: DiskBus;
+  nicModel?: NicModel;
 }
 
 const defaultMemoryMib = 2048;
@@ -31,7 +41,7 @@ export function describeVm(name: string, given: VmFlags & { datastore: string })
     memoryMib: flags.memory ?? defaultMemoryMib,
     vcpus: flags.vcpus,
     disks: disksOf(flags),
-    nics: flags.network?.map((portGroup) => ({ portGroup })),
+    nics: nicsOf(flags),
     ...(flags.iso === undefined ? {} : { cdroms: [{ name: "cd0", iso: flags.iso }] }),
     guestAgent: flags.guestAgent,
     firmware: flags.firmware,
@@ -60,6 +70,7 @@ export function onlyDatastore(names: readonly string[]): string {
 const pick = ({ datastore, memory, vcpus, image, format, disk, iso, network, ...rest }: VmFlags) => ({
   ...{ datastore, memory, vcpus, image, format, disk, iso, network },
   ...{ guestAgent: rest.guestAgent, firmware: rest.firmware, secureBoot: rest.secureBoot },
+  ...{ diskBus: rest.diskBus, nicModel: rest.nicModel },
 });
 
 function nameOf(name: string): string {
@@ -71,15 +82,27 @@ function nameOf(name: string): string {
 }
 
 /** The first size is of the image's copy, where there is one. */
-function disksOf({ image, format, disk = [] }: VmFlags) {
+function disksOf({ image, format, disk = [], diskBus }: VmFlags) {
+  if (image === undefined && disk.length === 0 && diskBus !== undefined)
+    throw GodwitError.of("USAGE", { what: "--disk-bus needs a disk.", hint: "Add --disk or --image." });
   if (image === undefined && format !== undefined)
     throw GodwitError.of("USAGE", { what: "--format needs --image.", hint: "Name the image too." });
   const sizes = image !== undefined && disk.length === 0 ? [undefined] : disk;
+  const bus = diskBus === undefined ? {} : { bus: diskBus };
   return sizes.map((sizeMib, index) =>
     index === 0
-      ? { name: "root", ...imageAt(image), format, sizeMib }
-      : { name: `data-${String(index)}`, sizeMib },
+      ? { name: "root", ...imageAt(image), format, sizeMib, ...bus }
+      : { name: `data-${String(index)}`, sizeMib, ...bus },
   );
+}
+
+function nicsOf({ network, nicModel }: VmFlags) {
+  if (network === undefined && nicModel !== undefined)
+    throw GodwitError.of("USAGE", { what: "--nic-model needs a NIC.", hint: "Add --network." });
+  return network?.map((portGroup) => ({
+    portGroup,
+    ...(nicModel === undefined ? {} : { model: nicModel }),
+  }));
 }
 
 /** No colon is in a path of a datastore. */

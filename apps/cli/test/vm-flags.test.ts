@@ -81,3 +81,19 @@ test("sizes have binary units", () => {
   expect(["512MiB", "2GiB", "2G", "1.5TiB"].map(parseMib)).toEqual([512, 2048, 2048, 1572864]);
   for (const text of ["", "0GiB", "20", "20GB", "-1GiB"]) expect(() => parseMib(text)).toThrow("20GiB");
 });
+
+test("a guest without drivers for virtio has all disks and NICs on what it knows", () => {
+  const { disks, nics } = describe({
+    disk: [1024, 2048],
+    network: ["office"],
+    diskBus: "sata",
+    nicModel: "e1000e",
+  });
+  expect(disks.map(({ name, bus }) => [name, bus])).toEqual([
+    ["root", "sata"],
+    ["data-1", "sata"],
+  ]);
+  expect(nics).toEqual([{ portGroup: "office", model: "e1000e" }]);
+  expect(refusal(() => describe({ diskBus: "sata" }))).toMatch(/^USAGE: --disk-bus needs a disk/);
+  expect(refusal(() => describe({ nicModel: "e1000" }))).toMatch(/^USAGE: --nic-model needs a NIC/);
+});

@@ -17,7 +17,7 @@ import {
   stat,
   writeFile,
 } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { copyProgram, firstOf, packageBehind, unpackPackages, withLibraries } from "@godwit/debian";
 import { run } from "@godwit/system";
 
@@ -27,6 +27,14 @@ export interface GuestImage {
   /** An empty data disk, qcow2. */
   disk: string;
 }
+
+/** The cloud kernel has drivers for virtio only; the full one has those of a PC, and takes longer to load. */
+export type GuestKernel = "cloud" | "full";
+
+const kernels = {
+  cloud: { package: "linux-image-cloud-amd64", image: /^linux-image-\d.*-cloud-amd64$/ },
+  full: { package: "linux-image-amd64", image: /^linux-image-\d[^-]*-\d+-amd64$/ },
+} as const satisfies Record<GuestKernel, { package: string; image: RegExp }>;
 
 const cacheFolder = "/var/cache/godwit/guest";
 /** Counted up when the recipe below changes in a way that its files do not show. */
@@ -49,11 +57,18 @@ const modules = [
   "virtio_scsi",
   "sr_mod",
   "isofs",
+  "ahci",
+  "sd_mod",
+  "e1000",
+  "e1000e",
 ];
+/** Files of these modules, and of those that they need. */
+const moduleFile =
+  /^(?:virtio.*|ext4|jbd2|mbcache|.*crc.*|button|evdev|cpuid|(?:net_)?failover|rng-core|scsi_(?:mod|common)|s[rd]_mod|cdrom|isofs|(?:lib)?ahci|libata|e1000e?|ptp|pps_core|t10-pi)\.ko(?:\.xz)?$/;
 
 /** The guest's files; null where they have not been built yet. */
-export async function findGuest(): Promise<GuestImage | null> {
-  const image = imageIn(join(cacheFolder, await recipeKey()));
+export async function findGuest(kernel: GuestKernel = "cloud"): Promise<GuestImage | null> {
+  const image = imageIn(join(cacheFolder, await recipeKey(kernel)));
   const present = await Promise.all(
     Object.values(image).map((path: string) =>
       stat(path).then(
@@ -66,15 +81,18 @@ export async function findGuest(): Promise<GuestImage | null> {
 }
 
 /** The guest's files, built where they are not there. @throws PROGRAM_MISSING, PROGRAM_FAILED, SPACE_SHORT */
-export async function buildGuest(onStep: (text: string) => void): Promise<GuestImage> {
-  const found = await findGuest();
+export async function buildGuest(
+  onStep: (text: string) => void,
+  kind: GuestKernel = "cloud",
+): Promise<GuestImage> {
+  const found = await findGuest(kind);
   if (found !== null) return found;
   await mkdir(cacheFolder, { recursive: true });
   const work = await mkdtemp(join(cacheFolder, "building-"));
   try {
     const packages = join(work, "packages");
     onStep("downloading the guest's packages");
-    const kernel = await packageBehind("linux-image-cloud-amd64", /^linux-image-\d.*-cloud-amd64$/);
+    const kernel = await packageBehind(kernels[kind].package, kernels[kind].image);
     await unpackPackages([kernel], `${packages}-kernel`);
     const programs = ["redis-server", "redis-tools", "busybox-static", "perl-base", "qemu-guest-agent"];
     await unpackPackages(await withLibraries(programs), packages);
@@ -84,7 +102,7 @@ export async function buildGuest(onStep: (text: string) => void): Promise<GuestI
     await buildInitrd(packages, `${packages}-kernel`, join(work, "root"), join(result, "initrd"));
     await copyFile(await kernelIn(`${packages}-kernel`), join(result, "kernel"));
     await buildDisk(work, join(result, "data.qcow2"));
-    const target = join(cacheFolder, await recipeKey());
+    const target = join(cacheFolder, await recipeKey(kind));
     await rm(target, { recursive: true, force: true });
     await rename(result, target);
     return imageIn(target);
@@ -107,8 +125,8 @@ async function compilerVersion(): Promise<string> {
   );
 }
 
-async function recipeKey(): Promise<string> {
-  const hash = createHash("sha256").update(String(recipe));
+async function recipeKey(kernel: GuestKernel): Promise<string> {
+  const hash = createHash("sha256").update(`${String(recipe)} ${kernel}`);
   hash.update(await compilerVersion());
   for (const name of recipeFiles) hash.update(await readFile(new URL(name, import.meta.url)));
   return hash.digest("hex").slice(0, 16);
@@ -154,15 +172,9 @@ async function copyModules(kernel: string, root: string, busybox: string): Promi
   const [version = ""] = await readdir(base);
   const tree = join(root, "lib/modules", version);
   const files = (await readdir(join(base, version), { recursive: true })).filter((name) =>
-    /\.ko(\.xz)?$/.test(name),
+    moduleFile.test(basename(name)),
   );
   for (const name of files) {
-    if (
-      !/(virtio|ext4|jbd2|mbcache|crc|button|evdev|cpuid|net_failover|failover|rng|scsi|sr_mod|cdrom|isofs)/.test(
-        name,
-      )
-    )
-      continue;
     const target = join(tree, name);
     await mkdir(dirname(target), { recursive: true });
     await copyFile(join(base, version, name), target);

@@ -41,7 +41,12 @@ ip link set eth0 up
 ) &
 
 mkdir -p /data
-mount -t ext4 -o noatime /dev/vda /data || echo "godwit-guest: no data disk"
+# On virtio it is there with its module; on SATA and SCSI it is found a moment after its bus.
+for _ in $(seq 100); do
+  for disk in /dev/vda /dev/sda; do [ -b $disk ] && break 2; done
+  sleep 0.1
+done
+mount -t ext4 -o noatime $disk /data || echo "godwit-guest: no data disk"
 # 0: memory is given out without reserve; redis' own copy-on-write needs it.
 echo 1 >/proc/sys/vm/overcommit_memory
 /usr/bin/redis-server /etc/redis.conf >/dev/console 2>&1 &

@@ -38,6 +38,7 @@ export {
   type DatastoreKind,
   type DatastoreSource,
 } from "./schemas/datastore-source.ts";
+export { hasModels, storedBus, storedModel, type DiskBus, type NicModel } from "./schemas/device-models.ts";
 export * from "./schemas/evc.ts";
 export {
   guestAddressesSchema,

@@ -5,6 +5,7 @@
  * Strings that could be taken for an option are refused.
  */
 import { cdromId, mediumNode, mediumNodes } from "./cdrom-drives.ts";
+import { diskDevices } from "./disk-devices.ts";
 import { diskNodeNames, diskNodes, fileStorage, type StorageOptions } from "./disk-nodes.ts";
 import { firmwareNodes, machineOptions, secureFirmware } from "./uefi.ts";
 import { checkLaunchSpec, runDescriptors, type LaunchSpec } from "./launch-spec.ts";
@@ -76,15 +77,17 @@ function cpuArgument({ vm }: LaunchSpec): string {
 }
 
 function disks(spec: LaunchSpec): string[] {
+  const devices = diskDevices(spec.vm.disks, (index) => slot(spec, firstDiskSlot + index));
   return spec.vm.disks.flatMap((disk, index) => {
     const nodes = diskNodes(diskNodeNames(disk.name)[0], disk.format, storageOf(spec, disk.name));
+    const { controller, device } = devices[index] as (typeof devices)[number];
+    // A guest whose disk fails stands still instead of losing its file systems, and tries again when it goes on.
+    const how = `drive=disk-${disk.name},id=${disk.name},werror=stop,rerror=stop`;
+    const first = index === 0 && spec.vm.boot === undefined ? ",bootindex=0" : "";
     return [
       ...nodes.flatMap((node) => ["-blockdev", JSON.stringify(node)]),
-      ...[
-        "-device",
-        // A guest whose disk fails stands still instead of losing its file systems, and tries again when it goes on.
-        `virtio-blk-pci,drive=disk-${disk.name},id=${disk.name},werror=stop,rerror=stop,${slot(spec, firstDiskSlot + index)}${index === 0 && spec.vm.boot === undefined ? ",bootindex=0" : ""}`,
-      ],
+      ...(controller === null ? [] : ["-device", controller]),
+      ...["-device", `${device.driver},${how},${device.place}${first}`],
     ];
   });
 }
@@ -136,7 +139,7 @@ function nics(spec: LaunchSpec): string[] {
     ...["-netdev", `tap,id=net${String(index)},ifname=${interfaceName},script=no,downscript=no,vhost=off`],
     ...[
       "-device",
-      `virtio-net-pci,netdev=net${String(index)},mac=${mac},romfile=,${nicAddress(spec, index)}`,
+      `${spec.vm.nics[index]?.model ?? "virtio-net-pci"},netdev=net${String(index)},mac=${mac},romfile=,${nicAddress(spec, index)}`,
     ],
   ]);
 }

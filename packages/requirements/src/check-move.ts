@@ -15,6 +15,7 @@ import { cpuHidden } from "./checks/cpu-hidden.ts";
 import { cpuMasks } from "./checks/cpu-masks.ts";
 import { cpuVendor } from "./checks/cpu-vendor.ts";
 import { cpu, cpuAtRest } from "./checks/cpu.ts";
+import { deviceModels } from "./checks/device-models.ts";
 import { firmware, firmwareAtRest } from "./checks/firmware.ts";
 import { health } from "./checks/health.ts";
 import { invariantTsc } from "./checks/invariant-tsc.ts";
@@ -42,6 +43,7 @@ const liveRequirements: readonly Requirement[] = [
   cpuAffinity,
   invariantTsc,
   machine,
+  deviceModels,
   firmware,
   accelerator,
   memory,
@@ -65,6 +67,7 @@ const coldRequirements: readonly ColdRequirement[] = [
   cpuAtRest,
   cpuAffinityAtRest,
   machine,
+  deviceModels,
   firmwareAtRest,
   storage,
   cdromAtRest,

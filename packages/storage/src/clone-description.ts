@@ -1,5 +1,13 @@
 /** What a copy of a VM is asked to be. Pure. */
-import { GodwitError, lunOf, seedDriveName, type Vm, type VmDescription } from "@godwit/contract";
+import {
+  GodwitError,
+  lunOf,
+  seedDriveName,
+  storedBus,
+  storedModel,
+  type Vm,
+  type VmDescription,
+} from "@godwit/contract";
 
 export interface CloneToMake {
   /** Of the copy. */
@@ -20,15 +28,16 @@ export function cloneDescription(vm: Vm, { name, datastore }: CloneToMake): VmDe
   return {
     ...{ name, datastore: home, memoryMib, vcpus, machine },
     ...(cpuWish === undefined ? {} : { cpu: cpuWish }),
-    disks: vm.disks.map(({ name: disk, datastore: on = vm.datastore, path, format }) => {
+    disks: vm.disks.map(({ name: disk, datastore: on = vm.datastore, path, format, bus }) => {
       if (lunOf(path) !== null) throw GodwitError.of("DISK_IS_LUN", { vm: vm.name, disk, datastore: on });
       const to = datastore ?? on;
       return {
         ...{ name: disk, image: path, imageDatastore: on, format },
         ...(to === home ? {} : { datastore: to }),
+        ...storedBus(bus),
       };
     }),
-    nics: vm.nics.map(({ portGroup }) => ({ portGroup })),
+    nics: vm.nics.map(({ portGroup, model }) => ({ portGroup, ...storedModel(model) })),
     ...(drives.length === 0
       ? {}
       : {

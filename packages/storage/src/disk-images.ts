@@ -3,7 +3,14 @@
  * is put over a file that is there. A copy is made under another name, inspected, and gets its own name when it is whole.
  */
 import { rename, rm } from "node:fs/promises";
-import { GodwitError, type ImageCopy, type VmDescription, type VmDisk, type VmId } from "@godwit/contract";
+import {
+  GodwitError,
+  storedBus,
+  type ImageCopy,
+  type VmDescription,
+  type VmDisk,
+  type VmId,
+} from "@godwit/contract";
 import { run, type UndoStack, type UserIds } from "@godwit/system";
 import { convertImage } from "./convert-image.ts";
 import { copyFile, giveTo, openInside } from "./copy-file.ts";
@@ -64,7 +71,7 @@ export async function makeDisks(stores: VmDatastores, make: DisksToMake, undo: U
       await copy({ from, to: store }, make, { ...disk, image: disk.image }, path, undo);
     }
     const elsewhere = store === stores.own ? {} : { datastore: store.config.name };
-    disks.push({ name, ...elsewhere, path, format, taken });
+    disks.push({ name, ...elsewhere, path, format, taken, ...storedBus(disk.bus) });
   }
   return disks;
 }
@@ -73,7 +80,7 @@ export async function makeDisks(stores: VmDatastores, make: DisksToMake, undo: U
 async function takeLun(
   store: LunStore,
   { vm, user }: DisksToMake,
-  { name, image = "", take, format }: DescribedDisk,
+  { name, image = "", take, format, bus }: DescribedDisk,
 ): Promise<VmDisk> {
   const named = { vm, disk: name, path: image };
   const refused = (reason: string) => GodwitError.of("DISK_NOT_OWN", { ...named, reason });
@@ -83,7 +90,7 @@ async function takeLun(
     throw refused("nothing is copied from a LUN: with take: true it becomes the disk itself");
   if (format !== "raw") throw refused("a LUN is a raw disk: format: raw");
   await store.probe({ ...named, user });
-  return { name, datastore: store.name, path: image, format, taken: true };
+  return { name, datastore: store.name, path: image, format, taken: true, ...storedBus(bus) };
 }
 
 const isTaken = ({ image, imageDatastore, datastore, take }: DescribedDisk, path: string): boolean =>

@@ -13,6 +13,7 @@ import {
   keptBecause,
   lunOf,
   spaceShort,
+  storedModel,
   versioned,
   wishedFirmware,
   type CloudInit,
@@ -189,10 +190,11 @@ function complete({ id, description, defaults }: CreateOptions, disks: VmDisk[])
     ...(description.cpu === undefined ? {} : { cpuWish: description.cpu }),
     machine: description.machine ?? defaults.machine,
     disks,
-    nics: description.nics.map(({ portGroup, mac, addresses }) => ({
+    nics: description.nics.map(({ portGroup, mac, addresses, model }) => ({
       portGroup,
       mac: mac ?? (defaults.macs[spare++] as string),
       ...(addresses === undefined ? {} : { addresses }),
+      ...storedModel(model),
     })),
     ...(cdroms.length === 0 ? {} : { cdroms: cdroms.map((drive) => cdromOf(drive, datastore)) }),
     ...(cpuAffinity === undefined ? {} : { cpuAffinity }),

@@ -325,3 +325,28 @@ test("a network without a port group, and a disk that is not there, are told wit
     /^IMPORT_UNREADABLE.*scsi0:0/,
   );
 });
+
+test("a Windows of VMware's has what it has drivers for, and the report says what stayed and what did not", async () => {
+  await writeFile(join(folder, "disk.raw"), content);
+  execFileSync("sh", ["-c", "chmod a+r disk.raw"], { cwd: folder });
+  await writeFile(
+    join(folder, "win.vmx"),
+    vmx(
+      ...['guestOS = "windows2019srv-64"', 'scsi0.virtualDev = "lsisas1068"', ...diskLine("a.vmdk")],
+      ...diskLine("b.vmdk", "sata0:1"),
+      ...['ethernet0.present = "TRUE"', 'ethernet0.virtualDev = "e1000e"'],
+      ...['ethernet1.present = "TRUE"', 'ethernet1.virtualDev = "vmxnet3"'],
+    ),
+  );
+  const disks = { "scsi0:0": "disk.raw", "sata0:1": "disk.raw" };
+  const { report } = await read("win.vmx", { disks });
+  const changed = report.changed.map(({ what }) => what);
+  expect(changed).toContain("disk scsi0:0: lsisas1068 → SATA (AHCI)");
+  expect(changed).toContain("ethernet1: vmxnet3 → e1000e");
+  expect(report.carried).toContainEqual({ what: "disk sata0:1: sata", value: "SATA (AHCI)" });
+  expect(report.carried).toContainEqual({ what: "ethernet0: e1000e", value: "e1000e" });
+  const vm = await create("win.vmx", { disks });
+  expect(vm.disks.map(({ bus }) => bus)).toEqual(["sata", "sata"]);
+  expect(vm.nics.map(({ model }) => model)).toEqual(["e1000e", "e1000e"]);
+  expect(vm.version).toBe(2);
+});

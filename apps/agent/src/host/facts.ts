@@ -90,7 +90,10 @@ export class HostFactsReader {
       datastoreKinds: [...datastoreKinds],
       bootId: await bootId(),
       updates: { commands: config.updates.commands },
-      abilities: ["relocateDisks", "cloneVm", "importVm", "exportVm", "snapshots", "carryDisks"],
+      abilities: [
+        ...["relocateDisks", "cloneVm", "importVm", "exportVm", "snapshots", "carryDisks"],
+        "deviceModels",
+      ],
       uefi: await uefiFacts(),
       datastoresRefused: [...hostDatastores.refused],
       vmsSetAside: setAside.all,

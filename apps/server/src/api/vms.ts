@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import {
   datastoresOf,
   finding,
+  hasModels,
   hasProcess,
   imageDatastores,
   isConverted,
@@ -93,6 +94,7 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
       );
       const known = await store.hosts.list();
       if (description.disks.some(isConverted)) ableTo("importVm", known, host);
+      if (hasModels(description)) ableTo("deviceModels", known, host);
       mustHaveFirmware(known, host, description);
       const whole = { ...description, machine: commonMachine(known, host, description) };
       const id = randomUUID() as VmId;

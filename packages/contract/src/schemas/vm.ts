@@ -8,6 +8,13 @@ import { cdromDescriptionSchema, cdromSchema, mostCdroms } from "./cdrom.ts";
 import { cpuAffinitySchema } from "./cpu-affinity.ts";
 import { datastorePathSchema, foreignPathSchema } from "./datastore-path.ts";
 import { lunOf } from "./datastore-source.ts";
+import {
+  diskBusSchema,
+  hasModels,
+  nicModelSchema,
+  storedDiskBusSchema,
+  storedNicModelSchema,
+} from "./device-models.ts";
 import { evcModeKeySchema } from "./evc.ts";
 import { firmwareSchema } from "./firmware.ts";
 import { imageChecksumSchema, imageFormatSchema, imagePartSchema } from "./image-source.ts";
@@ -130,6 +137,8 @@ export const vmDescriptionSchema = z
             /** The size of a new, empty image; of a copied one, what it grows to. */
             sizeMib: z.int().min(1).max(67_108_864).optional(),
             format: z.enum(["qcow2", "raw"]).default("qcow2"),
+            /** What the guest sees it on; absent: virtio-blk. */
+            bus: diskBusSchema.optional(),
           })
           .refine((disk) => disk.image !== undefined || disk.sizeMib !== undefined, "needs image or sizeMib")
           .refine((disk) => disk.take !== true || disk.image !== undefined, "take needs an image")
@@ -154,7 +163,13 @@ export const vmDescriptionSchema = z
       .default([]),
     nics: z
       .array(
-        z.strictObject({ portGroup: nameSchema, mac: macSchema.optional(), addresses: nicAddressesSchema }),
+        z.strictObject({
+          portGroup: nameSchema,
+          mac: macSchema.optional(),
+          addresses: nicAddressesSchema,
+          /** What the guest sees; absent: virtio-net. */
+          model: nicModelSchema.optional(),
+        }),
       )
       .max(8)
       .default([]),
@@ -188,6 +203,8 @@ export const diskSchema = z.strictObject({
   format: z.enum(["qcow2", "raw"]),
   /** Whether it was an image that the VM took over; false: Godwit made or copied it. Absent: not known, of before that was noted. */
   taken: z.boolean().optional(),
+  /** Absent: virtio-blk. */
+  bus: storedDiskBusSchema.optional(),
 });
 
 /** `made`: those that Godwit is known to have made or copied; images that were taken over, or may have been, are kept. */
@@ -231,7 +248,15 @@ const vmAsItIsSchema = z.strictObject({
   machine: machineSchema,
   /** The accelerator that the VM was made for; a live move keeps it. */
   disks: z.array(diskSchema),
-  nics: z.array(z.strictObject({ portGroup: nameSchema, mac: macSchema, addresses: nicAddressesSchema })),
+  nics: z.array(
+    z.strictObject({
+      portGroup: nameSchema,
+      mac: macSchema,
+      addresses: nicAddressesSchema,
+      /** Absent: virtio-net. */
+      model: storedNicModelSchema.optional(),
+    }),
+  ),
   /** Absent: it has no drive. */
   cdroms: z.array(cdromSchema).max(mostCdroms).optional(),
   /** Absent: all CPUs of its host. */
@@ -250,7 +275,7 @@ export type Snapshot = z.infer<typeof snapshotSchema>;
 
 /**
  * `vm.json`: the whole VM at rest, with nothing left to defaults. Version 2 has what version 1 does not know: CD-ROM
- * drives, CPU affinity, UEFI, snapshots, and disks on other datastores than the VM's own. A VM that has none of it is written as version 1, which programs of before read too.
+ * drives, CPU affinity, UEFI, snapshots, disks and NICs that are not virtio, and disks on other datastores than the VM's own. A VM that has none of it is written as version 1, which programs of before read too.
  */
 export const vmSchema = vmAsItIsSchema.extend({
   /** The oldest first. Absent: it has none, and never had. */
@@ -286,6 +311,7 @@ export const versioned = (vm: Vm): Vm => ({
     vm.cpuAffinity === undefined &&
     vm.snapshots === undefined &&
     vm.firmware === undefined &&
+    !hasModels(vm) &&
     vm.disks.every(({ datastore }) => datastore === undefined)
       ? 1
       : 2,

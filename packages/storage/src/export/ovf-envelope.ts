@@ -1,5 +1,5 @@
 /** A VM as an OVF envelope (DMTF DSP0243, version 1), in the words that VMware, VirtualBox and `godwit vm import` read. Pure. */
-import { hasSeed, type Vm, type VmExported } from "@godwit/contract";
+import { hasSeed, type NicModel, type Vm, type VmDisk, type VmExported } from "@godwit/contract";
 
 export interface ExportedDisk {
   name: string;
@@ -103,7 +103,6 @@ export function notExported(vm: Vm): VmExported["notCarried"] {
 }
 
 function hardware(vm: Vm, id: string): string {
-  const controllerId = 3;
   return element("VirtualHardwareSection", {}, [
     info("Virtual hardware"),
     element("System", {}, [
@@ -126,36 +125,47 @@ function hardware(vm: Vm, id: string): string {
       },
       ...{ ResourceType: 4, VirtualQuantity: vm.memoryMib },
     }),
-    item({
-      Address: 0,
-      ElementName: "SCSI controller 0",
-      InstanceID: controllerId,
-      ResourceSubType: "lsilogic",
-      ResourceType: 6,
-    }),
-    ...vm.disks.map(({ name }, index) =>
-      item({
-        // 7 is the controller itself.
-        ...{
-          AddressOnParent: index < 7 ? index : index + 1,
-          ElementName: name,
-          HostResource: `ovf:/disk/disk-${name}`,
-        },
-        ...{ InstanceID: 10 + index, Parent: controllerId, ResourceType: 17 },
-      }),
-    ),
+    ...disks(vm),
     ...drives(vm),
-    ...vm.nics.map(({ portGroup, mac }, index) =>
+    ...vm.nics.map(({ portGroup, mac, model }, index) =>
       item({
         ...{ Address: mac, AddressOnParent: index, AutomaticAllocation: "true", Connection: portGroup },
         ...{ ElementName: `ethernet${String(index)}`, InstanceID: 100 + index },
-        ...{ ResourceSubType: "VmxNet3", ResourceType: 10 },
+        ...{ ResourceSubType: nicType(model), ResourceType: 10 },
       }),
     ),
     ...firmware(vm),
     setting("vmw:ExtraConfig", exportKey, id),
   ]);
 }
+
+/** Those on SATA stay so; all others are on an LSI SCSI controller. */
+function disks(vm: Vm): string[] {
+  const [scsiController, sataController] = [3, 8];
+  const isSata = (disk: VmDisk) => disk.bus === "sata";
+  const scsi = item({
+    ...{ Address: 0, ElementName: "SCSI controller 0", InstanceID: scsiController },
+    ...{ ResourceSubType: "lsilogic", ResourceType: 6 },
+  });
+  const sata = item({
+    ...{ Address: 0, ElementName: "SATA controller 0", InstanceID: sataController },
+    ...{ ResourceSubType: "vmware.sata.ahci", ResourceType: 20 },
+  });
+  let [onScsi, onSata] = [0, 0];
+  const all = vm.disks.map((disk, index) => {
+    // 7 is the SCSI controller itself.
+    const place = isSata(disk) ? onSata++ : ((at) => (at < 7 ? at : at + 1))(onScsi++);
+    return item({
+      ...{ AddressOnParent: place, ElementName: disk.name, HostResource: `ovf:/disk/disk-${disk.name}` },
+      ...{ InstanceID: 10 + index, Parent: isSata(disk) ? sataController : scsiController, ResourceType: 17 },
+    });
+  });
+  return [...(onScsi > 0 || onSata === 0 ? [scsi] : []), ...(onSata > 0 ? [sata] : []), ...all];
+}
+
+/** In VMware's words. */
+const nicType = (model: NicModel | undefined): string =>
+  ({ virtio: "VmxNet3", e1000e: "E1000e", e1000: "E1000" })[model ?? "virtio"];
 
 /** Empty; an IDE controller takes two. */
 function drives({ cdroms = [] }: Vm): string[] {

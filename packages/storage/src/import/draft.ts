@@ -3,6 +3,8 @@ import {
   GodwitError,
   macSchema,
   mostCdroms,
+  storedBus,
+  storedModel,
   vmDescriptionSchema,
   type ImportReport,
   type VmDescriptionInput,
@@ -10,6 +12,7 @@ import {
   type VmImportOrder,
 } from "@godwit/contract";
 import { cpuRequestProblems } from "@godwit/cpu";
+import { busOf, modelOf, type Choice } from "./device-choice.ts";
 import type { ForeignNic, ForeignVm } from "./foreign-vm.ts";
 import type { ResolvedDisk } from "./resolve-disks.ts";
 import type { ReadSource } from "./source-files.ts";
@@ -39,8 +42,8 @@ export function draftOf({ source, disks, order }: DraftParts): VmImportDraft {
   const parsed = vmDescriptionSchema.safeParse({
     ...{ name, datastore: order.datastore, memoryMib: vm.memoryMib, vcpus: vm.vcpus },
     ...masksOf(vm, lists),
-    disks: disksOf(disks, order, lists),
-    nics: vm.nics.map((nic) => nicOf(nic, order, from, lists)),
+    disks: disksOf(disks, vm, order, lists),
+    nics: vm.nics.map((nic) => nicOf(nic, vm, order, from, lists)),
     ...cdromsOf(vm, lists),
     ...firmwareOf(vm, lists),
     guestAgent: vm.guestAgent,
@@ -99,9 +102,11 @@ function masksOf({ masks }: ForeignVm, { carried, notCarried }: Lists): { cpu?: 
 
 function disksOf(
   disks: readonly ResolvedDisk[],
+  { windows }: ForeignVm,
   { source, datastore, format = "qcow2" }: VmImportOrder,
-  { carried, changed }: Lists,
+  lists: Lists,
 ): VmDescriptionInput["disks"] {
+  const { carried, changed } = lists;
   const names = new Set<string>();
   return disks.map(({ disk, file, format: imageFormat }, index) => {
     const plain = plainName(disk.label) ?? "disk";
@@ -114,14 +119,10 @@ function disksOf(
         what: `disk ${disk.label}: ${imageFormat} → ${format}`,
         reason: "QEMU's guests run from qcow2 and raw images",
       });
-    if (disk.controller !== null && !/^virtio/.test(disk.controller))
-      changed.push({
-        what: `disk ${disk.label}: ${disk.controller} → virtio-blk`,
-        reason:
-          "the guest needs its driver; Linux has it, and Windows gets it from virtio-win before it is moved",
-      });
+    const what = `disk ${disk.label}`;
+    const bus = chosen(busOf(disk.controller, windows), what, disk.controller, lists);
     return {
-      ...{ name, image: file.path, format },
+      ...{ name, image: file.path, format, ...storedBus(bus) },
       ...(source.datastore === datastore ? {} : { imageDatastore: source.datastore }),
       ...(isConverted ? { imageFormat } : {}),
       ...(file.part === undefined ? {} : { imagePart: file.part }),
@@ -130,27 +131,39 @@ function disksOf(
   });
 }
 
+/** Enters in the report what a device becomes. @param had what it was; null: that is not said */
+function chosen<Kind>(
+  { kind, name, reason }: Choice<Kind>,
+  what: string,
+  had: string | null,
+  { carried, changed }: Lists,
+): Kind {
+  if (reason === null) {
+    if (had !== null) carried.push({ what: `${what}: ${had}`, value: name });
+  } else if (had !== null || !/^virtio/.test(name))
+    changed.push({ what: `${what}: ${had ?? "not said what it is"} → ${name}`, reason });
+  return kind;
+}
+
 /** @throws IMPORT_NETWORK_UNMAPPED */
 function nicOf(
-  { label, network, mac, model }: ForeignNic,
+  { label, network, mac, model: had }: ForeignNic,
+  { windows }: ForeignVm,
   { networks = {}, portGroup, newMacs }: VmImportOrder,
   source: string,
-  { carried, changed }: Lists,
+  lists: Lists,
 ): NonNullable<VmDescriptionInput["nics"]>[number] {
+  const { carried, changed } = lists;
   const called = network ?? label;
   const to = Object.hasOwn(networks, called) ? networks[called] : portGroup;
   if (to === undefined)
     throw GodwitError.of("IMPORT_NETWORK_UNMAPPED", { source, nics: [label], network: called });
   carried.push({ what: `${label} in network ${called}`, value: `port group ${to}` });
-  if (model !== null && !/^virtio/i.test(model))
-    changed.push({
-      what: `${label}: ${model} → virtio-net`,
-      reason: "the guest needs its driver, and may give the NIC another name",
-    });
+  const model = storedModel(chosen(modelOf(had, windows), label, had, lists));
   const kept = macSchema.safeParse(mac?.toLowerCase().replaceAll("-", ":"));
   if (kept.success && newMacs !== true) {
     carried.push({ what: `MAC address of ${label}`, value: kept.data });
-    return { portGroup: to, mac: kept.data };
+    return { portGroup: to, mac: kept.data, ...model };
   }
   const reason =
     newMacs === true
@@ -159,7 +172,7 @@ function nicOf(
         ? "none is described"
         : "it is no unicast MAC address";
   changed.push({ what: `${label}: ${mac ?? "no MAC address"} → a new MAC address`, reason });
-  return { portGroup: to };
+  return { portGroup: to, ...model };
 }
 
 function cdromsOf(

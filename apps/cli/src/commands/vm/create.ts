@@ -1,5 +1,5 @@
 /** `godwit vm create` */
-import type { Task, VmDescription } from "@godwit/contract";
+import type { DiskBus, NicModel, Task, VmDescription } from "@godwit/contract";
 import { GodwitError } from "@godwit/contract/errors";
 import { buildCommand, numberParser } from "@stricli/core";
 import { withApi, type Api } from "../../connection.ts";
@@ -32,6 +32,7 @@ Examples:
   godwit vm create web-1 --image images/debian-12.qcow2 --network office --ssh-key ~/.ssh/id_ed25519.pub --start --wait
   godwit vm create web-1 --image images/debian-12.qcow2 --user-data web.yaml --hostname web-1.example.org --start
   godwit vm create web-1 --image library:debian-12.qcow2 --datastore fast --network office
+  godwit vm create win-1 --image images/windows.qcow2 --disk-bus sata --nic-model e1000e --network office
   godwit vm create web-2 --datastore shared --disk 40GiB --iso isos/debian-12.iso --network office
 
 A file describes all that a VM can have:
@@ -45,6 +46,8 @@ A file describes all that a VM can have:
     - { name: data, sizeMib: 10240 }               # new and empty
   nics:
     - { portGroup: office }                        # addresses: [10.0.0.5, fd00::5]: it sends from no others
+
+A disk may have bus: sata or scsi, a NIC model: e1000e or e1000, for a guest without drivers for virtio.
 
 Example: godwit vm create web-1.yaml --start`,
   },
@@ -105,6 +108,18 @@ Example: godwit vm create web-1.yaml --start`,
         brief: "With --firmware uefi: boot only what is signed",
         optional: true,
         withNegated: false,
+      },
+      diskBus: {
+        kind: "enum",
+        values: wordsOf<DiskBus>({ virtio: true, sata: true, scsi: true }),
+        brief: "What the guest sees its disks on (default virtio; sata: AHCI; scsi: virtio-scsi)",
+        optional: true,
+      },
+      nicModel: {
+        kind: "enum",
+        values: wordsOf<NicModel>({ virtio: true, e1000e: true, e1000: true }),
+        brief: "What the guest sees its NICs as (default virtio)",
+        optional: true,
       },
       sshKey: {
         kind: "parsed",

@@ -43,7 +43,7 @@ function vmText(vm: VmDetails): string {
     ...(user == null ? [] : [["qemu user", userText(user)]]),
     ...config.disks.map((disk) => [
       `disk ${disk.name}`,
-      `${disk.datastore ?? config.datastore}:${disk.path} (${disk.format})`,
+      `${disk.datastore ?? config.datastore}:${disk.path} (${disk.format}${disk.bus === undefined ? "" : `, on ${disk.bus}`})`,
     ]),
     ...(config.cdroms ?? []).map((drive) => [`cdrom ${drive.name}`, driveText(drive)]),
     ...config.nics.map((nic, index) => [

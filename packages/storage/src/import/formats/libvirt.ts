@@ -36,9 +36,10 @@ export function readLibvirt(text: string): ForeignVm {
     guestAgent: named("channel").some(
       (channel) => childOf(channel, "target")?.attributes.get("name") === "org.qemu.guest_agent.0",
     ),
+    windows: isWindows(childOf(domain, "metadata")),
     masks: [],
     disks: drives
-      .flatMap(({ disk, kind }) => (kind === "disk" || kind === "lun" ? [diskOf(disk)] : []))
+      .flatMap(({ disk, kind }) => (kind === "disk" || kind === "lun" ? [diskOf(disk, scsiOf(all))] : []))
       .sort((a, b) => a.order - b.order)
       .map(({ order: _, ...disk }) => disk),
     nics: named("interface").map((nic, index) => ({
@@ -70,7 +71,20 @@ function memoryOf(memory: XmlElement | undefined): number | null {
 
 const targetOf = (disk: XmlElement): string => childOf(disk, "target")?.attributes.get("dev") ?? "disk";
 
-function diskOf(disk: XmlElement): ForeignDisk & { order: number } {
+/** By the name that libosinfo gives the guest's operating system. */
+const isWindows = (metadata: XmlElement | undefined): boolean =>
+  (metadata?.children ?? []).some((one) =>
+    one.children.some(({ attributes }) => attributes.get("id")?.includes("microsoft.com/win") === true),
+  );
+
+/** The SCSI controllers: their model, or only that they are SCSI. A domain seldom has several kinds. */
+const scsiOf = (all: readonly XmlElement[]): string =>
+  all
+    .find(({ name, attributes }) => name === "controller" && attributes.get("type") === "scsi")
+    ?.attributes.get("model") ?? "scsi";
+
+/** @param scsi the model of its SCSI controllers */
+function diskOf(disk: XmlElement, scsi: string): ForeignDisk & { order: number } {
   const source = childOf(disk, "source")?.attributes;
   const target = childOf(disk, "target")?.attributes;
   const driver = childOf(disk, "driver")?.attributes.get("type");
@@ -81,7 +95,7 @@ function diskOf(disk: XmlElement): ForeignDisk & { order: number } {
   const order = Number(childOf(disk, "boot")?.attributes.get("order") ?? Number.MAX_SAFE_INTEGER);
   return {
     label: targetOf(disk),
-    controller: target?.get("bus") ?? null,
+    controller: target?.get("bus") === "scsi" ? scsi : (target?.get("bus") ?? null),
     files: type === "file" || /\.\w+$/.test(name) ? [name] : [`${name}.raw`, `${name}.img`, `${name}.qcow2`],
     format: driver === undefined ? null : (formats[driver] ?? null),
     ...(childOf(disk, "encryption") === undefined ? {} : { unusable: "it is encrypted" }),

@@ -48,6 +48,7 @@ export function readOvf(text: string): ForeignVm {
     uefi: settings.get("firmware")?.toLowerCase() === "efi" || isEfiOfVirtualBox(system),
     secureBoot: settings.get("bootOptions.efiSecureBootEnabled")?.toLowerCase() === "true",
     guestAgent: false,
+    windows: isWindows(system),
     masks: [...configsOf(hardware, "ExtraConfig")].filter(([key]) => isMaskKey(key)),
     disks: disksOf(envelope, items),
     nics: of(items, kinds.nic).map(nicOf),
@@ -160,6 +161,14 @@ const cdromOf = (item: Item): ForeignCdrom => ({
   label: labelOf(item),
   medium: item.fields.get("HostResource") ?? null,
 });
+
+/** By VMware's name of the guest's operating system, or by a person's. */
+const isWindows = (system: XmlElement): boolean =>
+  under(system, "OperatingSystemSection").some(
+    (one) =>
+      /^win/i.test(attribute(one, "osType") ?? "") ||
+      under(one, "Description").some(({ text }) => /windows/i.test(text)),
+  );
 
 const isEfiOfVirtualBox = (system: XmlElement): boolean =>
   under(system, "Machine")

@@ -29,6 +29,7 @@ export function readProxmox(text: string): ForeignVm {
     uefi: at("bios") === "ovmf",
     secureBoot: optionsOf(at("efidisk0") ?? "").get("pre-enrolled-keys") === "1",
     guestAgent: first(agent) === "1" || optionsOf(agent).get("enabled") === "1",
+    windows: /^w/.test(at("ostype") ?? ""),
     masks: [],
     disks: drives.disks,
     nics: [...settings].flatMap(([key, value]) => (/^net\d+$/.test(key) ? [nicOf(key, value)] : [])),

@@ -35,6 +35,7 @@ export function readVmx(text: string): ForeignVm {
     uefi: at("firmware")?.toLowerCase() === "efi",
     secureBoot: isTrue(at("uefi.secureBoot.enabled")),
     guestAgent: false,
+    windows: /^win/i.test(at("guestOS") ?? ""),
     masks: [...settings.values()].flatMap(({ key, value }): [string, string][] =>
       isMaskKey(key) ? [[key, value]] : [],
     ),
