@@ -131,3 +131,64 @@ test("cancelled, it begins no more moves, lets those under way end, and the host
   expect(await maintenanceOf(host)).toBe("off");
   expect(await lab.settled(3)).toEqual([]);
 });
+
+test("a VM that cannot move is waited for until the deadline, left, or shut down and started again", async () => {
+  for (const host of ["a", "b", "c"]) await exit(host);
+  const busy = Object.values(await runners()).flat();
+  const count = (host: string) => busy.filter((one) => one === host).length;
+  const [host = ""] = ["a", "b", "c"].sort((one, other) => count(one) - count(other));
+  const { name: vm } = await lab.create({ name: "pinned", on: host, memoryMib: 192 });
+  const set = { params: { vm }, body: { cpuAffinity: [0] } };
+  await lab.succeeded(lab.api.call("vmSet", set));
+  await lab.succeeded(lab.api.call("vmStart", { params: { vm }, body: {} }));
+  const pinned = await lab.vm(vm);
+  const where = async () => await lab.runnersOf(pinned);
+
+  const params = { host };
+  const moves = { concurrency: 2, maxOutageMs: 10_000 };
+  const plan = await lab.api.call("hostMaintenancePlan", {
+    params,
+    body: { ...moves, deadlineSeconds: 3600 },
+  });
+  const planned = Object.fromEntries(plan.vms.map((one) => [one.vm, one]));
+  expect(planned[vm]).toMatchObject({ action: "refuse", to: null });
+  expect(planned[vm]?.findings.map(({ code }) => code)).toContain("VM_CPU_AFFINITY");
+  expect(plan.deadline).toMatchObject({ seconds: 3600 });
+  expect((await refusal(lab.api.call("hostMaintenanceEnter", { params, body: moves }))).code).toBe(
+    "MAINTENANCE_REFUSED",
+  );
+  expect(await maintenanceOf(host)).toBe("off");
+
+  const ask = (body: object) =>
+    lab.ended(lab.api.call("hostMaintenanceEnter", { params, body: { ...moves, ...body } }));
+  const late = await ask({ cannotMove: "wait", deadlineSeconds: 6 });
+  expect(late).toMatchObject({ state: "failed", error: { code: "MAINTENANCE_TIMED_OUT" } });
+  expect(late.error?.details.left).toContain(vm);
+  expect(late.error?.findings?.filter((one) => one.vm === vm).map(({ code }) => code)).toContain(
+    "VM_CPU_AFFINITY",
+  );
+  expect(await maintenanceOf(host)).toBe("off");
+  expect(await where()).toEqual([host]);
+
+  const left = await ask({ cannotMove: "leave" });
+  expect(left).toMatchObject({ state: "succeeded", result: { running: [vm] } });
+  expect(await maintenanceOf(host)).toBe("entering");
+  expect(await where()).toEqual([host]);
+
+  const chosen = { ...moves, vms: [{ vm, cannotMove: "shut-down" as const }], graceSeconds: 10 };
+  const { id } = await lab.api.call("hostMaintenanceEnter", { params, body: chosen });
+  await lab.until(id, ({ steps }) => steps.some(({ key }) => key === "shutDown"));
+  await lab.lab.server.end();
+  await lab.lab.server.start();
+  expect(await lab.ended({ id } as Task)).toMatchObject({ state: "succeeded", result: { shutDown: [vm] } });
+  expect(await maintenanceOf(host)).toBe("on");
+  expect(await where()).toEqual([]);
+
+  const { started, notStarted } = await exit(host);
+  expect([started.map((one) => one.vm), notStarted]).toEqual([[vm], []]);
+  for (const { task } of started) await lab.succeeded(lab.api.call("taskShow", { params: { task: task } }));
+  expect(await where()).toEqual([host]);
+  // It was started once: at another end nothing is left to do.
+  expect((await exit(host)).started).toEqual([]);
+  expect(await lab.settled(4)).toEqual([]);
+});

@@ -62,6 +62,13 @@ export * from "./schemas/host.ts";
 export * from "./move-outcome.ts";
 export * from "./schemas/kept-forecast.ts";
 export * from "./schemas/lease.ts";
+export type {
+  CannotMove,
+  MaintenanceBody,
+  MaintenancePlan,
+  PlannedVm,
+  StartedAgain,
+} from "./schemas/maintenance.ts";
 export * from "./schemas/member.ts";
 export { type PathFault, type PathProbe } from "./schemas/migration-path.ts";
 export * from "./schemas/move.ts";

@@ -6,7 +6,9 @@ import {
   GodwitError,
   isEnded,
   hasProcess,
+  finding,
   waitForTask,
+  type CannotMove,
   type Finding,
   type Problem,
   type Task,
@@ -25,23 +27,37 @@ export interface Standing {
   cancelling: boolean;
   /** The moves that are parts of the task, oldest first. */
   moves: MoveTask[];
+  /** The same of VMs that it shuts down. */
+  stops: StopTask[];
   /** VMs that are still on the host, without a task that is not a part of this one. */
   here: VmView[];
   /** What must end before the host can be empty: other tasks of its VMs, and tasks that bring it some. */
   awaited: Task[];
 }
 export type MoveTask = TaskOf<"vm.migrate" | "vm.relocate">;
+export type StopTask = TaskOf<"vm.stop">;
 /** Of each VM that no host may have as things are: why. */
 export type Stuck = ReadonlyMap<string, Finding[]>;
 
 export const isMove = (task: Task): task is MoveTask =>
   task.kind === "vm.migrate" || task.kind === "vm.relocate";
+export const isStop = (task: Task): task is StopTask => task.kind === "vm.stop";
 
 /** VMs that are not tried again, each with the error that its last move ended with. */
-export function abandoned({ moves, here }: Standing): Map<string, Problem> {
+export const abandoned = ({ moves, here }: Standing): Map<string, Problem> =>
+  lastErrors(here, (vm) => attemptsOf(moves, vm));
+
+/** VMs that run although they were to be shut down, and that are not asked again. */
+export const notShutDown = ({ stops, here }: Standing): Map<string, Problem> =>
+  lastErrors(here.filter(hasProcess), (vm) => stops.filter(({ subject }) => subject.id === vm.id));
+
+function lastErrors(
+  vms: readonly VmView[],
+  attemptsFor: (vm: VmView) => readonly (MoveTask | StopTask)[],
+): Map<string, Problem> {
   const errors = new Map<string, Problem>();
-  for (const vm of here) {
-    const tried = attemptsOf(moves, vm);
+  for (const vm of vms) {
+    const tried = attemptsFor(vm);
     const last = tried.at(-1);
     if (last === undefined || last.error === null || !isEnded(last)) continue;
     const mayPass = last.state === "failed" && last.error.retry === "later";
@@ -50,10 +66,20 @@ export function abandoned({ moves, here }: Standing): Map<string, Problem> {
   return errors;
 }
 
+/** VMs that the emptying has shut down, and that have not been started since: they stay here, for the end of the maintenance. */
+export const shutDownHere = ({ stops, here }: Pick<Standing, "stops" | "here">): VmView[] =>
+  here.filter(
+    (vm) =>
+      !hasProcess(vm) && stops.some(({ subject, state }) => subject.id === vm.id && state === "succeeded"),
+  );
+
 /** VMs that are to move and are not on their way. */
-export function moversOf({ moves, here }: Standing, without: ReadonlyMap<string, unknown>): Mover[] {
+export function moversOf(standing: Standing, without: ReadonlyMap<string, unknown>): Mover[] {
+  const { moves, stops, here } = standing;
+  const off = new Set(shutDownHere(standing));
   return here
-    .filter((vm) => !without.has(vm.id))
+    .filter((vm) => !without.has(vm.id) && !off.has(vm))
+    .filter((vm) => !stops.some((stop) => stop.subject.id === vm.id && !isEnded(stop)))
     .filter((vm) => !moves.some((move) => move.subject.id === vm.id && !isEnded(move)))
     .map((vm) => ({
       vm,
@@ -68,27 +94,48 @@ const attemptsOf = (moves: readonly MoveTask[], vm: VmView): MoveTask[] =>
     ({ subject, kind }) => subject.id === vm.id && kind === (hasProcess(vm) ? "vm.migrate" : "vm.relocate"),
   );
 
-/** The task's steps: its moves, and the stopped VMs that stay. @param since when the task was entered */
-export function stepsOf({ moves, here }: Standing, stuck: Stuck, since: string): TaskStep[] {
+/** The task's steps: its moves, the VMs that it shuts down, and those that stay. @param since when the task was entered */
+export function stepsOf(
+  { moves, stops, here }: Standing,
+  stuck: Stuck,
+  since: string,
+  choiceFor: (vm: VmView) => CannotMove | null,
+): TaskStep[] {
   return [
     ...moves.map(moveStep),
-    ...here
-      .filter((vm) => !hasProcess(vm) && stuck.has(vm.id))
-      .map((vm): TaskStep => ({
-        key: "leave",
-        name: `leave ${vm.name}, which is stopped`,
-        subject: { kind: "vm", id: vm.id, name: vm.name },
-        state: "done",
-        startedAt: since,
-        endedAt: since,
-        detail: (stuck.get(vm.id) ?? []).map(({ message }) => message).join(" "),
-      })),
+    ...stops.map(stopStep),
+    ...here.flatMap((vm): TaskStep[] => {
+      const findings = stuck.get(vm.id);
+      if (findings === undefined) return [];
+      const choice = hasProcess(vm) ? choiceFor(vm) : "leave";
+      if (choice !== "leave" && choice !== "wait") return [];
+      const waits = choice === "wait";
+      return [
+        {
+          key: choice,
+          name: `${waits ? "wait for" : "leave"} ${vm.name}, which ${hasProcess(vm) ? "cannot move" : "is stopped"}`,
+          subject: { kind: "vm", id: vm.id, name: vm.name },
+          state: waits ? "running" : "done",
+          startedAt: since,
+          endedAt: waits ? null : since,
+          detail: findings.map(({ message }) => message).join(" "),
+        },
+      ];
+    }),
   ];
 }
 
+function stopStep({ id, subject, state, createdAt, endedAt, error }: StopTask): TaskStep {
+  return {
+    ...{ key: "shutDown", name: `shut down ${subject.name}, which cannot move`, subject },
+    state: state === "succeeded" ? "done" : endedAt === null ? "running" : "failed",
+    ...{ startedAt: createdAt, endedAt, detail: error?.detail ?? null, task: id },
+  };
+}
+
 /** What it waits for while no move of its own is under way. */
-export function waitOf({ moves, awaited: [first] }: Standing): TaskWait | null {
-  if (first === undefined || moves.some((move) => !isEnded(move))) return null;
+export function waitOf({ moves, stops, awaited: [first] }: Standing): TaskWait | null {
+  if (first === undefined || [...moves, ...stops].some((part) => !isEnded(part))) return null;
   return waitForTask(first);
 }
 
@@ -143,21 +190,42 @@ export function cancelledProblem(host: string, standing: Standing): Problem {
   return GodwitError.of("MAINTENANCE_CANCELLED", { host, moved: movedAway(standing), left }).problem;
 }
 
-/** Why the host is not empty; null when it runs no VM: a stopped one that must stay does no harm. */
+/** Why it ended with its time over: of each VM that still runs here what kept it. */
+export function timedOutProblem(
+  host: string,
+  deadlineAt: string,
+  standing: Standing,
+  errors: ReadonlyMap<string, Problem>,
+  stuck: Stuck,
+): Problem {
+  const running = standing.here.filter(hasProcess);
+  const findings = running.flatMap((vm) => {
+    const why = findingsOfVm(vm, errors, stuck);
+    return why.length > 0 ? why : [finding("MAINTENANCE_NO_TIME_LEFT", { host, vm: vm.name })];
+  });
+  const details = {
+    ...{ host, deadlineAt, moved: movedAway(standing), left: running.map(({ name }) => name) },
+    shutDown: shutDownHere(standing).map(({ name }) => name),
+  };
+  return GodwitError.of("MAINTENANCE_TIMED_OUT", details, { findings }).problem;
+}
+
+/** Why the host is not empty; null when none of its VMs keeps it from that. @param running VMs that were not to run on here */
 export function incompleteProblem(
   host: string,
-  { here }: Standing,
+  running: readonly VmView[],
   errors: ReadonlyMap<string, Problem>,
   stuck: Stuck,
 ): Problem | null {
-  const running = here.filter(hasProcess);
   if (running.length === 0) return null;
-  const findings = running.flatMap((vm) => {
-    const problem = errors.get(vm.id);
-    if (problem === undefined) return stuck.get(vm.id) ?? [];
-    const { code, detail: message, remedy, details } = problem;
-    return [{ code, severity: "error" as const, vm: vm.name, message, remedy, details }];
-  });
+  const findings = running.flatMap((vm) => findingsOfVm(vm, errors, stuck));
   const vms = running.map(({ name }) => name);
   return GodwitError.of("MAINTENANCE_INCOMPLETE", { host, vms }, { findings }).problem;
+}
+
+function findingsOfVm(vm: VmView, errors: ReadonlyMap<string, Problem>, stuck: Stuck): Finding[] {
+  const problem = errors.get(vm.id);
+  if (problem === undefined) return stuck.get(vm.id) ?? [];
+  const { code, detail: message, remedy, details } = problem;
+  return [{ code, severity: "error", vm: vm.name, message, remedy, details }];
 }

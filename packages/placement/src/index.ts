@@ -7,15 +7,21 @@ export {
   cancelledProblem,
   incompleteProblem,
   isMove,
+  isStop,
   movedAway,
   moveStep,
   moversOf,
+  notShutDown,
+  shutDownHere,
   stepsOf,
+  timedOutProblem,
   waitOf,
   type MoveTask,
   type Standing,
   type Stuck,
 } from "./emptying.ts";
+export { choiceFor, isOffSince, restOf, type Choices } from "./cannot-move.ts";
+export { deadlineMet, evacuationTime } from "./evacuation-time.ts";
 export type { Mover, NextMoves } from "./evacuation.ts";
 export {
   nextRenewal,

@@ -61,6 +61,7 @@ export const references: Record<Removable, Record<string, Reference>> = {
     reports: { columns: ["host_facts.host", "host_loads.host", "load_samples.host"] },
     rules: { columns: ["pool_rule_hosts.host"] },
     outcomes: { columns: ["move_outcomes.from_host", "move_outcomes.to_host"] },
+    maintenance: { columns: ["maintenance_stops.host"] },
     datastores: { columns: ["datastore_hosts.host"] },
     switches: { columns: ["switch_hosts.host"] },
   },
@@ -86,6 +87,7 @@ export const references: Record<Removable, Record<string, Reference>> = {
     // By foreign keys.
     rules: { columns: ["pool_rule_vms.vm"] },
     outcomes: { columns: ["move_outcomes.vm"] },
+    maintenance: { columns: ["maintenance_stops.vm"] },
     leases: {
       columns: ["leases.vm_id", "lease_holders.vm_id"],
       remove: async (tx, id) => {

@@ -146,6 +146,7 @@ export interface Schema {
     used_by: string | null;
     host: string | null;
   };
+  maintenance_stops: { vm: string; host: string; task: string };
   move_outcomes: {
     number: Generated<string>;
     task: string;

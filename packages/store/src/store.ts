@@ -6,6 +6,7 @@ import { Events } from "./events.ts";
 import { Hosts } from "./hosts.ts";
 import { Leases } from "./leases.ts";
 import { LoadSamples } from "./load-samples.ts";
+import { MaintenanceStops } from "./maintenance-stops.ts";
 import { Members } from "./members.ts";
 import { MoveOutcomes } from "./move-outcomes.ts";
 import { Networks } from "./networks.ts";
@@ -20,6 +21,7 @@ import { Vms } from "./vms.ts";
 
 export class Store {
   readonly hosts: Hosts;
+  readonly maintenanceStops: MaintenanceStops;
   readonly members: Members;
   readonly datastores: Datastores;
   readonly switches: Switches;
@@ -39,6 +41,7 @@ export class Store {
 
   private constructor(database: Database, writer: Writer | null) {
     this.#database = database;
+    this.maintenanceStops = new MaintenanceStops(database);
     this.members = new Members(database);
     this.datastores = new Datastores(database);
     this.switches = new Switches(database);

@@ -78,17 +78,6 @@ function emptyingText({ subject, steps, state, waitingFor }: Task): string {
   ].join(" · ");
 }
 
-/** What became of each VM of a host that was emptied. */
-export function emptiedSummary({ subject, steps }: Task): string {
-  return [
-    `Host ${subject.name} is in maintenance: it has no running VMs and takes none.`,
-    ...steps
-      .filter(({ state }) => state === "done")
-      .map(({ name, detail }) => `  ${name}${detail === null ? "" : `: ${detail}`}`),
-    `End it with: godwit host maintenance exit ${subject.name}`,
-  ].join("\n");
-}
-
 /** Which VMs of a host came onto its QEMU. */
 export function renewedSummary(task: Task): string {
   const renewed = task.kind === "host.renewQemu" ? (task.result?.renewed ?? []) : [];

@@ -1,13 +1,22 @@
 /** Maintenance of a host, and bringing its VMs onto an upgraded QEMU. Entering is a task, after everything that can be refused was; leaving is done at once. */
 import { GodwitError, type serverOperations, type Task } from "@godwit/contract";
 import type { Handlers } from "@godwit/http";
+import { choiceFor, type Choices } from "@godwit/placement";
 import { bringBack, stuckVms, vmsAway } from "../moves/bring-back.ts";
+import { emptyingRequest } from "../moves/maintenance-choices.ts";
+import { planMaintenance } from "../moves/plan-maintenance.ts";
 import type { Services } from "../services.ts";
 import { hostView } from "./hosts.ts";
+import { startAgain } from "./start-again.ts";
 
 type MaintenanceOperations = Pick<
   typeof serverOperations,
-  "hostMaintenanceEnter" | "hostMaintenanceExit" | "hostAway" | "hostBringBack" | "hostRenewQemu"
+  | "hostMaintenanceEnter"
+  | "hostMaintenancePlan"
+  | "hostMaintenanceExit"
+  | "hostAway"
+  | "hostBringBack"
+  | "hostRenewQemu"
 >;
 
 export function maintenanceHandlers(services: Services): Handlers<MaintenanceOperations> {
@@ -15,14 +24,19 @@ export function maintenanceHandlers(services: Services): Handlers<MaintenanceOpe
   return {
     hostMaintenanceEnter: async ({ params, body }) => {
       const { name } = await store.hosts.show(params.host);
-      await mustBeAbleToLeave(services, name);
-      return await tasks.start({ kind: "host.enterMaintenance", request: { host: name, ...body } });
+      const request = await emptyingRequest(services, name, body);
+      await mustBeAbleToLeave(services, name, request);
+      return await tasks.start({ kind: "host.enterMaintenance", request });
     },
 
-    hostMaintenanceExit: async ({ params }) => {
+    hostMaintenancePlan: async ({ params, body }) =>
+      await planMaintenance(services, (await store.hosts.show(params.host)).name, body),
+
+    hostMaintenanceExit: async ({ params, query }) => {
       const { name } = await store.hosts.show(params.host);
       await store.hosts.setMaintenance(name, "off", null);
-      return hostView(hosts, await store.hosts.show(name));
+      const outcome = query.start ? await startAgain(services, name) : { started: [], notStarted: [] };
+      return { ...hostView(hosts, await store.hosts.show(name)), ...outcome };
     },
 
     hostAway: async ({ params }) => {
@@ -49,9 +63,9 @@ export function maintenanceHandlers(services: Services): Handlers<MaintenanceOpe
   };
 }
 
-/** Every VM that runs here could move somewhere, and all of them together fit. @throws MAINTENANCE_REFUSED with all findings, HOST_UNREACHABLE */
-async function mustBeAbleToLeave(services: Services, host: string): Promise<void> {
-  const stuck = await stuckVms(services, host);
+/** Every VM that runs here could move somewhere, and all of them together fit; for others it was chosen what becomes of them. @throws MAINTENANCE_REFUSED with all findings, HOST_UNREACHABLE */
+async function mustBeAbleToLeave(services: Services, host: string, choices: Choices): Promise<void> {
+  const stuck = (await stuckVms(services, host)).filter((vm) => choiceFor(choices, vm) === null);
   if (stuck.length === 0) return;
   throw GodwitError.of(
     "MAINTENANCE_REFUSED",

@@ -16,7 +16,6 @@ import {
   wishedFirmware,
   type CdromChange,
   type CpuRequest,
-  type ErrorDetails,
   type HostFacts,
   type serverOperations,
   type VmDescription,
@@ -38,6 +37,7 @@ import { moveRequest } from "../moves/move-request.ts";
 import type { Services } from "../services.ts";
 import { ableTo } from "./able-to.ts";
 import { hostFor as hostOf, reachable } from "./host-for-command.ts";
+import { refused, startVm } from "./start-vm.ts";
 
 type VmOperations = Pick<
   typeof serverOperations,
@@ -159,21 +159,7 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
       });
     },
 
-    vmStart: async ({ params, body }) => {
-      const vm = await store.vms.show(params.vm);
-      const begin = async (host: string) => {
-        if (host !== vm.host) {
-          // Where its host is silent the lease says whether it may be started elsewhere, not what was believed last.
-          const state = hasProcess(vm) ? "lost" : vm.state;
-          const { findings } = await checkVm(services, { ...vm, state }, host);
-          if (!mayMove(findings)) throw refused(vm, host, findings);
-        }
-        return await tasks.start({ kind: "vm.start", request: { vm: referenceOf(vm), host } });
-      };
-      const host = await startHost(services, vm, await hostFor("start", vm, body.host), body);
-      if (body.force === true) return await begin(host);
-      return await admission.begin(vm, { host, mayChoose: body.host === undefined }, begin);
-    },
+    vmStart: async ({ params, body }) => await startVm(services, await store.vms.show(params.vm), body),
 
     vmStop: async ({ params, body }) => {
       const vm = await store.vms.show(params.vm);
@@ -286,39 +272,6 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
   };
 }
 
-/**
- * Where a VM is started: where it was to be, unless a rule of its pool that must hold forbids that and nobody named the host.
- * @throws POOL_RULE_BROKEN, POOL_NO_HOST
- */
-async function startHost(
-  services: Services,
-  vm: VmView,
-  host: string,
-  { host: named, force }: { host?: string | undefined; force?: boolean | undefined },
-): Promise<string> {
-  const broken = (await ruleFindings(services, vm, host, { runs: true, force })).filter(
-    ({ severity }) => severity === "error",
-  );
-  const [first] = broken;
-  if (first === undefined) return named === undefined ? await placedHost(services, vm, host) : host;
-  if (named === undefined && host === vm.host)
-    return await chooseInPool(services, { ...vm, state: "stopped" });
-  const details = first.details as ErrorDetails<"POOL_RULE_BROKEN">;
-  throw GodwitError.of("POOL_RULE_BROKEN", details, { findings: broken });
-}
-
-/** Where the pool's automation places VMs the planner's choice; where it has none the VM's own host. */
-async function placedHost(services: Services, vm: VmView, host: string): Promise<string> {
-  if (host !== vm.host || hasProcess(vm)) return host;
-  const pool = await services.store.pools.ofHost(host);
-  const balance = pool === null ? undefined : (await services.store.poolRounds.balances()).get(pool.name);
-  if (balance?.automation !== "partial" && balance?.automation !== "full") return host;
-  return await chooseInPool(services, vm).catch((error: unknown) => {
-    if (GodwitError.is(error)) return host;
-    throw error;
-  });
-}
-
 const referenceOf = ({ id, name }: VmView) => ({ id, name });
 
 /** @throws UEFI_FIRMWARE_MISSING, also where its agent knows of none */
@@ -371,10 +324,4 @@ function checkCpuRequest(source: string, request: CpuRequest | undefined): void 
     ({ path, message }) => `cpu.${path.join(".")}: ${message}`,
   );
   if (problems.length > 0) throw GodwitError.of("VM_DESCRIPTION_INVALID", { source, problems });
-}
-
-function refused(vm: VmView, to: string, findings: Parameters<typeof mayMove>[0]): GodwitError {
-  const errors = findings.filter(({ severity }) => severity === "error");
-  const details = { vm: vm.name, from: vm.host, to, count: errors.length };
-  return GodwitError.of("MOVE_REFUSED", details, { findings: [...findings] });
 }

@@ -1,6 +1,6 @@
 /** VMs that left a host for its maintenance, and bringing them back. */
 import { GodwitError, hasProcess, type Finding, type VmView } from "@godwit/contract";
-import { awayFrom } from "@godwit/placement";
+import { awayFrom, type NextMoves } from "@godwit/placement";
 import type { NewTask, Store } from "@godwit/store";
 import type { Inventory } from "../inventory.ts";
 import { ruleFindings } from "../pools/check-rules.ts";
@@ -35,19 +35,28 @@ export async function bringBack<T>(
 }
 
 /**
- * Of each VM that runs on the host and could move nowhere, with all others on their way: why. One with a task of its own is
- * left to the emptying, which waits for it.
+ * Where each VM of a host would go if all of them went now, and which could go nowhere. One with a task of its own is left
+ * to the emptying, which waits for it.
+ * @param withStopped also VMs that do not run
  * @throws HOST_UNREACHABLE
  */
-export async function stuckVms(
+export async function evacuationOf(
   { store, hosts }: Inventory,
   host: string,
-): Promise<{ vm: string; findings: Finding[] }[]> {
+  { withStopped }: { withStopped: boolean },
+): Promise<NextMoves> {
   const busy = new Set((await store.tasks.unfinished()).map(({ subject }) => subject.id));
   const movers = (await store.vms.list())
-    .filter((vm) => vm.host === host && hasProcess(vm) && !busy.has(vm.id))
-    .map((vm) => ({ vm, live: true, failedAt: [] }));
-  const limits = { free: Infinity, perTarget: Infinity };
-  const { stuck } = await decideMoves({ store, hosts }, host, movers, limits);
-  return stuck.map(({ mover, findings }) => ({ vm: mover.vm.name, findings }));
+    .filter((vm) => vm.host === host && (withStopped || hasProcess(vm)) && !busy.has(vm.id))
+    .map((vm) => ({ vm, live: hasProcess(vm), failedAt: [] }));
+  return await decideMoves({ store, hosts }, host, movers, { free: Infinity, perTarget: Infinity });
+}
+
+/** Of each VM that runs on the host and could move nowhere, with all others on their way: why. @throws HOST_UNREACHABLE */
+export async function stuckVms(
+  services: Inventory,
+  host: string,
+): Promise<{ id: string; vm: string; findings: Finding[] }[]> {
+  const { stuck } = await evacuationOf(services, host, { withStopped: false });
+  return stuck.map(({ mover: { vm }, findings }) => ({ id: vm.id, vm: vm.name, findings }));
 }

@@ -11,6 +11,9 @@ import type { Inventory } from "../inventory.ts";
 import { allRules, placesOfVms } from "../pools/pool-reports.ts";
 import { destinationsOf, sourceOf } from "./check-vm.ts";
 
+/** Moves to one destination at once. */
+export const movesPerTarget = 1;
+
 /** @throws HOST_UNREACHABLE when VMs run on the host and it does not answer */
 export async function decideMoves(
   services: Inventory,

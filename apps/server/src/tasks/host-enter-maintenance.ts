@@ -4,18 +4,33 @@
  * them again whenever one of them has changed.
  *
  *   all VMs are elsewhere             succeeded, the host is in maintenance
- *   some could not move               failed, the host stays as it is: it takes no VMs and still has these
+ *   some were to be left running      succeeded, the host stays as it is: it takes no VMs and still has these
+ *   some could not move               failed, and the same
+ *   the deadline has passed           failed, once all moves have ended; the host takes VMs again
  *   cancelled, and all moves ended    cancelled, the host takes VMs again
  */
-import { GodwitError, isEnded, type Finding } from "@godwit/contract";
+import {
+  GodwitError,
+  isEnded,
+  type Finding,
+  type Problem,
+  type TaskStep,
+  type VmView,
+} from "@godwit/contract";
 import {
   abandoned,
   cancelledProblem,
+  choiceFor,
   incompleteProblem,
   isMove,
+  isStop,
   movedAway,
   moversOf,
+  notShutDown,
+  restOf,
+  shutDownHere,
   stepsOf,
+  timedOutProblem,
   waitOf,
   type Mover,
   type MoveTask,
@@ -24,26 +39,22 @@ import {
 } from "@godwit/placement";
 import { z } from "zod";
 import { checkVm } from "../moves/check-vm.ts";
-import { decideMoves } from "../moves/evacuate.ts";
+import { decideMoves, movesPerTarget } from "../moves/evacuate.ts";
 import { moveRequest } from "../moves/move-request.ts";
 import type { TaskContext } from "./task-context.ts";
-import type { TaskImplementation } from "./task-implementation.ts";
+import type { TaskEnd, TaskImplementation } from "./task-implementation.ts";
 
 type Context = TaskContext<"host.enterMaintenance">;
 
 /** Hosts that come back and guests that switch themselves off change no task. */
 const lookAgainMs = 5000;
-/** Moves to one destination at once. */
-const perTarget = 1;
+const usualGraceSeconds = 300;
 
 export const hostEnterMaintenance: TaskImplementation<"host.enterMaintenance"> = {
   run: async (context) => {
-    const { host } = context.request;
-    const setMaintenance = async (to: "off" | "entering" | "on") => {
-      await context.persist(() => context.store.hosts.setMaintenance(host, to, context.id));
-    };
+    const { host, deadlineAt } = context.request;
     await context.step("closeHost", z.null(), async () => {
-      await setMaintenance("entering");
+      await setMaintenance(context, "entering");
       return null;
     });
 
@@ -52,39 +63,45 @@ export const hostEnterMaintenance: TaskImplementation<"host.enterMaintenance"> =
     let stuck: Stuck = new Map();
     for (;;) {
       const standing = await look(context);
-      const running = standing.moves.filter((move) => !isEnded(move));
+      const running = [...standing.moves, ...standing.stops].filter((part) => !isEnded(part));
       const errors = abandoned(standing);
+      const leftMs = deadlineAt === undefined ? Infinity : Date.parse(deadlineAt) - Date.now();
       await showSteps(context, standing, stuck);
       if (standing.cancelling) {
         if (running.length === 0) {
-          await setMaintenance("off");
+          await closeWaits(context);
+          await setMaintenance(context, "off");
           return { state: "cancelled", problem: cancelledProblem(host, standing) };
         }
+      } else if (deadlineAt !== undefined && leftMs <= 0) {
+        if (running.length === 0) return await timeOver(context, deadlineAt, standing, errors, stuck);
       } else {
         const movers = moversOf(standing, errors);
         const picture = JSON.stringify([movers, running.map(({ id }) => id)]);
         if (picture !== decidedFor || changes.isQuiet) {
           decidedFor = picture;
-          const started = await startMoves(context, movers, running);
+          const started = await startMoves(context, movers, running.filter(isMove));
           if (started === null) continue;
           stuck = started.stuck;
           if (started.count > 0) continue;
         }
         const left = movers.filter(({ vm }) => !stuck.has(vm.id));
         if (running.length === 0 && standing.awaited.length === 0 && left.length === 0) {
-          const problem = incompleteProblem(host, standing, errors, stuck);
-          if (problem !== null) return { state: "failed", problem };
-          await setMaintenance("on");
-          const stayed = standing.here.map(({ name }) => name);
-          return { state: "succeeded", result: { moved: movedAway(standing), stayed } };
+          const end = await endOrGoOn(context, standing, errors, stuck);
+          if (end === "goOn") continue;
+          if (end !== "wait") return end;
         }
       }
-      await changes.next(lookAgainMs);
+      await changes.next(leftMs > 0 ? Math.min(lookAgainMs, leftMs) : lookAgainMs);
     }
   },
 
   /** Starts no more moves; those under way end as they do. */
   cancel: async (context) => await context.change(() => ({ state: "cancelling", cancellable: false })),
+};
+
+const setMaintenance = async (context: Context, to: "off" | "entering" | "on"): Promise<void> => {
+  await context.persist(() => context.store.hosts.setMaintenance(context.request.host, to, context.id));
 };
 
 async function look(context: Context): Promise<Standing> {
@@ -103,6 +120,7 @@ async function look(context: Context): Promise<Standing> {
     return {
       cancelling: task.state === "cancelling",
       moves: parts.filter(isMove),
+      stops: parts.filter(isStop),
       here: vms.filter((vm) => !busy.some((one) => one.subject.id === vm.id)),
       awaited: [...busy, ...coming],
     };
@@ -118,7 +136,8 @@ async function startMoves(
   const { host, concurrency, maxOutageMs } = context.request;
   const free = concurrency - running.filter(({ kind }) => kind === "vm.migrate").length;
   try {
-    const next = await context.persist(() => decideMoves(context, host, movers, { free, perTarget }));
+    const limits = { free, perTarget: movesPerTarget };
+    const next = await context.persist(() => decideMoves(context, host, movers, limits));
     let count = 0;
     for (const { mover, to } of next.begin) {
       const { findings, runtime, postcopyRecovers } = await checkVm(context, mover.vm, to);
@@ -132,18 +151,102 @@ async function startMoves(
       await context.waitFor(context.hosts.of(host));
       return null;
     }
-    // Someone else was faster with the VM or the destination: it is looked at again.
-    if (passing.some((code) => GodwitError.is(error, code))) return { count: 1, stuck: new Map() };
+    if (isPassing(error)) return { count: 1, stuck: new Map() };
     throw error;
   }
 }
 const passing = ["VM_BUSY", "DESTINATION_IN_MAINTENANCE", "VM_NOT_RUNNING"] as const;
+/** Someone else was faster with the VM or the destination: it is looked at again. */
+const isPassing = (error: unknown): boolean => passing.some((code) => GodwitError.is(error, code));
+
+/** All that can move is away. */
+async function endOrGoOn(
+  context: Context,
+  standing: Standing,
+  errors: ReadonlyMap<string, Problem>,
+  stuck: Stuck,
+): Promise<TaskEnd<"host.enterMaintenance"> | "goOn" | "wait"> {
+  const { host } = context.request;
+  const failedStops = notShutDown(standing);
+  const rest = restOf(standing.here, context.request, failedStops);
+  switch (rest.do) {
+    case "fail": {
+      const problem = incompleteProblem(host, rest.vms, new Map([...errors, ...failedStops]), stuck);
+      if (problem === null) return "wait";
+      return { state: "failed", problem };
+    }
+    case "wait":
+      return "wait";
+    case "shutDown":
+      for (const vm of rest.vms) await shutDown(context, vm);
+      return "goOn";
+    case "end":
+      return await inMaintenance(context, standing, rest.running);
+  }
+}
+
+async function shutDown(context: Context, { id, name }: VmView): Promise<void> {
+  const { host, graceSeconds = usualGraceSeconds } = context.request;
+  await context.persist(() => context.store.maintenanceStops.enter({ vmId: id, host, task: context.id }));
+  try {
+    await context.start({ kind: "vm.stop", request: { vm: { id, name }, host, graceSeconds } });
+  } catch (error) {
+    if (!isPassing(error)) throw error;
+  }
+}
+
+/** @param running VMs that were to be left */
+async function inMaintenance(
+  context: Context,
+  standing: Standing,
+  running: readonly VmView[],
+): Promise<TaskEnd<"host.enterMaintenance">> {
+  if (running.length === 0) await setMaintenance(context, "on");
+  const names = (vms: readonly VmView[]) => vms.map(({ name }) => name);
+  const off = names(shutDownHere(standing));
+  return {
+    state: "succeeded",
+    result: {
+      ...{ moved: movedAway(standing), stayed: names(standing.here) },
+      ...(off.length === 0 ? {} : { shutDown: off }),
+      ...(running.length === 0 ? {} : { running: names(running) }),
+    },
+  };
+}
+
+async function timeOver(
+  context: Context,
+  deadlineAt: string,
+  standing: Standing,
+  errors: ReadonlyMap<string, Problem>,
+  stuck: Stuck,
+): Promise<TaskEnd<"host.enterMaintenance">> {
+  const { host } = context.request;
+  const rest = restOf(standing.here, context.request, new Map());
+  // The last move ended when the time was over.
+  if (standing.awaited.length === 0 && rest.do === "end")
+    return await inMaintenance(context, standing, rest.running);
+  await closeWaits(context);
+  await setMaintenance(context, "off");
+  return { state: "failed", problem: timedOutProblem(host, deadlineAt, standing, errors, stuck) };
+}
 
 async function showSteps(context: Context, standing: Standing, stuck: Stuck): Promise<void> {
   const waitingFor = waitOf(standing);
   await context.change((task) => {
-    const steps = stepsOf(standing, stuck, task.createdAt);
+    const steps = stepsOf(standing, stuck, task.createdAt, (vm) => choiceFor(context.request, vm));
     const same = JSON.stringify([steps, waitingFor]) === JSON.stringify([task.steps, task.waitingFor]);
     return same ? {} : { steps, waitingFor };
   });
 }
+
+/** Nothing is waited for any more. */
+async function closeWaits(context: Context): Promise<void> {
+  const endedAt = new Date().toISOString();
+  await context.change(({ steps }) =>
+    steps.some(isWait)
+      ? { steps: steps.map((step) => (isWait(step) ? { ...step, state: "undone", endedAt } : step)) }
+      : {},
+  );
+}
+const isWait = ({ key, state }: TaskStep): boolean => key === "wait" && state === "running";

@@ -7,7 +7,8 @@ export const maintenanceErrors = {
     "after-fix",
     (d) =>
       `Host ${d.host} cannot be emptied: ${named(d.vms)} may not move to any other host. Nothing was changed.`,
-    () => "Each finding says what is wrong, where, and what to do; a VM can also be stopped.",
+    (d) =>
+      `Each finding says what is wrong, where, and what to do. Or choose what becomes of such VMs: godwit host maintenance enter ${d.host} --cannot-move wait, shut-down or leave`,
   ),
   MAINTENANCE_INCOMPLETE: define<{ host: string; vms: string[] }>(
     409,
@@ -23,6 +24,34 @@ export const maintenanceErrors = {
     (d) =>
       `Emptying host ${d.host} was cancelled; ${d.moved.length === 0 ? "nothing was moved" : `${d.moved.join(", ")} had been moved`}, ${d.left.length === 0 ? "nothing is left" : `${d.left.join(", ")} stayed`}. The host takes VMs again.`,
     () => "Nothing needs to be done.",
+  ),
+  MAINTENANCE_TIMED_OUT: define<{
+    host: string;
+    deadlineAt: string;
+    moved: string[];
+    left: string[];
+    shutDown: string[];
+  }>(
+    409,
+    "later",
+    (d) =>
+      `Host ${d.host} was not empty by ${d.deadlineAt}: ${d.left.length === 0 ? "other tasks still work with its VMs" : `it still runs ${named(d.left)}`}; ${d.moved.length === 0 ? "nothing was moved" : `${d.moved.join(", ")} had been moved`}${d.shutDown.length === 0 ? "" : `, ${d.shutDown.join(", ")} had been shut down`}. The host takes VMs again.`,
+    (d) =>
+      `Enter again with more time; the VMs that are away need not move again. What the maintenance has changed is taken back by: godwit host maintenance exit ${d.host} --bring-back`,
+    "Timedout",
+  ),
+  MAINTENANCE_NO_TIME_LEFT: define<{ host: string; vm: string }>(
+    409,
+    "later",
+    (d) => `VM ${d.vm} may move away from host ${d.host}, but its turn had not come by the deadline.`,
+    () => "Give the maintenance more time, or let more VMs move at once: --concurrency",
+  ),
+  MAINTENANCE_VM_ELSEWHERE: define<{ host: string; vm: string; on: string }>(
+    409,
+    "after-fix",
+    (d) =>
+      `VM ${d.vm} is not on host ${d.host} but on ${d.on}: the maintenance of ${d.host} does nothing with it.`,
+    (d) => `Leave it out. The VMs of ${d.host}: godwit host maintenance enter ${d.host} --plan`,
   ),
   HOST_TASK_UNDER_WAY: define<{ host: string; task: string; what: string }>(
     409,

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { hostViewSchema } from "../schemas/host.ts";
 import { memberListSchema } from "../schemas/member.ts";
+import { maintenanceBodySchema, maintenancePlanSchema, startedAgainSchema } from "../schemas/maintenance.ts";
 import { maxOutageSchema } from "../schemas/move.ts";
 import { agentUrlSchema } from "../schemas/addresses.ts";
 import { nameSchema } from "../schemas/names.ts";
@@ -133,22 +134,36 @@ export const hostOperations = {
     privilege: "admin",
     summary: "Put a host into maintenance: it takes no more VMs, and those that it has move to other hosts",
     params: hostParams,
-    body: z.strictObject({
-      /** How many VMs move away at once; to each destination one at a time. */
-      concurrency: z.int().min(1).max(16).default(2),
-      /** Of each move. Default: 50 ms; 250 ms for an emulated guest. */
-      maxOutageMs: maxOutageSchema.optional(),
-    }),
+    body: maintenanceBodySchema,
     answer: { status: 202, body: taskSchemas["host.enterMaintenance"] },
-    errors: ["HOST_UNKNOWN", "HOST_UNREACHABLE", "HOST_TASK_UNDER_WAY", "MAINTENANCE_REFUSED"],
+    errors: [
+      ...["HOST_UNKNOWN", "HOST_UNREACHABLE", "HOST_TASK_UNDER_WAY", "MAINTENANCE_REFUSED"],
+      ...["VM_UNKNOWN", "MAINTENANCE_VM_ELSEWHERE"],
+    ],
+  },
+  hostMaintenancePlan: {
+    method: "POST",
+    path: "/api/v1/hosts/{host}/maintenance/plan",
+    privilege: "admin",
+    summary:
+      "What entering maintenance would do: order, destinations and forecasts of the moves, and VMs that cannot move; takes some seconds and changes nothing",
+    params: hostParams,
+    body: maintenanceBodySchema,
+    answer: { status: 200, body: maintenancePlanSchema },
+    errors: ["HOST_UNKNOWN", "HOST_UNREACHABLE", "VM_UNKNOWN", "MAINTENANCE_VM_ELSEWHERE"],
   },
   hostMaintenanceExit: {
     method: "POST",
     path: "/api/v1/hosts/{host}/maintenance/exit",
     privilege: "admin",
-    summary: "End the maintenance of a host; for a host that is not in maintenance nothing changes",
+    summary:
+      "End the maintenance of a host, and start the VMs that it had shut down; a host that is not in maintenance stays so",
     params: hostParams,
-    answer: { status: 200, body: hostViewSchema },
+    query: z.strictObject({
+      /** Whether VMs that the maintenance shut down are started again. */
+      start: z.stringbool().default(true),
+    }),
+    answer: { status: 200, body: hostViewSchema.extend(startedAgainSchema.shape) },
     errors: ["HOST_UNKNOWN", "HOST_TASK_UNDER_WAY"],
   },
   hostAway: {
