@@ -23,6 +23,7 @@ import { HostFactsReader } from "./host/facts.ts";
 import { FactsWatch } from "./host/facts-watch.ts";
 import { HostCpu } from "./qemu/host-cpu.ts";
 import { Health, ownSources } from "./health/health.ts";
+import { readsDatastores } from "./health/storage-latency.ts";
 import { HostLoadReader } from "./host/load.ts";
 import { memoryLoad } from "./host/memory.ts";
 import { residentBytesOf } from "./host/vms.ts";
@@ -284,7 +285,8 @@ export async function runAgent(
     ...{ config, hypervisor, cpu, datastores, hostDatastores, environment, setAside },
     ...{ networks: hostNetworks, switches },
   });
-  const health = new Health(log, ownSources(config.bmc));
+  const probe = readsDatastores(hostDatastores, config.mountsFolder);
+  const health = new Health(log, ownSources(config.bmc, probe));
   repeat(health.repeated());
   const load = new HostLoadReader({
     config,

@@ -19,6 +19,7 @@ import { hostAdmission, lostFeatureFindings, type Cpu, type EvcHost, type Runnin
 import { evcHost, runningVm } from "./evc-facts.ts";
 import type { HostReport } from "./facts.ts";
 import { healthParts, healthState } from "./host-health.ts";
+import { isShared } from "./own-health.ts";
 
 /** The pool that the host is in. */
 interface HostPool {
@@ -52,9 +53,9 @@ export function hostAlarms(
 }
 
 function unhealthy(load: HostLoad): Finding[] {
-  const state = healthState(load);
-  if (state === null) return [];
-  const severe = state === "severe";
+  if (healthState(load) === null) return [];
+  // Slow storage ends no host.
+  const severe = load.health?.findings.some((one) => one.state === "severe" && !isShared(one)) === true;
   const details = { host: load.name, parts: healthParts(load), severe };
   return [finding("HOST_UNHEALTHY", details, severe ? "error" : "warning")];
 }

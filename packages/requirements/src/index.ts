@@ -1,5 +1,6 @@
 /** Requirements: what must hold for a move, one file a requirement, and for a host that has VMs. Pure. */
-export { healthParts, healthState, severeSince } from "./host-health.ts";
+export { healthParts, healthState } from "./host-health.ts";
+export { ownHealth } from "./own-health.ts";
 export { mayMove } from "./check-move.ts";
 export { qemuOverheadBytes } from "./checks/memory.ts";
 export { canBeTried, requiredBitsPerSecond } from "./checks/migration-network.ts";

@@ -19,7 +19,8 @@ export interface DatastoreConfig {
   shared: boolean;
 }
 
-const identityFile = ".godwit-datastore.json";
+/** What marks a folder as a datastore. */
+export const identityFile = ".godwit-datastore.json";
 const identitySchema = z.object({ version: z.literal(1), id: datastoreIdSchema });
 
 export class Datastore {

@@ -4,7 +4,7 @@ export { browse } from "./browse.ts";
 export { checkMedium } from "./cdrom-media.ts";
 export { progressOf as copyProgress, type CopySample } from "./copy-progress.ts";
 export { cloneDescription } from "./clone-description.ts";
-export { Datastore, markDatastore, type DatastoreConfig } from "./datastore.ts";
+export { Datastore, identityFile, markDatastore, type DatastoreConfig } from "./datastore.ts";
 export type { Mount } from "./datastores/kind.ts";
 export { datastoreKinds, folderOf, mountOf } from "./datastores/kinds.ts";
 export { LunStore, type Lun } from "./datastores/lun-store.ts";

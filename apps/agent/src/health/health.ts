@@ -9,9 +9,11 @@ import { SourceAbsent, type HealthSource } from "./health-source.ts";
 import { Ipmi } from "./ipmi.ts";
 import { Links } from "./links.ts";
 import { MemoryErrors } from "./memory-errors.ts";
+import { RasEvents } from "./ras-events.ts";
 import { asksRedfish, Redfish } from "./redfish.ts";
 import { Pressure } from "./pressure.ts";
 import { Sensors } from "./sensors.ts";
+import { StorageLatency, type StorageProbe } from "./storage-latency.ts";
 import { Steady } from "./steady.ts";
 import { Throttling } from "./throttling.ts";
 
@@ -19,13 +21,15 @@ const everyMs = 30_000;
 /** More is not told. */
 const most = 256;
 
-/** @param bmc as it is configured */
-export const ownSources = (bmc?: AgentConfig["bmc"]): HealthSource[] => [
+/** @param bmc as it is configured @param storage how the datastores are read; absent: they are not */
+export const ownSources = (bmc?: AgentConfig["bmc"], storage?: StorageProbe): HealthSource[] => [
   new MemoryErrors(),
+  new RasEvents(),
   new Sensors(),
   new Ipmi(),
   new Redfish(bmc === undefined ? null : asksRedfish(bmc.redfish)),
   new Disks(),
+  ...(storage === undefined ? [] : [new StorageLatency(storage)]),
   new Links(),
   new Throttling(),
   new Pressure(),

@@ -5,7 +5,7 @@
  */
 import { GodwitError, isEnded } from "@godwit/contract";
 import { healthStep, type HostCondition } from "@godwit/placement";
-import { healthState, severeSince } from "@godwit/requirements";
+import { ownHealth } from "@godwit/requirements";
 import type { PoolRow } from "@godwit/store";
 import type { Logger } from "pino";
 import type { Inventory } from "../inventory.ts";
@@ -82,13 +82,14 @@ export class HealthKeeper {
         task.kind === "host.enterMaintenance" && !isEnded(task) ? [task.request.host] : [],
       ),
     );
+    const healths = ownHealth(all, Date.now());
     return await Promise.all(
       all
         .filter(({ name }) => pool.hosts.includes(name))
-        .map(async ({ name, maintenance, load }) => ({
+        .map(async ({ name, maintenance }) => ({
           ...{ name, maintenance, isUp: hosts.isUp(name), isBeingEmptied: emptied.has(name) },
-          health: load === null ? null : healthState(load),
-          wasEmptied: load !== null && (await this.#wasEmptiedSince(name, severeSince(load))),
+          health: healths.get(name)?.health ?? null,
+          wasEmptied: await this.#wasEmptiedSince(name, healths.get(name)?.severeSince ?? null),
         })),
     );
   }

@@ -6,7 +6,7 @@ import {
   type Mover,
   type NextMoves,
 } from "@godwit/placement";
-import { canBeTried, healthState, type Destination, type Source } from "@godwit/requirements";
+import { canBeTried, ownHealth, type Destination, type Source } from "@godwit/requirements";
 import type { Inventory } from "../inventory.ts";
 import { allRules, placesOfVms } from "../pools/pool-reports.ts";
 import { destinationsOf, sourceOf } from "./check-vm.ts";
@@ -27,8 +27,7 @@ export async function decideMoves(
     pools.flatMap(({ hosts, health }) => hosts.map((name) => [name, health] as const)),
   );
   const unwell = new Map(
-    all.flatMap(({ name, load }) => {
-      const health = load === null ? null : healthState(load);
+    [...ownHealth(all, Date.now())].flatMap(([name, { health }]) => {
       return isQuarantined(policyOf.get(name) ?? "ask", health) ? [[name, health] as const] : [];
     }),
   );

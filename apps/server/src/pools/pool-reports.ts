@@ -1,7 +1,7 @@
 /** What is known of a pool when it is planned: its hosts and VMs as they were reported last, tasks under way, and its rules. */
 import { isEnded } from "@godwit/contract";
 import { isQuarantined, type KnownHost, type PoolReports, type PoolRule } from "@godwit/placement";
-import { healthState } from "@godwit/requirements";
+import { ownHealth } from "@godwit/requirements";
 import type { PoolRow, PoolRuleRow, Store } from "@godwit/store";
 import { loadsOn } from "./loads.ts";
 import type { Inventory } from "../inventory.ts";
@@ -17,6 +17,7 @@ export async function poolReports(
     store.poolRules.list(row.name),
     loadsOn(store, row.hosts),
   ]);
+  const health = ownHealth(all, Date.now());
   return {
     hosts: all
       .filter((host) => row.hosts.includes(host.name))
@@ -26,7 +27,7 @@ export async function poolReports(
           ? null
           : (host.unreachableReason ?? "its agent is not connected"),
         baseline: row.baseline,
-        quarantined: host.load !== null && isQuarantined(row.health, healthState(host.load)),
+        quarantined: isQuarantined(row.health, health.get(host.name)?.health ?? null),
       })),
     vms: vms.filter((vm) => row.hosts.includes(vm.host)),
     busy: new Set(tasks.filter((task) => !isEnded(task)).map(({ subject }) => subject.id)),
