@@ -41,6 +41,7 @@ export interface BootOptions {
   machine?: string;
   cdroms?: VmDescriptionInput["cdroms"];
   cloudInit?: CloudInit;
+  tpm?: boolean;
   /** What the guest sees its disks and its NIC as, which takes the kernel that has drivers for them. */
   models?: { bus: DiskBus; nic: NicModel };
   /** The datastore of its disk, which is copied to there. */
@@ -83,6 +84,7 @@ export class TestLab implements AsyncDisposable {
       cdroms,
       cloudInit,
       models,
+      tpm,
       diskOn,
       disks: others,
       at,
@@ -94,6 +96,7 @@ export class TestLab implements AsyncDisposable {
     const more = {
       ...(machine === undefined ? {} : { machine }),
       ...(cdroms === undefined ? {} : { cdroms }),
+      ...(tpm === undefined ? {} : { tpm }),
       ...(at === undefined ? {} : { datastore: at.datastore }),
     };
     const { disks = [] } = others === undefined ? description : { disks: others };

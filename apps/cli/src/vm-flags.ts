@@ -21,6 +21,7 @@ export interface VmFlags {
   guestAgent?: boolean;
   firmware?: "bios" | "uefi";
   secureBoot?: boolean;
+  tpm?: boolean;
   /** Of all disks, and of all NICs. */
   diskBus?: DiskBus;
   nicModel?: NicModel;
@@ -46,6 +47,7 @@ export function describeVm(name: string, given: VmFlags & { datastore: string })
     guestAgent: flags.guestAgent,
     firmware: flags.firmware,
     secureBoot: flags.secureBoot,
+    ...(flags.tpm === true ? { tpm: true } : {}),
   });
   if (parsed.success) return parsed.data;
   const problems = parsed.error.issues.map(({ path, message }) => `${flagOf(path, flags)}: ${message}`);
@@ -70,7 +72,7 @@ export function onlyDatastore(names: readonly string[]): string {
 const pick = ({ datastore, memory, vcpus, image, format, disk, iso, network, ...rest }: VmFlags) => ({
   ...{ datastore, memory, vcpus, image, format, disk, iso, network },
   ...{ guestAgent: rest.guestAgent, firmware: rest.firmware, secureBoot: rest.secureBoot },
-  ...{ diskBus: rest.diskBus, nicModel: rest.nicModel },
+  ...{ tpm: rest.tpm, diskBus: rest.diskBus, nicModel: rest.nicModel },
 });
 
 function nameOf(name: string): string {

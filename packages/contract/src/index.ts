@@ -100,6 +100,7 @@ export {
   type SnapshotReference,
 } from "./schemas/snapshot.ts";
 export * from "./schemas/vm.ts";
+export { tpmFiles, tpmFolder } from "./schemas/tpm.ts";
 export { hasProcess, isStateUnknown } from "./vm-state.ts";
 export type { VmClone } from "./schemas/vm-clone.ts";
 export { vmExportedSchema, type ExportPlace, type VmExport, type VmExported } from "./schemas/vm-export.ts";

@@ -64,6 +64,7 @@ export function commandLine(spec: LaunchSpec, options: CommandLineOptions = {}):
     ...cdroms(spec),
     ...nics(spec),
     ...guestAgent(spec),
+    ...tpm(spec),
     ...boot(spec),
   ];
 }
@@ -161,6 +162,15 @@ function guestAgent(spec: LaunchSpec): string[] {
     ...["-device", "virtserialport,bus=ports.0,nr=1,chardev=guest-agent,name=org.qemu.guest_agent.0"],
   ];
 }
+
+/** The other end of the descriptor has the TPM's process. */
+const tpm = (spec: LaunchSpec): string[] =>
+  spec.tpm === undefined
+    ? []
+    : [
+        ...["-chardev", `socket,id=tpm,fd=${String(runDescriptors.tpm)}`],
+        ...["-tpmdev", "emulator,id=tpm0,chardev=tpm", "-device", "tpm-crb,tpmdev=tpm0"],
+      ];
 
 function boot({ vm, kernelPath, initrdPath }: LaunchSpec): string[] {
   if (vm.boot === undefined || kernelPath === null) return [];

@@ -52,5 +52,18 @@ export function confined(spec: LaunchSpec, { root, binary, runFolder, readable }
   ];
 }
 
+/** The words before the program of a VM's TPM, which needs the system's libraries, and of the VM only these folders. They need root. */
+export const confinedTpm = (root: string, folders: readonly string[]): string[] => [
+  ...["/usr/bin/perl", program, root],
+  ...["ro", "/usr"],
+  ...each("try", [...systemFolders, "/etc/ld.so.cache"]),
+  ...each(
+    "try",
+    ["null", "zero", "random", "urandom"].map((name) => `/dev/${name}`),
+  ),
+  ...each("rw", folders),
+  "--",
+];
+
 const each = (how: string, paths: readonly string[]): string[] => paths.flatMap((path) => [how, path]);
 const isUnder = (path: string, folder: string): boolean => path === folder || path.startsWith(`${folder}/`);

@@ -40,6 +40,7 @@ import { connectWhenReady, qemuFacts, CachedQemuFacts } from "./qemu-facts.ts";
 import { lastMessages, QemuProcess, startFailed } from "./qemu-process.ts";
 import { hasListener, prepareRunFolder, takeOver } from "./run-folder.ts";
 import { parseRuntime, writeRuntime } from "./runtime-file.ts";
+import { prepareTpm, withTpm } from "./tpm.ts";
 import { asUser, kvmGroup } from "./user.ts";
 
 export interface HypervisorOptions {
@@ -156,6 +157,7 @@ export class Hypervisor {
     await requireSpace(`${this.#options.runFolder}/vms`, runFolderBytes);
     await prepareRunFolder(paths, this.#userOf(spec));
     try {
+      await prepareTpm(spec, paths, this.#userOf(spec));
       const gone = await (launch === null
         ? this.#spawn(spec, paths, await this.#argv(spec, paths))
         : launch(
@@ -271,8 +273,9 @@ export class Hypervisor {
     const { profile } = await readAppArmor();
     const { binary, firmwareFolder, readableFolders = [] } = this.#options;
     const firmware = firmwareFolder === undefined ? {} : { firmwareFolder };
+    const root = rootFolder(this.#options);
     const view = confined(spec, {
-      root: rootFolder(this.#options),
+      root,
       binary: this.#realBinary,
       runFolder: paths.folder,
       readable: [...readableFolders, ...(firmwareFolder === undefined ? [] : [firmwareFolder])],
@@ -283,7 +286,9 @@ export class Hypervisor {
       ...(cpus === undefined ? [] : ["/usr/bin/taskset", "--cpu-list", cpus.join(",")]),
       ...["/usr/bin/perl", launcher, paths.folder],
       ...openFor(spec, paths),
-      ...["--", ...view, ...asUser(this.#userOf(spec), this.#kvmGid, profile), ...before],
+      "--",
+      ...withTpm(spec, paths, { root, user: this.#userOf(spec), kvmGid: this.#kvmGid }),
+      ...[...view, ...asUser(this.#userOf(spec), this.#kvmGid, profile), ...before],
       ...[binary, ...commandLine(spec, firmware)],
     ];
   }

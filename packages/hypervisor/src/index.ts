@@ -20,6 +20,7 @@ export { runPaths, type LaunchSpec, type LaunchUser, type RunPaths } from "./lau
 export type { MigrationPort, MigrationStatus } from "./migration-port.ts";
 export { qemuFacts } from "./qemu-facts.ts";
 export { QemuProcess } from "./qemu-process.ts";
+export { hasTpmEmulator } from "./tpm.ts";
 export { uefiFacts, uefiImages, type UefiImages } from "./uefi.ts";
 export { vmUser, type UidRange } from "./user.ts";
 export { guestState, stopReasonOf, type GuestState } from "./guest-state.ts";

@@ -38,6 +38,8 @@ export const launchSpecSchema = z.object({
   initrdPath: absolutePathSchema.nullable(),
   /** Of a VM that boots by UEFI: the firmware, and the VM's own variables. Absent: it boots by the BIOS. */
   uefi: z.object({ codePath: absolutePathSchema, nvramPath: absolutePathSchema }).optional(),
+  /** Of a VM with a TPM: the folder of its state. Absent: it has none. */
+  tpm: z.object({ folder: absolutePathSchema }).optional(),
   taps: z.array(z.object({ interfaceName: interfaceNameSchema, mac: macSchema })),
   /** A move's destination: it waits for its state on the network. */
   incoming: z.boolean(),
@@ -87,6 +89,7 @@ export const runDescriptors = {
   serialSocket: 22,
   guestAgent: 23,
   serialLog: 24,
+  tpm: 25,
 } as const;
 
 export function runPaths(runFolder: string, vmId: string): RunPaths {

@@ -22,6 +22,7 @@ import { insertedIn } from "./disk-nodes.ts";
 import { MigrationPort } from "./migration-port.ts";
 import { writeRuntime } from "./runtime-file.ts";
 import { showFile } from "./show-file.ts";
+import { takeTpm, tpmHasEnded } from "./tpm.ts";
 
 /** One register of CPUID as a guest sees it. */
 export interface FeatureWord {
@@ -224,6 +225,15 @@ export class QemuProcess {
     if (path !== undefined && !Object.values(mediumPaths).includes(path))
       await showFile(this.identity.pid, path, "hide");
     await this.#update({ mediumPaths });
+  }
+
+  /** The VM has permission to run here, and its TPM's state is its own from now on. Repeated without harm. */
+  async takeTpm(): Promise<void> {
+    await takeTpm(this.#spec, this.paths);
+  }
+
+  get tpmHasEnded(): boolean {
+    return tpmHasEnded(this.#spec, this.paths);
   }
 
   /** Presses the power button: the guest shuts itself down if it listens. */

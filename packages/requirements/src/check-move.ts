@@ -29,6 +29,7 @@ import { paused } from "./checks/paused.ts";
 import { portGroups, portGroupsAtRest } from "./checks/port-groups.ts";
 import { snapshots } from "./checks/snapshots.ts";
 import { storage } from "./checks/storage.ts";
+import { tpm, tpmAtRest } from "./checks/tpm.ts";
 import { vmUid } from "./checks/vm-uid.ts";
 import type { ColdRequirement, MoveFacts, Reachable, RelocationFacts, Requirement } from "./facts.ts";
 
@@ -45,6 +46,7 @@ const liveRequirements: readonly Requirement[] = [
   machine,
   deviceModels,
   firmware,
+  tpm,
   accelerator,
   memory,
   storage,
@@ -69,6 +71,7 @@ const coldRequirements: readonly ColdRequirement[] = [
   machine,
   deviceModels,
   firmwareAtRest,
+  tpmAtRest,
   storage,
   cdromAtRest,
   snapshots,

@@ -45,6 +45,7 @@ export function hostAlarms(
     ...unsecuredPorts(facts),
     ...stoppedGuests(load).map(({ vm, reason }) => finding("VM_PAUSED", { vm, host: facts.name, reason })),
     ...silentGuests(load),
+    ...endedTpms(load),
     ...fullDatastores(load, vms),
     ...setAside(facts),
     ...outdated(load),
@@ -87,6 +88,9 @@ const silentGuests = ({ name: host, reportedAt, vms }: HostLoad): Finding[] =>
       ? []
       : [finding("VM_GUEST_SILENT", { vm, host, since })],
   );
+
+const endedTpms = ({ name: host, vms }: HostLoad): Finding[] =>
+  vms.flatMap(({ name: vm, tpmEnded }) => (tpmEnded === true ? [finding("TPM_ENDED", { vm, host })] : []));
 
 interface StoppedGuest {
   vm: string;

@@ -18,12 +18,24 @@ export interface CloneToMake {
 
 /**
  * The same machine with disks that are copied from the VM's. It gets MAC addresses of its own; limits of the IP addresses that a
- * NIC may send from are not taken over, for they name the VM's. The seed for cloud-init, which names the VM, is left out.
+ * NIC may send from are not taken over, for they name the VM's. The seed for cloud-init, which names the VM, is left out. A TPM is a new one: no two VMs have
+ * the same keys.
  * @throws DISK_IS_LUN
  */
 export function cloneDescription(vm: Vm, { name, datastore }: CloneToMake): VmDescription {
   const home = datastore ?? vm.datastore;
-  const { memoryMib, vcpus, machine, cpuWish, cpuAffinity, boot, firmware, guestAgent, cdroms = [] } = vm;
+  const {
+    memoryMib,
+    vcpus,
+    machine,
+    cpuWish,
+    cpuAffinity,
+    boot,
+    firmware,
+    guestAgent,
+    cdroms = [],
+    tpm,
+  } = vm;
   const drives = cdroms.filter((drive) => drive.name !== seedDriveName);
   return {
     ...{ name, datastore: home, memoryMib, vcpus, machine },
@@ -50,6 +62,7 @@ export function cloneDescription(vm: Vm, { name, datastore }: CloneToMake): VmDe
     ...(cpuAffinity === undefined ? {} : { cpuAffinity }),
     ...(boot === undefined ? {} : { boot }),
     ...(firmware === undefined ? {} : { firmware: firmware.type, secureBoot: firmware.secureBoot }),
+    ...(tpm === undefined ? {} : { tpm }),
     guestAgent: guestAgent === true,
   };
 }

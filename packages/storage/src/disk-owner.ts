@@ -4,7 +4,7 @@
  */
 import { constants } from "node:fs";
 import { open, type FileHandle } from "node:fs/promises";
-import { GodwitError, hasSeed, nvramPath, seedPath, type Vm } from "@godwit/contract";
+import { GodwitError, hasSeed, nvramPath, seedPath, tpmFiles, tpmFolder, type Vm } from "@godwit/contract";
 import { limitedAs, run, type UserIds } from "@godwit/system";
 import type { Datastore } from "./datastore.ts";
 import type { VmDatastores } from "./vm-datastores.ts";
@@ -15,7 +15,7 @@ const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants;
 const refusals = ["EPERM", "EACCES", "EINVAL", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EOVERFLOW"];
 
 /**
- * Makes a VM's disks, its UEFI variables, and its seed with its secrets, its user's, and closes them to all others. They were checked to be the VM's own.
+ * Makes a VM's disks, its UEFI variables, its TPM's state, and its seed with its secrets, its user's, and closes them to all others. They were checked to be the VM's own.
  * @returns why the storage does not allow that, the end of a sentence; null: they are the user's
  * @throws the system's error when that could not be found out
  */
@@ -24,6 +24,7 @@ export async function giveDisks(stores: VmDatastores, vm: Vm, user: UserIds): Pr
     ...stores.files(vm.disks),
     ...nvramOf(vm),
     ...(await seedOf(stores.own, vm)),
+    ...(await tpmOf(stores.own, vm)),
   ]) {
     const store = stores.named(datastore);
     const refusal = await give(store.resolve(path), user);
@@ -42,6 +43,17 @@ async function seedOf(own: Datastore, vm: Vm): Promise<{ datastore?: undefined; 
   return hasSeed(vm) && (await own.look(path)) === "file" ? [{ path }] : [];
 }
 
+/** The folder of its TPM's state, and what is in it of that. */
+async function tpmOf(own: Datastore, vm: Vm): Promise<{ datastore?: undefined; path: string }[]> {
+  if (vm.tpm !== true) return [];
+  const folder = tpmFolder(vm.name);
+  const files = tpmFiles.map(async (name) => {
+    const path = `${folder}/${name}`;
+    return (await own.look(path)) === "file" ? [{ path }] : [];
+  });
+  return [...(await Promise.all(files)).flat(), { path: folder }];
+}
+
 /** @returns the system's code of the refusal */
 async function give(path: string, { uid, gid }: UserIds): Promise<string | null> {
   let file: FileHandle | null = null;
@@ -49,7 +61,8 @@ async function give(path: string, { uid, gid }: UserIds): Promise<string | null>
     file = await open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
     const found = await file.stat();
     if (found.uid !== uid || found.gid !== gid) await file.chown(uid, gid);
-    if ((found.mode & 0o7777) !== 0o600) await file.chmod(0o600);
+    const mode = found.isDirectory() ? 0o700 : 0o600;
+    if ((found.mode & 0o7777) !== mode) await file.chmod(mode);
     return null;
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? "";
@@ -116,6 +129,9 @@ export async function checkOpens(stores: VmDatastores, vm: Vm, o: OpensToCheck):
       path: stores.own.resolve(path),
       how: "rw" as const,
     })),
+    ...(vm.tpm === true
+      ? [{ what: "the TPM's state", path: stores.own.resolve(tpmFolder(vm.name)), how: "r" as const }]
+      : []),
     ...[vm.boot?.kernel, vm.boot?.initrd].flatMap((path) =>
       path === undefined ? [] : [{ what: "boot file", path: stores.own.resolve(path), how: "r" as const }],
     ),

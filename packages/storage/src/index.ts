@@ -51,6 +51,7 @@ export { VmDatastores } from "./vm-datastores.ts";
 export { listVmFolders, type VmFolders } from "./vm-folders.ts";
 export { readVmFile } from "./vm-file.ts";
 export { checkNvramSize } from "./nvram.ts";
+export { checkTpmState, makeTpmState } from "./tpm-state.ts";
 export { notExported } from "./export/ovf-envelope.ts";
 export { writeOva, type OvaOrder } from "./export/write-ova.ts";
 export { readImport } from "./import/read-import.ts";

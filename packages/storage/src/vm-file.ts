@@ -63,7 +63,7 @@ const isDiskPath = (path: string, folder: string): boolean => {
 
 /** Whether a file of this name, in a VM's folder or in the datastore, is Godwit's own and no image. */
 export const isOwnFile = (name: string): boolean =>
-  name.startsWith(".") || /^(?:vm\.json|nvram\.fd|lease-)/.test(name);
+  name.startsWith(".") || /^(?:vm\.json|nvram\.fd|tpm$|lease-)/.test(name);
 
 async function readText(
   folder: string,

@@ -32,6 +32,7 @@ import { makeDisks, type DisksToMake } from "./disk-images.ts";
 import { inspectImage } from "./inspect-image.ts";
 import { checkNvram, makeNvram, removeNvram } from "./nvram.ts";
 import { makeSeed, removeSeed } from "./seed/seed-image.ts";
+import { checkTpmState, makeTpmState, removeTpmState } from "./tpm-state.ts";
 import { removeLeases } from "./leases/lease-files.ts";
 import type { VmDatastores } from "./vm-datastores.ts";
 import { problemsOf, readVmFile, vmFile } from "./vm-file.ts";
@@ -66,7 +67,7 @@ export interface CreateOptions {
 
 /**
  * Creates a VM's folder with its disks. Called again with the same id it returns the VM that is there.
- * @throws VM_EXISTS, DISK_EXISTS, DISK_MISSING, DISK_OF_OTHER_VM, DISK_IN_USE, DISK_NOT_OWN, SPACE_SHORT, SEED_EXISTS, SEED_LOST, and what the inspection of an image throws
+ * @throws VM_EXISTS, DISK_EXISTS, DISK_MISSING, DISK_OF_OTHER_VM, DISK_IN_USE, DISK_NOT_OWN, SPACE_SHORT, SEED_EXISTS, SEED_LOST, TPM_STATE_UNUSABLE, and what the inspection of an image throws
  */
 export async function createVm(stores: VmDatastores, options: CreateOptions): Promise<Vm> {
   const { id, description, cloudInit, owner, host } = options;
@@ -105,6 +106,7 @@ export async function createVm(stores: VmDatastores, options: CreateOptions): Pr
   const { nvramTemplate: template } = options;
   if (template !== undefined)
     await makeNvram(datastore, { vm: description.name, template, user, isRetry }, undo);
+  if (description.tpm === true) await makeTpmState(datastore, { vm: description.name, isOwn: isRetry }, undo);
   const disks = await makeDisks(
     stores,
     { id, vm: description.name, disks: description.disks, user, host, isRetry, onCopy: options.onCopy },
@@ -164,6 +166,7 @@ export async function deleteVm(
     await deleteDisk(stores, disk, which);
   if (hasSeed(vm)) await removeSeed(datastore, name);
   if (vm.firmware !== undefined) await removeNvram(datastore, name);
+  await removeTpmState(datastore, name);
   await rm(join(folder, creatingFile), { force: true });
   await rm(join(folder, arrivalMark), { force: true });
   if ((await readdir(folder)).length === 0) await rmdir(folder);
@@ -200,6 +203,7 @@ function complete({ id, description, defaults }: CreateOptions, disks: VmDisk[])
     ...(cpuAffinity === undefined ? {} : { cpuAffinity }),
     ...(boot === undefined ? {} : { boot }),
     ...(firmware === undefined ? {} : { firmware }),
+    ...(description.tpm === true ? { tpm: description.tpm } : {}),
     ...(guestAgent ? { guestAgent } : {}),
   });
 }
@@ -237,7 +241,7 @@ async function checkFiles(
 
 /**
  * That a VM's description names only files of its own, whatever is in them.
- * @throws VM_DESCRIPTION_INVALID, NVRAM_UNUSABLE, DISK_MISSING, DISK_OF_OTHER_VM, DISK_NOT_OWN
+ * @throws VM_DESCRIPTION_INVALID, NVRAM_UNUSABLE, TPM_STATE_UNUSABLE, DISK_MISSING, DISK_OF_OTHER_VM, DISK_NOT_OWN
  */
 export async function checkOwnFiles(stores: VmDatastores, vm: Vm, host: string): Promise<void> {
   const problems = problemsOf(vm, stores.own.config.name, vm.name);
@@ -248,6 +252,7 @@ export async function checkOwnFiles(stores: VmDatastores, vm: Vm, host: string):
     if (path !== undefined) await checkDisk(stores.own, { vm: vm.name, disk: basename(path), path, host });
   }
   if (vm.firmware !== undefined) await checkNvram(stores.own, vm.name, vm.firmware);
+  if (vm.tpm === true) await checkTpmState(stores.own, vm.name);
   for (const { disk, store } of stores.luns(vm.disks)) store.lun({ ...disk, vm: vm.name, disk: disk.name });
   for (const { name: disk, datastore, path } of stores.files(vm.disks)) {
     const store = stores.named(datastore);

@@ -21,7 +21,7 @@ const mask = "----:----:----:---0:----:----:----:----";
 test("a .vmx: disks in the BIOS's order, MAC addresses, EFI, CPU masks; what a VM of Godwit has not is listed", () => {
   const vm = readVmx(fixture("web.vmx"));
   expect(vm).toMatchObject({
-    ...{ name: "Web Server (old)", memoryMib: 4096, vcpus: 4, uefi: true, secureBoot: true },
+    ...{ name: "Web Server (old)", memoryMib: 4096, vcpus: 4, uefi: true, secureBoot: true, tpm: true },
     disks: [
       { label: "scsi0:0", controller: "pvscsi", files: ["Web Server (old).vmdk"], format: "vmdk" },
       { label: "scsi0:1", controller: "pvscsi", files: ["Web Server (old)_1.vmdk"], format: "vmdk" },
@@ -37,7 +37,6 @@ test("a .vmx: disks in the BIOS's order, MAC addresses, EFI, CPU masks; what a V
     ],
   });
   expect(left(vm)).toEqual([
-    "TPM: vtpm",
     "PCI devices of the host: pcipassthru0",
     "serial ports: serial0",
     "2 cores per socket",
@@ -111,7 +110,6 @@ test("libvirt's XML: disks in boot order, VLANs, the guest agent's channel", () 
   });
   expect(left(vm)).toEqual([
     "device hostdev",
-    "device tpm",
     "display",
     "cpu host-passthrough",
     "cputune, numatune and memoryBacking",

@@ -5,7 +5,7 @@
 import { bootId } from "../commands/host-commands.ts";
 import { datastoreKinds } from "@godwit/storage";
 import type { HostFacts, SwitchFacts } from "@godwit/contract";
-import { uefiFacts, type Hypervisor } from "@godwit/hypervisor";
+import { hasTpmEmulator, uefiFacts, type Hypervisor } from "@godwit/hypervisor";
 import { linkFacts, linkWith, portGroupFacts } from "@godwit/network";
 import { version } from "@godwit/system";
 import type { AgentConfig } from "../config.ts";
@@ -95,6 +95,7 @@ export class HostFactsReader {
         "deviceModels",
       ],
       uefi: await uefiFacts(),
+      tpmEmulator: await hasTpmEmulator(),
       datastoresRefused: [...hostDatastores.refused],
       vmsSetAside: setAside.all,
       portSecurityProblem: await environment.portSecurityProblem(),

@@ -25,6 +25,7 @@ export async function carriedStorage(
   const snapshots = (vm.snapshots ?? []).map(({ name }) => name);
   if (snapshots.length > 0) throw GodwitError.of("MOVE_DISKS_HAVE_SNAPSHOTS", { vm: vm.name, snapshots });
   if (vm.firmware !== undefined) throw GodwitError.of("MOVE_FIRMWARE_STAYS", { vm: vm.name });
+  if (vm.tpm === true) throw GodwitError.of("MOVE_TPM_STAYS", { vm: vm.name });
   const lun = vm.disks.find(({ path }) => lunOf(path) !== null);
   if (lun !== undefined)
     throw GodwitError.of("DISK_IS_LUN", {

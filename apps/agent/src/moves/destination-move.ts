@@ -265,10 +265,11 @@ export class DestinationMove extends ReducerRunner<
     );
   }
 
-  /** The disks that came with the VM are its own from now on, and nobody else writes to them. @returns why that is not so; null: it is */
+  /** The disks that came with the VM, and its TPM's state, are its own from now on, and nobody else writes to them. @returns why that is not so; null: it is */
   async #takeOver(process: QemuProcess): Promise<string | null> {
-    if (this.order.storage === undefined) return null;
     try {
+      await process.takeTpm();
+      if (this.order.storage === undefined) return null;
       await withdrawDisks(process);
       await this.#describe();
       return null;

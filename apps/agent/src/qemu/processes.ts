@@ -75,6 +75,7 @@ export class Processes {
       memoryMib: vm.memoryMib,
       user: process === null ? null : userOf(process),
       pauseReason,
+      ...(process?.tpmHasEnded === true ? { tpmEnded: true } : {}),
     }));
   }
 

@@ -1,10 +1,10 @@
 /**
  * Changes a VM's description in its folder and, where it runs on this host, what can change while it runs: CPU affinity and
- * CD-ROM drives. What is asked of its CPU holds from its next power-on. Where it does not run here, the description is
+ * CD-ROM drives. A TPM comes and goes at rest. What is asked of its CPU holds from its next power-on. Where it does not run here, the description is
  * changed under its exclusive lease: a host that has lost the VM would change what another host's QEMU does not follow.
  */
 import { GodwitError, type Vm, type VmChanges, type VmId } from "@godwit/contract";
-import { readVm, saveVm } from "@godwit/storage";
+import { makeTpmState, readVm, saveVm } from "@godwit/storage";
 import type { AgentConfig } from "../config.ts";
 import type { LeaseAnswer, Leases } from "../leases/leases.ts";
 import type { Processes } from "../qemu/processes.ts";
@@ -30,7 +30,7 @@ interface Parts {
 
 /**
  * Asked again after it was cut off, it completes what is left.
- * @throws VM_UNKNOWN, VM_BUSY, VM_HELD_ELSEWHERE, LEASE_HELD, LEASE_UNAVAILABLE, CDROM_UNKNOWN, CDROM_EMPTY, CDROM_MEDIUM_MISSING, CDROM_MEDIUM_UNUSABLE, CPU_AFFINITY_UNAVAILABLE,
+ * @throws VM_UNKNOWN, VM_BUSY, VM_HELD_ELSEWHERE, LEASE_HELD, LEASE_UNAVAILABLE, CDROM_UNKNOWN, CDROM_EMPTY, CDROM_MEDIUM_MISSING, CDROM_MEDIUM_UNUSABLE, CPU_AFFINITY_UNAVAILABLE, VM_RUNNING, TPM_UNAVAILABLE, TPM_STATE_UNUSABLE,
  *   SPACE_SHORT, QMP_REFUSED
  */
 export async function configureVm(
@@ -49,6 +49,13 @@ export async function configureVm(
     return vm;
   };
   const { cdrom, ...others } = changes;
+  if (others.tpm !== undefined && others.tpm !== (stored.tpm === true)) {
+    if (process !== undefined) throw GodwitError.of("VM_RUNNING", { vm: name, host: config.name });
+    if (others.tpm) {
+      await environment.mustEmulateTpm(name);
+      await makeTpmState(store, { vm: name, isOwn: true });
+    }
+  }
   await checkCpuAffinity({ name, cpuAffinity: others.cpuAffinity }, config.name);
   const vm = await save(changed(stored, others));
   if (process !== undefined && others.cpuAffinity !== undefined) await bindTo(process, others.cpuAffinity);

@@ -8,7 +8,13 @@ import {
   type StoredVm,
   type Vm,
 } from "@godwit/contract";
-import { uefiImages, type LaunchSpec, type LaunchUser, type UefiImages } from "@godwit/hypervisor";
+import {
+  hasTpmEmulator,
+  uefiImages,
+  type LaunchSpec,
+  type LaunchUser,
+  type UefiImages,
+} from "@godwit/hypervisor";
 import {
   createTaps,
   deleteTaps,
@@ -23,6 +29,7 @@ import {
   checkNvramSize,
   checkOpens,
   checkOwnFiles,
+  checkTpmState,
   Datastore,
   giveDisks,
   inspectDisks,
@@ -184,7 +191,7 @@ export class Environment {
 
   /**
    * The disks are checked apart from this. @throws DATASTORE_UNKNOWN, DATASTORE_UNAVAILABLE, NETWORK_UNKNOWN, NETWORK_WITHOUT_BRIDGE,
-   *   CDROM_MEDIUM_MISSING, CDROM_MEDIUM_UNUSABLE, UEFI_FIRMWARE_MISSING, NVRAM_UNUSABLE
+   *   CDROM_MEDIUM_MISSING, CDROM_MEDIUM_UNUSABLE, UEFI_FIRMWARE_MISSING, NVRAM_UNUSABLE, TPM_UNAVAILABLE, TPM_STATE_UNUSABLE
    */
   async launchSpec(
     vm: Vm,
@@ -208,6 +215,7 @@ export class Environment {
       kernelPath: vm.boot === undefined ? null : stores.own.resolve(vm.boot.kernel),
       initrdPath: vm.boot?.initrd === undefined ? null : stores.own.resolve(vm.boot.initrd),
       ...(uefi === null ? {} : { uefi }),
+      ...(vm.tpm === true ? { tpm: await this.#tpm(stores.own, vm.name) } : {}),
       taps: vm.nics.map(({ mac }, index) => ({ interfaceName: tapName(vm.id, index), mac })),
       incoming,
       user,
@@ -220,6 +228,17 @@ export class Environment {
     if (images === null || firmware === undefined) return null;
     const { code, varsBytes } = images;
     return { codePath: code, nvramPath: await checkNvramSize(own, name, firmware, varsBytes) };
+  }
+
+  /** @throws TPM_UNAVAILABLE, TPM_STATE_UNUSABLE */
+  async #tpm(own: Datastore, vm: string): Promise<NonNullable<LaunchSpec["tpm"]>> {
+    await this.mustEmulateTpm(vm);
+    return { folder: await checkTpmState(own, vm) };
+  }
+
+  /** @throws TPM_UNAVAILABLE */
+  async mustEmulateTpm(vm: string): Promise<void> {
+    if (!(await hasTpmEmulator())) throw GodwitError.of("TPM_UNAVAILABLE", { vm, host: this.#config.name });
   }
 
   /** Of this host, for a VM; null: the VM boots by the BIOS. @throws UEFI_FIRMWARE_MISSING */

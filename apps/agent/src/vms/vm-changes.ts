@@ -2,8 +2,9 @@
 import { GodwitError, type Cdrom, type CdromChange, type Vm, type VmChanges } from "@godwit/contract";
 
 /** @throws CDROM_UNKNOWN, CDROM_EMPTY */
-export function changed(vm: Vm, { cpuWish, cpuAffinity, cdrom }: VmChanges): Vm {
-  const { cpuWish: wishBefore, cpuAffinity: affinityBefore, cdroms, ...rest } = vm;
+export function changed(vm: Vm, { cpuWish, cpuAffinity, cdrom, tpm }: VmChanges): Vm {
+  const { cpuWish: wishBefore, cpuAffinity: affinityBefore, cdroms, tpm: tpmBefore, ...rest } = vm;
+  const hasTpm = tpm ?? tpmBefore === true;
   const wish = cpuWish === undefined ? wishBefore : (cpuWish ?? undefined);
   const affinity = cpuAffinity === undefined ? affinityBefore : (cpuAffinity ?? undefined);
   const drives = cdrom === undefined ? cdroms : withDrive(vm, cdrom);
@@ -12,6 +13,7 @@ export function changed(vm: Vm, { cpuWish, cpuAffinity, cdrom }: VmChanges): Vm 
     ...(wish === undefined ? {} : { cpuWish: wish }),
     ...(drives === undefined ? {} : { cdroms: drives }),
     ...(affinity === undefined ? {} : { cpuAffinity: affinity }),
+    ...(hasTpm ? { tpm: hasTpm } : {}),
   };
 }
 

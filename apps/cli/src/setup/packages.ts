@@ -8,6 +8,7 @@ export const requiredPackages = [
   "qemu-system-x86", // the engine
   "qemu-utils", // images
   "ovmf", // UEFI
+  "swtpm", // TPMs of VMs
   "xorriso", // seeds of VMs
   "iproute2", // bridges, taps, namespaces
   "nftables", // what VMs may send

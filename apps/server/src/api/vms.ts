@@ -96,6 +96,7 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
       if (description.disks.some(isConverted)) ableTo("importVm", known, host);
       if (hasModels(description)) ableTo("deviceModels", known, host);
       mustHaveFirmware(known, host, description);
+      mustEmulateTpm(known, host, description);
       const whole = { ...description, machine: commonMachine(known, host, description) };
       const id = randomUUID() as VmId;
       if (cloudInit === undefined)
@@ -151,6 +152,8 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
     vmSet: async ({ params, body }) => {
       const vm = await store.vms.show(params.vm);
       if (body.cdrom !== undefined) checkCdrom(vm, body.cdrom);
+      if (body.tpm !== undefined && hasProcess(vm))
+        throw GodwitError.of("VM_RUNNING", { vm: vm.name, host: vm.host });
       const host = await hostFor("configure", vm);
       const { datastore } = vm.config;
       return await tasks.start({
@@ -287,6 +290,16 @@ function mustHaveFirmware(
   const builds = hosts.find(({ name }) => name === host)?.facts?.uefi ?? [];
   if (!builds.some((one) => one.secureBoot === secureBoot))
     throw GodwitError.of("UEFI_FIRMWARE_MISSING", { vm, host, secureBoot });
+}
+
+/** @throws TPM_UNAVAILABLE */
+function mustEmulateTpm(
+  hosts: readonly { name: string; facts: HostFacts | null }[],
+  host: string,
+  { name: vm, tpm }: VmDescription,
+): void {
+  const facts = hosts.find(({ name }) => name === host)?.facts;
+  if (tpm === true && facts?.tpmEmulator !== true) throw GodwitError.of("TPM_UNAVAILABLE", { vm, host });
 }
 
 /** That a VM may be asked to move together with its disks. @throws REQUEST_INVALID, VM_NOT_RUNNING */

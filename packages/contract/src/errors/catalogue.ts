@@ -33,6 +33,7 @@ import { serverErrors } from "./server.ts";
 import { snapshotErrors } from "./snapshot.ts";
 import { switchErrors } from "./switch.ts";
 import { taskErrors } from "./task.ts";
+import { tpmErrors } from "./tpm.ts";
 import { versionErrors } from "./version.ts";
 import { vmErrors } from "./vm.ts";
 
@@ -54,6 +55,7 @@ export const catalogue = {
   ...snapshotErrors,
   ...deviceErrors,
   ...firmwareErrors,
+  ...tpmErrors,
   ...cloudInitErrors,
   ...consoleErrors,
   ...moveErrors,

@@ -122,11 +122,11 @@ export const vmOperations = {
     method: "PATCH",
     path: "/api/v1/vms/{vm}",
     privilege: "admin",
-    summary: "Change CPU affinity or a CD-ROM drive of a VM, at rest or while it runs",
+    summary: "Change CPU affinity or a CD-ROM drive of a VM, at rest or while it runs; or its TPM, at rest",
     params: vmParams,
     body: vmChangesSchema.omit({ cpuWish: true }),
     answer: accepted("vm.configure"),
-    errors: ["VM_UNKNOWN", "VM_BUSY", "CDROM_UNKNOWN", "CDROM_EMPTY", "HOST_UNREACHABLE"],
+    errors: ["VM_UNKNOWN", "VM_BUSY", "VM_RUNNING", "CDROM_UNKNOWN", "CDROM_EMPTY", "HOST_UNREACHABLE"],
   },
   vmStart: {
     method: "POST",

@@ -143,6 +143,8 @@ export const hostFactsSchema = z.object({
   abilities: z.array(z.string().max(40)).max(100).optional(),
   /** Of UEFI: the builds that it has. Absent: an agent that knows none. */
   uefi: z.array(uefiFactsSchema).max(10).optional(),
+  /** Whether it can emulate a TPM. Absent: an agent that cannot. */
+  tpmEmulator: z.boolean().optional(),
   /** What the inventory defines and this host did not apply. Absent: an agent that takes no definitions. */
   datastoresRefused: z
     .array(z.object({ name: nameSchema, reason: z.string().max(1000) }))

@@ -19,6 +19,8 @@ export const vmChangesSchema = z.strictObject({
   /** Null: any CPU of its host. */
   cpuAffinity: cpuAffinitySchema.nullable().optional(),
   cdrom: cdromChangeSchema.optional(),
+  /** At rest only. Without its TPM a VM keeps the TPM's state, and has it again with it. */
+  tpm: z.boolean().optional(),
 });
 export type VmChanges = z.infer<typeof vmChangesSchema>;
 

@@ -180,6 +180,8 @@ export const vmDescriptionSchema = z
     firmware: z.enum(["bios", "uefi"]).optional(),
     /** Only what is signed is booted. */
     secureBoot: z.boolean().optional(),
+    /** A TPM 2.0 of its own. */
+    tpm: z.boolean().optional(),
     /** The guest has QEMU's guest agent, and gets a port for it: its clock is set right after a move's pause. */
     guestAgent: z.boolean().default(false),
   })
@@ -264,6 +266,8 @@ const vmAsItIsSchema = z.strictObject({
   boot: bootSchema.optional(),
   /** Absent: the BIOS. */
   firmware: firmwareSchema.optional(),
+  /** Absent: it has none. */
+  tpm: z.literal(true).optional(),
   /** Absent: it has no port for a guest agent. */
   guestAgent: z.literal(true).optional(),
 });
@@ -275,7 +279,7 @@ export type Snapshot = z.infer<typeof snapshotSchema>;
 
 /**
  * `vm.json`: the whole VM at rest, with nothing left to defaults. Version 2 has what version 1 does not know: CD-ROM
- * drives, CPU affinity, UEFI, snapshots, disks and NICs that are not virtio, and disks on other datastores than the VM's own. A VM that has none of it is written as version 1, which programs of before read too.
+ * drives, CPU affinity, UEFI, a TPM, snapshots, disks and NICs that are not virtio, and disks on other datastores than the VM's own. A VM that has none of it is written as version 1, which programs of before read too.
  */
 export const vmSchema = vmAsItIsSchema.extend({
   /** The oldest first. Absent: it has none, and never had. */
@@ -311,6 +315,7 @@ export const versioned = (vm: Vm): Vm => ({
     vm.cpuAffinity === undefined &&
     vm.snapshots === undefined &&
     vm.firmware === undefined &&
+    vm.tpm === undefined &&
     !hasModels(vm) &&
     vm.disks.every(({ datastore }) => datastore === undefined)
       ? 1
@@ -394,6 +399,8 @@ export const vmRuntimeSchema = z.object({
   user: vmUserSchema.nullable().optional(),
   /** Why it stands still; null: it does not, or a move has stopped it for its switch. Absent: an agent that does not tell. */
   pauseReason: pauseReasonSchema.nullable().default(null),
+  /** Its TPM's process has ended, and the VM's has not. Absent: it has not, or there is none. */
+  tpmEnded: z.literal(true).optional(),
 });
 export type VmRuntime = z.infer<typeof vmRuntimeSchema>;
 

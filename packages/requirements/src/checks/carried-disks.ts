@@ -18,6 +18,7 @@ export const carriedDisks: Requirement = ({ vm, carryTo, source, target, targetL
     ),
     ...(snapshots.length === 0 ? [] : [finding("MOVE_DISKS_HAVE_SNAPSHOTS", { vm: vm.name, snapshots })]),
     ...(vm.firmware === undefined ? [] : [finding("MOVE_FIRMWARE_STAYS", { vm: vm.name })]),
+    ...(vm.tpm === true ? [finding("MOVE_TPM_STAYS", { vm: vm.name })] : []),
     ...luns.map(({ name: disk, datastore = vm.datastore }) =>
       finding("DISK_IS_LUN", { vm: vm.name, disk, datastore }),
     ),

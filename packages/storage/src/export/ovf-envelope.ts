@@ -86,6 +86,11 @@ export function notExported(vm: Vm): VmExported["notCarried"] {
       "UEFI variables",
       "an OVF package has none; the guest's boot entries are made again there",
     ),
+    ...has(
+      vm.tpm,
+      "the TPM",
+      "its keys are the VM's alone: what the guest has sealed with them cannot be read there",
+    ),
     ...has(vm.boot, "the kernel that the VM is booted with", "an OVF package boots from its disks"),
     ...has(vm.cpuWish, "CPU features that were asked for", "an OVF package has no words for them"),
     ...has(vm.cpuAffinity, "the CPU affinity", "it is of a host"),

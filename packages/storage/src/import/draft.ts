@@ -46,6 +46,7 @@ export function draftOf({ source, disks, order }: DraftParts): VmImportDraft {
     nics: vm.nics.map((nic) => nicOf(nic, vm, order, from, lists)),
     ...cdromsOf(vm, lists),
     ...firmwareOf(vm, lists),
+    ...tpmOf(vm, lists),
     guestAgent: vm.guestAgent,
   } satisfies VmDescriptionInput);
   if (!parsed.success) {
@@ -207,6 +208,16 @@ function firmwareOf(
     reason: "boot entries are not copied: the firmware boots \\EFI\\BOOT\\BOOTX64.EFI of the first disk",
   });
   return { firmware: "uefi", secureBoot };
+}
+
+function tpmOf({ tpm }: ForeignVm, { changed }: Lists): Pick<VmDescriptionInput, "tpm"> {
+  if (!tpm) return {};
+  changed.push({
+    what: "TPM → a new TPM",
+    reason:
+      "the keys of the old one are not copied: what the guest has sealed with them, as BitLocker does, needs its recovery key",
+  });
+  return { tpm };
 }
 
 const packageOf = ({ hasManifest }: ReadSource): Lists["notCarried"] =>

@@ -41,6 +41,7 @@ export interface ForeignVm {
   uefi: boolean;
   secureBoot: boolean;
   guestAgent: boolean;
+  tpm: boolean;
   /** Whether its guest is said to be Windows, which has no drivers for virtio of its own. */
   windows: boolean;
   /** vSphere's CPU masks: keys and values as in a `.vmx` file. */

@@ -109,6 +109,12 @@ Example: godwit vm create web-1.yaml --start`,
         optional: true,
         withNegated: false,
       },
+      tpm: {
+        kind: "boolean",
+        brief: "It has a TPM 2.0 of its own",
+        optional: true,
+        withNegated: false,
+      },
       diskBus: {
         kind: "enum",
         values: wordsOf<DiskBus>({ virtio: true, sata: true, scsi: true }),

@@ -40,6 +40,7 @@ function vmText(vm: VmDetails): string {
     ...(config.firmware === undefined
       ? []
       : [["firmware", config.firmware.secureBoot ? "UEFI with Secure Boot" : "UEFI"] as [string, string]]),
+    ...(config.tpm === true ? [["tpm", "2.0"]] : []),
     ...(user == null ? [] : [["qemu user", userText(user)]]),
     ...config.disks.map((disk) => [
       `disk ${disk.name}`,
@@ -48,7 +49,12 @@ function vmText(vm: VmDetails): string {
     ...(config.cdroms ?? []).map((drive) => [`cdrom ${drive.name}`, driveText(drive)]),
     ...config.nics.map((nic, index) => [
       `nic ${String(index)}`,
-      [nic.portGroup, nic.mac, ...(nic.addresses ?? [])].join(" "),
+      [
+        nic.portGroup,
+        nic.mac,
+        ...(nic.model === undefined ? [] : [nic.model]),
+        ...(nic.addresses ?? []),
+      ].join(" "),
     ]),
   ]);
 }

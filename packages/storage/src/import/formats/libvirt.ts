@@ -37,6 +37,7 @@ export function readLibvirt(text: string): ForeignVm {
       (channel) => childOf(channel, "target")?.attributes.get("name") === "org.qemu.guest_agent.0",
     ),
     windows: isWindows(childOf(domain, "metadata")),
+    tpm: named("tpm").length > 0,
     masks: [],
     disks: drives
       .flatMap(({ disk, kind }) => (kind === "disk" || kind === "lun" ? [diskOf(disk, scsiOf(all))] : []))
@@ -116,7 +117,7 @@ function networkOf(nic: XmlElement): string | null {
 /** What each VM of Godwit has in its own way, or what is no part of the machine. */
 const expected = new Set([
   ...["emulator", "disk", "controller", "interface", "channel", "console", "serial", "rng", "input"],
-  ...["graphics", "video", "memballoon", "audio"],
+  ...["graphics", "video", "memballoon", "audio", "tpm"],
 ]);
 
 function notCarriedOf(domain: XmlElement, all: readonly XmlElement[]): NotCarried[] {

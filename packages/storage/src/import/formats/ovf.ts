@@ -48,6 +48,7 @@ export function readOvf(text: string): ForeignVm {
     uefi: settings.get("firmware")?.toLowerCase() === "efi" || isEfiOfVirtualBox(system),
     secureBoot: settings.get("bootOptions.efiSecureBootEnabled")?.toLowerCase() === "true",
     guestAgent: false,
+    tpm: items.some(isTpm),
     windows: isWindows(system),
     masks: [...configsOf(hardware, "ExtraConfig")].filter(([key]) => isMaskKey(key)),
     disks: disksOf(envelope, items),
@@ -75,6 +76,9 @@ const configsOf = (element: XmlElement, name: string): Map<string, string> =>
 
 const of = (items: readonly Item[], kind: string): Item[] =>
   items.filter(({ fields }) => fields.get("ResourceType") === kind);
+
+/** By VMware's name of it. */
+const isTpm = ({ fields }: Item): boolean => /vtpm/i.test(fields.get("ResourceSubType") ?? "");
 
 const labelOf = ({ fields }: Item): string => fields.get("ElementName") ?? fields.get("Caption") ?? "device";
 
@@ -180,7 +184,7 @@ function notCarriedOf(system: XmlElement, items: readonly Item[]): NotCarried[] 
   const named = (kind: string) => of(items, kind).map(labelOf);
   const properties = under(system, "ProductSection").flatMap((one) => under(one, "Property"));
   const known: readonly string[] = Object.values(kinds);
-  const others = items.filter(({ fields }) => !known.includes(fields.get("ResourceType") ?? ""));
+  const others = items.filter((one) => !known.includes(one.fields.get("ResourceType") ?? "") && !isTpm(one));
   return [
     ...devices("floppy drives", named(kinds.floppy)),
     ...devices("serial ports", named(kinds.serial), "each VM has one serial port, its console"),

@@ -30,6 +30,7 @@ export function readProxmox(text: string): ForeignVm {
     secureBoot: optionsOf(at("efidisk0") ?? "").get("pre-enrolled-keys") === "1",
     guestAgent: first(agent) === "1" || optionsOf(agent).get("enabled") === "1",
     windows: /^w/.test(at("ostype") ?? ""),
+    tpm: at("tpmstate0") !== undefined,
     masks: [],
     disks: drives.disks,
     nics: [...settings].flatMap(([key, value]) => (/^net\d+$/.test(key) ? [nicOf(key, value)] : [])),
@@ -129,7 +130,6 @@ function notCarriedOf(settings: ReadonlyMap<string, string>, sections: readonly 
   return [
     ...devices("PCI devices of the host", named(/^hostpci\d+$/)),
     ...devices("USB devices", named(/^usb\d+$/)),
-    ...devices("TPM", named(/^tpmstate\d+$/)),
     ...devices("serial ports", named(/^serial\d+$/), "each VM has one serial port, its console"),
     ...devices("sound", named(/^audio\d+$/)),
     ...devices("unused disks", named(/^unused\d+$/), "they are not attached to the VM"),

@@ -35,6 +35,7 @@ export function readVmx(text: string): ForeignVm {
     uefi: at("firmware")?.toLowerCase() === "efi",
     secureBoot: isTrue(at("uefi.secureBoot.enabled")),
     guestAgent: false,
+    tpm: isTrue(at("vtpm.present")),
     windows: /^win/i.test(at("guestOS") ?? ""),
     masks: [...settings.values()].flatMap(({ key, value }): [string, string][] =>
       isMaskKey(key) ? [[key, value]] : [],
@@ -145,7 +146,6 @@ function notCarriedOf(settings: Settings): NotCarried[] {
   const has = (pattern: RegExp) => [...settings.keys()].some((key) => pattern.test(key));
   const cores = at("cpuid.coresPerSocket");
   return [
-    ...devices("TPM", isTrue(at("vtpm.present")) ? ["vtpm"] : []),
     ...devices("PCI devices of the host", numbered(settings, "pciPassthru")),
     ...devices("floppy drives", numbered(settings, "floppy")),
     ...devices("serial ports", numbered(settings, "serial"), "each VM has one serial port, its console"),
