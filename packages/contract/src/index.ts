@@ -90,6 +90,7 @@ export { usualGuestReset, type GuestResetPolicy, type GuestSigns } from "./schem
 export type { DeadVm, PoolRestarts } from "./schemas/pool-restart.ts";
 export type { PlanGoal, PlanRequest, PoolExplanation, PoolPlan } from "./schemas/pool-plan.ts";
 export * from "./schemas/task.ts";
+export { vmUsageSchema, type VmUsage, type VmUsageOver } from "./schemas/vm-usage.ts";
 export { cdromOf, mostCdroms, type Cdrom, type CdromMedium } from "./schemas/cdrom.ts";
 export * from "./schemas/cloud-init.ts";
 export { cpuAffinitySchema, type CpuAffinity } from "./schemas/cpu-affinity.ts";

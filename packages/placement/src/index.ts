@@ -33,6 +33,7 @@ export {
 } from "./qemu-renewal.ts";
 export { forecast, type LoadForecast } from "./load/forecast.ts";
 export { knownLoads, type KnownLoad } from "./load/history.ts";
+export { usageOver } from "./load/usage-over.ts";
 export { LoadWindows, resolutions, type HostSample } from "./load/windows.ts";
 export {
   frozenVms,

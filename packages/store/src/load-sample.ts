@@ -3,6 +3,11 @@ export interface VmLoadSample {
   cpus: number;
   peakCpus: number;
   residentBytes: number | null;
+  /** Absent: nothing, or not told. */
+  readyCpus?: number;
+  swappedBytes?: number;
+  diskBytesPerSecond?: number;
+  networkBytesPerSecond?: number;
 }
 
 export interface LoadSampleRow {
@@ -11,6 +16,7 @@ export interface LoadSampleRow {
   /** Start of the window, ms since 1970. */
   atMs: number;
   usedCpus: number | null;
+  stolenCpus: number | null;
   availableBytes: number | null;
   cpuPressure: number | null;
   memoryPressure: number | null;

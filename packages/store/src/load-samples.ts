@@ -1,7 +1,8 @@
 /** What hosts and VMs used: a number of windows of each length is kept of every host, and no more. */
+import type { VmId } from "@godwit/contract";
 import { sql } from "kysely";
 import type { Database } from "./database.ts";
-import type { LoadSampleRow } from "./load-sample.ts";
+import type { LoadSampleRow, VmLoadSample } from "./load-sample.ts";
 
 export class LoadSamples {
   readonly #database: Database;
@@ -24,10 +25,11 @@ export class LoadSamples {
     const hosts = [...new Set(samples.map(({ host }) => host))];
     await this.#database.write(async (tx) => {
       await sql`
-        insert into load_samples (host, resolution, at, used_cpus, available_bytes, cpu_pressure, memory_pressure, vms)
-        select host, resolution, to_timestamp("atMs" / 1000.0), "usedCpus", "availableBytes", "cpuPressure", "memoryPressure", vms
+        insert into load_samples (host, resolution, at, used_cpus, stolen_cpus, available_bytes, cpu_pressure, memory_pressure, vms)
+        select host, resolution, to_timestamp("atMs" / 1000.0), "usedCpus", "stolenCpus", "availableBytes", "cpuPressure",
+          "memoryPressure", vms
         from jsonb_to_recordset(${rows}::jsonb) as sample (
-          host text, resolution text, "atMs" float8, "usedCpus" real, "availableBytes" float8, "cpuPressure" real,
+          host text, resolution text, "atMs" float8, "usedCpus" real, "stolenCpus" real, "availableBytes" float8, "cpuPressure" real,
           "memoryPressure" real, vms jsonb)
         where exists (select from hosts where hosts.name = sample.host)
         order by host, resolution, "atMs"
@@ -46,6 +48,18 @@ export class LoadSamples {
     });
   }
 
+  /** Of one VM on a host, from then on: its fine windows. */
+  async ofVm(host: string, vmId: VmId, since: Date): Promise<VmLoadSample[]> {
+    const { rows } = await this.#database.read((db) =>
+      sql<{ sample: VmLoadSample }>`
+        select vms -> ${vmId}::text as sample from load_samples
+        where host = ${host} and resolution = 'fine' and at >= ${since} and vms ? ${vmId}::text order by at`.execute(
+        db,
+      ),
+    );
+    return rows.map(({ sample }) => sample);
+  }
+
   /** Of these hosts, from then on. */
   async of(hosts: readonly string[], since: Date): Promise<LoadSampleRow[]> {
     return await this.#database.read(async (db) => {
@@ -59,7 +73,7 @@ export class LoadSamples {
         .execute();
       return rows.map((row) => ({
         ...{ host: row.host, resolution: row.resolution, atMs: row.at.getTime(), vms: row.vms },
-        ...{ usedCpus: row.used_cpus, availableBytes: row.available_bytes },
+        ...{ usedCpus: row.used_cpus, stolenCpus: row.stolen_cpus, availableBytes: row.available_bytes },
         ...{ cpuPressure: row.cpu_pressure, memoryPressure: row.memory_pressure },
       }));
     });

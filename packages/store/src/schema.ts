@@ -134,6 +134,7 @@ export interface Schema {
     resolution: LoadSampleRow["resolution"];
     at: Moment;
     used_cpus: number | null;
+    stolen_cpus: number | null;
     available_bytes: number | null;
     cpu_pressure: number | null;
     memory_pressure: number | null;

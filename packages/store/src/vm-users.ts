@@ -1,5 +1,5 @@
-/** Who VMs' QEMUs run as, by what hosts report. */
-import type { VmId, VmUser } from "@godwit/contract";
+/** What hosts report of single VMs: who their QEMUs run as, and what they use. */
+import type { VmId, VmLoad } from "@godwit/contract";
 import { sql } from "kysely";
 import type { Database } from "./database.ts";
 
@@ -11,13 +11,13 @@ export class VmUsers {
   }
 
   /** As its host last reported; null: not known. */
-  async of(host: string, vmId: VmId): Promise<VmUser | null> {
+  async of(host: string, vmId: VmId): Promise<VmLoad | null> {
     const { rows } = await this.#database.read((db) =>
-      sql<{ user: VmUser | null }>`
-        select vm -> 'user' as "user" from host_loads, jsonb_array_elements(load -> 'vms') as vm
+      sql<{ vm: VmLoad }>`
+        select vm from host_loads, jsonb_array_elements(load -> 'vms') as vm
         where host = ${host} and vm ->> 'id' = ${vmId}`.execute(db),
     );
-    return rows[0]?.user ?? null;
+    return rows[0]?.vm ?? null;
   }
 
   /**

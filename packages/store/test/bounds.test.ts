@@ -69,7 +69,14 @@ test("of every host a number of windows of its load is kept, however long it rep
     await store.hosts.join(secret, host);
   }
   const sample = (host: string, index: number, resolution: "fine" | "coarse") => ({
-    ...{ host, resolution, atMs: 1_700_000_000_000 + index * 30_000, usedCpus: 1.5, availableBytes: 2 ** 34 },
+    ...{
+      host,
+      resolution,
+      atMs: 1_700_000_000_000 + index * 30_000,
+      stolenCpus: null,
+      usedCpus: 1.5,
+      availableBytes: 2 ** 34,
+    },
     ...{
       cpuPressure: null,
       memoryPressure: 0,

@@ -14,6 +14,7 @@ import { asksRedfish, Redfish } from "./redfish.ts";
 import { Pressure } from "./pressure.ts";
 import { Sensors } from "./sensors.ts";
 import { StorageLatency, type StorageProbe } from "./storage-latency.ts";
+import { Steal } from "./steal.ts";
 import { Steady } from "./steady.ts";
 import { Throttling } from "./throttling.ts";
 
@@ -32,6 +33,7 @@ export const ownSources = (bmc?: AgentConfig["bmc"], storage?: StorageProbe): He
   ...(storage === undefined ? [] : [new StorageLatency(storage)]),
   new Links(),
   new Throttling(),
+  new Steal(),
   new Pressure(),
 ];
 

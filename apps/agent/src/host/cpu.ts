@@ -27,9 +27,14 @@ export function cpuLoad(rates: Rates, atMs: number): CpuLoad {
   const [one, five, fifteen] = readProc("loadavg").split(" ", 3).map(Number);
   if (one === undefined || five === undefined || fifteen === undefined)
     throw new Error("/proc/loadavg has fewer than three figures");
-  const perSecond = rates.perSecond("cpu", busyTicks(readProc("stat")), atMs);
+  const stat = readProc("stat");
+  const cpusOf = (counter: string, ticks: number): number | null => {
+    const perSecond = rates.perSecond(counter, ticks, atMs);
+    return perSecond === null ? null : perSecond / ticksPerSecond;
+  };
   return {
-    usedCpus: perSecond === null ? null : perSecond / ticksPerSecond,
+    usedCpus: cpusOf("cpu", busyTicks(stat)),
+    stolenCpus: cpusOf("steal", stolenTicks(stat)),
     loadAverage: [one, five, fifteen],
     pressurePercent: pressurePercent("cpu"),
   };
@@ -46,3 +51,7 @@ export function busyTicks(stat: string): number {
     throw new Error("/proc/stat has no line of all CPUs");
   return user + nice + system + (irq ?? 0) + (softirq ?? 0) + (steal ?? 0);
 }
+
+/** Of those: what a hypervisor under this host gave to others. */
+export const stolenTicks = (stat: string): number =>
+  Number(/^cpu\s+(.*)$/m.exec(stat)?.[1]?.split(" ")[7] ?? 0);

@@ -12,6 +12,7 @@ import { linkLoad } from "./links.ts";
 import type { GuestWatchers } from "../vms/guest-watchers.ts";
 import type { MemoryAdmission } from "../vms/memory-admission.ts";
 import { Rates } from "./rates.ts";
+import { VmCounterReader } from "./vm-counters.ts";
 import { vmLoads } from "./vms.ts";
 
 export interface LoadSources {
@@ -28,6 +29,7 @@ export class HostLoadReader {
   readonly #sources: LoadSources;
   readonly #rates = new Rates();
   readonly #vmRates = new Rates();
+  readonly #vmCounters = new VmCounterReader();
 
   constructor(sources: LoadSources) {
     this.#sources = sources;
@@ -62,7 +64,7 @@ export class HostLoadReader {
       datastores: stores,
       ...(health.now === null ? {} : { health: health.now }),
       // Last, so that what is told of VMs is as new as the report.
-      vms: vmLoads(processes.runtimes, this.#vmRates, performance.now()).map((vm) => ({
+      vms: vmLoads(processes.runtimes, this.#vmRates, this.#vmCounters, performance.now()).map((vm) => ({
         ...vm,
         ...silence(watchers.silentSinceMs(vm.id)),
       })),

@@ -1,6 +1,7 @@
 /** A host as lines for people. Pure. */
 import type { HostFacts, HostLoad, HostView, PortGroupLoad, PortGroupState, VmUser } from "@godwit/contract";
 import { formatBytes, formatTable } from "./format.ts";
+import { rateText, usageText, usedText } from "./usage-view.ts";
 
 export const hostStateText = (state: HostView["state"], maintenance: HostView["maintenance"]): string =>
   state + { off: "", entering: ", entering maintenance", on: ", in maintenance" }[maintenance];
@@ -122,31 +123,29 @@ function loadRows({ cpu, links, vms }: HostLoad): string[][] {
       "load",
       cpu === null
         ? "unknown"
-        : `${usedText(cpu.usedCpus, "unknown")} CPUs used, ${cpu.loadAverage.map((figure) => figure.toFixed(2)).join(" ")} tasks`,
+        : `${usedText(cpu.usedCpus, "unknown")} CPUs used, ${stolenText(cpu.stolenCpus)}${cpu.loadAverage.map((figure) => figure.toFixed(2)).join(" ")} tasks`,
     ],
     ...(links ?? []).map(({ name, up, receivedBytesPerSecond, sentBytesPerSecond }) => [
       "link",
       `${name} ${up ? `up, ${rateText(receivedBytesPerSecond)} in, ${rateText(sentBytesPerSecond)} out` : "down"}`,
     ]),
-    ...vms.map(({ name, state, usedCpus, residentBytes, user }) => [
+    ...vms.map(({ name, state, user, ...usage }) => [
       "vm",
-      (residentBytes === null
-        ? `${name} ${state}`
-        : `${name} ${state}, ${usedText(usedCpus, "unknown")} CPUs, ${formatBytes(residentBytes)} in RAM`) +
+      (usage.residentBytes === null ? `${name} ${state}` : `${name} ${state}, ${usageText(usage)}`) +
         (user == null ? "" : `, ${userText(user)}`),
     ]),
   ];
 }
 
+/** What a hypervisor under the host took; nothing on a server of its own. */
+const stolenText = (stolenCpus: number | null | undefined): string =>
+  stolenCpus == null || stolenCpus < 0.05
+    ? ""
+    : `${stolenCpus.toFixed(1)} of them taken by a hypervisor under it, `;
+
 /** Who a VM's QEMU runs as. */
 export const userText = ({ uid, sharedBecause }: VmUser): string =>
   sharedBecause === null ? `uid ${String(uid)}` : `uid ${String(uid)}, which VMs share: ${sharedBecause}`;
-
-/** CPUs in use, like `2.5`. */
-export const usedText = (usedCpus: number | null, unknown: string): string => usedCpus?.toFixed(1) ?? unknown;
-
-const rateText = (bytesPerSecond: number | null): string =>
-  bytesPerSecond === null ? "unknown" : `${((bytesPerSecond * 8) / 1e6).toFixed(1)} Mbit/s`;
 
 const speedText = (bitsPerSecond: number | null): string =>
   bitsPerSecond === null ? "speed unknown" : `${String(Math.round(bitsPerSecond / 1e6))} Mbit/s`;

@@ -38,6 +38,7 @@ import type { Services } from "../services.ts";
 import { ableTo } from "./able-to.ts";
 import { hostFor as hostOf, reachable } from "./host-for-command.ts";
 import { refused, startVm } from "./start-vm.ts";
+import { usageOf } from "./vm-usage.ts";
 
 type VmOperations = Pick<
   typeof serverOperations,
@@ -135,7 +136,7 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
     },
     vmShow: async ({ params }) => {
       const view = await store.vms.show(params.vm);
-      return { ...withHostState(view), user: await store.vmUsers.of(view.host, view.id) };
+      return { ...withHostState(view), ...(await usageOf(store, view)) };
     },
 
     vmCpuSet: async ({ params, body }) => {

@@ -8,6 +8,7 @@ import { amountSchema, countSchema, mostOfHost, readFailureSchema } from "./host
 import { hostHealthSchema } from "./host-health.ts";
 import { leaseStateSchema } from "./lease.ts";
 import { nameSchema } from "./names.ts";
+import { vmUsageSchema } from "./vm-usage.ts";
 import { vmRuntimeSchema } from "./vm.ts";
 
 /** Percent of the last 60 s in which a task waited for it (the kernel's PSI, `some avg60`); null: this kernel does not tell. */
@@ -23,6 +24,8 @@ export type MemoryLoad = z.infer<typeof memoryLoadSchema>;
 export const cpuLoadSchema = z.object({
   /** How many of the logical CPUs were busy on average since the figure before, like 2.5; null: not measured yet. */
   usedCpus: amountSchema.nullable(),
+  /** Of those: how many a hypervisor under this host gave to others (steal). Absent: an agent that does not tell. */
+  stolenCpus: amountSchema.nullable().optional(),
   /** Runnable and waiting tasks on average over 1, 5 and 15 minutes. */
   loadAverage: z.tuple([amountSchema, amountSchema, amountSchema]),
   pressurePercent: pressureSchema,
@@ -100,10 +103,7 @@ export const datastoreLoadSchema = z.object({
 export type DatastoreLoad = z.infer<typeof datastoreLoadSchema>;
 
 export const vmLoadSchema = vmRuntimeSchema.extend({
-  /** How many logical CPUs its process used on average since the figure before; null: not measured yet, or no process. */
-  usedCpus: amountSchema.nullable(),
-  /** Memory of its process that is in RAM; null: it has no process, or that could not be read. */
-  residentBytes: countSchema.nullable(),
+  ...vmUsageSchema.shape,
   /**
    * Whether the program of its QEMU was replaced on the host since it started, as by an upgrade; null: it has no process, or
    * that could not be read. Absent: an agent that does not tell.

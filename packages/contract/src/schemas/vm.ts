@@ -20,6 +20,7 @@ import { firmwareSchema } from "./firmware.ts";
 import { imageChecksumSchema, imageFormatSchema, imagePartSchema } from "./image-source.ts";
 import { nameSchema, vmIdSchema } from "./names.ts";
 import { mostSnapshots, snapshotIdSchema, snapshotSchemaOf } from "./snapshot.ts";
+import { vmUsageOverSchema, vmUsageSchema } from "./vm-usage.ts";
 
 export const macSchema = z
   .string()
@@ -431,6 +432,10 @@ export type VmSummary = z.infer<typeof vmSummarySchema>;
 export const vmDetailsSchema = vmViewSchema.extend({
   /** As its host last reported; null: it has no process, or that is not known. */
   user: vmUserSchema.nullable().optional(),
+  /** The same of what it uses. */
+  usage: vmUsageSchema.nullable().optional(),
+  /** On this host within the last hour; null: nothing is kept of it. */
+  lastHour: vmUsageOverSchema.nullable().optional(),
 });
 export type VmDetails = z.infer<typeof vmDetailsSchema>;
 

@@ -2,7 +2,7 @@
  * What hosts report, gathered into windows of time: of each host and VM the mean over a window, and of a VM's CPUs the
  * peak. A window is done when a report of a later one comes. Two resolutions: the last hour finely, a day coarsely.
  */
-import type { HostLoad } from "@godwit/contract";
+import type { HostLoad, VmLoad } from "@godwit/contract";
 
 export interface Resolution {
   name: "fine" | "coarse";
@@ -15,11 +15,17 @@ export const resolutions: readonly Resolution[] = [
   { name: "coarse", seconds: 600, kept: 144 },
 ];
 
-/** Of one VM in a window: CPUs on average and at most, and resident memory. */
+/** Of one VM in a window: CPUs on average and at most, and resident memory. What was nothing, or was not told, is left out of the rest. */
 export interface VmSample {
   cpus: number;
   peakCpus: number;
   residentBytes: number | null;
+  /** vCPUs that waited for a CPU. */
+  readyCpus?: number;
+  swappedBytes?: number;
+  /** Read and written, received and sent. */
+  diskBytesPerSecond?: number;
+  networkBytesPerSecond?: number;
 }
 
 export interface HostSample {
@@ -28,6 +34,7 @@ export interface HostSample {
   /** Start of the window, ms since 1970 by the server's clock. */
   atMs: number;
   usedCpus: number | null;
+  stolenCpus: number | null;
   availableBytes: number | null;
   /** Percent, as the kernel's PSI tells it. */
   cpuPressure: number | null;
@@ -51,15 +58,56 @@ class Mean {
   }
 }
 
+class VmWindow {
+  readonly #cpus = new Mean();
+  readonly #ready = new Mean();
+  readonly #disk = new Mean();
+  readonly #network = new Mean();
+  #peak = 0;
+  #resident: number | null = null;
+  #swapped: number | null = null;
+
+  add(usedCpus: number, load: VmLoad): void {
+    this.#cpus.add(usedCpus);
+    this.#peak = Math.max(this.#peak, usedCpus);
+    this.#resident = load.residentBytes ?? this.#resident;
+    this.#swapped = load.swappedBytes ?? this.#swapped;
+    this.#ready.add(load.readyCpus);
+    this.#disk.add(sumOf(load.diskReadBytesPerSecond, load.diskWrittenBytesPerSecond));
+    this.#network.add(sumOf(load.receivedBytesPerSecond, load.sentBytesPerSecond));
+  }
+
+  get sample(): VmSample {
+    const more = {
+      readyCpus: rounded(this.#ready.value, 1000),
+      swappedBytes: rounded(this.#swapped, 1),
+      diskBytesPerSecond: rounded(this.#disk.value, 1),
+      networkBytesPerSecond: rounded(this.#network.value, 1),
+    };
+    return {
+      ...{ cpus: this.#cpus.value ?? 0, peakCpus: this.#peak, residentBytes: this.#resident },
+      ...Object.fromEntries(Object.entries(more).filter(([, value]) => value !== null && value > 0)),
+    };
+  }
+}
+
+/** Null where neither is known. */
+const sumOf = (one: number | null | undefined, other: number | null | undefined): number | null =>
+  one == null && other == null ? null : (one ?? 0) + (other ?? 0);
+/** Samples are kept by the million: digits that say nothing are not. */
+const rounded = (value: number | null, parts: number): number | null =>
+  value === null ? null : Math.round(value * parts) / parts;
+
 class Window {
   readonly #atMs: number;
   readonly #of = {
     usedCpus: new Mean(),
+    stolenCpus: new Mean(),
     availableBytes: new Mean(),
     cpuPressure: new Mean(),
     memoryPressure: new Mean(),
   };
-  readonly #vms = new Map<string, { cpus: Mean; peak: number; resident: number | null }>();
+  readonly #vms = new Map<string, VmWindow>();
 
   constructor(atMs: number) {
     this.#atMs = atMs;
@@ -71,31 +119,25 @@ class Window {
 
   add({ cpu, memory, vms }: HostLoad, counts: (vmId: string) => boolean): void {
     this.#of.usedCpus.add(cpu?.usedCpus);
+    this.#of.stolenCpus.add(cpu?.stolenCpus);
     this.#of.cpuPressure.add(cpu?.pressurePercent);
     this.#of.availableBytes.add(memory?.availableBytes);
     this.#of.memoryPressure.add(memory?.pressurePercent);
-    for (const { id, pid, usedCpus, residentBytes } of vms) {
-      if (pid === null || usedCpus === null || !counts(id)) continue;
-      const vm = this.#vms.get(id) ?? { cpus: new Mean(), peak: 0, resident: null };
-      vm.cpus.add(usedCpus);
-      vm.peak = Math.max(vm.peak, usedCpus);
-      vm.resident = residentBytes ?? vm.resident;
-      this.#vms.set(id, vm);
+    for (const load of vms) {
+      if (load.pid === null || load.usedCpus === null || !counts(load.id)) continue;
+      const vm = this.#vms.get(load.id) ?? new VmWindow();
+      vm.add(load.usedCpus, load);
+      this.#vms.set(load.id, vm);
     }
   }
 
   sample(host: string, resolution: Resolution["name"]): HostSample {
-    const { usedCpus, availableBytes, cpuPressure, memoryPressure } = this.#of;
+    const { usedCpus, stolenCpus, availableBytes, cpuPressure, memoryPressure } = this.#of;
     return {
       ...{ host, resolution, atMs: this.#atMs },
-      ...{ usedCpus: usedCpus.value, availableBytes: availableBytes.value },
+      ...{ usedCpus: usedCpus.value, stolenCpus: stolenCpus.value, availableBytes: availableBytes.value },
       ...{ cpuPressure: cpuPressure.value, memoryPressure: memoryPressure.value },
-      vms: Object.fromEntries(
-        [...this.#vms].map(([id, { cpus, peak, resident }]) => [
-          id,
-          { cpus: cpus.value ?? 0, peakCpus: peak, residentBytes: resident },
-        ]),
-      ),
+      vms: Object.fromEntries([...this.#vms].map(([id, vm]) => [id, vm.sample])),
     };
   }
 }

@@ -7,6 +7,7 @@ import {
   LoadWindows,
   planReported,
   resolutions,
+  usageOver,
   type HostSample,
   type KnownHost,
 } from "../../src/index.ts";
@@ -33,6 +34,37 @@ test("a window has the mean and the peak of its reports, and is done when the ne
     ["fine", { cpus: 2, peakCpus: 3, residentBytes: 2 ** 28 }],
     ["fine", { cpus: 2, peakCpus: 2, residentBytes: 2 ** 28 }],
   ]);
+});
+
+test("what waits, swaps, reads and sends is kept with it, and what is nothing is left out", () => {
+  const windows = new LoadWindows();
+  const load = report(1);
+  const told = (readyCpus: number, sent: number) => ({
+    ...load,
+    vms: load.vms.map((one) => ({
+      ...one,
+      ...{ readyCpus, swappedBytes: 0, diskReadBytesPerSecond: 100, diskWrittenBytesPerSecond: 50.4 },
+      ...{ receivedBytesPerSecond: 1, sentBytesPerSecond: sent },
+    })),
+  });
+  windows.add("a", told(0.2, 9), startMs, all);
+  windows.add("a", told(0.4, 19), startMs + 15_000, all);
+  const [sample] = windows.add("a", report(1), startMs + 30_000, all);
+  const kept = { cpus: 1, peakCpus: 1, residentBytes: 2 ** 28 };
+  expect(sample?.vms[vm.id]).toEqual({
+    ...kept,
+    ...{ readyCpus: 0.3, diskBytesPerSecond: 150, networkBytesPerSecond: 15 },
+  });
+  expect(usageOver([])).toBe(null);
+  expect(
+    usageOver([
+      { ...kept, readyCpus: 0.3 },
+      { ...kept, peakCpus: 4, cpus: 3 },
+    ]),
+  ).toEqual({
+    ...{ seconds: 60, cpus: 2, peakCpus: 4, readyCpus: 0.15 },
+    ...{ diskBytesPerSecond: null, networkBytesPerSecond: null },
+  });
 });
 
 test("a host is not believed of VMs that are not its own, and a clock that was set back begins again", () => {

@@ -6,6 +6,7 @@ import { buildCommand } from "@stricli/core";
 import { withApi } from "../../connection.ts";
 import { formatTable, vmStateText } from "../../output/format.ts";
 import { userText } from "../../output/host-view.ts";
+import { usageOverText, usageText } from "../../output/usage-view.ts";
 import { writeJson, writeLine } from "../../output/screen.ts";
 import { jsonFlag, vmArgument, type JsonFlags } from "../common.ts";
 
@@ -42,6 +43,8 @@ function vmText(vm: VmDetails): string {
       : [["firmware", config.firmware.secureBoot ? "UEFI with Secure Boot" : "UEFI"] as [string, string]]),
     ...(config.tpm === true ? [["tpm", "2.0"]] : []),
     ...(user == null ? [] : [["qemu user", userText(user)]]),
+    ...(vm.usage == null || isStateUnknown(vm) ? [] : [["load", usageText(vm.usage)]]),
+    ...(vm.lastHour == null ? [] : [["last hour", usageOverText(vm.lastHour)]]),
     ...config.disks.map((disk) => [
       `disk ${disk.name}`,
       `${disk.datastore ?? config.datastore}:${disk.path} (${disk.format}${disk.bus === undefined ? "" : `, on ${disk.bus}`})`,
