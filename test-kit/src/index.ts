@@ -1,2 +1,3 @@
 /** Owners of real things for tests: each cleans up after itself. */
 export { inPhase, TestLab, type BootOptions } from "./test-lab.ts";
+export { bmcPassword, LabBmc } from "./lab-bmc.ts";

@@ -58,6 +58,7 @@ export function handlers(
     commandStart: async ({ params, body }) => await commands.start(params.commandId, body),
     commandShow: async ({ params }) => await commands.show(params.commandId),
     hostReboot: async ({ body }) => await commands.reboot(body.bootId),
+    hostPowerOff: async ({ body }) => await commands.powerOff(body.bootId),
     events: ({ query, signal }) => events.after(query.after ?? events.lastId, signal),
     vmCreate: async ({ body }) => await vms.create(body.id, body.description, body.cloudInit),
     vmImportRead: async ({ body }) => await vms.readImport(body),

@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { isIP } from "node:net";
 import {
+  fingerprintSchema,
   GodwitError,
   interfaceNameSchema,
   isLinkLocal,
@@ -60,6 +61,8 @@ export const agentConfigSchema = z.strictObject({
       commands: z.boolean().default(false),
       /** How it is booted again. */
       rebootCommand: z.string().min(1).max(1000).default("systemctl reboot"),
+      /** How it is shut down, where its power controller cannot have it done. */
+      powerOffCommand: z.string().min(1).max(1000).default("systemctl poweroff"),
     })
     .prefault({}),
   /** The host's BMC, for what it tells of the host's health. */
@@ -71,13 +74,7 @@ export const agentConfigSchema = z.strictObject({
         /** Of root alone. */
         passwordFile: absolutePath,
         /** SHA-256 of its certificate; absent: an authority that this host trusts has signed it. */
-        fingerprint: z
-          .string()
-          .regex(
-            /^([0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}$/,
-            "must be the SHA-256 of a certificate, 64 hexadecimal digits",
-          )
-          .optional(),
+        fingerprint: fingerprintSchema.optional(),
       }),
     })
     .optional(),

@@ -23,9 +23,10 @@ const commandsOf = ({
   vms = [] as string[],
   granted = [] as string[],
   rebootCommand = "true",
+  powerOffCommand = "true",
 } = {}) =>
   new HostCommands({
-    config: { name: "a", stateFolder, updates: { commands: allowed, rebootCommand } },
+    config: { name: "a", stateFolder, updates: { commands: allowed, rebootCommand, powerOffCommand } },
     processes: {
       present: vms.map((name) => ({ spec: { vm: { name } } })),
     } as unknown as HostCommandsParts["processes"],
@@ -106,6 +107,19 @@ test("a host is booted once for each boot that is to end", async () => {
   await expect(stat(mark)).rejects.toThrow();
   await commands.reboot(await bootId());
   expect(await until(() => stat(mark).catch(() => null), { everyMs: 50, limitMs: 20_000 })).not.toBeNull();
+});
+
+test("a host is shut down once for each boot that is to end, and takes no VM from then on", async () => {
+  const mark = join(stateFolder, "down");
+  const commands = commandsOf({ powerOffCommand: `touch ${mark}` });
+  expect(await commands.powerOff("an-earlier-boot")).toEqual({ bootId: await bootId() });
+  await expect(stat(mark)).rejects.toThrow();
+  await expect(commandsOf({ vms: ["web-1"] }).powerOff(await bootId())).rejects.toMatchObject({
+    code: "HOST_COMMAND_VMS_RUN",
+  });
+  await commands.powerOff(await bootId());
+  expect(await until(() => stat(mark).catch(() => null), { everyMs: 50, limitMs: 20_000 })).not.toBeNull();
+  await expect(commands.mustTakeVms("web-1")).rejects.toMatchObject({ code: "HOST_COMMAND_RUNS" });
 });
 
 test("while one runs no VM starts here, and none is run while a VM is about to start", async () => {

@@ -2,11 +2,11 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { RedfishService } from "@godwit/test-kit/redfish";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { agentConfigSchema } from "../src/config.ts";
 import { SourceAbsent } from "../src/health/health-source.ts";
 import { asksRedfish, Redfish, redfishSymptoms } from "../src/health/redfish.ts";
-import { RedfishService } from "./redfish-service.ts";
 
 let folder: string;
 let passwordFile: string;

@@ -33,8 +33,8 @@ export const summaries = {
     ],
   },
   host: {
-    brief: "Hosts: join, list, show, maintenance, remove",
-    commands: ["list", "show", "token", "join", "maintenance", "renewQemu", "set", "remove"],
+    brief: "Hosts: join, list, show, maintenance, power, remove",
+    commands: ["list", "show", "token", "join", "maintenance", "power", "renewQemu", "set", "remove"],
   },
   datastore: {
     brief: "Datastores: define, list, show, browse, remove, mark new storage",

@@ -28,6 +28,8 @@ import type { LinkIdentity } from "./hosts/link-identity.ts";
 import { HostLinks } from "./hosts/host-links.ts";
 import { Balancer } from "./balance/balancer.ts";
 import { Admission } from "./pools/admission.ts";
+import { PowerControls } from "./power/power-controls.ts";
+import { Seal } from "./power/sealed.ts";
 import { Planner } from "./pools/planner.ts";
 import { Restarter } from "./restart/restarter.ts";
 import { TaskRunner } from "./tasks/task-runner.ts";
@@ -78,7 +80,8 @@ export async function runServer(
   const identity = identityOf(data);
   const hosts = new HostLinks(identity, store, log, certificateDays);
   stack.defer(() => hosts.stop());
-  const tasks = new TaskRunner(store, hosts, log);
+  const power = new PowerControls(store, await Seal.open(join(dataFolder, "pki")));
+  const tasks = new TaskRunner(store, hosts, power, log);
   stack.defer(() => tasks.stop());
   const planner = new Planner();
   stack.defer(() => planner.stop());
@@ -118,6 +121,7 @@ export async function runServer(
     tasks,
     activities: new Activities(hosts),
     consoles: new Consoles(store, hosts, log),
+    power,
     planner,
     admission: new Admission({ store, hosts, planner }),
     balancer,

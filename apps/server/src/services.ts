@@ -7,6 +7,7 @@ import type { Activities } from "./moves/activities.ts";
 import type { HostLinks } from "./hosts/host-links.ts";
 import type { Balancer } from "./balance/balancer.ts";
 import type { Restarter } from "./restart/restarter.ts";
+import type { PowerControls } from "./power/power-controls.ts";
 import type { Admission } from "./pools/admission.ts";
 import type { Planner } from "./pools/planner.ts";
 import type { TaskRunner } from "./tasks/task-runner.ts";
@@ -18,6 +19,7 @@ export interface Services {
   activities: Activities;
   tasks: TaskRunner;
   consoles: Consoles;
+  power: PowerControls;
   planner: Planner;
   admission: Admission;
   balancer: Balancer;

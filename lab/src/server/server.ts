@@ -19,6 +19,9 @@ export class LabServer {
   get folder(): string {
     return join(this.#lab.folder, "server");
   }
+  get namespace(): string {
+    return namespaceOf(this.#lab.file.id, "server");
+  }
   get process(): ProcessIdentity | null {
     return this.#lab.file.server;
   }
@@ -31,7 +34,7 @@ export class LabServer {
     try {
       file.server = await spawnRole({
         what: "the server",
-        namespace: namespaceOf(file.id, "server"),
+        namespace: this.namespace,
         hostname: "server",
         folder: join(folder, "hosts/server"),
         log: logOf("server"),

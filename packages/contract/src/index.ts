@@ -59,6 +59,15 @@ export {
 export { imageFormatSchema, type ImageFormat, type ImagePart } from "./schemas/image-source.ts";
 export { imageCopySchema, type ImageCopy } from "./schemas/image-copy.ts";
 export * from "./schemas/host.ts";
+export { fingerprintSchema, powerControllerSchema } from "./schemas/host-power.ts";
+export type {
+  HostPower,
+  PowerController,
+  PowerKind,
+  PowerSettings,
+  PowerState,
+  PowerView,
+} from "./schemas/host-power.ts";
 export * from "./move-outcome.ts";
 export * from "./schemas/kept-forecast.ts";
 export * from "./schemas/lease.ts";

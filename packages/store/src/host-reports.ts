@@ -4,6 +4,7 @@ import type { Finding, HostFacts, HostLoad, NewEvent, ServerEvent } from "@godwi
 import { sql } from "kysely";
 import { emit, emitAll } from "./events.ts";
 import type { FactParts } from "./fact-parts.ts";
+import { enterState } from "./host-power.ts";
 import type { Writes } from "./schema.ts";
 
 /** What a host does, as it was reported now. */
@@ -59,6 +60,9 @@ export async function writeSeen(tx: Writes, seen: readonly SeenHost[]): Promise<
     return host === undefined ? [] : [{ row, host, isNews: textOf(row.alarms) !== textOf(host.alarms) }];
   });
   const names = before.map(({ name }) => name);
+  // Whoever answers again is not off.
+  for (const { row } of rows.filter(({ row: { unreachable_reason: reason } }) => reason !== null))
+    if (await isInStandby(tx, row.name)) await enterState(tx, row.name, null, null);
   await tx
     .updateTable("hosts")
     .set({ seen_at: sql<Date>`clock_timestamp()`, unreachable_reason: null })
@@ -81,6 +85,11 @@ export async function writeSeen(tx: Writes, seen: readonly SeenHost[]): Promise<
     ];
   });
   await emitAll(tx, events);
+}
+
+async function isInStandby(tx: Writes, host: string): Promise<boolean> {
+  const row = await tx.selectFrom("host_power").select("state").where("host", "=", host).executeTakeFirst();
+  return row?.state === "standby";
 }
 
 const textOf = (alarms: readonly Finding[]): string => alarms.map(({ message }) => message).join("\n");

@@ -1,7 +1,16 @@
 /** Hosts as they are read: whole, and what lists show of them. */
-import type { Finding, HostFacts, HostLoad, HostSummary, Maintenance, PageRequest } from "@godwit/contract";
+import type {
+  Finding,
+  HostFacts,
+  HostLoad,
+  HostPower,
+  HostSummary,
+  Maintenance,
+  PageRequest,
+} from "@godwit/contract";
 import { sql } from "kysely";
 import type { FactParts } from "./fact-parts.ts";
+import { powersOf } from "./host-power.ts";
 import type { Queries } from "./schema.ts";
 
 export interface HostRow {
@@ -26,6 +35,8 @@ export interface HostRow {
   alarms: Finding[];
   /** What all its moves together may use of its link, bytes per second; null: what that gives. */
   moveBandwidth: number | null;
+  /** Null: the server does not control its power. */
+  power: HostPower | null;
 }
 
 /** What a host is entered with. */
@@ -53,6 +64,10 @@ export async function hostRows(
   if (limit !== undefined) query = query.limit(limit);
   const rows = await query.execute();
   const facts = await parts.complete(db, rows);
+  const powers = await powersOf(
+    db,
+    rows.map((row) => row.name),
+  );
   return rows.map((row, index) => ({
     name: row.name,
     agentUrl: row.agent_url,
@@ -68,11 +83,15 @@ export async function hostRows(
     pool: row.pool,
     alarms: row.alarms,
     moveBandwidth: row.move_bandwidth,
+    power: powers.get(row.name) ?? null,
   }));
 }
 
 /** Whether it is connected is not written down. */
-export type HostSummaryRow = Omit<HostSummary, "state" | "seenAt"> & { seenAt: Date | null };
+export type HostSummaryRow = Omit<HostSummary, "state" | "seenAt"> & {
+  seenAt: Date | null;
+  power: HostPower | null;
+};
 
 /** One more than the page's limit where there are more. The database reads the documents, and sends what is shown. */
 export async function hostSummaries(db: Queries, { limit, cursor }: PageRequest): Promise<HostSummaryRow[]> {
@@ -92,5 +111,9 @@ export async function hostSummaries(db: Queries, { limit, cursor }: PageRequest)
       left join host_loads on host_loads.host = hosts.name
     where ${cursor ?? null}::text is null or hosts.name > ${cursor ?? null}
     order by hosts.name limit ${limit + 1}`.execute(db);
-  return rows;
+  const powers = await powersOf(
+    db,
+    rows.map(({ name }) => name),
+  );
+  return rows.map((row) => ({ ...row, power: powers.get(row.name) ?? null }));
 }

@@ -212,16 +212,24 @@ export class Hosts {
     await this.#database.write((tx) => writeSeen(tx, seen));
   }
 
-  async lost(name: string, reason: string): Promise<void> {
-    await this.#database.write(async (tx) => {
+  /** One that the server powers off or on is no loss: it is no event. @returns whether it is a loss */
+  async lost(name: string, reason: string): Promise<boolean> {
+    return await this.#database.write(async (tx) => {
+      const power = await tx
+        .selectFrom("host_power")
+        .select("state")
+        .where("host", "=", name)
+        .executeTakeFirst();
+      const isLoss = (power?.state ?? null) === null;
       const { numUpdatedRows } = await tx
         .updateTable("hosts")
         .set({ unreachable_reason: reason })
         .where("name", "=", name)
         .where("unreachable_reason", "is", null)
         .executeTakeFirst();
-      if (numUpdatedRows === 0n) return;
-      await emit(tx, { type: "host.lost", subject: { kind: "host", id: name }, data: { reason } });
+      if (numUpdatedRows > 0n && isLoss)
+        await emit(tx, { type: "host.lost", subject: { kind: "host", id: name }, data: { reason } });
+      return isLoss;
     });
   }
 

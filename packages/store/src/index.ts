@@ -2,6 +2,7 @@
 export { sourceOn, type DatastoreRow } from "./datastores.ts";
 export { dumpDatabase, loadDatabase } from "./dump.ts";
 export type { SeenHost } from "./host-reports.ts";
+export { powerOf, type HostPowerRow } from "./host-power.ts";
 export type { HostRow, HostSummaryRow } from "./host-rows.ts";
 export type { LeaseQuestioner, StoredLease } from "./leases.ts";
 export type { NetworkRow } from "./networks.ts";

@@ -42,6 +42,8 @@ async function settle(client: pg.Client, madeAt: Date): Promise<RestoredState> {
     "delete from join_tokens",
     "update vms set state = 'lost', pause_reason = null, seen_at = clock_timestamp() where state not in ('stopped', 'lost')",
     "update hosts set maintenance = 'off' where maintenance = 'entering'",
+    // Of a host that was being powered off or on then its agent tells, or its controller.
+    "update host_power set state = null, state_since = null, state_pool = null where state in ('stopping', 'waking')",
     // What hosts reported then is no report.
     "delete from host_loads",
     "update hosts set seen_at = null, unreachable_reason = null, alarms = default",

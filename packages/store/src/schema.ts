@@ -12,6 +12,8 @@ import type {
   RoundMove,
   PauseReason,
   PoolRuleTerms,
+  PowerController,
+  PowerState,
   Task,
   TaskKind,
   TaskState,
@@ -55,6 +57,19 @@ export interface Schema {
     move_bandwidth: number | null;
     datastores_known: Generated<boolean>;
     networks_known: Generated<boolean>;
+  };
+  host_power: {
+    host: string;
+    controller: JSONColumnType<PowerController>;
+    sealed_password: string | null;
+    wake_seconds: number;
+    off_seconds: number;
+    state: PowerState | null;
+    state_since: MomentOrNull;
+    state_pool: string | null;
+    woke_at: MomentOrNull;
+    wake_failed_at: MomentOrNull;
+    wake_failure: string | null;
   };
   switches: {
     name: string;

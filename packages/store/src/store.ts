@@ -3,6 +3,7 @@ import type pg from "pg";
 import { Database, type Writer } from "./database.ts";
 import { Datastores } from "./datastores.ts";
 import { Events } from "./events.ts";
+import { HostPowers } from "./host-power.ts";
 import { Hosts } from "./hosts.ts";
 import { Leases } from "./leases.ts";
 import { LoadSamples } from "./load-samples.ts";
@@ -22,6 +23,7 @@ import { Vms } from "./vms.ts";
 export class Store {
   readonly hosts: Hosts;
   readonly maintenanceStops: MaintenanceStops;
+  readonly powers: HostPowers;
   readonly members: Members;
   readonly datastores: Datastores;
   readonly switches: Switches;
@@ -53,6 +55,7 @@ export class Store {
     const vms = new Vms(database);
     this.vms = vms;
     this.vmUsers = new VmUsers(database);
+    this.powers = new HostPowers(database);
     this.hosts = new Hosts(database, () => vms.nextChange());
     this.tasks = new Tasks(database);
     this.events = new Events(database);

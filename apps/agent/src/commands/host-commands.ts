@@ -32,7 +32,7 @@ export interface HostCommandsParts {
 export class HostCommands {
   readonly #parts: HostCommandsParts;
   readonly #starting = new Map<string, Promise<void>>();
-  /** It was told to boot again, and is asked until it has. */
+  /** It was told to boot again or to shut down, and is asked until it has. */
   #goesDown = false;
 
   constructor(parts: HostCommandsParts) {
@@ -65,21 +65,25 @@ export class HostCommands {
 
   /** Once it has answered the host goes down. @param before of the boot that is to end @throws HOST_COMMANDS_OFF, HOST_COMMAND_VMS_RUN */
   async reboot(before: string): Promise<{ bootId: string }> {
-    const { config, log } = this.#parts;
+    return await this.#goDown(before, this.#parts.config.updates.rebootCommand, "booting this host again");
+  }
+
+  /** The same, and it stays off. */
+  async powerOff(before: string): Promise<{ bootId: string }> {
+    return await this.#goDown(before, this.#parts.config.updates.powerOffCommand, "shutting this host down");
+  }
+
+  async #goDown(before: string, command: string, what: string): Promise<{ bootId: string }> {
     const now = await bootId();
     if (now !== before) return { bootId: now };
     if (this.#goesDown) return { bootId: now };
     this.#allow();
-    log.warn({ command: config.updates.rebootCommand }, "this host is booted again");
+    this.#parts.log.warn({ command }, what);
     // From now on no VM starts here.
     this.#goesDown = true;
-    const unit = `godwit-reboot-${before.slice(0, 8)}`;
+    const unit = `godwit-down-${before.slice(0, 8)}`;
     try {
-      await startApart(
-        unit,
-        ["/bin/sh", "-c", `sleep 1; exec ${config.updates.rebootCommand}`],
-        "booting this host again",
-      );
+      await startApart(unit, ["/bin/sh", "-c", `sleep 1; exec ${command}`], what);
     } catch (error) {
       this.#goesDown = false;
       throw error;

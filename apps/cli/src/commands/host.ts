@@ -3,6 +3,7 @@ import { buildRouteMap } from "@stricli/core";
 import { joinCommand } from "./host/join.ts";
 import { listCommand } from "./host/list.ts";
 import { maintenanceRoutes } from "./host/maintenance.ts";
+import { powerRoutes } from "./host/power.ts";
 import { removeCommand } from "./host/remove.ts";
 import { renewQemuCommand } from "./host/renew-qemu.ts";
 import { setCommand } from "./host/set.ts";
@@ -17,6 +18,7 @@ export const hostRoutes = buildRouteMap({
     token: tokenCommand,
     join: joinCommand,
     maintenance: maintenanceRoutes,
+    power: powerRoutes,
     renewQemu: renewQemuCommand,
     set: setCommand,
     remove: removeCommand,

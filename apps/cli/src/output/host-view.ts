@@ -1,5 +1,13 @@
 /** A host as lines for people. Pure. */
-import type { HostFacts, HostLoad, HostView, PortGroupLoad, PortGroupState, VmUser } from "@godwit/contract";
+import type {
+  HostFacts,
+  HostLoad,
+  HostPower,
+  HostView,
+  PortGroupLoad,
+  PortGroupState,
+  VmUser,
+} from "@godwit/contract";
 import { formatBytes, formatTable } from "./format.ts";
 import { rateText, usageText, usedText } from "./usage-view.ts";
 
@@ -20,6 +28,7 @@ export function hostText(view: HostView): string {
       `${facts === null ? "" : `${facts.agentVersion} at `}${agentUrl}${seenAt === null ? "" : ` (last answered ${seenAt})`}`,
     ],
     ["pool", pool ?? "none"],
+    ...(view.power == null ? [] : [["power", `by ${view.power.kind}${wokeText(view.power)}`]]),
     ...(ceiling === null ? [] : [["moves", `use at most ${String(ceiling)} Mbit/s of its link together`]]),
     ...alarms.map(({ message, remedy }) => ["alarm", `${message} ${remedy}`]),
     ...(facts === null ? [] : factRows(facts, load)),
@@ -31,6 +40,9 @@ export function hostText(view: HostView): string {
     ]),
   ]);
 }
+
+const wokeText = ({ wokeAt }: HostPower): string =>
+  wokeAt === null ? ", not known to wake" : `, woke last at ${wokeAt}`;
 
 /** What the host is, with what is used and free of it. */
 function factRows(facts: HostFacts, load: HostLoad | null): string[][] {

@@ -6,6 +6,7 @@ import type { Services } from "../services.ts";
 import { version } from "@godwit/system";
 import { datastoreHandlers } from "./datastores.ts";
 import { hostHandlers } from "./hosts.ts";
+import { hostPowerHandlers } from "./host-power.ts";
 import { leaseHandlers } from "./leases.ts";
 import { maintenanceHandlers } from "./maintenance.ts";
 import { networkHandlers } from "./networks.ts";
@@ -32,6 +33,7 @@ export function handlers(services: Services): Handlers<typeof serverOperations> 
     authorityShow: () => services.authority.show(),
     authorityRotate: ({ body }) => services.authority.proceed(body.without),
     ...hostHandlers(services),
+    ...hostPowerHandlers(services),
     ...maintenanceHandlers(services),
     ...datastoreHandlers(services),
     ...networkHandlers(services),

@@ -1,10 +1,12 @@
 /** Hosts: tokens, joining, listing, removing. */
 import {
+  finding,
   firstCertificate,
   GodwitError,
   hasProcess,
   type ErrorDetails,
   type Finding,
+  type HostPower,
   type HostSummary,
   type HostView,
   type serverOperations,
@@ -158,31 +160,60 @@ async function mustBeOff({ store, hosts }: Services, host: string): Promise<void
 
 export function hostView(hosts: HostLinks, row: HostRow): HostView {
   const isUp = hosts.isUp(row.name);
-  const absence = hosts.absenceAlarms(row.name);
+  const state = stateOf(isUp, row.power);
+  const absence = [...hosts.absenceAlarms(row.name), ...wakeAlarms(row)];
   return {
     name: row.name,
     agentUrl: row.agentUrl,
-    state: isUp ? "connected" : "unreachable",
+    state,
     maintenance: row.maintenance,
     joinedAt: row.joinedAt.toISOString(),
     seenAt: row.seenAt?.toISOString() ?? null,
-    unreachableReason: isUp ? null : (absence[0]?.message ?? row.unreachableReason),
+    unreachableReason: isUp ? null : (powerReason(row.power) ?? absence[0]?.message ?? row.unreachableReason),
     pool: row.pool,
     moveBandwidthMbps: row.moveBandwidth === null ? null : (row.moveBandwidth * 8) / 1e6,
-    alarms: withAbsence(absence, row.alarms),
+    power: row.power,
+    alarms: withAbsence(absence, row.alarms, state),
     facts: row.facts,
     load: row.load,
   };
 }
 
-const hostSummary = (hosts: HostLinks, row: HostSummaryRow): HostSummary => ({
-  ...row,
-  state: hosts.isUp(row.name) ? "connected" : "unreachable",
-  seenAt: row.seenAt?.toISOString() ?? null,
-  alarms: withAbsence(hosts.absenceAlarms(row.name), row.alarms),
-});
+function hostSummary(hosts: HostLinks, row: HostSummaryRow): HostSummary {
+  const state = stateOf(hosts.isUp(row.name), row.power);
+  const absence = [...hosts.absenceAlarms(row.name), ...wakeAlarms(row)];
+  return {
+    ...row,
+    state,
+    seenAt: row.seenAt?.toISOString() ?? null,
+    alarms: withAbsence(absence, row.alarms, state),
+  };
+}
 
-const withAbsence = (absence: readonly Finding[], alarms: readonly Finding[]): Finding[] => [
+const stateOf = (isUp: boolean, power: HostPower | null): HostView["state"] =>
+  isUp ? "connected" : power?.state === "standby" ? "standby" : "unreachable";
+
+/** Why a host does not answer that the server powers off or on; null: it does not. */
+const powerReason = (power: HostPower | null): string | null =>
+  power?.state == null
+    ? null
+    : {
+        stopping: "it is being shut down",
+        standby: `it is powered off since ${power.since ?? ""}${power.pool === null ? "" : `, by pool ${power.pool} to save power`}`,
+        waking: "it is being powered on",
+      }[power.state];
+
+const wakeAlarms = ({ name, power }: Pick<HostRow, "name" | "power">): Finding[] =>
+  power?.wakeFailure == null
+    ? []
+    : [finding("HOST_DID_NOT_WAKE", { host: name, reason: power.wakeFailure.reason }, "error")];
+
+/** What a host that is off told last holds no more. */
+const withAbsence = (
+  absence: readonly Finding[],
+  alarms: readonly Finding[],
+  state: HostView["state"],
+): Finding[] => [
   ...absence,
-  ...alarms.filter(({ code }) => !absence.some((one) => one.code === code)),
+  ...(state === "standby" ? [] : alarms).filter(({ code }) => !absence.some((one) => one.code === code)),
 ];

@@ -217,8 +217,11 @@ export class HostLink {
   }
 
   #tellLoss(reason: string): void {
-    this.#log.warn({ reason }, "host lost");
-    this.#store.hosts.lost(this.name, reason).catch((error: unknown) => {
+    const written = this.#store.hosts.lost(this.name, reason).then((isLoss) => {
+      if (isLoss) this.#log.warn({ reason }, "host lost");
+      else this.#log.info({ reason }, "host does not answer: the server changes its power");
+    });
+    written.catch((error: unknown) => {
       this.#log.warn({ err: error }, "the loss could not be written down");
       this.#presence.forget();
       if (!this.isUp && !this.#stopped.signal.aborted) this.#presence.expect(reason);

@@ -1,6 +1,8 @@
 /** What each kind of task does. A kind of the contract that is missing here is an error of types. */
 import type { TaskKind } from "@godwit/contract";
 import { hostEnterMaintenance } from "./host-enter-maintenance.ts";
+import { hostPowerOff } from "./host-power-off.ts";
+import { hostPowerOn } from "./host-power-on.ts";
 import { hostRenewQemu } from "./host-renew-qemu.ts";
 import type { TaskImplementation } from "./task-implementation.ts";
 import { poolUpdate } from "./pool-update.ts";
@@ -40,6 +42,8 @@ const implementations: { [K in TaskKind]: TaskImplementation<K> } = {
   "vm.deleteSnapshot": vmDeleteSnapshot,
   "host.enterMaintenance": hostEnterMaintenance,
   "host.renewQemu": hostRenewQemu,
+  "host.powerOff": hostPowerOff,
+  "host.powerOn": hostPowerOn,
   "pool.update": poolUpdate,
 };
 

@@ -23,6 +23,7 @@ import type { HostLink } from "../hosts/host-link.ts";
 import type { HostLinks } from "../hosts/host-links.ts";
 import type { MoveBandwidth } from "../moves/move-bandwidth.ts";
 import type { MoveQueue } from "../moves/move-queue.ts";
+import type { PowerControls } from "../power/power-controls.ts";
 import type { CloudInitData } from "./cloud-init-data.ts";
 import type { TaskChanges, TaskWatch } from "./task-changes.ts";
 import { aborted, sleep } from "@godwit/system";
@@ -34,6 +35,7 @@ const hostRetryMs = 2000;
 export interface TaskServices {
   store: Store;
   hosts: HostLinks;
+  power: PowerControls;
   changes: TaskChanges;
   cloudInit: CloudInitData;
   moveQueue: MoveQueue;
@@ -53,6 +55,7 @@ export class TaskContext<K extends TaskKind> {
   readonly wasUnderWay: boolean;
   readonly store: Store;
   readonly hosts: HostLinks;
+  readonly power: PowerControls;
   readonly cloudInit: CloudInitData;
   readonly moveQueue: MoveQueue;
   readonly moveBandwidth: MoveBandwidth;
@@ -71,6 +74,7 @@ export class TaskContext<K extends TaskKind> {
     this.wasUnderWay = task.state !== "queued";
     this.store = services.store;
     this.hosts = services.hosts;
+    this.power = services.power;
     this.cloudInit = services.cloudInit;
     this.moveQueue = services.moveQueue;
     this.moveBandwidth = services.moveBandwidth;

@@ -19,6 +19,7 @@ import type { Logger } from "pino";
 import type { HostLinks } from "../hosts/host-links.ts";
 import { MoveBandwidth } from "../moves/move-bandwidth.ts";
 import { MoveQueue } from "../moves/move-queue.ts";
+import type { PowerControls } from "../power/power-controls.ts";
 import { CloudInitData } from "./cloud-init-data.ts";
 import { changeable, setMoveLimits } from "./move-limits.ts";
 import { implementationOf } from "./registry.ts";
@@ -35,10 +36,17 @@ export class TaskRunner {
   readonly #stop = new AbortController();
   readonly #running = new Set<Promise<void>>();
 
-  constructor(store: Store, hosts: HostLinks, log: Logger) {
+  constructor(store: Store, hosts: HostLinks, power: PowerControls, log: Logger) {
     this.#log = log;
     this.#services = {
-      ...{ store, hosts, changes: new TaskChanges(), cloudInit: this.cloudInit, moveQueue: new MoveQueue() },
+      ...{
+        store,
+        hosts,
+        power,
+        changes: new TaskChanges(),
+        cloudInit: this.cloudInit,
+        moveQueue: new MoveQueue(),
+      },
       ...{ moveBandwidth: new MoveBandwidth(), stopped: this.#stop.signal },
       start: (task) => this.#start(task),
     };

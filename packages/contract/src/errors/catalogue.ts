@@ -25,6 +25,7 @@ import { moveErrors } from "./move.ts";
 import { networkErrors } from "./network.ts";
 import { packageErrors } from "./packages.ts";
 import { poolErrors } from "./pool.ts";
+import { powerErrors } from "./power.ts";
 import { qemuRenewalErrors } from "./qemu-renewal.ts";
 import { poolRuleErrors } from "./pool-rule.ts";
 import { poolUpdateErrors } from "./pool-update.ts";
@@ -41,6 +42,7 @@ export const catalogue = {
   ...generalErrors,
   ...serverErrors,
   ...hostErrors,
+  ...powerErrors,
   ...clockErrors,
   ...datastoreErrors,
   ...networkErrors,

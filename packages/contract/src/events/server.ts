@@ -3,6 +3,7 @@ import { z } from "zod";
 import { findingSchema } from "../errors/schemas.ts";
 import { datastoreSourceSchema } from "../schemas/datastore-source.ts";
 import { maintenanceSchema } from "../schemas/host.ts";
+import { powerStateSchema } from "../schemas/host-power.ts";
 import { guestResetPolicySchema } from "../schemas/guest-reset.ts";
 import { healthPolicySchema } from "../schemas/host-health.ts";
 import { nameSchema, taskIdSchema } from "../schemas/names.ts";
@@ -47,6 +48,13 @@ const hostEvents = [
   defineEvent("host.alarmsChanged", "host", z.object({ alarms: z.array(findingSchema) })),
   defineEvent("host.moveBandwidthChanged", "host", z.object({ moveBandwidthMbps: z.number().nullable() })),
   defineEvent("host.maintenanceChanged", "host", z.object({ maintenance: maintenanceSchema })),
+  /** The server powers it off or on. `state` null: it is as its agent tells. `pool`: that does it to save power; null: an operator. */
+  defineEvent(
+    "host.powerChanged",
+    "host",
+    z.object({ state: powerStateSchema.nullable(), pool: nameSchema.nullable() }),
+  ),
+  defineEvent("host.didNotWake", "host", z.object({ reason: z.string() })),
 ] as const;
 
 const datastoreEvents = [

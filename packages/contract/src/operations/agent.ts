@@ -40,6 +40,15 @@ const leaseParams = z.strictObject({ vmId: vmIdSchema, datastore: nameSchema, na
 const commandParams = z.strictObject({ commandId: commandIdSchema });
 const moveParams = z.strictObject({ moveId: moveIdSchema });
 
+const goDown = {
+  method: "POST",
+  privilege: "server",
+  /** Of the boot that is to end. */
+  body: z.strictObject({ bootId: z.string().min(1).max(64) }),
+  answer: { status: 200, body: z.object({ bootId: z.string() }) },
+  errors: ["HOST_COMMANDS_OFF", "HOST_COMMAND_VMS_RUN"],
+} as const;
+
 const snapshotErrorCodes = [
   ...["VM_UNKNOWN", "VM_BUSY", "VM_DESCRIPTION_INVALID", "VM_HELD_ELSEWHERE", "LEASE_HELD"],
   ...["LEASE_UNAVAILABLE", "SPACE_SHORT", "DATASTORE_UNKNOWN", "DATASTORE_UNAVAILABLE"],
@@ -147,14 +156,14 @@ export const agentOperations = {
     errors: ["HOST_COMMAND_UNKNOWN"],
   },
   hostReboot: {
-    method: "POST",
+    ...goDown,
     path: "/agent/v1/reboot",
-    privilege: "server",
     summary: "Boot the host again; one that was booted since then is left as it is",
-    /** Of the boot that is to end. */
-    body: z.strictObject({ bootId: z.string().min(1).max(64) }),
-    answer: { status: 200, body: z.object({ bootId: z.string() }) },
-    errors: ["HOST_COMMANDS_OFF", "HOST_COMMAND_VMS_RUN"],
+  },
+  hostPowerOff: {
+    ...goDown,
+    path: "/agent/v1/power-off",
+    summary: "Shut the host down; one that was booted since then is left as it is",
   },
   certificatesShow: {
     method: "GET",

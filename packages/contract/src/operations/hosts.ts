@@ -8,9 +8,9 @@ import { agentUrlSchema } from "../schemas/addresses.ts";
 import { nameSchema } from "../schemas/names.ts";
 import { documentPageQuery, nextPageSchema } from "../schemas/page.ts";
 import { taskSchema, taskSchemas } from "../tasks/registry.ts";
+import { hostParams } from "./host-params.ts";
 import type { Operations } from "./operation.ts";
 
-const hostParams = z.strictObject({ host: z.string().min(1).max(63) });
 const pem = z
   .string()
   .max(20_000)

@@ -6,6 +6,7 @@ import { networkOperations } from "./networks.ts";
 import { eventOperations } from "./events.ts";
 import { hostSummaryOperations } from "./host-summaries.ts";
 import { hostOperations } from "./hosts.ts";
+import { hostPowerOperations } from "./host-power.ts";
 import { leaseOperations, vmLeaseOperations } from "./leases.ts";
 import type { Operations } from "./operation.ts";
 import { poolOperations } from "./pools.ts";
@@ -22,6 +23,7 @@ export const serverOperations = {
   ...versionOperations,
   ...authorityOperations,
   ...hostOperations,
+  ...hostPowerOperations,
   ...hostSummaryOperations,
   ...datastoreOperations,
   ...networkOperations,

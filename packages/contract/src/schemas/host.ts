@@ -3,6 +3,7 @@ import { z } from "zod";
 import { findingSchema } from "../errors/schemas.ts";
 import { acceleratorSchema, hostFactsSchema } from "./host-facts.ts";
 import { hostLoadSchema } from "./host-load.ts";
+import { hostPowerSchema } from "./host-power.ts";
 import { agentUrlSchema } from "./addresses.ts";
 import { nameSchema } from "./names.ts";
 
@@ -16,7 +17,8 @@ export type Maintenance = z.infer<typeof maintenanceSchema>;
 export const hostViewSchema = z.object({
   name: nameSchema,
   agentUrl: agentUrlSchema,
-  state: z.enum(["connected", "unreachable"]),
+  /** `standby`: the server has powered it off. */
+  state: z.enum(["connected", "unreachable", "standby"]),
   maintenance: maintenanceSchema,
   joinedAt: z.iso.datetime(),
   /** When it last answered, by the server's clock; its load is as of then. */
@@ -25,6 +27,8 @@ export const hostViewSchema = z.object({
   pool: nameSchema.nullable(),
   /** What all moves from and to it may use of its link together; null: what that gives. Absent: a server of an earlier version. */
   moveBandwidthMbps: z.number().nullable().optional(),
+  /** Null: the server does not control its power. Absent: a server of an earlier version. */
+  power: hostPowerSchema.nullable().optional(),
   /** What an operator should know: findings that hold now. */
   alarms: z.array(findingSchema),
   /** What it is, as it was last reported. */
@@ -38,6 +42,7 @@ export type HostView = z.infer<typeof hostViewSchema>;
 export const hostSummarySchema = hostViewSchema
   .pick({ name: true, state: true, maintenance: true, pool: true, seenAt: true, alarms: true })
   .extend({
+    power: hostPowerSchema.nullable().optional(),
     /** Null where the host has not reported yet, as in all that follow. */
     agentVersion: z.string().nullable(),
     qemuVersion: z.string().nullable(),

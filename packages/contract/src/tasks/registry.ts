@@ -3,6 +3,8 @@ import { z } from "zod";
 import type { MoveRecord } from "../schemas/move.ts";
 import { taskSchemaOf, type TaskDefinition } from "./define-task.ts";
 import { hostEnterMaintenance } from "./host-enter-maintenance.ts";
+import { hostPowerOff } from "./host-power-off.ts";
+import { hostPowerOn } from "./host-power-on.ts";
 import { hostRenewQemu } from "./host-renew-qemu.ts";
 import { poolUpdate } from "./pool-update.ts";
 import { vmClone } from "./vm-clone.ts";
@@ -41,6 +43,8 @@ const definitions = [
   vmExport,
   hostEnterMaintenance,
   hostRenewQemu,
+  hostPowerOff,
+  hostPowerOn,
   poolUpdate,
 ] as const;
 

@@ -1,4 +1,7 @@
-/** A Redfish service of the standard's shape (DSP0266), over HTTPS with a certificate of its own: what it tells can be changed. */
+/**
+ * A Redfish service of the standard's shape (DSP0266), over HTTPS with a certificate of its own: what it tells can be changed, and its system is
+ * powered on and off by ComputerSystem.Reset. An orderly shutdown takes until `powered` is called.
+ */
 import { once } from "node:events";
 import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
@@ -9,6 +12,9 @@ export class RedfishService implements AsyncDisposable {
   /** By path; a number is the status of an answer without words. */
   readonly resources: Map<string, unknown>;
   readonly asked: string[] = [];
+  /** Types of reset that were accepted. */
+  readonly resets: string[] = [];
+  onReset: (type: string) => void = () => undefined;
   readonly fingerprint: string;
   readonly url: string;
   readonly #server: Server;
@@ -20,7 +26,7 @@ export class RedfishService implements AsyncDisposable {
     this.url = `https://127.0.0.1:${String((server.address() as AddressInfo).port)}`;
   }
 
-  static async start(user = "godwit", password = "s3cret"): Promise<RedfishService> {
+  static async start(user = "godwit", password = "s3cret", address = "127.0.0.1"): Promise<RedfishService> {
     const { keyPem, certificatePem } = await createAuthority("bmc");
     const resources = new Map(Object.entries(wellMachine()));
     const wanted = `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}`;
@@ -28,6 +34,14 @@ export class RedfishService implements AsyncDisposable {
     const server = createServer({ key: keyPem, cert: certificatePem }, (request, response) => {
       const path = request.url ?? "";
       asked.push(path);
+      if (request.method === "POST" && request.headers.authorization === wanted && path === resetPath) {
+        void bodyOf(request).then((body) => {
+          const problem = service.#reset(body);
+          response.writeHead(problem === null ? 204 : 400, { "content-type": "application/json" });
+          response.end(problem === null ? undefined : JSON.stringify({ error: { message: problem } }));
+        });
+        return;
+      }
       const resource = request.headers.authorization === wanted ? (resources.get(path) ?? 404) : 401;
       if (typeof resource === "number") {
         response.writeHead(resource, { location: "https://192.0.2.1/" }).end();
@@ -36,11 +50,37 @@ export class RedfishService implements AsyncDisposable {
       response.writeHead(200, { "content-type": "application/json" });
       response.end(typeof resource === "string" ? resource : JSON.stringify(resource));
     });
-    server.listen(0, "127.0.0.1");
+    server.listen(0, address);
     await once(server, "listening");
-    const service = new RedfishService(server, new X509Certificate(certificatePem).fingerprint256, resources);
-    service.asked.push(...asked);
+    const { fingerprint256 } = new X509Certificate(certificatePem);
+    const service: RedfishService = new RedfishService(server, fingerprint256, resources);
     return Object.assign(service, { asked });
+  }
+
+  get system(): Record<string, unknown> {
+    return this.resources.get(systemPath) as Record<string, unknown>;
+  }
+
+  /** It is on or off from now on. */
+  powered(state: "On" | "Off"): void {
+    this.resources.set(systemPath, { ...this.system, PowerState: state });
+  }
+
+  /** @returns why it is refused */
+  #reset(body: string): string | null {
+    const { ResetType: type } = JSON.parse(body) as { ResetType?: string };
+    const { Actions, PowerState: state } = this.system as {
+      Actions: { "#ComputerSystem.Reset": { "ResetType@Redfish.AllowableValues": string[] } };
+      PowerState: string;
+    };
+    const allowed = Actions["#ComputerSystem.Reset"]["ResetType@Redfish.AllowableValues"];
+    if (type === undefined || !allowed.includes(type)) return `The value ${String(type)} is not allowed.`;
+    if ((type === "On") === (state === "On")) return `The system is ${state} already.`;
+    this.resets.push(type);
+    if (type === "On") this.powered("On");
+    if (type === "ForceOff") this.powered("Off");
+    this.onReset(type);
+    return null;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -50,6 +90,15 @@ export class RedfishService implements AsyncDisposable {
   }
 }
 
+const systemPath = "/redfish/v1/Systems/1";
+const resetPath = `${systemPath}/Actions/ComputerSystem.Reset`;
+
+async function bodyOf(request: AsyncIterable<Buffer>): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk);
+  return Buffer.concat(chunks).toString();
+}
+
 const to = (path: string) => ({ "@odata.id": path });
 const collection = (...paths: string[]) => ({ "Members@odata.count": paths.length, Members: paths.map(to) });
 const ok = { State: "Enabled", Health: "OK" };
@@ -57,7 +106,7 @@ const ok = { State: "Enabled", Health: "OK" };
 /** As Dell's and HPE's firmware tells it, shortened. */
 function wellMachine(): Record<string, unknown> {
   const chassis = "/redfish/v1/Chassis/1";
-  const system = "/redfish/v1/Systems/1";
+  const system = systemPath;
   return {
     "/redfish/v1/": {
       RedfishVersion: "1.6.0",
@@ -89,6 +138,13 @@ function wellMachine(): Record<string, unknown> {
     "/redfish/v1/Systems": collection(system),
     [system]: {
       Id: "1",
+      PowerState: "On",
+      Actions: {
+        "#ComputerSystem.Reset": {
+          target: resetPath,
+          "ResetType@Redfish.AllowableValues": ["On", "GracefulShutdown", "ForceOff", "ForceRestart"],
+        },
+      },
       MemorySummary: { Status: ok },
       ProcessorSummary: { Status: ok },
       Storage: to(`${system}/Storage`),

@@ -1,0 +1,17 @@
+/** A Redfish service as a program of its own, in whatever network namespace it was started; whoever started it is told what is asked, and says what it tells. */
+import { RedfishService } from "./redfish-service.ts";
+
+/** What a test tells it. */
+export type ToBmc = { powered: "On" | "Off" } | { path: string; resource: unknown };
+/** What it tells the test. */
+export type FromBmc = { url: string; fingerprint: string } | { reset: string };
+
+const tell = (message: FromBmc) => process.send?.(message);
+const service = await RedfishService.start();
+service.onReset = (reset) => tell({ reset });
+process.on("message", (message: ToBmc) => {
+  if ("powered" in message) service.powered(message.powered);
+  else service.resources.set(message.path, message.resource);
+});
+process.on("disconnect", () => process.exit());
+tell({ url: service.url, fingerprint: service.fingerprint });
