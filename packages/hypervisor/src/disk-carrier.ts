@@ -4,6 +4,7 @@
  * restart QEMU says which mirrors there are.
  */
 import type { VmDisk } from "@godwit/contract";
+import { beginMirror } from "./begin-mirror.ts";
 import { diskNodeNames, insertedIn } from "./disk-nodes.ts";
 import { credentials } from "./migration-port.ts";
 import { passing } from "./passing.ts";
@@ -35,7 +36,7 @@ const gone = /in state|cannot accept|not found/i;
 
 export class DiskCarrier {
   readonly #process: QemuProcess;
-  readonly #disks: readonly Pick<VmDisk, "name">[];
+  readonly #disks: readonly Pick<VmDisk, "name" | "format">[];
 
   constructor(process: QemuProcess) {
     this.#process = process;
@@ -62,19 +63,19 @@ export class DiskCarrier {
   async start({ address, port, destinationName }: DisksPlace, bytesPerSecond: number | null): Promise<void> {
     const { qmp } = this.#process;
     const blocks = await qmp.execute("query-block");
-    for (const { name } of this.#disks) {
+    for (const { name, format } of this.#disks) {
       const device = insertedIn(blocks, name)?.["node-name"] ?? diskNodeNames(name)[0].format;
-      await qmp.execute("blockdev-add", {
-        ...{ driver: "nbd", "node-name": nodeOf(name), export: name, discard: "unmap" },
-        ...{ server: { type: "inet", host: address, port: String(port) } },
-        ...{ "tls-creds": credentials, "tls-hostname": destinationName },
-      });
-      await qmp.execute("blockdev-mirror", {
-        ...{ "job-id": jobOf(name), device, target: nodeOf(name), sync: "full" },
-        // Else a guest that writes faster than the network takes it would never let it end.
-        "copy-mode": "write-blocking",
-        ...(bytesPerSecond === null ? {} : { speed: Math.ceil(bytesPerSecond / this.#disks.length) }),
-        ...{ "auto-finalize": true, "auto-dismiss": false },
+      await beginMirror(this.#process, {
+        ...{ jobId: jobOf(name), device, format },
+        target: [
+          {
+            ...{ driver: "nbd", "node-name": nodeOf(name), export: name },
+            ...{ server: { type: "inet", host: address, port: String(port) } },
+            ...{ "tls-creds": credentials, "tls-hostname": destinationName },
+          },
+        ],
+        bytesPerSecond: bytesPerSecond === null ? null : bytesPerSecond / this.#disks.length,
+        autoFinalize: true,
       });
     }
   }

@@ -4,6 +4,7 @@
  * cancelled. Nothing is remembered here: after a restart QEMU itself says which image the disk is on and how far the job is.
  */
 import type { VmDisk } from "@godwit/contract";
+import { beginMirror } from "./begin-mirror.ts";
 import { diskNodeNames, diskNodes, fileStorage, insertedIn, type DiskNodeNames } from "./disk-nodes.ts";
 import { passing } from "./passing.ts";
 import type { QemuProcess } from "./qemu-process.ts";
@@ -80,19 +81,15 @@ export class DiskMirror {
    */
   async start(bytesPerSecond: number | null): Promise<void> {
     const { disk, target } = this.#images;
-    const { qmp, identity } = this.#process;
+    const { identity } = this.#process;
     const { names: source } = await this.#device();
     const names = otherOf(disk.name, source);
     await this.#removeNodes(names);
     await showFile(identity.pid, target, "lend");
-    for (const node of diskNodes(names, disk.format, fileStorage(target)))
-      await qmp.execute("blockdev-add", node);
-    await qmp.execute("blockdev-mirror", {
-      ...{ "job-id": this.#jobId, device: source.format, target: names.format, sync: "full" },
-      // Else a guest that writes faster than the target takes it would never let it end.
-      "copy-mode": "write-blocking",
-      ...(bytesPerSecond === null ? {} : { speed: Math.ceil(bytesPerSecond) }),
-      ...{ "auto-finalize": false, "auto-dismiss": false },
+    await beginMirror(this.#process, {
+      ...{ jobId: this.#jobId, device: source.format, format: disk.format },
+      target: diskNodes(names, disk.format, fileStorage(target)),
+      ...{ bytesPerSecond, autoFinalize: false },
     });
   }
 
@@ -121,9 +118,13 @@ export class DiskMirror {
     await this.#process.qmp.execute("job-dismiss", { id: this.#jobId });
   }
 
-  /** Closes the image that the disk is not on, and takes it from what QEMU sees. */
+  /** Closes the image that the disk is not on, and takes it from what QEMU sees. The other one takes discards from now on. */
   async closeOther(path: string): Promise<void> {
     const { names } = await this.#device();
+    const used = await this.#pathOf(names);
+    if (used === undefined) throw new Error(`QEMU has no file under disk ${this.#images.disk.name}`);
+    const options = diskNodes(names, this.#images.disk.format, fileStorage(used));
+    await this.#process.qmp.execute("blockdev-reopen", { options });
     await this.#removeNodes(otherOf(this.#images.disk.name, names));
     await showFile(this.#process.identity.pid, path, "hide");
   }

@@ -53,7 +53,7 @@ describe.each(inject("qemuBinaries"))("%s", (binary) => {
     await carrier.start(place, null);
     const isReady = async () => (await carrier.look()).status === "ready";
     expect(await until(isReady, { everyMs: 20, limitMs: 30_000 })).toBe(true);
-    expect(await carrier.look()).toMatchObject({ error: null, totalBytes: 1 << 20 });
+    expect(await carrier.look()).toMatchObject({ error: null, totalBytes: 16 << 20 });
 
     await source.migration.start(address, port);
     const isPaused = async () => (await source.migration.query()).status === "pre-switchover";

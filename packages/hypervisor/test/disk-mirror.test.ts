@@ -70,7 +70,7 @@ describe.each(inject("qemuBinaries"))("%s", (binary) => {
     newImage(target);
     const mirror = new DiskMirror(qemu, { disk, source: fixture.diskPath, target });
     for (const when of ["ready", "pending"] as const) {
-      await mirror.start(1 << 20);
+      await mirror.start(16 << 20);
       await reaches(mirror, "ready");
       if (when === "pending") {
         await mirror.end();

@@ -120,6 +120,7 @@ export const commands = {
     ],
     reply: empty,
   },
+  "blockdev-reopen": { args: ["options"], reply: empty },
   "blockdev-del": { args: ["node-name"], reply: empty },
   "blockdev-open-tray": { args: ["id", "force"], reply: empty },
   "blockdev-close-tray": { args: ["id"], reply: empty },
