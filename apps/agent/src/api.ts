@@ -13,6 +13,7 @@ import type { Moves } from "./moves/moves.ts";
 import type { DiskLeases } from "@godwit/storage";
 import type { HostSwitches } from "./networks/host-switches.ts";
 import type { CertificateRenewal } from "./renewal.ts";
+import type { CpuWeights } from "./vms/cpu-weights.ts";
 import type { GuestWatchers } from "./vms/guest-watchers.ts";
 import type { Relocations } from "./vms/relocations.ts";
 import type { SetAside } from "./vms/set-aside.ts";
@@ -41,10 +42,12 @@ export function handlers(
   snapshots: Snapshots,
   exports: Exports,
   guests: GuestWatchers,
+  weights: CpuWeights,
 ): Handlers<typeof agentOperations> {
   return {
     facts: () => facts.read(),
     load: () => load.read(),
+    cpuWeightsPut: async ({ body }) => ({ failed: await weights.put(body.vms) }),
     certificatesShow: () => renewal.trust(),
     certificatesRenew: () => renewal.now(),
     membersPut: async ({ body }) => ({ generation: await members.take(body) }),

@@ -45,6 +45,7 @@ import { VmCpus } from "./vms/cpu.ts";
 import { Environment } from "./vms/environment.ts";
 import { doneByGuest } from "./host/guest-activity.ts";
 import { GuestWatch } from "./vms/guest-watch.ts";
+import { CpuWeights } from "./vms/cpu-weights.ts";
 import { GuestWatchers } from "./vms/guest-watchers.ts";
 import { MemoryAdmission } from "./vms/memory-admission.ts";
 import { LogLimit } from "./qemu/log-limit.ts";
@@ -319,6 +320,7 @@ export async function runAgent(
     new Snapshots({ config, hypervisor, environment, processes, leases, claims, log }),
     new Exports({ config, environment, processes, leases, claims, events }),
     watchers,
+    new CpuWeights(processes),
   );
   mount(http, agentOperations, answers, authority);
   mountSockets(http, agentOperations, answers, authority);

@@ -22,6 +22,7 @@ import {
   type DataFolder,
 } from "./data-folder.ts";
 import { dataPaths } from "./data-paths.ts";
+import { CpuWeightKeeper } from "./pools/cpu-weights.ts";
 import { GuestKeeper } from "./guests/guest-keeper.ts";
 import { HealthKeeper } from "./health/health-keeper.ts";
 import type { LinkIdentity } from "./hosts/link-identity.ts";
@@ -91,6 +92,8 @@ export async function runServer(
   stack.defer(() => restarter.stop());
   const health = new HealthKeeper({ store, hosts, tasks }, log);
   stack.defer(() => health.stop());
+  const weights = new CpuWeightKeeper({ store, hosts }, log);
+  stack.defer(() => weights.stop());
   const guests = new GuestKeeper({ store, hosts, tasks }, log);
   stack.defer(() => guests.stop());
 
@@ -137,6 +140,7 @@ export async function runServer(
   balancer.start();
   restarter.start();
   health.start();
+  weights.start();
   guests.start();
 
   const renewing = setInterval(

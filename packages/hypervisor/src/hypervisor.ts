@@ -42,6 +42,7 @@ import { hasListener, prepareRunFolder, takeOver } from "./run-folder.ts";
 import { parseRuntime, writeRuntime } from "./runtime-file.ts";
 import { prepareTpm, withTpm } from "./tpm.ts";
 import { asUser, kvmGroup } from "./user.ts";
+import { vmUnit } from "./unit.ts";
 
 export interface HypervisorOptions {
   host: string;
@@ -300,7 +301,7 @@ export class Hypervisor {
     argv: readonly string[],
   ): Promise<() => boolean | Promise<boolean>> {
     if (systemdRuns()) {
-      const unit = `godwit-vm-${spec.vm.id}`;
+      const unit = vmUnit(spec.vm.id);
       await run(
         "systemd-run",
         [

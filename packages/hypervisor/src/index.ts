@@ -1,4 +1,5 @@
 /** QEMU as Godwit's engine: command line, launch, adoption, migration commands, facts. */
+export { vmUnit } from "./unit.ts";
 export { readAppArmor } from "./app-armor.ts";
 export { commandLine } from "./command-line.ts";
 export {

@@ -32,6 +32,7 @@ export {
   type VmRenewal,
 } from "./qemu-renewal.ts";
 export { forecast, type LoadForecast } from "./load/forecast.ts";
+export { cpuWeights } from "./plan/cpu-weights.ts";
 export { knownLoads, type KnownLoad } from "./load/history.ts";
 export { usageOver } from "./load/usage-over.ts";
 export { LoadWindows, resolutions, type HostSample } from "./load/windows.ts";

@@ -23,6 +23,8 @@ export {
   limitProperties,
   limitsProblem,
   limitUnit,
+  weighUnit,
+  weightsProblem,
   outlivingProperties,
   problemOfLimits,
   systemdRuns,

@@ -30,16 +30,35 @@ export async function limitUnit(unit: string, limits: UnitLimits): Promise<void>
   });
 }
 
+/** Weights a unit that runs, where units want more CPUs than there are, until it ends. @throws PROGRAM_FAILED */
+export async function weighUnit(unit: string, weight: number): Promise<void> {
+  await run("systemctl", ["set-property", "--runtime", unit, `CPUWeight=${String(weight)}`], {
+    what: `weighting unit ${unit}`,
+  });
+}
+
+/** Why units have no weights on this machine, the end of a sentence; null: they have. */
+export async function weightsProblem(): Promise<string | null> {
+  return problemOf(["cpu"], systemdRuns(), await readFileOrNull("/sys/fs/cgroup/cgroup.controllers"));
+}
+
 /** Why units have no limits on this machine, the end of a sentence; null: they have. */
 export async function limitsProblem(): Promise<string | null> {
   return problemOfLimits(systemdRuns(), await readFileOrNull("/sys/fs/cgroup/cgroup.controllers"));
 }
 
 /** @param controllers of the root of cgroup v2; null: that is not mounted where systemd has it */
-export function problemOfLimits(hasSystemd: boolean, controllers: string | null): string | null {
+export const problemOfLimits = (hasSystemd: boolean, controllers: string | null): string | null =>
+  problemOf(["memory", "pids"], hasSystemd, controllers);
+
+function problemOf(
+  needed: readonly string[],
+  hasSystemd: boolean,
+  controllers: string | null,
+): string | null {
   if (!hasSystemd) return "systemd does not run there";
   if (controllers === null)
     return "its kernel was not started with cgroup v2 (systemd.unified_cgroup_hierarchy)";
-  const missing = ["memory", "pids"].filter((one) => !controllers.trim().split(" ").includes(one));
+  const missing = needed.filter((one) => !controllers.trim().split(" ").includes(one));
   return missing.length === 0 ? null : `cgroup v2 has no controller ${missing.join(" and ")} there`;
 }

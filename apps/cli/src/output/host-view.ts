@@ -102,10 +102,13 @@ const stateWords: Record<PortGroupState, string> = {
 /** How VMs are kept apart there. */
 function containmentRows({ containment }: HostFacts): string[][] {
   if (containment === undefined) return [["vm users", "one for all VMs: its agent is of an earlier version"]];
-  const { vmUids, vmUidsProblem, limitsProblem, appArmorProblem } = containment;
+  const { vmUids, vmUidsProblem, limitsProblem, cpuWeightsProblem, appArmorProblem } = containment;
   const uids = `${String(vmUids.first)} to ${String(vmUids.first + vmUids.count - 1)}`;
   return [
     ["vm users", vmUidsProblem === null ? `uids ${uids}` : `one for all VMs: ${vmUidsProblem}`],
+    ...(cpuWeightsProblem === undefined
+      ? []
+      : [["cpu weights", cpuWeightsProblem === null ? "by resource pools" : `none: ${cpuWeightsProblem}`]]),
     ["vm limits", limitsProblem === null ? "memory and tasks" : `none: ${limitsProblem}`],
     ["apparmor", appArmorProblem === null ? "confines QEMU" : `does not confine QEMU: ${appArmorProblem}`],
   ];

@@ -32,6 +32,7 @@ import { vmImportDraftSchema, vmImportOrderSchema } from "../schemas/vm-import.t
 import { vmFilesAnswerSchema, vmFilesQuestionSchema } from "../schemas/vm-file.ts";
 import { snapshotIdSchema, snapshotOrderSchema, snapshotReferenceSchema } from "../schemas/snapshot.ts";
 import { vmChangesSchema } from "../schemas/vm-changes.ts";
+import { cpuWeightOperations } from "./agent-cpu-weights.ts";
 import type { Operations } from "./operation.ts";
 import { importErrorCodes } from "./vm-imports.ts";
 
@@ -58,6 +59,7 @@ const snapshotErrorCodes = [
 export const peerPath = (moveId: string): string => `/peer/v1/moves/${moveId}`;
 
 export const agentOperations = {
+  ...cpuWeightOperations,
   facts: {
     method: "GET",
     path: "/agent/v1/facts",

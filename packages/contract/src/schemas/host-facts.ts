@@ -109,6 +109,8 @@ export const containmentFactsSchema = z.object({
   vmUidsProblem: z.string().nullable(),
   /** Why what a VM's processes use has no limits there, the end of a sentence; null: memory and tasks have. */
   limitsProblem: z.string().nullable(),
+  /** Why its VMs' CPUs cannot be weighted there, the end of a sentence; null: they can. Absent: an agent that does not. */
+  cpuWeightsProblem: z.string().nullable().optional(),
   /** Why QEMU is not confined by AppArmor there, the end of a sentence; null: it is. */
   appArmorProblem: z.string().nullable(),
 });

@@ -6,7 +6,7 @@ import { resourcePoolTree } from "./resource-pool-tree.ts";
 import type { Pool, PoolHost, PoolVm, Rule } from "./pool.ts";
 
 /** Shares of a VM that no rule gives any. */
-const sharesPerVcpu = 1000;
+export const sharesPerVcpu = 1000;
 
 /** @param namesOf what the pool calls a VM of a rule; several where it is on more than one host */
 export function withRules(
