@@ -186,8 +186,11 @@ export function awayFrom<T extends Pick<VmView, "id" | "host">>(
 }
 
 export function cancelledProblem(host: string, standing: Standing): Problem {
-  const left = standing.here.map(({ name }) => name);
-  return GodwitError.of("MAINTENANCE_CANCELLED", { host, moved: movedAway(standing), left }).problem;
+  const off = shutDownHere(standing);
+  const left = standing.here.filter((vm) => !off.includes(vm)).map(({ name }) => name);
+  const shutDown = off.map(({ name }) => name);
+  const moved = movedAway(standing);
+  return GodwitError.of("MAINTENANCE_CANCELLED", { host, moved, left, shutDown }).problem;
 }
 
 /** Why it ended with its time over: of each VM that still runs here what kept it. */
@@ -201,7 +204,9 @@ export function timedOutProblem(
   const running = standing.here.filter(hasProcess);
   const findings = running.flatMap((vm) => {
     const why = findingsOfVm(vm, errors, stuck);
-    return why.length > 0 ? why : [finding("MAINTENANCE_NO_TIME_LEFT", { host, vm: vm.name })];
+    return why.length > 0
+      ? why
+      : [{ ...finding("MAINTENANCE_NO_TIME_LEFT", { host, vm: vm.name }), vm: vm.name }];
   });
   const details = {
     ...{ host, deadlineAt, moved: movedAway(standing), left: running.map(({ name }) => name) },

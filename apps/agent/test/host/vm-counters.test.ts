@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import type { VmId } from "@godwit/contract";
 import { tapName } from "@godwit/network";
+import { until } from "@godwit/system";
 import { expect, test } from "vitest";
 import {
   bytesOfDevices,
@@ -40,6 +41,26 @@ test("a guest has sent what its taps received, over all its interfaces, and of n
   ].join("\n");
   expect(networkBytes(id, bytesOfDevices(text))).toEqual({ receivedBytes: 2200, sentBytes: 110 });
   expect(networkBytes(id, bytesOfDevices(""))).toEqual({ receivedBytes: null, sentBytes: null });
+});
+
+test("a vCPU's thread that must share its CPU has waited for it", async () => {
+  // Perl names its thread as QEMU names one of a vCPU.
+  const busy = ["-c", "0", "perl", "-e", '$0 = "CPU 0/KVM"; 1 while 1'];
+  const children = [spawn("taskset", busy), spawn("taskset", busy)];
+  try {
+    const pid = children[0]?.pid ?? 0;
+    const waited = await until(
+      () => {
+        // Each look finds the threads anew: the first may come before Perl has named its own.
+        const { readyNs } = new VmCounterReader().begin(new Set([pid]), 0)(id, pid);
+        return Promise.resolve(readyNs !== null && readyNs > 1e8);
+      },
+      { everyMs: 50, limitMs: 30_000 },
+    );
+    expect(waited).toBe(true);
+  } finally {
+    for (const child of children) child.kill("SIGKILL");
+  }
 });
 
 test("a process without vCPUs, and one that has ended, tell nothing of them", async () => {

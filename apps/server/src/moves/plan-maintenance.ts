@@ -17,7 +17,7 @@ import { emptyingRequest } from "./maintenance-choices.ts";
 /** Measurements of memory at one time. */
 const measuredAtOnce = 8;
 /** No more VMs are measured after this: what is left has no forecast. */
-const measureWithinMs = 30_000;
+const measureWithinMs = 60_000;
 
 /** @throws HOST_UNREACHABLE, VM_UNKNOWN, MAINTENANCE_VM_ELSEWHERE */
 export async function planMaintenance(

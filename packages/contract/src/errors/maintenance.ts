@@ -18,12 +18,15 @@ export const maintenanceErrors = {
     (d) =>
       `Fix the cause and go on with: godwit host maintenance enter ${d.host}; or end the maintenance with: godwit host maintenance exit ${d.host}`,
   ),
-  MAINTENANCE_CANCELLED: define<{ host: string; moved: string[]; left: string[] }>(
+  MAINTENANCE_CANCELLED: define<{ host: string; moved: string[]; left: string[]; shutDown?: string[] }>(
     409,
     "never",
     (d) =>
-      `Emptying host ${d.host} was cancelled; ${d.moved.length === 0 ? "nothing was moved" : `${d.moved.join(", ")} had been moved`}, ${d.left.length === 0 ? "nothing is left" : `${d.left.join(", ")} stayed`}. The host takes VMs again.`,
-    () => "Nothing needs to be done.",
+      `Emptying host ${d.host} was cancelled; ${d.moved.length === 0 ? "nothing was moved" : `${d.moved.join(", ")} had been moved`}, ${d.left.length === 0 ? "nothing is left" : `${d.left.join(", ")} stayed`}${wereShutDown(d.shutDown) ? `, ${d.shutDown.join(", ")} had been shut down` : ""}. The host takes VMs again.`,
+    (d) =>
+      wereShutDown(d.shutDown)
+        ? `Start what was shut down again: godwit host maintenance exit ${d.host}`
+        : "Nothing needs to be done.",
   ),
   MAINTENANCE_TIMED_OUT: define<{
     host: string;
@@ -66,6 +69,9 @@ export const maintenanceErrors = {
     () => "Join another host, or end the maintenance of one.",
   ),
 } as const;
+
+const wereShutDown = (vms: readonly string[] | undefined): vms is readonly string[] =>
+  vms !== undefined && vms.length > 0;
 
 const named = (vms: readonly string[]): string =>
   `${vms.length === 1 ? "VM" : `${String(vms.length)} VMs,`} ${vms.join(", ")}`;

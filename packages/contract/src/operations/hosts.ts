@@ -146,7 +146,7 @@ export const hostOperations = {
     path: "/api/v1/hosts/{host}/maintenance/plan",
     privilege: "admin",
     summary:
-      "What entering maintenance would do: order, destinations and forecasts of the moves, and VMs that cannot move; takes some seconds and changes nothing",
+      "What entering maintenance would do: order, destinations and forecasts of the moves, and VMs that cannot move; measures VMs for up to a minute and changes nothing",
     params: hostParams,
     body: maintenanceBodySchema,
     answer: { status: 200, body: maintenancePlanSchema },

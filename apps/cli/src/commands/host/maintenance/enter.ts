@@ -11,6 +11,9 @@ import { detachFlag, hostArgument, jsonFlag, type TaskFlags } from "../../common
 
 const choices: readonly CannotMove[] = ["wait", "shut-down", "leave"];
 
+/** Of a host with many VMs each is measured. */
+const planLimitMs = 180_000;
+
 interface Flags extends TaskFlags {
   plan: boolean;
   concurrency: number;
@@ -106,7 +109,9 @@ Examples:
       );
       return;
     }
-    const plan = await withApi((api) => api.call("hostMaintenancePlan", { params, body }));
+    const plan = await withApi((api) =>
+      api.call("hostMaintenancePlan", { params, body }, { timeoutMs: planLimitMs }),
+    );
     if (flags.json) writeJson(plan);
     else writeLine(maintenancePlanText(plan));
     if (plan.vms.some(({ action }) => action === "refuse")) throw new Exit(exitCodes.refused);
