@@ -44,6 +44,20 @@ test("each VM gets its weight once; one that is not named any more gets the usua
   expect(set).toHaveLength(3);
 });
 
+test("a little is no change, and the usual weight is kept exactly", async () => {
+  const { weights, set, has } = host([runtime(1)]);
+  const put = (weight: number) => weights.put([{ id: idOf(1), weight }]);
+  await put(300);
+  await put(310);
+  await put(290);
+  expect(set).toHaveLength(1);
+  await put(400);
+  expect(set).toHaveLength(2);
+  has.set(vmUnit(idOf(1)), 101);
+  await weights.put([]);
+  expect(has.get(vmUnit(idOf(1)))).toBe(100);
+});
+
 test("a VM whose unit cannot be weighted is told with the reason, and the others have theirs", async () => {
   const { weights, set } = host([runtime(1), runtime(2)], [1]);
   const vms = [1, 2].map((number) => ({ id: idOf(number), weight: 200 }));

@@ -9,7 +9,7 @@ import { vmUnit } from "@godwit/hypervisor";
 import { reasonOf } from "../reason.ts";
 import type { Processes } from "../qemu/processes.ts";
 
-export const usualWeight = 100;
+const usualWeight = 100;
 
 /** What the host does with a unit. */
 export interface UnitWeights {
@@ -42,7 +42,7 @@ export class CpuWeights {
       const wanted = weights.get(id) ?? usualWeight;
       const unit = vmUnit(id);
       try {
-        if ((this.#units.of(pid, unit) ?? usualWeight) !== wanted) await this.#units.set(unit, wanted);
+        if (differs(this.#units.of(pid, unit) ?? usualWeight, wanted)) await this.#units.set(unit, wanted);
       } catch (error) {
         failed.push({ id, reason: reasonOf(error) });
       }
@@ -50,6 +50,10 @@ export class CpuWeights {
     return failed;
   }
 }
+
+/** What VMs want changes all the time: a little is not worth a change. That none is weighted any more holds exactly. */
+const differs = (has: number, wanted: number): boolean =>
+  wanted === usualWeight ? has !== wanted : Math.abs(has - wanted) > wanted * 0.1;
 
 const ownUnits: UnitWeights = {
   of: (pid, unit) => {

@@ -2,7 +2,7 @@
  * Has hosts weight the CPUs of their VMs by the resource pools and shares of their pool. Every half minute each host is told all weights: a VM
  * that came, was started or left, and a rule that was made or removed, is made good by the next round. Nothing is kept.
  */
-import { GodwitError, hasProcess, type VmView } from "@godwit/contract";
+import { GodwitError, hasProcess, type VmLoad, type VmView } from "@godwit/contract";
 import { cpuWeights } from "@godwit/placement";
 import type { HostRow } from "@godwit/store";
 import type { Logger } from "pino";
@@ -57,11 +57,16 @@ export class CpuWeightKeeper {
   }
 
   async #tell(
-    { name, facts }: HostRow,
+    { name, facts, load }: HostRow,
     own: readonly VmView[],
     rules: Parameters<typeof cpuWeights>[2],
   ): Promise<void> {
-    const weighted = own.map(({ id, config: { vcpus } }) => ({ id, vcpus }));
+    const used = new Map(load?.vms.map((vm) => [vm.id, vm]));
+    const weighted = own.map(({ id, config: { vcpus } }) => ({
+      id,
+      vcpus,
+      demandCpus: demandOf(used.get(id)),
+    }));
     const weights = cpuWeights(weighted, facts?.cpu.logicalCpus ?? 1, rules);
     if (weights.size === 0 && this.#plain.has(name)) return;
     const vms = own.flatMap(({ id }) => {
@@ -88,3 +93,7 @@ export class CpuWeightKeeper {
     if (reason !== "") this.#log.warn({ host, reason }, "the weights of VMs could not be set");
   }
 }
+
+/** What it used and what it waited for; null: not known. */
+const demandOf = (vm: VmLoad | undefined): number | null =>
+  vm?.usedCpus == null || vm.readyCpus == null ? null : vm.usedCpus + vm.readyCpus;

@@ -1,15 +1,25 @@
 /**
- * How the CPUs of a host are weighted among its VMs where they all want them: each by what it is entitled to in the tree of resource pools, as
- * far as that is on this host. A resource pool is as heavy however many of its VMs are here. 100 is the mean, as of a VM that has no weight.
+ * How the CPUs of a host are weighted among its VMs: each by what it is entitled to in the tree of resource pools, as far as that is on this
+ * host. A resource pool is as heavy however many of its VMs are here, and what one of them does not want goes to the others in it first. A
+ * VM weighs no less than if all wanted all: one that wakes up need not wait for the next round, and one that sleeps takes nothing by its
+ * weight. 100 is the mean, as of a VM that has no weight.
  */
+import { entitlements, type ShareNode } from "../load/resource-pools.ts";
 import { ofKind, type PoolRule } from "../rules/pool-rule.ts";
 import { resourcePoolTree } from "./resource-pool-tree.ts";
 import { sharesPerVcpu } from "./with-rules.ts";
-import { entitlements, type ShareNode } from "../load/resource-pools.ts";
 
 export interface WeightedVm {
   id: string;
   vcpus: number;
+  /** CPUs that it used or waited for; null: not known, it may want all. */
+  demandCpus: number | null;
+}
+
+interface CpuTerms {
+  shares?: number | undefined;
+  reservedCores?: number | undefined;
+  limitCores?: number | undefined;
 }
 
 const usual = 100;
@@ -26,43 +36,34 @@ export function cpuWeights(
   cores: number,
   rules: readonly PoolRule[],
 ): Map<string, number> {
-  const hasPools = rules.some(({ terms }) => terms.kind === "resourcePool");
-  const byVm = new Map<string, { shares?: number; reservedCores?: number; limitCores?: number }>(
-    [...ofKind(rules, "cpu")].flatMap(({ rule, terms: { shares, reservedCores, limitCores } }) =>
-      rule.vms.map(({ id }) => [
-        id,
-        {
-          ...(shares === undefined ? {} : { shares }),
-          ...(reservedCores === undefined ? {} : { reservedCores }),
-          ...(limitCores === undefined ? {} : { limitCores }),
-        },
-      ]),
-    ),
+  const termsOf = new Map<string, CpuTerms>(
+    [...ofKind(rules, "cpu")].flatMap(({ rule, terms }) => rule.vms.map(({ id }) => [id, terms] as const)),
   );
-  const isDivided = hasPools || vms.some(({ id }) => byVm.get(id)?.shares !== undefined);
-  if (!isDivided || vms.length === 0) return new Map();
-  const leaves = new Map(vms.map((vm) => [vm.id, leafOf(vm, byVm.get(vm.id))]));
-  const tree = resourcePoolTree(rules, leaves, ({ vms: named }) => named.map(({ id }) => id));
-  const entitled = entitlements(tree, cores);
-  const sum = [...entitled.values()].reduce((all, one) => all + one, 0);
+  const hasPools = rules.some(({ terms }) => terms.kind === "resourcePool");
+  const isDivided = hasPools || vms.some(({ id }) => termsOf.get(id)?.shares !== undefined);
+  if (!isDivided) return new Map();
+  const entitled = (demandOf: (vm: WeightedVm) => number): Map<string, number> => {
+    const leaves = new Map(vms.map((vm) => [vm.id, leafOf(vm, demandOf(vm), termsOf.get(vm.id) ?? {})]));
+    const tree = resourcePoolTree(rules, leaves, ({ vms: named }) => named.map(({ id }) => id));
+    return entitlements(tree, cores);
+  };
+  const ifAll = entitled(({ vcpus }) => vcpus);
+  const now = entitled(({ vcpus, demandCpus }) => Math.min(vcpus, demandCpus ?? vcpus));
+  const sum = [...ifAll.values()].reduce((all, one) => all + one, 0);
   return new Map(
     vms.map(({ id }) => {
-      const weight = sum === 0 ? usual : Math.round((usual * vms.length * (entitled.get(id) ?? 0)) / sum);
+      const most = Math.max(ifAll.get(id) ?? 0, now.get(id) ?? 0);
+      const weight = sum === 0 ? usual : Math.round((usual * vms.length * most) / sum);
       return [id, Math.max(bounds.least, Math.min(bounds.most, weight))];
     }),
   );
 }
 
-/** It wants all that it could use. */
 const leafOf = (
   { id, vcpus }: WeightedVm,
-  {
-    shares,
-    reservedCores,
-    limitCores,
-  }: { shares?: number; reservedCores?: number; limitCores?: number } = {},
+  demand: number,
+  { shares = vcpus * sharesPerVcpu, reservedCores, limitCores = Infinity }: CpuTerms,
 ): ShareNode => ({
-  ...{ name: id, demand: vcpus, shares: shares ?? vcpus * sharesPerVcpu },
+  ...{ name: id, demand, shares, limit: Math.min(limitCores, vcpus) },
   ...(reservedCores === undefined ? {} : { reservation: reservedCores }),
-  limit: Math.min(limitCores ?? Infinity, vcpus),
 });

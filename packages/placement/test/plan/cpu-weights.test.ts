@@ -11,7 +11,9 @@ const rule = (name: string, terms: PoolRuleTerms, vms: readonly string[] = []): 
 });
 const pool = (name: string, vms: readonly string[], o: { shares?: number; parent?: string } = {}) =>
   rule(name, { kind: "resourcePool", ...o }, vms);
-const vms = (names: readonly string[], vcpus = 2) => names.map((id) => ({ id, vcpus }));
+/** All of them want all that they can use, but those that are named. */
+const vms = (names: readonly string[], vcpus = 2, demands: Record<string, number> = {}) =>
+  names.map((id) => ({ id, vcpus, demandCpus: demands[id] ?? null }));
 const many = (prefix: string, count: number) =>
   Array.from({ length: count }, (_, index) => `${prefix}${String(index)}`);
 const sumOf = (weights: ReadonlyMap<string, number>, names: readonly string[]) =>
@@ -42,6 +44,33 @@ test("shares of pools within pools, and of VMs in one", () => {
   const weights = cpuWeights(vms(["w", "d1", "d2", "t"], 4), 4, rules);
   // Of 400: 300 to prod, of that 100 to web and 200 to db, 3 to 2 by VMs' own shares (4 vCPUs: 4000).
   expect(Object.fromEntries(weights)).toEqual({ w: 100, d1: 120, d2: 80, t: 100 });
+});
+
+test("what one does not want goes to the others of its resource pool first; asleep it keeps its weight", () => {
+  const rules = [pool("gold", ["g1", "g2"]), pool("silver", ["s"])];
+  const all = cpuWeights(vms(["g1", "g2", "s"], 4), 4, rules);
+  expect(Object.fromEntries(all)).toEqual({ g1: 75, g2: 75, s: 150 });
+  const asleep = cpuWeights(vms(["g1", "g2", "s"], 4, { g1: 0 }), 4, rules);
+  expect(Object.fromEntries(asleep)).toEqual({ g1: 75, g2: 150, s: 150 });
+  const silver = cpuWeights(vms(["g1", "g2", "s"], 4, { s: 0 }), 4, rules);
+  expect(Object.fromEntries(silver)).toEqual({ g1: 150, g2: 150, s: 150 });
+});
+
+test("whatever they want: no VM weighs less than if all wanted all", () => {
+  const demand = fc.option(fc.double({ min: 0, max: 8, noNaN: true }), { nil: null });
+  fc.assert(
+    fc.property(fc.array(demand, { minLength: 2, maxLength: 8 }), (demands) => {
+      const some = demands.map((demandCpus, index) => ({ id: `v${String(index)}`, vcpus: 4, demandCpus }));
+      const rules = [pool("one", ["v0", "v2", "v4"]), pool("two", ["v1"], { shares: 8000 })];
+      const now = cpuWeights(some, 4, rules);
+      const ifAll = cpuWeights(
+        some.map((vm) => ({ ...vm, demandCpus: null })),
+        4,
+        rules,
+      );
+      for (const [id, weight] of ifAll) expect(now.get(id)).toBeGreaterThanOrEqual(weight);
+    }),
+  );
 });
 
 test("whatever the tree: weights are what the kernel takes, and each resource pool has its part of them", () => {
