@@ -46,7 +46,7 @@ test("a guest has sent what its taps received, over all its interfaces, and of n
 test("a vCPU's thread that must share its CPU has waited for it", async () => {
   // Perl names its thread as QEMU names one of a vCPU.
   const busy = ["-c", "0", "perl", "-e", '$0 = "CPU 0/KVM"; 1 while 1'];
-  const children = [spawn("taskset", busy), spawn("taskset", busy)];
+  const children = [spawn("/usr/bin/taskset", busy), spawn("/usr/bin/taskset", busy)];
   try {
     const pid = children[0]?.pid ?? 0;
     const waited = await until(

@@ -27,7 +27,7 @@ export class CpuWeightKeeper {
     this.#log = log;
     this.#rounds = new Rounds(
       everyMs,
-      () => this.#tellAll(),
+      () => this.tellAll(),
       (error) => {
         log.warn({ err: error }, "the weights of VMs could not be looked at");
       },
@@ -42,7 +42,8 @@ export class CpuWeightKeeper {
     await this.#rounds.stop();
   }
 
-  async #tellAll(): Promise<void> {
+  /** A round. */
+  async tellAll(): Promise<void> {
     const { store, hosts } = this.#services;
     const [all, vms, rules] = await Promise.all([store.hosts.list(), store.vms.list(), allRules(store)]);
     await Promise.all(
