@@ -45,6 +45,6 @@ export function diskNodes(names: DiskNodeNames, format: VmDisk["format"], storag
   ] as const;
 }
 
-/** What the device of a disk has, which is named as the disk is. */
+/** What the device of a disk has, which is named as the disk is: QEMU gives its name, or of virtio the path of it. */
 export const insertedIn = (blocks: CommandReply<"query-block">, disk: string) =>
-  blocks.find(({ qdev }) => qdev?.split("/").includes(disk) === true)?.inserted;
+  blocks.find(({ qdev }) => qdev === disk || qdev === `/machine/peripheral/${disk}/virtio-backend`)?.inserted;
