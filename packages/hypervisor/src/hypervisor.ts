@@ -85,18 +85,22 @@ export type Launch = (
   storage: WrittenStorage,
 ) => Promise<() => boolean | Promise<boolean>>;
 
-/** What a QEMU writes to: image files by their absolute paths, and iSCSI portals (`ADDRESS:PORT`) that it is a client of. */
+/** What a QEMU and its TPM write to: image files by their absolute paths, iSCSI portals (`ADDRESS:PORT`) that it is a client of, and the folder of the TPM's state. */
 export interface WrittenStorage {
   images: readonly string[];
   portals: readonly string[];
+  states: readonly string[];
 }
 
 export const writtenStorage = ({
   diskPaths,
   luns,
-}: Pick<LaunchSpec, "diskPaths" | "luns">): WrittenStorage => ({
-  images: Object.values(diskPaths),
+  uefi,
+  tpm,
+}: Pick<LaunchSpec, "diskPaths" | "luns" | "uefi" | "tpm">): WrittenStorage => ({
+  images: [...Object.values(diskPaths), ...(uefi === undefined ? [] : [uefi.nvramPath])],
   portals: [...new Set(Object.values(luns).map(({ portal }) => portal))],
+  states: tpm === undefined ? [] : [tpm.folder],
 });
 
 const rootFolder = ({ runFolder }: HypervisorOptions): string => `${runFolder}/root`;

@@ -312,6 +312,31 @@ test("what runs under a lease has ended when the lease is given back", async () 
   expect(await b.leases.show(vm)).toMatchObject({ holders: [] });
 });
 
+test("what a program has started by itself has ended too when the lease is given back, however the program ended", async () => {
+  for (const how of ["ended for the release", "killed"]) {
+    const vm = await newVm();
+    await a.leases.acquire(vm, "EX");
+    const child = join(folder, `${vm.name}.child`);
+    // As a TPM whose write to its storage hangs: its parent's end and a request to end do nothing to it.
+    const program = join(folder, `${vm.name}.sh`);
+    await writeFile(
+      program,
+      `(trap "" TERM HUP; sh -c 'echo $PPID' >${child}.new; mv ${child}.new ${child}; sleep 600) & exec sleep 600`,
+    );
+    const pid = await runningUnder(a, vm, {}, `sh ${program}`);
+    let left = 0;
+    while (left === 0) {
+      await sleep(20);
+      left = Number(await readFile(child, "utf8").catch(() => "0"));
+    }
+    if (how === "killed") process.kill(pid, "SIGKILL");
+    await a.leases.release(vm);
+    const lives = await identifyProcess(left);
+    if (lives !== null) process.kill(left, "SIGKILL");
+    expect(lives, how).toBeNull();
+  }
+});
+
 test("who shares a lease is remembered over an answer that was lost: a host that gave it back is not missed", async () => {
   const vm = await newVm();
   await a.leases.acquire(vm, "EX");

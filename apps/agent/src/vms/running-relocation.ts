@@ -224,8 +224,8 @@ export class RunningRelocation {
   /** The lease waits for what was written to these too; what is removed must not be kept open. @throws SANLOCK_UNAVAILABLE */
   async #writesAlsoTo(...others: string[]): Promise<void> {
     const { leases, process } = this.#parts;
-    const { images, portals } = writtenStorage(process.spec);
-    await leases.writesTo(process.spec.vm, { images: [...images, ...others], portals });
+    const written = writtenStorage(process.spec);
+    await leases.writesTo(process.spec.vm, { ...written, images: [...written.images, ...others] });
   }
 
   /** Until QEMU tells of a job, also if it did since the last look, has ended, or some time has passed. */

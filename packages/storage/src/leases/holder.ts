@@ -41,10 +41,11 @@ const noteSchema = z.object({
 });
 export type HolderNote = z.infer<typeof noteSchema>;
 
-/** What a program under a lease writes to: image files by their absolute paths, and iSCSI portals (`ADDRESS:PORT`) that it is a client of. */
+/** What a program under a lease writes to: image files by their absolute paths, iSCSI portals (`ADDRESS:PORT`) that it is a client of, and the folder of a TPM's state. */
 export interface WrittenStorage {
   images: readonly string[];
   portals: readonly string[];
+  states?: readonly string[];
 }
 
 export class Holders {
@@ -165,9 +166,10 @@ export class Holders {
   }
 }
 
-async function writeStorage(folder: string, { images, portals }: WrittenStorage): Promise<void> {
+async function writeStorage(folder: string, { images, portals, states = [] }: WrittenStorage): Promise<void> {
   await writeFile(join(folder, "files"), images.join("\0"), { mode: 0o600 });
   await writeFile(join(folder, "portals"), portals.join("\0"), { mode: 0o600 });
+  await writeFile(join(folder, "states"), states.join("\0"), { mode: 0o600 });
 }
 
 /** The holder reports what it has done by a file. @throws SANLOCK_UNAVAILABLE when it is gone */

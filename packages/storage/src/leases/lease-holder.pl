@@ -11,18 +11,21 @@
 #   FOLDER/opens   there where the holder knows `open`: one of an earlier version takes it for `end`
 #   FOLDER/argv    of the program, NUL-separated; first the file that takes its output
 #   FOLDER/files   its images, NUL-separated         FOLDER/portals  of its LUNs, ADDRESS:PORT, NUL-separated
+#   FOLDER/states  folders of what its TPM keeps, NUL-separated
 #   FOLDER/ended   there while no program runs that was started, and nothing that it wrote is under way
 #
 # What a killed program was writing may be on its way for as long as its storage is away: a kernel's NFS client sends it again
 # until the server answers, which may be after another host has started the VM, and its TCP sends what an iSCSI client in
-# user space had handed over. So its end counts only once that is over,
-# and if that takes until the lease runs out, this process is still there, and the watchdog resets the host.
+# user space had handed over. A VM's TPM is a process of its own, which QEMU leaves to this one. So the program's end counts only once
+# all that is over, and if that takes until the lease runs out, this process is still there, and the watchdog resets the host.
 use strict;
 use warnings;
-use Fcntl qw(O_RDWR O_WRONLY O_CREAT O_APPEND);
+use Fcntl qw(O_RDONLY O_RDWR O_WRONLY O_CREAT O_APPEND O_NOFOLLOW O_NONBLOCK);
+use IO::Handle;
 use POSIX qw(WNOHANG mkfifo setsid strftime);
 
 $^F = 1_000_000;    # what is inherited stays open across exec
+my ($prctl, $PR_SET_CHILD_SUBREAPER) = (157, 36);
 my ($folder) = @ARGV;
 chdir $folder or die "$folder: $!\n";
 
@@ -36,6 +39,7 @@ unlink 'orders', 'ended', 'ready';
 mkfifo('orders', 0600) or die "orders: $!\n";
 sysopen my $orders, 'orders', O_RDWR or die "orders: $!\n";
 
+syscall($prctl, $PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0 or die "becoming the parent of what QEMU leaves: $!\n";
 my ($qemu, $log, $told) = (0, undef, undef);
 my (@images, @portals);
 $SIG{TERM} = sub { $told = 'this host can no longer keep the lease of the VM: it lost its storage, or was told to end' };
@@ -85,8 +89,29 @@ sub end {
 
 # Waits until nothing that the program wrote is under way.
 sub drain {
+    end_rest();
     end_connections($_) for @portals;
     read_images();
+    sync_states();
+}
+
+# The program started others, which are children of this one now. The kernel has killed its TPM with it, which may hang in a write.
+sub end_rest {
+    if (open my $children, '<', "/proc/$$/task/$$/children") {
+        local $/;
+        kill 'KILL', split ' ', <$children> // '';
+    }
+    1 while waitpid(-1, 0) > 0;
+}
+
+# A TPM writes its state through the page cache to a new file, and renames that: the kernel would send it later.
+sub sync_states {
+    for my $folder (listed('states')) {
+        for my $name (qw(tpm2-00.permall TMP2-00.permall)) {
+            sysopen my $file, "$folder/$name", O_RDONLY | O_NOFOLLOW | O_NONBLOCK or next;
+            $file->sync;
+        }
+    }
 }
 
 # A connection whose program is gone and that still has something to send is ended by the kernel (SOCK_DESTROY); where it cannot do
