@@ -54,6 +54,8 @@ export class LabBmc implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#doing.catch(() => undefined);
+    // One in the namespace of a host has ended with the host's power.
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     const ended = once(this.#child, "exit");
     this.#child.kill("SIGKILL");
     await ended;

@@ -33,6 +33,7 @@ import { PowerControls } from "./power/power-controls.ts";
 import { Seal } from "./power/sealed.ts";
 import { Planner } from "./pools/planner.ts";
 import { Restarter } from "./restart/restarter.ts";
+import { PowerKeeper } from "./saving/power-keeper.ts";
 import { TaskRunner } from "./tasks/task-runner.ts";
 
 /** The user that the private PostgreSQL runs as. */
@@ -97,6 +98,9 @@ export async function runServer(
   const guests = new GuestKeeper({ store, hosts, tasks }, log);
   stack.defer(() => guests.stop());
 
+  const saver = new PowerKeeper({ store, hosts, tasks, planner }, log);
+  stack.defer(() => saver.stop());
+
   const http = new HttpServer({ tls: withAuthority(data), log, hello: ownHello });
   stack.defer(() => http.close());
   const callers: Authority = {
@@ -142,6 +146,7 @@ export async function runServer(
   health.start();
   weights.start();
   guests.start();
+  saver.start();
 
   const renewing = setInterval(
     () => {

@@ -95,6 +95,13 @@ export * from "./schemas/pool-rule.ts";
 export type { Automation, FrozenVm, PoolBalance, PoolRound, RoundMove } from "./schemas/pool-balance.ts";
 export { keptOutputBytes, type HostCommand, type HostCommandView } from "./schemas/host-command.ts";
 export { type HostUpdate, type PoolUpdateOrder, type PoolUpdatePlan } from "./schemas/pool-update.ts";
+export { usualConsolidation } from "./schemas/consolidation.ts";
+export type {
+  ConsolidationDecision,
+  ConsolidationPolicy,
+  ConsolidationStep,
+  ConsolidationView,
+} from "./schemas/consolidation.ts";
 export { usualGuestReset, type GuestResetPolicy, type GuestSigns } from "./schemas/guest-reset.ts";
 export type { DeadVm, PoolRestarts } from "./schemas/pool-restart.ts";
 export type { PlanGoal, PlanRequest, PoolExplanation, PoolPlan } from "./schemas/pool-plan.ts";

@@ -46,6 +46,12 @@ export {
   whyNot,
 } from "./balance.ts";
 export { healthStep, isQuarantined, type HealthStep, type HostCondition } from "./unhealthy-hosts.ts";
+export {
+  consolidate,
+  type ConsolidationAnswer,
+  type ConsolidationHost,
+  type ConsolidationQuestion,
+} from "./consolidation.ts";
 export { commonMachine } from "./common-machine.ts";
 export { guestPolicies, judgeGuest } from "./guest-reset.ts";
 export { macConflict } from "./mac-conflict.ts";

@@ -12,6 +12,8 @@ export interface HostPowerRow extends HostPower {
   sealedPassword: string | null;
   wakeSeconds: number;
   offSeconds: number;
+  /** When its pool woke it last. */
+  poolWokeAt: Date | null;
 }
 
 export type NewHostPower = Pick<
@@ -79,8 +81,8 @@ export class HostPowers {
     await this.#database.write((tx) => enterState(tx, host, state, pool));
   }
 
-  /** It answers. @param wasOff because it was powered on: it is known to wake */
-  async woke(host: string, wasOff: boolean): Promise<void> {
+  /** It answers. @param wasOff because it was powered on: it is known to wake. @param forPool its pool needed it */
+  async woke(host: string, { wasOff, forPool }: { wasOff: boolean; forPool: boolean }): Promise<void> {
     await this.#database.write(async (tx) => {
       await enterState(tx, host, null, null);
       await tx
@@ -89,6 +91,7 @@ export class HostPowers {
           wake_failed_at: null,
           wake_failure: null,
           ...(wasOff ? { woke_at: sql<Date>`clock_timestamp()` } : {}),
+          ...(forPool ? { pool_woke_at: sql<Date>`clock_timestamp()` } : {}),
         })
         .where("host", "=", host)
         .execute();
@@ -162,6 +165,7 @@ const powerRow = (row: Selectable<Schema["host_power"]>): HostPowerRow => ({
   sealedPassword: row.sealed_password,
   wakeSeconds: row.wake_seconds,
   offSeconds: row.off_seconds,
+  poolWokeAt: row.pool_woke_at,
   kind: row.controller.kind,
   state: row.state,
   since: row.state_since?.toISOString() ?? null,

@@ -2,6 +2,8 @@
 import {
   GodwitError,
   type Baseline,
+  type ConsolidationDecision,
+  type ConsolidationPolicy,
   type GuestResetPolicy,
   type HealthPolicy,
   type PoolBalance,
@@ -26,6 +28,12 @@ export interface PoolRow {
   admission: boolean;
   /** When VMs are reset whose guests hang; null: they are not. */
   guestReset: GuestResetPolicy | null;
+  /** How it saves power; null: it does not. */
+  consolidation: ConsolidationPolicy | null;
+  /** What it has decided about that last. */
+  decision: ConsolidationDecision | null;
+  /** When a VM last found no room, and why. */
+  shortage: { at: Date; reason: string } | null;
   /** How far it balances itself. */
   balance: PoolBalance;
   /** The number of the newest task when this was read. */
@@ -61,6 +69,9 @@ export class Pools {
       health: row.health,
       admission: row.admission,
       guestReset: row.guest_reset,
+      consolidation: row.consolidation,
+      decision: row.consolidation_decision,
+      shortage: row.shortage_at === null ? null : { at: row.shortage_at, reason: row.shortage ?? "" },
       balance: { automation: row.automation, threshold: row.threshold, goal: row.goal },
       lastTask,
     }));
@@ -241,6 +252,50 @@ export class Pools {
         subject: { kind: "pool", id: name },
         data: { policy },
       });
+    });
+  }
+
+  /** What was decided by another policy counts no more. @throws POOL_UNKNOWN */
+  async setConsolidation(name: string, policy: ConsolidationPolicy | null): Promise<void> {
+    const value = policy === null ? null : JSON.stringify(policy);
+    await this.#database.write(async (tx) => {
+      await locked(tx, name);
+      const { numUpdatedRows } = await tx
+        .updateTable("pools")
+        .set({ consolidation: value, consolidation_decision: null })
+        .where("name", "=", name)
+        .where(sql<boolean>`consolidation is distinct from ${value}::jsonb`)
+        .executeTakeFirst();
+      if (numUpdatedRows === 0n) return;
+      await emit(tx, {
+        type: "pool.consolidationChanged",
+        subject: { kind: "pool", id: name },
+        data: { policy },
+      });
+    });
+  }
+
+  /** Of a pool that saves power still. */
+  async decided(name: string, decision: ConsolidationDecision): Promise<void> {
+    await this.#database.write(async (tx) => {
+      await tx
+        .updateTable("pools")
+        .set({ consolidation_decision: JSON.stringify(decision) })
+        .where("name", "=", name)
+        .where("consolidation", "is not", null)
+        .execute();
+    });
+  }
+
+  /** A VM found no room in a pool that saves power. */
+  async short(name: string, reason: string): Promise<void> {
+    await this.#database.write(async (tx) => {
+      await tx
+        .updateTable("pools")
+        .set({ shortage_at: sql<Date>`clock_timestamp()`, shortage: reason.slice(0, 500) })
+        .where("name", "=", name)
+        .where("consolidation", "is not", null)
+        .execute();
     });
   }
 

@@ -1,5 +1,7 @@
 /** The tables as the queries see them; `migrations/` makes them. */
 import type {
+  ConsolidationDecision,
+  ConsolidationPolicy,
   CorrectedFigure,
   DatastoreSource,
   Finding,
@@ -68,6 +70,7 @@ export interface Schema {
     state_since: MomentOrNull;
     state_pool: string | null;
     woke_at: MomentOrNull;
+    pool_woke_at: MomentOrNull;
     wake_failed_at: MomentOrNull;
     wake_failure: string | null;
   };
@@ -125,6 +128,14 @@ export interface Schema {
     health: Generated<HealthPolicy>;
     admission: Generated<boolean>;
     guest_reset: JSONColumnType<GuestResetPolicy | null, string | null | undefined, string | null>;
+    consolidation: JSONColumnType<ConsolidationPolicy | null, string | null | undefined, string | null>;
+    consolidation_decision: JSONColumnType<
+      ConsolidationDecision | null,
+      string | null | undefined,
+      string | null
+    >;
+    shortage_at: MomentOrNull;
+    shortage: string | null;
   };
   pool_rounds: {
     pool: string;

@@ -1,5 +1,8 @@
 /** How a pool balances itself, and a round of its balancer, as lines for people. Pure. */
 import type {
+  ConsolidationPolicy,
+  ConsolidationStep,
+  ConsolidationView,
   FrozenVm,
   GuestResetPolicy,
   HealthPolicy,
@@ -68,10 +71,52 @@ export const guestResetText = (policy: GuestResetPolicy | null): string =>
     ? "VMs whose guests hang are left alone"
     : `VMs are reset whose guests give no sign for ${String(policy.silenceSeconds)} s, ${String(policy.graceSeconds)} s after their start at the earliest, ${String(policy.mostResets)} times an hour at most`;
 
+export const consolidationText = (policy: ConsolidationPolicy | null): string =>
+  policy === null
+    ? "no host is powered off to save power"
+    : `hosts are powered off while the others are used no more than ${String(policy.targetPercent)} %, after ${String(policy.stableSeconds)} s; ${String(policy.minHosts)} stay on`;
+
+/** What a pool that saves power has decided last. */
+export function decisionText({ pool, policy, acts, decision }: ConsolidationView): string {
+  if (policy === null)
+    return `Pool ${pool} does not save power. Switch it on: godwit pool set ${pool} --consolidate on`;
+  const head = `Pool ${pool}: ${consolidationText(policy)}.`;
+  if (decision === null)
+    return `${head}\nNothing was decided yet: its automation is off, or this was set less than a minute ago.`;
+  const { step, at, hosts } = decision;
+  return [
+    head,
+    `At ${at}: ${stepText(step)}${acts ? "" : ` Its automation is not full, so it is left to you${byHand(step)}`}`,
+    formatTable([["HOST", "WHY"], ...hosts.map(({ host, reason }) => [host, reason])]),
+  ].join("\n");
+}
+
+function stepText({ do: what, host, reason }: ConsolidationStep): string {
+  const name = host ?? "";
+  const words = {
+    empty: `host ${name} is emptied, and then powered off`,
+    off: `host ${name} is powered off`,
+    wake: `host ${name} is woken`,
+    takeBack: `host ${name} takes VMs again`,
+    soon: `host ${name} is next to be powered off`,
+    wait: `host ${name} is waited for`,
+    nothing: "the pool stays as it is",
+  };
+  return `${words[what]}: ${reason}.`;
+}
+
+function byHand({ do: what, host }: ConsolidationStep): string {
+  const name = host ?? "";
+  if (what === "empty") return `: godwit host maintenance enter ${name}, then godwit host power off ${name}`;
+  if (what === "wake") return `: godwit host power on ${name}`;
+  return ".";
+}
+
 /** What was set of a pool. */
 export interface PoolSettings extends Partial<PoolBalance> {
   restart?: "on" | "off";
   guestReset?: GuestResetPolicy | null;
+  consolidation?: ConsolidationPolicy | null;
   health?: HealthPolicy;
   admission?: "on" | "off";
 }
@@ -79,6 +124,7 @@ export interface PoolSettings extends Partial<PoolBalance> {
 export function settingTexts({
   restart,
   guestReset,
+  consolidation,
   health,
   admission,
   automation,
@@ -91,6 +137,7 @@ export function settingTexts({
       : [balanceText({ automation, threshold, goal })]),
     ...(restart === undefined ? [] : [restartText(restart === "on")]),
     ...(guestReset === undefined ? [] : [guestResetText(guestReset)]),
+    ...(consolidation === undefined ? [] : [consolidationText(consolidation)]),
     ...(health === undefined ? [] : [healthText(health)]),
     ...(admission === undefined ? [] : [admissionText(admission === "on")]),
   ];

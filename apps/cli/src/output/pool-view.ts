@@ -1,7 +1,7 @@
 /** A pool as lines for people. Pure. */
 import { ruleText, type PoolRuleView, type PoolView } from "@godwit/contract";
 import { evcModeNamed } from "@godwit/cpu";
-import { admissionText, balanceText, guestResetText, healthText } from "./balance-view.ts";
+import { admissionText, balanceText, consolidationText, guestResetText, healthText } from "./balance-view.ts";
 import { formatTable } from "./format.ts";
 
 export function poolText({
@@ -12,6 +12,7 @@ export function poolText({
   health = "ask",
   admission,
   guestReset,
+  consolidation,
   balance,
   pendingVms,
 }: PoolView): string {
@@ -26,6 +27,7 @@ export function poolText({
     ["health", healthText(health)],
     ["restarts", restartsVms ? "VMs that died are started again" : "off"],
     ...(guestReset === undefined ? [] : [["hanging guests", guestResetText(guestReset)]]),
+    ...(consolidation === undefined ? [] : [["power", consolidationText(consolidation)]]),
     ...(admission === undefined ? [] : [["admission", admissionText(admission)]]),
     ...(pendingVms.length === 0
       ? []

@@ -29,6 +29,8 @@ type PoolOperations = Pick<
   | "poolHealthSet"
   | "poolAdmissionSet"
   | "poolGuestResetSet"
+  | "poolConsolidationSet"
+  | "poolConsolidationShow"
 >;
 
 /** A change that was judged, and the baseline that it leads to. */
@@ -49,6 +51,7 @@ export function poolHandlers(services: Services): Handlers<PoolOperations> {
     health: pool.health,
     admission: pool.admission,
     guestReset: pool.guestReset,
+    consolidation: pool.consolidation,
     balance: pool.balance,
     pendingVms: pendingVms(pool, await store.vms.list()),
   });
@@ -127,6 +130,16 @@ export function poolHandlers(services: Services): Handlers<PoolOperations> {
     poolGuestResetSet: async ({ params, body }) => {
       await store.pools.setGuestReset(params.pool, body.policy);
       return await viewOf(await store.pools.show(params.pool));
+    },
+
+    poolConsolidationSet: async ({ params, body }) => {
+      await store.pools.setConsolidation(params.pool, body.policy);
+      return await viewOf(await store.pools.show(params.pool));
+    },
+
+    poolConsolidationShow: async ({ params }) => {
+      const { name, consolidation, decision, balance } = await store.pools.show(params.pool);
+      return { pool: name, policy: consolidation, acts: balance.automation === "full", decision };
     },
 
     poolHostCheck: async ({ params }) =>

@@ -8,12 +8,13 @@ import { GodwitError } from "@godwit/contract";
 import type {
   AdmissionAnswer,
   AdmissionQuestion,
+  ConsolidationAnswer,
   PlaceAnswer,
   PlaceQuestion,
   PlanAnswer,
   PlanQuestion,
 } from "@godwit/placement";
-import type { Question } from "./plan-worker.ts";
+import type { Question, SavingQuestion } from "./plan-worker.ts";
 
 export interface PlannerOptions {
   /** The program of the thread. */
@@ -62,6 +63,11 @@ export class Planner {
   /** @throws POOL_PLAN_LATE, POOL_PLAN_FAILED, POOL_PLANS_TOO_MANY */
   async admit(pool: string, question: AdmissionQuestion): Promise<AdmissionAnswer> {
     return (await this.#answer(pool, { kind: "admit", ...question })) as AdmissionAnswer;
+  }
+
+  /** @throws POOL_PLAN_LATE, POOL_PLAN_FAILED, POOL_PLANS_TOO_MANY */
+  async consolidate(pool: string, question: SavingQuestion): Promise<ConsolidationAnswer> {
+    return (await this.#answer(pool, { kind: "consolidate", ...question })) as ConsolidationAnswer;
   }
 
   async #answer(pool: string, question: Question): Promise<unknown> {

@@ -189,7 +189,10 @@ export class Restarter {
         reports: withStarts(reports, vm, starting, hostsThatFailed(vm.id, recent)),
         vm: { ...vm, state: "stopped" },
       });
-      if (host === null) return { reason: `no host has room for it: ${against.join("; ")}` };
+      if (host === null) {
+        await this.#services.store.pools.short(pool.name, `no host has room to restart VM ${vm.name}`);
+        return { reason: `no host has room for it: ${against.join("; ")}` };
+      }
       if (host !== vm.host) {
         const { findings } = await checkVm(this.#services, { ...vm, state: "lost" }, host);
         const [first] = findings.filter(({ severity }) => severity === "error");

@@ -47,8 +47,10 @@ export const hostPowerOn: TaskImplementation<"host.powerOn"> = {
       await context.persist(() => powers.didNotWake(host, reason, { state, pool: standby?.pool ?? null }));
       throw GodwitError.of("HOST_DID_NOT_WAKE", { host, reason }, { cause: error });
     }
-    if (pool !== null) await context.persist(() => hosts.setMaintenance(host, "off", context.id));
-    await context.persist(() => powers.woke(host, wasOff));
+    // What a pool has emptied to save power is its host again, whoever woke it.
+    if (pool !== null || (standby !== null && standby.pool !== null))
+      await context.persist(() => hosts.setMaintenance(host, "off", context.id));
+    await context.persist(() => powers.woke(host, { wasOff, forPool: pool !== null }));
     return { state: "succeeded", result: { wasOff } };
   },
 };

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { findingSchema } from "../errors/schemas.ts";
 import { datastoreSourceSchema } from "../schemas/datastore-source.ts";
+import { consolidationPolicySchema } from "../schemas/consolidation.ts";
 import { maintenanceSchema } from "../schemas/host.ts";
 import { powerStateSchema } from "../schemas/host-power.ts";
 import { guestResetPolicySchema } from "../schemas/guest-reset.ts";
@@ -128,6 +129,11 @@ const poolEvents = [
     "pool.restartFailed",
     "pool",
     z.object({ vm: nameSchema, to: nameSchema, task: taskIdSchema, reason: z.string() }),
+  ),
+  defineEvent(
+    "pool.consolidationChanged",
+    "pool",
+    z.object({ policy: consolidationPolicySchema.nullable() }),
   ),
   defineEvent("pool.guestResetChanged", "pool", z.object({ policy: guestResetPolicySchema.nullable() })),
   /** A VM whose guest hung was reset. */

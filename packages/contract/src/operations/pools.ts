@@ -1,6 +1,7 @@
 /** Pools, a part of the server's API. */
 import { z } from "zod";
 import { evcModeKeySchema } from "../schemas/evc.ts";
+import { consolidationPolicySchema, consolidationViewSchema } from "../schemas/consolidation.ts";
 import { guestResetPolicySchema } from "../schemas/guest-reset.ts";
 import { healthPolicySchema } from "../schemas/host-health.ts";
 import { nameSchema } from "../schemas/names.ts";
@@ -223,6 +224,26 @@ export const poolOperations = {
     params: poolParams,
     body: z.strictObject({ policy: guestResetPolicySchema.nullable() }),
     answer: { status: 200, body: poolViewSchema },
+    errors: ["POOL_UNKNOWN"],
+  },
+  poolConsolidationSet: {
+    method: "PUT",
+    path: "/api/v1/pools/{pool}/consolidation",
+    privilege: "admin",
+    summary:
+      "Set whether, and how far, a pool saves power: its load is to fit on fewer hosts, and others are powered off; null: it does not",
+    params: poolParams,
+    body: z.strictObject({ policy: consolidationPolicySchema.nullable() }),
+    answer: { status: 200, body: poolViewSchema },
+    errors: ["POOL_UNKNOWN"],
+  },
+  poolConsolidationShow: {
+    method: "GET",
+    path: "/api/v1/pools/{pool}/consolidation",
+    privilege: "admin",
+    summary: "What a pool that saves power has decided last, and why each host is on or off",
+    params: poolParams,
+    answer: { status: 200, body: consolidationViewSchema },
     errors: ["POOL_UNKNOWN"],
   },
   poolRecommendations: {

@@ -1,6 +1,7 @@
 /** A pool: hosts that share load and, where it has an EVC mode, one CPU baseline. */
 import { z } from "zod";
 import { findingSchema } from "../errors/schemas.ts";
+import { consolidationPolicySchema } from "./consolidation.ts";
 import { evcModeKeySchema } from "./evc.ts";
 import { guestResetPolicySchema } from "./guest-reset.ts";
 import { healthPolicySchema } from "./host-health.ts";
@@ -30,6 +31,8 @@ export const poolViewSchema = z.object({
   admission: z.boolean().optional(),
   /** When VMs are reset whose guests hang; null: they are not. Absent: a server that does not. */
   guestReset: guestResetPolicySchema.nullable().optional(),
+  /** How it saves power; null: it does not. Absent: as above. */
+  consolidation: consolidationPolicySchema.nullable().optional(),
   /** What is done about hosts that are not well. Absent: as above. */
   health: healthPolicySchema.optional(),
   /** VMs that run with another baseline than the pool's, and get it when they are next powered on. */

@@ -1,5 +1,11 @@
 /** `godwit pool set` */
-import type { Automation, GuestResetPolicy, HealthPolicy, PlanGoal } from "@godwit/contract";
+import type {
+  Automation,
+  ConsolidationPolicy,
+  GuestResetPolicy,
+  HealthPolicy,
+  PlanGoal,
+} from "@godwit/contract";
 import { GodwitError } from "@godwit/contract/errors";
 import { buildCommand, numberParser } from "@stricli/core";
 import { withApi, type Api } from "../../connection.ts";
@@ -18,6 +24,10 @@ interface Flags extends JsonFlags {
   guestSilence?: number;
   guestGrace?: number;
   guestResets?: number;
+  consolidate?: "on" | "off";
+  minHosts?: number;
+  target?: number;
+  stable?: number;
 }
 
 const seconds = (brief: string) =>
@@ -26,13 +36,15 @@ const seconds = (brief: string) =>
 export const setCommand = buildCommand({
   docs: {
     brief:
-      "Set what a pool does by itself: balance, restart VMs, reset hanging guests, leave unhealthy hosts, keep room for a failure",
+      "Set what a pool does by itself: balance, restart VMs, reset hanging guests, leave unhealthy hosts, keep room for a failure, save power",
     fullDescription: `off: nothing is planned. manual: moves are recommended every minute. partial: and VMs start where the planner places them.
 full: and the moves are made. --restart on: VMs of a host that died, and VMs whose process died, are started again on a
 host that has room, once their leases prove that they do not run. --guest-reset on: a VM is reset whose guest agent has answered before, and
 now has not for a minute (--guest-silence) in which the guest neither used a disk nor sent a packet. --health quarantine: hosts that are not well take no VM that the pool places;
 evacuate: and those that may fail at any time are emptied; ask: neither. --admission on: a VM starts only where the pool then still bears
-the loss of any one host. What is not named stays as it is.
+the loss of any one host. --consolidate on: while the load fits on fewer hosts with headroom, and they bear the loss of any one, the least used host
+whose power the server controls is emptied and powered off, and is woken as soon as the pool needs it; with automation full this is done, else
+godwit pool explain POOL says what would be. What is not named stays as it is.
 
 Examples:
   godwit pool set east --automation manual
@@ -40,7 +52,8 @@ Examples:
   godwit pool set east --restart on
   godwit pool set east --guest-reset on --guest-silence 120
   godwit pool set east --health evacuate
-  godwit pool set east --admission on`,
+  godwit pool set east --admission on
+  godwit pool set east --consolidate on --min-hosts 3`,
   },
   parameters: {
     flags: {
@@ -96,6 +109,27 @@ Examples:
         brief: "Whether VMs start only where the pool then still bears the loss of any one host",
         optional: true,
       },
+      consolidate: {
+        kind: "enum",
+        values: ["on", "off"],
+        brief: "Whether hosts are powered off while the load fits on fewer",
+        optional: true,
+      },
+      minHosts: {
+        kind: "parsed",
+        parse: numberParser,
+        brief: "So many hosts stay on (default: 2)",
+        optional: true,
+        placeholder: "number",
+      },
+      target: {
+        kind: "parsed",
+        parse: numberParser,
+        brief: "How much of their cores and memory the remaining hosts use at most, 10 to 80 (default: 63)",
+        optional: true,
+        placeholder: "percent",
+      },
+      stable: seconds("So long the load must have fitted, 30 to 86400 (default: 1800)"),
     },
     positional: poolArgument,
   },
@@ -104,7 +138,7 @@ Examples:
     if (changes.length === 0)
       throw GodwitError.of("USAGE", {
         what: "Nothing is to be set.",
-        hint: "Name --automation, --threshold, --goal, --restart, --guest-reset, --health or --admission.",
+        hint: "Name --automation, --threshold, --goal, --restart, --guest-reset, --health, --admission or --consolidate.",
       });
     const set = await withApi(async (api) => {
       let all: PoolSettings = {};
@@ -151,6 +185,12 @@ function changesOf(flags: Flags, pool: string): Change[] {
       await api.call("poolAdmissionSet", { params, body: { enabled: admission === "on" } });
       return { admission };
     });
+  const consolidation = consolidationOf(flags);
+  if (consolidation !== undefined)
+    put(async (api) => {
+      await api.call("poolConsolidationSet", { params, body: { policy: consolidation } });
+      return { consolidation };
+    });
   const body = {
     ...(automation === undefined ? {} : { automation }),
     ...(threshold === undefined ? {} : { threshold: Number(threshold) }),
@@ -158,6 +198,19 @@ function changesOf(flags: Flags, pool: string): Change[] {
   };
   if (Object.keys(body).length > 0) put((api) => api.call("poolBalanceSet", { params, body }));
   return changes;
+}
+
+/** Undefined: it stays as it is. @throws USAGE */
+function consolidationOf(flags: Flags): ConsolidationPolicy | null | undefined {
+  const { consolidate, minHosts, target, stable } = flags;
+  if (consolidate === "off") return null;
+  if (consolidate === "on")
+    return { minHosts: minHosts ?? 2, targetPercent: target ?? 63, stableSeconds: stable ?? 1800 };
+  if ([minHosts, target, stable].every((one) => one === undefined)) return undefined;
+  throw GodwitError.of("USAGE", {
+    what: "--min-hosts, --target and --stable say when hosts are powered off.",
+    hint: "Name --consolidate on with them.",
+  });
 }
 
 /** Undefined: it stays as it is. @throws USAGE */
