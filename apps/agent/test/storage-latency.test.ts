@@ -82,6 +82,19 @@ test("a host without datastores says so, and one that is removed is forgotten", 
   expect(await look(3)).toEqual([]);
 });
 
+test("a read that hangs until it fails, or is ended, counts with its time: that is no datastore that cannot be measured", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "hung-"));
+  const { PATH = "" } = process.env;
+  try {
+    await writeFile(join(folder, "dd"), "#!/bin/sh\nexec sleep 600\n", { mode: 0o755 });
+    process.env.PATH = `${folder}:${PATH}`;
+    expect(await directReadMs(join(folder, "file"), 200)).toBeGreaterThanOrEqual(200);
+  } finally {
+    process.env.PATH = PATH;
+    await rm(folder, { recursive: true });
+  }
+});
+
 test("a real file is read past the cache; where there is none, or a link, nothing is measured", async () => {
   // Not in memory, whose file systems know no direct reads.
   const folder = await mkdtemp(join(process.cwd(), ".latency-"));

@@ -20,8 +20,10 @@ export interface StorageProbe {
 /** The middle of so many reads counts, and of no fewer than the least. */
 const looked = { most: 5, least: 3 };
 const limits = { moderateMs: 100, severeMs: 1000 };
-/** A read that takes longer is as good as none: its program is ended. */
-const readLimitMs = 60_000;
+/** A read that takes longer counts by itself. */
+const hangsMs = 60_000;
+/** Its program is ended then, where it can be, and the read counts as one of this length: several looks see one that hangs. */
+const readLimitMs = 600_000;
 
 interface Reads {
   lastMs: number[];
@@ -74,7 +76,7 @@ function judge(name: string, { lastMs, sinceMs }: Reads, nowMs: number): Symptom
   const took = (hangs ? [...lastMs.slice(1 - looked.most), pendingMs] : lastMs).toSorted((a, b) => a - b);
   const middle = took[Math.floor(took.length / 2)] ?? 0;
   const component = `datastore ${name}`;
-  if (hangs && pendingMs >= readLimitMs)
+  if (hangs && pendingMs >= hangsMs)
     return { component, state: "severe", evidence: `a read of it has not ended for ${seconds(pendingMs)}` };
   if (took.length < looked.least || middle < limits.moderateMs) return null;
   return {
@@ -100,19 +102,22 @@ export function readsDatastores(datastores: Pick<HostDatastores, "all">, mountsF
   };
 }
 
-/** Null: there is no such file, or its file system reads through the cache only. */
-export async function directReadMs(file: string): Promise<number | null> {
+/** Null: there is no such file, or its file system reads through the cache only. A read that does not end counts with its time until then. */
+export async function directReadMs(file: string, limitMs = readLimitMs): Promise<number | null> {
+  const atMs = performance.now();
   try {
     const { stderr } = await run(
       "dd",
       [`if=${file}`, "of=/dev/null", "bs=4096", "count=1", "iflag=direct,nofollow,nonblock"],
-      { what: "reading a datastore", timeoutMs: readLimitMs, env: { LC_ALL: "C" } },
+      { what: "reading a datastore", timeoutMs: limitMs, env: { LC_ALL: "C" } },
     );
     // Its own figure: how long starting a program takes is no matter of the storage.
     const took = /copied, ([\d.e+-]+) s\b/.exec(stderr)?.[1];
     return took === undefined ? null : Number(took) * 1000;
   } catch (error) {
-    if (GodwitError.is(error)) return null;
+    const tookMs = performance.now() - atMs;
+    // Also of storage that gives up by itself after a while, as a soft NFS mount does.
+    if (GodwitError.is(error)) return tookMs >= Math.min(limitMs, hangsMs) ? tookMs : null;
     throw error;
   }
 }
