@@ -93,7 +93,20 @@ test("a flood of corrected errors hides none that could not be corrected", async
   ]);
 });
 
-test("a file that is no database is a failure to look, not a healthy host", async () => {
+test("what cannot be read, or is not known, is a failure to look and not a healthy host", async () => {
   await writeFile(path(), "x".repeat(4096));
-  await expect(source().look()).rejects.toThrow(/rasdaemon/);
+  await expect(source().look()).rejects.toMatchObject({
+    code: "PROGRAM_FAILED",
+    message: expect.stringMatching(/rasdaemon.*: file is not a database\.?$/) as string,
+  });
+  await rm(path());
+  {
+    using database = new DatabaseSync(path());
+    database.exec("create table other (id integer)");
+    await expect(source().look()).rejects.toThrow("the database has none of its tables");
+  }
+  await rm(path());
+  using database = rasdaemon();
+  memory(database, "29.11.2026 11:55", 1, "Uncorrected", "DIMM_A1");
+  await expect(source().look()).rejects.toThrow("something other than it is known to");
 });

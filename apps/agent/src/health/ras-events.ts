@@ -16,7 +16,7 @@ const flood = 1000;
 
 const eventSchema = z.object({
   /** By the host's clock, as rasdaemon writes it. */
-  timestamp: z.string(),
+  timestamp: z.string().refine((text) => timeOf(text) !== null),
   component: z.string().max(160),
   count: z.int().min(0),
   corrected: z.union([z.literal(0), z.literal(1)]),
@@ -29,6 +29,10 @@ type RasEvent = z.infer<typeof eventSchema>;
  * check's status says that it was not corrected (Intel SDM 3B 15.3.2.2, AMD APM 2 9.3.2.1).
  */
 const reader = `
+process.on("uncaughtException", ({ message }) => {
+  process.stderr.write(String(message).slice(0, 300));
+  process.exit(1);
+});
 const { DatabaseSync } = require("node:sqlite");
 const db = new DatabaseSync(process.argv[1], { readOnly: true, timeout: 2000 });
 const has = (table) => db.prepare("select 1 from sqlite_master where type = 'table' and name = ?").get(table) !== undefined;
@@ -42,6 +46,7 @@ const memory = "select id, timestamp, coalesce(err_count, 1) as count, err_type 
 const checks = "select id, timestamp, 1 as count, ((status >> 61) & 1) = 0 as corrected," +
   " 'processor ' || coalesce(socketid, 0) || ', ' || coalesce(nullif(substr(bank_name, 1, 100), ''), 'bank ' || coalesce(bank, 0)) as component" +
   " from mce_record";
+if (!has("mc_event") && !has("mce_record")) throw new Error("the database has none of its tables");
 const rows = [...(has("mc_event") ? both(memory) : []), ...(has("mce_record") ? both(checks) : [])];
 process.stdout.write(JSON.stringify(rows));
 `;
