@@ -17,6 +17,7 @@ import type { CpuWeights } from "./vms/cpu-weights.ts";
 import type { GuestWatchers } from "./vms/guest-watchers.ts";
 import type { Relocations } from "./vms/relocations.ts";
 import type { SetAside } from "./vms/set-aside.ts";
+import type { Images } from "./images/images.ts";
 import type { VmFiles } from "./vms/vm-files.ts";
 import type { Exports } from "./vms/export-vm.ts";
 import type { Snapshots } from "./vms/snapshots.ts";
@@ -41,6 +42,7 @@ export function handlers(
   relocations: Relocations,
   snapshots: Snapshots,
   exports: Exports,
+  images: Images,
   guests: GuestWatchers,
   weights: CpuWeights,
 ): Handlers<typeof agentOperations> {
@@ -58,6 +60,15 @@ export function handlers(
     datastoreInit: async ({ params, body }) => ({
       isNew: await datastores.init(params.datastore, body.onRoot),
     }),
+    imageAdd: async ({ body }) => await images.add(body),
+    imageAddCancel: ({ params }) => {
+      images.cancel(params.id);
+      return undefined;
+    },
+    imageDelete: async ({ query }) => {
+      await images.delete(query.datastore, query.path);
+      return undefined;
+    },
     commandStart: async ({ params, body }) => await commands.start(params.commandId, body),
     commandShow: async ({ params }) => await commands.show(params.commandId),
     hostReboot: async ({ body }) => await commands.reboot(body.bootId),

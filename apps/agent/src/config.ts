@@ -78,6 +78,20 @@ export const agentConfigSchema = z.strictObject({
       }),
     })
     .optional(),
+  /** What this host downloads into the library of images. */
+  images: z
+    .strictObject({
+      /** Networks and addresses that are asked beside those of the public Internet: `10.1.2.0/24`. */
+      allow: z
+        .array(z.union([z.cidrv4(), z.cidrv6(), z.ipv4(), z.ipv6()], "must be a network"))
+        .max(1000)
+        .default([]),
+      /** Certificates of authorities that are trusted beside those that Node.js brings. */
+      caFile: absolutePath.optional(),
+      /** The largest that is taken. */
+      largestGib: z.int().min(1).max(65_536).default(1024),
+    })
+    .prefault({}),
   /** sanlock's io timeout on shared datastores: a host is dead for others 8 of it and 60 s after its last sign. */
   leases: z.strictObject({ ioTimeoutSeconds: z.int().min(1).max(30).default(10) }).prefault({}),
   /**

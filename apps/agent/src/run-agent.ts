@@ -55,6 +55,7 @@ import { reasonOf } from "./reason.ts";
 import type { RepeatedLook } from "./repeated-look.ts";
 import { Relocations } from "./vms/relocations.ts";
 import { notAnswering, SetAside } from "./vms/set-aside.ts";
+import { Images } from "./images/images.ts";
 import { Exports } from "./vms/export-vm.ts";
 import { Snapshots } from "./vms/snapshots.ts";
 import { VmFiles } from "./vms/vm-files.ts";
@@ -311,6 +312,8 @@ export async function runAgent(
     },
     log,
   );
+  const images = new Images({ config, environment, events, log });
+  await images.tidy(hostDatastores.withFolders.map(({ name }) => name));
   const answers = handlers(
     ...([facts, load, vms, disks, moves, path, consoles, events, members, setAside, files, renewal] as const),
     new DatastoreOrders({ config, datastores: hostDatastores, environment, processes, setAside, log }),
@@ -319,6 +322,7 @@ export async function runAgent(
     relocations,
     new Snapshots({ config, hypervisor, environment, processes, leases, claims, log }),
     new Exports({ config, environment, processes, leases, claims, events }),
+    images,
     watchers,
     new CpuWeights(processes),
   );

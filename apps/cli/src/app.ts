@@ -30,6 +30,7 @@ const loaders = {
   vm: async () => (await import("./commands/vm.ts")).vmRoutes,
   host: async () => (await import("./commands/host.ts")).hostRoutes,
   datastore: async () => (await import("./commands/datastore.ts")).datastoreRoutes,
+  image: async () => (await import("./commands/image.ts")).imageRoutes,
   switch: async () => (await import("./commands/switch.ts")).switchRoutes,
   network: async () => (await import("./commands/network.ts")).networkRoutes,
   pool: async () => (await import("./commands/pool.ts")).poolRoutes,

@@ -40,6 +40,10 @@ export const summaries = {
     brief: "Datastores: define, list, show, browse, remove, mark new storage",
     commands: ["list", "show", "browse", "add", "remove", "init"],
   },
+  image: {
+    brief: "The library of images: add, list, show, delete",
+    commands: ["list", "show", "add", "delete"],
+  },
   switch: {
     brief: "Virtual switches: bridges of the hosts with their uplinks",
     commands: ["list", "show", "add", "set", "remove"],

@@ -4,6 +4,7 @@ import {
   isName,
   vmDescriptionSchema,
   type DiskBus,
+  type ImageView,
   type NicModel,
   type VmDescription,
 } from "@godwit/contract";
@@ -12,8 +13,10 @@ export interface VmFlags {
   datastore?: string;
   memory?: number;
   vcpus?: number;
-  /** `PATH` on the VM's datastore, or `DATASTORE:PATH`. */
+  /** `PATH` on the VM's datastore, `DATASTORE:PATH`, or the name of an image of the library. */
   image?: string;
+  /** What the library has under that name. */
+  libraryImage?: LibraryImage;
   format?: "qcow2" | "raw";
   disk?: readonly number[];
   iso?: string;
@@ -26,6 +29,14 @@ export interface VmFlags {
   diskBus?: DiskBus;
   nicModel?: NicModel;
 }
+
+export type LibraryImage = Pick<ImageView, "datastore" | "path" | "format">;
+
+/** In its place, until the server has told which it is. */
+export const anyLibraryImage: LibraryImage = { datastore: "any", path: "images/any", format: "qcow2" };
+
+/** Whether it names an image of the library: files of a datastore have a suffix, or a folder. */
+export const isLibraryName = (image: string): boolean => isName(image);
 
 const defaultMemoryMib = 2048;
 
@@ -69,8 +80,19 @@ export function onlyDatastore(names: readonly string[]): string {
   });
 }
 
-const pick = ({ datastore, memory, vcpus, image, format, disk, iso, network, ...rest }: VmFlags) => ({
-  ...{ datastore, memory, vcpus, image, format, disk, iso, network },
+const pick = ({
+  datastore,
+  memory,
+  vcpus,
+  image,
+  libraryImage,
+  format,
+  disk,
+  iso,
+  network,
+  ...rest
+}: VmFlags) => ({
+  ...{ datastore, memory, vcpus, image, libraryImage, format, disk, iso, network },
   ...{ guestAgent: rest.guestAgent, firmware: rest.firmware, secureBoot: rest.secureBoot },
   ...{ tpm: rest.tpm, diskBus: rest.diskBus, nicModel: rest.nicModel },
 });
@@ -84,7 +106,7 @@ function nameOf(name: string): string {
 }
 
 /** The first size is of the image's copy, where there is one. */
-function disksOf({ image, format, disk = [], diskBus }: VmFlags) {
+function disksOf({ image, libraryImage, format, disk = [], diskBus }: VmFlags) {
   if (image === undefined && disk.length === 0 && diskBus !== undefined)
     throw GodwitError.of("USAGE", { what: "--disk-bus needs a disk.", hint: "Add --disk or --image." });
   if (image === undefined && format !== undefined)
@@ -93,7 +115,7 @@ function disksOf({ image, format, disk = [], diskBus }: VmFlags) {
   const bus = diskBus === undefined ? {} : { bus: diskBus };
   return sizes.map((sizeMib, index) =>
     index === 0
-      ? { name: "root", ...imageAt(image), format, sizeMib, ...bus }
+      ? { name: "root", ...(fromLibrary(libraryImage) ?? imageAt(image)), format, sizeMib, ...bus }
       : { name: `data-${String(index)}`, sizeMib, ...bus },
   );
 }
@@ -105,6 +127,12 @@ function nicsOf({ network, nicModel }: VmFlags) {
     portGroup,
     ...(nicModel === undefined ? {} : { model: nicModel }),
   }));
+}
+
+/** The disk is of the format that was asked for, or qcow2: an image of another one is converted. */
+function fromLibrary(image: LibraryImage | undefined) {
+  if (image === undefined) return null;
+  return { image: image.path, imageDatastore: image.datastore, imageFormat: image.format };
 }
 
 /** No colon is in a path of a datastore. */

@@ -56,6 +56,17 @@ export {
   type Firmware,
   type UefiFacts,
 } from "./schemas/firmware.ts";
+export {
+  imageFileSchema,
+  imagePathSchema,
+  newImageSchema,
+  originText,
+  type ImageFile,
+  type ImageOrder,
+  type ImageOrigin,
+  type ImageView,
+  type NewImage,
+} from "./schemas/image.ts";
 export { imageFormatSchema, type ImageFormat, type ImagePart } from "./schemas/image-source.ts";
 export { imageCopySchema, type ImageCopy } from "./schemas/image-copy.ts";
 export * from "./schemas/host.ts";

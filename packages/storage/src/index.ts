@@ -50,6 +50,15 @@ export {
 export { VmDatastores } from "./vm-datastores.ts";
 export { listVmFolders, type VmFolders } from "./vm-folders.ts";
 export { readVmFile } from "./vm-file.ts";
+export { openInside } from "./copy-file.ts";
+export {
+  deleteImage,
+  keepImage,
+  keptImage,
+  removeUnfinished,
+  type ImageStream,
+  type ImageToKeep,
+} from "./library-image.ts";
 export { checkNvramSize } from "./nvram.ts";
 export { checkTpmState, makeTpmState } from "./tpm-state.ts";
 export { notExported } from "./export/ovf-envelope.ts";

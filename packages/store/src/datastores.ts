@@ -249,15 +249,21 @@ async function narrow(tx: Writes, row: DatastoreRow, host: string): Promise<void
 /** VMs and tasks under way that need it, in words. */
 async function usersOf(tx: Writes, name: string, host: string | null): Promise<string[]> {
   const vms = await vmsOn(tx, name, host);
+  const images = host === null ? await imagesOn(tx, name) : [];
   const tasks = (await tasksUnderWay(tx)).filter(({ kind, request }) => {
     const { datastores = [], hosts } = taskDefinitionOf(kind).concerns(request);
     return datastores.includes(name) && (host === null || hosts.includes(host));
   });
   return [
     ...vms.map((vm) => `VM ${vm.name}`),
+    ...images.map((image) => `image ${image.name}`),
     ...tasks.map(({ id, description }) => `task ${id} (${description})`),
   ];
 }
+
+/** Of the library. */
+const imagesOn = async (db: Queries, name: string): Promise<{ name: string }[]> =>
+  await db.selectFrom("images").select("name").where("datastore", "=", name).orderBy("name").execute();
 
 /** With their folder on it, a disk, or a medium of a CD-ROM drive. */
 async function vmsOn(db: Queries, name: string, host: string | null): Promise<{ name: string }[]> {

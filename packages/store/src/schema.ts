@@ -9,6 +9,7 @@ import type {
   HealthPolicy,
   HostFacts,
   HostLoad,
+  ImageFormat,
   Maintenance,
   PoolBalance,
   RoundMove,
@@ -89,6 +90,17 @@ export interface Schema {
     mtu: number | null;
     allow_forged_transmits: boolean;
     created_at: Moment;
+  };
+  images: {
+    name: string;
+    datastore: string;
+    path: string;
+    format: ImageFormat;
+    bytes: number;
+    virtual_bytes: number;
+    sha256: string;
+    origin: string;
+    added_at: Moment;
   };
   datastores: {
     name: string;

@@ -5,6 +5,7 @@ import { Datastores } from "./datastores.ts";
 import { Events } from "./events.ts";
 import { HostPowers } from "./host-power.ts";
 import { Hosts } from "./hosts.ts";
+import { Images } from "./images.ts";
 import { Leases } from "./leases.ts";
 import { LoadSamples } from "./load-samples.ts";
 import { MaintenanceStops } from "./maintenance-stops.ts";
@@ -26,6 +27,7 @@ export class Store {
   readonly powers: HostPowers;
   readonly members: Members;
   readonly datastores: Datastores;
+  readonly images: Images;
   readonly switches: Switches;
   readonly networks: Networks;
   readonly pools: Pools;
@@ -46,6 +48,7 @@ export class Store {
     this.maintenanceStops = new MaintenanceStops(database);
     this.members = new Members(database);
     this.datastores = new Datastores(database);
+    this.images = new Images(database);
     this.switches = new Switches(database);
     this.networks = new Networks(database);
     this.pools = new Pools(database);

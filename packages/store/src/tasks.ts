@@ -98,6 +98,9 @@ export class Tasks {
       if (kind === "pool") {
         throw GodwitError.of("POOL_TASK_UNDER_WAY", { pool: name, ...details }, { cause: error });
       }
+      if (kind === "image") {
+        throw GodwitError.of("LIBRARY_IMAGE_BUSY", { image: name, ...details }, { cause: error });
+      }
       throw GodwitError.of("VM_BUSY", { vm: name, ...details }, { cause: error });
     }
   }

@@ -92,7 +92,7 @@ export class HostFactsReader {
       updates: { commands: config.updates.commands },
       abilities: [
         ...["relocateDisks", "cloneVm", "importVm", "exportVm", "snapshots", "carryDisks"],
-        "deviceModels",
+        ...["deviceModels", "images"],
       ],
       uefi: await uefiFacts(),
       tpmEmulator: await hasTpmEmulator(),

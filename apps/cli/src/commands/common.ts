@@ -36,6 +36,7 @@ const proposing = (ask: (api: Api) => Promise<readonly { name: string }[]>) => (
 const proposeVms = proposing(vmSummaries);
 const proposeHosts = proposing(hostSummaries);
 const proposeDatastores = proposing(async (api) => (await api.call("datastoreList", {})).datastores);
+const proposeImages = proposing(async (api) => (await api.call("imageList", {})).images);
 export const proposeSwitches = proposing(async (api) => (await api.call("switchList", {})).switches);
 const proposeNetworks = proposing(async (api) => (await api.call("networkList", {})).networks);
 const proposePools = proposing(async (api) => (await api.call("poolList", {})).pools);
@@ -67,6 +68,7 @@ export const vmsArgument = {
 } as const;
 export const hostArgument = nameArgument("host", "Name", proposeHosts);
 export const datastoreArgument = nameArgument("datastore", "Name", proposeDatastores);
+export const imageArgument = nameArgument("image", "Name", proposeImages);
 export const switchArgument = nameArgument("switch", "Name", proposeSwitches);
 export const networkArgument = nameArgument("network", "Name", proposeNetworks);
 export const poolArgument = nameArgument("pool", "Name", proposePools);

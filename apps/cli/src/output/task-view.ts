@@ -10,6 +10,8 @@ export function progressText(task: Task): string {
     return emptyingText(task);
   const name = `${task.subject.name}: ${phaseOf(task) ?? task.steps.at(-1)?.name ?? task.state}`;
   if (task.waitingFor !== null) return `${name}, waiting: ${task.waitingFor.message}`;
+  if (task.kind === "image.add" && task.progress !== null)
+    return `${task.subject.name}: fetching · ${amountsText(task.progress)}`;
   if ("progress" in task && task.kind !== "vm.migrate" && task.progress != null)
     return copyText(task.subject.name, task.progress);
   if (task.kind !== "vm.migrate") return name;

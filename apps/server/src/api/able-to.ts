@@ -7,6 +7,7 @@ const abilities = {
   exportVm: "export VMs",
   importVm: "import VMs of other products and convert images",
   snapshots: "make snapshots of VMs",
+  images: "add images to the library",
   deviceModels: "give VMs disks and NICs that are not virtio",
 } as const;
 

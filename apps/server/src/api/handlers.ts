@@ -7,6 +7,7 @@ import { version } from "@godwit/system";
 import { datastoreHandlers } from "./datastores.ts";
 import { hostHandlers } from "./hosts.ts";
 import { hostPowerHandlers } from "./host-power.ts";
+import { imageHandlers } from "./images.ts";
 import { leaseHandlers } from "./leases.ts";
 import { maintenanceHandlers } from "./maintenance.ts";
 import { networkHandlers } from "./networks.ts";
@@ -36,6 +37,7 @@ export function handlers(services: Services): Handlers<typeof serverOperations> 
     ...hostPowerHandlers(services),
     ...maintenanceHandlers(services),
     ...datastoreHandlers(services),
+    ...imageHandlers(services),
     ...networkHandlers(services),
     ...poolHandlers(services),
     ...poolPlanHandlers(services),

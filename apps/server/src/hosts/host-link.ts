@@ -12,6 +12,7 @@ import {
   type ImageCopy,
   type MoveId,
   type MoveRecord,
+  type TaskId,
   type VmId,
 } from "@godwit/contract";
 import type { HostReport } from "@godwit/requirements";
@@ -152,8 +153,8 @@ export class HostLink {
     return this.#signals.onMove(id, heard);
   }
 
-  /** Calls back with how far the copy of an image for a VM is that this host makes, until disposed. */
-  onImageCopy(vmId: VmId, heard: (copy: ImageCopy) => void): Disposable {
+  /** Calls back with how far the copy of an image is that this host makes, for a VM or a task, until disposed. */
+  onImageCopy(vmId: VmId | TaskId, heard: (copy: ImageCopy) => void): Disposable {
     return this.#signals.onImageCopy(vmId, heard);
   }
 
@@ -210,6 +211,7 @@ export class HostLink {
     for await (const event of stream) {
       if (event.type === "move.changed") this.#signals.moved(event.data.move);
       else if (event.type === "vm.imageCopied") this.#signals.copied(event.subject.id, event.data.copy);
+      else if (event.type === "image.fetched") this.#signals.copied(event.subject.id, event.data.copy);
       else if (event.type === "host.factsChanged") this.#reports.refreshFacts();
       else if (event.type === "vm.stateChanged" || event.type === "host.leasesChanged")
         this.#reports.refresh();

@@ -1,6 +1,6 @@
 /** What a host's agent tells of what goes on there, and whether its line is up, for those who wait for it. */
 import { EventEmitter, once } from "node:events";
-import type { ImageCopy, MoveId, MoveRecord, VmId } from "@godwit/contract";
+import type { ImageCopy, MoveId, MoveRecord, TaskId, VmId } from "@godwit/contract";
 
 export class HostSignals {
   readonly #emitter = new EventEmitter<{
@@ -36,8 +36,8 @@ export class HostSignals {
     };
   }
 
-  /** Calls back with how far the copy of an image for a VM is that this host makes, until disposed. */
-  onImageCopy(vmId: VmId, heard: (copy: ImageCopy) => void): Disposable {
+  /** Calls back with how far the copy of an image is that this host makes, for a VM or a task, until disposed. */
+  onImageCopy(vmId: VmId | TaskId, heard: (copy: ImageCopy) => void): Disposable {
     const listener = (id: string, copy: ImageCopy) => {
       if (id === vmId) heard(copy);
     };

@@ -4,6 +4,7 @@ import { hostEnterMaintenance } from "./host-enter-maintenance.ts";
 import { hostPowerOff } from "./host-power-off.ts";
 import { hostPowerOn } from "./host-power-on.ts";
 import { hostRenewQemu } from "./host-renew-qemu.ts";
+import { imageAdd } from "./image-add.ts";
 import type { TaskImplementation } from "./task-implementation.ts";
 import { poolUpdate } from "./pool-update.ts";
 import { vmClone } from "./vm-clone.ts";
@@ -40,6 +41,7 @@ const implementations: { [K in TaskKind]: TaskImplementation<K> } = {
   "vm.createSnapshot": vmCreateSnapshot,
   "vm.revertToSnapshot": vmRevertToSnapshot,
   "vm.deleteSnapshot": vmDeleteSnapshot,
+  "image.add": imageAdd,
   "host.enterMaintenance": hostEnterMaintenance,
   "host.renewQemu": hostRenewQemu,
   "host.powerOff": hostPowerOff,

@@ -1,12 +1,16 @@
 /** Writes into a task how far the copy of an image or a disk is that a host makes. */
-import type { VmId } from "@godwit/contract";
+import type { TaskId, VmId } from "@godwit/contract";
 import type { TaskContext } from "./task-context.ts";
 
-type Copying = "vm.create" | "vm.clone" | "vm.export" | "vm.relocateDisks";
+type Copying = "vm.create" | "vm.clone" | "vm.export" | "vm.relocateDisks" | "image.add";
 
-/** @param vmId whose images these are. Until it is disposed */
-export function showCopies<K extends Copying>(context: TaskContext<K>, host: string, vmId: VmId): Disposable {
-  return context.hosts.of(host).onImageCopy(vmId, (progress) => {
+/** @param of the VM whose images these are, or the task that an image comes by. Until it is disposed */
+export function showCopies<K extends Copying>(
+  context: TaskContext<K>,
+  host: string,
+  of: VmId | TaskId,
+): Disposable {
+  return context.hosts.of(host).onImageCopy(of, (progress) => {
     // A figure that is not written is followed by the next.
     (context as unknown as TaskContext<Copying>)
       .change((task) => (task.steps.some(({ state }) => state === "running") ? { progress } : {}))

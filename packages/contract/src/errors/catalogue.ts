@@ -16,6 +16,7 @@ import { firmwareErrors } from "./firmware.ts";
 import { generalErrors } from "./general.ts";
 import { hostErrors } from "./host.ts";
 import { imageErrors } from "./image.ts";
+import { imageLibraryErrors } from "./image-library.ts";
 import { exportErrors } from "./export.ts";
 import { importErrors } from "./import.ts";
 import { leaseErrors } from "./lease.ts";
@@ -51,6 +52,7 @@ export const catalogue = {
   ...taskErrors,
   ...vmErrors,
   ...imageErrors,
+  ...imageLibraryErrors,
   ...exportErrors,
   ...importErrors,
   ...relocationErrors,

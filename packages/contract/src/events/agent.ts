@@ -18,6 +18,8 @@ const vmStateChanged = defineEvent(
 );
 /** The VM is being made: the copy of an image goes on. */
 const vmImageCopied = defineEvent("vm.imageCopied", "vm", z.object({ copy: imageCopySchema }));
+/** An image comes into the library, by the id of its task. */
+const imageFetched = defineEvent("image.fetched", "image", z.object({ copy: imageCopySchema }));
 /** The VM has moved away. */
 const vmMovedAway = defineEvent("vm.movedAway", "vm", z.object({}));
 const moveChanged = defineEvent("move.changed", "move", z.object({ move: moveRecordSchema }));
@@ -33,6 +35,7 @@ const hostLeasesChanged = defineEvent(
 export const agentEventSchema = z.discriminatedUnion("type", [
   vmStateChanged,
   vmImageCopied,
+  imageFetched,
   vmMovedAway,
   moveChanged,
   hostFactsChanged,

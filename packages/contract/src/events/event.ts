@@ -5,7 +5,8 @@
 import { z } from "zod";
 
 /** What events are about. */
-export type EventSubject = "vm" | "host" | "datastore" | "switch" | "network" | "pool" | "task" | "move";
+export type EventSubject =
+  "vm" | "host" | "datastore" | "switch" | "network" | "pool" | "image" | "task" | "move";
 
 /** @param type `noun.pastTense`, like `host.lost` */
 export const defineEvent = <Type extends string, Subject extends EventSubject, Data extends z.ZodObject>(

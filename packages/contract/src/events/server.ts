@@ -75,6 +75,11 @@ const datastoreEvents = [
   defineEvent("datastore.removed", "datastore", z.object({ host: nameSchema.nullable() })),
 ] as const;
 
+const imageEvents = [
+  defineEvent("image.added", "image", z.object({ datastore: nameSchema, origin: z.string() })),
+  defineEvent("image.deleted", "image", z.object({ datastore: nameSchema })),
+] as const;
+
 const networkEvents = [
   /** `hosts`: those that it was defined for now; null: every host. */
   defineEvent(
@@ -160,6 +165,7 @@ export const serverEventSchema = z.discriminatedUnion("type", [
   ...vmEvents,
   ...hostEvents,
   ...datastoreEvents,
+  ...imageEvents,
   ...networkEvents,
   ...poolEvents,
 ]);

@@ -26,6 +26,7 @@ import { moveIdSchema, nameSchema, vmIdSchema, taskIdSchema } from "../schemas/n
 import { networkListSchema, networkRefusalsSchema } from "../schemas/network.ts";
 import { baselineSchema } from "../schemas/pool.ts";
 import { disksToDeleteSchema, vmDescriptionSchema, vmRuntimeSchema, vmSchema } from "../schemas/vm.ts";
+import { imageFileSchema, imageOrderSchema, imagePathSchema } from "../schemas/image.ts";
 import { vmCloneSchema } from "../schemas/vm-clone.ts";
 import { vmExportedSchema, vmExportSchema } from "../schemas/vm-export.ts";
 import { vmImportDraftSchema, vmImportOrderSchema } from "../schemas/vm-import.ts";
@@ -49,6 +50,11 @@ const goDown = {
   answer: { status: 200, body: z.object({ bootId: z.string() }) },
   errors: ["HOST_COMMANDS_OFF", "HOST_COMMAND_VMS_RUN"],
 } as const;
+
+const imageErrorCodes = [
+  ...["LIBRARY_IMAGE_REFUSED", "LIBRARY_IMAGE_CHECKSUM", "IMAGE_DOWNLOAD_FAILED"],
+  ...["IMAGE_DOWNLOAD_FORBIDDEN", "IMAGE_ADD_CANCELLED"],
+] as const;
 
 const snapshotErrorCodes = [
   ...["VM_UNKNOWN", "VM_BUSY", "VM_DESCRIPTION_INVALID", "VM_HELD_ELSEWHERE", "LEASE_HELD"],
@@ -137,6 +143,34 @@ export const agentOperations = {
     body: z.strictObject({ onRoot: z.boolean() }),
     answer: { status: 200, body: z.object({ isNew: z.boolean() }) },
     errors: ["DATASTORE_UNKNOWN", "DATASTORE_UNAVAILABLE", "DATASTORE_ON_ROOT"],
+  },
+  imageAdd: {
+    method: "POST",
+    path: "/agent/v1/images",
+    privilege: "server",
+    summary:
+      "Fetch an image into the library on a datastore; asking again with the same id while it goes on, or after it, answers the same",
+    body: imageOrderSchema,
+    answer: { status: 200, body: imageFileSchema },
+    errors: [...imageErrorCodes, "SPACE_SHORT", "DATASTORE_UNKNOWN", "DATASTORE_UNAVAILABLE"],
+  },
+  imageAddCancel: {
+    method: "POST",
+    path: "/agent/v1/images/{id}/cancel",
+    privilege: "server",
+    summary: "End the fetching of an image; one that is not fetched now is passed over",
+    params: z.strictObject({ id: taskIdSchema }),
+    answer: { status: 204 },
+    errors: [],
+  },
+  imageDelete: {
+    method: "DELETE",
+    path: "/agent/v1/images",
+    privilege: "server",
+    summary: "Delete a file of the library; one that is not there is passed over",
+    query: z.strictObject({ datastore: nameSchema, path: imagePathSchema }),
+    answer: { status: 204 },
+    errors: ["DATASTORE_UNKNOWN", "DATASTORE_UNAVAILABLE"],
   },
   commandStart: {
     method: "PUT",

@@ -2,6 +2,7 @@
 import { authorityOperations } from "./authority.ts";
 import { consoleOperations } from "./consoles.ts";
 import { datastoreOperations } from "./datastores.ts";
+import { imageOperations } from "./images.ts";
 import { networkOperations } from "./networks.ts";
 import { eventOperations } from "./events.ts";
 import { hostSummaryOperations } from "./host-summaries.ts";
@@ -26,6 +27,7 @@ export const serverOperations = {
   ...hostPowerOperations,
   ...hostSummaryOperations,
   ...datastoreOperations,
+  ...imageOperations,
   ...networkOperations,
   ...poolOperations,
   ...vmOperations,

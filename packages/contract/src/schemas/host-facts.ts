@@ -141,7 +141,7 @@ export const hostFactsSchema = z.object({
   bootId: z.string().max(64).optional(),
   /** Whether it runs commands of operators, and is booted again for them. Absent: an agent that cannot. */
   updates: z.object({ commands: z.boolean() }).optional(),
-  /** What its agent can do that earlier ones could not: `relocateDisks`, `cloneVm`, `importVm` (also: images of other formats), `exportVm`, `snapshots`, `carryDisks`, `deviceModels`. Absent: nothing. */
+  /** What its agent can do that earlier ones could not: `relocateDisks`, `cloneVm`, `importVm` (also: images of other formats), `exportVm`, `snapshots`, `carryDisks`, `deviceModels`, `images`. Absent: nothing. */
   abilities: z.array(z.string().max(40)).max(100).optional(),
   /** Of UEFI: the builds that it has. Absent: an agent that knows none. */
   uefi: z.array(uefiFactsSchema).max(10).optional(),

@@ -1,10 +1,10 @@
-/** How far the copy of an image is that becomes a new VM's disk. */
+/** How far the copy of an image is that becomes a new VM's disk, or comes into the library. */
 import { z } from "zod";
 import { amountSchema } from "./host-facts.ts";
 import { nameSchema } from "./names.ts";
 
 export const imageCopySchema = z.object({
-  /** The new VM's disk. */
+  /** The new VM's disk, or the name of the image. */
   disk: nameSchema,
   /** `flushing`: all is copied, and the storage writes out what it holds back. */
   phase: z.enum(["copying", "flushing"]),

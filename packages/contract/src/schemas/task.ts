@@ -13,7 +13,7 @@ export const taskStateSchema = z.enum([
 export type TaskState = z.infer<typeof taskStateSchema>;
 
 export const taskSubjectSchema = z.object({
-  kind: z.enum(["vm", "host", "pool"]),
+  kind: z.enum(["vm", "host", "pool", "image"]),
   id: z.string(),
   name: z.string(),
 });

@@ -6,6 +6,7 @@ import { hostEnterMaintenance } from "./host-enter-maintenance.ts";
 import { hostPowerOff } from "./host-power-off.ts";
 import { hostPowerOn } from "./host-power-on.ts";
 import { hostRenewQemu } from "./host-renew-qemu.ts";
+import { imageAdd } from "./image-add.ts";
 import { poolUpdate } from "./pool-update.ts";
 import { vmClone } from "./vm-clone.ts";
 import { vmConfigure } from "./vm-configure.ts";
@@ -41,6 +42,7 @@ const definitions = [
   vmRevertToSnapshot,
   vmDeleteSnapshot,
   vmExport,
+  imageAdd,
   hostEnterMaintenance,
   hostRenewQemu,
   hostPowerOff,

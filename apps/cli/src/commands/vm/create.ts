@@ -10,7 +10,7 @@ import type { CloudInitFlags } from "../../cloud-init-files.ts";
 import type { VmFlags } from "../../vm-flags.ts";
 import { detachFlag, hostFlag, jsonFlag, nameArgument, wordsOf, type TaskFlags } from "../common.ts";
 
-interface Flags extends TaskFlags, VmFlags, CloudInitFlags {
+interface Flags extends TaskFlags, Omit<VmFlags, "libraryImage">, CloudInitFlags {
   host?: string;
   start: boolean;
   wait: boolean;
@@ -27,7 +27,11 @@ further ones make new disks data-1, data-2, … Sizes are like 512MiB or 20GiB.
 Cloud images are set up by cloud-init at their first boot: --ssh-key, --user-data, --hostname and --network-config go into
 an ISO image in the VM's folder, which the guest finds in a CD-ROM drive. The server keeps none of it, and no task tells it.
 
+The image is one of the library by its name (godwit image list), or a file: with a folder or a suffix its path on the VM's datastore,
+or DATASTORE:PATH.
+
 Examples:
+  godwit vm create web-1 --image debian-12 --disk 20GiB --network office --ssh-key ~/.ssh/id_ed25519.pub --start --wait
   godwit vm create web-1 --image images/debian-12.qcow2 --disk 20GiB --memory 4GiB --vcpus 2 --network office --start
   godwit vm create web-1 --image images/debian-12.qcow2 --network office --ssh-key ~/.ssh/id_ed25519.pub --start --wait
   godwit vm create web-1 --image images/debian-12.qcow2 --user-data web.yaml --hostname web-1.example.org --start
@@ -67,7 +71,8 @@ Example: godwit vm create web-1.yaml --start`,
       image: {
         kind: "parsed",
         parse: String,
-        brief: "Image on the VM's datastore, or DATASTORE:PATH, that the disk root is a copy of",
+        brief:
+          "Image that the disk root is a copy of: of the library, on the VM's datastore, or DATASTORE:PATH",
         optional: true,
       },
       format: {
@@ -191,19 +196,27 @@ async function descriptionOf(
   flags: Flags,
   nameOrFile: string,
 ): Promise<(api: Api) => Promise<VmDescription>> {
-  const { describesVm, describeVm, onlyDatastore } = await import("../../vm-flags.ts");
+  const { anyLibraryImage, describesVm, describeVm, isLibraryName, onlyDatastore } =
+    await import("../../vm-flags.ts");
   if (!describesVm(flags)) {
     const { readVmFile } = await import("../../vm-file.ts");
     const description = await readVmFile(nameOrFile);
     return () => Promise.resolve(description);
   }
-  const description = describeVm(nameOrFile, { ...flags, datastore: flags.datastore ?? "any" });
-  if (flags.datastore !== undefined) return () => Promise.resolve(description);
+  const { image } = flags;
+  const isLibrary = image !== undefined && isLibraryName(image);
+  const unknown = isLibrary ? { libraryImage: anyLibraryImage } : {};
+  const described = describeVm(nameOrFile, { ...flags, ...unknown, datastore: flags.datastore ?? "any" });
   return async (api) => {
-    const { datastores } = await api.call("datastoreList", {});
-    return { ...description, datastore: onlyDatastore(datastores.map(({ name }) => name)) };
+    const { datastore = onlyDatastore(await datastoreNames(api)) } = flags;
+    if (!isLibrary) return { ...described, datastore };
+    const libraryImage = await api.call("imageShow", { params: { image } });
+    return describeVm(nameOrFile, { ...flags, libraryImage, datastore });
   };
 }
+
+const datastoreNames = async (api: Api): Promise<string[]> =>
+  (await api.call("datastoreList", {})).datastores.map(({ name }) => name);
 
 /** With `--json` one document: both tasks, and the addresses that were waited for. */
 async function createAndStart(
