@@ -2,6 +2,7 @@
 import type { HealthFinding, HostLoad } from "@godwit/contract";
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { health as check } from "../src/checks/health.ts";
 import { ownHealth } from "../src/index.ts";
 
 const nowMs = Date.parse("2026-11-29T12:00:00Z");
@@ -41,6 +42,18 @@ test("hosts that have not looked yet are given time, and those that are silent o
   expect(of(...pair, silent, without)).toMatchObject({ a: null, b: null });
   expect(of(host("a", [slow("own")], { stores: ["own"] }), host("b", []))).toMatchObject({ a: "severe" });
   expect(of({ name: "new", load: null })).toEqual({ new: null });
+});
+
+test("a move is warned of slow storage at its destination, unless the VM's host finds it slow too", () => {
+  const warned = (here: HealthFinding[], there: HealthFinding[]) =>
+    check({
+      ...{ destination: { name: "b" }, targetLoad: host("b", there).load },
+      sourceLoad: host("a", here).load,
+    } as unknown as Parameters<typeof check>[0]).flatMap(({ details }) => details.parts);
+  expect(warned([], [slow("shared")])).toEqual(["datastore shared: it is slow"]);
+  expect(warned([slow("shared")], [slow("shared")])).toEqual([]);
+  expect(warned([slow("other")], [slow("shared")])).toEqual(["datastore shared: it is slow"]);
+  expect(warned([fan], [fan])).toEqual(["fan1: it is slow"]);
 });
 
 test("however many hosts find it slow: never are most of them left for it", () => {

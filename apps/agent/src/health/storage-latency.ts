@@ -19,7 +19,7 @@ export interface StorageProbe {
 
 /** The middle of so many reads counts, and of no fewer than the least. */
 const looked = { most: 5, least: 3 };
-const limits = { moderateMs: 100, severeMs: 1000 };
+const limits = { moderateMs: 200, severeMs: 1000 };
 /** A read that takes longer counts by itself. */
 const hangsMs = 60_000;
 /** Its program is ended then, where it can be, and the read counts as one of this length: several looks see one that hangs. */
