@@ -190,5 +190,15 @@ test("a VM that cannot move is waited for until the deadline, left, or shut down
   expect(await where()).toEqual([host]);
   // It was started once: at another end nothing is left to do.
   expect((await exit(host)).started).toEqual([]);
+
+  // Two VMs, one after the other, within a second: the second one's turn does not come.
+  const now = Object.values(await runners()).flat();
+  const crowded = now.find((one, index) => now.indexOf(one) !== index) ?? "";
+  const body = { concurrency: 1, maxOutageMs: 10_000, deadlineSeconds: 1 };
+  const short = await lab.ended(lab.api.call("hostMaintenanceEnter", { params: { host: crowded }, body }));
+  expect(short).toMatchObject({ state: "failed", error: { code: "MAINTENANCE_TIMED_OUT" } });
+  expect(short.error?.findings?.map(({ code }) => code)).toContain("MAINTENANCE_NO_TIME_LEFT");
+  expect(await maintenanceOf(crowded)).toBe("off");
+  expect(Object.values(await runners()).filter((hosts) => hosts.includes(crowded)).length).toBeGreaterThan(0);
   expect(await lab.settled(4)).toEqual([]);
 });

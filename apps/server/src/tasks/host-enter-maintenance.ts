@@ -48,6 +48,8 @@ type Context = TaskContext<"host.enterMaintenance">;
 
 /** Hosts that come back and guests that switch themselves off change no task. */
 const lookAgainMs = 5000;
+/** Whether VMs can move that are waited for: each time all hosts are asked. */
+const waitAgainMs = 30_000;
 const usualGraceSeconds = 300;
 
 export const hostEnterMaintenance: TaskImplementation<"host.enterMaintenance"> = {
@@ -60,12 +62,14 @@ export const hostEnterMaintenance: TaskImplementation<"host.enterMaintenance"> =
 
     using changes = context.watchTasks((task) => task.id !== context.id || task.state === "cancelling");
     let decidedFor = "";
+    let decidedAtMs = 0;
+    let againMs = lookAgainMs;
     let stuck: Stuck = new Map();
     for (;;) {
       const standing = await look(context);
       const running = [...standing.moves, ...standing.stops].filter((part) => !isEnded(part));
       const errors = abandoned(standing);
-      const leftMs = deadlineAt === undefined ? Infinity : Date.parse(deadlineAt) - Date.now();
+      const leftMs = leftMsOf(context);
       await showSteps(context, standing, stuck);
       if (standing.cancelling) {
         if (running.length === 0) {
@@ -78,18 +82,22 @@ export const hostEnterMaintenance: TaskImplementation<"host.enterMaintenance"> =
       } else {
         const movers = moversOf(standing, errors);
         const picture = JSON.stringify([movers, running.map(({ id }) => id)]);
-        if (picture !== decidedFor || changes.isQuiet) {
+        // By the time, and not by a pause in which nothing changes: other tasks may change all the while.
+        if (picture !== decidedFor || performance.now() - decidedAtMs >= againMs) {
           decidedFor = picture;
+          decidedAtMs = performance.now();
           const started = await startMoves(context, movers, running.filter(isMove));
           if (started === null) continue;
           stuck = started.stuck;
           if (started.count > 0) continue;
         }
+        againMs = lookAgainMs;
         const left = movers.filter(({ vm }) => !stuck.has(vm.id));
         if (running.length === 0 && standing.awaited.length === 0 && left.length === 0) {
           const end = await endOrGoOn(context, standing, errors, stuck);
           if (end === "goOn") continue;
           if (end !== "wait") return end;
+          againMs = waitAgainMs;
         }
       }
       await changes.next(leftMs > 0 ? Math.min(lookAgainMs, leftMs) : lookAgainMs);
@@ -99,6 +107,10 @@ export const hostEnterMaintenance: TaskImplementation<"host.enterMaintenance"> =
   /** Starts no more moves; those under way end as they do. */
   cancel: async (context) => await context.change(() => ({ state: "cancelling", cancellable: false })),
 };
+
+/** Until the deadline; without one for ever. */
+const leftMsOf = ({ request: { deadlineAt } }: Context): number =>
+  deadlineAt === undefined ? Infinity : Date.parse(deadlineAt) - Date.now();
 
 const setMaintenance = async (context: Context, to: "off" | "entering" | "on"): Promise<void> => {
   await context.persist(() => context.store.hosts.setMaintenance(context.request.host, to, context.id));
@@ -142,6 +154,8 @@ async function startMoves(
     for (const { mover, to } of next.begin) {
       const { findings, runtime, postcopyRecovers } = await checkVm(context, mover.vm, to);
       if (findings.some(({ severity }) => severity === "error")) continue;
+      // Deciding and checking take their time.
+      if (leftMsOf(context) <= 0) break;
       await context.start(moveRequest(mover.vm, runtime, to, { maxOutageMs }, postcopyRecovers));
       count += 1;
     }

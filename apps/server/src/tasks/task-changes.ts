@@ -25,7 +25,6 @@ export class TaskWatch implements Disposable {
   readonly #listener: (task: Task) => void;
   readonly #stopped: AbortSignal;
   readonly #changed = new Wakeup();
-  #quiet = false;
 
   constructor(
     signals: EventEmitter<{ changed: [Task] }>,
@@ -40,15 +39,10 @@ export class TaskWatch implements Disposable {
     signals.on("changed", this.#listener);
   }
 
-  /** Whether the last wait ended without a change. */
-  get isQuiet(): boolean {
-    return this.#quiet;
-  }
-
   /** Resolves with the next change, or after `limitMs`. @throws the reason when the server stops */
   async next(limitMs: number): Promise<void> {
     this.#stopped.throwIfAborted();
-    this.#quiet = !(await this.#changed.next(limitMs, this.#stopped));
+    await this.#changed.next(limitMs, this.#stopped);
     this.#stopped.throwIfAborted();
   }
 
