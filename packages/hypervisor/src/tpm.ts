@@ -18,6 +18,13 @@ import { asUser } from "./user.ts";
 const emulator = "/usr/bin/swtpm";
 const starter = fileURLToPath(new URL("with-tpm.pl", import.meta.url));
 
+/**
+ * What a TPM forgets at a power-off is in a file for a moment, while QEMU asks for it for a move or a snapshot. Where all ended in that
+ * moment it is still there, and the emulator would go on from it: a guest that boots would find the measurements of the boot before.
+ */
+const forget = `unlink shift or $!{ENOENT} or die "what the VM's TPM should have forgotten: $!\\n"; exec {$ARGV[0]} @ARGV or die $!`;
+const volatileState = "tpm2-00.volatilestate";
+
 /** Whether this host can emulate one. */
 export const hasTpmEmulator = async (): Promise<boolean> =>
   await access(emulator, constants.X_OK).then(
@@ -77,6 +84,7 @@ export function withTpm(
     ...["/usr/bin/unshare", "--net", "--"],
     ...confinedTpm(root, [tpm.folder, folder]),
     ...asUser(user, kvmGid, null),
+    ...["/usr/bin/perl", "-e", forget, `${state}/${volatileState}`],
     ...["setpriv", "--pdeathsig", "KILL", "--"],
     ...[emulator, "socket", "--tpm2", "--tpmstate", `dir=${state},mode=0600`],
     ...["--ctrl", `type=unixio,clientfd=${descriptor}`, "--terminate", "--seccomp", "action=kill"],

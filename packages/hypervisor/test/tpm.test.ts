@@ -1,5 +1,19 @@
 /** Where a VM's TPM writes: to the VM's folder where the VM has permission to run, and nowhere near it before. */
-import { mkdir, mkdtemp, readlink, rename, rm, stat, symlink } from "node:fs/promises";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import {
+  chown,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  readlink,
+  rename,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -72,4 +86,31 @@ test("its process sees its state and the system's programs, and QEMU finds it at
     "emulator,id=tpm0,chardev=tpm",
     "tpm-crb,tpmdev=tpm0",
   ]);
+});
+
+test("what a TPM forgets at a power-off, and a crash has left, is gone before it starts", async () => {
+  const own = join(base, "web-1-tpm");
+  await mkdir(own, { mode: 0o700 });
+  await chown(own, ownUser.uid, ownUser.gid);
+  await writeFile(join(own, "tpm2-00.volatilestate"), "of the boot before");
+  await mkdir(join(base, "root"));
+  const started = { ...spec(false), tpm: { folder: own } };
+  await prepareTpm(started, paths(), ownUser);
+  const [program = "", ...args] = withTpm(started, paths(), {
+    root: join(base, "root"),
+    user: ownUser,
+    kvmGid: null,
+  });
+  const qemu = spawn(program, [...args, "/bin/sleep", "600"], { stdio: "ignore" });
+  try {
+    const running = async () => {
+      const pid = await readFile(join(paths().folder, "swtpm.pid"), "utf8").catch(() => "");
+      return pid === "" ? "" : await readlink(`/proc/${pid.trim()}/exe`);
+    };
+    await expect.poll(running, { timeout: 30_000 }).toBe("/usr/bin/swtpm");
+    expect(await readdir(own)).not.toContain("tpm2-00.volatilestate");
+  } finally {
+    qemu.kill("SIGKILL");
+    await once(qemu, "exit");
+  }
 });
