@@ -34,7 +34,9 @@ export async function checkMedium(
   const names = path.split("/");
   if (names.some((name) => name.startsWith(".")) || isOwnFile(names.at(-1) ?? ""))
     throw unusable("Godwit keeps this file for itself");
-  const [folder] = names;
+  const [folder, inside] = names;
+  if (folder === vm && names.length > 2 && isOwnFile(inside ?? ""))
+    throw unusable("Godwit keeps this file for itself");
   if (names.length > 1 && folder !== vm && (await isVmFolder(datastore, folder ?? "")))
     throw unusable(`it lies in the folder of VM ${folder ?? ""}`);
   const file = { path: datastore.resolve(path), how: "r" } as const;

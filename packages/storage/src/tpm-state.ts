@@ -2,7 +2,8 @@
  * The state of a VM's TPM: a folder in the VM's own, empty until the TPM is started for the first time, so that it moves with the VM
  * and goes with it. A folder that is not there is not made silently: a guest whose disk is encrypted would find another TPM.
  */
-import { chmod, mkdir, rm, rmdir } from "node:fs/promises";
+import { chmod, mkdir, readdir, rm, rmdir } from "node:fs/promises";
+import { join } from "node:path";
 import { GodwitError, tpmFiles, tpmFolder } from "@godwit/contract";
 import { syncFolder, type UndoStack } from "@godwit/system";
 import type { Datastore } from "./datastore.ts";
@@ -45,9 +46,18 @@ export async function checkTpmState(datastore: Datastore, vm: string): Promise<s
   return path;
 }
 
+/** What the emulator writes: its state by kinds, copies that it makes while it writes, and its lock. */
+const isOfEmulator = (name: string): boolean => /^(?:\.lock|(?:tpm|TMP)2-00\..+)$/.test(name);
+
+/** What somebody else has put there stays, with the folder. */
 export async function removeTpmState(datastore: Datastore, vm: string): Promise<void> {
-  if ((await datastore.look(tpmFolder(vm))) === "folder")
-    await rm(datastore.resolve(tpmFolder(vm)), { recursive: true, force: true });
+  if ((await datastore.look(tpmFolder(vm))) !== "folder") return;
+  const path = datastore.resolve(tpmFolder(vm));
+  for (const entry of await readdir(path, { withFileTypes: true }))
+    if (!entry.isDirectory() && isOfEmulator(entry.name)) await rm(join(path, entry.name), { force: true });
+  await rmdir(path).catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code !== "ENOTEMPTY") throw error;
+  });
 }
 
 const unusable = (vm: string, path: string, reason: string): GodwitError =>

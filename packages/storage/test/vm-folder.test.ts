@@ -7,6 +7,7 @@ import { vmDescriptionSchema, type VmDescriptionInput, type VmId } from "@godwit
 import { run } from "@godwit/system";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import {
+  checkMedium,
   checkNvramSize,
   checkOwnFiles,
   createVm,
@@ -79,6 +80,33 @@ test("UEFI variables are a file of the VM's own, made once, closed to others, an
   await writeFile(path, Buffer.alloc(4096));
   await deleteVm(new VmDatastores(datastore), "web-1");
   expect(existsSync(join(folder, "web-1"))).toBe(false);
+});
+
+test("a TPM's state is a folder of the VM's own, which goes with it; what is not the TPM's stays, and no drive has it", async () => {
+  const stores = new VmDatastores(datastore);
+  const path = join(folder, "web-1/tpm");
+  const files = [".lock", "tpm2-00.permall", "TMP2-00.permall", "tpm2-00.volatilestate"];
+  expect(await create({ tpm: true })).toMatchObject({ version: 2, tpm: true });
+  expect((await stat(path)).mode & 0o777).toBe(0o700);
+  for (const name of files) await writeFile(join(path, name), "");
+  const { uid, gid } = { uid: 0, gid: 0 };
+  const medium = {
+    vm: "web-1",
+    drive: "cd0",
+    path: "web-1/tpm/tpm2-00.permall",
+    host: "a",
+    user: { uid, gid },
+  };
+  await expect(checkMedium(datastore, medium)).rejects.toMatchObject({ code: "CDROM_MEDIUM_UNUSABLE" });
+  await deleteVm(stores, "web-1");
+  expect(existsSync(join(folder, "web-1"))).toBe(false);
+
+  await create({});
+  await mkdir(path);
+  for (const name of [...files, "of-a-person"]) await writeFile(join(path, name), "");
+  await mkdir(join(path, "tpm2-00.folder"));
+  await deleteVm(stores, "web-1");
+  expect(await readdir(path)).toEqual(["of-a-person", "tpm2-00.folder"]);
 });
 
 test("an unmarked folder is no datastore; marked by two hosts at once, both read the same identity", async () => {
