@@ -6,6 +6,7 @@ const actions: Record<PlannedVm["action"], (vm: PlannedVm) => string> = {
   move: ({ to }) => `moves to ${to ?? ""}`,
   relocate: ({ to }) => `is stopped; is assigned to ${to ?? ""}`,
   stay: () => "is stopped; stays",
+  busy: () => "has a task under way, which is waited for",
   refuse: () => "cannot move: the maintenance would be refused",
   wait: () => "cannot move: it is waited for",
   "shut-down": () => "cannot move: it is shut down when the others are away",

@@ -44,12 +44,14 @@ export async function evacuationOf(
   { store, hosts }: Inventory,
   host: string,
   { withStopped }: { withStopped: boolean },
-): Promise<NextMoves> {
-  const busy = new Set((await store.tasks.unfinished()).map(({ subject }) => subject.id));
-  const movers = (await store.vms.list())
-    .filter((vm) => vm.host === host && (withStopped || hasProcess(vm)) && !busy.has(vm.id))
+): Promise<NextMoves & { busy: VmView[] }> {
+  const subjects = new Set((await store.tasks.unfinished()).map(({ subject }) => subject.id));
+  const here = (await store.vms.list()).filter((vm) => vm.host === host && (withStopped || hasProcess(vm)));
+  const movers = here
+    .filter(({ id }) => !subjects.has(id))
     .map((vm) => ({ vm, live: hasProcess(vm), failedAt: [] }));
-  return await decideMoves({ store, hosts }, host, movers, { free: Infinity, perTarget: Infinity });
+  const next = await decideMoves({ store, hosts }, host, movers, { free: Infinity, perTarget: Infinity });
+  return { ...next, busy: here.filter(({ id }) => subjects.has(id)) };
 }
 
 /** Of each VM that runs on the host and could move nowhere, with all others on their way: why. @throws HOST_UNREACHABLE */

@@ -26,7 +26,7 @@ export async function planMaintenance(
   body: MaintenanceBody,
 ): Promise<MaintenancePlan> {
   const choices = await emptyingRequest(services, host, body);
-  const { begin, stuck } = await evacuationOf(services, host, { withStopped: true });
+  const { begin, stuck, busy } = await evacuationOf(services, host, { withStopped: true });
   const forecasts = await forecastAll(services, begin, body);
   const vms = [
     ...begin.map(({ mover, to }, index): PlannedVm => {
@@ -41,6 +41,15 @@ export async function planMaintenance(
       return { vm: vm.name, action, to: null, forecast: null, findings };
     }),
   ];
+  vms.push(
+    ...busy.map(({ name }) => ({
+      vm: name,
+      action: "busy" as const,
+      to: null,
+      forecast: null,
+      findings: [],
+    })),
+  );
   const live = begin.flatMap(({ mover, to }, index) =>
     mover.live ? [{ to, forecast: forecasts[index] ?? null }] : [],
   );
@@ -62,7 +71,11 @@ export async function planMaintenance(
       : evacuationTime(timed, { concurrency: body.concurrency, perTarget: movesPerTarget });
   const does = (action: PlannedVm["action"]) => vms.some((vm) => vm.action === action);
   const { deadlineSeconds, graceSeconds } = body;
-  const rest = { totalMs, waits: does("wait"), shutDownMs: does("shut-down") ? graceSeconds * 1000 : 0 };
+  const rest = {
+    totalMs,
+    waits: does("wait") || does("busy"),
+    shutDownMs: does("shut-down") ? graceSeconds * 1000 : 0,
+  };
   return {
     ...{ host, vms, totalMs },
     deadline:

@@ -37,10 +37,11 @@ const spreadMsSchema = moveForecastSchema.shape.totalMs;
 export const plannedVmSchema = z.object({
   vm: nameSchema,
   /**
-   * `move` live; `relocate`: it is stopped and is assigned to another host; `stay`: it is stopped and no host may have it; `refuse`: it cannot
+   * `move` live; `relocate`: it is stopped and is assigned to another host; `stay`: it is stopped and no host may have it; `busy`: it has
+   * a task of its own, which is waited for; `refuse`: it cannot
    * move, and nothing was chosen for it; otherwise what was chosen for it.
    */
-  action: z.enum(["move", "relocate", "stay", "refuse", "wait", "shut-down", "leave"]),
+  action: z.enum(["move", "relocate", "stay", "busy", "refuse", "wait", "shut-down", "leave"]),
   /** The host where it goes. */
   to: nameSchema.nullable(),
   /** Of a live move; null: it is none, or its memory could not be measured. */
