@@ -69,6 +69,15 @@ test("corrected errors when they come often, uncorrected ones since the boot; wh
   ]);
 });
 
+test("corrected errors of a clock that was ahead are not of this hour, until it comes", async () => {
+  using database = rasdaemon();
+  memory(database, "2027-11-29 11:55:00 +0000", 2000, "Corrected", "DIMM_A1");
+  memory(database, "2026-11-29 12:00:30 +0000", 10, "Corrected", "DIMM_A2");
+  expect(await told(source())).toEqual([
+    "moderate memory module DIMM_A2: it had 10 corrected errors within the hour",
+  ]);
+});
+
 test("machine checks count by their bank, and by what their status says", async () => {
   using database = rasdaemon();
   for (let count = 0; count < 12; count += 1)

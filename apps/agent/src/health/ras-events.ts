@@ -96,7 +96,8 @@ function judge(events: readonly RasEvent[], clock: Clock): Symptom[] {
     if (atMs === null || atMs < bootedMs) continue;
     const of = counts.get(component) ?? { corrected: 0, uncorrected: 0 };
     if (corrected === 0) of.uncorrected += Math.max(1, count);
-    else if (atMs > nowMs - hourMs) of.corrected += count;
+    // What a clock that was ahead has written is not of this hour.
+    else if (Math.abs(nowMs - atMs) < hourMs) of.corrected += count;
     counts.set(component, of);
   }
   return [...counts].flatMap(([component, { corrected, uncorrected }]): Symptom[] => {
