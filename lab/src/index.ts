@@ -12,6 +12,7 @@ export { Load } from "./load/load.ts";
 export type { LoadReport, Window } from "./load/protocol.ts";
 export {
   datastore,
+  clientAddress,
   datastorePath,
   hostAddress,
   labFolder,
