@@ -3,12 +3,13 @@
  * QEMU's view of the host first (`confine-qemu.pl`), read-only, and goes from it last.
  */
 import type { QmpSession } from "@godwit/qmp";
+import { nodeName } from "./node-name.ts";
 import { passing } from "./passing.ts";
 
 /** A dot is in no name that people choose: no disk has such an id. */
 export const cdromId = (drive: string): string => `cd.${drive}`;
-export const mediumNode = (drive: string): string => `iso.${drive}`;
-const fileNode = (drive: string): string => `iso-file.${drive}`;
+export const mediumNode = (drive: string): string => nodeName("iso.", drive);
+const fileNode = (drive: string): string => nodeName("iso-file.", drive);
 
 /** The block nodes of a medium, the lower one first. Nothing of the image's content is believed: it is raw, and only read. */
 export const mediumNodes = (drive: string, filename: string) =>

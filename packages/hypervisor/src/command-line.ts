@@ -18,6 +18,9 @@ const guestAgentSlot = 28;
 /** The functions of one slot, for the NICs of a VM whose disks have their slots. */
 const sharedNicSlot = 29;
 const cdromBusSlot = 30;
+/** Controllers: a dot is in no name that people choose, so no disk has such an id. */
+const cdromBus = "cdroms.bus";
+const portsBus = "ports.bus";
 /** QEMU's name of the descriptor that takes what the serial console says. */
 const serialLogSet = "1";
 
@@ -83,7 +86,7 @@ function disks(spec: LaunchSpec): string[] {
     const nodes = diskNodes(diskNodeNames(disk.name)[0], disk.format, storageOf(spec, disk.name));
     const { controller, device } = devices[index] as (typeof devices)[number];
     // A guest whose disk fails stands still instead of losing its file systems, and tries again when it goes on.
-    const how = `drive=disk-${disk.name},id=${disk.name},werror=stop,rerror=stop`;
+    const how = `drive=${diskNodeNames(disk.name)[0].format},id=${disk.name},werror=stop,rerror=stop`;
     const first = index === 0 && spec.vm.boot === undefined ? ",bootindex=0" : "";
     return [
       ...nodes.flatMap((node) => ["-blockdev", JSON.stringify(node)]),
@@ -110,7 +113,7 @@ function cdroms(spec: LaunchSpec): string[] {
   const { vm, mediumPaths } = spec;
   const drives = vm.cdroms ?? [];
   const controller = drives.some(({ bus }) => bus === "virtio-scsi")
-    ? ["-device", `virtio-scsi-pci,id=cdroms,${slot(spec, cdromBusSlot)}`]
+    ? ["-device", `virtio-scsi-pci,id=${cdromBus},${slot(spec, cdromBusSlot)}`]
     : [];
   const devices = drives.flatMap((drive, index) => {
     const path = mediumPaths[drive.name];
@@ -118,7 +121,7 @@ function cdroms(spec: LaunchSpec): string[] {
     const inside = path === undefined ? "" : `,drive=${mediumNode(drive.name)}`;
     const place =
       drive.bus === "virtio-scsi"
-        ? `scsi-cd,id=${cdromId(drive.name)},bus=cdroms.0,scsi-id=${String(index)}`
+        ? `scsi-cd,id=${cdromId(drive.name)},bus=${cdromBus}.0,scsi-id=${String(index)}`
         : `ide-cd,id=${cdromId(drive.name)},${idePlace(spec, index)}`;
     return [
       ...medium.flatMap((node) => ["-blockdev", JSON.stringify(node)]),
@@ -158,8 +161,8 @@ function guestAgent(spec: LaunchSpec): string[] {
   if (spec.vm.guestAgent !== true) return [];
   return [
     ...socket("guest-agent", runDescriptors.guestAgent),
-    ...["-device", `virtio-serial-pci,id=ports,max_ports=2,${slot(spec, guestAgentSlot)}`],
-    ...["-device", "virtserialport,bus=ports.0,nr=1,chardev=guest-agent,name=org.qemu.guest_agent.0"],
+    ...["-device", `virtio-serial-pci,id=${portsBus},max_ports=2,${slot(spec, guestAgentSlot)}`],
+    ...["-device", `virtserialport,bus=${portsBus}.0,nr=1,chardev=guest-agent,name=org.qemu.guest_agent.0`],
   ];
 }
 

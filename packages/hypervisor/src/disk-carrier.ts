@@ -7,6 +7,7 @@ import type { VmDisk } from "@godwit/contract";
 import { beginMirror } from "./begin-mirror.ts";
 import { diskNodeNames, insertedIn } from "./disk-nodes.ts";
 import { credentials } from "./migration-port.ts";
+import { nodeName } from "./node-name.ts";
 import { passing } from "./passing.ts";
 import type { QemuProcess } from "./qemu-process.ts";
 
@@ -28,7 +29,7 @@ export interface DisksPlace {
 }
 
 const jobOf = (disk: string): string => `carry-${disk}`;
-const nodeOf = (disk: string): string => `nbd-${disk}`;
+const nodeOf = (disk: string): string => nodeName("nbd-", disk);
 /** QEMU's words for a job that has caught up, and for one that is over. */
 const caughtUp: readonly string[] = ["ready", "standby"];
 const over: readonly string[] = ["concluded", "null"];

@@ -1,15 +1,16 @@
 /**
  * The block nodes that a VM's disk is on in QEMU: what its bytes lie on, and their format above it. A disk that moves to another
- * image while it runs has two pairs of them for a time, so there are two names, of the same length: QEMU allows 31 characters.
+ * image while it runs has two pairs of them for a time, so there are two names.
  */
 import type { VmDisk } from "@godwit/contract";
 import type { CommandReply } from "@godwit/qmp";
+import { nodeName } from "./node-name.ts";
 
 /** Which of its two names a disk's nodes have. QEMU is started with the first. */
 export const diskNodeNames = (disk: string): readonly [DiskNodeNames, DiskNodeNames] => [
-  { storage: `file-${disk}`, format: `disk-${disk}` },
+  { storage: nodeName("file-", disk), format: nodeName("disk-", disk) },
   // A dot is in no name that people choose.
-  { storage: `file.${disk}`, format: `disk.${disk}` },
+  { storage: nodeName("file.", disk), format: nodeName("disk.", disk) },
 ];
 
 export interface DiskNodeNames {

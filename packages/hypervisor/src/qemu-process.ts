@@ -18,7 +18,7 @@ import { ejectMedium, insertMedium } from "./cdrom-drives.ts";
 import { lendCredentials } from "./credentials.ts";
 import { guestState, type GuestState } from "./guest-state.ts";
 import type { LaunchSpec, RunPaths } from "./launch-spec.ts";
-import { insertedIn } from "./disk-nodes.ts";
+import { diskNodeNames, insertedIn } from "./disk-nodes.ts";
 import { MigrationPort } from "./migration-port.ts";
 import { writeRuntime } from "./runtime-file.ts";
 import { showFile } from "./show-file.ts";
@@ -199,7 +199,7 @@ export class QemuProcess {
     const blocks = await this.#session.execute("query-block");
     for (const { name } of this.spec.vm.disks) {
       const id = `take-${name}`;
-      const node = insertedIn(blocks, name)?.["node-name"] ?? `disk-${name}`;
+      const node = insertedIn(blocks, name)?.["node-name"] ?? diskNodeNames(name)[0].format;
       try {
         await this.#session.execute("block-export-add", { type: "nbd", id, "node-name": node });
         await this.#session.execute("block-export-del", { id });

@@ -257,10 +257,34 @@ test("a drive on virtio-scsi gets a controller in a slot of its own, and leaves 
     const [ide, ...others] = words.filter((word) => /^(?:ide-cd|scsi-cd|virtio-scsi)/.test(word)).sort();
     expect(ide).toBe("ide-cd,id=cd.cd0,bus=ide.0,unit=0,bootindex=1");
     expect(others.slice(1)).toEqual([
-      "scsi-cd,id=cd.cloud-init,bus=cdroms.0,scsi-id=1,drive=iso.cloud-init,bootindex=2",
-      `virtio-scsi-pci,id=cdroms,bus=${machine.startsWith("pc-q35") ? "pcie.0" : "pci.0"},addr=0x1e`,
+      "scsi-cd,id=cd.cloud-init,bus=cdroms.bus.0,scsi-id=1,drive=iso.cloud-init,bootindex=2",
+      `virtio-scsi-pci,id=cdroms.bus,bus=${machine.startsWith("pc-q35") ? "pcie.0" : "pci.0"},addr=0x1e`,
     ]);
     expect(words.indexOf(others.at(-1) ?? "")).toBeLessThan(words.indexOf(others[1] ?? ""));
+  }
+});
+
+test("whatever disks are called, no two devices have the same id, and no block node has a name that QEMU refuses", () => {
+  const cdroms = ["cd0", `cd-${"x".repeat(60)}`].map((name) => ({
+    ...{ name, medium: null, connected: false, bus: "virtio-scsi" as const },
+  }));
+  const names = ["ports", "cdroms", "scsi", "tpm", "rng0", "net0", "a".repeat(63), `${"a".repeat(62)}b`];
+  const words = commandLine({
+    ...plain,
+    vm: { ...vm, cdroms, disks: names.map((name) => ({ name, path: `web-1/${name}.raw`, format: "raw" })) },
+    diskPaths: Object.fromEntries(names.map((name) => [name, `/d/${name}.raw`])),
+    mediumPaths: Object.fromEntries(cdroms.map(({ name }) => [name, "/d/image.iso"])),
+  });
+  const after = (option: string) => words.flatMap((word, at) => (words[at - 1] === option ? [word] : []));
+  const ids = after("-device").flatMap((device) => /,id=([^,]+)/.exec(device)?.[1] ?? []);
+  expect(new Set(ids).size).toBe(ids.length);
+  expect(ids).toEqual(expect.arrayContaining(names));
+  const nodes = after("-blockdev").map((node) => (JSON.parse(node) as { "node-name": string })["node-name"]);
+  expect(new Set(nodes).size).toBe(2 * (names.length + cdroms.length));
+  for (const node of nodes) expect(node).toMatch(/^[a-z][a-z0-9.-]{1,30}$/);
+  for (const device of after("-device")) {
+    const drive = /,drive=([^,]+)/.exec(device)?.[1];
+    if (drive !== undefined) expect(nodes).toContain(drive);
   }
 });
 
