@@ -2,6 +2,8 @@
  * The way of a migration is tried before a move: each thing that can be wrong with it is made wrong in turn, by the
  * administrator's own commands in the hosts' namespaces, and is told as what it is while nothing has been done yet.
  */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { GodwitError, moveOf, type Finding } from "@godwit/contract";
@@ -126,6 +128,63 @@ test("full-size packets that are lost in one direction are found, though connect
     expect(others).toEqual([]);
   }
   expect(await errors()).toEqual([]);
+});
+
+test("a way that is slow somewhere between the hosts is a warning", async () => {
+  await on("net", "tc qdisc add dev b-mig root tbf rate 50mbit burst 64kb latency 400ms");
+  const found = await check();
+  expect(found).toMatchObject([{ code: "MIGRATION_PATH_SLOW", severity: "warning" }]);
+  await on("net", "tc qdisc del dev b-mig root");
+  expect(await check()).toEqual([]);
+});
+
+test("another machine at the address, one that hangs up, and a source that may not send are told apart", async () => {
+  for (const [answer, code] of [
+    ["socket.end(Buffer.alloc(32))", "MIGRATION_ADDRESS_FOREIGN"],
+    ["socket.resetAndDestroy()", "MIGRATION_PATH_BROKEN"],
+  ] as const) {
+    const program = `require("node:net").createServer((socket) => { socket.on("error", () => {}); ${answer}; }).listen(7777, () => console.log("ready"))`;
+    const words = ["netns", "exec", lab.lab.namespace("a"), process.execPath, "-e", program];
+    const other = spawn("ip", words, { stdio: ["ignore", "pipe", "inherit"] });
+    try {
+      await once(other.stdout, "data");
+      const chain = "add table ip test\nadd chain ip test out { type nat hook output priority -100; }\n";
+      const input = `${chain}add rule ip test out ${ports} redirect to :7777\n`;
+      const argv = ["netns", "exec", lab.lab.namespace("a"), "nft", "-f", "-"];
+      await run("ip", argv, { what: "putting another machine in the way", input });
+      expect(await errors()).toEqual([`${code} b`]);
+    } finally {
+      await on("a", "nft delete table ip test");
+      other.kill();
+    }
+  }
+  await on("a", "ip rule add ipproto tcp dport 49152-49215 prohibit");
+  expect(await errors()).toEqual(["MIGRATION_SENDING_FORBIDDEN b"]);
+  await on("a", "ip rule del ipproto tcp dport 49152-49215 prohibit");
+  expect(await errors()).toEqual([]);
+});
+
+test("a way that could not be tried is no way that is closed", async () => {
+  const { stdout } = await run("sh", ["-c", 'realpath "$(command -v ip)"'], { what: "looking for ip" });
+  const program = stdout.trim();
+  const [copy, broken] = ["ip-copy", "ip-broken"].map((name) => join(lab.lab.folder, name)) as [
+    string,
+    string,
+  ];
+  await run("cp", [program, copy], { what: "copying ip" });
+  const script = `#!/bin/sh\ncase "$*" in *"route get"*) echo "out of order" >&2; exit 3 ;; esac\nexec ${copy} "$@"\n`;
+  await writeFile(broken, script, { mode: 0o755 });
+  const inHost = async (...words: string[]) => {
+    const target = ["--target", String(lab.lab.host("a").agent?.pid ?? 0), "--mount"];
+    await run("nsenter", [...target, ...words], { what: "breaking ip on a" });
+  };
+  await inHost("mount", "--bind", broken, program);
+  try {
+    expect(await check()).toMatchObject([{ code: "MIGRATION_PATH_UNTRIED", severity: "warning" }]);
+  } finally {
+    await inHost("umount", program);
+  }
+  expect(await check()).toEqual([]);
 });
 
 test("the VM's own network is looked at too: bridge, uplink, MTU", async () => {

@@ -1,9 +1,9 @@
 /**
  * Requirements that are really not met, many in one lab: another QEMU, a host without a filter, a network, a migration address,
- * leases or its range of uids, and links as an administrator's commands make them. Each is found by its code, all of it in
+ * leases, its range of uids or the same storage, a clock that is ahead, and links as an administrator's commands make them. Each is found by its code, all of it in
  * one pass, and the move is refused.
  */
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { GodwitError, type VmDescriptionInput } from "@godwit/contract";
@@ -104,6 +104,49 @@ describeWith("hosts with QEMU 7.2 and 10.0", missing, () => {
     await expect.poll(() => check("web-1", "b"), { timeout: 30_000 }).toEqual(["MIGRATION_BRIDGE_NO_PORT b"]);
     await on("b", "ip link del mig-br", `ip address add ${address}/24 dev migration`);
     await expect.poll(() => check("web-1", "b"), { timeout: 30_000 }).toEqual([]);
+  });
+
+  test("storage of the same name that is another's, a medium that is not there, a CPU that would grow, a clock that is ahead", async () => {
+    const add = async (name: string, hosts?: string[]) => {
+      const source = { kind: "directory" as const, path: `/var/lib/godwit/datastores/${name}` };
+      for (const host of hosts ?? ["a", "b"])
+        await mkdir(join(lab.lab.host(host).stateFolder, "datastores", name), { recursive: true });
+      await lab.api.call("datastoreAdd", {
+        body: { name, shared: true, source, ...(hosts === undefined ? {} : { hosts }) },
+      });
+      for (const host of hosts ?? ["a", "b"])
+        await lab.api.call("datastoreInit", { params: { datastore: name }, body: { host, onRoot: true } });
+    };
+    await add("twin");
+    await add("isos", ["a"]);
+    await writeFile(join(lab.lab.host("a").stateFolder, "datastores/isos/tools.iso"), Buffer.alloc(65_536), {
+      mode: 0o644,
+    });
+    await create("twin", "a", { datastore: "twin" });
+    await expect.poll(() => check("twin", "b"), { timeout: 60_000 }).toEqual(["DATASTORE_NOT_THE_SAME b"]);
+
+    const cdroms = [{ name: "cd0", datastore: "isos", iso: "tools.iso" }];
+    await create("grows", "a", { cpu: { model: "max" }, cdroms });
+    await lab.succeeded(lab.api.call("vmStart", { params: { vm: "grows" }, body: {} }));
+    // The newer QEMU has something less, too.
+    const found = await check("grows", "b");
+    expect(found).toContain("CDROM_UNREACHABLE b");
+    expect(found).toContain("DESTINATION_CPU_SHOWS_MORE b");
+    await lab.succeeded(lab.api.call("vmStop", { params: { vm: "grows" }, body: { graceSeconds: 0 } }));
+    expect(await check("grows", "b")).toContain("CDROM_UNREACHABLE b (warning)");
+
+    const ahead = join(lab.lab.folder, "ahead.cjs");
+    // All that the agent reads of the time, as if somebody had set its host's clock.
+    const program = `const real = Date, ms = 95_000;
+globalThis.Date = new Proxy(real, {
+  construct: (of, words, as) => words.length === 0 ? new real(real.now() + ms) : Reflect.construct(of, words, as),
+  get: (of, name) => name === "now" ? () => real.now() + ms : Reflect.get(of, name),
+});`;
+    await writeFile(ahead, program);
+    await restart("b", { NODE_OPTIONS: `--require=${ahead}` });
+    await expect
+      .poll(() => check("web-1", "b").catch(() => []), { timeout: 60_000 })
+      .toEqual(["HOSTS_CLOCKS_APART b (warning)"]);
   });
 
   test("a host that lacks much is told all of it at once", async () => {

@@ -1,10 +1,12 @@
 /** The page of reference about the findings of `godwit vm check`, from one case of each. Pure. */
 import { chapters, type Sample } from "./samples.ts";
+import { articlesText } from "./vmware-articles.ts";
 
 const head = `# What \`godwit vm check\` finds
 
 Every finding that forbids a move or warns of it, as it is told of the VM web-1, which is to go from host a to host b: what is wrong, what
-to do, how much it weighs, and the fault by which vSphere tells the same. An error forbids the move, a warning does not. Which requirement
+to do, how much it weighs, and the fault by which vSphere tells the same, with the
+numbers of VMware's articles on it that are known. An error forbids the move, a warning does not. Which requirement
 stands behind each is in [Moving VMs](moving.md).
 
 This page is written by \`npm run requirements\` from the sentences that the program uses.
@@ -23,7 +25,8 @@ function entry({ finding, atRest }: Sample): string {
     atRest === null ? "not looked at for one that does not" : `${atRest} for one that does not`,
   ].join(", ");
   const fault = vsphereFault === undefined ? "" : ` In vSphere: \`${vsphereFault}\`.`;
-  return `### \`${code}\`\n\n> ${escaped(message)}\n\n${escaped(remedy)}\n\n${weight}.${fault}\n`;
+  const known = articlesText(code, severity, atRest);
+  return `### \`${code}\`\n\n> ${escaped(message)}\n\n${escaped(remedy)}\n\n${weight}.${fault}${known}\n`;
 }
 
 const capital = (word: string): string => word.slice(0, 1).toUpperCase() + word.slice(1);
