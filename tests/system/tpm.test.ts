@@ -116,6 +116,18 @@ test("it moves with the VM: the guest reads the same, and nothing of the source 
   expect(await contents("a")).toBe(extended);
 });
 
+test("a snapshot with memory has what the TPM remembers then", async () => {
+  const order = { name: "before", memory: true };
+  await lab.succeeded(lab.api.call("vmSnapshotCreate", { params, body: order }));
+  const kept = await readFile(state());
+  expect(await contents("a")).toBe(extended);
+  const reverted = { params: { ...params, snapshot: "before" }, body: {} };
+  await lab.succeeded(lab.api.call("vmSnapshotRevert", reverted));
+  expect(await contents("a")).toBe(extended);
+  expect(await readFile(state())).toEqual(kept);
+  await lab.succeeded(lab.api.call("vmSnapshotDelete", { params: { ...params, snapshot: "before" } }));
+});
+
 test("a host without the emulator is told before the move", async () => {
   const agent = lab.lab.host("b").agent?.pid ?? 0;
   const inHost = async (...words: string[]) =>

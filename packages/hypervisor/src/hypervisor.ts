@@ -292,7 +292,7 @@ export class Hypervisor {
       ...["/usr/bin/perl", launcher, paths.folder],
       ...openFor(spec, paths),
       "--",
-      ...withTpm(spec, paths, { root, user: this.#userOf(spec), kvmGid: this.#kvmGid }),
+      ...withTpm(spec, paths, { root, user: this.#userOf(spec), kvmGid: this.#kvmGid, profile }),
       ...[...view, ...asUser(this.#userOf(spec), this.#kvmGid, profile), ...before],
       ...[binary, ...commandLine(spec, firmware)],
     ];

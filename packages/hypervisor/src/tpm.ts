@@ -71,11 +71,16 @@ export async function takeTpm({ tpm }: LaunchSpec, paths: RunPaths): Promise<voi
   }
 }
 
-/** The words before QEMU's own that start its TPM beside it; they need root. */
+/** The words before QEMU's own that start its TPM beside it; they need root. @param profile of AppArmor; null: none */
 export function withTpm(
   { tpm }: LaunchSpec,
   paths: RunPaths,
-  { root, user, kvmGid }: { root: string; user: UserIds; kvmGid: string | null },
+  {
+    root,
+    user,
+    kvmGid,
+    profile,
+  }: { root: string; user: UserIds; kvmGid: string | null; profile: string | null },
 ): string[] {
   if (tpm === undefined) return [];
   const { folder, state } = places(paths);
@@ -85,6 +90,8 @@ export function withTpm(
     ...confinedTpm(root, [tpm.folder, folder]),
     ...asUser(user, kvmGid, null),
     ...["/usr/bin/perl", "-e", forget, `${state}/${volatileState}`],
+    // The kernel resets a parent-death signal when a process comes under a profile.
+    ...(profile === null ? [] : ["setpriv", "--apparmor-profile", profile, "--"]),
     ...["setpriv", "--pdeathsig", "KILL", "--"],
     ...[emulator, "socket", "--tpm2", "--tpmstate", `dir=${state},mode=0600`],
     ...["--ctrl", `type=unixio,clientfd=${descriptor}`, "--terminate", "--seccomp", "action=kill"],

@@ -70,13 +70,13 @@ test("a link that leads elsewhere is no state that was taken over", async () => 
 test("a VM without one has no device, no process and no folder", async () => {
   await prepareTpm(plain, paths(), ownUser);
   await expect(stat(join(paths().folder, "tpm"))).rejects.toMatchObject({ code: "ENOENT" });
-  expect(withTpm(plain, paths(), { root: base, user: ownUser, kvmGid: null })).toEqual([]);
+  expect(withTpm(plain, paths(), { root: base, user: ownUser, kvmGid: null, profile: null })).toEqual([]);
   expect(commandLine(plain).filter((word) => word.includes("tpm"))).toEqual([]);
   expect(tpmHasEnded(plain, paths())).toBe(false);
 });
 
 test("its process sees its state and the system's programs, and QEMU finds it at a descriptor of its own", () => {
-  const words = withTpm(spec(false), paths(), { root: base, user: ownUser, kvmGid: null });
+  const words = withTpm(spec(false), paths(), { root: base, user: ownUser, kvmGid: null, profile: null });
   const visible = words.flatMap((word, at) => (word === "rw" ? [words[at + 1]] : []));
   expect(visible).toEqual([folder, join(paths().folder, "tpm")]);
   expect(words).toContain("--no-new-privs");

@@ -47,8 +47,9 @@ export interface ImageToKeep {
   onCopy: (progress: ImageCopy) => void;
 }
 
-/** What comes; `totalBytes` null: that is not said. */
+/** What comes; `totalBytes` null: that is not said. `close` ends it, whatever has come of it. */
 export interface ImageStream {
+  close: () => void;
   chunks: AsyncIterable<Buffer>;
   totalBytes: number | null;
 }
@@ -70,6 +71,14 @@ export async function keepImage(
   image: ImageToKeep,
   stream: ImageStream,
 ): Promise<ImageFile> {
+  try {
+    return await keep(datastore, image, stream);
+  } finally {
+    stream.close();
+  }
+}
+
+async function keep(datastore: Datastore, image: ImageToKeep, stream: ImageStream): Promise<ImageFile> {
   await makeFolder(datastore, image);
   const part = datastore.resolve(`${imagesFolder}/${partName(image)}`);
   await rm(part, { force: true });

@@ -53,13 +53,14 @@ export function networksOf(allowed: readonly string[]): BlockList {
   return list;
 }
 
-/** @param address an IP address */
-export function mayAsk(address: string, allowed: BlockList): boolean {
+/** @param address an IP address. @param own those of this host */
+export function mayAsk(address: string, allowed: BlockList, own: readonly string[] = []): boolean {
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
   const plain = mapped ?? address;
   const version = isIP(plain);
   if (version === 0) return false;
   const family = version === 4 ? "ipv4" : "ipv6";
   if (allowed.check(plain, family)) return true;
+  if (own.includes(plain)) return false;
   return !reserved.check(plain, family) && (family === "ipv4" || globalUnicast.check(plain, family));
 }

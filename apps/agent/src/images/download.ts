@@ -6,6 +6,7 @@ import { lookup } from "node:dns/promises";
 import { request as httpRequest, type IncomingMessage } from "node:http";
 import { request as httpsRequest } from "node:https";
 import { isIP, type BlockList } from "node:net";
+import { networkInterfaces } from "node:os";
 import { GodwitError } from "@godwit/contract";
 import type { ImageStream } from "@godwit/storage";
 import { mayAsk } from "./address-guard.ts";
@@ -42,7 +43,7 @@ export async function download(what: Download): Promise<ImageStream> {
       }
       const length = headers["content-length"];
       const totalBytes = length === undefined ? null : Number(length);
-      return { chunks: chunksOf(what, answer, totalBytes), totalBytes };
+      return { chunks: chunksOf(what, answer, totalBytes), totalBytes, close: () => answer.destroy() };
     }
     answer.destroy();
     if (![301, 302, 303, 307, 308].includes(statusCode) || headers.location === undefined)
@@ -112,12 +113,13 @@ async function addressOf(what: Download, name: string): Promise<string> {
           );
         })
       : [{ address: name }];
-  const good = found.find(({ address }) => mayAsk(address, what.allowed));
+  const own = Object.values(networkInterfaces()).flatMap((all) => all?.map(({ address }) => address) ?? []);
+  const good = found.find(({ address }) => mayAsk(address, what.allowed, own));
   if (good !== undefined) return good.address;
   const addresses = found.map(({ address }) => address).join(", ");
   throw forbidden(
     what,
-    `${name === addresses ? name : `${name} (${addresses})`} is not an address of the public Internet`,
+    `${name === addresses ? name : `${name} (${addresses})`} is no address of the public Internet, or this host's own`,
   );
 }
 

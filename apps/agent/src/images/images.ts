@@ -123,5 +123,7 @@ async function fileStream(
     throw refused("is no file of the datastore itself", error);
   });
   const { size: totalBytes } = await file.stat();
-  return { chunks: file.createReadStream({ highWaterMark: 1048576, signal }), totalBytes };
+  const chunks = file.createReadStream({ highWaterMark: 1048576, signal });
+  chunks.on("error", () => undefined); // whoever reads it has it too
+  return { chunks, totalBytes, close: () => chunks.destroy() };
 }
