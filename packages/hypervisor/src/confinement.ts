@@ -57,6 +57,8 @@ export const confinedTpm = (root: string, folders: readonly string[]): string[] 
   ...["/usr/bin/perl", program, root],
   ...["ro", "/usr"],
   ...each("try", [...systemFolders, "/etc/ld.so.cache"]),
+  // Where a profile of AppArmor is asked for.
+  ...["proc", "/proc"],
   ...each(
     "try",
     ["null", "zero", "random", "urandom"].map((name) => `/dev/${name}`),

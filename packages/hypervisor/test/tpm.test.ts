@@ -80,6 +80,13 @@ test("its process sees its state and the system's programs, and QEMU finds it at
   const visible = words.flatMap((word, at) => (word === "rw" ? [words[at + 1]] : []));
   expect(visible).toEqual([folder, join(paths().folder, "tpm")]);
   expect(words).toContain("--no-new-privs");
+  expect(words).not.toContain("--apparmor-profile");
+  const confined = withTpm(spec(false), paths(), {
+    ...{ root: base, user: ownUser, kvmGid: null, profile: "godwit-qemu" },
+  });
+  // What ends it with QEMU is asked for under the profile: the kernel resets it at a change.
+  expect(confined.indexOf("--apparmor-profile")).toBeGreaterThan(confined.indexOf("--no-new-privs"));
+  expect(confined.indexOf("--pdeathsig")).toBeGreaterThan(confined.indexOf("godwit-qemu"));
   expect(commandLine(spec(false)).filter((word) => word.includes("tpm"))).toEqual([
     "socket,id=tpm,fd=25",
     "-tpmdev",
@@ -100,6 +107,7 @@ test("what a TPM forgets at a power-off, and a crash has left, is gone before it
     root: join(base, "root"),
     user: ownUser,
     kvmGid: null,
+    profile: null,
   });
   const qemu = spawn(program, [...args, "/bin/sleep", "600"], { stdio: "ignore" });
   try {
