@@ -1,0 +1,93 @@
+/** What a host does with disks of its VMs: moves to other datastores, and snapshots. */
+import { z } from "zod";
+import { diskRelocationSchema } from "../schemas/disk-relocation.ts";
+import { nameSchema } from "../schemas/names.ts";
+import { vmSchema } from "../schemas/vm.ts";
+import { snapshotOrderSchema, snapshotReferenceSchema } from "../schemas/snapshot.ts";
+import { vmParams } from "./agent-params.ts";
+import type { Operations } from "./operation.ts";
+
+const snapshotErrorCodes = [
+  ...["VM_UNKNOWN", "VM_BUSY", "VM_DESCRIPTION_INVALID", "VM_HELD_ELSEWHERE", "LEASE_HELD"],
+  ...["LEASE_UNAVAILABLE", "SPACE_SHORT", "DATASTORE_UNKNOWN", "DATASTORE_UNAVAILABLE"],
+] as const;
+
+export const agentVmDiskOperations = {
+  vmDisksRelocate: {
+    method: "POST",
+    path: "/agent/v1/vms/{vmId}/disks/relocate",
+    privilege: "server",
+    summary:
+      "Move a VM's disks to another datastore, at rest or while it runs here; asking again while it goes on, or after it, answers the same",
+    params: vmParams,
+    body: diskRelocationSchema,
+    /** The VM with its disks there. */
+    answer: { status: 200, body: vmSchema },
+    errors: [
+      ...["VM_UNKNOWN", "VM_BUSY", "VM_DESCRIPTION_INVALID", "VM_HELD_ELSEWHERE", "LEASE_HELD"],
+      ...["LEASE_UNAVAILABLE", "DISK_UNKNOWN", "DISK_EXISTS", "DISK_FOLDER_TAKEN", "DISK_NOT_OWN"],
+      ...["DISK_RELOCATION_FAILED", "DISK_RELOCATION_CANCELLED", "SPACE_SHORT", "DISK_IS_LUN"],
+      "VM_HAS_SNAPSHOTS",
+      ...["DATASTORE_UNKNOWN", "DATASTORE_UNAVAILABLE", "DATASTORE_WITHOUT_FOLDERS"],
+    ],
+  },
+  vmDisksSettle: {
+    method: "POST",
+    path: "/agent/v1/vms/{vmId}/disks/settle",
+    privilege: "server",
+    summary:
+      "Cancel the move of a VM's disks that goes on here, if one does; a disk that the VM uses at its new place stays there",
+    params: vmParams,
+    body: z.strictObject({ datastore: nameSchema, name: nameSchema }),
+    /** The VM as it is after that. */
+    answer: { status: 200, body: vmSchema },
+    errors: ["VM_UNKNOWN", "DATASTORE_UNKNOWN", "DATASTORE_UNAVAILABLE", "VM_DESCRIPTION_INVALID"],
+  },
+  vmSnapshotCreate: {
+    method: "POST",
+    path: "/agent/v1/vms/{vmId}/snapshots",
+    privilege: "server",
+    summary:
+      "Create a snapshot of a VM, at rest or while it runs here; asking again with the same id answers the same",
+    params: vmParams,
+    body: snapshotOrderSchema,
+    /** The VM with it. */
+    answer: { status: 200, body: vmSchema },
+    errors: [
+      ...["SNAPSHOT_EXISTS", "SNAPSHOTS_TOO_MANY", "SNAPSHOT_DISK_UNSUITABLE", "SNAPSHOT_MEMORY_STOPPED"],
+      ...["SNAPSHOT_FAILED", "SNAPSHOT_UNFINISHED", ...snapshotErrorCodes],
+    ],
+  },
+  vmSnapshotDelete: {
+    method: "POST",
+    path: "/agent/v1/vms/{vmId}/snapshots/delete",
+    privilege: "server",
+    summary: "Delete a snapshot of a VM, at rest or while it runs here; one that is not there is deleted",
+    params: vmParams,
+    body: snapshotReferenceSchema,
+    /** The VM without it. */
+    answer: { status: 200, body: vmSchema },
+    errors: ["SNAPSHOT_FAILED", ...snapshotErrorCodes],
+  },
+  vmSnapshotRevert: {
+    method: "POST",
+    path: "/agent/v1/vms/{vmId}/snapshots/revert",
+    privilege: "server",
+    summary: "Make the disks and the description of a VM that does not run those of a snapshot",
+    params: vmParams,
+    /** `withMemory`: it is to be started with its memory; refused before anything is changed where that cannot be. */
+    body: snapshotReferenceSchema.extend({ withMemory: z.boolean() }),
+    /** The VM as it then is. */
+    answer: { status: 200, body: vmSchema },
+    errors: [
+      ...[
+        "VM_RUNNING",
+        "SNAPSHOT_UNKNOWN",
+        "SNAPSHOT_UNFINISHED",
+        "SNAPSHOT_DISKS_DIFFER",
+        "SNAPSHOT_BROKEN",
+      ],
+      ...["SNAPSHOT_MEMORY_UNUSABLE", "SNAPSHOT_FAILED", ...snapshotErrorCodes],
+    ],
+  },
+} as const satisfies Operations;
