@@ -21,31 +21,58 @@ import type { Images } from "./images/images.ts";
 import type { VmFiles } from "./vms/vm-files.ts";
 import type { Exports } from "./vms/export-vm.ts";
 import type { Snapshots } from "./vms/snapshots.ts";
+import type { StoredVms } from "./vms/stored-vms.ts";
 import type { Vms } from "./vms/vms.ts";
 
-export function handlers(
-  facts: HostFactsReader,
-  load: HostLoadReader,
-  vms: Vms,
-  disks: DiskLeases,
-  moves: Moves,
-  path: MigrationPath,
-  consoles: Consoles,
-  events: EventLog,
-  members: Members,
-  setAside: SetAside,
-  files: VmFiles,
-  renewal: CertificateRenewal,
-  datastores: DatastoreOrders,
-  switches: HostSwitches,
-  commands: HostCommands,
-  relocations: Relocations,
-  snapshots: Snapshots,
-  exports: Exports,
-  images: Images,
-  guests: GuestWatchers,
-  weights: CpuWeights,
-): Handlers<typeof agentOperations> {
+export interface AgentServices {
+  facts: HostFactsReader;
+  load: HostLoadReader;
+  vms: Vms;
+  stored: StoredVms;
+  disks: DiskLeases;
+  moves: Moves;
+  path: MigrationPath;
+  consoles: Consoles;
+  events: EventLog;
+  members: Members;
+  setAside: SetAside;
+  files: VmFiles;
+  renewal: CertificateRenewal;
+  datastores: DatastoreOrders;
+  switches: HostSwitches;
+  commands: HostCommands;
+  relocations: Relocations;
+  snapshots: Snapshots;
+  exports: Exports;
+  images: Images;
+  guests: GuestWatchers;
+  weights: CpuWeights;
+}
+
+export function handlers({
+  facts,
+  load,
+  vms,
+  stored,
+  disks,
+  moves,
+  path,
+  consoles,
+  events,
+  members,
+  setAside,
+  files,
+  renewal,
+  datastores,
+  switches,
+  commands,
+  relocations,
+  snapshots,
+  exports,
+  images,
+  guests,
+  weights,
+}: AgentServices): Handlers<typeof agentOperations> {
   return {
     facts: () => facts.read(),
     load: () => load.read(),
@@ -74,17 +101,17 @@ export function handlers(
     hostReboot: async ({ body }) => await commands.reboot(body.bootId),
     hostPowerOff: async ({ body }) => await commands.powerOff(body.bootId),
     events: ({ query, signal }) => events.after(query.after ?? events.lastId, signal),
-    vmCreate: async ({ body }) => await vms.create(body.id, body.description, body.cloudInit),
-    vmImportRead: async ({ body }) => await vms.readImport(body),
-    vmRead: async ({ params }) => await vms.read(params.datastore, params.name),
-    vmFolderList: () => vms.folders(),
+    vmCreate: async ({ body }) => await stored.create(body.id, body.description, body.cloudInit),
+    vmImportRead: async ({ body }) => await stored.readImport(body),
+    vmRead: async ({ params }) => await stored.read(params.datastore, params.name),
+    vmFolderList: () => stored.folders(),
     vmFilesLook: async ({ body }) => ({ vms: await files.look(body.vms) }),
     vmConfigure: async ({ params, body }) => {
       await setAside.lookAgain(params.vmId);
       await moves.settle(params.vmId);
-      return await vms.configure(params.vmId, body.datastore, body.name, body.changes);
+      return await stored.configure(params.vmId, body.datastore, body.name, body.changes);
     },
-    vmClone: async ({ params, body }) => await vms.clone(params.vmId, body),
+    vmClone: async ({ params, body }) => await stored.clone(params.vmId, body),
     vmExport: async ({ params, body }) => {
       await setAside.lookAgain(params.vmId);
       return await exports.export(params.vmId, body);
@@ -139,7 +166,7 @@ export function handlers(
     vmAddresses: async ({ params }) => await vms.addresses(params.vmId),
     vmConsole: ({ params, query }) => consoles.open(params.vmId, query),
     vmDelete: async ({ params, query }) => {
-      await vms.delete(params.datastore, params.name, query.disks);
+      await stored.delete(params.datastore, params.name, query.disks);
       return undefined;
     },
     vmLeaseShow: async ({ params }) => await disks.show({ ...params, id: params.vmId }),

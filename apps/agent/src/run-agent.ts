@@ -59,6 +59,7 @@ import { Images } from "./images/images.ts";
 import { Exports } from "./vms/export-vm.ts";
 import { Snapshots } from "./vms/snapshots.ts";
 import { VmFiles } from "./vms/vm-files.ts";
+import { StoredVms } from "./vms/stored-vms.ts";
 import { Vms } from "./vms/vms.ts";
 
 const leaseTimeoutMs = 5000;
@@ -168,7 +169,6 @@ export async function runAgent(
     hypervisor,
     cpus,
     environment,
-    datastores: hostDatastores,
     processes,
     leases,
     memory,
@@ -314,18 +314,29 @@ export async function runAgent(
   );
   const images = new Images({ config, environment, events, log });
   await images.tidy(hostDatastores.withFolders.map(({ name }) => name));
-  const answers = handlers(
-    ...([facts, load, vms, disks, moves, path, consoles, events, members, setAside, files, renewal] as const),
-    new DatastoreOrders({ config, datastores: hostDatastores, environment, processes, setAside, log }),
-    switches,
-    commands,
-    relocations,
-    new Snapshots({ config, hypervisor, environment, processes, leases, claims, log }),
-    new Exports({ config, environment, processes, leases, claims, events }),
-    images,
-    watchers,
-    new CpuWeights(processes),
-  );
+  const answers = handlers({
+    ...{ facts, load, vms, disks, moves, path, consoles, events, members, setAside, files, renewal },
+    stored: new StoredVms({
+      ...{
+        config,
+        hypervisor,
+        cpus,
+        environment,
+        datastores: hostDatastores,
+        processes,
+        leases,
+        claims,
+        events,
+      },
+    }),
+    datastores: new DatastoreOrders({
+      ...{ config, datastores: hostDatastores, environment, processes, setAside, log },
+    }),
+    ...{ switches, commands, relocations, images, guests: watchers },
+    snapshots: new Snapshots({ config, hypervisor, environment, processes, leases, claims, log }),
+    exports: new Exports({ config, environment, processes, leases, claims, events }),
+    weights: new CpuWeights(processes),
+  });
   mount(http, agentOperations, answers, authority);
   mountSockets(http, agentOperations, answers, authority);
   http.onUpgrade(

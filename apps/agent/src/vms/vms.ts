@@ -1,26 +1,14 @@
 /**
- * VMs of this host: made, started, stopped, deleted. A VM is started only with its exclusive lease, and
+ * VMs of this host: started, paused, reset, stopped. A VM is started only with its exclusive lease, and
  * the lease is given back only when its process is gone.
  */
-import { createHash } from "node:crypto";
 import {
   GodwitError,
-  imageDatastores,
-  lunOf,
-  newestMachine,
   snapshotTag,
-  wishedFirmware,
   type TaskId,
   type Baseline,
-  type CloudInit,
-  type DisksToDelete,
   type GuestAddresses,
   type Vm,
-  type VmChanges,
-  type VmClone,
-  type VmDescription,
-  type VmImportDraft,
-  type VmImportOrder,
   type VmActivity,
   type VmId,
   type VmRuntime,
@@ -32,29 +20,15 @@ import {
   type Hypervisor,
   type QemuProcess,
 } from "@godwit/hypervisor";
-import {
-  createVm,
-  deleteVm,
-  listVmFolders,
-  readImport,
-  readVm,
-  notReverting,
-  readVmFile,
-  saveVm,
-  snapshotOf,
-  type Datastore,
-  type VmFolders,
-} from "@godwit/storage";
+import { notReverting, readVmFile, saveVm, snapshotOf, type Datastore } from "@godwit/storage";
 import { reasonOf } from "../reason.ts";
 import { UndoStack, within } from "@godwit/system";
 import type { Logger } from "pino";
 import type { AgentConfig } from "../config.ts";
-import type { HostDatastores } from "../datastores/host-datastores.ts";
 import type { EventLog } from "../event-log.ts";
 import type { Leases } from "../leases/leases.ts";
 import type { Claims } from "./claims.ts";
-import { cloneVm } from "./clone-vm.ts";
-import { configureVm, exclusively } from "./configure-vm.ts";
+import { exclusively } from "./configure-vm.ts";
 import { checkCpuAffinity } from "./cpu-affinity.ts";
 import type { VmCpus } from "./cpu.ts";
 import { correctGuestClock } from "./guest-clock.ts";
@@ -62,7 +36,6 @@ import type { Environment } from "./environment.ts";
 import type { GuestWatchers } from "./guest-watchers.ts";
 import { RecentSet } from "../recent-set.ts";
 import type { MemoryAdmission } from "./memory-admission.ts";
-import { tidyRelocation } from "./tidy-relocation.ts";
 import { completeRevert } from "./snapshots.ts";
 import { SharedWork } from "./shared-work.ts";
 import { endForSure } from "../qemu/end-for-sure.ts";
@@ -79,7 +52,6 @@ export interface VmsParts {
   hypervisor: Hypervisor;
   cpus: VmCpus;
   environment: Environment;
-  datastores: Pick<HostDatastores, "withFolders" | "shared">;
   processes: Processes;
   leases: Leases;
   memory: MemoryAdmission;
@@ -99,57 +71,12 @@ export interface Started {
 
 export class Vms {
   readonly #parts: VmsParts;
-  readonly #creating = new SharedWork<Vm>();
   readonly #starting = new SharedWork<Started>();
   readonly #stopping = new SharedWork<string | null>();
   readonly #resets = new RecentSet<TaskId>(keptResets);
 
   constructor(parts: VmsParts) {
     this.#parts = parts;
-  }
-
-  /** Asked again while it goes on, which may take as long as images take to copy, it answers the same. */
-  async create(id: VmId, description: VmDescription, cloudInit?: CloudInit | null): Promise<Vm> {
-    return await this.#creating.do(id, () => this.#create(id, description, cloudInit));
-  }
-
-  /** Copies a VM that does not run. Asked again while it goes on, it answers the same. @throws what `cloneVm` throws */
-  async clone(id: VmId, order: VmClone): Promise<Vm> {
-    const { copy } = order;
-    const make = (description: VmDescription, imagesOf: string, nvram: string) =>
-      this.#create(copy.id, description, undefined, { imagesOf, nvram });
-    return await this.#creating.do(copy.id, () => cloneVm(this.#parts, id, order, make));
-  }
-
-  async #create(
-    id: VmId,
-    description: VmDescription,
-    cloudInit?: CloudInit | null,
-    of?: { imagesOf: string; nvram: string },
-  ): Promise<Vm> {
-    const { config, cpus, environment, hypervisor } = this.#parts;
-    const stores = await environment.datastoresOf(description, imageDatastores(description));
-    await environment.checkPortGroups(description.nics.map(({ portGroup }) => portGroup));
-    const firmware = await environment.firmware(description.name, wishedFirmware(description));
-    const macs = description.nics.map((_, index) => macOf(id, index));
-    const { machines } = await hypervisor.facts();
-    const cpu = await cpus.first({ name: description.name, cpuWish: description.cpu });
-    const machine = newestMachine([machines]);
-    if (machine === null) throw new TypeError("QEMU offers no versioned q35 machine");
-    const defaults = { machine, cpu, macs };
-    return await createVm(stores, {
-      id,
-      description,
-      cloudInit,
-      imagesOf: of?.imagesOf,
-      nvramTemplate: firmware === null ? undefined : (of?.nvram ?? firmware.template),
-      defaults,
-      owner: config.qemu.user,
-      host: config.name,
-      onCopy: (copy) => {
-        this.#parts.events.append("vm.imageCopied", { kind: "vm", id }, { copy });
-      },
-    });
   }
 
   /** @throws VM_NOT_RUNNING, QMP_REFUSED while another measures */
@@ -160,60 +87,6 @@ export class Vms {
   /** @throws VM_NOT_RUNNING */
   async addresses(id: VmId): Promise<GuestAddresses> {
     return await readAddresses(this.#parts.processes, id);
-  }
-
-  async read(datastore: string, name: string): Promise<Vm> {
-    return await readVm(await this.#parts.environment.datastore(datastore), name);
-  }
-
-  /** A VM of another product, as it would be created here. @throws DATASTORE_UNKNOWN, DATASTORE_UNAVAILABLE, and what `readImport` of storage throws */
-  async readImport(order: VmImportOrder): Promise<VmImportDraft> {
-    return await readImport(await this.#parts.environment.datastore(order.source.datastore), order);
-  }
-
-  /** Those that lie on this host's datastores. One that cannot be used is told among the folders that cannot be read. */
-  async folders(): Promise<VmFolders & { shared: string[] }> {
-    const { datastores, environment } = this.#parts;
-    const listed = datastores.withFolders.map(async ({ name }): Promise<VmFolders> => {
-      try {
-        return await listVmFolders(await environment.datastore(name));
-      } catch (error) {
-        return { vms: [], unreadable: [{ datastore: name, name: "", reason: reasonOf(error) }] };
-      }
-    });
-    const all = await Promise.all(listed);
-    return {
-      vms: all.flatMap(({ vms }) => vms),
-      unreadable: all.flatMap(({ unreadable }) => unreadable),
-      shared: datastores.shared,
-    };
-  }
-
-  /** @throws what `configureVm` throws */
-  async configure(id: VmId, datastore: string, name: string, changes: VmChanges): Promise<Vm> {
-    return await configureVm(this.#parts, { id, datastore, name, changes });
-  }
-
-  /** @throws VM_RUNNING when it runs on this host; LEASE_HELD when on another */
-  async delete(datastore: string, name: string, disks: DisksToDelete): Promise<void> {
-    const { config, environment, processes, claims, leases } = this.#parts;
-    const store = await environment.datastore(datastore);
-    const vm = await readVm(store, name).catch((error: unknown) => {
-      if (GodwitError.is(error, "VM_UNKNOWN")) return null; // deleted by an earlier attempt
-      throw error;
-    });
-    if (vm === null) return;
-    using _claim = await claims.claim(vm, "it is being deleted");
-    if (processes.of(vm.id) !== undefined)
-      throw GodwitError.of("VM_RUNNING", { vm: name, host: config.name });
-    const lease = await leases.acquire(vm, "EX");
-    if (lease.kind === "refused") throw lease.error;
-    // Nothing is done to a LUN, and its target may be away.
-    const files = vm.disks.filter(({ path }) => lunOf(path) === null);
-    await tidyRelocation(environment, { ...vm, disks: files });
-    await deleteVm(await environment.datastoresOf({ ...vm, disks: files }), name, disks);
-    processes.forget(vm.id);
-    await leases.release(vm);
   }
 
   /**
@@ -539,13 +412,4 @@ async function powerDown(process: QemuProcess, graceSeconds: number): Promise<vo
   } catch (error) {
     if (!GodwitError.is(error)) throw error; // QEMU is gone or does not listen: it is ended next
   }
-}
-
-/** In the range that QEMU's vendor prefix leaves to its users; the same for the same VM and NIC. */
-function macOf(id: VmId, index: number): string {
-  const digest = createHash("sha256")
-    .update(`${id}/${String(index)}`)
-    .digest();
-  const tail = [...digest.subarray(0, 3)].map((byte) => byte.toString(16).padStart(2, "0"));
-  return ["52", "54", "00", ...tail].join(":");
 }
