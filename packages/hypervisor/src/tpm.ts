@@ -7,7 +7,7 @@
  * TPM has written: so the source's state stays untouched until nobody there can change it any more, whatever becomes of the move.
  */
 import { readFileSync } from "node:fs";
-import { access, chown, constants, mkdir, readlink, rename, symlink } from "node:fs/promises";
+import { access, chown, constants, mkdir, readlink, rename, rm, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { UserIds } from "@godwit/system";
@@ -59,7 +59,12 @@ export async function prepareTpm(
   await symlink(tpm.folder, next);
 }
 
-/** From now on the VM's TPM writes to the VM's folder. Nobody else runs the VM any more. Repeated without harm. */
+/**
+ * From now on the VM's TPM writes to the VM's folder. Nobody else runs the VM any more. Repeated without harm.
+ *
+ * The lock there is the source's still, whose TPM may take its time to end, or hang with its host. At a reset of the guest this one locks
+ * the folder, and QEMU ends where it cannot: so what the source has locked is taken away. The guest does not wait for that.
+ */
 export async function takeTpm({ tpm }: LaunchSpec, paths: RunPaths): Promise<void> {
   if (tpm === undefined) return;
   const { state, next } = places(paths);
@@ -69,6 +74,7 @@ export async function takeTpm({ tpm }: LaunchSpec, paths: RunPaths): Promise<voi
     if ((error as NodeJS.ErrnoException).code !== "ENOENT" || (await readlink(state)) !== tpm.folder)
       throw error;
   }
+  void rm(join(tpm.folder, ".lock"), { force: true }).catch(() => undefined);
 }
 
 /** The words before QEMU's own that start its TPM beside it; they need root. @param profile of AppArmor; null: none */

@@ -67,6 +67,17 @@ test("a link that leads elsewhere is no state that was taken over", async () => 
   await expect(takeTpm(spec(true), paths())).rejects.toMatchObject({ code: "ENOENT" });
 });
 
+test("a TPM that was taken over can be reset though the source's has not ended: its lock is gone, and its state stays", async () => {
+  const own = join(base, "web-1-tpm");
+  await mkdir(own);
+  for (const name of [".lock", "tpm2-00.permall"]) await writeFile(join(own, name), "");
+  const comes = { ...spec(true), tpm: { folder: own } };
+  await prepareTpm(comes, paths(), ownUser);
+  expect((await readdir(own)).sort()).toEqual([".lock", "tpm2-00.permall"]);
+  await takeTpm(comes, paths());
+  await expect.poll(() => readdir(own), { timeout: 30_000 }).toEqual(["tpm2-00.permall"]);
+});
+
 test("a VM without one has no device, no process and no folder", async () => {
   await prepareTpm(plain, paths(), ownUser);
   await expect(stat(join(paths().folder, "tpm"))).rejects.toMatchObject({ code: "ENOENT" });
