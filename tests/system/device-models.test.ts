@@ -1,6 +1,6 @@
 /**
  * A guest with the devices of a VM that comes from VMware: disks on SATA or virtio-scsi, a NIC that is an Intel. It has no driver for
- * virtio in use, writes to its disk all the while, and moves as any other.
+ * virtio in use, writes to its disk all the while, and moves as any other; so do its disks, and it has snapshots.
  */
 import { buildGuest, qemuProcessesOf } from "@godwit/lab";
 import { processArguments } from "@godwit/system";
@@ -10,7 +10,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 let lab: TestLab;
 beforeAll(async () => {
   await buildGuest(() => undefined, "full");
-  lab = await TestLab.start({ hosts: ["a", "b"] });
+  lab = await TestLab.start({ hosts: ["a", "b"], localDatastore: true });
 });
 afterAll(async () => {
   await lab[Symbol.asyncDispose]();
@@ -33,6 +33,11 @@ test.each([
   expect(await lab.runnersOf(vm)).toEqual(["b"]);
   await move(name, "a");
   expect(await lab.runnersOf(vm)).toEqual(["a"]);
+  const params = { vm: name };
+  for (const datastore of ["local", "shared"])
+    await lab.succeeded(lab.api.call("vmDisksRelocate", { params, body: { datastore } }));
+  await lab.succeeded(lab.api.call("vmSnapshotCreate", { params, body: { name: "now" } }));
+  expect((await lab.vm(name)).config.disks).toMatchObject([{ name: "data", bus: models.bus }]);
   expect(await load.finish([])).toMatchObject({ lost: 0, duplicated: 0, reconnects: 0 });
   await lab.succeeded(lab.api.call("vmStop", { params: { vm: name }, body: { graceSeconds: 0 } }));
 });
