@@ -143,7 +143,7 @@ function leastUseful(question: ConsolidationQuestion): ConsolidationAnswer {
   });
   const leaving = hosts.find(({ maintenance }) => maintenance === "entering");
   if (leaving !== undefined) return stays(`host ${leaving.name} is being emptied`);
-  if (open.length <= policy.minHosts) return stays(`${String(policy.minHosts)} hosts are to stay on`);
+  if (open.length <= policy.minHosts) return stays(`${hostsText(policy.minHosts)} to stay on`);
   if (wokenSeconds !== null && wokenSeconds < settleSeconds)
     return stays(`a host was woken less than an hour ago`);
   const able = hosts
@@ -195,7 +195,7 @@ function whyNotOff(host: ConsolidationHost, { pool }: ConsolidationQuestion): st
   if (!isUp) return "it does not answer";
   if (maintenance !== "off") return "it is in maintenance";
   if (power.wakeFailure !== null) return "it did not wake when that was tried last";
-  if (power.wokeAt === null) return `it has not shown yet that it wakes: godwit host power off and on, once`;
+  if (power.wokeAt === null) return "it has not shown yet that it wakes: power it off and on once";
   if (failedSeconds !== null && failedSeconds < settleSeconds)
     return "it could not be powered off less than an hour ago";
   return pool.hosts.find(({ name }) => name === host.name)?.state === "open"
@@ -244,5 +244,7 @@ function usedBy({ hosts, vms }: Pool, without: string | null = null): { cores: n
 
 const coresOn = ({ vms }: Pool, name: string): number =>
   vms.reduce((sum, { host, load, vcpus }) => (host === name ? sum + (load?.mean ?? vcpus / 2) : sum), 0);
+
+const hostsText = (count: number): string => (count === 1 ? "one host is" : `${String(count)} hosts are`);
 
 const percent = (share: number): string => (share === Infinity ? "more than all" : `${share.toFixed(0)} %`);

@@ -60,9 +60,7 @@ export async function writeSeen(tx: Writes, seen: readonly SeenHost[]): Promise<
     return host === undefined ? [] : [{ row, host, isNews: textOf(row.alarms) !== textOf(host.alarms) }];
   });
   const names = before.map(({ name }) => name);
-  // Whoever answers again is not off.
-  for (const { row } of rows.filter(({ row: { unreachable_reason: reason } }) => reason !== null))
-    if (await isInStandby(tx, row.name)) await enterState(tx, row.name, null, null);
+  await wakeAnswering(tx, before);
   await tx
     .updateTable("hosts")
     .set({ seen_at: sql<Date>`clock_timestamp()`, unreachable_reason: null })
@@ -87,9 +85,22 @@ export async function writeSeen(tx: Writes, seen: readonly SeenHost[]): Promise<
   await emitAll(tx, events);
 }
 
-async function isInStandby(tx: Writes, host: string): Promise<boolean> {
-  const row = await tx.selectFrom("host_power").select("state").where("host", "=", host).executeTakeFirst();
-  return row?.state === "standby";
+/** Whoever answers again is not off. A report that was on its way when the host went off is no answer. */
+async function wakeAnswering(
+  tx: Writes,
+  seen: readonly { name: string; unreachable_reason: string | null }[],
+): Promise<void> {
+  const names = seen.map(({ name }) => name);
+  const asleep = await tx
+    .selectFrom("host_power")
+    .select(["host", sql<boolean>`state_since < clock_timestamp() - interval '1 minute'`.as("isSettled")])
+    .where("state", "=", "standby")
+    .where(sql<boolean>`host = any(${names}::text[])`)
+    .execute();
+  for (const { host, isSettled } of asleep) {
+    const row = seen.find(({ name }) => name === host);
+    if (isSettled || row?.unreachable_reason != null) await enterState(tx, host, null, null);
+  }
 }
 
 const textOf = (alarms: readonly Finding[]): string => alarms.map(({ message }) => message).join("\n");

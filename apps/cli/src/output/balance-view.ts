@@ -86,7 +86,7 @@ export function decisionText({ pool, policy, acts, decision }: ConsolidationView
   const { step, at, hosts } = decision;
   return [
     head,
-    `At ${at}: ${stepText(step)}${acts ? "" : ` Its automation is not full, so it is left to you${byHand(step)}`}`,
+    `At ${at}: ${stepText(step)}${acts ? "" : byHand(step)}`,
     formatTable([["HOST", "WHY"], ...hosts.map(({ host, reason }) => [host, reason])]),
   ].join("\n");
 }
@@ -105,11 +105,18 @@ function stepText({ do: what, host, reason }: ConsolidationStep): string {
   return `${words[what]}: ${reason}.`;
 }
 
+/** Where the pool's automation is not full. */
 function byHand({ do: what, host }: ConsolidationStep): string {
   const name = host ?? "";
-  if (what === "empty") return `: godwit host maintenance enter ${name}, then godwit host power off ${name}`;
-  if (what === "wake") return `: godwit host power on ${name}`;
-  return ".";
+  const commands = {
+    empty: `godwit host maintenance enter ${name}, then godwit host power off ${name}`,
+    off: `godwit host power off ${name}`,
+    wake: `godwit host power on ${name}`,
+    takeBack: `godwit host maintenance exit ${name}`,
+  };
+  return what in commands
+    ? ` The pool's automation is not full, so it is left to you: ${commands[what as keyof typeof commands]}`
+    : "";
 }
 
 /** What was set of a pool. */

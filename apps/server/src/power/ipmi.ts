@@ -11,6 +11,8 @@ export interface IpmiController {
   port: number;
   user: string;
   password: string;
+  /** Null: the best that the BMC offers when it is asked, which some do not answer. */
+  cipherSuite: number | null;
 }
 
 const timeoutMs = 30_000;
@@ -36,8 +38,10 @@ function powerOf(text: string): Power {
   throw new Error("ipmitool does not say whether the host is on");
 }
 
-async function ask({ address, port, user, password }: IpmiController, what: string): Promise<string> {
-  const to = ["-I", "lanplus", "-H", address, "-p", String(port), "-U", user, "-E"];
+async function ask(controller: IpmiController, what: string): Promise<string> {
+  const { address, port, user, password, cipherSuite } = controller;
+  const suite = cipherSuite === null ? [] : ["-C", String(cipherSuite)];
+  const to = ["-I", "lanplus", ...suite, "-H", address, "-p", String(port), "-U", user, "-E"];
   try {
     const { stdout } = await run("ipmitool", [...to, "chassis", "power", what], {
       what: `asking a BMC for power ${what}`,

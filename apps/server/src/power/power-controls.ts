@@ -83,8 +83,8 @@ function controlOf(controller: PowerController, password: string): PowerControl 
       return redfish(asksBmc({ url, user, password, fingerprint: pin }), system ?? null);
     }
     case "ipmi": {
-      const { address, user, port = ipmiPort } = controller;
-      return ipmi({ address, port, user, password });
+      const { address, user, port = ipmiPort, cipherSuite = null } = controller;
+      return ipmi({ address, port, user, password, cipherSuite });
     }
     case "wol":
       return wakeOnLan(controller.mac, controller.broadcast ?? everybody);

@@ -100,12 +100,20 @@ async function processesOn(hosts: Context["hosts"], host: string): Promise<strin
 /** It may be asked again. */
 async function goDown(context: Context): Promise<void> {
   const { host, force } = context.request;
-  if (force) await context.power.cut(host);
-  else if (!(await context.power.shutDown(host)))
+  if (force) {
+    await context.power.cut(host);
+    return;
+  }
+  if (await context.power.shutDown(host)) return;
+  try {
     await context.ask(host, async (link) => {
       const { bootId } = await link.freshFacts();
       return await link.agent.call("hostPowerOff", { body: { bootId: bootId ?? "" } });
     });
+  } catch (error) {
+    // It may have done already what an earlier server asked for: whether it is gone is looked at next.
+    if (!context.mayHaveAsked || !GodwitError.is(error, "HOST_UNREACHABLE")) throw error;
+  }
 }
 
 /** @returns null: it is gone, and nobody can tell whether it is off @throws HOST_STAYED_ON */

@@ -7,7 +7,7 @@ import { ipmi } from "../../src/power/ipmi.ts";
 
 let folder: string;
 const path = process.env["PATH"] ?? "";
-const controller = { address: "192.0.2.9", port: 623, user: "godwit", password: "s3cret" };
+const controller = { address: "192.0.2.9", port: 623, user: "godwit", password: "s3cret", cipherSuite: 17 };
 const program = (text: string) => `#!/bin/sh
 cd $(dirname "$0")
 echo "$@" >> arguments
@@ -50,7 +50,7 @@ test("a host is shut down, cut and turned on; what is so already is not asked fo
   await control.cut?.();
   await control.turnOn();
   const all = await asked();
-  const to = "-I lanplus -H 192.0.2.9 -p 623 -U godwit -E chassis power ";
+  const to = "-I lanplus -C 17 -H 192.0.2.9 -p 623 -U godwit -E chassis power ";
   expect(all.every((line) => line.startsWith(to))).toBe(true);
   expect(all.map((line) => line.slice(to.length)).filter((what) => what !== "status")).toEqual([
     "soft",

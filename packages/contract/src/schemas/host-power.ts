@@ -42,6 +42,8 @@ export const powerControllerSchema = z.discriminatedUnion("kind", [
     /** Absent: 623. */
     port: z.int().min(1).max(65_535).optional(),
     user,
+    /** Of IPMI 2.0, table 22-20; none without authentication. Absent: the best that the BMC offers when it is asked. */
+    cipherSuite: z.int().min(1).max(17).optional(),
   }),
   z.strictObject({
     kind: z.literal("wol"),

@@ -16,6 +16,7 @@ interface SetFlags extends JsonFlags {
   fingerprint?: string;
   address?: string;
   port?: number;
+  cipherSuite?: number;
   user?: string;
   passwordFile?: string;
   mac?: string;
@@ -55,6 +56,12 @@ Examples:
       fingerprint: text("redfish: SHA-256 of the BMC's certificate"),
       address: text("ipmi: name or address of the BMC"),
       port: { kind: "parsed", parse: numberParser, brief: "ipmi: UDP port (default: 623)", optional: true },
+      cipherSuite: {
+        kind: "parsed",
+        parse: numberParser,
+        brief: "ipmi: cipher suite, like 3 or 17 (default: the best that the BMC offers)",
+        optional: true,
+      },
       user: text("redfish, ipmi: user of the BMC"),
       passwordFile: text("redfish, ipmi: a file whose first line is the user's password"),
       mac: text("wol: MAC address of the host's network card"),
@@ -90,7 +97,7 @@ Examples:
 
 const optionsOf = {
   redfish: { must: ["url", "user", "passwordFile"], may: ["system", "fingerprint"] },
-  ipmi: { must: ["address", "user", "passwordFile"], may: ["port"] },
+  ipmi: { must: ["address", "user", "passwordFile"], may: ["port", "cipherSuite"] },
   wol: { must: ["mac"], may: ["broadcast"] },
 } as const satisfies Record<PowerKind, { must: (keyof SetFlags)[]; may: (keyof SetFlags)[] }>;
 
@@ -109,12 +116,22 @@ function controllerOf(flags: SetFlags): PowerController {
           : `A controller of kind ${kind} has no ${foreign.map(flagOf).join(", ")}.`,
       hint: "godwit host power set --help shows what each kind needs.",
     });
-  const { url = "", user = "", fingerprint, system, address = "", port, mac = "", broadcast } = flags;
+  const {
+    url = "",
+    user = "",
+    fingerprint,
+    system,
+    address = "",
+    port,
+    cipherSuite,
+    mac = "",
+    broadcast,
+  } = flags;
   switch (kind) {
     case "redfish":
       return { kind, url, user, ...(fingerprint && { fingerprint }), ...(system && { system }) };
     case "ipmi":
-      return { kind, address, user, ...(port === undefined ? {} : { port }) };
+      return { kind, address, user, port, cipherSuite };
     case "wol":
       return { kind, mac: mac.toLowerCase().replaceAll("-", ":"), ...(broadcast && { broadcast }) };
   }
