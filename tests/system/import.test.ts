@@ -82,7 +82,7 @@ test("a VMware VM is imported with its CPU mask and MAC addresses, boots, and mo
 
   const network = ["--network", "office"];
   const told = await godwit("vm", "import", source, ...network, "--dry-run");
-  expect(told.stdout).toMatch(/not carried over[^]*TPM: vtpm/);
+  expect(told.stdout).toMatch(/changed[^]*TPM → a new TPM/);
   expect(await readdir(lab.lab.sharedFolder)).not.toContain("web-server-old");
 
   const made = await godwit("vm", "import", source, ...network, "--host", "a", "--json");
