@@ -120,6 +120,7 @@ test("a VM of an ESX host: flat disks by their descriptors, in a folder with bla
   expect((await readdir(join(folder, "web-server-old"))).sort()).toEqual([
     "scsi0-0.qcow2",
     "scsi0-1.qcow2",
+    "tpm",
     "vm.json",
   ]);
   expect(readFileSync(join(folder, name, `${name}-flat.vmdk`)).equals(content)).toBe(true);

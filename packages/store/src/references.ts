@@ -62,6 +62,7 @@ export const references: Record<Removable, Record<string, Reference>> = {
     rules: { columns: ["pool_rule_hosts.host"] },
     outcomes: { columns: ["move_outcomes.from_host", "move_outcomes.to_host"] },
     maintenance: { columns: ["maintenance_stops.host"] },
+    power: { columns: ["host_power.host"] },
     datastores: { columns: ["datastore_hosts.host"] },
     switches: { columns: ["switch_hosts.host"] },
   },

@@ -280,6 +280,8 @@ test("every column that names a host, a pool or a VM is asked when one is remove
   const history = [
     "events.subject_id",
     "events.subject_kind",
+    "host_power.pool_woke_at",
+    "host_power.state_pool",
     "join_tokens.used_by",
     "leases.last_exclusive_host",
     "leases.vm_name",
