@@ -41,8 +41,11 @@ async function firewall(part: string, hook: "input" | "output", rule: string): P
   };
 }
 
+/** Without what is said of the machine that the lab is on, when it is busy. */
 const check = async (): Promise<Finding[]> =>
-  (await lab.api.call("vmCheck", { params: { vm: "web-1" }, body: { to: "b" } })).findings;
+  (await lab.api.call("vmCheck", { params: { vm: "web-1" }, body: { to: "b" } })).findings.filter(
+    ({ code }) => code !== "DESTINATION_UNHEALTHY",
+  );
 
 /** What `vm check` says is in the way, as codes with the hosts that they name. */
 const errors = async (): Promise<string[]> =>
