@@ -187,7 +187,7 @@ function leastUseful(question: ConsolidationQuestion): ConsolidationAnswer {
   };
 }
 
-/** Why this host may not be powered off, whatever the load; null: it may. */
+/** Why this host may not be powered off at any load; null: it may. */
 function whyNotOff(host: ConsolidationHost, { pool }: ConsolidationQuestion): string | null {
   const { power, isUp, maintenance, failedSeconds } = host;
   if (power === null) return "the server does not control its power";

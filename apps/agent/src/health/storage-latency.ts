@@ -1,7 +1,7 @@
 /**
  * How long a small read of each datastore with files takes, past all caches of this host: `dd iflag=direct` of the file that marks it. One read
  * at a time of each, by a program of its own: storage that hangs holds up nothing else, and a read that does not end counts with its time so
- * far. Slow for all hosts is no ailment of this one: that is for the server to tell, which knows the others.
+ * far. Storage that is slow for all hosts says nothing of this one: the server, which knows the others, decides that.
  */
 import { join } from "node:path";
 import { GodwitError, hasFolders } from "@godwit/contract";

@@ -1,6 +1,6 @@
 /**
  * The weights of VMs' units where they want more CPUs than the host has. What a unit has is read from its control group each time: nothing is
- * remembered, and a VM that was started anew, or whose weight was changed by hand, gets it with the next order.
+ * remembered, and a VM that was started again, or whose weight was changed by hand, gets it with the next order.
  */
 import { readFileSync } from "node:fs";
 import type { VmId } from "@godwit/contract";

@@ -51,7 +51,7 @@ test("a vCPU's thread that must share its CPU has waited for it", async () => {
     const pid = children[0]?.pid ?? 0;
     const waited = await until(
       () => {
-        // Each look finds the threads anew: the first may come before Perl has named its own.
+        // Each look finds the threads again: the first may come before Perl has named its own.
         const { readyNs } = new VmCounterReader().begin(new Set([pid]), 0)(id, pid);
         return Promise.resolve(readyNs !== null && readyNs > 1e8);
       },

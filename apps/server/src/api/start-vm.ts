@@ -14,7 +14,7 @@ import { chooseInPool } from "../pools/choose-in-pool.ts";
 import type { Services } from "../services.ts";
 import { hostFor } from "./host-for-command.ts";
 
-/** What was asked for: a host, and to start it whatever its pool's rules and admission control say. */
+/** What was asked for: a host, and to start it against its pool's rules and admission control. */
 interface StartOptions {
   host?: string | undefined;
   force?: boolean | undefined;

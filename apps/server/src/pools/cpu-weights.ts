@@ -1,5 +1,5 @@
 /**
- * Has hosts weight the CPUs of their VMs by the resource pools and shares of their pool. Every half minute each host is told all weights: a VM
+ * Has hosts weight the CPUs of their VMs by the resource pools and shares of their pool. Every half minute each host is sent all weights: a VM
  * that came, was started or left, and a rule that was made or removed, is made good by the next round. Nothing is kept.
  */
 import { GodwitError, hasProcess, type VmLoad, type VmView } from "@godwit/contract";

@@ -1,4 +1,4 @@
-/** The power controllers of hosts, as they are set now: whoever changes one restarts nothing. What they throw is told as one error. */
+/** The power controllers of hosts, as they are set now: whoever changes one restarts nothing. What they throw becomes one error. */
 import { GodwitError, type PowerController, type PowerSettings } from "@godwit/contract";
 import { plainFingerprint } from "@godwit/http";
 import type { HostPowerRow, Store } from "@godwit/store";

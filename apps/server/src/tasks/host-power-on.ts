@@ -1,6 +1,6 @@
 /**
  * A host is powered on, and waited for until its agent answers. One that was off and is back has shown that it wakes, which is what a pool
- * that saves power goes by; one that does not come back is told by an alarm, and is not powered off by its pool any more.
+ * that saves power goes by; one that does not come back raises an alarm, and is not powered off by its pool any more.
  */
 import { GodwitError } from "@godwit/contract";
 import { sleep } from "@godwit/system";
@@ -42,7 +42,7 @@ export const hostPowerOn: TaskImplementation<"host.powerOn"> = {
       if (context.stopped.aborted) throw error;
       const reason = reasonOf(error);
       const isOn = (await context.power.power(host).catch(() => null)) === "on";
-      // One that is on and does not answer is lost, and is told so.
+      // One that is on and does not answer is lost.
       const state = isOn || standby === null ? null : "standby";
       await context.persist(() => powers.didNotWake(host, reason, { state, pool: standby?.pool ?? null }));
       throw GodwitError.of("HOST_DID_NOT_WAKE", { host, reason }, { cause: error });

@@ -86,7 +86,8 @@ export const agentVmPowerOperations = {
     method: "POST",
     path: "/agent/v1/vms/{vmId}/resume",
     privilege: "server",
-    summary: "Let the VM's vCPUs run, whatever stopped them; one that runs already is answered as it is",
+    summary:
+      "Let the VM's vCPUs run, for any reason that stopped them; one that runs already is answered as it is",
     params: vmParams,
     answer: { status: 200, body: vmRuntimeSchema },
     errors: ["VM_BUSY", "VM_NOT_RUNNING", "LEASE_HELD", "LEASE_UNAVAILABLE", "QMP_REFUSED"],

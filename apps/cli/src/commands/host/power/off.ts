@@ -11,7 +11,7 @@ export const offCommand = buildCommand({
 allows commands (updates: commands in agent.yaml). The command waits until the host is off. It is in standby then: no alarm,
 and no VM is started again for it. VMs that it may have run start elsewhere only when their leases allow it, as ever.
 
-With --force its power is cut, whatever it does. That needs a host in maintenance without VMs, too.
+With --force its power is cut at once. That needs a host in maintenance without VMs, too.
 
 Examples:
   godwit host maintenance enter a
