@@ -7,6 +7,7 @@
 import { cp, mkdir, mkdtemp, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { GodwitError } from "@godwit/contract";
 import { run, version } from "@godwit/system";
 import { readOptions } from "../scripts/options.ts";
 import { layOutCommit } from "./earlier-sources.ts";
@@ -40,6 +41,10 @@ try {
     await rename(join(values.out, `${name}.new`), join(values.out, name));
     process.stdout.write(`${join(values.out, name)}\n`);
   }
+} catch (error) {
+  if (!GodwitError.is(error)) throw error;
+  process.stderr.write(`${error.message}\n`);
+  process.exitCode = 1;
 } finally {
   await rm(folder, { recursive: true, force: true });
 }
