@@ -21,7 +21,7 @@ export const tpmErrors = {
     "after-fix",
     (d) => `The state of the TPM of VM ${d.vm} (${d.path}) cannot be used: ${d.reason}.`,
     (d) =>
-      `Put the folder back from a copy. To go on without it, with the loss of all keys in the TPM: godwit vm set ${d.vm} --tpm off`,
+      `Put the folder back from a copy, or move away what is in its place. To go on without it, with the loss of all keys in the TPM: godwit vm set ${d.vm} --tpm off`,
   ),
   MOVE_TPM_STAYS: define<{ vm: string }>(
     409,
