@@ -1,4 +1,4 @@
-/** A Redfish service as a program of its own, in whatever network namespace it was started; whoever started it is told what is asked, and says what it tells. */
+/** A Redfish service as a program of its own, in the network namespace that it is started in; its parent is sent what is asked, and sets what it answers. */
 import { RedfishService } from "./redfish-service.ts";
 
 /** What a test tells it. */

@@ -25,7 +25,7 @@ test("a host is emptied, powered off and woken by its pool, also over a restart 
   const decided = async () => (await api.call("poolConsolidationShow", { params })).decision;
   const wait = { everyMs: 500, limitMs: 300_000 };
 
-  // Manual: it is told, and nothing is done. A host that has not shown that it wakes is not chosen.
+  // Manual: it is shown, and nothing is done. A host that has not shown that it wakes is not chosen.
   await api.call("poolBalanceSet", { params, body: { automation: "manual" } });
   await save(2);
   const first = await until(decided, wait);

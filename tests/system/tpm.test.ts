@@ -1,7 +1,7 @@
 /**
  * A VM with a TPM: its guest finds it and measures into it, it moves, and what the TPM holds is there at the other host and after a
- * power-off. Its process is the VM's user's, without a network, and goes with QEMU. That it has ended is seen. A host without the
- * emulator is told before a move.
+ * power-off. Its process is the VM's user's, without a network, and goes with QEMU. That it has ended is seen. A move to a host
+ * without the emulator is refused before it starts.
  */
 import { globSync } from "node:fs";
 import { readdir, readFile, readlink, stat } from "node:fs/promises";
@@ -128,7 +128,7 @@ test("a snapshot with memory has what the TPM remembers then", async () => {
   await lab.succeeded(lab.api.call("vmSnapshotDelete", { params: { ...params, snapshot: "before" } }));
 });
 
-test("a host without the emulator is told before the move", async () => {
+test("a move to a host without the emulator is refused before it starts", async () => {
   const agent = lab.lab.host("b").agent?.pid ?? 0;
   const inHost = async (...words: string[]) =>
     await run("nsenter", ["-t", String(agent), "-m", "--", ...words], { what: "hiding swtpm from a host" });

@@ -58,7 +58,7 @@ test("a little is no change, and the usual weight is kept exactly", async () => 
   expect(has.get(vmUnit(idOf(1)))).toBe(100);
 });
 
-test("a VM whose unit cannot be weighted is told with the reason, and the others have theirs", async () => {
+test("a VM whose unit cannot be weighted is answered with the reason, and the others have theirs", async () => {
   const { weights, set } = host([runtime(1), runtime(2)], [1]);
   const vms = [1, 2].map((number) => ({ id: idOf(number), weight: 200 }));
   expect(await weights.put(vms)).toEqual([{ id: idOf(1), reason: "it is in another unit" }]);

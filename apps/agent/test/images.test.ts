@@ -156,7 +156,7 @@ test("a page, an error, less than was promised, too much, and a wrong checksum l
   expect(await refusal({ url: `${https}/x` }, { format: "vmdk" })).toMatch(/said to be vmdk/);
 });
 
-test("an image that refers to another file is refused, whatever its name", async () => {
+test("an image that refers to another file is refused under any name", async () => {
   const backed = join(store.base, "backed.qcow2");
   execFileSync("qemu-img", ["create", "-q", "-f", "qcow2", "-F", "raw", "-b", "/etc/hostname", backed]);
   const bytes = await readFile(backed);

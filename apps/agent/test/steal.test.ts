@@ -38,6 +38,6 @@ test("a tenth of the time that it wanted, over minutes, is moderate; a short whi
   expect(await looks(new Steal(folder), 12, { used: 100, stolen: 100 }, 1)).toEqual([]);
 });
 
-test("a kernel that does not count it says so", () => {
+test("where the kernel does not count it, the source says that it cannot look", () => {
   expect(() => new Steal(join(folder, "none")).look(0)).toThrow(SourceAbsent);
 });

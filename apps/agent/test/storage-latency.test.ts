@@ -28,7 +28,7 @@ function storage(takes: Record<string, number | null>) {
   let nowMs = 0;
   return {
     takes,
-    begun: pending,
+    started: pending,
     /** So many looks; what the last one tells. */
     look: async (times: number) => {
       let told: string[] = [];
@@ -60,19 +60,19 @@ test("the middle of some reads counts, not one of them; each datastore for itsel
   expect(await look(6)).toEqual(["severe datastore slow: a small read of it takes 2.5 s (the middle of 5)"]);
 });
 
-test("a read that does not end counts with its time, is not begun again, and is forgotten with its end", async () => {
-  const { takes, look, begun } = storage({ shared: 2 });
+test("a read that does not end counts with its time, is not started again, and is forgotten with its end", async () => {
+  const { takes, look, started } = storage({ shared: 2 });
   await look(5);
   takes.shared = null;
   expect(await look(2)).toEqual([]);
   expect(await look(2)).toEqual(["severe datastore shared: a read of it has not ended for 90.0 s"]);
-  expect(begun).toHaveLength(1);
+  expect(started).toHaveLength(1);
   takes.shared = 2;
-  begun[0]?.();
+  started[0]?.();
   expect(await look(3)).toEqual([]);
 });
 
-test("a host without datastores says so, and one that is removed is forgotten", async () => {
+test("a host without datastores has nothing to look at, and one that is removed is forgotten", async () => {
   const { takes, look } = storage({ slow: 500 });
   expect(await look(4)).toHaveLength(1);
   takes.slow = 2;

@@ -33,7 +33,7 @@ test("order, destinations, forecasts, and the deadline", () => {
   ]);
 });
 
-test("what cannot move is told with why, and with the choices where there is none yet", () => {
+test("what cannot move is shown with the reason, and with the choices where there is none yet", () => {
   const findings = [finding("DESTINATION_NONE", { host: "a", vm: "db" })];
   const refused = plan([planned("db", "refuse", { findings })]);
   expect(refused).toContain("cannot move: the maintenance would be refused");

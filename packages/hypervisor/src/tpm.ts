@@ -4,7 +4,7 @@
  *
  * Where it keeps its state is a link in the run folder, which belongs to root: to the VM's folder on the datastore or, at a move's
  * destination, to a folder of this host's, until the VM has permission to run here. What comes with the stream is what the source's
- * TPM has written: so the source's state stays untouched until nobody there can change it any more, whatever becomes of the move.
+ * TPM has written: so the source's state stays untouched until nobody there can change it any more, however the move ends.
  */
 import { readFileSync } from "node:fs";
 import { access, chown, constants, mkdir, readlink, rename, rm, symlink } from "node:fs/promises";

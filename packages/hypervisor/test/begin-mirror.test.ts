@@ -71,11 +71,11 @@ async function machineIn(folder: string, binary: string): Promise<Machine> {
 
 /** The job is ready at the end, and nothing is being written. */
 async function mirrorWhile(machine: Machine, folder: string, writes: () => string[]): Promise<void> {
-  const begun = beginMirror(machine, {
+  const started = beginMirror(machine, {
     ...{ jobId: "copy", device: source.format, format: "qcow2", target: nodesOf(folder, target) },
     ...{ bytesPerSecond: null, autoFinalize: true },
   });
-  await Promise.all([begun, machine.acts(writes())]);
+  await Promise.all([started, machine.acts(writes())]);
   const isReady = async () => {
     await machine.acts(writes());
     return (await machine.qmp.execute("query-jobs")).some(({ status }) => status === "ready");

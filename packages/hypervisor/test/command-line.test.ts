@@ -264,7 +264,7 @@ test("a drive on virtio-scsi gets a controller in a slot of its own, and leaves 
   }
 });
 
-test("whatever disks are called, no two devices have the same id, and no block node has a name that QEMU refuses", () => {
+test("with any names of disks no two devices have the same id, and no block node has a name that QEMU refuses", () => {
   const cdroms = ["cd0", `cd-${"x".repeat(60)}`].map((name) => ({
     ...{ name, medium: null, connected: false, bus: "virtio-scsi" as const },
   }));

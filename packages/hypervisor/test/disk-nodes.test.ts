@@ -10,7 +10,7 @@ const answer = (...qdevs: string[]) =>
   })) as unknown as CommandReply<"query-block">;
 const found = (blocks: CommandReply<"query-block">, disk: string) => insertedIn(blocks, disk)?.["node-name"];
 
-test("a disk is found by its name, whatever it is on", () => {
+test("a disk is found by its name on each bus", () => {
   const blocks = answer("/machine/peripheral/root/virtio-backend", "on-sata", "on-scsi", "cd.cd0");
   expect(found(blocks, "root")).toBe("of /machine/peripheral/root/virtio-backend");
   expect(found(blocks, "on-sata")).toBe("of on-sata");

@@ -17,14 +17,14 @@ export interface ConsolidationHost {
   /** Null: the server does not control its power. */
   power: Pick<HostPower, "state" | "pool" | "wokeAt" | "wakeFailure"> | null;
   /** What the pool did last to empty it and to power it off; null: nothing since it took VMs last, by all that is known. */
-  emptied: Deed | null;
-  poweredOff: Deed | null;
+  emptied: Outcome | null;
+  poweredOff: Outcome | null;
   /** Seconds since the pool failed to empty it or to power it off; null: it never did. */
   failedSeconds: number | null;
   /** Its certificate ends before long, and only a host that is on renews it. */
   certificateEnds: boolean;
 }
-type Deed = "under way" | "succeeded" | "failed";
+type Outcome = "under way" | "succeeded" | "failed";
 
 export interface ConsolidationQuestion {
   pool: Pool;

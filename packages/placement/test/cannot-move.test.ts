@@ -28,7 +28,7 @@ test("those to be shut down are last, and those that are left keep nobody waitin
   expect(restOf([vmOf("off", "stopped")], {}, none)).toEqual({ do: "end", running: [] });
 });
 
-test("whatever was chosen: nothing is shut down while a VM has no choice, could not be shut down, or is waited for", () => {
+test("with any choice: nothing is shut down while a VM has no choice, could not be shut down, or is waited for", () => {
   const vms = fc.array(
     fc.record({
       choice: fc.option(fc.constantFrom(...choices), { nil: null }),

@@ -199,7 +199,7 @@ class Life {
     return answer;
   }
 
-  /** What was begun has ended by now. */
+  /** What was started has ended by now. */
   settle(now: number): void {
     for (const one of this.hosts) {
       if (now < one.doneAt) continue;
@@ -242,7 +242,7 @@ class Life {
 }
 
 test("over a day of any load: one host at a time, never too few, no VM without room, and none off again within an hour of its wake", () => {
-  const begun = { empty: 0, off: 0, wake: 0 };
+  const started = { empty: 0, off: 0, wake: 0 };
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 1e6 }), (seed) => {
       const random = new Random(seed);
@@ -275,11 +275,11 @@ test("over a day of any load: one host at a time, never too few, no VM without r
         if (changing > 0) continue;
         life.begin(answer, now);
         const what = answer.step.do;
-        if (what === "empty" || what === "off" || what === "wake") begun[what] += 1;
+        if (what === "empty" || what === "off" || what === "wake") started[what] += 1;
       }
     }),
     { numRuns: 12 },
   );
   // It is a life, and not all day the same.
-  expect(Math.min(begun.empty, begun.off, begun.wake)).toBeGreaterThan(12);
+  expect(Math.min(started.empty, started.off, started.wake)).toBeGreaterThan(12);
 });

@@ -21,7 +21,7 @@ test("moves that run at once share the link", () => {
   expect(evacuationTime([move("b", 1000, 100), move("c", 1000, 100)], limits).p50).toBe(2000);
 });
 
-test("whatever the moves: no less than the longest, no more than all after each other, and a slow end is not before the middle", () => {
+test("for any moves: no less than the longest, no more than all after each other, and a slow end is not before the middle", () => {
   const spread = fc.tuple(fc.nat(1000), fc.nat(1000), fc.nat(1000)).map((of) => {
     const [p10 = 0, p50 = 0, p90 = 0] = [...of].sort((one, other) => one - other);
     return { p10, p50, p90 };

@@ -1,7 +1,7 @@
 /**
  * An image as it comes into the library: written under a hidden name of this host's, looked at for what it is, and named when it is whole.
  * What it says may come from anybody: its first bytes are read here, everything else is asked of `qemu-img` in a sandbox, which
- * is told the format and never guesses it. One that refers to other files is refused.
+ * is given the format and never guesses it. One that refers to other files is refused.
  */
 import { createHash } from "node:crypto";
 import { constants } from "node:fs";
@@ -47,7 +47,7 @@ export interface ImageToKeep {
   onCopy: (progress: ImageCopy) => void;
 }
 
-/** What comes; `totalBytes` null: that is not said. `close` ends it, whatever has come of it. */
+/** What comes; `totalBytes` null: that is not said. `close` ends it at any point. */
 export interface ImageStream {
   close: () => void;
   chunks: AsyncIterable<Buffer>;

@@ -13,7 +13,7 @@ test.each([
   ["virtio", "virtio", true],
   ["ide", "sata", false],
   ["PIIX4", "sata", false],
-])("a disk on %s is on %s, whatever the guest is", (controller, kind, isSame) => {
+])("a disk on %s is on %s, for any guest", (controller, kind, isSame) => {
   for (const windows of [false, true]) {
     const choice = busOf(controller, windows);
     expect([choice.kind, choice.reason === null]).toEqual([kind, isSame]);
@@ -36,7 +36,7 @@ test.each([
   ["e1000-82545em", "e1000"],
   ["82540EM", "e1000"],
   ["virtio", "virtio"],
-])("a NIC %s is a NIC %s, whatever the guest is", (model, kind) => {
+])("a NIC %s is a NIC %s, for any guest", (model, kind) => {
   for (const windows of [false, true]) expect(modelOf(model, windows)).toMatchObject({ kind, reason: null });
 });
 

@@ -105,7 +105,7 @@ export class StoredVms {
     return await readImport(await this.#parts.environment.datastore(order.source.datastore), order);
   }
 
-  /** Those that lie on this host's datastores. One that cannot be used is told among the folders that cannot be read. */
+  /** Those that lie on this host's datastores. One that cannot be used is among the folders that cannot be read. */
   async folders(): Promise<VmFolders & { shared: string[] }> {
     const { datastores, environment } = this.#parts;
     const listed = datastores.withFolders.map(async ({ name }): Promise<VmFolders> => {

@@ -39,7 +39,7 @@ export class PowerKeeper {
   readonly #services: PowerKeeperServices;
   readonly #log: Logger;
   readonly #rounds: Rounds;
-  /** By pool: what it could not do, so that it is told once. */
+  /** By pool: what it could not do, so that it is logged once. */
   readonly #told = new Map<string, string>();
 
   constructor(services: PowerKeeperServices, log: Logger) {
@@ -141,8 +141,8 @@ export class PowerKeeper {
     );
     return {
       ...{ name, maintenance, isUp: this.#services.hosts.isUp(name), power: row.power },
-      emptied: deedOf(own),
-      poweredOff: deedOf(ownOff),
+      emptied: outcomeOf(own),
+      poweredOff: outcomeOf(ownOff),
       failedSeconds: failed.length === 0 ? null : secondsSince(Math.max(...failed), now),
       certificateEnds:
         power?.state === "standby" && this.#services.hosts.of(name).certificateAlarms.length > 0,
@@ -152,7 +152,7 @@ export class PowerKeeper {
 
 const secondsSince = (ms: number, now: Date): number => (now.getTime() - ms) / 1000;
 
-const deedOf = (task: Task | null): ConsolidationHost["emptied"] =>
+const outcomeOf = (task: Task | null): ConsolidationHost["emptied"] =>
   task === null ? null : !isEnded(task) ? "under way" : task.state === "succeeded" ? "succeeded" : "failed";
 
 function candidateOf({ decision }: PoolRow, now: Date): { host: string; seconds: number } | null {

@@ -14,7 +14,7 @@ const lookAgainMs = 2000;
 /** A packet of Wake-on-LAN may be lost, and a BMC may forget. */
 const turnOnAgainMs = 20_000;
 
-const begun = z.object({
+const turnedOn = z.object({
   at: z.iso.datetime(),
   wasOff: z.boolean(),
   /** Whether it was in standby, and for which pool. */
@@ -25,7 +25,7 @@ export const hostPowerOn: TaskImplementation<"host.powerOn"> = {
   run: async (context) => {
     const { host, pool = null } = context.request;
     const { powers, hosts } = context.store;
-    const { at, wasOff, standby } = await context.step("on", begun, async () => {
+    const { at, wasOff, standby } = await context.step("on", turnedOn, async () => {
       const before = await powers.show(host);
       const isUp = context.hosts.isUp(host);
       const isOff = !isUp && (before.state === "standby" || (await context.power.power(host)) === "off");

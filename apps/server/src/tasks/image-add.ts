@@ -58,7 +58,7 @@ async function fetchImage(context: Context): Promise<ImageFile> {
   );
   while (!(await Promise.race([ended, changes.next(lookAgainMs).then(() => false)]))) {
     if (!(await isCancelling())) continue;
-    // Again until it has ended: the host may not have begun when it was asked first.
+    // Again until it has ended: the host may not have started when it was asked first.
     await context.hosts
       .of(context.request.host)
       .agent.call("imageAddCancel", { params: { id: context.id } })

@@ -57,7 +57,7 @@ function cluster() {
   return { state, told, round: () => keeper.tellAll() };
 }
 
-test("a host without weights is told once; with a rule in every round; and once more when that is gone", async () => {
+test("a host without weights is sent its weights once; with a rule in every round; and once more when that is gone", async () => {
   const { state, told, round } = cluster();
   await round();
   await round();
@@ -81,7 +81,7 @@ test("a host without weights is told once; with a rule in every round; and once 
   expect(told.slice(3)).toEqual([{ host: "a", vms: [] }]);
 });
 
-test("a host that could not take it is told again", async () => {
+test("a host that could not take it is asked again", async () => {
   const { state, told, round } = cluster();
   state.fails = true;
   await round();

@@ -35,7 +35,7 @@ test("a host is shut down, is on until it is off, and is turned on; what is so a
   expect(bmc.resets).toEqual(["GracefulShutdown", "On", "ForceOff"]);
 });
 
-test("the type of reset is one that the BMC allows, wherever it says so; where none is, nothing is asked", async () => {
+test("the type of reset is one that the BMC allows, in either place; where none is, nothing is asked", async () => {
   await using bmc = await RedfishService.start();
   const control = controlOf(bmc);
   allow(bmc, { "ResetType@Redfish.AllowableValues": ["ForceOff", "PushPowerButton"] });

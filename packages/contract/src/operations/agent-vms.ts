@@ -93,7 +93,7 @@ export const agentVmOperations = {
     method: "POST",
     path: "/agent/v1/vm-files",
     privilege: "server",
-    summary: "Whether the vm.json of each of these VMs is one; what could not be read is told as unread",
+    summary: "Whether the vm.json of each of these VMs is one; what could not be read is answered as unread",
     body: vmFilesQuestionSchema,
     answer: { status: 200, body: vmFilesAnswerSchema },
     errors: [],

@@ -56,7 +56,7 @@ test("what one does not want goes to the others of its resource pool first; asle
   expect(Object.fromEntries(silver)).toEqual({ g1: 150, g2: 150, s: 150 });
 });
 
-test("whatever they want: no VM weighs less than if all wanted all", () => {
+test("for any demand: no VM weighs less than if all wanted all", () => {
   const demand = fc.option(fc.double({ min: 0, max: 8, noNaN: true }), { nil: null });
   fc.assert(
     fc.property(fc.array(demand, { minLength: 2, maxLength: 8 }), (demands) => {
@@ -73,7 +73,7 @@ test("whatever they want: no VM weighs less than if all wanted all", () => {
   );
 });
 
-test("whatever the tree: weights are what the kernel takes, and each resource pool has its part of them", () => {
+test("for any tree: weights are what the kernel takes, and each resource pool has its part of them", () => {
   const counts = fc.integer({ min: 1, max: 12 });
   const shares = fc.integer({ min: 100, max: 10_000 });
   fc.assert(

@@ -125,7 +125,7 @@ async function writeArchive(order: OvaOrder, folder: string, whole: string): Pro
       tarPadding(envelope.length),
     ]);
     const manifestAt = (await archive.stat()).size + tarBlockBytes;
-    // It comes before the images, and has as many bytes whatever they sum up to.
+    // It comes before the images, and has as many bytes for any sum.
     const manifest = lines([]);
     await append(archive, [
       tarMemberHeader(names.manifest, manifest.length, now),
