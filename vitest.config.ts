@@ -1,5 +1,6 @@
 import { globSync } from "node:fs";
 import { defineConfig } from "vitest/config";
+import LongestFirst from "./scripts/longest-first.ts";
 
 declare module "vitest" {
   interface ProvidedContext {
@@ -18,11 +19,17 @@ const pure = ["cpu", "migration", "placement", "requirements", "contract"].map(
   (name) => `packages/${name}/test/**/*.test.ts`,
 );
 
+/** Stories that wait for leases and hosts, minutes long, and compute little: they are told beside the others. */
+const waiting = ["lease", "restart", "pool-restart"].map((name) => `tests/system/${name}.test.ts`);
+/** Longer than what a story waits for takes together. */
+const story = { testTimeout: 600_000, hookTimeout: 600_000, maxConcurrency: 1 };
+
 /** A poll ends when it has what it waits for: how long that takes says something of the machine only. */
 const patientPolls = { poll: { timeout: 60_000 } };
 
 export default defineConfig({
   test: {
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         test: {
@@ -40,8 +47,9 @@ export default defineConfig({
           // Beside the stories of the labs (scripts/test.sh).
           maxWorkers: 1,
           expect: patientPolls,
-          testTimeout: 90_000,
-          hookTimeout: 120_000,
+          // Beside all others it may have a twentieth of a CPU for a while: only one that hangs takes so long.
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
         },
       },
       {
@@ -62,14 +70,16 @@ export default defineConfig({
         test: {
           name: "system",
           include: ["tests/system/**/*.test.ts", "tests/security/**/*.test.ts"],
+          exclude: waiting,
           expect: patientPolls,
-          testTimeout: 300_000,
-          hookTimeout: 300_000,
+          ...story,
           // The stories start whole labs, each with networks, ports and folders of its own, and wait more than they compute: two at
           // once on a machine of two cores.
           maxWorkers: 2,
-          maxConcurrency: 1,
         },
+      },
+      {
+        test: { name: "waiting", include: waiting, expect: patientPolls, ...story, maxWorkers: 1 },
       },
     ],
   },

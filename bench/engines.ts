@@ -4,12 +4,16 @@
  * and this hour; what the guest's writer really reached is among them.
  */
 import { readFile, writeFile } from "node:fs/promises";
-import { findQemus } from "@godwit/lab";
+import { findQemus, type GuestImage } from "@godwit/lab";
 import { TestLab } from "@godwit/test-kit";
-import { bareEngine, BareGuest, bareVariants } from "./engines/bare.ts";
-import { cellOf, cellsText, type Cell, type GuestLoad, type Move } from "./engines/cell.ts";
+import { bareEngine, BareGuest } from "./engines/bare.ts";
+import { bareVariants } from "./engines/bare-variants.ts";
+import { cellOf, cellsText, type Cell, type Move } from "./engines/cell.ts";
 import { measureMove, type Engine } from "./engines/engine.ts";
 import { godwitEngine } from "./engines/godwit.ts";
+import { ComparisonGuest } from "./engines/guest/build.ts";
+import { allGuests, quickGuests } from "./engines/loads/all.ts";
+import type { GuestLoad } from "./engines/loads/load.ts";
 import { cellsPlot } from "./engines/plot.ts";
 import { virshEngines } from "./engines/virsh.ts";
 import { measure } from "./measure/interruption.ts";
@@ -21,10 +25,10 @@ const usage = `usage: npm run bench:moves -- [--quick] [--runs N] [--guest NAME]
 
   --quick        fewer guests and one run, within 20 minutes on a quiet machine
   --runs N       moves of each engine in each cell (3; 1 with --quick)
-  --guest NAME   only these guests, like idle or writer-64-20
+  --guest NAME   only these guests, like idle, writer-64-20, redis or compiler-4cpu
   --link NAME    only these links: 100mbit, 1gbit, unshaped
-  --engine NAME  only these engines; beyond godwit, virsh-default, virsh-best and qmp-bare there are qmp-multifd,
-                 qmp-multifd-zstd and qmp-xbzrle
+  --engine NAME  only these engines; beyond godwit, virsh-default, virsh-best, proxmox-like and qmp-bare there are
+                 qmp-tls, qmp-multifd, qmp-multifd-tls, qmp-multifd-zstd and qmp-xbzrle
   --svg FILE     the plot (default: the JSON's name with .svg)
   --json FILE    the cells`;
 
@@ -38,18 +42,7 @@ const values = readOptions(usage, {
   json: { type: "string" },
 });
 
-const writer = (mib: number, mibPerSecond: number, compressiblePercent: number): GuestLoad => ({
-  name: `writer-${String(mib)}-${String(mibPerSecond)}${{ 0: "", 50: "-mixed" }[compressiblePercent] ?? "-compressible"}`,
-  ...{ mib, mibPerSecond, compressiblePercent },
-});
-const idle: GuestLoad = { name: "idle", mib: 0, mibPerSecond: 0, compressiblePercent: 0 };
-const quickGuests = [idle, writer(64, 20, 0), writer(64, 200, 0)];
-const allGuests = [
-  idle,
-  ...[64, 256].flatMap((mib) =>
-    [20, 200, 1000].flatMap((rate) => [0, 50, 90].map((share) => writer(mib, rate, share))),
-  ),
-];
+const guestsOf = (names: readonly string[]) => allGuests.filter(({ name }) => names.includes(name));
 /**
  * Bits per second of the lab's link, and a ceiling that each engine is given for its copy: Godwit refuses a migration network of
  * less than 1 Gbit/s.
@@ -63,17 +56,22 @@ const links: Readonly<Record<string, { shapedTo: number | null; ceilingMbps: num
 const runs = values.runs === undefined ? (values.quick ? 1 : 3) : numberOf(usage, "--runs", values.runs);
 const pick = (all: readonly string[], named: readonly string[]) =>
   named.length === 0 ? all : all.filter((one) => named.includes(one));
-const guests = (values.guest.length > 0 || !values.quick ? allGuests : quickGuests).filter(
-  ({ name }) => values.guest.length === 0 || values.guest.includes(name),
-);
+const guests =
+  values.guest.length > 0 ? guestsOf(values.guest) : values.quick ? guestsOf(quickGuests) : allGuests;
+if (guests.length < values.guest.length) {
+  console.error(`No such guest; there are ${allGuests.map(({ name }) => name).join(", ")}.`);
+  process.exit(2);
+}
 const linkNames = pick(values.quick ? ["1gbit", "100mbit"] : Object.keys(links), values.link);
 const engineNames =
-  values.engine.length > 0 ? values.engine : ["godwit", "virsh-default", "virsh-best", "qmp-bare"];
+  values.engine.length > 0
+    ? values.engine
+    : ["godwit", "virsh-default", "virsh-best", "proxmox-like", "qmp-bare"];
 
 /** Which of them the whole comparison has a move of that takes longer is given up, and has not ended. */
 const limitMs = values.quick ? 60_000 : 180_000;
-/** A guest with the writer's memory beside its own. */
-const memoryMib = Math.max(256, ...guests.map(({ mib }) => mib + 256));
+/** A guest with what the loads take beside its own. */
+const memoryMib = Math.max(...guests.map(({ mib }) => mib + 320));
 const wanted = "10.0";
 const userfaultfd = "/proc/sys/vm/unprivileged_userfaultfd";
 
@@ -90,48 +88,74 @@ await measure(async (interrupted) => {
   const cells: Cell[] = [];
   try {
     await writeFile(userfaultfd, "1");
-    for (const link of linkNames) cells.push(...(await overLink(link, qemu.binary, interrupted)));
+    await using guest = await ComparisonGuest.build(say);
+    for (const link of linkNames)
+      for (const vcpus of new Set(guests.map((one) => one.vcpus)))
+        cells.push(
+          ...(await overLink({ link, vcpus, binary: qemu.binary, image: guest.image }, interrupted)),
+        );
   } finally {
     await writeFile(userfaultfd, allowedBefore);
     await tell(cells, qemu.version);
   }
 });
 
-async function overLink(link: string, binary: string, interrupted: Promise<never>): Promise<Cell[]> {
-  say(`making a lab of two hosts with a link of ${link}`);
+interface Place {
+  link: string;
+  vcpus: number;
+  binary: string;
+  image: GuestImage;
+}
+
+async function overLink(place: Place, interrupted: Promise<never>): Promise<Cell[]> {
+  const { link, vcpus } = place;
+  say(`making a lab of two hosts with a link of ${link}, for guests of ${String(vcpus)} vCPUs`);
   await using lab = await TestLab.start({
     ...{ hosts: ["a", "b"], qemu: { a: wanted, b: wanted } },
     linkBitsPerSecond: links[link]?.shapedTo ?? null,
   });
   const compare = async () => {
-    const engines = await startEngines(lab, binary, links[link]?.ceilingMbps ?? null);
+    const engines = await startEngines(lab, place, links[link]?.ceilingMbps ?? null);
     const cells: Cell[] = [];
-    for (const guest of guests) {
-      const moves = new Map<Engine, Move[]>(engines.map((engine) => [engine, []]));
-      for (let round = 0; round < runs; round++)
-        // Each goes first in turn: what slows one of them down does not always hit the same.
-        for (let place = 0; place < engines.length; place++) {
-          const engine = engines[(round + place) % engines.length];
-          if (engine === undefined) continue;
-          const move = await measureMove(lab.lab.id, engine, guest);
-          moves.get(engine)?.push(move);
-          say(`${guest.name}, ${link}, ${engine.name}: ${moveText(move)}`);
-        }
-      cells.push(...engines.map((engine) => cellOf(guest.name, link, engine.name, moves.get(engine) ?? [])));
-    }
+    for (const guest of guests.filter((one) => one.vcpus === vcpus))
+      cells.push(...(await compareOn(lab.lab.id, engines, guest, link)));
     return cells;
   };
   return await Promise.race([compare(), interrupted]);
 }
 
-async function startEngines(lab: TestLab, binary: string, ceilingMbps: number | null): Promise<Engine[]> {
-  const vm = await lab.boot({ on: "a", memoryMib });
+/** The engines take turns. */
+async function compareOn(
+  labId: string,
+  engines: readonly Engine[],
+  guest: GuestLoad,
+  link: string,
+): Promise<Cell[]> {
+  const moves = new Map<Engine, Move[]>(engines.map((engine) => [engine, []]));
+  for (let round = 0; round < runs; round++)
+    // Each goes first in turn: what slows one of them down does not always hit the same.
+    for (let place = 0; place < engines.length; place++) {
+      const engine = engines[(round + place) % engines.length];
+      if (engine === undefined) continue;
+      const move = await measureMove(labId, engine, guest);
+      moves.get(engine)?.push(move);
+      say(`${guest.name}, ${link}, ${engine.name}: ${moveText(move)}`);
+    }
+  return engines.map((engine) => cellOf(guest.name, link, engine.name, moves.get(engine) ?? []));
+}
+
+async function startEngines(
+  lab: TestLab,
+  { vcpus, binary, image }: Place,
+  ceilingMbps: number | null,
+): Promise<Engine[]> {
+  const vm = await lab.boot({ on: "a", memoryMib, vcpus, image });
   const engines: Engine[] = [];
   if (engineNames.includes("godwit")) engines.push(godwitEngine(lab, vm, limitMs, ceilingMbps));
   if (engineNames.some((name) => name.startsWith("virsh"))) {
     const peer = await LibvirtPeer.start(lab.lab);
     try {
-      const both = await virshEngines(lab, peer, vm, binary, limitMs, ceilingMbps);
+      const both = await virshEngines(lab, peer, vm, binary, limitMs, ceilingMbps, image);
       engines.push(...both.filter(({ name }) => engineNames.includes(name)));
     } catch (error) {
       // Others are compared all the same.
@@ -143,7 +167,7 @@ async function startEngines(lab: TestLab, binary: string, ceilingMbps: number | 
   }
   const bare = engineNames.filter((name) => name in bareVariants);
   if (bare.length > 0) {
-    const guest = await BareGuest.boot(lab, vm, binary, 2);
+    const guest = await BareGuest.boot(lab, vm, { binary, index: 2, image });
     engines.push(...bare.map((name) => bareEngine(guest, name, limitMs, ceilingMbps)));
   }
   return engines;
@@ -154,9 +178,9 @@ async function lastWords(file: string): Promise<string> {
   return text.trim().split("\n").slice(-6).join("\n");
 }
 
-function moveText({ failure, hung, totalMs, outageMs, writerMibPerSecond, note }: Move): string {
+function moveText({ failure, hung, totalMs, outageMs, work, note }: Move): string {
   if (failure !== null) return failure.slice(0, 200);
-  const rate = writerMibPerSecond === null ? "" : `, it wrote ${writerMibPerSecond.toFixed(0)} MiB/s`;
+  const rate = work === null ? "" : `, it did ${work.perSecond.toFixed(1)} ${work.unit}/s`;
   return hung
     ? "the guest answered nothing afterwards"
     : `${((totalMs ?? 0) / 1000).toFixed(2)} s, outage ${(outageMs ?? NaN).toFixed(0)} ms${rate}${note === null ? "" : ` (${note})`}`;

@@ -9,9 +9,10 @@ import { cpus, totalmem } from "node:os";
 import { TestLab } from "@godwit/test-kit";
 import { measure } from "./measure/interruption.ts";
 import { comparisonOf, comparisonText } from "./peer/comparison.ts";
-import { godwit, Twin, type Contender, type Sample } from "./peer/contenders.ts";
+import { godwit, Twin } from "./peer/contenders.ts";
 import { LibvirtPeer } from "./peer/libvirt-peer.ts";
 import { peerQemus, requireLibvirt } from "./peer/packages.ts";
+import { inTurn } from "./peer/turns.ts";
 import { numberOf, readOptions } from "../scripts/options.ts";
 
 const usage = `usage: node bench/peer-virsh.ts [--moves 10] [--memory 512] [--tls] [--max-outage MS] [--json FILE]
@@ -58,17 +59,7 @@ async function compare(lab: TestLab): Promise<void> {
       ),
     ),
   ];
-  const samples = new Map<Contender, Sample[]>(contenders.map((contender) => [contender, []]));
-  for (let round = 0; round < moves; round++) {
-    // Each goes first in turn: what slows one of them down does not always hit the same.
-    for (let place = 0; place < contenders.length; place++) {
-      const contender = contenders[(round + place) % contenders.length];
-      if (contender === undefined) continue;
-      const sample = await contender.move();
-      samples.get(contender)?.push(sample);
-      say(`${String(round + 1)} ${contender.name}: ${sampleText(sample)}`);
-    }
-  }
+  const samples = await inTurn(contenders, moves, say);
   const { hosts } = await lab.api.call("hostList", {});
   const qemu = hosts[0]?.facts?.qemu;
   const setting = {
@@ -87,11 +78,4 @@ async function compare(lab: TestLab): Promise<void> {
   console.log(comparisonText(rows));
   if (values.json !== undefined)
     await writeFile(values.json, `${JSON.stringify({ setting, contenders: rows }, null, 2)}\n`);
-}
-
-function sampleText({ from, to, outageMs, totalMs, failure, hung, runners }: Sample): string {
-  const end =
-    failure ?? `outage ${(outageMs ?? NaN).toFixed(0)} ms, ${((totalMs ?? 0) / 1000).toFixed(1)} s in all`;
-  const state = hung ? "; the guest hung and was started again" : "";
-  return `${from} → ${to}: ${end}; runs on ${runners.join(" and ") || "no host"}${state}`;
 }

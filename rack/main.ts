@@ -67,7 +67,7 @@ const network = (word: string): Network => {
 const commands: Readonly<Record<string, () => Promise<void>>> = {
   up: async () => {
     const memoryMib = Number(values.memory);
-    const hosts = defaultServers(Number(values.servers), memoryMib, values.trixie);
+    const hosts = defaultServers(Number(values.servers), { memoryMib, trixie: values.trixie });
     const servers = values.storage ? [storageServer(memoryMib), ...hosts] : hosts;
     const rack = await Rack.up({
       id: values.id,

@@ -1,8 +1,10 @@
 /**
- * The closing lines of a test run, from vitest's exit code and JSON reports: the longest files, what failed, what was skipped and why, then alone on the
- * last line `N passed, N failed` and, where any were, `, N skipped`.
+ * The closing lines of a test run, from vitest's exit code, its JSON reports and those of group-errors.ts beside them: the
+ * longest files, what failed, what was skipped and why, then alone on the last line `N passed, N failed` and, where any were,
+ * `, N skipped`.
  */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
+import type { GroupError } from "./group-errors.ts";
 
 interface Report {
   readonly numPassedTests: number;
@@ -10,8 +12,6 @@ interface Report {
   readonly testResults: readonly {
     readonly name: string;
     readonly status: string;
-    /** Why the file itself failed. */
-    readonly message?: string;
     /** Milliseconds since 1970. */
     readonly startTime: number;
     readonly endTime: number;
@@ -27,6 +27,10 @@ interface Report {
 const [exitCode = "0", ...paths] = process.argv.slice(2);
 const reports = paths.map((path) => JSON.parse(readFileSync(path, "utf8")) as Report);
 const testResults = reports.flatMap((report) => report.testResults);
+const groupErrors = paths
+  .map((path) => path.replace(/\.json$/, ".errors"))
+  .filter((path) => existsSync(path))
+  .flatMap((path) => JSON.parse(readFileSync(path, "utf8")) as GroupError[]);
 const sum = (figure: "numPassedTests" | "numFailedTests"): number =>
   reports.reduce((total, report) => total + report[figure], 0);
 
@@ -42,15 +46,18 @@ for (const { name, assertionResults } of testResults) {
 }
 
 /** Of a report that is cut in front, these lines are still there. */
-const failures = testResults.flatMap(({ name, message, assertionResults }) => {
+const failures = testResults.flatMap(({ name, assertionResults }) => {
   const file = name.replace(`${process.cwd()}/`, "");
-  const failedTests = assertionResults.filter(({ status }) => status === "failed");
-  return failedTests.length === 0 && message !== undefined && message !== ""
-    ? [`${file}: ${message.slice(0, 1000)}`]
-    : failedTests.map(
-        ({ fullName, failureMessages }) =>
-          `${file}: ${fullName}\n${(failureMessages ?? []).join("\n").slice(0, 1000)}`,
-      );
+  const ofGroups = groupErrors
+    .filter((one) => one.file === name)
+    .map(({ group, message }) => `${file}: ${group || "the file itself"}\n${message.slice(0, 1000)}`);
+  const ofTests = assertionResults
+    .filter(({ status }) => status === "failed")
+    .map(
+      ({ fullName, failureMessages }) =>
+        `${file}: ${fullName}\n${(failureMessages ?? []).join("\n").slice(0, 1000)}`,
+    );
+  return [...ofGroups, ...ofTests];
 });
 
 /** Where the time of the run goes. */

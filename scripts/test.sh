@@ -18,12 +18,13 @@ beside=()
 trap '[ ${#beside[@]} -eq 0 ] || kill "${beside[@]}" 2>/dev/null || true; rm -rf "$reports"' EXIT
 # @param $1 the report's name; the rest are vitest's arguments
 vitest_reported() {
-  vitest run --reporter=default --reporter=json --outputFile.json="$reports/$1.json" "${@:2}"
+  GROUP_ERRORS="$reports/$1.errors" vitest run --reporter=default --reporter=json --reporter=./scripts/group-errors.ts \
+    --outputFile.json="$reports/$1.json" "${@:2}"
 }
 # Beside the others; what it prints is shown at the end. @param $1 its priority, $2 the project
 vitest_beside() {
-  nice -n "$1" vitest run --project "$2" --reporter=default --reporter=json \
-    --outputFile.json="$reports/$2.json" >"$reports/$2.out" 2>&1 &
+  GROUP_ERRORS="$reports/$2.errors" nice -n "$1" vitest run --project "$2" --reporter=default --reporter=json \
+    --reporter=./scripts/group-errors.ts --outputFile.json="$reports/$2.json" >"$reports/$2.out" 2>&1 &
   beside+=($!)
 }
 status=0
@@ -34,6 +35,7 @@ else
   vitest_beside 19 pure
   # They wait more than they compute.
   vitest_beside 5 unit
+  vitest_beside 0 waiting
   vitest_reported system --project system || status=$?
   for pid in "${beside[@]}"; do wait "$pid" || status=$?; done
   cat "$reports"/*.out

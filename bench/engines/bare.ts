@@ -8,28 +8,14 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import type { VmView } from "@godwit/contract";
-import { buildGuest, hostAddress, networks, placeGuest, vmAddress } from "@godwit/lab";
+import { hostAddress, networks, placeGuest, vmAddress, type GuestImage } from "@godwit/lab";
 import { run, sleep } from "@godwit/system";
 import type { TestLab } from "@godwit/test-kit";
 import { guestAnswers } from "../measure/move-under-load.ts";
+import { bareVariants, type BareSettings } from "./bare-variants.ts";
+import { credentialWords, streamParameters } from "./bare-credentials.ts";
 import type { Engine } from "./engine.ts";
 import { RawQmp } from "./raw-qmp.ts";
-
-/** What both ends are set to. */
-interface Settings {
-  capabilities: readonly string[];
-  parameters: Readonly<Record<string, unknown>>;
-}
-
-export const bareVariants: Readonly<Record<string, Settings>> = {
-  "qmp-bare": { capabilities: [], parameters: {} },
-  "qmp-multifd": { capabilities: ["multifd"], parameters: { "multifd-channels": 2 } },
-  "qmp-multifd-zstd": {
-    capabilities: ["multifd"],
-    parameters: { "multifd-channels": 2, "multifd-compression": "zstd" },
-  },
-  "qmp-xbzrle": { capabilities: ["xbzrle"], parameters: { "xbzrle-cache-size": 128 * 2 ** 20 } },
-};
 
 const port = 49_300;
 const everyMs = 20;
@@ -56,18 +42,22 @@ export class BareGuest {
     this.#index = index;
   }
 
-  static async boot(lab: TestLab, original: VmView, binary: string, index: number): Promise<BareGuest> {
-    const { machine, cpu, memoryMib } = original.config;
-    const image = await buildGuest(() => undefined);
+  static async boot(
+    lab: TestLab,
+    original: VmView,
+    { binary, index, image }: { binary: string; index: number; image: GuestImage },
+  ): Promise<BareGuest> {
+    const { machine, cpu, memoryMib, vcpus } = original.config;
     const { disks, boot } = await placeGuest(lab.lab.sharedFolder, image, { name: "bare", index, memoryMib });
     const at = (path: string | undefined) => join(lab.lab.sharedFolder, path ?? "");
     const words = [
       ...["-nodefaults", "-no-user-config", "-display", "none", "-machine", machine, "-accel", "tcg"],
-      ...["-cpu", cpu.model, "-m", String(memoryMib), "-smp", "1"],
+      ...["-cpu", cpu.model, "-m", String(memoryMib), "-smp", String(vcpus)],
       ...["-kernel", at(boot?.kernel), "-initrd", at(boot?.initrd), "-append", boot?.commandLine ?? ""],
       ...["-drive", `file=${at(disks?.[0]?.image)},format=qcow2,if=virtio,cache=none`],
       ...["-device", `virtio-net-pci,netdev=net,mac=52:54:00:87:03:${String(11 + index)},romfile=`],
       ...["-device", "virtio-rng-pci", "-serial", "null"],
+      ...(await credentialWords(join(lab.lab.folder, "bare-credentials"))),
     ];
     const guest = new BareGuest(lab, binary, words, index);
     await guest.start(original.host);
@@ -78,7 +68,7 @@ export class BareGuest {
     return vmAddress(this.#index);
   }
 
-  /** Anew, on a host. */
+  /** Again, on a host. */
   async start(host: string): Promise<void> {
     await this.#end(this.#running);
     this.#running = await this.#launch(host, []);
@@ -91,7 +81,7 @@ export class BareGuest {
 
   /** @param limitMs after it the move is cancelled. @returns bytes sent */
   async move(
-    { capabilities, parameters }: Settings,
+    { capabilities, parameters, isEncrypted = false, course }: BareSettings,
     limitMs: number,
     ceilingMbps: number | null,
   ): Promise<number | null> {
@@ -100,29 +90,36 @@ export class BareGuest {
     const to = source.host === "a" ? "b" : "a";
     const uri = `tcp:${hostAddress("migration", to === "a" ? 0 : 1)}:${String(port)}`;
     const target = await this.#launch(to, ["-incoming", "defer"]);
-    const set = async ({ qmp }: Qemu) => {
+    const set = async ({ qmp }: Qemu, end: "client" | "server") => {
       await qmp.execute("migrate-set-capabilities", {
-        capabilities: ["multifd", "xbzrle"].map((capability) => ({
+        capabilities: ["multifd", "xbzrle", "auto-converge"].map((capability) => ({
           capability,
           state: capabilities.includes(capability),
         })),
       });
-      if (Object.keys(parameters).length > 0) await qmp.execute("migrate-set-parameters", parameters);
+      // QEMU's own limit again, after an engine that had another.
+      await qmp.execute("migrate-set-parameters", {
+        ...{ "downtime-limit": 300, "multifd-compression": "none" },
+        ...{ ...streamParameters(end, isEncrypted), ...parameters },
+      });
     };
     try {
-      await set(target);
+      await set(target, "server");
       await target.qmp.execute("migrate-incoming", { uri });
-      await set(source);
+      await set(source, "client");
       await source.qmp.execute("migrate-set-parameters", {
         "max-bandwidth": ceilingMbps === null ? unlimited : (ceilingMbps * 1e6) / 8,
       });
       await source.qmp.execute("migrate", { uri });
       const until = performance.now() + limitMs;
+      const steer = course?.();
       for (;;) {
         const { status, ram } = (await source.qmp.execute("query-migrate")) as {
           status?: string;
-          ram?: { transferred: number };
+          ram?: { transferred: number; remaining: number };
         };
+        const changed = steer?.(ram?.remaining ?? 0) ?? null;
+        if (changed !== null) await source.qmp.execute("migrate-set-parameters", changed);
         if (status === "completed") {
           this.#running = target;
           await this.#end(source);

@@ -1,14 +1,6 @@
 /** A cell of the comparison: one guest over one link by one engine, its moves, and what they come to. Pure. */
 import { summaryOf, table } from "../measure/statistics.ts";
-
-/** What the guest does while it moves. */
-export interface GuestLoad {
-  name: string;
-  /** Memory that it changes in turn; 0: it does nothing but answer its client. */
-  mib: number;
-  mibPerSecond: number;
-  compressiblePercent: number;
-}
+import type { Work } from "./loads/load.ts";
 
 export interface Move {
   ended: boolean;
@@ -19,10 +11,10 @@ export interface Move {
   bytes: number | null;
   /** Where the time went, in the engine's own words. */
   note: string | null;
-  /** The share of what it wrote before the move that it did not write during it. */
+  /** The share of what it did before the move that it did not do during it. */
   guestThroughputLost: number | null;
-  /** What it wrote before the move. */
-  writerMibPerSecond: number | null;
+  /** What it did before the move. */
+  work: { unit: Work["unit"]; perSecond: number } | null;
   /** The guest was not found alive afterwards. */
   hung: boolean;
 }
@@ -37,18 +29,26 @@ export interface Cell {
   outageMs: number[];
   bytes: number[];
   guestThroughputLost: number[];
+  /** Of a guest that changes its memory. */
   writerMibPerSecond: number[];
+  /** Of any that works: what it did before its moves, in `workUnit` each second. */
+  workPerSecond: number[];
+  workUnit: Work["unit"] | null;
   failures: string[];
 }
 
 export function cellOf(guest: string, link: string, engine: string, moves: readonly Move[]): Cell {
-  const of = (key: "totalMs" | "outageMs" | "bytes" | "guestThroughputLost" | "writerMibPerSecond") =>
+  const of = (key: "totalMs" | "outageMs" | "bytes" | "guestThroughputLost") =>
     moves.flatMap((move) => move[key] ?? []);
+  const works = moves.flatMap(({ work }) => work ?? []);
+  const perSecond = works.map((work) => work.perSecond);
+  const workUnit = works[0]?.unit ?? null;
   return {
     ...{ guest, link, engine, ended: moves.length > 0 && moves.every(({ ended, hung }) => ended && !hung) },
     ...{ totalMs: of("totalMs"), outageMs: of("outageMs"), bytes: of("bytes") },
     guestThroughputLost: of("guestThroughputLost"),
-    writerMibPerSecond: of("writerMibPerSecond"),
+    writerMibPerSecond: workUnit === "MiB" ? perSecond : [],
+    ...{ workPerSecond: perSecond, workUnit },
     failures: moves.flatMap(
       ({ failure, hung }) => failure ?? (hung ? ["the guest answered nothing afterwards"] : []),
     ),
@@ -61,18 +61,7 @@ export function cellsText(cells: readonly Cell[]): string {
     return summary === null ? "–" : show(summary.median);
   };
   return table([
-    [
-      "guest",
-      "link",
-      "engine",
-      "ended",
-      "total s",
-      "outage ms",
-      "worst",
-      "sent MiB",
-      "work lost",
-      "writes MiB/s",
-    ],
+    ["guest", "link", "engine", "ended", "total s", "outage ms", "worst", "sent MiB", "work lost", "it did"],
     ...cells.map((cell) => [
       ...[cell.guest, cell.link, cell.engine, cell.ended ? "yes" : "no"],
       median(cell.totalMs, (ms) => (ms / 1000).toFixed(2)),
@@ -80,7 +69,7 @@ export function cellsText(cells: readonly Cell[]): string {
       cell.outageMs.length === 0 ? "–" : Math.max(...cell.outageMs).toFixed(0),
       median(cell.bytes, (bytes) => (bytes / 2 ** 20).toFixed(0)),
       median(cell.guestThroughputLost, (share) => `${(share * 100).toFixed(0)} %`),
-      median(cell.writerMibPerSecond, (rate) => rate.toFixed(0)),
+      median(cell.workPerSecond, (rate) => `${rate.toFixed(rate < 10 ? 1 : 0)} ${cell.workUnit ?? ""}/s`),
     ]),
   ]);
 }

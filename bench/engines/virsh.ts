@@ -1,6 +1,6 @@
 /** libvirt, with virsh's own defaults or with the flags that help most with a busy guest. */
 import type { VmView } from "@godwit/contract";
-import { vmAddress } from "@godwit/lab";
+import { vmAddress, type GuestImage } from "@godwit/lab";
 import type { TestLab } from "@godwit/test-kit";
 import { guestAnswers } from "../measure/move-under-load.ts";
 import type { LibvirtPeer } from "../peer/libvirt-peer.ts";
@@ -21,11 +21,12 @@ export async function virshEngines(
   emulator: string,
   limitMs: number,
   ceilingMbps: number | null,
+  image?: GuestImage,
 ): Promise<Engine[]> {
   const index = 1;
   const ceiling =
     ceilingMbps === null ? {} : { bandwidthMibPerSecond: Math.round((ceilingMbps * 1e6) / 8 / 2 ** 20) };
-  const domain = await placeTwin(lab, original, index);
+  const domain = await placeTwin(lab, original, index, image);
   let host = original.host;
   await peer.boot({ ...domain, emulator }, host);
   await guestAnswers(lab.lab.id, vmAddress(index));

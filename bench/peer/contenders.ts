@@ -7,6 +7,7 @@ import { vmAddress } from "@godwit/lab";
 import type { TestLab } from "@godwit/test-kit";
 import { guestAnswers, moveUnderLoad, type Seen } from "../measure/move-under-load.ts";
 import type { LibvirtPeer } from "./libvirt-peer.ts";
+import type { OwnDisks } from "./own-disks.ts";
 import { placeTwin } from "./place-twin.ts";
 
 /** One move, as its client, the machine and the mover itself saw it. */
@@ -26,6 +27,8 @@ export interface Way {
   tls: boolean;
   /** Default: QEMU's own, 300. */
   maxDowntimeMs?: number;
+  /** Hosts that share nothing: the domain's disks go with it. */
+  disks?: OwnDisks;
 }
 
 export interface Contender {
@@ -33,9 +36,18 @@ export interface Contender {
   move(): Promise<Sample>;
 }
 
-/** @param maxOutageMs of each move; default: Godwit's own */
-export function godwit(lab: TestLab, { name, id }: VmView, maxOutageMs?: number): Contender {
+/**
+ * @param maxOutageMs of each move; default: Godwit's own
+ * @param datastoreOf a host: the disks go there with the VM
+ */
+export function godwit(
+  lab: TestLab,
+  { name, id }: VmView,
+  maxOutageMs?: number,
+  datastoreOf?: (host: string) => string,
+): Contender {
   const budget = maxOutageMs === undefined ? {} : { maxOutageMs };
+  const place = (to: string) => (datastoreOf === undefined ? {} : { datastore: datastoreOf(to) });
   return {
     name: "Godwit",
     async move() {
@@ -47,7 +59,7 @@ export function godwit(lab: TestLab, { name, id }: VmView, maxOutageMs?: number)
         address: vmAddress(0),
         async move() {
           const task = await lab.succeeded(
-            lab.api.call("vmMigrate", { params: { vm: name }, body: { to, ...budget } }),
+            lab.api.call("vmMigrate", { params: { vm: name }, body: { to, ...budget, ...place(to) } }),
           );
           const move = moveOf(task);
           Object.assign(told, { bytes: move?.bytes ?? null, passes: move?.rounds ?? null });
@@ -81,9 +93,16 @@ export class Twin {
   }
 
   /** @param index of the VM among the lab's */
-  static async boot(lab: TestLab, peer: LibvirtPeer, original: VmView, index: number): Promise<Twin> {
+  static async boot(
+    lab: TestLab,
+    peer: LibvirtPeer,
+    original: VmView,
+    index: number,
+    disks?: OwnDisks,
+  ): Promise<Twin> {
     const host = original.host;
-    const domain = await placeTwin(lab, original, index);
+    const placed = await placeTwin(lab, original, index);
+    const domain = disks === undefined ? placed : await disks.take(placed, host);
     await peer.boot(domain, host);
     await guestAnswers(lab.lab.id, vmAddress(index));
     return new Twin(lab, peer, domain, host);
@@ -100,11 +119,13 @@ export class Twin {
     const to = otherThan(from);
     let runners: string[] = [];
     if (way.maxDowntimeMs !== undefined) await this.#peer.allowDowntime(name, from, way.maxDowntimeMs);
+    const flags = way.disks === undefined ? [] : ["--copy-storage-all"];
+    await way.disks?.prepare(from, to);
     const seen = await moveUnderLoad({
       labId: this.#lab.lab.id,
       address: vmAddress(1),
       move: async () => {
-        await this.#peer.migrate(name, from, { to, ...way });
+        await this.#peer.migrate(name, from, { to, ...way, flags });
       },
       settled: async () => {
         runners = await this.#peer.runnersOf(this.#domain);
@@ -114,6 +135,7 @@ export class Twin {
         await this.#peer.reboot(name, this.#host);
       },
     });
+    await way.disks?.forget(otherThan(this.#host));
     // What libvirt knows of a move is of the QEMU that it ended in.
     const unknown = seen.hung || seen.failure !== null;
     const { bytes, iterations } = unknown

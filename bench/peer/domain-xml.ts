@@ -17,6 +17,8 @@ export interface Domain {
   memoryMib: number;
   vcpus: number;
   disk: DomainDisk;
+  /** A second one, raw, in the slot behind the first's; absent: it has one disk. */
+  second?: { path: string };
   /** Absolute paths as its hosts see them. */
   kernel: string;
   initrd: string;
@@ -62,6 +64,7 @@ export function domainXml(domain: Domain): string {
       <target dev='vda' bus='virtio'/>
       ${slot(3)}
     </disk>
+    ${domain.second === undefined ? "" : secondXml(domain.second.path)}
     <interface type='bridge'>
       <mac address='${text(domain.mac)}'/>
       <source bridge='${text(domain.bridge)}'/>
@@ -97,6 +100,14 @@ const diskXml = (disk: DomainDisk): string =>
       <source protocol='iscsi' name='${text(disk.target)}/1'>
         <host name='${disk.address}' port='${String(disk.port)}'/>
       </source>`;
+
+const secondXml = (path: string): string =>
+  `<disk type='file' device='disk'>
+      <driver name='qemu' type='raw' cache='none' io='threads' discard='unmap'/>
+      <source file='${text(path)}'/>
+      <target dev='vdb' bus='virtio'/>
+      ${slot(4)}
+    </disk>`;
 
 const slot = (number: number): string =>
   `<address type='pci' domain='0' bus='0' slot='${String(number)}' function='0'/>`;

@@ -3,23 +3,24 @@ import { randomUUID } from "node:crypto";
 import { chown } from "node:fs/promises";
 import { join } from "node:path";
 import type { VmView } from "@godwit/contract";
-import { buildGuest, datastorePath, networks, placeGuest } from "@godwit/lab";
+import { buildGuest, datastorePath, networks, placeGuest, type GuestImage } from "@godwit/lab";
 import { userIds } from "@godwit/system";
 import type { TestLab } from "@godwit/test-kit";
 import { machineOf, type Domain } from "./domain-xml.ts";
 
-/** @param index of the guest among the lab's: gives its address */
+/** @param index of the guest among the lab's: gives its address @param image absent: the lab's */
 export async function placeTwin(
   lab: TestLab,
   original: VmView,
   index: number,
+  image?: GuestImage,
 ): Promise<Omit<Domain, "qmpSocket">> {
   const name = "twin";
   const { hosts } = await lab.api.call("hostList", {});
   const accelerator = hosts.find((one) => one.name === original.host)?.facts?.qemu.accelerator ?? "tcg";
-  const image = await buildGuest(() => undefined);
+  const files = image ?? (await buildGuest(() => undefined));
   const { memoryMib } = original.config;
-  const { disks, boot } = await placeGuest(lab.lab.sharedFolder, image, { name, index, memoryMib });
+  const { disks, boot } = await placeGuest(lab.lab.sharedFolder, files, { name, index, memoryMib });
   const disk = disks?.[0]?.image ?? "";
   const { uid, gid } = await userIds("godwit-qemu");
   await chown(join(lab.lab.sharedFolder, disk), uid, gid);

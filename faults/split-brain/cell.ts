@@ -14,7 +14,7 @@ import { allWrite, hostNames, readMarks, writeDisk, type HostName, type Marks } 
 import type { Cell, Continuation, Outcome, Stopper } from "./outcome.ts";
 import { sleep } from "@godwit/system";
 
-const writeLimitMs = 10_000;
+const writeLimitMs = 60_000;
 /** The guest writes about every 55 ms: one that runs has written by then, on a busy machine too. */
 const watchMs = 500;
 

@@ -22,7 +22,7 @@ export interface GuestOptions {
 }
 
 const capabilities = ["events", "return-path", "late-block-activate"];
-const moveLimitMs = 30_000;
+const moveLimitMs = 120_000;
 
 export class Guest implements AsyncDisposable {
   readonly host: HostName;
@@ -96,6 +96,8 @@ export class Guest implements AsyncDisposable {
     await this.#qmp.execute("stop");
     await this.#qmp.execute("migrate", { uri });
     await Promise.all(completed);
+    // QEMU tells that it has completed before it lets anybody have its guest run.
+    while ((await this.#qmp.execute("query-status")).status === "finish-migrate") await sleep(10);
   }
 
   async end(): Promise<void> {

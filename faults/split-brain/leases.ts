@@ -1,11 +1,11 @@
 /**
- * One lease for the VM, as three hosts see it: each through a sanlock daemon of its own, on a file that all share.
- * Short timeouts and no watchdog: what is asked here is who may run, not how fast a dead host is found out.
+ * One lease for the VM, as its hosts see it: each through a sanlock daemon of its own, on a file that all share.
+ * A short timeout and no watchdog: what is asked here is who may run, not how fast a dead host is found out.
  */
 import { mkdir, open } from "node:fs/promises";
 import { join } from "node:path";
 import { Program } from "@godwit/lab";
-import { run, UndoStack } from "@godwit/system";
+import { run, UndoStack, until } from "@godwit/system";
 import { hostNames, type HostName } from "./marks.ts";
 
 export type LeaseMode = "EX" | "SH";
@@ -13,24 +13,47 @@ export type LeaseMode = "EX" | "SH";
 export type Refusal = string | null;
 
 const sector = 2 ** 20;
-/** A daemon knows that its own share of the lockspace is alone after twice this and a second. */
-const ioTimeoutSeconds = "1";
+/**
+ * How long one read or write of the leases may take. Not less: a disk that everything else writes to as well answers after
+ * seconds. A daemon has joined the lockspace after twice this and a second.
+ */
+const ioTimeoutSeconds = "3";
+
+/** Bytes that so many leases need. */
+export const bytesOf = (count: number): number => (count + 1) * sector;
+
+/** Where the leases lie: paths of each host, which all lead to the same bytes; they are there and large enough. */
+export interface LeaseStorage {
+  /** @param vm whose lease is reached by it; null: the hosts' own */
+  pathOn: (host: HostName, vm: number | null) => string;
+}
 
 export class Leases implements AsyncDisposable {
   readonly #folder: string;
+  readonly #storage: LeaseStorage;
   readonly #daemons: readonly Program[];
 
-  private constructor(folder: string, daemons: readonly Program[]) {
+  private constructor(folder: string, storage: LeaseStorage, daemons: readonly Program[]) {
     this.#folder = folder;
+    this.#storage = storage;
     this.#daemons = daemons;
   }
 
-  /** @param count of leases: each VM has its own, from 0. @throws PROGRAM_FAILED */
-  static async start(parent: string, count: number): Promise<Leases> {
+  /**
+   * @param count of leases: each VM has its own, from 0
+   * @param given absent: a file that is made in the folder
+   * @throws PROGRAM_FAILED
+   */
+  static async start(
+    parent: string,
+    count: number,
+    hosts: readonly HostName[] = hostNames,
+    given?: LeaseStorage,
+  ): Promise<Leases> {
     const folder = join(parent, "leases");
     const daemons: Program[] = [];
     await using undo = new UndoStack(() => undefined);
-    for (const host of hostNames) {
+    for (const host of hosts) {
       await mkdir(join(folder, host), { recursive: true });
       const daemon = await Program.start({
         what: `sanlock of host ${host}`,
@@ -44,14 +67,14 @@ export class Leases implements AsyncDisposable {
       daemons.push(daemon);
       await daemon.says(/sanlock daemon started/);
     }
-    const leases = new Leases(folder, daemons);
-    await using file = await open(leases.#file, "w");
-    await file.truncate((count + 1) * sector);
-    await leases.#ask("source", ["init", "-s", `vms:0:${leases.#file}:0`, "-o", ioTimeoutSeconds]);
-    for (let vm = 0; vm < count; vm++) await leases.#ask("source", ["init", "-r", leases.#resource(vm)]);
+    const leases = new Leases(folder, given ?? (await fileIn(folder, count)), daemons);
+    const path = leases.#storage.pathOn("source", null);
+    await leases.#ask("source", ["init", "-s", `vms:0:${path}:0`, "-o", ioTimeoutSeconds]);
+    for (let vm = 0; vm < count; vm++)
+      await leases.#ask("source", ["init", "-r", leases.#resource("source", vm)]);
     await Promise.all(
-      hostNames.map((host, index) => {
-        const space = `vms:${String(index + 1)}:${leases.#file}:0`;
+      hosts.map((host, index) => {
+        const space = `vms:${String(index + 1)}:${leases.#storage.pathOn(host, null)}:0`;
         return leases.#ask(host, ["add_lockspace", "-s", space, "-o", ioTimeoutSeconds]);
       }),
     );
@@ -61,7 +84,7 @@ export class Leases implements AsyncDisposable {
 
   /** How to start a program that may hold leases; with `vm`, only under the VM's exclusive one. */
   starting(host: HostName, argv: readonly string[], vm?: number) {
-    const under = vm === undefined ? [] : ["-r", this.#resource(vm)];
+    const under = vm === undefined ? [] : ["-r", this.#resource(host, vm)];
     return {
       argv: ["sanlock", "client", "command", ...under, "-c", ...argv],
       env: environment(this.#folder, host),
@@ -70,33 +93,50 @@ export class Leases implements AsyncDisposable {
 
   /** For a program that holds none yet. */
   async acquire(host: HostName, vm: number, mode: LeaseMode, pid: number): Promise<Refusal> {
-    return await this.#decided(host, ["acquire", "-r", this.#resource(vm, mode), "-p", String(pid)]);
+    return await this.#decided(host, ["acquire", "-r", this.#resource(host, vm, mode), "-p", String(pid)]);
   }
 
   /** For a program that holds one of the other mode. */
   async convert(host: HostName, vm: number, mode: LeaseMode, pid: number): Promise<Refusal> {
-    return await this.#decided(host, ["convert", "-r", this.#resource(vm, mode), "-p", String(pid)]);
+    return await this.#decided(host, ["convert", "-r", this.#resource(host, vm, mode), "-p", String(pid)]);
   }
 
   /** What a program holds. */
   async modeOf(host: HostName, vm: number, pid: number): Promise<LeaseMode | null> {
     const { stdout } = await this.#ask(host, ["inquire", "-p", String(pid)]);
     // NAME:RESOURCE:PATH:OFFSET:VERSION, with SH in the version's place for a shared lease
-    const version = stdout.split(`"${this.#resource(vm)}:`)[1];
+    const version = stdout.split(`"${this.#resource(host, vm)}:`)[1];
     if (version === undefined) return null;
     return version.startsWith("SH") ? "SH" : "EX";
+  }
+
+  /** How often it was granted exclusively since it was made, as it stands on the storage. */
+  async grants(host: HostName, vm: number): Promise<number> {
+    let count = Number.NaN;
+    const isRead = async () => {
+      // What is being given back just then has no right checksum.
+      const { exitCode, stdout } = await run(
+        "sanlock",
+        ["direct", "read_leader", "-r", this.#resource(host, vm)],
+        {
+          what: `reading a lease on host ${host}`,
+          env: environment(this.#folder, host),
+          okCodes: [0, 1, 255],
+        },
+      );
+      count = Number(/^lver (\d+)$/m.exec(stdout)?.[1]);
+      return exitCode === 0;
+    };
+    await until(isRead, { everyMs: 200, limitMs: 60_000 });
+    return count;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const daemon of this.#daemons) await daemon.end();
   }
 
-  get #file(): string {
-    return join(this.#folder, "file");
-  }
-
-  #resource(vm: number, mode: LeaseMode = "EX"): string {
-    const name = `vms:vm${String(vm)}:${this.#file}:${String((vm + 1) * sector)}`;
+  #resource(host: HostName, vm: number, mode: LeaseMode = "EX"): string {
+    const name = `vms:vm${String(vm)}:${this.#storage.pathOn(host, vm)}:${String((vm + 1) * sector)}`;
     return mode === "SH" ? `${name}:SH` : name;
   }
 
@@ -114,12 +154,21 @@ export class Leases implements AsyncDisposable {
   }
 }
 
+async function fileIn(folder: string, count: number): Promise<LeaseStorage> {
+  const path = join(folder, "file");
+  await using file = await open(path, "w");
+  await file.truncate(bytesOf(count));
+  return { pathOn: () => path };
+}
+
 /** What sanlock's words say of a question; null also where they are of something else. */
 export function refusalIn(words: string): Refusal {
   const [, code = "0"] = /(?:acquire|convert) done (-?\d+)/.exec(words) ?? [];
   const meanings: Readonly<Record<string, string>> = {
     "-11": "another host shares the lease (sanlock -11)",
     "-243": "a live host holds the lease (sanlock -243)",
+    "-244": "a live host holds the lease (sanlock -244)",
+    "-245": "a live host was granted the lease at the same moment (sanlock -245)",
   };
   return code === "0" ? null : (meanings[code] ?? `sanlock ${code}`);
 }

@@ -3,7 +3,7 @@ import type { Client } from "@godwit/client";
 import { GodwitError, type HostLoad, type HostView, type serverOperations } from "@godwit/contract";
 import { until } from "@godwit/system";
 
-const limitMs = 30_000;
+const limitMs = 120_000;
 
 const isReady = ({ state, load }: HostView): boolean =>
   state === "connected" && load !== null && hasLeases(load);

@@ -1,11 +1,13 @@
 /** Hosts as network namespaces on one machine, with real QEMU, real links, a real guest and a client's load on it. */
 export { buildGuest, findGuest, type GuestImage, type GuestKernel } from "./guest/build-guest.ts";
+export { extendRoot } from "./guest/extend-root.ts";
 export { placeGuest, type GuestOptions } from "./guest/place-guest.ts";
+export { RedisConnection } from "./load/redis-connection.ts";
 export { Lab, type Api } from "./lab.ts";
 export type { LabOptions } from "./lab-options.ts";
 export { removeLab } from "./remove-lab.ts";
 export { readLabFile, type LabFile } from "./lab-file.ts";
-export { guestClockOffsetMs } from "./load/guest-clock.ts";
+export { guestClockOffsetFrom, guestClockOffsetMs } from "./load/guest-clock.ts";
 export { guestCpuid, guestCpuidFrom } from "./load/guest-cpuid.ts";
 export { dirtyGuest, dirtyGuestFrom, writtenBy, type Dirtying } from "./load/guest-dirtier.ts";
 export { Load } from "./load/load.ts";
@@ -18,6 +20,7 @@ export {
   labFolder,
   labsFolder,
   listLabs,
+  namespaceOf,
   networks,
   portGroup,
   serverAddress,

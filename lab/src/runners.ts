@@ -5,6 +5,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { QmpSession } from "@godwit/qmp";
+import { identifyProcess, until } from "@godwit/system";
 import type { Lab } from "./lab.ts";
 import { processesIn } from "./switch.ts";
 
@@ -28,7 +29,7 @@ export async function qemusOf(lab: Lab): Promise<Runner[]> {
   return await Promise.all(
     processes.map(async (one) => ({
       ...one,
-      running: await isRunning(rescueSocket(lab, one.host, one.vmId)),
+      running: await isRunning(one.pid, rescueSocket(lab, one.host, one.vmId)),
     })),
   );
 }
@@ -56,11 +57,19 @@ async function qemusOn(lab: Lab, host: string): Promise<Omit<Runner, "running">[
   return found;
 }
 
-async function isRunning(socket: string): Promise<boolean> {
-  const session = await QmpSession.connect(socket).catch(() => null);
+/** An emulated guest's QEMU on a busy machine takes its time: it counts as one that does not run only when it is silent for long. */
+const silentMs = 20_000;
+
+async function isRunning(pid: number, socket: string): Promise<boolean> {
+  const session = await QmpSession.connect(socket, { timeoutMs: silentMs }).catch(() => null);
   if (session === null) return false;
   try {
-    return (await session.execute("query-status")).running;
+    return (await session.execute("query-status", {}, { timeoutMs: silentMs })).running;
+  } catch (error) {
+    // One that ends just now, as a move's source does, says nothing more.
+    const isGone = async () => (await identifyProcess(pid)) === null;
+    if ((await until(isGone, { everyMs: 20, limitMs: 5000 })) === null) throw error;
+    return false;
   } finally {
     session.close();
   }

@@ -17,8 +17,8 @@ const values = readOptions("usage: npm run tested-on -- [--check]", {
 const names = (await readdir(results)).filter((name) => name.endsWith(".json")).sort();
 const tested = names.map(async (name): Promise<Tested> => {
   const result = storyResultSchema.parse(JSON.parse(await readFile(join(results, name), "utf8")));
-  // package-story.json is of npm run package:story.
-  return { story: `npm run ${name.replace(/\.json$/, "").replace("-", ":")}`, result };
+  // package-story.json is of npm run package:story, and rack-story.upgrade.json of one more run of npm run rack:story.
+  return { story: `npm run ${name.replace(/\..*$/, "").replace("-", ":")}`, result };
 });
 const readme = await readFile(join(root, "README.md"), "utf8");
 const wanted = withTable(readme, tableOf(await Promise.all(tested)));

@@ -32,6 +32,7 @@ export interface ExecOptions {
 const flush = Buffer.from([0xff]);
 /** An emulated server answers in some tenths of a second; asking more often costs it more than it tells. */
 const lookEveryMs = 250;
+const tooLate = "the server's guest agent did not answer in time";
 
 /** Whether the agent answers now. */
 export async function agentAnswers(path: string, limitMs: number): Promise<boolean> {
@@ -105,7 +106,9 @@ class AgentSession implements AsyncDisposable {
       lines.close();
     });
     this.#lines = lines[Symbol.asyncIterator]();
-    this.#timer = setTimeout(() => socket.destroy(), Math.max(0, end - performance.now()));
+    // With an error: a socket that is destroyed without one before it is connected tells nobody who waits for that.
+    const late = () => socket.destroy(new Error(tooLate));
+    this.#timer = setTimeout(late, Math.max(0, end - performance.now()));
   }
 
   /** @param end on performance's clock. @throws Error when the agent does not answer by then */
@@ -151,7 +154,7 @@ class AgentSession implements AsyncDisposable {
 
   async #next(): Promise<string> {
     const line = await this.#lines.next();
-    if (line.done === true) throw new Error("the server's guest agent did not answer in time");
+    if (line.done === true) throw new Error(tooLate);
     return line.value;
   }
 }

@@ -10,6 +10,8 @@ export const networks = {
   migration: { device: "eth1", prefix: "10.97.2" },
   /** The VMs': servers have a bridge whose uplink leads here. */
   office: { device: "eth2", prefix: "10.97.3" },
+  /** The VMs' too: servers have a card on it without an address, for a switch of Godwit's that sends with tags. */
+  trunk: { device: "eth3", prefix: "10.97.4" },
 } as const;
 export type Network = keyof typeof networks;
 export const networkNames = Object.keys(networks) as Network[];
@@ -60,6 +62,17 @@ export async function setSending(id: string, network: Network, number: number, o
       ? `delete table bridge cut-${tap}\n`
       : `table bridge cut-${tap} { chain in { type filter hook prerouting priority 0; iifname "${tap}" drop; }; }\n`,
   );
+}
+
+/** What a server has sent, as its taps have counted. */
+export async function sentPackets(id: string, number: number): Promise<number> {
+  const counts = networkNames.map(async (network) => {
+    const json = await inside(id, "-json", "-statistics", "link", "show", tapOf(network, number));
+    const [link] = JSON.parse(json) as { stats64: { rx: { packets: number } } }[];
+    if (link === undefined) throw new TypeError("ip shows the link that it was asked for");
+    return link.stats64.rx.packets;
+  });
+  return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0);
 }
 
 export async function networksExist(id: string): Promise<boolean> {

@@ -21,7 +21,10 @@ export interface Root {
 
 const packages = [
   ...["linux-image-amd64", "initramfs-tools", "zstd", "qemu-guest-agent", "iputils-ping", "login", "psmisc"],
+  // As Debian's installer has it.
+  "apparmor",
   ...["nfs-common", "nfs-kernel-server", "open-iscsi", "targetcli-fb"],
+  ...["lvm2", "multipath-tools", "sg3-utils"],
 ];
 
 /** What the emulation makes costly and no test needs: drivers of its other devices, and work that comes by the clock. */
@@ -59,6 +62,8 @@ const disabled = [
   "rtslib-fb-targetctl",
   "iscsid",
   "open-iscsi",
+  "multipathd.service",
+  "lvm2-monitor.service",
 ];
 
 const files: Readonly<Record<string, string>> = {

@@ -18,6 +18,7 @@ export function settingsOf({ number }: ServerSpec): Record<string, string> {
     "/etc/systemd/network/20-bridge.netdev": `[NetDev]\nName=${vmBridge}\nKind=bridge\n`,
     "/etc/systemd/network/20-bridge.network": `[Match]\nName=${vmBridge}\n\n[Link]\nRequiredForOnline=no\n\n[Network]\nLinkLocalAddressing=no\nConfigureWithoutCarrier=yes\n`,
     "/etc/systemd/network/20-office.network": `${link("office")}RequiredForOnline=no\n\n[Network]\nBridge=${vmBridge}\n`,
+    "/etc/systemd/network/30-trunk.network": `${link("trunk")}RequiredForOnline=no\n\n[Network]\nLinkLocalAddressing=no\n`,
     "/etc/hosts": [
       "127.0.0.1 localhost",
       ...Object.entries(numbers).map(

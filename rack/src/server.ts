@@ -11,7 +11,7 @@ import { GodwitError } from "@godwit/contract";
 import { QmpSession } from "@godwit/qmp";
 import { aborted, endProcess, identifyProcess, isAlive, sleep, until, type RunResult } from "@godwit/system";
 import { agentAnswers, execute } from "./guest-agent.ts";
-import { addressOf, namespaceOf, plugIn, setSending, type Network } from "./networks.ts";
+import { addressOf, namespaceOf, plugIn, sentPackets, setSending, type Network } from "./networks.ts";
 import { rackFolder } from "./names.ts";
 import type { RackFile, ServerRecord } from "./rack-file.ts";
 import { restore, save, type SavedState } from "./saved-state.ts";
@@ -197,6 +197,11 @@ export class Server {
   /** Cuts or restores what it sends to a network; the carrier stays, and what is sent to it arrives. */
   async setSending(network: Network, open: boolean): Promise<void> {
     await setSending(this.#rack.file.id, network, this.spec.number, open);
+  }
+
+  /** Packets that it has sent to all of its networks since it was switched on. */
+  async sentPackets(): Promise<number> {
+    return await sentPackets(this.#rack.file.id, this.spec.number);
   }
 
   /** @param aheadMs of this machine's clock */

@@ -2,7 +2,7 @@
  * What `docs/operators/leases.md` promises of a host in trouble, on real servers: sanlock with a watchdog on storage that the
  * host's kernel has mounted. The VM's end on the one host and its start on the other are measured from the moment of harm.
  */
-import { until } from "@godwit/system";
+import { sleep, until } from "@godwit/system";
 import type { Server } from "../src/server.ts";
 import type { FencingResult } from "./result.ts";
 import type { Site } from "./site.ts";
@@ -14,6 +14,8 @@ interface Trouble {
   name: string;
   /** Whether nothing on the host is left that could end its VM: then its watchdog resets it. */
   resets: boolean;
+  /** Whether the VM has ended when its host sends nothing any more: nobody can be asked there. */
+  isSilent?: true;
   begin: (host: Server) => Promise<void>;
   end: (host: Server) => Promise<void>;
 }
@@ -39,14 +41,27 @@ const troubles: readonly Trouble[] = [
     // The reset has ended it.
     end: async () => undefined,
   },
+  {
+    name: "kernel-hangs",
+    // softdog goes down with the kernel whose timers it lives by: after a panic nothing runs there, and nothing resets it.
+    resets: false,
+    isSilent: true,
+    begin: async (host) => {
+      await host.shell("sysctl -qw kernel.panic=0; (sleep 1; echo c >/proc/sysrq-trigger) >/dev/null 2>&1 &");
+    },
+    end: async (host) => {
+      await host.reset();
+    },
+  },
 ];
 
 export async function* fencing(
   site: Site,
   vm: StoryVm,
   say: (text: string) => void,
+  only = troubles.map(({ name }) => name),
 ): AsyncGenerator<FencingResult> {
-  for (const trouble of troubles) {
+  for (const trouble of troubles.filter(({ name }) => only.includes(name))) {
     say(`${trouble.name} under the running VM`);
     const result = await fenceOnce(site, vm, trouble);
     say(
@@ -69,7 +84,7 @@ async function fenceOnce(site: Site, vm: StoryVm, trouble: Trouble): Promise<Fen
   const began = performance.now();
   const after = (): number => Math.round((performance.now() - began) / 100) / 10;
   const wasReset = reset.then((is) => (is ? after() : null));
-  const wasEnded = ended(host, wasReset, over.signal).then((is) => (is ? after() : null));
+  const wasEnded = ended(host, trouble, wasReset, over.signal).then((is) => (is ? after() : null));
   const problems: string[] = [];
   const startedAfterSeconds = await startedElsewhere(site, vm, other, after);
   load.reconnect();
@@ -102,7 +117,7 @@ async function fenceOnce(site: Site, vm: StoryVm, trouble: Trouble): Promise<Fen
 }
 
 /** By its power button, so that nothing is left in its memory. @throws Error */
-async function switchOff(site: Site, vm: StoryVm): Promise<void> {
+export async function switchOff(site: Site, vm: StoryVm): Promise<void> {
   const body = { graceSeconds: 300 };
   const stop = () => site.api.call("vmStop", { params: { vm: vm.name }, body });
   const task = await vm.ended((await site.whenReady(stop)).id);
@@ -111,9 +126,24 @@ async function switchOff(site: Site, vm: StoryVm): Promise<void> {
 }
 
 /** @returns whether its QEMU was seen to be gone, or went with its host */
-async function ended(host: Server, reset: Promise<number | null>, over: AbortSignal): Promise<boolean> {
-  const gone = until(async () => await hasNoQemu(host), { everyMs: 500, limitMs, signal: over });
+async function ended(
+  host: Server,
+  { isSilent }: Trouble,
+  reset: Promise<number | null>,
+  over: AbortSignal,
+): Promise<boolean> {
+  const isOver = async () => (isSilent === true ? await sendsNothing(host) : await hasNoQemu(host));
+  const gone = until(isOver, { everyMs: 500, limitMs, signal: over });
   return (await Promise.race([gone, reset.then((at) => (at === null ? gone : true))])) === true;
+}
+
+/** Leases are renewed, and reports sent, more often than that. */
+const silentMs = 30_000;
+
+async function sendsNothing(host: Server): Promise<boolean> {
+  const before = await host.sentPackets();
+  await sleep(silentMs);
+  return (await host.sentPackets()) === before;
 }
 
 async function hasNoQemu(host: Server): Promise<boolean> {

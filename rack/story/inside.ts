@@ -2,23 +2,35 @@
 import { writeFile } from "node:fs/promises";
 import { readOptions } from "../../scripts/options.ts";
 import { Rack } from "../src/rack.ts";
+import { appArmor } from "./app-armor.ts";
 import { cells } from "./cells.ts";
+import { cpuLimit } from "./cpu-limit.ts";
+import { evc } from "./evc.ts";
 import { fencing } from "./fencing.ts";
 import { Site } from "./site.ts";
+import { memoryGrowth } from "./memory-growth.ts";
 import { movesThereAndBack } from "./moves.ts";
 import { otherWays } from "./ways.ts";
 import { failuresOf, type StoryResult } from "./result.ts";
 import { storageOf } from "./shared-storage.ts";
 import { upgrade } from "./upgrade.ts";
 import { StoryVm } from "./story-vm.ts";
+import { tagged } from "./tagged.ts";
+import { withoutKvm } from "./without-kvm.ts";
 
 const values = readOptions(
-  "usage: inside.ts --id RACK [--installed] [--cells none|short|all] [--upgrade FOLDER] [--ways] [--fencing] [--json FILE]",
+  "usage: inside.ts --id RACK [--installed] [--only] [--cells none|short|all] [--upgrade FOLDER] [--evc] [--apparmor] [--tagged] [--memory-growth] [--without-kvm] [--ways] [--fencing] [--json FILE]",
   {
     id: { type: "string", default: "story" },
     installed: { type: "boolean", default: false },
+    only: { type: "boolean", default: false },
     cells: { type: "string", default: "none" },
     upgrade: { type: "string" },
+    evc: { type: "boolean", default: false },
+    apparmor: { type: "boolean", default: false },
+    tagged: { type: "boolean", default: false },
+    "memory-growth": { type: "boolean", default: false },
+    "without-kvm": { type: "boolean", default: false },
     ways: { type: "boolean", default: false },
     fencing: { type: "boolean", default: false },
     json: { type: "string" },
@@ -39,6 +51,12 @@ const result: StoryResult = {
   cells: [],
   fencing: [],
   upgrade: null,
+  evc: null,
+  tagged: null,
+  cpuLimit: [],
+  appArmor: null,
+  memoryGrowth: null,
+  withoutKvm: null,
   seconds: { install: null, untilVm: 0, whole: 0 },
   cpuid: "",
   brokeOff: "it was ended",
@@ -67,7 +85,13 @@ try {
   const vm = await StoryVm.start(site, say);
   result.seconds.untilVm = seconds();
   if (values.upgrade !== undefined) result.upgrade = await upgrade(site, vm, values.upgrade, say);
-  await all(movesThereAndBack(site, vm, say), result.moves);
+  if (values.evc) result.evc = await evc(site, vm, say);
+  if (!values.only) await all(movesThereAndBack(site, vm, say), result.moves);
+  if (values.apparmor) result.appArmor = await appArmor(site, vm, say);
+  if (!values.only) result.cpuLimit = await cpuLimit(site, vm, say);
+  if (values.tagged) result.tagged = await tagged(site, vm, say);
+  if (values["memory-growth"]) result.memoryGrowth = await memoryGrowth(site, vm, say);
+  if (values["without-kvm"]) result.withoutKvm = await withoutKvm(site, vm, say);
   if (values.ways) await all(otherWays(site, vm, say), result.ways);
   result.cpuid = vm.cpuidWords;
   if (values.fencing) await all(fencing(site, vm, say), result.fencing);

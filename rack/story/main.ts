@@ -5,23 +5,27 @@
  * the guest. Needs root, the packages of `npm run package`, and Debian's mirror the first time.
  */
 import { join, resolve } from "node:path";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { GodwitError } from "@godwit/contract";
 import { buildGuest } from "@godwit/lab";
 import { readOptions, wrongUsage } from "../../scripts/options.ts";
-import { namespaceOf } from "../src/networks.ts";
 import { listRacks } from "../src/rack-file.ts";
 import { Rack, removeRack } from "../src/rack.ts";
+import { runInside } from "../src/run-inside.ts";
 import { packagesIn, packagesFolder } from "../src/root.ts";
 import { defaultServers, hostNames, storageServer } from "../src/server-spec.ts";
 
 const usage = `usage: npm run rack:story -- [--json FILE] [--servers 2] [--trixie NAME]… [--cells none|short|all]
-                            [--upgrade FOLDER] [--ways] [--fencing] [--memory 1792] [--nice 5] [--installed] [--keep]
+                            [--upgrade FOLDER] [--evc] [--apparmor] [--tagged] [--memory-growth] [--without-kvm] [--ways] [--fencing] [--memory 1792] [--nice 5] [--installed] [--only] [--keep]
 --upgrade first installs the packages in FOLDER, of another version, while the VM runs.
+--evc makes host a of an older generation than the others, and one pool of them.
+--apparmor loads QEMU's AppArmor profile, and moves the VM under it.
+--tagged also moves the VM on a port group with a VLAN, on a switch that Godwit makes.
+--memory-growth adds memory to the VM while it runs, on both hosts, and moves it with what it has written there.
+--without-kvm takes the kernel's KVM from a host, and has the VM's move there refused.
 --ways also moves by post-copy, cancels a move, and lets a switch pass its budget.
---fencing also cuts storage and hangs a host under the running VM, and measures when it ends and starts elsewhere.
+--fencing also cuts storage and hangs a host and its kernel under the running VM, and measures when it ends and starts elsewhere.
 --installed begins with servers on which the packages are installed already, in minutes less.
+--only leaves out the moves and the limit of CPUs that every story has: for one chapter that is looked at.
 --keep leaves the rack up when the story is over or failed; the next story goes on with what is done there.`;
 const values = readOptions(usage, {
   json: { type: "string" },
@@ -29,11 +33,17 @@ const values = readOptions(usage, {
   trixie: { type: "string", multiple: true, default: [] },
   cells: { type: "string", default: "short" },
   upgrade: { type: "string" },
+  evc: { type: "boolean", default: false },
+  apparmor: { type: "boolean", default: false },
+  tagged: { type: "boolean", default: false },
+  "memory-growth": { type: "boolean", default: false },
+  "without-kvm": { type: "boolean", default: false },
   ways: { type: "boolean", default: false },
   fencing: { type: "boolean", default: false },
   memory: { type: "string", default: "1792" },
   nice: { type: "string", default: "5" },
   installed: { type: "boolean", default: false },
+  only: { type: "boolean", default: false },
   keep: { type: "boolean", default: false },
 });
 const id = "story";
@@ -52,9 +62,10 @@ try {
   const stands = (await listRacks()).includes(id);
   if (!stands) {
     const memoryMib = Number(values.memory);
+    const hosts = { memoryMib, trixie: values.trixie, twoGenerations: values.evc };
     await Rack.up({
       id,
-      servers: [storageServer(memoryMib), ...defaultServers(count, memoryMib, values.trixie)],
+      servers: [storageServer(memoryMib), ...defaultServers(count, hosts)],
       nice: Number(values.nice),
       installed: values.installed,
       onStep: say,
@@ -65,15 +76,18 @@ try {
     "--cells",
     values.cells,
     ...(values.installed ? ["--installed"] : []),
+    ...(values.only ? ["--only"] : []),
     ...(values.upgrade === undefined ? [] : ["--upgrade", resolve(values.upgrade)]),
+    ...(values.evc ? ["--evc"] : []),
+    ...(values.apparmor ? ["--apparmor"] : []),
+    ...(values.tagged ? ["--tagged"] : []),
+    ...(values["memory-growth"] ? ["--memory-growth"] : []),
+    ...(values["without-kvm"] ? ["--without-kvm"] : []),
     ...(values.ways ? ["--ways"] : []),
     ...(values.fencing ? ["--fencing"] : []),
     ...(values.json === undefined ? [] : ["--json", values.json]),
   ];
-  const inside = [process.execPath, join(import.meta.dirname, "inside.ts"), "--id", id, ...told];
-  const child = spawn("ip", ["netns", "exec", namespaceOf(id), ...inside], { stdio: "inherit" });
-  const [code] = (await once(child, "exit")) as [number | null];
-  process.exitCode = code ?? 1;
+  process.exitCode = await runInside(id, join(import.meta.dirname, "inside.ts"), ["--id", id, ...told]);
 } catch (error) {
   if (!GodwitError.is(error)) throw error;
   process.stderr.write(`${error.message}\n`);

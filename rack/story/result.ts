@@ -25,10 +25,15 @@ export interface MoveResult {
   acknowledged: number;
   /** The longest time between two acknowledged writes during the move, ms. */
   writeGapMs: number;
+  /** How far the guest's clock was ahead of the destination's after it. */
+  clockAheadMs: number;
 }
 
+/** As an emulated server's answers allow it to be measured. A clock that a pause left behind is far more wrong. */
+export const isClockRight = (aheadMs: number): boolean => Math.abs(aheadMs) <= 1000;
+
 /** A move that took another way than pre-copy to its end. */
-export interface WayResult extends Omit<MoveResult, "accelerator" | "attempts"> {
+export interface WayResult extends Omit<MoveResult, "accelerator" | "attempts" | "clockAheadMs"> {
   way: "post-copy" | "cancelled" | "backed-out";
   ended: string;
   /** Switches that took longer than the budget and were undone. */
@@ -68,6 +73,66 @@ export interface UpgradeResult {
   lost: number;
   acknowledged: number;
   writeGapMs: number;
+  /** Between the steps, while versions differ. */
+  moves: MoveResult[];
+  problems: string[];
+}
+
+/** A pool of two processor generations. */
+export interface EvcResult {
+  /** The pool's mode. */
+  mode: string;
+  /** The processor of each host. */
+  processors: Record<string, string>;
+  /** Codes of what forbade the move to the older host before there was the pool. */
+  refusals: string[];
+  /** Codes of what forbade the pool while the VM ran with more than its mode. */
+  poolRefusals: string[];
+  problems: string[];
+}
+
+/** A VM on a port group with a VLAN. */
+export interface TaggedResult {
+  vlan: number;
+  moves: MoveResult[];
+  problems: string[];
+}
+
+/** A host whose kernel had no KVM for a while. */
+export interface WithoutKvmResult {
+  host: string;
+  /** Codes of what forbade the move there. */
+  refusals: string[];
+  problems: string[];
+}
+
+/** What the memory writer in the guest says. */
+export interface KeptMemory {
+  /** The guest's MemTotal. */
+  totalKib: number;
+  /** That are kept. */
+  pages: number;
+  /** Of them, in memory that the guest did not have when it was powered on: above 4 GiB. */
+  added: number;
+  /** Since they are kept. */
+  written: number;
+  /** Pages that hold something else than was written to them last. */
+  wrong: number;
+}
+
+/** Memory that was added while the VM ran. */
+export interface MemoryGrowthResult {
+  moves: MoveResult[];
+  /** What the guest had: at its start, after each growth, and after a restart. */
+  guestKib: number[];
+  /** What it kept in memory after the last move; null: it did not come to that. */
+  kept: KeptMemory | null;
+  problems: string[];
+}
+
+/** A VM whose QEMU is confined by its profile. */
+export interface AppArmorResult {
+  moves: MoveResult[];
   problems: string[];
 }
 
@@ -80,6 +145,13 @@ export interface StoryResult {
   cells: CellResult[];
   fencing: FencingResult[];
   upgrade: UpgradeResult | null;
+  evc: EvcResult | null;
+  tagged: TaggedResult | null;
+  appArmor: AppArmorResult | null;
+  memoryGrowth: MemoryGrowthResult | null;
+  withoutKvm: WithoutKvmResult | null;
+  /** What does not hold of a limit of the VM's CPUs. */
+  cpuLimit: string[];
   /** On emulated servers, from bare ones; `install` null: they came with the packages. */
   seconds: { install: number | null; untilVm: number; whole: number };
   /** Whether CPUID in the guest stayed as it was. */
@@ -96,13 +168,28 @@ export function failuresOf({
   cells,
   fencing,
   upgrade,
+  evc,
+  tagged,
+  cpuLimit,
+  appArmor,
+  memoryGrowth,
+  withoutKvm,
   brokeOff,
-}: Pick<StoryResult, "moves" | "ways" | "cells" | "fencing" | "upgrade" | "brokeOff">): string[] {
-  const ofMoves = moves.flatMap(({ from, to, accelerator, lost }) => [
+}: Omit<StoryResult, "servers" | "storage" | "seconds" | "cpuid" | "failed">): string[] {
+  const ofMoves = [
+    ...moves,
+    ...(upgrade?.moves ?? []),
+    ...(tagged?.moves ?? []),
+    ...(appArmor?.moves ?? []),
+    ...(memoryGrowth?.moves ?? []),
+  ].flatMap(({ from, to, accelerator, lost, clockAheadMs }) => [
     ...(accelerator === "kvm"
       ? []
       : [`the move from ${from} to ${to} was under ${accelerator}, not under KVM`]),
     ...(lost === 0 ? [] : [`the move from ${from} to ${to} lost ${String(lost)} writes`]),
+    ...(isClockRight(clockAheadMs)
+      ? []
+      : [`after the move from ${from} to ${to} the guest's clock was ${String(clockAheadMs)} ms ahead`]),
   ]);
   const ofWays = ways.flatMap(({ way, lost, problems }) => [
     ...problems.map((problem) => `${way}: ${problem}`),
@@ -121,6 +208,25 @@ export function failuresOf({
     ...problems.map((problem) => `upgrade: ${problem}`),
     ...(lost > 0 ? [`upgrade: ${String(lost)} writes are lost`] : []),
   ]);
+  const ofEvc = (evc?.problems ?? []).map((problem) => `evc: ${problem}`);
+  const ofTagged = (tagged?.problems ?? []).map((problem) => `tagged: ${problem}`);
+  const ofCpuLimit = cpuLimit.map((problem) => `CPU limit: ${problem}`);
+  const ofAppArmor = (appArmor?.problems ?? []).map((problem) => `AppArmor: ${problem}`);
+  const ofMemoryGrowth = (memoryGrowth?.problems ?? []).map((problem) => `added memory: ${problem}`);
+  const ofWithoutKvm = (withoutKvm?.problems ?? []).map((problem) => `without KVM: ${problem}`);
   const ofStory = brokeOff === null ? [] : [`the story broke off: ${brokeOff}`];
-  return [...ofMoves, ...ofWays, ...ofCells, ...ofFencing, ...ofUpgrade, ...ofStory];
+  return [
+    ...ofMoves,
+    ...ofWays,
+    ...ofCells,
+    ...ofFencing,
+    ...ofUpgrade,
+    ...ofEvc,
+    ...ofTagged,
+    ...ofCpuLimit,
+    ...ofAppArmor,
+    ...ofMemoryGrowth,
+    ...ofWithoutKvm,
+    ...ofStory,
+  ];
 }

@@ -54,6 +54,11 @@ export class Site {
     return new Site(rack, await FileServer.listen(), page, say);
   }
 
+  /** The page on installation. */
+  get installPage(): string {
+    return this.#install;
+  }
+
   get server(): Server {
     return this.rack.server("storage");
   }
@@ -117,21 +122,30 @@ export class Site {
     });
   }
 
-  /** By the page on upgrading: the server, then the hosts one after the other. @param folder of packages, on this machine */
-  async upgrade(folder: string, say: Say): Promise<void> {
+  /** One server's packages, by the page on upgrading. @param folder of packages, on this machine */
+  async upgrade(server: Server, folder: string): Promise<void> {
     const page = await readFile(join(pages, "upgrading.md"), "utf8");
     const [forServer = "", forHosts = ""] = commandsOf(page, "Upgrading").filter((command) =>
       command.startsWith("apt install"),
     );
-    for (const server of [this.server, ...this.hosts]) {
-      say(`  ${server.name}`);
-      await server.run("rm", "-rf", newPackages);
-      for (const name of await packagesIn(folder)) {
-        await this.files.fetch(server, join(folder, name), `${newPackages}/${name}`);
-      }
-      await server.shell(`cd ${newPackages} && ${server === this.server ? forServer : forHosts}`);
-      await this.connected();
+    await this.#replacePackages(server, folder, server === this.server ? forServer : forHosts);
+  }
+
+  /** A host's packages of the version before, by the section "Going back". @param folder of packages, on this machine */
+  async goBack(host: Server, folder: string): Promise<void> {
+    const page = await readFile(join(pages, "upgrading.md"), "utf8");
+    const [command = ""] = /apt install --allow-downgrades[^`]+/.exec(page) ?? [];
+    if (command === "") throw new Error("the page on upgrading has no command for going back");
+    await this.#replacePackages(host, folder, command.replaceAll("\n", " "));
+  }
+
+  async #replacePackages(server: Server, folder: string, command: string): Promise<void> {
+    await server.run("rm", "-rf", newPackages);
+    for (const name of await packagesIn(folder)) {
+      await this.files.fetch(server, join(folder, name), `${newPackages}/${name}`);
     }
+    await server.shell(`cd ${newPackages} && ${command}`);
+    await this.connected();
   }
 
   /** Storage, the watchdog, and section "Each host". Resolves when every host is connected and has its leases. */

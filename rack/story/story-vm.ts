@@ -1,6 +1,6 @@
 /** The story's VM: the lab's guest, made and started by the handbook's commands, and looked at from outside. */
 import { isEnded, type Task, type VmView } from "@godwit/contract";
-import { buildGuest, dirtyGuestFrom, guestCpuidFrom, Load } from "@godwit/lab";
+import { buildGuest, dirtyGuestFrom, guestClockOffsetFrom, guestCpuidFrom, Load } from "@godwit/lab";
 import { until } from "@godwit/system";
 import { filled } from "../src/handbook.ts";
 import { addressOf, namespaceOf } from "../src/networks.ts";
@@ -14,12 +14,12 @@ const address = addressOf("office", 200);
 const limitMs = 600_000;
 
 /** For hosts of either Debian. The page's own VM boots from an image of Debian's, which is too much for a processor that is emulated twice. */
-const description = `name: ${name}
+const descriptionWith = (disk: string): string => `name: ${name}
 datastore: shared
 machine: pc-q35-7.2
 memoryMib: 192
 vcpus: 1
-disks: [{ name: data, image: guest/data.qcow2, format: qcow2 }]
+disks: [${disk}]
 nics: [{ portGroup: office }]
 guestAgent: true
 boot:
@@ -44,6 +44,8 @@ for my $path (glob "/run/godwit/vms/*/rescue.sock") {
 }
 `;
 
+const ownDisk = "{ name: data, image: guest/data.qcow2, format: qcow2 }";
+
 export interface Qemu {
   host: string;
   /** Whether its vCPUs run. */
@@ -55,24 +57,24 @@ export class StoryVm {
   readonly name = name;
   readonly address = address;
   readonly #site: Site;
-  readonly #cpuid: string[] = [];
+  #cpuid: string[] = [];
 
   private constructor(site: Site) {
     this.#site = site;
   }
 
-  /** Resolves when its database answers. */
-  static async start(site: Site, say: (text: string) => void): Promise<StoryVm> {
+  /** Resolves when its database answers. @param disk as in a description; a copy of the guest's image */
+  static async start(site: Site, say: (text: string) => void, disk = ownDisk): Promise<StoryVm> {
     const vm = new StoryVm(site);
     const { vms } = await site.api.call("vmList", { query: {} });
-    if (vms.length === 0) {
+    if (!vms.some((one) => one.name === name)) {
       say("creating and starting the VM");
       const guest = await buildGuest(say);
       await site.files.fetch(site.server, guest.kernel, `${sharedFolder}/guest/kernel`);
       await site.files.fetch(site.server, guest.initrd, `${sharedFolder}/guest/initrd`);
       await site.files.fetch(site.server, guest.disk, `${sharedFolder}/guest/data.qcow2`);
       await site.server.shell(`chmod -R a+rX ${sharedFolder}/guest`);
-      await site.server.write(`/root/${name}.yaml`, description);
+      await site.server.write(`/root/${name}.yaml`, descriptionWith(disk));
       await site.command(site.vmCommand("godwit vm create"));
     }
     if ((await vm.view()).state !== "running") {
@@ -97,6 +99,18 @@ export class StoryVm {
   /** It changes its memory from now on, so that one pass is not enough. */
   async dirty(mib: number, mibPerSecond: number): Promise<void> {
     await dirtyGuestFrom(this.#namespace, address, { mib, mibPerSecond, compressiblePercent: 50 });
+  }
+
+  /** Milliseconds that the guest's clock is ahead of a host's, roughly: it is asked for over several networks. */
+  async clockAheadOf(host: Server): Promise<number> {
+    const [guest, began] = [await guestClockOffsetFrom(this.#namespace, address), Date.now()];
+    const onHost = Number(await host.run("date", "+%s%3N"));
+    return Math.round(guest - (onHost - (began + Date.now()) / 2));
+  }
+
+  /** It was powered on with another CPU. */
+  forgetCpuid(): void {
+    this.#cpuid = [];
   }
 
   /** What CPUID answers in the guest is kept, to be compared with what it answered before. */
@@ -142,6 +156,7 @@ export class StoryVm {
     return task;
   }
 
+  /** Of its clients. */
   get #namespace(): string {
     return namespaceOf(this.#site.rack.id);
   }

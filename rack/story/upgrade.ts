@@ -1,6 +1,11 @@
-/** The packages of another version, installed by docs/operators/upgrading.md while the VM runs under KVM and its client writes. */
+/**
+ * The packages of another version, installed by docs/operators/upgrading.md while the VM runs under KVM and its client writes. Between
+ * the steps, while versions differ, it moves; the last host goes back to the version before, and forward again.
+ */
+import { packagesFolder } from "../src/root.ts";
 import type { Server } from "../src/server.ts";
-import type { UpgradeResult } from "./result.ts";
+import { moveTo } from "./moves.ts";
+import type { MoveResult, UpgradeResult } from "./result.ts";
 import type { Site } from "./site.ts";
 import type { StoryVm } from "./story-vm.ts";
 
@@ -11,30 +16,65 @@ export async function upgrade(
   folder: string,
   say: (text: string) => void,
 ): Promise<UpgradeResult> {
-  const host = site.rack.server((await vm.view()).host);
-  await using load = await vm.load();
+  const [first] = site.hosts;
+  const last = site.hosts.at(-1);
+  if (first === undefined || last === undefined) throw new TypeError("a rack has hosts");
   const beganAt = Date.now();
-  const before = { version: await versionOn(host), qemu: await qemuOf(host) };
-  say(`upgrading the packages of ${before.version}`);
-  await site.upgrade(folder, say);
-  const after = { version: await versionOn(host), qemu: await qemuOf(host) };
-  const window: [number, number] = [beganAt, Date.now()];
+  const from = await versionOn(first);
   const problems: string[] = [];
-  if (after.version === before.version) problems.push(`the packages are still of ${after.version}`);
-  if (after.qemu !== before.qemu) problems.push("the VM's QEMU is another process");
-  const running = (await vm.qemus()).filter((qemu) => qemu.running).map((qemu) => qemu.host);
-  if (running.join() !== host.name) problems.push(`it runs on ${running.join(" and ") || "no host"}`);
+  const moves: MoveResult[] = [];
+  const parts: Replaced[] = [];
+  const steps: { server: Server; way: "forward" | "back" }[] = [
+    ...[site.server, ...site.hosts].map((server) => ({ server, way: "forward" as const })),
+    { server: last, way: "back" },
+    { server: last, way: "forward" },
+  ];
+  for (const { server, way } of steps) {
+    say(`installing other packages on ${server.name} (${way})`);
+    const replace = () =>
+      way === "forward" ? site.upgrade(server, folder) : site.goBack(server, packagesFolder);
+    const part = await underLoad(site, vm, replace);
+    parts.push(part);
+    for (const problem of part.problems) {
+      say(`  PROBLEM: ${problem}`);
+      problems.push(`${server.name} (${way}): ${problem}`);
+    }
+    const { host } = await vm.view();
+    const to = site.hosts.find(({ name }) => name !== host)?.name ?? "";
+    moves.push(await moveTo(site, vm, to, say));
+  }
+  const to = await versionOn(first);
+  if (to === from) problems.push(`the packages are still of ${to}`);
   const { hosts } = await site.api.call("hostList", {});
   for (const { name, alarms } of hosts)
     if (alarms.some(({ code }) => code === "VERSIONS_DIFFER"))
       problems.push(`${name} has the alarm VERSIONS_DIFFER`);
-  const report = await load.finish([window]);
-  if (report.reconnects > 0) problems.push("the client's connection broke");
-  for (const problem of problems) say(`  PROBLEM: ${problem}`);
+  const sum = (figure: "lost" | "acknowledged"): number => parts.reduce((all, part) => all + part[figure], 0);
   return {
-    from: before.version,
-    to: after.version,
-    seconds: Math.round((window[1] - window[0]) / 100) / 10,
+    ...{ from, to, moves, problems },
+    seconds: Math.round((Date.now() - beganAt) / 100) / 10,
+    lost: sum("lost"),
+    acknowledged: sum("acknowledged"),
+    writeGapMs: Math.max(...parts.map(({ writeGapMs }) => writeGapMs)),
+  };
+}
+
+type Replaced = Pick<UpgradeResult, "lost" | "acknowledged" | "writeGapMs" | "problems">;
+
+/** What became of the VM and its client while packages were replaced. */
+async function underLoad(site: Site, vm: StoryVm, replace: () => Promise<void>): Promise<Replaced> {
+  const host = site.rack.server((await vm.view()).host);
+  await using load = await vm.load();
+  const beganAt = Date.now();
+  const before = await qemuOf(host);
+  await replace();
+  const problems: string[] = [];
+  if ((await qemuOf(host)) !== before) problems.push("the VM's QEMU is another process");
+  const running = (await vm.qemus()).filter((qemu) => qemu.running).map((qemu) => qemu.host);
+  if (running.join() !== host.name) problems.push(`it runs on ${running.join(" and ") || "no host"}`);
+  const report = await load.finish([[beganAt, Date.now()]]);
+  if (report.reconnects > 0) problems.push("the client's connection broke");
+  return {
     lost: report.lost + report.duplicated,
     acknowledged: report.acknowledged,
     writeGapMs: Math.round(report.windows[0]?.writeGapMs ?? 0),

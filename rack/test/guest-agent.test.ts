@@ -44,6 +44,15 @@ test("a server that does not answer is told so, and is not waited for for ever",
   });
 });
 
+test("a limit of time that passes before the connection is there ends the wait", async () => {
+  await using agent = await withAgent(() => null);
+  const answers = agentAnswers(agent.path, 1);
+  // Nothing else runs meanwhile: the limit is over before the kernel's answer is read.
+  const until = performance.now() + 50;
+  while (performance.now() < until);
+  expect(await answers).toBe(false);
+});
+
 test("a program runs, and what it printed comes back", async () => {
   const text = (words: string) => Buffer.from(words).toString("base64");
   const replies: Record<string, object> = {

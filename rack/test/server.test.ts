@@ -21,7 +21,7 @@ const silent = (): void => undefined;
 
 test(
   "a server is switched on, saved, started from its state, cut off and removed",
-  { timeout: 240_000 },
+  { timeout: 300_000 },
   async () => {
     const qemu = await ensureQemu(silent);
     const { kernel, initrd } = await buildGuest(silent);

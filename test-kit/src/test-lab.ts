@@ -9,6 +9,7 @@ import {
   moveOf,
   type CloudInit,
   type DiskBus,
+  type Finding,
   type MovePhase,
   type NicModel,
   type Task,
@@ -27,6 +28,7 @@ import {
   vmAddress,
   type Api,
   type Dirtying,
+  type GuestImage,
   type LabOptions,
 } from "@godwit/lab";
 import { run, until } from "@godwit/system";
@@ -37,11 +39,15 @@ export interface BootOptions {
   name?: string;
   on: string;
   memoryMib?: number;
+  vcpus?: number;
+  /** Absent: the lab's guest. */
+  image?: GuestImage;
   /** Its machine type. */
   machine?: string;
   cdroms?: VmDescriptionInput["cdroms"];
   cloudInit?: CloudInit;
   tpm?: boolean;
+  balloon?: VmDescriptionInput["balloon"];
   /** What the guest sees its disks and its NIC as, which takes the kernel that has drivers for them. */
   models?: { bus: DiskBus; nic: NicModel };
   /** The datastore of its disk, which is copied to there. */
@@ -51,6 +57,12 @@ export interface BootOptions {
   /** Another datastore than the shared one, and where this program sees its folder. */
   at?: { datastore: string; folder: string };
 }
+
+/** Said of the machine that the lab is on, when it is busy: its pressure, and how fast a try of the way was. */
+const ofBusyMachine: ReadonlySet<string> = new Set(["DESTINATION_UNHEALTHY", "MIGRATION_PATH_SLOW"]);
+
+export const withoutBusyMachine = (findings: readonly Finding[]): Finding[] =>
+  findings.filter(({ code }) => !ofBusyMachine.has(code));
 
 /** For `until`: the task is a move, and in this phase. */
 export const inPhase =
@@ -80,23 +92,27 @@ export class TestLab implements AsyncDisposable {
       name = "web-1",
       on,
       memoryMib = 256,
+      vcpus,
+      image,
       machine,
       cdroms,
       cloudInit,
       models,
       tpm,
+      balloon,
       diskOn,
       disks: others,
       at,
     } = options;
     const index = this.#booted++;
-    const image = await buildGuest(() => undefined, models === undefined ? "cloud" : "full");
+    const files = image ?? (await buildGuest(() => undefined, models === undefined ? "cloud" : "full"));
     const folder = at?.folder ?? this.lab.sharedFolder;
-    const description = await placeGuest(folder, image, { name, index, memoryMib });
+    const description = await placeGuest(folder, files, { name, index, memoryMib, vcpus });
     const more = {
       ...(machine === undefined ? {} : { machine }),
       ...(cdroms === undefined ? {} : { cdroms }),
       ...(tpm === undefined ? {} : { tpm }),
+      ...(balloon === undefined ? {} : { balloon }),
       ...(at === undefined ? {} : { datastore: at.datastore }),
     };
     const { disks = [] } = others === undefined ? description : { disks: others };
@@ -145,6 +161,12 @@ export class TestLab implements AsyncDisposable {
 
   async vm(name: string): Promise<VmView> {
     return await this.api.call("vmShow", { params: { vm: name } });
+  }
+
+  /** What a check of a VM's move finds, without what is said of a busy machine. */
+  async findings(vm: string, to: string, datastore?: string): Promise<Finding[]> {
+    const { findings } = await this.api.call("vmCheck", { params: { vm }, body: { to, datastore } });
+    return withoutBusyMachine(findings);
   }
 
   /** The task's end, whatever it is. */
@@ -219,7 +241,7 @@ export class TestLab implements AsyncDisposable {
   }
 
   /** Waits until nothing is left over; what is left after `limitMs` is told. */
-  async settled(vms: number, limitMs = 20_000): Promise<string[]> {
+  async settled(vms: number, limitMs = 60_000): Promise<string[]> {
     let found: string[] = [];
     const isClean = async () => {
       found = await this.leftovers(vms);

@@ -91,7 +91,7 @@ test("a link at qemu.log, a forged pid and a broken runtime.json: root writes an
   /** As soon as the server has found the agent again, which it tries now and then. */
   const stopped = async () => {
     const begin = () => lab.api.call("vmStop", { params: { vm: "web-1" }, body: {} }).catch(() => null);
-    const task = await until(begin, { everyMs: 500, limitMs: 30_000 });
+    const task = await until(begin, { everyMs: 500, limitMs: 60_000 });
     if (task === null) throw new Error("the server does not find the agent");
     return await lab.ended(task);
   };
@@ -138,7 +138,7 @@ test("a link at qemu.log, a forged pid and a broken runtime.json: root writes an
         ({ code, message }) =>
           code === "VM_SET_ASIDE" && message.includes(vm.id) && message.includes("runtime.json is not valid"),
       );
-    expect(await until(isReported, { everyMs: 500, limitMs: 30_000 })).toBe(true);
+    expect(await until(isReported, { everyMs: 500, limitMs: 60_000 })).toBe(true);
 
     // Put right, everything works again: the agent looks once more before the command.
     await writeFile(runtime, intact, { mode: 0o600 });

@@ -89,4 +89,4 @@ test("a host is emptied, powered off and woken by its pool, also over a restart 
   expect(await lab.runnersOf(await lab.vm("web-1"))).toHaveLength(1);
   const { tasks } = await api.call("taskList", {});
   expect(tasks.filter(({ actor }) => actor === "restart")).toEqual([]);
-}, 600_000);
+});

@@ -100,7 +100,7 @@ test("datastores are defined at the server and applied by the agents, whichever 
   await lab.ended(lab.api.call("vmDelete", { params: { vm: vm.id }, query: {} }));
   await remove();
   await expect(states("fast")).rejects.toMatchObject({ code: "DATASTORE_UNKNOWN" });
-  expect(await origins("a")).toEqual({ shared: "inventory" });
+  await expect.poll(() => origins("a")).toEqual({ shared: "inventory" });
 });
 
 /** What reports bring about; nothing tells of it. */

@@ -40,8 +40,7 @@ test("a VM with a disk on a second datastore moves under load, is kept from host
     lab.api.call("datastoreRemove", { params: { datastore: "fast" }, query: { host: "a" } }),
   ).rejects.toMatchObject({ code: "DATASTORE_IN_USE" });
 
-  const { findings } = await lab.api.call("vmCheck", { params, body: { to: "c" } });
-  expect(findings).toMatchObject([
+  expect(await lab.findings("web-1", "c")).toMatchObject([
     { code: "DESTINATION_LACKS_DATASTORE", details: { datastore: "fast", disks: ["disk data"] } },
   ]);
   await expect(lab.api.call("vmMigrate", { params, body: { to: "c" } })).rejects.toMatchObject({

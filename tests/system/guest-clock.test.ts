@@ -34,7 +34,7 @@ const move = async (to: string): Promise<void> => {
 };
 /** The guest is asked for it when the move is over. */
 async function offsetWithin(limitMs: number): Promise<number> {
-  const until = performance.now() + 10_000;
+  const until = performance.now() + 60_000;
   for (;;) {
     const found = await offset();
     if (Math.abs(found) <= limitMs || performance.now() > until) return found;

@@ -15,7 +15,8 @@ test("a guest whose kernel hangs is reset by its pool, once; one that a rule spa
     params,
     body: { name: "by-hand", terms: { kind: "guestReset", enabled: false }, vms: ["spared-1"] },
   });
-  const policy = { silenceSeconds: 10, graceSeconds: 10, mostResets: 3 };
+  // On a busy machine a guest that works may be silent for a while.
+  const policy = { silenceSeconds: 20, graceSeconds: 10, mostResets: 3 };
   await api.call("poolGuestResetSet", { params, body: { policy } });
   const load = await lab.load();
   const { id } = await lab.vm("web-1");
@@ -34,7 +35,7 @@ test("a guest whose kernel hangs is reset by its pool, once; one that a rule spa
   await type(lab, "spared-1", "kill -STOP $(pidof qemu-ga)");
   const tasks = async () => (await api.call("taskList", {})).tasks.filter(({ kind }) => kind === "vm.reset");
   const isReset = async () => (await tasks()).some(({ state }) => state === "succeeded");
-  expect(await until(isReset, { everyMs: 500, limitMs: 120_000 })).not.toBeNull();
+  expect(await until(isReset, { everyMs: 500, limitMs: 240_000 })).not.toBeNull();
   expect(await until(async () => (await started()) === 2, { everyMs: 200, limitMs: 200_000 })).not.toBeNull();
   load.reconnect();
   expect(await load.finish([])).toMatchObject({ lost: 0, duplicated: 0 });
@@ -42,9 +43,12 @@ test("a guest whose kernel hangs is reset by its pool, once; one that a rule spa
   expect(await lab.runnersOf({ id })).toEqual(["a"]);
   const spared = (await runtimes()).find(({ name }) => name === "spared-1");
   expect(spared?.guestSilentSince).toBeUndefined();
-  // An operator resets it.
-  await lab.succeeded(api.call("vmReset", { params: { vm: "spared-1" } }));
-}, 600_000);
+  // An operator resets it. An agent that starts again knows of it: asked for the same once more, it would not do it again.
+  const byHand = await lab.succeeded(api.call("vmReset", { params: { vm: "spared-1" } }));
+  const { id: sparedId } = await lab.vm("spared-1");
+  const runtime = join(lab.lab.host("a").folder, "run/godwit/vms", sparedId, "runtime.json");
+  expect(JSON.parse(await readFile(runtime, "utf8"))).toMatchObject({ spec: { lastReset: byHand.id } });
+});
 
 /** Types a line into the shell on the guest's serial console. */
 async function type(lab: TestLab, vm: string, line: string): Promise<void> {

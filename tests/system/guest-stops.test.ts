@@ -47,7 +47,7 @@ async function onQemu<T>(host: string, act: (session: QmpSession) => Promise<T>)
     session.close();
   }
 }
-const becomes = async (expected: object, limitMs = 30_000): Promise<void> => {
+const becomes = async (expected: object, limitMs = 60_000): Promise<void> => {
   const matches = async () => {
     const found: Record<string, unknown> = await stateOf();
     return Object.entries(expected).every(([key, value]) => found[key] === value);
@@ -109,7 +109,7 @@ test("a full datastore stops the guest, which is told, may be moved, and goes on
     const shown = await lab.api.call("hostShow", { params: { host } });
     return shown.alarms.map(({ code }) => code);
   };
-  await until(async () => (await alarms()).includes("DATASTORE_FULL"), { everyMs: 200, limitMs: 20_000 });
+  await until(async () => (await alarms()).includes("DATASTORE_FULL"), { everyMs: 200, limitMs: 60_000 });
   expect(await alarms()).toEqual(expect.arrayContaining(["VM_PAUSED", "DATASTORE_FULL"]));
 
   await lab.succeeded(move(other));
@@ -137,7 +137,7 @@ test.each([false, true])(
       await lab.lab.host(from).endAgent("SIGKILL");
       const isOff = async () =>
         (await onQemu(from, (qemu) => qemu.execute("query-status"))).status !== "running";
-      expect(await until(isOff, { everyMs: 100, limitMs: 20_000 })).toBe(true);
+      expect(await until(isOff, { everyMs: 100, limitMs: 60_000 })).toBe(true);
       await lab.lab.host(from).startAgent();
     }
     const ended = await lab.ended(lab.api.call("taskShow", { params: { task: id } }));
@@ -149,7 +149,7 @@ test.each([false, true])(
     const body = { host: from === "a" ? "b" : "a" };
     const starts = async () =>
       (await lab.ended(lab.api.call("vmStart", { params, body }))).state === "succeeded";
-    expect(await until(starts, { everyMs: 500, limitMs: 20_000 })).toBe(true);
+    expect(await until(starts, { everyMs: 500, limitMs: 60_000 })).toBe(true);
     await (await lab.load()).finish([]);
   },
 );

@@ -66,7 +66,7 @@ test("a host that is removed strands no VM, whether it is off or runs on", async
   const { token } = await lab.api.call("hostTokenCreate", { body: {} });
   await lab.lab.host("c").join(token, null);
   await lab.lab.host("c").startAgent();
-  await expect.poll(async () => (await lab.vm("web-1")).state, { timeout: 30_000 }).toBe("running");
+  await expect.poll(async () => (await lab.vm("web-1")).state, { timeout: 60_000 }).toBe("running");
   await stop("web-1");
 
   // Out of the inventory with its files, and back.

@@ -80,7 +80,7 @@ const allowOn = async (name: string) => {
 };
 const connected = async (host: string) => {
   const state = async () => (await lab.api.call("hostShow", { params: { host } })).state;
-  await expect.poll(state, { timeout: 30_000 }).toBe("connected");
+  await expect.poll(state, { timeout: 60_000 }).toBe("connected");
 };
 
 test("an address of the host's own network is not asked before the administrator allows it", async () => {
@@ -104,6 +104,16 @@ test("an address of the host's own network is not asked before the administrator
   });
 });
 
+test("a file of the operator's machine is uploaded, and becomes an image; where a VM lies nothing is written", async () => {
+  const file = join(lab.lab.folder, "image.qcow2");
+  const { stdout } = await godwit("datastore", "upload", file, "shared:incoming/", "--json");
+  expect(JSON.parse(stdout)).toMatchObject({ path: "incoming/image.qcow2", bytes: image.length });
+  expect(await readFile(join(lab.lab.sharedFolder, "incoming/image.qcow2"))).toEqual(image);
+  await godwit("image", "add", "shared:incoming/image.qcow2", "--name", "uploaded");
+  await godwit("image", "delete", "uploaded");
+  await expect(godwit("datastore", "upload", file, "shared:incoming/")).rejects.toThrow(/UPLOAD_REFUSED/);
+});
+
 test("a VM is made from it by its name, at another host, and runs", async () => {
   await godwit("vm", "create", "web-1", "--image", "debian", "--disk", "512MiB", "--host", "b", "--start");
   const { config } = await lab.vm("web-1");
@@ -118,7 +128,7 @@ test("an agent that is killed in the middle goes on when it is back, and leaves 
   const body = { name: "slow", datastore: "shared", from: { url: url("slow") }, host: "a" };
   const task = await lab.api.call("imageAdd", { body });
   const parts = async () => (await readdir(folder())).filter((name) => name.startsWith("."));
-  await expect.poll(parts, { timeout: 30_000 }).toHaveLength(1);
+  await expect.poll(parts, { timeout: 60_000 }).toHaveLength(1);
   await expect(lab.api.call("imageAdd", { body })).rejects.toMatchObject({ code: "LIBRARY_IMAGE_BUSY" });
   const host = lab.lab.host("a");
   await host.endAgent();

@@ -14,6 +14,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 const program = [process.execPath, fileURLToPath(new URL("../../apps/cli/src/godwit.js", import.meta.url))];
 const fixtures = fileURLToPath(new URL("../../packages/storage/test/fixtures/import", import.meta.url));
 const said = "booted from the imported disk";
+const saidBySecond = "booted from the second disk";
 
 let lab: TestLab;
 beforeAll(async () => {
@@ -30,22 +31,22 @@ const godwit = async (...words: string[]) =>
   });
 
 /** A boot sector that writes a line to the serial port and halts. */
-function bootSector(): Buffer {
+function bootSector(line = said): Buffer {
   const sector = Buffer.alloc(512);
   // cli; ds = 0; si = text; dx = 0x3f8; until the text ends: out dx, [si++]; then halt for good
   sector.write("fa31c08ed8be167cbaf803ac84c07403eeebf8f4ebfd", 0, "hex");
-  sector.write(`${said}\r\n\0`, 22, "latin1");
+  sector.write(`${line}\r\n\0`, 22, "latin1");
   sector.writeUInt16LE(0xaa55, 510);
   return sector;
 }
 
 /** A guest tells nobody but its console. */
-async function hasBooted({ id, name }: VmView): Promise<void> {
+async function hasBooted({ id, name }: VmView, line = said): Promise<void> {
   const booted = async () => {
     const { host } = await lab.vm(name);
     const files = globSync(`hosts/${host}/run/**/${id}/serial.log`, { cwd: lab.lab.folder });
     const texts = await Promise.all(files.map((file) => readFile(join(lab.lab.folder, file), "latin1")));
-    return texts.some((text) => text.includes(said)) ? true : null;
+    return texts.some((text) => text.includes(line)) ? true : null;
   };
   expect(await until(booted, { everyMs: 200, limitMs: 60_000 })).toBe(true);
 }
@@ -62,9 +63,11 @@ test("a VMware VM is imported with its CPU mask and MAC addresses, boots, and mo
   );
   const disk = Buffer.alloc(8 * 1048576);
   bootSector().copy(disk);
+  const second = Buffer.alloc(1048576);
+  bootSector(saidBySecond).copy(second);
   for (const [file, content] of [
     [name, disk],
-    [`${name}_1`, Buffer.alloc(1048576)],
+    [`${name}_1`, second],
   ] as const) {
     await writeFile(join(folder, `${file}-flat.vmdk`), content);
     const extent = `RW ${String(content.length / 512)} VMFS "${file}-flat.vmdk"`;
@@ -128,4 +131,24 @@ test("the VM is exported as an OVA, and imported from it as another one, which b
   });
   await lab.succeeded(lab.api.call("vmStart", { params: { vm: "web-2" }, body: {} }));
   await hasBooted(await lab.vm("web-2"));
+});
+
+test("a boot order holds from the next start: the VM boots from its second disk", async () => {
+  const show = async () => (await lab.vm("web-2")).config;
+  const [, second] = (await show()).disks;
+  const device = `disk:${second?.name ?? ""}`;
+  const running = await godwit("vm", "set", "web-2", "--boot-order", device);
+  expect(running.stderr).toContain("VM_RUNNING");
+  await lab.succeeded(lab.api.call("vmStop", { params: { vm: "web-2" }, body: { graceSeconds: 0 } }));
+  const wrong = await godwit("vm", "set", "web-2", "--boot-order", "disk:none");
+  expect(wrong.stderr).toContain("the VM has no disk:none");
+  const set = await godwit("vm", "set", "web-2", "--boot-order", `${device},nic:1`);
+  expect(set.stdout).toContain(`boots from ${device}, nic:1`);
+  await lab.succeeded(lab.api.call("vmStart", { params: { vm: "web-2" }, body: {} }));
+  await hasBooted(await lab.vm("web-2"), saidBySecond);
+  const to = (await lab.vm("web-2")).host === "b" ? "a" : "b";
+  await lab.succeeded(
+    lab.api.call("vmMigrate", { params: { vm: "web-2" }, body: { to, maxOutageMs: 2000 } }),
+  );
+  expect(await lab.runnersOf(await lab.vm("web-2"))).toEqual([to]);
 });

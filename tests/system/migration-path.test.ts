@@ -7,7 +7,7 @@ import { once } from "node:events";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { GodwitError, moveOf, type Finding } from "@godwit/contract";
-import { TestLab } from "@godwit/test-kit";
+import { TestLab, withoutBusyMachine } from "@godwit/test-kit";
 import { run, until } from "@godwit/system";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Hold } from "../../faults/hold.ts";
@@ -87,9 +87,9 @@ test("a firewall that drops is another thing than one that rejects, and a move i
     );
     const refused = lab.api.call("vmMigrate", { params: { vm: "web-1" }, body: { to: "b" } });
     const error: unknown = await refused.catch((reason: unknown) => reason);
-    expect(GodwitError.is(error, "MOVE_REFUSED") && error.findings.map(({ code }) => code)).toEqual([
-      "MIGRATION_PORT_FILTERED",
-    ]);
+    expect(
+      GodwitError.is(error, "MOVE_REFUSED") && withoutBusyMachine(error.findings).map(({ code }) => code),
+    ).toEqual(["MIGRATION_PORT_FILTERED"]);
   }
   {
     await using _rule = await firewall("b", "input", `${ports} reject with tcp reset`);
@@ -142,7 +142,8 @@ test("a way that is slow somewhere between the hosts is a warning", async () => 
   } finally {
     await on("net", "tc qdisc del dev b-mig root");
   }
-  expect(await check()).toEqual([]);
+  // Where the machine is busy, a try may find a way slow that is not.
+  await expect.poll(check).toEqual([]);
 });
 
 test("another machine at the address, one that hangs up, and a source that may not send are told apart", async () => {
@@ -191,7 +192,8 @@ test("a way that could not be tried is no way that is closed", async () => {
   } finally {
     await inHost("umount", program);
   }
-  expect(await check()).toEqual([]);
+  // Where the machine is busy, a try may find a way slow that is not.
+  await expect.poll(check).toEqual([]);
 });
 
 test("the VM's own network is looked at too: bridge, uplink, MTU", async () => {

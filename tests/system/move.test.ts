@@ -1,5 +1,8 @@
 /** Moves of a running VM in a lab, under a client's load; the proof comes from the client and the machine. */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { GodwitError, moveOf, type VmDescriptionInput } from "@godwit/contract";
+import { until } from "@godwit/system";
 import { inPhase, TestLab } from "@godwit/test-kit";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
@@ -24,11 +27,55 @@ test("a VM moves there and back, and its client loses nothing", async () => {
     expect(move).toMatchObject({ from, to, phase: "succeeded", encrypted: true, error: null });
     expect(move?.stopToContMs).toBeGreaterThan(0);
     expect(move?.bytes).toBeGreaterThan(50_000_000);
+    expect(move?.cpu?.source?.qemuMs).toBeGreaterThan(0);
     expect(task).toMatchObject({ kind: "vm.migrate", result: { host: to } });
     expect(task.steps.map(({ key }) => key)).toEqual(["preparing", "copying", "switching", "committed"]);
   }
   expect(await load.finish([])).toMatchObject({ connections: 1, reconnects: 0, lost: 0, duplicated: 0 });
   expect(await lab.settled(1)).toEqual([]);
+});
+
+/** Has a program of Node write down each program that it starts: the time and its words. */
+const noting = (file: string): string =>
+  `--import=data:text/javascript,${encodeURIComponent(`
+    import { subscribe } from "node:diagnostics_channel";
+    import { appendFileSync } from "node:fs";
+    subscribe("child_process", ({ process: child }) => setImmediate(() =>
+      appendFileSync(${JSON.stringify(file)}, Date.now() + " " + child.spawnargs.join(" ").slice(0, 80) + "\\n")));
+  `)}`;
+
+test("a move starts few programs before its first byte: each of them stops an agent for milliseconds", async () => {
+  const fileOf = (host: string) => join(lab.lab.host(host).folder, "programs");
+  for (const { name } of lab.lab.hosts) {
+    await lab.lab.host(name).endAgent();
+    await lab.lab.host(name).startAgent({ NODE_OPTIONS: noting(fileOf(name)) });
+  }
+  const areUp = async () =>
+    (await lab.api.call("hostList", {})).hosts.every(({ state }) => state === "connected");
+  expect(await until(areUp, { everyMs: 100, limitMs: 60_000 })).toBe(true);
+  const starts: Record<"source" | "destination", string[][]> = { source: [], destination: [] };
+  for (const to of ["b", "a", "b", "a"]) {
+    const from = (await lab.vm("web-1")).host;
+    const began = Date.now();
+    const task = await lab.succeeded(lab.api.call("vmMigrate", { params: { vm: "web-1" }, body: { to } }));
+    const copying = moveOf(task)?.phases.find(({ phase }) => phase === "copying")?.at ?? "";
+    const startedAt = async (host: string) =>
+      (await readFile(fileOf(host), "utf8")).split("\n").filter((line) => {
+        const atMs = Number.parseInt(line, 10);
+        return atMs >= began && atMs <= Date.parse(copying);
+      });
+    starts.source.push(await startedAt(from));
+    starts.destination.push(await startedAt(to));
+  }
+  // The fewest of these moves: what an agent looks at now and then may fall into one of them.
+  const fewest = (of: string[][]) => of.reduce((least, one) => (one.length < least.length ? one : least));
+  const words = JSON.stringify(starts, null, 2);
+  expect(fewest(starts.source).length, words).toBeLessThanOrEqual(3);
+  expect(fewest(starts.destination).length, words).toBeLessThanOrEqual(7);
+  expect(
+    fewest(starts.destination).some((line) => / sanlock /.test(line)),
+    words,
+  ).toBe(true);
 });
 
 test("a cancelled move leaves the guest running at the source", async () => {

@@ -28,6 +28,7 @@ ip address add ${guest6}/64 dev eth0
 cat >/tmp/lease <<'SCRIPT'
 #!/bin/sh
 [ "$1" = bound ] && ip address add "$ip/24" dev eth0
+echo >/tmp/answered
 SCRIPT
 chmod +x /tmp/lease
 udhcpc -f -i eth0 -s /tmp/lease &
@@ -38,7 +39,8 @@ socket(S, PF_INET, SOCK_DGRAM, 17); bind(S, sockaddr_in(5007, INADDR_ANY));
 setsockopt(S, 0, 35, inet_aton("${group}") . inet_aton("${vmAddress(0)}")) or die $!;
 while (1) { my $from = recv(S, my $text, 100, 0); send(S, $text, 0, $from); }
 ' &
-while :; do sleep 2; kill -USR1 $lease; done
+# Asked again before it has an answer, udhcpc starts over with a DISCOVER.
+while :; do sleep 2; [ -e /tmp/answered ] && rm /tmp/answered && kill -USR1 $lease; done
 `;
 
 /** Asks the group until somebody in it answers. */
@@ -104,7 +106,7 @@ async function dhcpServer(root: string, inClient: readonly string[], work: strin
       ...[
         "--interface=office",
         "--bind-interfaces",
-        `--dhcp-range=${leased},${leased},1h`,
+        `--dhcp-range=${leased},${leased},2m`,
         "--log-facility=-",
       ],
       ...[`--dhcp-leasefile=${join(work, "leases")}`, `--pid-file=${join(work, "pid")}`],

@@ -2,7 +2,7 @@
 import { GodwitError } from "@godwit/contract";
 import { qemusOf } from "@godwit/lab";
 import { until } from "@godwit/system";
-import { TestLab } from "@godwit/test-kit";
+import { TestLab, withoutBusyMachine } from "@godwit/test-kit";
 import { expect, test } from "vitest";
 
 const names = ["web-1", "web-2", "web-3", "web-4"];
@@ -68,6 +68,8 @@ test("a rule that is broken is mended by one move, nothing is lost, and no opera
   // An operator's move that would break the rule again.
   const back = { params: { vm: moved }, body: { to: "a" } };
   const refused = await api.call("vmMigrate", back).catch((error: unknown) => error);
-  expect(GodwitError.is(refused) && refused.findings.map(({ code }) => code)).toEqual(["POOL_RULE_BROKEN"]);
+  expect(GodwitError.is(refused) && withoutBusyMachine(refused.findings).map(({ code }) => code)).toEqual([
+    "POOL_RULE_BROKEN",
+  ]);
   expect(await load.finish([])).toMatchObject({ lost: 0, duplicated: 0 });
 });

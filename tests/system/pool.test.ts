@@ -38,8 +38,7 @@ test("without a baseline a VM stays with hosts that can give what it sees; in a 
   {
     await using load = await lab.load();
     expect((await lab.vm("web-1")).config.cpu).toMatchObject({ vendor: "GenuineIntel" });
-    const refusal = async (to: string) =>
-      (await api.call("vmCheck", { params: { vm: "web-1" }, body: { to } })).findings;
+    const refusal = (to: string) => lab.findings("web-1", to);
     expect(await refusal("b")).toMatchObject([
       {
         code: "DESTINATION_CPU_LACKS",
@@ -63,7 +62,7 @@ test("without a baseline a VM stays with hosts that can give what it sees; in a 
           ...{ vm: "web-1", from: "a" },
           hosts: [
             { to: "b", allowed: false, errors: ["DESTINATION_CPU_LACKS"] },
-            { to: "c", allowed: false, findings: await refusal("c") },
+            { to: "c", allowed: false, findings: expect.arrayContaining(await refusal("c")) as unknown },
             { to: "d", allowed: false, errors: ["DESTINATION_CPU_LACKS"] },
           ],
         },

@@ -1,7 +1,7 @@
 /**
  * Requirements that are really not met, many in one lab: another QEMU, a host without a filter, a network, a migration address,
- * leases, its range of uids or the same storage, a clock that is ahead, and links as an administrator's commands make them. Each is found by its code, all of it in
- * one pass, and the move is refused.
+ * leases, its range of uids or the same storage, a clock that is ahead, an agent in a container, and links as an administrator's commands make them.
+ * Each is found by its code, all of it in one pass, and the move is refused.
  */
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { GodwitError, type VmDescriptionInput } from "@godwit/contract";
 import { findQemus } from "@godwit/lab";
 import { run } from "@godwit/system";
-import { TestLab } from "@godwit/test-kit";
+import { TestLab, withoutBusyMachine } from "@godwit/test-kit";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { describeWith } from "../../test-kit/src/describe-with.ts";
 
@@ -31,11 +31,14 @@ async function create(name: string, host: string, more: Partial<VmDescriptionInp
  * What `vm check` finds, as codes with the hosts that they name; warnings are marked. Without what is said of the machine that the lab
  * is on, when it is busy.
  */
-async function check(vm: string, to: string): Promise<string[]> {
-  const { findings } = await lab.api.call("vmCheck", { params: { vm }, body: { to } });
+async function check(vm: string, to: string, datastore?: string): Promise<string[]> {
+  const findings = await lab.findings(vm, to, datastore);
   return findings
-    .filter(({ code }) => code !== "DESTINATION_UNHEALTHY")
-    .map(({ code, severity, host }) => `${code} ${host ?? ""}${severity === "warning" ? " (warning)" : ""}`)
+    .map(({ code, severity, host }) =>
+      [code, ...(host === undefined ? [] : [host]), ...(severity === "warning" ? ["(warning)"] : [])].join(
+        " ",
+      ),
+    )
     .sort();
 }
 
@@ -75,7 +78,7 @@ describeWith("hosts with QEMU 7.2 and 10.0", missing, () => {
   test("a stopped VM is not sent where its machine, its CPU model or its disks are not", async () => {
     expect(await check("old", "b")).toEqual(["DESTINATION_MACHINE_UNKNOWN b"]);
     const words = ["-M", older, "-S", "-display", "none", "-nodefaults"];
-    const alone = run(binaryOf("10."), words, { what: "starting QEMU alone", timeoutMs: 20_000 });
+    const alone = run(binaryOf("10."), words, { what: "starting QEMU alone", timeoutMs: 60_000 });
     await expect(alone).rejects.toThrow(/unsupported machine type/);
     expect(await check("new", "a")).toEqual(["DESTINATION_CPU_UNKNOWN a", "DESTINATION_QEMU_OLDER a"]);
     expect(await check("local", "b")).toEqual(["DATASTORE_HOST_LOCAL a", "DATASTORE_NOT_SHARED_THERE b"]);
@@ -83,6 +86,11 @@ describeWith("hosts with QEMU 7.2 and 10.0", missing, () => {
     await expect(
       lab.api.call("vmMigrate", { params: { vm: "local" }, body: { to: "b" } }),
     ).rejects.toMatchObject({ code: "MOVE_REFUSED" });
+    expect(await check("local", "b", "local")).toEqual(["VM_NOT_RUNNING"]);
+    expect(await check("web-1", "b", "local")).toEqual([
+      "MOVE_DATASTORE_SHARED a",
+      "MOVE_DISKS_HAVE_SNAPSHOTS",
+    ]);
   });
 
   test("links at the destination are what an administrator has made of them", async () => {
@@ -105,12 +113,18 @@ describeWith("hosts with QEMU 7.2 and 10.0", missing, () => {
 
     await on("b", `ip address del ${address}/24 dev migration`, "ip link add mig-br type bridge");
     await on("b", "ip link set mig-br up", `ip address add ${address}/24 dev mig-br`);
-    await expect.poll(() => check("web-1", "b"), { timeout: 30_000 }).toEqual(["MIGRATION_BRIDGE_NO_PORT b"]);
+    await expect.poll(() => check("web-1", "b"), { timeout: 60_000 }).toEqual(["MIGRATION_BRIDGE_NO_PORT b"]);
     await on("b", "ip link del mig-br", `ip address add ${address}/24 dev migration`);
-    await expect.poll(() => check("web-1", "b"), { timeout: 30_000 }).toEqual([]);
+    await expect.poll(() => check("web-1", "b"), { timeout: 60_000 }).toEqual([]);
+
+    const shaper = "dev migration root tbf rate 100mbit burst 128kb latency 50ms";
+    await on("b", `tc qdisc add ${shaper}`);
+    expect(await check("web-1", "b")).toEqual(["MIGRATION_NETWORK_SLOW b"]);
+    await on("b", `tc qdisc del ${shaper}`);
+    expect(await check("web-1", "b")).toEqual([]);
   });
 
-  test("storage of the same name that is another's, a medium that is not there, a CPU that would grow, a clock that is ahead", async () => {
+  test("storage of the same name that is another's, a medium that is not there, a CPU that would grow, a clock that is ahead, a container", async () => {
     const add = async (name: string, hosts?: string[]) => {
       const source = { kind: "directory" as const, path: `/var/lib/godwit/datastores/${name}` };
       for (const host of hosts ?? ["a", "b"])
@@ -147,10 +161,19 @@ globalThis.Date = new Proxy(real, {
   get: (of, name) => name === "now" ? () => real.now() + ms : Reflect.get(of, name),
 });`;
     await writeFile(ahead, program);
-    await restart("b", { NODE_OPTIONS: `--require=${ahead}` });
+    const contained = join(lab.lab.folder, "contained.cjs");
+    // The agent as root of an unprivileged container. That it is ready is said at once, for what the lab listens to does not go along.
+    const inside = `const { GODWIT_READY_FD: ready, ...environment } = process.env;
+if (ready !== undefined) {
+  require("node:fs").writeSync(Number(ready), "ready");
+  const own = [process.execPath, ...process.execArgv, ...process.argv.slice(1)];
+  process.execve("/usr/bin/unshare", ["unshare", "--user", "--map-root-user", ...own], environment);
+}`;
+    await writeFile(contained, inside);
+    await restart("b", { NODE_OPTIONS: `--require=${contained} --require=${ahead}` });
     await expect
       .poll(() => check("web-1", "b").catch(() => []), { timeout: 60_000 })
-      .toEqual(["HOSTS_CLOCKS_APART b (warning)"]);
+      .toEqual(["DESTINATION_WITHOUT_VM_UIDS b", "HOSTS_CLOCKS_APART b (warning)"]);
   });
 
   test("a host that lacks much is told all of it at once", async () => {
@@ -183,7 +206,7 @@ globalThis.Date = new Proxy(real, {
     ]);
     const refused = lab.api.call("vmMigrate", { params: { vm: "web-1" }, body: { to: "b" } });
     const error: unknown = await refused.catch((reason: unknown) => reason);
-    expect(GodwitError.is(error, "MOVE_REFUSED") && error.findings).toHaveLength(5);
+    expect(GodwitError.is(error, "MOVE_REFUSED") && withoutBusyMachine(error.findings)).toHaveLength(5);
     expect(await lab.runnersOf(await lab.vm("web-1"))).toEqual(["a"]);
   });
 });

@@ -1,6 +1,8 @@
 /** Programs of Godwit are killed at the worst moments: what runs goes on, and what is known is true afterwards. */
+import type { Task } from "@godwit/contract";
 import { expect, test } from "vitest";
-import { endProcess } from "@godwit/system";
+import { qemuProcessesOf } from "@godwit/lab";
+import { endProcess, run, until } from "@godwit/system";
 import { inPhase, TestLab } from "@godwit/test-kit";
 
 const slow = { to: "b", bandwidthMbps: 400 };
@@ -45,11 +47,7 @@ test("the source's agent is killed during the copy: the move is undone, the VM r
   await using lab = await TestLab.start({ hosts: ["a", "b"] });
   const vm = await lab.boot({ on: "a" });
   await using load = await lab.load();
-  const task = await lab.api.call("vmMigrate", {
-    params: { vm: "web-1" },
-    body: { to: "b", bandwidthMbps: 100 },
-  });
-  await lab.until(task.id, inPhase("copying"));
+  const task = await copying(lab);
   await lab.lab.host("a").endAgent();
   await lab.lab.host("a").startAgent();
   const ended = await lab.ended(task);
@@ -63,11 +61,7 @@ test("the destination's agent is killed during the copy: the VM runs on exactly 
   await using lab = await TestLab.start({ hosts: ["a", "b"] });
   const vm = await lab.boot({ on: "a" });
   await using load = await lab.load();
-  const task = await lab.api.call("vmMigrate", {
-    params: { vm: "web-1" },
-    body: { to: "b", bandwidthMbps: 100 },
-  });
-  await lab.until(task.id, inPhase("copying"));
+  const task = await copying(lab);
   await lab.lab.host("b").endAgent();
   await lab.lab.host("b").startAgent();
   const ended = await lab.ended(task);
@@ -82,11 +76,7 @@ test("both agents are killed at once during the copy: the move is undone, and no
   await using lab = await TestLab.start({ hosts: ["a", "b"] });
   const vm = await lab.boot({ on: "a" });
   await using load = await lab.load();
-  const task = await lab.api.call("vmMigrate", {
-    params: { vm: "web-1" },
-    body: { to: "b", bandwidthMbps: 100 },
-  });
-  await lab.until(task.id, inPhase("copying"));
+  const task = await copying(lab);
   await Promise.all(["a", "b"].map((host) => lab.lab.host(host).endAgent()));
   await Promise.all(["a", "b"].map((host) => lab.lab.host(host).startAgent()));
   expect(await lab.ended(task)).toMatchObject({ state: "failed", error: { code: "MOVE_COPY_FAILED" } });
@@ -94,3 +84,50 @@ test("both agents are killed at once during the copy: the move is undone, and no
   expect(await load.finish([])).toMatchObject({ connections: 1, lost: 0, duplicated: 0 });
   expect(await lab.settled(1)).toEqual([]);
 });
+
+/** A move to b that takes a while. */
+async function copying(lab: TestLab): Promise<Task> {
+  const body = { to: "b", bandwidthMbps: 100 };
+  const task = await lab.api.call("vmMigrate", { params: { vm: "web-1" }, body });
+  await lab.until(task.id, inPhase("copying"));
+  return task;
+}
+
+/** A QEMU that stands still is asked by an agent that does not know yet whether it will answer. */
+async function isAsked(namespace: string): Promise<boolean> {
+  const what = "counting connections to QEMU";
+  const { stdout } = await run("ip", ["netns", "exec", namespace, "ss", "-xlH"], { what });
+  return stdout.split("\n").some((line) => /\/qmp/.test(line) && Number(line.split(/\s+/)[2]) > 0);
+}
+
+test.each([
+  ["ends while its agent looks at it again", async () => undefined, "SIGKILL"],
+  ["does not answer for long, and then does", isSetAside, "SIGCONT"],
+] as const)(
+  "the destination's QEMU %s: the move is undone, and nothing of it is left",
+  async (_, before, signal) => {
+    await using lab = await TestLab.start({ hosts: ["a", "b"] });
+    const vm = await lab.boot({ on: "a" });
+    await using load = await lab.load();
+    const task = await copying(lab);
+    const there = (await qemuProcessesOf(lab.lab)).find(({ host }) => host === "b");
+    if (there === undefined) throw new Error("no QEMU waits on b");
+    process.kill(there.pid, "SIGSTOP");
+    await lab.lab.host("b").endAgent();
+    await lab.lab.host("b").startAgent();
+    await until(() => isAsked(lab.lab.namespace("b")), { everyMs: 20, limitMs: 60_000 });
+    await before(lab);
+    process.kill(there.pid, signal);
+    expect(await lab.ended(task)).toMatchObject({ state: "failed", error: { code: "MOVE_PEER_LOST" } });
+    expect(await lab.runnersOf(vm)).toEqual(["a"]);
+    expect(await load.finish([])).toMatchObject({ connections: 1, lost: 0, duplicated: 0 });
+    expect(await lab.settled(1)).toEqual([]);
+  },
+);
+
+/** Waits until the agent of b has given up to wait for an answer of its QEMU. */
+async function isSetAside({ api }: TestLab): Promise<void> {
+  const isTold = async () =>
+    (await api.call("hostShow", { params: { host: "b" } })).facts?.vmsSetAside?.length === 1;
+  await until(isTold, { everyMs: 500, limitMs: 120_000 });
+}

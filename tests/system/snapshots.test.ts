@@ -58,6 +58,9 @@ const names = async (lab: TestLab) =>
 
 /** The VM is reverted to `cut`, its server is killed as soon as its QEMU is there, and its QEMU when the guest has written. */
 async function killedWhileItStarts(lab: TestLab, vm: VmView): Promise<Task> {
+  // A server that was started just now asks its hosts first.
+  const hostState = async () => (await lab.api.call("hostShow", { params: { host: "a" } })).state;
+  await expect.poll(hostState, { timeout: 60_000 }).toBe("connected");
   const task = await revert(lab, "cut");
   await lab.until(task.id, ({ steps }) => steps.some(({ key }) => key === "start"));
   const isThere = async () => (await qemuProcessesOf(lab.lab)).length > 0;

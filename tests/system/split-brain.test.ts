@@ -5,6 +5,7 @@ import { beforeAll, expect, test } from "vitest";
 import { describeWith } from "../../test-kit/src/describe-with.ts";
 import { cells, runMatrix, type Matrix } from "../../faults/split-brain/matrix.ts";
 import { failureOf, type Outcome } from "../../faults/split-brain/outcome.ts";
+import { isAsItMustBe, race } from "../../faults/race/race.ts";
 import { missingPackages } from "../../faults/split-brain/packages.ts";
 
 const missing = await missingPackages();
@@ -14,7 +15,7 @@ describeWith("the split-brain matrix", reason, () => {
   let matrix: Matrix;
   beforeAll(async () => {
     matrix = await runMatrix(() => undefined);
-  }, 600_000); // half a minute on a machine that does nothing else
+  });
   const those = (fits: (outcome: Outcome) => boolean): Outcome[] => matrix.cells.filter(fits);
   const namesOf = (outcomes: readonly Outcome[]): string[] =>
     outcomes.map(({ disk, continues }) => `${disk} ${continues}`);
@@ -57,6 +58,18 @@ describeWith("the split-brain matrix", reason, () => {
     const { stdout } = await run("ip", ["netns", "list"], { what: "looking for namespaces" });
     expect(stdout).not.toContain("gw-split-");
     expect(await childrenOf(process.pid)).toEqual([]);
+  });
+});
+
+describeWith("two hosts that race for one VM", reason, () => {
+  test("exactly one of them runs it, each time", async () => {
+    const result = await race("file", 20);
+    expect(result).toMatchObject({ tries: 20, wrong: [], grants: 20 });
+    expect(isAsItMustBe(result)).toBe(true);
+    expect((result.won["source"] ?? 0) + (result.won["destination"] ?? 0)).toBe(20);
+    // One that nobody or both ran, or a grant that was not asked for, is not.
+    for (const other of [{ wrong: [{ try: 0, ran: [], refusals: [] }] }, { grants: 21 }, { tries: 0 }])
+      expect(isAsItMustBe({ ...result, ...other })).toBe(false);
   });
 });
 

@@ -1,7 +1,7 @@
 /**
  * A VM with a TPM: its guest finds it and measures into it, it moves, and what the TPM holds is there at the other host and after a
  * power-off. Its process is the VM's user's, without a network, and goes with QEMU. That it has ended is seen. A move to a host
- * without the emulator is refused before it starts.
+ * without the emulator, or with its disks to a datastore of one host, is refused before it starts.
  */
 import { globSync } from "node:fs";
 import { readdir, readFile, readlink, stat } from "node:fs/promises";
@@ -48,7 +48,7 @@ done
 
 let lab: TestLab;
 beforeAll(async () => {
-  lab = await TestLab.start({ hosts: ["a", "b"] });
+  lab = await TestLab.start({ hosts: ["a", "b"], localDatastore: true });
   await lab.boot({ on: "a", tpm: true, cloudInit: { userData } });
 });
 afterAll(async () => {
@@ -87,8 +87,8 @@ const uidOf = async (pid: number) =>
 /** Whether a process runs, and is not only waiting for somebody to ask how it ended. */
 const lives = async (pid: number) =>
   !/\) [ZX] /.test(await readFile(`/proc/${String(pid)}/stat`, "utf8").catch(() => ") X "));
-const check = async (to: string) =>
-  (await lab.api.call("vmCheck", { params, body: { to } })).findings.map(({ code }) => code);
+const check = async (to: string, datastore?: string) =>
+  (await lab.findings("web-1", to, datastore)).map(({ code }) => code);
 
 let extended = "";
 
@@ -111,7 +111,7 @@ test("it moves with the VM: the guest reads the same, and nothing of the source 
   expect(await lab.runnersOf(await lab.vm("web-1"))).toEqual(["b"]);
   expect(await contents("b")).toBe(extended);
   expect(await readFile(state())).toEqual(before);
-  await expect.poll(() => lives(source.pid), { timeout: 30_000 }).toBe(false);
+  await expect.poll(() => lives(source.pid), { timeout: 60_000 }).toBe(false);
   await lab.succeeded(lab.api.call("vmMigrate", { params, body: { to: "a", maxOutageMs: 2000 } }));
   expect(await contents("a")).toBe(extended);
 });
@@ -134,20 +134,21 @@ test("a move to a host without the emulator is refused before it starts", async 
     await run("nsenter", ["-t", String(agent), "-m", "--", ...words], { what: "hiding swtpm from a host" });
   await inHost("mount", "--bind", "/dev/null", "/usr/bin/swtpm");
   try {
-    await expect.poll(() => check("b"), { timeout: 30_000 }).toContain("TPM_UNAVAILABLE");
+    await expect.poll(() => check("b"), { timeout: 60_000 }).toContain("TPM_UNAVAILABLE");
     await expect(lab.api.call("vmMigrate", { params, body: { to: "b" } })).rejects.toMatchObject({
       code: "MOVE_REFUSED",
     });
   } finally {
     await inHost("umount", "/usr/bin/swtpm");
   }
-  await expect.poll(() => check("b"), { timeout: 30_000 }).toEqual([]);
+  await expect.poll(() => check("b"), { timeout: 60_000 }).toEqual([]);
+  expect(await check("b", "local")).toContain("MOVE_TPM_STAYS");
 });
 
 test("a TPM that has ended is an alarm and forbids the move; a start brings it back with its state", async () => {
   const { pid } = await tpm();
   process.kill(pid, "SIGKILL");
-  await expect.poll(() => check("b"), { timeout: 30_000 }).toEqual(["TPM_ENDED"]);
+  await expect.poll(() => check("b"), { timeout: 60_000 }).toEqual(["TPM_ENDED"]);
   const alarms = async () =>
     (await lab.api.call("hostShow", { params: { host: "a" } })).alarms.map(({ code }) => code);
   await expect.poll(alarms, { timeout: 60_000 }).toContain("TPM_ENDED");

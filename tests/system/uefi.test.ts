@@ -1,18 +1,19 @@
 /**
- * A guest that boots by UEFI: it moves, boots again at the other host by the same variables, and takes them with it when it is
- * cloned and deleted. With Secure Boot the kernel says that it is on.
+ * A guest that boots by UEFI, on two sockets: it moves, boots again at the other host by the same variables, and takes them with it when it is
+ * cloned and deleted. It goes neither to a host without its firmware nor with its disks to a datastore of one host. With Secure Boot the kernel
+ * says that it is on.
  */
 import { globSync } from "node:fs";
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { buildGuest, placeGuest, qemuProcessesOf } from "@godwit/lab";
-import { until } from "@godwit/system";
+import { run, until } from "@godwit/system";
 import { TestLab } from "@godwit/test-kit";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 let lab: TestLab;
 beforeAll(async () => {
-  lab = await TestLab.start({ hosts: ["a", "b"] });
+  lab = await TestLab.start({ hosts: ["a", "b"], localDatastore: true });
 });
 afterAll(async () => {
   await lab[Symbol.asyncDispose]();
@@ -26,6 +27,7 @@ async function create(name: string, index: number, secureBoot: boolean): Promise
   const description = {
     ...guest,
     ...{ firmware: "uefi" as const, secureBoot },
+    ...(secureBoot ? {} : { vcpus: 2, topology: { sockets: 2, cores: 1, threads: 1 } }),
     boot: { kernel: "", ...boot, commandLine: (boot?.commandLine ?? "").replace("quiet ", "") },
   };
   await lab.succeeded(lab.api.call("vmCreate", { body: { description, host: "a" } }));
@@ -55,15 +57,36 @@ const answers = async () =>
     { everyMs: 500, limitMs: 120_000 }, // a guest tells nobody that its agent has started
   );
 
+/** Codes of what forbids the move to b. */
+const refusals = async (datastore?: string) =>
+  (await lab.api.call("vmCheck", { params, body: { to: "b", datastore } })).findings
+    .filter(({ severity }) => severity === "error")
+    .map(({ code }) => code)
+    .sort();
+
 test("the kernel says that it was booted by UEFI, and the guest moves", async () => {
   await create("efi-1", 0, false);
   expect(await says("a", "efi-1", "EDK II")).toBe(true);
   expect(await answers()).toBe("a");
-  const check = await lab.api.call("vmCheck", { params, body: { to: "b" } });
-  expect(check).toMatchObject({ allowed: true });
+  // Without a topology there would be one.
+  expect(await says("a", "efi-1", /Max\.? logical packages:\s+2\b/)).toBe(true);
+  const agent = lab.lab.host("b").agent?.pid ?? 0;
+  const onB = async (...words: string[]) =>
+    await run("nsenter", ["-t", String(agent), "-m", "--", ...words], { what: "hiding OVMF from a host" });
+  await onB("mount", "-t", "tmpfs", "none", "/usr/share/OVMF");
+  const firmware = "UEFI_FIRMWARE_MISSING";
+  const ofDisks = ["MOVE_DATASTORE_SHARED", "MOVE_FIRMWARE_STAYS"];
+  await expect.poll(() => refusals("local"), { timeout: 60_000 }).toEqual([...ofDisks, firmware]);
+  await onB("umount", "/usr/share/OVMF");
+  await expect.poll(() => refusals(), { timeout: 60_000 }).toEqual([]);
   await lab.succeeded(lab.api.call("vmMigrate", { params, body: { to: "b", maxOutageMs: 2000 } }));
   expect(await lab.runnersOf(await lab.vm("efi-1"))).toEqual(["b"]);
   expect(await answers()).toBe("b");
+  const wrong = lab.api.call("vmSet", { params, body: { vcpus: 4 } });
+  await expect(wrong).rejects.toMatchObject({
+    code: "VM_DESCRIPTION_INVALID",
+    message: expect.stringContaining("topology: 2 sockets × 1 core × 1 thread are 2 vCPUs") as string,
+  });
   const { uid, mode } = await stat(join(lab.lab.sharedFolder, "efi-1/nvram.fd"));
   const qemu = (await qemuProcessesOf(lab.lab)).find(({ host }) => host === "b");
   const status = await readFile(`/proc/${String(qemu?.pid)}/status`, "utf8");

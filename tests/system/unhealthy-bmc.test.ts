@@ -42,4 +42,4 @@ test("a fan fails in the BMC of a host, and the host is emptied under load befor
   await host.cutPower();
   expect(await load.finish([])).toMatchObject({ lost: 0, duplicated: 0 });
   expect(await lab.runnersOf(await lab.vm("web-1"))).toEqual(["b"]);
-}, 300_000);
+});

@@ -1,6 +1,7 @@
 /**
  * Port groups with VLANs on a kernel whose bridges filter by VLAN, which this machine's need not: Debian's, emulated. Two hosts are
- * namespaces there, joined by a trunk; what the agent would do for their switches is done, and guests try to reach each other.
+ * namespaces there, joined by a trunk; what the agent would do for their switches is done, and guests try to reach each other. A bond
+ * is made there too, for its driver.
  */
 import { chmod, copyFile, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -9,7 +10,10 @@ import { copyProgram, firstOf, packageBehind, unpackPackages, withLibraries } fr
 import { findQemus } from "@godwit/lab";
 import { run } from "@godwit/system";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { readBond } from "../../packages/network/src/bonds.ts";
 import { interfacesIn, portVlansIn } from "../../packages/network/src/iproute.ts";
+import { entryIn, learningIn, learningOf } from "../../packages/network/src/learned-macs.ts";
+import { lookUp } from "../../packages/network/src/port-groups.ts";
 import { planSwitches, type FoundLink, type WantedSwitch } from "../../packages/network/src/switch-plan.ts";
 import { linksOf } from "../../packages/network/src/switches.ts";
 
@@ -39,7 +43,7 @@ test("guests reach those of their VLAN on both hosts and no others, also not wit
     "/bin/busybox --install -s /bin 2>/dev/null",
     "export PATH=/usr/sbin:/sbin:/usr/bin:/bin",
     "mkdir -p /run/netns /tmp",
-    "for module in bridge veth 8021q; do modprobe $module || echo NO MODULE $module; done",
+    "for module in bridge veth 8021q bonding; do modprobe $module || echo NO MODULE $module; done",
     ...["a", "b"].flatMap((host) => [`ip netns add ${host}`]),
     "ip -n a link add eth1 type veth peer name eth1 netns b",
     ...guests.flatMap(({ name, host, address }) => [
@@ -61,10 +65,33 @@ test("guests reach those of their VLAN on both hosts and no others, also not wit
     ...guests.flatMap(({ name: from }) =>
       guests
         .filter(({ name }) => name !== from)
-        .map(({ name: to, address }) => `${ping(from, address)} && echo REACHES ${from} ${to} &`),
+        // All at once, on a machine that is emulated.
+        .map(({ name: to, address }) => `${ping(from, address, "eth0", 10)} && echo REACHES ${from} ${to} &`),
     ),
     "wait",
     ...["a20", "a0"].map((from) => `${ping(from, "10.0.1.30", "eth0.30")} && echo HOPS ${from}`),
+    // What b's bridge has learned of a guest of a's in VLAN 20 and in none, in its VLAN and in another.
+    ...[
+      ["a20", 20],
+      ["a0", 4094],
+      ["a20", 30],
+    ].flatMap(([guest, vid]) => [
+      `mac=$(/etc/ip netns exec ${String(guest)} cat /sys/class/net/eth0/address)`,
+      `echo ENTRY ${String(guest)} ${String(vid)}`,
+      `ip netns exec b bridge -json fdb get $mac br gs-lan vlan ${String(vid)} 2>&1`,
+    ]),
+    // A bond of two cards, of which one loses its link.
+    ...["c1", "c2"].flatMap((card) => [
+      `ip link add name ${card} type veth peer name far-${card}`,
+      `ip link set dev far-${card} up`,
+    ]),
+    "ip link add name bond7 type bond mode active-backup miimon 100",
+    ...["c1", "c2"].map((card) => `ip link set dev ${card} master bond7`),
+    "ip link set dev bond7 up",
+    "sleep 1",
+    "ip link set dev far-c1 down",
+    "for wait in 1 2 3 4 5 6 7 8 9 10; do grep -q down /sys/class/net/c1/bonding_slave/mii_status && break; sleep 1; done",
+    "for file in bond7/bonding/mode bond7/bonding/slaves bond7/bonding/active_slave c1/bonding_slave/mii_status c2/bonding_slave/mii_status; do echo FILE $file $(cat /sys/class/net/$file); done",
     "echo LINKS",
     "ip -n b -json -details address show",
     "echo VLANS",
@@ -92,11 +119,40 @@ test("guests reach those of their VLAN on both hosts and no others, also not wit
   const found = linksOf(interfacesIn(links), portVlansIn(tags));
   const asTaps = found.map((link) => (link.name.startsWith("gw") ? { ...link, kind: "tun" } : link));
   expect(planSwitches(wantedOn("b"), asTaps)).toEqual({ steps: [], refused: [] });
+
+  // What the agent takes the forwarding database for, after guests have talked.
+  const definition = { name: "web", switch: "lan", vlan: 20, allowForgedTransmits: false };
+  const inB = interfacesIn(links);
+  const group = { ...definition, bridge: "gs-lan", uplink: "eth1", definition };
+  expect(learningIn(lookUp(group, inB))).toEqual({ vlan: 20 });
+  const entryOf = (guest: string, vid: number) =>
+    new RegExp(`ENTRY ${guest} ${String(vid)}\\s+([^\\r\\n]*)`).exec(told)?.[1] ?? "";
+  for (const [guest, vid] of [
+    ["a20", 20],
+    ["a0", 4094],
+  ] as const)
+    expect(learningOf(entryIn(entryOf(guest, vid)) ?? null, inB), told).toBe("learned");
+  expect(entryOf("a20", 30)).toBe("Error: Fdb entry not found.");
+
+  // The kernel's files of the bond, as the agent reads them.
+  const files = [...told.matchAll(/FILE (\S+) ?([^\r\n]*)/g)];
+  expect(files, told).toHaveLength(5);
+  for (const [, path = "", text = ""] of files) {
+    await mkdir(join(work, "sys", path, ".."), { recursive: true });
+    await writeFile(join(work, "sys", path), `${text}\n`);
+  }
+  expect(await readBond("bond7", join(work, "sys"))).toEqual({
+    ...{ mode: "active-backup", active: "c2" },
+    ports: [
+      { name: "c1", up: false },
+      { name: "c2", up: true },
+    ],
+  });
 });
 
 const tapOf = (name: string): string => `gw${name}`;
-const ping = (from: string, address: string, device = "eth0"): string =>
-  `ip netns exec ${from} ping -q -c 2 -W 4 -I ${device} ${address} >/dev/null 2>&1`;
+const ping = (from: string, address: string, device = "eth0", seconds = 4): string =>
+  `ip netns exec ${from} ping -q -c 2 -W ${String(seconds)} -I ${device} ${address} >/dev/null 2>&1`;
 
 const guestsOf = (host: string) => guests.filter((guest) => guest.host === host);
 /** A switch with all these guests. */
@@ -155,7 +211,7 @@ async function boot(script: string): Promise<string> {
   const tree = join(root, "lib/modules", version);
   const files = await readdir(join(modules, version), { recursive: true });
   for (const name of files.filter((file) =>
-    /\/(bridge|veth|8021q|stp|llc|garp|mrp)\.ko(\.xz)?$/.test(file),
+    /\/(bridge|veth|8021q|stp|llc|garp|mrp|bonding|tls)\.ko(\.xz)?$/.test(file),
   )) {
     await mkdir(dirname(join(tree, name)), { recursive: true });
     await copyFile(join(modules, version, name), join(tree, name));

@@ -22,6 +22,8 @@ const address = z
     (text) => !isLinkLocal(text) || text.includes("%"),
     "is a link-local address: name its interface, like fe80::1%eth1",
   );
+/** Each may be joined to each of the other host's: the kernel has eight at most of a connection. */
+const mostFurtherLinks = 4;
 /** libvirt's, so that firewalls that are open for it are open for Godwit. */
 const migrationPorts = { first: 49_152, last: 49_215 };
 
@@ -34,7 +36,22 @@ export const agentConfigSchema = z.strictObject({
   /** What was found out about this machine, until it is booted again. */
   cacheFolder: absolutePath.default("/var/cache/godwit"),
   /** Where QEMU's memory streams go; without it no VM can move to or from this host. */
-  migration: z.strictObject({ address, ports: portRangeSchema.default(migrationPorts) }).optional(),
+  migration: z
+    .strictObject({
+      address,
+      /** Of further links, on networks of their own: streams go over all of them. */
+      also: z
+        .array(
+          address.refine(
+            (text) => !isLinkLocal(text),
+            "is a link-local address, which no other host can be told",
+          ),
+        )
+        .max(mostFurtherLinks)
+        .optional(),
+      ports: portRangeSchema.default(migrationPorts),
+    })
+    .optional(),
   /** On bridges of the host's own; those on virtual switches are the inventory's. */
   portGroups: z
     .array(
@@ -44,6 +61,8 @@ export const agentConfigSchema = z.strictObject({
         uplink: interfaceNameSchema.nullable().default(null),
         /** VMs may send with MAC addresses that are not their own, as routers and nested hypervisors in them do. */
         allowForgedTransmits: z.boolean().default(false),
+        /** Hosts do not receive each other's broadcasts there, as with private VLANs and isolated switch ports. */
+        isolatedHosts: z.boolean().optional(),
       }),
     )
     .default([]),
@@ -160,5 +179,8 @@ export const datastoresFile = (config: Pick<AgentConfig, "stateFolder">): string
 export const networksFile = (config: Pick<AgentConfig, "stateFolder">): string =>
   `${config.stateFolder}/networks.json`;
 /** The newest server that this agent has answered. */
+export const cpuLimitsFile = (config: Pick<AgentConfig, "stateFolder">): string =>
+  `${config.stateFolder}/cpu-limits.json`;
+
 export const serverGenerationFile = (config: Pick<AgentConfig, "stateFolder">): string =>
   `${config.stateFolder}/server-generation.json`;

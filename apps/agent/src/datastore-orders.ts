@@ -10,7 +10,7 @@ import type { HostDatastores } from "./datastores/host-datastores.ts";
 import { initDatastore } from "./datastores/mark-datastore.ts";
 
 export interface DatastoreOrdersParts {
-  config: Pick<AgentConfig, "name" | "mountsFolder">;
+  config: Pick<AgentConfig, "name" | "mountsFolder" | "leases">;
   datastores: HostDatastores;
   environment: Pick<Environment, "datastore">;
   processes: Pick<Processes, "present">;

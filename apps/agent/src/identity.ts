@@ -2,9 +2,11 @@
  * The agent's certificates and keys, as `host join` wrote them and as they were renewed since. New ones are written to
  * one file first: keys and certificates that do not belong together are never left behind.
  */
+import { X509Certificate } from "node:crypto";
 import { chmod, lchown, mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { GodwitError } from "@godwit/contract";
+import { certificateOf, GodwitError } from "@godwit/contract";
+import type { MigrationCredentials } from "@godwit/hypervisor";
 import { readFileOrNull, writeFileAtomic } from "@godwit/system";
 import { z } from "zod";
 import { migrationCredentialsFolder, pkiFolder, type AgentConfig } from "./config.ts";
@@ -13,6 +15,8 @@ export interface AgentIdentity {
   caPem: string;
   certificatePem: string;
   keyPem: string;
+  /** What its QEMU shows in migration streams; issued with the certificate above, of the same number. */
+  migration: { certificatePem: string; keyPem: string };
   /** The name in the server's certificate. */
   serverName: string;
 }
@@ -20,6 +24,18 @@ export interface AgentIdentity {
 /** The identity that counts now: it is renewed while the agent runs. */
 export interface CurrentIdentity {
   current: AgentIdentity;
+}
+
+/** As a migration stream needs them. */
+export const migrationCredentials = ({ caPem, migration }: AgentIdentity): MigrationCredentials => ({
+  caPem,
+  ...migration,
+});
+
+/** The same of both of its certificates. */
+export function certificateNumber({ certificatePem }: AgentIdentity): number {
+  const { subjectAltName, fingerprint256 } = new X509Certificate(certificatePem);
+  return certificateOf(subjectAltName, fingerprint256).number;
 }
 
 type IdentityFolders = Pick<AgentConfig, "stateFolder">;
@@ -70,11 +86,16 @@ export async function readIdentity(config: AgentConfig): Promise<AgentIdentity> 
   const issued = await readFileOrNull(join(folder, identityFiles.issued));
   if (issued !== null) await install(config, issuedSchema.parse(JSON.parse(issued)));
   await closeCredentials(config);
-  const read = async (name: string) => await readFile(join(folder, name), "utf8");
+  const read = async (...path: string[]) => await readFile(join(...path), "utf8");
+  const migration = migrationCredentialsFolder(config);
   return {
-    caPem: await read(identityFiles.ca),
-    certificatePem: await read(identityFiles.certificate),
-    keyPem: await read(identityFiles.key),
+    caPem: await read(folder, identityFiles.ca),
+    certificatePem: await read(folder, identityFiles.certificate),
+    keyPem: await read(folder, identityFiles.key),
+    migration: {
+      certificatePem: await read(migration, "client-cert.pem"),
+      keyPem: await read(migration, "client-key.pem"),
+    },
     serverName: serverFileSchema.parse(JSON.parse(server)).serverName,
   };
 }

@@ -48,7 +48,7 @@ export class LeaseReconciler {
       if (!this.#leases.isOnDisk(process.spec.vm)) continue;
       const lease = own.find(({ vm }) => vm.id === process.vmId);
       if (lease === undefined) await this.#endUnleased(process, "this host does not hold its lease any more");
-      else if (lease.isBroken) await this.#endUnleased(process, "its lease was broken by an operator");
+      else if (lease.isBroken) await this.#endUnleased(process, "its lease was broken");
       else if (lease.isOrphan) await this.#endUnleased(process, "the holder of its lease is gone");
     }
     for (const { vm } of own.filter(({ isBroken }) => isBroken)) {

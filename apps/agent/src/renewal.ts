@@ -127,6 +127,7 @@ export class CertificateRenewal {
     this.#identity.current = {
       ...this.#identity.current,
       ...{ caPem: answer.caCertificate, certificatePem: answer.certificate, keyPem: host.keyPem },
+      migration: { certificatePem: answer.migrationCertificate, keyPem: migration.keyPem },
     };
     this.#onRenewed(this.#identity.current);
     this.#log.info({ until: lifeOf(answer.certificate).until }, "certificates renewed");

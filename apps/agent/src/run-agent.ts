@@ -5,13 +5,13 @@
 import { Client } from "@godwit/client";
 import { agentOperations, peerPath, serverOperations, type Vm, type VmId } from "@godwit/contract";
 import { HttpServer, identify, mount, mountSockets, type Authority } from "@godwit/http";
-import { guestAnswers, Hypervisor, type Adopted } from "@godwit/hypervisor";
-import { DiskLeases } from "@godwit/storage";
-import { deleteTap, listTaps, releasePorts, tapName } from "@godwit/network";
+import { guestAnswers, Hypervisor, imageFilesOf, type Adopted } from "@godwit/hypervisor";
+import { deactivateStray, resumeSuspended, DiskLeases, VolumeGroup } from "@godwit/storage";
+import { deleteTap, listTaps, macLearning, releasePorts, tapName, tapsOf } from "@godwit/network";
 import { agentHello, leastSpace, writeFileAtomic } from "@godwit/system";
 import type { Logger } from "pino";
 import { handlers } from "./api.ts";
-import type { AgentConfig } from "./config.ts";
+import { cpuLimitsFile, type AgentConfig } from "./config.ts";
 import { Consoles } from "./consoles/consoles.ts";
 import { Datastores } from "./host/datastores.ts";
 import { DatastoreOrders } from "./datastore-orders.ts";
@@ -25,6 +25,7 @@ import { HostCpu } from "./qemu/host-cpu.ts";
 import { Health, ownSources } from "./health/health.ts";
 import { readsDatastores } from "./health/storage-latency.ts";
 import { HostLoadReader } from "./host/load.ts";
+import { numaNodes } from "./host/hugepages.ts";
 import { memoryLoad } from "./host/memory.ts";
 import { residentBytesOf } from "./host/vms.ts";
 import { readIdentity, type AgentIdentity, type CurrentIdentity } from "./identity.ts";
@@ -33,31 +34,43 @@ import { Leases } from "./leases/leases.ts";
 import { Lockspaces } from "./leases/lockspaces.ts";
 import { RowLeases } from "./leases/row-leases.ts";
 import { Members } from "./members.ts";
+import { FurtherLinks } from "./migration-path/further-links.ts";
 import { MigrationPath } from "./migration-path/migration-path.ts";
 import { Moves } from "./moves/moves.ts";
+import { DepartedVms } from "./networks/departed-vms.ts";
 import { HostNetworks } from "./networks/host-networks.ts";
 import { HostSwitches } from "./networks/host-switches.ts";
 import { NewestServer } from "./newest-server.ts";
 import { PausePoints } from "./moves/pause-points.ts";
+import { whileItLives } from "./moves/while-it-lives.ts";
 import { CertificateRenewal } from "./renewal.ts";
+import { announceVm } from "./vms/announce-vm.ts";
 import { Claims } from "./vms/claims.ts";
 import { VmCpus } from "./vms/cpu.ts";
 import { Environment } from "./vms/environment.ts";
 import { doneByGuest } from "./host/guest-activity.ts";
 import { GuestWatch } from "./vms/guest-watch.ts";
+import { CpuLimits } from "./vms/cpu-limits.ts";
 import { CpuWeights } from "./vms/cpu-weights.ts";
 import { GuestWatchers } from "./vms/guest-watchers.ts";
+import { HostDeviceAdmission } from "./vms/host-device-admission.ts";
 import { MemoryAdmission } from "./vms/memory-admission.ts";
 import { LogLimit } from "./qemu/log-limit.ts";
 import { foundState } from "./qemu/found-state.ts";
 import { Processes } from "./qemu/processes.ts";
+import { RegistrationNotes } from "./reservations/registration-note.ts";
+import { Reservations } from "./reservations/reservations.ts";
 import { reasonOf } from "./reason.ts";
 import type { RepeatedLook } from "./repeated-look.ts";
+import { Devices } from "./vms/devices/devices.ts";
 import { Relocations } from "./vms/relocations.ts";
 import { notAnswering, SetAside } from "./vms/set-aside.ts";
 import { Images } from "./images/images.ts";
 import { Exports } from "./vms/export-vm.ts";
+import { Uploads } from "./uploads.ts";
 import { Snapshots } from "./vms/snapshots.ts";
+import { Starts } from "./vms/starts.ts";
+import { Suspensions } from "./vms/suspensions.ts";
 import { VmFiles } from "./vms/vm-files.ts";
 import { StoredVms } from "./vms/stored-vms.ts";
 import { Vms } from "./vms/vms.ts";
@@ -74,6 +87,8 @@ export async function runAgent(
   const identity: CurrentIdentity = { current: await readIdentity(config) };
   const members = await Members.read(config, log);
   await using stack = new AsyncDisposableStack();
+  const hostDatastores = await HostDatastores.read(config, log);
+  const cpuLimits = await CpuLimits.read(cpuLimitsFile(config), log);
   const hypervisor = await Hypervisor.open({
     host: config.name,
     binary: config.qemu.binary,
@@ -82,6 +97,8 @@ export async function runAgent(
     runFolder: config.runFolder,
     cacheFolder: config.cacheFolder,
     readableFolders: config.qemu.readableFolders,
+    chapSecretOf: (target) => hostDatastores.chapSecret(target),
+    cpuLimitOf: (vm) => cpuLimits.of(vm),
   });
   const { accelerator, acceleratorReason, version } = await hypervisor.facts();
   log.info({ qemu: version, accelerator }, acceleratorReason);
@@ -97,7 +114,6 @@ export async function runAgent(
   stack.defer(() => server.close());
   const events = new EventLog();
   const claims = new Claims();
-  const hostDatastores = await HostDatastores.read(config, log);
   const mounts = new Mounts(config, log);
   const hostNetworks = await HostNetworks.read(config, log);
   const environment = new Environment(config, hostDatastores, mounts, hostNetworks);
@@ -107,6 +123,10 @@ export async function runAgent(
     runFolder: `${config.runFolder}/leases`,
     ioTimeoutSeconds,
     datastore: (name) => environment.datastore(name),
+    lockspaceWithoutFiles: async (name) => {
+      const store = await environment.blockStore(name);
+      return store instanceof VolumeGroup ? store.lockspace() : null;
+    },
   });
   const leases = new Leases(
     new RowLeases(server, config.name),
@@ -128,6 +148,9 @@ export async function runAgent(
         );
       });
     },
+    (process) => {
+      devices.restore(process);
+    },
   );
   const lockspaces = new Lockspaces({
     host: config.name,
@@ -138,21 +161,31 @@ export async function runAgent(
     events,
     log,
   });
+  const reservations = new Reservations({
+    ...{ host: config.name, datastores: hostDatastores, processes, log },
+    notes: new RegistrationNotes(`${config.runFolder}/reservations`),
+  });
+  environment.heed(reservations);
   const memory = new MemoryAdmission({
     ...{ host: config.name, processes },
-    ...{ load: memoryLoad, residentBytes: residentBytesOf },
+    ...{ load: memoryLoad, residentBytes: residentBytesOf, numaNodes },
   });
   const cpu = await HostCpu.open(config.simulatedCpu, hypervisor, log);
   const cpus = new VmCpus({ host: config.name, hypervisor, cpu });
   const setAside: SetAside = new SetAside({
     ...{ hypervisor, processes, claims, log },
-    isInMove: (vmId) => moves.isUnanswerable(vmId),
+    moves: {
+      isUnanswerable: (vmId) => moves.isUnanswerable(vmId),
+      takeUp: (vm) => moves.takeUp(vm),
+    },
     onBack: async (vm) => {
       const process = processes.of(vm.id);
-      if (process !== undefined) relocations.restore(process);
+      if (process === undefined) return; // a move has ended it
+      relocations.restore(process);
+      devices.restore(process);
       await environment.securePorts(vm);
     },
-    onGone: (vm) => environment.deleteTaps(vm),
+    onGone: (vm) => environment.release(vm),
     onChange: () => {
       events.append("host.factsChanged", { kind: "host", id: config.name }, {});
     },
@@ -162,25 +195,30 @@ export async function runAgent(
     answers: ({ paths }) => guestAnswers(paths.guestAgent, 3000),
   });
   const commands: HostCommands = new HostCommands({ config, processes, setAside, memory, log });
-  const vms = new Vms({
-    commands,
-    guests: watchers,
-    config,
-    hypervisor,
-    cpus,
-    environment,
-    processes,
-    leases,
-    memory,
-    claims,
-    events,
-    log,
+  const vms = new Vms({ config, environment, processes, leases, guests: watchers, claims, log });
+  const starts = new Starts({
+    ...{ config, hypervisor, cpus, environment, processes, leases, memory, commands, claims, vms, log },
+    hostDevices: new HostDeviceAdmission({ host: config.name, processes, unanswering: () => setAside.all }),
+    settleDisks: (process) => {
+      devices.restore(process);
+    },
   });
   const pauses = PausePoints.in(process.env.GODWIT_PAUSE_POINTS);
   if (pauses !== null) log.warn("moves are held at pause points: this agent is one for tests");
+  const furtherLinks = new FurtherLinks(config, hypervisor, log);
+  const departed = new DepartedVms({
+    ...{ networks: hostNetworks, processes, learning: macLearning, log },
+    onChange: () => {
+      events.append("host.loadChanged", { kind: "host", id: config.name }, {});
+    },
+  });
+  stack.defer(() => {
+    departed.stop();
+  });
   const moves: Moves = new Moves({
     commands,
     config,
+    furtherLinks,
     identity,
     members,
     hello,
@@ -191,21 +229,28 @@ export async function runAgent(
     leases,
     memory,
     lockspaces,
+    departed,
     events,
     log,
     pauses,
   });
 
+  const devices: Devices = new Devices({
+    ...{ config, environment, processes, leases, claims, log },
+    onCopy: (id, copy) => {
+      events.append("vm.imageCopied", { kind: "vm", id }, { copy });
+    },
+  });
   const relocations = new Relocations({ config, environment, processes, leases, claims, events, log });
   stack.defer(() => {
     relocations.stop();
   });
 
-  const path = new MigrationPath(config, log);
+  const path = new MigrationPath(config, furtherLinks, log);
   stack.defer(() => {
     path.close();
   });
-  await path.acknowledgeQuickly();
+  await path.prepare();
   const { silent, quarantined } = await adopt(hypervisor, processes, setAside, log);
   await disks.clear().catch((error: unknown) => {
     log.info({ err: error }, "what earlier leases left could not be looked at");
@@ -226,9 +271,18 @@ export async function runAgent(
   await switches.start();
   await moves.restore((vmId) => setAside.has(vmId));
   await moves.endOrphans();
-  for (const process of processes.present) relocations.restore(process);
+  for (const process of processes.present) {
+    relocations.restore(process);
+    devices.restore(process);
+  }
   const present = [...processes.present.map(({ spec }) => spec.vm), ...silent];
   await removeStrayTaps(present, new Set(quarantined.map(({ vmId }) => vmId)), log);
+  const needed = new Set([...present.map(({ id }) => id), ...quarantined.map(({ vmId }) => vmId)]);
+  await resumeSuspended().catch((error: unknown) => {
+    log.warn({ err: error }, "volumes that an earlier agent left suspended could not be looked at");
+  });
+  for (const error of await deactivateStray(needed))
+    log.warn({ err: error }, "a volume that no VM here needs could not be deactivated");
   for (const vm of present) {
     // An earlier version did not limit them, and an administrator may have flushed all filters since.
     await environment.securePorts(vm).catch((error: unknown) => {
@@ -244,7 +298,7 @@ export async function runAgent(
   repeat(new LogLimit(() => processes.present, log).repeated());
   const guests = new GuestWatch({
     ...{ vms, processes, log },
-    freeBytes: ({ spec }) => leastSpace(Object.values(spec.diskPaths)),
+    freeBytes: ({ spec }) => leastSpace(imageFilesOf(spec)),
   });
   repeat(guests.repeated());
   repeat(
@@ -255,6 +309,7 @@ export async function runAgent(
   stack.defer(() => {
     for (const process of processes.present) process.release();
   });
+  repeat(reservations.repeated());
   repeat(new LeaseReconciler(leases, processes, claims, log).repeated());
 
   // Any member of the cluster may bring a VM; what it may do beyond that is checked against its move.
@@ -265,7 +320,7 @@ export async function runAgent(
     hearServer: (generation, isOrder) => newestServer.hear(generation, isOrder),
   };
   members.onRemoved((host) => {
-    moves.dropLinesOf(host);
+    moves.dropLinesOf(host, (certificate) => members.has(host, certificate));
   });
   const { caPem, certificatePem, keyPem } = identity.current;
   const http = new HttpServer({
@@ -275,7 +330,7 @@ export async function runAgent(
     certificateRequired: true,
   });
   stack.defer(() => http.close());
-  const datastores = new Datastores({ datastores: hostDatastores, environment, lockspaces });
+  const datastores = new Datastores({ datastores: hostDatastores, environment, lockspaces, reservations });
   hostDatastores.onChange(() => {
     lockspaces.refresh();
     factsChanged();
@@ -285,10 +340,10 @@ export async function runAgent(
   repeat(switches.repeated());
   const facts = new HostFactsReader({
     ...{ config, hypervisor, cpu, datastores, hostDatastores, environment, setAside },
-    ...{ networks: hostNetworks, switches },
+    ...{ networks: hostNetworks, switches, furtherLinks },
   });
   const probe = readsDatastores(hostDatastores, config.mountsFolder);
-  const health = new Health(log, ownSources(config.bmc, probe));
+  const health = new Health(log, ownSources(config, probe));
   repeat(health.repeated());
   const load = new HostLoadReader({
     config,
@@ -298,6 +353,7 @@ export async function runAgent(
     memory,
     health,
     watchers,
+    departed,
   });
   repeat(new FactsWatch(() => facts.read(), events, log).repeated());
   const consoles = new Consoles(config.name, processes, log);
@@ -314,8 +370,10 @@ export async function runAgent(
   );
   const images = new Images({ config, environment, events, log });
   await images.tidy(hostDatastores.withFolders.map(({ name }) => name));
+  const uploads = new Uploads({ host: config.name, environment, log });
+  await uploads.tidy(hostDatastores.withFolders.map(({ name }) => name));
   const answers = handlers({
-    ...{ facts, load, vms, disks, moves, path, consoles, events, members, setAside, files, renewal },
+    ...{ facts, load, starts, vms, disks, moves, path, consoles, events, members, setAside, files, renewal },
     stored: new StoredVms({
       ...{
         config,
@@ -327,15 +385,24 @@ export async function runAgent(
         leases,
         claims,
         events,
+        memory,
+        log,
       },
     }),
     datastores: new DatastoreOrders({
       ...{ config, datastores: hostDatastores, environment, processes, setAside, log },
     }),
-    ...{ switches, commands, relocations, images, guests: watchers },
+    ...{ switches, commands, relocations, devices, images, uploads, guests: watchers, reservations },
     snapshots: new Snapshots({ config, hypervisor, environment, processes, leases, claims, log }),
+    suspensions: new Suspensions({ config, environment, processes, vms, claims, events, log }),
     exports: new Exports({ config, environment, processes, leases, claims, events }),
     weights: new CpuWeights(processes),
+    announce: (id) => announceVm({ processes, claims }, id),
+    fence: {
+      ...{ disks, reservations, datastore: (name) => environment.datastore(name) },
+      reserved: () => hostDatastores.all.flatMap(({ name, reservations: on }) => (on === true ? [name] : [])),
+    },
+    cpuLimits: { put: (vms) => cpuLimits.put(vms, processes) },
   });
   mount(http, agentOperations, answers, authority);
   mountSockets(http, agentOperations, answers, authority);
@@ -344,7 +411,7 @@ export async function runAgent(
     (request, socket, head) => {
       identify(request, authority).then(
         (actor) => {
-          if (actor.kind === "host") moves.upgrade(request, socket, head, actor.name);
+          if (actor.kind === "host") moves.upgrade(request, socket, head, actor);
           else socket.destroy();
         },
         () => socket.destroy(),
@@ -389,9 +456,25 @@ async function adopt(
   for (const process of found) {
     const { vm } = process.spec;
     try {
-      const { state, pauseReason, status } = await foundState(process);
-      processes.add(process, state, pauseReason);
-      log.info({ vm: vm.name, pid: process.identity.pid, status }, "VM found again");
+      const { answer } = await whileItLives(
+        process,
+        async (living) => (living === null ? null : await foundState(living)),
+        2,
+      );
+      if (answer !== null) {
+        processes.add(process, answer.state, answer.pauseReason);
+        log.info({ vm: vm.name, pid: process.identity.pid, status: answer.status }, "VM found again");
+        continue;
+      }
+      process.release();
+      const now = await hypervisor.adoptOne(vm.id);
+      ended.push(...now.ended);
+      quarantined.push(...now.quarantined);
+      silent.push(...now.unresponsive.map((spec) => spec.vm));
+      for (const one of now.processes) {
+        one.release();
+        silent.push(one.spec.vm);
+      }
     } catch (error) {
       log.warn({ err: error, vm: vm.name }, "a QEMU process does not tell its state");
       process.release();
@@ -417,12 +500,8 @@ async function removeStrayTaps(
   quarantined: ReadonlySet<VmId>,
   log: Logger,
 ): Promise<void> {
-  const names = (vmId: VmId, count: number) =>
-    Array.from({ length: count }, (_, index) => tapName(vmId, index));
-  const used = new Set([
-    ...present.flatMap(({ id, nics }) => names(id, nics.length)),
-    ...[...quarantined].flatMap((vmId) => names(vmId, mostNics)),
-  ]);
+  const any = (vmId: VmId) => Array.from({ length: mostNics }, (_, number) => tapName(vmId, number));
+  const used = new Set([...present.flatMap(tapsOf), ...[...quarantined].flatMap(any)]);
   for (const tap of await listTaps()) {
     if (used.has(tap)) continue;
     log.info({ tap }, "stray tap removed");

@@ -160,6 +160,14 @@ test("the lease is given back when the change fails", async () => {
   expect(asked).toEqual(["acquire EX", "release"]);
 });
 
+test("memory and vCPUs change while the VM is stopped, and not while it runs", async () => {
+  const bigger = { memoryMib: 128, vcpus: 2 };
+  await expect(configure(bigger, { runs: true })).rejects.toMatchObject({ code: "VM_RUNNING" });
+  expect(await written()).toEqual(vm);
+  await configure(bigger, { runs: false });
+  expect(await written()).toEqual({ ...vm, ...bigger });
+});
+
 test("the lease of a VM that runs here is its QEMU's: nobody asks for it", async () => {
   await configure({ cdrom: { name: "cd0", connected: false } }, { runs: true });
   expect(asked).toEqual([]);

@@ -1,8 +1,8 @@
 /** Weights of VMs' units, with simulated units: what differs is set, and nothing else. */
 import type { VmId, VmRuntime } from "@godwit/contract";
-import { vmUnit } from "@godwit/hypervisor";
+import { vmUnit } from "@godwit/system";
 import { expect, test } from "vitest";
-import { CpuWeights, groupOf, type UnitWeights } from "../src/vms/cpu-weights.ts";
+import { CpuWeights, type UnitWeights } from "../src/vms/cpu-weights.ts";
 
 const idOf = (number: number) => `22222222-2222-4222-8222-00000000000${String(number)}` as VmId;
 const runtime = (number: number, pid: number | null = number) =>
@@ -12,9 +12,9 @@ function host(runtimes: VmRuntime[], foreign: readonly number[] = []) {
   const has = new Map<string, number>();
   const set: string[] = [];
   const units: UnitWeights = {
-    of: (pid, unit) => {
+    of: (pid, vm) => {
       if (foreign.includes(pid)) throw new Error("it is in another unit");
-      return has.get(unit) ?? null;
+      return { unit: vmUnit(vm), weight: has.get(vmUnit(vm)) ?? null };
     },
     set: (unit, weight) => {
       has.set(unit, weight);
@@ -63,11 +63,4 @@ test("a VM whose unit cannot be weighted is answered with the reason, and the ot
   const vms = [1, 2].map((number) => ({ id: idOf(number), weight: 200 }));
   expect(await weights.put(vms)).toEqual([{ id: idOf(1), reason: "it is in another unit" }]);
   expect(set).toEqual([`${vmUnit(idOf(2))} 200`]);
-});
-
-test("the control group of a process is its unit's, or it is not weighted", () => {
-  const unit = vmUnit(idOf(1));
-  expect(groupOf(`0::/system.slice/${unit}\n`, unit)).toBe(`/system.slice/${unit}`);
-  expect(() => groupOf("0::/user.slice/session-1.scope\n", unit)).toThrow("does not run in");
-  expect(() => groupOf("12:cpu:/x\n", unit)).toThrow("does not run in");
 });

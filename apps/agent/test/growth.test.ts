@@ -90,3 +90,15 @@ test("of 10,000 refused moves the last 1,000 are remembered", () => {
   expect(refused.has(String(rounds - 1000))).toBe(true);
   expect(refused.has(String(rounds - 1001))).toBe(false);
 });
+
+test("memory that was added to a VM that runs counts as its own, as that of any other", () => {
+  const processes = new Processes(
+    new EventLog(),
+    () => undefined,
+    () => undefined,
+  );
+  const process = processOf(0);
+  processes.add(process, "running");
+  Object.assign(process.spec, { vm: { ...process.spec.vm, memoryMib: 192 } });
+  expect(processes.runtimes.map(({ memoryMib }) => memoryMib)).toEqual([192]);
+});

@@ -50,6 +50,16 @@ test("a guest that answered, and then neither answers nor does anything, is told
   expect(watchers.silentSinceMs(id)).toBeNull();
 });
 
+test("one that has never answered is not said to answer", async () => {
+  const { world, watchers, pass } = watched();
+  world.answers = false;
+  expect(await pass(30)).toMatchObject({ hasAnswered: false });
+  expect(watchers.silentSinceMs(id)).toBeUndefined();
+  world.answers = true;
+  await pass(5);
+  expect(watchers.silentSinceMs(id)).toBeNull();
+});
+
 test("one that works though its agent is gone, or that cannot be counted, is not idle", async () => {
   const { world, pass } = watched();
   await pass(5);

@@ -2,11 +2,12 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { afterEach, expect, test } from "vitest";
+import { firstOwnPort, portsOfFile } from "../../../test-kit/src/own-ports.ts";
 import { ProbeListeners } from "../src/migration-path/probe-listeners.ts";
 import { bulkBytes, marks, proofBytes, proofOf } from "../src/migration-path/protocol.ts";
 
 const secret = "5a".repeat(32);
-const ports = { first: 49_300, last: 49_303 };
+const ports = { first: firstOwnPort, last: firstOwnPort + portsOfFile - 1 };
 const listeners = new ProbeListeners({ name: "b", migration: { address: "127.0.0.1", ports } });
 afterEach(() => {
   listeners.close();
@@ -74,7 +75,9 @@ test("when all ports are in use, and when no interface has the address, the code
   for (let port = ports.first; port <= ports.last; port += 1) await listeners.listen(secret);
   await expect(listeners.listen(secret)).rejects.toMatchObject({
     code: "MIGRATION_PORTS_TAKEN",
-    problem: { detail: "All migration ports of host b (127.0.0.1, 49300 to 49303) are in use." },
+    problem: {
+      detail: `All migration ports of host b (127.0.0.1, ${String(ports.first)} to ${String(ports.last)}) are in use.`,
+    },
   });
   const elsewhere = new ProbeListeners({ name: "b", migration: { address: "203.0.113.9", ports } });
   await expect(elsewhere.listen(secret)).rejects.toMatchObject({ code: "MIGRATION_ADDRESS_ABSENT" });

@@ -31,6 +31,9 @@ const vm = vmSchema.parse({
 });
 const order = { id, vm, from: "a", to: { host: "b" } } as MoveOrder;
 
+/** Moves write what they keep of themselves until they are over, which these never are. */
+const removeFolder = (folder: string) => rm(folder, { recursive: true, maxRetries: 20, retryDelay: 20 });
+
 /** The destination's agent was killed when it was prepared, and its QEMU is gone when the agent comes back. */
 async function restarted(stateFolder: string, claims: Claims, isSetAside: (vmId: VmId) => boolean) {
   const journal = await Journal.open<DestinationEntry>(join(stateFolder, "moves"), id, "destination");
@@ -44,7 +47,7 @@ async function restarted(stateFolder: string, claims: Claims, isSetAside: (vmId:
   );
   const dependencies = {
     ...{ config: { name: "b", stateFolder }, hello: {}, log: pino({ level: "silent" }), pauses: null },
-    ...{ claims, processes, environment: { deleteTaps: () => Promise.resolve() } },
+    ...{ claims, processes, environment: { release: () => Promise.resolve() } },
     leases: { upgrade: () => Promise.reject(new Error("nobody answers")) },
   };
   const moves = new Moves(dependencies as unknown as MoveDependencies);
@@ -52,9 +55,28 @@ async function restarted(stateFolder: string, claims: Claims, isSetAside: (vmId:
   return moves;
 }
 
+test("of two moves of a VM that wait for its QEMU, the one that goes on has the VM's claim, whichever is older", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "gw-moves-"));
+  await using _folder = { [Symbol.asyncDispose]: () => removeFolder(folder) };
+  const older = "00000000-0000-4000-8000-000000000000" as MoveId;
+  const { problem } = GodwitError.of("MOVE_CANCELLED", { vm: vm.name, host: "a" });
+  const journal = await Journal.open<DestinationEntry>(join(folder, "moves"), older, "destination");
+  await journal.append({ at: "started", order: { ...order, id: older } });
+  await journal.append({ at: "ended", outcome: { kind: "gaveUp", problem } });
+  await journal.close();
+  const claims = new Claims();
+  const moves = await restarted(folder, claims, () => true);
+  const taking = moves.takeUp(vm);
+  await Promise.resolve();
+  expect(claims.isHeld(vm.id)).toBe(true);
+  await taking;
+  expect(moves.isUnanswerable(vm.id)).toBe(false);
+  expect(moves.show(id)).toMatchObject({ id, to: "b" });
+});
+
 test("a move is taken up again where what its QEMU left is just cleared, and not where that QEMU may live", async () => {
   const folder = await mkdtemp(join(tmpdir(), "gw-moves-"));
-  await using _folder = { [Symbol.asyncDispose]: () => rm(folder, { recursive: true }) };
+  await using _folder = { [Symbol.asyncDispose]: () => removeFolder(folder) };
   const claims = new Claims();
   const clearing = claims.tryShort(vm.id, "what its QEMU left is cleared");
   setTimeout(() => clearing?.[Symbol.dispose](), 50);
@@ -65,4 +87,7 @@ test("a move is taken up again where what its QEMU left is just cleared, and not
   const aside = await restarted(join(folder, "aside"), new Claims(), () => true);
   expect(aside.isUnanswerable(vm.id)).toBe(true);
   expect(() => aside.show(id)).toThrow(expect.objectContaining({ code: "MOVE_UNKNOWN" }));
+  await aside.takeUp(vm);
+  expect(aside.isUnanswerable(vm.id)).toBe(false);
+  expect(aside.show(id)).toMatchObject({ id, to: "b" });
 });

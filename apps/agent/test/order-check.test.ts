@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { vmInVersion, vmSchema, type MoveOrder, type Vm } from "@godwit/contract";
 import { Datastore, markDatastore, saveVm } from "@godwit/storage";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { checkOrder, checkSource } from "../src/moves/order-check.ts";
+import { checkDevices, checkOrder, checkSource } from "../src/moves/order-check.ts";
 
 let folder: string;
 let datastore: Datastore;
@@ -72,4 +72,12 @@ test("a source that does not have the VM's lease is refused", () => {
   expect(refused("a", "b")).toBe(null);
   expect(refused("b", "c")).toMatch(/c, not a, has its lease/);
   expect(refused("b")).toMatch(/no other host has its lease/);
+});
+
+test("an order that names devices of a host is refused: they would be the destination's", () => {
+  const devices = [{ name: "dongle", usb: "0529:0001" }];
+  expect(() => {
+    checkDevices(order({ ...own, version: 2, hostDevices: devices }));
+  }).toThrow(expect.objectContaining({ code: "MOVE_ORDER_REFUSED" }));
+  checkDevices(order(own));
 });

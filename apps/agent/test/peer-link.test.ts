@@ -66,7 +66,8 @@ async function connect(said: Hello): Promise<Scene> {
     to: { host: "b", agentUrl: `https://127.0.0.1:${String((server.address() as AddressInfo).port)}` },
   } as MoveOrder;
   const { cert: certificatePem, key: keyPem } = await signed("a");
-  const current = { caPem: authority.certificatePem, certificatePem, keyPem, serverName: "" };
+  const migration = { certificatePem, keyPem };
+  const current = { caPem: authority.certificatePem, certificatePem, keyPem, migration, serverName: "" };
   const accepted = once(sockets, "connection") as Promise<[WebSocket]>;
   const link = new PeerLink(
     order,

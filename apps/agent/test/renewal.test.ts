@@ -108,7 +108,7 @@ test("two thirds of its life are the time to renew; a certificate without a memb
 });
 
 test("it is renewed by itself with a new key, is shown from then on, and is what the next start reads", async () => {
-  const { config, identity, client } = await host("a", 6);
+  const { config, identity, client } = await host("a", 12);
   const before = identity.current;
   const { caPem, certificatePem, keyPem } = before;
   await using stack = new AsyncDisposableStack();

@@ -36,6 +36,7 @@ const processOf = (status: string, incoming = false) =>
 
 let found: Adopted;
 let inMove: boolean;
+let takeUp: () => Promise<void>;
 let told: string[];
 let processes: Processes;
 let claims: Claims;
@@ -43,6 +44,10 @@ let setAside: SetAside;
 beforeEach(async () => {
   found = broken;
   inMove = false;
+  takeUp = async () => {
+    told.push((await isBusy()) ? "taken up late" : "taken up");
+    inMove = false;
+  };
   told = [];
   processes = new Processes(
     new EventLog(),
@@ -53,7 +58,7 @@ beforeEach(async () => {
   setAside = new SetAside({
     ...{ processes, claims, log: pino({ level: "silent" }) },
     hypervisor: { adoptOne: async () => found },
-    isInMove: () => inMove,
+    moves: { isUnanswerable: () => inMove, takeUp: () => takeUp() },
     onBack: async () => void told.push("back"),
     onGone: async () => void told.push("gone"),
     onChange: () => void told.push("change"),
@@ -109,13 +114,48 @@ test("one that has ended is lost; one that an operator has taken away is not the
   expect([await isBusy(), told]).toEqual([false, ["change", "gone", "change"]]);
 });
 
-test("a QEMU that a move waits for is left to a restart of the agent", async () => {
+test("a QEMU that waits for a move which nobody knows is left to a restart of the agent", async () => {
   found = { ...nothing, processes: [processOf("inmigrate", true)] };
   await setAside.lookAgain(vm.id);
   expect(setAside.all).toMatchObject([{ reason: expect.stringContaining("restart the agent") as string }]);
-  found = { ...nothing, processes: [processOf("running")] };
+  expect([await isBusy(), processes.present]).toEqual([true, []]);
+});
+
+test("a move that waits for the QEMU goes on when that answers, and when it is gone", async () => {
   inMove = true;
   await setAside.lookAgain(vm.id);
-  expect(setAside.all).toMatchObject([{ reason: expect.stringContaining("a move of it") as string }]);
-  expect([await isBusy(), processes.present]).toEqual([true, []]);
+  expect([await isBusy(), inMove]).toEqual([true, true]);
+  found = { ...nothing, processes: [processOf("inmigrate", true)] };
+  await setAside.lookAgain(vm.id);
+  expect([processes.stateOf(vm.id), setAside.all]).toEqual(["incoming", []]);
+  expect(told).toEqual(["change", "taken up", "change", "back"]);
+
+  await setAside.add(vm, "again");
+  [inMove, told] = [true, []];
+  found = { ...nothing, ended: [{ spec, reason: "" }] };
+  await setAside.lookAgain(vm.id);
+  // The move is over, so that nobody else clears what is left.
+  expect([told, setAside.all]).toEqual([["taken up", "gone", "change"], []]);
+
+  await setAside.add(vm, "again");
+  [inMove, told] = [true, []];
+  const takesUp = takeUp;
+  takeUp = async () => {
+    await takesUp();
+    await claims.claim(vm, "it is being moved");
+  };
+  await setAside.lookAgain(vm.id);
+  expect([told, setAside.all]).toEqual([["taken up", "change"], []]);
+});
+
+test("a QEMU that answers and is silent again before its move is taken up stays set aside", async () => {
+  inMove = true;
+  found = { ...nothing, processes: [processOf("running")] };
+  const takesUp = takeUp;
+  takeUp = () => Promise.reject(new Error("it does not answer"));
+  await setAside.lookAgain(vm.id);
+  expect([await isBusy(), setAside.has(vm.id), processes.present]).toEqual([true, true, []]);
+  takeUp = takesUp;
+  await setAside.lookAgain(vm.id);
+  expect([await isBusy(), setAside.all, processes.stateOf(vm.id)]).toEqual([false, [], "running"]);
 });

@@ -1,6 +1,6 @@
 /** What a move's record says of its pause: measured whoever stopped the guest first, and else why it was not. */
 import { initialSource, type PauseMoments } from "@godwit/migration";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { orderFor } from "../../../packages/migration/explore/inputs.ts";
 import { configurations } from "../../../packages/migration/explore/names.ts";
 import { EventLog } from "../src/event-log.ts";
@@ -47,4 +47,31 @@ test("a move that was taken up by another agent in its switch says that nothing 
   record.changed({ ...initialSource(order, "10.0.2"), phase: "ended", outcome });
   expect(record.current).toMatchObject({ phase: "succeeded", stopToContMs: null });
   expect(record.current.stopToContUnknown).toMatch(/an agent was restarted/);
+});
+
+test("a copy that takes long is told once a second, and what is decided in it at once", () => {
+  vi.useFakeTimers();
+  try {
+    const events = new EventLog();
+    using one = new SourceRecord(order, events);
+    const copying = { ...initialSource(order, "10.0.2"), phase: "copying" } as const;
+    const firstId = events.lastId;
+    const toldIn = (ms: number) => {
+      const before = events.lastId;
+      for (let passedMs = 0; passedMs < ms; passedMs += 50) {
+        one.changed(copying);
+        vi.advanceTimersByTime(50);
+      }
+      return events.lastId - before;
+    };
+    expect(toldIn(3000)).toBeGreaterThan(12);
+    expect(events.lastId).toBeGreaterThan(firstId);
+    toldIn(1000);
+    expect(toldIn(10_000)).toBeLessThanOrEqual(11);
+    toldIn(500);
+    one.decision({ kind: "agentRestarted" });
+    expect(toldIn(250)).toBeGreaterThan(0);
+  } finally {
+    vi.useRealTimers();
+  }
 });

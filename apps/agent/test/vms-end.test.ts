@@ -78,7 +78,7 @@ beforeEach(() => {
   );
   const parts = {
     ...{ processes, claims, log },
-    environment: { deleteTaps: async () => void done.push("taps") },
+    environment: { release: async () => void done.push("taps") },
     leases: {
       releaseUnlessShared: async () => {
         done.push("release");
@@ -92,11 +92,11 @@ beforeEach(() => {
 });
 const state = () => processes.stateOf(vm.id);
 const becomes = async (expected: string) => {
-  await until(() => state() === expected, { everyMs: 5, limitMs: 30_000 });
+  await until(() => state() === expected, { everyMs: 5, limitMs: 60_000 });
   expect(state()).toBe(expected);
 };
 const does = async (what: string) => {
-  await until(() => done.includes(what), { everyMs: 5, limitMs: 30_000 });
+  await until(() => done.includes(what), { everyMs: 5, limitMs: 60_000 });
 };
 
 test("a VM is told as stopped when its QEMU is gone and its lease is given back, and not before", async () => {
@@ -141,7 +141,7 @@ test("a QEMU that could not be ended is not taken for one that is gone", async (
 
 test("the same at both ends of a move: nobody gives the lease back before", async () => {
   qemu.refusals = [new Error("ENOMEM")];
-  const environment = { deleteTaps: async () => void done.push("taps") };
+  const environment = { release: async () => void done.push("taps") };
   const removed = removeVm(
     { processes, environment } as unknown as Parameters<typeof removeVm>[0],
     log,
@@ -181,7 +181,7 @@ test("whoever shut its guest down, a QEMU that is gone by itself is stopped when
   const claim = await claims.claim(vm, "it is being moved");
   qemu.shutsDown();
   qemu.isGone();
-  await until(() => processes.of(vm.id) === undefined, { everyMs: 5, limitMs: 30_000 });
+  await until(() => processes.of(vm.id) === undefined, { everyMs: 5, limitMs: 60_000 });
   expect({ done, state: state() }).toEqual({ done: [], state: "stopping" });
   claim[Symbol.dispose]();
   await does("release");

@@ -3,9 +3,10 @@ import type { HostSummary, HostView, VmSummary, VmView } from "@godwit/contract"
 import type { Api } from "./connection.ts";
 import { everyPage } from "./pages.ts";
 
-export const allVms = async (api: Api): Promise<VmView[]> =>
+/** @param tags that each has; none: all VMs */
+export const allVms = async (api: Api, tags: readonly string[] = []): Promise<VmView[]> =>
   await everyPage(
-    (query) => api.call("vmList", { query }),
+    (query) => api.call("vmList", { query: { ...query, ...filterOf(tags) } }),
     ({ vms }) => vms,
   );
 
@@ -15,9 +16,10 @@ export const allHosts = async (api: Api): Promise<HostView[]> =>
     ({ hosts }) => hosts,
   );
 
-export const vmSummaries = async (api: Api): Promise<VmSummary[]> =>
+/** @param tags that each has; none: all VMs */
+export const vmSummaries = async (api: Api, tags: readonly string[] = []): Promise<VmSummary[]> =>
   await everyPage(
-    (query) => api.call("vmSummaryList", { query }),
+    (query) => api.call("vmSummaryList", { query: { ...query, ...filterOf(tags) } }),
     ({ vms }) => vms,
   );
 
@@ -26,3 +28,6 @@ export const hostSummaries = async (api: Api): Promise<HostSummary[]> =>
     (query) => api.call("hostSummaryList", { query }),
     ({ hosts }) => hosts,
   );
+
+const filterOf = (tags: readonly string[]): { tags?: string } =>
+  tags.length === 0 ? {} : { tags: tags.join(",") };

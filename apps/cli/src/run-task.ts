@@ -83,6 +83,7 @@ export async function watchTask(api: Api, task: Task): Promise<Task> {
   const status = new StatusLine();
   let lastPhase: string | null = null;
   let lastAt = 0;
+  let lastText: string | null = null;
   const interrupted = new AbortController();
   const onInterrupt = () => {
     status.clear();
@@ -99,7 +100,8 @@ export async function watchTask(api: Api, task: Task): Promise<Task> {
     if (status.isTerminal) return;
     const dueMs = performance.now() - lastAt;
     const phase = phaseOf(now);
-    if (phase === lastPhase && dueMs < plainEveryMs) return;
+    if (text === lastText || (phase === lastPhase && dueMs < plainEveryMs)) return;
+    lastText = text;
     lastPhase = phase;
     lastAt = performance.now();
     status.line(text);

@@ -4,7 +4,7 @@
  */
 export const summaries = {
   vm: {
-    brief: "VMs: create, start, stop, pause, check, migrate, snapshots, console, lease",
+    brief: "VMs: create, start, stop, pause, check, migrate, snapshots, console, disks, NICs, lease",
     commands: [
       "list",
       "show",
@@ -15,19 +15,25 @@ export const summaries = {
       "register",
       "registerAll",
       "unregister",
+      "edit",
       "set",
       "setCpu",
+      "disk",
+      "nic",
       "cdrom",
+      "hostDevice",
       "snapshot",
       "start",
       "stop",
       "pause",
       "resume",
+      "suspend",
       "reset",
       "check",
       "migrate",
       "console",
       "ip",
+      "announce",
       "lease",
       "delete",
     ],
@@ -37,8 +43,8 @@ export const summaries = {
     commands: ["list", "show", "token", "join", "maintenance", "power", "renewQemu", "set", "remove"],
   },
   datastore: {
-    brief: "Datastores: define, list, show, browse, remove, mark new storage",
-    commands: ["list", "show", "browse", "add", "remove", "init"],
+    brief: "Datastores: define, list, show, browse, upload, remove, mark new storage",
+    commands: ["list", "show", "browse", "upload", "add", "set", "remove", "init"],
   },
   image: {
     brief: "The library of images: add, list, show, delete",

@@ -25,21 +25,51 @@ export async function readVmFile(path: string): Promise<VmDescription> {
 
 /** @throws VM_DESCRIPTION_INVALID with every problem and its line */
 export function parseVmFile(text: string, source: string): VmDescription {
+  const read = readYaml(text, vmDescriptionSchema, (vm) =>
+    cpuRequestProblems(vm?.cpu).map(({ path, message }) => ({ path: ["cpu", ...path], message })),
+  );
+  if (read.ok) return read.data;
+  throw GodwitError.of("VM_DESCRIPTION_INVALID", { source, problems: read.problems });
+}
+
+interface Problem {
+  path: readonly PropertyKey[];
+  message: string;
+}
+
+/**
+ * YAML or JSON of a schema, with every problem and its line.
+ * @param check what the schema cannot say, of the data (null where the schema finds problems) and of the fields as they stand there
+ */
+export function readYaml<Schema extends z.ZodType>(
+  text: string,
+  schema: Schema,
+  check: (data: z.output<Schema> | null, raw: Readonly<Record<string, unknown>>) => readonly Problem[],
+): { ok: true; data: z.output<Schema> } | { ok: false; problems: string[] } {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines });
-  const invalid = (problems: string[]) => GodwitError.of("VM_DESCRIPTION_INVALID", { source, problems });
-  if (document.errors.length > 0) {
-    throw invalid(document.errors.map((error) => error.message.split("\n")[0] ?? error.message));
+  if (document.errors.length > 0)
+    return {
+      ok: false,
+      problems: document.errors.map((error) => error.message.split("\n")[0] ?? error.message),
+    };
+  const value = valueOf(document);
+  const parsed = schema.safeParse(value);
+  const raw = typeof value === "object" && value !== null ? { ...value } : {};
+  const problems = [
+    ...(parsed.error?.issues ?? []).flatMap((issue) => problemsOf(issue, document, lines)),
+    ...check(parsed.data ?? null, raw).map(({ path, message }) => problemAt(document, lines, path, message)),
+  ];
+  return parsed.success && problems.length === 0 ? { ok: true, data: parsed.data } : { ok: false, problems };
+}
+
+/** Aliases that name each other many times over are too many for the library, which says so. */
+function valueOf(document: Document): unknown {
+  try {
+    return document.toJS();
+  } catch {
+    return undefined;
   }
-  const parsed = vmDescriptionSchema.safeParse(document.toJS());
-  if (parsed.success) {
-    const problems = cpuRequestProblems(parsed.data.cpu).map(({ path, message }) =>
-      problemAt(document, lines, ["cpu", ...path], message),
-    );
-    if (problems.length > 0) throw invalid(problems);
-    return parsed.data;
-  }
-  throw invalid(parsed.error.issues.flatMap((issue) => problemsOf(issue, document, lines)));
 }
 
 function problemsOf(issue: z.core.$ZodIssue, document: Document, lines: LineCounter): string[] {

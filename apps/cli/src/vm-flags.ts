@@ -3,6 +3,7 @@ import {
   GodwitError,
   isName,
   vmDescriptionSchema,
+  type CpuTopology,
   type DiskBus,
   type ImageView,
   type NicModel,
@@ -12,7 +13,11 @@ import {
 export interface VmFlags {
   datastore?: string;
   memory?: number;
+  memoryTarget?: number | "all";
+  maxMemory?: number;
   vcpus?: number;
+  topology?: CpuTopology;
+  bootOrder?: readonly string[];
   /** `PATH` on the VM's datastore, `DATASTORE:PATH`, or the name of an image of the library. */
   image?: string;
   /** What the library has under that name. */
@@ -28,6 +33,8 @@ export interface VmFlags {
   /** Of all disks, and of all NICs. */
   diskBus?: DiskBus;
   nicModel?: NicModel;
+  tag?: readonly string[];
+  notes?: string;
 }
 
 export type LibraryImage = Pick<ImageView, "datastore" | "path" | "format">;
@@ -51,7 +58,11 @@ export function describeVm(name: string, given: VmFlags & { datastore: string })
     name: nameOf(name),
     datastore: given.datastore,
     memoryMib: flags.memory ?? defaultMemoryMib,
+    ...balloonOf(flags),
+    maxMemoryMib: flags.maxMemory,
     vcpus: flags.vcpus,
+    topology: flags.topology,
+    bootOrder: flags.bootOrder,
     disks: disksOf(flags),
     nics: nicsOf(flags),
     ...(flags.iso === undefined ? {} : { cdroms: [{ name: "cd0", iso: flags.iso }] }),
@@ -59,6 +70,8 @@ export function describeVm(name: string, given: VmFlags & { datastore: string })
     firmware: flags.firmware,
     secureBoot: flags.secureBoot,
     ...(flags.tpm === true ? { tpm: true } : {}),
+    ...(flags.tag === undefined ? {} : { tags: [...new Set(flags.tag)] }),
+    notes: flags.notes,
   });
   if (parsed.success) return parsed.data;
   const problems = parsed.error.issues.map(({ path, message }) => `${flagOf(path, flags)}: ${message}`);
@@ -94,8 +107,20 @@ const pick = ({
 }: VmFlags) => ({
   ...{ datastore, memory, vcpus, image, libraryImage, format, disk, iso, network },
   ...{ guestAgent: rest.guestAgent, firmware: rest.firmware, secureBoot: rest.secureBoot },
-  ...{ tpm: rest.tpm, diskBus: rest.diskBus, nicModel: rest.nicModel },
+  ...{
+    memoryTarget: rest.memoryTarget,
+    maxMemory: rest.maxMemory,
+    topology: rest.topology,
+    bootOrder: rest.bootOrder,
+    tpm: rest.tpm,
+    diskBus: rest.diskBus,
+    nicModel: rest.nicModel,
+  },
+  ...{ tag: rest.tag, notes: rest.notes },
 });
+
+const balloonOf = ({ memoryTarget: target }: VmFlags) =>
+  target === undefined ? {} : { balloon: target === "all" ? {} : { targetMib: target } };
 
 function nameOf(name: string): string {
   if (isName(name) || !/[./]/.test(name)) return name;
@@ -147,6 +172,10 @@ function flagOf(path: readonly PropertyKey[], { image }: VmFlags): string {
   switch (field) {
     case "memoryMib":
       return "--memory";
+    case "maxMemoryMib":
+      return "--max-memory";
+    case "balloon":
+      return "--memory-target";
     case "nics":
       return "--network";
     case "cdroms":
@@ -155,6 +184,10 @@ function flagOf(path: readonly PropertyKey[], { image }: VmFlags): string {
       return index === "0" && image !== undefined && part?.startsWith("image") === true
         ? "--image"
         : "--disk";
+    case "tags":
+      return "--tag";
+    case "bootOrder":
+      return "--boot-order";
     case "secureBoot":
       return "--secure-boot";
     default:

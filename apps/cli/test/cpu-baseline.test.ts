@@ -54,7 +54,7 @@ beforeAll(async () => {
     cpu("baseline", haswell, zen, "--json"),
     cpu("evc", "check", "--mode", "amd-bulldozer", bulldozer, zen, "--json"),
   ]);
-}, 180_000);
+});
 
 test("two hosts are told their mode, QEMU's words for it, and what it costs each", () => {
   const cpus = ["intel-haswell", "intel-skylake"].map((key) =>

@@ -65,7 +65,7 @@ beforeAll(async () => {
     compare(early, late),
     compare(early, nxOff, "--json"),
   ]);
-}, 120_000);
+});
 
 test("two that are alike: both ways, exit 0", () => {
   expect(alike.status).toBe(0);

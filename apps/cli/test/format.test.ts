@@ -1,12 +1,15 @@
 /** Quantities and tables for people. */
+import { memoryMibSchema, vcpusSchema } from "@godwit/contract";
 import { expect, test } from "vitest";
 import {
   formatBytes,
   formatMs,
   formatTable,
   parseBitRate,
+  parseMemory,
   parseMs,
   parseSeconds,
+  parseVcpus,
 } from "../src/output/format.ts";
 
 test("quantities are written as people read them", () => {
@@ -42,4 +45,22 @@ test("columns are as wide as their widest cell", () => {
       ["long", "x"],
     ]),
   ).toBe("A     B\nlong  x");
+});
+
+test("memory and vCPUs of a VM are what the API takes, and the words say what that is", () => {
+  for (const [text, mib] of [
+    ["16MiB", 16],
+    ["4TiB", 4_194_304],
+  ] as const) {
+    expect(parseMemory(text)).toBe(mib);
+    expect(memoryMibSchema.safeParse(mib).success).toBe(true);
+  }
+  for (const text of ["15MiB", "4.1TiB"]) expect(() => parseMemory(text)).toThrow("write 16MiB to 4TiB");
+  for (const mib of [15, 4_194_305]) expect(memoryMibSchema.safeParse(mib).success).toBe(false);
+  expect([parseVcpus("1"), parseVcpus("288")]).toEqual([1, 288]);
+  expect(vcpusSchema.safeParse(288).success).toBe(true);
+  for (const text of ["0", "-1", "1.5", "289", "two", ""]) {
+    expect(() => parseVcpus(text)).toThrow("write 1 to 288");
+    expect(vcpusSchema.safeParse(Number(text === "" ? "x" : text)).success).toBe(false);
+  }
 });

@@ -34,6 +34,7 @@ const view = hostViewSchema.parse({
       vmUids: { first: 2_010_000_000, count: 100_000_000 },
       vmUidsProblem: null,
       limitsProblem: null,
+      cpuLimitsProblem: "systemd does not run there",
       appArmorProblem: "AppArmor is not enabled there",
     },
     failures: [],
@@ -78,6 +79,7 @@ test("what a host is stands with what is used and free of it", () => {
   expect(lines).toContain("vm  web-1 running, 0.4 CPUs, 256 MiB in RAM, uid 2010000007");
   expect(lines).toContain("vm users  uids 2010000000 to 2109999999");
   expect(lines).toContain("vm limits  memory and tasks");
+  expect(lines).toContain("cpu limits  none: systemd does not run there");
   expect(lines).toContain("apparmor  does not confine QEMU: AppArmor is not enabled there");
 });
 

@@ -7,12 +7,14 @@ import {
   mkdirSync,
   mkdtempSync,
   readFileSync,
+  readlinkSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { until } from "@godwit/system";
 import { afterAll, expect, test } from "vitest";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
@@ -41,6 +43,37 @@ test("a service whose dependencies are missing installs nothing, says what to do
     const unit = readFileSync(join(root, `packaging/systemd/${name}.service`), "utf8");
     expect(unit).toMatch(/^Environment=GODWIT_NO_INSTALL=1$/m);
     expect(unit).toMatch(/^RestartPreventExitStatus=78$/m);
+  }
+});
+
+test("the agent has the rights that it needs to show a file of the host to a program that runs, and to hide it again", async () => {
+  const unit = readFileSync(join(root, "packaging/systemd/godwit-agent.service"), "utf8");
+  const rights = [...unit.matchAll(/^CapabilityBoundingSet=(.*)$/gm)]
+    .flatMap(([, names = ""]) => names.split(" "))
+    .map((name) => `+${name.replace("CAP_", "").toLowerCase()}`);
+  const shown = join(folder, "shown");
+  writeFileSync(shown, "");
+  const running = spawn("unshare", ["--mount", "sleep", "1000"], { stdio: "ignore" });
+  const ended = once(running, "exit");
+  const pid = String(running.pid);
+  const namespaceOf = (of: string) => readlinkSync(`/proc/${of}/ns/mnt`);
+  await until(() => namespaceOf(pid) !== namespaceOf("self"), { everyMs: 5, limitMs: 60_000 });
+  const mounted = () => readFileSync(`/proc/${pid}/mountinfo`, "utf8").includes(` ${shown} `);
+  const does = (how: string) =>
+    spawnSync(
+      "setpriv",
+      [
+        ...[`--bounding-set=-all,${rights.join(",")}`, "--no-new-privs", "--", "perl"],
+        ...[join(root, "packages/hypervisor/src/show-file.pl"), pid, how, shown],
+      ],
+      { encoding: "utf8" },
+    ).stderr;
+  try {
+    expect([does("show"), mounted()]).toEqual(["", true]);
+    expect([does("hide"), mounted()]).toEqual(["", false]);
+  } finally {
+    running.kill("SIGKILL");
+    await ended;
   }
 });
 
@@ -73,7 +106,7 @@ test("the server's certificate has the names that clients call, keeps them when 
     encoding: "utf8",
   });
   expect(own.stdout).toContain(hostname());
-}, 120_000);
+});
 
 const withPasswd = 'mount --bind "$0" /etc/passwd && exec "$@"';
 
@@ -110,4 +143,4 @@ test("the server and its database run as a user without any rights, and refuse a
     server.kill("SIGTERM");
     await once(server, "exit");
   }
-}, 120_000);
+});

@@ -38,7 +38,7 @@ function godwit(words: readonly string[]): Ended {
 }
 
 const light =
-  /^(apps\/cli\/src\/|node_modules\/@stricli\/|packages\/contract\/src\/(errors\/|move-outcome\.ts|vm-state\.ts)|packages\/system\/src\/|apps\/server\/src\/data-paths\.ts|lab\/src\/names\.ts)/;
+  /^(apps\/cli\/src\/|node_modules\/@stricli\/|packages\/contract\/src\/(errors\/|cpu-topology\.ts|memory-growth\.ts|memory-slots\.ts|move-outcome\.ts|vm-state\.ts)|packages\/system\/src\/|apps\/server\/src\/data-paths\.ts|lab\/src\/names\.ts)/;
 const isLight = (path: string): boolean => light.test(path) && !path.endsWith("errors/schemas.ts");
 
 describe("nothing is loaded but the command line itself", () => {

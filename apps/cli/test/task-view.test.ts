@@ -37,6 +37,15 @@ test("the rate of a move is that of its copy: neither preparation nor clean-up c
     ],
   } as unknown as MoveRecord;
   expect(moveSummary(move)).toContain("100 MiB in 3 rounds at 10.0 MiB/s");
+  expect(moveSummary(move)).not.toContain("CPU time");
+  const [source, destination] = [
+    { qemuMs: 900, agentMs: 120 },
+    { qemuMs: 1200, agentMs: 80 },
+  ];
+  expect(moveSummary({ ...move, cpu: { source, destination } })).toContain(
+    "CPU time beside the guest's vCPUs: a: QEMU 900 ms, agent 120 ms; b: QEMU 1.20 s, agent 80.0 ms",
+  );
+  expect(moveSummary({ ...move, cpu: { source } })).toMatch(/vCPUs: a: QEMU 900 ms, agent 120 ms$/m);
 });
 
 test("while an image is copied one line tells which, how far, how fast and how long it will take", () => {

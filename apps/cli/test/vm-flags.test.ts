@@ -1,7 +1,7 @@
 /** A VM described by flags: what comes of them, and what is refused with the flag that is wrong. */
 import { GodwitError } from "@godwit/contract";
 import { expect, test } from "vitest";
-import { parseMib } from "../src/output/format.ts";
+import { parseMib, parseTopology } from "../src/output/format.ts";
 import { describesVm, describeVm, onlyDatastore, type VmFlags } from "../src/vm-flags.ts";
 
 const describe = (flags: VmFlags, name = "web-1") => describeVm(name, { datastore: "shared", ...flags });
@@ -20,6 +20,46 @@ test("what is left out is a VM with 2 GiB, one vCPU and nothing else", () => {
     ...{ name: "web-1", datastore: "shared", memoryMib: 2048, vcpus: 1 },
     ...{ disks: [], nics: [], guestAgent: false },
   });
+});
+
+test("a topology is read with what is left out as 1, and must make the number of vCPUs", () => {
+  expect(parseTopology("sockets=2,cores=4")).toEqual({ sockets: 2, cores: 4, threads: 1 });
+  expect(parseTopology("threads=2")).toEqual({ sockets: 1, cores: 1, threads: 2 });
+  for (const wrong of ["", "2", "sockets=0", "sockets=2,sockets=2", "sockets=2 ", "dies=2", "cores=999"])
+    expect(() => parseTopology(wrong)).toThrow("is not a CPU topology");
+  const topology = parseTopology("sockets=2,cores=2");
+  expect(describe({ vcpus: 4, topology })).toMatchObject({ vcpus: 4, topology });
+  expect(refusal(() => describe({ topology }))).toMatch(
+    /VM_DESCRIPTION_INVALID.*--topology: 2 sockets × 2 cores × 1 thread are 4 vCPUs, and the VM has 1/,
+  );
+});
+
+test("a maximum is what memory is added up to, and not below the memory", () => {
+  expect(describe({ memory: 1024, maxMemory: 4096 })).toMatchObject({ memoryMib: 1024, maxMemoryMib: 4096 });
+  expect(describe({ memory: 1024 }).maxMemoryMib).toBeUndefined();
+  expect(refusal(() => describe({ memory: 1024, maxMemory: 512 }))).toMatch(
+    /--max-memory: is 512 MiB, and the VM has 1024 MiB of memory/,
+  );
+});
+
+test("a memory target is a balloon, and at most the memory", () => {
+  expect(describe({ memoryTarget: 1024 }).balloon).toEqual({ targetMib: 1024 });
+  expect(describe({ memoryTarget: "all" }).balloon).toEqual({});
+  expect(describe({ vcpus: 1 }).balloon).toBeUndefined();
+  expect(refusal(() => describe({ memory: 512, memoryTarget: 1024 }))).toMatch(
+    /--memory-target: is 1024 MiB, and the VM has 512 MiB of memory/,
+  );
+});
+
+test("a boot order is of devices that the flags describe", () => {
+  const flags = { disk: [1024], network: ["office"] };
+  expect(describe({ ...flags, bootOrder: ["nic:0", "disk:root"] }).bootOrder).toEqual(["nic:0", "disk:root"]);
+  expect(refusal(() => describe({ ...flags, bootOrder: ["cdrom:cd0"] }))).toMatch(
+    /--boot-order: the VM has no cdrom:cd0; it has disk:root, nic:0/,
+  );
+  expect(refusal(() => describe({ ...flags, bootOrder: ["root"] }))).toMatch(
+    /--boot-order: must be disk:NAME, cdrom:NAME or nic:NUMBER/,
+  );
 });
 
 test("the first size is of the image's copy, further ones are of new disks", () => {

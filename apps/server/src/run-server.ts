@@ -22,7 +22,8 @@ import {
   type DataFolder,
 } from "./data-folder.ts";
 import { dataPaths } from "./data-paths.ts";
-import { CpuWeightKeeper } from "./pools/cpu-weights.ts";
+import { CpuLimitOrders } from "./pools/cpu-limits.ts";
+import { CpuWeightOrders } from "./pools/cpu-weights.ts";
 import { GuestKeeper } from "./guests/guest-keeper.ts";
 import { HealthKeeper } from "./health/health-keeper.ts";
 import type { LinkIdentity } from "./hosts/link-identity.ts";
@@ -30,8 +31,10 @@ import { HostLinks } from "./hosts/host-links.ts";
 import { Balancer } from "./balance/balancer.ts";
 import { Admission } from "./pools/admission.ts";
 import { PowerControls } from "./power/power-controls.ts";
+import { ChapSecrets } from "./datastores/chap-secrets.ts";
 import { Seal } from "./power/sealed.ts";
 import { Planner } from "./pools/planner.ts";
+import { ReservationKeeper } from "./datastores/reservation-keeper.ts";
 import { Restarter } from "./restart/restarter.ts";
 import { PowerKeeper } from "./saving/power-keeper.ts";
 import { TaskRunner } from "./tasks/task-runner.ts";
@@ -80,9 +83,11 @@ export async function runServer(
   data.cluster = await settleAuthority(join(dataFolder, "pki"));
   data.server = await currentServerCertificate(data, certificateDays);
   const identity = identityOf(data);
-  const hosts = new HostLinks(identity, store, log, certificateDays);
+  const seal = await Seal.open(join(dataFolder, "pki"));
+  const chapSecrets = new ChapSecrets(store, seal);
+  const hosts = new HostLinks(identity, store, log, certificateDays, chapSecrets);
   stack.defer(() => hosts.stop());
-  const power = new PowerControls(store, await Seal.open(join(dataFolder, "pki")));
+  const power = new PowerControls(store, seal);
   const tasks = new TaskRunner(store, hosts, power, log);
   stack.defer(() => tasks.stop());
   const planner = new Planner();
@@ -91,10 +96,14 @@ export async function runServer(
   stack.defer(() => balancer.stop());
   const restarter = new Restarter({ store, hosts, tasks, planner }, log);
   stack.defer(() => restarter.stop());
+  const reservations = new ReservationKeeper({ store, hosts }, log);
+  stack.defer(() => reservations.stop());
   const health = new HealthKeeper({ store, hosts, tasks }, log);
   stack.defer(() => health.stop());
-  const weights = new CpuWeightKeeper({ store, hosts }, log);
+  const weights = new CpuWeightOrders({ store, hosts }, log);
   stack.defer(() => weights.stop());
+  const cpuLimits = new CpuLimitOrders({ store, hosts }, log);
+  stack.defer(() => cpuLimits.stop());
   const guests = new GuestKeeper({ store, hosts, tasks }, log);
   stack.defer(() => guests.stop());
 
@@ -129,8 +138,10 @@ export async function runServer(
     activities: new Activities(hosts),
     consoles: new Consoles(store, hosts, log),
     power,
+    chapSecrets,
     planner,
     admission: new Admission({ store, hosts, planner }),
+    cpuLimits,
     balancer,
     restarter,
     data,
@@ -143,8 +154,10 @@ export async function runServer(
   await tasks.resume();
   balancer.start();
   restarter.start();
+  reservations.start();
   health.start();
   weights.start();
+  cpuLimits.start();
   guests.start();
   saver.start();
 

@@ -13,7 +13,7 @@ import { sharedContext } from "@godwit/client";
 import { HttpServer, mount } from "@godwit/http";
 import { createAuthority, createKeyAndRequest, issueCertificate, type KeyAndCertificate } from "@godwit/pki";
 import type { SeenHost, Store } from "@godwit/store";
-import { ownHello } from "@godwit/system";
+import { ownHello, sleep } from "@godwit/system";
 import { pino } from "pino";
 import { beforeAll, expect, test } from "vitest";
 import { HostLink } from "../src/hosts/host-link.ts";
@@ -31,6 +31,9 @@ async function signed(name: string, unit: "host" | "server") {
 }
 
 interface Written {
+  /** Resolves when the database writes reports. */
+  database: Promise<unknown>;
+  course: string[];
   lost: string[];
   facts: HostFacts[];
   load: HostLoad[];
@@ -51,15 +54,23 @@ async function connect(
   mount(agent, { events: operation }, { events }, anybody);
   mountMore(agent);
   await agent.listen([{ host: "127.0.0.1", port }]);
-  const written: Written = { lost: [], facts: [], load: [], alarms: [] };
+  const written: Written = {
+    ...{ database: Promise.resolve(), course: [], lost: [], facts: [], load: [], alarms: [] },
+  };
   const store = {
     hosts: {
-      lost: async (_: string, reason: string) => written.lost.push(reason),
+      lost: async (_: string, reason: string) => {
+        written.course.push("lost");
+        written.lost.push(reason);
+      },
       reported: async (_: string, facts: HostFacts) => {
         written.facts.push(facts);
         return facts;
       },
       saw: async (seen: SeenHost[]) => {
+        written.course.push("saw begins");
+        await written.database;
+        written.course.push("saw ends");
         for (const { load, alarms } of seen) {
           written.load.push(load);
           written.alarms = alarms;
@@ -157,6 +168,21 @@ test("an agent whose connections are refused again and again counts as lost", as
   await scene.agent.close();
   await expect.poll(() => scene.written.lost).toHaveLength(1);
   expect(scene.link.isUp).toBe(false);
+  await scene.link.stop();
+});
+
+test("a report that is still being written when its host is lost does not tell that the host has returned", async () => {
+  const recorded = await readFile(new URL("data/version-1-report.json", import.meta.url), "utf8");
+  const scene = await connect(silentHello, (agent) => {
+    mount(agent, version1Operations, { report: () => JSON.parse(recorded) as never }, anybody);
+  });
+  const database = Promise.withResolvers<undefined>();
+  scene.written.database = database.promise;
+  await expect.poll(() => scene.written.course).toEqual(["saw begins"]);
+  await scene.agent.close();
+  await sleep(3000); // until it counts as lost
+  database.resolve(undefined);
+  await expect.poll(() => scene.written.course).toEqual(["saw begins", "saw ends", "lost"]);
   await scene.link.stop();
 });
 

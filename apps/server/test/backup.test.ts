@@ -14,6 +14,7 @@ import { generateIdentity, identityToRecipient } from "age-encryption";
 import pg from "pg";
 import { pino } from "pino";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { firstOwnPort } from "../../../test-kit/src/own-ports.ts";
 import {
   backUpServer,
   databaseUser,
@@ -24,7 +25,7 @@ import {
   serverName,
 } from "../src/index.ts";
 
-const port = 40_000 + (process.pid % 10_000);
+const port = firstOwnPort;
 let folder: string;
 let dataFolder: string;
 let backups: string;
@@ -198,4 +199,4 @@ test("a passphrase opens what it closed, and a backup without a database leaves 
   } finally {
     await server.stop();
   }
-}, 180_000); // scrypt takes its time, three times
+});

@@ -48,7 +48,7 @@ beforeAll(async () => {
     const { state, facts, load: seen } = await cluster.api.call("hostShow", { params: { host: "a" } });
     return state === "connected" && facts !== null && seen !== null;
   };
-  await until(hasReported, { everyMs: 200, limitMs: 30_000 }); // nothing tells a test of it
+  await until(hasReported, { everyMs: 200, limitMs: 60_000 }); // nothing tells a test of it
 });
 afterAll(async () => {
   await cluster[Symbol.asyncDispose]();
@@ -65,7 +65,7 @@ const create = async (name: string, more: Pick<Vm, "cdroms"> = {}) =>
     },
   });
 const ended = async ({ id }: Task): Promise<Task> => {
-  await expect.poll(async () => isEnded(await cluster.store.tasks.show(id)), { timeout: 30_000 }).toBe(true);
+  await expect.poll(async () => isEnded(await cluster.store.tasks.show(id)), { timeout: 60_000 }).toBe(true);
   return await cluster.store.tasks.show(id);
 };
 /** All that the database holds, as text. */

@@ -55,7 +55,7 @@ async function move(vm: Pick<Vm, "id" | "name">): Promise<Task> {
   });
   await cluster.startServer();
   const show = async () => await cluster.store.tasks.show(id);
-  await expect.poll(async () => isEnded(await show()), { timeout: 30_000 }).toBe(true);
+  await expect.poll(async () => isEnded(await show()), { timeout: 60_000 }).toBe(true);
   return await show();
 }
 
@@ -85,4 +85,4 @@ test("a move keeps its forecast, one that succeeds is learned from by what the m
   expect(await cluster.api.call("taskShow", { params: { task: moved.id } })).toMatchObject({
     request: { forecast },
   });
-}, 120_000);
+});

@@ -48,7 +48,7 @@ afterAll(async () => {
   await cluster[Symbol.asyncDispose]();
 });
 
-const patient = { timeout: 30_000 };
+const patient = { timeout: 60_000 };
 async function enter(name: string): Promise<TaskId> {
   const vm: Vm = {
     ...{ version: 1, id: randomUUID() as VmId, name, datastore: "shared", memoryMib: 64, vcpus: 1 },
@@ -91,30 +91,16 @@ test("a host's ceiling is shared among its moves, each is told its share, and a 
     ...{ name: "first", because: "asked" },
     limits: { bandwidthBytesPerSecond: 10e6, maxOutageMs: 200 },
   });
-  await expect.poll(() => told.length, patient).toBe(2);
-  expect(told[1]).toMatchObject({
-    name: "second",
-    limits: { bandwidthBytesPerSecond: 90e6 },
-    because: "shared",
-  });
+  const rest = { limits: { bandwidthBytesPerSecond: 90e6 }, because: "shared" };
+  await expect.poll(() => lastOf("second"), patient).toMatchObject(rest);
 
   await cluster.killServer();
   told.length = 0;
   await cluster.startServer();
-  await expect
-    .poll(
-      () =>
-        told
-          .filter(({ because }) => because === "shared")
-          .map(({ name }) => name)
-          .sort(),
-      patient,
-    )
-    .toEqual(["first", "second"]);
-  const sharesOf = (wanted: string) =>
-    told.find(({ name, because }) => name === wanted && because === "shared")?.limits;
-  expect(sharesOf("first")).toEqual({ bandwidthBytesPerSecond: 10e6 });
-  expect(sharesOf("second")).toEqual({ bandwidthBytesPerSecond: 90e6 });
+  // The server takes them up one after the other: the first to come is told that it is alone, and then its share.
+  const own = { limits: { bandwidthBytesPerSecond: 10e6 }, because: "shared" };
+  await expect.poll(() => lastOf("first"), patient).toEqual({ name: "first", ...own });
+  await expect.poll(() => lastOf("second"), patient).toEqual({ name: "second", ...rest });
   expect(await cluster.api.call("taskShow", { params: { task: first } })).toMatchObject({
     limits: { bandwidthBytesPerSecond: 10e6, maxOutageMs: 200 },
   });
@@ -128,7 +114,7 @@ test("a host's ceiling is shared among its moves, each is told its share, and a 
   expect((await cluster.api.call("taskShow", { params: { task: second } })) as unknown).toMatchObject({
     limits: null,
   });
-}, 120_000);
+});
 
 test("one that waits for its turn begins with what was set meanwhile", async () => {
   await cluster.killServer();
@@ -151,4 +137,4 @@ test("one that waits for its turn begins with what was set meanwhile", async () 
     .toMatchObject({
       ...{ bandwidthBytesPerSecond: 1e6, maxOutageMs: 70 },
     });
-}, 120_000);
+});

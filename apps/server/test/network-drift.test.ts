@@ -2,6 +2,7 @@
 import type { HostFacts, HostLoad, NetworkDefinition, NetworkList } from "@godwit/contract";
 import { expect, test } from "vitest";
 import { mustBeToldNetworks, networkDrift } from "../src/networks/drift.ts";
+import { mtuWithin } from "../src/networks/underlay.ts";
 import { networksOn, networkViews, switchViews, type HostNow } from "../src/networks/network-views.ts";
 
 const lan = { name: "lan", uplink: "eth1", mtu: 1500 };
@@ -20,6 +21,11 @@ test("what is missing, otherwise or still there is a drift, and told again where
     [desired, facts({ portGroups: [] }), true],
     [desired, facts({ switches: [{ ...hasLan, desiredUplink: "eth2" }] }), true],
     [desired, facts({ portGroups: [{ ...hasWeb, definition: { ...web, vlan: 30 } }] }), true],
+    [
+      { switches: [lan], networks: [{ ...web, isolatedHosts: true }] },
+      facts({ abilities: ["announce"] }),
+      true,
+    ],
     [{ switches: [lan], networks: [] }, facts(), true],
     [{ switches: [], networks: [] }, facts({ portGroups: [] }), true],
     // Its agent puts the uplink in again by itself.
@@ -29,6 +35,9 @@ test("what is missing, otherwise or still there is a drift, and told again where
     expect(networkDrift(wanted, now)).toHaveLength(1);
     expect(mustBeToldNetworks(wanted, now)).toBe(isToldAgain);
   }
+  // An agent that looks at no VM that has moved away need not know.
+  const dmz = { switches: [lan], networks: [{ ...web, isolatedHosts: true as const }] };
+  expect(networkDrift(dmz, facts())).toEqual([]);
   const refused = [{ kind: "network" as const, name: "web", reason: "VM web-1 is connected to it" }];
   expect(networkDrift({ switches: [lan], networks: [] }, facts({ networksRefused: refused }))).toMatchObject([
     { reason: "VM web-1 is connected to it" },
@@ -47,7 +56,7 @@ test("switches and port groups are shown as each host has them", () => {
   const inventory = {
     switches: [
       {
-        ...{ ...lan, everyHost: true, createdAt: new Date(0) },
+        ...{ ...lan, everyHost: true, createdAt: new Date(0), vxlan: null },
         hosts: [
           { host: "c", uplink: "bond0" },
           { host: "d", uplink: null },
@@ -56,7 +65,7 @@ test("switches and port groups are shown as each host has them", () => {
     ],
     networks: [{ ...web, createdAt: new Date(0) }],
   };
-  expect(["a", "c", "d"].map((host) => networksOn(inventory, host).switches[0]?.uplink)).toEqual([
+  expect(["a", "c", "d"].map((host) => networksOn(inventory, host, new Map()).switches[0]?.uplink)).toEqual([
     ...["eth1", "bond0", null],
   ]);
   const load = (state: string) =>
@@ -82,4 +91,62 @@ test("switches and port groups are shown as each host has them", () => {
   expect(states(office)).toEqual(["f notDefined"]);
   expect(states(view)).toEqual(["a available", "b unavailable", "c available", "e unknown", "f available"]);
   expect(view?.hosts[1]?.reason).toBe("its uplink eth1 has no carrier");
+});
+
+test("a switch with VXLAN leads from each host's address to those of the others, also of one that is down; what differs is told", () => {
+  const told = (migration: string | null, links: { addresses: string[]; mtu: number }[] = []) =>
+    ({
+      ...facts({ abilities: ["vxlan"], switches: [], portGroups: [] }),
+      ...{
+        migrationSettings: migration === null ? null : { address: migration, ports: { first: 1, last: 2 } },
+      },
+      links: links.map((link, index) => ({ name: `eth${String(index)}`, bitsPerSecond: null, ...link })),
+    }) as HostFacts;
+  const hosts = new Map([
+    ["a", told("10.0.2.11", [{ addresses: ["10.0.2.11", "10.9.0.1"], mtu: 1500 }])],
+    ["b", told("10.0.2.12", [{ addresses: ["10.9.0.2", "not an address"], mtu: 1550 }])],
+    ["c", told("fe80::1%eth0", [{ addresses: ["10.9.1.3"], mtu: 1500 }])],
+    ["d", null],
+  ]);
+  const row = (underlay: string) => ({
+    ...{ name: "ov", uplink: null, mtu: 1450, everyHost: true, createdAt: new Date(0), hosts: [] },
+    vxlan: { vni: 7, port: 4789, underlay },
+  });
+  const on = (underlay: string, host: string) => {
+    const [only] = networksOn({ switches: [row(underlay)], networks: [] }, host, hosts).switches;
+    return [only?.uplink, only?.vxlan?.local, only?.vxlan?.peers];
+  };
+  expect(on("migration", "a")).toEqual(["gx-7", "10.0.2.11", ["10.0.2.12"]]);
+  expect(on("migration", "c")).toEqual(["gx-7", null, ["10.0.2.11", "10.0.2.12"]]);
+  expect(on("10.9.0.0/24", "b")).toEqual(["gx-7", "10.9.0.2", ["10.9.0.1"]]);
+  expect(on("10.9.0.0/23", "b")).toEqual(["gx-7", "10.9.0.2", ["10.9.0.1", "10.9.1.3"]]);
+
+  const wanted = networksOn({ switches: [row("migration")], networks: [] }, "a", hosts);
+  const [definition] = wanted.switches;
+  const has = { name: "ov", bridge: "gs-ov", uplink: "gx-7", desiredUplink: "gx-7", mtu: 1450 };
+  const withIt = (more: object, other: Partial<HostFacts> = {}) => ({
+    ...told("10.0.2.11"),
+    ...{ switches: [{ ...has, ...more }], ...other },
+  });
+  expect(networkDrift(wanted, withIt({ vxlan: definition?.vxlan }))).toEqual([]);
+  const stale = withIt({ vxlan: { ...definition?.vxlan, peers: ["10.0.2.13"] } as never });
+  expect([networkDrift(wanted, stale).length, mustBeToldNetworks(wanted, stale)]).toEqual([1, true]);
+  // An agent that knows none is not told over and over.
+  const earlier = withIt({ uplink: null }, { abilities: [] });
+  expect(mustBeToldNetworks(wanted, earlier)).toBe(false);
+  expect(networkDrift(wanted, earlier)[0]?.reason).toContain("knows no VXLAN");
+  // What its agent has just put right is an alarm too.
+  const reason = "tunnel gx-7 was missing";
+  const mended = withIt(
+    { vxlan: definition?.vxlan },
+    { networksRefused: [{ kind: "switch", name: "ov", reason }] },
+  );
+  expect(networkDrift(wanted, mended)).toEqual([
+    { kind: "switch", name: "ov", reason, isOfDefinition: false },
+  ]);
+
+  const mtu = (wantedMtu: number | undefined, underlay = "10.9.0.0/16") =>
+    mtuWithin({ name: "ov", mtu: wantedMtu }, underlay, [...hosts.keys()], hosts);
+  expect([mtu(undefined), mtu(undefined, "fd00::/8"), mtu(1400)]).toEqual([1450, 1430, 1400]);
+  expect(() => mtu(1480)).toThrow(/host a .* carries packets of 1500 bytes, of which VXLAN takes 50/);
 });

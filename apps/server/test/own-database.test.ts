@@ -8,6 +8,7 @@ import { PrivatePostgres } from "@godwit/store";
 import { ensureUser } from "@godwit/system";
 import { pino } from "pino";
 import { expect, test } from "vitest";
+import { firstOwnPort } from "../../../test-kit/src/own-ports.ts";
 import { dataPaths, initServer, runServer, serverName } from "../src/index.ts";
 
 test("a server on the operator's database keeps its state there over restarts", async () => {
@@ -22,7 +23,7 @@ test("a server on the operator's database keeps its state there over restarts", 
   const databaseUrl = `postgres://${user}@/${database}?host=${encodeURIComponent(host)}`;
   const dataFolder = join(folder, "data");
   await initServer(dataFolder);
-  const port = 30_000 + (process.pid % 10_000);
+  const port = firstOwnPort;
   try {
     const pools: string[][] = [];
     for (const round of [1, 2]) {

@@ -1,5 +1,6 @@
 /** After a pause all hosts report at once: their reports are written in parts, and none waits for ever. */
 import { readFile } from "node:fs/promises";
+import { setImmediate } from "node:timers/promises";
 import type { HostFacts, VmId } from "@godwit/contract";
 import type { Place, SeenHost, Store } from "@godwit/store";
 import { pino } from "pino";
@@ -81,4 +82,39 @@ test("a report that was judged while a move placed its VM elsewhere does not say
   store.hosts.saw = async () => undefined;
   await intake.take(report);
   expect(placed[1]).toMatchObject({ host: "a", state: "lost" });
+});
+
+test("once a host's reports are withdrawn none of before is written any more: what was being written is, what waited is not", async () => {
+  const recorded = await readFile(new URL("data/version-1-report.json", import.meta.url), "utf8");
+  const { facts, load } = reportOfVersion1(version1ReportSchema.parse(JSON.parse(recorded)));
+  const course: string[] = [];
+  const database = Promise.withResolvers<undefined>();
+  const store = {
+    hosts: {
+      saw: async (seen: SeenHost[]) => {
+        await database.promise;
+        course.push(...seen.map(({ name }) => `${name} written`));
+      },
+    },
+    vms: { ofReports: async () => [], some: async () => [] },
+    loads: { write: async () => undefined },
+    pools: { baselinesOf: async () => new Map() },
+  } as unknown as Store;
+  const intake = new ReportIntake(store, pino({ level: "silent" }));
+  const take = async (host: string) => {
+    await intake.take({
+      ...{ host, connectionFindings: [], known: 0, holdsLease: () => Promise.resolve(false) },
+      ...{ facts: { ...facts, name: host }, load: { ...load, name: host, vms: [] } },
+    });
+  };
+  const taken = [take("a"), take("b"), take("c")];
+  const withdrawn = ["a", "b"].map(async (host) => {
+    await intake.withdraw(host);
+    course.push(`${host} withdrawn`);
+  });
+  await setImmediate();
+  expect(course).toEqual([]);
+  database.resolve(undefined);
+  await Promise.all([...taken, ...withdrawn]);
+  expect(course).toEqual(["a written", "a withdrawn", "b withdrawn", "c written"]);
 });

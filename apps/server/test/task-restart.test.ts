@@ -68,7 +68,7 @@ function lockingVms(): { take: () => Promise<void>; release: () => Promise<void>
 }
 
 const ended = async ({ id }: Task): Promise<Task> => {
-  await expect.poll(async () => isEnded(await cluster.store.tasks.show(id)), { timeout: 30_000 }).toBe(true);
+  await expect.poll(async () => isEnded(await cluster.store.tasks.show(id)), { timeout: 60_000 }).toBe(true);
   return await cluster.store.tasks.show(id);
 };
 

@@ -48,6 +48,7 @@ const modules = [
   "virtio_blk",
   "virtio_net",
   "virtio_rng",
+  "virtio_balloon",
   "ext4",
   "crc32c_generic",
   "button",

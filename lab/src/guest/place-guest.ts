@@ -11,13 +11,15 @@ export interface GuestOptions {
   /** Of the VM among the lab's, from 0: gives its address. */
   index: number;
   memoryMib: number;
+  /** Absent: one. */
+  vcpus?: number;
 }
 
 /** Copies kernel, root and a fresh data disk to the datastore, and describes the VM. */
 export async function placeGuest(
   sharedFolder: string,
   image: GuestImage,
-  { name, index, memoryMib }: GuestOptions,
+  { name, index, memoryMib, vcpus = 1 }: GuestOptions,
 ): Promise<VmDescriptionInput> {
   await mkdir(join(sharedFolder, "guest"), { recursive: true });
   await place(image.kernel, join(sharedFolder, "guest/kernel"));
@@ -28,7 +30,7 @@ export async function placeGuest(
     name,
     datastore,
     memoryMib,
-    vcpus: 1,
+    vcpus,
     disks: [{ name: "data", image: disk, format: "qcow2", take: true }],
     nics: [{ portGroup }],
     guestAgent: true,

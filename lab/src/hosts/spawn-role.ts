@@ -12,7 +12,7 @@ import { GodwitError } from "@godwit/contract";
 import { identifyProcess, run, within, type ProcessIdentity } from "@godwit/system";
 
 const enter = fileURLToPath(new URL("enter.sh", import.meta.url));
-const readyLimitMs = 60_000;
+const readyLimitMs = 120_000;
 /** Where the program finds the pipe on which to say that it is ready. */
 const readyFd = 4;
 
@@ -45,7 +45,7 @@ const enterArguments = ({ namespace, hostname, folder, shared, argv }: HostView)
 /** Runs a program on a lab host to its end. @throws PROGRAM_FAILED */
 export async function runOnHost(view: HostView, what: string): Promise<string> {
   await prepareFolders(view.folder);
-  return (await run("ip", enterArguments(view), { what, timeoutMs: 60_000 })).stdout;
+  return (await run("ip", enterArguments(view), { what, timeoutMs: 120_000 })).stdout;
 }
 
 /** @throws PROGRAM_FAILED with the program's last words */

@@ -13,6 +13,10 @@ export interface Dirtying {
   mibPerSecond: number;
   /** What of each page is zeros, in percent; the rest is random. */
   compressiblePercent: number;
+  /** Processes that share it, each with memory of its own; absent: one. Only where the machine has a compiler, as `bursts`. */
+  writers?: number;
+  /** It writes for so long, and then does nothing for so long, in ms; absent: without a pause. */
+  bursts?: { onMs: number; offMs: number };
 }
 
 /** @param address the guest's. @throws PROGRAM_FAILED when it does not answer, or does not understand */
@@ -33,7 +37,9 @@ export async function writtenBy(labId: string, address: string): Promise<number>
 
 /** As `dirtyGuest`, from any namespace that reaches the guest. */
 export async function dirtyGuestFrom(namespace: string, address: string, what: Dirtying): Promise<void> {
-  const line = `dirty ${String(what.mib)} ${String(what.mibPerSecond)} ${String(what.compressiblePercent)}`;
+  const { mib, mibPerSecond, compressiblePercent, writers = 1, bursts } = what;
+  const more = writers === 1 && bursts === undefined ? [] : [writers, bursts?.onMs ?? 0, bursts?.offMs ?? 0];
+  const line = ["dirty", mib, mibPerSecond, compressiblePercent, ...more].join(" ");
   const words = { what: `making the guest at ${address} change its memory`, timeoutMs: 90_000 };
   const inside = ["netns", "exec", namespace, process.execPath, reader];
   const { stdout } = await run("ip", [...inside, address, String(dirtierPort), line], words);

@@ -9,7 +9,8 @@ import { run } from "@godwit/system";
 
 const cacheFolder = "/var/cache/godwit/qemu";
 /** Counted up when what is unpacked, or how it is laid out, changes. */
-const recipe = 1;
+const recipe = 2;
+const machineModules = "/usr/lib/x86_64-linux-gnu/qemu";
 const packages = ["qemu-system-x86", "qemu-system-data", "qemu-system-common", "seabios"];
 /** The BIOS, option ROMs and such: QEMU looks for all of them in one folder. */
 const firmwareFolders = ["usr/share/qemu", "usr/share/seabios"];
@@ -70,6 +71,7 @@ async function layOut(tree: string, result: string, folder: string): Promise<voi
   await cp(join(tree, "usr/lib/x86_64-linux-gnu/qemu"), join(result, "modules"), { recursive: true });
   for (const name of firmwareFolders)
     await cp(join(tree, name), join(result, "firmware"), { recursive: true });
+  await coverModules(join(result, "modules"));
   const binary = join(result, "bin/qemu-system-x86_64");
   await writeFile(
     binary,
@@ -81,3 +83,15 @@ async function layOut(tree: string, result: string, folder: string): Promise<voi
   );
   await chmod(binary, 0o755);
 }
+
+/**
+ * A module that is not unpacked QEMU looks for among those of the machine's own QEMU, and aborts over one of another build (asked
+ * for all its types, as libvirt does). Over an empty file it says that it cannot open it.
+ */
+async function coverModules(folder: string): Promise<void> {
+  const [own, machines] = await Promise.all([folder, machineModules].map(namesIn));
+  for (const name of machines ?? [])
+    if (own?.includes(name) === false) await writeFile(join(folder, name), "");
+}
+
+const namesIn = (folder: string): Promise<string[]> => readdir(folder).catch(() => []);

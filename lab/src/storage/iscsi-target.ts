@@ -12,6 +12,8 @@ export interface IscsiTargetOptions {
   address: string;
   /** The file behind the disk; it must be there. */
   backing: string;
+  /** Who may log in, by CHAP; absent: everybody. */
+  chap?: { user: string; secret: string };
 }
 
 export interface IscsiTarget extends AsyncDisposable {
@@ -24,11 +26,11 @@ export interface IscsiTarget extends AsyncDisposable {
 const target = "iqn.2024-01.test.local:store";
 const port = 3260;
 const controlPort = "3";
-const readyLimitMs = 10_000;
+const readyLimitMs = 120_000;
 
 /** @throws PROGRAM_FAILED with the target's last words */
 export async function startIscsiTarget(options: IscsiTargetOptions): Promise<IscsiTarget> {
-  const { namespace, folder, address, backing } = options;
+  const { namespace, folder, address, backing, chap } = options;
   await mkdir(folder, { recursive: true });
   const env = { TGT_IPC_SOCKET: join(folder, "control") };
   const tgtd = await Program.start({
@@ -55,6 +57,11 @@ export async function startIscsiTarget(options: IscsiTargetOptions): Promise<Isc
     await administer([...on("target", "new"), "-T", target]);
     await administer([...on("logicalunit", "new"), "--lun", "1", "-b", backing]);
     await administer([...on("target", "bind"), "-I", "ALL"]);
+    if (chap !== undefined) {
+      const account = ["--mode", "account", "--user", chap.user];
+      await administer([...account, "--op", "new", "--password", chap.secret]);
+      await administer([...account, "--op", "bind", "--tid", "1"]);
+    }
   } catch (error) {
     await tgtd.end();
     throw error;

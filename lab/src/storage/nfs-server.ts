@@ -18,7 +18,7 @@ export interface NfsServerOptions {
 }
 
 const privateRun = fileURLToPath(new URL("private-run.sh", import.meta.url));
-const readyLimitMs = 10_000;
+const readyLimitMs = 120_000;
 
 /** It listens on the namespace's loopback. @throws PROGRAM_FAILED with a server's last words */
 export async function startNfsServer(options: NfsServerOptions): Promise<AsyncDisposable> {

@@ -15,7 +15,7 @@ export interface ProgramOptions {
   env?: Readonly<Record<string, string>>;
 }
 
-const readyLimitMs = 20_000;
+const readyLimitMs = 120_000;
 
 export class Program implements AsyncDisposable {
   /** Resolves when it is gone. */

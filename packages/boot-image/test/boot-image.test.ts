@@ -77,7 +77,7 @@ describeWith(
       await machine.rebooted(60_000);
     });
   },
-  { timeout: 240_000 },
+  { timeout: 300_000 },
 );
 
 describeWith(

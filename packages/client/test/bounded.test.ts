@@ -113,10 +113,14 @@ test("an event without end ends the stream; many events are read no faster than 
   };
   const flood = endless(`data: ${JSON.stringify({ ...event, data: "x".repeat(10_000) })}\n\n`);
   let unknown = 0;
+  const beganAt = performance.now();
   await drain(caller.client, AbortSignal.timeout(2500), () => (unknown += 1));
+  // On a busy machine it is ended later.
+  const mayCome = hostAnswers.eventsPerSecond * (2 + (performance.now() - beganAt) / 1000);
   expect(unknown).toBeGreaterThan(0);
-  expect(unknown * 10_000).toBeLessThan(4 * hostAnswers.eventsPerSecond);
-  expect(flood.bytes).toBeLessThan(8 * hostAnswers.eventsPerSecond);
+  expect(unknown * 10_000).toBeLessThan(mayCome);
+  // Beyond what was read, as much as the two kernels and Node hold of a connection.
+  expect(flood.bytes).toBeLessThan(mayCome + 16 * mib);
 });
 
 async function drain(

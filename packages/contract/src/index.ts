@@ -28,16 +28,86 @@ export * from "./schemas/cpu.ts";
 export * from "./schemas/datastore.ts";
 export {
   hasFolders,
+  hasLeases,
+  isBlockPath,
+  isVolumePath,
+  mostVolumeNameLength,
+  volumePath,
   isSameSource,
   lunOf,
   portalText,
   type FolderSource,
   type IscsiSource,
+  type LunSource,
   type NfsSource,
   sourceText,
   type DatastoreKind,
   type DatastoreSource,
 } from "./schemas/datastore-source.ts";
+export { changeInWords, type DeviceChange, type DeviceOrder } from "./schemas/device-changes.ts";
+export { datastorePathSchema } from "./schemas/datastore-path.ts";
+export {
+  hasAnnotations,
+  mostNotesCharacters,
+  mostTags,
+  notesOf,
+  notesSchema,
+  storedAnnotations,
+  tagSchema,
+  tagsSchema,
+  withTags,
+  type TagChanges,
+} from "./schemas/annotations.ts";
+export {
+  hostDeviceDescriptionsSchema,
+  hostDeviceFactsSchema,
+  hostDeviceProblem,
+  hostDeviceText,
+  sameHostDevice,
+  type HostDevice,
+  type HostDeviceDescription,
+  type HostDeviceFacts,
+} from "./schemas/host-device.ts";
+export { balloonProblems, balloonSchema, targetMibOf, type Balloon } from "./schemas/balloon.ts";
+export { bootDevices, bootOrderProblems, bootOrderSchema, keptBootOrder } from "./schemas/boot-order.ts";
+export { topologyText, vcpusOf } from "./cpu-topology.ts";
+export { cpuTopologySchema, type CpuTopology } from "./schemas/cpu-topology.ts";
+export {
+  hasMemoryLayout,
+  hostNodesOf,
+  hugepageMib,
+  hugepageSizeSchema,
+  hugepagesOf,
+  memoryProblems,
+  numaSchema,
+  type HugepageLoad,
+  type HugepageSize,
+  type MemoryLayout,
+} from "./schemas/guest-memory.ts";
+export {
+  bootMemoryMib,
+  growsInMemory,
+  maxMemoryProblems,
+  memoryDeviceProblems,
+  memoryGrowth,
+  withMemoryDevices,
+  withPlainMemory,
+  type GrowthProblem,
+} from "./memory-growth.ts";
+export { memorySlots } from "./memory-slots.ts";
+export { type MemoryDevice } from "./schemas/memory-devices.ts";
+export {
+  balloonOf,
+  changesBalloon,
+  changesLayout,
+  changesMaximum,
+  changesMemory,
+  drivesOf,
+  maxMemoryOf,
+  memoryLayoutOf,
+} from "./schemas/vm-changes.ts";
+export { basisFor, basisOf, conflictsOf, type VmBasis } from "./schemas/vm-basis.ts";
+export { hasPlaces, mostPorts, nicNumber, type DevicePlace } from "./schemas/device-place.ts";
 export { hasModels, storedBus, storedModel, type DiskBus, type NicModel } from "./schemas/device-models.ts";
 export * from "./schemas/evc.ts";
 export {
@@ -47,8 +117,10 @@ export {
   type GuestAddresses,
 } from "./schemas/guest-address.ts";
 export { type DiskRelocation } from "./schemas/disk-relocation.ts";
+export * from "./schemas/cpu-limits.ts";
 export * from "./schemas/host-facts.ts";
 export * from "./schemas/host-load.ts";
+export { mostUnlearnedMacs, type AnnouncedMacs, type UnlearnedMac } from "./schemas/unlearned-mac.ts";
 export {
   nvramPath,
   nvramTemplate,
@@ -94,9 +166,12 @@ export { type PathFault, type PathProbe } from "./schemas/migration-path.ts";
 export * from "./schemas/move.ts";
 export type { MoveChecks } from "./schemas/move-checks.ts";
 export { decisionText, type MoveDecision } from "./schemas/move-decision.ts";
+export * from "./schemas/memory-wait.ts";
+export * from "./schemas/move-cpu.ts";
 export type { MovePause } from "./schemas/move-pause.ts";
 export * from "./schemas/names.ts";
 export * from "./schemas/network.ts";
+export * from "./schemas/vxlan.ts";
 export * from "./schemas/objective.ts";
 export type { PageRequest } from "./schemas/page.ts";
 export { healthFindingSchema } from "./schemas/host-health.ts";
@@ -118,7 +193,14 @@ export type { DeadVm, PoolRestarts } from "./schemas/pool-restart.ts";
 export type { PlanGoal, PlanRequest, PoolExplanation, PoolPlan } from "./schemas/pool-plan.ts";
 export * from "./schemas/task.ts";
 export { vmUsageSchema, type VmUsage, type VmUsageOver } from "./schemas/vm-usage.ts";
-export { cdromOf, mostCdroms, type Cdrom, type CdromMedium } from "./schemas/cdrom.ts";
+export {
+  cdromDescriptionSchema,
+  cdromOf,
+  mostCdroms,
+  type Cdrom,
+  type CdromDescription,
+  type CdromMedium,
+} from "./schemas/cdrom.ts";
 export * from "./schemas/cloud-init.ts";
 export { cpuAffinitySchema, type CpuAffinity } from "./schemas/cpu-affinity.ts";
 export {
@@ -127,7 +209,16 @@ export {
   type SnapshotOrder,
   type SnapshotReference,
 } from "./schemas/snapshot.ts";
+export {
+  readUploadMessage,
+  uploadPieceBytes,
+  uploadWindowBytes,
+  type AgentUploadQuery,
+  type UploadMessage,
+} from "./schemas/upload.ts";
+export { suspendedMemoryPath, type Suspension } from "./schemas/suspension.ts";
 export * from "./schemas/vm.ts";
+export * from "./schemas/vm-view.ts";
 export { tpmFiles, tpmFolder } from "./schemas/tpm.ts";
 export { hasProcess, isStateUnknown } from "./vm-state.ts";
 export type { VmClone } from "./schemas/vm-clone.ts";

@@ -1,5 +1,5 @@
 /** What a VM's state says of its process. Apart from the schemas, for commands that start quickly. */
-import type { VmSummary, VmView } from "./schemas/vm.ts";
+import type { VmSummary, VmView } from "./schemas/vm-view.ts";
 
 /** Whether the VM has a process, as far as is known: it would move live. */
 export const hasProcess = (vm: Pick<VmView, "state">): boolean =>

@@ -14,10 +14,11 @@ import { Agent, request } from "undici";
 import { z } from "zod";
 import type { WebSocket } from "ws";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { firstOwnPort } from "../../../test-kit/src/own-ports.ts";
 import { HttpServer, mount, mountSockets, type Authority, type Handlers } from "../src/index.ts";
 
 const token = "the-admin-token";
-const port = 20_000 + (process.pid % 20_000);
+const port = firstOwnPort;
 const url = `https://127.0.0.1:${String(port)}`;
 let authority: KeyAndCertificate;
 let server: HttpServer;

@@ -4,19 +4,24 @@
  * and the vCPUs never start by themselves (`-S`): permission to run is given later, by the host that holds the lease.
  * Strings that could be taken for an option are refused.
  */
+import { nicNumber } from "@godwit/contract";
+import { balloonArguments } from "./balloon.ts";
+import { bootIndex } from "./boot-order.ts";
+import { chapObjects, chapOptions } from "./chap.ts";
 import { cdromId, mediumNode, mediumNodes } from "./cdrom-drives.ts";
-import { diskDevices } from "./disk-devices.ts";
-import { diskNodeNames, diskNodes, fileStorage, type StorageOptions } from "./disk-nodes.ts";
+import { addressOf, diskErrors, nicDevice, nicNetdev, rootPorts, slotAddress } from "./device-options.ts";
+import { placesOf } from "./device-places.ts";
+import { diskDevices, type DeviceOptions } from "./disk-devices.ts";
+import { diskNodeNames, diskNodes, hostStorage, type StorageOptions } from "./disk-nodes.ts";
+import { hostDeviceArguments } from "./host-devices.ts";
+import { memoryArguments, memoryOfMachine, topology } from "./guest-memory.ts";
+import { memoryDeviceArguments } from "./memory-devices.ts";
 import { firmwareNodes, machineOptions, secureFirmware } from "./uefi.ts";
 import { checkLaunchSpec, runDescriptors, type LaunchSpec } from "./launch-spec.ts";
 
-/** First PCI slots of disks and NICs; the others are fixed below them. A VM's addresses never change: its guest and its moves go by them. */
+/** PCI slots beside those of `device-places.ts`. A VM's addresses never change: its guest and its moves go by them. */
 const rngSlot = 2;
-const firstDiskSlot = 3;
-const firstNicSlot = 27;
 const guestAgentSlot = 28;
-/** The functions of one slot, for the NICs of a VM whose disks have their slots. */
-const sharedNicSlot = 29;
 const cdromBusSlot = 30;
 /** Controllers: a dot is in no name that people choose, so no disk has such an id. */
 const cdromBus = "cdroms.bus";
@@ -27,6 +32,8 @@ const serialLogSet = "1";
 export interface CommandLineOptions {
   /** Where QEMU finds its firmware, when not in its own place. */
   firmwareFolder?: string;
+  /** In which secrets lie while it starts. */
+  runFolder?: string;
 }
 
 /** @throws VM_DESCRIPTION_INVALID */
@@ -39,16 +46,20 @@ export function commandLine(spec: LaunchSpec, options: CommandLineOptions = {}):
     ...(options.firmwareFolder === undefined ? [] : ["-L", options.firmwareFolder]),
     ...["-no-user-config", "-nodefaults"],
     ...firmwareNodes(spec).flatMap((node) => ["-blockdev", JSON.stringify(node)]),
-    ...["-machine", `${vm.machine},usb=off,dump-guest-core=off,graphics=off${machineOptions(spec)}`],
+    ...[
+      "-machine",
+      `${vm.machine},usb=off,dump-guest-core=off,graphics=off${machineOptions(spec)}${memoryOfMachine(vm)}`,
+    ],
     ...secureFirmware(spec),
     ...["-accel", spec.accelerator],
     ...["-cpu", cpuArgument(spec)],
-    ...["-smp", `${String(vm.vcpus)},sockets=1,cores=${String(vm.vcpus)},threads=1`],
-    ...["-m", `size=${String(vm.memoryMib)}M`],
+    ...["-smp", topology(vm)],
+    ...memoryArguments(vm),
+    ...memoryDeviceArguments(vm),
     ...["-S"],
     // A guest that switches itself off, or panics, leaves its QEMU standing: whoever looks next sees why.
     ...["-action", "shutdown=pause,panic=pause"],
-    ...(spec.incoming ? ["-incoming", "defer"] : []),
+    ...(spec.incoming || spec.memoryPath !== undefined ? ["-incoming", "defer"] : []),
     ...["-display", "none", "-vga", "none"],
     ...["-rtc", "base=utc"],
     ...["-boot", "strict=on"],
@@ -62,10 +73,14 @@ export function commandLine(spec: LaunchSpec, options: CommandLineOptions = {}):
     ...socket("serial0", runDescriptors.serialSocket, `,logfile=/dev/fdset/${serialLogSet},logappend=on`),
     ...["-device", "isa-serial,chardev=serial0"],
     ...["-object", "rng-random,id=rng0,filename=/dev/urandom"],
-    ...["-device", `virtio-rng-pci,rng=rng0,${slot(spec, rngSlot)}`],
+    ...["-device", `virtio-rng-pci,rng=rng0,${rngAddress(spec)}`],
+    ...balloonArguments(vm, rngSlot),
+    ...rootPorts(vm).flatMap((port) => ["-device", inWords(port)]),
+    ...chapObjects(spec, options.runFolder ?? ""),
     ...disks(spec),
     ...cdroms(spec),
     ...nics(spec),
+    ...hostDeviceArguments(spec),
     ...guestAgent(spec),
     ...tpm(spec),
     ...boot(spec),
@@ -81,34 +96,35 @@ function cpuArgument({ vm }: LaunchSpec): string {
 }
 
 function disks(spec: LaunchSpec): string[] {
-  const devices = diskDevices(spec.vm.disks, (index) => slot(spec, firstDiskSlot + index));
-  return spec.vm.disks.flatMap((disk, index) => {
-    const nodes = diskNodes(diskNodeNames(disk.name)[0], disk.format, storageOf(spec, disk.name));
+  const { vm } = spec;
+  const devices = diskDevices(vm.disks, placesOf(vm).disks, (place) => addressOf(vm, place));
+  return vm.disks.flatMap((disk, index) => {
+    const [names] = diskNodeNames(disk.name);
+    const nodes = diskNodes(names, disk.format, storageOf(spec, disk.name));
     const { controller, device } = devices[index] as (typeof devices)[number];
-    // A guest whose disk fails stands still instead of losing its file systems, and tries again when it goes on.
-    const how = `drive=${diskNodeNames(disk.name)[0].format},id=${disk.name},werror=stop,rerror=stop`;
-    const first = index === 0 && spec.vm.boot === undefined ? ",bootindex=0" : "";
     return [
       ...nodes.flatMap((node) => ["-blockdev", JSON.stringify(node)]),
-      ...(controller === null ? [] : ["-device", controller]),
-      ...["-device", `${device.driver},${how},${device.place}${first}`],
+      ...(controller === null ? [] : ["-device", inWords(controller)]),
+      ...[
+        "-device",
+        inWords({ ...device, drive: names.format, ...diskErrors, ...bootIndex(vm, `disk:${disk.name}`) }),
+      ],
     ];
   });
 }
 
 /** What a disk is on: a file, or a LUN of which QEMU itself is the client. */
-function storageOf({ diskPaths, luns }: LaunchSpec, disk: string): StorageOptions {
-  const lun = luns[disk];
+function storageOf(spec: LaunchSpec, disk: string): StorageOptions {
+  const lun = spec.luns[disk];
   if (lun !== undefined) {
     const { portal, target, lun: number, initiator } = lun;
-    return { driver: "iscsi", transport: "tcp", portal, target, lun: number, "initiator-name": initiator };
+    const node = { transport: "tcp", portal, target, lun: number, "initiator-name": initiator };
+    return { driver: "iscsi", ...node, ...chapOptions(spec, disk) };
   }
-  const filename = diskPaths[disk];
-  if (filename === undefined) throw new TypeError(`no place for disk ${disk}`);
-  return fileStorage(filename);
+  return hostStorage(spec, disk);
 }
 
-/** Booted from where no disk can be. A drive's place on its bus goes by its place among all drives. */
+/** A drive's place on its bus goes by its place among all drives. */
 function cdroms(spec: LaunchSpec): string[] {
   const { vm, mediumPaths } = spec;
   const drives = vm.cdroms ?? [];
@@ -123,10 +139,11 @@ function cdroms(spec: LaunchSpec): string[] {
       drive.bus === "virtio-scsi"
         ? `scsi-cd,id=${cdromId(drive.name)},bus=${cdromBus}.0,scsi-id=${String(index)}`
         : `ide-cd,id=${cdromId(drive.name)},${idePlace(spec, index)}`;
+    const { bootindex } = bootIndex(vm, `cdrom:${drive.name}`);
     return [
       ...medium.flatMap((node) => ["-blockdev", JSON.stringify(node)]),
       "-device",
-      `${place}${inside}${vm.boot === undefined ? `,bootindex=${String(index + 1)}` : ""}`,
+      `${place}${inside}${bootindex === undefined ? "" : `,bootindex=${String(bootindex)}`}`,
     ];
   });
   return [...controller, ...devices];
@@ -139,22 +156,15 @@ function idePlace({ vm }: LaunchSpec, index: number): string {
 }
 
 function nics(spec: LaunchSpec): string[] {
-  return spec.taps.flatMap(({ interfaceName, mac }, index) => [
-    ...["-netdev", `tap,id=net${String(index)},ifname=${interfaceName},script=no,downscript=no,vhost=off`],
-    ...[
-      "-device",
-      `${spec.vm.nics[index]?.model ?? "virtio-net-pci"},netdev=net${String(index)},mac=${mac},romfile=,${nicAddress(spec, index)}`,
-    ],
-  ]);
-}
-
-/** NICs grow downwards until they meet the disks, and go on as functions of one slot: 24 disks and 8 NICs have room. */
-function nicAddress(spec: LaunchSpec, index: number): string {
-  const firstFree = firstDiskSlot + spec.vm.disks.length;
-  const own = firstNicSlot - index;
-  if (own >= firstFree) return slot(spec, own);
-  const inSlots = Math.max(0, firstNicSlot - firstFree + 1);
-  return `${slot(spec, sharedNicSlot)}.${String(index - inSlots)},multifunction=on`;
+  const { vm } = spec;
+  return spec.taps.flatMap(({ interfaceName }, position) => {
+    const number = nicNumber(vm.nics[position] ?? {}, position);
+    const { type, vhost: _, ...netdev } = nicNetdev(number, interfaceName);
+    return [
+      ...["-netdev", `${type},${options(netdev)},vhost=off`],
+      ...["-device", inWords(nicDevice(vm, position))],
+    ];
+  });
 }
 
 function guestAgent(spec: LaunchSpec): string[] {
@@ -184,11 +194,21 @@ function boot({ vm, kernelPath, initrdPath }: LaunchSpec): string[] {
   ];
 }
 
-/** Each device has its own PCI slot for the VM's life. Disks grow upwards, NICs downwards. */
-function slot({ vm }: LaunchSpec, number: number): string {
-  const bus = vm.machine.startsWith("pc-q35") ? "pcie.0" : "pci.0";
-  return `bus=${bus},addr=0x${number.toString(16)}`;
-}
+/** The first function of a slot that has several. */
+const rngAddress = ({ vm }: LaunchSpec): string =>
+  options(
+    vm.balloon === undefined ? slotAddress(vm, rngSlot) : addressOf(vm, { slot: rngSlot, function: 0 }),
+  );
+
+const slot = ({ vm }: LaunchSpec, number: number): string => options(slotAddress(vm, number));
+
+const options = (of: Readonly<Record<string, string | number | undefined>>): string =>
+  Object.entries(of)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `${name}=${String(value)}`)
+    .join(",");
+
+const inWords = ({ driver, ...rest }: DeviceOptions): string => `${driver},${options(rest)}`;
 
 /** One that listens already. */
 function socket(id: string, descriptor: number, more = ""): string[] {

@@ -2,11 +2,12 @@
 # Runs a program in a mount and an IPC namespace of its own, in which there is nothing but what is named here.
 # Everything is read-only but what is named with `rw`. Started by root; the program's user is changed afterwards, by
 # the words that follow. It stays the same process, and keeps its open files.
-#   confine-qemu.pl ROOT [ro|rw|try|proc PATH]… -- PROGRAM ARGUMENT…
+#   confine-qemu.pl ROOT [ro|rw|try|proc|folder PATH]… -- PROGRAM ARGUMENT…
 # ROOT     an empty folder that the new root is mounted on, in the new namespace only
 # ro, rw   a file, folder or device with its path as on the host; it must be there
 # try      as ro; passed over where it is not there
 # proc     the processes of its own user
+# folder   an empty folder, also where the host has something in it
 use strict;
 use warnings;
 use Errno qw(ENOENT ENOTDIR);
@@ -41,6 +42,10 @@ exec { $ARGV[0] } @ARGV or failed($ARGV[0]);
 
 sub show {
     my ($how, $path) = @_;
+    if ($how eq 'folder') {
+        parents("$path/.");
+        return;
+    }
     if (-l $path) {
         # `/lib` and its like are links into `/usr` on today's systems.
         parents($path);

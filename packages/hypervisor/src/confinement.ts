@@ -23,16 +23,22 @@ export interface View {
   /** QEMU itself, without links; a name: it is one of the system's programs. */
   binary: string;
   runFolder: string;
+  /** Whether it is started under a profile of AppArmor. */
+  isProfiled: boolean;
   /** Further files and folders that it may read; those that are not there are passed over. */
   readable: readonly string[];
 }
 
 /** The words before a program's own that make it run so. They need root. */
-export function confined(spec: LaunchSpec, { root, binary, runFolder, readable }: View): string[] {
+export function confined(
+  spec: LaunchSpec,
+  { root, binary, runFolder, isProfiled, readable }: View,
+): string[] {
   // One that is not the system's has its firmware and modules beside it: /opt/qemu/bin/qemu-system-x86_64.
   const installation = dirname(dirname(binary));
   const isOfSystem = !binary.startsWith("/") || installation === "/" || isUnder(installation, "/usr");
   const boot = [spec.kernelPath, spec.initrdPath].filter((path) => path !== null);
+  const { hostDevices = [] } = spec;
   const nvram = spec.uefi === undefined ? [] : [spec.uefi.nvramPath];
   const images = [...boot, ...new Set(Object.values(spec.mediumPaths))];
   return [
@@ -42,23 +48,32 @@ export function confined(spec: LaunchSpec, { root, binary, runFolder, readable }
     ...each("ro", isOfSystem ? [] : [installation]),
     ...each("try", readable),
     ...["proc", "/proc"],
+    ...profileWords(isProfiled),
     ...each(
       "try",
       devices.map((name) => `/dev/${name}`),
     ),
     ...each("ro", images),
+    ...each("ro", [...new Set(hostDevices.flatMap(({ sysfs }) => sysfs))]),
+    ...each("rw", hostDevices.some(({ node }) => node.startsWith("/dev/vfio/")) ? ["/dev/vfio/vfio"] : []),
+    ...each(
+      "rw",
+      // Devices of one IOMMU group have one file.
+      [...new Set(hostDevices.map(({ node }) => node))],
+    ),
     ...each("rw", [...Object.values(spec.diskPaths), ...nvram, runFolder]),
     "--",
   ];
 }
 
 /** The words before the program of a VM's TPM, which needs the system's libraries, and of the VM only these folders. They need root. */
-export const confinedTpm = (root: string, folders: readonly string[]): string[] => [
+export const confinedTpm = (root: string, isProfiled: boolean, folders: readonly string[]): string[] => [
   ...["/usr/bin/perl", program, root],
   ...["ro", "/usr"],
   ...each("try", [...systemFolders, "/etc/ld.so.cache"]),
   // Where a profile of AppArmor is asked for.
   ...["proc", "/proc"],
+  ...profileWords(isProfiled),
   ...each(
     "try",
     ["null", "zero", "random", "urandom"].map((name) => `/dev/${name}`),
@@ -66,6 +81,10 @@ export const confinedTpm = (root: string, folders: readonly string[]): string[] 
   ...each("rw", folders),
   "--",
 ];
+
+/** setpriv looks whether this folder is there before it asks the kernel for a profile. */
+const profileWords = (isProfiled: boolean): string[] =>
+  isProfiled ? ["folder", "/sys/kernel/security/apparmor"] : [];
 
 const each = (how: string, paths: readonly string[]): string[] => paths.flatMap((path) => [how, path]);
 const isUnder = (path: string, folder: string): boolean => path === folder || path.startsWith(`${folder}/`);

@@ -1,37 +1,48 @@
 /**
  * The credentials of migration streams, as QEMU gets them: copies in its run folder that only its own user can read,
- * there from just before until just after it has read them. The host's own belong to root.
+ * there from just before until just after it has read them.
  */
-import { chmod, chown, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, chown, mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { spaceShort } from "@godwit/contract";
 import type { UserIds } from "@godwit/system";
 import { dhParameters } from "./dh-params.ts";
 
-/** The names are QEMU's; it is a server for incoming streams and a client for outgoing ones. */
-export const credentialNames = {
-  client: ["ca-cert.pem", "client-cert.pem", "client-key.pem"],
-  server: ["ca-cert.pem", "server-cert.pem", "server-key.pem"],
-} as const;
-/** Looked for by QEMU too. */
-const dhFile = "dh-params.pem";
-export type StreamEnd = keyof typeof credentialNames;
+/** Of one host, that belong together. */
+export interface MigrationCredentials {
+  caPem: string;
+  certificatePem: string;
+  keyPem: string;
+}
 
-/** Calls `read` while the credentials of a host lie in `to`, readable by one user. @param from root's folder of them. @throws SPACE_SHORT */
+/** QEMU is a server for incoming streams, and a client for outgoing ones. */
+export type StreamEnd = "client" | "server";
+
+/** Calls `read` while the credentials lie in `to`, readable by one user. @throws SPACE_SHORT */
 export async function lendCredentials(
-  { from, to, user, end }: { from: string; to: string; user: UserIds; end: StreamEnd },
+  {
+    credentials,
+    to,
+    user,
+    end,
+  }: { credentials: MigrationCredentials; to: string; user: UserIds; end: StreamEnd },
   read: (folder: string) => Promise<void>,
 ): Promise<void> {
   try {
     await rm(to, { recursive: true, force: true }); // an earlier agent's that was killed here
     await mkdir(to, { mode: 0o700 });
-    const lend = async (name: string, content: string | Buffer) => {
+    // The names are QEMU's.
+    const files = {
+      "ca-cert.pem": credentials.caPem,
+      [`${end}-cert.pem`]: credentials.certificatePem,
+      [`${end}-key.pem`]: credentials.keyPem,
+      ...(end === "server" ? { "dh-params.pem": dhParameters } : {}),
+    };
+    for (const [name, content] of Object.entries(files)) {
       const path = join(to, name);
       await writeFile(path, content, { flag: "wx", mode: 0o600 });
       await chown(path, user.uid, user.gid);
-    };
-    for (const name of credentialNames[end]) await lend(name, await readFile(join(from, name)));
-    if (end === "server") await lend(dhFile, dhParameters);
+    }
     // Passed through, and neither listed nor written to.
     await chown(to, 0, user.gid);
     await chmod(to, 0o710);

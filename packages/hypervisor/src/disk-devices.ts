@@ -1,37 +1,42 @@
 /**
- * What the guest sees each disk as. Every disk has a number for the VM's life, its place among all disks, and with it a PCI slot:
- * a virtio-blk device is in its own; SATA disks are six to an AHCI controller, which is in the slot of its first disk, and all SCSI
- * disks are on one virtio-scsi controller in the slot of the first. So a disk that comes last changes no other's address. Pure.
+ * What the guest sees each disk as. Every disk has its place for the VM's life (`device-places.ts`): a virtio-blk device a slot or a
+ * port of its own; SATA and SCSI disks a controller, which comes with the first of its disks, and a number on it. Pure.
  */
-import type { VmDisk } from "@godwit/contract";
+import type { DevicePlace, VmDisk } from "@godwit/contract";
+import { controllerOf, unitOnController } from "./device-places.ts";
+
+export type DeviceOptions = Readonly<Record<string, string | number | undefined>> & {
+  driver: string;
+  id: string;
+};
 
 export interface DiskDevice {
-  /** Of the controller that comes with this disk, for QEMU's `-device`; null: it needs none, or has one already. */
-  controller: string | null;
-  device: { driver: string; place: string };
+  /** That comes with this disk, for QEMU's `-device`; null: it needs none, or has one already. */
+  controller: DeviceOptions | null;
+  device: DeviceOptions;
 }
 
-/** What AHCI has. */
-const portsOfController = 6;
-
-/** @param slotOf the PCI address of a disk, by its number */
+/** @param addressOf QEMU's options for a place */
 export function diskDevices(
-  disks: readonly Pick<VmDisk, "bus">[],
-  slotOf: (index: number) => string,
+  disks: readonly Pick<VmDisk, "name" | "bus">[],
+  places: readonly DevicePlace[],
+  addressOf: (place: DevicePlace) => Record<string, string | number>,
 ): DiskDevice[] {
-  const seen = { sata: 0, scsi: 0 };
-  return disks.map(({ bus }, index) => {
+  const made = new Set<string>();
+  return disks.map(({ name, bus }, index) => {
+    const place = places[index] as DevicePlace;
     if (bus === undefined)
-      return { controller: null, device: { driver: "virtio-blk-pci", place: slotOf(index) } };
-    const number = seen[bus]++;
-    if (bus === "scsi") {
-      // A dot is in no name that people choose: no disk has such an id.
-      const controller = number === 0 ? `virtio-scsi-pci,id=scsi.0,${slotOf(index)}` : null;
-      return { controller, device: { driver: "scsi-hd", place: `bus=scsi.0.0,scsi-id=${String(number)}` } };
-    }
-    const id = `sata.${String(Math.floor(number / portsOfController))}`;
-    const port = number % portsOfController;
-    const controller = port === 0 ? `ich9-ahci,id=${id},${slotOf(index)}` : null;
-    return { controller, device: { driver: "ide-hd", place: `bus=${id}.${String(port)}` } };
+      return { controller: null, device: { driver: "virtio-blk-pci", id: name, ...addressOf(place) } };
+    const number = place.unit ?? 0;
+    const id = controllerOf(bus, number);
+    const unit = unitOnController(bus, number);
+    const driver = bus === "scsi" ? "virtio-scsi-pci" : "ich9-ahci";
+    const controller = made.has(id) ? null : { driver, id, ...addressOf(place) };
+    made.add(id);
+    const device =
+      bus === "scsi"
+        ? { driver: "scsi-hd", id: name, bus: `${id}.0`, "scsi-id": unit }
+        : { driver: "ide-hd", id: name, bus: `${id}.${String(unit)}` };
+    return { controller, device };
   });
 }

@@ -4,6 +4,7 @@
  */
 import type { VmDisk } from "@godwit/contract";
 import type { CommandReply } from "@godwit/qmp";
+import type { LaunchSpec } from "./launch-spec.ts";
 import { nodeName } from "./node-name.ts";
 
 /** Which of its two names a disk's nodes have. QEMU is started with the first. */
@@ -27,6 +28,22 @@ export const fileStorage = (filename: string): StorageOptions => ({
   locking: "on",
   aio: "threads",
 });
+
+/** For a block device of the host. @param filename absolute, seen by QEMU */
+const deviceStorage = (filename: string): StorageOptions => ({
+  ...fileStorage(filename),
+  driver: "host_device",
+});
+
+/** Of a disk that the host has, which the specification names. */
+export function hostStorage(
+  { diskPaths, blockDevices }: Pick<LaunchSpec, "diskPaths" | "blockDevices">,
+  disk: string,
+): StorageOptions {
+  const filename = diskPaths[disk];
+  if (filename === undefined) throw new TypeError(`no place for disk ${disk}`);
+  return blockDevices?.includes(disk) === true ? deviceStorage(filename) : fileStorage(filename);
+}
 
 /** As QEMU is given them, the lower one first. */
 export function diskNodes(names: DiskNodeNames, format: VmDisk["format"], storage: StorageOptions) {

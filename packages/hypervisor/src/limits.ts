@@ -19,7 +19,10 @@ const mib = 1024 * 1024;
  * KubeVirt reckons 30 MiB, 8 MiB a vCPU and 1/512 for the same (`GetMemoryOverhead`). libvirt's documentation of `hard_limit`
  * warns of any limit that is near to what QEMU needs, which nobody can know: hence the distance.
  */
-export function vmLimits({ vm, accelerator }: Pick<LaunchSpec, "vm" | "accelerator">): UnitLimits {
+export function vmLimits({
+  vm,
+  accelerator,
+}: Pick<LaunchSpec, "vm" | "accelerator">): Omit<UnitLimits, "cpus"> {
   const guestMib = vm.memoryMib;
   const translatedCodeMib = accelerator === "tcg" ? 1024 : 0;
   const besideMib =

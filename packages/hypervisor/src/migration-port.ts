@@ -3,10 +3,17 @@
  * move and removed after it, so that a renewed certificate counts from the next move on.
  */
 import { once } from "node:events";
-import { GodwitError, hostAndPort, ipAddressSchema, portSchema, type PortRange } from "@godwit/contract";
+import {
+  GodwitError,
+  hostAndPort,
+  ipAddressSchema,
+  portSchema,
+  type MemoryWait,
+  type PortRange,
+} from "@godwit/contract";
 import { listenInRange, sleep } from "@godwit/system";
 import type { MigrationCapability, MigrationParameter, QmpSession } from "@godwit/qmp";
-import type { StreamEnd } from "./credentials.ts";
+import type { MigrationCredentials, StreamEnd } from "./credentials.ts";
 
 export interface MigrationStatus {
   /** QEMU's word: none, setup, active, pre-switchover, device, postcopy-active, completed, failed, cancelled … */
@@ -17,22 +24,30 @@ export interface MigrationStatus {
   dirtyBytesPerSecond: number;
   rounds: number;
   qemuDowntimeMs: number | null;
+  /** At the destination, after a post-copy: how long all vCPUs waited for memory at once, and each; null: nobody counted. */
+  waitedForMemory: MemoryWait | null;
   error: string | null;
 }
+
+/** Beyond what any QEMU of Godwit's has. */
+const mostVcpus = 4096;
+
+/** Whether QEMU has measured. */
+const askEveryMs = 20;
 
 /** QEMU's names of what a stream is secured with, there from its preparation to the end of its move. */
 export const credentials = "godwit-tls";
 export const authorisation = "godwit-authz";
 
 /** `migrate-set-capabilities` and `migrate-set-parameters`, in QEMU's words. */
-interface MigrationSettings {
+export interface MigrationSettings {
   readonly capabilities: Readonly<Partial<Record<MigrationCapability, boolean>>>;
   readonly parameters: Readonly<Partial<Record<MigrationParameter, number>>>;
 }
 
-/** Lets QEMU read the credentials that lie in `from`, in the folder that `read` is called with. */
+/** Lets QEMU read credentials in the folder that `read` is called with. */
 type LendCredentials = (
-  from: string,
+  credentials: MigrationCredentials,
   end: StreamEnd,
   read: (folder: string) => Promise<void>,
 ) => Promise<void>;
@@ -57,12 +72,12 @@ export class MigrationPort {
   /** @throws QMP_REFUSED, for example when the credentials cannot be read */
   async configureSource(options: {
     settings: MigrationSettings;
-    credentialsFolder: string;
+    credentials: MigrationCredentials;
     /** The destination's name in its certificate. */
     destinationName: string;
   }): Promise<void> {
     await this.configure(options.settings);
-    await this.#addCredentials(options.credentialsFolder, "client");
+    await this.#addCredentials(options.credentials, "client");
     await this.#qmp().execute("migrate-set-parameters", {
       "tls-creds": credentials,
       "tls-hostname": options.destinationName,
@@ -70,8 +85,8 @@ export class MigrationPort {
   }
 
   /** Only the source's own certificate may send. @throws QMP_REFUSED, for example when the credentials cannot be read */
-  async secureDestination(options: { credentialsFolder: string; sourceName: string }): Promise<void> {
-    await this.#addCredentials(options.credentialsFolder, "server");
+  async secureDestination(options: { credentials: MigrationCredentials; sourceName: string }): Promise<void> {
+    await this.#addCredentials(options.credentials, "server");
     await this.#removeObject(authorisation);
     await this.#qmp().execute("object-add", {
       "qom-type": "authz-simple",
@@ -89,11 +104,13 @@ export class MigrationPort {
   /**
    * Lets the incoming side listen, on the first port of the range that is free: QEMU binds one after the other, so that
    * two that look at once never get the same.
+   * @param overAllLinks also over further links of the two hosts (Multipath TCP), for a source that asks for them; others have TCP
    * @returns the port that QEMU took
    * @throws QMP_REFUSED, also when none is free
    */
-  async listen(address: string, { first, last }: PortRange): Promise<number> {
-    await this.#qmp().execute("migrate-incoming", { uri: `${tcpUri(address, first)},to=${String(last)}` });
+  async listen(address: string, { first, last }: PortRange, overAllLinks = false): Promise<number> {
+    const uri = `${tcpUri(address, first)},to=${String(last)}${overAllLinks ? multipath : ""}`;
+    await this.#qmp().execute("migrate-incoming", { uri });
     const { "socket-address": addresses } = await this.#qmp().execute("query-migrate");
     const port = Number(addresses?.[0]?.port);
     if (!Number.isInteger(port) || port <= 0) {
@@ -106,8 +123,19 @@ export class MigrationPort {
     return port;
   }
 
-  async start(address: string, port: number): Promise<void> {
-    await this.#qmp().execute("migrate", { uri: tcpUri(address, port) });
+  /** @param overAllLinks as `listen` has it */
+  async start(address: string, port: number, overAllLinks = false): Promise<void> {
+    await this.#qmp().execute("migrate", { uri: tcpUri(address, port) + (overAllLinks ? multipath : "") });
+  }
+
+  /** The same to whoever listens at this unix socket. */
+  async startTo(path: string): Promise<void> {
+    await this.#qmp().execute("migrate", { uri: `unix:${path}` });
+  }
+
+  /** Lets the incoming side read from a file that QEMU has open. */
+  async readFrom(descriptor: number): Promise<void> {
+    await this.#qmp().execute("migrate-incoming", { uri: `fd:${String(descriptor)}` });
   }
 
   /** QEMU stops the guest, pauses before the switchover as always, and sends what is left while the guest runs at the destination. */
@@ -174,21 +202,34 @@ export class MigrationPort {
       dirtyBytesPerSecond: (ram?.["dirty-pages-rate"] ?? 0) * (ram?.["page-size"] ?? 4096),
       rounds: ram?.["dirty-sync-count"] ?? 0,
       qemuDowntimeMs: reply.downtime ?? null,
+      waitedForMemory:
+        reply["postcopy-blocktime"] === undefined
+          ? null
+          : {
+              allMs: reply["postcopy-blocktime"],
+              vcpuMs: (reply["postcopy-vcpu-blocktime"] ?? []).slice(0, mostVcpus),
+            },
       error: reply["error-desc"] ?? null,
     };
   }
 
   /**
    * How much memory the guest changes within a period, by comparing samples of its pages: its copy is not needed for it. No
-   * event tells when QEMU has measured, so that it is asked. @throws QMP_REFUSED, for example while another measures
+   * event tells when QEMU has measured, so that it is asked.
+   * @param ms other than whole seconds only for a QEMU from 8.2 on
+   * @throws QMP_REFUSED, for example while another measures
    */
-  async changedBytes(seconds: number): Promise<number> {
-    await this.#qmp().execute("calc-dirty-rate", { "calc-time": seconds, "sample-pages": 2048 });
-    await sleep(seconds * 1000);
-    for (let attempt = 0; attempt < 100; attempt++) {
+  async changedBytes(ms: number): Promise<number> {
+    const seconds = ms / 1000;
+    const time = Number.isInteger(seconds)
+      ? { "calc-time": seconds }
+      : { "calc-time": ms, "calc-time-unit": "millisecond" };
+    await this.#qmp().execute("calc-dirty-rate", { ...time, "sample-pages": 2048 });
+    await sleep(ms);
+    for (let attempt = 0; attempt < 5000 / askEveryMs; attempt++) {
       const { status, "dirty-rate": mibPerSecond } = await this.#qmp().execute("query-dirty-rate");
       if (status === "measured") return (mibPerSecond ?? 0) * 2 ** 20 * seconds;
-      await sleep(50);
+      await sleep(askEveryMs);
     }
     throw GodwitError.of("QMP_REFUSED", {
       ...{ command: "calc-dirty-rate", class: "GenericError" },
@@ -202,9 +243,9 @@ export class MigrationPort {
   }
 
   /** QEMU has read them when it answers. */
-  async #addCredentials(folder: string, endpoint: StreamEnd): Promise<void> {
+  async #addCredentials(own: MigrationCredentials, endpoint: StreamEnd): Promise<void> {
     await this.#removeObject(credentials);
-    await this.#lend(folder, endpoint, async (dir) => {
+    await this.#lend(own, endpoint, async (dir) => {
       await this.#qmp().execute("object-add", {
         "qom-type": "tls-creds-x509",
         id: credentials,
@@ -223,6 +264,9 @@ export class MigrationPort {
     }
   }
 }
+
+/** After so long all are sent. */
+export const announcedWithinMs = 1000;
 
 /** Six announcements within a second; the first at once. */
 function announcement<P extends "announce-" | "">(
@@ -244,6 +288,9 @@ async function freePort(address: string, ports: PortRange): Promise<number> {
   await once(listener.server, "close");
   return listener.port;
 }
+
+/** QEMU's word for it in an address. */
+const multipath = ",mptcp";
 
 /** The address came from the other host: QEMU would take options after a comma, and run programs for other schemes. */
 const tcpUri = (address: string, port: number): string =>

@@ -4,6 +4,7 @@
  */
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
@@ -26,7 +27,7 @@ const knownQemuSchema = z.object({
 export type KnownQemu = z.infer<typeof knownQemuSchema>;
 
 /** Counts what is asked for: what an earlier version kept lacks something. */
-const asked = "3";
+const asked = "4";
 
 const switchedOn = (props: Readonly<Record<string, unknown>> = {}): string[] =>
   Object.entries(props)
@@ -81,8 +82,10 @@ async function fileOf(binary: string): Promise<string | null> {
 export async function qemuFacts(installation: QemuInstallation, cacheFolder: string): Promise<KnownQemu> {
   const version = await qemuVersion(installation.binary);
   const bootId = (await readFile("/proc/sys/kernel/random/boot_id", "utf8")).trim();
+  // Its module can come and go without a boot.
+  const hasKvm = existsSync("/dev/kvm");
   const key = createHash("sha256")
-    .update([bootId, installation.binary, version, asked].join("\n"))
+    .update([bootId, installation.binary, version, asked, String(hasKvm)].join("\n"))
     .digest("hex")
     .slice(0, 16);
   const cache = join(cacheFolder, `qemu-${key}.json`);
@@ -159,6 +162,7 @@ async function askQemu(installation: QemuInstallation, version: string): Promise
       })),
       availableFeatures: switchedOn(expansion.model.props),
       postcopyRecovers: hasWord(schema, recoverSetup),
+      multipath: hasMember(schema, "mptcp"),
     } satisfies QemuFacts;
     return { facts, modelFeatures };
   } finally {
@@ -178,6 +182,14 @@ const hasWord = (schema: readonly Readonly<Record<string, unknown>>[], word: str
   schema.some(
     (entity) =>
       entity["meta-type"] === "enum" && Array.isArray(entity.values) && entity.values.includes(word),
+  );
+
+/** Whether one of the schema's objects has a member of this name. */
+const hasMember = (schema: readonly Readonly<Record<string, unknown>>[], name: string): boolean =>
+  schema.some(
+    ({ members }) =>
+      Array.isArray(members) &&
+      members.some((member: unknown) => (member as { name?: unknown }).name === name),
   );
 
 /**

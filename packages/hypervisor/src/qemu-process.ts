@@ -3,7 +3,7 @@
  * a new agent creates this object again from the run folder.
  */
 import { rm } from "node:fs/promises";
-import { GodwitError, type VmId } from "@godwit/contract";
+import { GodwitError, type TaskId, type VmId } from "@godwit/contract";
 import { QmpSession, type QmpEvent } from "@godwit/qmp";
 import {
   endProcess,
@@ -32,6 +32,10 @@ export interface FeatureWord {
   /** Unsigned, 32 bits. */
   value: number;
 }
+
+/** Between "completed", as QEMU tells it, and the moment from which it may be let run again. Five seconds together. */
+const finalizingLooks = 100;
+const finalizingLookMs = 50;
 
 const featureWordsSchema = z.array(
   z.object({
@@ -82,7 +86,8 @@ export class QemuProcess {
     this.ended = this.#end.promise;
     this.migration = new MigrationPort(
       () => this.#session,
-      (from, end, read) => lendCredentials({ from, to: o.paths.credentials, user: o.user, end }, read),
+      (credentials, end, read) =>
+        lendCredentials({ credentials, to: o.paths.credentials, user: o.user, end }, read),
     );
     this.#watch(o.session);
   }
@@ -97,9 +102,31 @@ export class QemuProcess {
     await this.#update({ vm, diskPaths: { ...this.#spec.diskPaths, ...diskPaths } });
   }
 
+  /** The same with all that its devices use. @param blockDevices those of its disks that are, if another comes */
+  async updateDevices(
+    change: Pick<LaunchSpec, "vm" | "diskPaths" | "taps"> & { blockDevices?: readonly string[] },
+  ): Promise<void> {
+    const { diskPaths, blockDevices = this.#spec.blockDevices ?? [] } = change;
+    const present = blockDevices.filter((name) => name in diskPaths);
+    await this.#update({ ...change, blockDevices: present.length === 0 ? undefined : present });
+  }
+
   /** It has its memory: its guest may run. */
   async hasLoaded(): Promise<void> {
-    await this.#update({ loads: undefined });
+    await this.#update({ loads: undefined, memoryPath: undefined });
+  }
+
+  /** Its suspension begins; null: it is over. */
+  async noteSuspending(suspending: LaunchSpec["suspending"] | null): Promise<void> {
+    await this.#update({ suspending: suspending ?? undefined });
+  }
+
+  /** It was reset by this task: an agent that starts again, and is asked for the same, does not reset it a second time. */
+  async noteReset(task: TaskId): Promise<void> {
+    const change = { lastReset: task };
+    // Known from now on, also where it cannot be written.
+    this.#spec = { ...this.#spec, ...change };
+    await this.#update(change);
   }
 
   async #update(change: Partial<LaunchSpec>): Promise<void> {
@@ -173,7 +200,16 @@ export class QemuProcess {
 
   /** Lets the vCPUs run. @throws QMP_REFUSED: they surely do not; QMP_INTERRUPTED: look at the status */
   async resume(): Promise<void> {
-    await this.#session.execute("cont");
+    for (let tried = 1; ; tried++) {
+      try {
+        await this.#session.execute("cont");
+        return;
+      } catch (error) {
+        const isFinalizing = GodwitError.is(error, "QMP_REFUSED") && /not finalized yet/.test(error.message);
+        if (!isFinalizing || tried === finalizingLooks) throw error;
+      }
+      await sleep(finalizingLookMs);
+    }
   }
 
   async pause(): Promise<void> {
@@ -297,11 +333,22 @@ export class QemuProcess {
       await sleep(waitMs);
     }
     const heardAll = !this.#missedEvents && this.#session.isReadToItsEnd;
-    this.#end.resolve({ reason: await lastMessages(this.paths.log), heardAll });
+    this.#end.resolve({ reason: await whyEnded(this.paths.log), heardAll });
   }
 }
 
-/** What QEMU said last, without its time stamps. */
+const silent = "QEMU ended without a message";
+/** The process that started it writes how it ended, at about the moment in which that is seen. */
+const wroteMs = 200;
+
+async function whyEnded(logPath: string): Promise<string> {
+  const messages = await lastMessages(logPath);
+  if (messages !== silent) return messages;
+  await sleep(wroteMs);
+  return await lastMessages(logPath);
+}
+
+/** What QEMU said last, and the process that started it of its end; without time stamps. */
 export async function lastMessages(logPath: string): Promise<string> {
   let log: string;
   try {
@@ -314,7 +361,7 @@ export async function lastMessages(logPath: string): Promise<string> {
     .split("\n")
     .map((line) => line.replace(/^\S+Z /, "").replace(/^qemu-system-x86_64: /, ""))
     .filter((line) => line !== "" && !/terminating on signal/.test(line));
-  return lines.slice(-3).join(" / ").slice(0, 500) || "QEMU ended without a message";
+  return lines.slice(-3).join(" / ").slice(0, 500) || silent;
 }
 
 /** @throws VM_START_FAILED */

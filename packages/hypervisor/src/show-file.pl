@@ -1,5 +1,5 @@
 #!/usr/bin/perl
-# Makes a file of the host a part of what a running program sees that `confine-qemu.pl` started, or takes it away again.
+# Makes a file or a block device of the host a part of what a running program sees that `confine-qemu.pl` started, or takes it away again.
 # Run by root.
 #   show-file.pl PID show|lend|hide PATH
 # show   read-only
@@ -22,9 +22,10 @@ my ($pid, $how, $path) = @ARGV;
 my ($root, $empty) = ('/', '');
 sysopen my $namespace, "/proc/$pid/ns/mnt", O_RDONLY or failed("the namespace of process $pid");
 
-my $tree;
+my ($tree, $device);
 if ($how ne 'hide') {
-    -f $path && !-l $path or failed($path);
+    !-l $path && (-f _ || -b _) or failed($path);
+    $device = -b _;
     $tree = syscall($call{open_tree}, $HERE, $path, $CLONE | $CLOEXEC | $NOFOLLOW);
     $tree >= 0 or failed($path);
 }
@@ -43,7 +44,7 @@ if ($how ne 'hide') {
     close $place;
     remount($root, $RDONLY);
     syscall($call{move_mount}, $tree, $empty, $HERE, $path, $EMPTY_PATH) == 0 or failed("showing $path");
-    remount($path, ($how eq 'lend' ? 0 : $RDONLY) | $NODEV);
+    remount($path, ($how eq 'lend' ? 0 : $RDONLY) | ($device ? 0 : $NODEV));
 }
 
 sub remount {

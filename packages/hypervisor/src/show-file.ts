@@ -6,7 +6,7 @@ const program = fileURLToPath(new URL("show-file.pl", import.meta.url));
 
 const words = { show: "visible", lend: "writable", hide: "invisible" } as const;
 
-/** Makes a file a part of what a running QEMU sees, read-only (`show`) or for writing (`lend`), or takes it away again. */
+/** Makes a file or a block device a part of what a running QEMU sees, read-only (`show`) or for writing (`lend`), or takes it away again. */
 export async function showFile(pid: number, path: string, how: keyof typeof words): Promise<void> {
   await run("/usr/bin/perl", [program, String(pid), how, path], {
     what: `making ${path} ${words[how]} to QEMU`,

@@ -93,7 +93,7 @@ export function withTpm(
   const descriptor = String(runDescriptors.tpm);
   const words = [
     ...["/usr/bin/unshare", "--net", "--"],
-    ...confinedTpm(root, [tpm.folder, folder]),
+    ...confinedTpm(root, profile !== null, [tpm.folder, folder]),
     ...asUser(user, kvmGid, null),
     ...["/usr/bin/perl", "-e", forget, `${state}/${volatileState}`],
     // The kernel resets a parent-death signal when a process comes under a profile.

@@ -39,7 +39,7 @@ async function machineIn(folder: string, binary: string): Promise<Machine> {
     { stdio: ["ignore", "ignore", "inherit"] },
   );
   const connect = () => QmpSession.connect(monitors[0]).catch(() => null);
-  const qmp = await until(connect, { everyMs: 20, limitMs: 30_000 });
+  const qmp = await until(connect, { everyMs: 20, limitMs: 60_000 });
   if (qmp === null) throw new Error("QEMU has not started");
   const socket = createConnection(monitors[1]);
   const send = (execute: string, more: object = {}) =>

@@ -6,7 +6,10 @@ import { GodwitError, vmDescriptionSchema, vmSchema } from "@godwit/contract";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { commandLine } from "../src/command-line.ts";
-import type { LaunchSpec } from "../src/launch-spec.ts";
+import { confined } from "../src/confinement.ts";
+import { poweredOn } from "../src/device-places.ts";
+import { pinnedBytes } from "../src/host-devices.ts";
+import { imageFilesOf, type LaunchSpec } from "../src/launch-spec.ts";
 
 const vm = vmSchema.parse({
   ...{ version: 1, id: "6a8f5f0e-8f5d-4b52-9d3a-2b8f4c1f0a11", name: "web-1", datastore: "shared" },
@@ -44,6 +47,26 @@ test("UEFI is two flash memories; with Secure Boot only the firmware's own mode 
   expect(machineOf(true)).toEqual([`${plainMachine},smm=on`, true]);
 });
 
+test("a disk that is a block device of the host is opened as one, past the page cache, and takes what the guest discards", () => {
+  const device = { ...plain, diskPaths: { data: "/dev/dm-3" }, blockDevices: ["data"] };
+  const raw = { ...vm, disks: vm.disks.map((disk) => ({ ...disk, format: "raw" as const })) };
+  const words = commandLine({ ...device, vm: raw });
+  const nodes = words.flatMap((word, at) =>
+    word === "-blockdev" ? [JSON.parse(words[at + 1] ?? "") as Record<string, unknown>] : [],
+  );
+  expect(nodes).toEqual([
+    expect.objectContaining({
+      ...{ driver: "host_device", filename: "/dev/dm-3", discard: "unmap", locking: "on" },
+      cache: { direct: true, "no-flush": false },
+    }),
+    expect.objectContaining({ driver: "raw", discard: "unmap" }),
+  ]);
+  // What of it may be full is not a file system's.
+  expect(imageFilesOf({ ...device, diskPaths: { data: "/dev/dm-3", root: "/srv/root" } })).toEqual([
+    "/srv/root",
+  ]);
+});
+
 /** The keys that may stand in each option's argument; `null`: the argument is not of that form. */
 const meant: Record<string, readonly string[] | null> = {
   "-name": ["guest", "debug-threads"],
@@ -62,8 +85,8 @@ const meant: Record<string, readonly string[] | null> = {
   "-object": ["id", "filename"],
   "-netdev": ["id", "ifname", "script", "downscript", "vhost"],
   "-device": [
-    ...["chardev", "rng", "drive", "id", "bus", "addr", "bootindex", "netdev", "mac", "romfile"],
-    ...["max_ports", "nr", "name", "multifunction", "werror", "rerror"],
+    ...["chardev", "rng", "drive", "id", "bus", "addr", "bootindex", "netdev", "mac", "romfile", "romsize"],
+    ...["max_ports", "nr", "name", "multifunction", "werror", "rerror", "deflate-on-oom"],
   ],
   ...Object.fromEntries(
     ["-uuid", "-accel", "-incoming", "-display", "-vga", "-kernel", "-initrd", "-append"].map((option) => [
@@ -294,4 +317,213 @@ test("the controller of CD-ROM drives has a slot that no disk, NIC or chipset ha
   const before = addressesOf(most);
   const addresses = addressesOf({ ...most, vm: { ...most.vm, cdroms } });
   expect(addresses.filter((address) => !before.includes(address))).toEqual(["1e"]);
+});
+
+test("a target that wants CHAP: its secret is a file of the run folder, one for all of its LUNs, and stands on no command line", () => {
+  const lun = {
+    portal: "10.0.3.9:3260",
+    target: "iqn.2026-01.com.example:san",
+    initiator: "iqn.2008-11.org:a",
+  };
+  const disks = ["data", "more", "open"].map((name, index) => ({
+    ...{ name, datastore: "san", path: `lun-${String(index)}`, format: "raw" as const, taken: true },
+  }));
+  const luns = {
+    data: { ...lun, lun: 0, chapUser: "user,with=all" },
+    more: { ...lun, lun: 1, chapUser: "user,with=all" },
+    open: { ...lun, lun: 2, target: "iqn.2026-01.com.example:open" },
+  };
+  const spec = { ...plain, vm: vmSchema.parse({ ...vm, disks }), diskPaths: {}, luns };
+  const words = commandLine(spec, { runFolder: "/run/vm" });
+  const after = (option: string) =>
+    words.flatMap((word, index) => (words[index - 1] === option ? [word] : []));
+  const objects = after("-object").filter((word) => word.includes("secret"));
+  expect(objects.map((word) => JSON.parse(word) as unknown)).toEqual([
+    { "qom-type": "secret", id: "chap.0", file: "/run/vm/chap/0" },
+  ]);
+  const shown = after("-blockdev")
+    .map((word) => JSON.parse(word) as { driver: string; user?: string; "password-secret"?: string })
+    .filter(({ driver }) => driver === "iscsi")
+    .map((node) => [node.user, node["password-secret"]]);
+  expect(shown).toEqual([
+    ["user,with=all", "chap.0"],
+    ["user,with=all", "chap.0"],
+    [undefined, undefined],
+  ]);
+});
+
+test("huge pages and NUMA nodes are memory of their own names; without them nothing is other than before", () => {
+  const memoryOf = (more: object) => {
+    const words = commandLine({ ...plain, vm: { ...vm, ...{ memoryMib: 64, vcpus: 3 }, ...more } });
+    const of = (flag: string) => words.flatMap((word, at) => (word === flag ? [words[at + 1]] : []));
+    return {
+      smp: of("-smp")[0],
+      machine: of("-machine")[0]?.includes("memory-backend=guest.memory"),
+      memory: [...of("-object").filter((one) => one?.startsWith("memory")), ...of("-numa")],
+    };
+  };
+  expect(memoryOf({})).toEqual({ smp: "3,sockets=1,cores=3,threads=1", machine: false, memory: [] });
+  const huge = "hugetlb=on,hugetlbsize=2M,prealloc=on";
+  expect(memoryOf({ hugepages: "2M" })).toMatchObject({
+    machine: true,
+    memory: [`memory-backend-memfd,id=guest.memory,size=64M,${huge}`],
+  });
+  const nodes = [
+    { vcpus: 1, memoryMib: 16 },
+    { vcpus: 2, memoryMib: 48, hostNode: 1 },
+  ];
+  expect(memoryOf({ numa: nodes })).toEqual({
+    ...{ smp: "3,sockets=1,cores=3,threads=1", machine: false },
+    memory: [
+      // The largest first, of whichever node.
+      "memory-backend-ram,id=guest.memory1,size=48M,host-nodes=1,policy=bind",
+      "memory-backend-ram,id=guest.memory0,size=16M",
+      "node,nodeid=0,cpus=0-0,memdev=guest.memory0",
+      "node,nodeid=1,cpus=1-2,memdev=guest.memory1",
+    ],
+  });
+  const equal = [1, 2].map(() => ({ vcpus: 2, memoryMib: 32 }));
+  expect(memoryOf({ vcpus: 4, numa: equal, hugepages: "2M" })).toMatchObject({
+    smp: "4,sockets=2,cores=2,threads=1",
+    memory: expect.arrayContaining([`memory-backend-memfd,id=guest.memory1,size=32M,${huge}`]) as string[],
+  });
+});
+
+test("a CPU topology is what QEMU is started with, also beside NUMA nodes; a VM without one has cores of one socket", () => {
+  const smp = (more: object) => {
+    const words = commandLine({ ...plain, vm: vmSchema.parse({ ...vm, ...more }) });
+    return words[words.indexOf("-smp") + 1];
+  };
+  expect(smp({ vcpus: 4 })).toBe("4,sockets=1,cores=4,threads=1");
+  expect(smp({ vcpus: 8, topology: { sockets: 2, cores: 2, threads: 2 } })).toBe(
+    "8,sockets=2,cores=2,threads=2",
+  );
+  const numa = [1, 2].map(() => ({ vcpus: 4, memoryMib: 32 }));
+  expect(smp({ vcpus: 8, memoryMib: 64, numa, topology: { sockets: 4, cores: 1, threads: 2 } })).toBe(
+    "8,sockets=4,cores=1,threads=2",
+  );
+});
+
+test("a balloon is in the slot of the random number generator, whose own place is the same without; its target is none of QEMU's arguments", () => {
+  const devices = (more: object) =>
+    commandLine({ ...plain, vm: vmSchema.parse({ ...vm, ...more }) }).filter((word) =>
+      /^virtio-(?:rng|balloon)/.test(word),
+    );
+  expect(devices({})).toEqual(["virtio-rng-pci,rng=rng0,bus=pcie.0,addr=0x2"]);
+  const both = [
+    "virtio-rng-pci,rng=rng0,bus=pcie.0,addr=0x2.0,multifunction=on",
+    "virtio-balloon-pci,id=memory.balloon,deflate-on-oom=on,bus=pcie.0,addr=0x2.1,multifunction=on",
+  ];
+  expect(devices({ balloon: {} })).toEqual(both);
+  expect(devices({ balloon: { targetMib: 64 } })).toEqual(both);
+  expect(devices({ balloon: {}, machine: "pc-i440fx-7.2" })).toEqual(
+    both.map((device) => device.replace("pcie.0", "pci.0")),
+  );
+});
+
+test("memory that was added is beside what the machine began with, in its slots and at its addresses; powered on again it is plain", () => {
+  const memory = (more: object) => {
+    const argv = commandLine({ ...plain, vm: vmSchema.parse({ ...vm, memoryMib: 1024, ...more }) });
+    return argv.filter((word, at) => argv[at - 1] === "-m" || /^memory-backend|^pc-dimm/.test(word));
+  };
+  const memoryDevices = [
+    { slot: 0, mib: 512, addr: 4294967296 },
+    { slot: 3, mib: 256, addr: 4831838208 },
+  ];
+  expect(memory({})).toEqual(["size=1024M"]);
+  expect(memory({ maxMemoryMib: 1024 })).toEqual(["size=1024M"]);
+  expect(memory({ maxMemoryMib: 4096 })).toEqual(["size=1024M,slots=16,maxmem=4096M"]);
+  const grown = { memoryMib: 1792, maxMemoryMib: 1792, memoryDevices };
+  expect(memory(grown)).toEqual([
+    "size=1024M,slots=16,maxmem=1792M",
+    "memory-backend-ram,id=memory.added0,size=512M",
+    "pc-dimm,id=memory.device0,memdev=memory.added0,slot=0,addr=4294967296",
+    "memory-backend-ram,id=memory.added3,size=256M",
+    "pc-dimm,id=memory.device3,memdev=memory.added3,slot=3,addr=4831838208",
+  ]);
+  expect(memory(poweredOn(vmSchema.parse({ ...vm, ...grown }), false))).toEqual(["size=1792M"]);
+  const unknown = { ...grown, memoryDevices: [{ slot: 0, mib: 512 }] };
+  expect(() => memory(unknown)).toThrow("whether QEMU has all of them is not known");
+});
+
+test("a boot order is what the firmware tries, and no more; a NIC in it has a boot ROM whose room is the same everywhere", () => {
+  const cdroms = [{ name: "cd0", medium: null, connected: false }];
+  const { boot: _, ...bootless } = vm;
+  const nics = [
+    { portGroup: "office", mac: "52:54:00:00:00:01", number: 3 },
+    { portGroup: "office", mac: "52:54:00:00:00:02" },
+  ];
+  const disks = ["root", "data"].map((name) => ({ name, path: `web-1/${name}.raw`, format: "raw" as const }));
+  const words = (more: object) =>
+    commandLine({
+      ...{ ...plain, vm: vmSchema.parse({ ...bootless, cdroms, nics, disks, ...more }) },
+      ...{ kernelPath: null, initrdPath: null, diskPaths: { root: "/d/root.raw", data: "/d/data.raw" } },
+      taps: nics.map(({ mac }, index) => ({ interfaceName: `tap${String(index)}`, mac })),
+    });
+  const tried = (argv: readonly string[]) =>
+    argv
+      .flatMap((word) => {
+        const [, id = "", index = ""] = /,id=([^,]+).*,bootindex=(\d+)/.exec(word) ?? [];
+        return id === "" ? [] : [{ id, index: Number(index) }];
+      })
+      .sort((a, b) => a.index - b.index)
+      .map(({ id }) => id);
+  expect(tried(words({}))).toEqual(["root", "cd.cd0"]);
+  expect(words({}).filter((word) => word.includes("romsize"))).toEqual([]);
+  const ordered = words({ bootOrder: ["nic:3", "disk:data", "cdrom:cd0"] });
+  expect(tried(ordered)).toEqual(["nic.3", "data", "cd.cd0"]);
+  const [first, second] = ordered.filter((word) => word.startsWith("virtio-net-pci,"));
+  expect(first).toMatch(/,romsize=1048576,.*bootindex=0$/);
+  expect(second).toContain(",romfile=,");
+  expect(ordered.join(" ")).toContain("-boot strict=on");
+  // A device that is not there is no reason to boot from another.
+  expect(tried(words({ bootOrder: ["disk:gone"] }))).toEqual([]);
+});
+
+test("devices of the host have PCI slots of their own, and QEMU sees of the host what they need", () => {
+  const hostDevices = [
+    { name: "gpu", pci: "0000:01:00.0", id: "10de:1eb8" },
+    { name: "dongle", usb: "0529:0001" },
+  ];
+  const spec: LaunchSpec = {
+    ...{ ...plain, vm: poweredOn({ ...vm, hostDevices }, false) },
+    hostDevices: [
+      { name: "gpu", node: "/dev/vfio/7", sysfs: ["/sys/bus/pci/devices/0000:01:00.0"] },
+      { name: "dongle", node: "/dev/bus/usb/001/004", sysfs: [] },
+    ],
+  };
+  const words = commandLine(spec);
+  const devices = words.filter((word) => /^(?:vfio-pci|qemu-xhci|usb-host),/.test(word));
+  // The NIC is in slot 27.
+  expect(devices).toEqual([
+    "vfio-pci,id=host.gpu,host=0000:01:00.0,bus=pcie.0,addr=0x1a",
+    "qemu-xhci,id=usb.bus,p2=8,p3=8,bus=pcie.0,addr=0x19",
+    "usb-host,id=host.dongle,bus=usb.bus.0,hostdevice=/dev/bus/usb/001/004",
+  ]);
+  // The guest lets the controller go no more than the root complex that it is on: a move's destination has it, too.
+  const { hostDevices: _removed, ...without } = spec.vm;
+  const after = commandLine({ ...plain, vm: without });
+  expect(after.filter((word) => /^(?:vfio-pci|qemu-xhci|usb-host),/.test(word))).toEqual([devices[1]]);
+  expect(poweredOn(without, false).usbSlot).toBeUndefined();
+  expect(pinnedBytes(spec.vm)).toBe((64 + 1024) * 2 ** 20);
+  expect(pinnedBytes(vm)).toBeNull();
+  const place = { root: "/r", binary: "qemu", runFolder: "/run/x", isProfiled: false, readable: [] };
+  const view = confined(spec, place).join(" ");
+  for (const shown of [
+    "ro /sys/bus/pci/devices/0000:01:00.0",
+    "rw /dev/vfio/vfio",
+    "rw /dev/vfio/7",
+    "rw /dev/bus/usb/001/004",
+  ])
+    expect(view).toContain(` ${shown} `);
+  // Two devices of one IOMMU group have one file.
+  const two = [...(spec.hostDevices ?? []), { name: "sound", node: "/dev/vfio/7", sysfs: [] }];
+  expect(
+    confined({ ...spec, hostDevices: two }, place).filter((word) => word === "/dev/vfio/7"),
+  ).toHaveLength(1);
+  expect(confined(plain, place).join(" ")).not.toContain("vfio");
+  expect(commandLine(plain).join(" ")).not.toMatch(/vfio|usb-host|xhci/);
+  expect(() => commandLine({ ...spec, hostDevices: [{ name: "gpu", node: "/dev/sda", sysfs: [] }] })).toThrow(
+    GodwitError,
+  );
 });

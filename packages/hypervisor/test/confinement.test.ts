@@ -3,11 +3,15 @@
  * not there can be read by nobody.
  */
 import { readlinkSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { run } from "@godwit/system";
 import { expect, inject, test } from "vitest";
+import { confinedTpm } from "../src/confinement.ts";
 import { Fixture } from "./fixtures.ts";
+
+const appArmorFolder = "/sys/kernel/security/apparmor";
 
 test("a QEMU has its VM's disk and its run folder, and nothing else of its host's to read or to write", async () => {
   await using fixture = await Fixture.make(inject("qemuBinaries")[0] ?? "");
@@ -43,5 +47,21 @@ test("a QEMU has its VM's disk and its run folder, and nothing else of its host'
     expect(limits).toMatch(/Max core file size\s+0\s+0/);
   } finally {
     await process.end();
+  }
+});
+
+test("where a profile of AppArmor is asked for, setpriv finds the folder that it looks for, and nothing in it", async () => {
+  const root = await mkdtemp(join(tmpdir(), "godwit-view-"));
+  try {
+    for (const isProfiled of [true, false]) {
+      const [perl = "", ...words] = confinedTpm(root, isProfiled, []);
+      const { exitCode, stdout } = await run(perl, [...words, "/usr/bin/ls", "-A", appArmorFolder], {
+        what: "looking at the view",
+        okCodes: [0, 2],
+      });
+      expect([exitCode === 0, stdout]).toEqual([isProfiled, ""]);
+    }
+  } finally {
+    await rm(root, { recursive: true });
   }
 });

@@ -27,12 +27,12 @@ describe.each(inject("qemuBinaries"))("%s", (binary) => {
       await source.resume();
       await target.migration.configure(destinationSettings);
       await target.migration.secureDestination({
-        credentialsFolder: await fixture.credentials("b"),
+        credentials: await fixture.credentials("b"),
         sourceName: "a",
       });
       const port = await target.migration.listen("127.0.0.1", ports);
       await source.migration.configureSource({
-        credentialsFolder: await fixture.credentials("a"),
+        credentials: await fixture.credentials("a"),
         destinationName: "b",
         settings: sourceSettings(0),
       });

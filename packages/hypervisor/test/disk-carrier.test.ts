@@ -24,7 +24,7 @@ describe.each(inject("qemuBinaries"))("%s", (binary) => {
 
     await destination.migration.configure(destinationSettings);
     await destination.migration.secureDestination({
-      credentialsFolder: await fixture.credentials("b"),
+      credentials: await fixture.credentials("b"),
       sourceName: "a",
     });
     const disksPort = await offerDisks(destination, { host: "b", address, ports });
@@ -38,7 +38,7 @@ describe.each(inject("qemuBinaries"))("%s", (binary) => {
     // Another host's certificate is no permission to write.
     await source.migration.configureSource({
       settings: sourceSettings(1000),
-      credentialsFolder: await fixture.credentials("c"),
+      credentials: await fixture.credentials("c"),
       destinationName: "b",
     });
     await expect(carrier.start(place, null)).rejects.toMatchObject({ code: "QMP_REFUSED" });
@@ -47,23 +47,23 @@ describe.each(inject("qemuBinaries"))("%s", (binary) => {
 
     await source.migration.configureSource({
       settings: sourceSettings(1000),
-      credentialsFolder: await fixture.credentials("a"),
+      credentials: await fixture.credentials("a"),
       destinationName: "b",
     });
     await carrier.start(place, null);
     const isReady = async () => (await carrier.look()).status === "ready";
-    expect(await until(isReady, { everyMs: 20, limitMs: 30_000 })).toBe(true);
+    expect(await until(isReady, { everyMs: 20, limitMs: 60_000 })).toBe(true);
     expect(await carrier.look()).toMatchObject({ error: null, totalBytes: 16 << 20 });
 
     await source.migration.start(address, port);
     const isPaused = async () => (await source.migration.query()).status === "pre-switchover";
-    expect(await until(isPaused, { everyMs: 20, limitMs: 30_000 })).toBe(true);
+    expect(await until(isPaused, { everyMs: 20, limitMs: 60_000 })).toBe(true);
     await carrier.end();
-    expect(await until(() => carrier.haveEnded(), { everyMs: 5, limitMs: 30_000 })).toBe(true);
+    expect(await until(() => carrier.haveEnded(), { everyMs: 5, limitMs: 60_000 })).toBe(true);
     expect(await carrier.tidy()).toBe(true);
     await source.migration.continueSwitchover();
     const hasArrived = async () => (await destination.migration.query()).status === "completed";
-    expect(await until(hasArrived, { everyMs: 20, limitMs: 30_000 })).toBe(true);
+    expect(await until(hasArrived, { everyMs: 20, limitMs: 60_000 })).toBe(true);
     await withdrawDisks(destination);
     await withdrawDisks(destination);
     await destination.resume();
@@ -85,27 +85,27 @@ describe.each(inject("qemuBinaries"))("%s", (binary) => {
     const destination = await (await fixture.hypervisor("b")).start(incoming);
     await using _destination = { [Symbol.asyncDispose]: () => destination.end() };
     await destination.migration.secureDestination({
-      credentialsFolder: await fixture.credentials("b"),
+      credentials: await fixture.credentials("b"),
       sourceName: "a",
     });
     const disksPort = await offerDisks(destination, { host: "b", address, ports });
     await source.migration.configureSource({
       settings: sourceSettings(1000),
-      credentialsFolder: await fixture.credentials("a"),
+      credentials: await fixture.credentials("a"),
       destinationName: "b",
     });
     const carrier = new DiskCarrier(source);
     const place = { address, port: disksPort, destinationName: "b" };
-    const slowly = 4 << 20;
+    const slowly = 1 << 20;
     await carrier.start(place, slowly);
     await carrier.cancel();
-    expect(await until(() => carrier.tidy(), { everyMs: 20, limitMs: 30_000 })).toBe(true);
+    expect(await until(() => carrier.tidy(), { everyMs: 20, limitMs: 60_000 })).toBe(true);
     expect(await carrier.look()).toMatchObject({ status: "none" });
 
     await carrier.start(place, slowly);
     await destination.kill();
     const isOver = async () => (await carrier.look()).status === "over";
-    expect(await until(isOver, { everyMs: 20, limitMs: 30_000 })).toBe(true);
+    expect(await until(isOver, { everyMs: 20, limitMs: 60_000 })).toBe(true);
     expect((await carrier.look()).error).toMatch(/./);
     expect(await carrier.tidy()).toBe(true);
     expect(await source.status()).toMatchObject({ status: "prelaunch" });

@@ -1,31 +1,34 @@
-/** Where disks are in a VM: no two at one place, no more at a controller than it has room for, and none is moved by one that comes last. */
+/** What disks are on: a controller is there before its disks, and has room for them. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { placesOf } from "../src/device-places.ts";
 import { diskDevices } from "../src/disk-devices.ts";
 
 const buses = fc.array(fc.constantFrom(undefined, "sata" as const, "scsi" as const), { maxLength: 24 });
-const described = (list: readonly (undefined | "sata" | "scsi")[]) =>
-  diskDevices(
-    list.map((bus) => ({ bus })),
-    (index) => `addr=${String(index)}`,
-  );
+
+function described(list: readonly (undefined | "sata" | "scsi")[]) {
+  const disks = list.map((bus, index) => ({
+    ...{ name: `d${String(index)}`, path: "", format: "raw" as const },
+    ...(bus === undefined ? {} : { bus }),
+  }));
+  return diskDevices(disks, placesOf({ disks, nics: [] }).disks, ({ slot = 0 }) => ({ addr: slot }));
+}
 
 test("every disk has a place of its own on a bus that is there before it", () => {
   fc.assert(
     fc.property(buses, (list) => {
       const devices = described(list);
-      const places = devices.map(({ device }) => device.place);
+      const places = devices.map(({ device: { id: _, ...place } }) => JSON.stringify(place));
       expect(new Set(places).size).toBe(list.length);
       const addresses = devices.flatMap(({ controller, device }) => [
-        ...(controller === null ? [] : [/addr=\d+/.exec(controller)?.[0]]),
-        ...(/addr=\d+/.exec(device.place) ?? []),
+        ...(controller === null ? [] : [controller.addr]),
+        ...(device.addr === undefined ? [] : [device.addr]),
       ]);
       expect(new Set(addresses).size).toBe(addresses.length);
       const made = new Set<string>();
       for (const { controller, device } of devices) {
-        const id = /id=([\w.]+)/.exec(controller ?? "")?.[1];
-        if (id !== undefined) made.add(id);
-        const bus = /^bus=((?:sata|scsi)\.\d+)\.(\d+)/.exec(device.place);
+        if (controller !== null) made.add(controller.id);
+        const bus = /^((?:sata|scsi)\.\d+)\.(\d+)/.exec(String(device.bus ?? ""));
         if (bus === null) continue;
         expect(made).toContain(bus[1]);
         expect(Number(bus[2])).toBeLessThan(6);
@@ -45,9 +48,9 @@ test("a disk that comes last changes no other's place", () => {
 test("the seventh SATA disk is on a controller of its own", () => {
   const devices = described(Array.from({ length: 7 }, () => "sata" as const));
   expect(devices.map(({ controller }) => controller)).toEqual([
-    "ich9-ahci,id=sata.0,addr=0",
+    { driver: "ich9-ahci", id: "sata.0", addr: 3 },
     ...[null, null, null, null, null],
-    "ich9-ahci,id=sata.1,addr=6",
+    { driver: "ich9-ahci", id: "sata.1", addr: 9 },
   ]);
-  expect(devices[6]?.device).toEqual({ driver: "ide-hd", place: "bus=sata.1.0" });
+  expect(devices[6]?.device).toEqual({ driver: "ide-hd", id: "d6", bus: "sata.1.0" });
 });

@@ -22,7 +22,7 @@ async function openImages({ identity }: QemuProcess): Promise<string[]> {
 
 const reaches = async (mirror: DiskMirror, status: string): Promise<void> => {
   expect(
-    await until(async () => (await mirror.job())?.status === status, { everyMs: 20, limitMs: 30_000 }),
+    await until(async () => (await mirror.job())?.status === status, { everyMs: 20, limitMs: 60_000 }),
   ).toBe(true);
 };
 

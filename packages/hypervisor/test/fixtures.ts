@@ -1,12 +1,12 @@
 /** A VM without an operating system, and the certificates of two hosts, in a folder of the test's own. */
 import { execFileSync } from "node:child_process";
-import { chmod, chown, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, chown, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { vmSchema } from "@godwit/contract";
 import { createAuthority, createKeyAndRequest, issueCertificate, type KeyAndCertificate } from "@godwit/pki";
 import { ensureUser } from "@godwit/system";
-import { Hypervisor, vmUser, type LaunchSpec } from "../src/index.ts";
+import { Hypervisor, vmUser, type LaunchSpec, type MigrationCredentials } from "../src/index.ts";
 
 export const user = "godwit-qemu";
 const vmId = "6a8f5f0e-8f5d-4b52-9d3a-2b8f4c1f0a11";
@@ -71,12 +71,10 @@ export class Fixture implements AsyncDisposable {
     });
   }
 
-  /** A folder of QEMU credentials for a host, which root alone may read. */
-  async credentials(host: string, dnsNames: string[] = []): Promise<string> {
-    const folder = join(this.folder, `credentials-${host}`);
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+  /** Of a host, for its migration streams. */
+  async credentials(host: string, dnsNames: string[] = []): Promise<MigrationCredentials> {
     const { keyPem, requestPem } = await createKeyAndRequest(host);
-    const certificate = await issueCertificate({
+    const certificatePem = await issueCertificate({
       authority: this.#authority,
       requestPem,
       unit: "migration",
@@ -84,12 +82,7 @@ export class Fixture implements AsyncDisposable {
       dnsNames,
       validDays: 1,
     });
-    await writeFile(join(folder, "ca-cert.pem"), this.#authority.certificatePem);
-    for (const end of ["client", "server"]) {
-      await writeFile(join(folder, `${end}-cert.pem`), certificate);
-      await writeFile(join(folder, `${end}-key.pem`), keyPem);
-    }
-    return folder;
+    return { caPem: this.#authority.certificatePem, certificatePem, keyPem };
   }
 
   spec(incoming: boolean): LaunchSpec {

@@ -1,10 +1,10 @@
 /** Users of VMs' own, and the credentials that they are lent. */
-import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { credentialNames, lendCredentials } from "../src/credentials.ts";
+import { lendCredentials } from "../src/credentials.ts";
 import { asUser, vmUser } from "../src/user.ts";
 
 test("a VM has the same uid on every host, and within the range", () => {
@@ -35,26 +35,26 @@ test("QEMU's user has no group but its own and that of /dev/kvm", () => {
 test("lent credentials can be read by one user while they are read, and are gone afterwards, also after an error", async () => {
   const folder = await mkdtemp(join(tmpdir(), "godwit-tls-"));
   try {
-    const [from, to] = [join(folder, "own"), join(folder, "lent")];
-    await mkdir(from, { mode: 0o700 });
-    for (const name of [...credentialNames.client, ...credentialNames.server]) {
-      await writeFile(join(from, name), name, { mode: 0o600 });
-    }
+    const to = join(folder, "lent");
+    const credentials = { caPem: "ca", certificatePem: "certificate", keyPem: "key" };
     // What an agent left that was killed here.
     await mkdir(to);
     await writeFile(join(to, "old.pem"), "old");
     const user = { uid: 2_010_000_001, gid: 2_010_000_001 };
-    await lendCredentials({ from, to, user, end: "server" }, async (lent) => {
+    await lendCredentials({ credentials, to, user, end: "server" }, async (lent) => {
       expect(lent).toBe(to);
-      const names = [...credentialNames.server, "dh-params.pem"];
-      expect((await readdir(lent)).sort()).toEqual(names.sort());
+      const names = ["ca-cert.pem", "dh-params.pem", "server-cert.pem", "server-key.pem"];
+      expect((await readdir(lent)).sort()).toEqual(names);
+      expect(await readFile(join(lent, "server-key.pem"), "utf8")).toBe("key");
       expect(await stat(lent)).toMatchObject({ uid: 0, gid: user.gid, mode: 0o40710 });
       for (const name of names) {
         expect(await stat(join(lent, name))).toMatchObject({ ...user, mode: 0o100600 });
       }
     });
     await expect(readdir(to)).rejects.toMatchObject({ code: "ENOENT" });
-    const refused = lendCredentials({ from, to, user, end: "client" }, () => Promise.reject(new Error("no")));
+    const refused = lendCredentials({ credentials, to, user, end: "client" }, () =>
+      Promise.reject(new Error("no")),
+    );
     await expect(refused).rejects.toThrow("no");
     await expect(readdir(to)).rejects.toMatchObject({ code: "ENOENT" });
   } finally {

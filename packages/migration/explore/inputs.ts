@@ -148,7 +148,7 @@ export function destinationInputs(order: MoveOrder): Record<string, DestinationI
     prepareFailed: { type: "prepareFailed", problem },
     loaded: { type: "loaded", memoryComplete: true },
     loadedPartly: { type: "loaded", memoryComplete: false },
-    memoryComplete: { type: "memoryComplete" },
+    memoryComplete: { type: "memoryComplete", waited: null },
     streamBroken: { type: "streamBroken" },
     streamResumed: { type: "streamResumed" },
     recovering: { type: "recovering", address: "10.0.0.2", port: 4445 },

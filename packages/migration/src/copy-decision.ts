@@ -9,7 +9,8 @@ export type QemuCapability =
   | "pause-before-switchover"
   | "validate-uuid"
   | "auto-converge"
-  | "postcopy-ram";
+  | "postcopy-ram"
+  | "postcopy-blocktime";
 export type QemuParameter =
   | "max-bandwidth"
   | "max-postcopy-bandwidth"

@@ -61,10 +61,11 @@ export function beginCopy(maxOutageMs: number, atMs: number, trustedPasses: numb
  * Emulated guests under QEMU before 9.0: after a pass has been begun, stores through entries of the
  * emulator's address cache that were not reset are not tracked, and are lost unless the guest is stopped
  * before that pass is sent (fixed upstream by "physmem: Fix migration dirty bitmap coherency with TCG
- * memory access"). @param version like `7.2.22`
+ * memory access"). Since then it resets those of the guest's first block of memory only: a NUMA node is a block of its own.
+ * @param version like `7.2.22`
  */
-export const repeatedPassesLose = (accelerator: string, version: string): boolean =>
-  accelerator === "tcg" && Number(version.split(".")[0]) < 9;
+export const repeatedPassesLose = (accelerator: string, version: string, memoryBlocks: number): boolean =>
+  accelerator === "tcg" && (Number(version.split(".")[0]) < 9 || memoryBlocks > 1);
 
 /** Whether the copy has all that the guest wrote. @param passAtStop the last pass that had begun when the guest was stopped */
 export const isTrusted = (state: CopyState, passAtStop: number): boolean => passAtStop <= state.trustedPasses;

@@ -117,6 +117,29 @@ test("when its time is over, a copy that fits the pause is switched with all its
   expect(atDeadline(4096, { passBegins: false })).toMatchObject({ memory: "split" });
 });
 
+test("passes that are long and gain less than a tenth are not repeated once more to be sure", () => {
+  const objective: Objective = { name: "normal", ...objectives.normal };
+  const begun = { ...beginCopy(250, 0, Number.POSITIVE_INFINITY), auto: beginAuto(objective, 0), fixedMs: 8 };
+  const passes = [
+    { round: 2, atMs: 16_000, remainingBytes: 76 * mib },
+    { round: 3, atMs: 22_700, remainingBytes: 70 * mib },
+  ];
+  const decided = passes.reduce<{ state: CopyState; kinds: string[] }>(
+    ({ state, kinds }, pass) => {
+      const rest = {
+        transferredBytes: 2e8,
+        totalBytes: 4e8,
+        bytesPerSecond: 11.9e6,
+        dirtyBytesPerSecond: 2e7,
+      };
+      const step = decideAuto(state, { ...pass, ...rest, passBegins: true });
+      return { state: step.state, kinds: [...kinds, step.decision.kind] };
+    },
+    { state: begun, kinds: [] },
+  );
+  expect(decided.kinds).toEqual(["continue", "switch"]);
+});
+
 describe("the cases", () => {
   const normal: Objective = { name: "normal", ...objectives.normal };
   const busy: Guest = {

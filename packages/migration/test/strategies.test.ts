@@ -177,20 +177,29 @@ test("each back-out makes the next switch more careful, and lets the guest run f
 
 test("the strategy follows from what is asked for and from what the source's QEMU can be trusted with", () => {
   const chosen = (strategy: "precopy" | "postcopy", accelerator: "kvm" | "tcg", version: string) =>
-    chooseStrategy({ strategy, accelerator }, version).name;
+    chooseStrategy({ strategy, accelerator, vm: {} }, version).name;
   expect(chosen("precopy", "kvm", "7.2.22")).toBe("precopy");
   expect(chosen("precopy", "tcg", "7.2.22")).toBe("single-pass");
   expect(chosen("precopy", "tcg", "8.2.0")).toBe("single-pass");
   expect(chosen("precopy", "tcg", "9.0.0")).toBe("precopy");
   expect(chosen("precopy", "tcg", "10.0.2")).toBe("precopy");
   expect(chosen("postcopy", "tcg", "7.2.22")).toBe("postcopy");
-  expect(copyLimits({ strategy: "postcopy", accelerator: "tcg" }, "7.2.22").trustedPasses).toBe(1);
+  expect(copyLimits({ strategy: "postcopy", accelerator: "tcg", vm: {} }, "7.2.22").trustedPasses).toBe(1);
+});
+
+test("of an emulated guest with several blocks of memory only one pass can be trusted, under any QEMU", () => {
+  const node = { vcpus: 1, memoryMib: 256 };
+  const chosen = (accelerator: "kvm" | "tcg", numa: (typeof node)[]) =>
+    chooseStrategy({ strategy: "precopy", accelerator, vm: { numa } }, "10.0.2").name;
+  expect(chosen("tcg", [node])).toBe("precopy");
+  expect(chosen("tcg", [node, node])).toBe("single-pass");
+  expect(chosen("kvm", [node, node])).toBe("precopy");
 });
 
 test("an objective leaves the choice open, but for emulated guests of which only one pass can be trusted", () => {
   const named = (name: ObjectiveName): Objective => ({ name, ...objectives[name] });
   const chosen = (name: ObjectiveName, accelerator: "kvm" | "tcg", version: string) =>
-    chooseStrategy({ strategy: "precopy", accelerator, objective: named(name) }, version).name;
+    chooseStrategy({ strategy: "precopy", accelerator, objective: named(name), vm: {} }, version).name;
   expect(chosen("normal", "kvm", "7.2.22")).toBe("auto");
   expect(chosen("batch", "tcg", "10.0.2")).toBe("auto");
   expect(chosen("realtime", "kvm", "10.0.2")).toBe("auto-precopy");

@@ -43,7 +43,10 @@ const toSource = {
   ready: none,
   postcopyReceiving: ran,
   streamLost: none,
-  announced: fc.record({ announceMs: ms }),
+  announced: fc.record(
+    { announceMs: ms, cpu: fc.record({ qemuMs: ms, agentMs: ms }) },
+    { requiredKeys: ["announceMs"] },
+  ),
   recovering: address,
   gaveUp: failed,
   died: failed,

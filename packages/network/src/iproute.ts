@@ -9,6 +9,7 @@ import { normalAddress } from "@godwit/contract";
 import { run } from "@godwit/system";
 import { z } from "zod";
 import type { PortVlan } from "./switch-plan.ts";
+import type { Remote } from "./tunnel-plan.ts";
 
 /** By name, or by number where it has none. */
 const ownerSchema = z.union([z.string(), z.number()]).transform(String);
@@ -19,16 +20,37 @@ const interfaceSchema = z.object({
   mtu: z.number().int(),
   master: z.string().optional(),
   ifalias: z.string().optional(),
+  /** Of its own queue. */
+  qdisc: z.string().optional(),
   /** What it lies on; of a veth, its other end. */
   link: z.string().optional(),
   linkinfo: z
     .object({
       info_kind: z.string().optional(),
+      /** What it is a port of. */
+      info_slave_kind: z.string().optional(),
+      /** Of a bridge's port; a bond's has other things there. */
+      info_slave_data: z
+        .object({
+          state: z.string().optional(),
+          learning: z.boolean().optional(),
+          locked: z.boolean().optional(),
+        })
+        .optional()
+        .catch(undefined),
       info_data: z
         .object({
           type: z.string().optional(),
           user: ownerSchema.optional(),
           vlan_filtering: z.number().optional(),
+          vlan_default_pvid: z.number().optional().catch(undefined),
+          /** Of a bridge, in hundredths of a second. */
+          ageing_time: z.number().optional().catch(undefined),
+          // Of a VXLAN tunnel.
+          id: z.number().optional(),
+          port: z.number().optional(),
+          local: z.string().optional(),
+          local6: z.string().optional(),
         })
         .optional(),
     })
@@ -60,14 +82,35 @@ const qdiscSchema = z.object({
 });
 
 let listing: Promise<Interface[]> | null = null;
+let underWay: Promise<Interface[]> | null = null;
 
 /** All interfaces with their addresses, as they are after the call: those who ask in the same turn of the event loop share one look. */
 export async function listInterfaces(): Promise<Interface[]> {
   listing ??= setImmediate().then(() => {
     listing = null; // who asks from here on gets a later look
-    return readInterfaces();
+    const look = readInterfaces();
+    underWay = look;
+    const ended = () => {
+      if (underWay === look) underWay = null;
+    };
+    look.then(ended, ended);
+    return look;
   });
   return await listing;
+}
+
+/** The same for reports, of which several are often asked for at once: also by a look that began since this program's last change. */
+export async function interfacesNow(): Promise<Interface[]> {
+  return await (underWay ?? listInterfaces());
+}
+
+/** Changes interfaces: lines of `ip -batch`, up to the first that is refused. @throws PROGRAM_FAILED, PROGRAM_MISSING */
+export async function changeInterfaces(lines: readonly string[], what: string): Promise<void> {
+  try {
+    await run("ip", ["-batch", "-"], { what, input: `${lines.join("\n")}\n` });
+  } finally {
+    underWay = null;
+  }
 }
 
 async function readInterfaces(): Promise<Interface[]> {
@@ -102,13 +145,32 @@ export function portVlansIn(json: string): Map<string, PortVlan[]> {
   );
 }
 
+const remoteSchema = z.object({
+  mac: z.string().regex(/^(?:[0-9a-f]{2}:){5}[0-9a-f]{2}$/),
+  dst: z.string().transform(normalAddress).optional(),
+});
+
+/** The entries of a tunnel's forwarding database that lead to another host. */
+export async function remotesOf(device: string): Promise<Remote[]> {
+  const { exitCode, stdout } = await run("bridge", ["-json", "fdb", "show", "dev", device], {
+    what: `looking at whom tunnel ${device} leads to`,
+    okCodes: [0, 1, 255],
+  });
+  if (exitCode !== 0) return []; // removed meanwhile
+  const entries = z.array(remoteSchema).parse(JSON.parse(stdout.trim() === "" ? "[]" : stdout));
+  return entries.flatMap(({ mac, dst }) => (dst === undefined ? [] : [{ mac, address: dst }]));
+}
+
 /** The interface of this name, or null. */
 export async function findInterface(name: string): Promise<Interface | null> {
   return (await listInterfaces()).find((found) => found.ifname === name) ?? null;
 }
 
-/** The shaped rate of each interface that has a shaper (tbf or htb) at its root. */
-export async function shapedBitsPerSecond(): Promise<Map<string, number>> {
+const shapers: ReadonlySet<string> = new Set(["tbf", "htb"]);
+
+/** The shaped rate of each of these interfaces that has a shaper (tbf or htb) at its root. */
+export async function shapedBitsPerSecond(interfaces: readonly Interface[]): Promise<Map<string, number>> {
+  if (!interfaces.some(({ qdisc = "" }) => shapers.has(qdisc))) return new Map();
   const { stdout } = await run("tc", ["-json", "qdisc", "show"], { what: "listing traffic shapers" });
   const rates = new Map<string, number>();
   for (const qdisc of z.array(qdiscSchema).parse(JSON.parse(stdout))) {

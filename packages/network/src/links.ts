@@ -1,6 +1,7 @@
 /** Links of this host: addresses and the speed that may be counted on, and whether they carry now. */
-import { isLinkLocal, type Carrier, type LinkFacts } from "@godwit/contract";
-import { driverBitsPerSecond, listInterfaces, shapedBitsPerSecond, type Interface } from "./iproute.ts";
+import { isLinkLocal, normalAddress, type BondLoad, type Carrier, type LinkFacts } from "@godwit/contract";
+import { bondBitsPerSecond, readBond } from "./bonds.ts";
+import { driverBitsPerSecond, interfacesNow, shapedBitsPerSecond, type Interface } from "./iproute.ts";
 import { trafficCounters, type Traffic } from "./traffic.ts";
 
 export interface LinkState {
@@ -11,23 +12,31 @@ export interface LinkState {
   carrier: Carrier;
   /** Null where the kernel counts nothing for it. */
   traffic: Traffic | null;
+  /** Null: it is none. */
+  bond: BondLoad | null;
 }
 
 /** Every interface but loopback and VMs' taps. */
 export async function linkFacts(): Promise<LinkFacts[]> {
-  const [interfaces, shaped] = await Promise.all([listInterfaces(), shapedBitsPerSecond()]);
-  return await Promise.all(interfaces.filter(isLink).map((found) => factsOf(found, shaped)));
+  const interfaces = await interfacesNow();
+  const shaped = await shapedBitsPerSecond(interfaces);
+  return await Promise.all(
+    interfaces.filter(isLink).map(async (found) => await factsOf(found, shaped, interfaces)),
+  );
 }
 
 /** What the links of `linkFacts` do now; the counters run since the interface was made. */
 export async function linkStates(): Promise<LinkState[]> {
-  const [interfaces, traffic] = await Promise.all([listInterfaces(), trafficCounters()]);
-  return interfaces.filter(isLink).map((found) => ({
-    name: found.ifname,
-    up: isUp(found),
-    carrier: carrierOf(found, interfaces),
-    traffic: traffic.get(found.ifname) ?? null,
-  }));
+  const [interfaces, traffic] = await Promise.all([interfacesNow(), trafficCounters()]);
+  return await Promise.all(
+    interfaces.filter(isLink).map(async (found) => ({
+      name: found.ifname,
+      up: leadsOut(found, interfaces),
+      carrier: carrierOf(found, interfaces),
+      traffic: traffic.get(found.ifname) ?? null,
+      bond: isBond(found) ? await readBond(found.ifname) : null,
+    })),
+  );
 }
 
 const isLink = (found: Interface): boolean =>
@@ -47,16 +56,30 @@ export const linkWith = <Link extends Pick<LinkFacts, "name" | "addresses">>(
   );
 };
 
-async function factsOf(found: Interface, shaped: ReadonlyMap<string, number>): Promise<LinkFacts> {
-  const speeds = [await driverBitsPerSecond(found), shaped.get(found.ifname) ?? null].filter(
-    (speed) => speed !== null,
-  );
+async function factsOf(
+  found: Interface,
+  shaped: ReadonlyMap<string, number>,
+  all: readonly Interface[],
+): Promise<LinkFacts> {
+  const own = isBond(found) ? await speedOfBond(found, all) : await driverBitsPerSecond(found);
+  const speeds = [own, shaped.get(found.ifname) ?? null].filter((speed) => speed !== null);
   return {
     name: found.ifname,
     addresses: found.addr_info.flatMap(({ local }) => local ?? []),
     bitsPerSecond: speeds.length === 0 ? null : Math.min(...speeds),
     mtu: found.mtu,
   };
+}
+
+const isBond = ({ linkinfo }: Interface): boolean => linkinfo?.info_kind === "bond";
+
+/** The driver states the sum of its ports, which one connection does not have. */
+async function speedOfBond(found: Interface, all: readonly Interface[]): Promise<number | null> {
+  const bond = await readBond(found.ifname);
+  if (bond === null) return await driverBitsPerSecond(found);
+  const ports = all.filter((port) => port.master === found.ifname);
+  const speeds = ports.map(async (port) => [port.ifname, await driverBitsPerSecond(port)] as const);
+  return bondBitsPerSecond(bond, new Map(await Promise.all(speeds)));
 }
 
 /**
@@ -74,3 +97,11 @@ export function carrierOf(found: Interface, all: readonly Interface[]): Carrier 
 /** Switched on, and with a carrier. */
 export const isUp = (found: Interface): boolean =>
   found.flags.includes("UP") && found.flags.includes("LOWER_UP");
+
+/** A VXLAN tunnel has no carrier of its own: that of the link with its address counts. @param all interfaces of this network namespace */
+export function leadsOut(found: Interface, all: readonly Interface[]): boolean {
+  if (!isUp(found) || found.linkinfo?.info_kind !== "vxlan") return isUp(found);
+  const { local, local6 } = found.linkinfo.info_data ?? {};
+  const address = normalAddress(local ?? local6 ?? "");
+  return all.some((link) => isUp(link) && link.addr_info.some((own) => own.local === address));
+}

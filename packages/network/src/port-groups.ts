@@ -1,7 +1,15 @@
 /** A port group is a named bridge of this host; its uplink is the bridge's port that leads outside. */
-import type { NetworkDefinition, PortGroupFacts, PortGroupLoad, PortGroupState } from "@godwit/contract";
-import { listInterfaces, type Interface } from "./iproute.ts";
-import { isUp } from "./links.ts";
+import { access } from "node:fs/promises";
+import type {
+  NetworkDefinition,
+  PortGroupFacts,
+  PortGroupLoad,
+  PortGroupState,
+  VxlanDefinition,
+} from "@godwit/contract";
+import { interfacesNow, type Interface } from "./iproute.ts";
+import { leadsOut } from "./links.ts";
+import { tunnelFacts } from "./tunnels.ts";
 
 export interface PortGroupConfig {
   name: string;
@@ -10,6 +18,8 @@ export interface PortGroupConfig {
   uplink: string | null;
   /** Where the inventory has it. */
   definition?: NetworkDefinition;
+  /** Where its uplink is a tunnel. */
+  vxlan?: VxlanDefinition;
 }
 
 /**
@@ -17,13 +27,19 @@ export interface PortGroupConfig {
  * let through does not leave the host, whatever the bridge was set to.
  */
 export async function portGroupFacts(configs: readonly PortGroupConfig[]): Promise<PortGroupFacts[]> {
-  return (await lookedUp(configs)).flatMap(
-    ({ config: { name, bridge, uplink, definition }, found, port }) => {
-      if (found === undefined) return [];
-      const mtu = Math.min(found.mtu, port?.mtu ?? found.mtu, definition?.mtu ?? found.mtu);
-      return [{ name, bridge, uplink, mtu, ...(definition === undefined ? {} : { definition }) }];
-    },
-  );
+  const groups: PortGroupFacts[] = [];
+  for (const { config, found, port } of await lookedUp(configs)) {
+    if (found === undefined) continue;
+    const { name, bridge, uplink, definition, vxlan } = config;
+    const mtu = Math.min(found.mtu, port?.mtu ?? found.mtu, definition?.mtu ?? found.mtu);
+    const tunnel = vxlan === undefined || port === undefined ? undefined : await tunnelFacts(vxlan, port);
+    groups.push({
+      ...{ name, bridge, uplink, mtu },
+      ...(definition === undefined ? {} : { definition }),
+      ...(tunnel === undefined ? {} : { tunnel }),
+    });
+  }
+  return groups;
 }
 
 /** What each of them does now, also one whose bridge does not exist. */
@@ -35,33 +51,56 @@ export async function portGroupLoad(configs: readonly PortGroupConfig[]): Promis
   });
 }
 
-interface LookedUp {
+/** Whether a bridge is there, by the kernel's files: a move waits for it, and a program would take longer. */
+export const isBridge = async (name: string): Promise<boolean> =>
+  await access(`/sys/class/net/${name}/bridge`).then(
+    () => true,
+    () => false,
+  );
+
+/** A port group as its interfaces are. */
+export interface LookedUp {
   config: PortGroupConfig;
   /** Undefined: there is no such bridge. */
   found: Interface | undefined;
   /** The uplink. */
   port: Interface | undefined;
+  /** Whether the uplink leads out of this host. */
+  carries: boolean;
 }
 
-function stateOf({ config, found, port }: LookedUp): PortGroupState {
+export function stateOf({ config, found, port, carries }: LookedUp): PortGroupState {
   if (found === undefined) return "bridgeMissing";
   if (!found.flags.includes("UP")) return "bridgeOff";
   if (config.uplink === null) return "internal";
   if (port === undefined) return "uplinkMissing";
   if (port.master !== config.bridge) return "uplinkNotInBridge";
   if (!port.flags.includes("UP")) return "uplinkOff";
-  return isUp(port) ? "up" : "uplinkWithoutCarrier";
+  return carries ? "up" : "uplinkWithoutCarrier";
 }
 
 async function lookedUp(configs: readonly PortGroupConfig[]): Promise<LookedUp[]> {
   if (configs.length === 0) return [];
-  const interfaces = new Map((await listInterfaces()).map((found) => [found.ifname, found]));
-  return configs.map((config) => {
-    const found = interfaces.get(config.bridge);
-    return {
-      config,
-      found: found?.linkinfo?.info_kind === "bridge" ? found : undefined,
-      port: config.uplink === null ? undefined : interfaces.get(config.uplink),
-    };
-  });
+  const all = await interfacesNow();
+  const interfaces = new Map(all.map((found) => [found.ifname, found]));
+  return configs.map((config) => lookUpIn(config, interfaces, all));
+}
+
+/** @param all interfaces of this network namespace */
+export const lookUp = (config: PortGroupConfig, all: readonly Interface[]): LookedUp =>
+  lookUpIn(config, new Map(all.map((found) => [found.ifname, found])), all);
+
+function lookUpIn(
+  config: PortGroupConfig,
+  interfaces: ReadonlyMap<string, Interface>,
+  all: readonly Interface[],
+): LookedUp {
+  const found = interfaces.get(config.bridge);
+  const port = config.uplink === null ? undefined : interfaces.get(config.uplink);
+  return {
+    config,
+    found: found?.linkinfo?.info_kind === "bridge" ? found : undefined,
+    port,
+    carries: port !== undefined && leadsOut(port, all),
+  };
 }

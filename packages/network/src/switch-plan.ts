@@ -4,7 +4,7 @@
  * A bridge filters by VLAN, and lets none through by itself: each port is given those that it is to have.
  */
 import { createHash } from "node:crypto";
-import { isLinkLocal } from "@godwit/contract";
+import { isLinkLocal, type VxlanDefinition } from "@godwit/contract";
 
 /** A switch as this host is to have it. */
 export interface WantedSwitch {
@@ -17,6 +17,8 @@ export interface WantedSwitch {
   taps: readonly { name: string; vlan: number; mtu?: number }[];
   /** Whether this host's kernel can: without it there are only port groups of VLAN 0. */
   filtersVlans: boolean;
+  /** Its uplink is this tunnel: see `planTunnels`. */
+  vxlan?: VxlanDefinition;
 }
 
 export interface PortVlan {
@@ -43,6 +45,8 @@ export interface FoundLink {
   filtersVlans: boolean;
   /** Of a bridge's port. */
   vlans: readonly PortVlan[];
+  /** Of a VXLAN tunnel. */
+  vxlan?: { vni: number; port: number; local: string | null };
 }
 
 /** Lines of `ip -batch`, and then of `bridge -batch`. */
@@ -68,7 +72,7 @@ export function bridgeOf(name: string): string {
 }
 
 const filtering = " vlan_filtering 1 vlan_default_pvid 0";
-const aliasOf = (name: string): string => `godwit-switch:${name}`;
+export const aliasOf = (name: string): string => `godwit-switch:${name}`;
 const aliasPattern = /^godwit-switch:(.+)$/;
 
 export const vlanOfPort = (vlan: number): PortVlan =>
@@ -103,9 +107,12 @@ export function planSwitches(wanted: readonly WantedSwitch[], links: readonly Fo
   return plan;
 }
 
+/** Name of the switch in an interface's alias. */
+export const ownerIn = (alias: string | null): string | null => aliasPattern.exec(alias ?? "")?.[1] ?? null;
+
 /** Name of the switch that it is the bridge of; null: it is no switch's. */
 export function ownerOf({ kind, alias, name }: FoundLink): string | null {
-  const owner = kind === "bridge" ? (aliasPattern.exec(alias ?? "")?.[1] ?? null) : null;
+  const owner = kind === "bridge" ? ownerIn(alias) : null;
   return owner !== null && bridgeOf(owner) === name ? owner : null;
 }
 
@@ -131,7 +138,7 @@ function keptBecause(bridge: FoundLink, links: readonly FoundLink[]): string | n
 
 /** Why the uplink cannot be made a port of the switch; null: it can be, it is one, or it is not there. */
 function uplinkProblem(
-  { name, uplink }: WantedSwitch,
+  { name, uplink, vxlan }: WantedSwitch,
   wanted: readonly WantedSwitch[],
   links: readonly FoundLink[],
 ): string | null {
@@ -143,7 +150,8 @@ function uplinkProblem(
     (link) => link.master === bridgeOf(name) && link.name !== uplink && !isTap(link),
   );
   const [former] = others;
-  if (former !== undefined)
+  // With a tunnel a port that an operator put into the bridge, as a router's, makes no loop by itself.
+  if (former !== undefined && vxlan === undefined)
     return `its bridge ${bridgeOf(name)} has the port ${former.name} too, with which ${uplink} would make a loop: ip link set dev ${former.name} nomaster takes it out`;
   const { master } = found;
   if (master === bridgeOf(name)) return null;
@@ -171,7 +179,7 @@ function uplinkProblem(
 }
 
 function stepsFor(
-  { name, uplink, mtu, vlans, taps, filtersVlans }: WantedSwitch,
+  { name, uplink, mtu, vxlan, vlans, taps, filtersVlans }: WantedSwitch,
   bridge: FoundLink | undefined,
   links: readonly FoundLink[],
 ): Steps {
@@ -190,11 +198,15 @@ function stepsFor(
     if (bridge.mtu !== mtu) steps.ip.push(`link set dev ${device} mtu ${String(mtu)}`);
     if (!bridge.isOn) steps.ip.push(`link set dev ${device} up`);
   }
-  const port = links.find((link) => link.name === uplink);
+  // A tunnel of the agent's making, and no other of that name; whether it is on is the tunnels' affair.
+  const port = links.find(
+    (link) => link.name === uplink && (vxlan === undefined || ownerIn(link.alias) === name),
+  );
   if (port !== undefined) {
-    if (port.mtu < mtu) steps.ip.push(`link set dev ${port.name} mtu ${String(mtu)}`);
+    if (port.mtu < mtu && port.vxlan === undefined)
+      steps.ip.push(`link set dev ${port.name} mtu ${String(mtu)}`);
     if (port.master !== device) steps.ip.push(`link set dev ${port.name} master ${device}`);
-    if (!port.isOn) steps.ip.push(`link set dev ${port.name} up`);
+    if (!port.isOn && vxlan === undefined) steps.ip.push(`link set dev ${port.name} up`);
     const has = port.master === device ? port.vlans : [];
     if (filtersVlans) steps.bridge.push(...vlanSteps(port.name, has, [...new Set(vlans)].map(vlanOfPort)));
   }

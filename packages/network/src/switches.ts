@@ -2,9 +2,9 @@
  * The virtual switches of this host: bridges that its agent makes, changes and removes, and nothing else. Done again at any time
  * it changes nothing; what goes through the switches is not interrupted by it.
  */
-import { GodwitError, type SwitchFacts } from "@godwit/contract";
+import { GodwitError, normalAddress, type SwitchFacts } from "@godwit/contract";
 import { run } from "@godwit/system";
-import { listInterfaces, listPortVlans, type Interface } from "./iproute.ts";
+import { changeInterfaces, listInterfaces, listPortVlans, type Interface } from "./iproute.ts";
 import {
   bridgeOf,
   ownerOf,
@@ -14,33 +14,36 @@ import {
   type Steps,
   type WantedSwitch,
 } from "./switch-plan.ts";
+import { applyTunnels, type TunnelsApplied } from "./tunnels.ts";
 
-export interface RefusedSwitch {
-  switch: string;
-  /** A sentence's end. */
-  reason: string;
-}
-
-/** @param wanted all that this host is to have; others of its agent's making go. @returns what is not as it is to be, and why */
-export async function applySwitches(wanted: readonly WantedSwitch[]): Promise<RefusedSwitch[]> {
+/**
+ * @param wanted all that this host is to have; others of its agent's making go
+ * @returns what is not as it is to be, and why; which tunnels were not, and were put right; and into which anybody could send
+ */
+export async function applySwitches(wanted: readonly WantedSwitch[]): Promise<TunnelsApplied> {
+  const tunnels = await applyTunnels(wanted, await foundLinks(), takeSteps);
   const { steps, refused } = planSwitches(wanted, await foundLinks());
+  refused.unshift(...tunnels.refused);
   for (const { switch: name, steps: lines } of steps) {
     const reason = await takeSteps(name, lines);
     if (reason !== null) refused.push({ switch: name, reason });
   }
-  return refused;
+  return { ...tunnels, refused };
 }
 
 /** Those of the wanted ones whose bridge exists. */
 export async function switchFacts(wanted: readonly WantedSwitch[]): Promise<SwitchFacts[]> {
   if (wanted.length === 0) return [];
   const links = await foundLinks();
-  return wanted.flatMap(({ name, uplink }) => {
+  return wanted.flatMap(({ name, uplink, vxlan }) => {
     const bridge = links.find((link) => ownerOf(link) === name);
     if (bridge === undefined) return [];
     const port = links.find((link) => link.name === uplink && link.master === bridge.name);
     return [
-      { name, bridge: bridge.name, uplink: port?.name ?? null, desiredUplink: uplink, mtu: bridge.mtu },
+      {
+        ...{ name, bridge: bridge.name, uplink: port?.name ?? null, desiredUplink: uplink, mtu: bridge.mtu },
+        ...(vxlan === undefined ? {} : { vxlan }),
+      },
     ];
   });
 }
@@ -50,20 +53,22 @@ export async function canFilterVlans(): Promise<boolean> {
   const probe = bridgeOf("probe-of-vlans");
   const lines = [`link add name ${probe} type bridge vlan_filtering 1`, `link del dev ${probe}`];
   try {
-    await ip(lines, "trying whether bridges filter by VLAN");
+    await changeInterfaces(lines, "trying whether bridges filter by VLAN");
     return true;
   } catch (error) {
     if (!GodwitError.is(error, "PROGRAM_FAILED")) throw error;
     // One that an agent left which ended just then is there already.
-    await ip([`link del dev ${probe}`], "removing the bridge of the trial").catch(() => undefined);
+    await changeInterfaces([`link del dev ${probe}`], "removing the bridge of the trial").catch(
+      () => undefined,
+    );
     return !/not supported/i.test(String(error.problem.details.output));
   }
 }
 
 async function takeSteps(name: string, { ip: lines, bridge }: Steps): Promise<string | null> {
-  const isNew = lines.some((line) => line.startsWith("link add "));
+  const made = lines.map((line) => /^link add name (\S+)/.exec(line)?.[1]).find((word) => word !== undefined);
   try {
-    if (lines.length > 0) await ip(lines, `arranging virtual switch ${name}`);
+    if (lines.length > 0) await changeInterfaces(lines, `arranging virtual switch ${name}`);
     if (bridge.length > 0)
       await run("bridge", ["-batch", "-"], {
         what: `setting the VLANs of virtual switch ${name}`,
@@ -72,8 +77,8 @@ async function takeSteps(name: string, { ip: lines, bridge }: Steps): Promise<st
     return null;
   } catch (error) {
     if (!GodwitError.is(error)) throw error;
-    if (isNew)
-      await ip([`link del dev ${bridgeOf(name)}`], "removing a bridge that was not finished").catch(
+    if (made !== undefined)
+      await changeInterfaces([`link del dev ${made}`], "removing an interface that was not finished").catch(
         () => undefined,
       );
     const { details, detail } = error.problem;
@@ -81,10 +86,6 @@ async function takeSteps(name: string, { ip: lines, bridge }: Steps): Promise<st
     return said.replaceAll("\n", " ").trim().replace(/\.$/, "").slice(0, 500);
   }
 }
-
-const ip = async (lines: readonly string[], what: string): Promise<void> => {
-  await run("ip", ["-batch", "-"], { what, input: `${lines.join("\n")}\n` });
-};
 
 async function foundLinks(): Promise<FoundLink[]> {
   return linksOf(...(await Promise.all([listInterfaces(), listPortVlans()])));
@@ -110,5 +111,13 @@ function linkOf(found: Interface, vlans: readonly PortVlan[]): FoundLink {
     lower: kind === "veth" ? null : (found.link ?? null),
     addresses: found.addr_info.flatMap(({ local }) => local ?? []),
     filtersVlans: linkinfo?.info_data?.vlan_filtering === 1,
+    ...vxlanOf(found),
   };
+}
+
+function vxlanOf({ linkinfo }: Interface): Pick<FoundLink, "vxlan"> {
+  const { id: vni, port, local, local6 } = linkinfo?.info_data ?? {};
+  if (linkinfo?.info_kind !== "vxlan" || vni === undefined || port === undefined) return {};
+  const address = local ?? local6;
+  return { vxlan: { vni, port, local: address === undefined ? null : normalAddress(address) } };
 }

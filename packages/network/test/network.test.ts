@@ -1,8 +1,10 @@
 /** Taps, port groups and links in a scratch network namespace; `ip` is asked what is really there. */
+import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { LinkFacts, PortGroupFacts, PortGroupLoad } from "@godwit/contract";
 import { run } from "@godwit/system";
 import fc from "fast-check";
+import { describeWith } from "../../../test-kit/src/describe-with.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { busyIn } from "../src/connections.ts";
 import { htbCeiling } from "../src/iproute.ts";
@@ -175,6 +177,33 @@ test("quick acknowledgement is set on the connected route, of IPv6 as of IPv4, a
   await ip("link", "del", "qa0");
 });
 
+const noMultipath = existsSync("/proc/sys/net/mptcp/enabled") ? null : "the kernel has no Multipath TCP";
+
+describeWith("a host with further links", noMultipath, () => {
+  test("it offers their addresses to other hosts once, and an administrator's limits stay", async () => {
+    await ip("link", "add", "mp0", "type", "veth", "peer", "name", "mp1");
+    await ip("address", "add", "10.9.12.7/24", "dev", "mp0");
+    await ip("address", "add", "fd00:12::7/64", "dev", "mp0", "nodad");
+    await ip("link", "set", "mp1", "up");
+    await ip("link", "set", "mp0", "up");
+    await ip("mptcp", "limits", "set", "subflow", "7", "add_addr_accepted", "0");
+    // Twice: what is offered already is left alone.
+    for (const addresses of [["10.9.12.7"], ["10.9.12.7", "fd00:12::7"]])
+      expect(await call("offerAddresses", addresses)).toMatchObject({ value: null });
+    const { stdout } = await ip("-json", "mptcp", "endpoint", "show");
+    expect(JSON.parse(stdout)).toMatchObject([
+      { address: "10.9.12.7", subflow: true, signal: true, dev: "mp0" },
+      { address: "fd00:12::7", subflow: true, signal: true, dev: "mp0" },
+    ]);
+    expect((await ip("mptcp", "limits", "show")).stdout).toMatch(/add_addr_accepted 2 subflows 7/);
+    expect(await call("offerAddresses", ["10.9.13.7"])).toMatchObject({
+      value: "no interface has 10.9.13.7",
+    });
+    await ip("mptcp", "endpoint", "flush");
+    await ip("link", "del", "mp0");
+  });
+});
+
 test("a stream has quick acknowledgement by whichever connected route it goes, and what else was set on the route stays", async () => {
   await ip("link", "add", "qa0", "type", "veth", "peer", "name", "qa1");
   await ip("link", "set", "qa1", "up");
@@ -306,9 +335,13 @@ eth1.7:4000000000 3 0 0 0 0 0 0 5000000000 4 0 0 0 0 0 0
 async function passes(tapName: string, frames: readonly string[]): Promise<boolean[]> {
   const script = `
     open my $tun, '+<', '/dev/net/tun' or die "tun: $!\\n";
-    my $request = pack 'Z16 S x22', shift, 0x1002;    # IFF_TAP, IFF_NO_PI
+    my $name = shift;
+    my $request = pack 'Z16 S x22', $name, 0x1002;    # IFF_TAP, IFF_NO_PI
     ioctl $tun, 0x400454ca, $request or die "TUNSETIFF: $!\\n";
-    select undef, undef, undef, 0.3;    # the port is up only while somebody has it open
+    # The port is up only while somebody has it open, and a moment after that.
+    for (my $state = 0; $state != 3;) {
+      open my $file, '<', "/sys/class/net/$name/brport/state"; $state = 0 + <$file>;
+      select undef, undef, undef, 0.05 }
     sub arrived { open my $file, '<', '/sys/class/net/far0/statistics/rx_packets'; return 0 + <$file> }
     for my $frame (@ARGV) {
       my $before = arrived();
@@ -428,7 +461,7 @@ test("a VM that sends with another's MAC address is not heard, whether in the fr
   expect(await call("releasePorts", [name])).toMatchObject({ value: null });
   expect(await passed(arp(other, other))).toBe(true);
   await call("deleteTap", name);
-}, 150_000);
+});
 
 test("a VM whose addresses are listed sends from these only: in ARP, IPv4, IPv6 and neighbour discovery", async () => {
   const name = tapName("2f3a5b7c-9d1e-4000-8000-000000000000", 0);
@@ -474,7 +507,7 @@ test("a VM whose addresses are listed sends from these only: in ARP, IPv4, IPv6 
   expect(await call("releasePorts", [name])).toMatchObject({ value: null });
   expect(await passed(ipv4(own, "0a090802"))).toBe(true);
   await call("deleteTap", name);
-}, 150_000);
+});
 
 test("what holds a stream up: the time in which something was on its way, but for that in which its receiver did not read", () => {
   const line = (times: string) =>

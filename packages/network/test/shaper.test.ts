@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { shapedBitsPerSecond } from "../src/iproute.ts";
+import { interfacesIn, shapedBitsPerSecond } from "../src/iproute.ts";
 
 let folder: string;
 beforeEach(async () => {
@@ -25,12 +25,22 @@ const tcWith = async (dev: string): Promise<void> => {
   await writeFile(join(folder, "tc"), script, { mode: 0o755 });
 };
 
+const shaped = interfacesIn('[{"ifname":"eth0","flags":["UP"],"mtu":1500,"qdisc":"htb"}]');
+
 test("an interface that is removed while its shaper is looked at has none, and the others are told", async () => {
   await tcWith("gone0");
-  expect([...(await shapedBitsPerSecond())]).toEqual([["tbf0", 1e9]]);
+  expect([...(await shapedBitsPerSecond(shaped))]).toEqual([["tbf0", 1e9]]);
 });
 
 test("of an interface that is there, the failure to look is told", async () => {
   await tcWith("lo");
-  await expect(shapedBitsPerSecond()).rejects.toMatchObject({ code: "PROGRAM_FAILED" });
+  await expect(shapedBitsPerSecond(shaped)).rejects.toMatchObject({ code: "PROGRAM_FAILED" });
+});
+
+test("where no interface has a shaper, none is asked for", async () => {
+  await tcWith("lo");
+  const plain = interfacesIn(
+    '[{"ifname":"lo","flags":["UP"],"mtu":65536,"qdisc":"noqueue"},{"ifname":"eth0","flags":["UP"],"mtu":1500,"qdisc":"mq"}]',
+  );
+  expect(await shapedBitsPerSecond(plain)).toEqual(new Map());
 });

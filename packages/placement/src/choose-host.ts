@@ -3,7 +3,7 @@
  * planner gives the VM. Where none has its memory free now the one with the most: nothing is started yet. A host in maintenance takes no VMs; one that does not answer is not chosen.
  */
 import { GodwitError, type VmDescription } from "@godwit/contract";
-import { qemuOverheadBytes, type HostReport } from "@godwit/requirements";
+import { ordinaryMemoryBytes, type HostReport } from "@godwit/requirements";
 import { planPool } from "./plan/plan-pool.ts";
 import { bystanders, reportedHost } from "./plan/pool-from-reports.ts";
 import { defaultOptions } from "./plan/pool.ts";
@@ -25,7 +25,7 @@ export interface Candidate {
 export type Needs = Pick<VmDescription, "nics"> & {
   /** Names. */
   datastores: readonly string[];
-  size?: Pick<VmDescription, "memoryMib" | "vcpus">;
+  size?: Pick<VmDescription, "memoryMib" | "vcpus" | "hugepages">;
 };
 /** One that takes VMs and answers. */
 interface Ready {
@@ -75,7 +75,7 @@ function planned(hosts: readonly Ready[], { size }: Needs, rules: readonly PoolR
       name: "new",
       host: null,
       vcpus: size.vcpus,
-      memoryBytes: size.memoryMib * 2 ** 20 + qemuOverheadBytes,
+      memoryBytes: ordinaryMemoryBytes(size),
     },
     ...{ load: null, activeBytes: null, move: null },
   };

@@ -27,7 +27,7 @@ export interface Standing {
   cancelling: boolean;
   /** The moves that are parts of the task, oldest first. */
   moves: MoveTask[];
-  /** The same of VMs that it shuts down. */
+  /** The same of VMs that it shuts down or suspends. */
   stops: StopTask[];
   /** VMs that are still on the host, without a task that is not a part of this one. */
   here: VmView[];
@@ -35,20 +35,20 @@ export interface Standing {
   awaited: Task[];
 }
 export type MoveTask = TaskOf<"vm.migrate" | "vm.relocate">;
-export type StopTask = TaskOf<"vm.stop">;
+export type StopTask = TaskOf<"vm.stop" | "vm.suspend">;
 /** Of each VM that no host may have as things are: why. */
 export type Stuck = ReadonlyMap<string, Finding[]>;
 
 export const isMove = (task: Task): task is MoveTask =>
   task.kind === "vm.migrate" || task.kind === "vm.relocate";
-export const isStop = (task: Task): task is StopTask => task.kind === "vm.stop";
+export const isStop = (task: Task): task is StopTask => task.kind === "vm.stop" || task.kind === "vm.suspend";
 
 /** VMs that are not tried again, each with the error that its last move ended with. */
 export const abandoned = ({ moves, here }: Standing): Map<string, Problem> =>
   lastErrors(here, (vm) => attemptsOf(moves, vm));
 
-/** VMs that run although they were to be shut down, and that are not asked again. */
-export const notShutDown = ({ stops, here }: Standing): Map<string, Problem> =>
+/** VMs that run although they were to be shut down or suspended, and that are not asked again. */
+export const notStopped = ({ stops, here }: Standing): Map<string, Problem> =>
   lastErrors(here.filter(hasProcess), (vm) => stops.filter(({ subject }) => subject.id === vm.id));
 
 function lastErrors(
@@ -66,8 +66,8 @@ function lastErrors(
   return errors;
 }
 
-/** VMs that the emptying has shut down, and that have not been started since: they stay here, for the end of the maintenance. */
-export const shutDownHere = ({ stops, here }: Pick<Standing, "stops" | "here">): VmView[] =>
+/** VMs that the emptying has shut down or suspended, and that have not been started since: they stay here, for the end of the maintenance. */
+export const stoppedHere = ({ stops, here }: Pick<Standing, "stops" | "here">): VmView[] =>
   here.filter(
     (vm) =>
       !hasProcess(vm) && stops.some(({ subject, state }) => subject.id === vm.id && state === "succeeded"),
@@ -76,7 +76,7 @@ export const shutDownHere = ({ stops, here }: Pick<Standing, "stops" | "here">):
 /** VMs that are to move and are not on their way. */
 export function moversOf(standing: Standing, without: ReadonlyMap<string, unknown>): Mover[] {
   const { moves, stops, here } = standing;
-  const off = new Set(shutDownHere(standing));
+  const off = new Set(stoppedHere(standing));
   return here
     .filter((vm) => !without.has(vm.id) && !off.has(vm))
     .filter((vm) => !stops.some((stop) => stop.subject.id === vm.id && !isEnded(stop)))
@@ -94,7 +94,7 @@ const attemptsOf = (moves: readonly MoveTask[], vm: VmView): MoveTask[] =>
     ({ subject, kind }) => subject.id === vm.id && kind === (hasProcess(vm) ? "vm.migrate" : "vm.relocate"),
   );
 
-/** The task's steps: its moves, the VMs that it shuts down, and those that stay. @param since when the task was entered */
+/** The task's steps: its moves, the VMs that it shuts down or suspends, and those that stay. @param since when the task was entered */
 export function stepsOf(
   { moves, stops, here }: Standing,
   stuck: Stuck,
@@ -125,9 +125,10 @@ export function stepsOf(
   ];
 }
 
-function stopStep({ id, subject, state, createdAt, endedAt, error }: StopTask): TaskStep {
+function stopStep({ id, kind, subject, state, createdAt, endedAt, error }: StopTask): TaskStep {
+  const [key, does] = kind === "vm.stop" ? ["shutDown", "shut down"] : ["suspend", "suspend"];
   return {
-    ...{ key: "shutDown", name: `shut down ${subject.name}, which cannot move`, subject },
+    ...{ key, name: `${does} ${subject.name}, which cannot move`, subject },
     state: state === "succeeded" ? "done" : endedAt === null ? "running" : "failed",
     ...{ startedAt: createdAt, endedAt, detail: error?.detail ?? null, task: id },
   };
@@ -186,7 +187,7 @@ export function awayFrom<T extends Pick<VmView, "id" | "host">>(
 }
 
 export function cancelledProblem(host: string, standing: Standing): Problem {
-  const off = shutDownHere(standing);
+  const off = stoppedHere(standing);
   const left = standing.here.filter((vm) => !off.includes(vm)).map(({ name }) => name);
   const shutDown = off.map(({ name }) => name);
   const moved = movedAway(standing);
@@ -210,7 +211,7 @@ export function timedOutProblem(
   });
   const details = {
     ...{ host, deadlineAt, moved: movedAway(standing), left: running.map(({ name }) => name) },
-    shutDown: shutDownHere(standing).map(({ name }) => name),
+    shutDown: stoppedHere(standing).map(({ name }) => name),
   };
   return GodwitError.of("MAINTENANCE_TIMED_OUT", details, { findings }).problem;
 }

@@ -92,7 +92,11 @@ export function nextMoves(evacuation: Evacuation): NextMoves {
   return next;
 }
 
-export const memoryBytes = (vm: Pick<VmView, "config">): number => vm.config.memoryMib * 1024 * 1024;
+export const guestBytes = (vm: Pick<VmView, "config">): number => vm.config.memoryMib * 1024 * 1024;
+
+/** What its guest takes of a host's ordinary memory: huge pages were set aside before, and are no part of what is available there. */
+export const memoryBytes = (vm: Pick<VmView, "config">): number =>
+  vm.config.hugepages === undefined ? guestBytes(vm) : 0;
 
 const bySize = (movers: readonly Mover[]): Mover[] =>
   [...movers].sort(

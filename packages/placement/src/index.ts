@@ -11,8 +11,8 @@ export {
   movedAway,
   moveStep,
   moversOf,
-  notShutDown,
-  shutDownHere,
+  notStopped,
+  stoppedHere,
   stepsOf,
   timedOutProblem,
   waitOf,
@@ -32,6 +32,7 @@ export {
   type VmRenewal,
 } from "./qemu-renewal.ts";
 export { forecast, type LoadForecast } from "./load/forecast.ts";
+export { cpuLimits } from "./plan/cpu-limits.ts";
 export { cpuWeights } from "./plan/cpu-weights.ts";
 export { knownLoads, type KnownLoad } from "./load/history.ts";
 export { usageOver } from "./load/usage-over.ts";

@@ -2,7 +2,7 @@
  * Which VMs of a host that is to be emptied move next, from what is known of hosts, VMs and moves under way. Every
  * destination is judged with the memory that is left there after what is promised to others.
  */
-import { finding, GodwitError, type Finding, type VmView } from "@godwit/contract";
+import { finding, GodwitError, hugepagesOf, type Finding, type VmView } from "@godwit/contract";
 import { judgeMove, mayMove, qemuOverheadBytes, type Destination, type Source } from "@godwit/requirements";
 import { memoryBytes, nextMoves, type Evacuation, type Mover, type NextMoves } from "./evacuation.ts";
 import { planPool } from "./plan/plan-pool.ts";
@@ -38,6 +38,7 @@ export function planEvacuation(facts: EvacuationFacts): NextMoves {
     ),
   );
   const { rules } = facts;
+  const given: { to: string; vm: VmView }[] = [];
   return nextMoves({
     host,
     movers,
@@ -56,7 +57,7 @@ export function planEvacuation(facts: EvacuationFacts): NextMoves {
       const destination = byName.get(name);
       if (destination === undefined) return [];
       return [
-        ...findingsOf(vm, source, withMemory(destination, availableBytes)),
+        ...findingsOf(vm, source, withoutPages(withMemory(destination, availableBytes), given)),
         ...brokenRules({ hostOf, rules, coresOf }, vm.id, name)
           .filter(({ terms }) => live || terms.kind === "on" || terms.kind === "off")
           .map((rule) => ruleFinding(rule, vm.name, name)),
@@ -72,7 +73,9 @@ export function planEvacuation(facts: EvacuationFacts): NextMoves {
       ),
     ),
     began: ({ vm, live }, to) => {
-      if (live) hostOf.set(vm.id, to);
+      if (!live) return;
+      hostOf.set(vm.id, to);
+      given.push({ to, vm });
     },
   });
 }
@@ -144,4 +147,22 @@ function withMemory(destination: Destination, bytes: number): Destination {
   if (report?.load.memory == null) return destination;
   const memory = { ...report.load.memory, availableBytes: Math.max(0, bytes) };
   return { ...destination, report: { ...report, load: { ...report.load, memory } } };
+}
+
+/** Its huge pages without those of VMs that are to go there and that it does not know of yet. */
+function withoutPages(destination: Destination, given: readonly { to: string; vm: VmView }[]): Destination {
+  const { name, report } = destination;
+  const memory = report?.load.memory;
+  if (report === null || memory?.hugepages === undefined) return destination;
+  const hugepages = memory.hugepages.map(({ size, freePages }) => {
+    const taken = given.reduce((sum, { to, vm }) => {
+      const needed = hugepagesOf(vm.config);
+      return to === name && needed?.size === size ? sum + needed.pages : sum;
+    }, 0);
+    return { size, freePages: Math.max(0, freePages - taken) };
+  });
+  return {
+    ...destination,
+    report: { ...report, load: { ...report.load, memory: { ...memory, hugepages } } },
+  };
 }

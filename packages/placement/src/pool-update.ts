@@ -3,6 +3,7 @@
  * first: each host goes down it, and may be stopped at any line. Pure.
  *
  *   waiting     its turn has not come
+ *   waking      its pool had powered it off to save power: it is powered on, by a task of its own; then it waits again
  *   emptying    its VMs move away: a task of its own
  *   running     the command runs there
  *   rebooting   it is being booted again
@@ -29,6 +30,7 @@ export function currentHost(hosts: readonly HostUpdate[]): HostUpdate | null {
 }
 
 const doing: Record<Exclude<HostUpdate["phase"], "waiting" | "done" | "stopped">, string> = {
+  waking: "it is powered on",
   emptying: "its VMs move away",
   running: "the command runs",
   rebooting: "it is booted again",

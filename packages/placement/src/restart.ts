@@ -46,7 +46,7 @@ export interface RestartFacts {
 }
 
 /** As the VM's storage tells it; or why it could not be asked. */
-export type KnownLease = Pick<Lease, "holders"> | { unread: string };
+export type KnownLease = (Pick<Lease, "holders"> & Partial<Pick<Lease, "version">>) | { unread: string };
 
 /**
  * `ready`: it may be started now. `soon`: it will be, others that come after it wait. `held`: something else must happen
@@ -56,6 +56,8 @@ export interface RestartVerdict {
   state: "ready" | "soon" | "held" | "left";
   /** As a part of a sentence. */
   reason: string;
+  /** The VM waits only for the lease of its host to run out, which is silent. */
+  waitsForLease?: true;
 }
 
 type Concern = "dead" | "lives" | "left";
@@ -113,15 +115,23 @@ export function judgeLease({ home, host, vm }: RestartFacts, lease: KnownLease):
   const free = Math.max(0, ...holders.map(({ freeInMs }) => freeInMs ?? Number.POSITIVE_INFINITY));
   if (free === Number.POSITIVE_INFINITY)
     return { state: "held", reason: "when its lease will be free is not known" };
-  if (free > 0) return { state: "soon", reason: `its lease is free in ${String(Math.ceil(free / 1000))} s` };
+  if (free > 0) {
+    const isOnlyHosts = holders.length === 1 && holders[0]?.host === host && home === "silent";
+    const reason = `its lease is free in ${String(Math.ceil(free / 1000))} s`;
+    return { state: "soon", reason, ...(isOnlyHosts ? { waitsForLease: true } : {}) };
+  }
   // A host that dies cannot give a lease back: this one did, so the VM had ended before, and nobody knows how.
-  if (holders.length === 0 && home === "silent" && vm.state !== "lost")
+  if (holders.length === 0 && home === "silent" && vm.state !== "lost" && !isBroken(lease))
     return {
       state: "held",
       reason: `host ${host} gave its lease back: it had ended before the host fell silent`,
     };
   return { state: "ready", reason: "" };
 }
+
+/** Versions of each lease that was put in the place of one before begin with so many, and none of this one was granted yet. */
+const isBroken = ({ version = 0 }: Partial<Pick<Lease, "version">>): boolean =>
+  version > 0 && version % 1_000_000_000 === 0;
 
 type RestartTerms = Extract<PoolRuleTerms, { kind: "restart" }>;
 const priorities: readonly RestartPriority[] = ["highest", "high", "medium", "low", "lowest", "never"];

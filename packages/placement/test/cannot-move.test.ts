@@ -7,7 +7,8 @@ import { choiceFor, isOffSince, restOf } from "../src/cannot-move.ts";
 const vmOf = (name: string, state: VmView["state"] = "running"): VmView =>
   ({ id: name, name, host: "a", state }) as VmView;
 const none = new Map<string, unknown>();
-const choices = ["wait", "shut-down", "leave"] as const;
+const choices = ["wait", "shut-down", "suspend", "leave"] as const;
+const stops = (choice: CannotMove | null) => choice === "shut-down" || choice === "suspend";
 
 test("what was chosen for one VM goes before what was chosen for all", () => {
   const asked = { cannotMove: "wait" as const, vms: [{ id: "db", cannotMove: "leave" as const }] };
@@ -22,7 +23,8 @@ test("those to be shut down are last, and those that are left keep nobody waitin
   });
   const rest = ({ here, asked }: ReturnType<typeof of>, failed = none) => restOf(here, asked, failed);
   expect(rest(of("shut-down", "wait")).do).toBe("wait");
-  expect(rest(of("shut-down", "leave"))).toMatchObject({ do: "shutDown", vms: [{ name: "vm-0" }] });
+  expect(rest(of("shut-down", "leave"))).toMatchObject({ do: "stop", vms: [{ name: "vm-0" }] });
+  expect(rest(of("leave", "suspend"))).toMatchObject({ do: "stop", vms: [{ name: "vm-1" }] });
   expect(rest(of("leave"))).toMatchObject({ do: "end", running: [{ name: "vm-0" }] });
   expect(rest(of("shut-down", "leave"), new Map([["vm-0", "why"]]))).toMatchObject({ do: "fail" });
   expect(restOf([vmOf("off", "stopped")], {}, none)).toEqual({ do: "end", running: [] });
@@ -51,10 +53,10 @@ test("with any choice: nothing is shut down while a VM has no choice, could not 
       );
       const rest = restOf(here, asked, failed);
       const running = given.filter(({ runs }) => runs);
-      if (rest.do === "shutDown") {
-        expect(running.every(({ choice }) => choice === "shut-down" || choice === "leave")).toBe(true);
-        expect(running.every((one) => one.choice !== "shut-down" || !one.failed)).toBe(true);
-        expect(rest.vms.length).toBe(running.filter(({ choice }) => choice === "shut-down").length);
+      if (rest.do === "stop") {
+        expect(running.every(({ choice }) => stops(choice) || choice === "leave")).toBe(true);
+        expect(running.every((one) => !stops(one.choice) || !one.failed)).toBe(true);
+        expect(rest.vms.length).toBe(running.filter(({ choice }) => stops(choice)).length);
       }
       if (rest.do === "end") expect(running.every(({ choice }) => choice === "leave")).toBe(true);
     }),

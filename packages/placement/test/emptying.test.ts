@@ -5,7 +5,7 @@ import {
   cancelledProblem,
   incompleteProblem,
   moversOf,
-  notShutDown,
+  notStopped,
   stepsOf,
   timedOutProblem,
   type MoveTask,
@@ -59,10 +59,10 @@ test("a shutdown is asked for again where that may help, and then given up with 
   const never = { error: { retry: "never", code: "VM_UNKNOWN" } };
   const failed = (count: number, o: object) =>
     standing({ here: [vmOf("db")], stops: Array.from({ length: count }, () => stop("db", "failed", o)) });
-  expect(notShutDown(failed(2, later)).size).toBe(0);
-  expect(notShutDown(failed(3, later)).size).toBe(1);
-  expect(notShutDown(failed(1, never)).size).toBe(1);
-  expect(notShutDown({ ...failed(3, later), here: [vmOf("db", "stopped")] }).size).toBe(0);
+  expect(notStopped(failed(2, later)).size).toBe(0);
+  expect(notStopped(failed(3, later)).size).toBe(1);
+  expect(notStopped(failed(1, never)).size).toBe(1);
+  expect(notStopped({ ...failed(3, later), here: [vmOf("db", "stopped")] }).size).toBe(0);
 });
 
 test("with its time over it names each VM that is left, with what kept it", () => {
@@ -74,7 +74,7 @@ test("with its time over it names each VM that is left, with what kept it", () =
   const { code, detail, findings = [] } = timedOutProblem("a", at, now, none, new Map([["db", [why]]]));
   expect(code).toBe("MAINTENANCE_TIMED_OUT");
   expect(detail).toBe(
-    `Host a was not empty by ${at}: it still runs 2 VMs, db, web; mail had been moved, off had been shut down. The host takes VMs again.`,
+    `Host a was not empty by ${at}: it still runs 2 VMs, db, web; mail had been moved, off had been stopped. The host takes VMs again.`,
   );
   expect(findings.map((one) => `${one.vm ?? ""} ${one.code}`)).toEqual([
     ...["db DESTINATION_NONE", "web MAINTENANCE_NO_TIME_LEFT"],
@@ -84,7 +84,7 @@ test("with its time over it names each VM that is left, with what kept it", () =
 test("cancelled it tells what is off, and that exit starts it", () => {
   const now = standing({ here: [vmOf("db"), vmOf("off", "stopped")], stops: [stop("off", "succeeded")] });
   const { detail, remedy } = cancelledProblem("a", now);
-  expect(detail).toContain("db stayed, off had been shut down.");
+  expect(detail).toContain("db stayed, off had been stopped.");
   expect(remedy).toContain("godwit host maintenance exit a");
   expect(cancelledProblem("a", standing({})).remedy).toBe("Nothing needs to be done.");
 });

@@ -75,6 +75,14 @@ describe("what its lease says", () => {
     ["kept where nobody proves its end", {}, { holders: [holder({ freeInMs: null })] }, "held", "not known"],
     ["run out", {}, { holders: [holder()] }, "ready", ""],
     ["given back by a silent host", {}, { holders: [] }, "held", "gave its lease back"],
+    ["broken, and not taken since", {}, { holders: [], version: 2_000_000_000 }, "ready", ""],
+    [
+      "broken long ago, and given back",
+      {},
+      { holders: [], version: 1_000_000_003 },
+      "held",
+      "gave its lease back",
+    ],
     ["given back by a host that answers", { state: "lost", home: "connected" }, { holders: [] }, "ready", ""],
     [
       "one of two has not run out",
@@ -87,6 +95,17 @@ describe("what its lease says", () => {
     const verdict = judgeLease(facts(given), lease);
     expect(verdict.state).toBe(state);
     expect(verdict.reason).toContain(reason);
+  });
+
+  test("a VM waits for its lease alone only where its silent host is the only holder", () => {
+    const waits = (given: Given, ...holders: ReturnType<typeof holder>[]) =>
+      judgeLease(facts(given), { holders }).waitsForLease === true;
+    expect(waits({}, holder({ freeInMs: 90_000 }))).toBe(true);
+    expect(waits({ home: "connected", state: "lost" }, holder({ freeInMs: 90_000 }))).toBe(false);
+    expect(waits({}, holder({ host: "b", freeInMs: 90_000 }))).toBe(false);
+    expect(waits({}, holder({ freeInMs: 90_000 }), holder({ host: "b", freeInMs: 90_000 }))).toBe(false);
+    expect(waits({}, holder({ freeInMs: 90_000 }), holder({ host: "b", fresh: true }))).toBe(false);
+    expect(waits({}, holder())).toBe(false);
   });
 
   test("a VM is never ready while any holder renews its lease, or may still have time", () => {

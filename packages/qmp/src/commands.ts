@@ -14,6 +14,9 @@ export interface CommandDefinition {
   reply: z.ZodType;
 }
 
+/** Arguments that only a QEMU from this version on takes: an older one refuses the command that has one. */
+export const argumentsSince: Readonly<Record<string, number>> = { "calc-time-unit": 8.2 };
+
 const ramSchema = z.object({
   transferred: size,
   remaining: size,
@@ -41,6 +44,7 @@ export const migrationCapabilities = [
   "validate-uuid",
   "auto-converge",
   "postcopy-ram",
+  "postcopy-blocktime",
 ] as const;
 export type MigrationCapability = (typeof migrationCapabilities)[number];
 export type MigrationParameter =
@@ -122,6 +126,27 @@ export const commands = {
   },
   "blockdev-reopen": { args: ["options"], reply: empty },
   "blockdev-del": { args: ["node-name"], reply: empty },
+  block_resize: { args: ["node-name", "size"], reply: empty },
+  /** A device's own properties are beside these. */
+  device_add: { args: ["driver", "id", "bus"], reply: empty },
+  device_del: { args: ["id"], reply: empty },
+  /** Of kinds that Godwit does not make fields are absent. */
+  "query-memory-devices": {
+    args: [],
+    reply: z.array(
+      z.object({
+        data: z.object({
+          id: z.string().optional(),
+          slot: size.optional(),
+          addr: size.optional(),
+          size: size.optional(),
+        }),
+      }),
+    ),
+  },
+  netdev_add: { args: ["type", "id", "ifname", "script", "downscript", "vhost"], reply: empty },
+  netdev_del: { args: ["id"], reply: empty },
+  "qom-list": { args: ["path"], reply: z.array(z.object({ name: z.string() })) },
   "blockdev-open-tray": { args: ["id", "force"], reply: empty },
   "blockdev-close-tray": { args: ["id"], reply: empty },
   "blockdev-insert-medium": { args: ["id", "node-name"], reply: empty },
@@ -152,11 +177,13 @@ export const commands = {
   quit: { args: [], reply: empty },
   system_powerdown: { args: [], reply: empty },
   system_reset: { args: [], reply: empty },
+  balloon: { args: ["value"], reply: empty },
+  "query-balloon": { args: [], reply: z.object({ actual: size }) },
   set_link: { args: ["name", "up"], reply: empty },
   system_wakeup: { args: [], reply: empty },
   "announce-self": { args: ["initial", "max", "rounds", "step"], reply: empty },
   "object-add": {
-    args: ["qom-type", "id", "dir", "endpoint", "verify-peer", "identity"],
+    args: ["qom-type", "id", "size", "dir", "endpoint", "verify-peer", "identity"],
     reply: empty,
   },
   "object-del": { args: ["id"], reply: empty },
@@ -196,9 +223,11 @@ export const commands = {
       downtime: size.optional(),
       "error-desc": z.string().optional(),
       "socket-address": z.array(socketAddressSchema).optional(),
+      "postcopy-blocktime": size.optional(),
+      "postcopy-vcpu-blocktime": z.array(size).optional(),
     }),
   },
-  "calc-dirty-rate": { args: ["calc-time", "sample-pages"], reply: empty },
+  "calc-dirty-rate": { args: ["calc-time", "calc-time-unit", "sample-pages"], reply: empty },
   "query-dirty-rate": { args: [], reply: z.object({ status: z.string(), "dirty-rate": size.optional() }) },
   "query-qmp-schema": { args: [], reply: z.array(z.record(z.string(), z.unknown())) },
 } as const satisfies Record<string, CommandDefinition>;
@@ -221,6 +250,7 @@ export const events = {
   GUEST_PANICKED: ["action"],
   WATCHDOG: ["action"],
   JOB_STATUS_CHANGE: ["id", "status"],
+  DEVICE_DELETED: ["device"],
   MIGRATION: ["status"],
   MIGRATION_PASS: ["pass"],
 } as const satisfies Record<string, readonly string[]>;

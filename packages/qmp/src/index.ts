@@ -1,5 +1,6 @@
 /** QMP: QEMU's machine protocol over a unix socket. */
 export {
+  argumentsSince,
   commands,
   events,
   migrationCapabilities,

@@ -28,6 +28,11 @@ export interface QmpEvent {
 
 /** QEMU says some KiB in a second, and 400 KiB of its schema once. One that floods is read later, not all the time. */
 const bytesPerSecond = 8 * 1024 * 1024;
+/**
+ * QEMU reads no command any more, also none out of band, when eight wait in its queue, as where its main loop stands still. Those that a
+ * post-copy is recovered by are out of band.
+ */
+const mostOverdue = 4;
 
 type SessionState = "connecting" | "running" | "ended";
 
@@ -58,6 +63,8 @@ export class QmpSession {
   readonly #socket: Socket;
   readonly #reader = new FrameReader();
   readonly #pending = new Map<string, PendingCall>();
+  /** Calls that nobody waits for any more, and that QEMU may still have in its queue. */
+  readonly #overdue = new Set<string>();
   readonly #listeners = new Set<(event: QmpEvent) => void>();
   readonly #greeted = Promise.withResolvers<Frame>();
   readonly #end = Promise.withResolvers<string>();
@@ -176,16 +183,23 @@ export class QmpSession {
 
   #call(command: string, args: object, options: ExecuteOptions): Promise<unknown> {
     if (this.#state === "ended") return Promise.reject(interrupted(command, "the session has ended"));
+    const isOutOfBand = options.outOfBand === true && this.#outOfBand;
+    if (!isOutOfBand && this.#overdue.size >= mostOverdue)
+      return Promise.reject(
+        interrupted(command, `the last ${String(mostOverdue)} commands were not answered`),
+      );
     const id = String(this.#nextId++);
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     const timeoutMs = options.timeoutMs ?? 10_000;
     const timer = afterSilence(timeoutMs, () => {
       this.#pending.delete(id);
+      if (!isOutOfBand) this.#overdue.add(id);
       reject(interrupted(command, `no answer within ${String(timeoutMs)} ms`));
     });
     this.#pending.set(id, { command, resolve, reject });
-    const key = options.outOfBand === true && this.#outOfBand ? "exec-oob" : "execute";
-    this.#socket.write(`${JSON.stringify({ [key]: command, arguments: args, id })}\n`);
+    const key = isOutOfBand ? "exec-oob" : "execute";
+    // QEMU answers at the last brace. What came after that, unread where it ends just then, would reset the connection with its last words.
+    this.#socket.write(`\n${JSON.stringify({ [key]: command, arguments: args, id })}`);
     return promise.finally(() => {
       clearTimeout(timer);
     });
@@ -220,6 +234,7 @@ export class QmpSession {
     } else if (typeof frame.id === "string") {
       const call = this.#pending.get(frame.id);
       this.#pending.delete(frame.id);
+      this.#overdue.delete(frame.id);
       if (call === undefined) return; // its caller has stopped waiting
       if ("error" in frame) {
         const error = errorSchema.parse(frame.error);

@@ -68,7 +68,7 @@ test("answers find their callers in any order, and events their listeners", asyn
       .join("\n");
   });
   const session = await QmpSession.connect(path);
-  const stop = session.nextEvent(({ name }) => name === "STOP", 2000);
+  const stop = session.nextEvent(({ name }) => name === "STOP", 60_000);
   const replies = await Promise.all([1, 2, 3].map(() => session.execute("query-status")));
   expect(replies.map(({ status }) => status)).toEqual(["2", "3", "4"]);
   expect((await stop).timestampUs).toBe(12_000_034);
@@ -79,6 +79,30 @@ test("a reply of another shape is an error, not a silent undefined", async () =>
   const path = await fakeQemu((command) => JSON.stringify({ return: { runing: true }, id: command.id }));
   const session = await QmpSession.connect(path);
   await expect(session.execute("query-status")).rejects.toMatchObject({ code: "QMP_INTERRUPTED" });
+  session.close();
+});
+
+test("a QEMU that answers nothing gets no more commands than it reads: those that are out of band still reach it", async () => {
+  const read: Record<string, unknown>[] = [];
+  const path = await fakeQemu((command, socket) => {
+    read.push(command);
+    if (command["exec-oob"] === undefined) return undefined;
+    // It goes on: first with what waited.
+    for (const { id } of read) socket.write(`${JSON.stringify({ return: {}, id })}\n`);
+    return undefined;
+  });
+  const session = await QmpSession.connect(path);
+  for (let number = 0; number < 4; number++)
+    await expect(session.execute("stop", {}, { timeoutMs: 20 })).rejects.toMatchObject({
+      code: "QMP_INTERRUPTED",
+    });
+  await expect(session.execute("stop")).rejects.toThrow(/the last 4 commands were not answered/);
+  // Written by the same program, which may have come to its timers before it came to the socket.
+  await expect.poll(() => read).toHaveLength(4);
+  await session.execute("migrate-pause", {}, { outOfBand: true });
+  const again = session.execute("stop", {}, { timeoutMs: 20 });
+  await expect(again).rejects.toThrow(/no answer within 20 ms/);
+  await expect.poll(() => read).toHaveLength(6);
   session.close();
 });
 

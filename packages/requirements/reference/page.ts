@@ -18,14 +18,14 @@ export const requirementsPage = (): string =>
 const chapter = (title: string, samples: readonly Sample[]): string =>
   `## ${title}\n\n${samples.map(entry).join("\n")}`;
 
-function entry({ finding, atRest }: Sample): string {
-  const { code, severity, message, remedy, vsphereFault } = finding;
+function entry({ finding, live, atRest }: Sample): string {
+  const { code, message, remedy, vsphereFault } = finding;
   const weight = [
-    `${capital(severity)} for a VM that runs`,
+    live === null ? "Not looked at for a VM that runs" : `${capital(live)} for a VM that runs`,
     atRest === null ? "not looked at for one that does not" : `${atRest} for one that does not`,
   ].join(", ");
   const fault = vsphereFault === undefined ? "" : ` In vSphere: \`${vsphereFault}\`.`;
-  const known = articlesText(code, severity, atRest);
+  const known = articlesText(code, live, atRest);
   return `### \`${code}\`\n\n> ${escaped(message)}\n\n${escaped(remedy)}\n\n${weight}.${fault}${known}\n`;
 }
 

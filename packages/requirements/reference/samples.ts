@@ -3,6 +3,8 @@ import { finding, type ErrorCode, type ErrorDetails, type Finding } from "@godwi
 
 export interface Sample {
   finding: Finding;
+  /** Of a VM that runs; null: it is not looked at then. */
+  live: Finding["severity"] | null;
   /** Of a VM that does not run; null: it is not looked at then. */
   atRest: Finding["severity"] | null;
 }
@@ -10,9 +12,9 @@ export interface Sample {
 const of = <Code extends ErrorCode>(
   code: Code,
   details: ErrorDetails<Code>,
-  live: Finding["severity"] = "error",
+  live: Finding["severity"] | null = "error",
   atRest: Finding["severity"] | null = null,
-): Sample => ({ finding: finding(code, details, live), atRest });
+): Sample => ({ finding: finding(code, details, live ?? "error"), live, atRest });
 
 const [vm, from, host] = ["web-1", "a", "b"];
 const reason = "QEMU's message";
@@ -77,13 +79,22 @@ export const chapters: Readonly<Record<string, readonly Sample[]>> = {
     of("TPM_ENDED", { vm, host: from }),
     of("DESTINATION_ACCELERATOR_DIFFERS", { host, source: "kvm", destination: "tcg" }),
     of("VM_CPU_AFFINITY", { vm, host: from, cpus: [2, 3] }, "error", "warning"),
+    of(
+      "HOST_DEVICE_TIED",
+      { vm, host: from, name: "gpu", device: "PCI device 0000:01:00.0", usb: false },
+      "error",
+      "warning",
+    ),
+    of("HOST_DEVICE_MISSING", { vm, host, name: "dongle", device: "USB device 0529:0001" }, null, "error"),
+    of("VM_NUMA_BINDING", { vm, host: from, nodes: [1] }, "error", "warning"),
+    of("HUGEPAGES_SHORT", { vm, host, size: "2M", neededPages: 2048, freePages: 512 }, "error", "warning"),
     of("VM_CLOCK_NOT_MOVABLE", { vm, feature: "invtsc" }),
     of("DESTINATION_RESUMES_PAUSED", { vm, host, version: "0.0.9", reason: "io-error" }),
     of("VM_MOVES_PAUSED", { vm, host: from, reason: "user" }, "warning"),
     of("DESTINATION_WITHOUT_VM_UIDS", {
       host,
       uid: 2_024_520_101,
-      reason: "the range is used by another user",
+      reason: "uids 2010000000 to 2109999999 are not mapped in this user namespace",
     }),
     of("DESTINATION_VM_UIDS_DIFFER", {
       ...{ host, other: from },
@@ -96,7 +107,7 @@ export const chapters: Readonly<Record<string, readonly Sample[]>> = {
     of("DATASTORE_NOT_THE_SAME", { host, datastore, other: from }, "error", "error"),
     of(
       "DATASTORE_HOST_LOCAL",
-      { vm, host: from, destination: host, datastore: "local", disks: ["data"] },
+      { vm, host: from, destination: host, datastore: "local", disks: ["its folder", "disk data"] },
       "error",
       "error",
     ),
@@ -125,6 +136,14 @@ export const chapters: Readonly<Record<string, readonly Sample[]>> = {
     of("DATASTORE_WITHOUT_FOLDERS", { datastore: "san", host }),
     of("AGENT_CANNOT", { host, version: "0.0.9", what: "make snapshots of VMs" }, "error", "error"),
     of(
+      "SUSPENDED_MEMORY_UNUSABLE",
+      {
+        ...{ vm, host, reason: "of its memory, it was written by QEMU 10.0.2, and the host has QEMU 7.2.22" },
+      },
+      null,
+      "error",
+    ),
+    of(
       "SNAPSHOT_LACKS_THERE",
       { vm, snapshot: "before-upgrade", host, lacking: ["machine type pc-q35-10.0"] },
       "warning",
@@ -142,6 +161,12 @@ export const chapters: Readonly<Record<string, readonly Sample[]>> = {
     of("NETWORK_LINK_DOWN", { ...network, uplink: "bond0" }, "error", "error"),
     of("NETWORK_LINK_UNDETERMINED", { ...network, uplink: "bond0", reason }, "error", "error"),
     of("NETWORK_VLAN_DIFFERS", { ...network, vlan: 30, from, sourceVlan: 20 }, "error", "error"),
+    of(
+      "NETWORK_TUNNEL_MISSING",
+      { ...network, from, reason: "a does not send to 10.0.2.12" },
+      "error",
+      "error",
+    ),
     of("NETWORK_MTU_SMALLER", { ...network, mtu: 1500, from, sourceMtu: 9000 }, "error", "error"),
     of("NETWORK_MTU_LARGER", { ...network, mtu: 9000, from, sourceMtu: 1500 }, "warning", "warning"),
     of("NETWORK_FILTER_MISSING", { vm, host, reason: "nft is not installed" }, "error", "error"),

@@ -9,14 +9,14 @@ const articles: Readonly<Record<string, Articles>> = {
   CDROM_UNREACHABLE: { error: [1003787], warning: [1003794] },
 } satisfies Partial<Record<ErrorCode, Articles>>;
 
-/** In words; empty: none is known. @param atRest how much it weighs of a VM that does not run; null: not looked at */
+/** In words; empty: none is known. @param live how much it weighs of a VM that runs, and `atRest` of one that does not; null: not looked at */
 export function articlesText(
   code: string,
-  live: Finding["severity"],
+  live: Finding["severity"] | null,
   atRest: Finding["severity"] | null,
 ): string {
   const of = articles[code] ?? {};
-  const weights = [...new Set([live, ...(atRest === null ? [] : [atRest])])];
+  const weights = [...new Set([live, atRest])].filter((weight) => weight !== null);
   const told = weights.flatMap((weight) =>
     (of[weight] ?? []).map((number) => `${String(number)} (${weight})`),
   );

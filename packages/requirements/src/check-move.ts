@@ -4,7 +4,11 @@
  */
 import { finding, type Finding } from "@godwit/contract";
 import { addressFilter } from "./checks/address-filter.ts";
+import { annotations } from "./checks/annotations.ts";
 import { accelerator } from "./checks/accelerator.ts";
+import { balloon } from "./checks/balloon.ts";
+import { memoryHotPlug } from "./checks/memory-hot-plug.ts";
+import { bootOrder } from "./checks/boot-order.ts";
 import { carriedDisks } from "./checks/carried-disks.ts";
 import { clocks } from "./checks/clocks.ts";
 import { cdrom, cdromAtRest } from "./checks/cdrom.ts";
@@ -13,10 +17,16 @@ import { cpuBaseline } from "./checks/cpu-baseline.ts";
 import { cpuFollowsHost } from "./checks/cpu-follows-host.ts";
 import { cpuHidden } from "./checks/cpu-hidden.ts";
 import { cpuMasks } from "./checks/cpu-masks.ts";
+import { cpuTopology } from "./checks/cpu-topology.ts";
 import { cpuVendor } from "./checks/cpu-vendor.ts";
 import { cpu, cpuAtRest } from "./checks/cpu.ts";
 import { deviceModels } from "./checks/device-models.ts";
+import { devicePlaces } from "./checks/device-places.ts";
 import { firmware, firmwareAtRest } from "./checks/firmware.ts";
+import { guestMemory } from "./checks/guest-memory.ts";
+import { hostDevices, hostDevicesAtRest } from "./checks/host-devices.ts";
+import { hugepages, hugepagesAtRest } from "./checks/hugepages.ts";
+import { numaBinding, numaBindingAtRest } from "./checks/numa-binding.ts";
 import { health } from "./checks/health.ts";
 import { invariantTsc } from "./checks/invariant-tsc.ts";
 import { leases } from "./checks/leases.ts";
@@ -29,6 +39,7 @@ import { paused } from "./checks/paused.ts";
 import { portGroups, portGroupsAtRest } from "./checks/port-groups.ts";
 import { snapshots } from "./checks/snapshots.ts";
 import { storage } from "./checks/storage.ts";
+import { suspension } from "./checks/suspension.ts";
 import { tpm, tpmAtRest } from "./checks/tpm.ts";
 import { vmUid } from "./checks/vm-uid.ts";
 import type { ColdRequirement, MoveFacts, Reachable, RelocationFacts, Requirement } from "./facts.ts";
@@ -42,13 +53,23 @@ const liveRequirements: readonly Requirement[] = [
   cpuHidden,
   cpuMasks,
   cpuAffinity,
+  numaBinding,
+  hostDevices,
   invariantTsc,
   machine,
   deviceModels,
+  devicePlaces,
+  annotations,
+  guestMemory,
+  cpuTopology,
+  bootOrder,
+  balloon,
+  memoryHotPlug,
   firmware,
   tpm,
   accelerator,
   memory,
+  hugepages,
   storage,
   carriedDisks,
   cdrom,
@@ -68,13 +89,24 @@ const liveRequirements: readonly Requirement[] = [
 const coldRequirements: readonly ColdRequirement[] = [
   cpuAtRest,
   cpuAffinityAtRest,
+  numaBindingAtRest,
+  hostDevicesAtRest,
+  hugepagesAtRest,
   machine,
   deviceModels,
+  devicePlaces,
+  annotations,
+  guestMemory,
+  cpuTopology,
+  bootOrder,
+  balloon,
+  memoryHotPlug,
   firmwareAtRest,
   tpmAtRest,
   storage,
   cdromAtRest,
   snapshots,
+  suspension,
   leases,
   portGroupsAtRest,
   addressFilter,

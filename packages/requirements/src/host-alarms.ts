@@ -13,6 +13,7 @@ import {
   type HostFacts,
   type HostLoad,
   type PauseReason,
+  type UnlearnedMac,
   type VmView,
 } from "@godwit/contract";
 import { hostAdmission, lostFeatureFindings, type Cpu, type EvcHost, type RunningVm } from "@godwit/cpu";
@@ -43,8 +44,10 @@ export function hostAlarms(
     ...lostDatastores(load, vms),
     ...weakLeases(load),
     ...unsecuredPorts(facts),
+    ...degradedBonds(load),
     ...stoppedGuests(load).map(({ vm, reason }) => finding("VM_PAUSED", { vm, host: facts.name, reason })),
     ...silentGuests(load),
+    ...unlearnedMacs(load, vms),
     ...endedTpms(load),
     ...fullDatastores(load, vms),
     ...setAside(facts),
@@ -89,6 +92,26 @@ const silentGuests = ({ name: host, reportedAt, vms }: HostLoad): Finding[] =>
       : [finding("VM_GUEST_SILENT", { vm, host, since })],
   );
 
+/** By then they were announced again. */
+const unlearnedForMs = 10_000;
+
+/** Addresses of VMs that have moved away, which the host should have learned by now at their new place. */
+export const unlearnedForLong = ({ reportedAt, unlearnedMacs = [] }: HostLoad): UnlearnedMac[] =>
+  unlearnedMacs.filter(({ since }) => Date.parse(reportedAt) - Date.parse(since) >= unlearnedForMs);
+
+/** Nothing is said of a VM that does not run where it went, or whose NIC is another by now. */
+const unlearnedMacs = (load: HostLoad, views: readonly VmView[]): Finding[] =>
+  unlearnedForLong(load).flatMap(({ id, mac, portGroup: network, to: host, since }) => {
+    const vm = views.find((view) => view.id === id);
+    const isThere = vm?.state === "running" && vm.host === host;
+    const isSame = vm?.config.nics.some(
+      (nic) => nic.mac === mac && nic.portGroup === network && nic.connected !== false,
+    );
+    if (vm === undefined || !isThere || isSame !== true) return [];
+    const details = { vm: vm.name, mac, network, host, witness: load.name, since };
+    return [finding("VM_MAC_NOT_LEARNED", details, "warning")];
+  });
+
 const endedTpms = ({ name: host, vms }: HostLoad): Finding[] =>
   vms.flatMap(({ name: vm, tpmEnded }) => (tpmEnded === true ? [finding("TPM_ENDED", { vm, host })] : []));
 
@@ -127,6 +150,14 @@ function fullDatastores(load: HostLoad, views: readonly VmView[]): Finding[] {
 function unsecuredPorts({ name: host, portSecurityProblem: reason }: HostFacts): Finding[] {
   return reason == null ? [] : [finding("HOST_PORTS_UNSECURED", { host, reason }, "warning")];
 }
+
+/** What carries now has nothing left that may fail, or less speed than its administrator meant. One that is switched off, or without cards as the driver makes it, is meant so. */
+const degradedBonds = ({ name: host, links }: HostLoad): Finding[] =>
+  (links ?? []).flatMap(({ name: link, carrier, bond }) => {
+    const down = bond?.ports.filter(({ up }) => !up).map(({ name }) => name) ?? [];
+    if (bond === undefined || carrier === "off" || down.length === 0) return [];
+    return [finding("HOST_BOND_DEGRADED", { host, link, down, ports: bond.ports.length }, "warning")];
+  });
 
 /** Storage that was unmounted or replaced, or does not answer: VMs that run from there may still have it open. */
 function lostDatastores({ name: host, datastores, vms }: HostLoad, views: readonly VmView[]): Finding[] {

@@ -2,12 +2,12 @@
 export { healthParts, healthState } from "./host-health.ts";
 export { ownHealth } from "./own-health.ts";
 export { mayMove } from "./check-move.ts";
-export { qemuOverheadBytes } from "./checks/memory.ts";
+export { ordinaryMemoryBytes, qemuOverheadBytes } from "./checks/memory.ts";
 export { canBeTried, requiredBitsPerSecond } from "./checks/migration-network.ts";
 export { evcHost, pendingVms, runningVms } from "./evc-facts.ts";
 export type { Destination, HostReport, PathTrial } from "./facts.ts";
 export { fixesOf } from "./fixes.ts";
-export { hostAlarms, outdatedQemus, stoppedGuests } from "./host-alarms.ts";
+export { hostAlarms, outdatedQemus, stoppedGuests, unlearnedForLong } from "./host-alarms.ts";
 export { requireCommonVersion, versionFindings } from "./version-findings.ts";
 export { workingParts } from "./working-parts.ts";
 export { judgeMove, type Source, type Verdict } from "./judge-move.ts";

@@ -1,5 +1,6 @@
 /** A VM as the inventory has it, and two hosts as they reported: what a move would be refused for, and whether it is a live one. */
 import {
+  finding,
   GodwitError,
   hasProcess,
   type ClockReading,
@@ -26,13 +27,15 @@ export interface Verdict {
 }
 
 /**
- * @param carryTo the destination's datastore that the VM's disks are to move to; absent: both hosts see them
+ * @param carryTo the destination's datastore that the VM's disks are to move to, which they do while it runs; absent: both hosts see them
  * @throws VM_NOT_RUNNING when the VM should run at the source and does not
  */
 export function judgeMove(vm: VmView, source: Source, destination: Destination, carryTo?: string): Verdict {
   const common = { vm: vm.config, destination, ...(carryTo === undefined ? {} : { carryTo }) };
   if (!hasProcess(vm)) {
-    return { runtime: null, findings: checkRelocation({ ...common, source: source.facts }) };
+    const stopped = finding("VM_NOT_RUNNING", { vm: vm.name, state: vm.state });
+    const findings = checkRelocation({ ...common, source: source.facts });
+    return { runtime: null, findings: carryTo === undefined ? findings : [stopped, ...findings] };
   }
   const runtime = source.load?.vms.find(({ id }) => id === vm.id);
   if (source.facts === null || runtime === undefined)

@@ -18,8 +18,11 @@ export interface QemuThere {
   machines: readonly string[];
 }
 
-/** Why a QEMU cannot load its memory, the end of a sentence; null: as far as is known, it can. */
-export function memoryProblem({ memory, vm }: Snapshot, qemu: QemuThere): string | null {
+/** Why a QEMU cannot load the memory of a snapshot or a suspended VM, the end of a sentence; null: as far as is known, it can. */
+export function memoryProblem(
+  { memory, vm }: Pick<Snapshot, "memory"> & { vm: Pick<Vm, "machine"> },
+  qemu: QemuThere,
+): string | null {
   if (memory === null) return "it has none";
   if (memory.accelerator !== qemu.accelerator)
     return `it is of a guest under ${memory.accelerator}, and the host runs guests under ${qemu.accelerator}`;

@@ -10,6 +10,8 @@ import {
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { checkMove, checkRelocation, mayMove } from "../src/check-move.ts";
+import { qemuOverheadBytes } from "../src/checks/memory.ts";
+import { fixesOf } from "../src/fixes.ts";
 import type { HostReport, MoveFacts } from "../src/facts.ts";
 import { hostReport, link } from "./host-report.ts";
 
@@ -163,11 +165,145 @@ test("each way in which a port group does not lead outside has its own code, and
   ]);
 });
 
+test("what is wrong with a network is a warning where the VM's NICs in it are disconnected, unless one is connected", () => {
+  const severities = (connected: readonly boolean[]) => {
+    const nics = connected.map((isUp, index) => ({
+      ...{ portGroup: "office", mac: `52:54:00:00:00:0${String(index)}` },
+      ...(isUp ? {} : { connected: false as const }),
+    }));
+    const asked = facts(({ facts: b }) => {
+      b.portGroups = [];
+      b.abilities = ["devices"];
+    });
+    return checkMove({ ...asked, vm: { ...vm, nics } }).map(({ code, severity }) => `${severity} ${code}`);
+  };
+  expect(severities([true, true])).toEqual(["error DESTINATION_LACKS_NETWORK"]);
+  expect(severities([false, true])).toEqual(["error DESTINATION_LACKS_NETWORK"]);
+  expect(severities([false, false])).toEqual(["warning DESTINATION_LACKS_NETWORK"]);
+});
+
+test("a VM with devices at places of their own goes only where the agent knows of them", () => {
+  const asked = (abilities: string[], pciePorts?: number): MoveFacts => ({
+    ...facts(({ facts: b }) => (b.abilities = abilities)),
+    vm: { ...vm, ...(pciePorts === undefined ? {} : { pciePorts }) },
+  });
+  expect(checkMove(asked([]))).toEqual([]);
+  expect(checkMove(asked([], 8))).toMatchObject([{ code: "AGENT_CANNOT", severity: "error" }]);
+  expect(checkMove(asked(["devices"], 8))).toEqual([]);
+});
+
+test("a VM with tags or notes goes only where the agent knows of them", () => {
+  const asked = (abilities: string[], words: object): MoveFacts => ({
+    ...facts(({ facts: b }) => (b.abilities = abilities)),
+    vm: { ...vm, ...words },
+  });
+  for (const words of [{ tags: ["prod"] }, { notes: "Ada's" }]) {
+    expect(checkMove(asked([], words))).toMatchObject([{ code: "AGENT_CANNOT", severity: "error" }]);
+    expect(checkMove(asked(["annotations"], words))).toEqual([]);
+  }
+});
+
+test("a VM with a CPU topology, a boot order, a balloon or a maximum of memory goes only where the agent knows of it, at rest, too", () => {
+  const asked = (abilities: string[], more: object): MoveFacts => ({
+    ...facts(({ facts: b }) => (b.abilities = abilities)),
+    vm: { ...vm, ...more },
+  });
+  const topology = { sockets: vm.vcpus, cores: 1, threads: 1 };
+  for (const judge of [checkMove, checkRelocation])
+    for (const [ability, more] of [
+      ["cpuTopology", { topology }],
+      ["bootOrder", { bootOrder: ["disk:root"] }],
+      ["balloon", { balloon: {} }],
+      ["memoryHotPlug", { maxMemoryMib: vm.memoryMib + 128 }],
+    ] as const) {
+      expect(judge(asked([], more))).toMatchObject([{ code: "AGENT_CANNOT", severity: "error" }]);
+      expect(judge(asked([ability], more))).toEqual([]);
+    }
+});
+
+test("a VM on huge pages goes where so many are free; ordinary memory is not needed for it", () => {
+  const on = (free: number | null): MoveFacts => {
+    const asked = facts(({ facts: b, load }) => {
+      b.abilities = ["guestMemory"];
+      b.memory = { ...b.memory, hugepages: [{ size: "2M", pages: 100 }] };
+      load.memory = {
+        ...{ availableBytes: qemuOverheadBytes, pressurePercent: null },
+        ...(free === null ? {} : { hugepages: [{ size: "2M", freePages: free }] }),
+      };
+    });
+    return { ...asked, vm: { ...vm, memoryMib: 64, hugepages: "2M" } };
+  };
+  expect(checkMove(on(32))).toEqual([]);
+  expect(checkMove(on(31))).toMatchObject([
+    { code: "HUGEPAGES_SHORT", severity: "error", details: { neededPages: 32, freePages: 31 } },
+  ]);
+  expect(checkMove(on(null))).toMatchObject([{ code: "HUGEPAGES_SHORT", details: { freePages: 0 } }]);
+  expect(checkRelocation(on(0))).toEqual([]);
+  const more: MoveFacts = { ...on(100), vm: { ...vm, memoryMib: 512, hugepages: "2M" } };
+  expect(checkRelocation(more)).toMatchObject([{ code: "HUGEPAGES_SHORT", severity: "warning" }]);
+});
+
+test("memory that is bound to a host's NUMA nodes forbids a move while the VM runs; the guest's own nodes do not", () => {
+  const asked = (node: object, abilities = ["guestMemory"]): MoveFacts => ({
+    ...facts(({ facts: b }) => (b.abilities = abilities)),
+    vm: { ...vm, numa: [{ vcpus: vm.vcpus, memoryMib: vm.memoryMib, ...node }] },
+  });
+  expect(checkMove(asked({}))).toEqual([]);
+  expect(checkMove(asked({}, []))).toMatchObject([{ code: "AGENT_CANNOT", severity: "error" }]);
+  const bound = { code: "VM_NUMA_BINDING", vsphereFault: "AffinityConfigured" };
+  expect(checkMove(asked({ hostNode: 1 }))).toMatchObject([{ ...bound, severity: "error" }]);
+  expect(checkRelocation(asked({ hostNode: 1 }))).toMatchObject([{ ...bound, severity: "warning" }]);
+});
+
+test("a VM with a device of its host stays there while it runs, and starts elsewhere only where there is such a device", () => {
+  const devices = [
+    { name: "gpu", pci: "0000:01:00.0", id: "10de:1eb8" },
+    { name: "dongle", usb: "0529:0001" },
+  ];
+  const asked = (there: boolean): MoveFacts => ({
+    ...facts(({ facts: b }) => {
+      if (there)
+        b.hostDevices = {
+          pci: [{ address: "0000:01:00.0", id: "10de:1eb8", group: 1, driver: "vfio-pci" }],
+          usb: [{ id: "0529:0001", bus: 1, device: 2 }],
+        };
+    }),
+    vm: { ...vm, hostDevices: devices },
+  });
+  const tied = { code: "HOST_DEVICE_TIED", vsphereFault: "DisallowedMigrationDeviceAttached" };
+  const findings = checkMove(asked(true));
+  expect(findings).toMatchObject([tied, tied].map((one) => ({ ...one, severity: "error" })));
+  expect(findings.map(({ remedy }) => remedy.includes("Stop the VM"))).toEqual([true, false]);
+  expect(fixesOf(findings)).toEqual([]);
+  expect(checkRelocation(asked(true))).toMatchObject(
+    [tied, tied].map((one) => ({ ...one, severity: "warning" })),
+  );
+  const missing = { code: "HOST_DEVICE_MISSING", severity: "error" };
+  expect(checkRelocation(asked(false))).toMatchObject([missing, missing]);
+});
+
 test("a smaller MTU at the destination is refused, a larger one is a warning", () => {
   const withMtu = (mtu: number) =>
     checkMove(facts(({ facts: b }) => (b.portGroups = first(b.portGroups, { mtu }))));
   expect(withMtu(1400)).toMatchObject([{ code: "NETWORK_MTU_SMALLER", severity: "error" }]);
   expect(withMtu(9000)).toMatchObject([{ code: "NETWORK_MTU_LARGER", severity: "warning" }]);
+});
+
+test("a move between hosts that do not send to each other through the port group's tunnel is refused", () => {
+  const tunnel = (local: string, peers: string[], vni = 100) => ({ vni, local, peers });
+  const between = (here: object, there: object) => {
+    const all = facts(({ facts: b }) => (b.portGroups = first(b.portGroups, { tunnel: there as never })));
+    const source = { ...all.source, portGroups: first(all.source.portGroups, { tunnel: here as never }) };
+    return checkMove({ ...all, source }).map(({ code }) => code);
+  };
+  const [a, b] = ["10.0.2.11", "10.0.2.12"];
+  expect(between(tunnel(a, [b]), tunnel(b, [a]))).toEqual([]);
+  for (const [here, there] of [
+    [tunnel(a, []), tunnel(b, [a])],
+    [tunnel(a, [b]), tunnel(b, [])],
+    [tunnel(a, [b]), tunnel(b, [a], 101)],
+  ] as const)
+    expect(between(here, there)).toEqual(["NETWORK_TUNNEL_MISSING"]);
 });
 
 test("another VLAN at the destination is refused, where both are known", () => {

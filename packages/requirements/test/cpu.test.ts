@@ -101,6 +101,26 @@ describe("what the VM has seen must be there", () => {
     ).toEqual([]);
   });
 
+  test("a stopped VM sees nothing of its last run again: an older host powers it on, unless its owner asks for more than it has", () => {
+    const { destination } = move({}, { offers: nehalem }, { offers: penryn, hardware: report(penryn) });
+    const last = { model: "Nehalem-v1", add: ["sse4.2"], features: nehalem };
+    const atRest = (cpuWish?: Vm["cpuWish"]) => {
+      const { vm } = move(last, { offers: nehalem }, { offers: penryn });
+      const stopped = { ...vm, ...(cpuWish === undefined ? {} : { cpuWish }) };
+      return checkRelocation({ vm: stopped, source: null, destination }).filter(({ code }) =>
+        code.includes("CPU"),
+      );
+    };
+    expect(atRest()).toEqual([]);
+    expect(atRest({ add: [], remove: ["nx"] })).toEqual([]);
+    expect(atRest({ add: ["sse4.2"], remove: [] })).toMatchObject([
+      { code: "DESTINATION_CPU_LACKS", details: { features: ["sse4.2"] } },
+    ]);
+    expect(atRest({ model: "Unheard-of-v1", add: [], remove: [] })).toMatchObject([
+      { code: "DESTINATION_CPU_UNKNOWN", details: { model: "Unheard-of-v1" } },
+    ]);
+  });
+
   test("NX switched off at the destination refuses a VM that has it, and not the way back", () => {
     const off = penryn.filter((name) => name !== "nx");
     const [finding] = cpuFindings(
@@ -255,6 +275,8 @@ test("a VM that does not run is asked only whether its model can be had", () => 
       models: [{ name: "Nehalem-v1", unavailableFeatures: ["sse4.2"] }],
     },
   );
-  const [finding] = checkRelocation(lacking);
+  expect(checkRelocation(lacking)).toEqual([]);
+  const cpuWish = { model: "Nehalem-v1", add: [], remove: [] };
+  const [finding] = checkRelocation({ ...lacking, vm: { ...lacking.vm, cpuWish } });
   expect(finding?.message).toContain("VM web-1 cannot run on b");
 });

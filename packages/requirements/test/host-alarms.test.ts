@@ -195,3 +195,58 @@ test("guests that stopped by themselves are alarms, with the datastore that is f
       ]);
   }
 });
+
+test("a bond with a card that has no link is an alarm that names it, unless it is switched off or has no cards", () => {
+  const of = (ports: { name: string; up: boolean }[], carrier: "up" | "off" = "up") => {
+    const report = hostReport("a", ({ load }) => {
+      const bond = { mode: "active-backup", ports, active: null };
+      load.links = [
+        { name: "bond0", up: true, carrier, receivedBytesPerSecond: null, sentBytesPerSecond: null, bond },
+      ];
+    });
+    return hostAlarms(report, [], null).map(({ code, message }) => `${code} ${message}`);
+  };
+  const [eth1, eth2] = [
+    { name: "eth1", up: true },
+    { name: "eth2", up: true },
+  ];
+  expect(of([eth1, eth2])).toEqual([]);
+  expect(of([eth1, { ...eth2, up: false }])).toEqual([
+    "HOST_BOND_DEGRADED Bond bond0 of host a has 1 of 2 cards without a link: eth2.",
+  ]);
+  expect([...of([]), ...of([{ ...eth2, up: false }], "off")]).toEqual([]);
+});
+
+test("an address that the host which the VM left has not learned is an alarm there, while the VM runs where it went and has it", () => {
+  const mac = "52:54:00:00:00:01";
+  const nics = [{ portGroup: "office", mac }];
+  const guest = vmViewSchema.parse({ ...vm([]), host: "b", config: { ...vm([]).config, nics } });
+  const since = "2026-11-24T23:59:50Z";
+  const report = hostReport("a", ({ load }) => {
+    load.unlearnedMacs = [{ id: guest.id, mac, portGroup: "office", to: "b", since }];
+  });
+  const codes = (view: typeof guest | null, one = report) =>
+    hostAlarms(one, view === null ? [] : [view], null).map(({ code }) => code);
+  const [alarm, ...others] = hostAlarms(report, [guest], null);
+  expect(others).toEqual([]);
+  expect(alarm).toMatchObject({
+    ...{ code: "VM_MAC_NOT_LEARNED", severity: "warning" },
+    message: `VM web-1 has moved from host a to b, and since ${since} no frame of its MAC address ${mac} has come over port group office to a: switches may still send what is for the VM to a.`,
+    remedy: expect.stringContaining("godwit vm announce web-1") as string,
+  });
+  expect(codes(null)).toEqual([]);
+  expect(codes({ ...guest, host: "c" })).toEqual([]);
+  expect(codes({ ...guest, host: "a" })).toEqual([]);
+  for (const state of ["stopped", "paused", "lost"] as const) expect(codes({ ...guest, state })).toEqual([]);
+  for (const other of [
+    [],
+    [{ portGroup: "web", mac }],
+    [{ portGroup: "office", mac, connected: false as const }],
+  ])
+    expect(codes({ ...guest, config: { ...guest.config, nics: other } })).toEqual([]);
+  // It is announced again first.
+  const early = hostReport("a", ({ load }) => {
+    load.unlearnedMacs = [{ id: guest.id, mac, portGroup: "office", to: "b", since: "2026-11-24T23:59:51Z" }];
+  });
+  expect(codes(guest, early)).toEqual([]);
+});

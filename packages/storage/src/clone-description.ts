@@ -1,8 +1,11 @@
 /** What a copy of a VM is asked to be. Pure. */
 import {
+  keptBootOrder,
+  nicNumber,
   GodwitError,
   lunOf,
   seedDriveName,
+  storedAnnotations,
   storedBus,
   storedModel,
   type Vm,
@@ -12,18 +15,20 @@ import {
 export interface CloneToMake {
   /** Of the copy. */
   name: string;
-  /** Where its folder and all of its disks are to lie; null: each where the VM has its own. */
+  /** Where all of its disks are to lie, and its folder, unless that datastore has none; null: each where the VM has its own. */
   datastore: string | null;
+  /** Those of the datastores on which disks are volumes. */
+  volumeGroups: ReadonlySet<string>;
 }
 
 /**
  * The same machine with disks that are copied from the VM's. It gets MAC addresses of its own; limits of the IP addresses that a
  * NIC may send from are not taken over, for they name the VM's. The seed for cloud-init, which names the VM, is left out. A TPM is a new one: no two VMs have
- * the same keys.
+ * the same keys. Devices of the host are left out: each is one VM's.
  * @throws DISK_IS_LUN
  */
-export function cloneDescription(vm: Vm, { name, datastore }: CloneToMake): VmDescription {
-  const home = datastore ?? vm.datastore;
+export function cloneDescription(vm: Vm, { name, datastore, volumeGroups }: CloneToMake): VmDescription {
+  const home = datastore === null || volumeGroups.has(datastore) ? vm.datastore : datastore;
   const {
     memoryMib,
     vcpus,
@@ -35,8 +40,14 @@ export function cloneDescription(vm: Vm, { name, datastore }: CloneToMake): VmDe
     guestAgent,
     cdroms = [],
     tpm,
+    hugepages,
+    numa,
+    topology,
+    balloon,
+    maxMemoryMib,
   } = vm;
   const drives = cdroms.filter((drive) => drive.name !== seedDriveName);
+  const { bootOrder } = bootOrderOf({ ...vm, cdroms: drives });
   return {
     ...{ name, datastore: home, memoryMib, vcpus, machine },
     ...(cpuWish === undefined ? {} : { cpu: cpuWish }),
@@ -44,12 +55,16 @@ export function cloneDescription(vm: Vm, { name, datastore }: CloneToMake): VmDe
       if (lunOf(path) !== null) throw GodwitError.of("DISK_IS_LUN", { vm: vm.name, disk, datastore: on });
       const to = datastore ?? on;
       return {
-        ...{ name: disk, image: path, imageDatastore: on, format },
+        ...{ name: disk, image: path, imageDatastore: on },
+        ...(volumeGroups.has(to) && format !== "raw" ? { format: "raw", imageFormat: format } : { format }),
         ...(to === home ? {} : { datastore: to }),
         ...storedBus(bus),
       };
     }),
-    nics: vm.nics.map(({ portGroup, model }) => ({ portGroup, ...storedModel(model) })),
+    nics: vm.nics.map(({ portGroup, model, connected }) => ({
+      ...{ portGroup, ...storedModel(model) },
+      ...(connected === undefined ? {} : { connected }),
+    })),
     ...(drives.length === 0
       ? {}
       : {
@@ -63,6 +78,23 @@ export function cloneDescription(vm: Vm, { name, datastore }: CloneToMake): VmDe
     ...(boot === undefined ? {} : { boot }),
     ...(firmware === undefined ? {} : { firmware: firmware.type, secureBoot: firmware.secureBoot }),
     ...(tpm === undefined ? {} : { tpm }),
+    ...(hugepages === undefined ? {} : { hugepages }),
+    ...(numa === undefined ? {} : { numa }),
+    ...(topology === undefined ? {} : { topology }),
+    ...(balloon === undefined ? {} : { balloon }),
+    ...(maxMemoryMib === undefined ? {} : { maxMemoryMib }),
+    ...(bootOrder === undefined ? {} : { bootOrder }),
     guestAgent: guestAgent === true,
+    ...storedAnnotations(vm),
   };
 }
+
+/** NICs of the copy are numbered by their positions. */
+const bootOrderOf = (vm: Vm): Pick<Vm, "bootOrder"> => {
+  const { bootOrder } = keptBootOrder(vm);
+  if (bootOrder === undefined) return {};
+  const positions = new Map(
+    vm.nics.map((nic, position) => [`nic:${String(nicNumber(nic, position))}`, `nic:${String(position)}`]),
+  );
+  return { bootOrder: bootOrder.map((device) => positions.get(device) ?? device) };
+};

@@ -5,11 +5,12 @@
  */
 import { open } from "node:fs/promises";
 import { GodwitError } from "@godwit/contract";
-import { limitedAs, run } from "@godwit/system";
-import { fileNode, type ImageSource, type ImageToConvert } from "./image-source.ts";
+import { limitedAs, run, type UserIds } from "@godwit/system";
+import { fileNode, type ImageSource, type ImageToConvert, type ImageToRead } from "./image-source.ts";
 import { firstUnopenable } from "./disk-owner.ts";
 import { openInside } from "./copy-file.ts";
-import { watchCopy } from "./copy-progress.ts";
+import { watchCopy, watchDevice } from "./copy-progress.ts";
+import type { DisksToMake } from "./disks-to-make.ts";
 import { headerBytes, imageHeader } from "./image-header.ts";
 import { virtualBytesIn } from "./image-info.ts";
 import { vmdkSource } from "./vmdk-image.ts";
@@ -18,12 +19,75 @@ import { mostExtents } from "./vmdk.ts";
 /** An image may be large, and the storage slow. */
 const limitMs = 12 * 3600 * 1000;
 const limits = { cpuSeconds: limitMs / 1000, openFiles: mostExtents + 64 };
+/**
+ * The kernel kills a program when whoever started it ends, and what `limitedAs` starts in it goes with it: an agent that is started
+ * again finds none at work on a volume.
+ */
+const endsWithParent = ["setpriv", "--pdeathsig", "KILL", "--"];
 /** Room that stays on the datastore: other VMs write there, too. */
 const spareBytes = 64 * 1048576;
 
 /** @throws DISK_NOT_OWN, DISK_PERMISSION_DENIED, IMAGE_FORMAT_DIFFERS, IMAGE_IS_SNAPSHOT, IMAGE_REFERS_ELSEWHERE, IMAGE_UNREADABLE, SPACE_SHORT, PROGRAM_MISSING */
 export async function convertImage(convert: ImageToConvert): Promise<void> {
-  const { vm, disk, host, from, image, to, target, format, user, onCopy } = convert;
+  const read = await readImage(convert);
+  await convertToFile(placeOf(convert), convert, read, await allocatedBytes(convert));
+}
+
+/** Whose image is converted, for whom. */
+export interface ImagePlace {
+  vm: string;
+  disk: string;
+  /** For people. */
+  path: string;
+  user: UserIds;
+}
+
+const placeOf = ({ vm, disk, from, image, user }: ImageToRead): ImagePlace => ({
+  ...{ vm, disk, path: from.resolve(image), user },
+});
+
+/** @param totalBytes that are to be copied, about. @throws IMAGE_UNREADABLE, SPACE_SHORT, PROGRAM_MISSING; the signal's reason */
+export async function convertToFile(
+  place: ImagePlace,
+  {
+    to,
+    target,
+    format,
+    onCopy,
+    signal,
+  }: Pick<ImageToConvert, "to" | "target" | "format" | "onCopy" | "signal">,
+  { name, what, virtualBytes }: ReadImage,
+  totalBytes: number,
+): Promise<void> {
+  const { disk, user } = place;
+  const { freeBytes } = await to.space();
+  const roomBytes = Math.max(0, freeBytes - spareBytes);
+  const short = (cause?: unknown) =>
+    GodwitError.of("SPACE_SHORT", { path: to.config.path, neededBytes: virtualBytes, freeBytes }, { cause });
+  // A raw disk may be written to in full at any time, and a qcow2 image takes what it has to hold.
+  if (format === "raw" && virtualBytes > roomBytes) throw short();
+  // qemu-img may write to it, and to nothing else.
+  const file = await open(target, "wx", 0o600);
+  await file.chown(user.uid, user.gid).finally(() => file.close());
+  using _watch = watchCopy(target, { disk, totalBytes }, onCopy);
+  const most = format === "raw" ? virtualBytes : roomBytes;
+  const words = ["convert", "-t", "writeback", "-O", format, name, target];
+  await qemuImg(place, most, words, what, signal).catch((error: unknown) => {
+    if (/No space left|File too large|file size limit/i.test(String(error))) throw short(error);
+    throw error;
+  });
+}
+
+/** What is to be converted, as `qemu-img` names it. */
+export interface ReadImage {
+  name: string;
+  what: string;
+  virtualBytes: number;
+}
+
+/** @throws DISK_NOT_OWN, DISK_PERMISSION_DENIED, IMAGE_FORMAT_DIFFERS, IMAGE_IS_SNAPSHOT, IMAGE_REFERS_ELSEWHERE, IMAGE_UNREADABLE, PROGRAM_MISSING */
+export async function readImage(convert: ImageToRead): Promise<ReadImage> {
+  const { vm, disk, host, from, image, user } = convert;
   const path = from.resolve(image);
   const source = await sourceOf(convert);
   const readable = source.files.map((file) => ({ path: file, how: "r" as const }));
@@ -35,53 +99,56 @@ export async function convertImage(convert: ImageToConvert): Promise<void> {
     });
   const name = `json:${JSON.stringify(source.node)}`;
   const what = `converting ${path} to disk ${disk} of VM ${vm}`;
-  const asked = await qemuImg(convert, 0, ["info", "--output=json", name], what);
-  const virtualBytes = virtualBytesIn(asked);
-  const { freeBytes } = await to.space();
-  const roomBytes = Math.max(0, freeBytes - spareBytes);
-  const short = (cause?: unknown) =>
-    GodwitError.of("SPACE_SHORT", { path: to.config.path, neededBytes: virtualBytes, freeBytes }, { cause });
-  // A raw disk may be written to in full at any time, and a qcow2 image takes what it has to hold.
-  if (format === "raw" && virtualBytes > roomBytes) throw short();
-  // qemu-img may write to it, and to nothing else.
-  const file = await open(target, "wx", 0o600);
-  await file.chown(user.uid, user.gid).finally(() => file.close());
-  using _watch = watchCopy(target, { disk, totalBytes: await allocatedBytes(convert) }, onCopy);
-  const most = format === "raw" ? virtualBytes : roomBytes;
-  await qemuImg(convert, most, ["convert", "-t", "writeback", "-O", format, name, target], what).catch(
-    (error: unknown) => {
-      if (/No space left|File too large|file size limit/i.test(String(error))) throw short(error);
-      throw error;
-    },
-  );
+  const asked = await qemuImg(placeOf(convert), 0, ["info", "--output=json", name], what);
+  return { name, what, virtualBytes: virtualBytesIn(asked) };
+}
+
+/** Onto a block device that is the user's, large enough, and full of zeros. @throws IMAGE_UNREADABLE, PROGRAM_MISSING; the signal's reason */
+export async function convertOnto(
+  device: string,
+  place: ImagePlace,
+  { name, what, virtualBytes }: ReadImage,
+  { onCopy = () => undefined, signal }: Pick<DisksToMake, "onCopy" | "signal">,
+): Promise<void> {
+  const onto = ["convert", "-n", "--target-is-zero", "-t", "none", "-O", "raw", name, device];
+  using _watch = await watchDevice(device, { disk: place.disk, totalBytes: virtualBytes }, onCopy);
+  await qemuImg(place, virtualBytes, onto, what, signal);
 }
 
 /** @throws IMAGE_UNREADABLE, PROGRAM_MISSING */
 async function qemuImg(
-  { vm, disk, from, image, user }: ImageToConvert,
+  { vm, disk, path, user }: ImagePlace,
   mostFileBytes: number,
   words: readonly string[],
   what: string,
+  signal?: AbortSignal,
 ): Promise<string> {
-  const [program = "", ...args] = [...limitedAs(user, mostFileBytes, limits), "qemu-img", ...words];
+  const [program = "", ...args] = [
+    ...[...endsWithParent, ...limitedAs(user, mostFileBytes, limits)],
+    ...["qemu-img", ...words],
+  ];
   try {
-    return (await run(program, args, { what, timeoutMs: limitMs })).stdout;
+    return (
+      // `unshare` does not end for less while it waits for its program.
+      (
+        await run(program, args, {
+          ...{ what, timeoutMs: limitMs, killSignal: "SIGKILL" },
+          ...(signal === undefined ? {} : { signal }),
+        })
+      ).stdout
+    );
   } catch (error) {
     if (!GodwitError.is(error, "PROGRAM_FAILED")) throw error;
     const reason = String(error.problem.details.output)
       .replace(/^qemu-img: /, "")
       .replace(/'?json:\{.*\}'?/s, "it")
       .replace(/\.$/, "");
-    throw GodwitError.of(
-      "IMAGE_UNREADABLE",
-      { vm, disk, path: from.resolve(image), reason },
-      { cause: error },
-    );
+    throw GodwitError.of("IMAGE_UNREADABLE", { vm, disk, path, reason }, { cause: error });
   }
 }
 
 /** @throws DISK_NOT_OWN, IMAGE_FORMAT_DIFFERS, IMAGE_IS_SNAPSHOT, IMAGE_REFERS_ELSEWHERE, IMAGE_UNREADABLE */
-async function sourceOf(convert: ImageToConvert): Promise<ImageSource> {
+async function sourceOf(convert: ImageToRead): Promise<ImageSource> {
   const { vm, disk, from, image, imageFormat, part } = convert;
   const path = from.resolve(image);
   await using file = await openInside(from, image, { vm, disk });

@@ -3,40 +3,22 @@
  * is put over a file that is there. A copy is made under another name, inspected, and gets its own name when it is whole.
  */
 import { rename, rm } from "node:fs/promises";
-import {
-  GodwitError,
-  storedBus,
-  type ImageCopy,
-  type VmDescription,
-  type VmDisk,
-  type VmId,
-} from "@godwit/contract";
-import { run, type UndoStack, type UserIds } from "@godwit/system";
-import { convertImage } from "./convert-image.ts";
+import { GodwitError, storedBus, type VmDisk } from "@godwit/contract";
+import { run, type UndoStack } from "@godwit/system";
+import { convertImage, convertToFile } from "./convert-image.ts";
 import { copyFile, giveTo, openInside } from "./copy-file.ts";
 import type { Datastore } from "./datastore.ts";
 import type { LunStore } from "./datastores/lun-store.ts";
-import { claimDiskFolder } from "./disk-folder.ts";
+import { VolumeGroup } from "./datastores/volume-group.ts";
+import type { DescribedDisk, DisksToMake } from "./disks-to-make.ts";
+import { claimDiskFolder, isDiskFolderOf } from "./disk-folder.ts";
 import { isSnapshotTag, removeTags } from "./disk-snapshots.ts";
 import { growImage } from "./grow-image.ts";
 import { mustHaveChecksum } from "./image-checksum.ts";
 import { inspectImage } from "./inspect-image.ts";
+import { makeVolume } from "./volume-disk.ts";
+import { usingVolume, volumeImageOf, type VolumeImage } from "./volume-image.ts";
 import type { VmDatastores } from "./vm-datastores.ts";
-
-type DescribedDisk = VmDescription["disks"][number];
-
-export interface DisksToMake {
-  id: VmId;
-  vm: string;
-  disks: readonly DescribedDisk[];
-  /** QEMU's. */
-  user: UserIds;
-  host: string;
-  /** Whether files in the VM's own folder are of an earlier attempt to make this very VM. */
-  isRetry: boolean;
-  /** Hears how far the copy of an image is, now and then. */
-  onCopy?: ((progress: ImageCopy) => void) | undefined;
-}
 
 /** @throws DISK_FOLDER_TAKEN, DISK_EXISTS, DISK_MISSING, DISK_IN_USE, DISK_NOT_OWN, SPACE_SHORT, IMAGE_CHECKSUM_DIFFERS, and what the inspection and the conversion of an image throw */
 export async function makeDisks(stores: VmDatastores, make: DisksToMake, undo: UndoStack): Promise<VmDisk[]> {
@@ -44,14 +26,19 @@ export async function makeDisks(stores: VmDatastores, make: DisksToMake, undo: U
   const disks: VmDisk[] = [];
   for (const disk of make.disks) {
     const { name, format } = disk;
-    const lun = stores.lunStoreOf(disk);
-    if (lun !== null) {
-      disks.push(await takeLun(lun, make, disk));
+    const block = stores.blockStoreOf(disk);
+    if (block !== null) {
+      disks.push(
+        block instanceof VolumeGroup
+          ? await makeVolume(block, stores, make, disk, undo)
+          : await takeLun(block, make, disk),
+      );
       continue;
     }
     const store = stores.named(disk.datastore);
-    const isRetry =
-      retries.get(store) ?? (await claimDiskFolder(store, { id: make.id, name: make.vm }, undo));
+    const folder = { id: make.id, name: make.vm };
+    const keepsFolder = make.keepsFolders === true && (await isDiskFolderOf(store, folder));
+    const isRetry = retries.get(store) ?? (keepsFolder || (await claimDiskFolder(store, folder, undo)));
     retries.set(store, isRetry);
     const path = `${make.vm}/${name}.${format}`;
     // One that lies there already can only be taken over.
@@ -67,7 +54,7 @@ export async function makeDisks(stores: VmDatastores, make: DisksToMake, undo: U
     if (disk.image === undefined) await makeEmpty(store, make, disk, path, undo);
     else if (taken) await takeOver(store, make, { ...disk, image: disk.image }, path, undo);
     else {
-      const from = stores.named(disk.imageDatastore ?? disk.datastore);
+      const from = volumeImageOf(stores, make, disk) ?? stores.named(disk.imageDatastore ?? disk.datastore);
       await copy({ from, to: store }, make, { ...disk, image: disk.image }, path, undo);
     }
     const elsewhere = store === stores.own ? {} : { datastore: store.config.name };
@@ -130,7 +117,7 @@ async function takeOver(
 }
 
 async function copy(
-  stores: { from: Datastore; to: Datastore },
+  stores: { from: Datastore | VolumeImage; to: Datastore },
   make: DisksToMake,
   described: DescribedDisk & { image: string },
   path: string,
@@ -138,12 +125,15 @@ async function copy(
 ): Promise<void> {
   const { vm, user } = make;
   const { name, format, image, sizeMib } = described;
-  const [source, target] = [stores.from.resolve(image), stores.to.resolve(path)];
+  const { from, to } = stores;
+  const [source, target] = ["store" in from ? from.path : from.resolve(image), to.resolve(path)];
   const beside = stores.to.resolve(`${vm}/.${name}.${format}.copy`);
   const inspected = { vm, disk: name, format, user, state: "new" as const };
   undo.push("remove the unfinished copy", () => rm(beside, { force: true }));
   await rm(beside, { force: true });
-  await fill(stores, make, described, beside, undo);
+  if ("store" in from) await fillFromVolume(from, to, make, described, beside);
+  else await fill({ from, to }, make, described, beside, undo);
+  make.signal?.throwIfAborted();
   await giveTo(user, beside);
   await inspectImage({ ...inspected, path: source, at: beside });
   // The snapshots of a VM that is copied are not the copy's.
@@ -153,10 +143,23 @@ async function copy(
   undo.push("remove the copy", () => rm(target, { force: true }));
 }
 
+async function fillFromVolume(
+  volume: VolumeImage,
+  to: Datastore,
+  { vm, user, onCopy = () => undefined, signal }: DisksToMake,
+  { name: disk, format }: DescribedDisk,
+  target: string,
+): Promise<void> {
+  const place = { vm, disk, path: volume.path, user };
+  await usingVolume(volume, user, async (read) => {
+    await convertToFile(place, { to, target, format, onCopy, signal }, read, read.virtualBytes);
+  });
+}
+
 /** Copies the image as it is, or converts it. */
 async function fill(
   { from, to }: { from: Datastore; to: Datastore },
-  { vm, user, host, onCopy = () => undefined }: DisksToMake,
+  { vm, user, host, onCopy = () => undefined, signal }: DisksToMake,
   described: DescribedDisk & { image: string },
   target: string,
   undo: UndoStack,
@@ -165,7 +168,7 @@ async function fill(
   const source = from.resolve(image);
   await using file = await openInside(from, image, { vm, disk });
   if (imageChecksum !== undefined)
-    await mustHaveChecksum(file, imageChecksum, part, { vm, disk, path: source });
+    await mustHaveChecksum(file, imageChecksum, part, { vm, disk, path: source }, signal);
   if (imageFormat !== format || part !== undefined) {
     const beside = to.resolve(`${vm}/.${disk}.vmdk`);
     undo.push("remove the descriptor of the image", () => rm(beside, { force: true }));
@@ -183,6 +186,7 @@ async function fill(
       format,
       user,
       onCopy,
+      signal,
     });
     await rm(beside, { force: true });
     return;
@@ -192,5 +196,5 @@ async function fill(
     const denied = GodwitError.is(error, "IMAGE_UNREADABLE") && /Permission denied/.test(error.message);
     if (!denied) throw error;
   });
-  await copyFile({ file, source, to, target, disk, onCopy });
+  await copyFile({ file, source, to, target, disk, onCopy, ...(signal === undefined ? {} : { signal }) });
 }

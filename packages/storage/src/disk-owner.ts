@@ -121,6 +121,11 @@ export async function firstUnopenable<File extends FileToOpen>(
  */
 export async function checkOpens(stores: VmDatastores, vm: Vm, o: OpensToCheck): Promise<void> {
   const files = [
+    ...stores.volumes(vm.disks).map(({ disk, store }) => ({
+      what: `disk ${disk.name}`,
+      path: store.deviceOf({ vm, disk }),
+      how: "rw" as const,
+    })),
     ...stores
       .files(vm.disks)
       .map((disk) => ({ what: `disk ${disk.name}`, path: stores.pathOf(disk), how: "rw" as const })),

@@ -5,12 +5,13 @@ import { GodwitError, type ImagePart } from "@godwit/contract";
 
 const pieceBytes = 4 * 1048576;
 
-/** @param expected `sha256:…`. @throws IMAGE_CHECKSUM_DIFFERS */
+/** @param expected `sha256:…`. @throws IMAGE_CHECKSUM_DIFFERS; the signal's reason */
 export async function mustHaveChecksum(
   file: FileHandle,
   expected: string,
   part: ImagePart | undefined,
   named: { vm: string; disk: string; path: string },
+  signal?: AbortSignal,
 ): Promise<void> {
   const [algorithm = "sha256"] = expected.split(":");
   const hash = createHash(algorithm);
@@ -18,6 +19,7 @@ export async function mustHaveChecksum(
   let at = part?.offset ?? 0;
   const end = part === undefined ? Number.POSITIVE_INFINITY : at + part.bytes;
   while (at < end) {
+    signal?.throwIfAborted();
     const { bytesRead } = await file.read(buffer, 0, Math.min(pieceBytes, end - at), at);
     if (bytesRead === 0) break;
     hash.update(buffer.subarray(0, bytesRead));

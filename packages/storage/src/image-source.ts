@@ -3,7 +3,7 @@ import type { ImageCopy, ImageFormat, ImagePart, VmDisk } from "@godwit/contract
 import type { UserIds } from "@godwit/system";
 import type { Datastore } from "./datastore.ts";
 
-export interface ImageToConvert {
+export interface ImageToRead {
   vm: string;
   disk: string;
   host: string;
@@ -12,15 +12,19 @@ export interface ImageToConvert {
   image: string;
   imageFormat: ImageFormat;
   part: ImagePart | undefined;
+  /** Absolute; where a file of Godwit's own may be put meanwhile. Whoever calls removes it. */
+  beside: string;
+  /** QEMU's, whose the disk becomes. */
+  user: UserIds;
+}
+
+export interface ImageToConvert extends ImageToRead {
   to: Datastore;
   /** Absolute; made new. */
   target: string;
-  /** Absolute; where a file of Godwit's own may be put meanwhile. Whoever calls removes it. */
-  beside: string;
   format: VmDisk["format"];
-  /** QEMU's, whose file the disk becomes. */
-  user: UserIds;
   onCopy: (progress: ImageCopy) => void;
+  signal?: AbortSignal | undefined;
 }
 
 /** A block node as QEMU takes it. */

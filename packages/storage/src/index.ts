@@ -8,8 +8,36 @@ export { Datastore, identityFile, markDatastore, type DatastoreConfig } from "./
 export type { Mount } from "./datastores/kind.ts";
 export { datastoreKinds, folderOf, mountOf } from "./datastores/kinds.ts";
 export { LunStore, type Lun } from "./datastores/lun-store.ts";
+export { VolumeGroup, type VolumeDisk } from "./datastores/volume-group.ts";
+export { markLun } from "./datastores/mark-lun.ts";
+export { ReservedLun, type LunDoor } from "./reservations/reserved-lun.ts";
+export { isKeyOf, keyOf, mostGeneration, type ReservationKey } from "./reservations/reservation-key.ts";
+export {
+  isOurs,
+  isRegisteredWhole,
+  keysToTake,
+  mayActivate,
+  notFenced,
+  notReservable,
+  stepOf,
+  type LunHere,
+} from "./reservations/reservation-rules.ts";
+export { wholeExtents } from "./luns/growth.ts";
+export { deactivateOf, deactivateStray, resumeSuspended } from "./luns/volume-devices.ts";
 export { applyTag, mustHaveTag, removeTag, tagDisks } from "./disk-snapshots.ts";
 export { removeDeparted } from "./departed-vm.ts";
+export {
+  addDiskImage,
+  diskBytes,
+  forgetDiskNote,
+  growDisk,
+  noteDisk,
+  placeOfNew,
+  readDiskNote,
+  releaseUnused,
+  removeDiskImage,
+  settleDiskFile,
+} from "./disk-change.ts";
 export { checkOpens, giveDisks } from "./disk-owner.ts";
 export {
   beginRelocation,
@@ -22,20 +50,21 @@ export {
   relocationOf,
   type Relocation,
 } from "./relocation.ts";
+export {
+  forgetLapsedRequests,
+  forgetLeftVolume,
+  noteLeftVolumes,
+  readLeftVolumes,
+  settleLeftVolumes,
+} from "./left-volumes.ts";
 export { DiskLeases, type OwnDiskLease } from "./leases/disk-leases.ts";
 export type { Lockspace } from "./leases/lockspace.ts";
-export type { LeasedVm } from "./leases/lease-files.ts";
+export type { LeasedVm, LockspaceStorage } from "./leases/lease-files.ts";
+export { fenceInOrder } from "./reservations/fence-steps.ts";
 export { Sanlock } from "./leases/sanlock.ts";
-export {
-  checkOwnFiles,
-  createVm,
-  deleteVm,
-  inspectDisks,
-  readVm,
-  saveVm,
-  type CompletionDefaults,
-  type CreateOptions,
-} from "./vm-folder.ts";
+export { createVm, type CompletionDefaults, type CreateOptions } from "./new-vm.ts";
+export { checkOwnFiles, inspectDisks } from "./own-files.ts";
+export { deleteVm, readVm, saveVm } from "./vm-folder.ts";
 export {
   completed,
   deleting,
@@ -47,6 +76,18 @@ export {
   withoutSnapshot,
   withSnapshot,
 } from "./snapshot-description.ts";
+export {
+  changedSince,
+  disksNow,
+  findMemory,
+  mustNotBeSuspended,
+  notSuspended,
+  removeMemory,
+  unfinishedMemory,
+  writeMemory,
+} from "./suspended-memory.ts";
+export { keepUpload, mustTakeUpload, removeUnfinishedUploads } from "./upload-file.ts";
+export { watchCopy } from "./copy-progress.ts";
 export { VmDatastores } from "./vm-datastores.ts";
 export { listVmFolders, type VmFolders } from "./vm-folders.ts";
 export { readVmFile } from "./vm-file.ts";

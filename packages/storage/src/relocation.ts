@@ -3,25 +3,17 @@
  * comes after a crash knows which file is a copy that nobody uses. Which of the two images is the VM's is said by `vm.json` alone.
  */
 import { chmod, rm, stat } from "node:fs/promises";
-import { dirname, join } from "node:path";
-import {
-  GodwitError,
-  lunOf,
-  nameSchema,
-  parseJson,
-  type ImageCopy,
-  type Vm,
-  type VmDisk,
-} from "@godwit/contract";
-import { readFileOrNull, run, syncFolder, UndoStack, writeFileAtomic, type UserIds } from "@godwit/system";
+import { dirname } from "node:path";
+import { GodwitError, isBlockPath, nameSchema, type ImageCopy, type Vm, type VmDisk } from "@godwit/contract";
+import { run, syncFolder, UndoStack, type UserIds } from "@godwit/system";
 import { z } from "zod";
 import { copyFile, giveTo, openInside } from "./copy-file.ts";
 import type { Datastore } from "./datastore.ts";
 import { claimDiskFolder, releaseDiskFolder } from "./disk-folder.ts";
 import type { VmDatastores } from "./vm-datastores.ts";
+import { isDiskPath } from "./vm-file.ts";
+import { VmNote } from "./vm-note.ts";
 
-/** Beside `vm.json`. */
-const relocationFile = ".godwit-relocation";
 /** Of a qcow2 image's own tables, and for what the guest writes while it is copied. */
 const besideBytes = 64 * 1024 * 1024;
 
@@ -38,7 +30,7 @@ export type Relocation = z.infer<typeof relocationSchema>;
 /** Where a disk is to lie. @throws DISK_IS_LUN */
 export function relocationOf(vm: Vm, disk: VmDisk, to: string): Relocation {
   const { name, format, path, datastore = vm.datastore } = disk;
-  if (lunOf(path) !== null) throw GodwitError.of("DISK_IS_LUN", { vm: vm.name, disk: name, datastore });
+  if (isBlockPath(path)) throw GodwitError.of("DISK_IS_LUN", { vm: vm.name, disk: name, datastore });
   return {
     version: 1,
     disk: name,
@@ -68,23 +60,13 @@ export function describeAt(vm: Vm, relocation: Relocation, image: "source" | "ta
   };
 }
 
-/** Null: none goes on. One that cannot be read is none: what it tells of stays where it is. */
-export async function readRelocation(home: Datastore, vm: string): Promise<Relocation | null> {
-  const text = await readFileOrNull(noteOf(home, vm));
-  if (text === null) return null;
-  try {
-    const parsed = relocationSchema.safeParse(parseJson(text));
-    return parsed.success && isInFolder(parsed.data, vm) ? parsed.data : null;
-  } catch {
-    return null; // it is not even JSON
-  }
-}
+const notes = new VmNote(".godwit-relocation", relocationSchema, ({ from, to }, vm) =>
+  [from, to].every(({ path }) => isDiskPath(path, vm)),
+);
 
-/** Whoever wrote it: nothing outside of the VM's own folders is ever removed. */
-const isInFolder = ({ from, to }: Relocation, vm: string): boolean =>
-  [from, to].every(({ path }) => new RegExp(`^${vm}/[^./][^/]*$`).test(path));
-
-const noteOf = (home: Datastore, vm: string): string => join(home.resolve(vm), relocationFile);
+/** Null: none goes on. */
+export const readRelocation = async (home: Datastore, vm: string): Promise<Relocation | null> =>
+  await notes.read(home, vm);
 
 /**
  * Notes what is to be done, and makes the folder on the target's datastore the VM's.
@@ -104,7 +86,7 @@ export async function beginRelocation(stores: VmDatastores, vm: Vm, relocation: 
     throw GodwitError.of("SPACE_SHORT", { path: target.config.path, neededBytes, freeBytes });
   await using undo = new UndoStack(() => undefined);
   if (target !== stores.own) await claimDiskFolder(target, vm, undo);
-  await writeFileAtomic(noteOf(stores.own, vm.name), `${JSON.stringify(relocation)}\n`);
+  await notes.write(stores.own, vm.name, relocation);
   undo.commit();
 }
 
@@ -158,7 +140,7 @@ export async function copyToTarget(
 export async function endRelocation(stores: VmDatastores, vm: Vm, relocation: Relocation): Promise<void> {
   const described = describedImage(vm, relocation);
   if (described === null) {
-    await rm(noteOf(stores.own, vm.name), { force: true });
+    await notes.remove(stores.own, vm.name);
     return;
   }
   const { datastore, path } = described === "target" ? relocation.from : relocation.to;
@@ -166,5 +148,5 @@ export async function endRelocation(stores: VmDatastores, vm: Vm, relocation: Re
   if ((await store.look(path)) === "file") await rm(store.resolve(path), { force: true });
   const isUsed = vm.disks.some((disk) => (disk.datastore ?? vm.datastore) === datastore);
   if (!isUsed && store !== stores.own) await releaseDiskFolder(store, vm);
-  await rm(noteOf(stores.own, vm.name), { force: true });
+  await notes.remove(stores.own, vm.name);
 }

@@ -1,8 +1,10 @@
 /** What becomes of a VM's description with its snapshots. Pure. */
 import {
   GodwitError,
-  lunOf,
+  isBlockPath,
+  keptBootOrder,
   mostSnapshots,
+  storedAnnotations,
   type Snapshot,
   type SnapshotOrder,
   type Vm,
@@ -25,7 +27,7 @@ export function mustKeepSnapshots({ name: vm, disks }: Vm): void {
     GodwitError.of("SNAPSHOT_DISK_UNSUITABLE", { vm, disk, path, reason });
   if (disks.length === 0) throw refused(null, "", "none");
   for (const { name, path, format } of disks) {
-    if (lunOf(path) !== null) throw refused(name, path, "lun");
+    if (isBlockPath(path)) throw refused(name, path, "lun");
     if (format === "raw") throw refused(name, path, "raw");
   }
 }
@@ -39,7 +41,8 @@ export function withSnapshot(
   const { snapshots = [], currentSnapshot = null, revertingTo: _reverting, ...now } = vm;
   if (snapshots.some(({ name }) => name === asked.name))
     throw GodwitError.of("SNAPSHOT_EXISTS", { vm: vm.name, snapshot: asked.name });
-  const { version: _version, id: _id, name: _name, datastore: _datastore, ...described } = now;
+  const { version: _version, id: _id, name: _name, datastore: _datastore, tags: _tags, ...rest } = now;
+  const { notes: _notes, ...described } = rest;
   const snapshot: Snapshot = {
     ...asked,
     ...{ parent: currentSnapshot, memory, unfinished: "making", vm: described },
@@ -82,15 +85,16 @@ export function notReverting({ revertingTo: _, ...vm }: Vm): Vm {
   return vm;
 }
 
-/** As it was described when the snapshot was made; its name, its id, where it lies and its snapshots are as they are now. */
+/** As it was described when the snapshot was made; its name, its id, where it lies, its snapshots, tags and notes are as they are now. */
 export function reverted(vm: Vm, id: string): Vm {
   const { version, id: vmId, name, datastore, disks, snapshots } = vm;
-  return {
+  return keptBootOrder({
     ...snapshotOf(vm, id).vm,
     ...{ version, id: vmId, name, datastore, disks },
+    ...storedAnnotations(vm),
     ...(snapshots === undefined ? {} : { snapshots }),
     currentSnapshot: id,
-  };
+  });
 }
 
 const changed = (vm: Vm, id: string, change: (snapshot: Snapshot) => Snapshot): Vm => ({

@@ -1,17 +1,22 @@
 /** The datastores of one VM as its host sees them: the one with its folder, and those that only disks of it lie on. */
 import type { Datastore } from "./datastore.ts";
-import type { LunStore } from "./datastores/lun-store.ts";
+import { LunStore } from "./datastores/lun-store.ts";
+import { VolumeGroup } from "./datastores/volume-group.ts";
 
 export class VmDatastores {
   /** Where the VM's folder lies. */
   readonly own: Datastore;
   readonly #others: ReadonlyMap<string, Datastore>;
-  readonly #luns: ReadonlyMap<string, LunStore>;
+  readonly #blocks: ReadonlyMap<string, LunStore | VolumeGroup>;
 
-  constructor(own: Datastore, others: readonly Datastore[] = [], luns: readonly LunStore[] = []) {
+  constructor(
+    own: Datastore,
+    others: readonly Datastore[] = [],
+    blocks: readonly (LunStore | VolumeGroup)[] = [],
+  ) {
     this.own = own;
     this.#others = new Map(others.map((one) => [one.config.name, one]));
-    this.#luns = new Map(luns.map((one) => [one.name, one]));
+    this.#blocks = new Map(blocks.map((one) => [one.name, one]));
   }
 
   /** Those with nothing of the VM but disks that are files. */
@@ -27,14 +32,14 @@ export class VmDatastores {
     return found;
   }
 
-  /** Where a disk that is a LUN lies; null: it is a file. */
-  lunStoreOf({ datastore }: { datastore?: string | undefined }): LunStore | null {
-    return datastore === undefined ? null : (this.#luns.get(datastore) ?? null);
+  /** Where a disk that is a LUN or a volume lies; null: it is a file. */
+  blockStoreOf({ datastore }: { datastore?: string | undefined }): LunStore | VolumeGroup | null {
+    return datastore === undefined ? null : (this.#blocks.get(datastore) ?? null);
   }
 
   /** Those of the disks that are files. */
   files<Disk extends { datastore?: string | undefined }>(disks: readonly Disk[]): Disk[] {
-    return disks.filter((disk) => this.lunStoreOf(disk) === null);
+    return disks.filter((disk) => this.blockStoreOf(disk) === null);
   }
 
   /** Those of the disks that are LUNs, each with where it lies. */
@@ -42,9 +47,24 @@ export class VmDatastores {
     disks: readonly Disk[],
   ): { disk: Disk; store: LunStore }[] {
     return disks.flatMap((disk) => {
-      const store = this.lunStoreOf(disk);
-      return store === null ? [] : [{ disk, store }];
+      const store = this.blockStoreOf(disk);
+      return store instanceof LunStore ? [{ disk, store }] : [];
     });
+  }
+
+  /** Those of the disks that are volumes on a LUN, each with where it lies. */
+  volumes<Disk extends { datastore?: string | undefined }>(
+    disks: readonly Disk[],
+  ): { disk: Disk; store: VolumeGroup }[] {
+    return disks.flatMap((disk) => {
+      const store = this.blockStoreOf(disk);
+      return store instanceof VolumeGroup ? [{ disk, store }] : [];
+    });
+  }
+
+  /** Those that are LUNs with volumes. */
+  get volumeGroups(): VolumeGroup[] {
+    return [...this.#blocks.values()].filter((one) => one instanceof VolumeGroup);
   }
 
   /** The image of a disk that is a file, as an absolute path. */

@@ -6,7 +6,16 @@
 import { constants } from "node:fs";
 import { lstat, open } from "node:fs/promises";
 import { join } from "node:path";
-import { GodwitError, lunOf, parseJson, vmSchema, type Vm } from "@godwit/contract";
+import {
+  GodwitError,
+  isVolumePath,
+  lunOf,
+  memoryProblems,
+  parseJson,
+  vmSchema,
+  volumePath,
+  type Vm,
+} from "@godwit/contract";
 import type { Datastore } from "./datastore.ts";
 
 export const vmFile = "vm.json";
@@ -44,10 +53,12 @@ export function problemsOf(vm: Vm, datastore: string, folder: string): string[] 
       ? []
       : [`datastore: is ${vm.datastore}, and the folder lies on ${datastore}`]),
     ...vm.disks.flatMap(({ name, datastore: on, path }) =>
-      isDiskPath(path, folder) || (on !== undefined && lunOf(path) !== null)
+      isDiskPath(path, folder) ||
+      (on !== undefined && (lunOf(path) !== null || (isVolumePath(path) && path === volumePath(vm.id, name))))
         ? []
         : [`disks: ${name} (${path}) is not a disk in the VM's folder`],
     ),
+    ...memoryProblems(vm).map(({ path, message }) => `${path.join(".")}: ${message}`),
     ...(isUnique(names) ? [] : ["disks: two have the same name"]),
     ...(isUnique((vm.cdroms ?? []).map((drive) => drive.name)) ? [] : ["cdroms: two have the same name"]),
   ];
@@ -56,7 +67,7 @@ export function problemsOf(vm: Vm, datastore: string, folder: string): string[] 
 const isUnique = (names: readonly string[]): boolean => new Set(names).size === names.length;
 
 /** A file of its own directly in the folder, which is none of those that Godwit keeps there. */
-const isDiskPath = (path: string, folder: string): boolean => {
+export const isDiskPath = (path: string, folder: string): boolean => {
   const [first, file, ...more] = path.split("/");
   return first === folder && file !== undefined && more.length === 0 && !isOwnFile(file);
 };

@@ -8,7 +8,7 @@ import { GodwitError } from "@godwit/contract";
 import { writeFileAtomic } from "@godwit/system";
 import { checkDisk } from "./check-file.ts";
 import { openInside } from "./copy-file.ts";
-import { fileNode, type ImageSource, type ImageToConvert } from "./image-source.ts";
+import { fileNode, type ImageSource, type ImageToRead } from "./image-source.ts";
 import {
   mostDescriptorBytes,
   mostExtents,
@@ -23,7 +23,7 @@ const sectorBytes = 512;
 const longestName = 511;
 
 /** @throws DISK_NOT_OWN, DISK_OF_OTHER_VM, IMAGE_IS_SNAPSHOT, IMAGE_UNREADABLE */
-export async function vmdkSource(convert: ImageToConvert, file: FileHandle): Promise<ImageSource> {
+export async function vmdkSource(convert: ImageToRead, file: FileHandle): Promise<ImageSource> {
   const { from, image, part } = convert;
   const path = from.resolve(image);
   if (await isSparse(convert, file, part?.offset ?? 0))
@@ -52,12 +52,12 @@ export async function vmdkSource(convert: ImageToConvert, file: FileHandle): Pro
 
 const isFlat = ({ type }: VmdkExtent): boolean => type === "FLAT" || type === "VMFS";
 
-const named = ({ vm, disk, from, image }: ImageToConvert) => ({ vm, disk, path: from.resolve(image) });
-const unreadable = (convert: ImageToConvert, reason: string) =>
+const named = ({ vm, disk, from, image }: ImageToRead) => ({ vm, disk, path: from.resolve(image) });
+const unreadable = (convert: ImageToRead, reason: string) =>
   GodwitError.of("IMAGE_UNREADABLE", { ...named(convert), reason });
 
 /** Whether a sparse extent begins there, which is complete in itself. @throws IMAGE_IS_SNAPSHOT, IMAGE_UNREADABLE */
-async function isSparse(convert: ImageToConvert, file: FileHandle, at: number): Promise<boolean> {
+async function isSparse(convert: ImageToRead, file: FileHandle, at: number): Promise<boolean> {
   const { buffer, bytesRead } = await file.read(Buffer.alloc(sectorBytes), 0, sectorBytes, at);
   const header = sparseHeader(buffer.subarray(0, bytesRead));
   if (header === null) return false;
@@ -70,7 +70,7 @@ async function isSparse(convert: ImageToConvert, file: FileHandle, at: number): 
   return true;
 }
 
-function mustBeWhole(convert: ImageToConvert, { hasParent, extents }: VmdkDescriptor): void {
+function mustBeWhole(convert: ImageToRead, { hasParent, extents }: VmdkDescriptor): void {
   if (hasParent) throw GodwitError.of("IMAGE_IS_SNAPSHOT", named(convert));
   if (extents.length === 0 || extents.length > mostExtents)
     throw unreadable(convert, `its descriptor names ${String(extents.length)} extents`);
@@ -86,7 +86,7 @@ function mustBeWhole(convert: ImageToConvert, { hasParent, extents }: VmdkDescri
 }
 
 /** @throws DISK_NOT_OWN, DISK_OF_OTHER_VM, DISK_MISSING, IMAGE_UNREADABLE */
-async function extentPath(convert: ImageToConvert, extent: VmdkExtent): Promise<string> {
+async function extentPath(convert: ImageToRead, extent: VmdkExtent): Promise<string> {
   const { vm, disk, host, from, image } = convert;
   const { file, type, sectors, offset } = extent;
   if (!/^[^/\\"]+$/.test(file) || file === "." || file === "..")

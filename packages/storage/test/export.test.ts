@@ -45,12 +45,14 @@ async function web(): Promise<Vm> {
   await truncate(join(folder, "root.raw"), 8 * mib);
   execFileSync("qemu-img", ["convert", "-O", "qcow2", "root.raw", "root.qcow2"], { cwd: folder });
   return await create({
-    ...{ name: "web-1", datastore: "vms", memoryMib: 64, vcpus: 2, cdroms: [{ name: "cd0" }] },
+    ...{ name: "web-1", datastore: "vms", memoryMib: 64, vcpus: 4, cdroms: [{ name: "cd0" }] },
+    topology: { sockets: 2, cores: 2, threads: 1 },
     disks: [
       { name: "root", image: "root.qcow2" },
       { name: "data", image: "root.raw", format: "raw" },
     ],
     nics: [{ portGroup: "office" }, { portGroup: "backup" }],
+    notes: 'asks for <Ada> & "Bob"\non Mondays',
   });
 }
 
@@ -89,7 +91,8 @@ test("what is exported is imported again as the same VM, and tar and sha256sum f
   });
   expect(report.notCarried).toEqual([]);
   const again = await create(description);
-  expect(again).toMatchObject({ memoryMib: 64, vcpus: 2, cdroms: vm.cdroms });
+  expect(again).toMatchObject({ memoryMib: 64, vcpus: 4, cdroms: vm.cdroms, notes: vm.notes });
+  expect(again.topology).toEqual({ sockets: 2, cores: 2, threads: 1 });
   expect(again.nics).toEqual(vm.nics);
   expect(again.disks.map(({ name }) => name)).toEqual(["root", "data"]);
   for (const { path } of again.disks) {
@@ -135,12 +138,14 @@ test("what an OVA has no words for is said", async () => {
   const more: Vm = {
     ...vm,
     cpuAffinity: [0],
+    topology: { sockets: 1, cores: 2, threads: 2 },
     firmware: { type: "uefi", secureBoot: true },
     cdroms: [{ name: "cd0", medium: { datastore: "vms", path: "debian.iso" }, connected: true }],
   };
   expect(notExported(more).map(({ what }) => what)).toEqual([
     "the ISO image in drive cd0",
     "UEFI variables",
+    "the CPU topology",
     "the CPU affinity",
   ]);
 });

@@ -22,6 +22,7 @@ test("a .vmx: disks in the BIOS's order, MAC addresses, EFI, CPU masks; what a V
   const vm = readVmx(fixture("web.vmx"));
   expect(vm).toMatchObject({
     ...{ name: "Web Server (old)", memoryMib: 4096, vcpus: 4, uefi: true, secureBoot: true, tpm: true },
+    topology: { sockets: 2, cores: 2, threads: 1 },
     disks: [
       { label: "scsi0:0", controller: "pvscsi", files: ["Web Server (old).vmdk"], format: "vmdk" },
       { label: "scsi0:1", controller: "pvscsi", files: ["Web Server (old)_1.vmdk"], format: "vmdk" },
@@ -39,12 +40,11 @@ test("a .vmx: disks in the BIOS's order, MAC addresses, EFI, CPU masks; what a V
   expect(left(vm)).toEqual([
     "PCI devices of the host: pcipassthru0",
     "serial ports: serial0",
-    "2 cores per socket",
     "hardware virtualization in the guest",
     "shares, reservations, limits and affinity (sched.*)",
-    "the notes",
     "guestinfo.*",
   ]);
+  expect(vm.notes).toBe('bought 2019\nasks for "Hans"');
 });
 
 test("a .vmx of an encrypted VM, or of none, is refused", () => {
@@ -69,11 +69,8 @@ test("an OVF envelope: disks by reference, units, VMware's own settings", () => 
     nics: [{ label: "Network adapter 1", network: "VM Network", mac: null, model: "VmxNet3" }],
     cdroms: [{ label: "CD/DVD drive 1", medium: null }],
   });
-  expect(left(vm)).toEqual([
-    "display: Video card",
-    "properties of the product (vApp): admin.password",
-    "the notes",
-  ]);
+  expect(left(vm)).toEqual(["display: Video card", "properties of the product (vApp): admin.password"]);
+  expect(vm.notes).toBe("made by hand");
 });
 
 test("an OVF disk that is a snapshot's, packed, in pieces or in another folder says so", () => {
@@ -96,6 +93,84 @@ test("an XML bomb, a document type and XML without end are refused, and quickly"
   expect(() => readLibvirt(`<domain>${"<x/>".repeat(300_000)}</domain>`)).toThrow(ImportProblem);
 });
 
+test("what a guest has of its memory is read where it is fixed; what Proxmox chooses by itself is said", () => {
+  const domain = (more: string) =>
+    readLibvirt(`<domain><memory unit='MiB'>2048</memory>${more}</domain>`).memoryTargetMib;
+  expect(domain("<currentMemory unit='KiB'>1048576</currentMemory>")).toBe(1024);
+  expect(domain("")).toBeUndefined();
+  const none = "<devices><memballoon model='none'/></devices>";
+  expect(domain(`<currentMemory unit='MiB'>1024</currentMemory>${none}`)).toBeUndefined();
+  const proxmox = (more: string) => readProxmox(`memory: 2048\n${more}`);
+  expect(proxmox("balloon: 1024\nshares: 0").memoryTargetMib).toBe(1024);
+  expect(proxmox("balloon: 0").memoryTargetMib).toBeUndefined();
+  expect(left(proxmox("balloon: 0"))).toEqual([]);
+  const automatic = proxmox("balloon: 1024\nshares: 500");
+  expect(automatic.memoryTargetMib).toBeNull();
+  expect(left(automatic)).toEqual(["balloon: 1024"]);
+  const vmx = readVmx(`${fixture("web.vmx")}\nsched.mem.max = "1024"\n`);
+  expect(vmx.memoryTargetMib).toBeUndefined();
+  expect(left(vmx)).toContain("memory limit sched.mem.max = 1024");
+});
+
+test("a maximum of memory is read where it is said; memory hot plug without one is said not to be carried", () => {
+  const domain = (more: string) => readLibvirt(`<domain><memory unit='MiB'>2048</memory>${more}</domain>`);
+  expect(domain("<maxMemory slots='16' unit='GiB'>8</maxMemory>").maxMemoryMib).toBe(8192);
+  expect(domain("").maxMemoryMib).toBeUndefined();
+  const devices = "<devices><memory model='dimm'/><memory model='nvdimm'/></devices>";
+  expect(left(domain(devices))).toEqual(["device memory"]);
+  expect(left(domain("<devices><memory model='dimm'/></devices>"))).toEqual([]);
+  const hotplug = (kinds: string) => left(readProxmox(`memory: 2048\nhotplug: ${kinds}`));
+  expect(hotplug("network,disk,memory")).toEqual(["hotplug: network,disk,memory"]);
+  expect(hotplug("network,disk,usb")).toEqual([]);
+  expect(left(readVmx(`${fixture("web.vmx")}\nmem.hotadd = "TRUE"\n`))).toContain("memory hot plug");
+  expect(left(readVmx(`${fixture("web.vmx")}\nmem.hotadd = "FALSE"\n`))).not.toContain("memory hot plug");
+});
+
+test("the boot order is read from each format in its own labels; none is made up", () => {
+  const vmx = readVmx(
+    `${fixture("web.vmx")}\nbios.bootOrder = "ethernet1,CDROM, hdd"\nbios.hddOrder = "scsi0:1"\n`,
+  );
+  expect(vmx.bootOrder).toEqual(["ethernet1", "sata0:0", "scsi0:1", "scsi0:0"]);
+  expect(readVmx(fixture("web.vmx")).bootOrder).toBeUndefined();
+  expect(readProxmox(fixture("100.conf")).bootOrder).toEqual(["scsi1", "scsi0", "net0"]);
+  expect(readLibvirt(fixture("db.xml")).bootOrder).toEqual(["vda", "sda"]);
+  const domain = (os: string) =>
+    readLibvirt(
+      `<domain><memory>1</memory><os>${os}</os><devices><disk device='floppy'><target dev='fda'/></disk><disk><target dev='vda'/></disk><disk><target dev='vdb'/></disk>
+       <disk device='cdrom'><target dev='sda'/></disk><interface type='network'/></devices></domain>`,
+    ).bootOrder;
+  expect(domain("<boot dev='network'/><boot dev='fd'/><boot dev='cdrom'/><boot dev='hd'/>")).toEqual([
+    ...["interface 0", "sda", "vda"],
+  ]);
+  expect(domain("")).toEqual([]);
+});
+
+test("sockets, cores and threads are read from each format, as far as it says them", () => {
+  const vmx = (text: string) => readVmx(`memsize = "512"\n${text}`).topology;
+  expect(vmx('numvcpus = "4"')).toBeUndefined();
+  expect(vmx('numvcpus = "4"\ncpuid.coresPerSocket = "0"')).toBeUndefined();
+  expect(vmx('numvcpus = "4"\ncpuid.coresPerSocket = "1"')).toEqual({ sockets: 4, cores: 1, threads: 1 });
+  const pve = (text: string) => readProxmox(`memory: 512\n${text}`);
+  expect(pve("sockets: 2\ncores: 3")).toMatchObject({
+    ...{ vcpus: 6, topology: { sockets: 2, cores: 3, threads: 1 } },
+  });
+  expect(pve("name: a").topology).toBeUndefined();
+  const ovf = fixture("appliance.ovf");
+  expect(readOvf(ovf).topology).toBeUndefined();
+  const item = "<rasd:ResourceType>3</rasd:ResourceType>";
+  const said = `${item}<vmw:CoresPerSocket ovf:required="false">1</vmw:CoresPerSocket>`;
+  expect(readOvf(ovf.replace(item, said)).topology).toEqual({ sockets: 2, cores: 1, threads: 1 });
+  const domain = (cpu: string) =>
+    readLibvirt(`<domain><memory>1</memory><vcpu>16</vcpu>${cpu}</domain>`).topology;
+  expect(domain("<cpu mode='host-model'/>")).toBeUndefined();
+  expect(domain("<cpu><topology sockets='2' dies='2' cores='2' threads='2'/></cpu>")).toEqual({
+    ...{ sockets: 2, cores: 4, threads: 2 },
+  });
+  expect(domain("<cpu><topology sockets='-2' cores='x'/></cpu>")).toEqual({
+    ...{ sockets: 1, cores: 1, threads: 1 },
+  });
+});
+
 test("libvirt's XML: disks in boot order, VLANs, the guest agent's channel", () => {
   const vm = readLibvirt(fixture("db.xml"));
   expect(vm).toMatchObject({
@@ -114,6 +189,19 @@ test("libvirt's XML: disks in boot order, VLANs, the guest agent's channel", () 
     "cpu host-passthrough",
     "cputune, numatune and memoryBacking",
   ]);
+});
+
+test("a libvirt title and description are notes; so are the comments that Proxmox writes, beside its tags", () => {
+  const domain = (words: string) =>
+    readLibvirt(`<domain><name>a</name><memory>1</memory>${words}</domain>`).notes;
+  expect(domain("<title>DB</title><description>of the shop\n&amp; others</description>")).toBe(
+    "DB\nof the shop\n& others",
+  );
+  expect(domain("")).toBeNull();
+  const vm = readProxmox(
+    "#ask Ada%3A first\n#100% sure\nname: a\ntags: prod;web\n[old]\n#a snapshot's\ntags: test",
+  );
+  expect(vm).toMatchObject({ notes: "ask Ada: first\n100% sure", tags: ["prod", "web"] });
 });
 
 test("a Proxmox configuration: what holds now, and not what stands in its snapshots", () => {

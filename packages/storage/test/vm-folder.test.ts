@@ -82,6 +82,14 @@ test("UEFI variables are a file of the VM's own, made once, closed to others, an
   expect(existsSync(join(folder, "web-1"))).toBe(false);
 });
 
+test("the memory of a suspended VM goes with it, also what of it was not completed", async () => {
+  await create({});
+  for (const name of [".suspended-memory", ".suspended-memory.new"])
+    await writeFile(join(folder, "web-1", name), "memory");
+  await deleteVm(new VmDatastores(datastore), "web-1");
+  expect(existsSync(join(folder, "web-1"))).toBe(false);
+});
+
 test("a TPM's state is a folder of the VM's own, which goes with it; what is not the TPM's stays, and no drive has it", async () => {
   const stores = new VmDatastores(datastore);
   const path = join(folder, "web-1/tpm");

@@ -25,6 +25,18 @@ export interface DatastoreRow extends DatastoreDefinition {
   hosts: { host: string; source: DatastoreSource | null }[];
 }
 
+/** As it is stored: a CHAP secret sealed, and beside its source. */
+export type EnteredDatastore = Omit<NewDatastore, "source"> & {
+  source: DatastoreSource;
+  secret?: SealedSecret;
+};
+
+/** As the database has it. */
+export interface SealedSecret {
+  id: string;
+  sealed: string;
+}
+
 /** What a host has by its own configuration and the inventory does not have, or otherwise. */
 export interface NotTakenOver {
   name: string;
@@ -56,6 +68,19 @@ export class Datastores {
     return rows.find((row) => row.name === name) ?? unknown(name, rows);
   }
 
+  /** A secret as it was sealed; null: it has none of this id. */
+  async secret(datastore: string, id: string): Promise<string | null> {
+    const row = await this.#database.read((db) =>
+      db
+        .selectFrom("datastore_secrets")
+        .select("sealed")
+        .where("datastore", "=", datastore)
+        .where("id", "=", id)
+        .executeTakeFirst(),
+    );
+    return row?.sealed ?? null;
+  }
+
   /** Names of VMs that have something on a datastore, by its name. */
   async users(): Promise<Map<string, string[]>> {
     const rows = await this.#database.read(async (db) => {
@@ -79,14 +104,20 @@ export class Datastores {
    * A definition, or one that there is for further hosts.
    * @throws HOST_UNKNOWN, DATASTORE_EXISTS
    */
-  async add({ name, shared, source, hosts: named }: NewDatastore): Promise<void> {
+  async add({ name, shared, source, hosts: named, secret }: EnteredDatastore): Promise<void> {
     const hosts = named ?? null;
     await this.#database.write(async (tx) => {
       if (hosts !== null) await mustBeHosts(tx, hosts);
       const row = await locked(tx, name);
       if (row === undefined) {
-        if (source.kind === "iscsi") await mustBeNewTarget(tx, name, source.target);
+        if (source.kind === "iscsi") await mustBeNew(tx, name, "target", source.target);
+        if (source.kind === "lun") await mustBeNew(tx, name, "wwn", source.wwn);
         await insert(tx, { name, shared, source, hosts });
+        if (secret !== undefined)
+          await tx
+            .insertInto("datastore_secrets")
+            .values({ datastore: name, ...secret })
+            .execute();
       } else {
         if (row.shared !== shared)
           throw exists(name, row.shared ? "it is shared storage" : "it is local to its hosts");
@@ -141,13 +172,30 @@ export class Datastores {
     });
   }
 
+  /** Of a LUN. @throws DATASTORE_UNKNOWN, DATASTORE_WITHOUT_RESERVATIONS */
+  async setReservations(name: string, on: boolean): Promise<void> {
+    await this.#database.write(async (tx) => {
+      const row = (await locked(tx, name)) ?? unknown(name, await rowsOf(tx));
+      if (row.source.kind !== "lun")
+        throw GodwitError.of("DATASTORE_WITHOUT_RESERVATIONS", { datastore: name });
+      if ((row.reservations ?? false) === on) return;
+      await tx.updateTable("datastores").set({ reservations: on }).where("name", "=", name).execute();
+      await emit(tx, {
+        type: "datastore.reservationsSet",
+        subject: { kind: "datastore", id: name },
+        data: { on },
+      });
+    });
+  }
+
   /**
    * @param host null: everywhere
-   * @throws DATASTORE_UNKNOWN, DATASTORE_IN_USE
+   * @throws DATASTORE_UNKNOWN, DATASTORE_IN_USE, DATASTORE_RESERVED
    */
   async remove(name: string, host: string | null): Promise<void> {
     await this.#database.write(async (tx) => {
       const row = (await locked(tx, name)) ?? unknown(name, await rowsOf(tx));
+      if (row.reservations === true) throw GodwitError.of("DATASTORE_RESERVED", { datastore: name });
       const users = await usersOf(tx, name, host);
       if (users.length > 0) throw GodwitError.of("DATASTORE_IN_USE", { datastore: name, host, users });
       if (host === null) await tx.deleteFrom("datastores").where("name", "=", name).execute();
@@ -281,15 +329,16 @@ async function vmsOn(db: Queries, name: string, host: string | null): Promise<{ 
     .execute();
 }
 
-/** Under two names its LUNs would be two VMs' disks. @throws DATASTORE_EXISTS */
-async function mustBeNewTarget(tx: Writes, name: string, target: string): Promise<void> {
-  await sql`select pg_advisory_xact_lock(hashtext('iscsi target'), hashtext(${target}))`.execute(tx);
+/** Under two names the LUNs of a target would be two VMs' disks, and a LUN would be left while it is in use. @throws DATASTORE_EXISTS */
+async function mustBeNew(tx: Writes, name: string, key: "target" | "wwn", value: string): Promise<void> {
+  await sql`select pg_advisory_xact_lock(hashtext('datastore source'), hashtext(${value}))`.execute(tx);
   const same = await tx
     .selectFrom("datastores")
     .select("name")
-    .where(sql<boolean>`source->>'target' = ${target}`)
+    .where(sql<boolean>`source->>${key} = ${value}`)
     .executeTakeFirst();
-  if (same !== undefined) throw exists(name, `target ${target} is datastore ${same.name}`);
+  const what = key === "target" ? "target" : "LUN";
+  if (same !== undefined) throw exists(name, `${what} ${value} is datastore ${same.name}`);
 }
 
 /** Two who change the same one do so one after the other. */
@@ -312,6 +361,7 @@ async function rowsOf(db: Queries, name: string | null = null): Promise<Datastor
   return rows.map((row) => ({
     ...{ name: row.name, shared: row.shared, source: row.source },
     ...{ everyHost: row.everywhere, createdAt: row.created_at },
+    ...(row.reservations ? { reservations: true } : {}),
     hosts: (byName.get(row.name) ?? []).map(({ host, source }) => ({ host, source })),
   }));
 }

@@ -1,5 +1,5 @@
 /** The server's memory: PostgreSQL, its schema, and what is kept there. */
-export { sourceOn, type DatastoreRow } from "./datastores.ts";
+export { sourceOn, type DatastoreRow, type EnteredDatastore, type SealedSecret } from "./datastores.ts";
 export { dumpDatabase, loadDatabase } from "./dump.ts";
 export type { SeenHost } from "./host-reports.ts";
 export { powerOf, type HostPowerRow } from "./host-power.ts";

@@ -1,4 +1,5 @@
 /** Who needs a port group. */
+import type { TaskOf } from "@godwit/contract";
 import { sql } from "kysely";
 import type { Writes } from "./schema.ts";
 import { tasksUnderWay } from "./tasks.ts";
@@ -15,12 +16,20 @@ export async function networkUsers(tx: Writes, name: string, host: string | null
     .execute();
   const tasks = (await tasksUnderWay(tx)).filter(
     (task) =>
-      task.kind === "vm.create" &&
-      task.request.description.nics.some(({ portGroup }) => portGroup === name) &&
+      (task.kind === "vm.create" || task.kind === "vm.changeDevice") &&
+      groupsOf(task).includes(name) &&
       (host === null || task.request.host === host),
   );
   return [
     ...vms.map((vm) => `VM ${vm.name}`),
     ...tasks.map(({ id, description }) => `task ${id} (${description})`),
   ];
+}
+
+/** The port groups that a task makes NICs in. */
+function groupsOf({ request }: TaskOf<"vm.create"> | TaskOf<"vm.changeDevice">): string[] {
+  if ("description" in request) return request.description.nics.map(({ portGroup }) => portGroup);
+  const { change } = request;
+  if (change.what === "addNic") return [change.nic.portGroup];
+  return change.what === "setNic" && change.portGroup !== undefined ? [change.portGroup] : [];
 }

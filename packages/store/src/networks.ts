@@ -11,7 +11,15 @@ import type { Database } from "./database.ts";
 import { emit } from "./events.ts";
 import { networkUsers } from "./network-users.ts";
 import type { Queries, Writes } from "./schema.ts";
-import { enterHosts, insertSwitch, lockSwitch, switchOn, unknownSwitch } from "./switches.ts";
+import {
+  enterHosts,
+  insertSwitch,
+  lockSwitch,
+  switchOn,
+  unknownSwitch,
+  vniTaken,
+  type SwitchRow,
+} from "./switches.ts";
 
 export interface NetworkRow extends NetworkDefinition {
   createdAt: Date;
@@ -48,13 +56,21 @@ export class Networks {
   }
 
   /** @throws SWITCH_UNKNOWN, NETWORK_EXISTS, NETWORK_VLAN_TAKEN, NETWORK_MTU_ABOVE_SWITCH */
-  async add({ name, switch: on, vlan = 0, mtu, allowForgedTransmits = false }: NewNetwork): Promise<void> {
+  async add({
+    name,
+    switch: on,
+    vlan = 0,
+    mtu,
+    allowForgedTransmits = false,
+    isolatedHosts = false,
+  }: NewNetwork): Promise<void> {
     await this.#database.write(async (tx) => {
       const row = await lockSwitch(tx, on);
       if (row === undefined) throw await unknownSwitch(tx, on);
       const definition = {
         ...{ name, switch: on, vlan, allowForgedTransmits },
         ...(mtu === undefined ? {} : { mtu }),
+        ...isolated(isolatedHosts),
       };
       mustFit(definition, row, await rowsOf(tx));
       if (!(await insert(tx, definition))) {
@@ -75,18 +91,20 @@ export class Networks {
       const has = all.find((one) => one.name === name);
       if (has === undefined || row === undefined)
         throw GodwitError.of("NETWORK_UNKNOWN", { network: name, known: all.map((one) => one.name) });
-      const { createdAt: _, mtu: hadMtu = null, ...rest } = has;
+      const { createdAt: _, mtu: hadMtu = null, isolatedHosts: wereIsolated = false, ...rest } = has;
       const { vlan = has.vlan, mtu = hadMtu, allowForgedTransmits = has.allowForgedTransmits } = changes;
+      const { isolatedHosts = wereIsolated } = changes;
       const definition: NetworkDefinition = {
         ...rest,
         ...{ vlan, allowForgedTransmits },
         ...(mtu === null ? {} : { mtu }),
+        ...isolated(isolatedHosts),
       };
       const others = all.filter((one) => one.name !== name);
       mustFit(definition, row, others);
       await tx
         .updateTable("networks")
-        .set({ vlan, mtu, allow_forged_transmits: allowForgedTransmits })
+        .set({ vlan, mtu, allow_forged_transmits: allowForgedTransmits, isolated_hosts: isolatedHosts })
         .where("name", "=", name)
         .execute();
       const { name: _name, ...data } = definition;
@@ -122,10 +140,13 @@ export class Networks {
         .executeTakeFirst();
       if (known === undefined || known.networks_known) return false;
       let changed = false;
-      for (const { name, desiredUplink: uplink, mtu } of switches) {
+      for (const { name, desiredUplink, mtu, vxlan: told } of switches) {
         const row = await lockSwitch(tx, name);
         if (row !== undefined && switchOn(row, host) !== null) continue;
-        if (row === undefined) await insertSwitch(tx, { name, uplink, mtu }, [host]);
+        const vxlan = told === undefined ? null : { vni: told.vni, port: told.port, underlay: told.underlay };
+        const uplink = vxlan === null ? desiredUplink : null;
+        if (row === undefined && (await vniTaken(tx, vxlan)) !== null) continue;
+        if (row === undefined) await insertSwitch(tx, { name, uplink, mtu, vxlan }, [host]);
         else await enterHosts(tx, name, [host], uplink);
         const data = { uplink, mtu, hosts: [host] };
         await emit(tx, { type: "switch.added", subject: { kind: "switch", id: name }, data });
@@ -141,16 +162,23 @@ export class Networks {
   }
 }
 
+/** Absent where they are not: agents of earlier versions know no such thing. */
+const isolated = (isolatedHosts: boolean): Pick<NetworkDefinition, "isolatedHosts"> =>
+  isolatedHosts ? { isolatedHosts } : {};
+
 /** On one switch: the frames of the one without a tag have the other's number within the bridge. */
 const excludes = (one: number, other: number): boolean =>
   (one === 0 && other === 4094) || (one === 4094 && other === 0);
 
 /** @returns whether there was none of its name */
 async function insert(tx: Writes, definition: NetworkDefinition): Promise<boolean> {
-  const { name, switch: on, vlan, mtu, allowForgedTransmits } = definition;
+  const { name, switch: on, vlan, mtu, allowForgedTransmits, isolatedHosts = false } = definition;
   const entered = await tx
     .insertInto("networks")
-    .values({ name, switch: on, vlan, mtu: mtu ?? null, allow_forged_transmits: allowForgedTransmits })
+    .values({
+      ...{ name, switch: on, vlan, mtu: mtu ?? null },
+      ...{ allow_forged_transmits: allowForgedTransmits, isolated_hosts: isolatedHosts },
+    })
     .onConflict((conflict) => conflict.column("name").doNothing())
     .executeTakeFirst();
   if (entered.numInsertedOrUpdatedRows !== 1n) return false;
@@ -159,14 +187,16 @@ async function insert(tx: Writes, definition: NetworkDefinition): Promise<boolea
   return true;
 }
 
-/** @param others port groups that there are beside it. @throws NETWORK_VLAN_TAKEN, NETWORK_MTU_ABOVE_SWITCH */
+/** @param others port groups that there are beside it. @throws NETWORK_VLAN_TAKEN, NETWORK_VLAN_IN_VXLAN, NETWORK_MTU_ABOVE_SWITCH */
 function mustFit(
   { name, switch: on, vlan, mtu }: NetworkDefinition,
-  { mtu: switchMtu }: { mtu: number },
+  { mtu: switchMtu, vxlan }: Pick<SwitchRow, "mtu" | "vxlan">,
   others: readonly NetworkDefinition[],
 ): void {
   if (mtu !== undefined && mtu > switchMtu)
     throw GodwitError.of("NETWORK_MTU_ABOVE_SWITCH", { network: name, mtu, switch: on, switchMtu });
+  if (vxlan !== null && vlan !== 0)
+    throw GodwitError.of("NETWORK_VLAN_IN_VXLAN", { network: name, vlan, switch: on, vni: vxlan.vni });
   const other = others.find((one) => one.name !== name && one.switch === on && excludes(one.vlan, vlan));
   if (other === undefined) return;
   const details = { network: name, switch: on, vlan, other: other.name, otherVlan: other.vlan };
@@ -184,5 +214,6 @@ async function rowsOf(db: Queries, name: string | null = null): Promise<NetworkR
     ...{ name: row.name, switch: row.switch, vlan: row.vlan, createdAt: row.created_at },
     ...(mtu === null ? {} : { mtu }),
     allowForgedTransmits: row.allow_forged_transmits,
+    ...isolated(row.isolated_hosts),
   }));
 }

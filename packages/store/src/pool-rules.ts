@@ -34,10 +34,15 @@ export class PoolRules {
   }
 
   /**
-   * @param judge what the pool has already; what it throws is why the rule is not entered
-   * @throws POOL_UNKNOWN, POOL_RULE_EXISTS, POOL_RULES_TOO_MANY, VM_UNKNOWN, HOST_UNKNOWN
+   * @param judge what the pool has beside it; what it throws is why the rule is not entered
+   * @param replaces whether it takes the place of the rule of its name; that one stays when this one is not entered
+   * @throws POOL_UNKNOWN, POOL_RULE_EXISTS, POOL_RULE_UNKNOWN, POOL_RULES_TOO_MANY, VM_UNKNOWN, HOST_UNKNOWN
    */
-  async add(rule: EnteredRule, judge: (others: readonly PoolRuleRow[]) => void): Promise<void> {
+  async add(
+    rule: EnteredRule,
+    judge: (others: readonly PoolRuleRow[]) => void,
+    replaces = false,
+  ): Promise<void> {
     const { pool, name, terms, vms, hosts } = rule;
     await this.#database.write(async (tx) => {
       // Hosts before pools, as everyone; and VMs, which a removal would take away meanwhile.
@@ -49,6 +54,7 @@ export class PoolRules {
         .forUpdate()
         .executeTakeFirst();
       if (row === undefined) throw GodwitError.of("POOL_UNKNOWN", { pool, known: [] });
+      if (replaces) await removeRule(tx, pool, name);
       const others = await rowsOf(tx, pool);
       if (others.some((one) => one.name === name))
         throw GodwitError.of("POOL_RULE_EXISTS", { pool, rule: name });
@@ -76,18 +82,23 @@ export class PoolRules {
   /** @throws POOL_RULE_UNKNOWN */
   async remove(pool: string, name: string): Promise<void> {
     await this.#database.write(async (tx) => {
-      const { numDeletedRows } = await tx
-        .deleteFrom("pool_rules")
-        .where("pool", "=", pool)
-        .where("name", "=", name)
-        .executeTakeFirst();
-      if (numDeletedRows === 0n) {
-        const known = (await rowsOf(tx, pool)).map((rule) => rule.name);
-        throw GodwitError.of("POOL_RULE_UNKNOWN", { pool, rule: name, known });
-      }
-      await emit(tx, { type: "pool.ruleRemoved", subject: { kind: "pool", id: pool }, data: { rule: name } });
+      await removeRule(tx, pool, name);
     });
   }
+}
+
+/** @throws POOL_RULE_UNKNOWN */
+async function removeRule(tx: Writes, pool: string, name: string): Promise<void> {
+  const { numDeletedRows } = await tx
+    .deleteFrom("pool_rules")
+    .where("pool", "=", pool)
+    .where("name", "=", name)
+    .executeTakeFirst();
+  if (numDeletedRows === 0n) {
+    const known = (await rowsOf(tx, pool)).map((rule) => rule.name);
+    throw GodwitError.of("POOL_RULE_UNKNOWN", { pool, rule: name, known });
+  }
+  await emit(tx, { type: "pool.ruleRemoved", subject: { kind: "pool", id: pool }, data: { rule: name } });
 }
 
 /** @throws VM_UNKNOWN, HOST_UNKNOWN */

@@ -255,7 +255,8 @@ async function launchOnce(
         ...before,
         ...["-D", options.folder, "-k", options.socketFolder, "-c", "listen_addresses="],
         ...["-c", "max_connections=60", "-c", "shared_buffers=64MB", "-c", "log_min_messages=warning"],
-        ...["-c", "unix_socket_permissions=0700"],
+        // Those of this machine are set aside for VMs.
+        ...["-c", "unix_socket_permissions=0700", "-c", "huge_pages=off"],
       ],
       // It outlives this program, and must not keep its inherited sockets (a listening one, a pipe) open:
       // the log takes their numbers.

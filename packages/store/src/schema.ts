@@ -80,6 +80,10 @@ export interface Schema {
     uplink: string | null;
     mtu: number;
     everywhere: boolean;
+    /** Of VXLAN, all three or none of them. */
+    vni: number | null;
+    vxlan_port: number | null;
+    underlay: string | null;
     created_at: Moment;
   };
   switch_hosts: { switch: string; host: string; uplink: string | null };
@@ -89,6 +93,7 @@ export interface Schema {
     vlan: number;
     mtu: number | null;
     allow_forged_transmits: boolean;
+    isolated_hosts: boolean;
     created_at: Moment;
   };
   images: {
@@ -108,7 +113,9 @@ export interface Schema {
     source: JSONColumnType<DatastoreSource>;
     everywhere: boolean;
     created_at: Moment;
+    reservations: Generated<boolean>;
   };
+  datastore_secrets: { datastore: string; id: string; sealed: string };
   datastore_hosts: {
     datastore: string;
     host: string;

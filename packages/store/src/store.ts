@@ -12,6 +12,7 @@ import { MaintenanceStops } from "./maintenance-stops.ts";
 import { Members } from "./members.ts";
 import { MoveOutcomes } from "./move-outcomes.ts";
 import { Networks } from "./networks.ts";
+import { PoolPolicies } from "./pool-policies.ts";
 import { PoolRounds } from "./pool-rounds.ts";
 import { PoolRules } from "./pool-rules.ts";
 import { Pools } from "./pools.ts";
@@ -31,6 +32,7 @@ export class Store {
   readonly switches: Switches;
   readonly networks: Networks;
   readonly pools: Pools;
+  readonly poolPolicies: PoolPolicies;
   readonly poolRules: PoolRules;
   readonly poolRounds: PoolRounds;
   readonly moveOutcomes: MoveOutcomes;
@@ -52,6 +54,7 @@ export class Store {
     this.switches = new Switches(database);
     this.networks = new Networks(database);
     this.pools = new Pools(database);
+    this.poolPolicies = new PoolPolicies(database);
     this.poolRules = new PoolRules(database);
     this.poolRounds = new PoolRounds(database);
     this.moveOutcomes = new MoveOutcomes(database);

@@ -8,6 +8,9 @@ import {
   type NewSwitch,
   type SwitchChanges,
   type SwitchDefinition,
+  vxlanDeviceOf,
+  vxlanPort,
+  type VxlanSettings,
 } from "@godwit/contract";
 import { sql } from "kysely";
 import type { Database } from "./database.ts";
@@ -17,18 +20,20 @@ import { networkUsers } from "./network-users.ts";
 import type { Queries, Writes } from "./schema.ts";
 
 /** `uplink`: of hosts that have no row. */
-export interface SwitchRow extends SwitchDefinition {
+export interface SwitchRow extends Omit<SwitchDefinition, "vxlan"> {
+  vxlan: VxlanSettings | null;
   everyHost: boolean;
   createdAt: Date;
   /** In order of their names. */
   hosts: { host: string; uplink: string | null }[];
 }
 
-/** A switch as it is to be on a host; null: the host is to have none. */
-export function switchOn(row: SwitchRow, host: string): SwitchDefinition | null {
+/** A switch as it is to be on a host, without its tunnel's ends; null: the host is to have none. */
+export function switchOn(row: SwitchRow, host: string): Omit<SwitchDefinition, "vxlan"> | null {
   const own = row.hosts.find((one) => one.host === host);
   if (own === undefined && !row.everyHost) return null;
-  return { name: row.name, mtu: row.mtu, uplink: own === undefined ? row.uplink : own.uplink };
+  const uplink = own === undefined ? row.uplink : own.uplink;
+  return { name: row.name, mtu: row.mtu, uplink: row.vxlan === null ? uplink : vxlanDeviceOf(row.vxlan) };
 }
 
 export class Switches {
@@ -45,15 +50,17 @@ export class Switches {
 
   /**
    * A definition, or one that there is for further hosts.
-   * @throws HOST_UNKNOWN, SWITCH_EXISTS
+   * @throws HOST_UNKNOWN, SWITCH_EXISTS, SWITCH_VNI_TAKEN
    */
-  async add({ name, uplink, mtu, hosts: named }: NewSwitch): Promise<void> {
+  async add({ name, uplink, mtu, hosts: named, vxlan: wanted }: NewSwitch): Promise<void> {
     const hosts = named ?? null;
+    const vxlan = wanted === undefined ? null : settingsOf(wanted);
     await this.#database.write(async (tx) => {
       if (hosts !== null) await mustBeHosts(tx, hosts);
       const row = await lockSwitch(tx, name);
-      if (row === undefined) await insertSwitch(tx, { name, uplink, mtu: mtu ?? defaultMtu }, hosts);
+      if (row === undefined) await insertSwitch(tx, { name, uplink, mtu: mtu ?? defaultMtu, vxlan }, hosts);
       else {
+        if (JSON.stringify(vxlan) !== JSON.stringify(row.vxlan)) throw exists(name, vxlanText(row.vxlan));
         if (mtu !== undefined && mtu !== row.mtu) throw exists(name, `its MTU is ${String(row.mtu)}`);
         if (hosts === null) await widen(tx, row, uplink);
         else await extend(tx, row, hosts, uplink);
@@ -61,7 +68,10 @@ export class Switches {
       await emit(tx, {
         type: "switch.added",
         subject: { kind: "switch", id: name },
-        data: { uplink, mtu: row?.mtu ?? mtu ?? defaultMtu, hosts: hosts === null ? null : [...hosts] },
+        data: {
+          ...{ uplink, mtu: row?.mtu ?? mtu ?? defaultMtu, hosts: hosts === null ? null : [...hosts] },
+          ...(vxlan === null ? {} : { vxlan }),
+        },
       });
     });
   }
@@ -112,15 +122,40 @@ export async function unknownSwitch(db: Queries, name: string): Promise<GodwitEr
   return GodwitError.of("SWITCH_UNKNOWN", { switch: name, known });
 }
 
-/** @param hosts null: every host */
+const settingsOf = ({ vni, port = vxlanPort, underlay = "migration" }: NonNullable<NewSwitch["vxlan"]>) => ({
+  ...{ vni, port, underlay },
+});
+
+const vxlanText = (vxlan: VxlanSettings | null): string =>
+  vxlan === null
+    ? "it has no VXLAN"
+    : `it is VXLAN ${String(vxlan.vni)} on UDP port ${String(vxlan.port)} with underlay ${vxlan.underlay}`;
+
+/** Who has its number: two who take one do so one after the other. @returns null: none has */
+export async function vniTaken(tx: Writes, vxlan: VxlanSettings | null): Promise<string | null> {
+  if (vxlan === null) return null;
+  await sql`select pg_advisory_xact_lock(hashtext('vni'), ${vxlan.vni})`.execute(tx);
+  const other = await tx
+    .selectFrom("switches")
+    .select("name")
+    .where("vni", "=", vxlan.vni)
+    .executeTakeFirst();
+  return other?.name ?? null;
+}
+
+/** @param hosts null: every host. @throws SWITCH_VNI_TAKEN */
 export async function insertSwitch(
   tx: Writes,
-  { name, uplink, mtu }: SwitchDefinition,
+  { name, uplink, mtu, vxlan }: Pick<SwitchRow, "name" | "uplink" | "mtu" | "vxlan">,
   hosts: readonly string[] | null,
 ): Promise<void> {
+  const other = await vniTaken(tx, vxlan);
+  if (other !== null && vxlan !== null)
+    throw GodwitError.of("SWITCH_VNI_TAKEN", { switch: name, vni: vxlan.vni, other });
+  const { vni = null, port = null, underlay = null } = vxlan ?? {};
   await tx
     .insertInto("switches")
-    .values({ name, uplink, mtu, everywhere: hosts === null })
+    .values({ name, uplink, mtu, everywhere: hosts === null, vni, vxlan_port: port, underlay })
     .execute();
   await enterHosts(tx, name, hosts ?? [], uplink);
 }
@@ -215,7 +250,15 @@ async function switchRows(db: Queries, name: string | null = null): Promise<Swit
   const byName = Map.groupBy(hosts, (row) => row.switch);
   return rows.map((row) => ({
     ...{ name: row.name, uplink: row.uplink, mtu: row.mtu },
-    ...{ everyHost: row.everywhere, createdAt: row.created_at },
+    ...{ everyHost: row.everywhere, createdAt: row.created_at, vxlan: vxlanIn(row) },
     hosts: (byName.get(row.name) ?? []).map(({ host, uplink }) => ({ host, uplink })),
   }));
+}
+
+const vxlanIn = ({ vni, vxlan_port: port, underlay }: Parts): VxlanSettings | null =>
+  vni === null || port === null || underlay === null ? null : { vni, port, underlay };
+interface Parts {
+  vni: number | null;
+  vxlan_port: number | null;
+  underlay: string | null;
 }

@@ -33,4 +33,15 @@ export class VmUsers {
     );
     return rows[0]?.known === true;
   }
+
+  /** Whether every agent that is known, and a host's own, can do something: what a VM then has no host refuses. */
+  async areAllAble(host: string, ability: string): Promise<boolean> {
+    const { rows } = await this.#database.read((db) =>
+      sql<{ able: boolean }>`
+        select coalesce(bool_and(facts -> 'abilities' ? ${ability}), false)
+          and coalesce(bool_or(host = ${host}), false) as able
+        from host_facts`.execute(db),
+    );
+    return rows[0]?.able === true;
+  }
 }

@@ -27,6 +27,11 @@ export interface Place {
   pauseReason?: PauseReason | null;
 }
 
+/** Of VMs that have all of the tags. */
+export interface VmPageRequest extends PageRequest {
+  tags?: readonly string[];
+}
+
 /** A VM as a report of hosts needs it. */
 export interface ReportedVm extends Place {
   id: VmId;
@@ -70,9 +75,10 @@ export class Vms {
   }
 
   /** A page in order of their names. */
-  async page({ limit, cursor }: PageRequest): Promise<Page<VmView>> {
+  async page({ limit, cursor, tags }: VmPageRequest): Promise<Page<VmView>> {
     const rows = await this.#database.read((db) => {
       const all = views(db)
+        .where(hasTags(tags))
         .orderBy("vms.name")
         .limit(limit + 1);
       return (cursor === undefined ? all : all.where("vms.name", ">", cursor)).execute();
@@ -81,7 +87,7 @@ export class Vms {
   }
 
   /** A page of what lists show: the database reads the documents, and sends that. */
-  async summaries({ limit, cursor }: PageRequest): Promise<Page<VmSummary>> {
+  async summaries({ limit, cursor, tags }: VmPageRequest): Promise<Page<VmSummary>> {
     const rows = await this.#database.read((db) => {
       const all = db
         .selectFrom("vms")
@@ -98,16 +104,23 @@ export class Vms {
         .select([
           sql<number>`(config->>'memoryMib')::int`.as("memoryMib"),
           sql<number>`(config->>'vcpus')::int`.as("vcpus"),
+          sql<string | null>`config->'suspension'->>'suspendedAt'`.as("suspended_at"),
           sql<string>`config->>'datastore'`.as("datastore"),
+          sql<string[] | null>`config->'tags'`.as("tags"),
         ])
+        .where(hasTags(tags))
         .orderBy("vms.name")
         .limit(limit + 1);
       return (cursor === undefined ? all : all.where("vms.name", ">", cursor)).execute();
     });
-    const summaries = rows.map(({ id, seen_at: own, host_seen_at: hosts, ...row }) => ({
-      ...{ ...row, id: id as VmId },
-      seenAt: seenAt(row.state, own, hosts).toISOString(),
-    }));
+    const summaries = rows.map(
+      ({ id, seen_at: own, host_seen_at: hosts, suspended_at: suspendedAt, tags: its, ...row }) => ({
+        ...{ ...row, id: id as VmId },
+        ...(its === null ? {} : { tags: its }),
+        ...(suspendedAt === null ? {} : { suspendedAt }),
+        seenAt: seenAt(row.state, own, hosts).toISOString(),
+      }),
+    );
     return pageOf(summaries, limit, ({ name }) => name);
   }
 
@@ -241,7 +254,7 @@ export class Vms {
     await this.#set(id, judge, known);
   }
 
-  /** Its lease was taken from a host that an operator vouches is off: it is lost there. */
+  /** Its lease was taken from a host that is off or fenced: it is lost there. */
   async leaseBroken(id: VmId, host: string): Promise<void> {
     await this.#database.write(async (tx) => {
       await tx
@@ -307,6 +320,9 @@ export class Vms {
     });
   }
 }
+
+const hasTags = (tags: readonly string[] = []) =>
+  tags.length === 0 ? sql<boolean>`true` : sql<boolean>`vms.config->'tags' @> ${JSON.stringify(tags)}::jsonb`;
 
 const views = (db: Queries) =>
   db

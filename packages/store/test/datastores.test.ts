@@ -1,8 +1,8 @@
 /** Datastores that the inventory defines: for which hosts, taken over from hosts, and kept while something lies on them. */
 import { randomUUID } from "node:crypto";
-import type { NewDatastore, TaskId, Vm, VmId } from "@godwit/contract";
+import type { TaskId, Vm, VmId } from "@godwit/contract";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { sourceOn, Store } from "../src/index.ts";
+import { sourceOn, Store, type EnteredDatastore } from "../src/index.ts";
 import { OwnPostgres } from "./own-postgres.ts";
 
 let own: OwnPostgres;
@@ -39,7 +39,7 @@ const placesOf = async (name: string) => {
 test("a definition is for every host or for some, where it may lie elsewhere; further hosts are added by name", async () => {
   await store.datastores.add({ name: "vms", shared: true, source: at("/srv/vms") });
   expect(await placesOf("vms")).toEqual(["/srv/vms", "/srv/vms", "/srv/vms"]);
-  const fast: NewDatastore = { name: "fast", shared: false, source: at("/srv/fast"), hosts: ["a"] };
+  const fast: EnteredDatastore = { name: "fast", shared: false, source: at("/srv/fast"), hosts: ["a"] };
   await store.datastores.add(fast);
   expect(await placesOf("fast")).toEqual(["/srv/fast", null, null]);
   expect(await codeOf(store.datastores.add(fast))).toBe("DATASTORE_EXISTS");
@@ -144,7 +144,7 @@ test("two that are added at once under one name are one", async () => {
   expect(ends.sort()).toEqual(["DATASTORE_EXISTS", "done"]);
 });
 
-test("a disk on another datastore is one VM's, whoever enters it first; an iSCSI target is one datastore", async () => {
+test("a disk on another datastore is one VM's, whoever enters it first; an iSCSI target and a LUN are one datastore", async () => {
   const san = (target: string) => ({ kind: "iscsi" as const, portal: "192.0.2.9", target });
   await store.datastores.add({ name: "san", shared: true, source: san("iqn.2026-01.com.example:san") });
   const again = store.datastores.add({
@@ -154,6 +154,12 @@ test("a disk on another datastore is one VM's, whoever enters it first; an iSCSI
   });
   expect(await codeOf(again)).toBe("DATASTORE_EXISTS");
   await store.datastores.add({ name: "san2", shared: true, source: san("iqn.2026-01.com.example:san2") });
+
+  const lun = (name: string, wwn: string) =>
+    codeOf(store.datastores.add({ name, shared: true, source: { kind: "lun", wwn } }));
+  const twice = await Promise.all([lun("fc1", "6001405e8c2f9cc8"), lun("fc2", "6001405e8c2f9cc8")]);
+  expect(twice.sort()).toEqual(["DATASTORE_EXISTS", "done"]);
+  expect(await lun("fc3", "6001405e8c2f9cc9")).toBe("done");
 
   const vmOn = (name: string, datastore: string, path: string) =>
     ({
@@ -168,4 +174,36 @@ test("a disk on another datastore is one VM's, whoever enters it first; an iSCSI
   expect(await enter(vmOn("lun-c", "san2", "lun-1"))).toBe("done");
   expect(await enter(vmOn("lun-d", "san", "lun-2"))).toBe("done");
   expect(await codeOf(store.datastores.remove("san2", null))).toBe("DATASTORE_IN_USE");
+});
+
+test("a sealed secret lies beside the datastore's source, is in no list, and goes with the datastore", async () => {
+  const id = "0123456789abcdef0123456789abcdef";
+  const source = {
+    ...{ kind: "iscsi" as const, portal: "10.0.3.9", target: "iqn.2026-01.com.example:chap" },
+    chap: { user: "godwit", secretId: id },
+  };
+  await store.datastores.add({ name: "chap", shared: true, source, secret: { id, sealed: "v1.sealed" } });
+  expect(await store.datastores.secret("chap", id)).toBe("v1.sealed");
+  expect(await store.datastores.secret("chap", id.replace("0", "1"))).toBe(null);
+  expect((await store.datastores.list()).find(({ name }) => name === "chap")?.source).toEqual(source);
+  expect(JSON.stringify(await store.datastores.list())).not.toContain("sealed");
+  await store.datastores.remove("chap", null);
+  expect(await store.datastores.secret("chap", id)).toBe(null);
+});
+
+test("persistent reservations are a LUN's, off at first, and keep it from being removed", async () => {
+  const source = { kind: "lun" as const, wwn: "6001405e8c2f9cc868049749f4e4f852" };
+  await store.datastores.add({ name: "reserved", shared: true, source });
+  expect((await store.datastores.show("reserved")).reservations).toBeUndefined();
+  await store.datastores.setReservations("reserved", true);
+  expect((await store.datastores.show("reserved")).reservations).toBe(true);
+  expect(await codeOf(store.datastores.remove("reserved", null))).toBe("DATASTORE_RESERVED");
+  expect(await codeOf(store.datastores.remove("reserved", "a"))).toBe("DATASTORE_RESERVED");
+  await store.datastores.setReservations("reserved", false);
+  await store.datastores.remove("reserved", null);
+  expect(await codeOf(store.datastores.setReservations("reserved", true))).toBe("DATASTORE_UNKNOWN");
+  await store.datastores.add({ name: "plain", shared: true, source: at("/srv/plain") });
+  expect(await codeOf(store.datastores.setReservations("plain", true))).toBe(
+    "DATASTORE_WITHOUT_RESERVATIONS",
+  );
 });

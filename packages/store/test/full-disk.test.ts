@@ -75,4 +75,4 @@ test("a full disk is told as a database that is not there, and loses nothing", a
     await store.close();
     await postgres.stop();
   }
-}, 120_000);
+});

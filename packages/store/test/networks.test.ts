@@ -76,6 +76,11 @@ test("a port group and its switch are changed, as far as they then fit each othe
   expect(await webNow()).toMatchObject({ vlan: 20, allowForgedTransmits: false });
   expect(await set("web", { vlan: 30, mtu: 1400, allowForgedTransmits: true })).toBe("done");
   expect(await webNow()).toMatchObject({ vlan: 30, mtu: 1400, allowForgedTransmits: true });
+  expect(await webNow()).not.toHaveProperty("isolatedHosts");
+  expect(await set("web", { isolatedHosts: true })).toBe("done");
+  expect(await webNow()).toMatchObject({ vlan: 30, allowForgedTransmits: true, isolatedHosts: true });
+  expect(await set("web", { isolatedHosts: false })).toBe("done");
+  expect(await webNow()).not.toHaveProperty("isolatedHosts");
   expect(await codeOf(store.switches.set("nope", { mtu: 9000 }))).toBe("SWITCH_UNKNOWN");
   expect(await codeOf(store.switches.set("lan", { mtu: 1300 }))).toBe("NETWORK_MTU_ABOVE_SWITCH");
   await store.switches.set("lan", { mtu: 9000 });
@@ -127,4 +132,34 @@ test("what a host was told by an inventory before this one is taken over once", 
   expect(await store.networks.takeOver("a", told)).toBe(false);
   expect(await store.networks.takeOver("b", told)).toBe(true);
   expect(await uplinksOf("old")).toEqual([undefined, "eth1", undefined]);
+});
+
+test("a switch with VXLAN has a number of its own, the same settings for each host, and port groups without VLANs", async () => {
+  const add = async (name: string, vni: number, more: object = {}) =>
+    await codeOf(store.switches.add({ name, uplink: null, hosts: ["a"], vxlan: { vni }, ...more }));
+  expect(await add("far", 100)).toBe("done");
+  expect(await add("other", 100)).toBe("SWITCH_VNI_TAKEN");
+  expect(await add("far", 101, { hosts: ["b"] })).toBe("SWITCH_EXISTS");
+  expect(await add("far", 100, { hosts: ["b"], vxlan: { vni: 100, underlay: "10.9.0.0/24" } })).toBe(
+    "SWITCH_EXISTS",
+  );
+  expect(await add("far", 100, { hosts: ["b"] })).toBe("done");
+  expect(await codeOf(store.switches.add({ name: "far", uplink: "eth1", hosts: ["c"] }))).toBe(
+    "SWITCH_EXISTS",
+  );
+  expect(await uplinksOf("far")).toEqual(["gx-100", "gx-100", undefined]);
+  const group = async (name: string, vlan: number) =>
+    await codeOf(store.networks.add({ name, switch: "far", vlan }));
+  expect([await group("far-web", 20), await group("far-web", 0)]).toEqual(["NETWORK_VLAN_IN_VXLAN", "done"]);
+  expect(await codeOf(store.networks.set("far-web", { vlan: 20 }))).toBe("NETWORK_VLAN_IN_VXLAN");
+  // After a restore from a backup the hosts' word makes it again.
+  await store.networks.remove("far-web");
+  await store.switches.remove("far", null);
+  const settings = { vni: 100, port: 4790, underlay: "migration" as const };
+  const told = { name: "far", bridge: "gs-far", uplink: "gx-100", desiredUplink: "gx-100", mtu: 1450 };
+  const vxlan = { ...settings, local: "10.0.2.13", peers: [] };
+  expect(await store.networks.takeOver("c", { switches: [{ ...told, vxlan }], networks: [] })).toBe(true);
+  expect((await store.switches.list()).find(({ name }) => name === "far")).toMatchObject({
+    ...{ uplink: null, mtu: 1450, vxlan: settings, hosts: [{ host: "c", uplink: null }] },
+  });
 });

@@ -52,6 +52,27 @@ test("a rule is kept as it was made; two of one name, of no pool and of VMs that
   expect(await store.poolRules.list("east")).toHaveLength(1);
 });
 
+test("a rule is replaced by one that may be there beside the others, or stays as it is; one that is not there is not replaced", async () => {
+  await store.poolRules.add({ ...apart("bounded"), terms: { kind: "cpu", limitCores: 1 } }, fine);
+  const more = { ...apart("bounded"), vms: vms.slice(0, 1), terms: { kind: "cpu", limitCores: 2 } as const };
+  const names = async () => (await store.poolRules.list("east")).map(({ name }) => name);
+  const before = await names();
+  const refuses = (others: readonly { name: string }[]) => {
+    expect(others.map(({ name }) => name)).toEqual(before.filter((name) => name !== "bounded"));
+    throw new Error("it conflicts");
+  };
+  await expect(store.poolRules.add(more, refuses, true)).rejects.toThrow("it conflicts");
+  const now = async () => (await store.poolRules.list("east")).find(({ name }) => name === "bounded");
+  expect(await now()).toMatchObject({ terms: { limitCores: 1 }, vms });
+  await store.poolRules.add(more, fine, true);
+  expect(await now()).toMatchObject(more);
+  expect(await names()).toEqual(before);
+  await expect(store.poolRules.add(apart("none"), fine, true)).rejects.toMatchObject({
+    code: "POOL_RULE_UNKNOWN",
+  });
+  await store.poolRules.remove("east", "bounded");
+});
+
 test("of two rules that are made at once and exclude each other, one is made", async () => {
   const judge = (others: readonly { name: string }[]) => {
     if (others.some(({ name }) => name.startsWith("once"))) throw new Error("it conflicts");

@@ -62,6 +62,8 @@ test("a cluster is started by the programs of the version that wrote it, and doe
   await again.stop();
   expect(environment).not.toContain("NOTIFY_SOCKET");
   expect(command).toContain(`/usr/lib/postgresql/${version}/bin/postgres`);
+  // Huge pages that a machine has set aside are for VMs.
+  expect(command.split("\0")).toContain("huge_pages=off");
 });
 
 test("what the database's user puts in the place of its log is not followed", async () => {

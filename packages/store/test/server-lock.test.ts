@@ -13,16 +13,20 @@ afterAll(async () => {
   await own[Symbol.asyncDispose]();
 });
 
-/** Ends the connection that holds the lock; whoever waits for it (as no server does) has it next, for `seconds`. */
-async function overtake(seconds: number): Promise<void> {
+/** Ends the connection that holds the lock; whoever waits for it (as no server does) has it next. @returns gives it back */
+async function overtake(): Promise<() => Promise<void>> {
   const locks = async (granted: boolean) =>
     await own.ask<{ pid: number }>("select pid from pg_locks where locktype = 'advisory' and granted = $1", [
       granted,
     ]);
-  void own.ask("select pg_advisory_lock($1), pg_sleep($2)", [0x60d71701, seconds]).catch(() => undefined);
+  const next = new pg.Client(own.connection);
+  await next.connect();
+  const taken = next.query("select pg_advisory_lock($1)", [0x60d71701]);
   await expect.poll(async () => (await locks(false)).length).toBe(1);
   const [holder] = await locks(true);
   await own.ask("select pg_terminate_backend($1)", [holder?.pid]);
+  await taken;
+  return () => next.end();
 }
 const unexpected = (error: GodwitError) => {
   throw error;
@@ -45,9 +49,10 @@ test("a server whose lock is lost writes nothing until it has taken it again", a
     await store.events.append({ type: "host.joined", subject: { kind: "host", id: "a" }, data: {} });
   };
   await say();
-  await overtake(2);
+  const giveBack = await overtake();
   await expect.poll(() => lock.isHeld).toBe(false);
   await expect(say()).rejects.toMatchObject({ code: "DATABASE_UNAVAILABLE" });
+  await giveBack();
   await expect.poll(() => lock.isHeld).toBe(true);
   await say();
   await store.close();
@@ -104,7 +109,9 @@ test("a server that had lost its lock stops when another one has worked meanwhil
   const told = Promise.withResolvers<GodwitError>();
   const lock = await ServerLock.take(own.connection, told.resolve);
   await own.ask("update writer_generation set generation = generation + 1");
-  await overtake(0);
+  await (
+    await overtake()
+  )();
   expect((await told.promise).code).toBe("DATABASE_IN_USE");
   expect(lock.isHeld).toBe(false);
   await lock.release();
@@ -113,8 +120,9 @@ test("a server that had lost its lock stops when another one has worked meanwhil
 test("a server that another one has taken the lock from is told to stop", async () => {
   const told = Promise.withResolvers<GodwitError>();
   const lock = await ServerLock.take(own.connection, told.resolve);
-  await overtake(25);
+  const giveBack = await overtake();
   expect((await told.promise).code).toBe("DATABASE_IN_USE");
   expect(lock.isHeld).toBe(false);
+  await giveBack();
   await lock.release();
 });

@@ -303,7 +303,7 @@ test("PostgreSQL is killed: calls say that it is away, it is started again, and 
       () => "answered",
       (error: unknown) => (error as { code: string }).code,
     );
-  await expect.poll(outcome, { timeout: 20_000, interval: 1 }).toBe("DATABASE_UNAVAILABLE");
+  await expect.poll(outcome, { timeout: 60_000, interval: 1 }).toBe("DATABASE_UNAVAILABLE");
   await expect.poll(async () => (await store.leases.show(vm)).holders.length).toBe(1);
   expect(before === null || (await isAlive(before))).toBe(false);
 });
@@ -318,6 +318,7 @@ test("lists come in pages: each row once, in order, until there is no next; and 
       vcpus: 2,
       datastore: "shared",
       disks: [] as Vm["disks"],
+      ...(name === "page-a" ? {} : { tags: name === "page-b" ? ["prod"] : ["prod", "web"] }),
     } as Vm;
     await store.vms.enter(vm, { host: "nowhere", state: "stopped" });
   }
@@ -343,6 +344,16 @@ test("lists come in pages: each row once, in order, until there is no next; and 
     vcpus: 2,
     datastore: "shared",
   });
+
+  expect(summaries.map(({ tags }) => tags)).toEqual([undefined, ["prod"], ["prod", "web"]]);
+  const tagged = async (...tags: string[]) =>
+    (await read((part) => store.vms.summaries({ ...part, tags }))).map(({ name }) => name);
+  expect(await tagged("prod")).toEqual(["page-b", "page-c"]);
+  expect(await tagged("web", "prod")).toEqual(["page-c"]);
+  expect(await tagged("pro")).toEqual([]);
+  expect(await read((part) => store.vms.page({ ...part, tags: ["web"] }))).toMatchObject([
+    { name: "page-c" },
+  ]);
 
   const ids = [];
   for (let turn = 0; turn < 3; turn++) ids.unshift((await store.tasks.create(startOf(anyVm()))).id);

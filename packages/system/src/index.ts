@@ -12,6 +12,7 @@ export {
   signalProcess,
   type ProcessIdentity,
 } from "./process.ts";
+export { lendSecret } from "./lent-secret.ts";
 export { mounted, mountFileSystem, mountsIn, unmountFileSystem, type Mounted } from "./mounts.ts";
 export { withReserve } from "./reserve.ts";
 export { listenInRange } from "./listen-in-range.ts";
@@ -20,14 +21,22 @@ export { run, type RunOptions, type RunResult } from "./run.ts";
 export { leastSpace, requireSpace } from "./space.ts";
 export { UndoStack } from "./undo.ts";
 export {
+  cpuControlProblem,
+  cpuLimitProperties,
+  cpusOfMax,
+  leaseUnit,
+  limitableCpus,
   limitProperties,
   limitsProblem,
   limitUnit,
+  limitUnitCpus,
+  limitUnitMemory,
   weighUnit,
-  weightsProblem,
   outlivingProperties,
   problemOfLimits,
   systemdRuns,
+  unitOfVm,
+  vmUnit,
   type UnitLimits,
 } from "./units.ts";
 export { ensureUser, idsUnmapped, isMapped, userIds, type UserIds } from "./users.ts";

@@ -1,7 +1,8 @@
 /**
  * How a program is started that looks at what somebody else has made, and may be taken over by it: as a user without
  * rights, alone (no network, no other processes, no IPC), with bounded memory, processor time and open files, and
- * unable to write to any file unless that is its work. Its time is limited by whoever runs it.
+ * unable to write to any file unless that is its work. Its time is limited by whoever runs it, with `SIGKILL`: the words before it do not
+ * end for less while they wait for it, and it ends with them.
  */
 import type { UserIds } from "./users.ts";
 
@@ -30,5 +31,6 @@ export const limitedAs = (
     "--",
   ],
   ...["setpriv", "--reuid", String(uid), "--regid", String(gid), "--clear-groups"],
-  ...["--bounding-set=-all", "--inh-caps=-all", "--no-new-privs", "--"],
+  // The kernel forgets what `--kill-child` has set when the user changes.
+  ...["--bounding-set=-all", "--inh-caps=-all", "--no-new-privs", "--pdeathsig", "KILL", "--"],
 ];

@@ -3,13 +3,15 @@
  * A line is never waited for and never ends the program. Lines wait in a buffer that is bounded; those that do not fit
  * are dropped, and counted in a line of its own as soon as lines can be written again.
  */
-import { fstatSync, openSync, constants, write, writeSync } from "node:fs";
+import { constants, fstatSync, openSync, readFileSync, write, writeSync } from "node:fs";
 import { Socket } from "node:net";
 
 const maxWaitingBytes = 4 * 1024 * 1024;
 /** A disk that was full has room again some day. */
 const retryMs = 1000;
 const fileChunkBytes = 64 * 1024;
+/** How long the end of the process waits for the write that a thread does. */
+const lastWriteMs = 2000;
 
 export interface LogDestination {
   write(line: string): void;
@@ -92,14 +94,18 @@ function ownDescription(fd: number): number {
 /** A file, a terminal or a device: one write at a time, in a thread. */
 class FileLog extends BoundedLog {
   readonly #fd: number;
+  readonly #hasPosition: boolean;
   #waiting: string[] = [];
   #isWriting = false;
   #failed = false;
+  /** Where the file stands once the thread has written. */
+  #positionAfter = 0;
   protected waitingBytes = 0;
 
   constructor(fd: number) {
     super();
     this.#fd = fd;
+    this.#hasPosition = fstatSync(fd).isFile();
   }
 
   protected put(line: string): void {
@@ -109,13 +115,23 @@ class FileLog extends BoundedLog {
   }
 
   flush(): void {
-    // What is being written, its thread finishes. A disk that refused the last write is not asked again.
-    if (this.#failed || this.#waiting.length === 0) return;
+    // A disk that refused the last write, or does not end it, is not asked again.
+    if (this.#failed || this.#waiting.length === 0 || !this.#threadEnds()) return;
     try {
       writeSync(this.#fd, this.#waiting.join(""));
     } catch {
       // The disk is full, and this is the end: nobody can be told.
     }
+  }
+
+  /** What a thread is writing comes before what still waits: the process has no event loop any more, and looks by itself. */
+  #threadEnds(): boolean {
+    const latest = performance.now() + lastWriteMs;
+    while (this.#isWriting && this.#position() < this.#positionAfter) {
+      if (performance.now() > latest) return false;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+    }
+    return true;
   }
 
   #next(): void {
@@ -136,6 +152,7 @@ class FileLog extends BoundedLog {
   /** @param counted of the buffer, when all of it is written */
   #write(bytes: Buffer, counted: number): void {
     this.#isWriting = true;
+    this.#positionAfter = this.#position() + bytes.length;
     write(this.#fd, bytes, (error, written) => {
       this.#failed = error !== null;
       if (error !== null) {
@@ -151,5 +168,16 @@ class FileLog extends BoundedLog {
       this.waitingBytes -= counted;
       this.#next();
     });
+  }
+
+  /** Where the file stands, in bytes; Infinity for what has no position, as a terminal, and where that cannot be read. */
+  #position(): number {
+    if (!this.#hasPosition) return Infinity;
+    try {
+      const text = readFileSync(`/proc/self/fdinfo/${String(this.#fd)}`, "utf8");
+      return Number(/^pos:\s*(\d+)$/m.exec(text)?.[1] ?? Infinity);
+    } catch {
+      return Infinity;
+    }
   }
 }

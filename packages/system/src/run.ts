@@ -13,6 +13,8 @@ export interface RunOptions {
   env?: Record<string, string>;
   cwd?: string;
   signal?: AbortSignal;
+  /** What it is ended with when that is asked for, or its time is over. Default `SIGTERM`, and `SIGKILL` after 5 s. */
+  killSignal?: "SIGKILL";
   /** Exit codes that are not failures. Default `[0]`. */
   okCodes?: readonly number[];
 }
@@ -40,6 +42,11 @@ const packageOf: Record<string, string> = {
   fallocate: "util-linux",
   mount: "mount",
   umount: "mount",
+  lvm: "lvm2",
+  sg_persist: "sg3-utils",
+  dmsetup: "dmsetup",
+  blkdiscard: "util-linux",
+  wipefs: "util-linux",
   "mount.nfs": "nfs-common",
   initdb: "postgresql",
   postgres: "postgresql",
@@ -69,6 +76,7 @@ export async function run(program: string, args: readonly string[], options: Run
     ...(options.env === undefined ? {} : { env: options.env }),
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     ...(options.signal === undefined ? {} : { cancelSignal: options.signal }),
+    ...(options.killSignal === undefined ? {} : { killSignal: options.killSignal }),
   });
   options.signal?.throwIfAborted();
   const name = program.split("/").at(-1) ?? program;

@@ -6,7 +6,7 @@
 import { mkdir, readdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { GodwitError, keptOutputBytes, type HostCommand, type HostCommandView } from "@godwit/contract";
-import { readFileOrNull, until, writeFileAtomic } from "@godwit/system";
+import { processArguments, readFileOrNull, until, writeFileAtomic } from "@godwit/system";
 import type { Logger } from "pino";
 import type { AgentConfig } from "../config.ts";
 import type { Processes } from "../qemu/processes.ts";
@@ -119,7 +119,7 @@ export class HostCommands {
     await startApart(`godwit-command-${id}`, argv, "starting a command");
     await until(async () => (await readFileOrNull(join(folder, "pid"))) !== null, {
       everyMs: 20,
-      limitMs: 10_000,
+      limitMs: 60_000,
     }); // no file tells of itself
   }
 
@@ -138,7 +138,7 @@ export class HostCommands {
     const pid = (await readFileOrNull(join(folder, "pid")))?.trim() ?? "";
     if (!/^\d+$/.test(pid)) return false;
     // A number may have become another process's.
-    return ((await readFileOrNull(`/proc/${pid}/cmdline`)) ?? "").split("\0").includes(folder);
+    return ((await processArguments(Number(pid))) ?? []).includes(folder);
   }
 
   async #forget(): Promise<void> {

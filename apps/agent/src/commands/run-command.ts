@@ -4,7 +4,8 @@
  */
 const script = `
 cd "$1" || exit 1
-echo $$ > pid
+echo $$ > pid.new
+mv pid.new pid
 {
   cd /
   timeout -k 30 "$3" /bin/sh -c "$2"

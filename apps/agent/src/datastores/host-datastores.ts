@@ -8,6 +8,7 @@ import { realpath } from "node:fs/promises";
 import {
   datastoreListSchema,
   hasFolders,
+  hasLeases,
   isSameSource,
   nameSchema,
   sourceText,
@@ -79,9 +80,14 @@ export class HostDatastores {
     return this.all.find((one) => one.name === name);
   }
 
-  /** Whether VMs' leases lie on it. */
-  isShared(name: string): boolean {
-    return this.shared.includes(name);
+  /** Names of those on which this host keeps its own lease. */
+  get withLockspaces(): string[] {
+    return this.all.flatMap(({ name, shared, source }) => (shared && hasLeases(source) ? [name] : []));
+  }
+
+  /** Of an iSCSI target with CHAP. */
+  chapSecret(target: string): string | undefined {
+    return this.all.find(({ source }) => source.kind === "iscsi" && source.target === target)?.chapSecret;
   }
 
   /** Names of those with VMs' leases on them. */
@@ -125,8 +131,9 @@ export class HostDatastores {
     const before = this.all;
     const refused: DatastoreRefusal[] = [];
     const next: DatastoreDefinition[] = [];
-    for (const wanted of datastores) {
-      const has = before.find(({ name }) => name === wanted.name);
+    for (const told of datastores) {
+      const has = before.find(({ name }) => name === told.name);
+      const wanted = withKnownSecret(told, has);
       const reason =
         has !== undefined && isSame(has, wanted)
           ? null
@@ -146,7 +153,8 @@ export class HostDatastores {
     const kept = { datastores: next, taken };
     const isChanged = JSON.stringify(kept) !== JSON.stringify(this.#kept);
     if (isChanged)
-      await writeFileAtomic(datastoresFile(this.#config), JSON.stringify({ version: 1, ...kept }));
+      // It may have secrets.
+      await writeFileAtomic(datastoresFile(this.#config), JSON.stringify({ version: 1, ...kept }), 0o600);
     const refusedBefore = this.#refused;
     this.#kept = kept;
     this.#refused = refused;
@@ -155,11 +163,13 @@ export class HostDatastores {
   }
 }
 
-const definitionOf = ({ name, shared, source }: HostDatastore): DatastoreDefinition => ({
-  name,
-  shared,
-  source,
-});
+const definitionOf = ({ origin: _, ...definition }: HostDatastore): DatastoreDefinition => definition;
+
+/** A server that does not know a secret, as after a restore, takes it from nobody. */
+const withKnownSecret = (wanted: DatastoreDefinition, has: DatastoreDefinition | undefined) =>
+  wanted.chapSecret !== undefined || has?.chapSecret === undefined || !isSame(wanted, has)
+    ? wanted
+    : { ...wanted, chapSecret: has.chapSecret };
 
 const isSame = (a: DatastoreDefinition, b: DatastoreDefinition): boolean =>
   a.shared === b.shared && isSameSource(a.source, b.source);

@@ -22,15 +22,20 @@ const everyMs = 30_000;
 /** More is not told. */
 const most = 256;
 
-/** @param bmc as it is configured @param storage how the datastores are read; absent: they are not */
-export const ownSources = (bmc?: AgentConfig["bmc"], storage?: StorageProbe): HealthSource[] => [
+const rasDatabase = "/var/lib/rasdaemon/ras-mc_event.db";
+
+/** @param storage how the datastores are read */
+export const ownSources = (
+  { bmc, stateFolder }: Pick<AgentConfig, "bmc" | "stateFolder">,
+  storage: StorageProbe,
+): HealthSource[] => [
   new MemoryErrors(),
-  new RasEvents(),
+  new RasEvents({ database: rasDatabase, order: `${stateFolder}/rasdaemon.json` }),
   new Sensors(),
   new Ipmi(),
   new Redfish(bmc === undefined ? null : asksRedfish(bmc.redfish)),
   new Disks(),
-  ...(storage === undefined ? [] : [new StorageLatency(storage)]),
+  new StorageLatency(storage),
   new Links(),
   new Throttling(),
   new Steal(),
@@ -46,7 +51,7 @@ export class Health {
 
   readonly #log: Logger;
 
-  constructor(log: Logger, sources = ownSources()) {
+  constructor(log: Logger, sources: readonly HealthSource[]) {
     this.#log = log;
     this.#sources = sources;
   }

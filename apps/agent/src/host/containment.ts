@@ -1,7 +1,7 @@
 /** How this host keeps its VMs' QEMU processes apart. */
 import type { ContainmentFacts } from "@godwit/contract";
 import { readAppArmor } from "@godwit/hypervisor";
-import { limitsProblem, weightsProblem } from "@godwit/system";
+import { cpuControlProblem, limitsProblem } from "@godwit/system";
 import type { AgentConfig } from "../config.ts";
 import type { VmUsers } from "../vms/vm-users.ts";
 
@@ -9,14 +9,15 @@ export async function containmentFacts(
   { vmUids }: AgentConfig["qemu"],
   users: Pick<VmUsers, "problem">,
 ): Promise<ContainmentFacts> {
-  const [vmUidsProblem, limits, weights, { problem }] = await Promise.all([
+  const [vmUidsProblem, limits, cpuControl, { problem }] = await Promise.all([
     users.problem(),
     limitsProblem(),
-    weightsProblem(),
+    cpuControlProblem(),
     readAppArmor(),
   ]);
   return {
     ...{ vmUids, vmUidsProblem, limitsProblem: limits },
-    ...{ cpuWeightsProblem: weights, appArmorProblem: problem },
+    ...{ cpuWeightsProblem: cpuControl, cpuLimitsProblem: cpuControl },
+    appArmorProblem: problem,
   };
 }

@@ -15,6 +15,7 @@ import type { Lockspaces } from "../leases/lockspaces.ts";
 import { reasonOf } from "../reason.ts";
 import type { Environment } from "../vms/environment.ts";
 import type { HostDatastores } from "../datastores/host-datastores.ts";
+import type { Reservations } from "../reservations/reservations.ts";
 
 const answerLimitMs = 3000;
 
@@ -27,8 +28,9 @@ interface Look {
 
 export interface DatastoreSources {
   datastores: Pick<HostDatastores, "all">;
-  environment: Pick<Environment, "datastore" | "lunStore">;
+  environment: Pick<Environment, "datastore" | "blockStore">;
   lockspaces: Pick<Lockspaces, "leasesOf">;
+  reservations?: Pick<Reservations, "stateOf">;
 }
 
 export class Datastores {
@@ -44,10 +46,11 @@ export class Datastores {
 
   async facts(): Promise<DatastoreFacts[]> {
     return await Promise.all(
-      this.#sources.datastores.all.map(async ({ name, source, shared, origin }) => {
+      this.#sources.datastores.all.map(async ({ name, source, shared, origin, reservations }) => {
         await this.#lookInTime(name).catch(() => undefined);
         const id = this.#ids.get(keyOf({ name, source })) ?? null;
-        return { name, id, path: sourceText(source), shared, source, origin };
+        const on = reservations === true ? { reservations } : {};
+        return { name, id, path: sourceText(source), shared, source, origin, ...on };
       }),
     );
   }
@@ -55,14 +58,17 @@ export class Datastores {
   async load(): Promise<DatastoreLoad[]> {
     return await Promise.all(
       this.#sources.datastores.all.map(async ({ name }) => {
-        const leases = this.#sources.lockspaces.leasesOf(name);
+        const { lockspaces, reservations } = this.#sources;
+        const seen = reservations?.stateOf(name);
+        const leases = lockspaces.leasesOf(name);
+        const ofLun = seen === undefined ? {} : { reservations: seen };
         return await this.#lookInTime(name).then(
           ({ space, latencyMs }) => ({
-            ...{ name, space, reason: null, latencyMs, leases },
+            ...{ name, space, reason: null, latencyMs, leases, ...ofLun },
             ...(space === null ? {} : { readOnly: false }),
           }),
           (error: unknown) => ({
-            ...{ name, space: null, reason: reasonOf(error), leases },
+            ...{ name, space: null, reason: reasonOf(error), leases, ...ofLun },
             ...(isReadOnly(error) ? { readOnly: true } : {}),
           }),
         );
@@ -87,7 +93,7 @@ export class Datastores {
       const fromMs = performance.now();
       const looked = this.#sources.datastores.all.find((one) => one.name === name);
       const { environment } = this.#sources;
-      const datastore = (await environment.lunStore(name)) ?? (await environment.datastore(name));
+      const datastore = (await environment.blockStore(name)) ?? (await environment.datastore(name));
       if (looked !== undefined) this.#ids.set(keyOf(looked), datastore.id);
       const space = datastore instanceof LunStore ? null : await datastore.space();
       return { space, latencyMs: Math.round((performance.now() - fromMs) * 10) / 10 };

@@ -15,7 +15,9 @@ import type { Datastores } from "./datastores.ts";
 import type { HostDatastores } from "../datastores/host-datastores.ts";
 import type { HostNetworks } from "../networks/host-networks.ts";
 import type { HostSwitches } from "../networks/host-switches.ts";
+import type { FurtherLinks } from "../migration-path/further-links.ts";
 import type { HostCpu } from "../qemu/host-cpu.ts";
+import { hostDeviceFacts } from "../vms/host-device-facts.ts";
 import { memoryFacts } from "./memory.ts";
 import { readQemu } from "../qemu/qemu-facts.ts";
 import { reasonOf } from "../reason.ts";
@@ -25,6 +27,7 @@ import type { Environment } from "../vms/environment.ts";
 export interface FactsSources {
   config: Pick<AgentConfig, "name" | "migration" | "qemu" | "updates">;
   hypervisor: Hypervisor;
+  furtherLinks: Pick<FurtherLinks, "problem">;
   cpu: HostCpu;
   datastores: Datastores;
   hostDatastores: Pick<HostDatastores, "refused">;
@@ -60,7 +63,7 @@ export class HostFactsReader {
 
   /** @throws what reading throws, of a part that was never read */
   async read(): Promise<HostFacts> {
-    const { config, environment, setAside, hostDatastores } = this.#sources;
+    const { config, environment, setAside, hostDatastores, furtherLinks } = this.#sources;
     const failures: HostFacts["failures"] = [];
     const [cpu, memory, qemu, links, portGroups, switches, datastores] = await Promise.all([
       this.#read("cpu", failures),
@@ -81,7 +84,8 @@ export class HostFactsReader {
       memory,
       qemu,
       migration: settings === null || link === null ? null : { address: settings.address, link },
-      migrationSettings: settings,
+      migrationSettings:
+        settings?.also === undefined ? settings : { ...settings, alsoProblem: furtherLinks.problem },
       links,
       portGroups,
       switches,
@@ -91,9 +95,12 @@ export class HostFactsReader {
       bootId: await bootId(),
       updates: { commands: config.updates.commands },
       abilities: [
-        ...["relocateDisks", "cloneVm", "importVm", "exportVm", "snapshots", "carryDisks"],
-        ...["deviceModels", "images"],
+        ...["relocateDisks", "cloneVm", "cloneVolumes", "importVm", "exportVm", "snapshots", "carryDisks"],
+        ...["deviceModels", "images", "vxlan", "iscsiChap", "suspend", "devices", "upload"],
+        ...["annotations", "editVm", "guestMemory", "cancelSuspension", "hostDevices"],
+        ...["cpuTopology", "bootOrder", "balloon", "announce", "memoryHotPlug", "lunReservations"],
       ],
+      hostDevices: hostDeviceFacts(),
       uefi: await uefiFacts(),
       tpmEmulator: await hasTpmEmulator(),
       datastoresRefused: [...hostDatastores.refused],

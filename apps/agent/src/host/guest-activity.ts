@@ -1,6 +1,6 @@
 /** What a guest has done so far, as a number that only grows while it works: operations on its disks, and packets that it sent. */
 import type { QemuProcess } from "@godwit/hypervisor";
-import { tapName } from "@godwit/network";
+import { tapsOf } from "@godwit/network";
 import { readProc } from "./proc.ts";
 
 const limitMs = 3000;
@@ -13,7 +13,7 @@ export async function doneByGuest({ spec: { vm }, qmp }: QemuProcess): Promise<n
     0,
   );
   const devices = readProc("self/net/dev");
-  return vm.nics.reduce((sum, _, index) => sum + receivedBy(devices, tapName(vm.id, index)), operations);
+  return tapsOf(vm).reduce((sum, tap) => sum + receivedBy(devices, tap), operations);
 }
 
 /** Packets that a tap received, which are those that its guest sent; third field of `/proc/net/dev`. */

@@ -9,7 +9,7 @@ export async function linkLoad(rates: Rates, atMs: number): Promise<LinkLoad[]> 
 }
 
 export const linkRates = (states: readonly LinkState[], rates: Rates, atMs: number): LinkLoad[] =>
-  states.map(({ name, up, carrier, traffic }) => {
+  states.map(({ name, up, carrier, traffic, bond }) => {
     const rate = (what: string, bytes: number | undefined) =>
       bytes === undefined ? null : rates.perSecond(`link ${name} ${what}`, bytes, atMs);
     return {
@@ -18,5 +18,6 @@ export const linkRates = (states: readonly LinkState[], rates: Rates, atMs: numb
       carrier,
       receivedBytesPerSecond: rate("received", traffic?.receivedBytes),
       sentBytesPerSecond: rate("sent", traffic?.sentBytes),
+      ...(bond === null ? {} : { bond }),
     };
   });

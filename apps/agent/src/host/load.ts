@@ -5,6 +5,8 @@ import type { AgentConfig } from "../config.ts";
 import type { Processes } from "../qemu/processes.ts";
 import { cpuLoad } from "./cpu.ts";
 import type { Datastores } from "./datastores.ts";
+import { GuestMemory } from "./guest-memory.ts";
+import type { DepartedVms } from "../networks/departed-vms.ts";
 import type { HostNetworks } from "../networks/host-networks.ts";
 import { reasonOf } from "../reason.ts";
 import type { Health } from "../health/health.ts";
@@ -19,10 +21,11 @@ export interface LoadSources {
   config: Pick<AgentConfig, "name">;
   networks: Pick<HostNetworks, "all">;
   datastores: Datastores;
-  processes: Pick<Processes, "runtimes">;
+  processes: Pick<Processes, "runtimes" | "of" | "present" | "stateOf">;
   memory: Pick<MemoryAdmission, "load">;
   health: Pick<Health, "now">;
   watchers: Pick<GuestWatchers, "silentSinceMs">;
+  departed: Pick<DepartedVms, "unlearned">;
 }
 
 export class HostLoadReader {
@@ -30,9 +33,11 @@ export class HostLoadReader {
   readonly #rates = new Rates();
   readonly #vmRates = new Rates();
   readonly #vmCounters = new VmCounterReader();
+  readonly #guestMemory: GuestMemory;
 
   constructor(sources: LoadSources) {
     this.#sources = sources;
+    this.#guestMemory = new GuestMemory(sources.processes);
   }
 
   async read(): Promise<HostLoad> {
@@ -53,6 +58,7 @@ export class HostLoadReader {
       part("links", () => linkLoad(this.#rates, performance.now())),
       part("portGroups", () => portGroupLoad(networks.all)),
       datastores.load(),
+      this.#guestMemory.refresh(),
     ]);
     return {
       name: config.name,
@@ -67,11 +73,16 @@ export class HostLoadReader {
       vms: vmLoads(processes.runtimes, this.#vmRates, this.#vmCounters, performance.now()).map((vm) => ({
         ...vm,
         ...silence(watchers.silentSinceMs(vm.id)),
+        ...this.#guestMemory.of(vm.id),
       })),
+      ...unlearnedMacs(this.#sources.departed),
       failures,
     };
   }
 }
+
+const unlearnedMacs = ({ unlearned }: LoadSources["departed"]): Pick<HostLoad, "unlearnedMacs"> =>
+  unlearned.length === 0 ? {} : { unlearnedMacs: unlearned };
 
 /** @param sinceMs of the clock that is never set */
 const silence = (sinceMs: number | null | undefined): Pick<VmLoad, "guestSilentSince"> =>

@@ -62,7 +62,8 @@ export function waitedNs(schedstat: string): number | null {
 /** QEMU names them `CPU 0/KVM`; one thread of all where TCG has one. */
 export const isVcpuThread = (comm: string): boolean => /^(CPU \d+|ALL CPUs)\//.test(comm);
 
-function vcpuThreads(pid: number): string[] {
+/** @returns their ids; none where the process has ended */
+export function vcpuThreads(pid: number): string[] {
   try {
     return readdirSync(`/proc/${String(pid)}/task`).filter((tid) =>
       isVcpuThread(textOrNull(`${String(pid)}/task/${tid}/comm`) ?? ""),
@@ -105,9 +106,11 @@ export function networkBytes(
   devices: ReadonlyMap<string, DeviceBytes>,
 ): Pick<VmCounters, "receivedBytes" | "sentBytes"> {
   let [received, sent, count] = [0, 0, 0];
-  for (; count < mostNics; count += 1) {
-    const tap = devices.get(tapName(id, count));
-    if (tap === undefined) break;
+  // A NIC that was removed leaves a gap in their numbers.
+  for (let number = 0; number < mostNics; number += 1) {
+    const tap = devices.get(tapName(id, number));
+    if (tap === undefined) continue;
+    count += 1;
     received += tap.sent;
     sent += tap.received;
   }

@@ -16,7 +16,7 @@ const releaseRetryMs = 1000;
 const answerLimitMs = { convert: 8000, release: 8000, acquire: 28_000 } as const;
 
 /**
- * One of this host's own leases. `isBroken`: an operator has broken it; `isOrphan`: its holder is gone. Neither
+ * One of this host's own leases. `isBroken`: it was broken or revoked; `isOrphan`: its holder is gone. Neither
  * gives a process the right to run.
  */
 export interface OwnLease {
@@ -98,6 +98,15 @@ export class Leases {
   /** Whether this host has a VM's lease on its storage, whatever is noted of it. @throws SANLOCK_UNAVAILABLE */
   async isHeldOnDisk(vm: VmRef): Promise<boolean> {
     return await this.#disks.isHeld(vm.id);
+  }
+
+  /**
+   * That this host still has the lease of a VM whose volumes it has activated: only then they may be opened. Where leases are not on the
+   * storage itself nobody is fenced.
+   * @throws LEASE_NOT_HELD, LEASE_UNAVAILABLE, DATASTORE_LEASES_UNAVAILABLE, SANLOCK_UNAVAILABLE, DATASTORE_UNAVAILABLE
+   */
+  async mustCount(vm: VmRef): Promise<void> {
+    if (this.placeOf(vm) !== "row") await this.#disks.mustCount(vm);
   }
 
   /** What this host holds in the server's database. @throws what the connection throws */

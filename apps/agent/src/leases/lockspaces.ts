@@ -19,7 +19,7 @@ export interface LockspacesParts {
   host: string;
   disks: DiskLeases;
   /** Of this host; those that are shared have leases. */
-  datastores: Pick<HostDatastores, "find" | "isShared" | "shared">;
+  datastores: Pick<HostDatastores, "find" | "withLockspaces">;
   ioTimeoutSeconds: number;
   processes: Processes;
   events: EventLog;
@@ -53,7 +53,7 @@ export class Lockspaces {
 
   /** Other datastores may be shared than before, or lie elsewhere. */
   refresh(): void {
-    for (const datastore of this.#parts.datastores.shared) {
+    for (const datastore of this.#parts.datastores.withLockspaces) {
       if (this.#watched.has(datastore) || this.#stopped) continue;
       this.#watched.set(datastore, this.#placeOf(datastore));
       this.#look(datastore);
@@ -103,12 +103,16 @@ export class Lockspaces {
   /** Of one that is shared; empty for others. */
   #placeOf(datastore: string): string {
     const found = this.#parts.datastores.find(datastore);
-    return found !== undefined && this.#parts.datastores.isShared(datastore) ? sourceText(found.source) : "";
+    return found !== undefined && this.#has(datastore) ? sourceText(found.source) : "";
+  }
+
+  #has(datastore: string): boolean {
+    return this.#parts.datastores.withLockspaces.includes(datastore);
   }
 
   /** Of a shared datastore; null for others. */
   leasesOf(datastore: string): DatastoreLeases | null {
-    if (!this.#parts.datastores.isShared(datastore)) return null;
+    if (!this.#has(datastore)) return null;
     return this.#leases.get(datastore) ?? { state: "joining", reason: null, watchdog: false };
   }
 

@@ -1,6 +1,6 @@
 /** The disks that are to move with a VM, as its source has them: measured when the move begins, so that its destination has room. */
 import { stat } from "node:fs/promises";
-import { GodwitError, lunOf, type MovedStorage, type MoveOrder } from "@godwit/contract";
+import { GodwitError, isBlockPath, type MovedStorage, type MoveOrder } from "@godwit/contract";
 import { DiskCarrier, type QemuProcess } from "@godwit/hypervisor";
 import type { MoveDependencies } from "./dependencies.ts";
 
@@ -26,7 +26,7 @@ export async function carriedStorage(
   if (snapshots.length > 0) throw GodwitError.of("MOVE_DISKS_HAVE_SNAPSHOTS", { vm: vm.name, snapshots });
   if (vm.firmware !== undefined) throw GodwitError.of("MOVE_FIRMWARE_STAYS", { vm: vm.name });
   if (vm.tpm === true) throw GodwitError.of("MOVE_TPM_STAYS", { vm: vm.name });
-  const lun = vm.disks.find(({ path }) => lunOf(path) !== null);
+  const lun = vm.disks.find(({ path }) => isBlockPath(path));
   if (lun !== undefined)
     throw GodwitError.of("DISK_IS_LUN", {
       ...{ vm: vm.name, disk: lun.name, datastore: lun.datastore ?? vm.datastore },

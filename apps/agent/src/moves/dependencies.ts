@@ -9,6 +9,8 @@ import type { Leases } from "../leases/leases.ts";
 import type { Lockspaces } from "../leases/lockspaces.ts";
 import type { CurrentIdentity } from "../identity.ts";
 import type { Members } from "../members.ts";
+import type { FurtherLinks } from "../migration-path/further-links.ts";
+import type { DepartedVms } from "../networks/departed-vms.ts";
 import type { Claims } from "../vms/claims.ts";
 import type { Environment } from "../vms/environment.ts";
 import type { MemoryAdmission } from "../vms/memory-admission.ts";
@@ -22,6 +24,7 @@ export interface MoveDependencies {
   /** What this agent tells others of its version. */
   hello: Hello;
   hypervisor: Hypervisor;
+  furtherLinks: Pick<FurtherLinks, "areUsed">;
   environment: Environment;
   processes: Processes;
   claims: Claims;
@@ -29,6 +32,7 @@ export interface MoveDependencies {
   memory: Pick<MemoryAdmission, "reserve">;
   commands: Pick<HostCommands, "mustTakeVms">;
   lockspaces: Lockspaces;
+  departed: Pick<DepartedVms, "watch">;
   events: EventLog;
   log: Logger;
   /** Where moves are held, in tests; else null. */

@@ -5,11 +5,13 @@
 import { GodwitError } from "@godwit/contract";
 import type { QemuProcess } from "@godwit/hypervisor";
 import type { DestinationInput, ObservedDestination } from "@godwit/migration";
-import { sleep } from "@godwit/system";
+import { sleep, within } from "@godwit/system";
 import type { AgentConfig } from "../config.ts";
+import { CopyCpu } from "./copy-cpu.ts";
 
 const halfEveryMs = 2;
 const breakLimitMs = 3000;
+const waitLimitMs = 1000;
 
 type MigrationSettings = NonNullable<AgentConfig["migration"]>;
 
@@ -20,6 +22,7 @@ interface Listening {
 
 export class DestinationCopy implements Disposable {
   readonly process: QemuProcess;
+  readonly cpu: CopyCpu;
   readonly #onInput: (input: DestinationInput) => void;
   readonly #events: Disposable;
   #resumedAtMs: number | null = null;
@@ -34,6 +37,7 @@ export class DestinationCopy implements Disposable {
   /** @param status of the copy now, in QEMU's words */
   constructor(process: QemuProcess, status: string, onInput: (input: DestinationInput) => void) {
     this.process = process;
+    this.cpu = new CopyCpu(process.identity.pid, true);
     this.#status = status;
     this.#onInput = onInput;
     this.#events = this.#follow();
@@ -96,9 +100,9 @@ export class DestinationCopy implements Disposable {
     if (this.#looking) return null;
     this.#looking = true;
     try {
-      const { status } = await this.process.migration.query();
+      const { status, waitedForMemory: waited } = await this.process.migration.query();
       this.#status = status;
-      if (status === "completed") return { type: "memoryComplete" };
+      if (status === "completed") return { type: "memoryComplete", waited };
       return status === "postcopy-paused" && !isKnownBroken ? { type: "streamBroken" } : null;
     } finally {
       this.#looking = false;
@@ -130,7 +134,8 @@ export class DestinationCopy implements Disposable {
       case "completed":
         this.#awaiting = false;
         this.#onInput({ type: "loaded", memoryComplete: true });
-        this.#onInput({ type: "memoryComplete" });
+        if (before.startsWith("postcopy-")) void this.#tellWait();
+        else this.#onInput({ type: "memoryComplete", waited: null });
         return;
       case "postcopy-active":
         if (before === "active") void this.awaitHalf();
@@ -147,6 +152,15 @@ export class DestinationCopy implements Disposable {
         this.#awaiting = false;
         this.#onInput({ type: "loadFailed", reason: "QEMU could not load the VM's state" });
     }
+  }
+
+  /** The end of a post-copy. What is not counted is not waited for. */
+  async #tellWait(): Promise<void> {
+    const query = this.process.migration.query().then(
+      ({ waitedForMemory }) => waitedForMemory,
+      () => null,
+    );
+    this.#onInput({ type: "memoryComplete", waited: await within(query, waitLimitMs) });
   }
 
   /** Whether QEMU breaks its stream now, of which an event tells. */

@@ -1,6 +1,6 @@
-/** The destination's half of one move: does what the reducer decides. */
-import { arrivingVm, type MoveOrder, type MoveRecord, type Vm } from "@godwit/contract";
-import { withdrawDisks, type QemuProcess } from "@godwit/hypervisor";
+/** The destination's half of one move: its life from the order to its end. What the reducer decides is done by `destination-actions.ts`. */
+import type { MoveOrder, MoveRecord } from "@godwit/contract";
+import type { QemuProcess } from "@godwit/hypervisor";
 import {
   movePhaseOfDestination,
   newRecord,
@@ -14,24 +14,15 @@ import {
   type DestinationOutcome,
   type DestinationState,
   type DestinationTimer,
-  type StartTimes,
   type ToDestination,
 } from "@godwit/migration";
-import { describeArrived, endArrival, removeArrived } from "@godwit/storage";
-import { reasonOf } from "../reason.ts";
-import { correctGuestClock } from "../vms/guest-clock.ts";
 import type { MoveDependencies } from "./dependencies.ts";
-import { DestinationCopy, observeDestination } from "./destination-copy.ts";
-import { prepareIncoming } from "./incoming-vm.ts";
+import { DestinationActions } from "./destination-actions.ts";
+import { observeDestination } from "./destination-copy.ts";
 import type { Journal } from "./journal.ts";
-import { askLease, unknownAnswer } from "./lease-questions.ts";
 import { AcceptedPeer, type DestinationLine } from "./peer-link.ts";
-import { resumeForSure } from "./resume.ts";
-import { untilDone } from "./until-done.ts";
-import { removeVm } from "./vm-removal.ts";
-import { WallClock } from "./wall-clock.ts";
-import { whileItLives } from "./while-it-lives.ts";
 import { ReducerRunner, type RunnerInput, type Step } from "./reducer-runner.ts";
+import { whileItLives } from "./while-it-lives.ts";
 
 export class DestinationMove extends ReducerRunner<
   DestinationState,
@@ -44,22 +35,12 @@ export class DestinationMove extends ReducerRunner<
   readonly order: MoveOrder;
   readonly ended: Promise<void>;
   readonly closed: Promise<void>;
-  readonly #dependencies: MoveDependencies;
   readonly #claim: Disposable;
   readonly #peer = new AcceptedPeer();
   readonly #end = Promise.withResolvers<undefined>();
   readonly #beganAt = new Date().toISOString();
-  /** Null until its QEMU is started, and where that was gone when the agent came back. */
-  #copy: DestinationCopy | null;
-  #preparing: Promise<unknown> = Promise.resolve();
-  #tapsRemoved: Promise<void> = Promise.resolve();
-  readonly #clock = new WallClock();
-  #commitAtMs: number | null = null;
+  readonly #actions: DestinationActions;
   #record: MoveRecord;
-  /** As it is described here. */
-  readonly #vm: Vm;
-  /** Files of the VM may have been made here by this move. */
-  #hasFiles: boolean;
 
   private constructor(
     state: DestinationState,
@@ -77,14 +58,22 @@ export class DestinationMove extends ReducerRunner<
       dependencies.pauses,
     );
     this.order = order;
-    this.#vm = arrivingVm(order);
-    this.#hasFiles = state.wasPrepared || state.phase !== "preparing";
     this.ended = this.#end.promise;
     this.closed = this.ended;
-    this.#dependencies = dependencies;
     this.#claim = claim;
     this.#record = newRecord(order, this.#beganAt);
-    this.#copy = process === null ? null : this.#follow(process, copyStatus);
+    const move = {
+      ...{ order, log: this.log, peer: this.#peer },
+      state: () => this.state,
+      give: (input: DestinationInput) => {
+        this.give(input);
+      },
+      try: (...[action, failed]: Parameters<DestinationMove["try"]>) => {
+        this.try(action, failed);
+      },
+    };
+    const hasFiles = state.wasPrepared || state.phase !== "preparing";
+    this.#actions = new DestinationActions(move, { process, copyStatus, hasFiles }, dependencies);
   }
 
   static begin(
@@ -112,7 +101,7 @@ export class DestinationMove extends ReducerRunner<
     const step = restoreDestination(entries, observed);
     const move = new DestinationMove(step.state, living, status, claim, journal, dependencies);
     move.enter(step);
-    if (status.startsWith("postcopy-") && step.state.phase === "receiving") void move.#copy?.awaitHalf();
+    if (status.startsWith("postcopy-") && step.state.phase === "receiving") move.#actions.awaitHalf();
     return move;
   }
 
@@ -140,7 +129,7 @@ export class DestinationMove extends ReducerRunner<
 
   hear(message: ToDestination): void {
     const atMs = performance.now();
-    if (message.type === "commit") this.#commitAtMs ??= atMs;
+    if (message.type === "commit") this.#actions.committed(atMs);
     this.give({ type: "message", message, atMs });
   }
 
@@ -172,36 +161,6 @@ export class DestinationMove extends ReducerRunner<
 
   protected override perform(effect: DestinationEffect): void {
     switch (effect.do) {
-      case "prepare":
-        this.#prepare();
-        return;
-      case "send":
-        this.#peer.send(effect.message);
-        return;
-      case "resumeVcpus":
-        this.#resume();
-        return;
-      case "activateDisks":
-        this.#activateDisks();
-        return;
-      case "announce":
-        this.#announce();
-        return;
-      case "recoverStream":
-        this.#recoverStream();
-        return;
-      case "exclusiveLease":
-        this.#exclusiveLease();
-        return;
-      case "remove":
-        this.#remove();
-        return;
-      case "removeDisks":
-        this.#removeDisks();
-        return;
-      case "releaseLease":
-        this.#releaseLease();
-        return;
       case "finish":
         void this.#finish(effect.outcome);
         return;
@@ -209,213 +168,18 @@ export class DestinationMove extends ReducerRunner<
       case "arm":
       case "disarm":
         return;
+      default:
+        this.#actions.perform(effect);
     }
-  }
-
-  #prepare(): void {
-    const preparation = prepareIncoming(this.#dependencies, this.order, {
-      onStarted: (process) => {
-        this.#copy = this.#follow(process, "none");
-      },
-      onDisks: () => {
-        this.#hasFiles = true;
-      },
-    });
-    this.#preparing = preparation.catch(() => undefined);
-    this.try(
-      async () => ({ type: "prepared", ...(await preparation) }),
-      (problem) => ({ type: "prepareFailed", problem }),
-    );
-  }
-
-  #follow(process: QemuProcess, copyStatus: string): DestinationCopy {
-    return new DestinationCopy(process, copyStatus, (input) => {
-      this.give(input);
-    });
-  }
-
-  #recoverStream(): void {
-    const copy = this.#copy;
-    const { migration } = this.#dependencies.config;
-    if (copy === null || migration === undefined) return;
-    this.try(
-      () => copy.recover(migration, this.state.phase !== "receiving"),
-      (problem) => {
-        this.log.warn({ problem }, "QEMU does not listen again yet");
-        return null;
-      },
-    );
-  }
-
-  #resume(): void {
-    const process = this.#copy?.process;
-    if (process === undefined) return;
-    this.try(
-      async () => {
-        const problem = await this.#takeOver(process);
-        if (problem !== null) return { type: "resumeFailed", reason: problem };
-        const contAtMs = performance.now();
-        const refusal = await resumeForSure(process);
-        if (refusal !== null) return { type: "resumeFailed", reason: refusal };
-        const commitToResumeMs = this.#commitAtMs === null ? 0 : performance.now() - this.#commitAtMs;
-        this.#dependencies.processes.mark(process.vmId, "running");
-        return { type: "resumed", commitToResumeMs, start: this.#startTimes(contAtMs) };
-      },
-      () => null, // QEMU is gone, which is told by itself
-    );
-  }
-
-  /** The disks that came with the VM, and its TPM's state, are its own from now on, and nobody else writes to them. @returns why that is not so; null: it is */
-  async #takeOver(process: QemuProcess): Promise<string | null> {
-    try {
-      await process.takeTpm();
-      if (this.order.storage === undefined) return null;
-      await withdrawDisks(process);
-      await this.#describe();
-      return null;
-    } catch (error) {
-      return reasonOf(error);
-    }
-  }
-
-  async #describe(): Promise<void> {
-    const datastore = await this.#dependencies.environment.datastore(this.#vm.datastore);
-    await describeArrived(datastore, { move: this.order.id, vm: this.#vm });
-  }
-
-  #removeDisks(): void {
-    const { environment } = this.#dependencies;
-    const remove = async () => {
-      const datastore = await environment.datastore(this.#vm.datastore);
-      await removeArrived(datastore, { move: this.order.id, vm: this.#vm });
-    };
-    this.try(
-      async () => {
-        if (this.#hasFiles) await untilDone(remove, "to remove what it has made of the VM's files", this.log);
-        return { type: "disksRemoved" };
-      },
-      () => null,
-    );
-  }
-
-  /** The guest stands still here as it did at the source. */
-  #activateDisks(): void {
-    const process = this.#copy?.process;
-    if (process === undefined) return;
-    this.try(
-      async () => {
-        const problem = await this.#takeOver(process);
-        if (problem !== null) return { type: "resumeFailed", reason: problem };
-        await process.activateDisks();
-        const { pauseReason } = this.state;
-        if (pauseReason !== null) this.#dependencies.processes.paused(process.vmId, pauseReason);
-        return { type: "disksActive" };
-      },
-      ({ detail }) => ({ type: "resumeFailed", reason: detail }),
-    );
-  }
-
-  /** This host's part of the pause. */
-  #startTimes(contAtMs: number): StartTimes | null {
-    if (this.#commitAtMs === null) return null;
-    const resumedAtMs = this.#copy?.resumedAtMs ?? null;
-    const resumeMs = resumedAtMs === null ? null : resumedAtMs - this.#clock.at(contAtMs);
-    return {
-      contMs: contAtMs - this.#commitAtMs,
-      resumeMs: resumeMs === null ? null : Math.max(0, resumeMs),
-    };
-  }
-
-  #announce(): void {
-    const copy = this.#copy;
-    if (copy === null) return;
-    correctGuestClock(copy.process, this.log);
-    this.try(
-      async () => {
-        await copy.process.migration.announce();
-        const { resumedAtMs } = copy;
-        if (resumedAtMs === null) return null;
-        const announceMs = Math.max(0, this.#clock.at(performance.now()) - resumedAtMs);
-        return { type: "announced", announceMs };
-      },
-      () => null,
-    );
-  }
-
-  #lookAgain(): void {
-    const copy = this.#copy;
-    if (copy === null) return;
-    this.try(
-      () => copy.lookAgain(this.state.streamBroken),
-      () => null, // it waits for memory
-    );
-  }
-
-  #exclusiveLease(): void {
-    if (this.state.phase === "postcopyReceiving") this.#lookAgain();
-    const { leases, config } = this.#dependencies;
-    this.try(
-      async () => {
-        const answer = await askLease(leases, config.name, this.#vm, "exclusive");
-        if (answer.kind === "notHeld") this.log.error("this host's share of the VM's lease was taken away");
-        return { type: "leaseAnswered", answer };
-      },
-      (problem) => ({ type: "leaseAnswered", answer: unknownAnswer(problem) }),
-    );
-  }
-
-  #remove(): void {
-    const as = this.state.phase === "died" ? "lost" : "moved";
-    this.try(
-      async () => {
-        await this.#preparing;
-        const process = this.#copy?.process ?? null;
-        const { tapsRemoved } = await removeVm(this.#dependencies, this.log, this.#vm, process, as);
-        this.#tapsRemoved = tapsRemoved;
-        // Before anybody is told: from here it is started again.
-        if (as === "lost" && this.order.storage !== undefined)
-          await untilDone(() => this.#describe(), "to describe the VM whose disks it has brought", this.log);
-        return { type: "removed" };
-      },
-      (problem) => {
-        this.log.error({ problem }, "the VM could not be removed");
-        return { type: "removed" };
-      },
-    );
-  }
-
-  #releaseLease(): void {
-    this.try(
-      async () => {
-        await this.#dependencies.leases.releaseForSure(this.#vm);
-        return { type: "released" };
-      },
-      () => null,
-    );
   }
 
   async #finish(outcome: DestinationOutcome): Promise<void> {
     this.changed(this.state); // the record ends before it is told
     this.clearTimers();
-    this.#clock[Symbol.dispose]();
-    this.#copy?.[Symbol.dispose]();
-    if (outcome.kind === "runs")
-      await this.#copy?.process.migration.forgetCredentials().catch(() => undefined);
-    await this.#tapsRemoved;
-    if (this.order.storage !== undefined && outcome.kind !== "gaveUp") await this.#endArrival();
+    await this.#actions.settle(outcome);
     this.#claim[Symbol.dispose]();
     this.log.info({ outcome: outcome.kind }, "move ended");
     this.#end.resolve(undefined);
     await this.journal.close().catch(() => undefined);
-  }
-
-  /** A mark that stays does no harm: it goes with the VM. */
-  async #endArrival(): Promise<void> {
-    try {
-      const datastore = await this.#dependencies.environment.datastore(this.#vm.datastore);
-      await endArrival(datastore, { move: this.order.id, vm: this.#vm });
-    } catch (error) {
-      this.log.warn({ err: error }, "the mark of the move was not removed from the VM's folder");
-    }
   }
 }

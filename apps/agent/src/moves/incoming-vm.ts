@@ -4,10 +4,10 @@ import { offerDisks, type QemuProcess } from "@godwit/hypervisor";
 import { requestedStrategy, type Listening } from "@godwit/migration";
 import { beginArrival, type Datastore } from "@godwit/storage";
 import type { UserIds } from "@godwit/system";
-import { migrationCredentialsFolder } from "../config.ts";
+import { certificateNumber, migrationCredentials } from "../identity.ts";
 import type { Leases } from "../leases/leases.ts";
 import type { MoveDependencies } from "./dependencies.ts";
-import { checkOrder, checkSource } from "./order-check.ts";
+import { checkDevices, checkOrder, checkSource } from "./order-check.ts";
 
 /**
  * What fails is not undone here: whoever gives the move up removes the VM and releases its lease.
@@ -18,11 +18,22 @@ import { checkOrder, checkSource } from "./order-check.ts";
  *   DISK_PERMISSION_DENIED and what starting a VM throws
  */
 export async function prepareIncoming(
-  { commands, config, environment, hypervisor, leases, memory, processes }: MoveDependencies,
+  {
+    commands,
+    config,
+    environment,
+    furtherLinks,
+    hypervisor,
+    identity,
+    leases,
+    memory,
+    processes,
+  }: MoveDependencies,
   order: MoveOrder,
   { onStarted, onDisks }: { onStarted: (process: QemuProcess) => void; onDisks: () => void },
 ): Promise<Listening> {
   const { accelerator, from, qemuUid } = order;
+  checkDevices(order);
   const vm = arrivingVm(order);
   const host = config.name;
   const { migration } = config;
@@ -33,16 +44,21 @@ export async function prepareIncoming(
   const incoming = environment.users.incoming(vm.id, from, qemuUid);
   if (order.storage === undefined) await checkOrder(datastore, order);
   else await prepareDisks(order, datastore, await incoming, { host, leases, onDisks });
+  const attached = incoming.then(async (user) => {
+    await environment.checkOwnFiles(vm);
+    return { user, mayBeFenced: await environment.attachVolumes(vm, user) };
+  });
   // The lease first: that another host runs the VM says more than what this one lacks for it.
-  const [, spec] = await allEnded(
+  const [, spec, , { mayBeFenced }] = await allEnded(
     shareLease(leases, order),
-    incoming.then((user) => environment.launchSpec(vm, accelerator, true, user)),
+    attached.then(({ user }) => environment.launchSpec(vm, accelerator, true, user)),
     incoming.then((user) => environment.createTaps(vm, user)),
-    incoming.then(async (user) => {
-      await environment.checkOwnFiles(vm);
+    attached.then(async ({ user, mayBeFenced: may }) => {
       await environment.checkDisks(vm, user, order.storage === undefined ? qemuUid : undefined);
+      return { mayBeFenced: may };
     }),
   );
+  if (mayBeFenced) await leases.mustCount(vm);
   const process = await hypervisor.start(spec, leases.launcher(vm));
   onStarted(process);
   processes.add(process, "incoming");
@@ -51,16 +67,16 @@ export async function prepareIncoming(
     if (refusedAs === null || !GodwitError.is(error, "QMP_REFUSED")) throw error;
     throw GodwitError.of(refusedAs, { host, reason: error.message }, { cause: error });
   });
-  await process.migration.secureDestination({
-    credentialsFolder: migrationCredentialsFolder(config),
-    sourceName: from,
-  });
+  const own = identity.current;
+  await process.migration.secureDestination({ credentials: migrationCredentials(own), sourceName: from });
+  const certificate = certificateNumber(own);
   const { address, ports } = migration;
-  const port = await process.migration.listen(address, ports).catch((error: unknown) => {
+  const listening = process.migration.listen(address, ports, furtherLinks.areUsed);
+  const port = await listening.catch((error: unknown) => {
     throw listenError(host, migration, error);
   });
-  if (order.storage === undefined) return { address, port };
-  return { address, port, disksPort: await offerDisks(process, { host, address, ports }) };
+  if (order.storage === undefined) return { address, port, certificate };
+  return { address, port, certificate, disksPort: await offerDisks(process, { host, address, ports }) };
 }
 
 /**
@@ -75,7 +91,9 @@ async function prepareDisks(
 ): Promise<void> {
   const vm = arrivingVm(order);
   if (leases.placeOf(vm) !== "row")
-    throw GodwitError.of("MOVE_DATASTORE_SHARED", { vm: vm.name, host, datastore: vm.datastore });
+    throw GodwitError.of("MOVE_DATASTORE_SHARED", {
+      ...{ vm: vm.name, host, datastore: vm.datastore, isDestination: true },
+    });
   await shareLease(leases, order);
   onDisks();
   await beginArrival(datastore, { move: order.id, vm }, order.storage?.disks ?? [], user);

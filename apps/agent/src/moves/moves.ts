@@ -5,10 +5,12 @@ import type { Duplex } from "node:stream";
 import {
   GodwitError,
   problemOfUnexpected,
+  type CertificateOf,
   type MoveId,
   type MoveLimits,
   type MoveOrder,
   type MoveRecord,
+  type Vm,
   type VmId,
 } from "@godwit/contract";
 import {
@@ -19,18 +21,36 @@ import {
   type SourceEntry,
   type ToDestination,
 } from "@godwit/migration";
+import { UndoStack } from "@godwit/system";
 import { carriedStorage } from "./carried-storage.ts";
 import { DestinationMove } from "./destination-move.ts";
 import { endForSure } from "../qemu/end-for-sure.ts";
-import { Journal, readJournals } from "./journal.ts";
+import { Journal, readJournals, type Role } from "./journal.ts";
 import type { MoveDependencies } from "./dependencies.ts";
 import { MoveRecords, outcomeOf } from "./move-records.ts";
 import type { DestinationLine } from "./peer-link.ts";
-import { SourceLines } from "./source-lines.ts";
+import { SourceLines, type LineOwner } from "./source-lines.ts";
 import { SourceMove } from "./source-move.ts";
 import { RecentSet } from "../recent-set.ts";
 
 type Move = SourceMove | DestinationMove;
+
+interface LeftMove {
+  readonly moveId: MoveId;
+  readonly role: Role;
+  readonly entries: (SourceEntry | DestinationEntry)[];
+}
+
+interface Unanswerable {
+  readonly vmId: VmId;
+  /** Its source. */
+  readonly from: string;
+  readonly left: LeftMove;
+  /** The newest that its source has made. */
+  line: DestinationLine | null;
+}
+
+const hasEnded = ({ entries }: LeftMove): boolean => entries.at(-1)?.at === "ended";
 
 const nobodysClaim: Disposable = { [Symbol.dispose]: () => undefined };
 
@@ -46,8 +66,8 @@ export class Moves {
   readonly #records: MoveRecords;
   /** Moves that were given up before they began: a `prepare` that is late, on the same line, must not begin them. */
   readonly #refused = new RecentSet<MoveId>(keptRefusals);
-  /** Moves whose QEMU lives and does not answer: what became of them nobody may be told. */
-  readonly #unanswerable = new Map<MoveId, VmId>();
+  /** Moves whose QEMU may live and does not answer, until it does or is gone: what became of them nobody may be told. */
+  readonly #unanswerable = new Map<MoveId, Unanswerable>();
   readonly #lines: SourceLines;
 
   constructor(dependencies: MoveDependencies) {
@@ -67,44 +87,59 @@ export class Moves {
    */
   async restore(isSetAside: (vmId: VmId) => boolean): Promise<void> {
     await this.#records.read();
-    const { claims, processes } = this.#dependencies;
-    for (const { moveId, role, entries } of await readJournals<SourceEntry | DestinationEntry>(
-      this.#folder,
-    )) {
-      const first = entries[0];
+    for (const left of await readJournals<SourceEntry | DestinationEntry>(this.#folder)) {
+      const first = left.entries[0];
       if (first?.at !== "started") continue;
-      const { vm } = first.order;
-      if (isSetAside(vm.id)) {
-        this.#unanswerable.set(moveId, vm.id);
+      const { vm, from } = first.order;
+      if (isSetAside(vm.id)) this.#unanswerable.set(left.moveId, { vmId: vm.id, from, left, line: null });
+      else await this.#takeUp(left, vm);
+    }
+  }
+
+  /** The VM's QEMU answers now, or is gone: what waited for that goes on. The VM is claimed before this returns control. */
+  async takeUp(vm: Pick<Vm, "id" | "name">): Promise<void> {
+    const waiting = [...this.#unanswerable].filter(([, { vmId }]) => vmId === vm.id);
+    // The one that goes on has the VM's claim before those that only wait until their peer knows.
+    const inOrder = waiting.sort(
+      ([, one], [, other]) => Number(hasEnded(one.left)) - Number(hasEnded(other.left)),
+    );
+    for (const [moveId, move] of inOrder) {
+      try {
+        await this.#takeUp(move.left, vm);
+      } catch (error) {
+        if (!hasEnded(move.left)) throw error;
+        this.#dependencies.log.error({ err: error, move: moveId }, "a move that has ended was not taken up");
         continue;
       }
-      // One that has ended only waits until its peer knows: the VM may be in another move's hands by now.
-      const hasEnded = entries.at(-1)?.at === "ended";
-      const claim = hasEnded ? nobodysClaim : await claims.claim(vm, "it is being moved", moveId);
-      const process = processes.of(vm.id) ?? null;
-      this.#dependencies.log.info({ move: moveId, role, vm: vm.name }, "move taken up again");
-      if (role === "source") {
-        const journal = await Journal.open<SourceEntry>(this.#folder, moveId, role);
-        const move = await SourceMove.restore(
-          entries as SourceEntry[],
-          process,
-          claim,
-          journal,
-          this.#dependencies,
-        );
-        this.#enter(moveId, move);
-      } else {
-        const journal = await Journal.open<DestinationEntry>(this.#folder, moveId, role);
-        const move = await DestinationMove.restore(
-          entries as DestinationEntry[],
-          process,
-          claim,
-          journal,
-          this.#dependencies,
-        );
-        this.#enter(moveId, move);
-      }
+      this.#unanswerable.delete(moveId);
+      // One that was made meanwhile is the newer.
+      if (move.line !== null) this.#attach(move.line, moveId, move.from);
     }
+  }
+
+  async #takeUp(move: LeftMove, vm: Pick<Vm, "id" | "name">): Promise<void> {
+    const { moveId, role, entries } = move;
+    const { claims, processes, log } = this.#dependencies;
+    // One that has ended only waits until its peer knows: the VM may be in another move's hands by now.
+    const claim = hasEnded(move) ? nobodysClaim : await claims.claim(vm, "it is being moved", moveId);
+    const process = processes.of(vm.id) ?? null;
+    log.info({ move: moveId, role, vm: vm.name }, "move taken up again");
+    await using undo = new UndoStack(() => undefined);
+    undo.push("give the claim back", () => {
+      claim[Symbol.dispose]();
+    });
+    if (role === "source") {
+      const journal = await Journal.open<SourceEntry>(this.#folder, moveId, role);
+      undo.push("close the journal", () => journal.close());
+      const left = entries as SourceEntry[];
+      this.#enter(moveId, await SourceMove.restore(left, process, claim, journal, this.#dependencies));
+    } else {
+      const journal = await Journal.open<DestinationEntry>(this.#folder, moveId, role);
+      undo.push("close the journal", () => journal.close());
+      const left = entries as DestinationEntry[];
+      this.#enter(moveId, await DestinationMove.restore(left, process, claim, journal, this.#dependencies));
+    }
+    undo.commit();
   }
 
   /** QEMUs that a move made and that no move knows of any more: one that never got its state is of no use to anybody. */
@@ -126,8 +161,8 @@ export class Moves {
       processes.ending(vm.id);
       await endForSure(process, log);
       processes.remove(vm.id, "moved");
-      await environment.deleteTaps(vm).catch((error: unknown) => {
-        log.error({ err: error, vm: vm.name }, "the VM's taps could not be removed");
+      await environment.release(vm).catch((error: unknown) => {
+        log.error({ err: error, vm: vm.name }, "the VM's taps or volumes could not be removed");
       });
     }
   }
@@ -205,9 +240,9 @@ export class Moves {
     await this.#over(vmId);
   }
 
-  /** Whether a move of the VM waits for its QEMU, and only a restart of this agent takes it up. */
+  /** Whether a move of the VM waits until its QEMU answers or is gone, see {@link takeUp}. */
   isUnanswerable(vmId: VmId): boolean {
-    return [...this.#unanswerable.values()].includes(vmId);
+    return [...this.#unanswerable.values()].some((move) => move.vmId === vmId);
   }
 
   /** A move of the VM that is decided, and only tidies up, is waited for. */
@@ -217,25 +252,31 @@ export class Moves {
     }
   }
 
-  /** A source's agent asks for a line to its move. The caller is known to be `host`. */
-  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, host: string): void {
+  /** A source's agent asks for a line to its move. The caller is known to be this host. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, host: LineOwner): void {
     this.#lines.upgrade(request, socket, head, host);
   }
 
-  /** A host is no member any more: its connections end, and moves from it by what the lease says. */
-  dropLinesOf(host: string): void {
-    this.#lines.dropOf(host);
+  /** Those by certificates that do not count any more end; where it has no others, its moves end by what the lease says. */
+  dropLinesOf(host: string, counts: (certificate: CertificateOf) => boolean): void {
+    this.#lines.dropOf(host, counts);
   }
 
   #accept(line: DestinationLine, moveId: MoveId, host: string): void {
-    const move = this.#active.get(moveId);
-    if (move?.role === "destination" && move.order.from === host) move.attach(line);
+    const unanswerable = this.#unanswerable.get(moveId);
+    if (unanswerable === undefined) this.#attach(line, moveId, host);
+    else if (unanswerable.from === host) unanswerable.line = line;
     line.onMessage((message) => {
       this.#hear(line, moveId, host, message).catch((error: unknown) => {
         this.#dependencies.log.error({ err: error, move: moveId }, "a message of a move was not taken");
         line.socket.terminate();
       });
     });
+  }
+
+  #attach(line: DestinationLine, moveId: MoveId, host: string): void {
+    const move = this.#active.get(moveId);
+    if (move?.role === "destination" && move.order.from === host) move.attach(line);
   }
 
   async #hear(line: DestinationLine, moveId: MoveId, host: string, message: ToDestination): Promise<void> {

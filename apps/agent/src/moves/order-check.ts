@@ -4,7 +4,7 @@
  * that was taken over, or that has no part in the VM, can name neither another VM's disks nor a VM that it does not run.
  */
 import { isDeepStrictEqual } from "node:util";
-import { GodwitError, type Lease, type MoveOrder, type Vm } from "@godwit/contract";
+import { GodwitError, hostDeviceText, type Lease, type MoveOrder, type Vm } from "@godwit/contract";
 import { readVm, type Datastore } from "@godwit/storage";
 
 /** What reaches outside of the VM; the rest is QEMU's, and may be newer in the process than in the folder. */
@@ -33,6 +33,13 @@ export async function checkOrder(datastore: Datastore, order: MoveOrder): Promis
   );
   if (wrong.length > 0)
     throw refused(order, `its ${wrong.join(", ")} differ from what vm.json on the datastore says`);
+}
+
+/** A running VM that has devices of its source does not come, so an order that names some is not one. @throws MOVE_ORDER_REFUSED */
+export function checkDevices(order: MoveOrder): void {
+  const [device] = order.vm.hostDevices ?? [];
+  if (device === undefined) return;
+  throw refused(order, `it has ${hostDeviceText(device)} of its host`);
 }
 
 /** @param lease as it is while both hosts share it. @throws MOVE_ORDER_REFUSED when it is not the source that has it */

@@ -51,6 +51,7 @@ export class PeerLink {
   readonly #identity: CurrentIdentity;
   readonly #members: Pick<Members, "has">;
   #destination: CertificateOf | null = null;
+  #told: number | undefined;
   readonly #hello: Hello;
   readonly #listener: PeerListener<ToSource>;
   readonly #log: Logger;
@@ -78,10 +79,19 @@ export class PeerLink {
     this.#connect();
   }
 
-  /** How the destination's QEMU is known, by the certificate that its agent showed last. */
+  /**
+   * How the destination's QEMU is known: by the certificate that its agent showed last, or one of the same member by whose
+   * number it told. A certificate from before a renewal counts here, because one that counts vouches for it.
+   */
   get destinationName(): string {
     const { host } = this.#order.to;
-    return this.#destination === null ? host : migrationName(host, this.#destination);
+    if (this.#destination === null) return host;
+    return migrationName(host, { ...this.#destination, number: this.#told ?? this.#destination.number });
+  }
+
+  /** The destination's agent tells which of its certificates its QEMU shows. */
+  expectCertificate(number: number | undefined): void {
+    this.#told = number;
   }
 
   get isFresh(): boolean {

@@ -19,14 +19,18 @@ import {
 } from "@godwit/migration";
 import type { MoveDependencies } from "./dependencies.ts";
 import type { Step } from "./reducer-runner.ts";
+import { mustHaveSettledMemory } from "../vms/devices/settle-memory.ts";
+import { mustBeOrdered } from "../vms/memory-order.ts";
 import { postcopyOf } from "./source-copy.ts";
 
-/** @throws VM_NOT_RUNNING */
+/** @throws VM_NOT_RUNNING, VM_BUSY, VM_MEMORY_ORDER */
 export async function beginningState(
   order: MoveOrder,
   process: QemuProcess,
   { processes, hypervisor, log }: MoveDependencies,
 ): Promise<SourceState> {
+  mustHaveSettledMemory(process.spec.vm);
+  await mustBeOrdered(process);
   const [{ status, runs, pauseReason }, version, { version: installed }] = await Promise.all([
     process.guestState(),
     process.version(),

@@ -3,12 +3,21 @@
  * become inputs of the move; an action answers with the input that its outcome is, or with null where an event tells.
  */
 import { join } from "node:path";
-import { GodwitError, normalAddress, seenFrom, type MoveOrder, type MoveRecord } from "@godwit/contract";
+import {
+  GodwitError,
+  normalAddress,
+  seenFrom,
+  type HostMoveCpu,
+  type MoveOrder,
+  type MoveRecord,
+} from "@godwit/contract";
 import { stopReasonOf, type DisksPlace, type QemuProcess } from "@godwit/hypervisor";
 import type { CopySample, PauseMoments, QemuSettings, SourceInput } from "@godwit/migration";
 import { networkBusyMs } from "@godwit/network";
 import type { Logger } from "pino";
-import { migrationCredentialsFolder, type AgentConfig } from "../config.ts";
+import type { AgentConfig } from "../config.ts";
+import { migrationCredentials, type CurrentIdentity } from "../identity.ts";
+import { CopyCpu } from "./copy-cpu.ts";
 import { ConnectWatch } from "./connect-watch.ts";
 import { CopyWatch } from "./copy-watch.ts";
 import { relayStream, type StreamRelay } from "./stream-relay.ts";
@@ -34,6 +43,9 @@ export interface SourceCopyListener {
 
 export interface SourceAgent {
   config: AgentConfig;
+  identity: CurrentIdentity;
+  /** Whether this host's further links are used. */
+  overAllLinks: () => boolean;
   /** How the destination's QEMU is known, by its certificate. */
   destinationName: () => string;
   log: Logger;
@@ -49,6 +61,8 @@ export class SourceCopy {
   #status: string;
   #pass = 0;
   #watch: CopyWatch | null = null;
+  /** Null before the copy starts, and where an earlier agent has started it. */
+  #cpu: CopyCpu | null = null;
   /** Until something flows. */
   #connecting: ConnectWatch | null = null;
   /** What its QEMU is set to, or is being set to. */
@@ -91,8 +105,9 @@ export class SourceCopy {
     const { migration } = this.#process;
     const to = this.#fromHere(told);
     await this.#configured(settings);
+    this.#cpu = new CopyCpu(this.#process.identity.pid, false);
     this.watch(() => networkBusyMs(to));
-    await migration.start(to.address, to.port);
+    await migration.start(to.address, to.port, this.#agent.overAllLinks());
     this.#connecting = new ConnectWatch(
       this.#order,
       this.#process,
@@ -193,6 +208,11 @@ export class SourceCopy {
     return { qemuDowntimeMs, bytes: transferredBytes, rounds };
   }
 
+  /** What it has taken of this host's CPU; null: not measured. */
+  cpuUsed(): HostMoveCpu | null {
+    return this.#cpu?.used() ?? null;
+  }
+
   /** The VM stays: its QEMU needs no credentials any more. */
   async forgetCredentials(): Promise<void> {
     await this.#configuring?.done.catch(() => undefined);
@@ -217,12 +237,10 @@ export class SourceCopy {
     const destinationName = this.#agent.destinationName();
     const what = JSON.stringify([destinationName, settings]);
     if (this.#configuring?.what !== what) {
-      const credentialsFolder = migrationCredentialsFolder(this.#agent.config);
+      const credentials = migrationCredentials(this.#agent.identity.current);
       const before = this.#configuring?.done.catch(() => undefined) ?? Promise.resolve();
       const { migration } = this.#process;
-      const done = before.then(() =>
-        migration.configureSource({ settings, credentialsFolder, destinationName }),
-      );
+      const done = before.then(() => migration.configureSource({ settings, credentials, destinationName }));
       this.#configuring = { what, done };
     }
     await this.#configuring.done;

@@ -7,6 +7,7 @@ import {
   helloOf,
   helloText,
   moveIdSchema,
+  type CertificateOf,
   type Hello,
   type MoveId,
 } from "@godwit/contract";
@@ -16,13 +17,18 @@ import { WebSocketServer, type WebSocket } from "ws";
 import { PeerLine } from "./peer-line.ts";
 import type { DestinationLine } from "./peer-link.ts";
 
+/** A host that a line is of, by the certificate that opened it. */
+export interface LineOwner {
+  name: string;
+  certificate: CertificateOf;
+}
+
 type Opened = (line: DestinationLine, moveId: MoveId, host: string) => void;
 
 export class SourceLines {
   readonly #own: { host: string; hello: Hello; log: Logger };
   readonly #opened: Opened;
-  /** With the host that each is of. */
-  readonly #lines = new Map<WebSocket, string>();
+  readonly #lines = new Map<WebSocket, LineOwner>();
   readonly #sockets = new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload: 1 << 20 });
 
   /** @param own this host's name, and its agent's version */
@@ -34,8 +40,8 @@ export class SourceLines {
     });
   }
 
-  /** A source's agent asks for a line to its move. The caller is known to be `host`. */
-  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, host: string): void {
+  /** A source's agent asks for a line to its move. The caller is known to be this host. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, owner: LineOwner): void {
     const moveId = moveIdSchema.safeParse(/^\/peer\/v1\/moves\/([^/?]+)$/.exec(request.url ?? "")?.[1]);
     if (!moveId.success) {
       socket.destroy();
@@ -46,21 +52,25 @@ export class SourceLines {
     const version = commonVersion(hello.protocol, peer.protocol);
     this.#sockets.handleUpgrade(request, socket, head, (accepted) => {
       accepted.on("error", () => undefined);
-      this.#lines.set(accepted, host);
+      this.#lines.set(accepted, owner);
       accepted.on("close", () => this.#lines.delete(accepted));
       if (version === null) {
         // The source's agent knows it by the headers of the answer, and tells its user.
-        log.warn({ host, version: helloText(peer) }, "a host's agent has no version in common with this one");
+        log.warn(
+          { host: owner.name, version: helloText(peer) },
+          "a host's agent has no version in common with this one",
+        );
         accepted.close();
         return;
       }
       const heard = { heard: toDestinationWire, said: toSourceWire } as const;
-      this.#opened(new PeerLine(accepted, { version, ...heard, ...this.#own }), moveId.data, host);
+      this.#opened(new PeerLine(accepted, { version, ...heard, ...this.#own }), moveId.data, owner.name);
     });
   }
 
-  /** A host is no member any more: its connections end, and moves from it by what the lease says. */
-  dropOf(host: string): void {
-    for (const [line, of] of this.#lines) if (of === host) line.terminate();
+  /** Those by certificates that do not count any more end; others of the host do not. */
+  dropOf(host: string, counts: (certificate: CertificateOf) => boolean): void {
+    for (const [line, { name, certificate }] of this.#lines)
+      if (name === host && !counts(certificate)) line.terminate();
   }
 }

@@ -2,7 +2,7 @@
  * A move's record as its source keeps it and tells it to the server: changes of phase at once, progress now and then,
  * and nothing while the guest stands still, when the hosts have better things to do.
  */
-import type { MoveDecision, MoveOrder, MoveRecord } from "@godwit/contract";
+import type { MoveCpu, MoveDecision, MoveOrder, MoveRecord } from "@godwit/contract";
 import {
   newRecord,
   noMoments,
@@ -22,6 +22,9 @@ import type { EventLog } from "../event-log.ts";
 import { WallClock } from "./wall-clock.ts";
 
 const tellEveryMs = 200;
+/** How far a copy is that takes long: each time costs the server a change of its database, and the hosts some of what the copy needs. */
+const longCopyEveryMs = 1000;
+const longCopyMs = 3000;
 const afterSwitchMs = 60;
 
 export class SourceRecord {
@@ -31,6 +34,11 @@ export class SourceRecord {
   #moments: PauseMoments = noMoments;
   #toldAtMs = 0;
   #telling: NodeJS.Timeout | undefined;
+  /** When it will be told; without a timer it says nothing. */
+  #tellsAtMs = 0;
+  #phaseSinceMs = performance.now();
+  /** Something was decided since it was told last. */
+  #hasNews = false;
 
   constructor(order: MoveOrder, events: EventLog) {
     this.#record = newRecord(order, now());
@@ -47,12 +55,13 @@ export class SourceRecord {
 
   decision(decision: MoveDecision): void {
     this.#record = recordDecision(this.#record, decision, now());
+    this.#hasNews = true;
   }
 
   /** How far the copy of the disks is. */
   disks(progress: Parameters<typeof recordDisks>[1]): void {
     this.#record = recordDisks(this.#record, progress);
-    if (this.#record.phase === "copying" && this.#telling === undefined) this.#tellIn(tellEveryMs);
+    if (this.#record.phase === "copying") this.#tellWithin(tellEveryMs);
   }
 
   /** What QEMU counts of the copy. */
@@ -87,9 +96,15 @@ export class SourceRecord {
     this.#record = { ...this.#record, pause, ...measured };
   }
 
-  announced(announceMs: number): void {
+  announced({ announceMs, cpu }: Extract<ToSource, { type: "announced" }>): void {
     const { pause } = this.#record;
     if (pause !== null) this.#record = { ...this.#record, pause: { ...pause, announceMs } };
+    if (cpu !== undefined) this.cpu({ destination: cpu });
+  }
+
+  /** Of each host the last figure counts. */
+  cpu(cpu: MoveCpu): void {
+    this.#record = { ...this.#record, cpu: { ...this.#record.cpu, ...cpu } };
   }
 
   /** The move has come to `state`. */
@@ -100,18 +115,18 @@ export class SourceRecord {
     if (this.#record.phase === "succeeded" && pause === null && pauseReason === null)
       this.#record = { ...this.#record, stopToContUnknown: unseenOf(null) };
     if (state.phase === "ended") return; // told once the record is complete
-    const dueMs = this.#toldAtMs + tellEveryMs - performance.now();
+    if (phase !== this.#record.phase) this.#phaseSinceMs = performance.now();
+    const dueMs = this.#toldAtMs + this.#everyMs() - performance.now();
     const isSwitching = ["pausing", "endingDisks", "switching", "committed"].includes(state.phase);
-    if (isSwitching) {
-      clearTimeout(this.#telling);
-      this.#tellIn(afterSwitchMs);
-    } else if (phase !== this.#record.phase || dueMs <= 0) this.tell();
-    else if (this.#telling === undefined) this.#tellIn(dueMs);
+    if (isSwitching) this.#tellIn(afterSwitchMs);
+    else if (phase !== this.#record.phase || dueMs <= 0) this.tell();
+    else this.#tellWithin(dueMs);
   }
 
   tell(): void {
     clearTimeout(this.#telling);
     this.#telling = undefined;
+    this.#hasNews = false;
     this.#toldAtMs = performance.now();
     this.#events.append("move.changed", { kind: "move", id: this.#record.id }, { move: this.#record });
   }
@@ -122,7 +137,19 @@ export class SourceRecord {
     this.#clock[Symbol.dispose]();
   }
 
+  #everyMs(): number {
+    const isLong = performance.now() - this.#phaseSinceMs > longCopyMs;
+    return isLong && !this.#hasNews ? longCopyEveryMs : tellEveryMs;
+  }
+
+  /** Unless it will be told before. */
+  #tellWithin(ms: number): void {
+    if (this.#telling === undefined || this.#tellsAtMs > performance.now() + ms) this.#tellIn(ms);
+  }
+
   #tellIn(ms: number): void {
+    clearTimeout(this.#telling);
+    this.#tellsAtMs = performance.now() + ms;
     this.#telling = setTimeout(() => {
       this.tell();
     }, ms);

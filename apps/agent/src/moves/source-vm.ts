@@ -10,7 +10,7 @@ import type { Logger } from "pino";
 import { correctGuestClock } from "../vms/guest-clock.ts";
 import type { MoveDependencies } from "./dependencies.ts";
 import { askLease, unknownAnswer, type LeaseQuestion } from "./lease-questions.ts";
-import { resumeForSure } from "./resume.ts";
+import { resumeForSure } from "../qemu/resume-for-sure.ts";
 import { untilDone } from "./until-done.ts";
 import { removeVm } from "./vm-removal.ts";
 

@@ -5,14 +5,11 @@
  * What flows is encrypted by the two QEMUs.
  */
 import { once } from "node:events";
-import { chmod, chown, rm, stat } from "node:fs/promises";
-import { connect, createServer, type Socket } from "node:net";
-import { dirname } from "node:path";
+import { connect, type Socket } from "node:net";
 import { GodwitError } from "@godwit/contract";
+import { acceptQemu } from "../qemu/accept-qemu.ts";
 
 const connectMs = 3000;
-/** QEMU connects to a unix socket at once, or not at all. */
-const acceptMs = 3000;
 
 export interface StreamRelay extends Disposable {
   /** Resolves when the stream has ended, at whichever end. */
@@ -30,29 +27,11 @@ export async function relayStream(
   offer: (path: string) => Promise<void>,
 ): Promise<StreamRelay> {
   const far = await reached(host, address, port);
-  const server = createServer({ allowHalfOpen: false });
-  let near: Socket | undefined;
-  server.on("connection", (socket) => {
-    near = socket;
-    socket.on("error", () => undefined); // its end is told by "close"
-  });
   try {
-    await rm(path, { force: true });
-    server.listen(path);
-    await once(server, "listening");
-    // QEMU has a user of its own, and its run folder that user's group.
-    await chown(path, -1, (await stat(dirname(path))).gid);
-    await chmod(path, 0o660);
-    const accepted = once(server, "connection", { signal: AbortSignal.timeout(acceptMs) });
-    await Promise.all([offer(path), accepted]);
-    return join((await accepted)[0] as Socket, far);
+    return join(await acceptQemu(path, offer), far);
   } catch (error) {
     far.destroy();
-    near?.destroy();
     throw GodwitError.is(error) ? error : failed(host, error);
-  } finally {
-    server.close();
-    await rm(path, { force: true });
   }
 }
 

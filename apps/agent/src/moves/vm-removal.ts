@@ -24,8 +24,8 @@ export async function removeVm(
     if (as === null) processes.gone(process.vmId);
     else processes.remove(process.vmId, as);
   }
-  const tapsRemoved = environment.deleteTaps(vm).catch((error: unknown) => {
-    log.error({ err: error }, "the VM's taps could not be removed");
+  const tapsRemoved = environment.release(vm).catch((error: unknown) => {
+    log.error({ err: error }, "the VM's taps or volumes could not be removed");
   });
   return { tapsRemoved };
 }

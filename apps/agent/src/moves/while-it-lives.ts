@@ -4,16 +4,16 @@ import type { QemuProcess } from "@godwit/hypervisor";
 import { within } from "@godwit/system";
 
 const retryMs = 500;
-const tries = 20;
 
 /**
  * @param ask asked with null where the process has ended, also while it was asked
- * @throws QMP_INTERRUPTED when QEMU lives and gives no answer. The agent ends with it; the one that is started after it takes
- *   that VM for one that does not answer
+ * @param tries how often it is asked
+ * @throws QMP_INTERRUPTED when QEMU lives and gives no answer
  */
 export async function whileItLives<P extends Pick<QemuProcess, "ended">, T>(
   process: P | null,
   ask: (process: P | null) => Promise<T>,
+  tries = 20,
 ): Promise<{ process: P | null; answer: T }> {
   for (let tried = 1; process !== null; tried++) {
     try {

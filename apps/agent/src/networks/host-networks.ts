@@ -20,6 +20,8 @@ type Config = Pick<AgentConfig, "stateFolder" | "portGroups">;
 
 export interface HostPortGroup extends PortGroupConfig {
   allowForgedTransmits: boolean;
+  /** Hosts do not receive each other's broadcasts. */
+  isolatedHosts?: boolean | undefined;
 }
 
 const fileSchema = networkListSchema.extend({ version: z.literal(1) });
@@ -117,10 +119,11 @@ export class HostNetworks {
   }
 
   #portGroup(definition: NetworkDefinition): HostPortGroup[] {
-    const { name, vlan, allowForgedTransmits } = definition;
+    const { name, vlan, allowForgedTransmits, isolatedHosts } = definition;
     const on = this.#kept.switches.find((one) => one.name === definition.switch);
     if (on === undefined || !this.#canHave(vlan)) return [];
-    return [{ name, bridge: bridgeOf(on.name), uplink: on.uplink, allowForgedTransmits, definition }];
+    const group = { name, bridge: bridgeOf(on.name), uplink: on.uplink, allowForgedTransmits, definition };
+    return [{ ...group, isolatedHosts, ...(on.vxlan === undefined ? {} : { vxlan: on.vxlan }) }];
   }
 }
 

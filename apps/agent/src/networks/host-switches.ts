@@ -3,10 +3,18 @@
  * for others may change them. VMs' taps that were taken out are put in again.
  */
 import type { NetworkList, NetworkRefusal, Vm } from "@godwit/contract";
-import { applySwitches, canFilterVlans, switchFacts, tapName, type WantedSwitch } from "@godwit/network";
+import {
+  applySwitches,
+  canFilterVlans,
+  lostPorts,
+  switchFacts,
+  tapsOf,
+  type WantedSwitch,
+} from "@godwit/network";
 import type { Logger } from "pino";
 import { reasonOf } from "../reason.ts";
 import { RepeatedLook } from "../repeated-look.ts";
+import { changesByOthers, type LastLook } from "./changes-by-others.ts";
 import type { HostNetworks } from "./host-networks.ts";
 
 const everyMs = 10_000;
@@ -27,6 +35,7 @@ export class HostSwitches {
   readonly #parts: HostSwitchesParts;
   #refused: readonly NetworkRefusal[] = [];
   #applying: Promise<unknown> = Promise.resolve();
+  #lastLook: LastLook | null = null;
   /** What VMs here may send has changed, and is not applied to all of them. */
   #mustSecure = false;
 
@@ -96,16 +105,39 @@ export class HostSwitches {
     const wanted = this.#wanted();
     const { networks, onChange } = this.#parts;
     const before = JSON.stringify(this.#refused);
+    const definitions = JSON.stringify(networks.definitions.switches);
+    const last = this.#lastLook;
+    this.#lastLook = null;
     try {
-      this.#refused = (await applySwitches(wanted)).map(({ switch: name, reason }) => ({
+      const applied = await applySwitches(wanted);
+      const { refused } = applied;
+      const others = changesByOthers(last, definitions, applied);
+      if (others.length > 0) this.#parts.log.warn({ changed: others }, "tunnels were changed by others");
+      this.#lastLook = { definitions, refused: refused.map((one) => one.switch) };
+      this.#refused = [...others, ...refused].map(({ switch: name, reason }) => ({
         ...{ kind: "switch" as const, name, reason: reason.slice(0, 1000) },
       }));
     } catch (error) {
       const reason = reasonOf(error).slice(0, 1000);
       this.#refused = networks.definitions.switches.map(({ name }) => ({ kind: "switch", name, reason }));
     }
+    const lost = await this.#lost();
     if (this.#mustSecure) this.#refused = [...this.#refused, ...(await this.#secure())];
+    this.#refused = [...this.#refused, ...lost];
     if (before !== JSON.stringify(this.#refused)) onChange();
+  }
+
+  /** Of VMs that something else let send what they like: they are secured again. */
+  async #lost(): Promise<NetworkRefusal[]> {
+    const taps = await lostPorts().catch((): string[] => []); // then it is not known: the next look tells
+    const vms = this.#parts.vms().filter((vm) => tapsOf(vm).some((tap) => taps.includes(tap)));
+    if (vms.length === 0) return [];
+    this.#mustSecure = true;
+    this.#parts.log.warn({ vms: vms.map(({ name }) => name) }, "what VMs may send was not limited any more");
+    return vms.flatMap(({ name: vm, nics }) => {
+      const reason = `VM ${vm} could send what it likes until now: something else on the host removed what limits it from nftables`;
+      return nics.map(({ portGroup: name }) => ({ kind: "network" as const, name, reason }));
+    });
   }
 
   async #secure(): Promise<NetworkRefusal[]> {
@@ -127,19 +159,22 @@ export class HostSwitches {
     const { networks, vms } = this.#parts;
     const { switches, networks: groups } = networks.definitions;
     const present = vms();
-    return switches.map(({ name, uplink, mtu }) => {
+    return switches.map(({ name, uplink, mtu, vxlan }) => {
       const own = groups.filter((one) => one.switch === name && networks.find(one.name) !== undefined);
       return {
         ...{ name, uplink, mtu, filtersVlans: networks.filtersVlans },
+        ...(vxlan === undefined ? {} : { vxlan }),
         vlans: [...new Set(own.map(({ vlan }) => vlan))],
-        taps: present.flatMap(({ id, nics }) =>
-          nics.flatMap(({ portGroup }, index) => {
+        taps: present.flatMap((vm) => {
+          const taps = tapsOf(vm);
+          return vm.nics.flatMap(({ portGroup, connected }, index) => {
+            if (connected === false) return [];
             const group = own.find((one) => one.name === portGroup);
             return group === undefined
               ? []
-              : [{ name: tapName(id, index), vlan: group.vlan, mtu: group.mtu ?? mtu }];
-          }),
-        ),
+              : [{ name: taps[index] as string, vlan: group.vlan, mtu: group.mtu ?? mtu }];
+          });
+        }),
       };
     });
   }

@@ -15,6 +15,10 @@ export async function foundState(process: QemuProcess): Promise<FoundState> {
   await process.keepWhenOff();
   // Cut off on the way: whatever it has in its memory, its guest must not run.
   if (process.spec.loads !== undefined) return { state: "starting", pauseReason: null, status };
+  // The same with all of its memory: a start goes on with it. One that is being suspended has given its disks back (`postmigrate`).
+  const { revertingTo, suspension } = process.spec.vm;
+  if (status === "paused" && (revertingTo !== undefined || suspension !== undefined))
+    return { state: "starting", pauseReason: null, status };
   if (process.spec.incoming && status === "inmigrate")
     return { state: "incoming", pauseReason: null, status };
   if (runs && told !== "suspended") return { state: "running", pauseReason: null, status };

@@ -30,20 +30,24 @@ export class Processes {
   readonly #events: EventLog;
   readonly #onGone: (process: QemuProcess) => void;
   readonly #onShutDown: (process: QemuProcess) => void;
+  readonly #onUnsettled: (process: QemuProcess) => void;
 
   /**
    * @param onGone called with processes that ended by themselves. Of a guest that had switched itself off `stopped` is
    *   not told yet: what it leaves, its lease above all, is given back before that
    * @param onShutDown called with those whose guest has switched itself off; they stand until they are ended
+   * @param onUnsettled called with those whose devices may be others than is noted, as when a guest has let one go
    */
   constructor(
     events: EventLog,
     onGone: (process: QemuProcess) => void,
     onShutDown: (process: QemuProcess) => void,
+    onUnsettled: (process: QemuProcess) => void = () => undefined,
   ) {
     this.#events = events;
     this.#onGone = onGone;
     this.#onShutDown = onShutDown;
+    this.#onUnsettled = onUnsettled;
   }
 
   of(vmId: VmId): QemuProcess | undefined {
@@ -72,7 +76,8 @@ export class Processes {
       pid: process?.identity.pid ?? null,
       accelerator: process?.spec.accelerator ?? null,
       startedAt: process?.startedAt ?? null,
-      memoryMib: vm.memoryMib,
+      // As it is now: memory may have been added.
+      memoryMib: (process?.spec.vm ?? vm).memoryMib,
       user: process === null ? null : userOf(process),
       pauseReason,
       ...(process?.tpmHasEnded === true ? { tpmEnded: true } : {}),
@@ -97,7 +102,8 @@ export class Processes {
       if (event.name === "RESUME" || event.name === "WAKEUP") {
         entry.stopReason = null;
         this.#set(entry, "running");
-      } else if (event.name === "SUSPEND") this.#set(entry, "paused", "suspended");
+      } else if (event.name === "DEVICE_DELETED") this.#onUnsettled(process);
+      else if (event.name === "SUSPEND") this.#set(entry, "paused", "suspended");
       else if (reason === "shutdown") {
         this.#set(entry, "stopping", reason);
         this.#onShutDown(process);
@@ -110,6 +116,11 @@ export class Processes {
       this.#onGone(process);
     });
     this.#tell(entry);
+  }
+
+  /** A change of its devices was cut off, and what has come of it is not known. */
+  unsettled(process: QemuProcess): void {
+    this.#onUnsettled(process);
   }
 
   /** A process that was gone when the agent came back. */
@@ -132,6 +143,11 @@ export class Processes {
     // A guest that was let run may have switched itself off before the one who let it run has QEMU's answer.
     if (entry === undefined || (state === "running" && entry.stopReason === "shutdown")) return;
     this.#set(entry, state);
+  }
+
+  /** It does not answer any more, and is in the list again when it does. */
+  leave(vmId: VmId): void {
+    this.#entries.delete(vmId);
   }
 
   /** Its process is ended from now on; it stays in the list until that is gone. */

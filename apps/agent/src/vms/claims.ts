@@ -1,6 +1,6 @@
 /**
  * Who works on a VM at the moment: a move, a start, a stop, or the reconciler of its lease. One at a time;
- * the reconciler is short and is waited for, everything else refuses the newcomer.
+ * the reconciler and announcements are short and are waited for, everything else refuses the newcomer.
  */
 import { GodwitError, type VmId } from "@godwit/contract";
 
@@ -27,17 +27,30 @@ export class Claims {
 
   /** @param what is done, as in "it is being moved". @throws VM_BUSY */
   async claim(vm: { id: VmId; name: string }, what: string, task = ""): Promise<Disposable> {
+    return await this.#afterShort(vm, () => this.#enter(vm.id, { what, task, ended: null }));
+  }
+
+  /** A short claim, after others. @throws VM_BUSY */
+  async claimShort(vm: { id: VmId; name: string }, what: string): Promise<Disposable> {
+    return await this.#afterShort(vm, () => this.#enterShort(vm.id, what));
+  }
+
+  /** A short claim; null when someone else works on the VM. */
+  tryShort(vmId: VmId, what: string): Disposable | null {
+    return this.#claims.has(vmId) ? null : this.#enterShort(vmId, what);
+  }
+
+  /** @param enter called at once when nobody works on the VM. @throws VM_BUSY */
+  async #afterShort(vm: { id: VmId; name: string }, enter: () => Disposable): Promise<Disposable> {
     for (let other = this.#claims.get(vm.id); other !== undefined; other = this.#claims.get(vm.id)) {
       if (other.ended === null)
         throw GodwitError.of("VM_BUSY", { vm: vm.name, task: other.task, what: other.what });
       await other.ended;
     }
-    return this.#enter(vm.id, { what, task, ended: null });
+    return enter();
   }
 
-  /** A short claim; null when someone else works on the VM. */
-  tryShort(vmId: VmId, what: string): Disposable | null {
-    if (this.#claims.has(vmId)) return null;
+  #enterShort(vmId: VmId, what: string): Disposable {
     const { promise, resolve } = Promise.withResolvers<undefined>();
     const claim = this.#enter(vmId, { what, task: "", ended: promise });
     return {

@@ -2,19 +2,18 @@
  * The weights of VMs' units where they want more CPUs than the host has. What a unit has is read from its control group each time: nothing is
  * remembered, and a VM that was started again, or whose weight was changed by hand, gets it with the next order.
  */
-import { readFileSync } from "node:fs";
 import type { VmId } from "@godwit/contract";
 import { weighUnit } from "@godwit/system";
-import { vmUnit } from "@godwit/hypervisor";
 import { reasonOf } from "../reason.ts";
 import type { Processes } from "../qemu/processes.ts";
+import { readUnitControl } from "./unit-control.ts";
 
 const usualWeight = 100;
 
 /** What the host does with a unit. */
 export interface UnitWeights {
-  /** Of the unit that a process is in; null: it has none of its own, which counts as the usual one. @throws Error when it is in another unit */
-  of: (pid: number, unit: string) => number | null;
+  /** The unit of a VM that its QEMU is in; `weight` null: it has none of its own, which counts as the usual one. @throws Error when it is in another unit */
+  of: (pid: number, vm: VmId) => { unit: string; weight: number | null };
   set: (unit: string, weight: number) => Promise<void>;
 }
 
@@ -40,9 +39,9 @@ export class CpuWeights {
     for (const { id, pid } of this.#processes.runtimes) {
       if (pid === null) continue;
       const wanted = weights.get(id) ?? usualWeight;
-      const unit = vmUnit(id);
       try {
-        if (differs(this.#units.of(pid, unit) ?? usualWeight, wanted)) await this.#units.set(unit, wanted);
+        const { unit, weight } = this.#units.of(pid, id);
+        if (differs(weight ?? usualWeight, wanted)) await this.#units.set(unit, wanted);
       } catch (error) {
         failed.push({ id, reason: reasonOf(error) });
       }
@@ -56,23 +55,9 @@ const differs = (has: number, wanted: number): boolean =>
   wanted === usualWeight ? has !== wanted : Math.abs(has - wanted) > wanted * 0.1;
 
 const ownUnits: UnitWeights = {
-  of: (pid, unit) => {
-    const group = groupOf(readFileSync(`/proc/${String(pid)}/cgroup`, "utf8"), unit);
-    try {
-      return Number(readFileSync(`/sys/fs/cgroup${group}/cpu.weight`, "utf8"));
-    } catch (error) {
-      // The controller is on only where some unit has a weight.
-      if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
-      throw error;
-    }
+  of: (pid, vm) => {
+    const { unit, text } = readUnitControl(pid, vm, "cpu.weight");
+    return { unit, weight: text === null ? null : Number(text) };
   },
   set: weighUnit,
 };
-
-/** @throws Error when the process is not in the unit */
-export function groupOf(text: string, unit: string): string {
-  const group = /^0::(\/.*)$/m.exec(text)?.[1];
-  if (group?.endsWith(`/${unit}`) !== true)
-    throw new Error(`its QEMU does not run in ${unit}: it was started by an earlier version, or by hand`);
-  return group;
-}

@@ -1,4 +1,5 @@
 /** What a VM needs of this host before QEMU starts: its disks, its port groups, its taps, as one launch specification. */
+import { realpath } from "node:fs/promises";
 import {
   datastoresOf,
   GodwitError,
@@ -18,11 +19,13 @@ import {
 import {
   createTaps,
   deleteTaps,
-  portGroupFacts,
+  isBridge,
+  moveTap,
   portSecurityProblem,
   releasePorts,
   securePorts,
-  tapName,
+  tapsOf,
+  type TapSpec,
 } from "@godwit/network";
 import {
   checkMedium,
@@ -31,16 +34,21 @@ import {
   checkOwnFiles,
   checkTpmState,
   Datastore,
+  deactivateOf,
   giveDisks,
   inspectDisks,
   LunStore,
   VmDatastores,
+  VolumeGroup,
+  type VolumeDisk,
 } from "@godwit/storage";
 import type { UserIds } from "@godwit/system";
 import type { AgentConfig } from "../config.ts";
 import { HostDatastores, type HostDatastore } from "../datastores/host-datastores.ts";
 import { Mounts } from "../datastores/mounts.ts";
 import { HostNetworks } from "../networks/host-networks.ts";
+import type { Reservations } from "../reservations/reservations.ts";
+import { giveHostDevices, takeBackHostDevices } from "./host-devices.ts";
 import { VmUsers } from "./vm-users.ts";
 
 export class Environment {
@@ -52,6 +60,7 @@ export class Environment {
   /** As they were found first: what is at a datastore's path may be unmounted or replaced under this agent. */
   readonly #found = new Map<string, Datastore>();
   #portSecurity: Promise<string | null> | undefined;
+  #reservations: Pick<Reservations, "activating" | "areOn"> | null = null;
 
   /** @param datastores as the networks, without them those of the configuration */
   constructor(
@@ -95,11 +104,12 @@ export class Environment {
     throw GodwitError.of("DATASTORE_UNKNOWN", { datastore: name, host: this.#config.name, known });
   }
 
-  /** One that has LUNs and no files; null: it has files. @throws DATASTORE_UNKNOWN, DATASTORE_UNAVAILABLE */
-  async lunStore(name: string): Promise<LunStore | null> {
-    const { source } = this.#known(name);
+  /** One that has LUNs or volumes and no files; null: it has files. @throws DATASTORE_UNKNOWN, DATASTORE_UNAVAILABLE, DATASTORE_NOT_MARKED */
+  async blockStore(name: string): Promise<LunStore | VolumeGroup | null> {
+    const { source, chapSecret } = this.#known(name);
     if (hasFolders(source)) return null;
-    const store = new LunStore(name, source, this.#config.name);
+    if (source.kind === "lun") return await VolumeGroup.open(name, source, this.#config.name);
+    const store = new LunStore(name, source, this.#config.name, chapSecret);
     await store.verify();
     return store;
   }
@@ -113,13 +123,13 @@ export class Environment {
     const [own = vm.datastore, ...others] = new Set([...datastoresOf(vm), ...more]);
     const places = await Promise.all([
       this.datastore(own),
-      ...others.map(async (name) => (await this.lunStore(name)) ?? (await this.datastore(name))),
+      ...others.map(async (name) => (await this.blockStore(name)) ?? (await this.datastore(name))),
     ]);
     const [first, ...rest] = places;
     return new VmDatastores(
       first,
       rest.filter((one) => one instanceof Datastore),
-      rest.filter((one) => one instanceof LunStore),
+      rest.filter((one) => one instanceof LunStore || one instanceof VolumeGroup),
     );
   }
 
@@ -135,9 +145,16 @@ export class Environment {
    * Decides who the VM's QEMU is to run as, and gives the disks to it. Only whoever has the VM's exclusive lease and
    * knows that no QEMU of it runs may ask for that.
    * @param ownUser whether the VM may have a user of its own: all hosts that it could move to know such users
+   * @param stillCounts looks at that lease again once the VM's volumes are active
    */
-  async giveDisks(vm: Vm, ownUser: boolean): Promise<LaunchUser> {
+  async giveDisks(vm: Vm, ownUser: boolean, stillCounts: () => Promise<void>): Promise<LaunchUser> {
     await this.checkOwnFiles(vm);
+    const user = await this.#giveFiles(vm, ownUser);
+    if (await this.attachVolumes(vm, user)) await stillCounts();
+    return user;
+  }
+
+  async #giveFiles(vm: Vm, ownUser: boolean): Promise<LaunchUser> {
     const stores = await this.datastoresOf(vm);
     const because = ownUser
       ? ((await this.users.problem()) ?? (await giveDisks(stores, vm, this.users.own(vm.id))))
@@ -147,6 +164,48 @@ export class Environment {
     // Where the storage refuses this too, what QEMU can open of it is looked at next.
     await giveDisks(stores, vm, shared);
     return shared;
+  }
+
+  /**
+   * Activates the volumes of a VM that is about to have its QEMU here, for its user alone. They were checked to be its own.
+   * @returns whether this host may be fenced at one of them: then the VM's lease must be looked at again before they are opened
+   * @throws DISK_MISSING, DISK_IN_USE, DATASTORE_UNAVAILABLE
+   */
+  async attachVolumes(vm: Vm, user: UserIds): Promise<boolean> {
+    const volumes = (await this.datastoresOf(vm)).volumes(vm.disks);
+    for (const { disk, store } of volumes) await this.attachVolume(store, { vm, disk }, user);
+    return volumes.some(({ store }) => this.mayBeFencedAt(store));
+  }
+
+  /**
+   * Asked when a volume is active. Where reservations are turned on afterwards, this host does not register again with the LUN until the volume is
+   * active no more, once its key is taken away.
+   */
+  mayBeFencedAt(store: VolumeGroup): boolean {
+    return this.#reservations?.areOn(store.name) === true;
+  }
+
+  /** One of them. @returns the device's path. @throws the same */
+  async attachVolume(store: VolumeGroup, of: VolumeDisk, user: UserIds): Promise<string> {
+    const attach = () => store.attach(of, user);
+    return await (this.#reservations?.activating(store.name, attach) ?? attach());
+  }
+
+  /** From now on volumes are activated as the reservations of their LUNs allow. */
+  heed(reservations: Pick<Reservations, "activating" | "areOn">): void {
+    this.#reservations = reservations;
+  }
+
+  /** What a VM's QEMU used of this host goes, after it: taps, what was activated of its volumes, and that devices are its user's. */
+  async release(vm: Vm): Promise<void> {
+    const ends = [
+      this.deleteTaps(vm),
+      // Also those that it has lost while it ran.
+      deactivateOf(vm.id),
+      takeBackHostDevices(vm.hostDevices ?? [], this.users.own(vm.id)),
+    ];
+    const failed = (await Promise.allSettled(ends)).find((end) => end.status === "rejected");
+    if (failed !== undefined) throw failed.reason;
   }
 
   /**
@@ -200,12 +259,16 @@ export class Environment {
     user: LaunchUser,
   ): Promise<LaunchSpec> {
     const stores = await this.datastoresOf(vm);
-    await this.checkPortGroups(vm.nics.map(({ portGroup }) => portGroup));
+    await this.checkPortGroups(vm.nics);
     const uefi = await this.#uefi(stores.own, vm);
     return {
       vm,
       accelerator,
-      diskPaths: Object.fromEntries(stores.files(vm.disks).map((disk) => [disk.name, stores.pathOf(disk)])),
+      diskPaths: {
+        ...Object.fromEntries(stores.files(vm.disks).map((disk) => [disk.name, stores.pathOf(disk)])),
+        ...(await volumePaths(stores, vm)),
+      },
+      ...blockDevicesOf(stores, vm),
       luns: Object.fromEntries(
         stores
           .luns(vm.disks)
@@ -216,7 +279,8 @@ export class Environment {
       initrdPath: vm.boot?.initrd === undefined ? null : stores.own.resolve(vm.boot.initrd),
       ...(uefi === null ? {} : { uefi }),
       ...(vm.tpm === true ? { tpm: await this.#tpm(stores.own, vm.name) } : {}),
-      taps: vm.nics.map(({ mac }, index) => ({ interfaceName: tapName(vm.id, index), mac })),
+      ...(incoming ? {} : await giveHostDevices(vm, user, this.#config.name)),
+      ...tapsFor(vm),
       incoming,
       user,
     };
@@ -250,36 +314,53 @@ export class Environment {
     throw GodwitError.of("UEFI_FIRMWARE_MISSING", { vm, host: this.#config.name, secureBoot });
   }
 
-  /** @throws NETWORK_UNKNOWN, NETWORK_WITHOUT_BRIDGE */
-  async checkPortGroups(names: readonly string[]): Promise<void> {
-    const present = (await portGroupFacts(this.#networks.all)).map(({ name }) => name);
-    const network = names.find((name) => !present.includes(name));
-    if (network === undefined) return;
+  /** Those of the NICs whose links are up. @throws NETWORK_UNKNOWN, NETWORK_WITHOUT_BRIDGE */
+  async checkPortGroups(
+    nics: readonly { portGroup: string; connected?: boolean | undefined }[],
+  ): Promise<void> {
+    const names = nics.flatMap(({ portGroup, connected }) => (connected === false ? [] : [portGroup]));
     const host = this.#config.name;
-    const bridge = this.#networks.find(network)?.bridge;
-    if (bridge !== undefined) throw GodwitError.of("NETWORK_WITHOUT_BRIDGE", { host, network, bridge });
-    const known = this.#networks.all.map(({ name }) => name);
-    throw GodwitError.of("NETWORK_UNKNOWN", { network, host, known });
+    for (const network of names) {
+      const bridge = this.#networks.find(network)?.bridge;
+      if (bridge === undefined) {
+        const known = this.#networks.all.map(({ name }) => name);
+        throw GodwitError.of("NETWORK_UNKNOWN", { network, host, known });
+      }
+      if (!(await isBridge(bridge)))
+        throw GodwitError.of("NETWORK_WITHOUT_BRIDGE", { host, network, bridge });
+    }
   }
 
   /** Connects the VM's NICs to their port groups' bridges; what they may send is limited from the beginning. */
   async createTaps(vm: Vm, user: LaunchUser): Promise<void> {
     const owner = this.users.ownerOf(user);
-    const taps = vm.nics.map(({ portGroup }, index) => {
-      const { bridge = portGroup, definition } = this.#networks.find(portGroup) ?? {};
-      const vlan = this.#networks.filtersVlans ? definition?.vlan : undefined;
-      return {
-        ...{ name: tapName(vm.id, index), bridge, owner },
-        ...(vlan === undefined ? {} : { vlan }),
-        ...(definition?.mtu === undefined ? {} : { mtu: definition.mtu }),
-      };
-    });
     try {
-      await Promise.all([createTaps(taps), this.securePorts(vm)]);
+      await Promise.all([createTaps(this.#tapSpecs(vm, owner)), this.securePorts(vm)]);
     } catch (error) {
       await this.deleteTaps(vm).catch(() => undefined); // the first error says what is wrong
       throw error;
     }
+  }
+
+  /** Moves the taps of a VM that runs to the bridges of its port groups. @throws NETWORK_BRIDGE_MISSING, PROGRAM_FAILED */
+  async moveTaps(vm: Vm, user: LaunchUser): Promise<void> {
+    for (const tap of this.#tapSpecs(vm, this.users.ownerOf(user))) await moveTap(tap);
+    await this.securePorts(vm);
+  }
+
+  #tapSpecs(vm: Vm, owner: string): TapSpec[] {
+    const names = tapsOf(vm);
+    return vm.nics.map(({ portGroup, connected }, index) => {
+      // One whose link is down is in no bridge: its port group may be one that this host does not have.
+      if (connected === false) return { name: names[index] as string, bridge: null, owner };
+      const { bridge = portGroup, definition } = this.#networks.find(portGroup) ?? {};
+      const vlan = this.#networks.filtersVlans ? definition?.vlan : undefined;
+      return {
+        ...{ name: names[index] as string, bridge, owner },
+        ...(vlan === undefined ? {} : { vlan }),
+        ...(definition?.mtu === undefined ? {} : { mtu: definition.mtu }),
+      };
+    });
   }
 
   /**
@@ -293,8 +374,9 @@ export class Environment {
       if (vm.nics.every(({ addresses }) => addresses === undefined)) return; // told by the host's facts
       throw GodwitError.of("NETWORK_FILTER_MISSING", { vm: vm.name, host: this.#config.name, reason });
     }
+    const taps = tapsOf(vm);
     const ports = vm.nics.map(({ portGroup, mac, addresses = null }, index) => ({
-      ...{ tap: tapName(vm.id, index), addresses },
+      ...{ tap: taps[index] as string, addresses },
       mac: this.#networks.find(portGroup)?.allowForgedTransmits === true ? null : mac,
     }));
     const isLimited = ({ mac, addresses }: (typeof ports)[number]) => mac !== null || addresses !== null;
@@ -308,8 +390,30 @@ export class Environment {
   }
 
   async deleteTaps(vm: Vm): Promise<void> {
-    const names = vm.nics.map((_, index) => tapName(vm.id, index));
+    const names = tapsOf(vm);
     // Nothing sends by a tap whose QEMU is gone, so that its filter need not outlive it.
     await Promise.all([deleteTaps(names), releasePorts(names)]);
   }
 }
+
+/** The devices themselves, by disk: their names are links, which QEMU does not see. */
+async function volumePaths(stores: VmDatastores, vm: Vm): Promise<Record<string, string>> {
+  const found = stores
+    .volumes(vm.disks)
+    .map(async ({ disk, store }) => [disk.name, await realpath(store.deviceOf({ vm, disk }))] as const);
+  return Object.fromEntries(await Promise.all(found));
+}
+
+function blockDevicesOf(stores: VmDatastores, vm: Vm): { blockDevices?: string[] } {
+  const blockDevices = stores.volumes(vm.disks).map(({ disk }) => disk.name);
+  return blockDevices.length === 0 ? {} : { blockDevices };
+}
+
+/** Of a launch specification. */
+export const tapsFor = (vm: Vm): Pick<LaunchSpec, "taps" | "namedNics"> => {
+  const names = tapsOf(vm);
+  return {
+    taps: vm.nics.map(({ mac }, index) => ({ interfaceName: names[index] as string, mac })),
+    namedNics: true,
+  };
+};

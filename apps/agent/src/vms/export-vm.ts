@@ -1,6 +1,6 @@
 /** Exports a VM that does not run, under its exclusive lease: nobody writes to its disks meanwhile. */
 import { GodwitError, type VmExport, type VmExported, type VmId } from "@godwit/contract";
-import { notExported, readVm, writeOva } from "@godwit/storage";
+import { mustNotBeSuspended, notExported, readVm, writeOva } from "@godwit/storage";
 import type { AgentConfig } from "../config.ts";
 import type { EventLog } from "../event-log.ts";
 import type { Leases } from "../leases/leases.ts";
@@ -47,6 +47,7 @@ export class Exports {
     if (processes.of(vmId) !== undefined) throw GodwitError.of("VM_RUNNING", { vm: name, host: config.name });
     await using _lease = await exclusively(leases, before, config.name);
     let vm = await readVm(home, name);
+    mustNotBeSuspended(vm);
     await environment.checkOwnFiles(vm);
     const stores = await environment.datastoresOf(vm);
     if (vm.revertingTo !== undefined) vm = await completeRevert(stores, vm);

@@ -58,11 +58,12 @@ export class GuestWatchers {
     return ids.flatMap((id) => this.#signsOf(id) ?? []);
   }
 
-  /** Since when a guest that had answered has given no sign, in ms of the clock; null: it does. Undefined: it is not watched. */
+  /** Since when a guest that had answered has given no sign, in ms of the clock; null: it does. Undefined: it is not watched, or has not answered yet. */
   silentSinceMs(id: VmId): number | null | undefined {
     const seen = this.#seen.get(id);
     if (seen === undefined || this.#parts.processes.of(id) !== seen.process) return undefined;
-    if (!seen.hasAnswered || seen.silentMs === null || seen.done === null) return null;
+    if (!seen.hasAnswered) return undefined;
+    if (seen.silentMs === null || seen.done === null) return null;
     return Math.max(seen.silentMs, seen.done.changedMs);
   }
 

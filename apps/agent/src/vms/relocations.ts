@@ -10,6 +10,7 @@ import {
   copyToTarget,
   describeAt,
   endRelocation,
+  mustNotBeSuspended,
   readRelocation,
   readVm,
   relocationOf,
@@ -144,6 +145,7 @@ export class Relocations {
     const process = processes.of(id);
     await using _lease = process === undefined ? await exclusively(leases, vm, config.name) : null;
     vm = await readVm(home, order.name);
+    mustNotBeSuspended(vm);
     await environment.checkOwnFiles(vm);
     if (process === undefined) await tidyRelocation(environment, vm);
     else {

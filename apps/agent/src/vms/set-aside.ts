@@ -12,14 +12,14 @@ import { RepeatedLook } from "../repeated-look.ts";
 import type { Claims } from "./claims.ts";
 import type { Processes } from "../qemu/processes.ts";
 
-const everyMs = 30_000;
+const everyMs = 10_000;
 
 export interface SetAsideParts {
   hypervisor: Pick<Hypervisor, "adoptOne">;
   processes: Processes;
   claims: Claims;
-  /** A move of the VM waits for it that only a restart of this agent takes up. */
-  isInMove: (vmId: VmId) => boolean;
+  /** Moves that wait until a VM's process answers or is gone. */
+  moves: { isUnanswerable: (vmId: VmId) => boolean; takeUp: (vm: Pick<Vm, "id" | "name">) => Promise<void> };
   /** Its process is back in the list. */
   onBack: (vm: Vm) => Promise<void>;
   /** Its process is gone. */
@@ -81,13 +81,10 @@ export class SetAside {
   }
 
   async #look(vmId: VmId): Promise<void> {
-    const { hypervisor, processes, isInMove, onBack, onGone, log } = this.#parts;
+    const { hypervisor, processes, claims, moves, onBack, onGone, log } = this.#parts;
     const entry = this.#entries.get(vmId);
     if (entry === undefined) return;
-    if (isInMove(vmId)) {
-      this.#tell(entry, "a move of it waits for its QEMU process; restart the agent when that answers");
-      return;
-    }
+    const isInMove = moves.isUnanswerable(vmId);
     try {
       const found = await hypervisor.adoptOne(vmId);
       const reason = reasonIn(found);
@@ -96,14 +93,17 @@ export class SetAside {
         return;
       }
       const [process] = found.processes;
-      if (process !== undefined && !(await this.#takeBack(process, entry))) return;
+      if (process !== undefined && !(await this.#takeBack(process, entry, isInMove))) return;
       const [ended] = found.ended;
       if (ended !== undefined) {
         processes.addGone(ended.spec.vm);
-        await onGone(ended.spec.vm);
+        if (!isInMove) await onGone(ended.spec.vm);
       }
-      this.#entries.delete(vmId);
       entry.claim[Symbol.dispose]();
+      if (isInMove) await this.#takeMoveUp(vmId, entry);
+      // A move that goes on clears what its QEMU left by itself.
+      if (isInMove && ended !== undefined && !claims.isHeld(vmId)) await onGone(ended.spec.vm);
+      this.#entries.delete(vmId);
       log.info({ vm: entry.name, runs: process !== undefined }, "a VM is not set aside any more");
       this.#parts.onChange();
       if (process !== undefined) await onBack(process.spec.vm);
@@ -112,11 +112,26 @@ export class SetAside {
     }
   }
 
+  /** The move has the VM's claim from here on. @throws any error of the move's: the VM is set aside as before */
+  async #takeMoveUp(vmId: VmId, entry: Entry): Promise<void> {
+    const { claims, moves, processes } = this.#parts;
+    const vm = { id: vmId, name: entry.name };
+    try {
+      await moves.takeUp(vm);
+    } catch (error) {
+      const process = processes.of(vmId);
+      process?.release();
+      if (process !== undefined) processes.leave(vmId);
+      entry.claim = await claims.claim(vm, notAnswering);
+      throw error;
+    }
+  }
+
   /** @returns whether it is in the list of processes */
-  async #takeBack(process: QemuProcess, entry: Entry): Promise<boolean> {
+  async #takeBack(process: QemuProcess, entry: Entry, isInMove: boolean): Promise<boolean> {
     try {
       const { state, pauseReason } = await foundState(process);
-      if (state === "incoming") {
+      if (state === "incoming" && !isInMove) {
         process.release();
         this.#tell(entry, "it waits for a move that nobody knows of; restart the agent, which ends it");
         return false;

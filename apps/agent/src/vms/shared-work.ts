@@ -16,4 +16,9 @@ export class SharedWork<T> {
     this.#underWay.set(id, now);
     return await now;
   }
+
+  /** Resolves when what is under way has ended, however it has. */
+  async settled(id: string): Promise<void> {
+    await this.#underWay.get(id)?.catch(() => undefined);
+  }
 }

@@ -26,6 +26,7 @@ import {
   deleting,
   mustHaveTag,
   mustKeepSnapshots,
+  mustNotBeSuspended,
   readVm,
   removeTag,
   reverted,
@@ -44,6 +45,9 @@ import type { Processes } from "../qemu/processes.ts";
 import { reasonOf } from "../reason.ts";
 import type { Claims } from "./claims.ts";
 import { exclusively } from "./configure-vm.ts";
+import { mustHaveSettledMemory } from "./devices/settle-memory.ts";
+import { mustBeSavable } from "./host-devices.ts";
+import { mustBeOrdered } from "./memory-order.ts";
 import type { Environment } from "./environment.ts";
 import { SharedWork } from "./shared-work.ts";
 
@@ -75,7 +79,7 @@ export class Snapshots {
 
   /**
    * Asked again for the same while it goes on, or after it, it answers the same.
-   * @throws SNAPSHOT_EXISTS, SNAPSHOTS_TOO_MANY, SNAPSHOT_DISK_UNSUITABLE, SNAPSHOT_MEMORY_STOPPED, SNAPSHOT_FAILED, VM_UNKNOWN, VM_BUSY,
+   * @throws SNAPSHOT_EXISTS, SNAPSHOTS_TOO_MANY, SNAPSHOT_DISK_UNSUITABLE, SNAPSHOT_MEMORY_STOPPED, HOST_DEVICE_UNSAVABLE, SNAPSHOT_FAILED, VM_SUSPENDED, VM_UNKNOWN, VM_BUSY,
    *   VM_HELD_ELSEWHERE, LEASE_HELD, LEASE_UNAVAILABLE, SPACE_SHORT and what is wrong with a datastore
    */
   async create(id: VmId, order: SnapshotOrder): Promise<Vm> {
@@ -121,6 +125,7 @@ export class Snapshots {
     const process = processes.of(id) ?? null;
     await using _lease = process === null ? await exclusively(leases, before, config.name) : null;
     const vm = await readVm(home, name);
+    mustNotBeSuspended(vm);
     await environment.checkOwnFiles(vm);
     const stores = await environment.datastoresOf(vm);
     if (process !== null || vm.revertingTo === undefined) return await act({ vm, stores, process });
@@ -134,6 +139,9 @@ export class Snapshots {
     mustKeepSnapshots(held.vm);
     if (snapshot.memory && process === null)
       throw GodwitError.of("SNAPSHOT_MEMORY_STOPPED", { vm: held.vm.name, state: "stopped" });
+    if (snapshot.memory) mustBeSavable(held.vm, this.#parts.config.name);
+    if (snapshot.memory) mustHaveSettledMemory(held.vm);
+    if (snapshot.memory && process !== null) await mustBeOrdered(process);
     const vm = await this.#tidy(held);
     const memory =
       snapshot.memory && process !== null

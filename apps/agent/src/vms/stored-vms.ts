@@ -9,7 +9,6 @@ import {
   type CloudInit,
   type DisksToDelete,
   type Vm,
-  type VmChanges,
   type VmClone,
   type VmDescription,
   type VmId,
@@ -18,6 +17,7 @@ import {
 } from "@godwit/contract";
 import type { Hypervisor } from "@godwit/hypervisor";
 import { createVm, deleteVm, listVmFolders, readImport, readVm, type VmFolders } from "@godwit/storage";
+import type { Logger } from "pino";
 import type { AgentConfig } from "../config.ts";
 import type { HostDatastores } from "../datastores/host-datastores.ts";
 import type { EventLog } from "../event-log.ts";
@@ -26,9 +26,12 @@ import type { Processes } from "../qemu/processes.ts";
 import { reasonOf } from "../reason.ts";
 import type { Claims } from "./claims.ts";
 import { cloneVm } from "./clone-vm.ts";
-import { configureVm } from "./configure-vm.ts";
+import { datastoresWithLeft, settleDisks } from "./devices/settle-disks.ts";
+import { configureVm, type Configuration } from "./configure-vm.ts";
+import { foundHostDevices } from "./host-devices.ts";
 import type { VmCpus } from "./cpu.ts";
 import type { Environment } from "./environment.ts";
+import type { MemoryAdmission } from "./memory-admission.ts";
 import { SharedWork } from "./shared-work.ts";
 import { tidyRelocation } from "./tidy-relocation.ts";
 
@@ -42,11 +45,16 @@ export interface StoredVmsParts {
   leases: Leases;
   claims: Claims;
   events: EventLog;
+  memory: MemoryAdmission;
+  log: Logger;
 }
 
 export class StoredVms {
   readonly #parts: StoredVmsParts;
   readonly #creating = new SharedWork<Vm>();
+  readonly #deleting = new SharedWork<void>();
+  /** Of copies that are made, by their ids. */
+  readonly #cloning = new Map<VmId, AbortController>();
 
   constructor(parts: StoredVmsParts) {
     this.#parts = parts;
@@ -57,41 +65,62 @@ export class StoredVms {
     return await this.#creating.do(id, () => this.#create(id, description, cloudInit));
   }
 
-  /** Copies a VM that does not run. Asked again while it goes on, it answers the same. @throws what `cloneVm` throws */
+  /** Copies a VM that does not run. Asked again while it goes on, it answers the same. @throws VM_CLONE_CANCELLED and what `cloneVm` throws */
   async clone(id: VmId, order: VmClone): Promise<Vm> {
     const { copy } = order;
-    const make = (description: VmDescription, imagesOf: string, nvram: string) =>
-      this.#create(copy.id, description, undefined, { imagesOf, nvram });
-    return await this.#creating.do(copy.id, () => cloneVm(this.#parts, id, order, make));
+    return await this.#creating.do(copy.id, async () => {
+      const ended = new AbortController();
+      this.#cloning.set(copy.id, ended);
+      const make = (description: VmDescription, imagesOf: Vm, nvram: string) =>
+        this.#create(copy.id, description, undefined, { imagesOf, nvram, signal: ended.signal });
+      try {
+        return await cloneVm(this.#parts, id, order, make);
+      } finally {
+        this.#cloning.delete(copy.id);
+      }
+    });
+  }
+
+  /** Ends a copy that goes on, until its disks are whole; whoever asked for it gets the error when nothing is left of it. */
+  cancelClone({ name: vm, copy }: VmClone): void {
+    this.#cloning.get(copy.id)?.abort(GodwitError.of("VM_CLONE_CANCELLED", { vm, copy: copy.name }));
   }
 
   async #create(
     id: VmId,
     description: VmDescription,
     cloudInit?: CloudInit | null,
-    of?: { imagesOf: string; nvram: string },
+    of?: { imagesOf: Vm; nvram: string; signal: AbortSignal },
   ): Promise<Vm> {
     const { config, cpus, environment, hypervisor } = this.#parts;
     const stores = await environment.datastoresOf(description, imageDatastores(description));
-    await environment.checkPortGroups(description.nics.map(({ portGroup }) => portGroup));
+    await environment.checkPortGroups(description.nics);
     const firmware = await environment.firmware(description.name, wishedFirmware(description));
     const macs = description.nics.map((_, index) => macOf(id, index));
     const { machines } = await hypervisor.facts();
     const cpu = await cpus.first({ name: description.name, cpuWish: description.cpu });
     const machine = newestMachine([machines]);
     if (machine === null) throw new TypeError("QEMU offers no versioned q35 machine");
-    const defaults = { machine, cpu, macs };
+    const found = { vm: description.name, host: config.name };
+    const hostDevices = foundHostDevices(description.hostDevices ?? [], found);
+    const defaults = { machine, cpu, macs, hostDevices };
     return await createVm(stores, {
       id,
       description,
       cloudInit,
-      imagesOf: of?.imagesOf,
+      ...{ imagesOf: of?.imagesOf, signal: of?.signal },
       nvramTemplate: firmware === null ? undefined : (of?.nvram ?? firmware.template),
       defaults,
       owner: config.qemu.user,
       host: config.name,
       onCopy: (copy) => {
         this.#parts.events.append("vm.imageCopied", { kind: "vm", id }, { copy });
+      },
+      onLeft: (what, error) => {
+        this.#parts.log.warn(
+          { err: error, vm: description.name, id },
+          `could not ${what} of a VM that was not made`,
+        );
       },
     });
   }
@@ -124,12 +153,19 @@ export class StoredVms {
   }
 
   /** @throws what `configureVm` throws */
-  async configure(id: VmId, datastore: string, name: string, changes: VmChanges): Promise<Vm> {
-    return await configureVm(this.#parts, { id, datastore, name, changes });
+  async configure(configuration: Configuration): Promise<Vm> {
+    return await configureVm(this.#parts, configuration);
   }
 
-  /** @throws VM_RUNNING when it runs on this host; LEASE_HELD when on another */
+  /**
+   * Asked again while it goes on, which may take as long as a LUN takes to discard, it answers the same.
+   * @throws VM_RUNNING when it runs on this host; LEASE_HELD when on another
+   */
   async delete(datastore: string, name: string, disks: DisksToDelete): Promise<void> {
+    await this.#deleting.do(`${datastore}/${name} ${disks}`, () => this.#delete(datastore, name, disks));
+  }
+
+  async #delete(datastore: string, name: string, disks: DisksToDelete): Promise<void> {
     const { config, environment, processes, claims, leases } = this.#parts;
     const store = await environment.datastore(datastore);
     const vm = await readVm(store, name).catch((error: unknown) => {
@@ -145,7 +181,13 @@ export class StoredVms {
     // Nothing is done to a LUN, and its target may be away.
     const files = vm.disks.filter(({ path }) => lunOf(path) === null);
     await tidyRelocation(environment, { ...vm, disks: files });
-    await deleteVm(await environment.datastoresOf({ ...vm, disks: files }), name, disks);
+    // A disk whose removal was cut off is in no description any more.
+    await settleDisks(this.#parts, { vm: { ...vm, disks: files }, home: store, process: null });
+    const stores =
+      disks === "none"
+        ? await environment.datastoresOf({ ...vm, disks: files })
+        : await datastoresWithLeft(environment, store, { ...vm, disks: files });
+    await deleteVm(stores, name, disks);
     processes.forget(vm.id);
     await leases.release(vm);
   }

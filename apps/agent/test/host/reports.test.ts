@@ -1,5 +1,12 @@
 /** A host's two reports: what could not be read is told as such, and storage that hangs holds up nothing else. */
-import { hostFactsSchema, hostLoadSchema, GodwitError, type DatastoreId, type VmId } from "@godwit/contract";
+import {
+  hostFactsSchema,
+  hostLoadSchema,
+  GodwitError,
+  type DatastoreId,
+  type UnlearnedMac,
+  type VmId,
+} from "@godwit/contract";
 import type { Hypervisor } from "@godwit/hypervisor";
 import { Datastore } from "@godwit/storage";
 import { pino } from "pino";
@@ -49,7 +56,7 @@ function storage(...names: string[]) {
         origin: "configuration" as const,
       })),
     },
-    environment: { datastore: looks, lunStore: () => Promise.resolve(null) },
+    environment: { datastore: looks, blockStore: () => Promise.resolve(null) },
     lockspaces: { leasesOf: () => null },
   };
   return { looks, datastores: new Datastores(sources) };
@@ -94,6 +101,7 @@ async function factsReader() {
   const read = vi.fn<() => Promise<unknown>>(() => Promise.resolve(qemu));
   const hypervisor = { facts: read } as unknown as Hypervisor;
   const reader = new HostFactsReader({
+    furtherLinks: { problem: null },
     config: agentConfigSchema.parse({
       name: "a",
       listen: { address: "127.0.0.1" },
@@ -165,6 +173,7 @@ test("a load tells of memory, CPUs, links and VMs, with rates as soon as there a
     pauseReason: null,
   };
   const ended = { ...vm, state: "lost" as const, pid: null };
+  const departed = { unlearned: [] as UnlearnedMac[] };
   const reader = new HostLoadReader({
     config: agentConfigSchema.parse({
       name: "a",
@@ -173,23 +182,31 @@ test("a load tells of memory, CPUs, links and VMs, with rates as soon as there a
     }),
     networks: { all: [] },
     datastores: storage("one").datastores,
-    processes: { runtimes: [vm, ended] },
+    processes: { runtimes: [vm, ended], present: [], of: () => undefined, stateOf: () => undefined },
     memory: { load: memoryLoad },
     health: { now: { findings: [], sources: [{ name: "sensors", absent: null }] } },
     watchers: { silentSinceMs: (id) => (id === vm.id ? null : undefined) },
+    departed,
   });
+  const beganAt = performance.now();
   const first = await reader.read();
   expect(hostLoadSchema.parse(first)).toEqual(first);
+  expect(first).not.toHaveProperty("unlearnedMacs");
   expect(first).toMatchObject({ failures: [], cpu: { usedCpus: null }, portGroups: [] });
   expect(first.memory?.availableBytes).toBeGreaterThan(2 ** 20);
   expect(first.vms[0]?.usedCpus).toBe(null);
   expect(first.vms[0]?.residentBytes).toBeGreaterThan(2 ** 20);
   expect(first.vms[1]).toMatchObject({ usedCpus: null, residentBytes: null });
   // Busy for so much processor time, which a machine that is busy itself gives in its own time.
-  const [began, beganAt] = [process.cpuUsage(), performance.now()];
+  const began = process.cpuUsage();
   while (process.cpuUsage(began).user < 500_000);
-  const busy = 500 / (performance.now() - beganAt);
+  departed.unlearned.push({
+    ...{ id: vm.id, mac: "52:54:00:00:00:01", portGroup: "office", to: "b", since: new Date().toISOString() },
+  });
   const second = await reader.read();
+  // At least: between the two readings is less time than around them.
+  const busy = 500 / (performance.now() - beganAt);
+  expect(hostLoadSchema.parse(second).unlearnedMacs).toEqual(departed.unlearned);
   expect(second.vms[0]?.usedCpus).toBeGreaterThan(busy / 2);
   expect(second.cpu?.usedCpus).toBeGreaterThanOrEqual((second.vms[0]?.usedCpus ?? 0) * 0.5);
 });

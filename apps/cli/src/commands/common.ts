@@ -57,11 +57,17 @@ export const nameArgument = (
 ) => ({ kind: "tuple", parameters: [{ brief, placeholder, parse: String, proposeCompletions }] }) as const;
 
 export const vmArgument = nameArgument("vm", "Name or id", proposeVms);
-/** A VM, and a CD-ROM drive of it. */
-export const driveArguments = {
-  kind: "tuple",
-  parameters: [...vmArgument.parameters, { brief: "Name of the drive", placeholder: "drive", parse: String }],
-} as const;
+/** A VM, and something of it. */
+const vmAnd = (placeholder: string, brief: string) =>
+  ({
+    kind: "tuple",
+    parameters: [...vmArgument.parameters, { brief, placeholder, parse: String }],
+  }) as const;
+export const driveArguments = vmAnd("drive", "Name of the drive");
+export const hostDeviceArguments = vmAnd("device", "The VM's name of the device");
+export const diskArguments = vmAnd("disk", "Name of the disk");
+export const nicArguments = vmAnd("nic", "Number or MAC address");
+export const snapshotArguments = vmAnd("snapshot", "Name of the snapshot");
 export const vmsArgument = {
   kind: "array",
   parameter: { brief: "Names or ids", placeholder: "vm", parse: String, proposeCompletions: proposeVms },
@@ -112,3 +118,12 @@ export const strategyFlag = {
   brief: "How memory is moved",
   default: "auto",
 } as const;
+
+/** @param max the largest that it may be */
+export const wholeNumberTo =
+  (max: number) =>
+  (text: string): number => {
+    const number = /^\d{1,9}$/.test(text) ? Number(text) : 0;
+    if (number < 1 || number > max) throw new Error(`must be a whole number from 1 to ${String(max)}`);
+    return number;
+  };

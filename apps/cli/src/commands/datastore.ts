@@ -5,7 +5,9 @@ import { browseCommand } from "./datastore/browse.ts";
 import { initCommand } from "./datastore/init.ts";
 import { listCommand } from "./datastore/list.ts";
 import { removeCommand } from "./datastore/remove.ts";
+import { setCommand } from "./datastore/set.ts";
 import { showCommand } from "./datastore/show.ts";
+import { uploadCommand } from "./datastore/upload.ts";
 import { summaries } from "../summaries.ts";
 
 export const datastoreRoutes = buildRouteMap({
@@ -13,7 +15,9 @@ export const datastoreRoutes = buildRouteMap({
     list: listCommand,
     show: showCommand,
     browse: browseCommand,
+    upload: uploadCommand,
     add: addCommand,
+    set: setCommand,
     remove: removeCommand,
     init: initCommand,
   },

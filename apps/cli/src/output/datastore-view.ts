@@ -19,22 +19,39 @@ export function datastoreText(view: DatastoreView): string {
     ["kind", `${source.kind}, ${shared ? "shared by its hosts" : "each host's own"}`],
     ["place", sourceText(source)],
     ["defined", createdAt === null ? "by hosts' own configuration only" : definedFor(everyHost)],
+    ...(view.reservations ? [["reservations", "on"]] : []),
     ["vms", vms.length === 0 ? "none" : vms.join(" ")],
     ...differentIds(view),
   ]);
   if (hosts.length === 0) return `${head}\n\nNo host has it.`;
   const table = formatTable([
-    ["HOST", "STATE", "PLACE", "FREE", "LATENCY", "LEASES", "ID"],
+    [
+      ...["HOST", "STATE", "PLACE", "FREE", "LATENCY", "LEASES"],
+      ...(view.reservations ? ["RESERVATIONS"] : []),
+      "ID",
+    ],
     ...hosts.map((on) => [
       ...[on.host, stateWords[on.state], placeText(on)],
       on.space === null ? "" : `${formatBytes(on.space.freeBytes)} of ${formatBytes(on.space.totalBytes)}`,
       on.latencyMs === null ? "" : `${String(on.latencyMs)} ms`,
       on.leases === null ? "" : on.leases.state,
+      ...(view.reservations ? [reservationsText(on)] : []),
       on.id ?? "",
     ]),
   ]);
-  const reasons = hosts.flatMap(({ host, reason }) => (reason === null ? [] : [`${host}: ${reason}`]));
+  const reasons = hosts.flatMap(({ host, reason, reservations }) =>
+    [reason, view.reservations ? (reservations?.reason ?? null) : null].flatMap((why) =>
+      why === null ? [] : [`${host}: ${why}`],
+    ),
+  );
   return [head, "", table, ...(reasons.length === 0 ? [] : ["", ...reasons])].join("\n");
+}
+
+/** Of a host, by what it saw last. */
+function reservationsText({ reservations }: DatastoreOnHost): string {
+  if (reservations === null) return "unknown";
+  if (!reservations.registered) return "not registered";
+  return reservations.reserved ? "registered, in force" : "registered";
 }
 
 export function entriesText({

@@ -1,7 +1,7 @@
 /** Quantities and tables for people. Pure. */
 import { printableCell } from "./printable.ts";
 
-import type { PauseReason, VmState } from "@godwit/contract";
+import type { CpuTopology, PauseReason, VmState } from "@godwit/contract";
 
 export function formatBytes(bytes: number): string {
   const units = ["B", "KiB", "MiB", "GiB", "TiB"];
@@ -65,6 +65,54 @@ export function parseMib(text: string): number {
   return mib;
 }
 
+/** What the API takes of a VM. */
+const memoryMib = { least: 16, most: 4 * 1024 * 1024 };
+const mostVcpus = 288;
+
+/** Memory of a VM, in MiB. */
+export function parseMemory(text: string): number {
+  const mib = parseMib(text);
+  if (mib < memoryMib.least || mib > memoryMib.most)
+    throw new Error(`"${text}" is no memory that a VM can have; write 16MiB to 4TiB.`);
+  return mib;
+}
+
+const leastTargetMib = 64;
+
+/** What a guest is to have of its VM's memory, in MiB. */
+export function parseMemoryTarget(text: string): number | "all" {
+  if (text === "all") return text;
+  const mib = parseMib(text);
+  if (mib < leastTargetMib || mib > memoryMib.most)
+    throw new Error(
+      `"${text}" is no memory target; write ${String(leastTargetMib)}MiB up to the VM's memory, or all.`,
+    );
+  return mib;
+}
+
+export function parseVcpus(text: string): number {
+  const count = /^\d{1,4}$/.test(text) ? Number(text) : 0;
+  if (count < 1 || count > mostVcpus)
+    throw new Error(`"${text}" is no number of vCPUs that a VM can have; write 1 to ${String(mostVcpus)}.`);
+  return count;
+}
+
+/** `sockets=2,cores=4,threads=1`; of what is not said there is 1. */
+export function parseTopology(text: string): CpuTopology {
+  const counts = { sockets: 1, cores: 1, threads: 1 };
+  const seen = new Set<string>();
+  for (const part of text.split(",")) {
+    const [, name = "", count = "0"] = /^(sockets|cores|threads)=(\d{1,3})$/.exec(part) ?? [];
+    if (Number(count) < 1 || Number(count) > mostVcpus || seen.has(name))
+      throw new Error(
+        `"${text}" is not a CPU topology; write sockets=2,cores=4 or sockets=1,cores=4,threads=2.`,
+      );
+    seen.add(name);
+    counts[name as keyof CpuTopology] = Number(count);
+  }
+  return counts;
+}
+
 /** A bandwidth in Mbit/s, or `none`. */
 export function parseMbps(text: string): number | "none" {
   const mbps = /^\d+(\.\d+)?$/.test(text) ? Number(text) : 0;
@@ -87,6 +135,8 @@ export function parseBitRate(text: string): number {
   return Number(match[1]) * { k: 1e3, m: 1e6, g: 1e9 }[match[2] as "k" | "m" | "g"];
 }
 
-/** A VM's state with the reason of one that stands still, like `paused (no-space)`. */
-export const vmStateText = (state: VmState, pauseReason: PauseReason | null): string =>
-  pauseReason === null ? state : `${state} (${pauseReason})`;
+/** A VM's state with the reason of one that stands still, like `paused (no-space)`; of a stopped one that is suspended, that. */
+export function vmStateText(state: VmState, pauseReason: PauseReason | null, suspended: boolean): string {
+  if (state === "stopped" && suspended) return "suspended";
+  return pauseReason === null ? state : `${state} (${pauseReason})`;
+}

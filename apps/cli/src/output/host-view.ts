@@ -1,5 +1,6 @@
 /** A host as lines for people. Pure. */
 import type {
+  BondLoad,
   HostFacts,
   HostLoad,
   HostPower,
@@ -52,6 +53,13 @@ function factRows(facts: HostFacts, load: HostLoad | null): string[][] {
     ["cpu", `${cpu.model}, ${String(cpu.logicalCpus)} logical`],
     ["evc modes", cpu.report === null ? "unknown" : cpu.report.evcModes.join(" ") || "none"],
     ["memory", `${free} free of ${formatBytes(memory.totalBytes)}`],
+    ...(memory.hugepages ?? []).flatMap(({ size, pages }) => {
+      const now = load?.memory?.hugepages?.find((one) => one.size === size);
+      if (pages === 0) return [];
+      return [["huge pages", `${String(now?.freePages ?? "unknown")} free of ${String(pages)} of ${size}`]];
+    }),
+    ...((memory.numaNodes ?? []).length > 1 ? [["numa nodes", (memory.numaNodes ?? []).join(", ")]] : []),
+    ...hostDeviceRows(facts),
     ["qemu", `${qemu.version}, ${qemu.accelerator}: ${qemu.acceleratorReason}`],
     ...containmentRows(facts),
     ["migration", migrationText(facts)],
@@ -67,6 +75,9 @@ function factRows(facts: HostFacts, load: HostLoad | null): string[][] {
       const now = load?.portGroups?.find((one) => one.name === name);
       return ["port group", `${name} (${bridge}), uplink ${uplink ?? "none"}${portGroupText(uplink, now)}`];
     }),
+    ...(load?.links ?? []).flatMap(({ name, bond }) =>
+      bond === undefined ? [] : [["bond", `${name} (${bond.mode}): ${bondText(bond)}`]],
+    ),
     ...(load?.portGroups ?? [])
       .filter(({ state }) => state === "bridgeMissing")
       .map(({ name, bridge }) => ["port group", `${name}: its bridge ${bridge ?? ""} does not exist`]),
@@ -80,13 +91,22 @@ function migrationText({ migration, migrationSettings }: HostFacts): string {
       ? ""
       : `, ports ${String(migrationSettings.ports.first)} to ${String(migrationSettings.ports.last)}`;
   if (migration === null) return `${migrationSettings?.address ?? "no address"}, which no interface has`;
-  return `${migration.address} on ${migration.link.name}, ${speedText(migration.link.bitsPerSecond)}${ports}`;
+  const { also = [], alsoProblem } = migrationSettings ?? {};
+  const unused = alsoProblem == null ? "" : `, not used: ${alsoProblem}`;
+  const further = also.length === 0 ? "" : `, together with ${also.join(", ")}${unused}`;
+  const speed = speedText(migration.link.bitsPerSecond);
+  return `${migration.address} on ${migration.link.name}, ${speed}${ports}${further}`;
 }
 
 function portGroupText(uplink: string | null, now: PortGroupLoad | undefined): string {
   if (uplink === null || now?.uplinkUp === true) return now?.state === "bridgeOff" ? ", bridge off" : "";
   return now === undefined ? ", carrier unknown" : `, ${stateWords[now.state ?? "uplinkWithoutCarrier"]}`;
 }
+
+const bondText = ({ ports, active }: BondLoad): string =>
+  ports
+    .map(({ name, up }) => `${name} ${up ? "up" : "without a link"}${name === active ? ", in use" : ""}`)
+    .join("; ") || "no cards";
 
 const stateWords: Record<PortGroupState, string> = {
   up: "up",
@@ -102,13 +122,20 @@ const stateWords: Record<PortGroupState, string> = {
 /** How VMs are kept apart there. */
 function containmentRows({ containment }: HostFacts): string[][] {
   if (containment === undefined) return [["vm users", "one for all VMs: its agent is of an earlier version"]];
-  const { vmUids, vmUidsProblem, limitsProblem, cpuWeightsProblem, appArmorProblem } = containment;
+  const { vmUids, vmUidsProblem, limitsProblem, cpuWeightsProblem, cpuLimitsProblem, appArmorProblem } =
+    containment;
   const uids = `${String(vmUids.first)} to ${String(vmUids.first + vmUids.count - 1)}`;
   return [
     ["vm users", vmUidsProblem === null ? `uids ${uids}` : `one for all VMs: ${vmUidsProblem}`],
     ...(cpuWeightsProblem === undefined
       ? []
       : [["cpu weights", cpuWeightsProblem === null ? "by resource pools" : `none: ${cpuWeightsProblem}`]]),
+    [
+      "cpu limits",
+      cpuLimitsProblem === null
+        ? "by rules and resource pools"
+        : `none: ${cpuLimitsProblem ?? "its agent is of an earlier version"}`,
+    ],
     ["vm limits", limitsProblem === null ? "memory and tasks" : `none: ${limitsProblem}`],
     ["apparmor", appArmorProblem === null ? "confines QEMU" : `does not confine QEMU: ${appArmorProblem}`],
   ];
@@ -164,3 +191,14 @@ export const userText = ({ uid, sharedBecause }: VmUser): string =>
 
 const speedText = (bitsPerSecond: number | null): string =>
   bitsPerSecond === null ? "speed unknown" : `${String(Math.round(bitsPerSecond / 1e6))} Mbit/s`;
+
+/** Those that a VM could have: of PCI what VFIO has, where there is an IOMMU. */
+function hostDeviceRows({ hostDevices }: HostFacts): string[][] {
+  const { pci = [], usb = [] } = hostDevices ?? {};
+  return [
+    ...pci
+      .filter(({ driver }) => driver === "vfio-pci")
+      .map(({ address, id, group }) => ["pci device", `${address} (${id}), IOMMU group ${String(group)}`]),
+    ...usb.map(({ id, product }) => ["usb device", product === undefined ? id : `${id} (${product})`]),
+  ];
+}

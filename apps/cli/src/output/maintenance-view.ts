@@ -1,5 +1,5 @@
 /** The maintenance of a host, for people. Pure. */
-import type { MaintenancePlan, PlannedVm, Task } from "@godwit/contract";
+import type { MaintenancePlan, PlannedVm, Task, TaskStep } from "@godwit/contract";
 import { formatMs, formatTable } from "./format.ts";
 
 const actions: Record<PlannedVm["action"], (vm: PlannedVm) => string> = {
@@ -10,6 +10,7 @@ const actions: Record<PlannedVm["action"], (vm: PlannedVm) => string> = {
   refuse: () => "cannot move: the maintenance would be refused",
   wait: () => "cannot move: it is waited for",
   "shut-down": () => "cannot move: it is shut down when the others are away",
+  suspend: () => "cannot move: it is suspended to disk when the others are away",
   leave: () => "cannot move: it runs on, and the host keeps entering maintenance",
 };
 
@@ -32,7 +33,7 @@ export function maintenancePlanText({ host, vms, totalMs, deadline }: Maintenanc
     ...(deadline === null ? [] : [deadlineText(deadline)]),
     ...(refused
       ? [
-          `Choose what becomes of VMs that cannot move: --cannot-move wait, shut-down or leave; of one: --vm NAME=shut-down`,
+          `Choose what becomes of VMs that cannot move: --cannot-move wait, shut-down, suspend or leave; of one: --vm NAME=shut-down`,
         ]
       : []),
   ].join("\n");
@@ -58,9 +59,24 @@ export function emptiedSummary(task: Task): string {
     running.length === 0
       ? `Host ${subject.name} is in maintenance: it has no running VMs and takes none.`
       : `Host ${subject.name} takes no VMs, and still runs ${running.join(", ")}, as was asked: it is not in maintenance, but entering it.`,
-    ...steps
-      .filter(({ state }) => state === "done")
-      .map(({ name, detail }) => `  ${name}${detail === null ? "" : `: ${detail}`}`),
+    ...steps.filter(({ state }) => state === "done").map((step) => `  ${becameText(step)}`),
     `End it with: godwit host maintenance exit ${subject.name}`,
   ].join("\n");
+}
+
+/** What became of a VM, by a step of the task that is done. */
+function becameText({ key, name, subject, detail }: TaskStep): string {
+  const vm = subject?.name ?? "";
+  switch (key) {
+    case "move":
+      return `${vm} moved ${detail ?? ""}`.trimEnd();
+    case "relocate":
+      return `${vm}, which is stopped, was assigned ${detail ?? ""}`.trimEnd();
+    case "shutDown":
+      return `${vm}, which cannot move, was shut down; the end of the maintenance starts it again`;
+    case "suspend":
+      return `${vm}, which cannot move, was suspended to disk; the end of the maintenance lets its guest go on`;
+    default:
+      return `${name}${detail === null ? "" : `: ${detail}`}`;
+  }
 }

@@ -11,10 +11,12 @@ export function switchesText(switches: readonly SwitchView[]): string {
   ]);
 }
 
-export function switchText({ name, mtu, uplink, everyHost, hosts, networks }: SwitchView): string {
+export function switchText({ name, mtu, uplink, everyHost, vxlan, hosts, networks }: SwitchView): string {
   const head = formatTable([
     ["name", name],
-    ["uplink", uplinksText({ uplink, everyHost, hosts })],
+    vxlan === null
+      ? ["uplink", uplinksText({ uplink, everyHost, vxlan, hosts })]
+      : ["vxlan", vxlanText(vxlan)],
     ["mtu", String(mtu)],
     ["defined", everyHost ? "for every host, also those that join later" : "for the hosts below"],
     [
@@ -24,14 +26,21 @@ export function switchText({ name, mtu, uplink, everyHost, hosts, networks }: Sw
   ]);
   if (hosts.length === 0) return `${head}\n\nNo host has it.`;
   const table = formatTable([
-    ["HOST", "STATE", "BRIDGE", "UPLINK", "MTU"],
+    ["HOST", "STATE", "BRIDGE", "UPLINK", "MTU", ...(vxlan === null ? [] : ["FROM", "TO"])],
     ...hosts.map((on) => [
       ...[on.host, stateWords[on.state], on.bridge ?? "", on.uplink ?? "none"],
       on.mtu === null ? "" : String(on.mtu),
+      ...(vxlan === null ? [] : [on.vxlan?.local ?? "", peersText(on.vxlan?.peers ?? [])]),
     ]),
   ]);
   return [head, "", table, ...reasonsText(hosts)].join("\n");
 }
+
+const vxlanText = ({ vni, port, underlay }: NonNullable<SwitchView["vxlan"]>): string =>
+  `${String(vni)}, UDP port ${String(port)}, between the hosts' addresses ${underlay === "migration" ? "for migrations" : `in ${underlay}`}`;
+
+const peersText = (peers: readonly string[]): string =>
+  peers.length > 4 ? `${peers.slice(0, 3).join(" ")} and ${String(peers.length - 3)} more` : peers.join(" ");
 
 export function networksText(networks: readonly NetworkView[]): string {
   return formatTable([
@@ -50,7 +59,7 @@ export function networksText(networks: readonly NetworkView[]): string {
 }
 
 export function networkText(view: NetworkView): string {
-  const { name, switch: on, vlan, mtu, allowForgedTransmits, hosts, vms } = view;
+  const { name, switch: on, vlan, mtu, allowForgedTransmits, isolatedHosts, hosts, vms } = view;
   const head = formatTable([
     ["name", name],
     ...(on === null
@@ -63,6 +72,7 @@ export function networkText(view: NetworkView): string {
             "mac addresses",
             allowForgedTransmits === true ? "VMs may send with any" : "VMs send with their own only",
           ],
+          ...(isolatedHosts === undefined ? [] : [["hosts", "do not receive each other's broadcasts"]]),
         ]),
     ["vms", vms.length === 0 ? "none" : vms.join(" ")],
   ]);
@@ -106,8 +116,10 @@ function hostsText(hosts: readonly OnHost[]): string {
 function uplinksText({
   uplink,
   everyHost,
+  vxlan,
   hosts,
-}: Pick<SwitchView, "uplink" | "everyHost" | "hosts">): string {
+}: Pick<SwitchView, "uplink" | "everyHost" | "vxlan" | "hosts">): string {
+  if (vxlan !== null) return `VXLAN ${String(vxlan.vni)}`;
   const all = [...(everyHost ? [uplink] : []), ...hosts.map(({ desiredUplink }) => desiredUplink)];
   const words = [...new Set(all)].map((one) => one ?? "none (internal)");
   return words.join(" or ") || (uplink ?? "none (internal)");

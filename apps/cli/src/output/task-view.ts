@@ -1,5 +1,14 @@
 /** A task as lines for people. Pure. */
-import type { ImageCopy, KeptForecast, MovePause, MoveRecord, Task, TaskOf } from "@godwit/contract";
+import type {
+  ImageCopy,
+  KeptForecast,
+  MemoryWait,
+  MoveCpu,
+  MovePause,
+  MoveRecord,
+  Task,
+  TaskOf,
+} from "@godwit/contract";
 import { keptForecastText, outcomeLines } from "./forecast-view.ts";
 import { formatBytes, formatMs } from "./format.ts";
 import { hostLines } from "./pool-update-view.ts";
@@ -12,6 +21,8 @@ export function progressText(task: Task): string {
   if (task.waitingFor !== null) return `${name}, waiting: ${task.waitingFor.message}`;
   if (task.kind === "image.add" && task.progress !== null)
     return `${task.subject.name}: fetching · ${amountsText(task.progress)}`;
+  if (task.kind === "vm.suspend" && task.progress !== null)
+    return `${task.subject.name}: writing its memory · ${amountsText(task.progress)}`;
   if ("progress" in task && task.kind !== "vm.migrate" && task.progress != null)
     return copyText(task.subject.name, task.progress);
   if (task.kind !== "vm.migrate") return name;
@@ -101,6 +112,8 @@ export function moveSummary(move: MoveRecord, forecast?: KeptForecast): string {
     `${move.vm.name} moved from ${move.from} to ${move.to} in ${formatMs(move.totalMs)}`,
     still,
     `  ${formatBytes(move.bytes)} in ${String(move.rounds)} rounds${rate}, ${move.encrypted ? "encrypted" : "not encrypted"}`,
+    ...(move.cpu === undefined ? [] : cpuText(move, move.cpu).map((text) => `  ${text}`)),
+    ...(move.waitedForMemory === undefined ? [] : [`  ${waitText(move.waitedForMemory)}`]),
     ...(move.backOuts > 0
       ? [`  ${String(move.backOuts)} switches were backed out to keep to the budget`]
       : []),
@@ -118,6 +131,23 @@ function standstillText({
   return stopToContMs === null
     ? `how long the vCPUs stood still was not measured${why === null ? "" : `: ${why}`}${own}`
     : `vCPUs stood still for ${formatMs(stopToContMs)} of ${String(maxOutageMs)} ms allowed${own}`;
+}
+
+/** What the move took of its hosts' CPUs. */
+function cpuText({ from, to }: MoveRecord, { source, destination }: MoveCpu): string[] {
+  const parts = [
+    { host: from, cpu: source },
+    { host: to, cpu: destination },
+  ].flatMap(({ host, cpu }) =>
+    cpu === undefined ? [] : [`${host}: QEMU ${formatMs(cpu.qemuMs)}, agent ${formatMs(cpu.agentMs)}`],
+  );
+  return parts.length === 0 ? [] : [`CPU time beside the guest's vCPUs: ${parts.join("; ")}`];
+}
+
+/** After a post-copy. */
+function waitText({ allMs, vcpuMs }: MemoryWait): string {
+  const most = Math.max(0, ...vcpuMs);
+  return `after the switch the guest waited for memory: all vCPUs at once for ${formatMs(allMs)}, the vCPU that waited most for ${formatMs(most)}`;
 }
 
 /** How long memory was being sent: neither preparation nor clean-up is part of its rate. */

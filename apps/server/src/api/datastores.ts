@@ -1,12 +1,19 @@
 /** Datastores: defined, shown, removed. What is defined is written first; the hosts are told then, and again until they have it. */
 import { GodwitError, type DatastoreView, type serverOperations } from "@godwit/contract";
 import type { Handlers } from "@godwit/http";
+import { notToSet } from "../datastores/reservation-changes.ts";
 import { datastoreViews } from "../datastores/datastore-views.ts";
 import type { Services } from "../services.ts";
 
 type DatastoreOperations = Pick<
   typeof serverOperations,
-  "datastoreList" | "datastoreShow" | "datastoreBrowse" | "datastoreAdd" | "datastoreInit" | "datastoreRemove"
+  | "datastoreList"
+  | "datastoreShow"
+  | "datastoreBrowse"
+  | "datastoreAdd"
+  | "datastoreInit"
+  | "datastoreSet"
+  | "datastoreRemove"
 >;
 
 /** Hosts are waited for by no more than this; what they have not applied by then is shown as it is. */
@@ -14,7 +21,7 @@ const applyLimitMs = 10_000;
 /** Of storage that may be slow. */
 const initLimitMs = 20_000;
 
-export function datastoreHandlers({ store, hosts }: Services): Handlers<DatastoreOperations> {
+export function datastoreHandlers({ store, hosts, chapSecrets }: Services): Handlers<DatastoreOperations> {
   const views = async (): Promise<DatastoreView[]> => {
     const [rows, all, vms] = await Promise.all([
       store.datastores.list(),
@@ -58,7 +65,7 @@ export function datastoreHandlers({ store, hosts }: Services): Handlers<Datastor
     },
 
     datastoreAdd: async ({ body }) => {
-      await store.datastores.add(body);
+      await store.datastores.add({ ...body, ...(await chapSecrets.seal(body)) });
       await hosts.datastores.changed(applyLimitMs);
       return await viewOf(body.name);
     },
@@ -87,6 +94,21 @@ export function datastoreHandlers({ store, hosts }: Services): Handlers<Datastor
         });
       await link.reported();
       return { isNew };
+    },
+
+    datastoreSet: async ({ params, body }) => {
+      const { datastore } = params;
+      const { reservations: on } = body;
+      const view = await viewOf(datastore);
+      if (view.source.kind !== "lun") throw GodwitError.of("DATASTORE_WITHOUT_RESERVATIONS", { datastore });
+      if (view.reservations !== on) {
+        const facts = new Map((await store.hosts.list()).map((host) => [host.name, host.facts]));
+        const why = notToSet(view, on, (host) => facts.get(host)?.abilities ?? []);
+        if (why.length > 0) throw GodwitError.of("RESERVATIONS_REFUSED", { datastore, on, why });
+        await store.datastores.setReservations(datastore, on);
+        await hosts.datastores.changed(applyLimitMs);
+      }
+      return await viewOf(datastore);
     },
 
     datastoreRemove: async ({ params, query }) => {

@@ -19,8 +19,11 @@ import { poolRuleHandlers } from "./pool-rules.ts";
 import { poolHandlers } from "./pools.ts";
 import { taskHandlers } from "./tasks.ts";
 import { vmAddressHandlers } from "./vm-addresses.ts";
+import { vmAnnounceHandlers } from "./vm-announce.ts";
+import { vmDeviceHandlers } from "./vm-devices.ts";
 import { vmDiskHandlers } from "./vm-disks.ts";
 import { vmImportHandlers } from "./vm-imports.ts";
+import { uploadHandlers } from "./uploads.ts";
 import { vmSnapshotHandlers } from "./vm-snapshots.ts";
 import { vmLeaseHandlers } from "./vm-leases.ts";
 import { vmHandlers } from "./vms.ts";
@@ -46,9 +49,12 @@ export function handlers(services: Services): Handlers<typeof serverOperations> 
     ...poolRestartHandlers(services),
     ...poolUpdateHandlers(services),
     ...vmHandlers(services),
+    ...vmDeviceHandlers(services),
     ...vmDiskHandlers(services),
     ...vmSnapshotHandlers(services),
+    ...uploadHandlers(services),
     ...vmAddressHandlers(services),
+    ...vmAnnounceHandlers(services),
     ...vmImportHandlers(services),
     ...vmLeaseHandlers(services),
     ...taskHandlers(services),

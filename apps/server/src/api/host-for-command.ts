@@ -4,6 +4,9 @@ import { decideVmCommand, type VmCommand } from "@godwit/placement";
 import { hostWithFolder } from "../moves/find-folder.ts";
 import type { Services } from "../services.ts";
 
+/** Of a host that may be off, for which an operator waits. */
+const answerLimitMs = 2000;
+
 /** @throws VM_RUNNING, VM_MAY_RUN, VM_NOT_RUNNING, HOST_UNKNOWN, HOST_UNREACHABLE, VM_FOLDER_NOT_FOUND */
 export async function hostFor(
   services: Services,
@@ -42,7 +45,8 @@ export async function hostFor(
 /** @throws HOST_UNKNOWN, HOST_UNREACHABLE before a task is entered for a host that is down */
 export async function reachable({ store, hosts }: Services, name: string): Promise<void> {
   const host = await store.hosts.show(name);
-  if (hosts.isUp(name)) return;
+  // An agent that was started again answers some seconds before its events flow again.
+  if (hosts.isUp(name) || (await hosts.of(name).answers(answerLimitMs))) return;
   throw GodwitError.of("HOST_UNREACHABLE", {
     host: name,
     url: host.agentUrl,

@@ -6,6 +6,7 @@ import { bringBack, stuckVms, vmsAway } from "../moves/bring-back.ts";
 import { emptyingRequest } from "../moves/maintenance-choices.ts";
 import { planMaintenance } from "../moves/plan-maintenance.ts";
 import type { Services } from "../services.ts";
+import { ableTo } from "./able-to.ts";
 import { hostView } from "./hosts.ts";
 import { startAgain } from "./start-again.ts";
 
@@ -65,6 +66,11 @@ export function maintenanceHandlers(services: Services): Handlers<MaintenanceOpe
 
 /** Every VM that runs here could move somewhere, and all of them together fit; for others it was chosen what becomes of them. @throws MAINTENANCE_REFUSED with all findings, HOST_UNREACHABLE */
 async function mustBeAbleToLeave(services: Services, host: string, choices: Choices): Promise<void> {
+  if (
+    choices.cannotMove === "suspend" ||
+    choices.vms?.some(({ cannotMove }) => cannotMove === "suspend") === true
+  )
+    ableTo("suspend", await services.store.hosts.list(), host);
   const stuck = (await stuckVms(services, host)).filter((vm) => choiceFor(choices, vm) === null);
   if (stuck.length === 0) return;
   throw GodwitError.of(

@@ -1,12 +1,20 @@
 /** Virtual switches and port groups: defined, shown, changed, removed. What is defined is written first; the hosts are told then, and again until they have it. */
-import { GodwitError, type NetworkView, type serverOperations, type SwitchView } from "@godwit/contract";
+import {
+  GodwitError,
+  type NetworkView,
+  type NewSwitch,
+  type serverOperations,
+  type SwitchView,
+} from "@godwit/contract";
 import type { Handlers } from "@godwit/http";
 import {
+  membersOf,
   networkViews,
   switchViews,
   type HostNow,
   type NetworksOfInventory,
 } from "../networks/network-views.ts";
+import { mtuWithin } from "../networks/underlay.ts";
 import type { Services } from "../services.ts";
 
 type NetworkOperations = Pick<
@@ -60,15 +68,32 @@ export function networkHandlers({ store, hosts }: Services): Handlers<NetworkOpe
     if (view.createdAt === null)
       throw GodwitError.of("NETWORK_OF_HOSTS", { network, hosts: view.hosts.map(({ host }) => host) });
   };
+  /** With an MTU that the underlay of each of its hosts carries. */
+  const fitting = async (body: NewSwitch): Promise<NewSwitch> => {
+    if (body.vxlan === undefined) return body;
+    const [{ switches }, all] = await now();
+    const facts = new Map(all.map(({ name, facts }) => [name, facts]));
+    const row = switches.find(({ name }) => name === body.name);
+    const mtu = body.mtu ?? row?.mtu;
+    const { name, vxlan, hosts: named = [...facts.keys()] } = body;
+    return { ...body, mtu: mtuWithin({ name, mtu }, vxlan.underlay ?? "migration", named, facts) };
+  };
   return {
     switchList: async () => ({ switches: await allSwitches() }),
     switchShow: async ({ params }) => await switchOf(params.switch),
     switchAdd: async ({ body }) => {
-      await store.switches.add(body);
+      await store.switches.add(await fitting(body));
       await hosts.networks.changed(applyLimitMs);
       return await switchOf(body.name);
     },
     switchSet: async ({ params, body }) => {
+      const [{ switches }, all] = await now();
+      const row = switches.find(({ name }) => name === params.switch);
+      if (row?.vxlan) {
+        const facts = new Map(all.map((host) => [host.name, host.facts]));
+        const { name, vxlan } = row;
+        mtuWithin({ name, mtu: body.mtu }, vxlan.underlay, membersOf(row, [...facts.keys()]), facts);
+      }
       await store.switches.set(params.switch, body);
       await hosts.networks.changed(applyLimitMs);
       return await switchOf(params.switch);

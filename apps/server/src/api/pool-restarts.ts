@@ -16,7 +16,7 @@ export function poolRestartHandlers({ store, restarter }: Services): Handlers<Re
   };
   return {
     poolRestartSet: async ({ params, body }) => {
-      await store.pools.setRestart((await store.pools.show(params.pool)).name, body.enabled);
+      await store.poolPolicies.setRestart((await store.pools.show(params.pool)).name, body.enabled);
       return await view(params.pool);
     },
     poolRestarts: async ({ params }) => await view(params.pool),

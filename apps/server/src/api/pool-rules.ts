@@ -1,4 +1,4 @@
-/** Rules of pools: listed, made, removed. One that cannot hold beside the others is refused when it is made. */
+/** Rules of pools: listed, made, replaced, removed. One that cannot hold beside the others is refused when it is made. */
 import { GodwitError, type PoolRuleView, type serverOperations } from "@godwit/contract";
 import type { Handlers } from "@godwit/http";
 import { idleReason, judgeRule } from "@godwit/placement";
@@ -7,7 +7,7 @@ import type { Services } from "../services.ts";
 
 type RuleOperations = Pick<typeof serverOperations, "poolRuleList" | "poolRuleAdd" | "poolRuleRemove">;
 
-export function poolRuleHandlers({ store }: Services): Handlers<RuleOperations> {
+export function poolRuleHandlers({ store, cpuLimits }: Services): Handlers<RuleOperations> {
   const views = async (pool: string): Promise<PoolRuleView[]> => {
     const { hosts } = await store.pools.show(pool);
     const [rules, vms] = await Promise.all([store.poolRules.list(pool), store.vms.list()]);
@@ -39,11 +39,13 @@ export function poolRuleHandlers({ store }: Services): Handlers<RuleOperations> 
         hosts: hosts.filter((host) => pool.hosts.includes(host.name)),
         vms: all.filter((vm) => pool.hosts.includes(vm.host)),
       };
-      await store.poolRules.add(rule, (others) => {
+      const judge = (others: readonly PoolRuleRow[]) => {
         const reasons = judgeRule({ ...facts, rule, others });
         if (reasons.length > 0)
           throw GodwitError.of("POOL_RULE_REFUSED", { pool: pool.name, rule: name, reasons });
-      });
+      };
+      await store.poolRules.add(rule, judge, body.replace);
+      await cpuLimits.soon();
       const made = (await views(pool.name)).find((one) => one.name === name);
       if (made === undefined)
         throw GodwitError.of("POOL_RULE_UNKNOWN", { pool: pool.name, rule: name, known: [] });
@@ -53,6 +55,7 @@ export function poolRuleHandlers({ store }: Services): Handlers<RuleOperations> 
     poolRuleRemove: async ({ params }) => {
       await store.pools.show(params.pool);
       await store.poolRules.remove(params.pool, params.rule);
+      await cpuLimits.soon();
       return undefined;
     },
   };

@@ -118,22 +118,22 @@ export function poolHandlers(services: Services): Handlers<PoolOperations> {
     },
 
     poolHealthSet: async ({ params, body }) => {
-      await store.pools.setHealth(params.pool, body.policy);
+      await store.poolPolicies.setHealth(params.pool, body.policy);
       return await viewOf(await store.pools.show(params.pool));
     },
 
     poolAdmissionSet: async ({ params, body }) => {
-      await store.pools.setAdmission(params.pool, body.enabled);
+      await store.poolPolicies.setAdmission(params.pool, body.enabled);
       return await viewOf(await store.pools.show(params.pool));
     },
 
     poolGuestResetSet: async ({ params, body }) => {
-      await store.pools.setGuestReset(params.pool, body.policy);
+      await store.poolPolicies.setGuestReset(params.pool, body.policy);
       return await viewOf(await store.pools.show(params.pool));
     },
 
     poolConsolidationSet: async ({ params, body }) => {
-      await store.pools.setConsolidation(params.pool, body.policy);
+      await store.poolPolicies.setConsolidation(params.pool, body.policy);
       return await viewOf(await store.pools.show(params.pool));
     },
 

@@ -1,4 +1,4 @@
-/** VMs that the maintenance of a host shut down are started again at its end, those that nobody has touched since. */
+/** VMs that the maintenance of a host shut down or suspended are started again at its end, those that nobody has touched since. */
 import { GodwitError, type StartedAgain } from "@godwit/contract";
 import { isOffSince } from "@godwit/placement";
 import type { Services } from "../services.ts";
@@ -13,10 +13,12 @@ export async function startAgain(services: Services, host: string): Promise<Star
     const vm = vms.find(({ id }) => id === vmId);
     // Deleted just now.
     if (vm === undefined) continue;
-    const [stop, start] = await Promise.all([
+    const [stopped, suspended, start] = await Promise.all([
       store.tasks.newest("vm.stop", vmId),
+      store.tasks.newest("vm.suspend", vmId),
       store.tasks.newest("vm.start", vmId),
     ]);
+    const stop = (suspended?.createdAt ?? "") > (stopped?.createdAt ?? "") ? suspended : stopped;
     try {
       if (isOffSince(vm, task, { stop, start })) {
         const { id } = await startVm(services, vm);

@@ -12,15 +12,18 @@ import { checkVm } from "../moves/check-vm.ts";
 import { ruleFindings } from "../pools/check-rules.ts";
 import { chooseInPool } from "../pools/choose-in-pool.ts";
 import type { Services } from "../services.ts";
+import { ableTo } from "./able-to.ts";
 import { hostFor } from "./host-for-command.ts";
 
 /** What was asked for: a host, and to start it against its pool's rules and admission control. */
 interface StartOptions {
   host?: string | undefined;
   force?: boolean | undefined;
+  /** One that is suspended to disk boots, and does not go on. */
+  discardMemory?: boolean | undefined;
 }
 
-/** @throws VM_RUNNING, VM_BUSY, MOVE_REFUSED, POOL_RULE_BROKEN, HOST_UNREACHABLE, what admission control refuses with */
+/** @throws AGENT_CANNOT, VM_RUNNING, VM_BUSY, MOVE_REFUSED, POOL_RULE_BROKEN, HOST_UNREACHABLE, what admission control refuses with */
 export async function startVm(
   services: Services,
   vm: VmView,
@@ -34,8 +37,10 @@ export async function startVm(
       const { findings } = await checkVm(services, { ...vm, state }, host);
       if (!mayMove(findings)) throw refused(vm, host, findings);
     }
-    const { id, name } = vm;
-    return await tasks.start({ kind: "vm.start", request: { vm: { id, name }, host } });
+    const { id, name, config } = vm;
+    if (config.suspension !== undefined) ableTo("suspend", await services.store.hosts.list(), host);
+    const how = options.discardMemory === true ? ({ discardMemory: true } as const) : {};
+    return await tasks.start({ kind: "vm.start", request: { vm: { id, name }, host, ...how } });
   };
   const host = await startHost(services, vm, await hostFor(services, "start", vm, options.host), options);
   if (options.force === true) return await begin(host);

@@ -5,7 +5,8 @@ import {
   GodwitError,
   hasFolders,
   hasProcess,
-  lunOf,
+  isBlockPath,
+  isVolumePath,
   type HostFacts,
   type serverOperations,
   type Vm,
@@ -27,10 +28,14 @@ export function vmDiskHandlers(
       const { name, datastore = null } = body;
       if (await store.vms.isNameTaken(name)) throw GodwitError.of("VM_EXISTS", { vm: name });
       if (hasProcess(vm)) throw GodwitError.of("VM_RUNNING", { vm: vm.name, host: vm.host });
-      mustBeFiles(vm.config, vm.config.disks);
+      mustBeOwn(vm.config);
       const host = await hostFor(services, "configure", vm);
-      const facts = ableTo("cloneVm", await store.hosts.list(), host);
-      if (datastore !== null) mustHaveFolders(facts, datastore);
+      const hosts = await store.hosts.list();
+      const facts = ableTo("cloneVm", hosts, host);
+      const isOnto = datastore !== null && isVolumeGroup(facts, datastore);
+      if (datastore !== null && !isOnto) mustHaveFolders(facts, datastore);
+      if (isOnto || vm.config.disks.some(({ path }) => isVolumePath(path)))
+        ableTo("cloneVolumes", hosts, host);
       const copy = { id: randomUUID() as VmId, name, datastore };
       return await tasks.start({
         kind: "vm.clone",
@@ -94,9 +99,21 @@ function disksToMove(vm: Vm, to: string, named: readonly string[] | undefined): 
   return elsewhere.map(({ name }) => name);
 }
 
+/** LUNs of a target are not made by Godwit, and not copied. @throws DISK_IS_LUN */
+function mustBeOwn(vm: Vm): void {
+  mustBeFiles(
+    vm,
+    vm.disks.filter(({ path }) => !isVolumePath(path)),
+  );
+}
+
+/** Whether disks on the datastore are volumes. */
+const isVolumeGroup = ({ datastores }: HostFacts, to: string): boolean =>
+  datastores.find(({ name }) => name === to)?.source?.kind === "lun";
+
 /** @throws DISK_IS_LUN */
 function mustBeFiles(vm: Vm, disks: readonly VmDisk[]): void {
-  const lun = disks.find(({ path }) => lunOf(path) !== null);
+  const lun = disks.find(({ path }) => isBlockPath(path));
   if (lun === undefined) return;
   const { name: disk, datastore = vm.datastore } = lun;
   throw GodwitError.of("DISK_IS_LUN", { vm: vm.name, disk, datastore });

@@ -2,6 +2,7 @@
 import { GodwitError, type serverOperations, type VmView } from "@godwit/contract";
 import type { Handlers } from "@godwit/http";
 import { leaseParams, readVmLease, type SeenLease } from "../hosts/vm-lease.ts";
+import { fenceHost } from "../restart/fence-host.ts";
 import type { Services } from "../services.ts";
 
 type VmLeaseOperations = Pick<typeof serverOperations, "vmLeaseShow" | "vmLeaseBreak">;
@@ -32,6 +33,10 @@ export function vmLeaseHandlers(services: Services): Handlers<VmLeaseOperations>
       if (!holders.includes(host)) throw GodwitError.of("LEASE_NOT_OF_HOST", { vm: vm.name, host, holders });
       const removed = (await store.hosts.find(host)) === null;
       if (hosts.isUp(host)) throw GodwitError.of("LEASE_HOLDER_ALIVE", { vm: vm.name, host });
+      if (body.by === "reservations") {
+        await fenceHost(services, vm, host);
+        return viewOf(vm, await show(vm));
+      }
       if (seer === null) await store.leases.break(vm.id, host);
       else {
         await seer.agent

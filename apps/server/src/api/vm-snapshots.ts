@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import {
   GodwitError,
   hasProcess,
-  lunOf,
+  isBlockPath,
   mostSnapshots,
   type serverOperations,
   type Snapshot,
@@ -90,13 +90,13 @@ function mustAllowSnapshot({ name: vm, disks, snapshots = [] }: Vm, snapshot: st
   const complete = snapshots.filter(({ unfinished }) => unfinished === undefined);
   if (complete.length >= mostSnapshots)
     throw GodwitError.of("SNAPSHOTS_TOO_MANY", { vm, most: mostSnapshots });
-  const unsuitable = disks.find(({ path, format }) => lunOf(path) !== null || format === "raw");
+  const unsuitable = disks.find(({ path, format }) => isBlockPath(path) || format === "raw");
   if (unsuitable === undefined) return;
   const { name: disk, path } = unsuitable;
   throw GodwitError.of("SNAPSHOT_DISK_UNSUITABLE", {
     vm,
     disk,
     path,
-    reason: lunOf(path) === null ? "raw" : "lun",
+    reason: !isBlockPath(path) ? "raw" : "lun",
   });
 }

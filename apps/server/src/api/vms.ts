@@ -1,8 +1,20 @@
 /** VMs: creating, registering, power, checking, moving. Long work becomes a task after everything that can be refused was. */
 import { randomUUID } from "node:crypto";
 import {
+  balloonOf,
+  balloonProblems,
+  basisFor,
+  bootOrderProblems,
+  changesBalloon,
+  changesLayout,
+  changesMaximum,
+  changesMemory,
+  conflictsOf,
   datastoresOf,
+  drivesOf,
   finding,
+  hasAnnotations,
+  hasMemoryLayout,
   hasModels,
   hasProcess,
   imageDatastores,
@@ -10,14 +22,25 @@ import {
   lunsOf,
   GodwitError,
   keptForecast,
+  growsInMemory,
+  maxMemoryOf,
+  maxMemoryProblems,
+  memoryGrowth,
+  memoryLayoutOf,
+  memoryProblems,
   mostCdroms,
+  mostTags,
   seedDrive,
   summaryOf,
   wishedFirmware,
+  withTags,
   type CdromChange,
   type CpuRequest,
   type HostFacts,
+  type PageRequest,
   type serverOperations,
+  type TagChanges,
+  type VmChanges,
   type VmDescription,
   type VmId,
   type VmView,
@@ -35,7 +58,8 @@ import { ruleFindings } from "../pools/check-rules.ts";
 import { chooseInPool } from "../pools/choose-in-pool.ts";
 import { moveRequest } from "../moves/move-request.ts";
 import type { Services } from "../services.ts";
-import { ableTo } from "./able-to.ts";
+import { ableTo, allAbleTo } from "./able-to.ts";
+import { withIds } from "./host-devices.ts";
 import { hostFor as hostOf, reachable } from "./host-for-command.ts";
 import { refused, startVm } from "./start-vm.ts";
 import { usageOf } from "./vm-usage.ts";
@@ -53,6 +77,7 @@ type VmOperations = Pick<
   | "vmStart"
   | "vmStop"
   | "vmPause"
+  | "vmSuspend"
   | "vmReset"
   | "vmResume"
   | "vmDelete"
@@ -64,7 +89,7 @@ type VmOperations = Pick<
 >;
 
 export function vmHandlers(services: Services): Handlers<VmOperations> {
-  const { store, hosts, tasks, consoles, activities, admission } = services;
+  const { store, hosts, tasks, consoles, activities, admission, cpuLimits } = services;
 
   const hostFor = (command: VmCommand, vm: VmView, named?: string) => hostOf(services, command, vm, named);
 
@@ -96,6 +121,14 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
       const known = await store.hosts.list();
       if (description.disks.some(isConverted)) ableTo("importVm", known, host);
       if (hasModels(description)) ableTo("deviceModels", known, host);
+      if (description.nics.some(({ connected }) => connected === false)) ableTo("devices", known, host);
+      if (hasMemoryLayout(description)) ableTo("guestMemory", known, host);
+      if (description.topology !== undefined) ableTo("cpuTopology", known, host);
+      if (description.bootOrder !== undefined) ableTo("bootOrder", known, host);
+      if (description.balloon !== undefined) ableTo("balloon", known, host);
+      if (growsInMemory(description)) ableTo("memoryHotPlug", known, host);
+      if (description.hostDevices !== undefined) ableTo("hostDevices", known, host);
+      if (hasAnnotations(description)) allAbleTo("annotations", known);
       mustHaveFirmware(known, host, description);
       mustEmulateTpm(known, host, description);
       const whole = { ...description, machine: commonMachine(known, host, description) };
@@ -127,16 +160,17 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
     vmRegisterAll: () => adoptVms(services),
 
     vmList: async ({ query }) => {
-      const { rows, next } = await store.vms.page(query);
+      const { rows, next } = await store.vms.page(tagged(query));
       return { vms: rows.map(withHostState), next };
     },
     vmSummaryList: async ({ query }) => {
-      const { rows, next } = await store.vms.summaries(query);
+      const { rows, next } = await store.vms.summaries(tagged(query));
       return { vms: rows.map(withHostState), next };
     },
     vmShow: async ({ params }) => {
       const view = await store.vms.show(params.vm);
-      return { ...withHostState(view), ...(await usageOf(store, view)) };
+      const [usage, cpuLimit] = await Promise.all([usageOf(store, view), cpuLimits.of(view)]);
+      return { ...withHostState(view), ...usage, cpuLimit };
     },
 
     vmCpuSet: async ({ params, body }) => {
@@ -152,14 +186,50 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
 
     vmSet: async ({ params, body }) => {
       const vm = await store.vms.show(params.vm);
-      if (body.cdrom !== undefined) checkCdrom(vm, body.cdrom);
-      if (body.tpm !== undefined && hasProcess(vm))
-        throw GodwitError.of("VM_RUNNING", { vm: vm.name, host: vm.host });
+      const { basis, ...changes } = body;
+      for (const drive of drivesOf(changes)) checkCdrom(vm, drive);
+      checkCpuRequest(`the CPU of VM ${vm.name}`, changes.cpuWish ?? undefined);
+      const conflicts = conflictsOf(vm.config, changes, basis ?? {}, false);
+      if (conflicts.length > 0)
+        throw GodwitError.of("VM_CHANGED_MEANWHILE", { vm: vm.name, changed: conflicts });
+      if (body.tags !== undefined) checkTags(vm, body.tags);
+      if (body.notes !== undefined || body.tags !== undefined)
+        allAbleTo("annotations", await store.hosts.list());
+      const resizes = changesMemory(changes);
+      const plugs = hasProcess(vm) && mustGrow(vm, changes);
+      checkMachine(vm, changes);
+      const isAtRestOnly = body.tpm !== undefined || body.bootOrder !== undefined || changesLayout(changes);
+      if (isAtRestOnly && hasProcess(vm)) throw GodwitError.of("VM_RUNNING", { vm: vm.name, host: vm.host });
+      if (hasProcess(vm)) mustKeepBalloon(vm, changes);
       const host = await hostFor("configure", vm);
+      if (resizes) ableTo("devices", await store.hosts.list(), host);
+      const devices =
+        changes.hostDevices === undefined
+          ? {}
+          : {
+              hostDevices: withIds(
+                vm,
+                changes.hostDevices,
+                ableTo("hostDevices", await store.hosts.list(), host),
+              ),
+            };
+      if (body.hugepages !== undefined || body.numa !== undefined)
+        ableTo("guestMemory", await store.hosts.list(), host);
+      if (body.topology !== undefined) ableTo("cpuTopology", await store.hosts.list(), host);
+      if (body.bootOrder !== undefined) ableTo("bootOrder", await store.hosts.list(), host);
+      if (body.balloon !== undefined) ableTo("balloon", await store.hosts.list(), host);
+      if (body.maxMemoryMib !== undefined || plugs) ableTo("memoryHotPlug", await store.hosts.list(), host);
+      if (basis !== undefined || body.cdroms !== undefined) ableTo("editVm", await store.hosts.list(), host);
       const { datastore } = vm.config;
       return await tasks.start({
         kind: "vm.configure",
-        request: { vm: referenceOf(vm), host, datastore, changes: body },
+        request: {
+          vm: referenceOf(vm),
+          host,
+          datastore,
+          changes: { ...changes, ...devices },
+          ...(basis === undefined ? {} : { basis: basisFor(changes, basis) }),
+        },
       });
     },
 
@@ -178,6 +248,14 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
       const vm = await store.vms.show(params.vm);
       const host = await hostFor("pause", vm);
       return await tasks.start({ kind: "vm.pause", request: { vm: referenceOf(vm), host } });
+    },
+
+    vmSuspend: async ({ params }) => {
+      const vm = await store.vms.show(params.vm);
+      const host = await hostFor("pause", vm);
+      ableTo("suspend", await store.hosts.list(), host);
+      const home = vm.config.datastore;
+      return await tasks.start({ kind: "vm.suspend", request: { vm: referenceOf(vm), host, home } });
     },
 
     vmReset: async ({ params }) => {
@@ -276,6 +354,11 @@ export function vmHandlers(services: Services): Handlers<VmOperations> {
   };
 }
 
+const tagged = ({ tags, ...page }: PageRequest & { tags?: string | undefined }) => ({
+  ...page,
+  tags: tags?.split(",") ?? [],
+});
+
 const referenceOf = ({ id, name }: VmView) => ({ id, name });
 
 /** @throws UEFI_FIRMWARE_MISSING, also where its agent knows of none */
@@ -330,6 +413,54 @@ function checkCdrom({ name: vm, config }: VmView, change: CdromChange): void {
     throw GodwitError.of("CDROM_UNKNOWN", { vm, drive: change.name, known: drives.map(({ name }) => name) });
   if (change.connected && change.medium === undefined && drive.medium === null)
     throw GodwitError.of("CDROM_EMPTY", { vm, drive: drive.name });
+}
+
+/** @throws VM_DESCRIPTION_INVALID */
+function checkMachine({ name, config }: VmView, changes: VmChanges): void {
+  const { bootOrder } = changes;
+  const problems = [
+    ...(changesMemory(changes) ? memoryProblems(memoryLayoutOf(config, changes)) : []),
+    ...(changesMaximum(changes)
+      ? maxMemoryProblems({
+          ...memoryLayoutOf(config, changes),
+          maxMemoryMib: maxMemoryOf(config, changes),
+          hostDevices: changes.hostDevices ?? config.hostDevices,
+        })
+      : []),
+    ...(changesBalloon(changes)
+      ? balloonProblems({
+          ...memoryLayoutOf(config, changes),
+          balloon: balloonOf(config, changes),
+          hostDevices: changes.hostDevices ?? config.hostDevices,
+        })
+      : []),
+    ...(bootOrder == null ? [] : bootOrderProblems({ ...config, bootOrder })),
+  ].map(({ path, message }) => `${path.join(".")}: ${message}`);
+  if (problems.length > 0)
+    throw GodwitError.of("VM_DESCRIPTION_INVALID", { source: `of VM ${name}`, problems });
+}
+
+/** Of a VM that runs: its balloon neither comes nor goes. @throws BALLOON_MISSING, VM_RUNNING */
+function mustKeepBalloon({ name: vm, host, config }: VmView, { balloon }: VmChanges): void {
+  if (balloon === undefined || (balloon !== null) === (config.balloon !== undefined)) return;
+  throw GodwitError.of(balloon === null ? "VM_RUNNING" : "BALLOON_MISSING", { vm, host });
+}
+
+/** Of a VM that runs memory is only added. @returns whether it is @throws VM_MEMORY_FIXED */
+function mustGrow(
+  { name: vm, config }: VmView,
+  { memoryMib: wantedMib = config.memoryMib }: VmChanges,
+): boolean {
+  const growth = memoryGrowth(config, wantedMib);
+  if (growth === null || "device" in growth) return growth !== null;
+  const { memoryMib: nowMib, maxMemoryMib: maxMib = null } = config;
+  throw GodwitError.of("VM_MEMORY_FIXED", { vm, reason: growth.problem, nowMib, wantedMib, maxMib });
+}
+
+/** @throws VM_TAGS_TOO_MANY */
+function checkTags({ name: vm, config }: VmView, changes: TagChanges): void {
+  if (withTags(config.tags ?? [], changes).length > mostTags)
+    throw GodwitError.of("VM_TAGS_TOO_MANY", { vm, most: mostTags });
 }
 
 /** @throws VM_DESCRIPTION_INVALID */

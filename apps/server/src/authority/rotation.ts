@@ -30,6 +30,8 @@ export class AuthorityRotation {
   #stopped = false;
   /** One at a time. */
   #advancing: Promise<unknown> = Promise.resolve();
+  /** The same: hosts that renew already are not asked to renew again. */
+  #bringing: Promise<void> = Promise.resolve();
 
   constructor(sources: RotationSources) {
     this.#sources = sources;
@@ -125,6 +127,15 @@ export class AuthorityRotation {
 
   /** Lets every connected host that lacks something renew its certificates, which brings it what is trusted now. */
   async #bringUp(): Promise<void> {
+    this.#bringing = this.#bringing
+      .then(() => this.#bringUpOnce())
+      .catch((error: unknown) => {
+        this.#sources.log.warn({ err: error }, "hosts were not asked to renew their certificates");
+      });
+    await this.#bringing;
+  }
+
+  async #bringUpOnce(): Promise<void> {
     const { data, hosts, log } = this.#sources;
     const { rotation } = data.cluster;
     if (rotation === null) return;
@@ -138,9 +149,7 @@ export class AuthorityRotation {
             log.warn({ err: error, host }, "the host's certificates were not renewed; it is tried again");
           });
       }),
-    ).catch((error: unknown) => {
-      log.warn({ err: error }, "hosts were not asked to renew their certificates");
-    });
+    );
   }
 }
 

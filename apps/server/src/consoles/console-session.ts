@@ -10,7 +10,7 @@ import {
   type ConsoleMessage,
   type VmView,
 } from "@godwit/contract";
-import { keepAlive } from "@godwit/http";
+import { forward, keepAlive } from "@godwit/http";
 import type { Store } from "@godwit/store";
 import type { Logger } from "pino";
 import type { RawData, WebSocket } from "ws";
@@ -65,7 +65,8 @@ export class ConsoleSession {
     const { socket, log } = this.#options;
     socket.pause();
     socket.on("message", (data, isBinary) => {
-      if (isBinary && this.#upstream !== null) forward(data, socket, this.#upstream);
+      if (isBinary && this.#upstream !== null)
+        forward({ data, binary: true }, socket, this.#upstream, highWaterBytes);
     });
     try {
       await this.#follow();
@@ -135,7 +136,7 @@ export class ConsoleSession {
         return;
       }
       if (this.#position !== null) this.#position.at += (data as Buffer).length;
-      forward(data, upstream, socket);
+      forward({ data, binary: true }, upstream, socket, highWaterBytes);
     });
     if (this.#closed.signal.aborted) upstream.terminate();
     this.#upstream = upstream;
@@ -170,12 +171,4 @@ export class ConsoleSession {
       if (subject.id === vmId || subject.id === taskId) return;
     }
   }
-}
-
-/** Forwards, and pauses the sender while too much is unsent. */
-function forward(data: RawData, from: WebSocket, to: WebSocket): void {
-  to.send(data, { binary: true }, () => {
-    if (from.isPaused && to.bufferedAmount < highWaterBytes / 2) from.resume();
-  });
-  if (to.bufferedAmount > highWaterBytes) from.pause();
 }

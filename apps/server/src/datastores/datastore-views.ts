@@ -24,6 +24,7 @@ export function datastoreViews(rows: readonly DatastoreRow[], hosts: readonly Ho
     const { name, shared, source, everyHost, createdAt } = row;
     return {
       ...{ name, shared, source, everyHost, createdAt: createdAt.toISOString() },
+      reservations: row.reservations === true,
       hosts: hosts.flatMap((host) => onHost(name, sourceOn(row, host.name), shared, host)),
     };
   });
@@ -34,6 +35,7 @@ export function datastoreViews(rows: readonly DatastoreRow[], hosts: readonly Ho
       if (rows.some((row) => row.name === name)) continue;
       const view = others.get(name) ?? {
         ...{ name, shared, source: sourceOf(has), everyHost: false, createdAt: null },
+        reservations: has.reservations === true,
         hosts: [],
       };
       view.hosts.push(...onHost(name, null, shared, host));
@@ -55,6 +57,7 @@ function onHost(
     ...{ host, desired, actual: has === undefined ? null : sourceOf(has), id: has?.id ?? null },
     ...{ space: now?.space ?? null, readOnly: now?.readOnly ?? null },
     ...{ latencyMs: now?.latencyMs ?? null, leases: now?.leases ?? null },
+    reservations: now?.reservations ?? null,
   };
   const as = (state: DatastoreOnHost["state"], reason: string | null) => [{ ...known, state, reason }];
   if (!isUp) return as("unknown", "the host does not answer");

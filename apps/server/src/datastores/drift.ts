@@ -21,7 +21,10 @@ export function driftOf(desired: readonly DatastoreDefinition[], facts: HostFact
     const { kind } = wanted.source;
     if (refused !== undefined && !knowsKind(facts, wanted))
       return [
-        { name: wanted.name, reason: `its agent is of a version that knows no datastores of kind ${kind}` },
+        {
+          name: wanted.name,
+          reason: `its agent is of a version that knows no datastores of kind ${kind}${chapOf(wanted) ? " with CHAP" : ""}${isReserved(wanted) ? " with persistent reservations" : ""}`,
+        },
       ];
     const has = facts.datastores.find(({ name }) => name === wanted.name);
     const differs = differenceOf(wanted, has);
@@ -42,8 +45,19 @@ export const knownTo = (
   facts: HostFacts,
 ): readonly DatastoreDefinition[] => desired.filter((wanted) => knowsKind(facts, wanted));
 
-const knowsKind = ({ datastoreKinds = ["directory"] }: HostFacts, { source }: DatastoreDefinition): boolean =>
-  datastoreKinds.includes(source.kind);
+const knowsKind = (
+  { datastoreKinds = ["directory"], abilities = [] }: HostFacts,
+  wanted: DatastoreDefinition,
+): boolean =>
+  datastoreKinds.includes(wanted.source.kind) &&
+  (!chapOf(wanted) || abilities.includes("iscsiChap")) &&
+  (!isReserved(wanted) || abilities.includes("lunReservations"));
+
+const chapOf = ({ source }: DatastoreDefinition): boolean =>
+  source.kind === "iscsi" && source.chap !== undefined;
+
+const isReserved = ({ reservations }: Pick<DatastoreDefinition, "reservations">): boolean =>
+  reservations === true;
 
 /** Whether the host is to be told all that is defined for it. One that has it by its own configuration is, once. */
 export const mustBeTold = (desired: readonly DatastoreDefinition[], facts: HostFacts): boolean =>
@@ -58,8 +72,12 @@ export const sourceOf = ({ source, path }: Has) => source ?? { kind: "directory"
 
 function differenceOf(wanted: DatastoreDefinition, has: Has | undefined): string | null {
   if (has === undefined) return "it does not have it";
+  if (!isSameSource(sourceOf(has), wanted.source) && sourceText(sourceOf(has)) === sourceText(wanted.source))
+    return "it has it with other settings";
   if (!isSameSource(sourceOf(has), wanted.source))
     return `it has it at ${sourceText(sourceOf(has))}, and not at ${sourceText(wanted.source)}`;
+  if (isReserved(wanted) !== (has.reservations === true))
+    return `its persistent reservations are still ${isReserved(wanted) ? "off" : "on"} there`;
   if (has.shared !== wanted.shared)
     return `it takes it for ${has.shared ? "shared" : "host-local"} storage, and not for ${wanted.shared ? "shared" : "host-local"}`;
   return null;

@@ -13,6 +13,7 @@ import {
 } from "@godwit/contract";
 import { sourceOn, type DatastoreRow, type Store } from "@godwit/store";
 import type { Logger } from "pino";
+import type { ChapSecrets } from "../datastores/chap-secrets.ts";
 import type { HostLink } from "./host-link.ts";
 import { HostTelling } from "./host-telling.ts";
 import { driftOf, knownTo, mustBeTold, sourceOf } from "../datastores/drift.ts";
@@ -22,6 +23,7 @@ const answerLimitMs = 8000;
 export class DatastorePush {
   readonly #links: ReadonlyMap<string, HostLink>;
   readonly #store: Store;
+  readonly #secrets: Pick<ChapSecrets, "open"> | null;
   readonly #telling: HostTelling;
   /** As they were read since their last change. */
   #rows: Promise<DatastoreRow[]> | null = null;
@@ -30,7 +32,13 @@ export class DatastorePush {
   /** Those of which the database knows what they have. */
   readonly #known = new Set<string>();
 
-  constructor(links: ReadonlyMap<string, HostLink>, store: Store, log: Logger) {
+  constructor(
+    links: ReadonlyMap<string, HostLink>,
+    store: Store,
+    log: Logger,
+    secrets: Pick<ChapSecrets, "open"> | null,
+  ) {
+    this.#secrets = secrets;
     this.#links = links;
     this.#store = store;
     this.#telling = new HostTelling("datastores", (host) => this.#send(host), log);
@@ -73,9 +81,17 @@ export class DatastorePush {
     if (link?.isUp !== true || facts === undefined) return; // told when it reports again
     const datastores = desiredOn(await this.#read(), host);
     if (!mustBeTold(datastores, facts)) return;
-    const body = { datastores: [...knownTo(datastores, facts)] };
+    const known = knownTo(datastores, facts);
+    const body = { datastores: await Promise.all(known.map((one) => this.#withSecret(one))) };
     await link.agent.call("datastoresPut", { body }, { timeoutMs: answerLimitMs });
     await link.reported();
+  }
+
+  /** One that is not known here, as after a restore, the host has itself. */
+  async #withSecret(one: DatastoreDefinition): Promise<DatastoreDefinition> {
+    if (one.source.kind !== "iscsi" || one.source.chap === undefined) return one;
+    const chapSecret = (await this.#secrets?.open(one.name, one.source.chap.secretId)) ?? null;
+    return chapSecret === null ? one : { ...one, chapSecret };
   }
 
   async #takeOver(host: string, facts: HostFacts): Promise<Finding[]> {
@@ -111,7 +127,8 @@ export class DatastorePush {
 const desiredOn = (rows: readonly DatastoreRow[], host: string): DatastoreDefinition[] =>
   rows.flatMap((row) => {
     const source = sourceOn(row, host);
-    return source === null ? [] : [{ name: row.name, shared: row.shared, source }];
+    const on = row.reservations === true ? { reservations: true } : {};
+    return source === null ? [] : [{ name: row.name, shared: row.shared, source, ...on }];
   });
 
 const isSame = (a: DatastoreDefinition, b: DatastoreDefinition): boolean =>

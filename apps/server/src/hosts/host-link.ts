@@ -28,10 +28,18 @@ import type { ReportIntake } from "./report-intake.ts";
 import { reasonOf, ReportRefresh, type HoldsLease, type JudgeDatastores } from "./report-refresh.ts";
 import { VmFileWatch } from "./vm-file-watch.ts";
 
+/** Events after which its load is read again. */
+const refreshing: ReadonlySet<string> = new Set([
+  "vm.stateChanged",
+  "host.leasesChanged",
+  "host.loadChanged",
+]);
+
 export class HostLink {
   readonly name: string;
   readonly url: string;
   readonly #store: Store;
+  readonly #intake: ReportIntake;
   readonly #log: Logger;
   readonly #stopped = new AbortController();
   readonly #signals = new HostSignals();
@@ -54,6 +62,7 @@ export class HostLink {
     this.name = name;
     this.url = agentUrl;
     this.#store = store;
+    this.#intake = intake;
     this.#log = log.child({ host: name });
     this.#reader = new HostReader(host, identity, store.generation, this.#log);
     this.#clock = new HostClock(name);
@@ -143,6 +152,11 @@ export class HostLink {
     return await this.#reader.load();
   }
 
+  /** Whether the agent answers now, in time, and in a version that is understood. */
+  async answers(limitMs: number): Promise<boolean> {
+    return await this.#reader.answers(limitMs);
+  }
+
   /** An error of a call as one about this host. */
   unreachable(error: unknown): unknown {
     return this.#reader.unreachable(error);
@@ -213,17 +227,20 @@ export class HostLink {
       else if (event.type === "vm.imageCopied") this.#signals.copied(event.subject.id, event.data.copy);
       else if (event.type === "image.fetched") this.#signals.copied(event.subject.id, event.data.copy);
       else if (event.type === "host.factsChanged") this.#reports.refreshFacts();
-      else if (event.type === "vm.stateChanged" || event.type === "host.leasesChanged")
-        this.#reports.refresh();
+      else if (refreshing.has(event.type)) this.#reports.refresh();
     }
   }
 
+  /** A report of before that is still being written would tell that the host has returned. */
+  async #writeLoss(reason: string): Promise<void> {
+    await this.#intake.withdraw(this.name);
+    const isLoss = await this.#store.hosts.lost(this.name, reason);
+    if (isLoss) this.#log.warn({ reason }, "host lost");
+    else this.#log.info({ reason }, "host does not answer: the server changes its power");
+  }
+
   #tellLoss(reason: string): void {
-    const written = this.#store.hosts.lost(this.name, reason).then((isLoss) => {
-      if (isLoss) this.#log.warn({ reason }, "host lost");
-      else this.#log.info({ reason }, "host does not answer: the server changes its power");
-    });
-    written.catch((error: unknown) => {
+    this.#writeLoss(reason).catch((error: unknown) => {
       this.#log.warn({ err: error }, "the loss could not be written down");
       this.#presence.forget();
       if (!this.isUp && !this.#stopped.signal.aborted) this.#presence.expect(reason);

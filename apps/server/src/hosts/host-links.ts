@@ -4,6 +4,8 @@ import { GodwitError, type CertificateOf, type Finding, type VmView } from "@god
 import { isConfirmed } from "@godwit/placement";
 import type { HostRow, Store } from "@godwit/store";
 import type { Logger } from "pino";
+import type { ChapSecrets } from "../datastores/chap-secrets.ts";
+import { Announcements } from "./announcements.ts";
 import { DatastorePush } from "./datastore-push.ts";
 import { HostLink } from "./host-link.ts";
 import type { LinkIdentity, ShownIdentity } from "./link-identity.ts";
@@ -37,17 +39,32 @@ export class HostLinks {
   #identity: ShownIdentity;
   readonly #store: Store;
   readonly #intake: ReportIntake;
+  readonly #announcements: Announcements;
   readonly #log: Logger;
 
-  /** @param certificateDays how long a host's certificate counts */
-  constructor(identity: LinkIdentity, store: Store, log: Logger, certificateDays: number) {
+  /**
+   * @param certificateDays how long a host's certificate counts
+   * @param secrets of datastores; null: there are none
+   */
+  constructor(
+    identity: LinkIdentity,
+    store: Store,
+    log: Logger,
+    certificateDays: number,
+    secrets: Pick<ChapSecrets, "open"> | null = null,
+  ) {
     this.#certificateDays = certificateDays;
     this.#identity = shown(identity);
     this.#store = store;
-    this.#intake = new ReportIntake(store, log);
+    this.#announcements = new Announcements({ links: this.#links, store, log });
+    this.#intake = new ReportIntake(store, log, (load) => {
+      this.#announcements.take(load).catch((error: unknown) => {
+        log.warn({ err: error, host: load.name }, "VMs that have moved could not be announced again");
+      });
+    });
     this.#log = log;
     this.#push = new MemberPush(this.#links, store, log);
-    this.datastores = new DatastorePush(this.#links, store, log);
+    this.datastores = new DatastorePush(this.#links, store, log, secrets);
     this.networks = new NetworkPush(this.#links, store, log);
   }
 
@@ -106,6 +123,7 @@ export class HostLinks {
     const link = this.#links.get(name);
     this.#links.delete(name);
     this.#intake.forget(name);
+    this.#announcements.forget(name);
     this.datastores.forget(name);
     this.networks.forget(name);
     this.#members.delete(name);

@@ -75,6 +75,17 @@ export class HostReader {
     return await this.#read(load, (report) => report.load);
   }
 
+  /** Whether the agent answers now, without a look at storage or at a QEMU, and in a version that is understood. */
+  async answers(limitMs: number): Promise<boolean> {
+    try {
+      await this.agent.call("certificatesShow", {}, { timeoutMs: limitMs });
+      this.checkVersion();
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
   /** An error of a call as one about this host. */
   unreachable(error: unknown): unknown {
     if (!GodwitError.is(error, "CONNECTION_FAILED")) return error;

@@ -3,10 +3,11 @@
  * than defined is told as its alarm, and it is told all definitions again until it has them: a restart of either side, or a
  * message that was lost, is made good by the next report. What an inventory before this one defined is taken over once.
  */
-import { finding, type Finding, type HostFacts } from "@godwit/contract";
+import { finding, type Finding, type HostFacts, type NetworkList } from "@godwit/contract";
 import type { Store } from "@godwit/store";
 import type { Logger } from "pino";
 import { mustBeToldNetworks, networkDrift } from "../networks/drift.ts";
+import type { FactsOfHosts } from "../networks/underlay.ts";
 import { networksOn, type NetworksOfInventory } from "../networks/network-views.ts";
 import type { HostLink } from "./host-link.ts";
 import { HostTelling } from "./host-telling.ts";
@@ -17,9 +18,9 @@ export class NetworkPush {
   readonly #links: ReadonlyMap<string, HostLink>;
   readonly #store: Store;
   readonly #telling: HostTelling;
-  /** As they were read since their last change. */
-  #rows: Promise<NetworksOfInventory> | null = null;
-  /** As each host told them last. */
+  /** As they were read since their last change; hosts as the inventory knew them then, also those that are down. */
+  #rows: Promise<NetworksOfInventory & { hosts: FactsOfHosts }> | null = null;
+  /** As each host told them since the server started. */
   readonly #facts = new Map<string, HostFacts>();
   /** Those of which the database knows what they were told. */
   readonly #known = new Set<string>();
@@ -34,7 +35,7 @@ export class NetworkPush {
   async heard(host: string, facts: HostFacts): Promise<Finding[]> {
     this.#facts.set(host, facts);
     await this.#takeOver(host, facts);
-    const desired = networksOn(await this.#read(), host);
+    const desired = await this.#desiredOn(host);
     if (mustBeToldNetworks(desired, facts)) this.#telling.heard(host);
     return networkDrift(desired, facts).map(({ kind, name, reason }) =>
       kind === "switch"
@@ -47,8 +48,9 @@ export class NetworkPush {
   async changed(limitMs: number): Promise<void> {
     this.#rows = null;
     const rows = await this.#read();
+    const all = this.#allFacts(rows.hosts);
     const concerned = [...this.#facts].filter(([host, facts]) =>
-      mustBeToldNetworks(networksOn(rows, host), facts),
+      mustBeToldNetworks(networksOn(rows, host, all), facts),
     );
     await this.#telling.tellAll(
       concerned.map(([host]) => host),
@@ -66,7 +68,7 @@ export class NetworkPush {
     const link = this.#links.get(host);
     const facts = this.#facts.get(host);
     if (link?.isUp !== true || facts === undefined) return; // told when it reports again
-    const body = networksOn(await this.#read(), host);
+    const body = await this.#desiredOn(host);
     if (!mustBeToldNetworks(body, facts)) return;
     await link.agent.call("networksPut", { body }, { timeoutMs: answerLimitMs });
     await link.reported();
@@ -79,11 +81,24 @@ export class NetworkPush {
     this.#known.add(host);
   }
 
-  async #read(): Promise<NetworksOfInventory> {
+  async #desiredOn(host: string): Promise<NetworkList> {
+    const rows = await this.#read();
+    return networksOn(rows, host, this.#allFacts(rows.hosts));
+  }
+
+  /** A host that is down stays a peer of the others: with what it told last. */
+  #allFacts(read: FactsOfHosts): FactsOfHosts {
+    return new Map([...read, ...this.#facts]);
+  }
+
+  async #read(): Promise<NetworksOfInventory & { hosts: FactsOfHosts }> {
     const reading = (this.#rows ??= Promise.all([
       this.#store.switches.list(),
       this.#store.networks.list(),
-    ]).then(([switches, networks]) => ({ switches, networks })));
+      this.#store.hosts.list(),
+    ]).then(([switches, networks, hosts]) => ({
+      ...{ switches, networks, hosts: new Map(hosts.map(({ name, facts }) => [name, facts])) },
+    })));
     try {
       return await reading;
     } catch (error) {

@@ -5,7 +5,7 @@
  */
 import type { Finding, HostFacts, HostLoad, VmId, VmView } from "@godwit/contract";
 import { placeByReport } from "@godwit/placement";
-import { hostAlarms, outdatedQemus, stoppedGuests } from "@godwit/requirements";
+import { hostAlarms, outdatedQemus, stoppedGuests, unlearnedForLong } from "@godwit/requirements";
 import type { Place, PoolRow, ReportedVm, SeenHost, Store } from "@godwit/store";
 import { sleep } from "@godwit/system";
 import { LoadHistory } from "./load-history.ts";
@@ -41,23 +41,36 @@ export class ReportIntake {
   readonly #store: Store;
   readonly #log: Logger;
   readonly #history: LoadHistory;
+  readonly #onWritten: (load: HostLoad) => void;
   readonly #waiting = new Map<string, { report: Report; written: PromiseWithResolvers<undefined> }>();
   readonly #judged = new Map<string, Judged>();
   #writing = false;
+  /** The write under way, or the last one; it never fails. */
+  #lastWrite: Promise<void> = Promise.resolve();
 
-  constructor(store: Store, log: Logger) {
+  /** @param onWritten called with each load that was written */
+  constructor(store: Store, log: Logger, onWritten: (load: HostLoad) => void = () => undefined) {
+    this.#onWritten = onWritten;
     this.#store = store;
     this.#log = log;
     this.#history = new LoadHistory(store, log);
   }
 
-  /** Resolves when the report is written, and rejects when it could not be; a newer one of the same host takes its place. */
+  /** Resolves when the report is written, or withdrawn, and rejects when it could not be; a newer one of the same host takes its place. */
   async take(report: Report): Promise<void> {
     const before = this.#waiting.get(report.host);
     const written = before?.written ?? Promise.withResolvers<undefined>();
     this.#waiting.set(report.host, { report, written });
     if (!this.#writing) void this.#writeAll();
     await written.promise;
+  }
+
+  /** What a host that is lost had reported before counts no more: what waits is left out, and what is being written is written once this resolves. */
+  async withdraw(host: string): Promise<void> {
+    const waiting = this.#waiting.get(host);
+    this.#waiting.delete(host);
+    waiting?.written.resolve(undefined);
+    await this.#lastWrite;
   }
 
   /** A host that is no more. */
@@ -73,7 +86,12 @@ export class ReportIntake {
       for (const [host] of next) this.#waiting.delete(host);
       const batch = next.map(([, one]) => one);
       try {
-        const placings = await this.#write(batch.map(({ report }) => report));
+        const write = this.#write(batch.map(({ report }) => report));
+        this.#lastWrite = write.then(
+          () => undefined,
+          () => undefined,
+        );
+        const placings = await write;
         // Asking for a lease takes as long as another host takes to answer: nobody else's report waits for it.
         batch.forEach(({ written }, index) => {
           placings[index]?.().then(() => {
@@ -91,7 +109,9 @@ export class ReportIntake {
   /** @returns what each report says of its VMs' places, still to be written */
   async #write(reports: readonly Report[]): Promise<(() => Promise<void>)[]> {
     const names = reports.map(({ host }) => host);
-    const ids = reports.flatMap(({ load }) => load.vms.map(({ id }) => id));
+    const ids = reports.flatMap(({ load }) =>
+      [...load.vms, ...(load.unlearnedMacs ?? [])].map(({ id }) => id),
+    );
     const [vms, pools] = await Promise.all([
       this.#store.vms.ofReports(names, ids),
       this.#store.pools.baselinesOf(names),
@@ -106,7 +126,12 @@ export class ReportIntake {
         return vm === undefined ? [] : [vm];
       });
       try {
-        const alarms = await this.#alarmsOf(report, running, pools.get(report.host) ?? null);
+        const departed = unlearnedForLong(report.load).flatMap(({ id }) => byId.get(id) ?? []);
+        const alarms = await this.#alarmsOf(
+          report,
+          [...running, ...departed],
+          pools.get(report.host) ?? null,
+        );
         seen.push({ name: report.host, load: report.load, alarms });
       } catch (error) {
         // Whatever is wrong with one host's report concerns that host.
@@ -114,6 +139,7 @@ export class ReportIntake {
       }
     }
     await this.#store.hosts.saw(seen);
+    for (const { load } of seen) this.#onWritten(load);
     await this.#history.take(
       seen.map(({ name, load }) => ({ host: name, load })),
       (host, vmId) => byHost.get(host)?.some(({ id }) => id === vmId) ?? false,
@@ -129,16 +155,18 @@ export class ReportIntake {
     });
   }
 
-  async #alarmsOf(report: Report, running: readonly ReportedVm[], pool: Pool): Promise<Finding[]> {
+  /** @param vms that run there, or have moved away and are waited for */
+  async #alarmsOf(report: Report, vms: readonly ReportedVm[], pool: Pool): Promise<Finding[]> {
     const { host, facts, load, connectionFindings } = report;
     const leases = load.datastores.map(({ name, reason, leases: of }) => [name, reason, of]);
     const basis = JSON.stringify([
       ...[connectionFindings, pool, leases, stoppedGuests(load), outdatedQemus(load), load.health?.findings],
-      running.map(({ id, version }) => [id, version]),
+      unlearnedForLong(load),
+      vms.map(({ id, version }) => [id, version]),
     ]);
     const before = this.#judged.get(host);
     if (before?.facts === facts && before.basis === basis) return before.alarms;
-    const views = running.length === 0 ? [] : await this.#store.vms.some(running.map(({ id }) => id));
+    const views = vms.length === 0 ? [] : await this.#store.vms.some(vms.map(({ id }) => id));
     const alarms = [...connectionFindings, ...hostAlarms({ facts, load }, views, pool)];
     this.#judged.set(host, { facts, basis, alarms });
     return alarms;

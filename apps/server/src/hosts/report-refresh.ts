@@ -99,12 +99,14 @@ export class ReportRefresh {
     const known = store.vms.lastChange;
     try {
       const [report] = await Promise.all([this.#readReports(), this.#lookAtVmFiles()]);
-      if (report === null || !presence.isHeard) return;
+      if (report === null) return;
       const { facts, load } = report;
       const datastoreFindings = await judgeDatastores(facts).catch((error: unknown) => {
         log.warn({ err: error }, "the host's datastores could not be compared with the inventory");
         return [];
       });
+      // It may have been lost while it was asked, or while its datastores were judged.
+      if (!presence.isHeard) return;
       await intake.take({
         ...{ host, facts, load, known, holdsLease },
         connectionFindings: [...datastoreFindings, ...connectionFindings()],

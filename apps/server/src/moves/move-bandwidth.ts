@@ -14,7 +14,8 @@ interface Entry {
   /** What its source was told last; `unsure`: an earlier server told it; `nothing`: it has not begun. */
   told: number | null | "unsure" | "nothing";
   readonly tell: (bytesPerSecond: number | null) => Promise<void>;
-  telling: boolean;
+  /** `overtaken`: it has been given another limit meanwhile, and which of both came last is not known. */
+  telling: "no" | "yes" | "overtaken";
 }
 
 /** As a deadline comes nearer shares change slowly; a source that did not answer is told again then. */
@@ -46,7 +47,7 @@ export class MoveBandwidth {
    * @param tell gives its source another limit; what it throws is tried again
    */
   enter(id: string, move: Pick<Entry, "from" | "to" | "ceiling" | "deadlineAtMs" | "tell">): Disposable {
-    this.#moves.set(id, { ...move, remainingBytes: 0, told: "nothing", telling: false });
+    this.#moves.set(id, { ...move, remainingBytes: 0, told: "nothing", telling: "no" });
     return {
       [Symbol.dispose]: () => {
         this.#moves.delete(id);
@@ -65,6 +66,7 @@ export class MoveBandwidth {
     const move = this.#moves.get(id);
     if (move === undefined) return;
     move.told = bytesPerSecond;
+    if (move.telling === "yes") move.telling = "overtaken";
     this.#divide();
   }
 
@@ -105,27 +107,29 @@ export class MoveBandwidth {
     let isSettled = this.#ceilings.size === 0;
     for (const [id, share] of this.#shares()) {
       const move = this.#moves.get(id);
-      if (move === undefined || move.told === "nothing" || isSame(move.told, share)) continue;
+      if (move === undefined || move.told === "nothing") continue;
+      if (move.telling === "no" && isSame(move.told, share)) continue;
       isSettled = false;
-      if (move.telling) continue;
-      move.telling = true;
-      void move
-        .tell(share)
-        .then(
-          () => {
-            move.told = share;
-          },
-          () => undefined,
-        )
-        .finally(() => {
-          move.telling = false;
-        });
+      if (move.telling !== "no") continue;
+      move.telling = "yes";
+      void tell(move, share);
     }
     if (!isSettled && this.#moves.size > 0)
       this.#timer = setTimeout(() => {
         this.#divide();
       }, everyMs).unref();
   }
+}
+
+/** What is not answered is tried again later. */
+async function tell(move: Entry, share: number | null): Promise<void> {
+  const isTold = await move.tell(share).then(
+    () => true,
+    () => false,
+  );
+  if (move.telling === "overtaken") move.told = "unsure";
+  else if (isTold) move.told = share;
+  move.telling = "no";
 }
 
 const isSame = (one: number | null | "unsure", other: number | null): boolean =>

@@ -73,7 +73,8 @@ export async function planMaintenance(
   const { deadlineSeconds, graceSeconds } = body;
   const rest = {
     totalMs,
-    waits: does("wait") || does("busy"),
+    // How long the storage takes for a memory is not known.
+    waits: does("wait") || does("busy") || does("suspend"),
     shutDownMs: does("shut-down") ? graceSeconds * 1000 : 0,
   };
   return {

@@ -1,4 +1,5 @@
 /** What of its switches and port groups a host has otherwise than the inventory defines it. Pure. */
+import { isDeepStrictEqual } from "node:util";
 import type {
   HostFacts,
   NetworkDefinition,
@@ -23,8 +24,12 @@ export function networkDrift(desired: NetworkList, facts: HostFacts): NetworkDri
   const { networksRefused: refused, switches: has = [], portGroups } = facts;
   const drifts: NetworkDrift[] = [];
   const add = (kind: NetworkRefusal["kind"], name: string, difference: Difference | null) => {
-    if (difference === null) return;
     const why = refused?.find((one) => one.kind === kind && one.name === name)?.reason;
+    if (difference === null) {
+      // What its agent could not apply, or has just put right.
+      if (why !== undefined) drifts.push({ kind, name, reason: why, isOfDefinition: false });
+      return;
+    }
     const reason =
       refused === undefined
         ? "its agent is of a version that takes no definitions of networks"
@@ -38,6 +43,7 @@ export function networkDrift(desired: NetworkList, facts: HostFacts): NetworkDri
       switchDifference(
         wanted,
         has.find(({ name }) => name === wanted.name),
+        facts.abilities?.includes("vxlan") === true,
       ),
     );
   for (const wanted of desired.networks)
@@ -47,6 +53,7 @@ export function networkDrift(desired: NetworkList, facts: HostFacts): NetworkDri
       networkDifference(
         wanted,
         portGroups.find(({ name }) => name === wanted.name),
+        facts.abilities?.includes("announce") === true,
       ),
     );
   const removed = { reason: "it was removed, and the host still has it", isOfDefinition: true };
@@ -65,13 +72,20 @@ export const mustBeToldNetworks = (desired: NetworkList, facts: HostFacts): bool
 
 type Difference = Pick<NetworkDrift, "reason" | "isOfDefinition">;
 
-function switchDifference(wanted: SwitchDefinition, has: SwitchFacts | undefined): Difference | null {
+function switchDifference(
+  wanted: SwitchDefinition,
+  has: SwitchFacts | undefined,
+  knowsVxlan: boolean,
+): Difference | null {
   const differs = (reason: string, isOfDefinition = true) => ({ reason, isOfDefinition });
   if (has === undefined) return differs("it does not have it");
   const { desiredUplink, uplink, mtu, bridge } = has;
   if (desiredUplink !== wanted.uplink)
     return differs(`it has it with ${uplinkText(desiredUplink)}, and not with ${uplinkText(wanted.uplink)}`);
   if (mtu !== wanted.mtu) return differs(`its MTU is ${String(mtu)}, and not ${String(wanted.mtu)}`);
+  if (wanted.vxlan !== undefined && !knowsVxlan)
+    return differs("its agent is of a version that knows no VXLAN", false);
+  if (!isDeepStrictEqual(has.vxlan, wanted.vxlan)) return differs("it has it with other VXLAN peers");
   if (uplink !== wanted.uplink)
     return differs(`${wanted.uplink ?? ""} is no port of its bridge ${bridge}, or does not exist`, false);
   return null;
@@ -79,7 +93,12 @@ function switchDifference(wanted: SwitchDefinition, has: SwitchFacts | undefined
 
 const uplinkText = (uplink: string | null): string => (uplink === null ? "no uplink" : `uplink ${uplink}`);
 
-function networkDifference(wanted: NetworkDefinition, has: PortGroupFacts | undefined): Difference | null {
+/** @param looksAtMoved whether its agent is of a version that looks where the network has VMs that moved away */
+function networkDifference(
+  wanted: NetworkDefinition,
+  has: PortGroupFacts | undefined,
+  looksAtMoved: boolean,
+): Difference | null {
   const differs = (reason: string) => ({ reason, isOfDefinition: true });
   if (has === undefined) return differs("it does not have it");
   const { definition, bridge } = has;
@@ -91,5 +110,7 @@ function networkDifference(wanted: NetworkDefinition, has: PortGroupFacts | unde
   if (definition.mtu !== wanted.mtu) return differs("it has it with another MTU");
   if (definition.allowForgedTransmits !== wanted.allowForgedTransmits)
     return differs("it has it with another rule for MAC addresses");
+  if (looksAtMoved && definition.isolatedHosts !== wanted.isolatedHosts)
+    return differs("it has it with another setting of isolated hosts");
   return null;
 }

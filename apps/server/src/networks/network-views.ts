@@ -6,10 +6,12 @@ import type {
   NetworkState,
   NetworkView,
   PortGroupState,
+  SwitchDefinition,
   SwitchView,
 } from "@godwit/contract";
 import { switchOn, type NetworkRow, type SwitchRow } from "@godwit/store";
 import { networkDrift } from "./drift.ts";
+import { vxlanOn, type FactsOfHosts } from "./underlay.ts";
 
 export interface NetworksOfInventory {
   switches: readonly SwitchRow[];
@@ -23,9 +25,21 @@ export interface HostNow {
   load: HostLoad | null;
 }
 
-/** All that is defined for a host: its switches, and the port groups on these. */
-export function networksOn({ switches, networks }: NetworksOfInventory, host: string): NetworkList {
-  const own = switches.flatMap((row) => switchOn(row, host) ?? []);
+/**
+ * All that is defined for a host: its switches, and the port groups on these.
+ * @param facts of all hosts of the inventory
+ */
+export function networksOn(
+  { switches, networks }: NetworksOfInventory,
+  host: string,
+  facts: FactsOfHosts,
+): NetworkList {
+  const own = switches.flatMap((row): SwitchDefinition[] => {
+    const on = switchOn(row, host);
+    if (on === null) return [];
+    if (row.vxlan === null) return [on];
+    return [{ ...on, vxlan: vxlanOn(row.vxlan, host, membersOf(row, [...facts.keys()]), facts) }];
+  });
   return {
     switches: own,
     networks: networks.flatMap(({ createdAt: _, ...definition }) =>
@@ -34,10 +48,18 @@ export function networksOn({ switches, networks }: NetworksOfInventory, host: st
   };
 }
 
+/** @param hosts all of the inventory */
+export const membersOf = (row: SwitchRow, hosts: readonly string[]): string[] =>
+  hosts.filter((host) => switchOn(row, host) !== null);
+
+const factsOf = (hosts: readonly HostNow[]): FactsOfHosts =>
+  new Map(hosts.map(({ name, facts }) => [name, facts]));
+
 /** In order of their names. */
 export function switchViews(rows: NetworksOfInventory, hosts: readonly HostNow[]): SwitchView[] {
+  const facts = factsOf(hosts);
   return rows.switches.map((row) => ({
-    ...{ name: row.name, mtu: row.mtu, uplink: row.uplink },
+    ...{ name: row.name, mtu: row.mtu, uplink: row.uplink, vxlan: row.vxlan },
     ...{ everyHost: row.everyHost, createdAt: row.createdAt.toISOString() },
     networks: rows.networks.flatMap(({ name, switch: on }) => (on === row.name ? [name] : [])),
     hosts: hosts.flatMap((host) => {
@@ -46,11 +68,13 @@ export function switchViews(rows: NetworksOfInventory, hosts: readonly HostNow[]
       if (desired === null && has === undefined) return [];
       const link = host.load?.links?.find(({ name }) => name === desired?.uplink);
       const downText = link?.up === false ? `its uplink ${link.name} has no carrier` : null;
+      const told = has?.vxlan ?? null;
       return [
         {
           ...{ host: host.name, desiredUplink: desired?.uplink ?? null },
           ...{ bridge: has?.bridge ?? null, uplink: has?.uplink ?? null, mtu: has?.mtu ?? null },
-          ...stateOf(host, driftIn("switch", row.name, rows, host), downText),
+          vxlan: told === null ? null : { local: told.local, peers: told.peers },
+          ...stateOf(host, driftIn("switch", row.name, networksOn(rows, host.name, facts), host), downText),
         },
       ];
     }),
@@ -62,10 +86,12 @@ export function networkViews(
   rows: NetworksOfInventory,
   hosts: readonly HostNow[],
 ): Omit<NetworkView, "vms">[] {
+  const facts = factsOf(hosts);
   const defined = rows.networks.map((row) => ({
     ...{ name: row.name, switch: row.switch, vlan: row.vlan, mtu: row.mtu ?? null },
     ...{ allowForgedTransmits: row.allowForgedTransmits, createdAt: row.createdAt.toISOString() },
-    hosts: hosts.flatMap((host) => networkOnHost(row.name, rows, host)),
+    ...(row.isolatedHosts === undefined ? {} : { isolatedHosts: row.isolatedHosts }),
+    hosts: hosts.flatMap((host) => networkOnHost(row.name, networksOn(rows, host.name, facts), host)),
   }));
   const others = new Set(hosts.flatMap(({ facts }) => (facts?.portGroups ?? []).map(({ name }) => name)));
   for (const { name } of rows.networks) others.delete(name);
@@ -73,20 +99,20 @@ export function networkViews(
     ...defined,
     ...[...others].map((name) => ({
       ...{ name, switch: null, vlan: null, mtu: null, allowForgedTransmits: null, createdAt: null },
-      hosts: hosts.flatMap((host) => networkOnHost(name, rows, host)),
+      hosts: hosts.flatMap((host) => networkOnHost(name, networksOn(rows, host.name, facts), host)),
     })),
   ].sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-function networkOnHost(name: string, rows: NetworksOfInventory, host: HostNow): NetworkView["hosts"] {
+function networkOnHost(name: string, desired: NetworkList, host: HostNow): NetworkView["hosts"] {
   const has = host.facts?.portGroups.find((one) => one.name === name);
-  const isDesired = networksOn(rows, host.name).networks.some((one) => one.name === name);
+  const isDesired = desired.networks.some((one) => one.name === name);
   if (has === undefined && !isDesired) return [];
   const now = host.load?.portGroups?.find((one) => one.name === name);
   const known = {
     ...{ host: host.name, bridge: has?.bridge ?? null, uplink: has?.uplink ?? null, mtu: has?.mtu ?? null },
   };
-  const drift = driftIn("network", name, rows, host);
+  const drift = driftIn("network", name, desired, host);
   if (host.isUp && !isDesired && drift === null && has?.definition === undefined) {
     const reason = "the host has it by its agent's own configuration";
     return [{ ...known, state: "notDefined", reason }];
@@ -110,13 +136,11 @@ const stateWords: Readonly<Record<PortGroupState, (uplink: string, bridge: strin
 function driftIn(
   kind: "switch" | "network",
   name: string,
-  rows: NetworksOfInventory,
-  { name: host, facts }: HostNow,
+  desired: NetworkList,
+  { facts }: HostNow,
 ): string | null {
   if (facts === null) return null;
-  const found = networkDrift(networksOn(rows, host), facts).find(
-    (one) => one.kind === kind && one.name === name,
-  );
+  const found = networkDrift(desired, facts).find((one) => one.kind === kind && one.name === name);
   return found?.reason ?? null;
 }
 

@@ -60,7 +60,7 @@ export class Admission {
     const answer = await planner.admit(pool.name, { reports: { ...reports, vms }, vm, host, mayChoose });
     if ("host" in answer) return answer.host;
     const { host: failing, vms: left } = answer.short;
-    await store.pools.short(
+    await store.poolPolicies.short(
       pool.name,
       `VM ${vm.name} may not start: the loss of host ${failing} would not be borne`,
     );

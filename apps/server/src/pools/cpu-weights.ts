@@ -13,7 +13,7 @@ import { allRules } from "./pool-reports.ts";
 const everyMs = 30_000;
 const answerLimitMs = 20_000;
 
-export class CpuWeightKeeper {
+export class CpuWeightOrders {
   readonly #services: Inventory;
   readonly #log: Logger;
   readonly #rounds: Rounds;
@@ -96,5 +96,5 @@ export class CpuWeightKeeper {
 }
 
 /** What it used and what it waited for; null: not known. */
-const demandOf = (vm: VmLoad | undefined): number | null =>
+export const demandOf = (vm: VmLoad | undefined): number | null =>
   vm?.usedCpus == null || vm.readyCpus == null ? null : vm.usedCpus + vm.readyCpus;

@@ -23,6 +23,7 @@ import type { PoolRow } from "@godwit/store";
 import type { Logger } from "pino";
 import { readVmLease } from "../hosts/vm-lease.ts";
 import type { Inventory } from "../inventory.ts";
+import { fenceHost, reservedLuns, reservedLunsOf, type LivingLook } from "./fence-host.ts";
 import { checkVm } from "../moves/check-vm.ts";
 import type { Planner } from "../pools/planner.ts";
 import { poolReports } from "../pools/pool-reports.ts";
@@ -41,6 +42,12 @@ export const restartActor = "restart";
 /** Questions about leases at one time. */
 const leasesAtOnce = 8;
 
+interface DeadOfPool {
+  dead: Dead[];
+  starts: Start[];
+  recent: RecentRestart[];
+}
+
 /** A VM that died, and what is known of it. */
 interface Dead extends RestartVerdict {
   vm: VmView;
@@ -57,6 +64,10 @@ export class Restarter {
   readonly #rounds: Rounds;
   /** By VM id: why it could not be placed when that was tried last. */
   readonly #unplaced = new Map<string, string>();
+  /** By VM id: why its silent host was not fenced when that was tried last, and when. */
+  readonly #unfenced = new Map<string, { reason: string; atMs: number }>();
+  /** By pool: what goes on of that. No round waits for it: VMs that need not be fenced start meanwhile. */
+  readonly #fencing = new Map<string, Promise<void>>();
 
   constructor(services: RestarterServices, log: Logger) {
     this.#services = services;
@@ -77,18 +88,21 @@ export class Restarter {
   /** Starts under way go on as tasks. */
   async stop(): Promise<void> {
     await this.#rounds.stop();
+    await Promise.all(this.#fencing.values());
   }
 
   /** What becomes of the VMs of a pool that died, the most important first. */
   async look(pool: PoolRow): Promise<DeadVm[]> {
     const { dead, starts } = await this.#deadOf(pool);
-    return dead.map(({ vm, vmId, priority, state, reason }) => {
+    return dead.map(({ vm, vmId, priority, state, reason, waitsForLease }) => {
       const start = starts.find((one) => one.vmId === vmId);
       const told = { vm: vm.name, host: vm.host, priority };
       if (start !== undefined)
         return { ...told, state: "starting", reason: `on host ${start.host}`, task: start.task };
       const unplaced = this.#unplaced.get(vmId);
-      if (state !== "ready") return { ...told, state, reason, task: null };
+      const unfenced = waitsForLease === true ? this.#unfenced.get(vmId)?.reason : undefined;
+      const because = unfenced === undefined ? reason : `${reason}; ${unfenced}`;
+      if (state !== "ready") return { ...told, state, reason: because, task: null };
       return unplaced === undefined
         ? { ...told, state: "soon", reason: "it is about to be started", task: null }
         : { ...told, state: "held", reason: unplaced, task: null };
@@ -101,7 +115,18 @@ export class Restarter {
   }
 
   async #restart(pool: PoolRow): Promise<void> {
-    const { dead, starts, recent } = await this.#deadOf(pool);
+    const found = await this.#deadOf(pool);
+    await this.#startReady(pool, found);
+    if (this.#fencing.has(pool.name) || this.#rounds.isStopped) return;
+    const fencing = this.#fence(found.dead)
+      .catch((error: unknown) => {
+        this.#log.warn({ err: error, pool: pool.name }, "silent hosts could not be fenced");
+      })
+      .finally(() => this.#fencing.delete(pool.name));
+    this.#fencing.set(pool.name, fencing);
+  }
+
+  async #startReady(pool: PoolRow, { dead, starts, recent }: DeadOfPool): Promise<void> {
     const ready = dead.filter(({ state }) => state === "ready");
     for (const vmId of this.#unplaced.keys())
       if (!ready.some((one) => one.vmId === vmId)) this.#unplaced.delete(vmId);
@@ -123,7 +148,7 @@ export class Restarter {
   }
 
   /** VMs of the pool that died, in their order, and what is done about them already. */
-  async #deadOf(pool: PoolRow): Promise<{ dead: Dead[]; starts: Start[]; recent: RecentRestart[] }> {
+  async #deadOf(pool: PoolRow): Promise<DeadOfPool> {
     const { store, hosts } = this.#services;
     const nowMs = Date.now();
     const [vms, unfinished, recent, rules] = await Promise.all([
@@ -167,6 +192,34 @@ export class Restarter {
     await Promise.all(Array.from({ length: leasesAtOnce }, askOneByOne));
   }
 
+  /** Of those that wait only for their host's lease: that host is kept from writing, where their disks allow it. The next round starts them. */
+  async #fence(dead: readonly Dead[]): Promise<void> {
+    const waiting = dead.filter(({ waitsForLease }) => waitsForLease === true);
+    for (const vmId of this.#unfenced.keys())
+      if (!waiting.some((one) => one.vmId === vmId)) this.#unfenced.delete(vmId);
+    if (waiting.length === 0) return;
+    const reserved = await reservedLuns(this.#services.store);
+    const able = waiting.filter(({ vm }) => reservedLunsOf(vm, reserved) !== null);
+    // The most important first, and before those that were tried already. The next come in the next round: those that are fenced start before that.
+    const triedMs = ({ vm }: Dead) => this.#unfenced.get(vm.id)?.atMs ?? 0;
+    const next = able.toSorted((a, b) => triedMs(a) - triedMs(b)).slice(0, leasesAtOnce);
+    const living: LivingLook = new Map();
+    await Promise.all(next.map(({ vm }) => this.#fenceOne(vm, living)));
+  }
+
+  async #fenceOne(vm: VmView, living: LivingLook): Promise<void> {
+    try {
+      await fenceHost(this.#services, vm, vm.host, living);
+      this.#log.warn({ vm: vm.name, host: vm.host }, "a silent host was fenced by persistent reservations");
+    } catch (error) {
+      if (!GodwitError.is(error) || error.code === "DATABASE_UNAVAILABLE") throw error;
+      const reason = error.message.replace(/\.$/, "");
+      if (this.#unfenced.get(vm.id)?.reason !== reason)
+        this.#log.warn({ vm: vm.name, host: vm.host, reason }, "a silent host was not fenced");
+      this.#unfenced.set(vm.id, { reason, atMs: performance.now() });
+    }
+  }
+
   async #leaseOf(vm: VmView): Promise<KnownLease> {
     const { store, hosts } = this.#services;
     try {
@@ -190,7 +243,7 @@ export class Restarter {
         vm: { ...vm, state: "stopped" },
       });
       if (host === null) {
-        await this.#services.store.pools.short(pool.name, `no host has room to restart VM ${vm.name}`);
+        await this.#services.store.poolPolicies.short(pool.name, `no host has room to restart VM ${vm.name}`);
         return { reason: `no host has room for it: ${against.join("; ")}` };
       }
       if (host !== vm.host) {

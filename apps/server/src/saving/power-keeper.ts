@@ -103,7 +103,12 @@ export class PowerKeeper {
     const { step, candidate: host } = answer;
     const since = new Date(now.getTime() - (before?.host === host ? before.seconds * 1000 : 0)).toISOString();
     const candidate = host === null ? null : { host, since };
-    await store.pools.decided(pool.name, { at: now.toISOString(), step, candidate, hosts: answer.hosts });
+    await store.poolPolicies.decided(pool.name, {
+      at: now.toISOString(),
+      step,
+      candidate,
+      hosts: answer.hosts,
+    });
     if (pool.balance.automation === "full") await this.#do(pool.name, step);
   }
 

@@ -26,9 +26,9 @@ import {
   isStop,
   movedAway,
   moversOf,
-  notShutDown,
+  notStopped,
   restOf,
-  shutDownHere,
+  stoppedHere,
   stepsOf,
   timedOutProblem,
   waitOf,
@@ -181,7 +181,7 @@ async function endOrGoOn(
   stuck: Stuck,
 ): Promise<TaskEnd<"host.enterMaintenance"> | "goOn" | "wait"> {
   const { host } = context.request;
-  const failedStops = notShutDown(standing);
+  const failedStops = notStopped(standing);
   const rest = restOf(standing.here, context.request, failedStops);
   switch (rest.do) {
     case "fail": {
@@ -191,19 +191,26 @@ async function endOrGoOn(
     }
     case "wait":
       return "wait";
-    case "shutDown":
-      for (const vm of rest.vms) await shutDown(context, vm);
+    case "stop":
+      for (const vm of rest.vms) await stop(context, vm);
       return "goOn";
     case "end":
       return await inMaintenance(context, standing, rest.running);
   }
 }
 
-async function shutDown(context: Context, { id, name }: VmView): Promise<void> {
+/** Shuts its guest down, or suspends it: as was chosen for it. */
+async function stop(context: Context, vm: VmView): Promise<void> {
+  const { id, name, config } = vm;
   const { host, graceSeconds = usualGraceSeconds } = context.request;
   await context.persist(() => context.store.maintenanceStops.enter({ vmId: id, host, task: context.id }));
   try {
-    await context.start({ kind: "vm.stop", request: { vm: { id, name }, host, graceSeconds } });
+    if (choiceFor(context.request, vm) === "suspend")
+      await context.start({
+        kind: "vm.suspend",
+        request: { vm: { id, name }, host, home: config.datastore },
+      });
+    else await context.start({ kind: "vm.stop", request: { vm: { id, name }, host, graceSeconds } });
   } catch (error) {
     if (!isPassing(error)) throw error;
   }
@@ -217,7 +224,7 @@ async function inMaintenance(
 ): Promise<TaskEnd<"host.enterMaintenance">> {
   if (running.length === 0) await setMaintenance(context, "on");
   const names = (vms: readonly VmView[]) => vms.map(({ name }) => name);
-  const off = names(shutDownHere(standing));
+  const off = names(stoppedHere(standing));
   return {
     state: "succeeded",
     result: {

@@ -39,7 +39,7 @@ export const hostPowerOff: TaskImplementation<"host.powerOff"> = {
     await enter("stopping");
     try {
       const { at } = await context.step("down", z.object({ at: z.iso.datetime() }), async () => {
-        await goDown(context);
+        if (await isStillEmpty(context)) await goDown(context);
         return { at: new Date().toISOString() };
       });
       const power = await context.step("off", z.literal("off").nullable(), () =>
@@ -95,6 +95,21 @@ async function processesOn(hosts: Context["hosts"], host: string): Promise<strin
     throw link.unreachable(error);
   });
   return vms.filter(hasProcess).map(({ name }) => name);
+}
+
+/**
+ * The check again, right before the host goes down: since the first one the server may have been restarted, and a VM been started.
+ * @returns false: it does not answer, and an earlier server may have had it shut down already. Nothing more is asked of it; whether it goes off is looked at
+ * @throws as `mustBeEmpty`
+ */
+async function isStillEmpty(context: Context): Promise<boolean> {
+  try {
+    await context.persist(() => mustBeEmpty(context));
+    return true;
+  } catch (error) {
+    if (context.mayHaveAsked && GodwitError.is(error, "HOST_UNREACHABLE")) return false;
+    throw error;
+  }
 }
 
 /** It may be asked again. */

@@ -9,6 +9,9 @@ interface Where {
   home: string;
 }
 
+/** A host that is silent tells it when it is back. */
+const giveUpMs = 10_000;
+
 /** Runs one step on a VM's host, and reads the VM when it has failed. @throws what `act` throws */
 export async function keepingDescription<K extends TaskKind, T>(
   context: TaskContext<K>,
@@ -21,7 +24,10 @@ export async function keepingDescription<K extends TaskKind, T>(
     if (!GodwitError.is(error) || context.stopped.aborted) throw error;
     const params = { datastore: home, name: vm.name };
     const now = await context
-      .ask(host, (link) => link.agent.call("vmRead", { params }))
+      .ask(host, (link) => link.agent.call("vmRead", { params }), {
+        silentMs: giveUpMs,
+        givenUp: () => error,
+      })
       .catch((unread: unknown) => {
         context.log.warn({ err: unread }, "what the VM is now could not be read");
         return null;

@@ -16,6 +16,20 @@ export async function mustHaveOwnMacs<K extends TaskKind>(context: TaskContext<K
         kind === "vm.start" || kind === "vm.revertToSnapshot" ? [subject.id] : [],
       ),
   );
+  // Those of NICs that are being added are in no VM's description yet.
+  const adding = tasks.slice(0, own).flatMap((task) => {
+    if (task.kind !== "vm.changeDevice" || task.request.change.what !== "addNic") return [];
+    return [{ ...task.request.vm, nic: task.request.change.nic }];
+  });
+  const same = adding.find(
+    (other) =>
+      other.id !== vm.id &&
+      vm.nics.some(({ mac, portGroup }) => mac === other.nic.mac && portGroup === other.nic.portGroup),
+  );
+  if (same !== undefined) {
+    const { mac, portGroup: network } = same.nic;
+    throw GodwitError.of("MAC_IN_USE", { vm: vm.name, mac, network, other: same.name, otherRuns: true });
+  }
   const conflict = macConflict(
     vm,
     vms.filter((one) => hasProcess(one) || starting.has(one.id)),

@@ -25,6 +25,7 @@ import {
   updateSteps,
 } from "@godwit/placement";
 import { workingParts } from "@godwit/requirements";
+import type { HostRow } from "@godwit/store";
 import { bringBack, vmsAway } from "../moves/bring-back.ts";
 import type { TaskContext } from "./task-context.ts";
 import type { TaskImplementation } from "./task-implementation.ts";
@@ -74,12 +75,40 @@ const phases: Record<
   HostUpdate["phase"],
   (context: Context, update: HostUpdate, cancelling: boolean) => Promise<Outcome>
 > = {
-  waiting: async (context, { host }) => {
+  waiting: async (context, { host, worked: before }) => {
+    const { power, facts, load } = await hostOf(context, host);
+    if (power !== null && power.state !== null) {
+      // As it was before it went off: its leases take minutes to be joined again.
+      const worked = facts === null || load === null ? [] : workingParts({ facts, load });
+      return { phase: "waking", also: { startedAt: new Date().toISOString(), worked } };
+    }
     const report = await context.hosts.of(host).freshReport();
     const wasInMaintenance = (await maintenanceOf(context, host)) === "on";
     if (wasInMaintenance && !(await holdInMaintenance(context, host))) return "again";
-    const also = { startedAt: new Date().toISOString(), worked: workingParts(report), wasInMaintenance };
+    const worked = [...new Set([...before, ...workingParts(report)])];
+    const also = { startedAt: new Date().toISOString(), worked, wasInMaintenance };
     return { phase: wasInMaintenance ? afterEmptying(context) : "emptying", also };
+  },
+
+  waking: async (context, { host }, cancelling) => {
+    const { power } = await hostOf(context, host);
+    const own = (await partsOf(context)).findLast(
+      (task) => task.kind === "host.powerOn" && task.request.host === host,
+    );
+    if (own === undefined) {
+      if (cancelling || power === null || power.state === null) return { phase: "waiting" };
+      // Whoever powers it off or on now is waited for.
+      if (power.state !== "standby") return "again";
+      if (power.pool === null) return { trouble: "it is in standby: an operator has powered it off" };
+      return await wake(context, host, power.pool);
+    }
+    if (!isEnded(own)) return "again";
+    if (own.state !== "succeeded")
+      return { trouble: `it could not be powered on: ${partOf(own.error?.detail ?? own.state)}` };
+    // Another time it is not woken: whoever powers it off wants it off.
+    return power === null || power.state === null
+      ? { phase: "waiting" }
+      : { trouble: "it was powered off again before its turn" };
   },
 
   emptying: async (context, { host }, cancelling) => {
@@ -194,6 +223,16 @@ const phases: Record<
   stopped: () => Promise.resolve("again"),
 };
 
+async function wake(context: Context, host: string, pool: string): Promise<Outcome> {
+  try {
+    await context.start({ kind: "host.powerOn", request: { host, pool } });
+  } catch (error) {
+    // Its pool wakes it already.
+    if (!GodwitError.is(error, "HOST_TASK_UNDER_WAY")) throw error;
+  }
+  return "again";
+}
+
 /** From then on nobody takes it out of maintenance. @returns whether nobody had before @throws HOST_TASK_UNDER_WAY */
 async function holdInMaintenance(context: Context, host: string): Promise<boolean> {
   await context.persist(() => context.store.tasks.hold(context.id, host));
@@ -269,8 +308,11 @@ async function endOf(context: Context, id: TaskId): Promise<Task | null> {
   return isEnded(task) ? task : null;
 }
 
+const hostOf = async (context: Context, host: string): Promise<HostRow> =>
+  await context.persist(() => context.store.hosts.show(host));
+
 const maintenanceOf = async (context: Context, host: string): Promise<Maintenance> =>
-  (await context.persist(() => context.store.hosts.show(host))).maintenance;
+  (await hostOf(context, host)).maintenance;
 
 /** The same whenever it is asked for: a command is run once. */
 function idOf(task: string, host: string): string {

@@ -7,6 +7,7 @@ import { hostRenewQemu } from "./host-renew-qemu.ts";
 import { imageAdd } from "./image-add.ts";
 import type { TaskImplementation } from "./task-implementation.ts";
 import { poolUpdate } from "./pool-update.ts";
+import { vmChangeDevice } from "./vm-change-device.ts";
 import { vmClone } from "./vm-clone.ts";
 import { vmExport } from "./vm-export.ts";
 import { vmConfigure } from "./vm-configure.ts";
@@ -23,15 +24,18 @@ import { vmResume } from "./vm-resume.ts";
 import { vmRevertToSnapshot } from "./vm-revert-to-snapshot.ts";
 import { vmStart } from "./vm-start.ts";
 import { vmStop } from "./vm-stop.ts";
+import { vmSuspend } from "./vm-suspend.ts";
 
 const implementations: { [K in TaskKind]: TaskImplementation<K> } = {
   "vm.create": vmCreate,
   "vm.clone": vmClone,
   "vm.export": vmExport,
   "vm.configure": vmConfigure,
+  "vm.changeDevice": vmChangeDevice,
   "vm.start": vmStart,
   "vm.stop": vmStop,
   "vm.pause": vmPause,
+  "vm.suspend": vmSuspend,
   "vm.resume": vmResume,
   "vm.reset": vmReset,
   "vm.delete": vmDelete,

@@ -2,7 +2,14 @@
 import type { TaskId, VmId } from "@godwit/contract";
 import type { TaskContext } from "./task-context.ts";
 
-type Copying = "vm.create" | "vm.clone" | "vm.export" | "vm.relocateDisks" | "image.add";
+type Copying =
+  | "vm.create"
+  | "vm.changeDevice"
+  | "vm.clone"
+  | "vm.export"
+  | "vm.relocateDisks"
+  | "vm.suspend"
+  | "image.add";
 
 /** @param of the VM whose images these are, or the task that an image comes by. Until it is disposed */
 export function showCopies<K extends Copying>(

@@ -166,10 +166,16 @@ export class TaskContext<K extends TaskKind> {
   /**
    * Asks an agent something that may be asked again. A host that was never reached is an error; once an
    * answer was lost, only asking again tells what was done, for however long that takes.
+   * @param patience what a host is given up with that was silent for so long; default: it is waited for
    * @throws HOST_UNREACHABLE when it was surely not done; what the agent refuses with
    */
-  async ask<T>(host: string, question: (link: HostLink) => Promise<T>): Promise<T> {
+  async ask<T>(
+    host: string,
+    question: (link: HostLink) => Promise<T>,
+    patience?: { silentMs: number; givenUp: () => GodwitError },
+  ): Promise<T> {
     const link = this.hosts.of(host);
+    let silentSinceMs: number | null = null;
     for (let unsure = this.mayHaveAsked; ; unsure = true) {
       this.stopped.throwIfAborted();
       try {
@@ -179,6 +185,13 @@ export class TaskContext<K extends TaskKind> {
       } catch (error) {
         const lost = GodwitError.is(error, "OUTCOME_UNKNOWN");
         if (!lost && !(unsure && GodwitError.is(error, "CONNECTION_FAILED"))) throw link.unreachable(error);
+        silentSinceMs = link.isUp ? null : (silentSinceMs ?? performance.now());
+        if (
+          patience !== undefined &&
+          silentSinceMs !== null &&
+          performance.now() - silentSinceMs > patience.silentMs
+        )
+          throw patience.givenUp();
         await this.waitFor(link);
       }
     }

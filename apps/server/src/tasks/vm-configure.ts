@@ -4,13 +4,13 @@ import type { TaskImplementation } from "./task-implementation.ts";
 
 export const vmConfigure: TaskImplementation<"vm.configure"> = {
   run: async (context) => {
-    const { vm, host, datastore, cpu } = context.request;
+    const { vm, host, datastore, cpu, basis } = context.request;
     const changes = { ...(cpu === undefined ? {} : { cpuWish: cpu }), ...context.request.changes };
     const config = await context.step("write", vmSchema, () =>
       context.ask(host, (link) =>
         link.agent.call("vmConfigure", {
           params: { vmId: vm.id },
-          body: { datastore, name: vm.name, changes },
+          body: { datastore, name: vm.name, changes, ...(basis === undefined ? {} : { basis }) },
         }),
       ),
     );

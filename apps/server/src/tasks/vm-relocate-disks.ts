@@ -37,28 +37,16 @@ export const vmRelocateDisks: TaskImplementation<"vm.relocateDisks"> = {
 };
 
 /**
- * As `context.ask`, but a host that is silent for long ends it: the VM is to run elsewhere then, which its lease allows and
- * `vm.json` makes safe.
+ * A host that is silent for long ends it: the VM is to run elsewhere then, which its lease allows and `vm.json` makes safe.
  * @throws DISK_RELOCATION_UNKNOWN
  */
 async function askHost(context: Context): Promise<void> {
   const { vm, host, disks, to: datastore } = context.request;
-  const link = context.hosts.of(host);
-  let silentSinceMs: number | null = null;
-  for (let unsure = context.mayHaveAsked; ; unsure = true) {
-    context.stopped.throwIfAborted();
-    try {
-      await relocate(context, link.agent);
-      return;
-    } catch (error) {
-      const isLost = GodwitError.is(error, "OUTCOME_UNKNOWN");
-      if (!isLost && !(unsure && GodwitError.is(error, "CONNECTION_FAILED"))) throw link.unreachable(error);
-    }
-    silentSinceMs = link.isUp ? null : (silentSinceMs ?? performance.now());
-    if (silentSinceMs !== null && performance.now() - silentSinceMs > giveUpMs)
-      throw GodwitError.of("DISK_RELOCATION_UNKNOWN", { vm: vm.name, disks, datastore, host });
-    await context.waitFor(link);
-  }
+  const details = { vm: vm.name, disks, datastore, host };
+  await context.ask(host, ({ agent }) => relocate(context, agent), {
+    silentMs: giveUpMs,
+    givenUp: () => GodwitError.of("DISK_RELOCATION_UNKNOWN", details),
+  });
 }
 
 type Agent = ReturnType<Context["hosts"]["of"]>["agent"];
@@ -93,7 +81,11 @@ async function relocate(context: Context, agent: Agent): Promise<Vm> {
 async function conclude(context: Context, error: GodwitError | null): Promise<TaskEnd<"vm.relocateDisks">> {
   const { vm, host, home, disks, to } = context.request;
   const now = await context
-    .ask(host, (link) => link.agent.call("vmRead", { params: { datastore: home, name: vm.name } }))
+    .ask(
+      host,
+      (link) => link.agent.call("vmRead", { params: { datastore: home, name: vm.name } }),
+      error === null ? undefined : { silentMs: giveUpMs, givenUp: () => error },
+    )
     .catch((unread: unknown) => {
       // Its host reads it again before it starts the VM.
       if (error === null || context.stopped.aborted) throw unread;

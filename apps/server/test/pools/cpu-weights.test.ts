@@ -3,7 +3,7 @@ import type { VmId } from "@godwit/contract";
 import { pino } from "pino";
 import { expect, test } from "vitest";
 import type { Inventory } from "../../src/inventory.ts";
-import { CpuWeightKeeper } from "../../src/pools/cpu-weights.ts";
+import { CpuWeightOrders } from "../../src/pools/cpu-weights.ts";
 
 const log = pino({ level: "silent" });
 const host = (
@@ -53,8 +53,8 @@ function cluster() {
       }),
     },
   };
-  const keeper = new CpuWeightKeeper(services as unknown as Inventory, log);
-  return { state, told, round: () => keeper.tellAll() };
+  const orders = new CpuWeightOrders(services as unknown as Inventory, log);
+  return { state, told, round: () => orders.tellAll() };
 }
 
 test("a host without weights is sent its weights once; with a rule in every round; and once more when that is gone", async () => {

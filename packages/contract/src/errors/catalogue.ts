@@ -11,6 +11,7 @@ import { cpuFileErrors } from "./cpu-file.ts";
 import { cpuMaskErrors } from "./cpu-mask.ts";
 import { datastoreErrors } from "./datastore.ts";
 import { deviceErrors } from "./device.ts";
+import { deviceChangeErrors } from "./device-change.ts";
 import { evcErrors } from "./evc.ts";
 import { firmwareErrors } from "./firmware.ts";
 import { generalErrors } from "./general.ts";
@@ -33,9 +34,13 @@ import { poolUpdateErrors } from "./pool-update.ts";
 import { relocationErrors } from "./relocation.ts";
 import { serverErrors } from "./server.ts";
 import { snapshotErrors } from "./snapshot.ts";
+import { suspensionErrors } from "./suspension.ts";
 import { switchErrors } from "./switch.ts";
 import { taskErrors } from "./task.ts";
+import { hostDeviceErrors } from "./host-device.ts";
+import { guestMemoryErrors } from "./guest-memory.ts";
 import { tpmErrors } from "./tpm.ts";
+import { uploadErrors } from "./upload.ts";
 import { versionErrors } from "./version.ts";
 import { vmErrors } from "./vm.ts";
 
@@ -57,8 +62,13 @@ export const catalogue = {
   ...importErrors,
   ...relocationErrors,
   ...snapshotErrors,
+  ...suspensionErrors,
+  ...uploadErrors,
   ...deviceErrors,
+  ...deviceChangeErrors,
   ...firmwareErrors,
+  ...guestMemoryErrors,
+  ...hostDeviceErrors,
   ...tpmErrors,
   ...cloudInitErrors,
   ...consoleErrors,

@@ -30,7 +30,43 @@ export const datastoreErrors = {
     (d) =>
       `Datastore ${d.datastore} has LUNs and no folders: on host ${d.host} no VM's folder, image or ISO image can lie there.`,
     () =>
-      "Name a datastore of kind nfs or directory for the VM; a disk of it can be a LUN: { datastore: NAME, image: lun-1, take: true, format: raw }. The kinds: godwit datastore list",
+      "Name a datastore of kind nfs or directory for the VM; a disk of it can be a LUN (kind iscsi: { datastore: NAME, image: lun-1, take: true, format: raw }) or a volume on one (kind lun: { datastore: NAME, sizeMib: 10240, format: raw }). The kinds: godwit datastore list",
+  ),
+  /** `holds`: kinds of what was found, as `wipefs` names them. */
+  LUN_NOT_EMPTY: define<{ datastore: string; host: string; device: string; holds: string[] }>(
+    409,
+    "after-fix",
+    (d) =>
+      `Datastore ${d.datastore} is not marked: LUN ${d.device} of host ${d.host} is not empty, there is ${d.holds.join(", ")} on it.`,
+    (d) =>
+      `Check that it is the LUN that you mean: lsblk -f ${d.device}. If nobody needs what is on it, remove that on the host with wipefs --all ${d.device}, and try again.`,
+  ),
+  LUN_METADATA_LOCKED: define<{ datastore: string; host: string; reason: string }>(
+    503,
+    "later",
+    (d) => `The volumes of datastore ${d.datastore} cannot be changed on host ${d.host} now: ${d.reason}.`,
+    (d) => `Try again. Which hosts have the leases of the LUN: godwit datastore show ${d.datastore}`,
+  ),
+  DATASTORE_WITHOUT_RESERVATIONS: define<{ datastore: string }>(
+    409,
+    "never",
+    (d) => `Datastore ${d.datastore} has no persistent reservations: only one of kind lun can have them.`,
+    () => "Name a datastore of kind lun: godwit datastore list",
+  ),
+  /** `why`: of each host or for all of them, what keeps it from that. */
+  RESERVATIONS_REFUSED: define<{ datastore: string; on: boolean; why: string[] }>(
+    409,
+    "after-fix",
+    (d) =>
+      `The persistent reservations of datastore ${d.datastore} are not turned ${d.on ? "on" : "off"}: ${d.why.slice(0, 10).join("; ")}${d.why.length > 10 ? `; and ${String(d.why.length - 10)} more` : ""}.`,
+    (d) =>
+      `All its hosts have to be connected, with an agent of this version, and sg3-utils installed (apt install sg3-utils). How each is: godwit datastore show ${d.datastore}`,
+  ),
+  DATASTORE_RESERVED: define<{ datastore: string }>(
+    409,
+    "after-fix",
+    (d) => `Datastore ${d.datastore} cannot be removed while persistent reservations are on.`,
+    (d) => `Turn them off first: godwit datastore set ${d.datastore} --reservations off`,
   ),
   DATASTORE_REPLACED: define<{ datastore: string; host: string; reason: string }>(
     503,
@@ -115,10 +151,14 @@ function unavailableRemedy({
   if (reason.includes("is not marked as a datastore")) return notMarkedRemedy(datastore);
   if (reason.includes("cannot be mounted"))
     return `Check that the server runs, that it exports this folder to ${host} (showmount -e SERVER), and that the network between is open; the agent there tries again by itself.`;
+  if (reason.includes("no LUN with this WWN"))
+    return `Check on ${host} that the LUN is mapped to it and that the session is there (iscsiadm -m session, or multipath -ll): ls /dev/disk/by-id shows it as wwn-0x…; the agent there looks again by itself.`;
+  if (reason.includes("LUN"))
+    return `Look at it on ${host}: ls -l /dev/disk/by-id; multipath -ll; pvs. The agent there looks again by itself.`;
   if (reason.includes("cannot be reached"))
     return `Check that the target runs and that the network between it and ${host} is open; the agent there looks again by itself.`;
-  return `Check on ${host} that it is mounted, answers and is writable: findmnt -T PATH names its storage and its options.`;
+  return `Check on ${host} that it is mounted, answers and is writable: findmnt -T PATH names its storage and its options; of a LUN, ls -l /dev/disk/by-id and multipath -ll.`;
 }
 
 const notMarkedRemedy = (datastore: string): string =>
-  `Mount its storage there. If the storage is new, mark it once, on one host: godwit datastore init ${datastore}`;
+  `Check that it is the storage that you mean, and, of a folder, that it is mounted there. If the storage is new, mark it once, on one host: godwit datastore init ${datastore}`;

@@ -95,6 +95,13 @@ export const generalErrors = {
       `${d.path} has ${String(Math.floor(d.freeBytes / 1048576))} MiB free; ${String(Math.ceil(d.neededBytes / 1048576))} MiB are needed.`,
     (d) => `Free space on the file system of ${d.path} or choose another place.`,
   ),
+  /** `kept` null: nothing was written that could be. */
+  EDITOR_FAILED: define<{ editor: string; reason: string; kept: string | null }>(
+    400,
+    "after-fix",
+    (d) => `The editor (${d.editor}) ${d.reason}. Nothing was changed.`,
+    (d) => `Set another in EDITOR or VISUAL.${d.kept === null ? "" : ` The text is in ${d.kept}.`}`,
+  ),
   FILE_UNREADABLE: define<{ path: string; reason: string }>(
     400,
     "after-fix",

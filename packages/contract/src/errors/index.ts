@@ -2,6 +2,7 @@
 export { catalogue, type ErrorCode, type ErrorDetails } from "./catalogue.ts";
 export { theBaseline } from "./baseline-name.ts";
 export type { RefusedFeature } from "./cpu.ts";
+export type { PlaceReason } from "./device-change.ts";
 export type { Retry } from "./define.ts";
 export { finding, findingOf, GodwitError, type Finding, type Problem } from "./error.ts";
 export type { HostInPool } from "./evc.ts";

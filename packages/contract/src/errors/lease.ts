@@ -76,6 +76,13 @@ export const leaseErrors = {
       `The lease of VM ${d.vm} is not broken: host ${d.host} does not hold it; ${d.holders.length === 0 ? "no host does" : `${d.holders.join(" and ")} does`}.`,
     (d) => `godwit vm lease show ${d.vm} shows who holds it.`,
   ),
+  HOST_NOT_FENCED: define<{ vm: string; host: string; reason: string }>(
+    409,
+    "later",
+    (d) =>
+      `Host ${d.host} was not kept from writing to the disks of VM ${d.vm} by persistent reservations: ${d.reason}.`,
+    (d) => `Its lease becomes free by itself; godwit vm lease show ${d.vm} shows when.`,
+  ),
   SANLOCK_UNAVAILABLE: define<{ reason: string }>(
     503,
     "later",

@@ -8,7 +8,7 @@ export const maintenanceErrors = {
     (d) =>
       `Host ${d.host} cannot be emptied: ${named(d.vms)} may not move to any other host. Nothing was changed.`,
     (d) =>
-      `Each finding says what is wrong, where, and what to do. Or choose what becomes of such VMs: godwit host maintenance enter ${d.host} --cannot-move wait, shut-down or leave`,
+      `Each finding says what is wrong, where, and what to do. Or choose what becomes of such VMs: godwit host maintenance enter ${d.host} --cannot-move wait, shut-down, suspend or leave`,
   ),
   MAINTENANCE_INCOMPLETE: define<{ host: string; vms: string[] }>(
     409,
@@ -22,10 +22,10 @@ export const maintenanceErrors = {
     409,
     "never",
     (d) =>
-      `Emptying host ${d.host} was cancelled; ${d.moved.length === 0 ? "nothing was moved" : `${d.moved.join(", ")} had been moved`}, ${d.left.length === 0 ? "nothing is left" : `${d.left.join(", ")} stayed`}${wereShutDown(d.shutDown) ? `, ${d.shutDown.join(", ")} had been shut down` : ""}. The host takes VMs again.`,
+      `Emptying host ${d.host} was cancelled; ${d.moved.length === 0 ? "nothing was moved" : `${d.moved.join(", ")} had been moved`}, ${d.left.length === 0 ? "nothing is left" : `${d.left.join(", ")} stayed`}${wereShutDown(d.shutDown) ? `, ${d.shutDown.join(", ")} had been stopped` : ""}. The host takes VMs again.`,
     (d) =>
       wereShutDown(d.shutDown)
-        ? `Start what was shut down again: godwit host maintenance exit ${d.host}`
+        ? `Start what was stopped again: godwit host maintenance exit ${d.host}`
         : "Nothing needs to be done.",
   ),
   MAINTENANCE_TIMED_OUT: define<{
@@ -38,7 +38,7 @@ export const maintenanceErrors = {
     409,
     "later",
     (d) =>
-      `Host ${d.host} was not empty by ${d.deadlineAt}: ${d.left.length === 0 ? "other tasks still work with its VMs" : `it still runs ${named(d.left)}`}; ${d.moved.length === 0 ? "nothing was moved" : `${d.moved.join(", ")} had been moved`}${d.shutDown.length === 0 ? "" : `, ${d.shutDown.join(", ")} had been shut down`}. The host takes VMs again.`,
+      `Host ${d.host} was not empty by ${d.deadlineAt}: ${d.left.length === 0 ? "other tasks still work with its VMs" : `it still runs ${named(d.left)}`}; ${d.moved.length === 0 ? "nothing was moved" : `${d.moved.join(", ")} had been moved`}${d.shutDown.length === 0 ? "" : `, ${d.shutDown.join(", ")} had been stopped`}. The host takes VMs again.`,
     (d) =>
       `Enter again with more time; the VMs that are away need not move again. What the maintenance has changed is taken back by: godwit host maintenance exit ${d.host} --bring-back`,
     "Timedout",

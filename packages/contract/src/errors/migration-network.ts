@@ -58,7 +58,8 @@ export const migrationNetworkErrors = {
     "after-fix",
     (d) =>
       `The migration link ${d.link} of host ${d.host} runs at ${String(Math.round(d.bitsPerSecond / 1e6))} Mbit/s; at least 1000 Mbit/s are required.`,
-    () => "Use a gigabit network or faster for migration.",
+    (d) =>
+      `Use a gigabit network or faster for migration. A shaper of the link counts too: tc qdisc show dev ${d.link}`,
   ),
   MIGRATION_PORTS_TAKEN: define<{ host: string; address: string; first: number; last: number }>(
     409,

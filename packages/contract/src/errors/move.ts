@@ -38,20 +38,24 @@ export const moveErrors = {
       `The disks of VM ${d.vm} were not copied to datastore ${d.datastore} of host ${d.host}: ${d.reason.replace(/\.$/, "")}.`,
     () => "The VM stays at its source, and what was copied is removed. Remove the cause and move it again.",
   ),
-  MOVE_DATASTORE_SHARED: define<{ vm: string; host: string; datastore: string }>(
+  /** `isDestination`: the datastore is the one that the disks were to move to. */
+  MOVE_DATASTORE_SHARED: define<{ vm: string; host: string; datastore: string; isDestination?: boolean }>(
     409,
     "after-fix",
     (d) =>
       `VM ${d.vm} cannot move together with its disks: datastore ${d.datastore} of host ${d.host} is shared, so that the VM's lease lies on it, or would.`,
     (d) =>
-      `A VM moves with its disks between datastores of one host each. Move it by way of storage that both hosts see: godwit vm migrate ${d.vm} --datastore NAME moves its disks alone, and godwit vm migrate ${d.vm} --to HOST the VM.`,
+      d.isDestination === true
+        ? `Name a datastore of ${d.host} alone with --datastore. When the VM runs there, its disks can move on: godwit vm migrate ${d.vm} --datastore ${d.datastore}`
+        : `Move the VM alone, while its disks lie on storage that both hosts see: godwit vm migrate ${d.vm} --to HOST. Its disks move by themselves, before or after that: godwit vm migrate ${d.vm} --datastore NAME`,
   ),
   MOVE_DISKS_HAVE_SNAPSHOTS: define<{ vm: string; snapshots: string[] }>(
     409,
     "after-fix",
     (d) =>
       `VM ${d.vm} cannot move together with its disks: their copies would not have its snapshots (${d.snapshots.join(", ")}).`,
-    (d) => `Delete the snapshots first: godwit vm snapshot list ${d.vm}`,
+    (d) =>
+      `Delete ${d.snapshots.length === 1 ? "it" : "each of them"} first: godwit vm snapshot delete ${d.vm} ${d.snapshots[0] ?? "NAME"}`,
     "SnapshotMoveNotSupported",
   ),
   MOVE_FIRMWARE_STAYS: define<{ vm: string }>(
@@ -59,7 +63,8 @@ export const moveErrors = {
     "after-fix",
     (d) =>
       `VM ${d.vm} cannot move together with its disks: it has UEFI firmware, whose variables are a file that is not moved with them.`,
-    () => "Move it by way of storage that both hosts see, without --datastore.",
+    (d) =>
+      `If its folder lies on storage that both hosts see, move it without --datastore. If not: shut it down and clone it to such storage, with its variables: godwit vm clone ${d.vm} NEW --datastore NAME`,
   ),
   MOVE_DISKS_NEED_PRECOPY: define<{ vm: string }>(
     409,
@@ -218,12 +223,21 @@ export const moveErrors = {
     destination: string;
     datastore: string;
     disks: string[];
+    /** How the VM can come to the other host; absent: with its disks. `disks`: they move alone, for its folder is not there. */
+    way?: "together" | "disks" | "clone";
   }>(
     409,
     "after-fix",
-    (d) => `${d.disks.join(", ")} are on ${d.datastore}, which is local to host ${d.host}.`,
     (d) =>
-      `Move the disks with the VM, to a datastore of ${d.destination}: godwit vm migrate ${d.vm} --to ${d.destination} --datastore NAME. Or put them on shared storage.`,
+      `VM ${d.vm} has ${d.disks.join(", ")} on datastore ${d.datastore}, which is local to host ${d.host}.`,
+    (d) => {
+      if (d.way === "disks")
+        return `Move them to storage that both hosts see: godwit vm migrate ${d.vm} --datastore NAME`;
+      const clone = `clone it, while it is stopped, to storage that both hosts see: godwit vm clone ${d.vm} NEW --datastore NAME`;
+      return d.way === "clone"
+        ? `It has UEFI firmware or a TPM, which do not move with disks: ${clone}. Where it has a TPM, the clone's is empty.`
+        : `Move it with its disks, while it runs, to a datastore of ${d.destination} alone: godwit vm migrate ${d.vm} --to ${d.destination} --datastore NAME. Or ${clone}`;
+    },
   ),
   DESTINATION_QEMU_OLDER: define<{ host: string; machine: string; version: string }>(
     409,
@@ -251,7 +265,8 @@ export const moveErrors = {
     "after-fix",
     (d) =>
       `The VM's QEMU has a uid of its own (${String(d.uid)}), as which host ${d.host} cannot run it: ${d.reason}.`,
-    (d) => `Change that on ${d.host}, or choose another host.`,
+    (d) =>
+      `Run the agent of ${d.host} outside of a container, or map these uids and gids in the container's configuration, and restart it; an agent of an earlier version must be upgraded. Or choose another host.`,
   ),
   DESTINATION_VM_UIDS_DIFFER: define<{
     host: string;

@@ -42,8 +42,7 @@ export const networkErrors = {
     409,
     "after-fix",
     (d) => `Host ${d.host} cannot limit the IP addresses that VM ${d.vm} sends from: ${d.reason}.`,
-    (d) =>
-      `Install nftables and the newest agent on ${d.host} and restart the agent, or leave out addresses in the VM's description.`,
+    (d) => `${nftRemedy(d.host, d.reason)} Or leave out addresses in the VM's description.`,
   ),
 
   // Findings of the requirement checks.
@@ -127,7 +126,16 @@ export const networkErrors = {
     409,
     "after-fix",
     (d) => `VMs on host ${d.host} can send with other VMs' MAC addresses: ${d.reason}.`,
-    (d) =>
-      `Install nftables on ${d.host} (apt-get install nftables; its kernel needs nf_tables for bridges), and restart the agent.`,
+    (d) => nftRemedy(d.host, d.reason),
   ),
 } as const;
+
+/** By what nft says where it could not limit ports. */
+function nftRemedy(host: string, reason: string): string {
+  if (/not permitted|permission denied|must be root/i.test(reason))
+    return `Let the agent on ${host} change the network (CAP_NET_ADMIN; the unit of its package has it), and restart it.`;
+  if (reason.includes("version")) return `Install the newest agent on ${host}.`;
+  return reason.includes("not installed")
+    ? `Install nftables on ${host} (apt-get install nftables), and restart the agent.`
+    : `Load nf_tables for bridges into the kernel of ${host} (modprobe nf_tables), or install one that has it, and restart the agent.`;
+}

@@ -15,7 +15,8 @@ export const poolRuleErrors = {
     409,
     "never",
     (d) => `Pool ${d.pool} already has a rule ${d.rule}.`,
-    (d) => `Choose another name, or remove it first: godwit pool rule remove ${d.pool} ${d.rule}`,
+    (d) =>
+      `Choose another name, or change that rule with --replace. What it asks for: godwit pool rule list ${d.pool}`,
   ),
   POOL_RULES_TOO_MANY: define<{ pool: string; most: number }>(
     409,

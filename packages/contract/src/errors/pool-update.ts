@@ -19,6 +19,20 @@ export const poolUpdateErrors = {
       `The agent of host ${d.host}, Godwit ${d.version}, does not know how to run commands of operators.`,
     (d) => `Upgrade the agent on ${d.host} first: apt install ./godwit_*.deb ./godwit-agent_*.deb`,
   ),
+  /** A warning of a plan. */
+  HOST_WOKEN_FOR_UPDATE: define<{ host: string; pool: string }>(
+    409,
+    "never",
+    (d) => `Host ${d.host} is in standby, and is powered on for the update.`,
+    (d) =>
+      `Nothing needs to be done: it stays on afterwards, until pool ${d.pool} powers it off again to save power.`,
+  ),
+  HOST_IN_STANDBY: define<{ host: string }>(
+    409,
+    "after-fix",
+    (d) => `Host ${d.host} is in standby, and its pool does not power it on by itself.`,
+    (d) => `Wake it first (godwit host power on ${d.host}), or leave it out: name the other hosts by --host.`,
+  ),
   HOST_COMMAND_VMS_RUN: define<{ host: string; vms: string[] }>(
     409,
     "after-fix",

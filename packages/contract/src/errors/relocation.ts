@@ -22,7 +22,7 @@ export const relocationErrors = {
     409,
     "never",
     (d) =>
-      `Disk ${d.disk} of VM ${d.vm} is a LUN of datastore ${d.datastore}, which is not copied to a file.`,
+      `Disk ${d.disk} of VM ${d.vm} is a LUN or a volume of datastore ${d.datastore}, which is not copied to a file.`,
     () =>
       "Move the other disks, each named with --disk. A VM with such a disk moves to another host without --datastore.",
   ),

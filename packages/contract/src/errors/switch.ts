@@ -18,6 +18,29 @@ export const switchErrors = {
     (d) => `There is a virtual switch ${d.switch} already: ${d.reason}.`,
     (d) => `Choose another name, or look at the one that there is: godwit switch show ${d.switch}`,
   ),
+  SWITCH_VNI_TAKEN: define<{ switch: string; vni: number; other: string }>(
+    409,
+    "never",
+    (d) =>
+      `Virtual switch ${d.switch} cannot have VXLAN segment ${String(d.vni)}, which virtual switch ${d.other} has.`,
+    () => "Choose another VNI: godwit switch list shows those in use.",
+  ),
+  /** `most`: the largest MTU within the underlay's. */
+  SWITCH_MTU_ABOVE_UNDERLAY: define<{
+    switch: string;
+    mtu: number;
+    host: string;
+    underlay: string;
+    underlayMtu: number;
+    most: number;
+  }>(
+    409,
+    "after-fix",
+    (d) =>
+      `Virtual switch ${d.switch} cannot have an MTU of ${String(d.mtu)}: the link of host ${d.host} with the address ${d.underlay} carries packets of ${String(d.underlayMtu)} bytes, of which VXLAN takes ${String(d.underlayMtu - d.most)}.`,
+    (d) =>
+      `Give it ${String(d.most)} or less, or raise the MTU of that link and of all that is between the hosts by ${String(d.mtu - d.most)}.`,
+  ),
   /** `users`: port groups and VMs, in words. */
   SWITCH_IN_USE: define<{ switch: string; host: string | null; users: string[] }>(
     409,
@@ -65,6 +88,22 @@ export const switchErrors = {
       `Port group ${d.network} cannot have an MTU of ${String(d.mtu)}: its virtual switch ${d.switch} has ${String(d.switchMtu)}.`,
     (d) => `Give it ${String(d.switchMtu)} or less, or leave --mtu out: it then has that of the switch.`,
   ),
+  NETWORK_VLAN_IN_VXLAN: define<{ network: string; vlan: number; switch: string; vni: number }>(
+    409,
+    "never",
+    (d) =>
+      `Port group ${d.network} cannot have VLAN ${String(d.vlan)}: its virtual switch ${d.switch} is one segment, of VXLAN ${String(d.vni)}.`,
+    () => "Leave --vlan out, or define another switch with another VNI: godwit switch add --help",
+  ),
+  /** A finding of the requirement checks. `reason`: a sentence's end. */
+  NETWORK_TUNNEL_MISSING: define<{ host: string; network: string; from: string; reason: string }>(
+    409,
+    "after-fix",
+    (d) =>
+      `Port group ${d.network} has no VXLAN tunnel between hosts ${d.from} and ${d.host}: ${d.reason}. The VM would not reach others on ${d.from} after the move.`,
+    () =>
+      "What differs is applied again by itself, within seconds: check again. If it stays so, a host has an alarm that says what it cannot apply: godwit host list",
+  ),
   NETWORK_OF_HOSTS: define<{ network: string; hosts: string[] }>(
     409,
     "after-fix",
@@ -87,6 +126,15 @@ export const switchErrors = {
     (d) => `Host ${d.host} does not have port group ${d.network} as it is defined: ${d.reason}.`,
     (d) =>
       `It is tried again by itself. What is defined and what the host has: godwit network show ${d.network}`,
+  ),
+  /** An alarm. `down`: those of its ports that carry nothing; `ports`: how many it has. */
+  HOST_BOND_DEGRADED: define<{ host: string; link: string; down: string[]; ports: number }>(
+    409,
+    "after-fix",
+    (d) =>
+      `Bond ${d.link} of host ${d.host} has ${String(d.down.length)} of ${String(d.ports)} cards without a link: ${listed(d.down)}.`,
+    (d) =>
+      `Check the cables and switch ports of ${listed(d.down)} (ip link show master ${d.link} on ${d.host}).`,
   ),
   /** A finding of the requirement checks. */
   NETWORK_VLAN_DIFFERS: define<{

@@ -28,6 +28,7 @@ export const tpmErrors = {
     "after-fix",
     (d) =>
       `VM ${d.vm} cannot move together with its disks: it has a TPM, whose state is a folder that is not moved with them.`,
-    () => "Move it by way of storage that both hosts see, without --datastore.",
+    (d) =>
+      `If its folder lies on storage that both hosts see, move it without --datastore. If not: shut it down and clone it to such storage. The clone's TPM is empty, so that its guest needs what replaces the keys of its own, such as BitLocker's recovery key: godwit vm clone ${d.vm} NEW --datastore NAME`,
   ),
 } as const;

@@ -105,6 +105,22 @@ export const vmErrors = {
       `The guest of VM ${d.vm} on host ${d.host} may hang: since ${d.since} its guest agent has not answered, and it has neither used a disk nor sent a packet.`,
     (d) => `Look at its console (godwit vm console ${d.vm} --log), then reset it: godwit vm reset ${d.vm}`,
   ),
+  /** An alarm of the host that it left, `witness`. */
+  VM_MAC_NOT_LEARNED: define<{
+    vm: string;
+    mac: string;
+    network: string;
+    host: string;
+    witness: string;
+    since: string;
+  }>(
+    409,
+    "after-fix",
+    (d) =>
+      `VM ${d.vm} has moved from host ${d.witness} to ${d.host}, and since ${d.since} no frame of its MAC address ${d.mac} has come over port group ${d.network} to ${d.witness}: switches may still send what is for the VM to ${d.witness}.`,
+    (d) =>
+      `Look at the switch port of ${d.host}: port security or a limit on MAC addresses, and whether its trunk has the VLAN of ${d.network}. Then announce the VM: godwit vm announce ${d.vm}. Where hosts do not receive each other's broadcasts (private VLAN), say so: godwit network set ${d.network} --isolated-hosts`,
+  ),
   VM_NOT_RUNNING: define<{ vm: string; state: string }>(
     409,
     "after-fix",
@@ -166,6 +182,19 @@ export const vmErrors = {
     (d) =>
       `Until it is repaired, the VM cannot be started, moved or deleted; if it runs, it runs on. Write the object config of godwit vm show ${d.vm} --json to this file. The alarm ends within 30 s.`,
   ),
+  VM_CHANGED_MEANWHILE: define<{ vm: string; changed: string[] }>(
+    409,
+    "after-fix",
+    (d) =>
+      `VM ${d.vm} was changed by somebody else meanwhile: ${d.changed.join(", ")}. Nothing was changed now.`,
+    (d) => `Look at what it is now, and change it again: godwit vm edit ${d.vm}`,
+  ),
+  VM_TAGS_TOO_MANY: define<{ vm: string; most: number }>(
+    409,
+    "after-fix",
+    (d) => `VM ${d.vm} would have more than ${String(d.most)} tags.`,
+    (d) => `Remove some first: godwit vm set ${d.vm} --untag TAG. What it has: godwit vm show ${d.vm}`,
+  ),
   VM_ADDRESS_UNKNOWN: define<{ vm: string; host: string; reason: string; linkLocalOnly: boolean }>(
     404,
     "later",
@@ -180,13 +209,21 @@ export const vmErrors = {
     (d) => `Disk ${d.disk} of VM ${d.vm} is not at ${d.path} on host ${d.host}.`,
     () => "Check that the datastore is mounted there and that the image was not moved.",
   ),
-  DISK_EXISTS: define<{ vm: string; disk: string; path: string }>(
+  VM_CLONE_CANCELLED: define<{ vm: string; copy: string }>(
+    409,
+    "later",
+    (d) => `VM ${d.vm} was not copied to ${d.copy}: that was cancelled. Nothing is left of the copy.`,
+    (d) => `Copy it again: godwit vm clone ${d.vm} ${d.copy}`,
+  ),
+  DISK_EXISTS: define<{ vm: string; disk: string; path: string; isVolume?: boolean }>(
     409,
     "after-fix",
     (d) =>
-      `Disk ${d.disk} of VM ${d.vm} is not made: there is a file ${d.path} already, and it is not written over.`,
-    () =>
-      "Move the file away, choose another name for the disk or the VM, or name the file as the disk's image.",
+      `Disk ${d.disk} of VM ${d.vm} is not made: there is a ${d.isVolume === true ? "volume" : "file"} ${d.path} already, and it is not written over.`,
+    (d) =>
+      d.isVolume === true
+        ? "Choose another name for the disk. It is a volume that the VM had: it goes when the VM is deleted."
+        : "Move the file away, choose another name for the disk or the VM, or name the file as the disk's image.",
   ),
   DISK_IN_USE: define<{ vm: string; disk: string; path: string; by: string }>(
     409,

@@ -4,7 +4,7 @@ import { imageCopySchema } from "../schemas/image-copy.ts";
 import { moveRecordSchema } from "../schemas/move.ts";
 import { nameSchema } from "../schemas/names.ts";
 import { leaseStateSchema } from "../schemas/lease.ts";
-import { pauseReasonSchema, vmStateSchema } from "../schemas/vm.ts";
+import { pauseReasonSchema, vmStateSchema } from "../schemas/vm-view.ts";
 import { defineEvent } from "./event.ts";
 
 const vmStateChanged = defineEvent(
@@ -25,6 +25,8 @@ const vmMovedAway = defineEvent("vm.movedAway", "vm", z.object({}));
 const moveChanged = defineEvent("move.changed", "move", z.object({ move: moveRecordSchema }));
 /** The host is another than before: its facts are to be read again. */
 const hostFactsChanged = defineEvent("host.factsChanged", "host", z.object({}));
+/** What the host does is to be read again. */
+const hostLoadChanged = defineEvent("host.loadChanged", "host", z.object({}));
 /** The host's leases on a shared datastore can be taken, or not any more. */
 const hostLeasesChanged = defineEvent(
   "host.leasesChanged",
@@ -39,6 +41,7 @@ export const agentEventSchema = z.discriminatedUnion("type", [
   vmMovedAway,
   moveChanged,
   hostFactsChanged,
+  hostLoadChanged,
   hostLeasesChanged,
 ]);
 export type AgentEvent = z.infer<typeof agentEventSchema>;

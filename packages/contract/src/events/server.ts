@@ -9,10 +9,11 @@ import { guestResetPolicySchema } from "../schemas/guest-reset.ts";
 import { healthPolicySchema } from "../schemas/host-health.ts";
 import { nameSchema, taskIdSchema } from "../schemas/names.ts";
 import { networkDefinitionSchema, switchDefinitionSchema } from "../schemas/network.ts";
+import { vxlanSettingsSchema } from "../schemas/vxlan.ts";
 import { baselineSchema } from "../schemas/pool.ts";
 import { poolBalanceSchema } from "../schemas/pool-balance.ts";
 import { poolRuleTermsSchema } from "../schemas/pool-rule.ts";
-import { pauseReasonSchema, vmStateSchema } from "../schemas/vm.ts";
+import { pauseReasonSchema, vmStateSchema } from "../schemas/vm-view.ts";
 import { taskSchema } from "../tasks/registry.ts";
 import { defineEvent } from "./event.ts";
 
@@ -32,7 +33,7 @@ const vmEvents = [
   defineEvent("vm.created", "vm", place),
   defineEvent("vm.stateChanged", "vm", place),
   defineEvent("vm.deleted", "vm", nothing),
-  /** An operator vouched that the host is off: its lease was taken away. */
+  /** Its lease was taken away: an operator confirmed that the host is off, or the host was fenced. */
   defineEvent("vm.leaseBroken", "vm", z.object({ host: nameSchema })),
   defineEvent("vm.consoleOpened", "vm", consoleUser),
   defineEvent("vm.consoleClosed", "vm", consoleUser),
@@ -71,6 +72,8 @@ const datastoreEvents = [
       takenOver: z.boolean(),
     }),
   ),
+  /** Persistent reservations were turned on or off. */
+  defineEvent("datastore.reservationsSet", "datastore", z.object({ on: z.boolean() })),
   /** `host`: only there; null: everywhere. */
   defineEvent("datastore.removed", "datastore", z.object({ host: nameSchema.nullable() })),
 ] as const;
@@ -85,7 +88,9 @@ const networkEvents = [
   defineEvent(
     "switch.added",
     "switch",
-    switchDefinitionSchema.omit({ name: true }).extend({ hosts: z.array(nameSchema).nullable() }),
+    switchDefinitionSchema
+      .omit({ name: true })
+      .extend({ hosts: z.array(nameSchema).nullable(), vxlan: vxlanSettingsSchema.optional() }),
   ),
   /** `host`: only there; null: everywhere. */
   defineEvent("switch.removed", "switch", z.object({ host: nameSchema.nullable() })),

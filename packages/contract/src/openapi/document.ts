@@ -12,7 +12,8 @@ import { taskStepSchema, taskWaitSchema } from "../schemas/task.ts";
 import { taskSchema, taskSchemas } from "../tasks/registry.ts";
 import { moveProgressSchema, moveRecordSchema } from "../schemas/move.ts";
 import { baselineSchema } from "../schemas/pool.ts";
-import { vmDescriptionSchema, vmSchema, vmViewSchema } from "../schemas/vm.ts";
+import { vmDescriptionSchema, vmSchema } from "../schemas/vm.ts";
+import { vmViewSchema } from "../schemas/vm-view.ts";
 
 /** Schemas that have a name of their own in the document: of what is answered, and of what is asked. */
 const answered = {

@@ -4,6 +4,7 @@ import { datastoreEntriesSchema, datastoreListSchema, datastoreRefusalSchema } f
 import { datastorePathSchema } from "../schemas/datastore-path.ts";
 import { nameSchema, taskIdSchema } from "../schemas/names.ts";
 import { imageFileSchema, imageOrderSchema, imagePathSchema } from "../schemas/image.ts";
+import { agentUploadQuerySchema } from "../schemas/upload.ts";
 import type { Operations } from "./operation.ts";
 
 const imageErrorCodes = [
@@ -33,6 +34,20 @@ export const agentStorageOperations = {
     answer: { status: 200, body: datastoreEntriesSchema },
     errors: ["DATASTORE_UNKNOWN", "DATASTORE_UNAVAILABLE", "DATASTORE_FOLDER_MISSING"],
   },
+  datastoreUpload: {
+    method: "GET",
+    path: "/agent/v1/datastores/{datastore}/upload",
+    privilege: "server",
+    summary:
+      "A WebSocket that takes a file and writes it to a datastore; a file that is there is never replaced",
+    params: z.strictObject({ datastore: nameSchema }),
+    query: agentUploadQuerySchema,
+    answer: { status: 101, socket: true },
+    errors: [
+      ...["DATASTORE_UNKNOWN", "DATASTORE_UNAVAILABLE", "DATASTORE_WITHOUT_FOLDERS"],
+      ...["UPLOAD_REFUSED", "SPACE_SHORT"],
+    ],
+  },
   datastoreInit: {
     method: "POST",
     path: "/agent/v1/datastores/{datastore}/init",
@@ -42,6 +57,16 @@ export const agentStorageOperations = {
     body: z.strictObject({ onRoot: z.boolean() }),
     answer: { status: 200, body: z.object({ isNew: z.boolean() }) },
     errors: ["DATASTORE_UNKNOWN", "DATASTORE_UNAVAILABLE", "DATASTORE_ON_ROOT"],
+  },
+  datastoreReserve: {
+    method: "POST",
+    path: "/agent/v1/datastores/{datastore}/reserve",
+    privilege: "server",
+    summary: "Make the reservation of a LUN, if it has a key of each of these hosts; one that is made stays",
+    params: z.strictObject({ datastore: nameSchema }),
+    body: z.strictObject({ hosts: z.array(nameSchema).min(1).max(1000) }),
+    answer: { status: 204 },
+    errors: ["DATASTORE_UNAVAILABLE", "DATASTORE_WITHOUT_RESERVATIONS"],
   },
   imageAdd: {
     method: "POST",

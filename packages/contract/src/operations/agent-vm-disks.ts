@@ -1,18 +1,65 @@
 /** What a host does with disks of its VMs: moves to other datastores, and snapshots. */
 import { z } from "zod";
+import { deviceOrderSchema } from "../schemas/device-changes.ts";
 import { diskRelocationSchema } from "../schemas/disk-relocation.ts";
 import { nameSchema } from "../schemas/names.ts";
-import { vmSchema } from "../schemas/vm.ts";
+import { sizedDiskSchema, vmSchema } from "../schemas/vm.ts";
 import { snapshotOrderSchema, snapshotReferenceSchema } from "../schemas/snapshot.ts";
 import { vmParams } from "./agent-params.ts";
 import type { Operations } from "./operation.ts";
 
 const snapshotErrorCodes = [
   ...["VM_UNKNOWN", "VM_BUSY", "VM_DESCRIPTION_INVALID", "VM_HELD_ELSEWHERE", "LEASE_HELD"],
-  ...["LEASE_UNAVAILABLE", "SPACE_SHORT", "DATASTORE_UNKNOWN", "DATASTORE_UNAVAILABLE"],
+  ...["VM_SUSPENDED", "LEASE_UNAVAILABLE", "SPACE_SHORT", "DATASTORE_UNKNOWN", "DATASTORE_UNAVAILABLE"],
 ] as const;
 
 export const agentVmDiskOperations = {
+  vmDeviceChange: {
+    method: "POST",
+    path: "/agent/v1/vms/{vmId}/devices",
+    privilege: "server",
+    summary:
+      "Add, remove or change a disk or a NIC of a VM, at rest or while it runs here; asking again while it goes on, or after it, answers the same",
+    params: vmParams,
+    body: deviceOrderSchema,
+    /** The VM after that. */
+    answer: { status: 200, body: vmSchema },
+    errors: [
+      ...snapshotErrorCodes,
+      ...["DISK_EXISTS", "DISK_MISSING", "DISK_NOT_OWN", "DISK_IN_USE", "DISK_FOLDER_TAKEN"],
+      ...["DISK_PERMISSION_DENIED", "DISK_NOT_LARGER", "DISK_UNKNOWN", "DISK_HAS_SNAPSHOTS"],
+      ...["IMAGE_REFERS_ELSEWHERE", "IMAGE_FORMAT_DIFFERS", "IMAGE_UNREADABLE", "IMAGE_LARGER"],
+      ...[
+        "DEVICE_HAS_NO_PLACE",
+        "DEVICE_NOT_REMOVABLE",
+        "DEVICE_KEPT_BY_GUEST",
+        "DEVICE_PLUG_FAILED",
+        "DISK_ADD_CANCELLED",
+      ],
+      ...["NIC_UNKNOWN", "NETWORK_UNKNOWN", "NETWORK_WITHOUT_BRIDGE", "NETWORK_FILTER_MISSING"],
+    ],
+  },
+  vmDeviceCancel: {
+    method: "POST",
+    path: "/agent/v1/vms/{vmId}/devices/cancel",
+    privilege: "server",
+    summary:
+      "End the copy of an image for this new disk of a VM, and remove what is left of it; a disk that the VM has by then stays",
+    params: vmParams,
+    body: deviceOrderSchema,
+    /** The VM as it is after that. */
+    answer: { status: 200, body: vmSchema },
+    errors: [...snapshotErrorCodes],
+  },
+  vmDisksShow: {
+    method: "GET",
+    path: "/agent/v1/datastores/{datastore}/vms/{name}/disks",
+    privilege: "server",
+    summary: "A VM's disks with their sizes, as its QEMU has them or as they lie there",
+    params: z.strictObject({ datastore: nameSchema, name: nameSchema }),
+    answer: { status: 200, body: z.object({ disks: z.array(sizedDiskSchema).max(24) }) },
+    errors: ["VM_UNKNOWN", "DATASTORE_UNKNOWN", "DATASTORE_UNAVAILABLE", "VM_DESCRIPTION_INVALID"],
+  },
   vmDisksRelocate: {
     method: "POST",
     path: "/agent/v1/vms/{vmId}/disks/relocate",
@@ -27,7 +74,7 @@ export const agentVmDiskOperations = {
       ...["VM_UNKNOWN", "VM_BUSY", "VM_DESCRIPTION_INVALID", "VM_HELD_ELSEWHERE", "LEASE_HELD"],
       ...["LEASE_UNAVAILABLE", "DISK_UNKNOWN", "DISK_EXISTS", "DISK_FOLDER_TAKEN", "DISK_NOT_OWN"],
       ...["DISK_RELOCATION_FAILED", "DISK_RELOCATION_CANCELLED", "SPACE_SHORT", "DISK_IS_LUN"],
-      "VM_HAS_SNAPSHOTS",
+      ...["VM_HAS_SNAPSHOTS", "VM_SUSPENDED"],
       ...["DATASTORE_UNKNOWN", "DATASTORE_UNAVAILABLE", "DATASTORE_WITHOUT_FOLDERS"],
     ],
   },
@@ -55,6 +102,7 @@ export const agentVmDiskOperations = {
     answer: { status: 200, body: vmSchema },
     errors: [
       ...["SNAPSHOT_EXISTS", "SNAPSHOTS_TOO_MANY", "SNAPSHOT_DISK_UNSUITABLE", "SNAPSHOT_MEMORY_STOPPED"],
+      "HOST_DEVICE_UNSAVABLE",
       ...["SNAPSHOT_FAILED", "SNAPSHOT_UNFINISHED", ...snapshotErrorCodes],
     ],
   },

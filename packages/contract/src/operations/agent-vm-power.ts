@@ -4,12 +4,21 @@ import { agentConsoleQuerySchema } from "../schemas/console.ts";
 import { guestAddressesSchema } from "../schemas/guest-address.ts";
 import { guestSignsSchema, guestWatchOrderSchema } from "../schemas/guest-reset.ts";
 import { vmActivitySchema } from "../schemas/objective.ts";
-import { taskIdSchema } from "../schemas/names.ts";
+import { nameSchema, taskIdSchema } from "../schemas/names.ts";
 import { baselineSchema } from "../schemas/pool.ts";
-import { vmRuntimeSchema, vmSchema } from "../schemas/vm.ts";
+import { vmSchema } from "../schemas/vm.ts";
+import { vmRuntimeSchema } from "../schemas/vm-view.ts";
 import { snapshotIdSchema } from "../schemas/snapshot.ts";
+import { announcedMacsSchema } from "../schemas/unlearned-mac.ts";
 import { vmParams } from "./agent-params.ts";
 import type { Operations } from "./operation.ts";
+
+/** `task`: whose suspension it is. Absent: of an earlier server. */
+const suspensionOrder = z.strictObject({
+  datastore: nameSchema,
+  name: nameSchema,
+  task: taskIdSchema.optional(),
+});
 
 export const agentVmPowerOperations = {
   vmStart: {
@@ -27,8 +36,12 @@ export const agentVmPowerOperations = {
       vm: vmSchema,
       baseline: baselineSchema.nullable(),
       ownUser: z.literal(true).optional(),
+      /** It gets PCIe root ports where its machine can have them, since every agent knows of them; said only to agents that can do `devices`. */
+      pluggable: z.literal(true).optional(),
       /** The snapshot that the VM was reverted to, whose memory its guest goes on with; absent: it boots. */
       memoryOf: snapshotIdSchema.optional(),
+      /** A VM that is suspended to disk boots, and what it had in memory is lost. */
+      discardMemory: z.literal(true).optional(),
     }),
     answer: { status: 200, body: z.object({ runtime: vmRuntimeSchema, vm: vmSchema }) },
     errors: [
@@ -36,6 +49,7 @@ export const agentVmPowerOperations = {
       "SNAPSHOT_LOAD_FAILED",
       "SNAPSHOT_ALREADY_LOADED",
       "SNAPSHOT_FAILED",
+      "SUSPENDED_MEMORY_UNUSABLE",
       "HOST_COMMAND_RUNS",
       "DESTINATION_MEMORY_SHORT",
       "LEASE_HELD",
@@ -81,6 +95,39 @@ export const agentVmPowerOperations = {
     params: vmParams,
     answer: { status: 200, body: vmRuntimeSchema },
     errors: ["VM_BUSY", "VM_NOT_RUNNING"],
+  },
+  vmSuspend: {
+    method: "POST",
+    path: "/agent/v1/vms/{vmId}/suspend",
+    privilege: "server",
+    summary:
+      "Write the memory of a VM that runs here to its folder, end its QEMU and release its lease; one that is suspended is answered as it is",
+    params: vmParams,
+    body: suspensionOrder,
+    answer: {
+      status: 200,
+      body: z.object({ vm: vmSchema, bytes: z.int().min(0), leaseKept: z.string().nullable() }),
+    },
+    errors: [
+      ...["VM_UNKNOWN", "VM_BUSY", "VM_NOT_RUNNING", "VM_DESCRIPTION_INVALID", "SUSPEND_FAILED"],
+      ...["SPACE_SHORT", "DATASTORE_UNKNOWN", "DATASTORE_UNAVAILABLE", "SUSPEND_CANCELLED"],
+      "HOST_DEVICE_UNSAVABLE",
+    ],
+  },
+  vmSuspendCancel: {
+    method: "POST",
+    path: "/agent/v1/vms/{vmId}/suspend/cancel",
+    privilege: "server",
+    summary:
+      "End a task's suspension that is under way, or that an agent before this one has left: the guest runs on, and what was written of its memory is removed",
+    params: vmParams,
+    body: suspensionOrder,
+    /** `cancelled`: the task does not suspend it any more. Otherwise it was too late. */
+    answer: { status: 200, body: z.object({ cancelled: z.boolean() }) },
+    errors: [
+      ...["VM_UNKNOWN", "VM_BUSY", "VM_DESCRIPTION_INVALID", "SUSPEND_FAILED"],
+      ...["DATASTORE_UNKNOWN", "DATASTORE_UNAVAILABLE"],
+    ],
   },
   vmResume: {
     method: "POST",
@@ -132,6 +179,16 @@ export const agentVmPowerOperations = {
     params: vmParams,
     answer: { status: 200, body: guestAddressesSchema },
     errors: ["VM_NOT_RUNNING"],
+  },
+  vmAnnounce: {
+    method: "POST",
+    path: "/agent/v1/vms/{vmId}/announce",
+    privilege: "server",
+    summary:
+      "Announce the MAC addresses of a VM that runs here, six times within a second (announce-self); answered after that",
+    params: vmParams,
+    answer: { status: 200, body: announcedMacsSchema },
+    errors: ["VM_BUSY", "VM_NOT_RUNNING", "QMP_REFUSED"],
   },
   vmConsole: {
     method: "GET",

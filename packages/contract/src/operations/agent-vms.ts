@@ -8,6 +8,7 @@ import { vmCloneSchema } from "../schemas/vm-clone.ts";
 import { vmExportedSchema, vmExportSchema } from "../schemas/vm-export.ts";
 import { vmImportDraftSchema, vmImportOrderSchema } from "../schemas/vm-import.ts";
 import { vmFilesAnswerSchema, vmFilesQuestionSchema } from "../schemas/vm-file.ts";
+import { vmBasisSchema } from "../schemas/vm-basis.ts";
 import { vmChangesSchema } from "../schemas/vm-changes.ts";
 import { importErrorCodes } from "./vm-imports.ts";
 import { vmParams } from "./agent-params.ts";
@@ -105,13 +106,27 @@ export const agentVmOperations = {
     summary:
       "Change a VM's description in its folder and, where it runs here, the VM; asking again changes nothing",
     params: vmParams,
-    body: z.strictObject({ datastore: nameSchema, name: nameSchema, changes: vmChangesSchema }),
+    body: z.strictObject({
+      datastore: nameSchema,
+      name: nameSchema,
+      changes: vmChangesSchema,
+      /** Absent: not checked. */
+      basis: vmBasisSchema.optional(),
+    }),
     answer: { status: 200, body: vmSchema },
     errors: [
       ...["VM_UNKNOWN", "VM_BUSY", "DATASTORE_UNKNOWN", "VM_DESCRIPTION_INVALID", "SPACE_SHORT"],
       ...["CDROM_UNKNOWN", "CDROM_EMPTY", "CDROM_MEDIUM_MISSING", "CDROM_MEDIUM_UNUSABLE"],
-      ...["VM_RUNNING", "TPM_UNAVAILABLE", "TPM_STATE_UNUSABLE"],
-      ...["CPU_AFFINITY_UNAVAILABLE", "QMP_REFUSED", "VM_HELD_ELSEWHERE", "LEASE_HELD", "LEASE_UNAVAILABLE"],
+      ...["VM_RUNNING", "TPM_UNAVAILABLE", "TPM_STATE_UNUSABLE", "VM_TAGS_TOO_MANY", "VM_CHANGED_MEANWHILE"],
+      ...["HOST_DEVICE_MISSING", "DEVICE_KEPT_BY_GUEST"],
+      ...[
+        "CPU_AFFINITY_UNAVAILABLE",
+        "QMP_REFUSED",
+        "VM_HELD_ELSEWHERE",
+        "VM_SUSPENDED",
+        "LEASE_HELD",
+        "LEASE_UNAVAILABLE",
+      ],
     ],
   },
   vmClone: {
@@ -125,7 +140,14 @@ export const agentVmOperations = {
     answer: { status: 201, body: vmSchema },
     errors: [
       ...["VM_UNKNOWN", "VM_RUNNING", "VM_BUSY", "VM_EXISTS", "VM_DESCRIPTION_INVALID", "DISK_IS_LUN"],
-      ...["VM_HELD_ELSEWHERE", "LEASE_HELD", "LEASE_UNAVAILABLE", "DISK_EXISTS", "DISK_MISSING"],
+      ...[
+        "VM_HELD_ELSEWHERE",
+        "VM_SUSPENDED",
+        "LEASE_HELD",
+        "LEASE_UNAVAILABLE",
+        "DISK_EXISTS",
+        "DISK_MISSING",
+      ],
       ...["DISK_FOLDER_TAKEN", "DISK_IN_USE", "SPACE_SHORT", "DATASTORE_UNKNOWN", "DATASTORE_UNAVAILABLE"],
     ],
   },
@@ -139,10 +161,29 @@ export const agentVmOperations = {
     body: vmExportSchema,
     answer: { status: 200, body: vmExportedSchema },
     errors: [
-      ...["VM_UNKNOWN", "VM_RUNNING", "VM_BUSY", "VM_DESCRIPTION_INVALID", "VM_HELD_ELSEWHERE", "LEASE_HELD"],
+      ...[
+        "VM_UNKNOWN",
+        "VM_RUNNING",
+        "VM_BUSY",
+        "VM_DESCRIPTION_INVALID",
+        "VM_HELD_ELSEWHERE",
+        "VM_SUSPENDED",
+        "LEASE_HELD",
+      ],
       ...["LEASE_UNAVAILABLE", "DISK_MISSING", "DISK_NOT_OWN", "EXPORT_PLACE_UNUSABLE", "EXPORT_FAILED"],
       ...["SPACE_SHORT", "DATASTORE_UNKNOWN", "DATASTORE_UNAVAILABLE"],
     ],
+  },
+  vmCloneCancel: {
+    method: "POST",
+    path: "/agent/v1/vms/{vmId}/clone/cancel",
+    privilege: "server",
+    summary:
+      "End the copy of a VM that goes on, with this id of the copy; what it had made is removed, and then the copy's own answer comes",
+    params: vmParams,
+    body: vmCloneSchema,
+    answer: { status: 204 },
+    errors: [],
   },
   vmDelete: {
     method: "DELETE",
@@ -162,6 +203,20 @@ export const agentVmOperations = {
     params: leaseParams,
     answer: { status: 200, body: leaseSchema },
     errors: ["DATASTORE_UNKNOWN", "DATASTORE_UNAVAILABLE", "SANLOCK_UNAVAILABLE"],
+  },
+  vmLeaseFence: {
+    method: "POST",
+    path: "/agent/v1/datastores/{datastore}/vms/{name}/lease/{vmId}/fence",
+    privilege: "server",
+    summary:
+      "Keep a silent host from writing to the VM's LUNs by their persistent reservations, and then put a new lease in the place of its own",
+    params: leaseParams,
+    body: z.strictObject({ host: nameSchema }),
+    answer: { status: 200, body: leaseSchema },
+    errors: [
+      ...["HOST_NOT_FENCED", "LEASE_HOLDER_ALIVE", "LEASE_HELD", "VM_UNKNOWN"],
+      ...["DATASTORE_UNKNOWN", "DATASTORE_UNAVAILABLE", "SANLOCK_UNAVAILABLE"],
+    ],
   },
   vmLeaseBreak: {
     method: "POST",

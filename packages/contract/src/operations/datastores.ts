@@ -3,6 +3,7 @@ import { z } from "zod";
 import { datastoreEntriesSchema, datastoreViewSchema, newDatastoreSchema } from "../schemas/datastore.ts";
 import { datastorePathSchema } from "../schemas/datastore-path.ts";
 import { nameSchema } from "../schemas/names.ts";
+import { uploadQuerySchema } from "../schemas/upload.ts";
 import type { Operations } from "./operation.ts";
 
 const datastoreParams = z.strictObject({ datastore: z.string().min(1).max(63) });
@@ -55,6 +56,20 @@ export const datastoreOperations = {
       "HOST_UNREACHABLE",
     ],
   },
+  datastoreUpload: {
+    method: "GET",
+    path: "/api/v1/datastores/{datastore}/upload",
+    privilege: "admin",
+    summary:
+      "A WebSocket that takes a file and writes it to a datastore; a file that is there is never replaced",
+    params: datastoreParams,
+    query: uploadQuerySchema,
+    answer: { status: 101, socket: true },
+    errors: [
+      ...["DATASTORE_UNKNOWN", "DATASTORE_UNAVAILABLE", "DATASTORE_WITHOUT_FOLDERS", "UPLOAD_REFUSED"],
+      ...["SPACE_SHORT", "HOST_UNKNOWN", "HOST_UNREACHABLE", "AGENT_CANNOT"],
+    ],
+  },
   datastoreInit: {
     method: "POST",
     path: "/api/v1/datastores/{datastore}/init",
@@ -77,6 +92,16 @@ export const datastoreOperations = {
       "HOST_UNREACHABLE",
     ],
   },
+  datastoreSet: {
+    method: "PATCH",
+    path: "/api/v1/datastores/{datastore}",
+    privilege: "admin",
+    summary: "Turn SCSI-3 persistent reservations of a LUN on or off",
+    params: datastoreParams,
+    body: z.strictObject({ reservations: z.boolean() }),
+    answer: { status: 200, body: datastoreViewSchema },
+    errors: ["DATASTORE_UNKNOWN", "DATASTORE_WITHOUT_RESERVATIONS", "RESERVATIONS_REFUSED"],
+  },
   datastoreRemove: {
     method: "DELETE",
     path: "/api/v1/datastores/{datastore}",
@@ -85,6 +110,6 @@ export const datastoreOperations = {
     params: datastoreParams,
     query: z.strictObject({ host: nameSchema.optional() }),
     answer: { status: 204 },
-    errors: ["DATASTORE_UNKNOWN", "DATASTORE_IN_USE", "HOST_UNKNOWN"],
+    errors: ["DATASTORE_UNKNOWN", "DATASTORE_IN_USE", "DATASTORE_RESERVED", "HOST_UNKNOWN"],
   },
 } as const satisfies Operations;

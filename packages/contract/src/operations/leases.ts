@@ -28,15 +28,20 @@ export const vmLeaseOperations = {
     path: "/api/v1/vms/{vm}/lease/break",
     privilege: "admin",
     summary:
-      "Free the lease of a host that the caller vouches is powered off; if it is not, the VM can run twice",
+      "Free the lease of a host that the caller vouches is powered off (if it is not, the VM can run twice), or that is fenced by the persistent reservations of the VM's LUNs",
     params: vmParams,
-    body: z.strictObject({ host: nameSchema }),
+    body: z.strictObject({
+      host: nameSchema,
+      /** `reservations`: nobody vouches; the host is fenced. Absent: the caller vouches. */
+      by: z.literal("reservations").optional(),
+    }),
     answer: { status: 200, body: leaseViewSchema },
     errors: [
       "VM_UNKNOWN",
       "HOST_UNREACHABLE",
       "LEASE_NOT_OF_HOST",
       "LEASE_HOLDER_ALIVE",
+      "HOST_NOT_FENCED",
       "SANLOCK_UNAVAILABLE",
     ],
   },

@@ -39,7 +39,7 @@ export const networkOperations = {
     summary: "Define a virtual switch, or define it for further hosts; agents apply it",
     body: newSwitchSchema,
     answer: { status: 201, body: switchViewSchema },
-    errors: ["HOST_UNKNOWN", "SWITCH_EXISTS"],
+    errors: ["HOST_UNKNOWN", "SWITCH_EXISTS", "SWITCH_VNI_TAKEN", "SWITCH_MTU_ABOVE_UNDERLAY"],
   },
   switchSet: {
     method: "PATCH",
@@ -50,7 +50,7 @@ export const networkOperations = {
     params: switchParams,
     body: switchChangesSchema,
     answer: { status: 200, body: switchViewSchema },
-    errors: ["SWITCH_UNKNOWN", "NETWORK_MTU_ABOVE_SWITCH"],
+    errors: ["SWITCH_UNKNOWN", "NETWORK_MTU_ABOVE_SWITCH", "SWITCH_MTU_ABOVE_UNDERLAY"],
   },
   switchRemove: {
     method: "DELETE",
@@ -86,7 +86,13 @@ export const networkOperations = {
     summary: "Define a port group on a virtual switch; agents apply it",
     body: newNetworkSchema,
     answer: { status: 201, body: networkViewSchema },
-    errors: ["SWITCH_UNKNOWN", "NETWORK_EXISTS", "NETWORK_VLAN_TAKEN", "NETWORK_MTU_ABOVE_SWITCH"],
+    errors: [
+      "SWITCH_UNKNOWN",
+      "NETWORK_EXISTS",
+      "NETWORK_VLAN_TAKEN",
+      "NETWORK_VLAN_IN_VXLAN",
+      "NETWORK_MTU_ABOVE_SWITCH",
+    ],
   },
   networkSet: {
     method: "PATCH",
@@ -96,7 +102,13 @@ export const networkOperations = {
     params: networkParams,
     body: networkChangesSchema,
     answer: { status: 200, body: networkViewSchema },
-    errors: ["NETWORK_UNKNOWN", "NETWORK_OF_HOSTS", "NETWORK_VLAN_TAKEN", "NETWORK_MTU_ABOVE_SWITCH"],
+    errors: [
+      "NETWORK_UNKNOWN",
+      "NETWORK_OF_HOSTS",
+      "NETWORK_VLAN_TAKEN",
+      "NETWORK_VLAN_IN_VXLAN",
+      "NETWORK_MTU_ABOVE_SWITCH",
+    ],
   },
   networkRemove: {
     method: "DELETE",

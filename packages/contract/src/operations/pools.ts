@@ -123,7 +123,8 @@ export const poolOperations = {
     method: "POST",
     path: "/api/v1/pools/{pool}/rules",
     privilege: "admin",
-    summary: "Add a rule; one that cannot hold beside the others is refused, with the reasons",
+    summary:
+      "Add a rule, or replace one; one that cannot hold beside the others is refused, with the reasons",
     params: poolParams,
     body: newPoolRuleSchema,
     answer: { status: 201, body: poolRuleSchema },
@@ -133,6 +134,7 @@ export const poolOperations = {
       "HOST_UNKNOWN",
       "HOST_NOT_IN_POOL",
       "POOL_RULE_EXISTS",
+      "POOL_RULE_UNKNOWN",
       "POOL_RULES_TOO_MANY",
       "POOL_RULE_REFUSED",
     ],

@@ -14,6 +14,7 @@ import { poolOperations } from "./pools.ts";
 import { taskOperations } from "./tasks.ts";
 import { versionOperations } from "./version.ts";
 import { vmAddressOperations } from "./vm-addresses.ts";
+import { vmDeviceOperations } from "./vm-devices.ts";
 import { vmDiskOperations } from "./vm-disks.ts";
 import { vmImportOperations } from "./vm-imports.ts";
 import { vmSnapshotOperations } from "./vm-snapshots.ts";
@@ -31,6 +32,7 @@ export const serverOperations = {
   ...networkOperations,
   ...poolOperations,
   ...vmOperations,
+  ...vmDeviceOperations,
   ...vmDiskOperations,
   ...vmImportOperations,
   ...vmSnapshotOperations,

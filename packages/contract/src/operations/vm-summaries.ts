@@ -1,6 +1,7 @@
 /** VMs as lists show them, a part of the server's API. */
 import { z } from "zod";
-import { vmSummarySchema } from "../schemas/vm.ts";
+import { tagFilterSchema } from "../schemas/annotations.ts";
+import { vmSummarySchema } from "../schemas/vm-view.ts";
 import { nextPageSchema, summaryPageQuery } from "../schemas/page.ts";
 import type { Operations } from "./operation.ts";
 
@@ -10,7 +11,7 @@ export const vmSummaryOperations = {
     path: "/api/v1/vm-summaries",
     privilege: "admin",
     summary: "What a list shows of each VM, by name, a page of them",
-    query: summaryPageQuery,
+    query: summaryPageQuery.extend({ tags: tagFilterSchema.optional() }),
     answer: { status: 200, body: z.object({ vms: z.array(vmSummarySchema), next: nextPageSchema }) },
     errors: [],
   },

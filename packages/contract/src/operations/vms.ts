@@ -1,5 +1,6 @@
 /** VMs, a part of the server's API: inventory, power, and the move of one to another host. */
 import { z } from "zod";
+import { tagFilterSchema } from "../schemas/annotations.ts";
 import { documentPageQuery, nextPageSchema } from "../schemas/page.ts";
 import { cloudInitSchema } from "../schemas/cloud-init.ts";
 import { findingSchema } from "../errors/schemas.ts";
@@ -14,14 +15,9 @@ import {
   objectiveNameSchema,
   postcopyUseSchema,
 } from "../schemas/objective.ts";
-import {
-  cpuRequestSchema,
-  vmAdoptionSchema,
-  disksToDeleteSchema,
-  vmDescriptionSchema,
-  vmDetailsSchema,
-  vmViewSchema,
-} from "../schemas/vm.ts";
+import { cpuRequestSchema, disksToDeleteSchema, vmDescriptionSchema } from "../schemas/vm.ts";
+import { vmAdoptionSchema, vmDetailsSchema, vmViewSchema } from "../schemas/vm-view.ts";
+import { vmBasisSchema } from "../schemas/vm-basis.ts";
 import { moveFixSchema, vmChangesSchema } from "../schemas/vm-changes.ts";
 import { taskSchemas, type TaskKind } from "../tasks/registry.ts";
 import type { Operations } from "./operation.ts";
@@ -95,7 +91,7 @@ export const vmOperations = {
     path: "/api/v1/vms",
     privilege: "admin",
     summary: "VMs by name, a page of them; ask on with the answer's next as cursor until it is null",
-    query: documentPageQuery,
+    query: documentPageQuery.extend({ tags: tagFilterSchema.optional() }),
     answer: { status: 200, body: z.object({ vms: z.array(vmViewSchema), next: nextPageSchema }) },
     errors: [],
   },
@@ -122,11 +118,24 @@ export const vmOperations = {
     method: "PATCH",
     path: "/api/v1/vms/{vm}",
     privilege: "admin",
-    summary: "Change CPU affinity or a CD-ROM drive of a VM, at rest or while it runs; or its TPM, at rest",
+    summary:
+      "Change tags, notes, CPU affinity, the memory target or CD-ROM drives of a VM, or what is asked of its CPU, at rest or while it runs; or its memory, vCPUs and TPM, at rest",
     params: vmParams,
-    body: vmChangesSchema.omit({ cpuWish: true }),
+    body: vmChangesSchema.extend({
+      /** What the VM was when the change was decided; absent: not checked. */
+      basis: vmBasisSchema.optional(),
+    }),
     answer: accepted("vm.configure"),
-    errors: ["VM_UNKNOWN", "VM_BUSY", "VM_RUNNING", "CDROM_UNKNOWN", "CDROM_EMPTY", "HOST_UNREACHABLE"],
+    errors: [
+      ...["VM_UNKNOWN", "VM_BUSY", "VM_RUNNING", "CDROM_UNKNOWN", "CDROM_EMPTY", "HOST_UNREACHABLE"],
+      ...[
+        "VM_TAGS_TOO_MANY",
+        "AGENT_CANNOT",
+        "VM_CHANGED_MEANWHILE",
+        "HOST_DEVICE_MISSING",
+        "BALLOON_MISSING",
+      ],
+    ],
   },
   vmStart: {
     method: "POST",
@@ -139,9 +148,12 @@ export const vmOperations = {
       host: nameSchema.optional(),
       /** Also where it breaks a rule of a pool that must hold, or where the pool could then not bear the loss of a host. */
       force: z.boolean().optional(),
+      /** A VM that is suspended to disk boots, and what it had in memory is lost. */
+      discardMemory: z.boolean().optional(),
     }),
     answer: accepted("vm.start"),
     errors: [
+      "AGENT_CANNOT",
       "VM_UNKNOWN",
       "VM_RUNNING",
       "VM_PAUSED",
@@ -176,6 +188,15 @@ export const vmOperations = {
     answer: accepted("vm.pause"),
     errors: ["VM_UNKNOWN", "VM_NOT_RUNNING", "VM_BUSY", "HOST_UNREACHABLE"],
   },
+  vmSuspend: {
+    method: "POST",
+    path: "/api/v1/vms/{vm}/suspend",
+    privilege: "admin",
+    summary: "Write a VM's memory to its folder and end its process; at its next start its guest goes on",
+    params: vmParams,
+    answer: accepted("vm.suspend"),
+    errors: ["VM_UNKNOWN", "VM_NOT_RUNNING", "VM_BUSY", "HOST_UNREACHABLE", "AGENT_CANNOT"],
+  },
   vmResume: {
     method: "POST",
     path: "/api/v1/vms/{vm}/resume",
@@ -203,7 +224,7 @@ export const vmOperations = {
     body: z.strictObject({
       /** Of the new VM. */
       name: nameSchema,
-      /** Where its folder and all of its disks are to lie; absent: each where the VM has its own. */
+      /** Where all of its disks are to lie, and its folder, unless it is a LUN, which has none; absent: each where the VM has its own. */
       datastore: nameSchema.optional(),
     }),
     answer: accepted("vm.clone"),

@@ -3,9 +3,9 @@
  * to an operator. A definition names a place; which storage is there is said by the id that is written on it.
  */
 import { z } from "zod";
-import { datastoreSourceSchema, newSourceSchema } from "./datastore-source.ts";
+import { chapSecretSchema, datastoreSourceSchema, newSourceSchema } from "./datastore-source.ts";
 import { countSchema, mostOfHost } from "./host-facts.ts";
-import { datastoreLeasesSchema } from "./host-load.ts";
+import { datastoreLeasesSchema, datastoreReservationsSchema } from "./host-load.ts";
 import { datastoreIdSchema, nameSchema } from "./names.ts";
 
 /** What a host is to have. */
@@ -14,6 +14,10 @@ export const datastoreDefinitionSchema = z.object({
   /** Whether other hosts see the same storage. */
   shared: z.boolean(),
   source: datastoreSourceSchema,
+  /** Of an iSCSI target with CHAP: only on its way to a host, and kept there. */
+  chapSecret: chapSecretSchema.optional(),
+  /** Of a LUN: whether its hosts register with it for SCSI-3 persistent reservations. Absent: they do not. */
+  reservations: z.boolean().optional(),
 });
 export type DatastoreDefinition = z.infer<typeof datastoreDefinitionSchema>;
 
@@ -61,6 +65,8 @@ export const datastoreOnHostSchema = z.object({
   /** How long the host's last look at it took; null: not known. */
   latencyMs: z.number().min(0).nullable(),
   leases: datastoreLeasesSchema.nullable(),
+  /** Null: it is no LUN, or not known. */
+  reservations: datastoreReservationsSchema.nullable(),
 });
 export type DatastoreOnHost = z.infer<typeof datastoreOnHostSchema>;
 
@@ -72,6 +78,8 @@ export const datastoreViewSchema = z.object({
   everyHost: z.boolean(),
   /** Null: no inventory's; a host has it by its own configuration. */
   createdAt: z.iso.datetime().nullable(),
+  /** Whether its hosts register with it for SCSI-3 persistent reservations. */
+  reservations: z.boolean(),
   hosts: z.array(datastoreOnHostSchema),
   /** VMs that have something on it, by name. */
   vms: z.array(z.string()),

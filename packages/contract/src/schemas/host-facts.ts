@@ -7,8 +7,11 @@ import { portRangeSchema } from "./addresses.ts";
 import { cpuReportSchema } from "./cpu.ts";
 import { datastoreSourceSchema } from "./datastore-source.ts";
 import { uefiFactsSchema } from "./firmware.ts";
+import { hostDeviceFactsSchema } from "./host-device.ts";
+import { hugepageFactsSchema } from "./guest-memory.ts";
 import { datastoreIdSchema, nameSchema, vmIdSchema } from "./names.ts";
 import { networkDefinitionSchema, networkRefusalsSchema, switchesFactsSchema } from "./network.ts";
+import { tunnelFactsSchema } from "./vxlan.ts";
 
 export const acceleratorSchema = z.enum(["kvm", "tcg"]);
 export type Accelerator = z.infer<typeof acceleratorSchema>;
@@ -46,6 +49,8 @@ export const datastoreFactsSchema = z.object({
   source: datastoreSourceSchema.optional(),
   /** Who defines it: the inventory, or the agent's own configuration. Absent: an agent that takes no definitions. */
   origin: z.enum(["inventory", "configuration"]).optional(),
+  /** Whether hosts register with the LUN for persistent reservations. Absent: they do not. */
+  reservations: z.boolean().optional(),
 });
 export type DatastoreFacts = z.infer<typeof datastoreFactsSchema>;
 
@@ -57,6 +62,8 @@ export const portGroupFactsSchema = z.object({
   mtu: countSchema,
   /** As the inventory defines it. Absent: the agent has it by its own configuration. */
   definition: networkDefinitionSchema.optional(),
+  /** Of a switch with VXLAN. */
+  tunnel: tunnelFactsSchema.optional(),
 });
 export type PortGroupFacts = z.infer<typeof portGroupFactsSchema>;
 
@@ -87,6 +94,8 @@ export const qemuFactsSchema = z.object({
    * been asked for by its name. Absent: an agent that does not tell, which knows no objective of a move either.
    */
   postcopyRecovers: z.boolean().optional(),
+  /** Whether it makes connections over several links at once (Multipath TCP). Absent: not known. */
+  multipath: z.boolean().optional(),
 });
 export type QemuFacts = z.infer<typeof qemuFactsSchema>;
 
@@ -111,6 +120,8 @@ export const containmentFactsSchema = z.object({
   limitsProblem: z.string().nullable(),
   /** Why its VMs' CPUs cannot be weighted there, the end of a sentence; null: they can. Absent: an agent that does not. */
   cpuWeightsProblem: z.string().nullable().optional(),
+  /** Why its VMs' CPUs have no limits there, the end of a sentence; null: they can have. Absent: an agent that sets none. */
+  cpuLimitsProblem: z.string().nullable().optional(),
   /** Why QEMU is not confined by AppArmor there, the end of a sentence; null: it is. */
   appArmorProblem: z.string().nullable(),
 });
@@ -122,12 +133,28 @@ export const hostFactsSchema = z.object({
   /** By the host's clock. */
   reportedAt: z.iso.datetime(),
   cpu: cpuFactsSchema,
-  memory: z.object({ totalBytes: countSchema }),
+  memory: z.object({
+    totalBytes: countSchema,
+    /** Set aside, of each size that its CPUs have; a part of the total. Absent: an agent that does not tell. */
+    hugepages: z.array(hugepageFactsSchema).max(2).optional(),
+    /** The NUMA nodes, by the kernel's numbers. Absent: the same. */
+    numaNodes: z.array(z.int().min(0)).max(1024).optional(),
+  }),
   qemu: qemuFactsSchema,
   /** Null where no address is configured, or no link has it. */
   migration: z.object({ address: z.string(), link: linkFactsSchema }).nullable(),
   /** As it is configured, whether a link has the address or not; null: not at all. Absent: an earlier version's agent. */
-  migrationSettings: z.object({ address: z.string(), ports: portRangeSchema }).nullable().optional(),
+  migrationSettings: z
+    .object({
+      address: z.string(),
+      /** Addresses of further links that streams go over too. Absent: there are none. */
+      also: z.array(z.string()).max(8).optional(),
+      /** Why streams go over one link only; null: over all. Absent: there is but one. */
+      alsoProblem: z.string().nullable().optional(),
+      ports: portRangeSchema,
+    })
+    .nullable()
+    .optional(),
   links: z.array(linkFactsSchema).max(mostOfHost.links),
   portGroups: z.array(portGroupFactsSchema).max(mostOfHost.portGroups),
   /** Those that the inventory defines. Absent: an agent that takes no definitions. */
@@ -141,8 +168,10 @@ export const hostFactsSchema = z.object({
   bootId: z.string().max(64).optional(),
   /** Whether it runs commands of operators, and is booted again for them. Absent: an agent that cannot. */
   updates: z.object({ commands: z.boolean() }).optional(),
-  /** What its agent can do that earlier ones could not: `relocateDisks`, `cloneVm`, `importVm` (also: images of other formats), `exportVm`, `snapshots`, `carryDisks`, `deviceModels`, `images`. Absent: nothing. */
+  /** What its agent can do that earlier ones could not: `relocateDisks`, `cloneVm`, `cloneVolumes` (also from and to LUN datastores; copies are cancelled), `importVm` (also: images of other formats), `exportVm`, `snapshots`, `carryDisks`, `deviceModels`, `images`, `vxlan`, `iscsiChap`, `devices` (disks and NICs change, also while a VM runs; memory and vCPUs), `annotations` (tags and notes), `editVm` (several changes of a VM that nobody else has changed meanwhile), `cancelSuspension` (of one task), `guestMemory` (huge pages and NUMA nodes), `cpuTopology` (sockets, cores and threads of VMs), `bootOrder` (what VMs boot from), `balloon` (memory that guests give back), `hostDevices` (PCI and USB devices of its own for VMs), `announce` (where a VM is), `memoryHotPlug` (memory that grows while a VM runs), `lunReservations` (SCSI-3 persistent reservations). Absent: nothing. */
   abilities: z.array(z.string().max(40)).max(100).optional(),
+  /** PCI and USB devices that a VM could have for itself. Absent: an agent that does not tell. */
+  hostDevices: hostDeviceFactsSchema.optional(),
   /** Of UEFI: the builds that it has. Absent: an agent that knows none. */
   uefi: z.array(uefiFactsSchema).max(10).optional(),
   /** Whether it can emulate a TPM. Absent: an agent that cannot. */

@@ -7,9 +7,11 @@ import { z } from "zod";
 import { amountSchema, countSchema, mostOfHost, readFailureSchema } from "./host-facts.ts";
 import { hostHealthSchema } from "./host-health.ts";
 import { leaseStateSchema } from "./lease.ts";
+import { hugepageLoadSchema } from "./guest-memory.ts";
 import { nameSchema } from "./names.ts";
+import { mostUnlearnedMacs, unlearnedMacSchema } from "./unlearned-mac.ts";
 import { vmUsageSchema } from "./vm-usage.ts";
-import { vmRuntimeSchema } from "./vm.ts";
+import { vmRuntimeSchema } from "./vm-view.ts";
 
 /** Percent of the last 60 s in which a task waited for it (the kernel's PSI, `some avg60`); null: this kernel does not tell. */
 const pressureSchema = amountSchema.nullable();
@@ -18,6 +20,8 @@ export const memoryLoadSchema = z.object({
   /** What can be used without swapping: `MemAvailable`. */
   availableBytes: countSchema,
   pressurePercent: pressureSchema,
+  /** Of each size that the host has. Absent: an agent that does not tell. */
+  hugepages: z.array(hugepageLoadSchema).max(2).optional(),
 });
 export type MemoryLoad = z.infer<typeof memoryLoadSchema>;
 
@@ -39,6 +43,16 @@ export type CpuLoad = z.infer<typeof cpuLoadSchema>;
 const carrierSchema = z.enum(["up", "off", "none", "noPort"]);
 export type Carrier = z.infer<typeof carrierSchema>;
 
+/** Cards that are one link. */
+export const bondLoadSchema = z.object({
+  /** The driver's name of it, like `active-backup` and `802.3ad`. */
+  mode: z.string().max(32),
+  ports: z.array(z.object({ name: z.string().max(16), up: z.boolean() })).max(64),
+  /** In modes of which one port carries: that one; null: none, or another mode. */
+  active: z.string().max(16).nullable(),
+});
+export type BondLoad = z.infer<typeof bondLoadSchema>;
+
 export const linkLoadSchema = z.object({
   name: z.string(),
   /** Switched on, and with a carrier. */
@@ -48,6 +62,8 @@ export const linkLoadSchema = z.object({
   /** On average since the figure before; null: not measured yet. */
   receivedBytesPerSecond: amountSchema.nullable(),
   sentBytesPerSecond: amountSchema.nullable(),
+  /** Absent: it is no bond, or an agent that does not tell. */
+  bond: bondLoadSchema.optional(),
 });
 export type LinkLoad = z.infer<typeof linkLoadSchema>;
 
@@ -87,6 +103,17 @@ export const datastoreLeasesSchema = z.object({
 });
 export type DatastoreLeases = z.infer<typeof datastoreLeasesSchema>;
 
+/** Of this host's registration with a LUN for SCSI-3 persistent reservations, as it was seen last. */
+export const datastoreReservationsSchema = z.object({
+  /** Before the LUN is reserved: whether all paths of this host are registered; afterwards: whether one is. */
+  registered: z.boolean(),
+  /** Whether only hosts that are registered can write. */
+  reserved: z.boolean(),
+  /** Why it is not as it should be, or why it cannot be known, the end of a sentence; null: it is. */
+  reason: z.string().max(2000).nullable(),
+});
+export type DatastoreReservations = z.infer<typeof datastoreReservationsSchema>;
+
 export const datastoreLoadSchema = z.object({
   name: nameSchema,
   /** Null while the host cannot use it, and of one without files. */
@@ -99,6 +126,8 @@ export const datastoreLoadSchema = z.object({
   latencyMs: amountSchema.optional(),
   /** Null for host-local storage. */
   leases: datastoreLeasesSchema.nullable(),
+  /** Of a LUN. Absent: it is none, nobody has looked yet, or an agent that does not tell. */
+  reservations: datastoreReservationsSchema.optional(),
 });
 export type DatastoreLoad = z.infer<typeof datastoreLoadSchema>;
 
@@ -111,7 +140,7 @@ export const vmLoadSchema = vmRuntimeSchema.extend({
   qemuReplaced: z.boolean().nullable().optional(),
   /**
    * Since when its guest agent, which had answered before, has not, and the guest has neither used a disk nor sent a packet; by the
-   * host's clock. Null: it answers. Absent: it is not watched.
+   * host's clock. Null: it answers. Absent: it is not watched, or has not answered yet.
    */
   guestSilentSince: z.iso.datetime().nullable().optional(),
 });
@@ -129,6 +158,8 @@ export const hostLoadSchema = z.object({
   vms: z.array(vmLoadSchema).max(mostOfHost.vms),
   /** Absent: nobody has looked yet, or an agent that does not. */
   health: hostHealthSchema.optional(),
+  /** Of VMs that have moved away. Absent: none, or an agent that does not look. */
+  unlearnedMacs: z.array(unlearnedMacSchema).max(mostUnlearnedMacs).optional(),
   failures: z.array(readFailureSchema).max(mostOfHost.failures),
 });
 export type HostLoad = z.infer<typeof hostLoadSchema>;

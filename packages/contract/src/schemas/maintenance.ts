@@ -7,9 +7,9 @@ import { nameSchema } from "./names.ts";
 
 /**
  * What becomes of a running VM that no host may have. `wait`: until it can move or has stopped. `shut-down`: the guest is shut down once all
- * other VMs are away, and started again at the end of the maintenance. `leave`: it runs on here.
+ * other VMs are away, and started again at the end of the maintenance. `suspend`: the same, to disk, and it goes on. `leave`: it runs on here.
  */
-export const cannotMoveSchema = z.enum(["wait", "shut-down", "leave"]);
+export const cannotMoveSchema = z.enum(["wait", "shut-down", "suspend", "leave"]);
 export type CannotMove = z.infer<typeof cannotMoveSchema>;
 
 /** What is asked of an emptying, by the API and for its plan. */
@@ -41,7 +41,7 @@ export const plannedVmSchema = z.object({
    * a task of its own, which is waited for; `refuse`: it cannot
    * move, and nothing was chosen for it; otherwise what was chosen for it.
    */
-  action: z.enum(["move", "relocate", "stay", "busy", "refuse", "wait", "shut-down", "leave"]),
+  action: z.enum(["move", "relocate", "stay", "busy", "refuse", "wait", "shut-down", "suspend", "leave"]),
   /** The host where it goes. */
   to: nameSchema.nullable(),
   /** Of a live move; null: it is none, or its memory could not be measured. */
@@ -68,7 +68,7 @@ export const maintenancePlanSchema = z.object({
 });
 export type MaintenancePlan = z.infer<typeof maintenancePlanSchema>;
 
-/** VMs that a maintenance shut down, at its end. */
+/** VMs that a maintenance shut down or suspended, at its end. */
 export const startedAgainSchema = z.object({
   /** Their tasks. */
   started: z.array(z.object({ vm: nameSchema, task: z.string() })),

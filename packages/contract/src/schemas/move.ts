@@ -2,12 +2,15 @@
 import { z } from "zod";
 import { problemSchema } from "../errors/schemas.ts";
 import { acceleratorSchema } from "./host-facts.ts";
+import { memoryWaitSchema } from "./memory-wait.ts";
+import { moveCpuSchema } from "./move-cpu.ts";
 import { moveDecisionSchema } from "./move-decision.ts";
 import { movePauseSchema } from "./move-pause.ts";
 import { agentUrlSchema } from "./addresses.ts";
 import { moveIdSchema, nameSchema } from "./names.ts";
 import { objectiveSchema } from "./objective.ts";
-import { pauseReasonSchema, versioned, vmSchema, type Vm } from "./vm.ts";
+import { versioned, vmSchema, type Vm } from "./vm.ts";
+import { pauseReasonSchema } from "./vm-view.ts";
 
 /** The phases that users see. `packages/migration` derives them from the phases of the source's half of the move. */
 export const movePhaseSchema = z.enum([
@@ -146,6 +149,10 @@ export const moveRecordSchema = z.object({
   stopToContUnknown: z.string().nullable().default(null),
   /** The parts of that; null until it ran there, and of moves of earlier versions. */
   pause: movePauseSchema.nullable().default(null),
+  /** After a post-copy. Absent: there was none, or nobody counted. */
+  waitedForMemory: memoryWaitSchema.optional(),
+  /** Absent: not measured. */
+  cpu: moveCpuSchema.optional(),
   /** QEMU's own figure for the same; it under-reports. */
   qemuDowntimeMs: z.number().nullable(),
   bytes: z.number(),

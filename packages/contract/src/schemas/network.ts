@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { nameSchema } from "./names.ts";
+import { underlaySchema, vxlanDefinitionSchema, vxlanSettingsSchema } from "./vxlan.ts";
 
 /** As the kernel takes them. */
 export const interfaceNameSchema = z
@@ -26,6 +27,8 @@ export const switchDefinitionSchema = z.object({
   /** The interface of this host that leads outside; null: an internal switch. */
   uplink: interfaceNameSchema.nullable(),
   mtu: mtuSchema,
+  /** Its uplink is this tunnel then. */
+  vxlan: vxlanDefinitionSchema.optional(),
 });
 export type SwitchDefinition = z.infer<typeof switchDefinitionSchema>;
 
@@ -38,6 +41,8 @@ export const networkDefinitionSchema = z.object({
   mtu: mtuSchema.optional(),
   /** VMs may send with MAC addresses that are not their own, as routers and nested hypervisors in them do. */
   allowForgedTransmits: z.boolean(),
+  /** True: hosts do not receive each other's broadcasts, as with private VLANs and isolated switch ports. */
+  isolatedHosts: z.literal(true).optional(),
 });
 export type NetworkDefinition = z.infer<typeof networkDefinitionSchema>;
 
@@ -66,19 +71,34 @@ export const switchFactsSchema = z.object({
   /** As the host was told. */
   desiredUplink: z.string().nullable(),
   mtu: z.int().min(0),
+  /** As the host was told. */
+  vxlan: vxlanDefinitionSchema.optional(),
 });
 export type SwitchFacts = z.infer<typeof switchFactsSchema>;
 export const switchesFactsSchema = z.array(switchFactsSchema).max(2 * mostSwitches);
 
-export const newSwitchSchema = z.strictObject({
-  name: nameSchema,
-  /** Null: an internal switch. */
-  uplink: interfaceNameSchema.nullable(),
-  /** Absent: 1500, or that of the switch that there is. */
-  mtu: mtuSchema.optional(),
-  /** Absent: every host, also those that join later. */
-  hosts: z.array(nameSchema).min(1).max(1000).optional(),
-});
+export const newSwitchSchema = z
+  .strictObject({
+    name: nameSchema,
+    /** Null: an internal switch, or one with VXLAN. */
+    uplink: interfaceNameSchema.nullable(),
+    /** Absent: 1500, or that of the switch that there is; with VXLAN no more than the underlay carries. */
+    mtu: mtuSchema.optional(),
+    /** Absent: every host, also those that join later. */
+    hosts: z.array(nameSchema).min(1).max(1000).optional(),
+    /** Frames between its hosts go in UDP. Absent of port and underlay: 4789, and the hosts' addresses for migrations. */
+    vxlan: z
+      .strictObject({
+        vni: vxlanSettingsSchema.shape.vni,
+        port: vxlanSettingsSchema.shape.port.optional(),
+        underlay: underlaySchema.optional(),
+      })
+      .optional(),
+  })
+  .refine(
+    ({ uplink, vxlan }) => uplink === null || vxlan === undefined,
+    "has an uplink, or VXLAN in its place",
+  );
 export type NewSwitch = z.infer<typeof newSwitchSchema>;
 
 export const newNetworkSchema = z.strictObject({
@@ -88,6 +108,7 @@ export const newNetworkSchema = z.strictObject({
   vlan: vlanSchema.optional(),
   mtu: mtuSchema.optional(),
   allowForgedTransmits: z.boolean().optional(),
+  isolatedHosts: z.boolean().optional(),
 });
 export type NewNetwork = z.infer<typeof newNetworkSchema>;
 
@@ -101,6 +122,7 @@ export const networkChangesSchema = z
     /** Null: the switch's. */
     mtu: mtuSchema.nullable().optional(),
     allowForgedTransmits: z.boolean().optional(),
+    isolatedHosts: z.boolean().optional(),
   })
   .refine((changes) => Object.keys(changes).length > 0, "changes nothing");
 export type NetworkChanges = z.infer<typeof networkChangesSchema>;
@@ -132,7 +154,16 @@ export const switchViewSchema = z.object({
   /** Whether hosts that join later get it too. */
   everyHost: z.boolean(),
   createdAt: z.iso.datetime(),
-  hosts: z.array(z.object({ ...onHost, desiredUplink: interfaceNameSchema.nullable() })),
+  /** Null: another one. */
+  vxlan: vxlanSettingsSchema.nullable(),
+  hosts: z.array(
+    z.object({
+      ...onHost,
+      desiredUplink: interfaceNameSchema.nullable(),
+      /** With VXLAN: its address in the underlay, and those that it sends to. */
+      vxlan: vxlanDefinitionSchema.pick({ local: true, peers: true }).nullable(),
+    }),
+  ),
   /** Names of its port groups. */
   networks: z.array(nameSchema),
 });
@@ -146,6 +177,8 @@ export const networkViewSchema = z.object({
   /** Null: the switch's. */
   mtu: mtuSchema.nullable(),
   allowForgedTransmits: z.boolean().nullable(),
+  /** Absent: they receive them, or nobody has said. */
+  isolatedHosts: z.literal(true).optional(),
   createdAt: z.iso.datetime().nullable(),
   hosts: z.array(z.object(onHost)),
   /** VMs that have a NIC in it, by name. */

@@ -46,6 +46,18 @@ export const defaultMaxOutageMs = {
 export const vmActivitySchema = z.object({
   /** How much of it was changed within periods of different length. */
   periods: z.array(z.object({ seconds: amountSchema, changedBytes: amountSchema })).max(16),
+  /**
+   * How much was changed in each of short periods that follow each other, with a gap between them: what a guest that works in
+   * bursts looks like. Absent: its QEMU cannot measure so short.
+   */
+  shape: z
+    .object({
+      periodMs: amountSchema,
+      /** From the start of one to the start of the next, on average. */
+      everyMs: amountSchema,
+      changedBytes: z.array(amountSchema).max(64),
+    })
+    .optional(),
   /** What a copy must send at least once: memory that the guest has touched. */
   touchedBytes: amountSchema,
 });

@@ -64,6 +64,8 @@ export const newPoolRuleSchema = z.strictObject({
   /** Names or ids. */
   vms: z.array(z.string().min(1).max(63)).max(1000).default([]),
   hosts: z.array(nameSchema).max(1000).default([]),
+  /** It takes the place of the rule of its name, which there must be: the pool is at no moment without either. */
+  replace: z.boolean().default(false),
 });
 export type NewPoolRule = z.infer<typeof newPoolRuleSchema>;
 

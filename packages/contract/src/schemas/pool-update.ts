@@ -24,6 +24,7 @@ export type PoolUpdateOrder = z.infer<typeof poolUpdateOrderSchema>;
 /** In this order; any of them may end in `stopped`. */
 export const updatePhases = [
   "waiting",
+  "waking",
   "emptying",
   "running",
   "rebooting",

@@ -9,7 +9,7 @@ export const vmCloneSchema = z.strictObject({
   copy: z.strictObject({
     id: vmIdSchema,
     name: nameSchema,
-    /** Where its folder and all of its disks are to lie; null: each where the VM has its own. */
+    /** Where all of its disks are to lie, and its folder, unless it is a LUN, which has none; null: each where the VM has its own. */
     datastore: nameSchema.nullable(),
   }),
 });

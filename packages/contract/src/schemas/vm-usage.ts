@@ -20,6 +20,8 @@ export const vmUsageSchema = z.object({
   /** What the guest received and sent, over all its network interfaces. */
   receivedBytesPerSecond: rateSchema,
   sentBytesPerSecond: rateSchema,
+  /** What its guest has of its memory: all but what it gave back by its balloon. Null: its QEMU has not told. Absent: it has no balloon, too. */
+  guestMemoryBytes: countSchema.nullable().optional(),
 });
 export type VmUsage = z.infer<typeof vmUsageSchema>;
 

@@ -1,11 +1,15 @@
 /**
- * A VM as its owner describes it (`VmDescription`), as it stands complete in its folder on the
- * datastore (`Vm`, the file `vm.json`), and as a host sees it run (`VmRuntime`).
+ * A VM as its owner describes it (`VmDescription`), and as it stands complete in its folder on the
+ * datastore (`Vm`, the file `vm.json`).
  */
 import { z } from "zod";
-import { pauseReasons } from "../errors/pause.ts";
+import { growsInMemory, maxMemoryProblems } from "../memory-growth.ts";
+import { hasAnnotations, notesSchema, tagsSchema } from "./annotations.ts";
+import { balloonProblems, balloonSchema } from "./balloon.ts";
+import { bootOrderProblems, bootOrderSchema } from "./boot-order.ts";
 import { cdromDescriptionSchema, cdromSchema, mostCdroms } from "./cdrom.ts";
 import { cpuAffinitySchema } from "./cpu-affinity.ts";
+import { cpuTopologySchema } from "./cpu-topology.ts";
 import { datastorePathSchema, foreignPathSchema } from "./datastore-path.ts";
 import { lunOf } from "./datastore-source.ts";
 import {
@@ -15,12 +19,16 @@ import {
   storedDiskBusSchema,
   storedNicModelSchema,
 } from "./device-models.ts";
+import { devicePlaceSchema, hasPlaces, mostPorts } from "./device-place.ts";
 import { evcModeKeySchema } from "./evc.ts";
+import { hasMemoryLayout, hugepageSizeSchema, memoryProblems, numaSchema } from "./guest-memory.ts";
 import { firmwareSchema } from "./firmware.ts";
+import { memoryDevicesSchema } from "./memory-devices.ts";
+import { hostDeviceDescriptionsSchema, hostDevicesSchema } from "./host-device.ts";
 import { imageChecksumSchema, imageFormatSchema, imagePartSchema } from "./image-source.ts";
 import { nameSchema, vmIdSchema } from "./names.ts";
 import { mostSnapshots, snapshotIdSchema, snapshotSchemaOf } from "./snapshot.ts";
-import { vmUsageOverSchema, vmUsageSchema } from "./vm-usage.ts";
+import { suspensionSchema } from "./suspension.ts";
 
 export const macSchema = z
   .string()
@@ -30,7 +38,7 @@ export const macSchema = z
   );
 
 /** The only IP addresses that the VM may send from on this NIC; absent: any. */
-const nicAddressesSchema = z
+export const nicAddressesSchema = z
   .array(z.union([z.ipv4(), z.ipv6()], "must be an IP address"))
   .min(1)
   .max(32)
@@ -106,62 +114,71 @@ export const isConverted = (disk: {
 }): boolean =>
   disk.imageFormat !== undefined || disk.imagePart !== undefined || disk.imageChecksum !== undefined;
 
+/** Of a VM that is described. */
+export const memoryMibSchema = z.int().min(16).max(4_194_304);
+export const vcpusSchema = z.int().min(1).max(288);
+
+const diskFieldsSchema = z.strictObject({
+  name: nameSchema,
+  /** Where the disk lies; absent: on the VM's own datastore. */
+  datastore: nameSchema.optional(),
+  /** An image that is already on a datastore: it is copied. */
+  image: foreignPathSchema.optional(),
+  /** What the image is, where that is not the disk's format: it is converted. */
+  imageFormat: imageFormatSchema.optional(),
+  /** Where the image is inside its file; absent: it is the whole file. */
+  imagePart: imagePartSchema.optional(),
+  /** Of the image's bytes; compared before they are used. */
+  imageChecksum: imageChecksumSchema.optional(),
+  /** Where the image lies; absent: on the disk's datastore. */
+  imageDatastore: nameSchema.optional(),
+  /** The image itself becomes the disk, and is not copied. Deleting the VM keeps it, unless told otherwise. */
+  take: z.boolean().optional(),
+  /** The size of a new, empty image; of a copied one, what it grows to. */
+  sizeMib: z.int().min(1).max(67_108_864).optional(),
+  format: z.enum(["qcow2", "raw"]).default("qcow2"),
+  /** What the guest sees it on; absent: virtio-blk. */
+  bus: diskBusSchema.optional(),
+});
+
+/** The same with a name that may be left open. */
+export const newDiskSchema = diskFieldsSchema.partial({ name: true });
+
+/** A disk as it is asked for. */
+export const diskToAddSchema = diskFieldsSchema
+  .refine((disk) => disk.image !== undefined || disk.sizeMib !== undefined, "needs image or sizeMib")
+  .refine((disk) => disk.take !== true || disk.image !== undefined, "take needs an image")
+  .refine(
+    (disk) => disk.take !== true || disk.sizeMib === undefined,
+    "an image that is taken keeps its size: leave out sizeMib",
+  )
+  .refine(
+    (disk) => disk.imageDatastore === undefined || (disk.image !== undefined && disk.take !== true),
+    "imageDatastore needs an image that is copied",
+  )
+  .refine(
+    (disk) => !isConverted(disk) || (disk.image !== undefined && disk.take !== true),
+    "imageFormat, imagePart and imageChecksum need an image that is copied",
+  )
+  .refine(
+    (disk) => disk.take !== true || datastorePathSchema.safeParse(disk.image).success,
+    "the path of an image that is taken must be one of plain names",
+  );
+export type DiskToAdd = z.infer<typeof diskToAddSchema>;
+
 export const vmDescriptionSchema = z
   .strictObject({
     name: nameSchema,
     /** Where the VM's folder lies, with its description, its lease and the disks that name no other. */
     datastore: nameSchema,
-    memoryMib: z.int().min(16).max(4_194_304),
-    vcpus: z.int().min(1).max(288).default(1),
+    memoryMib: memoryMibSchema,
+    /** What it can grow to while it runs. Absent: its memory does not grow while it runs. */
+    maxMemoryMib: memoryMibSchema.optional(),
+    vcpus: vcpusSchema.default(1),
     cpu: cpuRequestSchema.optional(),
     /** A versioned QEMU machine type; chosen at creation where absent, and then kept for the VM's life. */
     machine: machineSchema.optional(),
-    disks: z
-      .array(
-        z
-          .strictObject({
-            name: nameSchema,
-            /** Where the disk lies; absent: on the VM's own datastore. */
-            datastore: nameSchema.optional(),
-            /** An image that is already on a datastore: it is copied. */
-            image: foreignPathSchema.optional(),
-            /** What the image is, where that is not the disk's format: it is converted. */
-            imageFormat: imageFormatSchema.optional(),
-            /** Where the image is inside its file; absent: it is the whole file. */
-            imagePart: imagePartSchema.optional(),
-            /** Of the image's bytes; compared before they are used. */
-            imageChecksum: imageChecksumSchema.optional(),
-            /** Where the image lies; absent: on the disk's datastore. */
-            imageDatastore: nameSchema.optional(),
-            /** The image itself becomes the disk, and is not copied. Deleting the VM keeps it, unless told otherwise. */
-            take: z.boolean().optional(),
-            /** The size of a new, empty image; of a copied one, what it grows to. */
-            sizeMib: z.int().min(1).max(67_108_864).optional(),
-            format: z.enum(["qcow2", "raw"]).default("qcow2"),
-            /** What the guest sees it on; absent: virtio-blk. */
-            bus: diskBusSchema.optional(),
-          })
-          .refine((disk) => disk.image !== undefined || disk.sizeMib !== undefined, "needs image or sizeMib")
-          .refine((disk) => disk.take !== true || disk.image !== undefined, "take needs an image")
-          .refine(
-            (disk) => disk.take !== true || disk.sizeMib === undefined,
-            "an image that is taken keeps its size: leave out sizeMib",
-          )
-          .refine(
-            (disk) => disk.imageDatastore === undefined || (disk.image !== undefined && disk.take !== true),
-            "imageDatastore needs an image that is copied",
-          )
-          .refine(
-            (disk) => !isConverted(disk) || (disk.image !== undefined && disk.take !== true),
-            "imageFormat, imagePart and imageChecksum need an image that is copied",
-          )
-          .refine(
-            (disk) => disk.take !== true || datastorePathSchema.safeParse(disk.image).success,
-            "the path of an image that is taken must be one of plain names",
-          ),
-      )
-      .max(24)
-      .default([]),
+    disks: z.array(diskToAddSchema).max(24).default([]),
     nics: z
       .array(
         z.strictObject({
@@ -170,6 +187,8 @@ export const vmDescriptionSchema = z
           addresses: nicAddressesSchema,
           /** What the guest sees; absent: virtio-net. */
           model: nicModelSchema.optional(),
+          /** Whether its link is up; absent: it is. */
+          connected: z.boolean().optional(),
         }),
       )
       .max(8)
@@ -177,6 +196,8 @@ export const vmDescriptionSchema = z
     cdroms: z.array(cdromDescriptionSchema).max(mostCdroms).optional(),
     cpuAffinity: cpuAffinitySchema.optional(),
     boot: bootSchema.optional(),
+    /** What it boots from, a NIC by its position; absent: its first disk, and then its CD-ROM drives. */
+    bootOrder: bootOrderSchema.optional(),
     /** What it boots by; absent: bios. */
     firmware: z.enum(["bios", "uefi"]).optional(),
     /** Only what is signed is booted. */
@@ -185,6 +206,29 @@ export const vmDescriptionSchema = z
     tpm: z.boolean().optional(),
     /** The guest has QEMU's guest agent, and gets a port for it: its clock is set right after a move's pause. */
     guestAgent: z.boolean().default(false),
+    /** To find it by. */
+    tags: tagsSchema.optional(),
+    /** Free text for people. */
+    notes: notesSchema.optional(),
+    /** Its memory is of huge pages of its host; absent: of ordinary ones. */
+    hugepages: hugepageSizeSchema.optional(),
+    /** NUMA nodes that its guest sees; absent: it sees none. */
+    numa: numaSchema.optional(),
+    /** What its guest sees its vCPUs as; absent: cores of one socket, or of a socket for each of NUMA nodes that are equal. */
+    topology: cpuTopologySchema.optional(),
+    /** By which its guest gives memory back while it runs; absent: it has none. */
+    balloon: balloonSchema.optional(),
+    /** Devices of its host that it has for itself; absent: none. */
+    hostDevices: hostDeviceDescriptionsSchema.optional(),
+  })
+  .superRefine((vm, context) => {
+    for (const { path, message } of [
+      ...memoryProblems(vm),
+      ...maxMemoryProblems(vm),
+      ...balloonProblems(vm),
+      ...bootOrderProblems(vm),
+    ])
+      context.addIssue({ code: "custom", path, message });
   })
   .refine((vm) => vm.secureBoot !== true || vm.firmware === "uefi", {
     message: "needs firmware: uefi",
@@ -208,6 +252,8 @@ export const diskSchema = z.strictObject({
   taken: z.boolean().optional(),
   /** Absent: virtio-blk. */
   bus: storedDiskBusSchema.optional(),
+  /** Absent: it follows from its position. */
+  place: devicePlaceSchema.optional(),
 });
 
 /** `made`: those that Godwit is known to have made or copied; images that were taken over, or may have been, are kept. */
@@ -243,7 +289,12 @@ const vmAsItIsSchema = z.strictObject({
   id: vmIdSchema,
   name: nameSchema,
   datastore: nameSchema,
+  /** All of it, with what was plugged in since it was powered on. */
   memoryMib: z.int().min(1),
+  /** What it can grow to while it runs. Absent: its memory does not grow while it runs. */
+  maxMemoryMib: z.int().min(1).optional(),
+  /** What was plugged in since it was powered on last; of a VM that is off plain memory, and gone from here with its next start. Absent: none. */
+  memoryDevices: memoryDevicesSchema.optional(),
   vcpus: z.int().min(1),
   cpu: cpuSchema,
   /** Absent: nothing is asked. */
@@ -258,19 +309,41 @@ const vmAsItIsSchema = z.strictObject({
       addresses: nicAddressesSchema,
       /** Absent: virtio-net. */
       model: storedNicModelSchema.optional(),
+      /** Absent: its link is up. */
+      connected: z.literal(false).optional(),
+      /** By which its tap and its device are named; absent: its position. */
+      number: z.int().min(0).max(31).optional(),
+      /** Absent: it follows from its position. */
+      place: devicePlaceSchema.optional(),
     }),
   ),
+  /** PCIe root ports, which devices are plugged into while it runs, as it was powered on last; absent: none. */
+  pciePorts: z.int().min(1).max(mostPorts).optional(),
   /** Absent: it has no drive. */
   cdroms: z.array(cdromSchema).max(mostCdroms).optional(),
   /** Absent: all CPUs of its host. */
   cpuAffinity: cpuAffinitySchema.optional(),
   boot: bootSchema.optional(),
+  /** A NIC is named by its number. Absent: its first disk, and then its CD-ROM drives. */
+  bootOrder: bootOrderSchema.optional(),
   /** Absent: the BIOS. */
   firmware: firmwareSchema.optional(),
   /** Absent: it has none. */
   tpm: z.literal(true).optional(),
   /** Absent: it has no port for a guest agent. */
   guestAgent: z.literal(true).optional(),
+  /** Absent: ordinary pages. */
+  hugepages: hugepageSizeSchema.optional(),
+  /** Absent: its guest sees none. */
+  numa: numaSchema.optional(),
+  /** Absent: cores of one socket, or of a socket for each of NUMA nodes that are equal. */
+  topology: cpuTopologySchema.optional(),
+  /** Absent: it has no balloon, nor has its QEMU. */
+  balloon: balloonSchema.optional(),
+  /** Absent: none. */
+  hostDevices: hostDevicesSchema.optional(),
+  /** PCI slot of the USB controller that it was powered on with, which stays when its USB devices are removed while it runs; absent: none. */
+  usbSlot: z.int().min(0).max(31).optional(),
 });
 
 const snapshotSchema = snapshotSchemaOf(
@@ -280,7 +353,7 @@ export type Snapshot = z.infer<typeof snapshotSchema>;
 
 /**
  * `vm.json`: the whole VM at rest, with nothing left to defaults. Version 2 has what version 1 does not know: CD-ROM
- * drives, CPU affinity, UEFI, a TPM, snapshots, disks and NICs that are not virtio, and disks on other datastores than the VM's own. A VM that has none of it is written as version 1, which programs of before read too.
+ * drives, CPU affinity, UEFI, a TPM, snapshots, a suspension, tags, notes, huge pages, NUMA nodes, a CPU topology, a boot order, a balloon, a maximum of memory, host devices, disks and NICs that are not virtio or have places of their own, and disks on other datastores than the VM's own. A VM that has none of it is written as version 1, which programs of before read too.
  */
 export const vmSchema = vmAsItIsSchema.extend({
   /** The oldest first. Absent: it has none, and never had. */
@@ -292,6 +365,15 @@ export const vmSchema = vmAsItIsSchema.extend({
    * before, and takes this away before the guest runs. So a guest goes on from a snapshot's memory once, however often that is asked.
    */
   revertingTo: snapshotIdSchema.optional(),
+  /**
+   * It is suspended to disk: its guest goes on from there at its next start. Whoever lets its guest run takes this away before, so
+   * that no guest goes on from there twice.
+   */
+  suspension: suspensionSchema.optional(),
+  /** In order of the alphabet. Absent: none. */
+  tags: tagsSchema.optional(),
+  /** Absent: none. */
+  notes: notesSchema.optional(),
 });
 export type Vm = z.infer<typeof vmSchema>;
 
@@ -317,13 +399,27 @@ export const versioned = (vm: Vm): Vm => ({
     vm.snapshots === undefined &&
     vm.firmware === undefined &&
     vm.tpm === undefined &&
+    vm.suspension === undefined &&
+    !hasAnnotations(vm) &&
+    !hasMemoryLayout(vm) &&
+    vm.topology === undefined &&
+    vm.bootOrder === undefined &&
+    vm.balloon === undefined &&
+    !growsInMemory(vm) &&
+    vm.hostDevices === undefined &&
+    vm.usbSlot === undefined &&
     !hasModels(vm) &&
+    !hasPlaces(vm) &&
     vm.disks.every(({ datastore }) => datastore === undefined)
       ? 1
       : 2,
 });
 export type VmCpu = z.infer<typeof cpuSchema>;
 export type VmDisk = z.infer<typeof diskSchema>;
+/** A disk with how large it is; null: that could not be found out, or it is a LUN of a VM at rest. */
+export const sizedDiskSchema = diskSchema.extend({ sizeBytes: z.number().min(0).nullable() });
+export type SizedDisk = z.infer<typeof sizedDiskSchema>;
+export type VmNic = Vm["nics"][number];
 
 /** Where each part of a VM lies that it cannot run without: its folder, and its disks. */
 export interface StoredVm {
@@ -360,91 +456,6 @@ export const storedParts = (vm: StoredVm): { datastore: string; parts: string[] 
     ],
   }));
 
-/** `incoming`: a move's destination, not running. `paused`: its vCPUs stand still. `lost`: was running, its process is gone. */
-export const vmStateSchema = z.enum([
-  "stopped",
-  "starting",
-  "running",
-  "paused",
-  "incoming",
-  "stopping",
-  "lost",
-]);
-export type VmState = z.infer<typeof vmStateSchema>;
-
 /** A VM in the words of a version of the protocol: version 1 refuses a disk that says where it comes from. */
 export const vmInVersion = (vm: Vm, version: number): Vm =>
   version > 1 ? vm : { ...vm, disks: vm.disks.map(({ taken: _, ...disk }) => disk) };
-
-/** Who a VM's QEMU runs as. */
-export const vmUserSchema = z.object({
-  uid: z.int(),
-  /** Why it is the user that VMs share, the end of a sentence; null: it is the VM's own. */
-  sharedBecause: z.string().nullable(),
-});
-export type VmUser = z.infer<typeof vmUserSchema>;
-
-/** Why the vCPUs of a VM that has a process stand still. */
-export const pauseReasonSchema = z.enum(pauseReasons);
-
-/** A VM's process on a host, as the agent there sees it. */
-export const vmRuntimeSchema = z.object({
-  id: vmIdSchema,
-  name: nameSchema,
-  state: vmStateSchema,
-  pid: z.int().nullable(),
-  accelerator: z.enum(["kvm", "tcg"]).nullable(),
-  startedAt: z.iso.datetime().nullable(),
-  memoryMib: z.int().min(0),
-  /** Null: it has no process. Absent: an agent of a version that has one user for all VMs. */
-  user: vmUserSchema.nullable().optional(),
-  /** Why it stands still; null: it does not, or a move has stopped it for its switch. Absent: an agent that does not tell. */
-  pauseReason: pauseReasonSchema.nullable().default(null),
-  /** Its TPM's process has ended, and the VM's has not. Absent: it has not, or there is none. */
-  tpmEnded: z.literal(true).optional(),
-});
-export type VmRuntime = z.infer<typeof vmRuntimeSchema>;
-
-/** A VM as the server knows it: where it is, and what it is. */
-export const vmViewSchema = z.object({
-  id: vmIdSchema,
-  name: nameSchema,
-  state: vmStateSchema,
-  /** Why it stands still; null: it does not. */
-  pauseReason: pauseReasonSchema.nullable().default(null),
-  /** The host that runs it, or ran it last. */
-  host: nameSchema,
-  /** When its host last answered; `state` is as of then. */
-  seenAt: z.iso.datetime(),
-  /** Whether its host answers now. Absent: a server that does not tell. */
-  hostState: z.enum(["connected", "unreachable"]).optional(),
-  config: vmSchema,
-});
-export type VmView = z.infer<typeof vmViewSchema>;
-
-/** What a list shows of a VM. */
-export const vmSummarySchema = vmViewSchema
-  .omit({ config: true })
-  .extend(vmSchema.pick({ memoryMib: true, vcpus: true, datastore: true }).shape);
-export type VmSummary = z.infer<typeof vmSummarySchema>;
-
-/** All that is told of one VM. */
-export const vmDetailsSchema = vmViewSchema.extend({
-  /** As its host last reported; null: it has no process, or that is not known. */
-  user: vmUserSchema.nullable().optional(),
-  /** The same of what it uses. */
-  usage: vmUsageSchema.nullable().optional(),
-  /** On this host within the last hour; null: nothing is kept of it. */
-  lastHour: vmUsageOverSchema.nullable().optional(),
-});
-export type VmDetails = z.infer<typeof vmDetailsSchema>;
-
-/** What came of bringing all VMs that hosts have into the inventory. */
-export const vmAdoptionSchema = z.object({
-  registered: z.array(z.object({ name: nameSchema, host: nameSchema })),
-  /** Left out; `datastore` is empty for a process that no folder is known of. */
-  left: z.array(z.object({ name: z.string(), datastore: z.string(), host: nameSchema, reason: z.string() })),
-  /** Hosts that could not be asked. */
-  absent: z.array(nameSchema),
-});
-export type VmAdoption = z.infer<typeof vmAdoptionSchema>;

@@ -1,5 +1,5 @@
 /**
- * A host takes no more VMs, and those that it has go to others. Its steps are the VMs: `move`, `relocate` and `shutDown` are
+ * A host takes no more VMs, and those that it has go to others. Its steps are the VMs: `move`, `relocate`, `shutDown` and `suspend` are
  * tasks of their own, `wait` is a VM that cannot move yet, `leave` is one that stays.
  */
 import { z } from "zod";
@@ -29,7 +29,7 @@ export const hostEnterMaintenance = defineTask({
     moved: z.array(nameSchema),
     /** Still here. */
     stayed: z.array(nameSchema),
-    /** Of those: shut down by this task. */
+    /** Of those: shut down or suspended by this task. */
     shutDown: z.array(nameSchema).optional(),
     /** Of those: running, as was asked. The host is not in maintenance then, but still entering it. */
     running: z.array(nameSchema).optional(),

@@ -8,6 +8,7 @@ import { hostPowerOn } from "./host-power-on.ts";
 import { hostRenewQemu } from "./host-renew-qemu.ts";
 import { imageAdd } from "./image-add.ts";
 import { poolUpdate } from "./pool-update.ts";
+import { vmChangeDevice } from "./vm-change-device.ts";
 import { vmClone } from "./vm-clone.ts";
 import { vmConfigure } from "./vm-configure.ts";
 import { vmCreate } from "./vm-create.ts";
@@ -24,15 +25,18 @@ import { vmResume } from "./vm-resume.ts";
 import { vmRevertToSnapshot } from "./vm-revert-to-snapshot.ts";
 import { vmStart } from "./vm-start.ts";
 import { vmStop } from "./vm-stop.ts";
+import { vmSuspend } from "./vm-suspend.ts";
 
 const definitions = [
   vmCreate,
   vmClone,
   vmConfigure,
+  vmChangeDevice,
   vmStart,
   vmStop,
   vmPause,
   vmResume,
+  vmSuspend,
   vmReset,
   vmDelete,
   vmMigrate,

@@ -29,5 +29,6 @@ export const vmClone = defineTask({
     datastores: [home, ...(copy.datastore === null ? [] : [copy.datastore])],
   }),
   steps: { copy: ({ copy }) => `copy the disks to the folder of ${copy.name}` },
-  cancellable: false,
+  /** While disks are copied; a copy that is made by then stays. */
+  cancellable: true,
 });

@@ -2,7 +2,8 @@
 import { z } from "zod";
 import { nameSchema } from "../schemas/names.ts";
 import { cpuRequestSchema } from "../schemas/vm.ts";
-import { vmChangesSchema } from "../schemas/vm-changes.ts";
+import { vmBasisSchema } from "../schemas/vm-basis.ts";
+import { drivesOf, vmChangesSchema } from "../schemas/vm-changes.ts";
 import { defineTask, vmReferenceSchema, vmSubject } from "./define-task.ts";
 
 export const vmConfigure = defineTask({
@@ -13,6 +14,8 @@ export const vmConfigure = defineTask({
     host: nameSchema,
     /** Absent: of an earlier version. */
     changes: vmChangesSchema.optional(),
+    /** Absent: not checked. */
+    basis: vmBasisSchema.optional(),
     /** Of a task that an earlier version began: all that could be changed then. */
     cpu: cpuRequestSchema.nullable().optional(),
   }),
@@ -22,7 +25,7 @@ export const vmConfigure = defineTask({
   concerns: ({ vm, host, datastore, changes }) => ({
     subject: vmSubject(vm),
     hosts: [host],
-    datastores: [datastore, ...(changes?.cdrom?.medium == null ? [] : [changes.cdrom.medium.datastore])],
+    datastores: [datastore, ...drivesOf(changes ?? {}).flatMap(({ medium }) => medium?.datastore ?? [])],
   }),
   steps: { write: ({ datastore }) => `write the VM's description to its folder on ${datastore}` },
   cancellable: false,

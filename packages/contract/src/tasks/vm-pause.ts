@@ -1,7 +1,7 @@
 /** A VM's vCPUs are stopped. */
 import { z } from "zod";
 import { nameSchema } from "../schemas/names.ts";
-import { vmStateSchema } from "../schemas/vm.ts";
+import { vmStateSchema } from "../schemas/vm-view.ts";
 import { defineTask, vmReferenceSchema, vmSubject } from "./define-task.ts";
 
 export const vmPause = defineTask({

@@ -1,7 +1,7 @@
 /** A VM is reset, as by its reset button: its guest starts again in the same QEMU. */
 import { z } from "zod";
 import { nameSchema } from "../schemas/names.ts";
-import { vmStateSchema } from "../schemas/vm.ts";
+import { vmStateSchema } from "../schemas/vm-view.ts";
 import { defineTask, vmReferenceSchema, vmSubject } from "./define-task.ts";
 
 export const vmReset = defineTask({

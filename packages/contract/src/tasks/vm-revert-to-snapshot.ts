@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { nameSchema } from "../schemas/names.ts";
 import { snapshotIdSchema } from "../schemas/snapshot.ts";
-import { vmStateSchema } from "../schemas/vm.ts";
+import { vmStateSchema } from "../schemas/vm-view.ts";
 import { defineTask, vmReferenceSchema, vmSubject } from "./define-task.ts";
 
 export const vmRevertToSnapshot = defineTask({

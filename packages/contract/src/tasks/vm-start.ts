@@ -1,7 +1,7 @@
 /** A VM is powered on at a host. */
 import { z } from "zod";
 import { nameSchema } from "../schemas/names.ts";
-import { vmStateSchema } from "../schemas/vm.ts";
+import { vmStateSchema } from "../schemas/vm-view.ts";
 import { defineTask, vmReferenceSchema, vmSubject } from "./define-task.ts";
 
 export const vmStart = defineTask({
@@ -9,6 +9,8 @@ export const vmStart = defineTask({
   request: z.object({
     vm: vmReferenceSchema,
     host: nameSchema,
+    /** A VM that is suspended to disk boots, and what it had in memory is lost. Absent: its guest goes on. */
+    discardMemory: z.literal(true).optional(),
     /** Where its pool starts it again: the pool, and the host that it died on. */
     restart: z.object({ pool: nameSchema, from: nameSchema }).optional(),
   }),

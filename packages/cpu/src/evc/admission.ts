@@ -165,11 +165,18 @@ function hostFindings(where: HostInPool, host: EvcHost, mode: EvcMode): Finding[
     const modeVendor = { intel: "Intel", amd: "AMD", hygon: "Hygon", zhaoxin: "Zhaoxin" }[mode.vendor];
     return [finding("EVC_HOST_VENDOR_DIFFERS", { ...where, vendor: cpu.vendor, modeVendor })];
   }
-  return [...hardwareFindings(where, cpu, mode), ...softwareFindings(where, host, cpu, mode)];
+  return [...hardwareFindings(where, host, cpu, mode), ...softwareFindings(where, host, cpu, mode)];
 }
 
-function hardwareFindings(where: HostInPool, cpu: Cpu, mode: EvcMode): Finding[] {
-  const missing = missingFor(cpu, mode);
+/**
+ * What the hardware lacks of the mode, and of what QEMU's model for it has besides, such as `vme`: with it QEMU would power no VM
+ * on there.
+ */
+function hardwareFindings(where: HostInPool, { qemu }: EvcHost, cpu: Cpu, mode: EvcMode): Finding[] {
+  const besides = unavailableIn(qemu, mode).filter(
+    (name) => has(cpu, name) !== true && !mode.features.includes(name),
+  );
+  const missing = [...missingFor(cpu, mode), ...missingOf(cpu, besides)];
   if (missing.length === 0) return [];
   // What a generation has is known in words of EVC modes, and of servers: desktops have some of later modes.
   const generation = isCommonSet(mode) || isOfDesktopGeneration(cpu) ? null : generationOf(cpu);
@@ -213,21 +220,23 @@ function softwareFindings(
 ): Finding[] {
   if (qemu === null) return [finding("EVC_HOST_QEMU_UNTOLD", { ...where, agentVersion })];
   const { version, accelerator } = qemu;
-  const { model, add, remove } = mode.cpu;
-  const definition = qemu.cpuModels.find(({ name }) => name === model);
-  if (definition === undefined)
+  const { model, add } = mode.cpu;
+  if (!qemu.cpuModels.some(({ name }) => name === model))
     return [finding("EVC_HOST_QEMU_OLD", { ...where, version, model, since: mode.qemuSince })];
   const available = knownFeatures(qemu.availableFeatures);
-  const lacking = new Set([
-    ...[...knownFeatures(definition.unavailableFeatures)].filter((name) => !remove.includes(name)),
-    ...add.filter((name) => !available.has(name)),
-  ]);
+  const lacking = new Set([...unavailableIn(qemu, mode), ...add.filter((name) => !available.has(name))]);
   const features = [...lacking]
     .filter((name) => has(cpu, name) === true)
     .sort()
     .flatMap((name) => featureNamed(name) ?? [])
     .map((feature) => refusedFeature(feature, whyQemuLacks(feature, cpu, version, accelerator)));
   return features.length === 0 ? [] : [finding("EVC_HOST_QEMU_LACKS", { ...where, version, features })];
+}
+
+/** Of the mode's model what this QEMU cannot give, but for what the mode takes away. */
+function unavailableIn(qemu: EvcHost["qemu"], { cpu: { model, remove } }: EvcMode): string[] {
+  const definition = qemu?.cpuModels.find(({ name }) => name === model);
+  return [...knownFeatures(definition?.unavailableFeatures ?? [])].filter((name) => !remove.includes(name));
 }
 
 /** All of the pool's VMs see a microcode bit or none does: it may only be dropped while nobody sees it. */

@@ -142,6 +142,22 @@ test("QEMU that does not know the model, and QEMU that cannot give what the hard
   ]);
 });
 
+test("what QEMU's model has beside the mode, and the hardware does not, keeps the host out: no VM would be powered on there", () => {
+  const { qemu } = hostWith(haswell);
+  if (qemu === null) throw new TypeError("no QEMU");
+  const withoutVme = {
+    qemu: { ...qemu, cpuModels: [{ name: "Haswell-v2", unavailableFeatures: ["vme"] }] },
+  };
+  const { findings, told } = admit(hostWith(less(haswell, "vme"), withoutVme));
+  expect(told).toEqual([["EVC_HOST_FEATURES_MISSING", "EVCAdmissionFailedCPUFeaturesForMode"]]);
+  expect(findings[0]?.details["features"]).toMatchObject([
+    { feature: "vme", place: { level: "0x1", register: "edx", bit: 1 } },
+  ]);
+  expect(admit(hostWith(haswell, withoutVme)).told).toEqual([
+    ["EVC_HOST_QEMU_LACKS", "EVCAdmissionFailedHostSoftwareForMode"],
+  ]);
+});
+
 test("VMs that see more than the mode keep their host out, and so do VMs of which nobody knows", () => {
   const { findings, told } = admit(hostWith(haswell), {
     running: [

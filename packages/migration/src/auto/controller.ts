@@ -19,6 +19,7 @@ import {
   isPhased,
   isStarved,
   isStuck,
+  stuckSinceMs,
   seePace,
   seePass,
   type Course,
@@ -192,7 +193,8 @@ function whereItIsStuck(state: CopyState, sample: CopySample): CopyStep {
   // A guest that works in bursts may be quiet again soon.
   const spentMs = sample.atMs - state.bestAtMs;
   const isOver = spentMs >= (isPhased(course) ? patienceMs.most : patience);
-  const isHopeless = spentMs >= leastLookMs && !isPhased(course) && !helps;
+  const seenMs = sample.atMs - (stuckSinceMs(course) ?? sample.atMs);
+  const isHopeless = Math.max(spentMs, seenMs) >= leastLookMs && !isPhased(course) && !helps;
   if (mayPostcopy && isHopeless) return lastResort(state, sample, "throttlingWouldNotHelp");
   return isOver ? lastResort(state, sample, "noLongerShrinking") : goOn(state);
 }

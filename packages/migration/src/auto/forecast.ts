@@ -12,6 +12,7 @@ import {
   type VmActivity,
 } from "@godwit/contract";
 import type { Guest } from "./copy-model.ts";
+import { burstsOf } from "./bursts.ts";
 import { play, type Played } from "./play.ts";
 
 export interface ForecastFacts {
@@ -26,6 +27,8 @@ export interface ForecastFacts {
 }
 
 const rateFactors = [1, 2, 3] as const;
+/** Its multiples are spread evenly: where a guest's bursts are when the copy begins. */
+const golden = 0.618034;
 /** Of a pause: the device state, the agents' messages, the start. */
 const fixedMs = [8, 16] as const;
 
@@ -43,16 +46,13 @@ function forecastOf(
   objective: Objective,
 ): MoveForecast {
   const { p10, p50, p90 } = linkBytesPerSecond;
-  const played = rateFactors.flatMap((factor) =>
-    [p10, p50, p90].flatMap((pace) =>
-      fixedMs.map((fixed) =>
-        play(guestOf(activity, factor), () => pace, {
-          objective,
-          maxOutageMs,
-          fixedMs: Math.min(fixed, maxOutageMs / 2),
-        }),
-      ),
-    ),
+  const courses = rateFactors.flatMap((factor) =>
+    [p10, p50, p90].flatMap((pace) => fixedMs.map((fixed) => ({ factor, pace, fixed }))),
+  );
+  const played = courses.map(({ factor, pace, fixed }, index) =>
+    play(guestOf(activity, factor, (index * golden) % 1), () => pace, {
+      ...{ objective, maxOutageMs, fixedMs: Math.min(fixed, maxOutageMs / 2) },
+    }),
   );
   const moves = played.filter(({ end }) => end === "moved" || end === "postcopy");
   const share = (end: Played["end"]) => played.filter((one) => one.end === end).length / played.length;
@@ -85,23 +85,32 @@ const sumOf = (a: Spread, b: Spread): Spread => ({
 });
 
 /**
- * A guest that changes as much as was measured. Of two periods the amounts `w (1 - exp(-rate t / w))` are known, and so are
+ * A guest that changes as much as was measured; its bursts, where it works in such, are so far on when the copy begins (0 to
+ * 1). Of two periods the amounts `w (1 - exp(-rate t / w))` are known, and so are
  * the working set `w` and the rate; where they grow with time alone, the set is taken for all that was touched.
  */
-export function guestOf({ periods, touchedBytes }: VmActivity, factor = 1): Guest {
-  const [short, long] = [...periods].sort((a, b) => a.seconds - b.seconds);
+export function guestOf({ periods, shape, touchedBytes }: VmActivity, factor = 1, shift = 0): Guest {
+  const [mean, long] = [...periods].sort((a, b) => a.seconds - b.seconds);
+  const bursts = mean === undefined || shape === undefined ? null : burstsOf(shape);
+  const short = bursts === null ? mean : { ...bursts.period };
   const beside = { bytes: 2 ** 20, bytesPerSecond: 2 ** 18, order: "scattered", phase: null } as const;
   if (short === undefined || short.changedBytes <= 0) return { touchedBytes, workingSets: [beside] };
   const ratio = long === undefined ? Number.POSITIVE_INFINITY : long.changedBytes / short.changedBytes;
-  const fill = filledIn(ratio, long === undefined ? 2 : long.seconds / short.seconds);
+  const activeShare = bursts === null ? 1 : bursts.activeMs / bursts.everyMs;
+  const times = long === undefined ? 2 : (long.seconds * activeShare) / short.seconds;
+  const fill = filledIn(ratio, Math.max(times, 1));
   const all = Math.max(touchedBytes, 1);
   const bytes = Math.min(all, fill === null ? all : short.changedBytes / (1 - Math.exp(-fill)));
   // The set may be less than the periods alone would have it; what was changed in the short one stays as measured.
-  const times = Math.min(most, -Math.log(1 - Math.min(short.changedBytes / bytes, 1 - 1e-9)));
-  const rate = (bytes * times) / short.seconds;
+  const written = Math.min(most, -Math.log(1 - Math.min(short.changedBytes / bytes, 1 - 1e-9)));
+  const rate = (bytes * written) / short.seconds;
+  const phase =
+    bursts === null
+      ? null
+      : { everyMs: bursts.everyMs, activeMs: bursts.activeMs, fromMs: -shift * bursts.everyMs };
   return {
     touchedBytes,
-    workingSets: [{ bytes, bytesPerSecond: rate * factor, order: "scattered", phase: null }, beside],
+    workingSets: [{ bytes, bytesPerSecond: rate * factor, order: "scattered", phase }, beside],
   };
 }
 

@@ -108,6 +108,14 @@ export function isStuck({ passes }: Course): boolean {
   return last.remainingBytes >= 0.9 * Math.min(...before.map(({ remainingBytes }) => remainingBytes));
 }
 
+/** Since when passes have left no less than nine tenths of what the last one left; null of a course without passes. */
+export function stuckSinceMs({ passes }: Course): number | null {
+  const last = passes.at(-1);
+  if (last === undefined) return null;
+  const first = passes.slice(-4).find(({ remainingBytes }) => last.remainingBytes >= 0.9 * remainingBytes);
+  return (first ?? last).atMs;
+}
+
 /** Whether what is dirty has gone up and down: a guest that works in bursts. */
 export function isPhased({ passes }: Course): boolean {
   return passes.some(

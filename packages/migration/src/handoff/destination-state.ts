@@ -2,7 +2,7 @@
  * The destination's half of the handoff as data: what it knows, what it receives, what it has done, and how long it
  * waits. Its phases are in `phases.ts`; `destination.ts` decides.
  */
-import type { MoveOrder, PauseReason, Problem } from "@godwit/contract";
+import type { HostMoveCpu, MemoryWait, MoveOrder, PauseReason, Problem } from "@godwit/contract";
 import type { LeaseAnswer } from "./lease-answer.ts";
 import type { StartTimes, ToDestination, ToSource } from "./messages.ts";
 import type { DestinationPhase } from "./phases.ts";
@@ -13,6 +13,8 @@ export type DestinationOutcome =
 export interface Listening {
   address: string;
   port: number;
+  /** The number of the certificate that it shows there. */
+  certificate?: number;
   /** For disks (NBD), of a move that carries them. */
   disksPort?: number;
 }
@@ -29,6 +31,8 @@ export interface DestinationState {
   readonly pauseReason: PauseReason | null;
   readonly commitToResumeMs: number | null;
   readonly start: StartTimes | null;
+  /** How long the guest waited for memory in a post-copy, once all of it is here; null: nobody counted. */
+  readonly waited: MemoryWait | null;
   readonly resumeAttempts: number;
   readonly problem: Problem | null;
   /**
@@ -79,12 +83,12 @@ export const vitalDestinationEntries: readonly DestinationEntry["at"][] = [
 
 export type DestinationInput =
   | { type: "message"; message: ToDestination; atMs: number }
-  | { type: "prepared"; address: string; port: number; disksPort?: number }
+  | ({ type: "prepared" } & Listening)
   | { type: "prepareFailed"; problem: Problem }
   /** QEMU can let the guest run. `memoryComplete`: with all its memory. */
   | { type: "loaded"; memoryComplete: boolean }
-  /** What was missing of the memory is here. */
-  | { type: "memoryComplete" }
+  /** What was missing of the memory is here. `waited`: of a post-copy, where QEMU counted. */
+  | { type: "memoryComplete"; waited: MemoryWait | null }
   /** Post-copy: the stream is broken, or works again. */
   | { type: "streamBroken" }
   | { type: "streamResumed" }
@@ -95,7 +99,7 @@ export type DestinationInput =
   | { type: "resumed"; commitToResumeMs: number; start: StartTimes | null }
   /** Of a guest that is not let run: QEMU has its disks. */
   | { type: "disksActive" }
-  | { type: "announced"; announceMs: number }
+  | { type: "announced"; announceMs: number; cpu?: HostMoveCpu }
   /** QEMU itself refused: the guest surely did not run. An answer that was lost is never told as this. */
   | { type: "resumeFailed"; reason: string }
   | { type: "qemuGone"; reason: string }
@@ -164,6 +168,7 @@ export function initialDestination(order: MoveOrder): DestinationState {
     pauseReason: null,
     commitToResumeMs: null,
     start: null,
+    waited: null,
     resumeAttempts: 0,
     problem: null,
     wasPrepared: false,

@@ -57,7 +57,11 @@ export function tell(
 
 const says = (message: ToSource): DestinationEffect[] => [{ do: "send", message }];
 
-const running = (state: DestinationState): ToSource => ({ type: "running", ...timesOf(state) });
+const running = (state: DestinationState): ToSource => ({
+  type: "running",
+  ...timesOf(state),
+  ...(state.waited === null ? {} : { waited: state.waited }),
+});
 
 const postcopyReceiving = (state: DestinationState): ToSource =>
   state.streamBroken ? { type: "streamLost" } : { type: "postcopyReceiving", ...timesOf(state) };

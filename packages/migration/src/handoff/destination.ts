@@ -61,7 +61,7 @@ export function stepDestination(state: DestinationState, input: DestinationInput
       if (state.phase !== "receiving") return stay(state);
       return loaded({ ...state, memoryComplete: input.memoryComplete }, []);
     case "memoryComplete":
-      return onMemoryComplete({ ...state, memoryComplete: true, streamBroken: false });
+      return onMemoryComplete({ ...state, memoryComplete: true, streamBroken: false, waited: input.waited });
     case "streamBroken":
       return onStreamBroken({ ...state, streamBroken: true });
     case "streamResumed":
@@ -81,7 +81,7 @@ export function stepDestination(state: DestinationState, input: DestinationInput
       if (state.phase !== "starting" || state.pauseReason === null) return stay(state);
       return resumed(state, 0, null);
     case "announced":
-      return stay(state, [{ do: "send", message: { type: "announced", announceMs: input.announceMs } }]);
+      return stay(state, [{ do: "send", message: input }]);
     case "resumeFailed":
       return onResumeFailed(state, input.reason);
     case "qemuGone":
@@ -117,9 +117,11 @@ export function stepDestination(state: DestinationState, input: DestinationInput
 const listeningOf = ({
   address,
   port,
+  certificate,
   disksPort,
 }: Extract<DestinationInput, { type: "prepared" }>): Listening => ({
   ...{ address, port },
+  ...(certificate === undefined ? {} : { certificate }),
   ...(disksPort === undefined ? {} : { disksPort }),
 });
 

@@ -3,7 +3,9 @@
  * out of order; every one may be repeated without harm.
  */
 import {
+  hostMoveCpuSchema,
   ipAddressSchema,
+  memoryWaitSchema,
   moveOrderSchema,
   pauseReasonSchema,
   portSchema,
@@ -48,6 +50,11 @@ export const toSourceSchema = z.discriminatedUnion("type", [
     type: z.literal("prepared"),
     address: ipAddressSchema,
     port: portSchema,
+    /**
+     * The number of the certificate that its QEMU shows there: its agent may have a newer one since. Versions that do not
+     * tell it show the agent's.
+     */
+    certificate: z.number().int().min(0).optional(),
     /** Where its QEMU takes the disks (NBD), of a move that carries them. */
     disksPort: portSchema.optional(),
   }),
@@ -55,7 +62,12 @@ export const toSourceSchema = z.discriminatedUnion("type", [
    * The vCPUs run here, with all their memory; or stand still here, as they did at the source. `commitToResumeMs` is from the commit's arrival to this message; of a
    * move that had ended before, 0.
    */
-  z.object({ type: z.literal("running"), commitToResumeMs: z.number(), start: startTimesSchema.optional() }),
+  z.object({
+    type: z.literal("running"),
+    commitToResumeMs: z.number(),
+    start: startTimesSchema.optional(),
+    waited: memoryWaitSchema.optional(),
+  }),
   /** Post-copy: the guest can run here as soon as there is a commit; what is missing of its memory would follow. */
   z.object({ type: z.literal("ready") }),
   /** The vCPUs run here, and what is missing of their memory still comes from the source (post-copy). */
@@ -66,8 +78,11 @@ export const toSourceSchema = z.discriminatedUnion("type", [
   }),
   /** As `postcopyReceiving`, but the stream is broken. */
   z.object({ type: z.literal("streamLost") }),
-  /** The VM's addresses were announced for the first time, so long after the guest ran. For the record only. */
-  z.object({ type: z.literal("announced"), announceMs: z.number() }),
+  /**
+   * The VM's addresses were announced for the first time, so long after the guest ran; and what the move took of the host's
+   * CPU until then. For the record only.
+   */
+  z.object({ type: z.literal("announced"), announceMs: z.number(), cpu: hostMoveCpuSchema.optional() }),
   /** It listens again, for the rest of a post-copy. */
   z.object({ type: z.literal("recovering"), address: ipAddressSchema, port: portSchema }),
   /** It never ran and never will: its QEMU is ended, or is when the copy is. Whatever the source sends later is ignored. */

@@ -1,5 +1,5 @@
 /** Which strategy a move takes: by what was asked for, and by what the source's QEMU can be trusted with. */
-import type { MoveOrder, Strategy as Requested } from "@godwit/contract";
+import type { MoveOrder, Strategy as Requested, Vm } from "@godwit/contract";
 import { repeatedPassesLose } from "../copy.ts";
 import { auto, autoPrecopy } from "./auto.ts";
 import { postcopy } from "./postcopy.ts";
@@ -20,7 +20,7 @@ export const strategies: Readonly<Record<StrategyName, Strategy>> = {
 export const orderedStrategy = (requested: Requested | undefined): MoveOrder["strategy"] =>
   requested === "postcopy" ? "postcopy" : "precopy";
 
-type Order = Pick<MoveOrder, "strategy" | "accelerator" | "objective">;
+type Order = Pick<MoveOrder, "strategy" | "accelerator" | "objective"> & { vm: Pick<Vm, "numa"> };
 
 /** What the order asks for: all that the destination, which copies nothing, needs to know. */
 export function requestedStrategy({
@@ -52,7 +52,7 @@ export function chooseStrategy(order: Order, qemuVersion: string): Strategy {
   return isPassBound && requested !== postcopy ? singlePass : requested;
 }
 
-export const copyLimits = ({ accelerator, objective }: Order, qemuVersion: string): CopyLimits => ({
-  trustedPasses: repeatedPassesLose(accelerator, qemuVersion) ? 1 : Number.POSITIVE_INFINITY,
-  objective: objective ?? null,
-});
+export function copyLimits({ accelerator, objective, vm }: Order, qemuVersion: string): CopyLimits {
+  const isPassBound = repeatedPassesLose(accelerator, qemuVersion, vm.numa?.length ?? 1);
+  return { trustedPasses: isPassBound ? 1 : Number.POSITIVE_INFINITY, objective: objective ?? null };
+}

@@ -24,7 +24,10 @@ export const postcopy: Strategy = {
     capabilities: { ...commonCapabilities, "auto-converge": false, "postcopy-ram": true },
     parameters: sourceParameters(order, trustedPasses === 1 ? 0 : 1),
   }),
-  destinationSettings: { capabilities: { ...commonCapabilities, "postcopy-ram": true }, parameters: {} },
+  destinationSettings: {
+    capabilities: { ...commonCapabilities, "postcopy-ram": true, "postcopy-blocktime": true },
+    parameters: {},
+  },
   refusedAs: "POSTCOPY_UNAVAILABLE",
   begin: (maxOutageMs, atMs, { trustedPasses }) => beginCopy(maxOutageMs, atMs, trustedPasses),
   decide: (before, sample) =>

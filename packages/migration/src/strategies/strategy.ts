@@ -69,7 +69,7 @@ export const commonCapabilities = {
 
 /** Of a destination that lets its guest run with all its memory only. */
 export const completeMemoryDestination: QemuSettings = {
-  capabilities: { ...commonCapabilities, "postcopy-ram": false },
+  capabilities: { ...commonCapabilities, "postcopy-ram": false, "postcopy-blocktime": false },
   parameters: {},
 };
 

@@ -40,7 +40,12 @@ export function cpuWeights(
     [...ofKind(rules, "cpu")].flatMap(({ rule, terms }) => rule.vms.map(({ id }) => [id, terms] as const)),
   );
   const hasPools = rules.some(({ terms }) => terms.kind === "resourcePool");
-  const isDivided = hasPools || vms.some(({ id }) => termsOf.get(id)?.shares !== undefined);
+  const isDivided =
+    hasPools ||
+    vms.some(({ id }) => {
+      const { shares, reservedCores } = termsOf.get(id) ?? {};
+      return shares !== undefined || reservedCores !== undefined;
+    });
   if (!isDivided) return new Map();
   const entitled = (demandOf: (vm: WeightedVm) => number): Map<string, number> => {
     const leaves = new Map(vms.map((vm) => [vm.id, leafOf(vm, demandOf(vm), termsOf.get(vm.id) ?? {})]));

@@ -6,7 +6,8 @@
 import { GodwitError, hasProcess, type Finding, type HostView, type VmView } from "@godwit/contract";
 import { judgeMove, qemuOverheadBytes, type Destination, type HostReport } from "@godwit/requirements";
 import { leastMeasuredSeconds, type KnownLoad } from "../load/history.ts";
-import { memoryBytes } from "../evacuation.ts";
+import { guestBytes, memoryBytes } from "../evacuation.ts";
+import { memoryMisfit } from "./memory-fit.ts";
 import type { PoolRule } from "../rules/pool-rule.ts";
 import type { Pool, PoolHost, PoolVm } from "./pool.ts";
 import { withRules } from "./with-rules.ts";
@@ -74,6 +75,7 @@ export function poolToPlace(
   if (home === undefined) return null;
   const excluded = excludedHosts(vm, home, hosts);
   if (hasProcess(vm)) excluded.set(home.name, "it is there now");
+  else excludeMisfits(excluded, vm, hosts, "free");
   const byName = new Map(hosts.map((host) => [host.name, host]));
   const others = vms.flatMap((other): PoolVm[] => {
     const host = byName.get(other.host);
@@ -101,6 +103,8 @@ export function poolForFailures(
     if (home === undefined) return [];
     // As one that its host's failure has ended: it is started, not moved.
     const excluded = excludedHosts({ ...vm, state: "lost" }, home, hosts);
+    const others = hosts.filter(({ name }) => name !== home.name);
+    excludeMisfits(excluded, vm, others, "all");
     return [{ ...knownVm(vm, home, loads), host: vm === starting ? null : home.name, move: null, excluded }];
   });
   return withRules({ hosts: hosts.map(poolHost), vms: counted, rules: [] }, rules);
@@ -149,14 +153,14 @@ function knownVm(vm: VmView, host: KnownHost, loads: PoolReports["loads"]): Omit
   const seconds = known?.measuredSeconds ?? 0;
   const resident = runtime?.residentBytes ?? null;
   const bytes = memoryBytes(vm);
+  const sentBytes = vm.config.hugepages === undefined ? (resident ?? bytes) : guestBytes(vm);
   return {
     ...{ name: vm.name, vcpus: vm.config.vcpus, memoryBytes: bytes + qemuOverheadBytes },
     load: known?.load ?? (mean === null ? null : { mean, deviation: mean * assumedDeviation }),
     ...(seconds >= leastMeasuredSeconds ? {} : { unmeasured: unmeasuredReason(seconds) }),
     activeBytes: resident === null ? null : Math.min(resident, bytes),
     move: {
-      seconds:
-        ((resident ?? bytes) * 8) / (host.facts?.migration?.link.bitsPerSecond ?? assumedBitsPerSecond),
+      seconds: (sentBytes * 8) / (host.facts?.migration?.link.bitsPerSecond ?? assumedBitsPerSecond),
       ...{ slowdown: assumedSlowdown, outageSeconds: assumedOutageSeconds },
     },
   };
@@ -187,6 +191,19 @@ function excludedHosts(vm: VmView, from: KnownHost, hosts: readonly KnownHost[])
     if (first !== undefined) excluded.set(name, first.message);
   }
   return excluded;
+}
+
+/** Of a VM that is to be started. */
+function excludeMisfits(
+  excluded: Map<string, string>,
+  { config }: VmView,
+  hosts: readonly KnownHost[],
+  pages: "free" | "all",
+): void {
+  for (const { name, facts, load } of hosts) {
+    const misfit = facts === null || load === null ? null : memoryMisfit(config, { facts, load }, pages);
+    if (misfit !== null && !excluded.has(name)) excluded.set(name, misfit);
+  }
 }
 
 function findingsOf(vm: VmView, { facts, load }: KnownHost, destination: Destination): Finding[] {

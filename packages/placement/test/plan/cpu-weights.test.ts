@@ -19,9 +19,16 @@ const many = (prefix: string, count: number) =>
 const sumOf = (weights: ReadonlyMap<string, number>, names: readonly string[]) =>
   names.reduce((sum, name) => sum + (weights.get(name) ?? 0), 0);
 
-test("without shares and resource pools nothing is weighted", () => {
+test("a reservation alone makes a VM as heavy as it must be to get it beside VMs that want all", () => {
+  const nine = many("m", 9);
+  const weights = cpuWeights(vms(["r", ...nine]), 2, [rule("r", { kind: "cpu", reservedCores: 1 }, ["r"])]);
+  expect(weights.get("r")).toBe(500);
+  expect(sumOf(weights, nine)).toBeCloseTo(500, -1);
+});
+
+test("without shares, reservations and resource pools nothing is weighted", () => {
   expect(cpuWeights(vms(["a", "b"]), 2, [])).toEqual(new Map());
-  expect(cpuWeights(vms(["a"]), 2, [rule("r", { kind: "cpu", reservedCores: 1 }, ["a"])])).toEqual(new Map());
+  expect(cpuWeights(vms(["a"]), 2, [rule("r", { kind: "cpu", limitCores: 1 }, ["a"])])).toEqual(new Map());
   expect(cpuWeights([], 2, [pool("gold", [])])).toEqual(new Map());
 });
 

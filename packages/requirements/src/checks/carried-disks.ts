@@ -2,7 +2,7 @@
  * Disks that are to move together with their VM can: both agents know how, all are files without snapshots, and the VM's lease passes from one host
  * to the other in the server's database, which it does between datastores of one host each.
  */
-import { finding, hasFolders, lunOf, type Finding, type HostFacts } from "@godwit/contract";
+import { finding, hasFolders, isBlockPath, type Finding, type HostFacts } from "@godwit/contract";
 import type { Requirement } from "../facts.ts";
 
 const ability = "carryDisks";
@@ -11,7 +11,7 @@ export const carriedDisks: Requirement = ({ vm, carryTo, source, target, targetL
   if (carryTo === undefined) return [];
   const cannot = [source, target].filter(({ abilities }) => abilities?.includes(ability) !== true);
   const snapshots = (vm.snapshots ?? []).map(({ name }) => name);
-  const luns = vm.disks.filter(({ path }) => lunOf(path) !== null);
+  const luns = vm.disks.filter(({ path }) => isBlockPath(path));
   return [
     ...cannot.map(({ name: host, agentVersion }) =>
       finding("AGENT_CANNOT", { host, version: agentVersion, what: "move VMs together with their disks" }),
@@ -22,15 +22,15 @@ export const carriedDisks: Requirement = ({ vm, carryTo, source, target, targetL
     ...luns.map(({ name: disk, datastore = vm.datastore }) =>
       finding("DISK_IS_LUN", { vm: vm.name, disk, datastore }),
     ),
-    ...shared(vm.name, source, vm.datastore),
+    ...(isShared(source, vm.datastore)
+      ? [finding("MOVE_DATASTORE_SHARED", { vm: vm.name, host: source.name, datastore: vm.datastore })]
+      : []),
     ...ofDatastore(vm.name, carryTo, target, targetLoad),
   ];
 };
 
-const shared = (vm: string, { name: host, datastores }: HostFacts, datastore: string): Finding[] =>
-  datastores.find(({ name }) => name === datastore)?.shared === false
-    ? []
-    : [finding("MOVE_DATASTORE_SHARED", { vm, host, datastore })];
+const isShared = ({ datastores }: HostFacts, datastore: string): boolean =>
+  datastores.find(({ name }) => name === datastore)?.shared !== false;
 
 function ofDatastore(
   vm: string,
@@ -55,5 +55,7 @@ function ofDatastore(
         reason: load?.reason ?? "its agent did not say why",
       }),
     ];
-  return shared(vm, target, datastore);
+  return isShared(target, datastore)
+    ? [finding("MOVE_DATASTORE_SHARED", { vm, host, datastore, isDestination: true })]
+    : [];
 }

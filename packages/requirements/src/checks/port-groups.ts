@@ -1,6 +1,7 @@
 /**
  * Each of the VM's port groups exists at the destination, leads outside at both ends, carries there, and lets the same
- * packets through as at the source.
+ * packets through as at the source. As vSphere has it, what is wrong with one whose NICs are all disconnected forbids nothing: its
+ * owner is warned.
  */
 import { finding, type Finding, type PortGroupFacts, type PortGroupLoad } from "@godwit/contract";
 import { failureOf } from "../failure.ts";
@@ -19,7 +20,13 @@ function findingsOf(
   internal: Finding["severity"],
 ): Finding[] {
   const names = [...new Set(vm.nics.map((nic) => nic.portGroup))];
-  return names.flatMap((network): Finding[] => {
+  return names.flatMap((network) => {
+    const found = findingsOfGroup(network);
+    const isUp = vm.nics.some((nic) => nic.portGroup === network && nic.connected !== false);
+    return isUp ? found : found.map((one) => ({ ...one, severity: "warning" as const }));
+  });
+
+  function findingsOfGroup(network: string): Finding[] {
     const host = target.name;
     const here = source?.portGroups.find((group) => group.name === network);
     const there = target.portGroups.find((group) => group.name === network);
@@ -42,11 +49,12 @@ function findingsOf(
     if (source !== null && here !== undefined) {
       findings.push(
         ...otherVlan(source.name, here, host, there),
+        ...noTunnel(source.name, here, host, there),
         ...otherMtu(source.name, here, host, there),
       );
     }
     return findings;
-  });
+  }
 }
 
 /** @param unknown why it is not known what is wrong */
@@ -80,6 +88,21 @@ function otherVlan(from: string, here: PortGroupFacts, host: string, there: Port
   const [sourceVlan, vlan] = [here.definition?.vlan, there.definition?.vlan];
   if (sourceVlan === undefined || vlan === undefined || sourceVlan === vlan) return [];
   return [finding("NETWORK_VLAN_DIFFERS", { host, network: there.name, vlan, from, sourceVlan })];
+}
+
+/** Each sends to the other, as their kernels have it. */
+function noTunnel(
+  from: string,
+  { tunnel: here }: PortGroupFacts,
+  host: string,
+  { name: network, tunnel: there }: PortGroupFacts,
+): Finding[] {
+  if (here === undefined || there === undefined) return [];
+  const missing = (reason: string) => [finding("NETWORK_TUNNEL_MISSING", { host, network, from, reason })];
+  if (here.vni !== there.vni)
+    return missing(`it is segment ${String(here.vni)} on ${from}, and ${String(there.vni)} on ${host}`);
+  if (!here.peers.includes(there.local)) return missing(`${from} does not send to ${there.local}`);
+  return there.peers.includes(here.local) ? [] : missing(`${host} does not send to ${here.local}`);
 }
 
 /** Smaller than at the source loses what the guest sends; larger is only odd. */

@@ -11,7 +11,11 @@ const kinds: { [Kind in FolderKind]: KindOfDatastore<Extract<FolderSource, { kin
   nfs,
 };
 
-export const datastoreKinds: readonly DatastoreKind[] = [...(Object.keys(kinds) as FolderKind[]), "iscsi"];
+export const datastoreKinds: readonly DatastoreKind[] = [
+  ...(Object.keys(kinds) as FolderKind[]),
+  "iscsi",
+  "lun",
+];
 
 const kindOf = <Source extends FolderSource>({ kind }: Source): KindOfDatastore<Source> =>
   kinds[kind] as unknown as KindOfDatastore<Source>;

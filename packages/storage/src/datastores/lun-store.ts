@@ -13,7 +13,7 @@ import {
   type DatastoreId,
   type IscsiSource,
 } from "@godwit/contract";
-import { run, type UserIds } from "@godwit/system";
+import { lendSecret, run, type UserIds } from "@godwit/system";
 import { z } from "zod";
 
 /** What QEMU opens. */
@@ -24,6 +24,8 @@ export interface Lun {
   lun: number;
   /** How this host names itself to the target. */
   initiator: string;
+  /** By CHAP. */
+  chapUser?: string;
 }
 
 export interface LunToProbe {
@@ -43,8 +45,10 @@ export class LunStore {
   readonly source: IscsiSource;
   readonly id: DatastoreId;
   readonly #host: string;
+  readonly #chapSecret: string | undefined;
 
-  constructor(name: string, source: IscsiSource, host: string) {
+  constructor(name: string, source: IscsiSource, host: string, chapSecret?: string) {
+    this.#chapSecret = chapSecret;
     this.name = name;
     this.source = source;
     this.id = idOf(source.target);
@@ -80,17 +84,39 @@ export class LunStore {
       const reason = `datastore ${this.name} has LUNs, which are named lun-0, lun-1, and so on`;
       throw GodwitError.of("DISK_NOT_OWN", { vm, disk, path, reason });
     }
-    const { target } = this.source;
-    return { portal: portalText(this.source), target, lun, initiator: initiatorOf(this.#host) };
+    const { target, chap } = this.source;
+    return {
+      ...{ portal: portalText(this.source), target, lun, initiator: initiatorOf(this.#host) },
+      ...(chap === undefined ? {} : { chapUser: chap.user }),
+    };
   }
 
   /** Logs in as QEMU will. @returns its size. @throws DISK_NOT_OWN, IMAGE_UNREADABLE, PROGRAM_MISSING */
-  async probe({ vm, disk, path, user }: LunToProbe): Promise<number> {
-    const { portal, target, lun, initiator } = this.lun({ vm, disk, path });
+  async probe(asked: LunToProbe): Promise<number> {
+    const { chap } = this.source;
+    if (chap === undefined) return await this.#probe(asked, []);
+    const secret = this.#chapSecret;
+    if (secret === undefined) {
+      const { vm, disk } = asked;
+      const reason = "the CHAP secret of its target is not known on this host";
+      throw GodwitError.of("IMAGE_UNREADABLE", { vm, disk, path: sourceText(this.source), reason });
+    }
+    return await lendSecret(secret, asked.user, async (file) => {
+      return await this.#probe(asked, ["--object", `secret,id=chap,file=${file}`]);
+    });
+  }
+
+  /** @param objects that qemu-img has */
+  async #probe({ vm, disk, path, user }: LunToProbe, objects: readonly string[]): Promise<number> {
+    const { portal, target, lun, initiator, chapUser } = this.lun({ vm, disk, path });
     const place = `${sourceText(this.source)}/${String(lun)}`;
     const options = [
       ...["driver=raw", "file.driver=iscsi", "file.transport=tcp", `file.portal=${portal}`],
       ...[`file.target=${target}`, `file.lun=${String(lun)}`, `file.initiator-name=${initiator}`],
+      // A comma in a value is written twice.
+      ...(chapUser === undefined
+        ? []
+        : [`file.user=${chapUser.replaceAll(",", ",,")}`, "file.password-secret=chap"]),
     ].join(",");
     const withoutRights = [
       ...["setpriv", "--reuid", String(user.uid), "--regid", String(user.gid), "--clear-groups"],
@@ -98,7 +124,7 @@ export class LunStore {
     ];
     const [program = "", ...args] = [
       ...withoutRights,
-      ...["qemu-img", "info", "--output=json", "--force-share", "--image-opts", options],
+      ...["qemu-img", "info", "--output=json", "--force-share", ...objects, "--image-opts", options],
     ];
     try {
       const words = { what: `looking at ${place}`, timeoutMs: probeLimitMs };
@@ -128,6 +154,8 @@ export class LunStore {
 function reasonIn(said: string): string {
   if (/Unknown (?:driver|protocol) 'iscsi'|Unknown block driver/.test(said))
     return "this host's QEMU has no iSCSI client (apt install qemu-block-extra)";
+  if (/Authentication failure|authentication failed|AUTH_FAILED/i.test(said))
+    return "its target refuses the CHAP name or secret (or wants one: godwit datastore add --help)";
   return said
     .replace(/^.*?: (?=iSCSI|Failed)/s, "")
     .replace(/\.$/, "")

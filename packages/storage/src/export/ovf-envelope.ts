@@ -55,6 +55,7 @@ export function ovfEnvelope(vm: Vm, disks: readonly ExportedDisk[], id: string):
       text("Name", vm.name),
       // 101: other 64-bit system; nothing says what is installed.
       element("OperatingSystemSection", { "ovf:id": 101 }, [info("The guest's operating system")]),
+      ...annotation(vm),
       hardware(vm, id),
     ]),
   ])}\n`;
@@ -93,6 +94,18 @@ export function notExported(vm: Vm): VmExported["notCarried"] {
     ),
     ...has(vm.boot, "the kernel that the VM is booted with", "an OVF package boots from its disks"),
     ...has(vm.cpuWish, "CPU features that were asked for", "an OVF package has no words for them"),
+    ...has(vm.tags, `the tags ${(vm.tags ?? []).join(", ")}`, "an OVF package has no words for them"),
+    ...has(vm.hostDevices, "devices of its host", "they are of a host"),
+    ...has(vm.hugepages, "huge pages", "they are of a host"),
+    ...has(
+      vm.topology?.threads === 1 ? undefined : vm.topology,
+      "the CPU topology",
+      "an OVF package has no words for threads of a core",
+    ),
+    ...has(vm.bootOrder, "the boot order", "an OVF package has no words for it"),
+    ...has(vm.balloon?.targetMib, "the memory target", "an OVF package has no words for it"),
+    ...has(vm.maxMemoryMib, "the maximum of memory", "an OVF package has no words for it"),
+    ...has(vm.numa, "the guest's NUMA nodes", "an OVF package has no words for them"),
     ...has(vm.cpuAffinity, "the CPU affinity", "it is of a host"),
     ...vm.nics.flatMap(({ addresses }, index) =>
       addresses === undefined
@@ -107,6 +120,9 @@ export function notExported(vm: Vm): VmExported["notCarried"] {
   ];
 }
 
+const annotation = ({ notes }: Vm): string[] =>
+  notes === undefined ? [] : [element("AnnotationSection", {}, [info("Notes"), text("Annotation", notes)])];
+
 function hardware(vm: Vm, id: string): string {
   return element("VirtualHardwareSection", {}, [
     info("Virtual hardware"),
@@ -116,12 +132,15 @@ function hardware(vm: Vm, id: string): string {
       text("vssd:VirtualSystemIdentifier", vm.name),
       text("vssd:VirtualSystemType", "vmx-14"),
     ]),
-    item({
-      ElementName: `${String(vm.vcpus)} vCPU`,
-      InstanceID: 1,
-      ResourceType: 3,
-      VirtualQuantity: vm.vcpus,
-    }),
+    item(
+      {
+        ElementName: `${String(vm.vcpus)} vCPU`,
+        InstanceID: 1,
+        ResourceType: 3,
+        VirtualQuantity: vm.vcpus,
+      },
+      coresPerSocket(vm),
+    ),
     item({
       ...{
         AllocationUnits: "byte * 2^20",
@@ -143,6 +162,12 @@ function hardware(vm: Vm, id: string): string {
     setting("vmw:ExtraConfig", exportKey, id),
   ]);
 }
+
+/** In VMware's word, which knows no threads. */
+const coresPerSocket = ({ topology }: Vm): string[] =>
+  topology?.threads === 1
+    ? [`<vmw:CoresPerSocket ovf:required="false">${String(topology.cores)}</vmw:CoresPerSocket>`]
+    : [];
 
 /** Those on SATA stay so; all others are on an LSI SCSI controller. */
 function disks(vm: Vm): string[] {
@@ -202,14 +227,15 @@ const info = (words: string): string => text("Info", words);
 const setting = (name: string, key: string, value: string): string =>
   element(name, { "ovf:required": "false", "vmw:key": key, "vmw:value": value });
 
-/** Fields in the order that CIM's schema has them in: by the alphabet. */
-const item = (fields: Readonly<Record<string, string | number>>): string =>
+/** Fields in the order that CIM's schema has them in: by the alphabet. @param others that CIM does not know, which come last */
+const item = (fields: Readonly<Record<string, string | number>>, others: readonly string[] = []): string =>
   element(
     "Item",
     {},
     Object.entries(fields)
       .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([name, value]) => text(`rasd:${name}`, value)),
+      .map(([name, value]) => text(`rasd:${name}`, value))
+      .concat(others),
   );
 
 const text = (name: string, value: string | number): string => `<${name}>${escaped(value)}</${name}>`;

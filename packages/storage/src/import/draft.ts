@@ -1,10 +1,20 @@
 /** What becomes of another product's VM: a description as `vm create` takes it, and a report of what was changed or left out. Pure. */
 import {
+  balloonSchema,
+  cpuTopologySchema,
   GodwitError,
   macSchema,
+  memoryMibSchema,
   mostCdroms,
+  mostNotesCharacters,
+  mostTags,
+  notesOf,
+  storedAnnotations,
   storedBus,
   storedModel,
+  tagSchema,
+  topologyText,
+  vcpusOf,
   vmDescriptionSchema,
   type ImportReport,
   type VmDescriptionInput,
@@ -39,15 +49,21 @@ export function draftOf({ source, disks, order }: DraftParts): VmImportDraft {
     { what: "memory", value: `${String(vm.memoryMib)} MiB` },
     { what: "vCPUs", value: String(vm.vcpus) },
   );
+  const cpus = { ...cpusOf(vm, lists), ...masksOf(vm, lists) };
+  const own = disksOf(disks, vm, order, lists);
   const parsed = vmDescriptionSchema.safeParse({
     ...{ name, datastore: order.datastore, memoryMib: vm.memoryMib, vcpus: vm.vcpus },
-    ...masksOf(vm, lists),
-    disks: disksOf(disks, vm, order, lists),
+    ...cpus,
+    ...balloonOf(vm, lists),
+    ...maximumOf(vm, lists),
+    disks: own,
     nics: vm.nics.map((nic) => nicOf(nic, vm, order, from, lists)),
     ...cdromsOf(vm, lists),
+    ...bootOrderOf(vm, new Map(disks.map(({ disk }, at) => [disk.label, own[at]?.name ?? ""])), lists),
     ...firmwareOf(vm, lists),
     ...tpmOf(vm, lists),
     guestAgent: vm.guestAgent,
+    ...annotationsOf(vm, lists),
   } satisfies VmDescriptionInput);
   if (!parsed.success) {
     const problems = parsed.error.issues.map(
@@ -87,6 +103,57 @@ export function plainName(name: string): string | null {
   return plain === "" ? null : plain;
 }
 
+/** A guest that has all of its memory needs no balloon for that. */
+function balloonOf(
+  { memoryMib, memoryTargetMib }: ForeignVm,
+  { carried, notCarried }: Lists,
+): Pick<VmDescriptionInput, "balloon"> {
+  if (memoryTargetMib === undefined) return {};
+  if (memoryTargetMib === null) return { balloon: {} };
+  if (memoryTargetMib >= (memoryMib ?? 0)) return {};
+  const text = `${String(memoryTargetMib)} MiB`;
+  const balloon = balloonSchema.safeParse({ targetMib: memoryTargetMib });
+  if (!balloon.success) {
+    const reason = `it ${balloon.error.issues[0]?.message ?? "is none"}: the VM has all of its memory`;
+    notCarried.push({ what: `memory target ${text}`, reason });
+    return {};
+  }
+  carried.push({ what: "memory target", value: text });
+  return { balloon: balloon.data };
+}
+
+/** One that is no more than the VM's memory is none. */
+function maximumOf(
+  { memoryMib, maxMemoryMib }: ForeignVm,
+  { carried, notCarried }: Lists,
+): Pick<VmDescriptionInput, "maxMemoryMib"> {
+  if (maxMemoryMib === undefined || maxMemoryMib <= (memoryMib ?? 0)) return {};
+  const what = { what: "maximum of memory", value: `${String(maxMemoryMib)} MiB` };
+  if (memoryMibSchema.safeParse(maxMemoryMib).success) {
+    carried.push(what);
+    return { maxMemoryMib };
+  }
+  const reason = "it is more than a VM can have: its memory does not grow while it runs";
+  notCarried.push({ what: `${what.what} ${what.value}`, reason });
+  return {};
+}
+
+/** What every VM has that says nothing of it stays unsaid. */
+function cpusOf(
+  { vcpus, topology }: ForeignVm,
+  { carried, notCarried }: Lists,
+): Pick<VmDescriptionInput, "topology"> {
+  if (topology === undefined) return {};
+  const text = topologyText(topology);
+  if (vcpusOf(topology) !== vcpus || !cpuTopologySchema.safeParse(topology).success) {
+    const reason = `it does not make ${String(vcpus)} vCPUs: they are cores of one socket`;
+    notCarried.push({ what: `CPU topology: ${text}`, reason });
+    return {};
+  }
+  carried.push({ what: "CPU topology", value: text });
+  return topology.cores === vcpus ? {} : { topology };
+}
+
 /** A mask that is none would make the VM one that cannot be started. */
 function masksOf({ masks }: ForeignVm, { carried, notCarried }: Lists): { cpu?: VmDescriptionInput["cpu"] } {
   const kept: Record<string, string> = {};
@@ -106,7 +173,7 @@ function disksOf(
   { windows }: ForeignVm,
   { source, datastore, format = "qcow2" }: VmImportOrder,
   lists: Lists,
-): VmDescriptionInput["disks"] {
+): NonNullable<VmDescriptionInput["disks"]> {
   const { carried, changed } = lists;
   const names = new Set<string>();
   return disks.map(({ disk, file, format: imageFormat }, index) => {
@@ -197,6 +264,28 @@ function cdromsOf(
   return kept.length === 0 ? {} : { cdroms: kept };
 }
 
+/** What every VM has that says nothing of it stays unsaid. @param disks the name of each, by its label */
+function bootOrderOf(
+  { bootOrder = [], cdroms, nics }: ForeignVm,
+  disks: ReadonlyMap<string, string>,
+  { carried }: Lists,
+): Pick<VmDescriptionInput, "bootOrder"> {
+  const drives = cdroms
+    .slice(0, mostCdroms)
+    .map(({ label }, at) => [label, `cdrom:cd${String(at)}`] as const);
+  const devices = new Map([
+    ...[...disks].map(([label, name]) => [label, `disk:${name}`] as const),
+    ...drives,
+    ...nics.map(({ label }, at) => [label, `nic:${String(at)}`] as const),
+  ]);
+  const order = [...new Set(bootOrder.flatMap((label) => devices.get(label) ?? []))];
+  if (order.length === 0) return {};
+  carried.push({ what: "boot order", value: order.join(", ") });
+  const [first] = disks.values();
+  const usual = [...(first === undefined ? [] : [`disk:${first}`]), ...drives.map(([, device]) => device)];
+  return order.every((device, at) => device === usual[at]) ? {} : { bootOrder: order };
+}
+
 function firmwareOf(
   { uefi, secureBoot }: ForeignVm,
   { carried, changed }: Lists,
@@ -218,6 +307,28 @@ function tpmOf({ tpm }: ForeignVm, { changed }: Lists): Pick<VmDescriptionInput,
       "the keys of the old one are not copied: what the guest has sealed with them, as BitLocker does, needs its recovery key",
   });
   return { tpm };
+}
+
+function annotationsOf(
+  { notes, tags = [] }: ForeignVm,
+  { carried, changed, notCarried }: Lists,
+): Pick<VmDescriptionInput, "notes" | "tags"> {
+  const kept = notes === null ? null : notesOf(notes);
+  if (kept !== null) {
+    const [line = ""] = kept.notes.split("\n");
+    if (kept.isWhole) carried.push({ what: "notes", value: line });
+    else
+      changed.push({
+        what: `notes: ${line}`,
+        reason: `they are at most ${String(mostNotesCharacters)} characters, and printable text only`,
+      });
+  }
+  const fit = [...new Set(tags)].filter((tag) => tagSchema.safeParse(tag).success).slice(0, mostTags);
+  if (fit.length > 0) carried.push({ what: "tags", value: fit.join(", ") });
+  const left = [...new Set(tags)].filter((tag) => !fit.includes(tag));
+  if (left.length > 0)
+    notCarried.push({ what: `tags: ${left.join(", ")}`, reason: "they are no tags of Godwit, or too many" });
+  return storedAnnotations({ tags: fit, notes: kept?.notes });
 }
 
 const packageOf = ({ hasManifest }: ReadSource): Lists["notCarried"] =>

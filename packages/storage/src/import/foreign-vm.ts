@@ -1,5 +1,5 @@
 /** A VM as another product describes it, in words that all formats share. What a format's reader does not understand it lists. Pure. */
-import type { ImageFormat, ImportReport } from "@godwit/contract";
+import type { CpuTopology, ImageFormat, ImportReport } from "@godwit/contract";
 
 export interface ForeignDisk {
   /** As its product calls it: `scsi0:0`, `vda`, `virtio0`. */
@@ -37,7 +37,15 @@ export interface ForeignVm {
   /** Null: not said. */
   name: string | null;
   memoryMib: number | null;
+  /** What its guest has of its memory, by a balloon. Null: all, with a balloon. Absent: it has no balloon, or that is not said. */
+  memoryTargetMib?: number | null;
+  /** What it can grow to while it runs. Absent: it does not, or that is not said. */
+  maxMemoryMib?: number;
   vcpus: number;
+  /** Absent: not said. It need not fit the number of vCPUs. */
+  topology?: CpuTopology | undefined;
+  /** Labels of disks, CD-ROM drives and NICs, some of which it may not have. Absent: not said. */
+  bootOrder?: string[];
   uefi: boolean;
   secureBoot: boolean;
   guestAgent: boolean;
@@ -49,6 +57,10 @@ export interface ForeignVm {
   disks: ForeignDisk[];
   nics: ForeignNic[];
   cdroms: ForeignCdrom[];
+  /** As the product has it, of any length; null: none. */
+  notes: string | null;
+  /** Some products have none. Absent: none. */
+  tags?: string[];
   notCarried: NotCarried[];
 }
 
@@ -67,5 +79,11 @@ export function devices(kind: string, labels: readonly string[], reason = noSuch
   if (labels.length === 0) return [];
   return [{ what: `${kind}: ${labels.join(", ")}`, reason }];
 }
+
+/** @param coresPerSocket as its product has it; 0 or absent: not said */
+export const topologyOf = (vcpus: number, coresPerSocket: number | null): Pick<ForeignVm, "topology"> =>
+  coresPerSocket === null || coresPerSocket === 0
+    ? {}
+    : { topology: { sockets: Math.ceil(vcpus / coresPerSocket), cores: coresPerSocket, threads: 1 } };
 
 export const noSuchDevice = "a VM of Godwit has no such device";

@@ -5,19 +5,29 @@
  * own lease ran out) is determined here and recorded beside the holder.
  */
 import { GodwitError, type Lease, type LeaseMode, type VmId } from "@godwit/contract";
-import type { UnitLimits } from "@godwit/system";
+import { sleep, type UnitLimits } from "@godwit/system";
 import type { Datastore } from "../datastore.ts";
 import { Holders, type WrittenStorage } from "./holder.ts";
-import { leaseOf, leaseOrNull, numberOf, createSuccessor, type LeasedVm } from "./lease-files.ts";
+import {
+  createSuccessor,
+  leaseOf,
+  leaseOrNull,
+  lockspaceStorage,
+  numberOf,
+  type LeasedVm,
+  type LockspaceStorage,
+} from "./lease-files.ts";
 import { isCounted, holdersOf } from "./lease-view.ts";
 import { clocksNow, Lockspace } from "./lockspace.ts";
+import { isRevoked, looksRevoked, revokeLease } from "./revoked-lease.ts";
+import type { LeasePlace } from "./sanlock-resource.ts";
 import {
   alreadyDone,
   answerText,
   heldByAnotherHost,
   Sanlock,
   type Holding,
-  type LeasePlace,
+  type SanlockCode,
 } from "./sanlock.ts";
 
 export interface DiskLeasesOptions {
@@ -28,13 +38,15 @@ export interface DiskLeasesOptions {
   sanlock?: Sanlock;
   /** @throws DATASTORE_UNKNOWN, DATASTORE_UNAVAILABLE */
   datastore: (name: string) => Promise<Datastore>;
+  /** Those without files that have a lockspace; null: it has files. @throws DATASTORE_UNKNOWN, DATASTORE_UNAVAILABLE */
+  lockspaceWithoutFiles?: (name: string) => Promise<LockspaceStorage | null>;
 }
 
 /** One of this host's own leases. */
 export interface OwnDiskLease {
   vm: LeasedVm;
   mode: LeaseMode;
-  /** It was broken by an operator: another lease counts now, and this one gives no right to run. */
+  /** It was broken or revoked: another lease counts now, or will, and this one gives no right to run. */
   isBroken: boolean;
   /** The process that held it is gone, and the VM's with it. */
   isOrphan: boolean;
@@ -42,12 +54,17 @@ export interface OwnDiskLease {
 
 /** More than any lease is ever granted: versions of a broken lease's successor are greater than all of its own. */
 const versionsOfOne = 1_000_000_000;
+/** For a lease that nobody else holds any more. */
+const againMs = 200;
+const againForMs = 2000;
 
 export class DiskLeases {
   readonly #options: DiskLeasesOptions;
   readonly #sanlock: Sanlock;
   readonly #holders: Holders;
   readonly #lockspaces = new Map<string, Lockspace>();
+  /** The end of each VM's last request. */
+  readonly #turns = new Map<VmId, Promise<void>>();
 
   constructor(options: DiskLeasesOptions) {
     this.#options = options;
@@ -57,6 +74,20 @@ export class DiskLeases {
 
   /** @throws LEASE_HELD, LEASE_UNAVAILABLE, DATASTORE_LEASES_UNAVAILABLE, SANLOCK_UNAVAILABLE, VM_UNKNOWN */
   async acquire(vm: LeasedVm, mode: LeaseMode): Promise<Lease> {
+    return await this.#inTurn(vm.id, () => this.#acquire(vm, mode));
+  }
+
+  /** @throws LEASE_NOT_HELD, LEASE_HELD, LEASE_UNAVAILABLE, SANLOCK_UNAVAILABLE */
+  async convert(vm: LeasedVm, mode: LeaseMode): Promise<Lease> {
+    return await this.#inTurn(vm.id, () => this.#convert(vm, mode));
+  }
+
+  /** Gives it back, when nothing runs under it any more. @throws SANLOCK_UNAVAILABLE, LEASE_UNAVAILABLE */
+  async release(vm: LeasedVm): Promise<void> {
+    await this.#inTurn(vm.id, () => this.#release(vm));
+  }
+
+  async #acquire(vm: LeasedVm, mode: LeaseMode): Promise<Lease> {
     const held = await this.#held(vm);
     if (held !== null) return await this.#converted(vm, held, held.mode === "EX" ? "EX" : mode);
     const datastore = await this.#options.datastore(vm.datastore);
@@ -66,20 +97,26 @@ export class DiskLeases {
     const { holders } = await this.show(vm);
     if (holders.some(({ fresh, freeInMs }) => !fresh && freeInMs !== 0))
       throw GodwitError.of("LEASE_HELD", { vm: vm.name, holders });
-    const code = await this.#holders.start(vm, place, mode, this.#sanlock);
-    if (code !== 0) throw await this.#refusal(vm, code);
+    const counts = (await looksRevoked(place)) ? await this.#succeed(vm, datastore, place) : place;
+    await this.#granted(vm, () => this.#holders.start(vm, counts, mode, this.#sanlock));
     return await this.show(vm);
   }
 
-  /** @throws LEASE_NOT_HELD, LEASE_HELD, LEASE_UNAVAILABLE, SANLOCK_UNAVAILABLE */
-  async convert(vm: LeasedVm, mode: LeaseMode): Promise<Lease> {
+  /** Of a lease that was revoked: who gets it knows that nobody else has it, and may make its successor. Killed meanwhile, it is given back as a broken one. */
+  async #succeed(vm: LeasedVm, datastore: Datastore, revoked: LeasePlace): Promise<LeasePlace> {
+    await this.#granted(vm, () => this.#holders.start(vm, revoked, "EX", this.#sanlock));
+    const successor = await createSuccessor(datastore, vm, revoked, this.#sanlock);
+    await this.#release(vm);
+    return successor;
+  }
+
+  async #convert(vm: LeasedVm, mode: LeaseMode): Promise<Lease> {
     const held = await this.#held(vm);
     if (held === null) throw GodwitError.of("LEASE_NOT_HELD", { vm: vm.name, host: this.#options.host });
     return await this.#converted(vm, held, mode);
   }
 
-  /** Gives it back, when nothing runs under it any more. @throws SANLOCK_UNAVAILABLE, LEASE_UNAVAILABLE */
-  async release(vm: LeasedVm): Promise<void> {
+  async #release(vm: LeasedVm): Promise<void> {
     const held = await this.#held(vm);
     if (held === null) return;
     await this.#holders.stopProgram(vm.id);
@@ -90,9 +127,13 @@ export class DiskLeases {
 
   /** As it stands on the storage. @throws DATASTORE_UNAVAILABLE, SANLOCK_UNAVAILABLE */
   async show(vm: LeasedVm): Promise<Lease> {
-    const datastore = await this.#options.datastore(vm.datastore);
-    const place = await leaseOrNull(datastore, vm);
-    if (place === null) return { vmId: vm.id, version: 0, holders: [], fenced: [] };
+    const place = await leaseOrNull(await this.#options.datastore(vm.datastore), vm);
+    return place === null
+      ? { vmId: vm.id, version: 0, holders: [], fenced: [] }
+      : await this.#showAt(vm, place);
+  }
+
+  async #showAt(vm: LeasedVm, place: LeasePlace): Promise<Lease> {
     const lockspace = await this.lockspace(vm.datastore);
     const [onDisk, hosts, note] = await Promise.all([
       this.#sanlock.readResource(place),
@@ -104,7 +145,10 @@ export class DiskLeases {
     // The name is for people; without it the id is told.
     const names = isUnknown ? await lockspace.namesOnStorage().catch(() => undefined) : undefined;
     const holders = holdersOf(onDisk, hosts, clocksNow(), names);
-    const version = (numberOf(place.path) - 1) * versionsOfOne + onDisk.version;
+    // Whoever is given it next has its successor.
+    const isSucceeded = holders.length === 0 && (await looksRevoked(place));
+    const number = numberOf(place.path);
+    const version = isSucceeded ? number * versionsOfOne : (number - 1) * versionsOfOne + onDisk.version;
     return { vmId: vm.id, version, holders, fenced: [...(note?.fenced ?? [])] };
   }
 
@@ -129,20 +173,67 @@ export class DiskLeases {
   }
 
   /**
-   * Breaks the lease of a host that does not renew and that the caller confirms to be off: from now on a successor counts.
-   * @throws LEASE_HOLDER_ALIVE when a holder has renewed lately; LEASE_HELD when another host than this one may still
-   * share it; DATASTORE_LEASES_UNAVAILABLE when this host cannot judge which hosts renew
+   * That this host holds a VM's lease at this moment, and it was not broken nor revoked. Whoever has asked that once the VM's volumes are active
+   * may open them: who revokes it later looks for this host's keys after that.
+   * @throws LEASE_NOT_HELD, LEASE_UNAVAILABLE, DATASTORE_LEASES_UNAVAILABLE, SANLOCK_UNAVAILABLE, DATASTORE_UNAVAILABLE
    */
-  async break(vm: LeasedVm, host: string): Promise<Lease> {
-    const { holders } = await this.show(vm);
-    const alive = holders.find(({ fresh }) => fresh);
-    if (alive !== undefined) throw GodwitError.of("LEASE_HOLDER_ALIVE", { vm: vm.name, host: alive.host });
-    const others = holders.filter((holder) => holder.host !== host && holder.freeInMs !== 0);
-    if (others.length > 0) throw GodwitError.of("LEASE_HELD", { vm: vm.name, holders: others });
+  async mustCount(vm: LeasedVm): Promise<void> {
+    const held = await this.#holding(vm.id);
+    const newest = await leaseOrNull(await this.#options.datastore(vm.datastore), vm);
+    const counts = held?.state === "held" && newest !== null && numberOf(newest.path) === numberOf(held.path);
+    if (!counts || (await this.#isRevoked(vm, newest)))
+      throw GodwitError.of("LEASE_NOT_HELD", { vm: vm.name, host: this.#options.host });
+    const lockspace = await this.lockspace(vm.datastore);
+    await lockspace.refreshHosts();
+    lockspace.requireFresh();
+  }
+
+  async #isRevoked({ name: vm }: LeasedVm, place: LeasePlace): Promise<boolean> {
+    return await isRevoked(place).catch((error: unknown) => {
+      const reason = `whether it was revoked could not be read: ${(error as Error).message}`;
+      throw GodwitError.of("LEASE_UNAVAILABLE", { vm, reason }, { cause: error });
+    });
+  }
+
+  /**
+   * The lease of a VM that one host alone holds, which does not renew.
+   * @throws LEASE_HOLDER_ALIVE, LEASE_HELD; DATASTORE_LEASES_UNAVAILABLE when this host cannot judge which hosts renew
+   */
+  async silentLease(vm: LeasedVm, host: string): Promise<LeasePlace> {
+    const place = await leaseOrNull(await this.#options.datastore(vm.datastore), vm);
+    if (place === null) throw GodwitError.of("LEASE_HELD", { vm: vm.name, holders: [] });
+    const { holders } = await this.#showAt(vm, place);
+    mustNotRenew(vm, holders);
+    if (holders.length !== 1 || holders[0]?.host !== host)
+      throw GodwitError.of("LEASE_HELD", { vm: vm.name, holders });
     (await this.lockspace(vm.datastore)).requireFresh();
+    return place;
+  }
+
+  /** From now on a lease gives nobody the right to start its VM. @param of the host that is to be fenced */
+  async revoke(place: LeasePlace, of: string): Promise<void> {
+    await revokeLease(place, `host ${this.#options.host} fences host ${of}`);
+  }
+
+  /**
+   * Breaks the lease of a host that does not renew and that the caller confirms to be off, or has fenced: from now on a successor counts.
+   * @param revoked the lease that the host was fenced for; without it, the one that counts
+   * @throws LEASE_HOLDER_ALIVE when a holder has renewed lately; LEASE_HELD when another host than this one may still
+   * share it, or another lease counts by now; DATASTORE_LEASES_UNAVAILABLE when this host cannot judge which hosts renew
+   */
+  async break(vm: LeasedVm, host: string, revoked: LeasePlace | null = null): Promise<Lease> {
     const datastore = await this.#options.datastore(vm.datastore);
     const place = await leaseOrNull(datastore, vm);
-    if (place !== null && holders.length > 0) await createSuccessor(datastore, vm, place, this.#sanlock);
+    if (place === null) return await this.show(vm);
+    const { holders } = await this.#showAt(vm, place);
+    mustNotRenew(vm, holders);
+    const isOther = revoked !== null && revoked.path !== place.path;
+    const others = holders.filter((holder) => isOther || (holder.host !== host && holder.freeInMs !== 0));
+    if (others.length > 0) throw GodwitError.of("LEASE_HELD", { vm: vm.name, holders: others });
+    (await this.lockspace(vm.datastore)).requireFresh();
+    // Of the lease that was looked at: where somebody else has made its successor meanwhile, nothing is made.
+    if (!isOther && (holders.length > 0 || revoked !== null))
+      await createSuccessor(datastore, vm, place, this.#sanlock);
     return await this.show(vm);
   }
 
@@ -172,10 +263,10 @@ export class DiskLeases {
   async lockspace(name: string): Promise<Lockspace> {
     const known = this.#lockspaces.get(name);
     if (known !== undefined) return known;
-    const datastore = await this.#options.datastore(name);
-    const { host, ioTimeoutSeconds } = this.#options;
+    const { host, ioTimeoutSeconds, lockspaceWithoutFiles, datastore } = this.#options;
+    const storage = (await lockspaceWithoutFiles?.(name)) ?? lockspaceStorage(await datastore(name));
     const lockspace =
-      this.#lockspaces.get(name) ?? new Lockspace(datastore, this.#sanlock, host, ioTimeoutSeconds);
+      this.#lockspaces.get(name) ?? new Lockspace(storage, this.#sanlock, host, ioTimeoutSeconds);
     this.#lockspaces.set(name, lockspace);
     return lockspace;
   }
@@ -224,10 +315,13 @@ export class DiskLeases {
     throw GodwitError.of("LEASE_UNAVAILABLE", { vm: vm.name, reason });
   }
 
-  async #isBroken(vm: LeasedVm, { path }: Holding): Promise<boolean> {
+  async #isBroken(vm: LeasedVm, held: Holding): Promise<boolean> {
     try {
       const place = await leaseOrNull(await this.#options.datastore(vm.datastore), vm);
-      return place !== null && numberOf(place.path) > numberOf(path);
+      if (place === null) return false;
+      const [counts, own] = [numberOf(place.path), numberOf(held.path)];
+      // A mark that cannot be read is no fact, and concerns this VM alone.
+      return counts > own || (counts === own && (await looksRevoked(place).catch(() => false)));
     } catch (error) {
       if (GodwitError.is(error)) return false; // its storage cannot be seen now
       throw error;
@@ -240,8 +334,10 @@ export class DiskLeases {
     let countedBefore: ReadonlySet<number> | null = null;
     if (held.mode !== mode) {
       if (mode === "EX") countedBefore = await this.#recordSharers(vm, held);
-      const code = await this.#sanlock.convert(placeOf(held), mode, held.pid);
-      if (code !== 0 && code !== alreadyDone) throw await this.#refusal(vm, code);
+      await this.#granted(vm, async () => {
+        const code = await this.#sanlock.convert(placeOf(held), mode, held.pid);
+        return code === alreadyDone ? 0 : code;
+      });
       if (mode === "SH") await this.#holders.saveNote({ version: 1, vm, sharers: [], fenced: [] });
     }
     if (mode === "EX") await this.#recordFenced(vm, countedBefore);
@@ -290,18 +386,48 @@ export class DiskLeases {
     await this.#holders.saveNote({ ...note, fenced });
   }
 
-  async #refusal(vm: LeasedVm, code: number): Promise<GodwitError> {
-    if (!heldByAnotherHost.has(code)) return this.#unavailable(vm, code);
-    const holders = (await this.show(vm)).holders.filter(({ host }) => host !== this.#options.host);
-    return holders.length === 0
-      ? this.#unavailable(vm, code)
-      : GodwitError.of("LEASE_HELD", { vm: vm.name, holders });
+  /**
+   * A host that gives its share back at this moment makes sanlock refuse, and is not seen as a holder afterwards: then sanlock is asked again.
+   * @throws LEASE_HELD, LEASE_UNAVAILABLE
+   */
+  async #granted(vm: LeasedVm, ask: () => Promise<SanlockCode>): Promise<void> {
+    const from = performance.now();
+    for (;;) {
+      const code = await ask();
+      if (code === 0) return;
+      if (!heldByAnotherHost.has(code)) throw this.#unavailable(vm, code);
+      const holders = (await this.show(vm)).holders.filter(({ host }) => host !== this.#options.host);
+      if (holders.length > 0) throw GodwitError.of("LEASE_HELD", { vm: vm.name, holders });
+      if (performance.now() - from > againForMs) throw this.#unavailable(vm, code);
+      await sleep(againMs);
+    }
+  }
+
+  /** Requests for one lease, one after the other, whoever asks: of two at once sanlock refuses one, and what is noted of sharers is of one. */
+  async #inTurn<T>(vmId: VmId, request: () => Promise<T>): Promise<T> {
+    const answered = (this.#turns.get(vmId) ?? Promise.resolve()).then(request);
+    const over = answered.then(
+      () => undefined,
+      () => undefined,
+    );
+    this.#turns.set(vmId, over);
+    try {
+      return await answered;
+    } finally {
+      if (this.#turns.get(vmId) === over) this.#turns.delete(vmId);
+    }
   }
 
   #unavailable(vm: LeasedVm, code: number): GodwitError {
     const reason = `sanlock on host ${this.#options.host} answered ${answerText(code)}`;
     return GodwitError.of("LEASE_UNAVAILABLE", { vm: vm.name, reason });
   }
+}
+
+/** @throws LEASE_HOLDER_ALIVE */
+function mustNotRenew(vm: LeasedVm, holders: Lease["holders"]): void {
+  const alive = holders.find(({ fresh }) => fresh);
+  if (alive !== undefined) throw GodwitError.of("LEASE_HOLDER_ALIVE", { vm: vm.name, host: alive.host });
 }
 
 const placeOf = ({ lockspace, resource, path }: Holding): LeasePlace => ({ lockspace, resource, path });

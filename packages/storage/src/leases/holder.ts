@@ -11,6 +11,7 @@ import { GodwitError, type LeaseMode, nameSchema, parseJson, vmIdSchema } from "
 import {
   endProcess,
   identifyProcess,
+  leaseUnit,
   limitUnit,
   outlivingProperties,
   processArguments,
@@ -24,7 +25,8 @@ import {
 } from "@godwit/system";
 import { z } from "zod";
 import type { LeasedVm } from "./lease-files.ts";
-import { codeOf, type LeasePlace, type Sanlock, type SanlockCode } from "./sanlock.ts";
+import type { LeasePlace } from "./sanlock-resource.ts";
+import { codeOf, type Sanlock, type SanlockCode } from "./sanlock.ts";
 
 const program = fileURLToPath(new URL("lease-holder.pl", import.meta.url));
 const startTimeoutMs = 20_000;
@@ -108,7 +110,7 @@ export class Holders {
     storage: WrittenStorage,
   ): Promise<() => Promise<boolean>> {
     const folder = this.#of(vmId);
-    if (systemdRuns()) await limitUnit(`${unitOf(vmId)}.service`, limits);
+    if (systemdRuns()) await limitUnit(leaseUnit(vmId), limits);
     await rm(join(folder, "ended"), { force: true });
     await writeStorage(folder, storage);
     await writeFile(join(folder, "argv"), [log, ...argv].join("\0"), { mode: 0o600 });
@@ -215,8 +217,6 @@ interface SpawnedHolder {
   kill: () => Promise<void>;
 }
 
-const unitOf = (vmId: string): string => `godwit-lease-${vmId}`;
-
 /** A unit of its own where systemd runs, else a session of its own: it outlives the agent. */
 async function spawnHolder(
   vm: LeasedVm,
@@ -226,7 +226,7 @@ async function spawnHolder(
 ): Promise<SpawnedHolder> {
   const logPath = join(folder, holderLog);
   if (systemdRuns()) {
-    const unit = unitOf(vm.id);
+    const unit = leaseUnit(vm.id);
     const properties = [
       ...[...outlivingProperties, "OOMScoreAdjust=-1000"],
       ...[`StandardOutput=append:${logPath}`, `StandardError=append:${logPath}`],

@@ -1,7 +1,7 @@
 /**
  * The files of leases on a datastore: one lockspace, in which each host has a lease of its own, and one file in
  * each VM's folder. A file is created complete: it is formatted under another name and then linked, so a lease
- * that is in use is never formatted again. A lease that was broken by an operator has a successor with a
+ * that is in use is never formatted again. A lease that was broken has a successor with a
  * greater number; only the greatest counts.
  */
 import { randomUUID } from "node:crypto";
@@ -10,10 +10,12 @@ import { join } from "node:path";
 import { GodwitError, type VmId } from "@godwit/contract";
 import { readFileOrNull, syncFolder } from "@godwit/system";
 import type { Datastore } from "../datastore.ts";
-import type { LeasePlace, Sanlock } from "./sanlock.ts";
+import type { LeasePlace } from "./sanlock-resource.ts";
+import type { Sanlock } from "./sanlock.ts";
 
 const lockspaceFile = ".godwit-leases";
 const leasePattern = /^lease-(\d+)$/;
+const revokedPattern = /^lease-\d+\.revoked$/;
 
 /** A VM as its lease needs to know it. */
 export interface LeasedVm {
@@ -22,8 +24,29 @@ export interface LeasedVm {
   datastore: string;
 }
 
-/** The datastore's lockspace, made if there is none. @throws SANLOCK_UNAVAILABLE, PROGRAM_FAILED, DATASTORE_UNAVAILABLE */
-export async function lockspaceOf(
+/** Storage with a lockspace on it, as `Lockspace` needs it. */
+export interface LockspaceStorage {
+  /** Of the datastore. */
+  name: string;
+  /** Where the lockspace is, or will be. */
+  place: LeasePlace;
+  /** That it is still that storage. @throws what is wrong with the datastore */
+  verify: () => Promise<void>;
+  /** The lockspace is there when this returns. @throws SANLOCK_UNAVAILABLE, PROGRAM_FAILED, DATASTORE_UNAVAILABLE */
+  provide: (sanlock: Sanlock, ioTimeoutSeconds: number) => Promise<LeasePlace>;
+  /** This host has left the lockspace. */
+  left: () => Promise<void>;
+}
+
+export const lockspaceStorage = (datastore: Datastore): LockspaceStorage => ({
+  name: datastore.config.name,
+  place: lockspacePlace(datastore),
+  verify: () => datastore.verify(),
+  provide: (sanlock, ioTimeoutSeconds) => lockspaceOf(datastore, sanlock, ioTimeoutSeconds),
+  left: () => Promise.resolve(),
+});
+
+async function lockspaceOf(
   datastore: Datastore,
   sanlock: Sanlock,
   ioTimeoutSeconds: number,
@@ -34,8 +57,7 @@ export async function lockspaceOf(
   return place;
 }
 
-/** Where it is, or will be. */
-export const lockspacePlace = (datastore: Datastore): LeasePlace => ({
+const lockspacePlace = (datastore: Datastore): LeasePlace => ({
   lockspace: datastore.id,
   path: datastore.resolve(lockspaceFile),
 });
@@ -72,7 +94,7 @@ export function numberOf(path: string): number {
 export async function removeLeases(datastore: Datastore, name: string): Promise<void> {
   const folder = datastore.resolve(name);
   for (const file of await fileNames(folder)) {
-    if (leasePattern.test(file)) await rm(join(folder, file), { force: true });
+    if (leasePattern.test(file) || revokedPattern.test(file)) await rm(join(folder, file), { force: true });
   }
 }
 

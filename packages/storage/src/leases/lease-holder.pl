@@ -21,11 +21,12 @@
 use strict;
 use warnings;
 use Fcntl qw(O_RDONLY O_RDWR O_WRONLY O_CREAT O_APPEND O_NOFOLLOW O_NONBLOCK);
-use IO::Handle;
-use POSIX qw(WNOHANG mkfifo setsid strftime);
 
 $^F = 1_000_000;    # what is inherited stays open across exec
-my ($prctl, $PR_SET_CHILD_SUBREAPER) = (157, 36);
+# As numbers: moves wait for this to start, which the modules that name them would take most of; and nothing is to be loaded
+# when this host has lost its storage.
+my %call = (fsync => 74, setsid => 112, mknod => 133, prctl => 157, exit_group => 231);
+my ($PR_SET_CHILD_SUBREAPER, $WNOHANG, $S_IFIFO) = (36, 1, 0010000);
 my ($folder) = @ARGV;
 chdir $folder or die "$folder: $!\n";
 
@@ -36,10 +37,11 @@ die "no connection to sanlock was inherited\n" unless defined $sanlock;
 open my $line, '<&=', $sanlock or die "the connection to sanlock: $!\n";
 
 unlink 'orders', 'ended', 'ready';
-mkfifo('orders', 0600) or die "orders: $!\n";
+my $fifo = 'orders';
+syscall($call{mknod}, $fifo, $S_IFIFO | 0600, 0) == 0 or die "orders: $!\n";
 sysopen my $orders, 'orders', O_RDWR or die "orders: $!\n";
 
-syscall($prctl, $PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0 or die "becoming the parent of what QEMU leaves: $!\n";
+syscall($call{prctl}, $PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0 or die "becoming the parent of what QEMU leaves: $!\n";
 my ($qemu, $log, $told) = (0, undef, undef);
 my (@images, @portals);
 $SIG{TERM} = sub { $told = 'this host can no longer keep the lease of the VM: it lost its storage, or was told to end' };
@@ -75,16 +77,39 @@ exit 0;
 sub end {
     my ($why) = @_;
     if ($qemu) {
-        if (open my $out, '>>', $log) {
-            print {$out} strftime('%Y-%m-%dT%H:%M:%SZ ', gmtime), "$why\n";
-            close $out;
-        }
+        note($why);
         kill 'KILL', $qemu;
+        unthrottle();
         waitpid $qemu, 0;
         $qemu = 0;
         drain();
     }
     touch('ended');
+}
+
+# A limit of the VM's CPUs is of this process too, and of QEMU until it has ended: that must not take longer because of it. In the
+# kernel's own file, since systemd may not answer.
+sub unthrottle {
+    open my $groups, '<', '/proc/self/cgroup' or return;
+    my ($group) = map { m{^0::(/.*)$} ? $1 : () } <$groups>;
+    close $groups;
+    return unless defined $group;
+    sysopen my $max, "/sys/fs/cgroup$group/cpu.max", O_WRONLY or return;
+    syswrite $max, "max\n";
+    close $max;
+}
+
+# Where QEMU's own messages are.
+sub note {
+    my ($text) = @_;
+    open my $out, '>>', $log or return;
+    print {$out} now(), " $text\n";
+    close $out;
+}
+
+sub now {
+    my ($second, $minute, $hour, $day, $month, $year) = gmtime;
+    return sprintf '%04d-%02d-%02dT%02d:%02d:%02dZ', $year + 1900, $month + 1, $day, $hour, $minute, $second;
 }
 
 # Waits until nothing that the program wrote is under way.
@@ -109,7 +134,7 @@ sub sync_states {
     for my $folder (listed('states')) {
         for my $name (qw(tpm2-00.permall TMP2-00.permall)) {
             sysopen my $file, "$folder/$name", O_RDONLY | O_NOFOLLOW | O_NONBLOCK or next;
-            $file->sync;
+            syscall $call{fsync}, fileno $file;
         }
     }
 }
@@ -159,7 +184,7 @@ sub launch {
     return touch('ended') unless defined $pid;
     if ($pid == 0) {
         $SIG{$_} = 'DEFAULT' for qw(TERM CHLD PIPE);
-        setsid();
+        syscall $call{setsid};
         close $_ for $orders, $line, @images;
         if (open my $score, '>', '/proc/self/oom_score_adj') { print {$score} "0\n"; close $score }
         chdir '/';
@@ -167,7 +192,7 @@ sub launch {
         sysopen STDOUT, $log, O_WRONLY | O_CREAT | O_APPEND, 0640;
         open STDERR, '>&', \*STDOUT;
         exec { $argv[0] } @argv or print STDERR "$argv[0]: $!\n";
-        POSIX::_exit(127);
+        syscall $call{exit_group}, 127;
     }
     $qemu = $pid;
 }
@@ -191,7 +216,10 @@ sub listed {
 }
 
 sub reap {
-    return unless $qemu && waitpid($qemu, WNOHANG) == $qemu;
+    return unless $qemu && waitpid($qemu, $WNOHANG) == $qemu;
+    my ($signal, $status) = ($? & 127, $? >> 8);
+    if ($signal) { note("QEMU was ended by signal $signal") }
+    elsif ($status) { note("QEMU ended with status $status") }
     $qemu = 0;
     drain();
     touch('ended');

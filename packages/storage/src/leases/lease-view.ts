@@ -3,7 +3,8 @@
  * knows of the other hosts. Pure: the clocks are given.
  */
 import type { Lease } from "@godwit/contract";
-import type { HostLease, ResourceOnDisk } from "./sanlock.ts";
+import type { ResourceOnDisk } from "./sanlock-resource.ts";
+import type { HostLease } from "./sanlock.ts";
 
 /** sanlock's own terms, in io timeouts: it kills holders after so many without a renewal… */
 export const failAfter = 8;

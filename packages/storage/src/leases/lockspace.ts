@@ -4,10 +4,10 @@
  */
 import { createHash } from "node:crypto";
 import { GodwitError } from "@godwit/contract";
-import type { Datastore } from "../datastore.ts";
-import { lockspaceOf, lockspacePlace } from "./lease-files.ts";
+import type { LockspaceStorage } from "./lease-files.ts";
 import { ageSeconds, failAfter, isFresh, type Clocks } from "./lease-view.ts";
-import { answerText, type HostLease, type LeasePlace, type Sanlock } from "./sanlock.ts";
+import type { LeasePlace } from "./sanlock-resource.ts";
+import { answerText, type HostLease, type Sanlock } from "./sanlock.ts";
 import { sleep } from "@godwit/system";
 
 const highestId = 2000;
@@ -20,22 +20,22 @@ export const clocksNow = (): Clocks => ({
 });
 
 export class Lockspace {
-  readonly #datastore: Datastore;
+  readonly #storage: LockspaceStorage;
   readonly #sanlock: Sanlock;
   readonly #host: string;
   readonly #ioTimeoutSeconds: number;
   #joining: Promise<void> | null = null;
   #hosts: readonly HostLease[] = [];
 
-  constructor(datastore: Datastore, sanlock: Sanlock, host: string, ioTimeoutSeconds: number) {
-    this.#datastore = datastore;
+  constructor(storage: LockspaceStorage, sanlock: Sanlock, host: string, ioTimeoutSeconds: number) {
+    this.#storage = storage;
     this.#sanlock = sanlock;
     this.#host = host;
     this.#ioTimeoutSeconds = ioTimeoutSeconds;
   }
 
   get name(): string {
-    return this.#datastore.id;
+    return this.#storage.place.lockspace;
   }
 
   /** Whether this host has joined, or is on its way out or in: then sanlock still answers for what ran under it. */
@@ -62,10 +62,16 @@ export class Lockspace {
   async leave(): Promise<void> {
     const { lockspaces } = await this.#sanlock.status();
     const own = lockspaces.find(({ name }) => name === this.name);
-    if (own === undefined) return;
-    const code = await this.#sanlock.leave(lockspacePlace(this.#datastore), own.id, this.#ioTimeoutSeconds);
+    if (own === undefined) {
+      await this.#storage.left();
+      return;
+    }
+    const code = await this.#sanlock.leave(this.#storage.place, own.id, this.#ioTimeoutSeconds);
     this.#hosts = [];
-    if (code === 0 || (await this.presence()) === "absent") return;
+    if (code === 0 || (await this.presence()) === "absent") {
+      await this.#storage.left();
+      return;
+    }
     throw GodwitError.of("SANLOCK_UNAVAILABLE", {
       reason: `leaving the leases was answered ${answerText(code)}`,
     });
@@ -73,7 +79,7 @@ export class Lockspace {
 
   /** Names of hosts by their ids, as they lie on the storage: also of those that have not renewed since this host joined. */
   async namesOnStorage(): Promise<ReadonlyMap<number, string>> {
-    return await this.#sanlock.takenIds(lockspacePlace(this.#datastore));
+    return await this.#sanlock.takenIds(this.#storage.place);
   }
 
   /** Waits until this host has joined. @throws DATASTORE_LEASES_UNAVAILABLE */
@@ -112,7 +118,7 @@ export class Lockspace {
 
   /** The same as `ownAgeSeconds`, read from the storage when sanlock does not answer; null: it never joined. */
   async ownAgeOnStorage(): Promise<number | null> {
-    const renewedAt = await this.#sanlock.ownRenewal(lockspacePlace(this.#datastore), this.#host);
+    const renewedAt = await this.#sanlock.ownRenewal(this.#storage.place, this.#host);
     return renewedAt === null || renewedAt === 0 ? null : clocksNow().monotonic - renewedAt;
   }
 
@@ -140,8 +146,8 @@ export class Lockspace {
     }
     if ((await this.presence()) === "joined") return;
     // A folder whose storage is not mounted gets no lockspace.
-    await this.#datastore.verify();
-    const place = await lockspaceOf(this.#datastore, this.#sanlock, this.#ioTimeoutSeconds);
+    await this.#storage.verify();
+    const place = await this.#storage.provide(this.#sanlock, this.#ioTimeoutSeconds);
     for (let attempt = 0; ; attempt++) {
       const id = await this.#freeId(place, attempt);
       const code = await this.#sanlock.join(place, id, this.#ioTimeoutSeconds);
@@ -176,7 +182,7 @@ export class Lockspace {
 
   #unavailable(error: unknown): unknown {
     if (!GodwitError.is(error)) return error;
-    const details = { datastore: this.#datastore.config.name, host: this.#host, reason: error.message };
+    const details = { datastore: this.#storage.name, host: this.#host, reason: error.message };
     return GodwitError.of("DATASTORE_LEASES_UNAVAILABLE", details, { cause: error });
   }
 }

@@ -1,7 +1,8 @@
 /**
  * Questions to this host's sanlock daemon over its socket, without starting a program: what decides over the life of
- * VMs must be possible to ask when there is no memory or descriptor left for one. The daemon answers with a header
- * and records of fixed size, and closes (sanlock_sock.h and sanlock.h of sanlock 3.8).
+ * VMs must be possible to ask when there is no memory or descriptor left for one, and a move waits for the answers. The
+ * daemon answers with a header and records of fixed size (sanlock_sock.h and sanlock.h of sanlock 3.8); it closes after
+ * an answer about itself, and after others waits for the next question.
  *
  * A few descriptors are kept in reserve for these questions. What still keeps this program from asking (no memory) is
  * told as SANLOCK_NOT_ASKED, which says nothing about sanlock; SANLOCK_UNAVAILABLE is said of a daemon that was asked.
@@ -12,7 +13,7 @@ import { GodwitError } from "@godwit/contract";
 import { withReserve } from "@godwit/system";
 
 /** `SM_CMD_` */
-const commands = { status: 5, hostStatus: 15 } as const;
+const commands = { status: 5, release: 8, hostStatus: 15, readOwners: 24, convert: 27 } as const;
 /** `SANLK_STATE_` */
 const kinds = { daemon: 1, lockspace: 3, resource: 4, host: 5 } as const;
 const magic = 0x04282010;
@@ -41,20 +42,51 @@ export interface SanlockState {
 
 /** The daemon's own state, its lockspaces, and what its clients hold. @throws SANLOCK_UNAVAILABLE, SANLOCK_NOT_ASKED */
 export async function askStatus(path: string, limitMs: number): Promise<SanlockState[]> {
-  return statesOf(await ask(path, commands.status, Buffer.alloc(0), limitMs));
+  return statesOf(await askState(path, { command: "status" }, limitMs));
 }
 
 /** The hosts of a lockspace that this host has joined. @throws SANLOCK_UNAVAILABLE, SANLOCK_NOT_ASKED */
 export async function askHosts(path: string, lockspace: string, limitMs: number): Promise<SanlockState[]> {
   const name = Buffer.alloc(lockspaceBytes);
   name.write(lockspace, 0, nameBytes, "utf8");
-  return statesOf(await ask(path, commands.hostStatus, name, limitMs));
+  return statesOf(await askState(path, { command: "hostStatus", body: name }, limitMs));
 }
 
-/** @returns what follows the header of the answer */
-async function ask(path: string, command: number, body: Buffer, limitMs: number): Promise<Buffer> {
+export interface SanlockQuestion {
+  command: keyof typeof commands;
+  /** Two numbers of the header, whose meaning is the command's; absent: 0. */
+  data?: readonly [number, number];
+  body?: Buffer;
+}
+
+export interface SanlockAnswer {
+  /** Negative: why it was not done. */
+  code: number;
+  /** How many records follow, where the answer has such. */
+  count: number;
+  body: Buffer;
+}
+
+/** @returns what follows the header of an answer that is positive */
+async function askState(path: string, question: SanlockQuestion, limitMs: number): Promise<Buffer> {
+  const { code, body } = await ask(path, question, limitMs, "toItsEnd");
+  if (code < 0)
+    throw unavailable(`its daemon has not joined the leases of the datastore, or answered ${String(code)}`);
+  return body;
+}
+
+/**
+ * @param reads up to where the daemon closes, or as many bytes as the answer's header tells
+ * @throws SANLOCK_UNAVAILABLE, SANLOCK_NOT_ASKED
+ */
+export async function ask(
+  path: string,
+  { command, data: [data, data2] = [0, 0], body = Buffer.alloc(0) }: SanlockQuestion,
+  limitMs: number,
+  reads: "toItsEnd" | "asTold" = "asTold",
+): Promise<SanlockAnswer> {
   const header = Buffer.alloc(headerBytes);
-  [magic, protocol, command, 0, headerBytes + body.length].forEach((value, at) =>
+  [magic, protocol, commands[command], 0, headerBytes + body.length, 0, data, data2].forEach((value, at) =>
     header.writeUInt32LE(value, at * 4),
   );
   const signal = AbortSignal.timeout(limitMs);
@@ -63,7 +95,7 @@ async function ask(path: string, command: number, body: Buffer, limitMs: number)
     try {
       await once(socket, "connect", { signal });
       socket.write(Buffer.concat([header, body]));
-      return await wholeAnswer(socket, signal);
+      return await wholeAnswer(socket, signal, reads);
     } finally {
       socket.destroy();
     }
@@ -72,14 +104,19 @@ async function ask(path: string, command: number, body: Buffer, limitMs: number)
   });
   if (answer.length < headerBytes || answer.readUInt32LE(0) !== magic)
     throw unavailable("its daemon does not answer as sanlock does");
-  const code = answer.readInt32LE(24);
-  if (code < 0)
-    throw unavailable(`its daemon has not joined the leases of the datastore, or answered ${String(code)}`);
-  return answer.subarray(headerBytes);
+  if (reads === "asTold" && answer.length < toldBytes(answer))
+    throw unavailable("its daemon broke off its answer");
+  return { code: answer.readInt32LE(24), count: answer.readUInt32LE(28), body: answer.subarray(headerBytes) };
 }
 
-/** Up to the end that the daemon makes; an answer that breaks off is an error. */
-async function wholeAnswer(socket: Socket, signal: AbortSignal): Promise<Buffer> {
+const toldBytes = (answer: Buffer): number => Math.max(headerBytes, answer.readUInt32LE(16));
+
+/** An answer that the daemon's end breaks off is an error. */
+async function wholeAnswer(
+  socket: Socket,
+  signal: AbortSignal,
+  reads: "toItsEnd" | "asTold",
+): Promise<Buffer> {
   const pieces: Buffer[] = [];
   let bytes = 0;
   signal.addEventListener("abort", () => socket.destroy(new Error("late")), { once: true });
@@ -87,6 +124,9 @@ async function wholeAnswer(socket: Socket, signal: AbortSignal): Promise<Buffer>
     pieces.push(piece);
     bytes += piece.length;
     if (bytes > answerLimitBytes) throw unavailable("its daemon's answer has no end");
+    if (reads === "toItsEnd" || bytes < headerBytes) continue;
+    const [first = piece] = pieces.length === 1 ? pieces : [Buffer.concat(pieces)];
+    if (bytes >= toldBytes(first)) break;
   }
   return Buffer.concat(pieces);
 }

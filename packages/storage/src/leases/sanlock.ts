@@ -1,26 +1,25 @@
 /**
  * The sanlock daemon of this host. It keeps leases on shared storage: a host's own (renewed all the time, in a
- * lockspace) and those of VMs (held only as long as the host's own is fresh). What it knows is asked over its socket;
- * what is to be done, and what lies on the storage of others, by its own program.
+ * lockspace) and those of VMs (held only as long as the host's own is fresh). What a move waits for is asked over its
+ * socket; what takes the storage's time anyway (joining, formatting, a lease's first holder), of its own program.
  */
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { GodwitError, type LeaseMode } from "@godwit/contract";
 import { run, withReserve } from "@godwit/system";
 import { renewalIn } from "./lockspace-file.ts";
-import { askHosts, askStatus, type SanlockState } from "./sanlock-socket.ts";
+import {
+  ownersIn,
+  placedRecord,
+  resourceRecord,
+  type LeasePlace,
+  type ResourceOnDisk,
+} from "./sanlock-resource.ts";
+import { ask, askHosts, askStatus, type SanlockState } from "./sanlock-socket.ts";
 
 export interface SanlockOptions {
   /** Where the daemon's socket is, if not at its usual place. */
   runFolder?: string;
-}
-
-/** A place on storage with a name of its own. */
-export interface LeasePlace {
-  lockspace: string;
-  /** Of a resource; absent for the lockspace itself. */
-  resource?: string;
-  path: string;
 }
 
 /**
@@ -48,13 +47,6 @@ export interface HostLease {
   lastLive: number;
   lastCheck: number;
   ioTimeoutSeconds: number;
-}
-
-/** What lies on the storage: who had the lease exclusively last (`timestamp` 0: gave it back), and who shares it. */
-export interface ResourceOnDisk {
-  version: number;
-  exclusive: { id: number; generation: number; timestamp: number } | null;
-  shared: { id: number; generation: number }[];
 }
 
 /** The daemon's answer to a question. Negative codes are its own, below -200, or the system's. */
@@ -87,6 +79,8 @@ const lockspaceLimitBytes = 8 * 1024 * 1024;
 const usualRunFolder = "/run/sanlock";
 /** Its daemon answers from memory. */
 const answerLimitMs = 5000;
+/** It reads and writes the storage for these. */
+const storageLimitMs = 20_000;
 
 export class Sanlock {
   readonly #env: Record<string, string>;
@@ -191,17 +185,15 @@ export class Sanlock {
   }
 
   async readResource(place: LeasePlace): Promise<ResourceOnDisk> {
-    const lines = await this.#dump(place);
-    const [timestamp = 0, id = 0, generation = 0, version = 0] = (lines[0]?.[2] ?? "")
-      .split(/\s+/)
-      .map(Number);
-    return {
-      version,
-      exclusive: timestamp === 0 ? null : { id, generation, timestamp },
-      shared: lines.slice(1).flatMap(([first, second, third]) => {
-        return third === "SH" ? [{ id: Number(first), generation: Number(second) }] : [];
-      }),
-    };
+    const question = { command: "readOwners", body: placedRecord(place) } as const;
+    const answer = await ask(this.#socket, question, storageLimitMs);
+    if (answer.code < 0)
+      throw GodwitError.of("PROGRAM_FAILED", {
+        program: "sanlock",
+        what: `reading the lease ${place.path}`,
+        output: `it answered ${answerText(answer.code)}`,
+      });
+    return ownersIn(answer);
   }
 
   /** Takes a host id; lasts for some io timeouts. */
@@ -219,11 +211,11 @@ export class Sanlock {
   }
 
   async convert(place: LeasePlace, mode: LeaseMode, pid: number): Promise<SanlockCode> {
-    return await this.#ask(["convert", "-r", resourceText(place, mode), "-p", String(pid)]);
+    return await this.#command("convert", resourceRecord(place, mode), [0, pid]);
   }
 
   async release(place: LeasePlace, pid: number): Promise<SanlockCode> {
-    return await this.#ask(["release", "-r", resourceText(place), "-p", String(pid)]);
+    return await this.#command("release", resourceRecord(place), [1, pid]);
   }
 
   /**
@@ -236,6 +228,11 @@ export class Sanlock {
     return ["sanlock", "client", "command", ...flags, "-r", resourceText(place, mode), "-c", ...argv];
   }
 
+  /** The argument vector that runs a program for as long as this host has the resource, which its end gives back. */
+  commandWhileHeld(place: LeasePlace, argv: readonly string[]): string[] {
+    return ["sanlock", "client", "command", "-r", resourceText(place), "-c", ...argv];
+  }
+
   /**
    * When this host's own lease was renewed, by its own monotonic clock, read past the daemon; null: never. No program
    * is started for it. The file is read through this host's cache, which is as new as what this host's own
@@ -245,12 +242,22 @@ export class Sanlock {
     const file = await withReserve(() => open(place.path, "r"));
     try {
       const { size } = await file.stat();
-      const bytes = Buffer.alloc(Math.min(size, lockspaceLimitBytes));
+      // A block device tells no size.
+      const bytes = Buffer.alloc(size === 0 ? lockspaceLimitBytes : Math.min(size, lockspaceLimitBytes));
       const { bytesRead } = await file.read(bytes, 0, bytes.length, 0);
       return renewalIn(bytes.subarray(0, bytesRead), host);
     } finally {
       await file.close();
     }
+  }
+
+  /** @param numbers of the header: how many leases, where the command may be of several, and whose they are */
+  async #command(
+    command: "convert" | "release",
+    body: Buffer,
+    numbers: readonly [number, number],
+  ): Promise<SanlockCode> {
+    return (await ask(this.#socket, { command, data: numbers, body }, storageLimitMs)).code;
   }
 
   async #ask(question: readonly string[], timeoutMs?: number): Promise<SanlockCode> {

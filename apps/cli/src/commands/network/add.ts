@@ -10,6 +10,7 @@ interface AddFlags extends JsonFlags {
   vlan?: number;
   mtu?: number;
   allowForgedTransmits: boolean;
+  isolatedHosts: boolean;
 }
 
 export const addCommand = buildCommand({
@@ -41,16 +42,23 @@ Examples:
         default: false,
         withNegated: false,
       },
+      isolatedHosts: {
+        kind: "boolean",
+        brief: "Hosts do not receive each other's broadcasts (private VLAN): no alarm VM_MAC_NOT_LEARNED",
+        default: false,
+        withNegated: false,
+      },
     },
     positional: networkArgument,
   },
   async func({ json, ...flags }: AddFlags, name: string) {
-    const { switch: on, vlan: tag, mtu, allowForgedTransmits } = flags;
+    const { switch: on, vlan: tag, mtu, allowForgedTransmits, isolatedHosts } = flags;
     const body = {
       ...{ name, switch: on },
       ...(tag === undefined ? {} : { vlan: tag }),
       ...(mtu === undefined ? {} : { mtu }),
       ...(allowForgedTransmits ? { allowForgedTransmits } : {}),
+      ...(isolatedHosts ? { isolatedHosts } : {}),
     };
     const view = await withApi((api) => api.call("networkAdd", { body }));
     if (json) {

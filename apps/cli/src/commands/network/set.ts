@@ -10,6 +10,7 @@ interface Flags extends JsonFlags {
   vlan?: number;
   mtu?: number;
   allowForgedTransmits?: boolean;
+  isolatedHosts?: boolean;
 }
 
 export const setCommand = buildCommand({
@@ -21,7 +22,8 @@ VLAN, and nothing else any more.
 Examples:
   godwit network set web --vlan 30
   godwit network set routers --allow-forged-transmits
-  godwit network set routers --no-allow-forged-transmits`,
+  godwit network set routers --no-allow-forged-transmits
+  godwit network set dmz --isolated-hosts`,
   },
   parameters: {
     flags: {
@@ -33,19 +35,26 @@ Examples:
         brief: "Whether VMs may send with MAC addresses that are not theirs",
         optional: true,
       },
+      isolatedHosts: {
+        kind: "boolean",
+        brief:
+          "Whether hosts do not receive each other's broadcasts (private VLAN): no alarm VM_MAC_NOT_LEARNED",
+        optional: true,
+      },
     },
     positional: networkArgument,
   },
-  async func({ json, vlan, mtu, allowForgedTransmits }: Flags, name: string) {
+  async func({ json, vlan, mtu, allowForgedTransmits, isolatedHosts }: Flags, name: string) {
     const body = {
       ...(vlan === undefined ? {} : { vlan }),
       ...(mtu === undefined ? {} : { mtu }),
       ...(allowForgedTransmits === undefined ? {} : { allowForgedTransmits }),
+      ...(isolatedHosts === undefined ? {} : { isolatedHosts }),
     };
     if (Object.keys(body).length === 0)
       throw GodwitError.of("USAGE", {
         what: `Nothing of port group ${name} is to be changed.`,
-        hint: "Give --vlan, --mtu or --allow-forged-transmits.",
+        hint: "Give --vlan, --mtu, --allow-forged-transmits or --isolated-hosts.",
       });
     const view = await withApi((api) => api.call("networkSet", { params: { network: name }, body }));
     if (json) {

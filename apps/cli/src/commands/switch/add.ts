@@ -3,11 +3,14 @@ import { GodwitError } from "@godwit/contract";
 import { buildCommand } from "@stricli/core";
 import { withApi } from "../../connection.ts";
 import { writeJson, writeLine } from "../../output/screen.ts";
-import { jsonFlag, mtuFlag, switchArgument, type JsonFlags } from "../common.ts";
+import { jsonFlag, mtuFlag, switchArgument, wholeNumberTo, type JsonFlags } from "../common.ts";
 
 interface AddFlags extends JsonFlags {
   uplink?: string;
   internal: boolean;
+  vxlan?: number;
+  underlay?: string;
+  vxlanPort?: number;
   mtu?: number;
   host?: readonly string[];
 }
@@ -20,11 +23,17 @@ card or a bond of the host that leads to the VMs' networks, with the VLANs of th
 address of its own, so the host's management network is refused. Where hosts name their cards differently, define the
 switch for each by --host. VMs are connected to port groups on it: godwit network add.
 
+With --vxlan the hosts need no network of their VMs in common: what a VM sends goes in UDP from each host to the others that have
+the switch, from their addresses for migrations or those in the network of --underlay. Each such switch has a number (VNI) of its own.
+VXLAN is not encrypted: the underlay must be a network that you trust.
+
 Examples:
   godwit switch add lan --uplink eno2                              on every host, also on later ones
   godwit switch add lan --uplink bond0 --host a --host b --mtu 9000
   godwit switch add lan --uplink enp3s0 --host c                   for a further host, where the card has another name
-  godwit switch add cellar --internal --host a                     without uplink: its VMs reach each other, and do not move`,
+  godwit switch add cellar --internal --host a                     without uplink: its VMs reach each other, and do not move
+  godwit switch add far --vxlan 100                                between all hosts, over the migration network
+  godwit switch add far --vxlan 100 --underlay 10.9.0.0/24         from each host's address in that network`,
   },
   parameters: {
     flags: {
@@ -41,7 +50,29 @@ Examples:
         default: false,
         withNegated: false,
       },
-      mtu: { ...mtuFlag, brief: "Largest packet in bytes (default: 1500)" },
+      vxlan: {
+        kind: "parsed",
+        parse: wholeNumberTo(16_777_215),
+        brief: "In place of an uplink: the VXLAN segment's number (VNI), 1 to 16777215",
+        optional: true,
+      },
+      underlay: {
+        kind: "parsed",
+        parse: String,
+        brief:
+          "With --vxlan: migration (default), or a network like 10.9.0.0/24 in which each host has an address",
+        optional: true,
+      },
+      vxlanPort: {
+        kind: "parsed",
+        parse: wholeNumberTo(65_535),
+        brief: "With --vxlan: the UDP port (default: 4789)",
+        optional: true,
+      },
+      mtu: {
+        ...mtuFlag,
+        brief: "Largest packet in bytes (default: 1500; with --vxlan what the underlay leaves, mostly 1450)",
+      },
       host: {
         kind: "parsed",
         parse: String,
@@ -52,16 +83,19 @@ Examples:
     },
     positional: switchArgument,
   },
-  async func({ json, uplink, internal, mtu, host }: AddFlags, name: string) {
-    if ((uplink === undefined) !== internal)
+  async func(flags: AddFlags, name: string) {
+    const { json, uplink, internal, mtu, host } = flags;
+    const vxlan = vxlanOf(flags);
+    if ([uplink !== undefined, internal, vxlan !== undefined].filter(Boolean).length !== 1)
       throw GodwitError.of("USAGE", {
-        what: "A virtual switch has an uplink, or is an internal one.",
-        hint: "Give one of --uplink and --internal.",
+        what: "A virtual switch has an uplink or VXLAN, or is an internal one.",
+        hint: "Give one of --uplink, --vxlan and --internal.",
       });
     const body = {
       ...{ name, uplink: uplink ?? null },
       ...(mtu === undefined ? {} : { mtu }),
       ...(host === undefined ? {} : { hosts: [...host] }),
+      ...(vxlan === undefined ? {} : { vxlan }),
     };
     const view = await withApi((api) => api.call("switchAdd", { body }));
     if (json) {
@@ -72,3 +106,14 @@ Examples:
     writeLine(switchText(view));
   },
 });
+
+function vxlanOf({ vxlan: vni, underlay, vxlanPort: port }: AddFlags) {
+  if (vni !== undefined)
+    return { vni, ...(underlay === undefined ? {} : { underlay }), ...(port === undefined ? {} : { port }) };
+  if (underlay !== undefined || port !== undefined)
+    throw GodwitError.of("USAGE", {
+      what: "--underlay and --vxlan-port are of VXLAN.",
+      hint: "Give the segment's number too: --vxlan 100",
+    });
+  return undefined;
+}

@@ -16,11 +16,15 @@ is: memory, vCPUs, CPU, machine type, port groups, ISO images, CPU affinity. It 
 the IP addresses that its NICs may send from. What is in its guest, such as host name, SSH host keys and fixed IP addresses, is
 the VM's: change it before both are in one network. The new VM is not started.
 
-Without --datastore each part lies where the VM has its own; with it the folder and all disks lie there.
+godwit task cancel ends it while disks are copied: nothing is left of the copy then.
+
+Without --datastore each part lies where the VM has its own; with it the folder and all disks lie there. On a LUN datastore all
+disks are raw volumes, and the folder lies where the VM has its own.
 
 Examples:
   godwit vm clone web-1 web-2
-  godwit vm clone web-1 web-test --datastore fast --json`,
+  godwit vm clone web-1 web-test --datastore fast --json
+  godwit vm clone web-1 web-3 --datastore san`,
   },
   parameters: {
     flags: {
@@ -29,7 +33,7 @@ Examples:
       datastore: {
         kind: "parsed",
         parse: String,
-        brief: "Where the new VM's folder and all of its disks are to lie",
+        brief: "Where the new VM's folder and all of its disks are to lie; a LUN: its disks",
         optional: true,
       },
     },

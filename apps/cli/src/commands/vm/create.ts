@@ -1,9 +1,9 @@
 /** `godwit vm create` */
 import type { DiskBus, NicModel, Task, VmDescription } from "@godwit/contract";
 import { GodwitError } from "@godwit/contract/errors";
-import { buildCommand, numberParser } from "@stricli/core";
+import { buildCommand } from "@stricli/core";
 import { withApi, type Api } from "../../connection.ts";
-import { parseMib } from "../../output/format.ts";
+import { parseMemory, parseMemoryTarget, parseMib, parseTopology, parseVcpus } from "../../output/format.ts";
 import { writeJson, writeLine } from "../../output/screen.ts";
 import { runTask, taskEnd } from "../../run-task.ts";
 import type { CloudInitFlags } from "../../cloud-init-files.ts";
@@ -33,11 +33,13 @@ or DATASTORE:PATH.
 Examples:
   godwit vm create web-1 --image debian-12 --disk 20GiB --network office --ssh-key ~/.ssh/id_ed25519.pub --start --wait
   godwit vm create web-1 --image images/debian-12.qcow2 --disk 20GiB --memory 4GiB --vcpus 2 --network office --start
+  godwit vm create web-1 --image debian-12 --memory 4GiB --max-memory 16GiB --network office --start
   godwit vm create web-1 --image images/debian-12.qcow2 --network office --ssh-key ~/.ssh/id_ed25519.pub --start --wait
   godwit vm create web-1 --image images/debian-12.qcow2 --user-data web.yaml --hostname web-1.example.org --start
   godwit vm create web-1 --image library:debian-12.qcow2 --datastore fast --network office
   godwit vm create win-1 --image images/windows.qcow2 --disk-bus sata --nic-model e1000e --network office
   godwit vm create web-2 --datastore shared --disk 40GiB --iso isos/debian-12.iso --network office
+  godwit vm create web-3 --disk 40GiB --network office --boot-order nic:0,disk:root
 
 A file describes all that a VM can have:
 
@@ -52,6 +54,11 @@ A file describes all that a VM can have:
     - { portGroup: office }                        # addresses: [10.0.0.5, fd00::5]: it sends from no others
 
 A disk may have bus: sata or scsi, a NIC model: e1000e or e1000, for a guest without drivers for virtio.
+maxMemoryMib: 8192 is what memory can be added up to while it runs.
+balloon: { targetMib: 1024 } is what its guest is to have of its memory; balloon: {} lets that be set while it runs.
+topology: { sockets: 2, cores: 1, threads: 1 } is what the guest sees its vCPUs as; they are as many as vcpus says.
+bootOrder: ["cdrom:cd0", "disk:root", "nic:0"] is what it boots from; NICs are numbered from 0.
+tags: [production, team=web] and notes: "text" are for people and programs.
 
 Example: godwit vm create web-1.yaml --start`,
   },
@@ -66,8 +73,29 @@ Example: godwit vm create web-1.yaml --start`,
         brief: "Datastore of the VM (default: the only one)",
         optional: true,
       },
-      memory: { kind: "parsed", parse: parseMib, brief: "Memory (default 2GiB)", optional: true },
-      vcpus: { kind: "parsed", parse: numberParser, brief: "vCPUs (default 1)", optional: true },
+      memory: { kind: "parsed", parse: parseMemory, brief: "Memory (default 2GiB)", optional: true },
+      maxMemory: {
+        kind: "parsed",
+        parse: parseMemory,
+        placeholder: "SIZE",
+        brief: "What memory can be added up to while it runs (default: none is added while it runs)",
+        optional: true,
+      },
+      memoryTarget: {
+        kind: "parsed",
+        parse: parseMemoryTarget,
+        placeholder: "SIZE|all",
+        brief: "What its guest is to have of it: with a target it can be changed while the VM runs",
+        optional: true,
+      },
+      vcpus: { kind: "parsed", parse: parseVcpus, brief: "vCPUs (default 1)", optional: true },
+      topology: {
+        kind: "parsed",
+        parse: parseTopology,
+        placeholder: "sockets=N,cores=N,threads=N",
+        brief: "What the guest sees its vCPUs as (default: cores of one socket)",
+        optional: true,
+      },
       image: {
         kind: "parsed",
         parse: String,
@@ -94,6 +122,13 @@ Example: godwit vm create web-1.yaml --start`,
         parse: String,
         variadic: true,
         brief: "Port group of a NIC; given again, of a further NIC",
+        optional: true,
+      },
+      bootOrder: {
+        kind: "parsed",
+        parse: (text: string) => text.split(","),
+        placeholder: "disk:NAME,cdrom:NAME,nic:N",
+        brief: "What it boots from (default: the first disk, and then CD-ROM drives)",
         optional: true,
       },
       guestAgent: {
@@ -132,6 +167,14 @@ Example: godwit vm create web-1.yaml --start`,
         brief: "What the guest sees its NICs as (default virtio)",
         optional: true,
       },
+      tag: {
+        kind: "parsed",
+        parse: String,
+        variadic: true,
+        brief: "Tag to find it by; given again, a further one",
+        optional: true,
+      },
+      notes: { kind: "parsed", parse: String, brief: "Notes for people", optional: true },
       sshKey: {
         kind: "parsed",
         parse: String,

@@ -1,7 +1,8 @@
 /** `godwit vm delete` */
-import type { DisksToDelete, KeptReason, Task } from "@godwit/contract";
+import type { DisksToDelete, Task } from "@godwit/contract";
 import { buildCommand } from "@stricli/core";
 import { withApi } from "../../connection.ts";
+import { keptFiles } from "../../output/kept-disks.ts";
 import { runTask } from "../../run-task.ts";
 import { detachFlag, jsonFlag, vmArgument, wordsOf, type TaskFlags } from "../common.ts";
 
@@ -37,18 +38,8 @@ Examples:
   },
 });
 
-const reasons: Readonly<Record<KeptReason, string>> = {
-  asked: "",
-  lun: " (a LUN)",
-  taken: " (an image that the VM took over)",
-  unknown: " (it may be an image that the VM took over: the VM is older than the note of that)",
-};
-
 function keptText(ended: Task): string {
   const kept = ended.kind === "vm.delete" ? (ended.result?.kept ?? []) : [];
   if (kept.length === 0 || ended.kind !== "vm.delete") return "";
-  const files = kept.map(
-    ({ path, datastore, because }) => `${datastore ?? ended.request.datastore}:${path}${reasons[because]}`,
-  );
-  return ` These files are kept: ${files.join(", ")}.`;
+  return ` These files are kept: ${keptFiles(kept, ended.request.datastore).join(", ")}.`;
 }

@@ -9,11 +9,13 @@ export const startCommand = buildCommand({
   docs: {
     brief: "Power a VM on",
     fullDescription: `It starts where it ran last. Where a rule of its pool that must hold forbids that, the planner chooses another host of the pool.
+A VM that is suspended to disk goes on where it was (godwit vm suspend), on any host that sees its disks.
 In a pool with admission control it starts only where the pool then still bears the loss of any one host.
 
 Examples:
   godwit vm start web-1
-  godwit vm start web-1 --host b`,
+  godwit vm start web-1 --host b
+  godwit vm start web-1 --discard-memory`,
   },
   parameters: {
     flags: {
@@ -21,11 +23,18 @@ Examples:
       detach: detachFlag,
       host: hostFlag("that runs it; default: where it ran last"),
       force: forceFlag,
+      discardMemory: {
+        kind: "boolean",
+        brief:
+          "Let a VM boot that is suspended to disk; what it had in memory is lost, as after a loss of power",
+        default: false,
+      },
     },
     positional: vmArgument,
   },
-  async func(flags: TaskFlags & { host?: string; force: boolean }, vm: string) {
-    const body = { host: flags.host, force: flags.force };
+  async func(flags: TaskFlags & { host?: string; force: boolean; discardMemory: boolean }, vm: string) {
+    const { host, force, discardMemory } = flags;
+    const body = { host, force, ...(discardMemory ? { discardMemory } : {}) };
     await withApi((api) =>
       unlessReached(
         api,

@@ -30,7 +30,11 @@ export function readLibvirt(text: string): ForeignVm {
   return {
     name: childOf(domain, "name")?.text ?? null,
     memoryMib: memoryOf(childOf(domain, "memory")),
+    ...memoryTargetOf(domain, named("memballoon")),
+    ...maxMemoryOf(domain),
     vcpus: Number(/^\d{1,6}$/.exec(childOf(domain, "vcpu")?.text ?? "")?.[0] ?? 1),
+    ...topologyOf(domain),
+    bootOrder: bootOrderOf(os, all),
     uefi: os?.attributes.get("firmware") === "efi" || loader?.attributes.get("type") === "pflash",
     secureBoot: loader?.attributes.get("secure") === "yes",
     guestAgent: named("channel").some(
@@ -44,7 +48,7 @@ export function readLibvirt(text: string): ForeignVm {
       .sort((a, b) => a.order - b.order)
       .map(({ order: _, ...disk }) => disk),
     nics: named("interface").map((nic, index) => ({
-      label: `interface ${String(index)}`,
+      label: nicLabel(index),
       network: networkOf(nic),
       mac: childOf(nic, "mac")?.attributes.get("address") ?? null,
       model: childOf(nic, "model")?.attributes.get("type") ?? null,
@@ -55,8 +59,58 @@ export function readLibvirt(text: string): ForeignVm {
         ? [{ label: targetOf(disk), medium: source?.get("file") ?? source?.get("dev") ?? null }]
         : [];
     }),
+    notes: notesOf(domain),
     notCarried: notCarriedOf(domain, all),
   };
+}
+
+/** Cores of its dies and clusters are cores of their socket. */
+function topologyOf(domain: XmlElement): Pick<ForeignVm, "topology"> {
+  const cpu = childOf(domain, "cpu");
+  const said = cpu === undefined ? undefined : childOf(cpu, "topology")?.attributes;
+  if (said === undefined) return {};
+  const count = (name: string) => Number(/^\d{1,4}$/.exec(said.get(name) ?? "")?.[0] ?? 1);
+  const cores = count("dies") * count("clusters") * count("cores");
+  return { topology: { sockets: count("sockets"), cores, threads: count("threads") } };
+}
+
+const nicLabel = (index: number): string => `interface ${String(index)}`;
+
+/** What a boot element calls kinds of drives; a floppy drive is none that a VM has here. */
+const kindsOf = new Map([
+  ["disk", "hd"],
+  ["lun", "hd"],
+  ["cdrom", "cdrom"],
+]);
+
+/** Each device says its place, or the operating system's element names kinds of devices: the first of each is tried. */
+function bootOrderOf(os: XmlElement | undefined, all: readonly XmlElement[]): string[] {
+  let nics = 0;
+  const devices = all.flatMap((element) => {
+    const place = /^\d{1,6}$/.exec(childOf(element, "boot")?.attributes.get("order") ?? "")?.[0];
+    if (element.name !== "disk" && element.name !== "interface") return [];
+    const isNic = element.name === "interface";
+    return {
+      label: isNic ? nicLabel(nics++) : targetOf(element),
+      kind: isNic ? "network" : (kindsOf.get(element.attributes.get("device") ?? "disk") ?? null),
+      place: place === undefined ? null : Number(place),
+    };
+  });
+  const placed = devices.flatMap(({ label, place }) => (place === null ? [] : { label, place }));
+  if (placed.length > 0) return placed.sort((a, b) => a.place - b.place).map(({ label }) => label);
+  const wanted = new Set(
+    (os?.children ?? []).flatMap(({ name, attributes }) =>
+      name === "boot" ? (attributes.get("dev") ?? []) : [],
+    ),
+  );
+  const firsts = new Map(devices.toReversed().map(({ kind, label }) => [kind, label]));
+  return [...wanted].flatMap((kind) => firsts.get(kind) ?? []);
+}
+
+/** A title, and a description. */
+function notesOf(domain: XmlElement): string | null {
+  const texts = ["title", "description"].flatMap((name) => childOf(domain, name)?.text ?? []);
+  return texts.length === 0 ? null : texts.join("\n");
 }
 
 const unitBytes: Readonly<Record<string, number>> = {
@@ -68,6 +122,23 @@ function memoryOf(memory: XmlElement | undefined): number | null {
   const bytes = unitBytes[memory?.attributes.get("unit") ?? "KiB"];
   if (memory === undefined || bytes === undefined || !/^\d{1,15}$/.test(memory.text)) return null;
   return Math.ceil((Number(memory.text) * bytes) / 1048576);
+}
+
+/** What it has of its memory by its balloon, which a domain has that does not say otherwise. */
+function memoryTargetOf(
+  domain: XmlElement,
+  [balloon]: readonly XmlElement[],
+): Pick<ForeignVm, "memoryTargetMib"> {
+  const targetMib = memoryOf(childOf(domain, "currentMemory"));
+  return targetMib === null || balloon?.attributes.get("model") === "none"
+    ? {}
+    : { memoryTargetMib: targetMib };
+}
+
+/** In the place of memory devices; those that the domain has count as its memory. */
+function maxMemoryOf(domain: XmlElement): Pick<ForeignVm, "maxMemoryMib"> {
+  const maxMemoryMib = memoryOf(childOf(domain, "maxMemory"));
+  return maxMemoryMib === null ? {} : { maxMemoryMib };
 }
 
 const targetOf = (disk: XmlElement): string => childOf(disk, "target")?.attributes.get("dev") ?? "disk";
@@ -121,7 +192,10 @@ const expected = new Set([
 ]);
 
 function notCarriedOf(domain: XmlElement, all: readonly XmlElement[]): NotCarried[] {
-  const others = [...new Set(all.map(({ name }) => name))].filter((name) => !expected.has(name));
+  const isMemory = ({ name, attributes }: XmlElement) =>
+    name === "memory" && attributes.get("model") === "dimm";
+  const kinds = new Set(all.filter((device) => !isMemory(device)).map(({ name }) => name));
+  const others = [...kinds].filter((name) => !expected.has(name));
   const has = (name: string) => childOf(domain, name) !== undefined;
   const cpu = childOf(domain, "cpu")?.attributes.get("mode") ?? null;
   return [
@@ -143,8 +217,6 @@ function notCarriedOf(domain: XmlElement, all: readonly XmlElement[]): NotCarrie
     ...(domain.children.some(({ name }) => name === "qemu:commandline")
       ? [{ what: "qemu:commandline", reason: "arguments of QEMU's own are not taken over" }]
       : []),
-    ...(has("description") || has("metadata")
-      ? [{ what: "description and metadata", reason: "a VM has none" }]
-      : []),
+    ...(has("metadata") ? [{ what: "metadata", reason: "a VM has none" }] : []),
   ];
 }

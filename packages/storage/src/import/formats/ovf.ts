@@ -6,6 +6,7 @@ import { isMaskKey, parseXml, type XmlElement } from "@godwit/cpu";
 import {
   devices,
   ImportProblem,
+  topologyOf,
   type ForeignCdrom,
   type ForeignDisk,
   type ForeignNic,
@@ -40,11 +41,15 @@ export function readOvf(text: string): ForeignVm {
   const items = ["Item", "StorageItem", "EthernetPortItem"]
     .flatMap((name) => under(hardware, name))
     .map(itemOf);
+  const [cpus] = of(items, kinds.vcpus);
+  const vcpus = wholeNumber(cpus?.fields.get("VirtualQuantity")) ?? 1;
   const settings = new Map([...configsOf(hardware, "Config"), ...configsOf(hardware, "ExtraConfig")]);
   return {
     name: under(system, "Name")[0]?.text ?? attribute(system, "id"),
     memoryMib: memoryOf(of(items, kinds.memory)[0]),
-    vcpus: wholeNumber(of(items, kinds.vcpus)[0]?.fields.get("VirtualQuantity")) ?? 1,
+    vcpus,
+    // VMware's own field.
+    ...topologyOf(vcpus, wholeNumber(cpus?.fields.get("CoresPerSocket"))),
     uefi: settings.get("firmware")?.toLowerCase() === "efi" || isEfiOfVirtualBox(system),
     secureBoot: settings.get("bootOptions.efiSecureBootEnabled")?.toLowerCase() === "true",
     guestAgent: false,
@@ -54,6 +59,7 @@ export function readOvf(text: string): ForeignVm {
     disks: disksOf(envelope, items),
     nics: of(items, kinds.nic).map(nicOf),
     cdroms: [...of(items, kinds.cdrom), ...of(items, kinds.dvd)].map(cdromOf),
+    notes: notesOf(system),
     notCarried: notCarriedOf(system, items),
   };
 }
@@ -174,6 +180,13 @@ const isWindows = (system: XmlElement): boolean =>
       under(one, "Description").some(({ text }) => /windows/i.test(text)),
   );
 
+function notesOf(system: XmlElement): string | null {
+  const texts = under(system, "AnnotationSection").flatMap((one) =>
+    under(one, "Annotation").map(({ text }) => text),
+  );
+  return texts.length === 0 ? null : texts.join("\n");
+}
+
 const isEfiOfVirtualBox = (system: XmlElement): boolean =>
   under(system, "Machine")
     .flatMap((machine) => under(machine, "Hardware"))
@@ -198,8 +211,5 @@ function notCarriedOf(system: XmlElement, items: readonly Item[]): NotCarried[] 
       properties.map((one) => attribute(one, "key") ?? "property"),
       "they are read by VMware's tools in the guest",
     ),
-    ...(under(system, "AnnotationSection").length === 0
-      ? []
-      : [{ what: "the notes", reason: "a VM has none" }]),
   ];
 }

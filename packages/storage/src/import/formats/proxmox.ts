@@ -15,17 +15,24 @@ const diskKey = /^(?:virtio|scsi|sata|ide)\d+$/;
 
 /** @throws ImportProblem */
 export function readProxmox(text: string): ForeignVm {
-  const { settings, sections } = settingsOf(text);
+  const { settings, sections, described } = settingsOf(text);
   const at = (key: string): string | undefined => settings.get(key);
   if (at("memory") === undefined && at("name") === undefined && at("cores") === undefined)
     throw new ImportProblem("it has none of the lines of a Proxmox VM's configuration");
   const drives = drivesOf(settings);
   const agent = at("agent") ?? "";
+  const [sockets, cores] = [wholeNumber(at("sockets")), wholeNumber(at("cores"))];
+  const made = (sockets ?? 1) * (cores ?? 1);
   return {
     name: at("name") ?? null,
     // Newer versions write current=2048.
     memoryMib: wholeNumber(optionsOf(at("memory") ?? "512").get("current") ?? first(at("memory") ?? "512")),
-    vcpus: wholeNumber(at("vcpus")) ?? (wholeNumber(at("cores")) ?? 1) * (wholeNumber(at("sockets")) ?? 1),
+    ...memoryTargetOf(settings),
+    vcpus: wholeNumber(at("vcpus")) ?? made,
+    ...(sockets === null && cores === null
+      ? {}
+      : { topology: { sockets: sockets ?? 1, cores: cores ?? 1, threads: 1 } }),
+    bootOrder: bootLabels(settings),
     uefi: at("bios") === "ovmf",
     secureBoot: optionsOf(at("efidisk0") ?? "").get("pre-enrolled-keys") === "1",
     guestAgent: first(agent) === "1" || optionsOf(agent).get("enabled") === "1",
@@ -35,22 +42,52 @@ export function readProxmox(text: string): ForeignVm {
     disks: drives.disks,
     nics: [...settings].flatMap(([key, value]) => (/^net\d+$/.test(key) ? [nicOf(key, value)] : [])),
     cdroms: drives.cdroms,
+    notes: described.join("\n"),
+    tags: (at("tags") ?? "").split(/[;,\s]+/).filter((tag) => tag !== ""),
     notCarried: notCarriedOf(settings, sections),
   };
 }
 
-function settingsOf(text: string): { settings: Map<string, string>; sections: string[] } {
+/** 0: it has no balloon. Proxmox itself chooses between it and the VM's memory, unless its shares are 0. */
+const isAutomatic = (settings: ReadonlyMap<string, string>): boolean =>
+  (wholeNumber(settings.get("balloon")) ?? 0) > 0 && wholeNumber(settings.get("shares")) !== 0;
+
+function memoryTargetOf(settings: ReadonlyMap<string, string>): Pick<ForeignVm, "memoryTargetMib"> {
+  const targetMib = wholeNumber(settings.get("balloon")) ?? 0;
+  if (targetMib === 0) return {};
+  return { memoryTargetMib: isAutomatic(settings) ? null : targetMib };
+}
+
+interface Lines {
+  settings: Map<string, string>;
+  sections: string[];
+  /** The lines of its description, which Proxmox writes as comments before the settings. */
+  described: string[];
+}
+
+function settingsOf(text: string): Lines {
   const settings = new Map<string, string>();
+  const described: string[] = [];
   const sections: string[] = [];
   const lines = text.split(/\r?\n/);
   if (lines.length > mostLines) throw new ImportProblem(`it has more than ${String(mostLines)} lines`);
   for (const line of lines) {
+    if (sections.length === 0 && line.startsWith("#")) described.push(unescaped(line.slice(1)));
     const section = /^\[([^\]]*)\]/.exec(line)?.[1];
     if (section !== undefined) sections.push(section);
     const [, key, value] = /^([a-z][\w-]*):\s*(.*?)\s*$/.exec(line) ?? [];
     if (key !== undefined && value !== undefined && sections.length === 0) settings.set(key, value);
   }
-  return { settings: new Map([...settings].sort(([a], [b]) => order(a, b))), sections };
+  return { settings: new Map([...settings].sort(([a], [b]) => order(a, b))), sections, described };
+}
+
+/** Proxmox writes what is no plain character as `%3A`. */
+function unescaped(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text; // a person wrote it
+  }
 }
 
 /** `scsi2` before `scsi10`. */
@@ -98,12 +135,14 @@ function drivesOf(settings: ReadonlyMap<string, string>): { disks: ForeignDisk[]
   return { disks: disks.sort((a, b) => boots(a.label) - boots(b.label)), cdroms };
 }
 
+const bootLabels = (settings: ReadonlyMap<string, string>): string[] =>
+  optionsOf(settings.get("boot") ?? "")
+    .get("order")
+    ?.split(";") ?? [];
+
 /** `boot: order=scsi0;net0`, or `bootdisk: scsi0`; what is not named comes after. */
 function bootOrder(settings: ReadonlyMap<string, string>): (label: string) => number {
-  const named =
-    optionsOf(settings.get("boot") ?? "")
-      .get("order")
-      ?.split(";") ?? [];
+  const named = bootLabels(settings);
   const all = named.length > 0 ? named : [settings.get("bootdisk") ?? ""];
   return (label) => (all.includes(label) ? all.indexOf(label) : all.length);
 }
@@ -140,9 +179,17 @@ function notCarriedOf(settings: ReadonlyMap<string, string>, sections: readonly 
     ),
     ...said("args", "arguments of QEMU's own are not taken over"),
     ...said("cpu", "the guest's CPU follows its pool or its host: godwit vm set-cpu"),
-    ...said("balloon", "a VM has all of its memory"),
+    ...(isAutomatic(settings)
+      ? said(
+          "balloon",
+          "no memory target changes by itself: the VM has all of its memory, and a balloon: godwit vm set --memory-target",
+        )
+      : []),
+    ...(/\bmemory\b/.test(settings.get("hotplug") ?? "")
+      ? said("hotplug", "it names no maximum of memory: godwit vm set --max-memory")
+      : []),
     ...said("affinity", "CPUs of another host: godwit vm set --cpu-affinity"),
-    ...said("hugepages", "memory is not of huge pages"),
+    ...said("hugepages", "they are of a host: godwit vm set --hugepages"),
     ...said("startup", "an order of starts is not kept here"),
     ...devices(
       "snapshots",

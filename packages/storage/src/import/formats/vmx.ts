@@ -7,6 +7,7 @@ import {
   baseName,
   devices,
   ImportProblem,
+  topologyOf,
   type ForeignCdrom,
   type ForeignDisk,
   type ForeignNic,
@@ -32,6 +33,8 @@ export function readVmx(text: string): ForeignVm {
     name: at("displayName") ?? null,
     memoryMib: wholeNumber(memory) ?? 32, // VMware's own default
     vcpus: wholeNumber(at("numvcpus")) ?? 1,
+    ...topologyOf(wholeNumber(at("numvcpus")) ?? 1, wholeNumber(at("cpuid.coresPerSocket"))),
+    ...bootOrderOf(settings, drives),
     uefi: at("firmware")?.toLowerCase() === "efi",
     secureBoot: isTrue(at("uefi.secureBoot.enabled")),
     guestAgent: false,
@@ -43,6 +46,7 @@ export function readVmx(text: string): ForeignVm {
     disks: drives.disks,
     nics: nicsOf(settings),
     cdroms: drives.cdroms,
+    notes: at("annotation") ?? null,
     notCarried: [...drives.notCarried, ...notCarriedOf(settings)],
   };
 }
@@ -115,6 +119,22 @@ function diskSettings(label: string, at: (key: string) => string | undefined): N
   ];
 }
 
+/** `bios.bootOrder`: classes of devices and NICs; the BIOS tries the disks in an order of their own. */
+function bootOrderOf(
+  settings: Settings,
+  { disks, cdroms }: { disks: readonly ForeignDisk[]; cdroms: readonly ForeignCdrom[] },
+): Pick<ForeignVm, "bootOrder"> {
+  const listed = (key: string) => (settings.get(key)?.value ?? "").toLowerCase().split(/[,\s]+/);
+  const order = listed("bios.bootorder").filter((word) => word !== "");
+  const labels = (devices: readonly { label: string }[]) => devices.map(({ label }) => label);
+  const [own, drives] = [labels(disks), labels(cdroms)];
+  const first = listed("bios.hddorder").filter((label) => own.includes(label));
+  const found = order.flatMap((word) =>
+    word === "hdd" ? [...first, ...own] : word === "cdrom" ? drives : [word],
+  );
+  return found.length === 0 ? {} : { bootOrder: [...new Set(found)] };
+}
+
 /** `scsi1:2`: by kind, controller and place. */
 function rank(label: string): number {
   const [, kind = "", controller = "0", unit = "0"] = /^([a-z]+)(\d+):(\d+)$/.exec(label) ?? [];
@@ -144,7 +164,6 @@ const numbered = (settings: Settings, kind: string): string[] =>
 function notCarriedOf(settings: Settings): NotCarried[] {
   const at = (key: string) => settings.get(key.toLowerCase())?.value;
   const has = (pattern: RegExp) => [...settings.keys()].some((key) => pattern.test(key));
-  const cores = at("cpuid.coresPerSocket");
   return [
     ...devices("PCI devices of the host", numbered(settings, "pciPassthru")),
     ...devices("floppy drives", numbered(settings, "floppy")),
@@ -155,9 +174,6 @@ function notCarriedOf(settings: Settings): NotCarried[] {
       "USB",
       has(/^(?:usb|ehci|usb_xhci)(?::\d+)?\.present$/) ? ["USB controllers and devices"] : [],
     ),
-    ...(cores === undefined || cores === "1"
-      ? []
-      : [{ what: `${cores} cores per socket`, reason: "all vCPUs are cores of one socket" }]),
     ...(isTrue(at("vhv.enable"))
       ? [
           {
@@ -166,11 +182,27 @@ function notCarriedOf(settings: Settings): NotCarried[] {
           },
         ]
       : []),
+    ...(isTrue(at("mem.hotadd"))
+      ? [
+          {
+            what: "memory hot plug",
+            reason: "it names no maximum of memory: godwit vm set --max-memory",
+          },
+        ]
+      : []),
+    ...(wholeNumber(at("sched.mem.max")) === null
+      ? []
+      : [
+          {
+            what: `memory limit sched.mem.max = ${at("sched.mem.max") ?? ""}`,
+            reason:
+              "it is of another host; what a guest is to have of its memory: godwit vm set --memory-target",
+          },
+        ]),
     ...(has(/^sched\./)
       ? [{ what: "shares, reservations, limits and affinity (sched.*)", reason: "those of another host" }]
       : []),
     ...(has(/^sharedfolder\d/) ? devices("shared folders", ["sharedFolder*"]) : []),
-    ...(at("annotation") === undefined ? [] : [{ what: "the notes", reason: "a VM has none" }]),
     ...(has(/^guestinfo\./)
       ? [{ what: "guestinfo.*", reason: "it is read by VMware's tools in the guest" }]
       : []),

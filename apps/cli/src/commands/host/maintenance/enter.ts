@@ -9,7 +9,7 @@ import { writeJson, writeLine } from "../../../output/screen.ts";
 import { runTask } from "../../../run-task.ts";
 import { detachFlag, hostArgument, jsonFlag, type TaskFlags } from "../../common.ts";
 
-const choices: readonly CannotMove[] = ["wait", "shut-down", "leave"];
+const choices: readonly CannotMove[] = ["wait", "shut-down", "suspend", "leave"];
 
 /** Of a host with many VMs each is measured. */
 const planLimitMs = 180_000;
@@ -34,6 +34,7 @@ started: all findings are listed, and the command ends with 3.
 Choose what becomes of VMs that cannot move with --cannot-move, and of single ones with --vm:
   wait        until the VM can move or has stopped
   shut-down   the guest is shut down when all other VMs are away; the end of the maintenance starts it again
+  suspend     the same, to disk (godwit vm suspend): its guest goes on where it was
   leave       it runs on; the host accepts no VMs, but stays "entering maintenance"
 
 With --plan nothing is changed: it shows the order, the destinations, a forecast of time and outage for each VM, and what cannot
@@ -77,7 +78,7 @@ Examples:
         parse: parseChoice,
         variadic: true,
         brief:
-          "The same for one VM of the host: NAME=wait, NAME=shut-down or NAME=leave; may be given more than once",
+          "The same for one VM of the host: NAME=wait, NAME=shut-down, NAME=suspend or NAME=leave; may be given more than once",
         optional: true,
       },
       grace: {
@@ -122,6 +123,8 @@ function parseChoice(text: string): { vm: string; cannotMove: CannotMove } {
   const at = text.lastIndexOf("=");
   const choice = choices.find((one) => one === text.slice(at + 1));
   if (at < 1 || choice === undefined)
-    throw new Error(`"${text}" names no VM and choice; write NAME=wait, NAME=shut-down or NAME=leave.`);
+    throw new Error(
+      `"${text}" names no VM and choice; write NAME=wait, NAME=shut-down, NAME=suspend or NAME=leave.`,
+    );
   return { vm: text.slice(0, at), cannotMove: choice };
 }

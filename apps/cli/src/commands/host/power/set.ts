@@ -1,9 +1,9 @@
 /** `godwit host power set` */
-import { readFile } from "node:fs/promises";
 import type { PowerController, PowerKind } from "@godwit/contract";
 import { GodwitError } from "@godwit/contract/errors";
 import { buildCommand, numberParser } from "@stricli/core";
 import { withApi } from "../../../connection.ts";
+import { firstLineOf } from "../../../first-line.ts";
 import { parseSeconds } from "../../../output/format.ts";
 import { powerText } from "../../../output/power-view.ts";
 import { writeJson, writeLine } from "../../../output/screen.ts";
@@ -85,7 +85,9 @@ Examples:
     const { passwordFile, wakeWithin, offWithin } = flags;
     const body = {
       controller: controllerOf(flags),
-      ...(passwordFile === undefined ? {} : { password: await passwordOf(passwordFile) }),
+      ...(passwordFile === undefined
+        ? {}
+        : { password: await firstLineOf(passwordFile, "Its first line is the password of the BMC's user.") }),
       ...(wakeWithin === undefined ? {} : { wakeSeconds: wakeWithin }),
       ...(offWithin === undefined ? {} : { offSeconds: offWithin }),
     };
@@ -139,19 +141,3 @@ function controllerOf(flags: SetFlags): PowerController {
 
 const flagOf = (name: string): string =>
   `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-
-/** @throws USAGE */
-async function passwordOf(file: string): Promise<string> {
-  const content = await readFile(file, "utf8").catch((error: unknown) => {
-    throw GodwitError.of("USAGE", {
-      what: `${file} cannot be read: ${(error as Error).message}.`,
-      hint: "Name a file whose first line is the password.",
-    });
-  });
-  const password = content.split(/\r?\n/, 1)[0] ?? "";
-  if (password !== "") return password;
-  throw GodwitError.of("USAGE", {
-    what: `The first line of ${file} is empty.`,
-    hint: "Write the password of the BMC's user there.",
-  });
-}

@@ -37,6 +37,7 @@ interface Flags extends JsonFlags {
   priority: RestartPriority;
   after?: string[];
   never: boolean;
+  replace: boolean;
   parent?: string;
 }
 
@@ -47,16 +48,17 @@ const amount = (brief: string) =>
 
 export const addCommand = buildCommand({
   docs: {
-    brief: "Add a rule to a pool",
+    brief: "Add a rule to a pool, or change one",
     fullDescription: `A rule must hold; with --should it gives way where nothing else is possible. A rule that cannot hold beside the others is
 refused, with the reasons. A move that would break one that must hold is refused unless it is forced.
+With --replace it takes the place of the rule of its name: at no moment does the pool have neither.
 
   together, apart    the VMs on one host; no two on one host, or with --of rack in one rack
   spread             the VMs in so many racks at least (--racks)
   on, off            the VMs on one of the hosts; on none of them
   rack               the hosts fail at once (--rack)
   max-vms            each of the hosts, or every host of the pool, takes so many running VMs at most (--count)
-  cpu                what the planner counts for each of the VMs (--reserve, --limit, --shares)
+  cpu                CPUs that a host must have for each of the VMs (--reserve), that each gets at most (--limit), and --shares
   resource-pool      the VMs divide what it gets by its own shares (--shares, --reserve, --limit), alone or within another (--parent)
   restart            how the VMs are started again when they died (--priority, --after)
   guest-reset        the VMs are reset when their guests hang, also in a pool that resets none; with --never they are not
@@ -68,6 +70,8 @@ Examples:
   godwit pool rule add east rack-1 --kind rack --rack r1 --host host-a --host host-b
   godwit pool rule add east small --kind max-vms --host host-c --count 20
   godwit pool rule add east promised --kind cpu --vm db-1 --reserve 2 --shares 4000
+  godwit pool rule add east bounded --kind cpu --vm build-1 --limit 1.5
+  godwit pool rule add east bounded --kind cpu --vm build-1 --limit 2 --replace
   godwit pool rule add east prod --kind resource-pool --shares 8000 --reserve 16
   godwit pool rule add east shop --kind resource-pool --parent prod --vm web-1 --vm web-2
   godwit pool rule add east first --kind restart --priority high --vm db-1
@@ -98,7 +102,9 @@ Examples:
       rack: { kind: "parsed", parse: String, brief: "Rack of the hosts", optional: true },
       count: amount("How many running VMs at most"),
       reserve: amount("CPUs that a host must have for each of the VMs, or that a resource pool is promised"),
-      limit: amount("CPUs that each of the VMs, or all of a resource pool, count for at most"),
+      limit: amount(
+        "CPUs that each of the VMs, or all of a resource pool together, get at most: a hard bound where the host has cgroup v2",
+      ),
       shares: amount(
         "Shares of each of the VMs (default: 1000 for each of its vCPUs), or of a resource pool (4000)",
       ),
@@ -123,12 +129,19 @@ Examples:
         default: false,
         withNegated: false,
       },
+      replace: {
+        kind: "boolean",
+        brief: "It takes the place of the rule of its name",
+        default: false,
+        withNegated: false,
+      },
       after: named("Rule whose VMs are started first; may be repeated", "rule"),
     },
     positional: ruleArguments,
   },
   async func(flags: Flags, pool: string, name: string) {
-    const body = { name, terms: termsOf(flags), vms: flags.vm ?? [], hosts: flags.host ?? [] };
+    const { vm: vms = [], host: hosts = [], replace } = flags;
+    const body = { name, terms: termsOf(flags), vms, hosts, ...(replace && { replace }) };
     const rule = await withApi((api) => api.call("poolRuleAdd", { params: { pool }, body }));
     if (flags.json) {
       writeJson(rule);

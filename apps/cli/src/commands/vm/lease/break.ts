@@ -1,4 +1,5 @@
 /** `godwit vm lease break` */
+import { GodwitError } from "@godwit/contract/errors";
 import { buildCommand } from "@stricli/core";
 import { withApi } from "../../../connection.ts";
 import { writeJson, writeLine } from "../../../output/screen.ts";
@@ -6,7 +7,7 @@ import { jsonFlag, vmArgument, type JsonFlags } from "../../common.ts";
 
 export const breakCommand = buildCommand({
   docs: {
-    brief: "Free the lease of a host that is powered off",
+    brief: "Free the lease of a host that is powered off, or fenced",
     fullDescription: `DANGER: you confirm that the host is powered off and stays off until it is booted again. If it still runs the VM,
 the VM can then be started a second time, and both copies write to the same disks. Power the host off first (IPMI,
 a switched power outlet), check that it is off, then break the lease.
@@ -15,7 +16,13 @@ A lease on shared storage becomes free by itself about two minutes after its hos
 show tells when. Break it if you cannot wait, or if leases are kept in the server's database, where they do not
 expire. The command is refused while the host responds.
 
-Example: godwit vm lease break web-1 --host-is-off b`,
+Without danger for its disks is --fence, where all that the VM writes lies on LUNs with persistent reservations (godwit datastore set): a living host
+takes the key of the host away, which the LUN then lets write nothing, and looks that it is gone. Only then the lease is broken. All other VMs of
+that host with disks on these LUNs end, too. One that stood still may run for some seconds beside the new one, until its agent ends it.
+
+Examples:
+  godwit vm lease break web-1 --host-is-off b
+  godwit vm lease break web-1 --fence b`,
   },
   parameters: {
     flags: {
@@ -24,14 +31,21 @@ Example: godwit vm lease break web-1 --host-is-off b`,
         kind: "parsed",
         parse: String,
         brief: "The host that holds it, which you have powered off",
+        optional: true,
+      },
+      fence: {
+        kind: "parsed",
+        parse: String,
+        brief:
+          "The host that holds it, which the persistent reservations of the VM's LUNs are to keep from writing",
+        optional: true,
       },
     },
     positional: vmArgument,
   },
-  async func(flags: JsonFlags & { hostIsOff: string }, vm: string) {
-    const view = await withApi((api) =>
-      api.call("vmLeaseBreak", { params: { vm }, body: { host: flags.hostIsOff } }),
-    );
+  async func(flags: JsonFlags & { hostIsOff?: string; fence?: string }, vm: string) {
+    const body = bodyOf(flags);
+    const view = await withApi((api) => api.call("vmLeaseBreak", { params: { vm }, body }));
     if (flags.json) writeJson(view);
     else
       writeLine(
@@ -39,3 +53,13 @@ Example: godwit vm lease break web-1 --host-is-off b`,
       );
   },
 });
+
+/** @throws USAGE */
+function bodyOf({ hostIsOff, fence }: { hostIsOff?: string; fence?: string }) {
+  if (hostIsOff !== undefined && fence === undefined) return { host: hostIsOff };
+  if (fence !== undefined && hostIsOff === undefined) return { host: fence, by: "reservations" as const };
+  throw GodwitError.of("USAGE", {
+    what: "A lease is broken for a host that is off, or that is fenced.",
+    hint: "Give one of --host-is-off and --fence.",
+  });
+}

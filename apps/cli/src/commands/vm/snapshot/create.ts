@@ -2,8 +2,7 @@
 import { buildCommand } from "@stricli/core";
 import { withApi } from "../../../connection.ts";
 import { runTask } from "../../../run-task.ts";
-import { detachFlag, jsonFlag, type TaskFlags } from "../../common.ts";
-import { snapshotArguments } from "./arguments.ts";
+import { detachFlag, jsonFlag, snapshotArguments, type TaskFlags } from "../../common.ts";
 
 interface Flags extends TaskFlags {
   memory: boolean;

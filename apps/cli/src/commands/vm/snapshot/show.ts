@@ -4,8 +4,7 @@ import { buildCommand } from "@stricli/core";
 import { withApi } from "../../../connection.ts";
 import { writeJson, writeLine } from "../../../output/screen.ts";
 import { snapshotText } from "../../../output/snapshot-view.ts";
-import { jsonFlag, type JsonFlags } from "../../common.ts";
-import { snapshotArguments } from "./arguments.ts";
+import { jsonFlag, snapshotArguments, type JsonFlags } from "../../common.ts";
 
 export const showSnapshotCommand = buildCommand({
   docs: {

@@ -1,0 +1,23 @@
+/**
+ * The order in which a host is fenced for one VM, so that another may run it. Read it with what whoever starts a VM does: it has the VM's lease, activates its
+ * volumes, looks that its lease still counts, and only then opens them. While volumes are active a host does not register again.
+ *
+ * - A start that looked before the lease was revoked had its volumes active by then: the keys that are taken afterwards are all that it has.
+ * - A start that looks later sees that its lease is revoked, whichever key it has registered meanwhile.
+ *
+ * So nobody writes under the old lease when its successor is made, wherever anyone stands still or is killed. What is left half done: the lease stays
+ * revoked. Who has the VM running ends it, and its successor is made by whoever gets it from then on. A property test runs this table.
+ */
+
+/**
+ * `prove`: that the host alone holds the lease and is silent, and that its keys can be taken. `revoke`: the lease gives no right to start any more.
+ * `proveAgain`: nobody else has got the lease before it was revoked. `takeKeys`: of all LUNs of the VM's disks, and looks that they are gone.
+ * `wait`: its agent may end its VMs by itself. `succeed`: another lease counts from now on.
+ */
+export const fenceSteps = ["prove", "revoke", "proveAgain", "takeKeys", "wait", "succeed"] as const;
+export type FenceStep = (typeof fenceSteps)[number];
+
+/** Each is done when the one before it has ended. @throws what the first that fails throws; none after it is done */
+export async function fenceInOrder(actions: Readonly<Record<FenceStep, () => Promise<void>>>): Promise<void> {
+  for (const step of fenceSteps) await actions[step]();
+}
