@@ -26,6 +26,9 @@ import { vmImportHandlers } from "./vm-imports.ts";
 import { uploadHandlers } from "./uploads.ts";
 import { vmSnapshotHandlers } from "./vm-snapshots.ts";
 import { vmLeaseHandlers } from "./vm-leases.ts";
+import { vmConfigureHandlers } from "./vm-configure.ts";
+import { vmCreateHandlers } from "./vm-create.ts";
+import { vmMoveHandlers } from "./vm-moves.ts";
 import { vmHandlers } from "./vms.ts";
 
 export function handlers(services: Services): Handlers<typeof serverOperations> {
@@ -49,6 +52,9 @@ export function handlers(services: Services): Handlers<typeof serverOperations> 
     ...poolRestartHandlers(services),
     ...poolUpdateHandlers(services),
     ...vmHandlers(services),
+    ...vmCreateHandlers(services),
+    ...vmConfigureHandlers(services),
+    ...vmMoveHandlers(services),
     ...vmDeviceHandlers(services),
     ...vmDiskHandlers(services),
     ...vmSnapshotHandlers(services),
