@@ -1,7 +1,7 @@
 /** After a pause all hosts report at once: their reports are written in parts, and none waits for ever. */
 import { readFile } from "node:fs/promises";
 import { setImmediate } from "node:timers/promises";
-import type { HostFacts, VmId } from "@godwit/contract";
+import type { HostFacts, HostLoad, VmId } from "@godwit/contract";
 import type { Place, SeenHost, Store } from "@godwit/store";
 import { pino } from "pino";
 import { expect, test } from "vitest";
@@ -117,4 +117,66 @@ test("once a host's reports are withdrawn none of before is written any more: wh
   database.resolve(undefined);
   await Promise.all([...taken, ...withdrawn]);
   expect(course).toEqual(["a written", "a withdrawn", "b withdrawn", "c written"]);
+});
+
+test("what a report alone tells is an alarm with the first report that has it, whatever else stays as it was", async () => {
+  const recorded = await readFile(new URL("data/version-1-report.json", import.meta.url), "utf8");
+  const { facts, load } = reportOfVersion1(version1ReportSchema.parse(JSON.parse(recorded)));
+  const seen: string[][] = [];
+  const vm = { id: "4d0c7c1e-0000-4000-8000-000000000001" as VmId, name: "web-1" };
+  const store = {
+    hosts: {
+      saw: async ([host]: SeenHost[]) => seen.push(host?.alarms.map(({ code }) => code).toSorted() ?? []),
+    },
+    vms: {
+      ofReports: async () => [{ ...vm, host: "a", state: "running", pauseReason: null, version: "1" }],
+      some: async () => [],
+      report: async () => undefined,
+    },
+    loads: { write: async () => undefined },
+    pools: { baselinesOf: async () => new Map() },
+  } as unknown as Store;
+  const intake = new ReportIntake(store, pino({ level: "silent" }));
+  const at = (seconds: number) => new Date(Date.UTC(2026, 0, 1) + seconds * 1000).toISOString();
+  const take = async (seconds: number, changes: Partial<HostLoad>) => {
+    await intake.take({
+      ...{ host: "a", connectionFindings: [], known: 0, holdsLease: () => Promise.resolve(false), facts },
+      load: { ...load, reportedAt: at(seconds), ...changes },
+    });
+  };
+  const runtime = { ...load.vms[0], ...vm, pid: 7 } as HostLoad["vms"][number];
+  const hangs = { vms: [{ ...runtime, guestSilentSince: at(0) }] };
+  const bond = {
+    mode: "active-backup",
+    active: "eth0",
+    ports: [
+      { name: "eth0", up: true },
+      { name: "eth1", up: false },
+    ],
+  };
+  await take(10, hangs);
+  await take(90, hangs);
+  await take(100, {
+    vms: [runtime],
+    links: [
+      {
+        name: "bond0",
+        carrier: "up",
+        up: true,
+        receivedBytesPerSecond: null,
+        sentBytesPerSecond: null,
+        bond,
+      },
+    ],
+  });
+  await take(110, { vms: [{ ...runtime, tpmEnded: true }] });
+  await take(120, { vms: [runtime] });
+  const [usual] = seen;
+  expect(seen.map((codes) => codes.filter((code) => usual?.includes(code) !== true))).toEqual([
+    [],
+    ["VM_GUEST_SILENT"],
+    ["HOST_BOND_DEGRADED"],
+    ["TPM_ENDED"],
+    [],
+  ]);
 });

@@ -1,11 +1,11 @@
 /**
  * Takes in what hosts report: many reports are judged and written together, at most a few times a second, so that the
  * cost does not grow with the square of the hosts. A report alone is written at once. What an operator should know of a
- * host is judged again only when something that it follows from has changed.
+ * host's VMs is judged again only when something that it follows from has changed: VMs are read for it.
  */
 import type { Finding, HostFacts, HostLoad, VmId, VmView } from "@godwit/contract";
 import { placeByReport } from "@godwit/placement";
-import { hostAlarms, outdatedQemus, stoppedGuests, unlearnedForLong } from "@godwit/requirements";
+import { reportAlarms, stoppedGuests, unlearnedForLong, vmAlarms } from "@godwit/requirements";
 import type { Place, PoolRow, ReportedVm, SeenHost, Store } from "@godwit/store";
 import { sleep } from "@godwit/system";
 import { LoadHistory } from "./load-history.ts";
@@ -30,9 +30,10 @@ export interface Report {
 
 type Pool = Pick<PoolRow, "name" | "baseline"> | null;
 
+/** Of a host with its VMs and its pool. */
 interface Judged {
   facts: HostFacts;
-  /** All else that the alarms follow from. */
+  /** All else that the alarms follow from: the pool, and what they take of the load and of VMs. */
   basis: string;
   alarms: Finding[];
 }
@@ -158,18 +159,18 @@ export class ReportIntake {
   /** @param vms that run there, or have moved away and are waited for */
   async #alarmsOf(report: Report, vms: readonly ReportedVm[], pool: Pool): Promise<Finding[]> {
     const { host, facts, load, connectionFindings } = report;
-    const leases = load.datastores.map(({ name, reason, leases: of }) => [name, reason, of]);
+    const ofReport = [...connectionFindings, ...reportAlarms({ facts, load })];
+    const datastores = load.datastores.map(({ name, reason }) => [name, reason]);
     const basis = JSON.stringify([
-      ...[connectionFindings, pool, leases, stoppedGuests(load), outdatedQemus(load), load.health?.findings],
-      unlearnedForLong(load),
+      ...[pool, datastores, stoppedGuests(load), unlearnedForLong(load)],
       vms.map(({ id, version }) => [id, version]),
     ]);
     const before = this.#judged.get(host);
-    if (before?.facts === facts && before.basis === basis) return before.alarms;
+    if (before?.facts === facts && before.basis === basis) return [...ofReport, ...before.alarms];
     const views = vms.length === 0 ? [] : await this.#store.vms.some(vms.map(({ id }) => id));
-    const alarms = [...connectionFindings, ...hostAlarms({ facts, load }, views, pool)];
+    const alarms = vmAlarms({ facts, load }, views, pool);
     this.#judged.set(host, { facts, basis, alarms });
-    return alarms;
+    return [...ofReport, ...alarms];
   }
 
   async #place(report: Report, vms: Iterable<ReportedVm>): Promise<void> {
