@@ -62,8 +62,8 @@ test("a program runs, and what it printed comes back", async () => {
   await using agent = await withAgent(({ execute: name, arguments: { id } }) => ({
     return: name === "guest-sync-delimited" ? id : replies[name],
   }));
-  expect(await agentAnswers(agent.path, 5000)).toBe(true);
-  expect(await execute(agent.path, ["false"], { what: "trying it", limitMs: 5000 })).toEqual({
+  expect(await agentAnswers(agent.path, 60_000)).toBe(true);
+  expect(await execute(agent.path, ["false"], { what: "trying it", limitMs: 60_000 })).toEqual({
     stdout: "out",
     stderr: "err",
     exitCode: 3,

@@ -293,7 +293,7 @@ test("two programs of different versions say so to each other, and an answer tha
   expect(caller.peer).toEqual({ software: "9.1.0", protocol: { oldest: 2, newest: 3 } });
   expect(heardOf).toEqual([hello, hello]);
   const refused = caller.events("events", {
-    signal: AbortSignal.timeout(5000),
+    signal: AbortSignal.timeout(60_000),
     onOpen: () => {
       throw new Error(`not with ${String(caller.peer?.software)}`);
     },

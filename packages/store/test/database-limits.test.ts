@@ -25,7 +25,7 @@ async function signalAll(signal: NodeJS.Signals): Promise<void> {
   for (const one of [pid, ...children.trim().split(" ").map(Number)]) process.kill(one, signal);
 }
 
-test("reads and writes of a database that stands still fail within seconds, and go on afterwards", async () => {
+test("reads and writes of a database that stands still fail within their limits of time, and go on afterwards", async () => {
   await Promise.all(Array.from({ length: 12 }, () => store.events.lastId())); // the pool is full
   await signalAll("SIGSTOP");
   const start = performance.now();
@@ -41,7 +41,7 @@ test("reads and writes of a database that stands still fail within seconds, and 
     expect(one.status).toBe("rejected");
     if (one.status === "rejected") expect(GodwitError.is(one.reason, "DATABASE_UNAVAILABLE")).toBe(true);
   }
-  expect(tookMs).toBeLessThan(30_000);
+  expect(tookMs).toBeLessThan(120_000);
   expect(await store.events.lastId()).toBeGreaterThanOrEqual(0);
 });
 
