@@ -1,5 +1,6 @@
 /** Taps, port groups and links in a scratch network namespace; `ip` is asked what is really there. */
 import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import type { LinkFacts, PortGroupFacts, PortGroupLoad } from "@godwit/contract";
 import { run } from "@godwit/system";
@@ -25,7 +26,7 @@ async function call(name: string, ...args: unknown[]): Promise<Outcome> {
   const { stdout } = await run(
     "ip",
     ["netns", "exec", namespace, process.execPath, program, name, JSON.stringify(args)],
-    { what: `calling ${name}` },
+    { what: `calling ${name}`, timeoutMs: 240_000 },
   );
   return JSON.parse(stdout) as Outcome;
 }
@@ -329,34 +330,55 @@ eth1.7:4000000000 3 0 0 0 0 0 0 5000000000 4 0 0 0 0 0 0
 });
 
 /**
- * What a guest sends, written into its tap as QEMU would write it, and whether it arrives outside: of each frame 50,
- * since a few of the kernel's own may come between.
+ * What a guest sends, written into its tap as QEMU would write it, and whether it arrives outside: of each frame 50, since a few of the
+ * kernel's own may come between. After them come 50 longer ones that arrive whatever the rules are: on one CPU none overtakes another.
  */
 async function passes(tapName: string, frames: readonly string[]): Promise<boolean[]> {
   const script = `
     open my $tun, '+<', '/dev/net/tun' or die "tun: $!\\n";
-    my $name = shift;
+    my ($name, $last) = (shift, pack 'H*', shift);
     my $request = pack 'Z16 S x22', $name, 0x1002;    # IFF_TAP, IFF_NO_PI
     ioctl $tun, 0x400454ca, $request or die "TUNSETIFF: $!\\n";
     # The port is up only while somebody has it open, and a moment after that.
     for (my $state = 0; $state != 3;) {
       open my $file, '<', "/sys/class/net/$name/brport/state"; $state = 0 + <$file>;
       select undef, undef, undef, 0.05 }
-    sub arrived { open my $file, '<', '/sys/class/net/far0/statistics/rx_packets'; return 0 + <$file> }
+    sub arrived { open my $file, '<', "/sys/class/net/far0/statistics/rx_$_[0]"; return 0 + <$file> }
+    sub sent { for (1 .. 50) { syswrite $tun, $_[0] or die "write: $!\\n" } }
     for my $frame (@ARGV) {
-      my $before = arrived();
-      for (1 .. 50) { syswrite $tun, pack('H*', $frame) or die "write: $!\\n" }
-      select undef, undef, undef, 0.1;
-      print arrived() - $before >= 50 ? "1\\n" : "0\\n";
+      my ($packets, $bytes) = (arrived('packets'), arrived('bytes'));
+      sent(pack 'H*', $frame);
+      sent($last);
+      select undef, undef, undef, 0.02 while arrived('bytes') - $bytes < 50 * length $last;
+      print arrived('packets') - $packets >= 80 ? "1\\n" : "0\\n";
     }`;
-  const { stdout } = await run("ip", ["netns", "exec", namespace, "perl", "-e", script, tapName, ...frames], {
-    what: "sending frames",
-  });
+  const last = ipv4(own, "00000000", "00440043", "ffffffff", 986).padEnd(2000, "0"); // DHCP
+  const { stdout } = await run(
+    "ip",
+    [
+      "netns",
+      "exec",
+      namespace,
+      "taskset",
+      "-c",
+      await oneCpu(),
+      "perl",
+      "-e",
+      script,
+      tapName,
+      last,
+      ...frames,
+    ],
+    { what: "sending frames", timeoutMs: 240_000 },
+  );
   return stdout
     .split("\n")
     .slice(0, frames.length)
     .map((line) => line === "1");
 }
+/** A CPU that this process may use. */
+const oneCpu = async (): Promise<string> =>
+  /^Cpus_allowed_list:\s*(\d+)/m.exec(await readFile("/proc/self/status", "utf8"))?.[1] ?? "0";
 /** @param expected frames, and whether each arrives */
 async function expectPassing(
   tapName: string,
@@ -395,8 +417,9 @@ const nd = (type: 133 | 134 | 135 | 136, target: string, ...options: string[]): 
 const sourceOption = (mac: string): string => `0101${hex(mac)}`;
 const targetOption = (mac: string): string => `0201${hex(mac)}`;
 const nonce = "0e01aabbccddeeff";
-const ipv4 = (source: string, from: string, ports = "00350035", to = "0a0908ff"): string => {
-  const head = (sum: string): string => `45000020000100004011${sum}${from}${to}`;
+/** @param bytes of the packet; what a frame has after it, the bridge cuts off */
+const ipv4 = (source: string, from: string, ports = "00350035", to = "0a0908ff", bytes = 32): string => {
+  const head = (sum: string): string => `4500${word(bytes)}000100004011${sum}${from}${to}`;
   let sum = 0;
   for (const [part] of head("0000").matchAll(/.{4}/g)) sum += parseInt(part, 16);
   const checksum = word(0xffff - (((sum & 0xffff) + (sum >>> 16)) & 0xffff));
