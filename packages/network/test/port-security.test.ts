@@ -10,7 +10,10 @@ const namespace = `gwt-net-${String(process.pid)}p`;
 const program = fileURLToPath(new URL("in-namespace.ts", import.meta.url));
 let folder: string;
 const inside = async (...words: string[]) =>
-  await run("ip", ["netns", "exec", namespace, ...words], { what: "acting in the namespace" });
+  await run("ip", ["netns", "exec", namespace, ...words], {
+    what: "acting in the namespace",
+    timeoutMs: 240_000,
+  });
 /** One after the other by the same program. @returns the outcome of the last one */
 async function inOrder(...calls: [name: string, ...args: unknown[]][]): Promise<unknown> {
   const words = calls.flatMap(([name, ...args]) => [name, JSON.stringify(args)]);

@@ -22,7 +22,7 @@ const inside = async (host: string, ...words: string[]) =>
   await run("ip", ["netns", "exec", namespace(host), ...words], {
     what: "acting on a host",
     okCodes: [0, 1],
-    timeoutMs: 30_000,
+    timeoutMs: 240_000,
   });
 async function call<Value>(host: string, name: string, ...args: unknown[]): Promise<Value> {
   const { stdout } = await inside(host, process.execPath, program, name, JSON.stringify(args));
