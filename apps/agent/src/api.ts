@@ -11,7 +11,7 @@ import type { Members } from "./members.ts";
 import type { MigrationPath } from "./migration-path/migration-path.ts";
 import type { Moves } from "./moves/moves.ts";
 import type { DiskLeases } from "@godwit/storage";
-import { fenceVm, type FenceParts } from "./reservations/fence-vm.ts";
+import { fenceVm, revokeVm, type FenceParts } from "./reservations/fence-vm.ts";
 import type { Reservations } from "./reservations/reservations.ts";
 import type { HostSwitches } from "./networks/host-switches.ts";
 import type { CertificateRenewal } from "./renewal.ts";
@@ -224,7 +224,10 @@ export function handlers({
       return undefined;
     },
     vmLeaseShow: async ({ params }) => await disks.show({ ...params, id: params.vmId }),
-    vmLeaseFence: async ({ params, body }) => await fenceVm(fence, { ...params, id: params.vmId }, body.host),
+    vmLeaseRevoke: async ({ params, body }) =>
+      await revokeVm(fence, { ...params, id: params.vmId }, body.host, body.programs),
+    vmLeaseFence: async ({ params, body }) =>
+      await fenceVm(fence, { ...params, id: params.vmId }, body.host, body.revoked ?? null),
     vmLeaseBreak: async ({ params, body }) => await disks.break({ ...params, id: params.vmId }, body.host),
     probeListen: async ({ body }) => await path.listen(body.secret),
     probeRun: async ({ body }) => await path.run(body),

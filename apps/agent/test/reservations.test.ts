@@ -6,7 +6,7 @@ import { GodwitError, type DatastoreDefinition } from "@godwit/contract";
 import { keyOf, type LunDoor } from "@godwit/storage";
 import { pino } from "pino";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { lunsOf } from "../src/reservations/fence-vm.ts";
+import { fencedAt } from "../src/reservations/fence-vm.ts";
 import { RegistrationNotes } from "../src/reservations/registration-note.ts";
 import { Reservations } from "../src/reservations/reservations.ts";
 
@@ -168,15 +168,36 @@ test("an agent that was started again goes on with the key, and turning it off r
 
 test("a VM counts as fenced only if all that it writes lies on such LUNs", () => {
   const disk = (datastore?: string) => ({ name: "d", path: "x", format: "raw" as const, datastore });
-  const of = (vm: object) => lunsOf({ disks: [disk("san")], ...vm }, ["san", "two"]);
-  expect(of({})).toEqual({ luns: ["san"] });
-  expect(of({ disks: [disk("san"), disk("two")] })).toEqual({ luns: ["san", "two"] });
+  const of = (vm: object) => fencedAt({ datastore: "vms", disks: [disk("san")], ...vm }, ["san", "two"], []);
+  expect(of({})).toEqual({ luns: ["san"], programs: [] });
+  expect(of({ disks: [disk("san"), disk("two")] })).toEqual({ luns: ["san", "two"], programs: [] });
   for (const not of [
     { disks: [] },
     { disks: [disk("san"), disk()] },
     { disks: [disk("san"), disk("vms")] },
     { firmware: { kind: "uefi", secureBoot: false } },
     { tpm: true },
+  ])
+    expect(of(not)).toHaveProperty("problem");
+});
+
+test("with fence programs its folder may hold what it writes, too", () => {
+  const disk = (datastore?: string) => ({ name: "d", path: "x", format: "raw" as const, datastore });
+  const of = (vm: object) =>
+    fencedAt({ datastore: "vms", disks: [disk()], ...vm }, ["san"], ["vms", "filer"]);
+  expect(of({})).toEqual({ luns: [], programs: ["vms"] });
+  const uefi = { firmware: { kind: "uefi", secureBoot: false }, tpm: true };
+  expect(of(uefi)).toEqual({ luns: [], programs: ["vms"] });
+  // Of a folder that nothing is written in, nobody needs to be fenced.
+  expect(of({ disks: [disk("filer"), disk("san")] })).toEqual({ luns: ["san"], programs: ["filer"] });
+  expect(of({ ...uefi, disks: [disk("filer"), disk("san")] })).toEqual({
+    luns: ["san"],
+    programs: ["filer", "vms"],
+  });
+  for (const not of [
+    { disks: [disk("other")] },
+    { datastore: "other", disks: [disk()] },
+    { datastore: "other", disks: [disk("filer")], ...uefi },
   ])
     expect(of(not)).toHaveProperty("problem");
 });

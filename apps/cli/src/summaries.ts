@@ -44,7 +44,7 @@ export const summaries = {
   },
   datastore: {
     brief: "Datastores: define, list, show, browse, upload, remove, mark new storage",
-    commands: ["list", "show", "browse", "upload", "add", "set", "remove", "init"],
+    commands: ["list", "show", "browse", "upload", "add", "set", "remove", "init", "restore"],
   },
   image: {
     brief: "The library of images: add, list, show, delete",

@@ -4,6 +4,9 @@ import { join } from "node:path";
 /** The name in the server's certificate; callers expect it whatever address they call. */
 export const serverName = "godwit-server";
 
+/** Of the programs that fence hosts at datastores, where nothing else is said. */
+export const usualFenceFolder = "/etc/godwit/fence";
+
 export interface DataPaths {
   caCertificate: string;
   adminToken: string;

@@ -21,7 +21,9 @@ import {
   openDataFolder,
   type DataFolder,
 } from "./data-folder.ts";
-import { dataPaths } from "./data-paths.ts";
+import { dataPaths, usualFenceFolder } from "./data-paths.ts";
+import { FencePrograms } from "./fencing/fence-programs.ts";
+import { HostAccess } from "./fencing/host-access.ts";
 import { CpuLimitOrders } from "./pools/cpu-limits.ts";
 import { CpuWeightOrders } from "./pools/cpu-weights.ts";
 import { GuestKeeper } from "./guests/guest-keeper.ts";
@@ -47,6 +49,8 @@ const certificateLookMs = 3_600_000;
 
 export interface ServerOptions {
   dataFolder: string;
+  /** Of the programs that fence hosts at datastores. Absent: the usual one. */
+  fenceFolder?: string;
   listen: readonly ListenAddress[];
   /** The operator's PostgreSQL; without it the server runs one of its own. */
   databaseUrl?: string | undefined;
@@ -85,7 +89,14 @@ export async function runServer(
   const identity = identityOf(data);
   const seal = await Seal.open(join(dataFolder, "pki"));
   const chapSecrets = new ChapSecrets(store, seal);
-  const hosts = new HostLinks(identity, store, log, certificateDays, chapSecrets);
+  const programs = new FencePrograms({
+    folder: options.fenceFolder ?? usualFenceFolder,
+    runFolder: join(dataFolder, "fence-runs"),
+  });
+  const access = new HostAccess({ store, programs, log });
+  await access.open();
+  stack.defer(() => access.stop());
+  const hosts = new HostLinks(identity, store, log, certificateDays, chapSecrets, access);
   stack.defer(() => hosts.stop());
   const power = new PowerControls(store, seal);
   const tasks = new TaskRunner(store, hosts, power, log);
@@ -94,7 +105,7 @@ export async function runServer(
   stack.defer(() => planner.stop());
   const balancer = new Balancer({ store, hosts, tasks, planner }, log);
   stack.defer(() => balancer.stop());
-  const restarter = new Restarter({ store, hosts, tasks, planner }, log);
+  const restarter = new Restarter({ store, hosts, tasks, planner, access }, log);
   stack.defer(() => restarter.stop());
   const reservations = new ReservationKeeper({ store, hosts }, log);
   stack.defer(() => reservations.stop());
@@ -139,6 +150,7 @@ export async function runServer(
     consoles: new Consoles(store, hosts, log),
     power,
     chapSecrets,
+    access,
     planner,
     admission: new Admission({ store, hosts, planner }),
     cpuLimits,

@@ -4,6 +4,7 @@ import type { AuthorityRotation } from "./authority/rotation.ts";
 import type { Consoles } from "./consoles/consoles.ts";
 import type { ChapSecrets } from "./datastores/chap-secrets.ts";
 import type { DataFolder } from "./data-folder.ts";
+import type { HostAccess } from "./fencing/host-access.ts";
 import type { Activities } from "./moves/activities.ts";
 import type { HostLinks } from "./hosts/host-links.ts";
 import type { Balancer } from "./balance/balancer.ts";
@@ -23,6 +24,7 @@ export interface Services {
   consoles: Consoles;
   power: PowerControls;
   chapSecrets: ChapSecrets;
+  access: HostAccess;
   planner: Planner;
   admission: Admission;
   cpuLimits: CpuLimitOrders;

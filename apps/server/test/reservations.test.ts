@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { driftOf, knownTo } from "../src/datastores/drift.ts";
 import { notToSet } from "../src/datastores/reservation-changes.ts";
 import { hostsToReserveFor } from "../src/datastores/reservation-keeper.ts";
-import { reservedLunsOf, vmsOfTasksAt } from "../src/restart/fence-host.ts";
+import { fencedAt, vmsOfTasksAt } from "../src/fencing/fence-host.ts";
 
 const source = { kind: "lun" as const, wwn: "6001405e8c2f9cc868049749f4e4f851" };
 const fine = { registered: true, reserved: false, reason: null };
@@ -59,15 +59,19 @@ test("a LUN is reserved once, when every host that has it has registered", () =>
   expect(hostsToReserveFor(named, [host("a", fine), host("b")], up)).toEqual(["a"]);
 });
 
-test("hosts are fenced for VMs that write to such LUNs alone", () => {
+test("hosts are fenced for VMs that write only where they can be", () => {
   const vm = (config: object) =>
     ({ config: { datastore: "vms", disks: [{ datastore: "san" }], ...config } }) as VmView;
-  const reserved = new Set(["san", "two"]);
-  expect(reservedLunsOf(vm({}), reserved)).toEqual(["san"]);
-  expect(reservedLunsOf(vm({ disks: [{ datastore: "two" }, { datastore: "san" }] }), reserved)).toEqual([
-    "two",
-    "san",
-  ]);
+  const ways = { reserved: new Set(["san", "two"]), programs: new Set(["filer"]) };
+  expect(fencedAt(vm({}), ways)).toEqual({ luns: ["san"], programs: [] });
+  expect(fencedAt(vm({ disks: [{ datastore: "two" }, { datastore: "filer" }] }), ways)).toEqual({
+    luns: ["two"],
+    programs: ["filer"],
+  });
+  expect(fencedAt(vm({ datastore: "filer", disks: [{}], tpm: true }), ways)).toEqual({
+    luns: [],
+    programs: ["filer"],
+  });
   for (const config of [
     { disks: [] },
     { disks: [{ datastore: "san" }, {}] },
@@ -75,7 +79,7 @@ test("hosts are fenced for VMs that write to such LUNs alone", () => {
     { firmware: {} },
     { tpm: true },
   ])
-    expect(reservedLunsOf(vm(config), reserved)).toBeNull();
+    expect(fencedAt(vm(config), ways)).toBeNull();
 });
 
 test("a host is told of them, and one whose agent does not know them is not told of the LUN", () => {

@@ -19,6 +19,10 @@ export class LabServer {
   get folder(): string {
     return join(this.#lab.folder, "server");
   }
+  /** Of the programs that fence hosts at datastores. */
+  get fenceFolder(): string {
+    return join(this.#lab.folder, "fence");
+  }
   get namespace(): string {
     return namespaceOf(this.#lab.file.id, "server");
   }
@@ -40,7 +44,7 @@ export class LabServer {
         log: logOf("server"),
         argv: [
           ...program,
-          ...["server", "run", "--data", this.folder],
+          ...["server", "run", "--data", this.folder, "--fenceFolder", this.fenceFolder],
           ...["--listen", `${serverAddress}:${String(serverPort)}`, "--listen", "fd:3"],
           ...(file.certificateLife === undefined ? [] : ["--certificateLife", file.certificateLife]),
         ],

@@ -29,6 +29,7 @@ export * from "./schemas/datastore.ts";
 export {
   hasFolders,
   hasLeases,
+  initiatorOf,
   isBlockPath,
   isVolumePath,
   mostVolumeNameLength,

@@ -59,8 +59,8 @@ export {
 } from "./left-volumes.ts";
 export { DiskLeases, type OwnDiskLease } from "./leases/disk-leases.ts";
 export type { Lockspace } from "./leases/lockspace.ts";
-export type { LeasedVm, LockspaceStorage } from "./leases/lease-files.ts";
-export { fenceInOrder } from "./reservations/fence-steps.ts";
+export { leaseNumberOf, type LeasedVm, type LockspaceStorage } from "./leases/lease-files.ts";
+export { fenceInOrder, type FenceStep } from "./reservations/fence-steps.ts";
 export { Sanlock } from "./leases/sanlock.ts";
 export { createVm, type CompletionDefaults, type CreateOptions } from "./new-vm.ts";
 export { checkOwnFiles, inspectDisks } from "./own-files.ts";

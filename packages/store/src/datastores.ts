@@ -14,6 +14,7 @@ import {
 import { sql } from "kysely";
 import type { Database } from "./database.ts";
 import { emit } from "./events.ts";
+import { mustHaveAccess } from "./host-access.ts";
 import { mustBeHosts } from "./must-be-hosts.ts";
 import type { Queries, Writes } from "./schema.ts";
 import { tasksUnderWay } from "./tasks.ts";
@@ -21,6 +22,8 @@ import { tasksUnderWay } from "./tasks.ts";
 export interface DatastoreRow extends DatastoreDefinition {
   everyHost: boolean;
   createdAt: Date;
+  /** The program that fences hosts there. Absent: there is none. */
+  fenceProgram?: string;
   /** In order of their names; `source` null: as the definition says. */
   hosts: { host: string; source: DatastoreSource | null }[];
 }
@@ -189,13 +192,34 @@ export class Datastores {
   }
 
   /**
+   * @param program null: there is none any more
+   * @throws DATASTORE_UNKNOWN, DATASTORE_ACCESS_REVOKED: without it no host gets its access back
+   */
+  async setFenceProgram(name: string, program: string | null): Promise<void> {
+    await this.#database.write(async (tx) => {
+      const row = (await locked(tx, name)) ?? unknown(name, await rowsOf(tx));
+      if ((row.fenceProgram ?? null) === program) return;
+      // A host that is being fenced is entered under the same lock.
+      await tx.updateTable("datastores").set({ fence_program: program }).where("name", "=", name).execute();
+      if (program === null) await mustHaveAccess(tx, { datastore: name });
+      await emit(tx, {
+        type: "datastore.fenceProgramSet",
+        subject: { kind: "datastore", id: name },
+        data: { program },
+      });
+    });
+  }
+
+  /**
    * @param host null: everywhere
-   * @throws DATASTORE_UNKNOWN, DATASTORE_IN_USE, DATASTORE_RESERVED
+   * @throws DATASTORE_UNKNOWN, DATASTORE_IN_USE, DATASTORE_RESERVED, DATASTORE_ACCESS_REVOKED
    */
   async remove(name: string, host: string | null): Promise<void> {
     await this.#database.write(async (tx) => {
       const row = (await locked(tx, name)) ?? unknown(name, await rowsOf(tx));
       if (row.reservations === true) throw GodwitError.of("DATASTORE_RESERVED", { datastore: name });
+      await tx.selectFrom("datastores").select("name").where("name", "=", name).forUpdate().execute();
+      await mustHaveAccess(tx, { datastore: name, host });
       const users = await usersOf(tx, name, host);
       if (users.length > 0) throw GodwitError.of("DATASTORE_IN_USE", { datastore: name, host, users });
       if (host === null) await tx.deleteFrom("datastores").where("name", "=", name).execute();
@@ -362,6 +386,7 @@ async function rowsOf(db: Queries, name: string | null = null): Promise<Datastor
     ...{ name: row.name, shared: row.shared, source: row.source },
     ...{ everyHost: row.everywhere, createdAt: row.created_at },
     ...(row.reservations ? { reservations: true } : {}),
+    ...(row.fence_program === null ? {} : { fenceProgram: row.fence_program }),
     hosts: (byName.get(row.name) ?? []).map(({ host, source }) => ({ host, source })),
   }));
 }

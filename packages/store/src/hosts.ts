@@ -13,6 +13,7 @@ import { sql } from "kysely";
 import { isDuplicate, type Database } from "./database.ts";
 import { emit } from "./events.ts";
 import { FactParts } from "./fact-parts.ts";
+import { mustHaveAccess } from "./host-access.ts";
 import { writeFacts, writeSeen, type SeenHost } from "./host-reports.ts";
 import {
   hostRows,
@@ -291,12 +292,13 @@ export class Hosts {
   /**
    * Removes a host that nothing needs any more: its certificate counts no more.
    * @param force the operator vouches that it is powered off: VMs that ran there are lost, and may be started elsewhere
-   * @throws HOST_BUSY while VMs or tasks need it
+   * @throws HOST_BUSY while VMs or tasks need it; DATASTORE_ACCESS_REVOKED while it has not got its access to a datastore back
    */
   async remove(name: string, force: boolean): Promise<void> {
     await this.#database.write(async (tx) => {
       // Tasks that need it are entered under the same lock.
       await tx.selectFrom("hosts").select("name").where("name", "=", name).forUpdate().execute();
+      await mustHaveAccess(tx, { host: name });
       const found = await findReferences(tx, "host", name);
       if (found.length > 0 && !force) {
         const of = (kind: string) => found.filter((one) => one.kind === kind).map((one) => one.name);

@@ -64,6 +64,8 @@ export const references: Record<Removable, Record<string, Reference>> = {
     maintenance: { columns: ["maintenance_stops.host"] },
     power: { columns: ["host_power.host"] },
     datastores: { columns: ["datastore_hosts.host"] },
+    // It forbids the removal, also a forced one: see Hosts.remove.
+    access: { columns: ["host_access.host"] },
     switches: { columns: ["switch_hosts.host"] },
   },
   pool: {

@@ -1,5 +1,6 @@
 /** The tables as the queries see them; `migrations/` makes them. */
 import type {
+  AccessRevoked,
   ConsolidationDecision,
   ConsolidationPolicy,
   CorrectedFigure,
@@ -114,6 +115,15 @@ export interface Schema {
     everywhere: boolean;
     created_at: Moment;
     reservations: Generated<boolean>;
+    fence_program: string | null;
+  };
+  host_access: {
+    datastore: string;
+    host: string;
+    since: Moment;
+    boot_id: string | null;
+    state: AccessRevoked["state"];
+    reason: string | null;
   };
   datastore_secrets: { datastore: string; id: string; sealed: string };
   datastore_hosts: {

@@ -3,6 +3,7 @@ import type pg from "pg";
 import { Database, type Writer } from "./database.ts";
 import { Datastores } from "./datastores.ts";
 import { Events } from "./events.ts";
+import { HostAccess } from "./host-access.ts";
 import { HostPowers } from "./host-power.ts";
 import { Hosts } from "./hosts.ts";
 import { Images } from "./images.ts";
@@ -28,6 +29,7 @@ export class Store {
   readonly powers: HostPowers;
   readonly members: Members;
   readonly datastores: Datastores;
+  readonly access: HostAccess;
   readonly images: Images;
   readonly switches: Switches;
   readonly networks: Networks;
@@ -50,6 +52,7 @@ export class Store {
     this.maintenanceStops = new MaintenanceStops(database);
     this.members = new Members(database);
     this.datastores = new Datastores(database);
+    this.access = new HostAccess(database);
     this.images = new Images(database);
     this.switches = new Switches(database);
     this.networks = new Networks(database);

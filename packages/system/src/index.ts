@@ -17,6 +17,7 @@ export { mounted, mountFileSystem, mountsIn, unmountFileSystem, type Mounted } f
 export { withReserve } from "./reserve.ts";
 export { listenInRange } from "./listen-in-range.ts";
 export { openLog } from "./log-destination.ts";
+export { runBounded, type BoundedEnd } from "./run-bounded.ts";
 export { run, type RunOptions, type RunResult } from "./run.ts";
 export { leastSpace, requireSpace } from "./space.ts";
 export { UndoStack } from "./undo.ts";

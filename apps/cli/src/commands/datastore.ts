@@ -3,6 +3,7 @@ import { buildRouteMap } from "@stricli/core";
 import { addCommand } from "./datastore/add.ts";
 import { browseCommand } from "./datastore/browse.ts";
 import { initCommand } from "./datastore/init.ts";
+import { restoreCommand } from "./datastore/restore.ts";
 import { listCommand } from "./datastore/list.ts";
 import { removeCommand } from "./datastore/remove.ts";
 import { setCommand } from "./datastore/set.ts";
@@ -20,6 +21,7 @@ export const datastoreRoutes = buildRouteMap({
     set: setCommand,
     remove: removeCommand,
     init: initCommand,
+    restore: restoreCommand,
   },
   docs: { brief: summaries.datastore.brief },
 });

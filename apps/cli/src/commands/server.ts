@@ -3,6 +3,7 @@ import { stat } from "node:fs/promises";
 import { isIP } from "node:net";
 import { GodwitError } from "@godwit/contract/errors";
 import type { ServerOptions } from "@godwit/server";
+import { usualFenceFolder } from "@godwit/server/data-paths";
 import { buildCommand, buildRouteMap } from "@stricli/core";
 import { defaultDataFolder, defaultServerPort } from "../connection.ts";
 import { writeLine } from "../output/screen.ts";
@@ -99,9 +100,20 @@ Example: godwit server run --listen 0.0.0.0:8443`,
         brief: "How long a host's certificate counts before it must be renewed, like 30d or 12h",
         default: "30d",
       },
+      fenceFolder: {
+        kind: "parsed",
+        parse: String,
+        brief: "Where the programs are that fence hosts at datastores",
+        default: usualFenceFolder,
+      },
     },
   },
-  async func(flags: { data: string; listen: readonly ListenAddress[]; certificateLife: number }) {
+  async func(flags: {
+    data: string;
+    listen: readonly ListenAddress[];
+    certificateLife: number;
+    fenceFolder: string;
+  }) {
     await requireDataFolder(flags.data);
     const [{ runServer }, { endSignal, roleLog, notifyReady }] = await Promise.all([
       import("@godwit/server"),
@@ -109,8 +121,9 @@ Example: godwit server run --listen 0.0.0.0:8443`,
     ]);
     const log = roleLog("server");
     const { GODWIT_DATABASE_URL: databaseUrl } = process.env;
-    const { data: dataFolder, listen, certificateLife: certificateDays } = flags;
-    await runServer({ dataFolder, listen, certificateDays, databaseUrl, log }, endSignal(), () => {
+    const { data: dataFolder, fenceFolder, listen, certificateLife: certificateDays } = flags;
+    const options = { dataFolder, fenceFolder, listen, certificateDays, databaseUrl, log };
+    await runServer(options, endSignal(), () => {
       notifyReady(log);
     });
     process.exit(0); // idle connections may still be open

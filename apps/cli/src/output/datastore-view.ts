@@ -20,6 +20,7 @@ export function datastoreText(view: DatastoreView): string {
     ["place", sourceText(source)],
     ["defined", createdAt === null ? "by hosts' own configuration only" : definedFor(everyHost)],
     ...(view.reservations ? [["reservations", "on"]] : []),
+    ...(view.fenceProgram === undefined ? [] : [["fence program", view.fenceProgram]]),
     ["vms", vms.length === 0 ? "none" : vms.join(" ")],
     ...differentIds(view),
   ]);
@@ -39,12 +40,28 @@ export function datastoreText(view: DatastoreView): string {
       on.id ?? "",
     ]),
   ]);
-  const reasons = hosts.flatMap(({ host, reason, reservations }) =>
-    [reason, view.reservations ? (reservations?.reason ?? null) : null].flatMap((why) =>
-      why === null ? [] : [`${host}: ${why}`],
-    ),
+  const reasons = hosts.flatMap(({ host, reason, reservations, revoked }) =>
+    [
+      reason,
+      view.reservations ? (reservations?.reason ?? null) : null,
+      revokedText(name, host, revoked),
+    ].flatMap((why) => (why === null ? [] : [`${host}: ${why}`])),
   );
   return [head, "", table, ...(reasons.length === 0 ? [] : ["", ...reasons])].join("\n");
+}
+
+const revokedWords = {
+  revoking: "it was to be fenced, and may have lost its access",
+  revoked: "it was fenced, and has no access",
+  restoring: "it was fenced, and was to get its access back",
+} as const;
+
+/** Of a host that was fenced by the fence program. */
+function revokedText(datastore: string, host: string, revoked: DatastoreOnHost["revoked"]): string | null {
+  if (revoked === undefined) return null;
+  const { state, since, reason } = revoked;
+  const why = reason === null ? "" : ` (${reason})`;
+  return `${revokedWords[state]}, since ${since}${why}. It gets it back when it reports after a restart, or by: godwit datastore restore ${datastore} --host ${host} --host-was-restarted`;
 }
 
 /** Of a host, by what it saw last. */

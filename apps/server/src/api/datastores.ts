@@ -1,6 +1,7 @@
 /** Datastores: defined, shown, removed. What is defined is written first; the hosts are told then, and again until they have it. */
 import { GodwitError, type DatastoreView, type serverOperations } from "@godwit/contract";
 import type { Handlers } from "@godwit/http";
+import { notByProgram } from "../fencing/fence-host.ts";
 import { notToSet } from "../datastores/reservation-changes.ts";
 import { datastoreViews } from "../datastores/datastore-views.ts";
 import type { Services } from "../services.ts";
@@ -13,6 +14,7 @@ type DatastoreOperations = Pick<
   | "datastoreAdd"
   | "datastoreInit"
   | "datastoreSet"
+  | "datastoreRestore"
   | "datastoreRemove"
 >;
 
@@ -21,7 +23,12 @@ const applyLimitMs = 10_000;
 /** Of storage that may be slow. */
 const initLimitMs = 20_000;
 
-export function datastoreHandlers({ store, hosts, chapSecrets }: Services): Handlers<DatastoreOperations> {
+export function datastoreHandlers({
+  store,
+  hosts,
+  chapSecrets,
+  access,
+}: Services): Handlers<DatastoreOperations> {
   const views = async (): Promise<DatastoreView[]> => {
     const [rows, all, vms] = await Promise.all([
       store.datastores.list(),
@@ -29,13 +36,18 @@ export function datastoreHandlers({ store, hosts, chapSecrets }: Services): Hand
       store.datastores.users(),
     ]);
     const now = all.map(({ name, facts, load }) => ({ name, facts, load, isUp: hosts.isUp(name) }));
-    return datastoreViews(rows, now).map((view) => ({ ...view, vms: vms.get(view.name) ?? [] }));
+    const revoked = (datastore: string, host: string) => access.of(datastore, host);
+    return datastoreViews(rows, now, revoked).map((view) => ({ ...view, vms: vms.get(view.name) ?? [] }));
   };
   const viewOf = async (name: string): Promise<DatastoreView> => {
     const all = await views();
     const found = all.find((view) => view.name === name);
     if (found !== undefined) return found;
     throw GodwitError.of("DATASTORE_UNKNOWN", { datastore: name, known: all.map((view) => view.name) });
+  };
+  const abilitiesNow = async () => {
+    const facts = new Map((await store.hosts.list()).map((host) => [host.name, host.facts]));
+    return (host: string) => facts.get(host)?.abilities ?? [];
   };
   return {
     datastoreList: async () => ({ datastores: await views() }),
@@ -98,17 +110,34 @@ export function datastoreHandlers({ store, hosts, chapSecrets }: Services): Hand
 
     datastoreSet: async ({ params, body }) => {
       const { datastore } = params;
-      const { reservations: on } = body;
+      const { reservations: on, fenceProgram: program } = body;
       const view = await viewOf(datastore);
-      if (view.source.kind !== "lun") throw GodwitError.of("DATASTORE_WITHOUT_RESERVATIONS", { datastore });
-      if (view.reservations !== on) {
-        const facts = new Map((await store.hosts.list()).map((host) => [host.name, host.facts]));
-        const why = notToSet(view, on, (host) => facts.get(host)?.abilities ?? []);
+      if (on !== undefined && view.source.kind !== "lun")
+        throw GodwitError.of("DATASTORE_WITHOUT_RESERVATIONS", { datastore });
+      if (program != null) {
+        const reason = notByProgram(view, await abilitiesNow());
+        if (reason !== null) throw GodwitError.of("DATASTORE_WITHOUT_FENCING", { datastore, reason });
+        await access.check(
+          datastore,
+          program,
+          view.hosts.map(({ host }) => host),
+        );
+      }
+      if (on !== undefined && view.reservations !== on) {
+        const why = notToSet(view, on, await abilitiesNow());
         if (why.length > 0) throw GodwitError.of("RESERVATIONS_REFUSED", { datastore, on, why });
         await store.datastores.setReservations(datastore, on);
         await hosts.datastores.changed(applyLimitMs);
       }
+      if (program !== undefined) await store.datastores.setFenceProgram(datastore, program);
       return await viewOf(datastore);
+    },
+
+    datastoreRestore: async ({ params, body }) => {
+      await store.hosts.show(body.host);
+      await access.restore(params.datastore, body.host);
+      if (hosts.isUp(body.host)) await hosts.of(body.host).reported();
+      return await viewOf(params.datastore);
     },
 
     datastoreRemove: async ({ params, query }) => {

@@ -1,5 +1,6 @@
 /** Powers a VM on: at which host, and what would forbid it. */
 import {
+  datastoresOf,
   GodwitError,
   hasProcess,
   type ErrorDetails,
@@ -23,14 +24,15 @@ interface StartOptions {
   discardMemory?: boolean | undefined;
 }
 
-/** @throws AGENT_CANNOT, VM_RUNNING, VM_BUSY, MOVE_REFUSED, POOL_RULE_BROKEN, HOST_UNREACHABLE, what admission control refuses with */
+/** @throws DATASTORE_UNAVAILABLE, AGENT_CANNOT, VM_RUNNING, VM_BUSY, MOVE_REFUSED, POOL_RULE_BROKEN, HOST_UNREACHABLE, what admission control refuses with */
 export async function startVm(
   services: Services,
   vm: VmView,
   options: StartOptions = {},
 ): Promise<TaskOf<"vm.start">> {
-  const { tasks, admission } = services;
+  const { tasks, admission, access } = services;
   const begin = async (host: string) => {
+    access.mustHave(datastoresOf(vm.config), host);
     if (host !== vm.host) {
       // Where its host is silent the lease says whether it may be started elsewhere, not what was believed last.
       const state = hasProcess(vm) ? "lost" : vm.state;

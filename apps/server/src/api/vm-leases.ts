@@ -2,7 +2,7 @@
 import { GodwitError, type serverOperations, type VmView } from "@godwit/contract";
 import type { Handlers } from "@godwit/http";
 import { leaseParams, readVmLease, type SeenLease } from "../hosts/vm-lease.ts";
-import { fenceHost } from "../restart/fence-host.ts";
+import { fenceHost } from "../fencing/fence-host.ts";
 import type { Services } from "../services.ts";
 
 type VmLeaseOperations = Pick<typeof serverOperations, "vmLeaseShow" | "vmLeaseBreak">;

@@ -1,5 +1,6 @@
 /** Datastores as operators see them: what is defined, beside what each host has. Pure. */
 import {
+  type AccessRevoked,
   type DatastoreDefinition,
   type DatastoreOnHost,
   type DatastoreView,
@@ -18,14 +19,30 @@ export interface HostNow {
 
 type Named = Omit<DatastoreView, "vms">;
 
-/** In order of their names; also those that a host has by its own configuration only. */
-export function datastoreViews(rows: readonly DatastoreRow[], hosts: readonly HostNow[]): Named[] {
+/**
+ * In order of their names; also those that a host has by its own configuration only.
+ * @param revoked of a host that was fenced at a datastore, and has not got its access back
+ */
+export function datastoreViews(
+  rows: readonly DatastoreRow[],
+  hosts: readonly HostNow[],
+  revoked: (datastore: string, host: string) => AccessRevoked | undefined = () => undefined,
+): Named[] {
+  const withAccess = (name: string, on: DatastoreOnHost): DatastoreOnHost => {
+    const found = revoked(name, on.host);
+    if (found === undefined) return on;
+    const { state, since, reason } = found;
+    return { ...on, revoked: { state, since, reason } };
+  };
   const defined = rows.map((row): Named => {
     const { name, shared, source, everyHost, createdAt } = row;
     return {
       ...{ name, shared, source, everyHost, createdAt: createdAt.toISOString() },
       reservations: row.reservations === true,
-      hosts: hosts.flatMap((host) => onHost(name, sourceOn(row, host.name), shared, host)),
+      ...(row.fenceProgram === undefined ? {} : { fenceProgram: row.fenceProgram }),
+      hosts: hosts
+        .flatMap((host) => onHost(name, sourceOn(row, host.name), shared, host))
+        .map((on) => withAccess(name, on)),
     };
   });
   const others = new Map<string, Named>();

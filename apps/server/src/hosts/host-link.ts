@@ -20,7 +20,7 @@ import type { Store } from "@godwit/store";
 import { sleep } from "@godwit/system";
 import type { Logger } from "pino";
 import { HostClock } from "./host-clock.ts";
-import { HostReader } from "./host-reader.ts";
+import { HostReader, type SeenLoad } from "./host-reader.ts";
 import { HostSignals } from "./host-signals.ts";
 import type { LinkedHost, ShownIdentity } from "./link-identity.ts";
 import { Presence } from "./presence.ts";
@@ -57,6 +57,7 @@ export class HostLink {
     holdsLease: HoldsLease,
     log: Logger,
     judgeDatastores: JudgeDatastores = () => Promise.resolve([]),
+    seen: SeenLoad = (load) => load,
   ) {
     const { name, agentUrl } = host;
     this.name = name;
@@ -64,7 +65,7 @@ export class HostLink {
     this.#store = store;
     this.#intake = intake;
     this.#log = log.child({ host: name });
-    this.#reader = new HostReader(host, identity, store.generation, this.#log);
+    this.#reader = new HostReader(host, identity, store.generation, this.#log, seen);
     this.#clock = new HostClock(name);
     this.#presence = new Presence(name, {
       lost: (reason) => {
@@ -116,6 +117,11 @@ export class HostLink {
   /** Whether the agent's events flow now. */
   get isUp(): boolean {
     return this.#presence.isUp;
+  }
+
+  /** Whether the boot that is written down is the last in which a server could order anything. */
+  get isBootKnown(): boolean {
+    return this.#reports.isBootKnown;
   }
 
   /** What the agent's version means for it; nothing, while it is the server's or not known. */
@@ -209,7 +215,7 @@ export class HostLink {
       onOpen: () => {
         this.#reader.checkVersion();
         this.#presence.opened();
-        this.#reports.refreshFacts();
+        this.#reports.opened();
         this.#signals.cameUp();
       },
       onLost: (error) => {

@@ -5,6 +5,7 @@ import { isConfirmed } from "@godwit/placement";
 import type { HostRow, Store } from "@godwit/store";
 import type { Logger } from "pino";
 import type { ChapSecrets } from "../datastores/chap-secrets.ts";
+import type { HostAccess } from "../fencing/host-access.ts";
 import { Announcements } from "./announcements.ts";
 import { DatastorePush } from "./datastore-push.ts";
 import { HostLink } from "./host-link.ts";
@@ -40,11 +41,13 @@ export class HostLinks {
   readonly #store: Store;
   readonly #intake: ReportIntake;
   readonly #announcements: Announcements;
+  readonly #access: Pick<HostAccess, "heard" | "alarms" | "seen"> | null;
   readonly #log: Logger;
 
   /**
    * @param certificateDays how long a host's certificate counts
    * @param secrets of datastores; null: there are none
+   * @param access of hosts to datastores; null: every host has it
    */
   constructor(
     identity: LinkIdentity,
@@ -52,7 +55,9 @@ export class HostLinks {
     log: Logger,
     certificateDays: number,
     secrets: Pick<ChapSecrets, "open"> | null = null,
+    access: Pick<HostAccess, "heard" | "alarms" | "seen"> | null = null,
   ) {
+    this.#access = access;
     this.#certificateDays = certificateDays;
     this.#identity = shown(identity);
     this.#store = store;
@@ -108,7 +113,9 @@ export class HostLinks {
       async (facts) => [
         ...(await this.datastores.heard(host.name, facts)),
         ...(await this.networks.heard(host.name, facts)),
+        ...(this.#access?.heard(host.name, facts) ?? []),
       ],
+      (load) => this.#access?.seen(load) ?? load,
     );
     this.#links.set(host.name, link);
     this.#members.set(host.name, { id: host.memberId, number: host.certificateInUse });
@@ -167,6 +174,7 @@ export class HostLinks {
     return [
       ...link.versionFindings.filter(({ severity }) => severity === "error"),
       ...link.certificateAlarms,
+      ...(this.#access?.alarms(name) ?? []),
     ];
   }
 

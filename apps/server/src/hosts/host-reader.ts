@@ -19,6 +19,8 @@ import type { Logger } from "pino";
 import { linkTls, type LinkedHost, type ShownIdentity } from "./link-identity.ts";
 import { reportOfVersion1, version1Operations } from "./version-1.ts";
 
+export type SeenLoad = (load: HostLoad) => HostLoad;
+
 const reportLimitMs = 8000;
 
 export class HostReader {
@@ -27,8 +29,17 @@ export class HostReader {
   readonly #version1: Client<typeof version1Operations>;
   readonly #host: LinkedHost;
   readonly #log: Logger;
+  readonly #seen: SeenLoad;
 
-  constructor(host: LinkedHost, identity: ShownIdentity, generation: Store["generation"], log: Logger) {
+  /** @param seen what a host tells that it does, as the server has it */
+  constructor(
+    host: LinkedHost,
+    identity: ShownIdentity,
+    generation: Store["generation"],
+    log: Logger,
+    seen: SeenLoad = (load) => load,
+  ) {
+    this.#seen = seen;
     this.#host = host;
     this.#log = log;
     const options: ClientOptions = {
@@ -72,7 +83,7 @@ export class HostReader {
   /** What the host does, read now. @throws HOST_UNREACHABLE, VERSION_UNSUPPORTED */
   async load(): Promise<HostLoad> {
     const load = () => this.agent.call("load", {}, { timeoutMs: reportLimitMs });
-    return await this.#read(load, (report) => report.load);
+    return this.#seen(await this.#read(load, (report) => report.load));
   }
 
   /** Whether the agent answers now, without a look at storage or at a QEMU, and in a version that is understood. */

@@ -47,6 +47,8 @@ export class ReportRefresh {
   #facts: HostFacts | null = null;
   /** They may have changed since: by the agent's word, or while the connection was down. */
   #factsAreOld = true;
+  /** A connection was made, and the host has not told since what it is: it may have booted. */
+  #isUnread = false;
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -55,6 +57,17 @@ export class ReportRefresh {
   stop(): void {
     this.#isStopped = true;
     clearTimeout(this.#timer);
+  }
+
+  /** Whether the boot that is written down is the last in which a server could order anything. */
+  get isBootKnown(): boolean {
+    return !this.#isUnread;
+  }
+
+  /** A connection was made. */
+  opened(): void {
+    this.#isUnread = true;
+    this.refreshFacts();
   }
 
   /** The host's facts may have changed: both reports are read soon. */
@@ -149,6 +162,8 @@ export class ReportRefresh {
     this.#factsAreOld = false; // they may change again while they are read
     try {
       this.#facts = await store.hosts.reported(name, await reader.facts());
+      // Another connection may have been made meanwhile.
+      this.#isUnread &&= this.#factsAreOld;
       return this.#facts;
     } catch (error) {
       this.#factsAreOld = true;

@@ -4,7 +4,7 @@
  * VM's lease on its storage, which no host gets while another may run the VM. The restarter keeps nothing itself: what was tried
  * is in the tasks, and a server that starts goes on from there; that a restart succeeded or failed is an event, written with its task's end.
  */
-import { GodwitError, isEnded, type DeadVm, type TaskId, type VmView } from "@godwit/contract";
+import { datastoresOf, GodwitError, isEnded, type DeadVm, type TaskId, type VmView } from "@godwit/contract";
 import {
   hostsThatFailed,
   judgeDeath,
@@ -23,7 +23,8 @@ import type { PoolRow } from "@godwit/store";
 import type { Logger } from "pino";
 import { readVmLease } from "../hosts/vm-lease.ts";
 import type { Inventory } from "../inventory.ts";
-import { fenceHost, reservedLuns, reservedLunsOf, type LivingLook } from "./fence-host.ts";
+import { fencedAt, fenceHost, fencingWays, type LivingLook } from "../fencing/fence-host.ts";
+import type { HostAccess } from "../fencing/host-access.ts";
 import { checkVm } from "../moves/check-vm.ts";
 import type { Planner } from "../pools/planner.ts";
 import { poolReports } from "../pools/pool-reports.ts";
@@ -33,6 +34,7 @@ import type { TaskRunner } from "../tasks/task-runner.ts";
 export interface RestarterServices extends Inventory {
   tasks: Pick<TaskRunner, "start">;
   planner: Pick<Planner, "place">;
+  access: HostAccess;
 }
 
 const everyMs = 5000;
@@ -198,8 +200,8 @@ export class Restarter {
     for (const vmId of this.#unfenced.keys())
       if (!waiting.some((one) => one.vmId === vmId)) this.#unfenced.delete(vmId);
     if (waiting.length === 0) return;
-    const reserved = await reservedLuns(this.#services.store);
-    const able = waiting.filter(({ vm }) => reservedLunsOf(vm, reserved) !== null);
+    const ways = await fencingWays(this.#services.store);
+    const able = waiting.filter(({ vm }) => fencedAt(vm, ways) !== null);
     // The most important first, and before those that were tried already. The next come in the next round: those that are fenced start before that.
     const triedMs = ({ vm }: Dead) => this.#unfenced.get(vm.id)?.atMs ?? 0;
     const next = able.toSorted((a, b) => triedMs(a) - triedMs(b)).slice(0, leasesAtOnce);
@@ -210,7 +212,7 @@ export class Restarter {
   async #fenceOne(vm: VmView, living: LivingLook): Promise<void> {
     try {
       await fenceHost(this.#services, vm, vm.host, living);
-      this.#log.warn({ vm: vm.name, host: vm.host }, "a silent host was fenced by persistent reservations");
+      this.#log.warn({ vm: vm.name, host: vm.host }, "a silent host was fenced");
     } catch (error) {
       if (!GodwitError.is(error) || error.code === "DATABASE_UNAVAILABLE") throw error;
       const reason = error.message.replace(/\.$/, "");
@@ -279,8 +281,15 @@ function withStarts(
   const { datastore } = vm.config;
   const takesNone = ({ name, load }: Reports["hosts"][number]): boolean => {
     const leases = load?.datastores.find((one) => one.name === datastore)?.leases;
+    const needed = datastoresOf(vm.config);
+    const lacksOne = load?.datastores.some(({ name: of, reason }) => reason !== null && needed.includes(of));
     const count = starting.filter(({ host }) => host === name).length;
-    return failed.has(name) || count >= startsAtOnce || (leases != null && leases.state !== "joined");
+    return (
+      failed.has(name) ||
+      count >= startsAtOnce ||
+      (leases != null && leases.state !== "joined") ||
+      lacksOne === true
+    );
   };
   return {
     ...reports,

@@ -68,6 +68,35 @@ export const datastoreErrors = {
     (d) => `Datastore ${d.datastore} cannot be removed while persistent reservations are on.`,
     (d) => `Turn them off first: godwit datastore set ${d.datastore} --reservations off`,
   ),
+  DATASTORE_WITHOUT_FENCING: define<{ datastore: string; reason: string }>(
+    409,
+    "never",
+    (d) => `Hosts are not fenced at datastore ${d.datastore} by a program: ${d.reason}.`,
+    () => "Which datastores have a fence program, and which could have one: godwit datastore list",
+  ),
+  FENCE_PROGRAM_UNUSABLE: define<{ datastore: string; program: string; reason: string }>(
+    409,
+    "after-fix",
+    (d) => `Fence program ${d.program} of datastore ${d.datastore} cannot be used: ${d.reason}.`,
+    () =>
+      "It is a file in the server's folder of fence programs (/etc/godwit/fence), which root or the server's user owns and nobody else can write to, and ends with 0 when it is asked to check. Nothing was changed.",
+  ),
+  /** Also an alarm: a host was fenced, and has not got its access back. */
+  DATASTORE_ACCESS_REVOKED: define<{ datastore: string; host: string; since: string; reason: string | null }>(
+    409,
+    "after-fix",
+    (d) =>
+      `Host ${d.host} was fenced at datastore ${d.datastore} at ${d.since}, and has not got its access to the storage back${d.reason === null ? "" : `: ${d.reason}`}.`,
+    (d) =>
+      `Restart host ${d.host}: it gets its access back when it reports. If it was restarted before, or is off for good: godwit datastore restore ${d.datastore} --host ${d.host} --host-was-restarted`,
+  ),
+  DATASTORE_ACCESS_NOT_RESTORED: define<{ datastore: string; host: string; reason: string }>(
+    503,
+    "later",
+    (d) => `Host ${d.host} did not get its access to datastore ${d.datastore} back: ${d.reason}.`,
+    (d) =>
+      `Look at the storage server and the program. It may have done a part; try again: godwit datastore restore ${d.datastore} --host ${d.host} --host-was-restarted`,
+  ),
   DATASTORE_REPLACED: define<{ datastore: string; host: string; reason: string }>(
     503,
     "after-fix",
@@ -149,6 +178,8 @@ function unavailableRemedy({
   reason: string;
 }): string {
   if (reason.includes("is not marked as a datastore")) return notMarkedRemedy(datastore);
+  if (reason.includes("was fenced there"))
+    return `Restart host ${host}: it gets its access back when it reports. What is known: godwit datastore show ${datastore}`;
   if (reason.includes("cannot be mounted"))
     return `Check that the server runs, that it exports this folder to ${host} (showmount -e SERVER), and that the network between is open; the agent there tries again by itself.`;
   if (reason.includes("no LUN with this WWN"))

@@ -79,8 +79,7 @@ export const leaseErrors = {
   HOST_NOT_FENCED: define<{ vm: string; host: string; reason: string }>(
     409,
     "later",
-    (d) =>
-      `Host ${d.host} was not kept from writing to the disks of VM ${d.vm} by persistent reservations: ${d.reason}.`,
+    (d) => `Host ${d.host} was not kept from writing to the disks of VM ${d.vm}: ${d.reason}.`,
     (d) => `Its lease becomes free by itself; godwit vm lease show ${d.vm} shows when.`,
   ),
   SANLOCK_UNAVAILABLE: define<{ reason: string }>(

@@ -74,6 +74,11 @@ const datastoreEvents = [
   ),
   /** Persistent reservations were turned on or off. */
   defineEvent("datastore.reservationsSet", "datastore", z.object({ on: z.boolean() })),
+  /** Null: there is none any more. */
+  defineEvent("datastore.fenceProgramSet", "datastore", z.object({ program: z.string().nullable() })),
+  /** A host is being fenced there: written before the storage takes its access away. */
+  defineEvent("datastore.accessRevoked", "datastore", z.object({ host: nameSchema })),
+  defineEvent("datastore.accessRestored", "datastore", z.object({ host: nameSchema })),
   /** `host`: only there; null: everywhere. */
   defineEvent("datastore.removed", "datastore", z.object({ host: nameSchema.nullable() })),
 ] as const;

@@ -1,6 +1,7 @@
 /** The VMs of a host: what they are. */
 import { z } from "zod";
 import { cloudInitSchema } from "../schemas/cloud-init.ts";
+import { countSchema, mostOfHost } from "../schemas/host-facts.ts";
 import { leaseSchema } from "../schemas/lease.ts";
 import { nameSchema, vmIdSchema } from "../schemas/names.ts";
 import { disksToDeleteSchema, vmDescriptionSchema, vmSchema } from "../schemas/vm.ts";
@@ -204,6 +205,25 @@ export const agentVmOperations = {
     answer: { status: 200, body: leaseSchema },
     errors: ["DATASTORE_UNKNOWN", "DATASTORE_UNAVAILABLE", "SANLOCK_UNAVAILABLE"],
   },
+  vmLeaseRevoke: {
+    method: "POST",
+    path: "/agent/v1/datastores/{datastore}/vms/{name}/lease/{vmId}/revoke",
+    privilege: "server",
+    summary:
+      "Revoke the lease of a silent host that can be fenced for the VM: at which datastores the server has to do that, by their fence programs",
+    params: leaseParams,
+    body: z.strictObject({
+      host: nameSchema,
+      /** Datastores that have a fence program. */
+      programs: z.array(nameSchema).max(mostOfHost.datastores),
+    }),
+    /** `lease`: which of the VM's leases was revoked. `datastores`: of `programs`, those that its QEMU writes to. */
+    answer: { status: 200, body: z.object({ lease: countSchema, datastores: z.array(nameSchema) }) },
+    errors: [
+      ...["HOST_NOT_FENCED", "LEASE_HOLDER_ALIVE", "LEASE_HELD", "VM_UNKNOWN"],
+      ...["DATASTORE_UNKNOWN", "DATASTORE_UNAVAILABLE", "SANLOCK_UNAVAILABLE"],
+    ],
+  },
   vmLeaseFence: {
     method: "POST",
     path: "/agent/v1/datastores/{datastore}/vms/{name}/lease/{vmId}/fence",
@@ -211,7 +231,13 @@ export const agentVmOperations = {
     summary:
       "Keep a silent host from writing to the VM's LUNs by their persistent reservations, and then put a new lease in the place of its own",
     params: leaseParams,
-    body: z.strictObject({ host: nameSchema }),
+    body: z.strictObject({
+      host: nameSchema,
+      /** The lease that `vmLeaseRevoke` has revoked, and where the host was fenced by programs since. Absent: nowhere. */
+      revoked: z
+        .strictObject({ lease: countSchema, datastores: z.array(nameSchema).max(mostOfHost.datastores) })
+        .optional(),
+    }),
     answer: { status: 200, body: leaseSchema },
     errors: [
       ...["HOST_NOT_FENCED", "LEASE_HOLDER_ALIVE", "LEASE_HELD", "VM_UNKNOWN"],

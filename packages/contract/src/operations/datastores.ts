@@ -1,6 +1,11 @@
 /** Datastores, a part of the server's API. */
 import { z } from "zod";
-import { datastoreEntriesSchema, datastoreViewSchema, newDatastoreSchema } from "../schemas/datastore.ts";
+import {
+  datastoreEntriesSchema,
+  datastoreViewSchema,
+  fenceProgramSchema,
+  newDatastoreSchema,
+} from "../schemas/datastore.ts";
 import { datastorePathSchema } from "../schemas/datastore-path.ts";
 import { nameSchema } from "../schemas/names.ts";
 import { uploadQuerySchema } from "../schemas/upload.ts";
@@ -96,11 +101,41 @@ export const datastoreOperations = {
     method: "PATCH",
     path: "/api/v1/datastores/{datastore}",
     privilege: "admin",
-    summary: "Turn SCSI-3 persistent reservations of a LUN on or off",
+    summary:
+      "Turn SCSI-3 persistent reservations of a LUN on or off, or set the program that fences hosts at the storage",
     params: datastoreParams,
-    body: z.strictObject({ reservations: z.boolean() }),
+    body: z
+      .strictObject({
+        reservations: z.boolean().optional(),
+        /** Null: it has none any more. */
+        fenceProgram: fenceProgramSchema.nullable().optional(),
+      })
+      .refine(
+        ({ reservations, fenceProgram }) => reservations !== undefined || fenceProgram !== undefined,
+        "nothing is to be set",
+      ),
     answer: { status: 200, body: datastoreViewSchema },
-    errors: ["DATASTORE_UNKNOWN", "DATASTORE_WITHOUT_RESERVATIONS", "RESERVATIONS_REFUSED"],
+    errors: [
+      ...["DATASTORE_UNKNOWN", "DATASTORE_WITHOUT_RESERVATIONS", "RESERVATIONS_REFUSED"],
+      ...["DATASTORE_WITHOUT_FENCING", "FENCE_PROGRAM_UNUSABLE", "DATASTORE_ACCESS_REVOKED"],
+    ],
+  },
+  datastoreRestore: {
+    method: "POST",
+    path: "/api/v1/datastores/{datastore}/restore",
+    privilege: "admin",
+    summary:
+      "Give a host that was fenced its access to the storage back; the caller vouches that it was restarted since, or is off",
+    params: datastoreParams,
+    body: z.strictObject({
+      host: nameSchema,
+      /** What its kernel still had to write would be written over what others have written since. */
+      hostWasRestarted: z.literal(true),
+    }),
+    answer: { status: 200, body: datastoreViewSchema },
+    errors: [
+      ...["DATASTORE_UNKNOWN", "HOST_UNKNOWN", "DATASTORE_WITHOUT_FENCING", "DATASTORE_ACCESS_NOT_RESTORED"],
+    ],
   },
   datastoreRemove: {
     method: "DELETE",
@@ -110,6 +145,12 @@ export const datastoreOperations = {
     params: datastoreParams,
     query: z.strictObject({ host: nameSchema.optional() }),
     answer: { status: 204 },
-    errors: ["DATASTORE_UNKNOWN", "DATASTORE_IN_USE", "DATASTORE_RESERVED", "HOST_UNKNOWN"],
+    errors: [
+      "DATASTORE_UNKNOWN",
+      "DATASTORE_IN_USE",
+      "DATASTORE_RESERVED",
+      "DATASTORE_ACCESS_REVOKED",
+      "HOST_UNKNOWN",
+    ],
   },
 } as const satisfies Operations;

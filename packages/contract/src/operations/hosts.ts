@@ -126,7 +126,7 @@ export const hostOperations = {
     params: hostParams,
     query: z.strictObject({ force: z.stringbool().default(false) }),
     answer: { status: 204 },
-    errors: ["HOST_UNKNOWN", "HOST_BUSY", "HOST_ALIVE"],
+    errors: ["HOST_UNKNOWN", "HOST_BUSY", "HOST_ALIVE", "DATASTORE_ACCESS_REVOKED"],
   },
   hostMaintenanceEnter: {
     method: "POST",

@@ -28,11 +28,11 @@ export const vmLeaseOperations = {
     path: "/api/v1/vms/{vm}/lease/break",
     privilege: "admin",
     summary:
-      "Free the lease of a host that the caller vouches is powered off (if it is not, the VM can run twice), or that is fenced by the persistent reservations of the VM's LUNs",
+      "Free the lease of a host that the caller vouches is powered off (if it is not, the VM can run twice), or that is fenced at the VM's datastores, by persistent reservations or fence programs",
     params: vmParams,
     body: z.strictObject({
       host: nameSchema,
-      /** `reservations`: nobody vouches; the host is fenced. Absent: the caller vouches. */
+      /** `reservations`: nobody vouches; the host is fenced, by whatever the VM's datastores have. Absent: the caller vouches. */
       by: z.literal("reservations").optional(),
     }),
     answer: { status: 200, body: leaseViewSchema },

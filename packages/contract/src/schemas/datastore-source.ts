@@ -107,6 +107,9 @@ export const hasFolders = (source: DatastoreSource): source is FolderSource =>
 /** Whether hosts keep leases on it, of VMs or of its volumes' metadata. */
 export const hasLeases = (source: DatastoreSource): boolean => source.kind !== "iscsi";
 
+/** How a host's QEMU names itself to iSCSI targets, for their lists of who may connect. */
+export const initiatorOf = (host: string): string => `iqn.2008-11.org.linux-kvm:${host.toLowerCase()}`;
+
 /** Whether two places are the same. */
 export const isSameSource = (a: DatastoreSource, b: DatastoreSource): boolean =>
   a.kind === b.kind &&

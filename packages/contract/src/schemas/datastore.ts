@@ -8,6 +8,12 @@ import { countSchema, mostOfHost } from "./host-facts.ts";
 import { datastoreLeasesSchema, datastoreReservationsSchema } from "./host-load.ts";
 import { datastoreIdSchema, nameSchema } from "./names.ts";
 
+/** A file in the server's folder of fence programs. */
+export const fenceProgramSchema = z
+  .string()
+  .regex(/^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$/, "must be the name of a file, without a folder")
+  .refine((name) => name !== "none", "must not be none");
+
 /** What a host is to have. */
 export const datastoreDefinitionSchema = z.object({
   name: nameSchema,
@@ -48,6 +54,19 @@ export type NewDatastore = z.infer<typeof newDatastoreSchema>;
  */
 const hostStateSchema = z.enum(["available", "unavailable", "notApplied", "unknown", "notDefined"]);
 
+/**
+ * That a host was fenced at a datastore by its fence program. `revoking`: the program has begun, and did not succeed: the host may still have its access,
+ * or a part of it. `revoked`: it has none. `restoring`: the program was to give it back, and did not succeed.
+ */
+export const accessRevokedSchema = z.object({
+  state: z.enum(["revoking", "revoked", "restoring"]),
+  since: z.iso.datetime(),
+  /** What the program said last where it did not succeed, the end of a sentence; null: nothing is against it. */
+  reason: z.string().nullable(),
+});
+
+export type AccessRevoked = z.infer<typeof accessRevokedSchema>;
+
 export const datastoreOnHostSchema = z.object({
   host: nameSchema,
   state: hostStateSchema,
@@ -67,6 +86,8 @@ export const datastoreOnHostSchema = z.object({
   leases: datastoreLeasesSchema.nullable(),
   /** Null: it is no LUN, or not known. */
   reservations: datastoreReservationsSchema.nullable(),
+  /** The server had the storage take the host's access away. Absent: it did not, or the host has it again. */
+  revoked: accessRevokedSchema.optional(),
 });
 export type DatastoreOnHost = z.infer<typeof datastoreOnHostSchema>;
 
@@ -80,6 +101,8 @@ export const datastoreViewSchema = z.object({
   createdAt: z.iso.datetime().nullable(),
   /** Whether its hosts register with it for SCSI-3 persistent reservations. */
   reservations: z.boolean(),
+  /** The program of the server that has the storage take a host's access away. Absent: there is none. */
+  fenceProgram: fenceProgramSchema.optional(),
   hosts: z.array(datastoreOnHostSchema),
   /** VMs that have something on it, by name. */
   vms: z.array(z.string()),

@@ -432,6 +432,19 @@ export const datastoresOf = ({ datastore, disks }: StoredVm): string[] => [
   ...new Set([datastore, ...disks.map((disk) => disk.datastore ?? datastore)]),
 ];
 
+/** Where a VM's QEMU writes: its disks, and of its folder the variables of UEFI and the state of a TPM. */
+export const writtenDatastores = ({
+  firmware,
+  tpm,
+  datastore,
+  disks,
+}: StoredVm & Pick<Vm, "firmware" | "tpm">): string[] => [
+  ...new Set([
+    ...(firmware === undefined && tpm !== true ? [] : [datastore]),
+    ...disks.map((disk) => disk.datastore ?? datastore),
+  ]),
+];
+
 /** Where the images lie that a new VM's disks are copied from, where that is said. */
 export const imageDatastores = ({ disks }: Pick<VmDescription, "disks">): string[] =>
   disks.flatMap(({ imageDatastore }) => imageDatastore ?? []);

@@ -6,6 +6,7 @@ import { createHash } from "node:crypto";
 import { connect } from "node:net";
 import {
   GodwitError,
+  initiatorOf,
   lunOf,
   parseJson,
   portalText,
@@ -161,9 +162,6 @@ function reasonIn(said: string): string {
     .replace(/\.$/, "")
     .trim();
 }
-
-/** For the target's lists of who may connect. */
-const initiatorOf = (host: string): string => `iqn.2008-11.org.linux-kvm:${host.toLowerCase()}`;
 
 /** The same on every host; of the form of a version 8 UUID, see RFC 9562. */
 function idOf(target: string): DatastoreId {

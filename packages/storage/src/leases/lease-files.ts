@@ -85,6 +85,9 @@ export async function createSuccessor(
   return await makeLease(datastore, vm, numberOf(lease.path) + 1, sanlock);
 }
 
+/** Which one of a VM's leases it is, from 1. */
+export const leaseNumberOf = ({ path }: Pick<LeasePlace, "path">): number => numberOf(path);
+
 /** Which one of a VM's leases a file is, from 1. */
 export function numberOf(path: string): number {
   return Number(leasePattern.exec(path.split("/").at(-1) ?? "")?.[1] ?? 0);

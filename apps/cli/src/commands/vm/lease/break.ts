@@ -16,9 +16,9 @@ A lease on shared storage becomes free by itself about two minutes after its hos
 show tells when. Break it if you cannot wait, or if leases are kept in the server's database, where they do not
 expire. The command is refused while the host responds.
 
-Without danger for its disks is --fence, where all that the VM writes lies on LUNs with persistent reservations (godwit datastore set): a living host
-takes the key of the host away, which the LUN then lets write nothing, and looks that it is gone. Only then the lease is broken. All other VMs of
-that host with disks on these LUNs end, too. One that stood still may run for some seconds beside the new one, until its agent ends it.
+Without danger for its disks is --fence, where all that the VM writes lies on LUNs with persistent reservations or on datastores with a fence program
+(godwit datastore set): the storage is made to let the host write nothing any more. Only then the lease is broken. All other VMs of that host with
+something on these datastores lose it, too. One that stood still may run for some seconds beside the new one, until its agent ends it.
 
 Examples:
   godwit vm lease break web-1 --host-is-off b
@@ -36,8 +36,7 @@ Examples:
       fence: {
         kind: "parsed",
         parse: String,
-        brief:
-          "The host that holds it, which the persistent reservations of the VM's LUNs are to keep from writing",
+        brief: "The host that holds it, which the VM's datastores are to keep from writing",
         optional: true,
       },
     },
