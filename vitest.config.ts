@@ -20,7 +20,9 @@ const pure = ["cpu", "migration", "placement", "requirements", "contract"].map(
 );
 
 /** Stories that wait for leases and hosts, minutes long, and compute little: they are told beside the others. */
-const waiting = ["lease", "restart", "pool-restart"].map((name) => `tests/system/${name}.test.ts`);
+const waiting = ["lease", "restart", "pool-restart", "fence-program"].map(
+  (name) => `tests/system/${name}.test.ts`,
+);
 /** Longer than what a story waits for takes together. */
 const story = { testTimeout: 600_000, hookTimeout: 600_000, maxConcurrency: 1 };
 

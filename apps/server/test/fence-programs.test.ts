@@ -20,7 +20,7 @@ afterEach(async () => {
 const facts = {
   links: [
     { name: "eth0", addresses: ["10.0.1.7/24", "fe80::1/64"] },
-    { name: "eth1", addresses: ["10.0.3.7/24"] },
+    { name: "eth1", addresses: ["10.0.3.7/24", "$(touch /tmp/x)", "10.0.3.7; true/24"] },
   ],
   migrationSettings: { address: "10.0.2.7", also: ["10.0.4.7"] },
 } as unknown as HostFacts;

@@ -145,9 +145,7 @@ class Cluster {
         return;
       case "fence":
         if (host === other) return;
-        begin("fence", () =>
-          this.#order.program ? this.#fenceByProgram(host, other) : this.#fence(host, other),
-        );
+        begin("fence", () => (this.#order.program ? this.#fenceByProgram(other) : this.#fence(host, other)));
         return;
       case "restore":
         if (this.#order.program?.afterBoot !== true || host.boots !== host.cut) host.cut = null;
@@ -394,7 +392,7 @@ class Cluster {
   }
 
   /** The living host's two calls, with the program between them. */
-  *#fenceByProgram(host: Host, dead: Host): Steps {
+  *#fenceByProgram(dead: Host): Steps {
     const first = this.#newest;
     if (!(yield* this.#callByProgram(first, dead, true))) return false;
     yield;

@@ -207,3 +207,45 @@ test("persistent reservations are a LUN's, off at first, and keep it from being 
     "DATASTORE_WITHOUT_RESERVATIONS",
   );
 });
+
+test("a host that was fenced by a program is not forgotten: neither it, nor the datastore, nor the program goes before it has its access back", async () => {
+  const { datastores, access, hosts } = store;
+  await join("fenced");
+  await datastores.add({ name: "filer", shared: true, source: at("/srv/filer") });
+  const revoking = (bootId: string | null, since = new Date(1000)) =>
+    access.revoking("filer", "fenced", bootId, since);
+  expect(await codeOf(revoking("boot-1"))).toBe("DATASTORE_WITHOUT_FENCING");
+  await datastores.setFenceProgram("filer", "fence-1");
+  expect(await datastores.show("filer")).toMatchObject({ fenceProgram: "fence-1" });
+  expect(await codeOf(access.revoking("filer", "nobody", null, new Date()))).toBe("HOST_UNKNOWN");
+  expect(await codeOf(access.revoking("none", "fenced", null, new Date()))).toBe("DATASTORE_UNKNOWN");
+  expect(await access.list()).toEqual([]);
+
+  expect(await revoking("boot-1")).toBe("fence-1");
+  const row = { datastore: "filer", host: "fenced", since: new Date(1000).toISOString() };
+  expect(await access.list()).toEqual([{ ...row, bootId: "boot-1", state: "revoking", reason: null }]);
+  await access.set("filer", "fenced", { state: "revoking", reason: "the filer says no" });
+  // Since when it is so stays; what ran in the boot before is gone.
+  await revoking("boot-2", new Date(2000));
+  await access.set("filer", "fenced", { state: "revoked", reason: null });
+  expect(await access.list()).toEqual([{ ...row, bootId: "boot-2", state: "revoked", reason: null }]);
+
+  for (const refused of [
+    datastores.setFenceProgram("filer", null),
+    datastores.remove("filer", null),
+    datastores.remove("filer", "fenced"),
+    hosts.remove("fenced", true),
+  ])
+    expect(await codeOf(refused)).toBe("DATASTORE_ACCESS_REVOKED");
+  expect(await datastores.show("filer")).toMatchObject({ fenceProgram: "fence-1" });
+  // Another program may know better.
+  await datastores.setFenceProgram("filer", "fence-2");
+  await datastores.remove("filer", "a");
+
+  await access.restored("filer", "fenced");
+  expect(await access.list()).toEqual([]);
+  await datastores.setFenceProgram("filer", null);
+  expect((await datastores.show("filer")).fenceProgram).toBeUndefined();
+  await hosts.remove("fenced", false);
+  await datastores.remove("filer", null);
+});

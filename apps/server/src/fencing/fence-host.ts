@@ -96,6 +96,9 @@ export async function fenceHost(
     throw notFenced(
       "not all that it writes lies on datastores with persistent reservations or a fence program",
     );
+  const folder = (await store.datastores.list()).find(({ name }) => name === vm.config.datastore);
+  if (folder?.shared === false)
+    throw notFenced("its folder lies on storage of its host alone, and it can start nowhere else");
   const datastores = [...at.luns, ...at.programs];
   // One that the host is about to start has no volume yet that would keep the host from registering again.
   const tasks = (await store.tasks.unfinished()).filter((task) => !isEnded(task));

@@ -5,6 +5,7 @@
  */
 import { constants } from "node:fs";
 import { access, lstat, mkdir } from "node:fs/promises";
+import { isIP } from "node:net";
 import { join } from "node:path";
 import { initiatorOf, type DatastoreSource, type HostFacts } from "@godwit/contract";
 import { runBounded } from "@godwit/system";
@@ -102,24 +103,25 @@ async function problemOf(folder: string, program: string): Promise<string | null
   }
 }
 
-/** What a program has to know of a host. Pure. */
+/** What a program has to know of a host. What the host tells may be anything: only addresses are passed on. Pure. */
 export function fenceOrder(
   datastore: { name: string; source: DatastoreSource },
   { name, agentUrl, facts }: { name: string; agentUrl: string; facts: HostFacts | null },
 ): FenceOrder {
   const { address, also = [] } = facts?.migrationSettings ?? {};
+  const agent = new URL(agentUrl).hostname.replace(/^\[(.*)\]$/, "$1");
   return {
     datastore: { name: datastore.name, ...datastore.source },
     host: {
       name,
-      agent: new URL(agentUrl).hostname.replace(/^\[(.*)\]$/, "$1"),
-      migration: [address ?? facts?.migration?.address ?? [], also].flat(),
-      addresses: [
-        ...new Set(
-          (facts?.links ?? []).flatMap(({ addresses }) => addresses.map((one) => one.replace(/\/.*$/, ""))),
-        ),
-      ],
+      agent: isIP(agent) !== 0 || /^[A-Za-z0-9.-]+$/.test(agent) ? agent : "",
+      migration: addressesIn([address ?? facts?.migration?.address ?? [], also].flat()),
+      addresses: addressesIn((facts?.links ?? []).flatMap(({ addresses }) => addresses)),
       initiator: initiatorOf(name),
     },
   };
 }
+
+const addressesIn = (told: readonly string[]): string[] => [
+  ...new Set(told.map((one) => one.replace(/\/.*$/, "")).filter((one) => isIP(one) !== 0)),
+];

@@ -24,6 +24,7 @@ export class HostAccess {
   readonly #parts: HostAccessParts;
   /** As the database has them. */
   #rows: readonly HostAccessRow[] = [];
+  #reading: Promise<void> = Promise.resolve();
   /** By host and datastore: the last that was done or is under way. */
   readonly #turns = new Map<string, Promise<void>>();
   /** By host and datastore: when the program last succeeded in taking access away. */
@@ -37,7 +38,12 @@ export class HostAccess {
 
   /** @throws DATABASE_UNAVAILABLE */
   async open(): Promise<void> {
-    this.#rows = await this.#parts.store.access.list();
+    // One after the other: what was read first is not kept for what was read later.
+    const read = this.#reading.then(async () => {
+      this.#rows = await this.#parts.store.access.list();
+    });
+    this.#reading = read.catch(() => undefined);
+    await read;
   }
 
   /** What is under way goes to its end. */

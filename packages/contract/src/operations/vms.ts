@@ -159,6 +159,7 @@ export const vmOperations = {
       "VM_PAUSED",
       "VM_BUSY",
       "HOST_UNKNOWN",
+      "DATASTORE_UNAVAILABLE",
       "HOST_UNREACHABLE",
       "DESTINATION_IN_MAINTENANCE",
       "MOVE_REFUSED",
