@@ -18,7 +18,11 @@ const datastores = [
 const hostOf = (name: string, { abilities = ["fencePrograms"], reason = null as string | null } = {}) => ({
   name,
   agentUrl: `https://${name}:8444`,
-  facts: { abilities, bootId: `boot-of-${name}`, datastores: [{ name: "vms", shared: true }] },
+  facts: {
+    abilities,
+    bootId: `boot-of-${name}`,
+    datastores: ["vms", "other"].map((of) => ({ name: of, shared: true })),
+  },
   load: { datastores: [{ name: "vms", reason, leases: { state: "joined" } }] },
 });
 
@@ -146,12 +150,12 @@ test("no program runs while anything of the host lives there, or something is un
   for (const [other, why] of [
     [vmOf("folder", { disks: [{ name: "root", datastore: "lun" }] }), "renews the lease of VM folder"],
     [
-      vmOf("disk", { datastore: "lun", disks: [{ name: "root", datastore: "san" }] }),
+      vmOf("disk", { datastore: "other", disks: [{ name: "root", datastore: "san" }] }),
       "renews the lease of VM disk",
     ],
     [
       vmOf("iso", {
-        ...{ datastore: "lun", disks: [{ name: "root" }] },
+        ...{ datastore: "other", disks: [{ name: "root" }] },
         cdroms: [{ name: "cd0", medium: { datastore: "vms", path: "a.iso" }, connected: true }],
       }),
       "renews the lease of VM iso",

@@ -231,12 +231,12 @@ test("a host that was fenced by a program is not forgotten: neither it, nor the 
   expect(await access.list()).toEqual([{ ...row, bootId: "boot-2", state: "revoked", reason: null }]);
 
   for (const refused of [
-    datastores.setFenceProgram("filer", null),
-    datastores.remove("filer", null),
-    datastores.remove("filer", "fenced"),
-    hosts.remove("fenced", true),
+    () => datastores.setFenceProgram("filer", null),
+    () => datastores.remove("filer", null),
+    () => datastores.remove("filer", "fenced"),
+    () => hosts.remove("fenced", true),
   ])
-    expect(await codeOf(refused)).toBe("DATASTORE_ACCESS_REVOKED");
+    expect(await codeOf(refused())).toBe("DATASTORE_ACCESS_REVOKED");
   expect(await datastores.show("filer")).toMatchObject({ fenceProgram: "fence-1" });
   // Another program may know better.
   await datastores.setFenceProgram("filer", "fence-2");
