@@ -35,9 +35,9 @@ export async function runBounded(
   const exited = once(child, "exit") as Promise<[number | null, NodeJS.Signals | null]>;
   exited.catch(() => undefined);
   let said = Buffer.alloc(0);
-  let isLate = false;
+  const over = new AbortController();
   const timer = setTimeout(() => {
-    isLate = true;
+    over.abort();
     endGroup(child.pid);
   }, limitMs);
   try {
@@ -52,10 +52,11 @@ export async function runBounded(
     endGroup(child.pid);
     await within(closed, closeLimitMs);
     child.stderr.destroy();
+    const isLate = over.signal.aborted;
     return { code: isLate ? null : code, signal, isLate, lastLine: lastLineOf(said) };
   } catch (error) {
     const lastLine = `it could not be started: ${(error as NodeJS.ErrnoException).code ?? "unknown"}`;
-    return { code: null, signal: null, isLate, lastLine };
+    return { code: null, signal: null, isLate: over.signal.aborted, lastLine };
   } finally {
     clearTimeout(timer);
   }

@@ -1,11 +1,17 @@
 /** The lines to all agents, one for each host that has joined. */
 import { sharedContext } from "@godwit/client";
-import { GodwitError, type CertificateOf, type Finding, type VmView } from "@godwit/contract";
+import {
+  GodwitError,
+  type CertificateOf,
+  type Finding,
+  type HostFacts,
+  type HostLoad,
+  type VmView,
+} from "@godwit/contract";
 import { isConfirmed } from "@godwit/placement";
 import type { HostRow, Store } from "@godwit/store";
 import type { Logger } from "pino";
 import type { ChapSecrets } from "../datastores/chap-secrets.ts";
-import type { HostAccess } from "../fencing/host-access.ts";
 import { Announcements } from "./announcements.ts";
 import { DatastorePush } from "./datastore-push.ts";
 import { HostLink } from "./host-link.ts";
@@ -24,6 +30,13 @@ const connectingMs = 250;
 
 type LinkedHost = Pick<HostRow, "name" | "agentUrl" | "memberId" | "certificateInUse" | "certificateEndsAt">;
 
+/** Which hosts have lost their access to datastores. */
+export interface AccessOfHosts {
+  heard(host: string, facts: HostFacts): Finding[];
+  alarms(host: string): Finding[];
+  seen(load: HostLoad): HostLoad;
+}
+
 export class HostLinks {
   /** Of migration streams between the hosts. */
   readonly paths = new PathTrials((name) => this.of(name));
@@ -41,7 +54,7 @@ export class HostLinks {
   readonly #store: Store;
   readonly #intake: ReportIntake;
   readonly #announcements: Announcements;
-  readonly #access: Pick<HostAccess, "heard" | "alarms" | "seen"> | null;
+  readonly #access: AccessOfHosts | null;
   readonly #log: Logger;
 
   /**
@@ -55,7 +68,7 @@ export class HostLinks {
     log: Logger,
     certificateDays: number,
     secrets: Pick<ChapSecrets, "open"> | null = null,
-    access: Pick<HostAccess, "heard" | "alarms" | "seen"> | null = null,
+    access: AccessOfHosts | null = null,
   ) {
     this.#access = access;
     this.#certificateDays = certificateDays;
