@@ -134,7 +134,7 @@ test("a host that is silent, with its storage there, loses it to a fence program
     (await qemuProcessesOf(lab.lab)).filter(({ vmId }) => vmId === vm.id).map(({ host }) => host),
   ).toEqual(expect.arrayContaining(["a", "b"]));
   expect(new Set(await clients())).toEqual(new Set([hostAddress("management", 1)]));
-  expect(await reads(lab, "a", server.target)).toBe(false);
+  expect([await reads(lab, "a", server.target), await reads(lab, "b", server.target)]).toEqual([false, true]);
   load.reconnect();
 
   for (const pid of stood) process.kill(pid, "SIGCONT");
