@@ -44,9 +44,12 @@ const run = async (limitSeconds = 30) =>
 
 test("it is told what it is to do, of which datastore and which host, and nothing of the server's own", async () => {
   process.env["GODWIT_DATABASE_URL"] = "postgres://secret";
-  await program(`cat > ${root}/order; env > ${root}/environment; echo "all fine" >&2`);
-  expect(await run()).toBeNull();
-  delete process.env["GODWIT_DATABASE_URL"];
+  try {
+    await program(`cat > ${root}/order; env > ${root}/environment; echo "all fine" >&2`);
+    expect(await run()).toBeNull();
+  } finally {
+    delete process.env["GODWIT_DATABASE_URL"];
+  }
   expect(JSON.parse(await readFile(join(root, "order"), "utf8"))).toEqual({
     action: "revoke",
     datastore: { name: "vms", kind: "nfs", server: "filer", path: "/export/vms" },
@@ -105,9 +108,13 @@ test("while an earlier run for the same host and datastore goes on, it is not ru
   await program(
     `setsid sh -c 'echo $$ > ${path}; exec sleep 1000' & while [ ! -s ${path} ]; do sleep 0.1; done`,
   );
-  expect(await run()).toBeNull();
-  expect(await run(1)).toBe("an earlier run of it has not ended");
-  process.kill(Number(await readFile(path, "utf8")), "SIGKILL");
+  try {
+    expect(await run()).toBeNull();
+    expect(await run(1)).toBe("an earlier run of it has not ended");
+  } finally {
+    const pid = Number(await readFile(path, "utf8").catch(() => ""));
+    if (pid > 0) process.kill(pid, "SIGKILL");
+  }
 });
 
 test("a file that somebody else could change, or that is none, is not run", async () => {

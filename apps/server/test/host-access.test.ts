@@ -83,7 +83,11 @@ test("it is written down before the program runs, and given back only after anot
 test("of a host whose boot is not known only an operator says that it was restarted", async () => {
   const access = await server();
   await access.revoke("vms", "b", null);
-  access.heard("b", { bootId: "boot-2" });
+  const [alarm] = access.heard("b", { bootId: "boot-2" });
+  expect(alarm).toMatchObject({ details: { isBootKnown: false } });
+  expect(() => {
+    access.mustHave(["vms"], "b");
+  }).toThrow("which boot was fenced is not known");
   await access.stop();
   expect(actions()).toEqual(["revoke"]);
   await access.restore("vms", "b");
@@ -150,4 +154,20 @@ test("a host without access has a datastore that it cannot use, however it looks
     access.mustHave(["other", "vms"], "b");
   }).toThrow("was fenced there");
   access.mustHave(["vms"], "a");
+});
+
+test("a check ends at the first host for which the program fails", async () => {
+  fails = { check: "the filer does not know it" };
+  const hosts = Array.from({ length: 1000 }, (_, index) => `h${String(index).padStart(3, "0")}`);
+  const access = await server();
+  await expect(access.check("vms", "fence", hosts)).rejects.toMatchObject({
+    problem: {
+      code: "FENCE_PROGRAM_UNUSABLE",
+      details: { reason: "for host h000: the filer does not know it" },
+    },
+  });
+  expect(ran).toHaveLength(8);
+  [fails, ran] = [{}, []];
+  await access.check("vms", "fence", hosts);
+  expect(ran).toHaveLength(1000);
 });

@@ -110,6 +110,6 @@ export async function mustHaveAccess(
   const { since, reason, ...of } = row;
   throw GodwitError.of("DATASTORE_ACCESS_REVOKED", {
     ...{ datastore: of.datastore, host: of.host },
-    ...{ since: since.toISOString(), reason },
+    ...{ since: since.toISOString(), reason, isBootKnown: of.boot_id !== null },
   });
 }

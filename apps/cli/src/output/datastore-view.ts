@@ -59,9 +59,13 @@ const revokedWords = {
 /** Of a host that was fenced by the fence program. */
 function revokedText(datastore: string, host: string, revoked: DatastoreOnHost["revoked"]): string | null {
   if (revoked === undefined) return null;
-  const { state, since, reason } = revoked;
+  const { state, since, reason, isBootKnown } = revoked;
   const why = reason === null ? "" : ` (${reason})`;
-  return `${revokedWords[state]}, since ${since}${why}. It gets it back when it reports after a restart, or by: godwit datastore restore ${datastore} --host ${host} --host-was-restarted`;
+  const how =
+    isBootKnown === false
+      ? "Which boot was fenced is not known: restart it, and then"
+      : "It gets it back when it reports after a restart, or by";
+  return `${revokedWords[state]}, since ${since}${why}. ${how}: godwit datastore restore ${datastore} --host ${host} --host-was-restarted`;
 }
 
 /** Of a host, by what it saw last. */

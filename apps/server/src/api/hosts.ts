@@ -173,7 +173,7 @@ export function hostView(hosts: HostLinks, row: HostRow): HostView {
     pool: row.pool,
     moveBandwidthMbps: row.moveBandwidth === null ? null : (row.moveBandwidth * 8) / 1e6,
     power: row.power,
-    alarms: withAbsence(absence, row.alarms, state),
+    alarms: withLive([...absence, ...hosts.accessAlarms(row.name)], row.alarms, state),
     facts: row.facts,
     load: row.load,
   };
@@ -186,7 +186,7 @@ function hostSummary(hosts: HostLinks, row: HostSummaryRow): HostSummary {
     ...row,
     state,
     seenAt: row.seenAt?.toISOString() ?? null,
-    alarms: withAbsence(absence, row.alarms, state),
+    alarms: withLive([...absence, ...hosts.accessAlarms(row.name)], row.alarms, state),
   };
 }
 
@@ -208,12 +208,19 @@ const wakeAlarms = ({ name, power }: Pick<HostRow, "name" | "power">): Finding[]
     ? []
     : [finding("HOST_DID_NOT_WAKE", { host: name, reason: power.wakeFailure.reason }, "error")];
 
-/** What a host that is off told last holds no more. */
-const withAbsence = (
-  absence: readonly Finding[],
-  alarms: readonly Finding[],
+/** Never taken from the last report: a host can get its access back while it does not report. */
+const liveOnly = "DATASTORE_ACCESS_REVOKED";
+
+/**
+ * What the server knows itself counts before what was stored with the host's last report; of a host that is off nothing of that holds any more. Pure.
+ */
+const withLive = (
+  live: readonly Finding[],
+  stored: readonly Finding[],
   state: HostView["state"],
 ): Finding[] => [
-  ...absence,
-  ...(state === "standby" ? [] : alarms).filter(({ code }) => !absence.some((one) => one.code === code)),
+  ...live,
+  ...(state === "standby" ? [] : stored).filter(
+    ({ code }) => code !== liveOnly && !live.some((one) => one.code === code),
+  ),
 ];

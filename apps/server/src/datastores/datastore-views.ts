@@ -1,13 +1,12 @@
 /** Datastores as operators see them: what is defined, beside what each host has. Pure. */
 import {
-  type AccessRevoked,
   type DatastoreDefinition,
   type DatastoreOnHost,
   type DatastoreView,
   type HostFacts,
   type HostLoad,
 } from "@godwit/contract";
-import { sourceOn, type DatastoreRow } from "@godwit/store";
+import { sourceOn, type DatastoreRow, type HostAccessRow } from "@godwit/store";
 import { driftOf, sourceOf } from "./drift.ts";
 
 export interface HostNow {
@@ -26,13 +25,13 @@ type Named = Omit<DatastoreView, "vms">;
 export function datastoreViews(
   rows: readonly DatastoreRow[],
   hosts: readonly HostNow[],
-  revoked: (datastore: string, host: string) => AccessRevoked | undefined = () => undefined,
+  revoked: (datastore: string, host: string) => HostAccessRow | undefined = () => undefined,
 ): Named[] {
   const withAccess = (name: string, on: DatastoreOnHost): DatastoreOnHost => {
     const found = revoked(name, on.host);
     if (found === undefined) return on;
-    const { state, since, reason } = found;
-    return { ...on, revoked: { state, since, reason } };
+    const { state, since, reason, bootId } = found;
+    return { ...on, revoked: { state, since, reason, isBootKnown: bootId !== null } };
   };
   const defined = rows.map((row): Named => {
     const { name, shared, source, everyHost, createdAt } = row;

@@ -55,7 +55,7 @@ export class HostAccess {
     return this.#rows.find((row) => row.datastore === datastore && row.host === host);
   }
 
-  /** That a program can be used for all hosts of a datastore. @throws FENCE_PROGRAM_UNUSABLE */
+  /** That a program can be used for all hosts of a datastore; ends at the first for which it cannot. @throws FENCE_PROGRAM_UNUSABLE */
   async check(datastore: string, program: string, hosts: readonly string[]): Promise<void> {
     const waiting = hosts.values();
     const problems: string[] = [];
@@ -63,6 +63,7 @@ export class HostAccess {
       for (const host of waiting) {
         const reason = await this.#run("check", datastore, host, program);
         if (reason !== null) problems.push(`for host ${host}: ${reason}`);
+        if (problems.length > 0) return;
       }
     };
     await Promise.all(Array.from({ length: checksAtOnce }, checkOneByOne));
@@ -114,8 +115,12 @@ export class HostAccess {
   alarms(host: string): Finding[] {
     return this.#rows
       .filter((row) => row.host === host)
-      .map(({ datastore, since, reason }) =>
-        finding("DATASTORE_ACCESS_REVOKED", { datastore, host, since, reason }, "warning"),
+      .map(({ datastore, since, reason, bootId }) =>
+        finding(
+          "DATASTORE_ACCESS_REVOKED",
+          { datastore, host, since, reason, isBootKnown: bootId !== null },
+          "warning",
+        ),
       );
   }
 
@@ -204,5 +209,6 @@ const keyOf = (datastore: string, host: string): string => JSON.stringify([datas
 export const hasBooted = ({ bootId }: Pick<HostAccessRow, "bootId">, now: string | undefined): boolean =>
   bootId !== null && now !== undefined && now !== bootId;
 
-const reasonOf = ({ since }: HostAccessRow): string =>
-  `the host was fenced there at ${since}, and has not got its access back`;
+/** The remedy goes by its words. */
+const reasonOf = ({ since, bootId }: HostAccessRow): string =>
+  `the host was fenced there at ${since}, and has not got its access back${bootId === null ? "; which boot was fenced is not known" : ""}`;

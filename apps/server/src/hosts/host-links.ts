@@ -187,8 +187,12 @@ export class HostLinks {
     return [
       ...link.versionFindings.filter(({ severity }) => severity === "error"),
       ...link.certificateAlarms,
-      ...(this.#access?.alarms(name) ?? []),
     ];
+  }
+
+  /** Of the datastores that it has no access to, also while its agent is not connected. */
+  accessAlarms(name: string): Finding[] {
+    return this.#access?.alarms(name) ?? [];
   }
 
   /** It uses this certificate, and none before it. */

@@ -72,23 +72,32 @@ export const datastoreErrors = {
     409,
     "never",
     (d) => `Hosts are not fenced at datastore ${d.datastore} by a program: ${d.reason}.`,
-    () => "Which datastores have a fence program, and which could have one: godwit datastore list",
+    (d) =>
+      `A datastore of kind nfs, iscsi or directory that its hosts share can have a program. What this one is and has: godwit datastore show ${d.datastore}`,
   ),
   FENCE_PROGRAM_UNUSABLE: define<{ datastore: string; program: string; reason: string }>(
     409,
     "after-fix",
     (d) => `Fence program ${d.program} of datastore ${d.datastore} cannot be used: ${d.reason}.`,
     () =>
-      "It is a file in the server's folder of fence programs (/etc/godwit/fence), which root or the server's user owns and nobody else can write to, and ends with 0 when it is asked to check. Nothing was changed.",
+      "It is a file in the server's folder of fence programs, which root or the server's user owns and nobody else can write to, and ends with 0 when it is asked to check. Nothing was changed.",
   ),
-  /** Also an alarm: a host was fenced, and has not got its access back. */
-  DATASTORE_ACCESS_REVOKED: define<{ datastore: string; host: string; since: string; reason: string | null }>(
+  /** Also an alarm: a host was fenced, and has not got its access back. `isBootKnown` false: it does not get it back by reporting after a restart. */
+  DATASTORE_ACCESS_REVOKED: define<{
+    datastore: string;
+    host: string;
+    since: string;
+    reason: string | null;
+    isBootKnown?: boolean;
+  }>(
     409,
     "after-fix",
     (d) =>
       `Host ${d.host} was fenced at datastore ${d.datastore} at ${d.since}, and has not got its access to the storage back${d.reason === null ? "" : `: ${d.reason}`}.`,
     (d) =>
-      `Restart host ${d.host}: it gets its access back when it reports. If it was restarted before, or is off for good: godwit datastore restore ${d.datastore} --host ${d.host} --host-was-restarted`,
+      d.isBootKnown === false
+        ? restartAndRestore(d)
+        : `Restart host ${d.host}: it gets its access back when it reports. If it was restarted before, or is off for good: godwit datastore restore ${d.datastore} --host ${d.host} --host-was-restarted`,
   ),
   DATASTORE_ACCESS_NOT_RESTORED: define<{ datastore: string; host: string; reason: string }>(
     503,
@@ -178,6 +187,7 @@ function unavailableRemedy({
   reason: string;
 }): string {
   if (reason.includes("is not marked as a datastore")) return notMarkedRemedy(datastore);
+  if (reason.includes("which boot was fenced is not known")) return restartAndRestore({ datastore, host });
   if (reason.includes("was fenced there"))
     return `Restart host ${host}: it gets its access back when it reports. What is known: godwit datastore show ${datastore}`;
   if (reason.includes("cannot be mounted"))
@@ -190,6 +200,9 @@ function unavailableRemedy({
     return `Check that the target runs and that the network between it and ${host} is open; the agent there looks again by itself.`;
   return `Check on ${host} that it is mounted, answers and is writable: findmnt -T PATH names its storage and its options; of a LUN, ls -l /dev/disk/by-id and multipath -ll.`;
 }
+
+const restartAndRestore = ({ datastore, host }: { datastore: string; host: string }): string =>
+  `Restart host ${host}, or see that it is off for good, and then: godwit datastore restore ${datastore} --host ${host} --host-was-restarted`;
 
 const notMarkedRemedy = (datastore: string): string =>
   `Check that it is the storage that you mean, and, of a folder, that it is mounted there. If the storage is new, mark it once, on one host: godwit datastore init ${datastore}`;

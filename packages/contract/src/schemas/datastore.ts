@@ -63,6 +63,8 @@ export const accessRevokedSchema = z.object({
   since: z.iso.datetime(),
   /** What the program said last where it did not succeed, the end of a sentence; null: nothing is against it. */
   reason: z.string().nullable(),
+  /** Whether the server knows which boot was fenced. If not, an operator gives the access back after a restart. Absent: a server that does not tell. */
+  isBootKnown: z.boolean().optional(),
 });
 
 export type AccessRevoked = z.infer<typeof accessRevokedSchema>;

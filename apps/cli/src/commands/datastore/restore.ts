@@ -5,6 +5,9 @@ import { withApi } from "../../connection.ts";
 import { writeJson, writeLine } from "../../output/screen.ts";
 import { datastoreArgument, jsonFlag, type JsonFlags } from "../common.ts";
 
+/** The program has 30 s, and waits for an earlier run of it as long. */
+const restoreLimitMs = 90_000;
+
 export const restoreCommand = buildCommand({
   docs: {
     brief: "Give a host that was fenced its access to a datastore back",
@@ -36,7 +39,9 @@ Example: godwit datastore restore vms --host b --host-was-restarted`,
         hint: "Restart it, and it gets its access back by itself; or check that it was restarted since or is off, and give --host-was-restarted.",
       });
     const body = { host, hostWasRestarted };
-    const view = await withApi((api) => api.call("datastoreRestore", { params: { datastore }, body }));
+    const view = await withApi((api) =>
+      api.call("datastoreRestore", { params: { datastore }, body }, { timeoutMs: restoreLimitMs }),
+    );
     if (flags.json) writeJson(view);
     else writeLine(`Host ${host} has its access to datastore ${datastore} back.`);
   },

@@ -5,6 +5,9 @@ import { withApi } from "../../connection.ts";
 import { writeJson, writeLine } from "../../output/screen.ts";
 import { datastoreArgument, jsonFlag, type JsonFlags } from "../common.ts";
 
+/** The program checks every host, some at a time, and ends at the first that it fails for. */
+const checkLimitMs = 240_000;
+
 interface Flags extends JsonFlags {
   reservations?: "on" | "off";
   fenceProgram?: string;
@@ -20,8 +23,8 @@ to: it is kept from writing there.
 is taken away ends its VMs there. Refused while a host of the datastore does not answer, and to turn them on also while one cannot register. They are in
 force when every host has registered: godwit datastore show tells.
 
---fence-program, of NFS, iSCSI and shared folders: a program in /etc/godwit/fence on the server, which has the storage server take a host's access away, and
-give it back. It must belong to root or the server's user, nobody else may write to it, and it has to answer a check now. What it must do:
+--fence-program, of NFS, iSCSI and shared folders: a program in the server's folder for them (/etc/godwit/fence, if no other is configured), which has the storage
+server take a host's access away, and give it back. It must belong to root or the server's user, nobody else may write to it, and it has to answer a check now. What it must do:
 docs/operators/datastores.md.
 
 Examples:
@@ -58,7 +61,8 @@ Examples:
       ...(on === undefined ? {} : { reservations: on === "on" }),
       ...(program === undefined ? {} : { fenceProgram: program === "none" ? null : program }),
     };
-    const view = await withApi((api) => api.call("datastoreSet", { params: { datastore }, body }));
+    const limit = program === undefined ? {} : { timeoutMs: checkLimitMs };
+    const view = await withApi((api) => api.call("datastoreSet", { params: { datastore }, body }, limit));
     if (flags.json) {
       writeJson(view);
       return;

@@ -5,6 +5,9 @@ import { withApi } from "../../../connection.ts";
 import { writeJson, writeLine } from "../../../output/screen.ts";
 import { jsonFlag, vmArgument, type JsonFlags } from "../../common.ts";
 
+/** Living hosts are asked one after the other, and programs run in between. */
+const fenceLimitMs = 240_000;
+
 export const breakCommand = buildCommand({
   docs: {
     brief: "Free the lease of a host that is powered off, or fenced",
@@ -44,7 +47,8 @@ Examples:
   },
   async func(flags: JsonFlags & { hostIsOff?: string; fence?: string }, vm: string) {
     const body = bodyOf(flags);
-    const view = await withApi((api) => api.call("vmLeaseBreak", { params: { vm }, body }));
+    const limit = flags.fence === undefined ? {} : { timeoutMs: fenceLimitMs };
+    const view = await withApi((api) => api.call("vmLeaseBreak", { params: { vm }, body }, limit));
     if (flags.json) writeJson(view);
     else
       writeLine(
