@@ -15,6 +15,11 @@ export class Rounds {
     this.#failed = failed;
   }
 
+  /** Aborted when it is stopped. */
+  get stopped(): AbortSignal {
+    return this.#stop.signal;
+  }
+
   get isStopped(): boolean {
     return this.#stop.signal.aborted;
   }

@@ -115,6 +115,7 @@ test("an agent of version 1 is used, with its one report as the two of today, an
   const { link, written } = scene;
   await expect.poll(() => written.load.length).toBeGreaterThan(0);
   expect(link.isUp).toBe(true);
+  expect(link.isBootKnown).toBe(true);
   expect(written.facts[0]).toMatchObject({
     name: "b",
     agentVersion: "0.1.0",
@@ -160,6 +161,29 @@ test("an agent of the server's own version has no finding", async () => {
   await using scene = await connect(ownHello, () => undefined);
   await expect.poll(() => scene.link.isUp).toBe(true);
   expect(scene.link.versionFindings).toEqual([]);
+});
+
+test("the boot of a host is not known before this server has read what it is, nor once it answers again before its events flow", async () => {
+  const untold = await connect(ownHello, () => undefined);
+  await expect.poll(() => untold.link.isUp).toBe(true);
+  expect(untold.link.isBootKnown).toBe(false);
+  await untold[Symbol.asyncDispose]();
+
+  const recorded = await readFile(new URL("data/version-1-report.json", import.meta.url), "utf8");
+  const { link, agent, written } = await connect(silentHello, (one) => {
+    mount(one, version1Operations, { report: () => JSON.parse(recorded) as never }, anybody);
+  });
+  await expect.poll(() => link.isBootKnown).toBe(true);
+  await agent.close();
+  await expect.poll(() => written.lost).toHaveLength(1);
+  // Nothing could be ordered meanwhile.
+  expect(link.isBootKnown).toBe(true);
+  const booted = new HttpServer({ tls: await signed("b", "host"), log, hello: silentHello });
+  await booted.listen([{ host: "127.0.0.1", port }]);
+  await expect.poll(() => link.isBootKnown).toBe(false);
+  expect(link.isUp).toBe(false);
+  await link.stop();
+  await booted.close();
 });
 
 test("an agent whose connections are refused again and again counts as lost", async () => {

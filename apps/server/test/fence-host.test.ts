@@ -34,6 +34,7 @@ let up: string[];
 let isBootKnown: boolean;
 let fresh: string[];
 let needed: string[];
+let revoking: () => void;
 let fails: Record<string, Error | undefined>;
 
 beforeEach(() => {
@@ -45,6 +46,7 @@ beforeEach(() => {
     ["a", "c"],
   ];
   [isBootKnown, fresh, needed, fails] = [true, [], ["san", "vms"], {}];
+  revoking = () => undefined;
 });
 
 const link = (name: string) => ({
@@ -71,6 +73,7 @@ const link = (name: string) => ({
       did.push(`${operation} ${name} ${JSON.stringify(body)}`);
       const failure = fails[operation] ?? fails[`${operation} ${name}`];
       if (failure !== undefined) return Promise.reject(failure);
+      if (operation === "vmLeaseRevoke") revoking();
       return Promise.resolve(operation === "vmLeaseRevoke" ? { lease: 3, datastores: needed } : {});
     },
   },
@@ -172,6 +175,26 @@ test("no program runs while anything of the host lives there, or something is un
   vms = [vmOf("web-1"), vmOf("folder")];
   await expect(fence()).rejects.toThrow("a task of VM folder");
   expect(did).toEqual([]);
+});
+
+test("no program runs for a host that renews again meanwhile, whose agent knows no revoked leases, or once the server is being stopped", async () => {
+  vms = [vmOf("web-1"), vmOf("other")];
+  revoking = () => (fresh = ["other"]);
+  await expect(fence()).rejects.toThrow("renews the lease of VM other");
+  expect(did).toEqual([asked]);
+  [did, fresh, revoking] = [[], [], () => undefined];
+  hosts = [hostOf("a"), hostOf("b", { abilities: [] })];
+  await expect(fence()).rejects.toThrow("its own agent is of a version");
+  expect(did).toEqual([]);
+  hosts = [hostOf("a"), hostOf("b")];
+  const stop = new AbortController();
+  revoking = () => {
+    stop.abort();
+  };
+  await expect(fenceHost({ ...services, stopped: stop.signal }, vmOf("web-1"), "b")).rejects.toThrow(
+    "is being stopped",
+  );
+  expect(did).toEqual([asked]);
 });
 
 test("another living host is asked where one cannot; one of an earlier version, or without access itself, is not", async () => {

@@ -1,22 +1,29 @@
 /** Access that hosts lose and get back: what is written when, when a host gets it back by itself, and what a server that was killed goes on with. */
 import type { HostLoad } from "@godwit/contract";
-import type { HostAccessRow } from "@godwit/store";
+import type { FencedHost, HostAccessRow } from "@godwit/store";
 import pino from "pino";
 import { beforeEach, expect, test } from "vitest";
-import type { FenceAction } from "../src/fencing/fence-programs.ts";
+import type { FenceAction, FenceOrder } from "../src/fencing/fence-programs.ts";
 import { HostAccess } from "../src/fencing/host-access.ts";
 
 let rows: HostAccessRow[];
 let ran: { action: FenceAction; state: string | undefined }[];
 let fails: Partial<Record<FenceAction, string>>;
 let held: Promise<void>;
+let agentUrl: string;
+let told: string[][];
 
 const ofB = () => rows.find((row) => row.host === "b");
 const store = {
   access: {
     list: () => Promise.resolve(rows.map((row) => ({ ...row }))),
-    revoking: (datastore: string, host: string, bootId: string | null, now: Date) => {
-      const row = { state: "revoking" as const, reason: null, bootId };
+    revoking: (
+      datastore: string,
+      order: FencedHost,
+      { bootId, now }: { bootId: string | null; now: Date },
+    ) => {
+      const { name: host } = order;
+      const row = { state: "revoking" as const, reason: null, bootId, order };
       const before = ofB();
       if (before === undefined) rows.push({ datastore, host, since: now.toISOString(), ...row });
       else Object.assign(before, row);
@@ -42,11 +49,12 @@ const store = {
       }),
   },
   hosts: {
-    show: (name: string) => Promise.resolve({ name, agentUrl: "https://192.0.2.1:8444", facts: null }),
+    show: (name: string) => Promise.resolve({ name, agentUrl, facts: null }),
   },
 };
 const programs = {
-  run: async (_program: string, action: FenceAction) => {
+  run: async (_program: string, action: FenceAction, { host }: FenceOrder) => {
+    told.push([action, host.agent, ...host.addresses]);
     ran.push({ action, state: ofB()?.state });
     await held;
     return fails[action] ?? null;
@@ -61,6 +69,7 @@ async function server(): Promise<HostAccess> {
 const actions = () => ran.map(({ action }) => action);
 beforeEach(() => {
   [rows, ran, fails, held] = [[], [], {}, Promise.resolve()];
+  [agentUrl, told] = ["https://192.0.2.1:8444", []];
 });
 
 test("it is written down before the program runs, and given back only after another boot", async () => {
@@ -122,6 +131,20 @@ test("a program that fails may have done a part: it stays written, is run again,
   fails = {};
   await access.revoke("vms", "b", "boot-3");
   expect(ofB()).toMatchObject({ state: "revoked", bootId: "boot-3" });
+});
+
+test("what was taken is given back, by the addresses of then; a host that is fenced again is fenced by those of both times", async () => {
+  const access = await server();
+  await access.revoke("vms", "b", "boot-1");
+  agentUrl = "https://192.0.2.2:8444";
+  await access.revoke("vms", "b", "boot-2");
+  agentUrl = "https://192.0.2.3:8444";
+  await access.restore("vms", "b");
+  expect(told).toEqual([
+    ["revoke", "192.0.2.1"],
+    ["revoke", "192.0.2.2", "192.0.2.1"],
+    ["restore", "192.0.2.2", "192.0.2.1"],
+  ]);
 });
 
 test("taking and giving back never overlap; a host that is fenced again meanwhile does not get it back for its boot before", async () => {

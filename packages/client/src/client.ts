@@ -38,6 +38,8 @@ export interface ClientOptions {
   hello?: Hello;
   /** Further headers of every call, as they are at its time. */
   headers?: () => Record<string, string>;
+  /** A new connection stands, and nothing was sent over it yet. */
+  onConnect?: () => void;
 }
 
 export interface StreamOptions {
@@ -77,14 +79,14 @@ export class Client<Ops extends Operations> {
     this.#limits = options.limits ?? serverAnswers;
     this.baseUrl = options.baseUrl.replace(/\/$/, "");
     this.#failures = new Failures(this.baseUrl, this.#hello);
-    this.#transport = new Transport(options.tls);
+    this.#transport = new Transport(options.tls, options.onConnect);
   }
 
   /** Shows another certificate from now on; calls that are under way end over the connections that they have. */
   renew(tls: ClientTls): void {
     const before = this.#transport;
     this.#options = { ...this.#options, tls };
-    this.#transport = new Transport(tls);
+    this.#transport = new Transport(tls, this.#options.onConnect);
     before.retire();
   }
 

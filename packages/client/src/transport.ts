@@ -43,9 +43,12 @@ export class Transport {
   readonly #secure: HttpsAgent;
   readonly #plain = new HttpAgent({ keepAlive: true, maxSockets: mostConnections, timeout: idleMs });
   readonly #underWay = new Set<ClientRequest>();
+  readonly #onConnect: () => void;
   #isRetired = false;
 
-  constructor(tls: ClientTls | undefined) {
+  /** @param onConnect called when a new connection stands, before anything is sent over it */
+  constructor(tls: ClientTls | undefined, onConnect: () => void = () => undefined) {
+    this.#onConnect = onConnect;
     this.#secure = new HttpsAgent({
       ...{ keepAlive: true, maxSockets: mostConnections, timeout: idleMs },
       ...tlsOptions(tls),
@@ -91,6 +94,9 @@ export class Transport {
     this.#track(request);
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
     const limit = new AnswerLimit(request, timeoutMs);
+    request.on("socket", (socket) => {
+      if (!request.reusedSocket) socket.once(isSecure ? "secureConnect" : "connect", this.#onConnect);
+    });
     request.on("error", (error) => {
       limit.end();
       const { code } = error as NodeJS.ErrnoException;

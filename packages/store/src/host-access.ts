@@ -5,6 +5,7 @@
 import { GodwitError, type AccessRevoked } from "@godwit/contract";
 import type { Database } from "./database.ts";
 import { emit } from "./events.ts";
+import type { FencedHost } from "./fenced-host.ts";
 import type { Writes } from "./schema.ts";
 
 export interface HostAccessRow extends AccessRevoked {
@@ -12,6 +13,8 @@ export interface HostAccessRow extends AccessRevoked {
   host: string;
   /** Of the boot in which it may still have something to write; null: not known. */
   bootId: string | null;
+  /** By what the program was told to fence it. */
+  order: FencedHost;
 }
 
 export class HostAccess {
@@ -25,14 +28,23 @@ export class HostAccess {
     const rows = await this.#database.read((db) =>
       db.selectFrom("host_access").selectAll().orderBy("datastore").orderBy("host").execute(),
     );
-    return rows.map(({ boot_id: bootId, since, ...row }) => ({ ...row, bootId, since: since.toISOString() }));
+    return rows.map(({ boot_id: bootId, since, fenced: order, ...row }) => ({
+      ...{ ...row, bootId, order },
+      since: since.toISOString(),
+    }));
   }
 
   /**
    * A host is about to lose its access. Where it has lost it before, the boot is the new one: whatever ran before that is gone.
+   * @param order by what the program is told to fence it
    * @returns the program. @throws HOST_UNKNOWN, DATASTORE_UNKNOWN, DATASTORE_WITHOUT_FENCING
    */
-  async revoking(datastore: string, host: string, bootId: string | null, now: Date): Promise<string> {
+  async revoking(
+    datastore: string,
+    order: FencedHost,
+    { bootId, now }: { bootId: string | null; now: Date },
+  ): Promise<string> {
+    const { name: host } = order;
     return await this.#database.write(async (tx) => {
       const known = await tx
         .selectFrom("hosts")
@@ -50,7 +62,12 @@ export class HostAccess {
       if (row === undefined) throw GodwitError.of("DATASTORE_UNKNOWN", { datastore, known: [] });
       if (row.fence_program === null)
         throw GodwitError.of("DATASTORE_WITHOUT_FENCING", { datastore, reason: "it has no fence program" });
-      const change = { boot_id: bootId, state: "revoking" as const, reason: null };
+      const change = {
+        boot_id: bootId,
+        state: "revoking" as const,
+        reason: null,
+        fenced: JSON.stringify(order),
+      };
       await tx
         .insertInto("host_access")
         .values({ datastore, host, since: now, ...change })
@@ -95,6 +112,11 @@ export class HostAccess {
       });
     });
   }
+}
+
+/** It may be another machine from now on: that it tells another boot says nothing of the one that was fenced. */
+export async function forgetBoots(tx: Writes, host: string): Promise<void> {
+  await tx.updateTable("host_access").set({ boot_id: null }).where("host", "=", host).execute();
 }
 
 /** Null stands for all. @throws DATASTORE_ACCESS_REVOKED of the first host that has not got its access back */

@@ -13,7 +13,7 @@ import { sql } from "kysely";
 import { isDuplicate, type Database } from "./database.ts";
 import { emit } from "./events.ts";
 import { FactParts } from "./fact-parts.ts";
-import { mustHaveAccess } from "./host-access.ts";
+import { forgetBoots, mustHaveAccess } from "./host-access.ts";
 import { writeFacts, writeSeen, type SeenHost } from "./host-reports.ts";
 import {
   hostRows,
@@ -84,6 +84,7 @@ export class Hosts {
           .where("name", "=", host.name)
           .executeTakeFirst();
         if (numUpdatedRows === 0n) throw GodwitError.of("HOST_UNKNOWN", { host: host.name, known: [] });
+        await forgetBoots(tx, host.name);
       }
       await membersChanged(tx);
       await emit(tx, { type: "host.joined", subject: { kind: "host", id: host.name }, data: {} });

@@ -1,5 +1,6 @@
 /** The server's memory: PostgreSQL, its schema, and what is kept there. */
 export { sourceOn, type DatastoreRow, type EnteredDatastore, type SealedSecret } from "./datastores.ts";
+export type { FencedHost } from "./fenced-host.ts";
 export type { HostAccessRow } from "./host-access.ts";
 export { dumpDatabase, loadDatabase } from "./dump.ts";
 export type { SeenHost } from "./host-reports.ts";

@@ -24,6 +24,7 @@ import type {
   Vm,
   VmState,
 } from "@godwit/contract";
+import type { FencedHost } from "./fenced-host.ts";
 import type { LoadSampleRow, VmLoadSample } from "./load-sample.ts";
 import type { ColumnType, Generated, JSONColumnType, Kysely, Transaction } from "kysely";
 
@@ -122,6 +123,7 @@ export interface Schema {
     host: string;
     since: Moment;
     boot_id: string | null;
+    fenced: JSONColumnType<FencedHost>;
     state: AccessRevoked["state"];
     reason: string | null;
   };

@@ -8,8 +8,8 @@ import { OwnPostgres } from "./own-postgres.ts";
 let own: OwnPostgres;
 let store: Store;
 const at = (path: string) => ({ kind: "directory" as const, path });
-const join = async (name: string) => {
-  const secret = await store.hosts.createToken(new Date(Date.now() + 60_000));
+const join = async (name: string, rejoin: string | null = null) => {
+  const secret = await store.hosts.createToken(new Date(Date.now() + 3_600_000), rejoin);
   await store.hosts.join(secret, {
     ...{ name, agentUrl: "https://192.0.2.1:8444", memberId: name, certificateEndsAt: null },
   });
@@ -212,23 +212,35 @@ test("a host that was fenced by a program is not forgotten: neither it, nor the 
   const { datastores, access, hosts } = store;
   await join("fenced");
   await datastores.add({ name: "filer", shared: true, source: at("/srv/filer") });
+  const order = (name: string) => ({
+    ...{ name, agent: "192.0.2.1", migration: [], addresses: ["10.0.3.12"] },
+    initiator: `iqn.2008-11.org.linux-kvm:${name}`,
+  });
   const revoking = (bootId: string | null, since = new Date(1000)) =>
-    access.revoking("filer", "fenced", bootId, since);
+    access.revoking("filer", order("fenced"), { bootId, now: since });
+  const never = { bootId: null, now: new Date() };
   expect(await codeOf(revoking("boot-1"))).toBe("DATASTORE_WITHOUT_FENCING");
   await datastores.setFenceProgram("filer", "fence-1");
   expect(await datastores.show("filer")).toMatchObject({ fenceProgram: "fence-1" });
-  expect(await codeOf(access.revoking("filer", "nobody", null, new Date()))).toBe("HOST_UNKNOWN");
-  expect(await codeOf(access.revoking("none", "fenced", null, new Date()))).toBe("DATASTORE_UNKNOWN");
+  expect(await codeOf(access.revoking("filer", order("nobody"), never))).toBe("HOST_UNKNOWN");
+  expect(await codeOf(access.revoking("none", order("fenced"), never))).toBe("DATASTORE_UNKNOWN");
   expect(await access.list()).toEqual([]);
 
   expect(await revoking("boot-1")).toBe("fence-1");
-  const row = { datastore: "filer", host: "fenced", since: new Date(1000).toISOString() };
+  const row = {
+    ...{ datastore: "filer", host: "fenced", since: new Date(1000).toISOString() },
+    order: order("fenced"),
+  };
   expect(await access.list()).toEqual([{ ...row, bootId: "boot-1", state: "revoking", reason: null }]);
   await access.set("filer", "fenced", { state: "revoking", reason: "the filer says no" });
   // Since when it is so stays; what ran in the boot before is gone.
   await revoking("boot-2", new Date(2000));
   await access.set("filer", "fenced", { state: "revoked", reason: null });
   expect(await access.list()).toEqual([{ ...row, bootId: "boot-2", state: "revoked", reason: null }]);
+
+  // It may be another machine from now on.
+  await join("fenced", "fenced");
+  expect(await access.list()).toEqual([{ ...row, bootId: null, state: "revoked", reason: null }]);
 
   for (const refused of [
     () => datastores.setFenceProgram("filer", null),

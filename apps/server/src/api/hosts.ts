@@ -36,7 +36,7 @@ type HostOperations = Pick<
 >;
 
 export function hostHandlers(services: Services): Handlers<HostOperations> {
-  const { tasks, store, hosts, data, certificateDays } = services;
+  const { tasks, store, hosts, data, access, certificateDays } = services;
   const viewOf = (row: HostRow) => hostView(hosts, row);
   /** The certificate of a call is in use. */
   const takeInUse = async (actor: Actor): Promise<void> => {
@@ -73,6 +73,7 @@ export function hostHandlers(services: Services): Handlers<HostOperations> {
       );
       const host = { name, agentUrl, memberId, certificateEndsAt: issued.endsAt };
       await store.hosts.join(secret, host);
+      await access.open();
       await hosts.add({ ...host, certificateInUse: firstCertificate });
       return {
         name,

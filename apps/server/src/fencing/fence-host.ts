@@ -22,6 +22,8 @@ export interface FenceServices {
   store: Store;
   hosts: Connections;
   access: Pick<HostAccess, "revoke">;
+  /** Aborted: what has not begun is left. */
+  stopped?: AbortSignal;
 }
 
 /** Datastores at which hosts can be fenced, by what. */
@@ -100,6 +102,9 @@ export async function fenceHost(
   if (folder?.shared === false)
     throw notFenced("its folder lies on storage of its host alone, and it can start nowhere else");
   const datastores = [...at.luns, ...at.programs];
+  const silent = await store.hosts.find(host);
+  if (at.programs.length > 0 && silent?.facts?.abilities?.includes("fencePrograms") !== true)
+    throw notFenced("its own agent is of a version that would start VMs under a lease that was revoked");
   // One that the host is about to start has no volume yet that would keep the host from registering again.
   const tasks = (await store.tasks.unfinished()).filter((task) => !isEnded(task));
   if (tasks.some(({ subject }) => subject.id === vm.id)) throw notFenced("a task of the VM has not ended");
@@ -114,7 +119,7 @@ export async function fenceHost(
   const latestMs = performance.now() + limitMs;
   for (const helper of await store.hosts.list()) {
     if (helper.name === host || !hosts.isUp(helper.name) || !canHelp(helper, vm, at)) continue;
-    if (performance.now() > latestMs) break;
+    if (performance.now() > latestMs || services.stopped?.aborted === true) break;
     const link = hosts.of(helper.name);
     const params = leaseParams(vm);
     const fenced =
@@ -123,7 +128,12 @@ export async function fenceHost(
       failure = fenced;
       continue;
     }
-    if (fenced !== null) await takeAccess(services, { vm, host, datastores }, fenced.datastores);
+    if (fenced !== null) {
+      // It may have been cut off from the server and its storage for a while only.
+      const living = await livingThere(services, host, datastores, vmsOfTasksAt(host, tasks));
+      if (living !== null) throw notFenced(living);
+      await takeAccess(services, { vm, host, datastores }, fenced.datastores);
+    }
     const body = { host, ...(fenced === null ? {} : { revoked: fenced }) };
     const answer = await answerOf(link, () =>
       link.agent.call("vmLeaseFence", { params, body }, { timeoutMs: fenceLimitMs }),
@@ -159,7 +169,7 @@ const revokeLease = async (link: HostLink, vm: VmView, host: string, { programs 
 
 /** @param needed where the VM's QEMU writes, as its storage has it. @throws HOST_NOT_FENCED */
 async function takeAccess(
-  { store, hosts, access }: FenceServices,
+  { store, hosts, access, stopped }: FenceServices,
   { vm, host, datastores }: { vm: VmView; host: string; datastores: readonly string[] },
   needed: readonly string[],
 ): Promise<void> {
@@ -173,6 +183,7 @@ async function takeAccess(
   const known = await store.hosts.find(host);
   if (known === null) throw notFenced("the host is none of the cluster any more");
   if (hosts.isUp(host)) throw notFenced("the host answers again");
+  if (stopped?.aborted === true) throw notFenced("the server is being stopped");
   const bootId = hosts.of(host).isBootKnown ? (known.facts?.bootId ?? null) : null;
   const ends = await Promise.allSettled(needed.map((one) => access.revoke(one, host, bootId)));
   for (const end of ends)

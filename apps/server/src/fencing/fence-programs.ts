@@ -8,24 +8,15 @@ import { access, lstat, mkdir } from "node:fs/promises";
 import { isIP } from "node:net";
 import { join } from "node:path";
 import { initiatorOf, type DatastoreSource, type HostFacts } from "@godwit/contract";
-import { runBounded } from "@godwit/system";
+import type { FencedHost } from "@godwit/store";
+import { runBounded, sleep } from "@godwit/system";
 
 export type FenceAction = "check" | "revoke" | "restore";
 
 /** As the program reads it, with its action. */
 export interface FenceOrder {
   datastore: { name: string } & DatastoreSource;
-  host: {
-    name: string;
-    /** By which the server calls its agent. */
-    agent: string;
-    /** Those of its migration network. */
-    migration: string[];
-    /** All that its interfaces have, as it told them last, without their networks. */
-    addresses: string[];
-    /** By which its QEMU logs in to iSCSI targets. */
-    initiator: string;
-  };
+  host: FencedHost;
 }
 
 export interface FenceProgramsOptions {
@@ -37,6 +28,7 @@ export interface FenceProgramsOptions {
 }
 
 const usualLimitSeconds = 30;
+const lockedAgainMs = 500;
 /** Of `flock`, when an earlier run has not ended: no code that a shell or `timeout` gives. */
 const stillRuns = 249;
 const environment = {
@@ -58,18 +50,26 @@ export class FencePrograms {
     if (problem !== null) return problem;
     await mkdir(runFolder, { recursive: true, mode: 0o700 });
     const lock = join(runFolder, `${order.datastore.name}@${order.host.name}`);
-    const { code, signal, isLate, lastLine } = await runBounded(
-      [
-        ...["flock", "--no-fork", "--timeout", String(limitSeconds + 5)],
-        ...["--conflict-exit-code", String(stillRuns), lock],
-        ...["timeout", "--signal=KILL", String(limitSeconds), join(folder, program)],
-      ],
-      {
-        input: `${JSON.stringify({ action, ...order })}\n`,
-        limitMs: (2 * limitSeconds + 10) * 1000,
-        env: { ...environment, HOME: process.env["HOME"] ?? "/" },
-      },
-    );
+    const once = () =>
+      runBounded(
+        [
+          ...["flock", "--no-fork", "--nonblock", "--conflict-exit-code", String(stillRuns), lock],
+          ...["timeout", "--signal=KILL", String(limitSeconds), join(folder, program)],
+        ],
+        {
+          input: `${JSON.stringify({ action, ...order })}\n`,
+          limitMs: (limitSeconds + 10) * 1000,
+          env: { ...environment, HOME: process.env["HOME"] ?? "/" },
+        },
+      );
+    // It is this program that waits: one that is killed leaves nothing that would run later.
+    const latestMs = performance.now() + (limitSeconds + 5) * 1000;
+    let end = await once();
+    while (end.code === stillRuns && performance.now() < latestMs) {
+      await sleep(lockedAgainMs);
+      end = await once();
+    }
+    const { code, signal, isLate, lastLine } = end;
     if (code === 0) return null;
     if (code === stillRuns) return "an earlier run of it has not ended";
     if (isLate || signal === "SIGKILL")
@@ -119,6 +119,17 @@ export function fenceOrder(
       addresses: addressesIn((facts?.links ?? []).flatMap(({ addresses }) => addresses)),
       initiator: initiatorOf(name),
     },
+  };
+}
+
+/** The host as it is now, with all addresses that it had when it was fenced before. Pure. */
+export function withEarlier(now: FencedHost, before: FencedHost | undefined): FencedHost {
+  if (before === undefined) return now;
+  const known = [now.agent, ...now.migration];
+  const addresses = addressesIn([...now.addresses, before.agent, ...before.migration, ...before.addresses]);
+  return {
+    ...now,
+    addresses: addresses.filter((one) => !known.includes(one) || now.addresses.includes(one)),
   };
 }
 

@@ -6,7 +6,13 @@
 import { finding, GodwitError, type Finding, type HostFacts, type HostLoad } from "@godwit/contract";
 import type { HostAccessRow, Store } from "@godwit/store";
 import type { Logger } from "pino";
-import { fenceOrder, type FenceAction, type FencePrograms } from "./fence-programs.ts";
+import {
+  fenceOrder,
+  withEarlier,
+  type FenceAction,
+  type FenceOrder,
+  type FencePrograms,
+} from "./fence-programs.ts";
 
 export interface HostAccessParts {
   store: Pick<Store, "access" | "datastores" | "hosts">;
@@ -84,7 +90,9 @@ export class HostAccess {
       const isTaken = row?.state === "revoked" && row.bootId === bootId;
       if (isTaken && takenMs !== undefined && performance.now() - takenMs < takenForMs) return;
       this.#takenMs.delete(keyOf(datastore, host));
-      const program = await store.access.revoking(datastore, host, bootId, new Date());
+      const now = (await this.#orderOf(datastore, host)).host;
+      const order = withEarlier(now, row?.order);
+      const program = await store.access.revoking(datastore, order, { bootId, now: new Date() });
       await this.open();
       const reason = await this.#run("revoke", datastore, host, program);
       await store.access.set(datastore, host, { state: reason === null ? "revoked" : "revoking", reason });
@@ -176,14 +184,17 @@ export class HostAccess {
   }
 
   async #run(action: FenceAction, datastore: string, host: string, program: string): Promise<string | null> {
-    const { store, programs } = this.#parts;
+    const order = await this.#orderOf(datastore, host);
+    // What was taken is given back: it may have other addresses by now.
+    const fenced = action === "check" ? undefined : this.of(datastore, host)?.order;
+    return await this.#parts.programs.run(program, action, { ...order, host: fenced ?? order.host });
+  }
+
+  async #orderOf(datastore: string, host: string): Promise<FenceOrder> {
+    const { store } = this.#parts;
     const [row, known] = await Promise.all([store.datastores.show(datastore), store.hosts.show(host)]);
     const own = row.hosts.find((one) => one.host === host)?.source;
-    return await programs.run(
-      program,
-      action,
-      fenceOrder({ name: datastore, source: own ?? row.source }, known),
-    );
+    return fenceOrder({ name: datastore, source: own ?? row.source }, known);
   }
 
   /** One after the other for a host and a datastore. */

@@ -65,7 +65,10 @@ export class HostLink {
     this.#store = store;
     this.#intake = intake;
     this.#log = log.child({ host: name });
-    this.#reader = new HostReader(host, identity, store.generation, this.#log, seen);
+    this.#reader = new HostReader(host, identity, store.generation, this.#log, seen, () => {
+      // Before its events flow again it may be ordered something, and it may have booted.
+      if (!this.isUp) this.#reports.connected();
+    });
     this.#clock = new HostClock(name);
     this.#presence = new Presence(name, {
       lost: (reason) => {

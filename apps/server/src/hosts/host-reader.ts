@@ -31,13 +31,17 @@ export class HostReader {
   readonly #log: Logger;
   readonly #seen: SeenLoad;
 
-  /** @param seen what a host tells that it does, as the server has it */
+  /**
+   * @param seen what a host tells that it does, as the server has it
+   * @param onConnect called when a new connection to the agent stands, before anything is asked over it
+   */
   constructor(
     host: LinkedHost,
     identity: ShownIdentity,
     generation: Store["generation"],
     log: Logger,
     seen: SeenLoad = (load) => load,
+    onConnect: () => void = () => undefined,
   ) {
     this.#seen = seen;
     this.#host = host;
@@ -48,6 +52,7 @@ export class HostReader {
       headers: () => serverGenerationHeaders(generation.current),
       limits: hostAnswers,
       tls: linkTls(host, identity),
+      onConnect,
     };
     this.agent = new Client(agentOperations, options);
     this.#version1 = new Client(version1Operations, options);

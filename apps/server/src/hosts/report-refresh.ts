@@ -47,8 +47,8 @@ export class ReportRefresh {
   #facts: HostFacts | null = null;
   /** They may have changed since: by the agent's word, or while the connection was down. */
   #factsAreOld = true;
-  /** A connection was made, and the host has not told since what it is: it may have booted. */
-  #isUnread = false;
+  /** This program, or a new connection, has not heard yet what the host is: it may have booted, and been ordered something. */
+  #isUnread = true;
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -64,10 +64,16 @@ export class ReportRefresh {
     return !this.#isUnread;
   }
 
-  /** A connection was made. */
-  opened(): void {
+  /** A connection was made while its events did not flow. */
+  connected(): void {
     this.#isUnread = true;
-    this.refreshFacts();
+    this.#factsAreOld = true;
+  }
+
+  /** Its events flow. */
+  opened(): void {
+    this.connected();
+    this.refresh();
   }
 
   /** The host's facts may have changed: both reports are read soon. */

@@ -211,7 +211,7 @@ export class Restarter {
 
   async #fenceOne(vm: VmView, living: LivingLook): Promise<void> {
     try {
-      await fenceHost(this.#services, vm, vm.host, living);
+      await fenceHost({ ...this.#services, stopped: this.#rounds.stopped }, vm, vm.host, living);
       this.#log.warn({ vm: vm.name, host: vm.host }, "a silent host was fenced");
     } catch (error) {
       if (!GodwitError.is(error) || error.code === "DATABASE_UNAVAILABLE") throw error;

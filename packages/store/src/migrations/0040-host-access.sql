@@ -8,6 +8,8 @@ create table host_access (
   since timestamptz not null,
   -- The last that the host has told; null: it may have had another one since.
   boot_id text,
+  -- By what the program was told to fence it: its addresses, as they were then.
+  fenced jsonb not null,
   -- revoking, revoked, restoring
   state text not null,
   -- Why the program did not succeed.
