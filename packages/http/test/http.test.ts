@@ -334,6 +334,7 @@ test("a stream that is ended as soon as it stands is asked for more and more sel
   });
   await ending.listen([{ host: "127.0.0.1", port: port + 3 }]);
   const over = new AbortController();
+  const beganAt = performance.now();
   const followers = Array.from({ length: 75 }, async () => {
     const caller = new Client(serverOperations, {
       baseUrl: `https://127.0.0.1:${String(port + 3)}`,
@@ -346,10 +347,11 @@ test("a stream that is ended as soon as it stands is asked for more and more sel
     return events;
   });
   await new Promise((resolve) => setTimeout(resolve, 8000));
+  await expect.poll(() => calls.count, { timeout: 240_000 }).toBeGreaterThan(75);
   over.abort();
   expect((await Promise.all(followers)).flat()).toEqual([]);
   await ending.close();
-  // 50 ms and then twice as long each time, up to 2 s: at most eleven times within 8 s.
-  expect(calls.count).toBeGreaterThan(75);
-  expect(calls.count).toBeLessThan(75 * 13);
+  // 50 ms and then twice as long each time, up to 2 s: at most eleven times within 8 s, and on a busy machine in more time more often.
+  const mostEach = 9 + (performance.now() - beganAt) / 2000;
+  expect(calls.count).toBeLessThan(75 * mostEach);
 });
