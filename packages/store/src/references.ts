@@ -65,7 +65,7 @@ export const references: Record<Removable, Record<string, Reference>> = {
     power: { columns: ["host_power.host"] },
     datastores: { columns: ["datastore_hosts.host"] },
     // It forbids the removal, also a forced one: see Hosts.remove.
-    access: { columns: ["host_access.host"] },
+    access: { columns: ["host_access.host", "host_access.fenced"] },
     switches: { columns: ["switch_hosts.host"] },
   },
   pool: {
