@@ -7,7 +7,7 @@ import { expect, test } from "vitest";
 
 const names = ["web-1", "web-2", "web-3", "web-4"];
 
-test("a rule that is broken is mended by one move, nothing is lost, and no operator breaks it without force", async () => {
+test("a rule that is broken is repaired by one move, nothing is lost, and no operator breaks it without force", async () => {
   await using lab = await TestLab.start({ hosts: ["a", "b", "c"] });
   const { api } = lab;
   const params = { pool: "east" };

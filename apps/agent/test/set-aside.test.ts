@@ -74,7 +74,7 @@ const isBusy = () =>
     () => true,
   );
 
-test("while nothing is mended it stays claimed, and the newest reason is told", async () => {
+test("while nothing is repaired it stays claimed, and the newest reason is told", async () => {
   expect(setAside.all).toEqual([{ id: vm.id, name: "web-1", reason: "its QEMU process does not answer" }]);
   await Promise.all([setAside.lookAgain(vm.id), setAside.lookAgain()]);
   expect(setAside.all).toMatchObject([

@@ -182,7 +182,11 @@ test("no program runs for a host that renews again meanwhile, whose agent knows 
   revoking = () => (fresh = ["other"]);
   await expect(fence()).rejects.toThrow("renews the lease of VM other");
   expect(did).toEqual([asked]);
-  [did, fresh, revoking] = [[], [], () => undefined];
+  [did, fresh] = [[], []];
+  revoking = () => (tasks = [{ subject: { id: "other" }, request: { to: "b" }, state: "running" }]);
+  await expect(fence()).rejects.toThrow("a task of VM other");
+  expect(did).toEqual([asked]);
+  [did, tasks, revoking] = [[], [], () => undefined];
   hosts = [hostOf("a"), hostOf("b", { abilities: [] })];
   await expect(fence()).rejects.toThrow("its own agent is of a version");
   expect(did).toEqual([]);

@@ -137,11 +137,11 @@ test("a switch with VXLAN leads from each host's address to those of the others,
   expect(networkDrift(wanted, earlier)[0]?.reason).toContain("knows no VXLAN");
   // What its agent has just put right is an alarm too.
   const reason = "tunnel gx-7 was missing";
-  const mended = withIt(
+  const repaired = withIt(
     { vxlan: definition?.vxlan },
     { networksRefused: [{ kind: "switch", name: "ov", reason }] },
   );
-  expect(networkDrift(wanted, mended)).toEqual([
+  expect(networkDrift(wanted, repaired)).toEqual([
     { kind: "switch", name: "ov", reason, isOfDefinition: false },
   ]);
 

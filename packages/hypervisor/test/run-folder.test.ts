@@ -123,16 +123,16 @@ describe.each(inject("qemuBinaries"))("%s", (binary) => {
     expect(await isAlive(qemu.identity)).toBe(true);
   });
 
-  test("one VM is looked at again: mended it is taken up, and without its folder it is gone only when its QEMU is", async () => {
+  test("one VM is looked at again: repaired it is taken up, and without its folder it is gone only when its QEMU is", async () => {
     const intact = await readFile(qemu.paths.runtime, "utf8");
     qemu.release();
     const adoptOne = async () => await (await fixture.hypervisor("a")).adoptOne(qemu.vmId);
     await forge(() => ({}));
     expect(await adoptOne()).toMatchObject({ processes: [], quarantined: [{ vmId: qemu.vmId }] });
     await writeFile(qemu.paths.runtime, intact, { mode: 0o600 });
-    const mended = await adoptOne();
-    expect(mended).toMatchObject({ quarantined: [], processes: [{ identity: qemu.identity }] });
-    for (const process of mended.processes) process.release();
+    const repaired = await adoptOne();
+    expect(repaired).toMatchObject({ quarantined: [], processes: [{ identity: qemu.identity }] });
+    for (const process of repaired.processes) process.release();
 
     await rm(qemu.paths.runtime);
     expect(await adoptOne()).toMatchObject({

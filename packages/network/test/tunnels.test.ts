@@ -134,20 +134,20 @@ test("hosts that are peers reach each other through the tunnel, with its MTU; on
 test("what others change at a tunnel is put right and told", async () => {
   await apply("a", wanted(0, [1]));
   await apply("b", wanted(1, [0]));
-  const mended = async () => {
+  const repaired = async () => {
     const { refused, changed } = await apply("a", wanted(0, [1]));
     expect(refused).toEqual([]);
     expect(await reaches("a", 1)).toBe(true);
     return changed.map(({ reason }) => reason);
   };
   await inside("a", "bridge", "fdb", "del", "00:00:00:00:00:00", "dev", "gx-100", "dst", "10.9.0.2");
-  expect(await mended()).toEqual(["tunnel gx-100 did not lead to 10.9.0.2"]);
+  expect(await repaired()).toEqual(["tunnel gx-100 did not lead to 10.9.0.2"]);
   await inside("a", "bridge", "fdb", "append", "00:00:00:00:00:00", "dev", "gx-100", "dst", "10.9.0.9");
-  expect(await mended()).toEqual(["tunnel gx-100 led to 10.9.0.9"]);
+  expect(await repaired()).toEqual(["tunnel gx-100 led to 10.9.0.9"]);
   await inside("a", "ip", "link", "set", "gx-100", "down");
-  expect(await mended()).toEqual(["tunnel gx-100 was off"]);
+  expect(await repaired()).toEqual(["tunnel gx-100 was off"]);
   await inside("a", "ip", "link", "del", "gx-100");
-  expect(await mended()).toEqual(["tunnel gx-100 was missing"]);
+  expect(await repaired()).toEqual(["tunnel gx-100 was missing"]);
   await inside("a", "nft", "delete", "table", "inet", "godwit_vxlan");
   await apply("a", wanted(0, [1]));
   expect((await inside("a", "nft", "list", "tables")).stdout).toContain("godwit_vxlan");

@@ -25,7 +25,7 @@ function disconnect({ vm, drive = "", path = "" }: Details): MoveFix {
   };
 }
 
-/** @returns one for each finding that forbids the move and can be mended so; each change once */
+/** @returns one for each finding that forbids the move and can be repaired so; each change once */
 export function fixesOf(findings: readonly Finding[]): MoveFix[] {
   const fixes = new Map<string, MoveFix>();
   for (const { code, severity, details } of findings) {

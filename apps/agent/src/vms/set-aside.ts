@@ -59,7 +59,7 @@ export class SetAside {
     return [...this.#entries].map(([id, { name, reason }]) => ({ id, name, reason: reason.slice(0, 4096) }));
   }
 
-  /** Nobody tells when a QEMU answers again, or an operator has mended what is noted of it. */
+  /** Nobody tells when a QEMU answers again, or an operator has repaired what is noted of it. */
   repeated(): RepeatedLook {
     return new RepeatedLook(
       everyMs,

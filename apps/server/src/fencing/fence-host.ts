@@ -130,8 +130,9 @@ export async function fenceHost(
     }
     if (fenced !== null) {
       // It may have been cut off from the server and its storage for a while only.
-      const living = await livingThere(services, host, datastores, vmsOfTasksAt(host, tasks));
-      if (living !== null) throw notFenced(living);
+      const underWay = (await store.tasks.unfinished()).filter((task) => !isEnded(task));
+      const reason = await livingThere(services, host, datastores, vmsOfTasksAt(host, underWay));
+      if (reason !== null) throw notFenced(reason);
       await takeAccess(services, { vm, host, datastores }, fenced.datastores);
     }
     const body = { host, ...(fenced === null ? {} : { revoked: fenced }) };

@@ -45,6 +45,7 @@ Examples:
         kind: "parsed",
         parse: String,
         brief: "The file name of the program that fences hosts there; none: there is none",
+        placeholder: "PROGRAM|none",
         optional: true,
       },
     },
