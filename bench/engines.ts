@@ -112,7 +112,7 @@ async function overLink(place: Place, interrupted: Promise<never>): Promise<Cell
   say(`making a lab of two hosts with a link of ${link}, for guests of ${String(vcpus)} vCPUs`);
   await using lab = await TestLab.start({
     ...{ hosts: ["a", "b"], qemu: { a: wanted, b: wanted } },
-    linkBitsPerSecond: links[link]?.shapedTo ?? null,
+    ...{ linkBitsPerSecond: links[link]?.shapedTo ?? null, forbidsUserfaultfd: false },
   });
   const compare = async () => {
     const engines = await startEngines(lab, place, links[link]?.ceilingMbps ?? null);

@@ -45,6 +45,7 @@ await measure(async (interrupted) => {
     await using guest = await ComparisonGuest.build(say);
     await using lab = await TestLab.start({
       ...{ hosts: ["a", "b"], qemu: { a: "10.0", b: "10.0" }, linkBitsPerSecond: 1e9 },
+      forbidsUserfaultfd: false,
     });
     await Promise.race([moveAll(lab, guest, done), interrupted]);
   } finally {

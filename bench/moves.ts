@@ -205,6 +205,9 @@ function tableOf(results: readonly Result[]): string {
 }
 
 await measure(async (interrupted) => {
-  await using lab = await TestLab.start({ hosts: ["a", "b"], qemu, linkBitsPerSecond });
+  await using lab = await TestLab.start({
+    ...{ hosts: ["a", "b"], qemu, linkBitsPerSecond },
+    forbidsUserfaultfd: false,
+  });
   await Promise.race([moveBackAndForth(lab), interrupted]);
 });

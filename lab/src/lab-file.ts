@@ -23,6 +23,8 @@ export const labFileSchema = z.object({
   /** Whether the agents' moves can be held. */
   pausePoints: z.boolean(),
   localDatastore: z.boolean().default(false),
+  /** Whether hosts see that ordinary users may not handle page faults; absent: as the machine has it. */
+  forbidsUserfaultfd: z.boolean().optional(),
   /** How long certificates count; absent: as the server has it. */
   certificateLife: z.string().optional(),
   server: identitySchema.nullable(),

@@ -21,6 +21,8 @@ export interface LabOptions {
   ownStorage?: boolean;
   /** Whether each host has a datastore `local` of its own beside the shared one. */
   localDatastore?: boolean;
+  /** Whether hosts see that ordinary users may not handle page faults, as post-copy needs it. Default: as the machine has it. */
+  forbidsUserfaultfd?: boolean;
   /** MiB of the disk under each host's state; default: the machine's own. */
   stateMib?: number | null;
   /** How to start the program itself: `[node, main.ts]`. */

@@ -74,6 +74,7 @@ export class Lab implements AsyncDisposable {
       hosts: qemus.map((host) => ({ ...host, agent: null })),
       pausePoints: options.pausePoints ?? false,
       localDatastore: options.localDatastore ?? false,
+      forbidsUserfaultfd: options.forbidsUserfaultfd ?? false,
       ...(options.certificateLife === undefined ? {} : { certificateLife: options.certificateLife }),
       server: null,
     };

@@ -78,8 +78,10 @@ export class TestLab implements AsyncDisposable {
     this.lab = lab;
   }
 
+  /** Whether QEMU may do post-copies is a setting of the whole machine, which other tests change meanwhile: who needs it says so. */
   static async start(options: Partial<LabOptions> & { hosts: readonly string[] }): Promise<TestLab> {
-    return new TestLab(await Lab.up({ id: `t${randomBytes(3).toString("hex")}`, program, ...options }));
+    const id = `t${randomBytes(3).toString("hex")}`;
+    return new TestLab(await Lab.up({ id, program, forbidsUserfaultfd: true, ...options }));
   }
 
   get api(): Api {

@@ -17,7 +17,10 @@ describeWith(`a busy guest under QEMU ${recent}`, isPresent ? null : `not instal
   let giveBack: () => Promise<void>;
   beforeAll(async () => {
     giveBack = await allowUserfaultfd();
-    lab = await TestLab.start({ hosts: ["a", "b"], qemu: { a: recent, b: recent } });
+    lab = await TestLab.start({
+      ...{ hosts: ["a", "b"], qemu: { a: recent, b: recent } },
+      forbidsUserfaultfd: false,
+    });
     await lab.boot({ on: "a" });
   });
   afterAll(async () => {

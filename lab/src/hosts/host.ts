@@ -157,6 +157,7 @@ export class LabHost {
       hostname: this.name,
       folder: this.folder,
       shared: this.#lab.sharedFolder,
+      forbidsUserfaultfd: this.#lab.file.forbidsUserfaultfd ?? false,
     };
   }
 }

@@ -25,6 +25,8 @@ export interface RoleSpec {
   folder: string;
   /** A folder that the host sees as its shared storage. */
   shared?: string;
+  /** Whether it sees that ordinary users may not handle page faults, whatever the machine's setting is. */
+  forbidsUserfaultfd?: boolean;
   log: string;
   argv: readonly string[];
   /** Inherited as file descriptor 3. */
@@ -33,12 +35,19 @@ export interface RoleSpec {
 }
 
 /** A host's view of the machine. */
-export type HostView = Pick<RoleSpec, "namespace" | "hostname" | "folder" | "shared" | "argv">;
+export type HostView = Omit<RoleSpec, "what" | "log" | "socketFd" | "environment">;
 
 /** The arguments of `ip` that run a program as it would run on the lab host. */
-const enterArguments = ({ namespace, hostname, folder, shared, argv }: HostView): string[] => [
+const enterArguments = ({
+  namespace,
+  hostname,
+  folder,
+  shared = "",
+  forbidsUserfaultfd = false,
+  argv,
+}: HostView): string[] => [
   ...["netns", "exec", namespace, "unshare", "--mount", "--uts", "--"],
-  ...["sh", enter, hostname, folder, shared ?? "", "--"],
+  ...["sh", enter, hostname, folder, shared, forbidsUserfaultfd ? "0" : "", "--"],
   ...argv,
 ];
 

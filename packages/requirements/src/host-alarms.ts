@@ -26,8 +26,12 @@ interface HostPool {
 
 /** @param vms all that are known; those on this host count */
 export function hostAlarms(report: HostReport, vms: readonly VmView[], pool: HostPool | null): Finding[] {
-  return [...reportAlarms(report), ...vmAlarms(report, vms, pool)];
+  return errorsFirst([...reportAlarms(report), ...vmAlarms(report, vms, pool)]);
 }
+
+/** What matters most is read first, whichever of them was found before. */
+export const errorsFirst = (alarms: readonly Finding[]): Finding[] =>
+  ["error", "warning"].flatMap((severity) => alarms.filter((one) => one.severity === severity));
 
 /** @returns what follows from the report with the VMs that are there, and with the host's pool */
 export function vmAlarms(

@@ -7,7 +7,7 @@ export { canBeTried, requiredBitsPerSecond } from "./checks/migration-network.ts
 export { evcHost, pendingVms, runningVms } from "./evc-facts.ts";
 export type { Destination, HostReport, PathTrial } from "./facts.ts";
 export { fixesOf } from "./fixes.ts";
-export { hostAlarms, unlearnedForLong, vmAlarms } from "./host-alarms.ts";
+export { errorsFirst, hostAlarms, unlearnedForLong, vmAlarms } from "./host-alarms.ts";
 export { outdatedQemus, reportAlarms, stoppedGuests } from "./report-alarms.ts";
 export { requireCommonVersion, versionFindings } from "./version-findings.ts";
 export { workingParts } from "./working-parts.ts";

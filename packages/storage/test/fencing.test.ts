@@ -91,6 +91,8 @@ interface Host {
 
 interface Order {
   fence: readonly FenceStep[];
+  /** Whoever gets a lease looks, once it has it, that it still counts. */
+  acquireLooksAgain: boolean;
   startLooksAgain: boolean;
   /** By a program of the server, which runs between two calls of a living host. Absent: by persistent reservations. */
   program?: {
@@ -277,7 +279,7 @@ class Cluster {
     yield;
     if (this.#lease(place).holder !== null) return null;
     this.#lease(place).holder = host;
-    if (!isRevoked) return place;
+    if (!isRevoked) return yield* this.#granted(host, place);
     yield;
     this.#makeSuccessor(place);
     yield;
@@ -285,7 +287,15 @@ class Cluster {
     yield;
     if (this.#lease(place + 1).holder !== null) return null;
     this.#lease(place + 1).holder = host;
-    return place + 1;
+    return yield* this.#granted(host, place + 1);
+  }
+
+  *#granted(host: Host, place: number): Generator<undefined, number | null> {
+    yield;
+    if (!this.#order.acquireLooksAgain || (yield* this.#stillCounts(host, place))) return place;
+    yield;
+    this.#release(host);
+    return null;
   }
 
   *#activate(host: Host): Steps {
@@ -514,11 +524,11 @@ test("nothing of a fence is done after a step that failed", async () => {
 });
 
 const courses = fc.array(step, { minLength: 20, maxLength: 120 });
-const ours: Order = { fence: fenceSteps, startLooksAgain: true };
+const ours: Order = { fence: fenceSteps, acquireLooksAgain: true, startLooksAgain: true };
 
-/** Files: nothing is activated, and a start does not look again. */
+/** Files: nothing is activated, and a start does not look again once it has its lease. */
 const byProgram: Order = {
-  ...{ fence: fenceSteps, startLooksAgain: false },
+  ...{ fence: fenceSteps, acquireLooksAgain: true, startLooksAgain: false },
   program: { sameLease: true, afterBoot: true },
 };
 
@@ -567,13 +577,29 @@ function stage(order: Order) {
 const hangingStart: Story = (order, steps) => {
   const { cluster, a, b, begin, whole } = stage(order);
   begin("start", b);
-  cluster.go(b, "vm", 3);
+  cluster.go(b, "vm", 6);
   begin("fence", a, b);
   cluster.go(a, "fence", steps);
   whole("look", b);
   cluster.go(b, "vm", all);
   cluster.go(a, "fence", all);
   whole("start", a);
+  return cluster;
+};
+
+/** A host that is about to take the lease hangs; whoever had it is fenced and boots, and the lease is free for both. */
+const hangingAcquire: Story = (order, steps) => {
+  const { cluster, a, b, c, begin, whole } = stage(order);
+  whole("start", b);
+  begin("start", c);
+  cluster.go(c, "vm", 2);
+  begin("fence", a, b);
+  cluster.go(a, "fence", steps);
+  begin("boot", b);
+  begin("start", a);
+  cluster.go(a, "vm", 6);
+  cluster.go(c, "vm", all);
+  cluster.go(a, "vm", all);
   return cluster;
 };
 
@@ -621,6 +647,8 @@ const frozenHost: Story = (order, steps) => {
   return cluster;
 };
 
+const blind: Order = { ...byProgram, acquireLooksAgain: false };
+
 const mostWriters = (story: Story, order: Order): number =>
   Math.max(...Array.from({ length: 40 }, (_, steps) => story(order, steps).writers.length));
 
@@ -641,6 +669,7 @@ test.each<[string, Story, string, Order]>([
     ...(["a host that boots", bootedHost, "no lease is revoked"] as const),
     { ...byProgram, fence: fenceSteps.filter((one) => one !== "revoke") },
   ],
+  ["a start that is about to get the lease", hangingAcquire, "it does not look once it has it", blind],
   ["a host that goes on", askingHost, "it has its access back at once", changed({ afterBoot: false })],
   [
     ...(["a host that stands still", frozenHost, "the program does nothing"] as const),

@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { createServer, type AddressInfo, type Socket } from "node:net";
+import { appendFileSync } from "node:fs";
 import { open, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -29,13 +30,13 @@ class Host {
     this.leases = this.open();
   }
 
-  /** As an agent that starts again would. */
-  open(): DiskLeases {
+  /** As an agent that starts again would. @param sanlock that it asks */
+  open(sanlock = new Sanlock({ runFolder: this.folder })): DiskLeases {
     return new DiskLeases({
       host: this.name,
       runFolder: join(this.folder, "leases"),
       ioTimeoutSeconds: 1,
-      sanlock: new Sanlock({ runFolder: this.folder }),
+      sanlock,
       datastore: () => Datastore.open({ name: datastore, path: this.#storage, shared: true }, this.name),
     });
   }
@@ -457,6 +458,31 @@ test("a lease that was revoked gives its holder no right to start the VM, and ot
   await winner.leases.release(vm);
 });
 
+/** Asks for a lease late: it is revoked when everything was looked at, and sanlock is about to be asked. */
+class LateSanlock extends Sanlock {
+  override commandUnder(...[place, ...more]: Parameters<Sanlock["commandUnder"]>): string[] {
+    appendFileSync(`${place.path}.revoked`, "host c fences host b\n");
+    return super.commandUnder(place, ...more);
+  }
+}
+
+test("a lease that was revoked while a host was about to take it is given back, and counts for nobody", async () => {
+  const vm = await newVm();
+  await b.leases.acquire(vm, "EX");
+  await b.leases.release(vm);
+  const late = a.open(new LateSanlock({ runFolder: a.folder }));
+  const refusal = await late.acquire(vm, "EX").catch((error: unknown) => error);
+  expect(refusal).toMatchObject({
+    ...{
+      code: "LEASE_UNAVAILABLE",
+      message: expect.stringMatching(/broken or revoked while host a/) as string,
+    },
+  });
+  expect(await a.leases.isHeld(vm.id)).toBe(false);
+  expect(await b.leases.acquire(vm, "EX")).toMatchObject({ version: 1_000_000_001 });
+  await b.leases.release(vm);
+});
+
 test("sanlock dies on a host: its VMs end at once, others are told when the lease is free, a broken one is free at once, a shared one tells who is missed", async () => {
   const [waited, broken, shared, fenced] = [await newVm(), await newVm(), await newVm(), await newVm()];
   await b.leases.acquire(fenced, "EX");
@@ -483,6 +509,8 @@ test("sanlock dies on a host: its VMs end at once, others are told when the leas
   const after = await a.leases.break(broken, "b");
   expect(after).toMatchObject({ holders: [] });
   expect(after.version).toBeGreaterThan(before.version);
+  // Who took it for free before that, and does not see its successor yet, is told.
+  expect(await readFile(join(storage, broken.name, "lease-1.revoked"), "utf8")).toMatch(/host a breaks it/);
   expect((await a.leases.acquire(broken, "EX")).version).toBeGreaterThan(after.version);
 
   const revoked = await a.leases.silentLease(fenced, "b");

@@ -5,7 +5,7 @@
  */
 import type { Finding, HostFacts, HostLoad, VmId, VmView } from "@godwit/contract";
 import { placeByReport } from "@godwit/placement";
-import { reportAlarms, stoppedGuests, unlearnedForLong, vmAlarms } from "@godwit/requirements";
+import { errorsFirst, reportAlarms, stoppedGuests, unlearnedForLong, vmAlarms } from "@godwit/requirements";
 import type { Place, PoolRow, ReportedVm, SeenHost, Store } from "@godwit/store";
 import { sleep } from "@godwit/system";
 import { LoadHistory } from "./load-history.ts";
@@ -166,11 +166,11 @@ export class ReportIntake {
       vms.map(({ id, version }) => [id, version]),
     ]);
     const before = this.#judged.get(host);
-    if (before?.facts === facts && before.basis === basis) return [...ofReport, ...before.alarms];
+    if (before?.facts === facts && before.basis === basis) return errorsFirst([...ofReport, ...before.alarms]);
     const views = vms.length === 0 ? [] : await this.#store.vms.some(vms.map(({ id }) => id));
     const alarms = vmAlarms({ facts, load }, views, pool);
     this.#judged.set(host, { facts, basis, alarms });
-    return [...ofReport, ...alarms];
+    return errorsFirst([...ofReport, ...alarms]);
   }
 
   async #place(report: Report, vms: Iterable<ReportedVm>): Promise<void> {

@@ -96,7 +96,7 @@ export const moveErrors = {
     "after-fix",
     (d) => `QEMU on host ${d.host} cannot receive a post-copy migration: ${d.reason}`,
     (d) =>
-      `The VM stays at its source. Allow it on ${d.host} (sysctl vm.unprivileged_userfaultfd=1), or move the VM without --strategy postcopy.`,
+      `The VM stays at its source. Allow it on ${d.host} (sysctl vm.unprivileged_userfaultfd=1), or move the VM with --postcopy never, and without --strategy postcopy.`,
   ),
   MIGRATION_STREAM_FAILED: define<{ host: string; reason: string }>(
     503,

@@ -89,7 +89,10 @@ export class DiskLeases {
 
   async #acquire(vm: LeasedVm, mode: LeaseMode): Promise<Lease> {
     const held = await this.#held(vm);
-    if (held !== null) return await this.#converted(vm, held, held.mode === "EX" ? "EX" : mode);
+    if (held !== null) {
+      if (!(await this.#counts(vm))) throw this.#notHeld(vm);
+      return await this.#converted(vm, held, held.mode === "EX" ? "EX" : mode);
+    }
     const datastore = await this.#options.datastore(vm.datastore);
     await (await this.lockspace(vm.datastore)).joined();
     const place = await leaseOf(datastore, vm, this.#sanlock);
@@ -99,7 +102,19 @@ export class DiskLeases {
       throw GodwitError.of("LEASE_HELD", { vm: vm.name, holders });
     const counts = (await looksRevoked(place)) ? await this.#succeed(vm, datastore, place) : place;
     await this.#granted(vm, () => this.#holders.start(vm, counts, mode, this.#sanlock));
+    // While this host was about to take it, it may have been broken for the host that had it, and its successor be taken.
+    await this.#mustCountStill(vm).catch(async (error: unknown) => {
+      await this.#release(vm);
+      throw error;
+    });
     return await this.show(vm);
+  }
+
+  /** @throws LEASE_UNAVAILABLE */
+  async #mustCountStill(vm: LeasedVm): Promise<void> {
+    if (await this.#counts(vm)) return;
+    const reason = `it was broken or revoked while host ${this.#options.host} took it`;
+    throw GodwitError.of("LEASE_UNAVAILABLE", { vm: vm.name, reason });
   }
 
   /** Of a lease that was revoked: who gets it knows that nobody else has it, and may make its successor. Killed meanwhile, it is given back as a broken one. */
@@ -112,7 +127,7 @@ export class DiskLeases {
 
   async #convert(vm: LeasedVm, mode: LeaseMode): Promise<Lease> {
     const held = await this.#held(vm);
-    if (held === null) throw GodwitError.of("LEASE_NOT_HELD", { vm: vm.name, host: this.#options.host });
+    if (held === null) throw this.#notHeld(vm);
     return await this.#converted(vm, held, mode);
   }
 
@@ -178,14 +193,19 @@ export class DiskLeases {
    * @throws LEASE_NOT_HELD, LEASE_UNAVAILABLE, DATASTORE_LEASES_UNAVAILABLE, SANLOCK_UNAVAILABLE, DATASTORE_UNAVAILABLE
    */
   async mustCount(vm: LeasedVm): Promise<void> {
-    const held = await this.#holding(vm.id);
-    const newest = await leaseOrNull(await this.#options.datastore(vm.datastore), vm);
-    const counts = held?.state === "held" && newest !== null && numberOf(newest.path) === numberOf(held.path);
-    if (!counts || (await this.#isRevoked(vm, newest)))
-      throw GodwitError.of("LEASE_NOT_HELD", { vm: vm.name, host: this.#options.host });
+    if (!(await this.#counts(vm))) throw this.#notHeld(vm);
     const lockspace = await this.lockspace(vm.datastore);
     await lockspace.refreshHosts();
     lockspace.requireFresh();
+  }
+
+  /** Whether what this host holds is the lease that counts, as the storage has it. */
+  async #counts(vm: LeasedVm): Promise<boolean> {
+    const held = await this.#holding(vm.id);
+    const newest = await leaseOrNull(await this.#options.datastore(vm.datastore), vm);
+    const isNewest =
+      held?.state === "held" && newest !== null && numberOf(newest.path) === numberOf(held.path);
+    return isNewest && !(await this.#isRevoked(vm, newest));
   }
 
   async #isRevoked({ name: vm }: LeasedVm, place: LeasePlace): Promise<boolean> {
@@ -232,8 +252,11 @@ export class DiskLeases {
     if (others.length > 0) throw GodwitError.of("LEASE_HELD", { vm: vm.name, holders: others });
     (await this.lockspace(vm.datastore)).requireFresh();
     // Of the lease that was looked at: where somebody else has made its successor meanwhile, nothing is made.
-    if (!isOther && (holders.length > 0 || revoked !== null))
+    if (!isOther && (holders.length > 0 || revoked !== null)) {
+      // Whoever is about to take it when it is free may not see its successor at once.
+      if (revoked === null) await revokeLease(place, `host ${this.#options.host} breaks it for host ${host}`);
       await createSuccessor(datastore, vm, place, this.#sanlock);
+    }
     return await this.show(vm);
   }
 
@@ -329,8 +352,7 @@ export class DiskLeases {
   }
 
   async #converted(vm: LeasedVm, held: Holding, mode: LeaseMode): Promise<Lease> {
-    if (await this.#isBroken(vm, held))
-      throw GodwitError.of("LEASE_NOT_HELD", { vm: vm.name, host: this.#options.host });
+    if (await this.#isBroken(vm, held)) throw this.#notHeld(vm);
     let countedBefore: ReadonlySet<number> | null = null;
     if (held.mode !== mode) {
       if (mode === "EX") countedBefore = await this.#recordSharers(vm, held);
@@ -416,6 +438,10 @@ export class DiskLeases {
     } finally {
       if (this.#turns.get(vmId) === over) this.#turns.delete(vmId);
     }
+  }
+
+  #notHeld(vm: LeasedVm): GodwitError {
+    return GodwitError.of("LEASE_NOT_HELD", { vm: vm.name, host: this.#options.host });
   }
 
   #unavailable(vm: LeasedVm, code: number): GodwitError {
