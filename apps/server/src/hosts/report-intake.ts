@@ -166,7 +166,8 @@ export class ReportIntake {
       vms.map(({ id, version }) => [id, version]),
     ]);
     const before = this.#judged.get(host);
-    if (before?.facts === facts && before.basis === basis) return errorsFirst([...ofReport, ...before.alarms]);
+    if (before?.facts === facts && before.basis === basis)
+      return errorsFirst([...ofReport, ...before.alarms]);
     const views = vms.length === 0 ? [] : await this.#store.vms.some(vms.map(({ id }) => id));
     const alarms = vmAlarms({ facts, load }, views, pool);
     this.#judged.set(host, { facts, basis, alarms });
