@@ -5,31 +5,15 @@
  */
 import { sleep, until } from "@godwit/system";
 import type { Server } from "../src/server.ts";
-import { switchOff } from "../story/fencing.ts";
+import type { TakeoverResult } from "../story/result.ts";
 import type { Site } from "../story/site.ts";
 import type { StoryVm } from "../story/story-vm.ts";
+import { restarting, takenOver, type Trouble } from "../story/takeover.ts";
 
 const limitMs = 600_000;
-const pool = "east";
-
 interface Where {
   datastore: string;
   wwn: string;
-}
-
-export interface TakeoverResult {
-  fault: string;
-  /** From the harm on: when the VM's QEMU was seen to be gone from its host; null: nobody could be asked there, or it was not. */
-  endedAfterSeconds: number | null;
-  /** From the harm on: when the VM ran on the other host. */
-  startedAfterSeconds: number | null;
-  /** Writes of the host in trouble that the LUN refused, as its kernel tells. */
-  refused: number;
-  /** The most hosts with a QEMU of it whose vCPUs ran, of all looks after it was over. */
-  runners: number;
-  lost: number;
-  acknowledged: number;
-  problems: string[];
 }
 
 export interface ReservationsResult {
@@ -99,13 +83,11 @@ export async function reservations(
     if (!(await mayWrite(host, where.wwn)))
       result.problems.push(`the LUN refuses host ${host.name}, which has registered`);
   say(`  in force after ${String(result.onAfterSeconds)} s`);
-  const { pools } = await site.api.call("poolList", {});
-  if (!pools.some(({ name }) => name === pool))
-    await site.api.call("poolCreate", { body: { name: pool, hosts: site.hosts.map(({ name }) => name) } });
-  await site.api.call("poolRestartSet", { params: { pool }, body: { enabled: true } });
+  await restarting(site);
   result.targetRestart = await targetRestarts(site, vm, where, say);
+  const guard = { refusals, isGivenBack: () => inForce(site, where) };
   for (const trouble of troubles) {
-    const takeover = await takenOver(site, vm, where, trouble, say);
+    const takeover = await takenOver(site, vm, guard, trouble, say);
     result.takeovers.push(takeover);
     for (const problem of takeover.problems) say(`  PROBLEM: ${problem}`);
   }
@@ -138,14 +120,6 @@ async function targetRestarts(
   return { backAfterSeconds, lost, problems };
 }
 
-interface Trouble {
-  name: string;
-  begin: (host: Server) => Promise<void>;
-  end: (host: Server) => Promise<void>;
-  /** Whether the host can be looked at meanwhile. */
-  answers: boolean;
-}
-
 const troubles: readonly Trouble[] = [
   {
     // Its VM's folder lies there, and the server is there; it still reaches the LUN.
@@ -171,96 +145,9 @@ const troubles: readonly Trouble[] = [
   },
 ];
 
-async function takenOver(
-  site: Site,
-  vm: StoryVm,
-  where: Where,
-  trouble: Trouble,
-  say: (text: string) => void,
-): Promise<TakeoverResult> {
-  say(`${trouble.name}: the host of the running VM`);
-  const { host: name } = await vm.view();
-  const host = site.rack.server(name);
-  const other = site.hosts.find((one) => one !== host);
-  if (other === undefined) throw new TypeError("a rack has two hosts");
-  const problems: string[] = [];
-  await using load = await vm.load();
-  const refusedBefore = await refusals(host);
-  // So that there is something to lose.
-  await sleep(15_000);
-  const over = new AbortController();
-  await trouble.begin(host);
-  const began = performance.now();
-  const ended = trouble.answers
-    ? until(() => hasNoQemu(host), { everyMs: 500, limitMs, signal: over.signal }).then((is) =>
-        is === true ? seconds(began) : null,
-      )
-    : Promise.resolve(null);
-  const startedAfterSeconds = (await runsOn(site, vm, other)) ? seconds(began) : null;
-  load.reconnect();
-  if (startedAfterSeconds === null) problems.push("it was not started elsewhere");
-  await trouble.end(host);
-  let runners = 0;
-  const gone = await until(
-    async () => {
-      const running = (await vm.qemus()).filter((qemu) => qemu.running).map((qemu) => qemu.host);
-      runners = Math.max(runners, running.length);
-      return running.join() === other.name && (await hasNoQemu(host));
-    },
-    { everyMs: 1000, limitMs },
-  );
-  if (gone === null) problems.push("its old QEMU is still there");
-  over.abort();
-  const endedAfterSeconds = await ended;
-  if (trouble.answers && (endedAfterSeconds ?? Infinity) > (startedAfterSeconds ?? 0))
-    problems.push("it was started while it ran on its host");
-  await host.booted();
-  const refused = (await refusals(host)) - refusedBefore;
-  if (refused <= 0) problems.push("the LUN refused none of its writes");
-  await site.connected();
-  if (!(await inForce(site, where))) problems.push("the host did not register again");
-  // What is on the disk now, and not in the guest's memory.
-  await site.api.call("poolRestartSet", { params: { pool }, body: { enabled: false } });
-  await switchOff(site, vm);
-  const start = await site.whenReady(() =>
-    site.api.call("vmStart", { params: { vm: vm.name }, body: { host: other.name } }),
-  );
-  await vm.ended(start.id);
-  load.reconnect();
-  const { lost, acknowledged } = await load.finish([]);
-  if (lost !== 0) problems.push(`${String(lost)} writes were lost`);
-  if (acknowledged === 0) problems.push("no write was acknowledged, so that none could be lost");
-  await site.api.call("poolRestartSet", { params: { pool }, body: { enabled: true } });
-  say(
-    `  ended after ${String(endedAfterSeconds)} s, runs on ${other.name} after ${String(startedAfterSeconds)} s; ${String(refused)} of its writes were refused; ${String(runners)} runners at most afterwards, ${String(lost)} of ${String(acknowledged)} lost`,
-  );
-  return {
-    ...{ fault: trouble.name, endedAfterSeconds, startedAfterSeconds, refused, runners },
-    ...{ lost, acknowledged, problems },
-  };
-}
-
-/** By the pool, of itself. */
-async function runsOn(site: Site, vm: StoryVm, host: Server): Promise<boolean> {
-  const runs = await until(
-    async () => {
-      const view = await vm.view().catch(() => null);
-      return view?.host === host.name && view.state === "running";
-    },
-    { everyMs: 500, limitMs },
-  );
-  if (runs === null) process.stderr.write(await site.journals());
-  return runs === true;
-}
-
-/** Since its boot. */
+/** Since its boot, as its kernel tells. */
 async function refusals(host: Server): Promise<number> {
   return Number(await host.shell("dmesg | grep -c 'reservation conflict' || true"));
-}
-
-async function hasNoQemu(host: Server): Promise<boolean> {
-  const { exitCode } = await host.try("pgrep", "-f", "qemu-system.*-uuid").catch(() => ({ exitCode: 0 }));
-  return exitCode === 1;
 }
 
 const seconds = (since: number): number => Math.round((performance.now() - since) / 100) / 10;

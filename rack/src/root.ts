@@ -21,6 +21,7 @@ export interface Root {
 
 const packages = [
   ...["linux-image-amd64", "initramfs-tools", "zstd", "qemu-guest-agent", "iputils-ping", "login", "psmisc"],
+  ...["openssh-client", "openssh-server"],
   // As Debian's installer has it.
   "apparmor",
   ...["nfs-common", "nfs-kernel-server", "open-iscsi", "targetcli-fb"],
@@ -64,6 +65,7 @@ const disabled = [
   "open-iscsi",
   "multipathd.service",
   "lvm2-monitor.service",
+  "ssh.service",
 ];
 
 const files: Readonly<Record<string, string>> = {

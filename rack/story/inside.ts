@@ -6,6 +6,7 @@ import { appArmor } from "./app-armor.ts";
 import { cells } from "./cells.ts";
 import { cpuLimit } from "./cpu-limit.ts";
 import { evc } from "./evc.ts";
+import { fencedByProgram } from "./fence-program.ts";
 import { fencing } from "./fencing.ts";
 import { Site } from "./site.ts";
 import { memoryGrowth } from "./memory-growth.ts";
@@ -19,7 +20,7 @@ import { tagged } from "./tagged.ts";
 import { withoutKvm } from "./without-kvm.ts";
 
 const values = readOptions(
-  "usage: inside.ts --id RACK [--installed] [--only] [--cells none|short|all] [--upgrade FOLDER] [--evc] [--apparmor] [--tagged] [--memory-growth] [--without-kvm] [--ways] [--fencing] [--json FILE]",
+  "usage: inside.ts --id RACK [--installed] [--only] [--cells none|short|all] [--upgrade FOLDER] [--evc] [--apparmor] [--tagged] [--memory-growth] [--without-kvm] [--ways] [--fencing] [--fence-program] [--json FILE]",
   {
     id: { type: "string", default: "story" },
     installed: { type: "boolean", default: false },
@@ -33,6 +34,7 @@ const values = readOptions(
     "without-kvm": { type: "boolean", default: false },
     ways: { type: "boolean", default: false },
     fencing: { type: "boolean", default: false },
+    "fence-program": { type: "boolean", default: false },
     json: { type: "string" },
   },
 );
@@ -50,6 +52,7 @@ const result: StoryResult = {
   ways: [],
   cells: [],
   fencing: [],
+  takeovers: [],
   upgrade: null,
   evc: null,
   tagged: null,
@@ -95,6 +98,7 @@ try {
   if (values.ways) await all(otherWays(site, vm, say), result.ways);
   result.cpuid = vm.cpuidWords;
   if (values.fencing) await all(fencing(site, vm, say), result.fencing);
+  if (values["fence-program"]) await all(fencedByProgram(site, vm, say), result.takeovers);
   if (values.cells !== "none") await all(cells(site, vm, values.cells === "all", say), result.cells);
   result.brokeOff = null;
 } catch (error) {

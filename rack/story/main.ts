@@ -15,7 +15,7 @@ import { packagesIn, packagesFolder } from "../src/root.ts";
 import { defaultServers, hostNames, storageServer } from "../src/server-spec.ts";
 
 const usage = `usage: npm run rack:story -- [--json FILE] [--servers 2] [--trixie NAME]… [--cells none|short|all]
-                            [--upgrade FOLDER] [--evc] [--apparmor] [--tagged] [--memory-growth] [--without-kvm] [--ways] [--fencing] [--memory 1792] [--nice 5] [--installed] [--only] [--keep]
+                            [--upgrade FOLDER] [--evc] [--apparmor] [--tagged] [--memory-growth] [--without-kvm] [--ways] [--fencing] [--fence-program] [--memory 1792] [--nice 5] [--installed] [--only] [--keep]
 --upgrade first installs the packages in FOLDER, of another version, while the VM runs.
 --evc makes host a of an older generation than the others, and one pool of them.
 --apparmor loads QEMU's AppArmor profile, and moves the VM under it.
@@ -24,6 +24,7 @@ const usage = `usage: npm run rack:story -- [--json FILE] [--servers 2] [--trixi
 --without-kvm takes the kernel's KVM from a host, and has the VM's move there refused.
 --ways also moves by post-copy, cancels a move, and lets a switch pass its budget.
 --fencing also cuts storage and hangs a host and its kernel under the running VM, and measures when it ends and starts elsewhere.
+--fence-program has the NFS server fence a host that hangs and one that stands still, as the handbook says, while the VM runs there.
 --installed begins with servers on which the packages are installed already, in minutes less.
 --only leaves out the moves and the limit of CPUs that every story has: for one chapter that is looked at.
 --keep leaves the rack up when the story is over or failed; the next story goes on with what is done there.`;
@@ -40,6 +41,7 @@ const values = readOptions(usage, {
   "without-kvm": { type: "boolean", default: false },
   ways: { type: "boolean", default: false },
   fencing: { type: "boolean", default: false },
+  "fence-program": { type: "boolean", default: false },
   memory: { type: "string", default: "1792" },
   nice: { type: "string", default: "5" },
   installed: { type: "boolean", default: false },
@@ -85,6 +87,7 @@ try {
     ...(values["without-kvm"] ? ["--without-kvm"] : []),
     ...(values.ways ? ["--ways"] : []),
     ...(values.fencing ? ["--fencing"] : []),
+    ...(values["fence-program"] ? ["--fence-program"] : []),
     ...(values.json === undefined ? [] : ["--json", values.json]),
   ];
   process.exitCode = await runInside(id, join(import.meta.dirname, "inside.ts"), ["--id", id, ...told]);

@@ -65,6 +65,22 @@ export interface FencingResult {
   problems: string[];
 }
 
+/** A host in trouble whose storage kept it out, while its VM was started elsewhere. */
+export interface TakeoverResult {
+  fault: string;
+  /** From the harm on: when the VM's QEMU was seen to be gone from its host; null: nobody could be asked there, or it was not. */
+  endedAfterSeconds: number | null;
+  /** From the harm on: when the VM ran on the other host. */
+  startedAfterSeconds: number | null;
+  /** Writes of the host in trouble that the storage refused, as its kernel or the storage tells. */
+  refused: number;
+  /** The most hosts with a QEMU of it whose vCPUs ran, of all looks after it was over. */
+  runners: number;
+  lost: number;
+  acknowledged: number;
+  problems: string[];
+}
+
 /** Packages of another version installed under the running VM. */
 export interface UpgradeResult {
   from: string;
@@ -144,6 +160,7 @@ export interface StoryResult {
   ways: WayResult[];
   cells: CellResult[];
   fencing: FencingResult[];
+  takeovers: TakeoverResult[];
   upgrade: UpgradeResult | null;
   evc: EvcResult | null;
   tagged: TaggedResult | null;
@@ -167,6 +184,7 @@ export function failuresOf({
   ways,
   cells,
   fencing,
+  takeovers,
   upgrade,
   evc,
   tagged,
@@ -200,7 +218,7 @@ export function failuresOf({
     ...(runners > 1 ? [`${fault} in ${phase}: the VM ran on ${String(runners)} hosts`] : []),
     ...(lost > 0 ? [`${fault} in ${phase}: ${String(lost)} writes are lost`] : []),
   ]);
-  const ofFencing = fencing.flatMap(({ fault, lost, problems }) => [
+  const ofFencing = [...fencing, ...takeovers].flatMap(({ fault, lost, problems }) => [
     ...problems.map((problem) => `${fault}: ${problem}`),
     ...(lost > 0 ? [`${fault}: ${String(lost)} writes are lost`] : []),
   ]);
