@@ -106,15 +106,23 @@ test("VMs of a host that died run again elsewhere, the important ones first; one
   await api.call("poolAdmissionSet", { params, body: { enabled: true } });
   const [, first] = await whereAll();
   const where = { params: { vm: "idle-1" }, body: { host: first?.[0] ?? "" } };
-  const refusal = await api.call("vmStart", where).then(
-    () => null,
-    (error: unknown) => error,
-  );
-  expect(GodwitError.is(refusal) && [refusal.code, refusal.message]).toEqual([
+  const refusalOf = async (call: Promise<unknown>): Promise<unknown> => {
+    const refusal: unknown = await call.then(
+      () => null,
+      (error: unknown) => error,
+    );
+    return GodwitError.is(refusal) && [refusal.code, refusal.message];
+  };
+  const notAdmitted = [
     "POOL_ADMISSION_REFUSED",
     expect.stringMatching(
       /^VM idle-1 is not admitted to host [bc]: if host [bc] failed, no other host of pool east could take (db|web)-1/,
     ),
-  ]);
+  ];
+  const set = { params: { vm: "idle-1" } };
+  await lab.succeeded(api.call("vmSet", { ...set, body: { maxMemoryMib: 320 } }));
+  expect(await refusalOf(api.call("vmStart", where))).toEqual(notAdmitted);
   await lab.succeeded(api.call("vmStart", { ...where, body: { ...where.body, force: true } }));
+  expect(await refusalOf(api.call("vmSet", { ...set, body: { memoryMib: 320 } }))).toEqual(notAdmitted);
+  await lab.succeeded(api.call("vmSet", { ...set, body: { memoryMib: 320, force: true } }));
 });

@@ -35,7 +35,7 @@ import { hostFor } from "./host-for-command.ts";
 type VmConfigureOperations = Pick<typeof serverOperations, "vmSet" | "vmCpuSet">;
 
 export function vmConfigureHandlers(services: Services): Handlers<VmConfigureOperations> {
-  const { store, tasks } = services;
+  const { store, tasks, admission } = services;
 
   return {
     vmCpuSet: async ({ params, body }) => {
@@ -51,7 +51,7 @@ export function vmConfigureHandlers(services: Services): Handlers<VmConfigureOpe
 
     vmSet: async ({ params, body }) => {
       const vm = await store.vms.show(params.vm);
-      const { basis, ...changes } = body;
+      const { basis, force = false, ...changes } = body;
       for (const drive of drivesOf(changes)) checkCdrom(vm, drive);
       checkCpuRequest(`the CPU of VM ${vm.name}`, changes.cpuWish ?? undefined);
       const conflicts = conflictsOf(vm.config, changes, basis ?? {}, false);
@@ -86,16 +86,20 @@ export function vmConfigureHandlers(services: Services): Handlers<VmConfigureOpe
       if (body.maxMemoryMib !== undefined || plugs) ableTo("memoryHotPlug", await store.hosts.list(), host);
       if (basis !== undefined || body.cdroms !== undefined) ableTo("editVm", await store.hosts.list(), host);
       const { datastore } = vm.config;
-      return await tasks.start({
-        kind: "vm.configure",
-        request: {
-          vm: { id: vm.id, name: vm.name },
-          host,
-          datastore,
-          changes: { ...changes, ...devices },
-          ...(basis === undefined ? {} : { basis: basisFor(changes, basis) }),
-        },
-      });
+      const begin = () =>
+        tasks.start({
+          kind: "vm.configure",
+          request: {
+            vm: { id: vm.id, name: vm.name },
+            host,
+            datastore,
+            changes: { ...changes, ...devices },
+            ...(basis === undefined ? {} : { basis: basisFor(changes, basis) }),
+          },
+        });
+      const { memoryMib = vm.config.memoryMib } = changes;
+      if (!plugs || force) return await begin();
+      return await admission.begin({ ...vm, config: { ...vm.config, memoryMib } }, { host: vm.host }, begin);
     },
   };
 }

@@ -1,6 +1,6 @@
 /**
- * Admission control, in pools that ask for it: a VM is started or moved there only when the pool still bears the loss of any one
- * host with it. One after the other in each pool, so that two that begin at once count each other. VMs that died and are to run again count as
+ * Admission control, in pools that ask for it: a VM is started or moved there, or gets more memory while it runs, only when the pool still bears the
+ * loss of any one host with it. One after the other in each pool, so that two that begin at once count each other. VMs that died and are to run again count as
  * if they ran: their own restart is what the room is kept for, and is not asked.
  */
 import { GodwitError, hasProcess, type VmView } from "@godwit/contract";
@@ -23,6 +23,7 @@ export class Admission {
   }
 
   /**
+   * @param vm as it will be
    * @param mayChoose whether another host of the pool may take it where this one would not do
    * @param begin enters the task
    * @throws POOL_ADMISSION_REFUSED, POOL_PLAN_LATE, POOL_PLAN_FAILED, POOL_PLANS_TOO_MANY; what `begin` throws
@@ -62,7 +63,7 @@ export class Admission {
     const { host: failing, vms: left } = answer.short;
     await store.poolPolicies.short(
       pool.name,
-      `VM ${vm.name} may not start: the loss of host ${failing} would not be borne`,
+      `VM ${vm.name} may not ${hasProcess(vm) && vm.host === host ? "get more memory" : "start"}: the loss of host ${failing} would not be borne`,
     );
     throw GodwitError.of("POOL_ADMISSION_REFUSED", { vm: vm.name, host, pool: pool.name, failing, left });
   }

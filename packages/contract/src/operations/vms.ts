@@ -124,10 +124,13 @@ export const vmOperations = {
     body: vmChangesSchema.extend({
       /** What the VM was when the change was decided; absent: not checked. */
       basis: vmBasisSchema.optional(),
+      /** More memory, while it runs, also where the pool could then not bear the loss of a host. */
+      force: z.boolean().optional(),
     }),
     answer: accepted("vm.configure"),
     errors: [
       ...["VM_UNKNOWN", "VM_BUSY", "VM_RUNNING", "CDROM_UNKNOWN", "CDROM_EMPTY", "HOST_UNREACHABLE"],
+      ...["POOL_ADMISSION_REFUSED", "POOL_PLAN_LATE", "POOL_PLAN_FAILED", "POOL_PLANS_TOO_MANY"],
       ...[
         "VM_TAGS_TOO_MANY",
         "AGENT_CANNOT",

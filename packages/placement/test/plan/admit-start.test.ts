@@ -39,6 +39,14 @@ test("it is admitted while the VMs of every host fit onto the others, and refuse
   });
 });
 
+test("more memory for a VM that runs is admitted while another host could take the whole of it", () => {
+  const hosts = ["a", "b"].map((name) => host(name, { availableMib: 2048 }));
+  const running = [on("a", vmView(1, 600)), on("b", vmView(2, 600))];
+  const grown = (mib: number) => admit(hosts, running, on("a", vmView(1, mib)));
+  expect(grown(1000)).toEqual({ host: "a" });
+  expect(grown(1400)).toEqual({ short: { host: "a", vms: ["vm-1"] } });
+});
+
 test("a large VM that fits on one host only is seen, however much is free in all", () => {
   const hosts = [host("a", { availableMib: 8192 }), ...["b", "c", "d"].map((name) => host(name))];
   expect(admit(hosts, [], vmView(1, 6000, "stopped"))).toEqual({ short: { host: "a", vms: ["vm-1"] } });

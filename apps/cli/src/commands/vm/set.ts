@@ -6,7 +6,7 @@ import { buildCommand } from "@stricli/core";
 import { withApi } from "../../connection.ts";
 import { parseMemory, parseMemoryTarget, parseTopology, parseVcpus } from "../../output/format.ts";
 import { runTask } from "../../run-task.ts";
-import { detachFlag, jsonFlag, vmArgument, wordsOf, type TaskFlags } from "../common.ts";
+import { detachFlag, forceFlag, jsonFlag, vmArgument, wordsOf, type TaskFlags } from "../common.ts";
 
 interface Flags extends TaskFlags {
   cpuAffinity?: { cpus: CpuAffinity | null };
@@ -21,6 +21,7 @@ interface Flags extends TaskFlags {
   tag?: readonly string[];
   untag?: readonly string[];
   notes?: string;
+  force: boolean;
 }
 
 export const setCommand = buildCommand({
@@ -65,6 +66,10 @@ Examples:
     flags: {
       json: jsonFlag,
       detach: detachFlag,
+      force: {
+        ...forceFlag,
+        brief: "Add memory also where the pool could then not bear the loss of a host",
+      },
       cpuAffinity: {
         kind: "parsed",
         parse: (text: string) => ({ cpus: parseAffinity(text) }),
@@ -179,6 +184,7 @@ Examples:
         : { tags: { add: unique(tag), remove: unique(untag) } }),
       ...(notes === undefined ? {} : { notes }),
       ...(hugepages === undefined ? {} : { hugepages }),
+      ...(flags.force ? { force: true } : {}),
     };
     const done = [
       ...(cpuAffinity === undefined ? [] : [affinityText(vm, cpuAffinity)]),
