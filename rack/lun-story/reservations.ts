@@ -87,9 +87,7 @@ export async function reservations(
   result.targetRestart = await targetRestarts(site, vm, where, say);
   const guard = { refusals, isGivenBack: () => inForce(site, where) };
   for (const trouble of troubles) {
-    const takeover = await takenOver(site, vm, guard, trouble, say);
-    result.takeovers.push(takeover);
-    for (const problem of takeover.problems) say(`  PROBLEM: ${problem}`);
+    result.takeovers.push(await takenOver(site, vm, guard, trouble, say));
   }
   return result;
 }

@@ -132,10 +132,7 @@ export async function* fencedByProgram(
     const { host } = await vm.view();
     const fenced = isFenced(site, host, accessOf);
     const result = await takenOver(site, vm, guard, trouble, say);
-    const { access } = await fenced;
-    if (!access) result.problems.push("its access was not taken away");
-    for (const problem of result.problems) say(`  PROBLEM: ${problem}`);
-    yield result;
+    yield (await fenced) ? result : { ...result, problems: [...result.problems, "it was not fenced"] };
   }
 }
 
@@ -144,12 +141,12 @@ async function isFenced(
   site: Site,
   name: string,
   accessOf: () => Promise<{ host: string; revoked?: { state: string } | null | undefined }[]>,
-): Promise<{ access: boolean }> {
+): Promise<boolean> {
   const isRevoked = async () =>
     (await accessOf().catch(() => [])).some(
       ({ host, revoked }) => host === name && revoked?.state === "revoked",
     );
-  const access = (await until(isRevoked, { everyMs: 500, limitMs })) === true;
+  const is = (await until(isRevoked, { everyMs: 500, limitMs })) === true;
   await site.rack.server(name).setSending("office", false);
-  return { access };
+  return is;
 }

@@ -4,6 +4,7 @@ import { readOptions } from "../../scripts/options.ts";
 import { Rack } from "../src/rack.ts";
 import { appArmor } from "./app-armor.ts";
 import { cells } from "./cells.ts";
+import { chapters } from "./chapters.ts";
 import { cpuLimit } from "./cpu-limit.ts";
 import { evc } from "./evc.ts";
 import { fencedByProgram } from "./fence-program.ts";
@@ -20,21 +21,14 @@ import { tagged } from "./tagged.ts";
 import { withoutKvm } from "./without-kvm.ts";
 
 const values = readOptions(
-  "usage: inside.ts --id RACK [--installed] [--only] [--cells none|short|all] [--upgrade FOLDER] [--evc] [--apparmor] [--tagged] [--memory-growth] [--without-kvm] [--ways] [--fencing] [--fence-program] [--json FILE]",
+  "usage: inside.ts --id RACK [--installed] [--only] [--cells none|short|all] [--upgrade FOLDER] [--CHAPTER]… [--json FILE]",
   {
     id: { type: "string", default: "story" },
     installed: { type: "boolean", default: false },
     only: { type: "boolean", default: false },
     cells: { type: "string", default: "none" },
     upgrade: { type: "string" },
-    evc: { type: "boolean", default: false },
-    apparmor: { type: "boolean", default: false },
-    tagged: { type: "boolean", default: false },
-    "memory-growth": { type: "boolean", default: false },
-    "without-kvm": { type: "boolean", default: false },
-    ways: { type: "boolean", default: false },
-    fencing: { type: "boolean", default: false },
-    "fence-program": { type: "boolean", default: false },
+    ...chapters,
     json: { type: "string" },
   },
 );

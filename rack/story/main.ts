@@ -13,6 +13,7 @@ import { Rack, removeRack } from "../src/rack.ts";
 import { runInside } from "../src/run-inside.ts";
 import { packagesIn, packagesFolder } from "../src/root.ts";
 import { defaultServers, hostNames, storageServer } from "../src/server-spec.ts";
+import { chapters, chapterWords } from "./chapters.ts";
 
 const usage = `usage: npm run rack:story -- [--json FILE] [--servers 2] [--trixie NAME]… [--cells none|short|all]
                             [--upgrade FOLDER] [--evc] [--apparmor] [--tagged] [--memory-growth] [--without-kvm] [--ways] [--fencing] [--fence-program] [--memory 1792] [--nice 5] [--installed] [--only] [--keep]
@@ -34,14 +35,7 @@ const values = readOptions(usage, {
   trixie: { type: "string", multiple: true, default: [] },
   cells: { type: "string", default: "short" },
   upgrade: { type: "string" },
-  evc: { type: "boolean", default: false },
-  apparmor: { type: "boolean", default: false },
-  tagged: { type: "boolean", default: false },
-  "memory-growth": { type: "boolean", default: false },
-  "without-kvm": { type: "boolean", default: false },
-  ways: { type: "boolean", default: false },
-  fencing: { type: "boolean", default: false },
-  "fence-program": { type: "boolean", default: false },
+  ...chapters,
   memory: { type: "string", default: "1792" },
   nice: { type: "string", default: "5" },
   installed: { type: "boolean", default: false },
@@ -80,14 +74,7 @@ try {
     ...(values.installed ? ["--installed"] : []),
     ...(values.only ? ["--only"] : []),
     ...(values.upgrade === undefined ? [] : ["--upgrade", resolve(values.upgrade)]),
-    ...(values.evc ? ["--evc"] : []),
-    ...(values.apparmor ? ["--apparmor"] : []),
-    ...(values.tagged ? ["--tagged"] : []),
-    ...(values["memory-growth"] ? ["--memory-growth"] : []),
-    ...(values["without-kvm"] ? ["--without-kvm"] : []),
-    ...(values.ways ? ["--ways"] : []),
-    ...(values.fencing ? ["--fencing"] : []),
-    ...(values["fence-program"] ? ["--fence-program"] : []),
+    ...chapterWords(values),
     ...(values.json === undefined ? [] : ["--json", values.json]),
   ];
   process.exitCode = await runInside(id, join(import.meta.dirname, "inside.ts"), ["--id", id, ...told]);

@@ -103,6 +103,7 @@ export async function takenOver(
   say(
     `  ended after ${String(endedAfterSeconds)} s, runs on ${other.name} after ${String(startedAfterSeconds)} s; ${String(refused)} of its writes were refused; ${String(runners)} runners at most afterwards, ${String(lost)} of ${String(acknowledged)} lost`,
   );
+  for (const problem of problems) say(`  PROBLEM: ${problem}`);
   return {
     ...{ fault: trouble.name, endedAfterSeconds, startedAfterSeconds, refused, runners },
     ...{ lost, acknowledged, problems },

@@ -3,13 +3,14 @@
  * not notice whether it runs.
  */
 import { Client } from "@godwit/client";
-import { agentOperations, peerPath, serverOperations, type Vm, type VmId } from "@godwit/contract";
-import { HttpServer, identify, mount, mountSockets, type Authority } from "@godwit/http";
-import { guestAnswers, Hypervisor, imageFilesOf, type Adopted } from "@godwit/hypervisor";
-import { deactivateStray, resumeSuspended, DiskLeases, VolumeGroup } from "@godwit/storage";
-import { deleteTap, listTaps, macLearning, releasePorts, tapName, tapsOf } from "@godwit/network";
+import { serverOperations } from "@godwit/contract";
+import { HttpServer, type Authority } from "@godwit/http";
+import { guestAnswers, Hypervisor, imageFilesOf } from "@godwit/hypervisor";
+import { DiskLeases, VolumeGroup } from "@godwit/storage";
+import { macLearning } from "@godwit/network";
 import { agentHello, leastSpace, writeFileAtomic } from "@godwit/system";
 import type { Logger } from "pino";
+import { answerOn } from "./answer-on.ts";
 import { handlers } from "./api.ts";
 import { cpuLimitsFile, type AgentConfig } from "./config.ts";
 import { Consoles } from "./consoles/consoles.ts";
@@ -18,6 +19,7 @@ import { DatastoreOrders } from "./datastore-orders.ts";
 import { HostDatastores } from "./datastores/host-datastores.ts";
 import { Mounts } from "./datastores/mounts.ts";
 import { EventLog } from "./event-log.ts";
+import { findVms, removeStrays } from "./found-vms.ts";
 import { HostCommands } from "./commands/host-commands.ts";
 import { HostFactsReader } from "./host/facts.ts";
 import { FactsWatch } from "./host/facts-watch.ts";
@@ -42,7 +44,6 @@ import { HostNetworks } from "./networks/host-networks.ts";
 import { HostSwitches } from "./networks/host-switches.ts";
 import { NewestServer } from "./newest-server.ts";
 import { PausePoints } from "./moves/pause-points.ts";
-import { whileItLives } from "./moves/while-it-lives.ts";
 import { CertificateRenewal } from "./renewal.ts";
 import { announceVm } from "./vms/announce-vm.ts";
 import { Claims } from "./vms/claims.ts";
@@ -56,15 +57,13 @@ import { GuestWatchers } from "./vms/guest-watchers.ts";
 import { HostDeviceAdmission } from "./vms/host-device-admission.ts";
 import { MemoryAdmission } from "./vms/memory-admission.ts";
 import { LogLimit } from "./qemu/log-limit.ts";
-import { foundState } from "./qemu/found-state.ts";
 import { Processes } from "./qemu/processes.ts";
 import { RegistrationNotes } from "./reservations/registration-note.ts";
 import { Reservations } from "./reservations/reservations.ts";
-import { reasonOf } from "./reason.ts";
 import type { RepeatedLook } from "./repeated-look.ts";
 import { Devices } from "./vms/devices/devices.ts";
 import { Relocations } from "./vms/relocations.ts";
-import { notAnswering, SetAside } from "./vms/set-aside.ts";
+import { SetAside } from "./vms/set-aside.ts";
 import { Images } from "./images/images.ts";
 import { Exports } from "./vms/export-vm.ts";
 import { Uploads } from "./uploads.ts";
@@ -251,7 +250,7 @@ export async function runAgent(
     path.close();
   });
   await path.prepare();
-  const { silent, quarantined } = await adopt(hypervisor, processes, setAside, log);
+  const { silent, quarantined } = await findVms(hypervisor, processes, setAside, log);
   await disks.clear().catch((error: unknown) => {
     log.info({ err: error }, "what earlier leases left could not be looked at");
   });
@@ -276,13 +275,7 @@ export async function runAgent(
     devices.restore(process);
   }
   const present = [...processes.present.map(({ spec }) => spec.vm), ...silent];
-  await removeStrayTaps(present, new Set(quarantined.map(({ vmId }) => vmId)), log);
-  const needed = new Set([...present.map(({ id }) => id), ...quarantined.map(({ vmId }) => vmId)]);
-  await resumeSuspended().catch((error: unknown) => {
-    log.warn({ err: error }, "volumes that an earlier agent left suspended could not be looked at");
-  });
-  for (const error of await deactivateStray(needed))
-    log.warn({ err: error }, "a volume that no VM here needs could not be deactivated");
+  await removeStrays(present, quarantined, log);
   for (const vm of present) {
     // An earlier version did not limit them, and an administrator may have flushed all filters since.
     await environment.securePorts(vm).catch((error: unknown) => {
@@ -404,20 +397,7 @@ export async function runAgent(
     },
     cpuLimits: { put: (vms) => cpuLimits.put(vms, processes) },
   });
-  mount(http, agentOperations, answers, authority);
-  mountSockets(http, agentOperations, answers, authority);
-  http.onUpgrade(
-    (path) => path.startsWith(peerPath("")),
-    (request, socket, head) => {
-      identify(request, authority).then(
-        (actor) => {
-          if (actor.kind === "host") moves.upgrade(request, socket, head, actor);
-          else socket.destroy();
-        },
-        () => socket.destroy(),
-      );
-    },
-  );
+  answerOn(http, answers, authority, moves);
   await http.listen([{ host: config.listen.address, port: config.listen.port }]);
   await writeFileAtomic(`${config.runFolder}/agent.pid`, `${String(process.pid)}\n`);
   log.info({ listen: config.listen }, "agent ready");
@@ -437,75 +417,3 @@ const serverTls = ({ caPem, certificatePem, keyPem, serverName }: AgentIdentity)
   ...{ ca: caPem, cert: certificatePem, key: keyPem },
   ...{ servername: serverName, unit: "server" },
 });
-
-interface Found {
-  /** VMs whose QEMU lives, or may live, and does not answer. */
-  silent: Vm[];
-  quarantined: Adopted["quarantined"];
-}
-
-/** Whatever is wrong with one VM's process concerns that VM. */
-async function adopt(
-  hypervisor: Hypervisor,
-  processes: Processes,
-  setAside: SetAside,
-  log: Logger,
-): Promise<Found> {
-  const { processes: found, ended, unresponsive, quarantined } = await hypervisor.adopt();
-  const silent = unresponsive.map(({ vm }) => vm);
-  for (const process of found) {
-    const { vm } = process.spec;
-    try {
-      const { answer } = await whileItLives(
-        process,
-        async (living) => (living === null ? null : await foundState(living)),
-        2,
-      );
-      if (answer !== null) {
-        processes.add(process, answer.state, answer.pauseReason);
-        log.info({ vm: vm.name, pid: process.identity.pid, status: answer.status }, "VM found again");
-        continue;
-      }
-      process.release();
-      const now = await hypervisor.adoptOne(vm.id);
-      ended.push(...now.ended);
-      quarantined.push(...now.quarantined);
-      silent.push(...now.unresponsive.map((spec) => spec.vm));
-      for (const one of now.processes) {
-        one.release();
-        silent.push(one.spec.vm);
-      }
-    } catch (error) {
-      log.warn({ err: error, vm: vm.name }, "a QEMU process does not tell its state");
-      process.release();
-      silent.push(vm);
-    }
-  }
-  // They may run: their leases stay, and no operation on them starts until their QEMU answers or an operator has looked.
-  for (const vm of silent) await setAside.add(vm, notAnswering);
-  for (const { vmId, error } of quarantined) await setAside.add({ id: vmId, name: vmId }, reasonOf(error));
-  for (const { spec, reason } of ended) {
-    processes.addGone(spec.vm);
-    log.warn({ vm: spec.vm.name, reason }, "a VM's process is gone");
-  }
-  return { silent, quarantined };
-}
-
-/** Of a VM that nothing is known of but its id: so many NICs are thought of. */
-const mostNics = 32;
-
-/** Taps of VMs that have no process here: left by a crash between two steps. */
-async function removeStrayTaps(
-  present: readonly Vm[],
-  quarantined: ReadonlySet<VmId>,
-  log: Logger,
-): Promise<void> {
-  const any = (vmId: VmId) => Array.from({ length: mostNics }, (_, number) => tapName(vmId, number));
-  const used = new Set([...present.flatMap(tapsOf), ...[...quarantined].flatMap(any)]);
-  for (const tap of await listTaps()) {
-    if (used.has(tap)) continue;
-    log.info({ tap }, "stray tap removed");
-    await deleteTap(tap);
-    await releasePorts([tap]);
-  }
-}

@@ -1,9 +1,10 @@
 /**
  * The order in which a host is fenced for one VM, so that another may run it: by the persistent reservations of LUNs, and by fence programs, with which
- * the server has storage take the host's access away. Read it with what whoever starts a VM does: it has the VM's lease, activates its
- * volumes, looks that its lease still counts, and only then opens them. While volumes are active a host does not register again. What a program has
+ * the server has storage take the host's access away. Read it with what whoever starts a VM does: it takes the VM's lease, looks that the lease
+ * still counts now that it has it, activates the VM's volumes, looks again, and only then opens them. While volumes are active a host does not register again. What a program has
  * taken away a host gets back when it has booted since: nothing that had begun before goes on then.
  *
+ * - A start that found the lease free and not revoked looks once more when it has it: by then the lease may have a successor.
  * - A start that looked before the lease was revoked had its volumes active by then: the keys that are taken afterwards are all that it has.
  * - A start that looks later sees that its lease is revoked, whichever key it has registered meanwhile.
  *
