@@ -168,16 +168,18 @@ export class StoredVms {
   async #delete(datastore: string, name: string, disks: DisksToDelete): Promise<void> {
     const { config, environment, processes, claims, leases } = this.#parts;
     const store = await environment.datastore(datastore);
-    const vm = await readVm(store, name).catch((error: unknown) => {
+    const before = await readVm(store, name).catch((error: unknown) => {
       if (GodwitError.is(error, "VM_UNKNOWN")) return null; // deleted by an earlier attempt
       throw error;
     });
-    if (vm === null) return;
-    using _claim = await claims.claim(vm, "it is being deleted");
-    if (processes.of(vm.id) !== undefined)
+    if (before === null) return;
+    using _claim = await claims.claim(before, "it is being deleted");
+    if (processes.of(before.id) !== undefined)
       throw GodwitError.of("VM_RUNNING", { vm: name, host: config.name });
-    const lease = await leases.acquire(vm, "EX");
+    const lease = await leases.acquire(before, "EX");
     if (lease.kind === "refused") throw lease.error;
+    // What its disks are, holds only while no other host may change it.
+    const vm = await readVm(store, name);
     // Nothing is done to a LUN, and its target may be away.
     const files = vm.disks.filter(({ path }) => lunOf(path) === null);
     await tidyRelocation(environment, { ...vm, disks: files });
