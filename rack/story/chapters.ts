@@ -5,6 +5,7 @@ export const chapters = {
   evc: chapter,
   apparmor: chapter,
   tagged: chapter,
+  bond: chapter,
   "memory-growth": chapter,
   "without-kvm": chapter,
   ways: chapter,

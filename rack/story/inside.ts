@@ -3,6 +3,7 @@ import { writeFile } from "node:fs/promises";
 import { readOptions } from "../../scripts/options.ts";
 import { Rack } from "../src/rack.ts";
 import { appArmor } from "./app-armor.ts";
+import { bonded } from "./bond.ts";
 import { cells } from "./cells.ts";
 import { chapters } from "./chapters.ts";
 import { cpuLimit } from "./cpu-limit.ts";
@@ -50,6 +51,7 @@ const result: StoryResult = {
   upgrade: null,
   evc: null,
   tagged: null,
+  bond: null,
   cpuLimit: [],
   appArmor: null,
   memoryGrowth: null,
@@ -87,6 +89,7 @@ try {
   if (values.apparmor) result.appArmor = await appArmor(site, vm, say);
   if (!values.only) result.cpuLimit = await cpuLimit(site, vm, say);
   if (values.tagged) result.tagged = await tagged(site, vm, say);
+  if (values.bond) result.bond = await bonded(site, vm, say);
   if (values["memory-growth"]) result.memoryGrowth = await memoryGrowth(site, vm, say);
   if (values["without-kvm"]) result.withoutKvm = await withoutKvm(site, vm, say);
   if (values.ways) await all(otherWays(site, vm, say), result.ways);

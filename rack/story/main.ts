@@ -16,11 +16,12 @@ import { defaultServers, hostNames, storageServer } from "../src/server-spec.ts"
 import { chapters, chapterWords } from "./chapters.ts";
 
 const usage = `usage: npm run rack:story -- [--json FILE] [--servers 2] [--trixie NAME]… [--cells none|short|all]
-                            [--upgrade FOLDER] [--evc] [--apparmor] [--tagged] [--memory-growth] [--without-kvm] [--ways] [--fencing] [--fence-program] [--memory 1792] [--nice 5] [--installed] [--only] [--keep]
+                            [--upgrade FOLDER] [--evc] [--apparmor] [--tagged] [--bond] [--memory-growth] [--without-kvm] [--ways] [--fencing] [--fence-program] [--memory 1792] [--nice 5] [--installed] [--only] [--keep]
 --upgrade first installs the packages in FOLDER, of another version, while the VM runs.
 --evc makes host a of an older generation than the others, and one pool of them.
 --apparmor loads QEMU's AppArmor profile, and moves the VM under it.
 --tagged also moves the VM on a port group with a VLAN, on a switch that Godwit makes.
+--bond also moves the VM on a switch whose uplink is a bond of two cards, and pulls the cable of one.
 --memory-growth adds memory to the VM while it runs, on both hosts, and moves it with what it has written there.
 --without-kvm takes the kernel's KVM from a host, and has the VM's move there refused.
 --ways also moves by post-copy, cancels a move, and lets a switch pass its budget.

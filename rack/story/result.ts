@@ -146,6 +146,17 @@ export interface MemoryGrowthResult {
   problems: string[];
 }
 
+/** A VM on a switch whose uplink is a bond. */
+export interface BondResult {
+  moves: MoveResult[];
+  /** From the cable's end on, until there was the alarm; null: it did not come. */
+  degradedAfterSeconds: number | null;
+  /** While one card after the other was in use. */
+  lost: number;
+  acknowledged: number;
+  problems: string[];
+}
+
 /** A VM whose QEMU is confined by its profile. */
 export interface AppArmorResult {
   moves: MoveResult[];
@@ -164,6 +175,7 @@ export interface StoryResult {
   upgrade: UpgradeResult | null;
   evc: EvcResult | null;
   tagged: TaggedResult | null;
+  bond: BondResult | null;
   appArmor: AppArmorResult | null;
   memoryGrowth: MemoryGrowthResult | null;
   withoutKvm: WithoutKvmResult | null;
@@ -188,6 +200,7 @@ export function failuresOf({
   upgrade,
   evc,
   tagged,
+  bond,
   cpuLimit,
   appArmor,
   memoryGrowth,
@@ -198,6 +211,7 @@ export function failuresOf({
     ...moves,
     ...(upgrade?.moves ?? []),
     ...(tagged?.moves ?? []),
+    ...(bond?.moves ?? []),
     ...(appArmor?.moves ?? []),
     ...(memoryGrowth?.moves ?? []),
   ].flatMap(({ from, to, accelerator, lost, clockAheadMs }) => [
@@ -228,6 +242,10 @@ export function failuresOf({
   ]);
   const ofEvc = (evc?.problems ?? []).map((problem) => `evc: ${problem}`);
   const ofTagged = (tagged?.problems ?? []).map((problem) => `tagged: ${problem}`);
+  const ofBond = (bond === null ? [] : [bond]).flatMap(({ lost, problems }) => [
+    ...problems.map((problem) => `bond: ${problem}`),
+    ...(lost > 0 ? [`bond: ${String(lost)} writes are lost`] : []),
+  ]);
   const ofCpuLimit = cpuLimit.map((problem) => `CPU limit: ${problem}`);
   const ofAppArmor = (appArmor?.problems ?? []).map((problem) => `AppArmor: ${problem}`);
   const ofMemoryGrowth = (memoryGrowth?.problems ?? []).map((problem) => `added memory: ${problem}`);
@@ -241,6 +259,7 @@ export function failuresOf({
     ...ofUpgrade,
     ...ofEvc,
     ...ofTagged,
+    ...ofBond,
     ...ofCpuLimit,
     ...ofAppArmor,
     ...ofMemoryGrowth,

@@ -54,7 +54,14 @@ test("a move starts few programs before its first byte: each of them stops an ag
     (await lab.api.call("hostList", {})).hosts.every(({ state }) => state === "connected");
   expect(await until(areUp, { everyMs: 100, limitMs: 60_000 })).toBe(true);
   const starts: Record<"source" | "destination", string[][]> = { source: [], destination: [] };
-  for (const to of ["b", "a", "b", "a"]) {
+  // The fewest of all moves: what an agent looks at now and then falls into some of them, on a busy machine into most.
+  const fewest = (of: string[][]) => of.reduce((least, one) => (one.length < least.length ? one : least));
+  const most = { source: 3, destination: 7 };
+  const areFew = () =>
+    fewest(starts.source).length <= most.source && fewest(starts.destination).length <= most.destination;
+  // There and back.
+  for (let moves = 0; moves < 16 && (moves < 2 || moves % 2 === 1 || !areFew()); moves++) {
+    const to = moves % 2 === 0 ? "b" : "a";
     const from = (await lab.vm("web-1")).host;
     const began = Date.now();
     const task = await lab.succeeded(lab.api.call("vmMigrate", { params: { vm: "web-1" }, body: { to } }));
@@ -67,11 +74,9 @@ test("a move starts few programs before its first byte: each of them stops an ag
     starts.source.push(await startedAt(from));
     starts.destination.push(await startedAt(to));
   }
-  // The fewest of these moves: what an agent looks at now and then may fall into one of them.
-  const fewest = (of: string[][]) => of.reduce((least, one) => (one.length < least.length ? one : least));
   const words = JSON.stringify(starts, null, 2);
-  expect(fewest(starts.source).length, words).toBeLessThanOrEqual(3);
-  expect(fewest(starts.destination).length, words).toBeLessThanOrEqual(7);
+  expect(fewest(starts.source).length, words).toBeLessThanOrEqual(most.source);
+  expect(fewest(starts.destination).length, words).toBeLessThanOrEqual(most.destination);
   expect(
     fewest(starts.destination).some((line) => / sanlock /.test(line)),
     words,
