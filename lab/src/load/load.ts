@@ -10,7 +10,7 @@ import { loadReportSchema, type LoadReport, type Window } from "./protocol.ts";
 import { within } from "@godwit/system";
 
 const client = fileURLToPath(new URL("client.ts", import.meta.url));
-const firstWriteLimitMs = 120_000;
+const firstWriteLimitMs = 300_000;
 
 export class Load implements AsyncDisposable {
   readonly #child: ChildProcessByStdio<Writable, Readable, null>;
