@@ -12,7 +12,11 @@ test("VMs of a host that died run again elsewhere, the important ones first; one
   const { api } = lab;
   const params = { pool: "east" };
   await api.call("poolCreate", { body: { name: "east", hosts: ["a", "b", "c"] } });
-  for (const name of names) await lab.boot({ name, on: "a", memoryMib: 192 });
+  for (const name of names) {
+    await lab.create({ name, on: "a", memoryMib: 192 });
+    await lab.succeeded(api.call("vmSet", { params: { vm: name }, body: { maxMemoryMib: 320 } }));
+    await lab.succeeded(api.call("vmStart", { params: { vm: name }, body: {} }));
+  }
   const restart = (priority: "high" | "low" | "never") => ({ kind: "restart", priority }) as const;
   const add = async (name: string, terms: ReturnType<typeof restart>, vms: string[]) => {
     await api.call("poolRuleAdd", { params, body: { name, terms, vms } });
@@ -120,9 +124,11 @@ test("VMs of a host that died run again elsewhere, the important ones first; one
     ),
   ];
   const set = { params: { vm: "idle-1" } };
-  await lab.succeeded(api.call("vmSet", { ...set, body: { maxMemoryMib: 320 } }));
   expect(await refusalOf(api.call("vmStart", where))).toEqual(notAdmitted);
   await lab.succeeded(api.call("vmStart", { ...where, body: { ...where.body, force: true } }));
   expect(await refusalOf(api.call("vmSet", { ...set, body: { memoryMib: 320 } }))).toEqual(notAdmitted);
-  await lab.succeeded(api.call("vmSet", { ...set, body: { memoryMib: 320, force: true } }));
+  // Its host is asked then, and gives no memory to an emulated guest that runs.
+  expect(
+    await lab.ended(api.call("vmSet", { ...set, body: { memoryMib: 320, force: true } })),
+  ).toMatchObject({ state: "failed", error: { code: "VM_MEMORY_FIXED" } });
 });
