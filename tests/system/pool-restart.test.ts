@@ -128,7 +128,7 @@ test("VMs of a host that died run again elsewhere, the important ones first; one
   await lab.succeeded(api.call("vmStart", { ...where, body: { ...where.body, force: true } }));
   expect(await refusalOf(api.call("vmSet", { ...set, body: { memoryMib: 320 } }))).toEqual(notAdmitted);
   // Its host is asked then, and gives no memory to an emulated guest that runs.
-  expect(
-    await lab.ended(api.call("vmSet", { ...set, body: { memoryMib: 320, force: true } })),
-  ).toMatchObject({ state: "failed", error: { code: "VM_MEMORY_FIXED" } });
+  expect(await lab.ended(api.call("vmSet", { ...set, body: { memoryMib: 320, force: true } }))).toMatchObject(
+    { state: "failed", error: { code: "VM_MEMORY_FIXED" } },
+  );
 });
