@@ -1,7 +1,7 @@
 /** The mark of a lease that was revoked: what is asked makes none, and what else has its name on the storage is neither followed nor waited for. */
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -39,4 +39,21 @@ test.each([
   await expect(isRevoked(place)).rejects.toThrow();
   await expect(revokeLease(place, "host a fences host b")).rejects.toThrow();
   expect(existsSync(join(folder, "elsewhere"))).toBe(false);
+});
+
+test("full storage has a mark if it was made before, and keeps none that could not be made", async () => {
+  const small = join(folder, "small");
+  await mkdir(small);
+  execFileSync("mount", ["-t", "tmpfs", "-o", "size=1m,nr_inodes=8", "tmpfs", small]);
+  try {
+    const [revoked, other] = [{ path: join(small, "lease-1") }, { path: join(small, "lease-2") }];
+    await revokeLease(revoked, "host a fences host b");
+    const make = (number: number) => writeFile(join(small, `file-${String(number)}`), "");
+    await expect(Promise.all(Array.from({ length: 8 }, (_, number) => make(number)))).rejects.toThrow();
+    expect([await isRevoked(revoked), await isRevoked(other)]).toEqual([true, false]);
+    await expect(revokeLease(other, "host a fences host c")).rejects.toMatchObject({ code: "ENOSPC" });
+    expect(await isRevoked(other)).toBe(false);
+  } finally {
+    execFileSync("umount", [small]);
+  }
 });

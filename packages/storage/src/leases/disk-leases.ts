@@ -104,7 +104,8 @@ export class DiskLeases {
     await this.#granted(vm, () => this.#holders.start(vm, counts, mode, this.#sanlock));
     // While this host was about to take it, it may have been broken for the host that had it, and its successor be taken.
     await this.#mustCountStill(vm).catch(async (error: unknown) => {
-      await this.#release(vm);
+      // What is not given back now, the agent's reconciler of leases gives back.
+      await this.#release(vm).catch(() => undefined);
       throw error;
     });
     return await this.show(vm);
@@ -254,10 +255,18 @@ export class DiskLeases {
     // Of the lease that was looked at: where somebody else has made its successor meanwhile, nothing is made.
     if (!isOther && (holders.length > 0 || revoked !== null)) {
       // Whoever is about to take it when it is free may not see its successor at once.
-      if (revoked === null) await revokeLease(place, `host ${this.#options.host} breaks it for host ${host}`);
+      if (revoked === null) await this.#markBroken(vm, place, host);
       await createSuccessor(datastore, vm, place, this.#sanlock);
     }
     return await this.show(vm);
+  }
+
+  async #markBroken({ name: vm }: LeasedVm, place: LeasePlace, of: string): Promise<void> {
+    const because = `host ${this.#options.host} breaks it for host ${of}`;
+    await revokeLease(place, because).catch((error: unknown) => {
+      const reason = `it could not be marked as broken: ${(error as Error).message}`;
+      throw GodwitError.of("LEASE_UNAVAILABLE", { vm, reason }, { cause: error });
+    });
   }
 
   /** Whether a VM has a lease on its storage: then no other kind of lease counts for it. */

@@ -36,10 +36,13 @@ export async function looksRevoked(place: Pick<LeasePlace, "path">): Promise<boo
 
 /**
  * As the storage has it. A file that may have to be made is asked of an NFS server itself, and is as it was when its last writer closed it; that
- * there is none may be what the kernel remembers.
+ * there is none may be what the kernel remembers. Storage that has no room to make it has none.
  */
 export async function isRevoked(place: Pick<LeasePlace, "path">): Promise<boolean> {
-  return await isWritten(place, O_RDWR | O_CREAT | O_APPEND);
+  return await isWritten(place, O_RDWR | O_CREAT | O_APPEND).catch((error: unknown) => {
+    if (["ENOSPC", "EDQUOT"].includes((error as NodeJS.ErrnoException).code ?? "")) return false;
+    throw error;
+  });
 }
 
 async function isWritten(place: Pick<LeasePlace, "path">, flags: number): Promise<boolean> {
