@@ -1,6 +1,6 @@
 /**
- * A switch whose uplink is a bond of two cards, which systemd-networkd makes on the hosts' kernels: the VM moves on it, a pulled cable is an alarm and
- * stops nobody, and the alarm ends with the cable.
+ * A switch with two network cards, of which Godwit makes a bond on the hosts' kernels: the VM moves on it, a pulled cable is an alarm and stops nobody, and
+ * the alarm ends with the cable.
  */
 import { run, until } from "@godwit/system";
 import { namespaceOf, networks } from "../src/networks.ts";
@@ -11,8 +11,10 @@ import type { BondResult } from "./result.ts";
 import type { Site } from "./site.ts";
 import type { StoryVm } from "./story-vm.ts";
 
-const bond = "bond0";
 const cards = ["office", "trunk"] as const;
+const devices = cards.map((card) => networks[card].device);
+/** As the handbook names it. */
+const bond = `gb-${networks.office.device}`;
 const limitMs = 300_000;
 
 export async function bonded(site: Site, vm: StoryVm, say: (text: string) => void): Promise<BondResult> {
@@ -28,13 +30,16 @@ export async function bonded(site: Site, vm: StoryVm, say: (text: string) => voi
     await site.command(`godwit vm nic set ${vm.name} 0 --network ${network}`);
   };
   await joinNetworks(site, true);
-  await Promise.all(site.hosts.map(makeBond));
+  await Promise.all(site.hosts.map(freeCards));
   const { networks: known } = await site.api.call("networkList", {});
   if (!known.some(({ name }) => name === "bonded")) {
-    await site.command(`godwit switch add two-cards --uplink ${bond}`);
+    await site.command(
+      `godwit switch add two-cards ${devices.map((device) => `--uplink ${device}`).join(" ")}`,
+    );
     await site.command("godwit network add bonded --switch two-cards");
   }
   try {
+    await Promise.all(site.hosts.map(mustHaveBond));
     await connect("bonded");
     for await (const move of movesThereAndBack(site, vm, say)) result.moves.push(move);
     await pullCable(site, vm, result);
@@ -42,7 +47,9 @@ export async function bonded(site: Site, vm: StoryVm, say: (text: string) => voi
     await connect("office");
     await site.command("godwit network remove bonded");
     await site.command("godwit switch remove two-cards");
-    await Promise.all(site.hosts.map(removeBond));
+    const left = await Promise.all(site.hosts.map(leftBond));
+    result.problems.push(...left.flat());
+    await Promise.all(site.hosts.map(giveCardsBack));
     await joinNetworks(site, false);
   }
   say(
@@ -95,20 +102,15 @@ async function joinNetworks(site: Site, joined: boolean): Promise<void> {
     await ip("link", "set", `joined-${String(index)}`, "master", network, "up");
 }
 
-/** As an administrator does it. */
-async function makeBond(host: Server): Promise<void> {
-  const settings = settingsOf(host.spec);
-  await host.write(
-    "/etc/systemd/network/15-bond.netdev",
-    `[NetDev]\nName=${bond}\nKind=bond\n\n[Bond]\nMode=active-backup\nMIIMonitorSec=100ms\n`,
-  );
-  await host.write(
-    "/etc/systemd/network/15-bond.network",
-    `[Match]\nName=${bond}\n\n[Link]\nRequiredForOnline=no\n\n[Network]\nLinkLocalAddressing=no\n`,
-  );
-  for (const [path, text] of Object.entries(settings).filter(([path]) => /office|trunk/.test(path)))
-    await host.write(path, text.replace(/\[Network\][^]*$/, `[Network]\nBond=${bond}\n`));
-  await reload(host);
+/** As an administrator does it: nothing else configures the cards. */
+async function freeCards(host: Server): Promise<void> {
+  for (const [path, text] of settingsOfCards(host))
+    await host.write(path, text.replace(/\[Link\][^]*$/, "[Link]\nUnmanaged=yes\n"));
+  await host.shell("networkctl reload");
+  for (const device of devices) await host.shell(`ip link set ${device} nomaster`);
+}
+
+async function mustHaveBond(host: Server): Promise<void> {
   const ports = async () =>
     (await host.shell(`cat /sys/class/net/${bond}/bonding/slaves 2>/dev/null || true`)).trim().split(/\s+/);
   const isMade = async () => (await ports()).length === cards.length;
@@ -116,16 +118,17 @@ async function makeBond(host: Server): Promise<void> {
     throw new Error(`bond ${bond} of ${host.name} has ${(await ports()).join(" and ")}`);
 }
 
-async function removeBond(host: Server): Promise<void> {
-  await host.shell(`rm /etc/systemd/network/15-bond.*; ip link delete ${bond}`);
-  for (const [path, text] of Object.entries(settingsOf(host.spec)).filter(([path]) =>
-    /office|trunk/.test(path),
-  ))
-    await host.write(path, text);
-  await reload(host);
+/** What is left of the bond after its switch, in sentences. */
+async function leftBond(host: Server): Promise<string[]> {
+  const isGone = async () =>
+    (await host.shell(`test -e /sys/class/net/${bond} || echo gone`)).trim() === "gone";
+  return (await until(isGone, { everyMs: 1000, limitMs })) === true ? [] : [`${host.name} still has ${bond}`];
 }
 
-async function reload(host: Server): Promise<void> {
-  const devices = cards.map((card) => networks[card].device).join(" ");
-  await host.shell(`modprobe bonding max_bonds=0; networkctl reload; networkctl reconfigure ${devices}`);
+async function giveCardsBack(host: Server): Promise<void> {
+  for (const [path, text] of settingsOfCards(host)) await host.write(path, text);
+  await host.shell(`networkctl reload; networkctl reconfigure ${devices.join(" ")}`);
 }
+
+const settingsOfCards = (host: Server): [string, string][] =>
+  Object.entries(settingsOf(host.spec)).filter(([path]) => cards.some((card) => path.includes(card)));

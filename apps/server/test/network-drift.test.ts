@@ -93,6 +93,34 @@ test("switches and port groups are shown as each host has them", () => {
   expect(view?.hosts[1]?.reason).toBe("its uplink eth1 has no carrier");
 });
 
+test("a switch with several network cards is what the host has of it when its agent makes bonds of the same cards", () => {
+  const row = {
+    ...{ name: "lan", uplink: "eth1+eth2", mtu: 1500, everyHost: true, createdAt: new Date(0), hosts: [] },
+    vxlan: null,
+  };
+  const inventory = { switches: [row], networks: [] };
+  const has = { name: "lan", bridge: "gs-lan", uplink: "gb-eth1", desiredUplink: "gb-eth1", mtu: 1500 };
+  const reported = (cards: string[] | null, abilities = ["bonds"], uplink: string | null = "gb-eth1") =>
+    facts({
+      ...{ abilities, portGroups: [] },
+      switches: [{ ...has, uplink, ...(cards === null ? {} : { bond: { cards } }) }],
+    });
+  const wanted = networksOn(inventory, "a", new Map([["a", reported(["eth1", "eth2"])]]));
+  const drift = (...words: Parameters<typeof reported>) => {
+    const told = reported(...words);
+    return [networkDrift(wanted, told)[0]?.reason, mustBeToldNetworks(wanted, told)];
+  };
+  expect(drift(["eth1", "eth2"])).toEqual([undefined, false]);
+  expect(drift(["eth1", "eth3"])).toEqual(["it has it with other network cards", true]);
+  expect(drift(null, [], null)).toEqual(["its agent is of a version that makes no bonds", false]);
+  expect(drift(["eth1", "eth2"], ["bonds"], null)[0]).toContain("gb-eth1 is no port of its bridge");
+  const host = { name: "a", isUp: true, facts: reported(["eth1", "eth2"]), load: null };
+  expect(switchViews(inventory, [host])[0]).toMatchObject({
+    uplink: "eth1+eth2",
+    hosts: [{ desiredUplink: "eth1+eth2", uplink: "gb-eth1", state: "available" }],
+  });
+});
+
 test("a switch with VXLAN leads from each host's address to those of the others, also of one that is down; what differs is told", () => {
   const told = (migration: string | null, links: { addresses: string[]; mtu: number }[] = []) =>
     ({

@@ -172,6 +172,7 @@ export * from "./schemas/move-cpu.ts";
 export type { MovePause } from "./schemas/move-pause.ts";
 export * from "./schemas/names.ts";
 export * from "./schemas/network.ts";
+export * from "./schemas/uplink.ts";
 export * from "./schemas/vxlan.ts";
 export * from "./schemas/objective.ts";
 export type { PageRequest } from "./schemas/page.ts";

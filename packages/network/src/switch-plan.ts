@@ -4,7 +4,7 @@
  * A bridge filters by VLAN, and lets none through by itself: each port is given those that it is to have.
  */
 import { createHash } from "node:crypto";
-import { isLinkLocal, type VxlanDefinition } from "@godwit/contract";
+import { isLinkLocal, type BondDefinition, type VxlanDefinition } from "@godwit/contract";
 
 /** A switch as this host is to have it. */
 export interface WantedSwitch {
@@ -19,6 +19,8 @@ export interface WantedSwitch {
   filtersVlans: boolean;
   /** Its uplink is this tunnel: see `planTunnels`. */
   vxlan?: VxlanDefinition;
+  /** Its uplink is this bond: see `planBonds`. */
+  bond?: BondDefinition;
 }
 
 export interface PortVlan {
@@ -124,7 +126,7 @@ const isUnfinished = (bridge: FoundLink, links: readonly FoundLink[]): boolean =
   bridge.addresses.length === 0 &&
   links.every(({ master }) => master !== bridge.name);
 
-const isTap = ({ kind }: FoundLink): boolean => kind === "tun";
+export const isTap = ({ kind }: FoundLink): boolean => kind === "tun";
 const global = ({ addresses }: FoundLink): string[] => addresses.filter((address) => !isLinkLocal(address));
 
 function keptBecause(bridge: FoundLink, links: readonly FoundLink[]): string | null {
@@ -166,20 +168,28 @@ function uplinkProblem(
       : `${uplink} is the uplink of virtual switch ${owner}`;
   }
   if (found.isLoopback || found.kind === "bridge" || isTap(found))
-    return `${uplink} is no network card and no bond, but ${found.isLoopback ? "loopback" : found.kind === "bridge" ? "a bridge" : "a tap"}`;
+    return `${uplink} is no network card and no bond, but ${kindText(found)}`;
+  return addressProblem(found, links);
+}
+
+export const kindText = (link: FoundLink): string =>
+  link.isLoopback ? "loopback" : isTap(link) ? "a tap" : `a ${link.kind ?? "network card"}`;
+
+/** Why a card cannot be taken without cutting off the host; null: it can be. */
+export function addressProblem(found: FoundLink, links: readonly FoundLink[]): string | null {
   const [address] = global(found);
   if (address !== undefined)
-    return `${uplink} has the address ${address} of this host, which would be cut off: give the switch a network card without an address`;
+    return `${found.name} has the address ${address} of this host, which would be cut off: give the switch a network card without an address`;
   const above = links.find(
-    (link) => link.lower === uplink && link.name !== uplink && global(link).length > 0,
+    (link) => link.lower === found.name && link.name !== found.name && global(link).length > 0,
   );
   return above === undefined
     ? null
-    : `${above.name}, which lies on ${uplink}, has the address ${global(above)[0] ?? ""} of this host: give the switch a network card without one`;
+    : `${above.name}, which lies on ${found.name}, has the address ${global(above)[0] ?? ""} of this host: give the switch a network card without one`;
 }
 
 function stepsFor(
-  { name, uplink, mtu, vxlan, vlans, taps, filtersVlans }: WantedSwitch,
+  { name, uplink, mtu, vxlan, bond, vlans, taps, filtersVlans }: WantedSwitch,
   bridge: FoundLink | undefined,
   links: readonly FoundLink[],
 ): Steps {
@@ -198,10 +208,9 @@ function stepsFor(
     if (bridge.mtu !== mtu) steps.ip.push(`link set dev ${device} mtu ${String(mtu)}`);
     if (!bridge.isOn) steps.ip.push(`link set dev ${device} up`);
   }
-  // A tunnel of the agent's making, and no other of that name; whether it is on is the tunnels' affair.
-  const port = links.find(
-    (link) => link.name === uplink && (vxlan === undefined || ownerIn(link.alias) === name),
-  );
+  // A tunnel or bond of the agent's making, and no other of that name; whether a tunnel is on is the tunnels' affair.
+  const isMade = vxlan !== undefined || bond !== undefined;
+  const port = links.find((link) => link.name === uplink && (!isMade || ownerIn(link.alias) === name));
   if (port !== undefined) {
     if (port.mtu < mtu && port.vxlan === undefined)
       steps.ip.push(`link set dev ${port.name} mtu ${String(mtu)}`);

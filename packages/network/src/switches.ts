@@ -4,6 +4,7 @@
  */
 import { GodwitError, normalAddress, type SwitchFacts } from "@godwit/contract";
 import { run } from "@godwit/system";
+import { planBonds } from "./bond-plan.ts";
 import { changeInterfaces, listInterfaces, listPortVlans, type Interface } from "./iproute.ts";
 import {
   bridgeOf,
@@ -12,6 +13,7 @@ import {
   type FoundLink,
   type PortVlan,
   type Steps,
+  type SwitchPlan,
   type WantedSwitch,
 } from "./switch-plan.ts";
 import { applyTunnels, type TunnelsApplied } from "./tunnels.ts";
@@ -22,20 +24,26 @@ import { applyTunnels, type TunnelsApplied } from "./tunnels.ts";
  */
 export async function applySwitches(wanted: readonly WantedSwitch[]): Promise<TunnelsApplied> {
   const tunnels = await applyTunnels(wanted, await foundLinks(), takeSteps);
-  const { steps, refused } = planSwitches(wanted, await foundLinks());
-  refused.unshift(...tunnels.refused);
+  const bonds = await carryOut(planBonds(wanted, await foundLinks()));
+  const switches = await carryOut(planSwitches(wanted, await foundLinks()));
+  return { ...tunnels, refused: [...tunnels.refused, ...bonds, ...switches] };
+}
+
+/** @returns what is not as it is to be, and why */
+async function carryOut({ steps, refused }: SwitchPlan): Promise<SwitchPlan["refused"]> {
+  const failed: SwitchPlan["refused"] = [];
   for (const { switch: name, steps: lines } of steps) {
     const reason = await takeSteps(name, lines);
-    if (reason !== null) refused.push({ switch: name, reason });
+    if (reason !== null) failed.push({ switch: name, reason });
   }
-  return { ...tunnels, refused };
+  return [...refused, ...failed];
 }
 
 /** Those of the wanted ones whose bridge exists. */
 export async function switchFacts(wanted: readonly WantedSwitch[]): Promise<SwitchFacts[]> {
   if (wanted.length === 0) return [];
   const links = await foundLinks();
-  return wanted.flatMap(({ name, uplink, vxlan }) => {
+  return wanted.flatMap(({ name, uplink, vxlan, bond }) => {
     const bridge = links.find((link) => ownerOf(link) === name);
     if (bridge === undefined) return [];
     const port = links.find((link) => link.name === uplink && link.master === bridge.name);
@@ -43,6 +51,7 @@ export async function switchFacts(wanted: readonly WantedSwitch[]): Promise<Swit
       {
         ...{ name, bridge: bridge.name, uplink: port?.name ?? null, desiredUplink: uplink, mtu: bridge.mtu },
         ...(vxlan === undefined ? {} : { vxlan }),
+        ...(bond === undefined ? {} : { bond }),
       },
     ];
   });

@@ -5,6 +5,7 @@ import {
   type NetworkDefinition,
   type NewNetwork,
   type SwitchFacts,
+  uplinkOf,
 } from "@godwit/contract";
 import { sql } from "kysely";
 import type { Database } from "./database.ts";
@@ -140,11 +141,11 @@ export class Networks {
         .executeTakeFirst();
       if (known === undefined || known.networks_known) return false;
       let changed = false;
-      for (const { name, desiredUplink, mtu, vxlan: told } of switches) {
+      for (const { name, desiredUplink, mtu, vxlan: told, bond } of switches) {
         const row = await lockSwitch(tx, name);
         if (row !== undefined && switchOn(row, host) !== null) continue;
         const vxlan = told === undefined ? null : { vni: told.vni, port: told.port, underlay: told.underlay };
-        const uplink = vxlan === null ? desiredUplink : null;
+        const uplink = vxlan === null ? uplinkOf({ uplink: desiredUplink, bond }) : null;
         if (row === undefined && (await vniTaken(tx, vxlan)) !== null) continue;
         if (row === undefined) await insertSwitch(tx, { name, uplink, mtu, vxlan }, [host]);
         else await enterHosts(tx, name, [host], uplink);

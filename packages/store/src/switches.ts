@@ -8,6 +8,8 @@ import {
   type NewSwitch,
   type SwitchChanges,
   type SwitchDefinition,
+  uplinkIn,
+  uplinkOf,
   vxlanDeviceOf,
   vxlanPort,
   type VxlanSettings,
@@ -33,7 +35,8 @@ export function switchOn(row: SwitchRow, host: string): Omit<SwitchDefinition, "
   const own = row.hosts.find((one) => one.host === host);
   if (own === undefined && !row.everyHost) return null;
   const uplink = own === undefined ? row.uplink : own.uplink;
-  return { name: row.name, mtu: row.mtu, uplink: row.vxlan === null ? uplink : vxlanDeviceOf(row.vxlan) };
+  const { name, mtu, vxlan } = row;
+  return { name, mtu, ...(vxlan === null ? uplinkIn(uplink) : { uplink: vxlanDeviceOf(vxlan) }) };
 }
 
 export class Switches {
@@ -190,7 +193,7 @@ async function extend(
   for (const host of hosts) {
     const has = switchOn(row, host);
     if (has !== null)
-      throw exists(row.name, `it is defined for host ${host}, with ${uplinkText(has.uplink)}`);
+      throw exists(row.name, `it is defined for host ${host}, with ${uplinkText(uplinkOf(has))}`);
   }
   await enterHosts(tx, row.name, hosts, uplink);
 }

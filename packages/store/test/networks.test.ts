@@ -49,6 +49,17 @@ test("a switch is for every host or for some, each with an uplink of its own; fu
   expect(await codeOf(store.switches.add({ name: "lan", uplink: "eth9" }))).toBe("SWITCH_EXISTS");
 });
 
+test("of several network cards a host has a bond, which the switch's uplink is", async () => {
+  await store.switches.add({ name: "two-cards", uplink: "eth1+eth2", hosts: ["a"] });
+  const again = store.switches.add({ name: "two-cards", uplink: "eth1", hosts: ["a"] });
+  await expect(again).rejects.toThrow("with uplink eth1+eth2");
+  await store.switches.add({ name: "two-cards", uplink: "eth1", hosts: ["b"] });
+  expect(await uplinksOf("two-cards")).toEqual(["gb-eth1", "eth1", undefined]);
+  const row = (await store.switches.list()).find(({ name }) => name === "two-cards");
+  expect(row === undefined ? null : switchOn(row, "a")?.bond).toEqual({ cards: ["eth1", "eth2"] });
+  await store.switches.remove("two-cards", null);
+});
+
 test("a port group needs its switch, an MTU that fits, a VLAN that the switch can tell apart, and a name of its own", async () => {
   const add = async (name: string, more: object = {}) =>
     await codeOf(store.networks.add({ name, switch: "lan", ...more }));
@@ -158,7 +169,15 @@ test("a switch with VXLAN has a number of its own, the same settings for each ho
   const settings = { vni: 100, port: 4790, underlay: "migration" as const };
   const told = { name: "far", bridge: "gs-far", uplink: "gx-100", desiredUplink: "gx-100", mtu: 1450 };
   const vxlan = { ...settings, local: "10.0.2.13", peers: [] };
-  expect(await store.networks.takeOver("c", { switches: [{ ...told, vxlan }], networks: [] })).toBe(true);
+  const team = { name: "team", bridge: "gs-team", mtu: 1500, uplink: "gb-eth1", desiredUplink: "gb-eth1" };
+  const bond = { cards: ["eth1", "eth2"] };
+  const switches = [
+    { ...told, vxlan },
+    { ...team, bond },
+  ];
+  expect(await store.networks.takeOver("c", { switches, networks: [] })).toBe(true);
+  const found = (await store.switches.list()).find(({ name }) => name === "team");
+  expect(found).toMatchObject({ uplink: "eth1+eth2", hosts: [{ host: "c", uplink: "eth1+eth2" }] });
   expect((await store.switches.list()).find(({ name }) => name === "far")).toMatchObject({
     ...{ uplink: null, mtu: 1450, vxlan: settings, hosts: [{ host: "c", uplink: null }] },
   });

@@ -159,11 +159,12 @@ export class HostSwitches {
     const { networks, vms } = this.#parts;
     const { switches, networks: groups } = networks.definitions;
     const present = vms();
-    return switches.map(({ name, uplink, mtu, vxlan }) => {
+    return switches.map(({ name, uplink, mtu, vxlan, bond }) => {
       const own = groups.filter((one) => one.switch === name && networks.find(one.name) !== undefined);
       return {
         ...{ name, uplink, mtu, filtersVlans: networks.filtersVlans },
         ...(vxlan === undefined ? {} : { vxlan }),
+        ...(bond === undefined ? {} : { bond }),
         vlans: [...new Set(own.map(({ vlan }) => vlan))],
         taps: present.flatMap((vm) => {
           const taps = tapsOf(vm);

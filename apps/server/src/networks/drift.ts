@@ -43,7 +43,7 @@ export function networkDrift(desired: NetworkList, facts: HostFacts): NetworkDri
       switchDifference(
         wanted,
         has.find(({ name }) => name === wanted.name),
-        facts.abilities?.includes("vxlan") === true,
+        new Set(facts.abilities),
       ),
     );
   for (const wanted of desired.networks)
@@ -75,7 +75,7 @@ type Difference = Pick<NetworkDrift, "reason" | "isOfDefinition">;
 function switchDifference(
   wanted: SwitchDefinition,
   has: SwitchFacts | undefined,
-  knowsVxlan: boolean,
+  abilities: ReadonlySet<string>,
 ): Difference | null {
   const differs = (reason: string, isOfDefinition = true) => ({ reason, isOfDefinition });
   if (has === undefined) return differs("it does not have it");
@@ -83,9 +83,12 @@ function switchDifference(
   if (desiredUplink !== wanted.uplink)
     return differs(`it has it with ${uplinkText(desiredUplink)}, and not with ${uplinkText(wanted.uplink)}`);
   if (mtu !== wanted.mtu) return differs(`its MTU is ${String(mtu)}, and not ${String(wanted.mtu)}`);
-  if (wanted.vxlan !== undefined && !knowsVxlan)
+  if (wanted.vxlan !== undefined && !abilities.has("vxlan"))
     return differs("its agent is of a version that knows no VXLAN", false);
+  if (wanted.bond !== undefined && !abilities.has("bonds"))
+    return differs("its agent is of a version that makes no bonds", false);
   if (!isDeepStrictEqual(has.vxlan, wanted.vxlan)) return differs("it has it with other VXLAN peers");
+  if (!isDeepStrictEqual(has.bond, wanted.bond)) return differs("it has it with other network cards");
   if (uplink !== wanted.uplink)
     return differs(`${wanted.uplink ?? ""} is no port of its bridge ${bridge}, or does not exist`, false);
   return null;

@@ -9,6 +9,7 @@ import type {
   SwitchDefinition,
   SwitchView,
 } from "@godwit/contract";
+import { uplinkOf } from "@godwit/contract";
 import { switchOn, type NetworkRow, type SwitchRow } from "@godwit/store";
 import { networkDrift } from "./drift.ts";
 import { vxlanOn, type FactsOfHosts } from "./underlay.ts";
@@ -71,7 +72,7 @@ export function switchViews(rows: NetworksOfInventory, hosts: readonly HostNow[]
       const told = has?.vxlan ?? null;
       return [
         {
-          ...{ host: host.name, desiredUplink: desired?.uplink ?? null },
+          ...{ host: host.name, desiredUplink: desired === null ? null : uplinkOf(desired) },
           ...{ bridge: has?.bridge ?? null, uplink: has?.uplink ?? null, mtu: has?.mtu ?? null },
           vxlan: told === null ? null : { local: told.local, peers: told.peers },
           ...stateOf(host, driftIn("switch", row.name, networksOn(rows, host.name, facts), host), downText),

@@ -4,12 +4,8 @@
  */
 import { z } from "zod";
 import { nameSchema } from "./names.ts";
+import { bondDefinitionSchema, interfaceNameSchema, uplinkSchema } from "./uplink.ts";
 import { underlaySchema, vxlanDefinitionSchema, vxlanSettingsSchema } from "./vxlan.ts";
-
-/** As the kernel takes them. */
-export const interfaceNameSchema = z
-  .string()
-  .regex(/^(?!\.\.?$)[A-Za-z0-9._-]{1,15}$/, "must be a network interface name");
 
 /** IPv6 needs 1280 bytes. */
 const mtuSchema = z.int().min(1280).max(9216);
@@ -29,6 +25,8 @@ export const switchDefinitionSchema = z.object({
   mtu: mtuSchema,
   /** Its uplink is this tunnel then. */
   vxlan: vxlanDefinitionSchema.optional(),
+  /** Its uplink is this bond then. */
+  bond: bondDefinitionSchema.optional(),
 });
 export type SwitchDefinition = z.infer<typeof switchDefinitionSchema>;
 
@@ -73,6 +71,8 @@ export const switchFactsSchema = z.object({
   mtu: z.int().min(0),
   /** As the host was told. */
   vxlan: vxlanDefinitionSchema.optional(),
+  /** As the host was told. */
+  bond: bondDefinitionSchema.optional(),
 });
 export type SwitchFacts = z.infer<typeof switchFactsSchema>;
 export const switchesFactsSchema = z.array(switchFactsSchema).max(2 * mostSwitches);
@@ -81,7 +81,7 @@ export const newSwitchSchema = z
   .strictObject({
     name: nameSchema,
     /** Null: an internal switch, or one with VXLAN. */
-    uplink: interfaceNameSchema.nullable(),
+    uplink: uplinkSchema.nullable(),
     /** Absent: 1500, or that of the switch that there is; with VXLAN no more than the underlay carries. */
     mtu: mtuSchema.optional(),
     /** Absent: every host, also those that join later. */
@@ -150,7 +150,7 @@ export const switchViewSchema = z.object({
   name: nameSchema,
   mtu: mtuSchema,
   /** Where a host has no other; null: none. */
-  uplink: interfaceNameSchema.nullable(),
+  uplink: uplinkSchema.nullable(),
   /** Whether hosts that join later get it too. */
   everyHost: z.boolean(),
   createdAt: z.iso.datetime(),
@@ -159,7 +159,7 @@ export const switchViewSchema = z.object({
   hosts: z.array(
     z.object({
       ...onHost,
-      desiredUplink: interfaceNameSchema.nullable(),
+      desiredUplink: uplinkSchema.nullable(),
       /** With VXLAN: its address in the underlay, and those that it sends to. */
       vxlan: vxlanDefinitionSchema.pick({ local: true, peers: true }).nullable(),
     }),

@@ -6,7 +6,7 @@ import { writeJson, writeLine } from "../../output/screen.ts";
 import { jsonFlag, mtuFlag, switchArgument, wholeNumberTo, type JsonFlags } from "../common.ts";
 
 interface AddFlags extends JsonFlags {
-  uplink?: string;
+  uplink?: readonly string[];
   internal: boolean;
   vxlan?: number;
   underlay?: string;
@@ -20,7 +20,8 @@ export const addCommand = buildCommand({
     brief: "Define a virtual switch, or define it for further hosts",
     fullDescription: `A virtual switch is a Linux bridge that each host's agent makes, at once and again after a restart. Its uplink is a network
 card or a bond of the host that leads to the VMs' networks, with the VLANs of the switch's port groups; it must have no
-address of its own, so the host's management network is refused. Where hosts name their cards differently, define the
+address of its own, so the host's management network is refused. Of several network cards the agent makes a bond (active-backup: one
+carries, and another when that has no link); the physical switches need no setting for it. Where hosts name their cards differently, define the
 switch for each by --host. VMs are connected to port groups on it: godwit network add.
 
 With --vxlan the hosts need no network of their VMs in common: what a VM sends goes in UDP from each host to the others that have
@@ -29,7 +30,8 @@ VXLAN is not encrypted: the underlay must be a network that you trust.
 
 Examples:
   godwit switch add lan --uplink eno2                              on every host, also on later ones
-  godwit switch add lan --uplink bond0 --host a --host b --mtu 9000
+  godwit switch add lan --uplink eno2 --uplink eno3                two cards, of which one carries
+  godwit switch add lan --uplink bond0 --host a --host b --mtu 9000   a bond of the hosts' own
   godwit switch add lan --uplink enp3s0 --host c                   for a further host, where the card has another name
   godwit switch add cellar --internal --host a                     without uplink: its VMs reach each other, and do not move
   godwit switch add far --vxlan 100                                between all hosts, over the migration network
@@ -41,7 +43,8 @@ Examples:
       uplink: {
         kind: "parsed",
         parse: String,
-        brief: "The host's network card or bond that leads outside",
+        variadic: true,
+        brief: "The host's network card or bond that leads outside; given again: the cards of a bond",
         optional: true,
       },
       internal: {
@@ -92,7 +95,7 @@ Examples:
         hint: "Give one of --uplink, --vxlan and --internal.",
       });
     const body = {
-      ...{ name, uplink: uplink ?? null },
+      ...{ name, uplink: uplink?.join("+") ?? null },
       ...(mtu === undefined ? {} : { mtu }),
       ...(host === undefined ? {} : { hosts: [...host] }),
       ...(vxlan === undefined ? {} : { vxlan }),

@@ -7,7 +7,7 @@ import { hostFlag, switchArgument } from "../common.ts";
 export const removeCommand = buildCommand({
   docs: {
     brief: "Remove a virtual switch, or that of one host",
-    fullDescription: `The hosts' agents remove their bridges; the uplinks stay as they are, and on. Refused while the switch has a port group, and
+    fullDescription: `The hosts' agents remove their bridges; the uplinks stay as they are, and on; a bond that they made goes. Refused while the switch has a port group, and
 of one host while a VM there is connected to one.
 
 Examples:
