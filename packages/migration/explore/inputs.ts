@@ -29,7 +29,13 @@ const switchSample = {
 /** Much is left: where memory may be split, it is. */
 const largeSample = { ...switchSample, remainingBytes: 32e6 };
 
-export function orderFor({ accelerator, strategy, objective, apart }: Configuration): MoveOrder {
+export function orderFor({
+  accelerator,
+  strategy,
+  objective,
+  apart,
+  postcopyLeftOut,
+}: Configuration): MoveOrder {
   return {
     id: "11111111-1111-4111-8111-111111111111" as MoveOrder["id"],
     vm: vmSchema.parse({
@@ -50,6 +56,7 @@ export function orderFor({ accelerator, strategy, objective, apart }: Configurat
     accelerator,
     strategy,
     ...(objective === undefined ? {} : { objective }),
+    ...(postcopyLeftOut === true ? { postcopyMayBeLeftOut: true } : {}),
     bandwidthBytesPerSecond: null,
     ...(apart === true ? { storage: { datastore: "local" } } : {}),
   };
@@ -63,9 +70,14 @@ const heldBy = (host: string, fresh = true): LeaseAnswer => ({
   problem,
 });
 
-export function sourceInputs({ left, apart }: Configuration): Record<string, SourceInput> {
+const leftOut = ({ postcopyLeftOut }: Configuration) =>
+  postcopyLeftOut === true ? { postcopyLeftOut: "x" } : {};
+
+export function sourceInputs(configuration: Configuration): Record<string, SourceInput> {
+  const { left, apart } = configuration;
+  const disks = apart === true ? { disksPort: 4446 } : {};
   const messages: ToSource[] = [
-    { type: "prepared", address: "10.0.0.2", port: 4444, ...(apart === true ? { disksPort: 4446 } : {}) },
+    { type: "prepared", address: "10.0.0.2", port: 4444, ...disks, ...leftOut(configuration) },
     { type: "running", commitToResumeMs: 0 },
     { type: "gaveUp", problem },
     { type: "died", problem },
@@ -120,7 +132,10 @@ export function sourceInputs({ left, apart }: Configuration): Record<string, Sou
   };
 }
 
-export function destinationInputs(order: MoveOrder): Record<string, DestinationInput> {
+export function destinationInputs(
+  order: MoveOrder,
+  configuration: Configuration,
+): Record<string, DestinationInput> {
   // In the order of their numbers.
   const messages: Record<(typeof toDestinationNames)[number], ToDestination> = {
     prepare: { type: "prepare", order },
@@ -144,7 +159,7 @@ export function destinationInputs(order: MoveOrder): Record<string, DestinationI
         { type: "timer", timer, atMs },
       ]),
     ),
-    prepared: { type: "prepared", address: "10.0.0.2", port: 4444 },
+    prepared: { type: "prepared", address: "10.0.0.2", port: 4444, ...leftOut(configuration) },
     prepareFailed: { type: "prepareFailed", problem },
     loaded: { type: "loaded", memoryComplete: true },
     loadedPartly: { type: "loaded", memoryComplete: false },

@@ -119,6 +119,8 @@ export interface Configuration {
   objective?: MoveOrder["objective"];
   /** What is left to send when the guest may be stopped: little, so that it goes over with all its memory, or much. */
   left?: "little" | "much";
+  /** The destination's QEMU cannot receive a post-copy, and the move goes on without. */
+  postcopyLeftOut?: boolean;
   /** The user has paused the guest before the move. */
   paused?: boolean;
   /** The hosts share no storage: the disks move with the VM, and its lease is a row that no clock takes away. */
@@ -147,6 +149,14 @@ export const configurations = {
   /** Both QEMUs are set for post-copy; it is used, or it is not needed. */
   auto: { accelerator: "kvm", qemuVersion: "10.0.2", strategy: "precopy", objective: normal, left: "much" },
   autoFits: { accelerator: "kvm", qemuVersion: "10.0.2", strategy: "precopy", objective: normal },
+  /** Neither QEMU is set for it after all. */
+  autoWithout: {
+    accelerator: "kvm",
+    qemuVersion: "10.0.2",
+    strategy: "precopy",
+    objective: normal,
+    postcopyLeftOut: true,
+  },
   apart: { accelerator: "kvm", qemuVersion: "10.0.2", strategy: "precopy", apart: true },
   apartTcg: { accelerator: "tcg", qemuVersion: "7.2.22", strategy: "precopy", apart: true },
   apartPaused: { accelerator: "kvm", qemuVersion: "10.0.2", strategy: "precopy", apart: true, paused: true },

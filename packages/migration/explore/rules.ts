@@ -296,7 +296,7 @@ export class Rules {
     );
     const destination = new Half<DestinationState, DestinationInput, DestinationEntry, DestinationEffect>(
       {
-        inputs: destinationInputs(order),
+        inputs: destinationInputs(order, configuration),
         step: (state, input) => protocol.stepDestination({ ...state, order }, input),
         restore: (entries, observed) =>
           protocol.restoreDestination(withOrder(entries, order), {

@@ -42,10 +42,12 @@ export { reconcileLeases, type HeldLease, type LeaseAction, type PresentVm } fro
 export {
   chooseStrategy,
   copyLimits,
+  mayLeaveOutPostcopy,
   orderFor,
   orderedStrategy,
   requestedStrategy,
   strategies,
+  withoutLastResort,
 } from "./strategies/choose.ts";
 export type {
   CopyDecision,

@@ -28,7 +28,7 @@ function exploreWhole(configuration: ConfigurationName, bounds: Partial<Bounds>)
   return { ...found, wrong: found.violation?.what ?? null, story };
 }
 
-test.each(["kvm", "tcg", "postcopy", "autoFits", "apart", "apartTcg"] as const)(
+test.each(["kvm", "tcg", "postcopy", "autoFits", "autoWithout", "apart", "apartTcg"] as const)(
   "with one fault of any kind at any moment of a move (%s), nothing is wrong and every way ends well",
   (configuration) => {
     const { wrong, story, complete, states } = exploreOneFault(configuration);

@@ -60,7 +60,7 @@ test("with more faults than can be explored one and all, still nothing is wrong 
   );
 });
 
-test.each(["kvm", "postcopy", "auto", "autoFits"] as const)(
+test.each(["kvm", "postcopy", "auto", "autoFits", "autoWithout"] as const)(
   "without faults every move succeeds: %s",
   (configuration) => {
     for (let seed = 1; seed <= 500; seed++) {

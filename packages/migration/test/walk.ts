@@ -24,6 +24,7 @@ const rulesOf = {
   postcopy: new Rules(godwit, configurations.postcopy),
   auto: new Rules(godwit, configurations.auto),
   autoFits: new Rules(godwit, configurations.autoFits),
+  autoWithout: new Rules(godwit, configurations.autoWithout),
   kvmPaused: new Rules(godwit, configurations.kvmPaused),
   postcopyPaused: new Rules(godwit, configurations.postcopyPaused),
   apart: new Rules(godwit, configurations.apart),

@@ -1,7 +1,7 @@
 /** A VM that is about to come to this host: everything that it needs here, made ready, and a QEMU that may not run. */
 import { arrivingVm, GodwitError, type MoveOrder } from "@godwit/contract";
 import { offerDisks, type QemuProcess } from "@godwit/hypervisor";
-import { requestedStrategy, type Listening } from "@godwit/migration";
+import { mayLeaveOutPostcopy, requestedStrategy, withoutLastResort, type Listening } from "@godwit/migration";
 import { beginArrival, type Datastore } from "@godwit/storage";
 import type { UserIds } from "@godwit/system";
 import { certificateNumber, migrationCredentials } from "../identity.ts";
@@ -62,11 +62,7 @@ export async function prepareIncoming(
   const process = await hypervisor.start(spec, leases.launcher(vm));
   onStarted(process);
   processes.add(process, "incoming");
-  const { destinationSettings, refusedAs } = requestedStrategy(order);
-  await process.migration.configure(destinationSettings).catch((error: unknown) => {
-    if (refusedAs === null || !GodwitError.is(error, "QMP_REFUSED")) throw error;
-    throw GodwitError.of(refusedAs, { host, reason: error.message }, { cause: error });
-  });
+  const postcopyLeftOut = await configure(process, order);
   const own = identity.current;
   await process.migration.secureDestination({ credentials: migrationCredentials(own), sourceName: from });
   const certificate = certificateNumber(own);
@@ -75,8 +71,29 @@ export async function prepareIncoming(
   const port = await listening.catch((error: unknown) => {
     throw listenError(host, migration, error);
   });
-  if (order.storage === undefined) return { address, port, certificate };
-  return { address, port, certificate, disksPort: await offerDisks(process, { host, address, ports }) };
+  const listens = { address, port, certificate, ...(postcopyLeftOut !== null && { postcopyLeftOut }) };
+  if (order.storage === undefined) return listens;
+  return { ...listens, disksPort: await offerDisks(process, { host, address, ports }) };
+}
+
+/**
+ * Sets QEMU for what the order asks, or for no post-copy where QEMU cannot receive one and the order permits that.
+ * @returns why post-copy is left out; null: it is not
+ * @throws POSTCOPY_UNAVAILABLE, QMP_REFUSED
+ */
+async function configure({ migration }: QemuProcess, order: MoveOrder): Promise<string | null> {
+  const { destinationSettings, refusedAs } = requestedStrategy(order);
+  try {
+    await migration.configure(destinationSettings);
+    return null;
+  } catch (error) {
+    if (refusedAs === null || !GodwitError.is(error, "QMP_REFUSED")) throw error;
+    if (!mayLeaveOutPostcopy(order))
+      throw GodwitError.of(refusedAs, { host: order.to.host, reason: error.message }, { cause: error });
+    // What QEMU refuses it sets nothing of.
+    await migration.configure(requestedStrategy(withoutLastResort(order)).destinationSettings);
+    return String(error.problem.details.reason);
+  }
 }
 
 /**

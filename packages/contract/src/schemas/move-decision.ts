@@ -41,6 +41,8 @@ const decisions = [
       "deadline",
     ]),
   }),
+  /** The move goes on without its last resort: the destination's QEMU cannot receive a post-copy, for a reason in its words. */
+  z.object({ kind: z.literal("postcopyLeftOut"), host: z.string(), reason: z.string() }),
   /** The guest is denied a share of its time, 0 to 1, so that the copy catches up. */
   z.object({
     kind: z.literal("throttle"),
@@ -118,6 +120,8 @@ export function decisionText(decision: MoveDecision): string {
           return `post-copy as the last resort: ${left}, and ${lastResorts[decision.because]}`;
       }
     }
+    case "postcopyLeftOut":
+      return `post-copy is left out, because host ${decision.host} does not allow it: ${decision.reason.replace(/\.$/, "")}`;
     case "throttle":
       return (
         `throttle the guest to ${percent(1 - decision.throttle)} of its speed (at least ${percent(1 - decision.maxSlowdown)} is left to it): ` +

@@ -73,6 +73,11 @@ export const moveOrderSchema = z.object({
   strategy: z.enum(["precopy", "postcopy"]),
   /** The course is chosen while the copy runs; absent: it is that of `strategy`. */
   objective: objectiveSchema.optional(),
+  /**
+   * The source goes on without post-copy where the destination answers that its QEMU cannot receive one; it says so itself.
+   * Absent: it needs post-copy, does not use it, or is of a version that cannot read that answer.
+   */
+  postcopyMayBeLeftOut: z.boolean().optional(),
   /** A ceiling for the copy; null: what the link gives. */
   bandwidthBytesPerSecond: z.number().positive().nullable(),
   /**

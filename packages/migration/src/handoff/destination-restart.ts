@@ -9,6 +9,7 @@ import {
   type DestinationStep,
   type ObservedDestination,
 } from "./destination-state.ts";
+import { preparedBefore } from "./destination-prepared.ts";
 import {
   died,
   giveBackWith,
@@ -32,9 +33,9 @@ export function restoreDestination(
   }
   const state: DestinationState = {
     ...initialDestination(first.order),
+    ...preparedBefore(first.order, entries, observed.listening),
     phase: "restarted",
     peerUp: false,
-    listening: observed.listening,
     memoryComplete: observed.memoryComplete,
     streamBroken: observed.streamBroken,
     pauseReason: observed.guestRuns ? null : pauseReasonIn(entries),

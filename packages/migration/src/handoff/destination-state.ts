@@ -17,10 +17,13 @@ export interface Listening {
   certificate?: number;
   /** For disks (NBD), of a move that carries them. */
   disksPort?: number;
+  /** Why its QEMU cannot receive a post-copy, which it is not set for; absent: it is set for what the order asks. */
+  postcopyLeftOut?: string;
 }
 
 export interface DestinationState {
   readonly phase: DestinationPhase;
+  /** As it is carried out: without the last resort where that is left out. */
   readonly order: MoveOrder;
   readonly peerUp: boolean;
   /** Where its QEMU listens, once it does. */
@@ -62,7 +65,8 @@ export type DestinationTimer = "peer" | "commit" | "retry";
 
 export type DestinationEntry =
   | { at: "started"; order: MoveOrder }
-  | { at: "prepared" }
+  /** `postcopyLeftOut`: as in what it listens with. */
+  | { at: "prepared"; postcopyLeftOut?: string }
   /** Before the guest can run, of a move that carries its disks: without it the guest surely never wrote to the images here. */
   | { at: "takingOver" }
   /** A guest that is not let run is this host's from now on: nothing else would tell that after a restart. */

@@ -7,12 +7,12 @@ import type { MoveOrder, Problem } from "@godwit/contract";
 import {
   destinationLimits,
   initialDestination,
-  type Listening,
   type DestinationInput,
   type DestinationState,
   type DestinationStep,
   type DestinationTimer,
 } from "./destination-state.ts";
+import { onPrepared } from "./destination-prepared.ts";
 import {
   died,
   endGivingBack,
@@ -53,7 +53,7 @@ export function stepDestination(state: DestinationState, input: DestinationInput
       return onMessage(state, input.message, input.atMs);
     case "prepared":
       if (state.phase !== "preparing") return stay(state);
-      return onPrepared(state, listeningOf(input));
+      return onPrepared(state, input);
     case "prepareFailed":
       if (state.phase !== "preparing") return stay(state);
       return giveUpWith(state, input.problem);
@@ -112,24 +112,6 @@ export function stepDestination(state: DestinationState, input: DestinationInput
     case "journalFailed":
       return onJournalFailed(state, input.problem);
   }
-}
-
-const listeningOf = ({
-  address,
-  port,
-  certificate,
-  disksPort,
-}: Extract<DestinationInput, { type: "prepared" }>): Listening => ({
-  ...{ address, port },
-  ...(certificate === undefined ? {} : { certificate }),
-  ...(disksPort === undefined ? {} : { disksPort }),
-});
-
-function onPrepared(state: DestinationState, listening: Listening): DestinationStep {
-  return to({ ...state, listening, wasPrepared: true }, "receiving", [
-    { do: "journal", entry: { at: "prepared" } },
-    { do: "send", message: { type: "prepared", ...listening } },
-  ]);
 }
 
 function onJournalFailed(state: DestinationState, problem: Problem): DestinationStep {

@@ -57,6 +57,8 @@ export const toSourceSchema = z.discriminatedUnion("type", [
     certificate: z.number().int().min(0).optional(),
     /** Where its QEMU takes the disks (NBD), of a move that carries them. */
     disksPort: portSchema.optional(),
+    /** Its QEMU cannot receive a post-copy, for this reason, and is set for none; only where the order permits that. */
+    postcopyLeftOut: z.string().optional(),
   }),
   /**
    * The vCPUs run here, with all their memory; or stand still here, as they did at the source. `commitToResumeMs` is from the commit's arrival to this message; of a

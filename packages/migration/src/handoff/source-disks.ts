@@ -9,16 +9,13 @@ import { sourceLimits, type SourceEffect, type SourceState, type SourceStep } fr
 import { beginFor, movesDisks, stay, to, undo } from "./source-transitions.ts";
 import type { Problem } from "@godwit/contract";
 
-/** The destination is prepared: memory is copied, or the disks before it. */
-export function onPrepared(
+/** The destination is prepared: memory is copied, or the disks before it. @param begun what is done before either */
+export function beginCopies(
   state: SourceState,
   { address, port, disksPort }: Extract<ToSource, { type: "prepared" }>,
   atMs: number,
+  begun: readonly SourceEffect[],
 ): SourceStep {
-  const begun: SourceEffect[] = [
-    { do: "disarm", timer: "prepare" },
-    { do: "journal", entry: { at: "copying" } },
-  ];
   if (!movesDisks(state))
     return to({ ...state, copy: beginFor(state, atMs) }, "copying", [
       ...begun,

@@ -5,7 +5,7 @@
  * may have been sent, or the guest may have run on here, so the destination goes on only if it has heard one.
  */
 import type { PauseReason } from "@godwit/contract";
-import { requestedStrategy } from "../strategies/choose.ts";
+import { requestedStrategy, withoutLastResort } from "../strategies/choose.ts";
 import { copyFailed, guestShutDown } from "./source-problems.ts";
 import {
   initialSource,
@@ -21,8 +21,10 @@ export function restoreSource(entries: readonly SourceEntry[], observed: Observe
   const last = entries.findLast(({ at }) => at !== "guestPaused");
   if (first?.at !== "started" || last === undefined)
     throw new TypeError("a source journal begins with started");
+  const isWithoutPostcopy = entries.some((entry) => entry.at === "copying" && entry.withoutPostcopy === true);
+  const order = isWithoutPostcopy ? withoutLastResort(first.order) : first.order;
   const state: SourceState = {
-    ...initialSource(first.order, observed.qemuVersion),
+    ...initialSource(order, observed.qemuVersion),
     phase: "restarted",
     qemuAlive: observed.qemuAlive,
     guestRuns: observed.guestRuns,
@@ -39,7 +41,7 @@ export function restoreSource(entries: readonly SourceEntry[], observed: Observe
       return cleanUp(state, last.died, last.keepsDisks === true);
     case "undoing": {
       if (!observed.qemuAlive) return lose(state, goneMeanwhile);
-      const memorySplit = requestedStrategy(first.order).splitsMemory;
+      const memorySplit = requestedStrategy(order).splitsMemory;
       // Should it turn out that it cannot be undone, its stream is looked at.
       return undo({ ...state, memorySplit, copy: memorySplit ? beginFor(state, 0) : null }, last.problem);
     }

@@ -18,6 +18,7 @@ export type SourceOutcome =
 
 export interface SourceState {
   readonly phase: SourcePhase;
+  /** As it is carried out: with limits that were changed since, and without the last resort where that is left out. */
   readonly order: MoveOrder;
   /** The source's, like `7.2.22`. */
   readonly qemuVersion: string;
@@ -73,7 +74,8 @@ export type SourceEntry =
   | { at: "started"; order: MoveOrder; pauseReason?: PauseReason }
   /** The guest was stopped by something else than the move since; null: it runs again. It changes no phase. */
   | { at: "guestPaused"; pauseReason: PauseReason | null }
-  | { at: "copying" }
+  /** `withoutPostcopy`: the last resort is left out of the order, as the destination has asked. */
+  | { at: "copying"; withoutPostcopy?: true }
   /** Post-copy has started: the guest may run at the destination without all its memory. */
   | { at: "postcopy" }
   /** `died`: the guest went over and its process died there. `keepsDisks`: as in the state. */

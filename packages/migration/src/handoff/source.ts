@@ -29,7 +29,8 @@ import {
 import { onLeaseAnswered } from "./source-lease.ts";
 import { onLimits } from "./source-limits.ts";
 import { onDisksActive, onGuestPaused, onResumed, startedEntry } from "./source-guest.ts";
-import { disksLate, onDisksFailed, onDisksReady, onDisksRemoved, onPrepared } from "./source-disks.ts";
+import { disksLate, onDisksFailed, onDisksReady, onDisksRemoved } from "./source-disks.ts";
+import { onPrepared } from "./source-prepared.ts";
 import { backOut, onDisksEnded, onPreSwitchover, onSample } from "./source-switch.ts";
 import {
   cleanUp,

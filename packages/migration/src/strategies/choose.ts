@@ -33,16 +33,27 @@ export function requestedStrategy({
 
 /**
  * The order for the QEMU that the VM runs under. What the server knows of post-copy is of the QEMU that is installed: a
- * process of before an upgrade does not use it as the last resort.
+ * process of before an upgrade does not use it as the last resort. Any other goes on without it where it is not to be had.
  */
-export function orderFor<O extends Pick<MoveOrder, "objective">>(
+export function orderFor<O extends Pick<MoveOrder, "objective" | "postcopyMayBeLeftOut">>(
   order: O,
   qemuVersion: string,
   installed: string,
 ): O {
-  if (order.objective === undefined || qemuVersion === installed) return order;
+  if (order.objective?.postcopy !== "lastResort") return order;
+  return qemuVersion === installed ? { ...order, postcopyMayBeLeftOut: true } : withoutLastResort(order);
+}
+
+/** The order of a move that goes on without post-copy. */
+export function withoutLastResort<O extends Pick<MoveOrder, "objective">>(order: O): O {
+  if (order.objective === undefined) return order;
   return { ...order, objective: { ...order.objective, postcopy: "never" } };
 }
+
+/** Whether the move goes on without post-copy where the destination's QEMU cannot receive one. */
+export const mayLeaveOutPostcopy = (
+  order: Pick<MoveOrder, "strategy" | "objective" | "postcopyMayBeLeftOut">,
+): boolean => order.postcopyMayBeLeftOut === true && requestedStrategy(order) === auto;
 
 /** @param qemuVersion of the source's process, like `7.2.22` */
 export function chooseStrategy(order: Order, qemuVersion: string): Strategy {
