@@ -2,10 +2,12 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { vmSchema } from "@godwit/contract";
-import { commandLine, type LaunchSpec } from "@godwit/hypervisor";
+import { commandLine, type LaunchSpec, type QemuProcess } from "@godwit/hypervisor";
 import { processArguments, until } from "@godwit/system";
 import { expect, test } from "vitest";
-import { mustBeOrdered } from "../src/vms/memory-order.ts";
+import { EventLog } from "../src/event-log.ts";
+import { Processes } from "../src/qemu/processes.ts";
+import { isOutOfOrder, mustBeOrdered } from "../src/qemu/memory-order.ts";
 
 const vm = vmSchema.parse({
   ...{ version: 1, id: "6a8f5f0e-8f5d-4b52-9d3a-2b8f4c1f0a11", name: "web-1", datastore: "shared" },
@@ -36,13 +38,30 @@ async function asked(argv: readonly string[], more: Partial<LaunchSpec> = {}, ve
   const hasArguments = async () => (await processArguments(pid))?.includes("qemu") === true;
   expect(await until(hasArguments, { everyMs: 20, limitMs: 60_000 })).toBe(true);
   const identity = { pid, startTicks: 0 };
-  return await mustBeOrdered({
-    ...{ identity, spec: { ...spec, ...more } },
-    version: () => Promise.resolve(version),
-  }).then(
+  const asks = { ...{ identity, spec: { ...spec, ...more } }, version: () => Promise.resolve(version) };
+  const answer = await mustBeOrdered(asks).then(
     () => "may",
     (error: unknown) => (error as { code: string }).code,
   );
+  // What its host reports of it is the same.
+  const processes = new Processes(
+    new EventLog(),
+    () => undefined,
+    () => undefined,
+  );
+  processes.add(
+    {
+      ...{ ...asks, vmId: vm.id, startedAt: "", user: { uid: 990, gid: 990 } },
+      onEvent: () => ({ [Symbol.dispose]: () => undefined }),
+      ended: new Promise(() => undefined),
+    } as unknown as QemuProcess,
+    "running",
+  );
+  expect(await isOutOfOrder(asks)).toBe(answer !== "may");
+  const isReported = () => processes.runtimes[0]?.memoryOutOfOrder === true;
+  if (answer === "may") expect(isReported()).toBe(false);
+  else expect(await until(isReported, { everyMs: 20, limitMs: 60_000 })).toBe(true);
+  return answer;
 }
 
 test("with the smaller node first it may not, but for QEMUs and guests that do not end over it", async () => {

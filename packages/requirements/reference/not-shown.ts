@@ -16,5 +16,6 @@ export const notShown: Readonly<Record<string, string>> = {
   NETWORK_VLAN_DIFFERS:
     "it needs a kernel whose bridges filter by VLAN, and a host that cannot keep what it was told",
   UEFI_FIRMWARE_DIFFERS: "it needs two versions of the firmware",
+  VM_MEMORY_ORDER: "it needs a VM that was started by an earlier version",
   VM_CLOCK_NOT_MOVABLE: "it needs KVM and an invariant TSC, which the rack's processors do not have",
 };

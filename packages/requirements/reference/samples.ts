@@ -87,6 +87,7 @@ export const chapters: Readonly<Record<string, readonly Sample[]>> = {
     ),
     of("HOST_DEVICE_MISSING", { vm, host, name: "dongle", device: "USB device 0529:0001" }, null, "error"),
     of("VM_NUMA_BINDING", { vm, host: from, nodes: [1] }, "error", "warning"),
+    of("VM_MEMORY_ORDER", { vm }),
     of("HUGEPAGES_SHORT", { vm, host, size: "2M", neededPages: 2048, freePages: 512 }, "error", "warning"),
     of("VM_CLOCK_NOT_MOVABLE", { vm, feature: "invtsc" }),
     of("DESTINATION_RESUMES_PAUSED", { vm, host, version: "0.0.9", reason: "io-error" }),

@@ -33,6 +33,7 @@ import { leases } from "./checks/leases.ts";
 import { machine } from "./checks/machine.ts";
 import { maintenance } from "./checks/maintenance.ts";
 import { memory } from "./checks/memory.ts";
+import { memoryOrder } from "./checks/memory-order.ts";
 import { migrationNetwork } from "./checks/migration-network.ts";
 import { migrationPath } from "./checks/migration-path.ts";
 import { paused } from "./checks/paused.ts";
@@ -68,6 +69,7 @@ const liveRequirements: readonly Requirement[] = [
   firmware,
   tpm,
   accelerator,
+  memoryOrder,
   memory,
   hugepages,
   storage,

@@ -255,6 +255,16 @@ test("memory that is bound to a host's NUMA nodes forbids a move while the VM ru
   expect(checkRelocation(asked({ hostNode: 1 }))).toMatchObject([{ ...bound, severity: "warning" }]);
 });
 
+test("a VM whose QEMU could end itself while it sends its memory does not move while it runs", () => {
+  const asked = (memoryOutOfOrder?: true): MoveFacts => {
+    const like = facts(() => undefined);
+    return { ...like, runtime: { ...like.runtime, ...(memoryOutOfOrder && { memoryOutOfOrder }) } };
+  };
+  expect(checkMove(asked(true))).toMatchObject([{ code: "VM_MEMORY_ORDER", severity: "error" }]);
+  expect(checkMove(asked())).toEqual([]);
+  expect(checkRelocation(asked(true))).toEqual([]);
+});
+
 test("a VM with a device of its host stays there while it runs, and starts elsewhere only where there is such a device", () => {
   const devices = [
     { name: "gpu", pci: "0000:01:00.0", id: "10de:1eb8" },

@@ -20,7 +20,7 @@ import {
 import type { MoveDependencies } from "./dependencies.ts";
 import type { Step } from "./reducer-runner.ts";
 import { mustHaveSettledMemory } from "../vms/devices/settle-memory.ts";
-import { mustBeOrdered } from "../vms/memory-order.ts";
+import { mustBeOrdered } from "../qemu/memory-order.ts";
 import { postcopyOf } from "./source-copy.ts";
 
 /** @throws VM_NOT_RUNNING, VM_BUSY, VM_MEMORY_ORDER */

@@ -5,6 +5,7 @@
 import type { PauseReason, Vm, VmId, VmRuntime, VmState, VmUser } from "@godwit/contract";
 import { stopReasonOf, type QemuProcess } from "@godwit/hypervisor";
 import type { EventLog } from "../event-log.ts";
+import { isOutOfOrder } from "./memory-order.ts";
 
 /** Changes are reported a little later: who receives them asks for the facts, and a switch needs its host for itself. */
 const tellAfterMs = 250;
@@ -20,6 +21,8 @@ interface Entry {
   pauseReason: PauseReason | null;
   /** What stopped the guest last, until it runs again: QEMU tells it before it tells of the stop. */
   stopReason: PauseReason | null;
+  /** Its memory cannot be sent; false also until that is known. */
+  memoryOutOfOrder: boolean;
   /** It is being ended on purpose: whoever does that says when it is gone, and how it ended. */
   isBeingEnded: boolean;
   telling: NodeJS.Timeout | undefined;
@@ -69,7 +72,7 @@ export class Processes {
 
   /** Runs that go on, and how those that ended did so. */
   get runtimes(): VmRuntime[] {
-    return [...this.#entries.values()].map(({ vm, process, state, pauseReason }) => ({
+    return [...this.#entries.values()].map(({ vm, process, state, pauseReason, memoryOutOfOrder }) => ({
       id: vm.id,
       name: vm.name,
       state,
@@ -81,6 +84,7 @@ export class Processes {
       user: process === null ? null : userOf(process),
       pauseReason,
       ...(process?.tpmHasEnded === true ? { tpmEnded: true } : {}),
+      ...(process !== null && memoryOutOfOrder ? { memoryOutOfOrder } : {}),
     }));
   }
 
@@ -93,7 +97,7 @@ export class Processes {
     const { vm } = process.spec;
     const entry: Entry = {
       ...{ vm, process, state, pauseReason, stopReason: pauseReason },
-      ...{ isBeingEnded: false, telling: undefined },
+      ...{ memoryOutOfOrder: false, isBeingEnded: false, telling: undefined },
     };
     this.#entries.set(process.vmId, entry);
     process.onEvent((event) => {
@@ -110,6 +114,11 @@ export class Processes {
       } else if (event.name === "STOP" && entry.state === "running")
         this.#set(entry, "paused", entry.stopReason);
     });
+    // Once: its arguments and its version stay what they are. What QEMU does not answer is asked again by what needs it.
+    void isOutOfOrder(process).then(
+      (answer) => (entry.memoryOutOfOrder = answer),
+      () => undefined,
+    );
     void process.ended.then(() => {
       if (entry.process === null || entry.isBeingEnded) return;
       this.#end(entry, entry.stopReason === "shutdown" ? "stopping" : "lost");
@@ -127,7 +136,7 @@ export class Processes {
   addGone(vm: Vm): void {
     const entry: Entry = {
       ...{ vm, process: null, state: "lost", pauseReason: null, stopReason: null },
-      ...{ isBeingEnded: false, telling: undefined },
+      ...{ memoryOutOfOrder: false, isBeingEnded: false, telling: undefined },
     };
     this.#keep(entry);
     this.#tell(entry);

@@ -47,7 +47,7 @@ import type { Claims } from "./claims.ts";
 import { exclusively } from "./configure-vm.ts";
 import { mustHaveSettledMemory } from "./devices/settle-memory.ts";
 import { mustBeSavable } from "./host-devices.ts";
-import { mustBeOrdered } from "./memory-order.ts";
+import { mustBeOrdered } from "../qemu/memory-order.ts";
 import type { Environment } from "./environment.ts";
 import { SharedWork } from "./shared-work.ts";
 

@@ -30,7 +30,7 @@ import type { Claims } from "./claims.ts";
 import type { Environment } from "./environment.ts";
 import { mustHaveSettledMemory } from "./devices/settle-memory.ts";
 import { mustBeSavable } from "./host-devices.ts";
-import { mustBeOrdered } from "./memory-order.ts";
+import { mustBeOrdered } from "../qemu/memory-order.ts";
 import { SharedWork } from "./shared-work.ts";
 import { spend } from "./saved-memory.ts";
 import type { Vms } from "./vms.ts";

@@ -43,6 +43,8 @@ export const vmRuntimeSchema = z.object({
   pauseReason: pauseReasonSchema.nullable().default(null),
   /** Its TPM's process has ended, and the VM's has not. Absent: it has not, or there is none. */
   tpmEnded: z.literal(true).optional(),
+  /** Its QEMU could end itself while it sends the VM's memory. Absent: it could not, it is not known yet, or an agent that does not tell. */
+  memoryOutOfOrder: z.literal(true).optional(),
 });
 export type VmRuntime = z.infer<typeof vmRuntimeSchema>;
 
