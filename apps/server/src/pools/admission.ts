@@ -1,11 +1,13 @@
 /**
  * Admission control, in pools that ask for it: a VM is started or moved there, or gets more memory while it runs, only when the pool still bears the
- * loss of any one host with it. One after the other in each pool, so that two that begin at once count each other. VMs that died and are to run again count as
+ * loss of any one host with it. One after the other in each pool, so that two that begin at once count each other: where a VM goes and what memory it gets is
+ * in its task from then on. VMs that died and are to run again count as
  * if they ran: their own restart is what the room is kept for, and is not asked.
  */
 import { GodwitError, hasProcess, type VmView } from "@godwit/contract";
 import type { PoolRow } from "@godwit/store";
 import type { Inventory } from "../inventory.ts";
+import { withGrowths } from "./growths.ts";
 import type { Planner } from "./planner.ts";
 import { placesOfVms, poolReports } from "./pool-reports.ts";
 
@@ -48,12 +50,14 @@ export class Admission {
 
   async #admitted(pool: PoolRow, vm: VmView, host: string, mayChoose: boolean): Promise<string> {
     const { store, planner } = this.#services;
+    // Before the VMs: what a task has changed that ends meanwhile is in them.
+    const unfinished = await store.tasks.unfinished();
     const [reports, all, places] = await Promise.all([
       poolReports(this.#services, pool),
       store.vms.list(),
       placesOfVms({ store }),
     ]);
-    const vms = all.flatMap((one): VmView[] => {
+    const vms = withGrowths(all, unfinished).flatMap((one): VmView[] => {
       const at = places.get(one.id) ?? (isToRunAgain(pool, one) ? one.host : undefined);
       if (at === undefined || !pool.hosts.includes(at)) return [];
       return [{ ...one, host: at, state: hasProcess(one) ? one.state : "running" }];

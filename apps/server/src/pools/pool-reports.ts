@@ -54,7 +54,9 @@ function withHosts(rules: readonly PoolRuleRow[], pools: readonly PoolRow[]): Po
 
 /** Where each VM runs, by its id; those on their way count where they go. */
 export async function placesOfVms({ store }: Pick<Inventory, "store">): Promise<Map<string, string>> {
-  const [vms, arriving] = await Promise.all([store.vms.list(), store.tasks.arriving()]);
+  // Before the VMs: one whose task ends meanwhile is there.
+  const arriving = await store.tasks.arriving();
+  const vms = await store.vms.list();
   return new Map([
     ...vms.flatMap((vm) =>
       vm.state === "stopped" || vm.state === "lost" ? [] : [[vm.id, vm.host] as const],
