@@ -680,6 +680,42 @@ test.each<[string, Story, string, Order]>([
   expect(mostWriters(story, other)).toBe(2);
 });
 
+test.each([
+  ["reservations", ours],
+  ["a program", byProgram],
+])(
+  "an agent that is killed in a fence with %s leaves a revoked lease: whoever gets it next makes its successor, and one host writes",
+  (_by, order) => {
+    let cut = 0;
+    fc.assert(
+      fc.property(fc.nat(30), fc.array(fc.boolean(), { maxLength: all }), (steps, turns) => {
+        const { cluster, a, b, c, begin, whole } = stage(order);
+        whole("start", b);
+        begin("fence", a, b);
+        cluster.go(a, "fence", steps);
+        begin("kill", a);
+        begin("orphan", a);
+        const [first] = cluster.leases;
+        if (first?.isRevoked === true && cluster.leases.length === 1) cut++;
+        // Its host is off: nobody has the lease, and two ask for it at once.
+        begin("boot", b);
+        begin("start", a);
+        begin("start", c);
+        for (const isFirst of turns) {
+          cluster.go(isFirst ? a : c, "vm");
+          expect(cluster.writers.length).toBeLessThan(2);
+        }
+        for (const host of [a, c]) cluster.go(host, "vm", all);
+        for (const host of [a, c]) whole("start", host);
+        expect(cluster.writers).toHaveLength(1);
+        expect(cluster.leases).toHaveLength(first?.isRevoked === true ? 2 : 1);
+      }),
+      { numRuns: 2000 },
+    );
+    expect(cut).toBeGreaterThan(100);
+  },
+);
+
 function without(step: FenceStep): Order {
   return { ...ours, fence: fenceSteps.filter((one) => one !== step) };
 }
