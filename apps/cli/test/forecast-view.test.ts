@@ -50,6 +50,15 @@ test("what earlier moves have taught is told with its factors", () => {
   expect(forecastLines(forecasts).join("\n")).not.toContain("Corrected");
 });
 
+test("a forecast says why post-copy is left out", () => {
+  const reason = "post-copy is left out, because host b does not allow it: it may not";
+  const objective = { ...forecasts.objective, postcopy: "never" } as const;
+  const lines = forecastLines({ ...forecasts, objective, withoutPostcopy: null, postcopyLeftOut: reason });
+  expect(lines).toContain(`P${reason.slice(1)}.`);
+  expect(lines.join("\n")).toContain("slowed down by at most 50 %, no post-copy)");
+  expect(forecastLines(forecasts).join("\n")).not.toContain("left out");
+});
+
 test("what happened stands beside what was told, and what nobody measured is no zero", () => {
   const kept = keptForecast(forecasts);
   const at = (second: number) => `2026-11-28T10:00:${String(second).padStart(2, "0")}.000Z`;

@@ -6,8 +6,8 @@ import { formatBytes, formatMs, formatTable } from "./format.ts";
 const percent = (share: number): string => `${String(Math.round(share * 100))} %`;
 
 export function forecastLines(forecasts: Forecasts): string[] {
-  const { objective, maxOutageMs, activity, linkBytesPerSecond, linkMoves, auto, withoutPostcopy } =
-    forecasts;
+  const { objective, maxOutageMs, activity, linkBytesPerSecond, linkMoves } = forecasts;
+  const { auto, withoutPostcopy, postcopyLeftOut } = forecasts;
   const changed = activity.periods.map(
     ({ seconds, changedBytes }) => `${formatBytes(changedBytes)} in ${String(seconds)} s`,
   );
@@ -19,6 +19,7 @@ export function forecastLines(forecasts: Forecasts): string[] {
     `The link carries ${formatBytes(linkBytesPerSecond.p50)}/s (${formatBytes(linkBytesPerSecond.p10)} to ${formatBytes(linkBytesPerSecond.p90)}), ${source}.`,
     ...besideLines(forecasts),
     ...correctionLines(forecasts),
+    ...(postcopyLeftOut === undefined ? [] : [sentence(postcopyLeftOut)]),
     `Forecast for objective ${objective.name} (pause up to ${formatMs(maxOutageMs)}, slowed down by at most ${percent(objective.maxSlowdown)}, ${postcopy}${deadline}):`,
     ...table(auto, withoutPostcopy),
     ...(auto.steps.length === 0
@@ -26,6 +27,8 @@ export function forecastLines(forecasts: Forecasts): string[] {
       : ["In the likeliest course it would:", ...auto.steps.map((step) => `  ${step}`)]),
   ];
 }
+
+const sentence = (text: string): string => `${text.slice(0, 1).toUpperCase()}${text.slice(1)}.`;
 
 function besideLines({ besideMs, besideMoves = 0 }: Forecasts): string[] {
   if (besideMs === undefined) return [];

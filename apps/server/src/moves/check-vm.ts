@@ -1,5 +1,6 @@
 /** Gathers what the requirement checks look at, measured now at both hosts and between them, and asks them. */
 import {
+  decisionText,
   finding,
   findingOf,
   GodwitError,
@@ -15,6 +16,8 @@ import type { Inventory } from "../inventory.ts";
 /** Of a move: also whether post-copy may be used without having been asked for by its name. */
 export type MoveVerdict = Verdict & {
   postcopyRecovers: boolean;
+  /** Why it may not where only the destination forbids it, as a move's record says it; null: something else, or nothing, does. */
+  postcopyLeftOut: string | null;
   /** Both hosts, as they were looked at. */
   between: { source: Source; destination: Destination };
 };
@@ -55,11 +58,14 @@ export function findingsOf(
   const ofDisks =
     carryTo !== undefined && splits ? [finding("MOVE_DISKS_NEED_PRECOPY", { vm: vm.name })] : [];
   const qemus = [source.facts?.qemu, destination.report?.facts.qemu];
+  const recovers = qemus.every((qemu) => qemu?.postcopyRecovers === true);
+  const reason = qemus[1]?.postcopyUnavailable;
+  const leftOut = { kind: "postcopyLeftOut", host: destination.name } as const;
   return {
     runtime,
     between: { source, destination },
-    postcopyRecovers:
-      qemus.every((qemu) => qemu?.postcopyRecovers === true) && qemus[1]?.postcopyUnavailable === undefined,
+    postcopyRecovers: recovers && reason === undefined,
+    postcopyLeftOut: recovers && reason !== undefined ? decisionText({ ...leftOut, reason }) : null,
     findings:
       runtime === null ? findings : [...findings, ...ofDisks, ...ofStrategy(vm, destination, strategy)],
   };

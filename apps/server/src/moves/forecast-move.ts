@@ -60,7 +60,9 @@ export async function forecastMove(
     ...{ ratios, isOwn: vmId === vm.id },
     ageMs: now - at.getTime(),
   }));
-  return corrected(played, correctionOf(past));
+  const { postcopyLeftOut } = verdict;
+  const isLeftOut = postcopyLeftOut !== null && objectiveOf(options, true).postcopy === "lastResort";
+  return { ...corrected(played, correctionOf(past)), ...(isLeftOut && { postcopyLeftOut }) };
 }
 
 /** By what the hosts' links say of themselves and what the test of the way measured. */

@@ -43,8 +43,7 @@ export function moveRequest(
   if (runtime === null) return { kind: "vm.relocate", request: { vm, to } };
   const accelerator = runtime.accelerator ?? "tcg";
   const { bandwidthMbps, strategy = "auto", datastore } = options;
-  // Disks are the destination's from one moment on; so must the memory be.
-  const objective = objectiveOf(options, postcopyRecovers && datastore === undefined);
+  const objective = objectiveOf(options, postcopyRecovers);
   const { maxOutageMs = defaultMaxOutageMs[objective.name][accelerator] } = options;
   return {
     kind: "vm.migrate",
@@ -63,10 +62,12 @@ export function objectiveOf(options: MoveOptions, postcopyRecovers: boolean): Ob
   const name = options.objective ?? "normal";
   const named: Omit<Objective, "name"> = objectives[name];
   const postcopy = options.postcopy ?? named.postcopy;
+  // Disks are the destination's from one moment on; so must the memory be.
+  const mayBeUsed = postcopyRecovers && options.datastore === undefined;
   return {
     name,
     maxSlowdown: options.maxSlowdown ?? named.maxSlowdown,
     deadlineMs: options.deadlineMs ?? named.deadlineMs,
-    postcopy: postcopyRecovers ? postcopy : "never",
+    postcopy: mayBeUsed ? postcopy : "never",
   };
 }

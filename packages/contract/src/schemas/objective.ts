@@ -104,6 +104,8 @@ export const forecastsSchema = z.object({
   besideMs: spreadSchema.optional(),
   /** How many moves between these hosts that is of; 0: it is assumed. */
   besideMoves: z.int().optional(),
+  /** Why post-copy is not used although the bounds allow it, as a move's record says it; absent: it is used, or they do not. */
+  postcopyLeftOut: z.string().optional(),
   /** What earlier moves of the VM and between these hosts have taught; absent: nothing yet. */
   correction: forecastCorrectionSchema.optional(),
   /** With the bounds that were asked for. */
