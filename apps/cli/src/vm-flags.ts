@@ -23,6 +23,8 @@ export interface VmFlags {
   /** What the library has under that name. */
   libraryImage?: LibraryImage;
   format?: "qcow2" | "raw";
+  /** The disk reads from the image, and nothing of it is copied. */
+  linked?: boolean;
   disk?: readonly number[];
   iso?: string;
   network?: readonly string[];
@@ -114,6 +116,7 @@ const pick = ({
     bootOrder: rest.bootOrder,
     tpm: rest.tpm,
     diskBus: rest.diskBus,
+    linked: rest.linked,
     nicModel: rest.nicModel,
   },
   ...{ tag: rest.tag, notes: rest.notes },
@@ -131,7 +134,12 @@ function nameOf(name: string): string {
 }
 
 /** The first size is of the image's copy, where there is one. */
-function disksOf({ image, libraryImage, format, disk = [], diskBus }: VmFlags) {
+function disksOf({ image, libraryImage, format, linked, disk = [], diskBus }: VmFlags) {
+  if (linked === true && libraryImage === undefined)
+    throw GodwitError.of("USAGE", {
+      what: "--linked needs --image with an image of the library.",
+      hint: "Which there are: godwit image list. A file comes into it with: godwit image add DATASTORE:PATH",
+    });
   if (image === undefined && disk.length === 0 && diskBus !== undefined)
     throw GodwitError.of("USAGE", { what: "--disk-bus needs a disk.", hint: "Add --disk or --image." });
   if (image === undefined && format !== undefined)
@@ -140,7 +148,14 @@ function disksOf({ image, libraryImage, format, disk = [], diskBus }: VmFlags) {
   const bus = diskBus === undefined ? {} : { bus: diskBus };
   return sizes.map((sizeMib, index) =>
     index === 0
-      ? { name: "root", ...(fromLibrary(libraryImage) ?? imageAt(image)), format, sizeMib, ...bus }
+      ? {
+          name: "root",
+          ...(fromLibrary(libraryImage) ?? imageAt(image)),
+          format,
+          sizeMib,
+          ...bus,
+          ...(linked === true ? { linked } : {}),
+        }
       : { name: `data-${String(index)}`, sizeMib, ...bus },
   );
 }

@@ -48,6 +48,14 @@ export {
 export { changeInWords, type DeviceChange, type DeviceOrder } from "./schemas/device-changes.ts";
 export { datastorePathSchema } from "./schemas/datastore-path.ts";
 export {
+  diskBaseOf,
+  diskBasePaths,
+  diskBaseSchema,
+  hasLinkedDisks,
+  isBasePath,
+  type DiskBase,
+} from "./schemas/disk-base.ts";
+export {
   hasAnnotations,
   mostNotesCharacters,
   mostTags,

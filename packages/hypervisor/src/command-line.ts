@@ -12,7 +12,7 @@ import { cdromId, mediumNode, mediumNodes } from "./cdrom-drives.ts";
 import { addressOf, diskErrors, nicDevice, nicNetdev, rootPorts, slotAddress } from "./device-options.ts";
 import { placesOf } from "./device-places.ts";
 import { diskDevices, type DeviceOptions } from "./disk-devices.ts";
-import { diskNodeNames, diskNodes, hostStorage, type StorageOptions } from "./disk-nodes.ts";
+import { allNodes, diskNodeNames, hostStorage, type StorageOptions } from "./disk-nodes.ts";
 import { hostDeviceArguments } from "./host-devices.ts";
 import { memoryArguments, memoryOfMachine, topology } from "./guest-memory.ts";
 import { memoryDeviceArguments } from "./memory-devices.ts";
@@ -100,7 +100,7 @@ function disks(spec: LaunchSpec): string[] {
   const devices = diskDevices(vm.disks, placesOf(vm).disks, (place) => addressOf(vm, place));
   return vm.disks.flatMap((disk, index) => {
     const [names] = diskNodeNames(disk.name);
-    const nodes = diskNodes(names, disk.format, storageOf(spec, disk.name));
+    const nodes = allNodes(spec, disk, storageOf(spec, disk.name));
     const { controller, device } = devices[index] as (typeof devices)[number];
     return [
       ...nodes.flatMap((node) => ["-blockdev", JSON.stringify(node)]),

@@ -1,10 +1,11 @@
 /**
  * What a QEMU sees of its host: a file system of its own (`confine-qemu.pl`) with the system's programs and libraries,
- * read-only, its VM's disks and UEFI variables, and its run folder. No other VM's disks are there, no keys but those of migration streams,
+ * read-only, its VM's disks with the bases that they are linked to, and UEFI variables, and its run folder. No other VM's disks are there, no keys but those of migration streams,
  * no configuration. Pure.
  */
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
+import { baseFilesOf } from "./disk-nodes.ts";
 import type { LaunchSpec } from "./launch-spec.ts";
 
 const program = fileURLToPath(new URL("confine-qemu.pl", import.meta.url));
@@ -53,7 +54,7 @@ export function confined(
       "try",
       devices.map((name) => `/dev/${name}`),
     ),
-    ...each("ro", images),
+    ...each("ro", [...images, ...baseFilesOf(spec)]),
     ...each("ro", [...new Set(hostDevices.flatMap(({ sysfs }) => sysfs))]),
     ...each("rw", hostDevices.some(({ node }) => node.startsWith("/dev/vfio/")) ? ["/dev/vfio/vfio"] : []),
     ...each(

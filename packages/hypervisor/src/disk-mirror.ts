@@ -5,7 +5,15 @@
  */
 import type { VmDisk } from "@godwit/contract";
 import { beginMirror } from "./begin-mirror.ts";
-import { diskNodeNames, diskNodes, fileStorage, insertedIn, type DiskNodeNames } from "./disk-nodes.ts";
+import {
+  baseNodeNames,
+  diskNodeNames,
+  diskNodes,
+  fileStorage,
+  insertedIn,
+  type DiskBaseImage,
+  type DiskNodeNames,
+} from "./disk-nodes.ts";
 import { passing } from "./passing.ts";
 import type { QemuProcess } from "./qemu-process.ts";
 import { showFile } from "./show-file.ts";
@@ -15,6 +23,8 @@ export interface DiskImages {
   /** Absolute paths, on the host. */
   source: string;
   target: string;
+  /** Of the source; the target is complete in itself. Absent: so is the source. */
+  base?: Pick<DiskBaseImage, "filename"> | undefined;
 }
 
 export interface MirrorJob {
@@ -123,10 +133,15 @@ export class DiskMirror {
     const { names } = await this.#device();
     const used = await this.#pathOf(names);
     if (used === undefined) throw new Error(`QEMU has no file under disk ${this.#images.disk.name}`);
-    const options = diskNodes(names, this.#images.disk.format, fileStorage(used));
+    const { disk, source, base } = this.#images;
+    const backing = base !== undefined && used === source ? baseNodeNames(disk.name).format : null;
+    const options = diskNodes(names, disk.format, fileStorage(used), backing);
     await this.#process.qmp.execute("blockdev-reopen", { options });
-    await this.#removeNodes(otherOf(this.#images.disk.name, names));
+    await this.#removeNodes(otherOf(disk.name, names));
     await showFile(this.#process.identity.pid, path, "hide");
+    if (base === undefined || used === source) return;
+    await this.#removeNodes(baseNodeNames(disk.name));
+    await showFile(this.#process.identity.pid, base.filename, "hide");
   }
 
   async #removeNodes({ format, storage }: DiskNodeNames): Promise<void> {

@@ -7,7 +7,7 @@ import { sleep, Wakeup } from "@godwit/system";
 import { addressOf, diskErrors, netdevId, nicDevice, nicId, nicNetdev } from "./device-options.ts";
 import { placesOf } from "./device-places.ts";
 import { diskDevices } from "./disk-devices.ts";
-import { diskNodeNames, diskNodes, hostStorage, insertedIn } from "./disk-nodes.ts";
+import { allNodes, baseNodeNames, baseOf, diskNodeNames, hostStorage, insertedIn } from "./disk-nodes.ts";
 import { passing } from "./passing.ts";
 import type { QemuProcess } from "./qemu-process.ts";
 import { showFile } from "./show-file.ts";
@@ -32,22 +32,26 @@ export async function plugDisk(process: QemuProcess, vm: Vm, disk: string): Prom
   if (described === undefined || path === undefined) throw new TypeError(`VM ${vm.name} has no disk ${disk}`);
   const made = diskDevices(vm.disks, placesOf(vm).disks, (place) => addressOf(vm, place))[position];
   const [names] = diskNodeNames(disk);
+  const base = baseOf(process.spec, disk);
+  if (base !== null) await showFile(process.identity.pid, base.filename, "show");
   await showFile(process.identity.pid, path, "lend");
-  for (const node of diskNodes(names, described.format, hostStorage(process.spec, disk)))
+  for (const node of allNodes(process.spec, described, hostStorage(process.spec, disk)))
     await process.qmp.execute("blockdev-add", node);
   const first = position === 0 && vm.boot === undefined ? { bootindex: 0 } : {};
   await add(process, { ...made?.device, drive: names.format, ...diskErrors, ...first });
 }
 
-/** What is left of a disk whose device is gone, or never came. */
+/** What is left of a disk whose device is gone, or never came. What it was on, the process knows of still. */
 export async function forgetDisk(
   process: QemuProcess,
   disk: string,
   path: string | undefined,
 ): Promise<void> {
-  for (const { format, storage } of diskNodeNames(disk))
+  for (const { format, storage } of [...diskNodeNames(disk), baseNodeNames(disk)])
     for (const name of [format, storage]) await deleteNode(process, name);
   if (path !== undefined) await showFile(process.identity.pid, path, "hide");
+  const base = baseOf(process.spec, disk);
+  if (base !== null) await showFile(process.identity.pid, base.filename, "hide");
 }
 
 /** QEMU's main loop gives a device's node back a moment after the device is gone. */

@@ -30,6 +30,7 @@ import { numaBinding, numaBindingAtRest } from "./checks/numa-binding.ts";
 import { health } from "./checks/health.ts";
 import { invariantTsc } from "./checks/invariant-tsc.ts";
 import { leases } from "./checks/leases.ts";
+import { linkedDisks } from "./checks/linked-disks.ts";
 import { machine } from "./checks/machine.ts";
 import { maintenance } from "./checks/maintenance.ts";
 import { memory } from "./checks/memory.ts";
@@ -66,6 +67,7 @@ const liveRequirements: readonly Requirement[] = [
   bootOrder,
   balloon,
   memoryHotPlug,
+  linkedDisks,
   firmware,
   tpm,
   accelerator,
@@ -103,6 +105,7 @@ const coldRequirements: readonly ColdRequirement[] = [
   bootOrder,
   balloon,
   memoryHotPlug,
+  linkedDisks,
   firmwareAtRest,
   tpmAtRest,
   storage,

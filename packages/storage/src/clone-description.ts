@@ -19,6 +19,8 @@ export interface CloneToMake {
   datastore: string | null;
   /** Those of the datastores on which disks are volumes. */
   volumeGroups: ReadonlySet<string>;
+  /** Its disks share bases with the VM's, which have them by now. Absent: they are copied in full. */
+  linked?: boolean | undefined;
 }
 
 /**
@@ -27,7 +29,10 @@ export interface CloneToMake {
  * the same keys. Devices of the host are left out: each is one VM's.
  * @throws DISK_IS_LUN
  */
-export function cloneDescription(vm: Vm, { name, datastore, volumeGroups }: CloneToMake): VmDescription {
+export function cloneDescription(
+  vm: Vm,
+  { name, datastore, volumeGroups, linked = false }: CloneToMake,
+): VmDescription {
   const home = datastore === null || volumeGroups.has(datastore) ? vm.datastore : datastore;
   const {
     memoryMib,
@@ -58,6 +63,7 @@ export function cloneDescription(vm: Vm, { name, datastore, volumeGroups }: Clon
         ...{ name: disk, image: path, imageDatastore: on },
         ...(volumeGroups.has(to) && format !== "raw" ? { format: "raw", imageFormat: format } : { format }),
         ...(to === home ? {} : { datastore: to }),
+        ...(linked ? { linked } : {}),
         ...storedBus(bus),
       };
     }),

@@ -99,7 +99,12 @@ export async function readImage(convert: ImageToRead): Promise<ReadImage> {
     });
   const name = `json:${JSON.stringify(source.node)}`;
   const what = `converting ${path} to disk ${disk} of VM ${vm}`;
-  const asked = await qemuImg(placeOf(convert), 0, ["info", "--output=json", name], what);
+  return await measureImage(placeOf(convert), name, what);
+}
+
+/** @param name of what is to be converted, as `qemu-img` takes it. @throws IMAGE_UNREADABLE, PROGRAM_MISSING */
+export async function measureImage(place: ImagePlace, name: string, what: string): Promise<ReadImage> {
+  const asked = await qemuImg(place, 0, ["info", "--output=json", name], what);
   return { name, what, virtualBytes: virtualBytesIn(asked) };
 }
 

@@ -6,6 +6,7 @@ import { readdir, rename, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { hasSeed, type Vm } from "@godwit/contract";
 import { syncFolder } from "@godwit/system";
+import { removeImage } from "./disk-base.ts";
 import { releaseDiskFolder } from "./disk-folder.ts";
 import { removeSeed } from "./seed/seed-image.ts";
 import type { VmDatastores } from "./vm-datastores.ts";
@@ -26,10 +27,7 @@ export async function removeDeparted(stores: VmDatastores, vm: Vm): Promise<void
     await rename(join(folder, vmFile), join(folder, departedFile));
     await syncFolder(folder);
   } else if ((await own.look(`${vm.name}/${departedFile}`)) !== "file") return;
-  for (const disk of stores.files(vm.disks)) {
-    const store = stores.named(disk.datastore);
-    if ((await store.look(disk.path)) === "file") await rm(store.resolve(disk.path), { force: true });
-  }
+  for (const disk of stores.files(vm.disks)) await removeImage(stores.named(disk.datastore), disk);
   for (const other of stores.others) await releaseDiskFolder(other, vm);
   if (hasSeed(vm)) await removeSeed(own, vm.name);
   await rm(join(folder, departedFile), { force: true });

@@ -21,11 +21,13 @@ import { z } from "zod";
 import type { Datastore } from "./datastore.ts";
 import { VolumeGroup } from "./datastores/volume-group.ts";
 import { checkDisk } from "./check-file.ts";
+import { removeUnusedBases } from "./disk-base.ts";
 import { isDiskFolderOf, releaseDiskFolder } from "./disk-folder.ts";
 import { makeDisks } from "./disk-images.ts";
 import type { DisksToMake } from "./disks-to-make.ts";
 import { forgetLeftVolume } from "./left-volumes.ts";
 import { virtualBytesIn } from "./image-info.ts";
+import { imageName } from "./image-node.ts";
 import type { VmDatastores } from "./vm-datastores.ts";
 import { isDiskPath } from "./vm-file.ts";
 import { VmNote } from "./vm-note.ts";
@@ -85,6 +87,7 @@ export async function settleDiskFile(stores: VmDatastores, vm: Vm, note: DiskNot
     const beside = [`.${basename(path)}.copy`, `.${disk}.vmdk`].map((name) => join(dirname(path), name));
     for (const file of [path, ...beside])
       if ((await store.look(file)) === "file") await rm(store.resolve(file), { force: true });
+    await removeUnusedBases(store, vm, disk);
   }
   if (isOwn) await releaseUnused(stores, vm, datastore);
   await forgetDiskNote(stores.own, vm.name);
@@ -182,7 +185,7 @@ export async function growDisk(
   // A qcow2 file has its tables besides.
   const [program = "", ...args] = [
     ...limitedAs(user, sizeMib * 1048576 * 2),
-    ...["qemu-img", "resize", "-q", "-f", disk.format, stores.pathOf(disk), `${String(sizeMib)}M`],
+    ...["qemu-img", "resize", "-q", imageName(stores.imageOf(disk)), `${String(sizeMib)}M`],
   ];
   await run(program, args, {
     what: `growing disk ${disk.name} of VM ${vm.name}`,

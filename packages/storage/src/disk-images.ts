@@ -2,7 +2,7 @@
  * The images that become a new VM's disks: made empty, copied from an image, or taken over where the owner says so. None
  * is put over a file that is there. A copy is made under another name, inspected, and gets its own name when it is whole.
  */
-import { rename, rm } from "node:fs/promises";
+import { rename, rm, stat } from "node:fs/promises";
 import { GodwitError, storedBus, type VmDisk } from "@godwit/contract";
 import { run, type UndoStack } from "@godwit/system";
 import { convertImage, convertToFile } from "./convert-image.ts";
@@ -12,10 +12,13 @@ import type { LunStore } from "./datastores/lun-store.ts";
 import { VolumeGroup } from "./datastores/volume-group.ts";
 import type { DescribedDisk, DisksToMake } from "./disks-to-make.ts";
 import { claimDiskFolder, isDiskFolderOf } from "./disk-folder.ts";
+import { baseAt } from "./disk-base.ts";
 import { isSnapshotTag, removeTags } from "./disk-snapshots.ts";
+import { flattenImage } from "./flatten-image.ts";
 import { growImage } from "./grow-image.ts";
 import { mustHaveChecksum } from "./image-checksum.ts";
 import { inspectImage } from "./inspect-image.ts";
+import { copiedDisk, makeLinked } from "./linked-image.ts";
 import { makeVolume } from "./volume-disk.ts";
 import { usingVolume, volumeImageOf, type VolumeImage } from "./volume-image.ts";
 import type { VmDatastores } from "./vm-datastores.ts";
@@ -51,6 +54,12 @@ export async function makeDisks(stores: VmDatastores, make: DisksToMake, undo: U
         ...{ vm: make.vm, disk: name, path: store.resolve(path) },
         reason: "an image that is the disk already is not grown",
       });
+    if (disk.linked === true && disk.image !== undefined) {
+      const made = await makeLinked(stores, make, { ...disk, image: disk.image }, { path, isRetry }, undo);
+      const elsewhere = store === stores.own ? {} : { datastore: store.config.name };
+      disks.push({ ...made, ...elsewhere });
+      continue;
+    }
     if (disk.image === undefined) await makeEmpty(store, make, disk, path, undo);
     else if (taken) await takeOver(store, make, { ...disk, image: disk.image }, path, undo);
     else {
@@ -106,6 +115,17 @@ async function takeOver(
   undo: UndoStack,
 ): Promise<void> {
   const [source, target] = [datastore.resolve(image), datastore.resolve(path)];
+  // Under another name it could be what linked disks read.
+  const { nlink = 1 } = await stat((await datastore.look(image)) === "missing" ? target : source);
+  if (nlink > 1)
+    throw GodwitError.of("DISK_NOT_OWN", {
+      ...{
+        vm,
+        disk: name,
+        path: source,
+        reason: "it has further names (hard links), so it is not taken over",
+      },
+    });
   // An earlier attempt may have moved it already.
   if (source !== target && (await datastore.look(image)) !== "missing") {
     await rename(source, target);
@@ -159,13 +179,19 @@ async function fillFromVolume(
 /** Copies the image as it is, or converts it. */
 async function fill(
   { from, to }: { from: Datastore; to: Datastore },
-  { vm, user, host, onCopy = () => undefined, signal }: DisksToMake,
+  { vm, user, host, imagesOf, onCopy = () => undefined, signal }: DisksToMake,
   described: DescribedDisk & { image: string },
   target: string,
   undo: UndoStack,
 ): Promise<void> {
   const { name: disk, format, image, imageFormat = format, imagePart: part, imageChecksum } = described;
   const source = from.resolve(image);
+  const copied = copiedDisk({ imagesOf }, { image, imageDatastore: from.config.name });
+  if (copied?.base !== undefined) {
+    const whole = { path: source, format: copied.format, base: baseAt(from, copied.base) };
+    await flattenImage({ vm, disk, image: whole }, { to, target, format, onCopy, signal });
+    return;
+  }
   await using file = await openInside(from, image, { vm, disk });
   if (imageChecksum !== undefined)
     await mustHaveChecksum(file, imageChecksum, part, { vm, disk, path: source }, signal);

@@ -7,19 +7,19 @@ import { open, type FileHandle } from "node:fs/promises";
 import { GodwitError, hasSeed, nvramPath, seedPath, tpmFiles, tpmFolder, type Vm } from "@godwit/contract";
 import { limitedAs, run, type UserIds } from "@godwit/system";
 import type { Datastore } from "./datastore.ts";
+import { protectBase } from "./disk-base.ts";
+import { refusals } from "./refusals.ts";
 import type { VmDatastores } from "./vm-datastores.ts";
 
 const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants;
 
-/** What a storage answers that does not let root give files away: NFS that squashes root, or knows no such uid. */
-const refusals = ["EPERM", "EACCES", "EINVAL", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EOVERFLOW"];
-
 /**
- * Makes a VM's disks, its UEFI variables, its TPM's state, and its seed with its secrets, its user's, and closes them to all others. They were checked to be the VM's own.
+ * Makes a VM's disks, its UEFI variables, its TPM's state, and its seed with its secrets, its user's, and closes them to all others. They were checked to be the VM's own. Bases of linked disks are closed to writers.
  * @returns why the storage does not allow that, the end of a sentence; null: they are the user's
  * @throws the system's error when that could not be found out
  */
 export async function giveDisks(stores: VmDatastores, vm: Vm, user: UserIds): Promise<string | null> {
+  for (const { path } of stores.bases(vm.disks)) await protectBase(path);
   for (const { datastore, path } of [
     ...stores.files(vm.disks),
     ...nvramOf(vm),
@@ -129,6 +129,9 @@ export async function checkOpens(stores: VmDatastores, vm: Vm, o: OpensToCheck):
     ...stores
       .files(vm.disks)
       .map((disk) => ({ what: `disk ${disk.name}`, path: stores.pathOf(disk), how: "rw" as const })),
+    ...stores
+      .bases(vm.disks)
+      .map(({ disk, path }) => ({ what: `the base of disk ${disk}`, path, how: "r" as const })),
     ...nvramOf(vm).map(({ path }) => ({
       what: "UEFI variables",
       path: stores.own.resolve(path),

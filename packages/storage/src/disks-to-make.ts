@@ -1,8 +1,16 @@
 /** The disks of a VM that is being made. */
-import type { ImageCopy, VmDescription, VmId } from "@godwit/contract";
+import type { ImageCopy, VmDescription, VmDisk, VmId } from "@godwit/contract";
 import type { UserIds } from "@godwit/system";
 
 export type DescribedDisk = VmDescription["disks"][number];
+
+/** A VM that is copied, with its disks where some of them are linked. */
+export interface CopiedVm {
+  id: VmId;
+  name: string;
+  datastore?: string;
+  disks?: readonly VmDisk[];
+}
 
 export interface DisksToMake {
   id: VmId;
@@ -16,7 +24,7 @@ export interface DisksToMake {
   /** The VM is there already: its folders on other datastores stay its, also where this fails. */
   keepsFolders?: boolean;
   /** The VM that is copied: images may be its disks. Absent: none is. */
-  imagesOf?: { id: VmId; name: string } | undefined;
+  imagesOf?: CopiedVm | undefined;
   /** Hears how far the copy of an image is, now and then. */
   onCopy?: ((progress: ImageCopy) => void) | undefined;
   /** Ends the copy of an image, whose undo is the caller's. */

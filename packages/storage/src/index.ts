@@ -38,6 +38,8 @@ export {
   removeDiskImage,
   settleDiskFile,
 } from "./disk-change.ts";
+export { freezeDisk, readFreezing, settleFreezing } from "./disk-freezing.ts";
+export { usedBytesOf } from "./linked-image.ts";
 export { checkOpens, giveDisks } from "./disk-owner.ts";
 export {
   beginRelocation,

@@ -21,7 +21,7 @@ import {
 import { readFileOrNull, UndoStack, userIds, writeFileAtomic } from "@godwit/system";
 import { checkDisk } from "./check-file.ts";
 import { makeDisks } from "./disk-images.ts";
-import type { DisksToMake } from "./disks-to-make.ts";
+import type { CopiedVm, DisksToMake } from "./disks-to-make.ts";
 import { makeNvram } from "./nvram.ts";
 import { makeSeed, removeSeed } from "./seed/seed-image.ts";
 import { makeTpmState } from "./tpm-state.ts";
@@ -51,7 +51,7 @@ export interface CreateOptions {
   owner: string;
   host: string;
   /** A VM whose disks are copied; absent: no image is a disk of another VM. */
-  imagesOf?: { id: VmId; name: string } | undefined;
+  imagesOf?: CopiedVm | undefined;
   /** What the UEFI variables are a copy of, absolute; absent: the VM boots by the BIOS. */
   nvramTemplate?: string | undefined;
   /** Hears how far the copy of an image is, now and then. */

@@ -3,6 +3,7 @@ import { basename } from "node:path";
 import { GodwitError, isBlockPath, type Vm } from "@godwit/contract";
 import type { UserIds } from "@godwit/system";
 import { checkDisk } from "./check-file.ts";
+import { isSharedBase } from "./disk-base.ts";
 import { isDiskFolderOf } from "./disk-folder.ts";
 import { inspectImage } from "./inspect-image.ts";
 import { checkNvram } from "./nvram.ts";
@@ -26,12 +27,15 @@ export async function checkOwnFiles(stores: VmDatastores, vm: Vm, host: string):
   if (vm.tpm === true) await checkTpmState(stores.own, vm.name);
   for (const { disk, store } of stores.luns(vm.disks)) store.lun({ ...disk, vm: vm.name, disk: disk.name });
   for (const { disk, store } of stores.volumes(vm.disks)) store.volumeOf({ vm, disk });
-  for (const { name: disk, datastore, path } of stores.files(vm.disks)) {
+  for (const { name: disk, datastore, path, base } of stores.files(vm.disks)) {
     const store = stores.named(datastore);
     await checkDisk(store, { vm: vm.name, disk, path, host });
+    if (base !== undefined) await checkDisk(store, { vm: vm.name, disk, path: base.path, host });
     const notOwn = (reason: string) =>
       GodwitError.of("DISK_NOT_OWN", { vm: vm.name, disk, path: store.resolve(path), reason });
     if (isBlockPath(path)) throw notOwn(`datastore ${store.config.name} has files and no LUNs`);
+    if (await isSharedBase(store.resolve(path)))
+      throw notOwn("it is a base that linked disks share, and nobody writes to it");
     if (store !== stores.own && !(await isDiskFolderOf(store, vm)))
       throw notOwn(`folder ${vm.name} on datastore ${store.config.name} is not marked as this VM's`);
   }
@@ -45,7 +49,10 @@ export async function inspectDisks(stores: VmDatastores, vm: Vm, user: UserIds):
   await Promise.all(
     stores.files(vm.disks).map(async (disk) => {
       const path = stores.pathOf(disk);
-      await inspectImage({ vm: vm.name, disk: disk.name, path, format: disk.format, user, state: "own" });
+      const of = { vm: vm.name, disk: disk.name, user, state: "own" as const };
+      await inspectImage({ ...of, path, format: disk.format, base: disk.base });
+      for (const base of stores.bases([disk]))
+        await inspectImage({ ...of, path: base.path, format: base.format });
     }),
   );
 }

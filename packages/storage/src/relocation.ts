@@ -2,14 +2,26 @@
  * The files of a disk's move to another datastore. What goes on is written beside `vm.json` before the target is made, so whoever
  * comes after a crash knows which file is a copy that nobody uses. Which of the two images is the VM's is said by `vm.json` alone.
  */
-import { chmod, rm, stat } from "node:fs/promises";
+import { chmod, rm } from "node:fs/promises";
 import { dirname } from "node:path";
-import { GodwitError, isBlockPath, nameSchema, type ImageCopy, type Vm, type VmDisk } from "@godwit/contract";
+import {
+  diskBaseOf,
+  diskBaseSchema,
+  GodwitError,
+  isBlockPath,
+  nameSchema,
+  type ImageCopy,
+  type Vm,
+  type VmDisk,
+} from "@godwit/contract";
 import { run, syncFolder, UndoStack, type UserIds } from "@godwit/system";
 import { z } from "zod";
 import { copyFile, giveTo, openInside } from "./copy-file.ts";
 import type { Datastore } from "./datastore.ts";
+import { baseAt, removeImage } from "./disk-base.ts";
 import { claimDiskFolder, releaseDiskFolder } from "./disk-folder.ts";
+import { flattenImage } from "./flatten-image.ts";
+import { usedBytesOf } from "./linked-image.ts";
 import type { VmDatastores } from "./vm-datastores.ts";
 import { isDiskPath } from "./vm-file.ts";
 import { VmNote } from "./vm-note.ts";
@@ -23,19 +35,22 @@ const relocationSchema = z.object({
   disk: nameSchema,
   from: placeSchema,
   to: placeSchema,
+  /** Of the image at the old place; the new one is complete in itself. Absent: so is the old one. */
+  base: diskBaseSchema.optional(),
 });
 /** One disk's move. Paths are relative to their datastores. */
 export type Relocation = z.infer<typeof relocationSchema>;
 
 /** Where a disk is to lie. @throws DISK_IS_LUN */
 export function relocationOf(vm: Vm, disk: VmDisk, to: string): Relocation {
-  const { name, format, path, datastore = vm.datastore } = disk;
+  const { name, format, path, datastore = vm.datastore, base } = disk;
   if (isBlockPath(path)) throw GodwitError.of("DISK_IS_LUN", { vm: vm.name, disk: name, datastore });
   return {
     version: 1,
     disk: name,
     from: { datastore, path },
     to: { datastore: to, path: `${vm.name}/${name}.${format}` },
+    ...(base === undefined ? {} : { base }),
   };
 }
 
@@ -54,14 +69,19 @@ export function describeAt(vm: Vm, relocation: Relocation, image: "source" | "ta
     ...vm,
     disks: vm.disks.map((disk) => {
       if (disk.name !== relocation.disk) return disk;
-      const { datastore: _, ...rest } = disk;
-      return { ...rest, ...(on === vm.datastore ? {} : { datastore: on }), path };
+      const { datastore: _, base: _base, ...rest } = disk;
+      const base = image === "source" && relocation.base !== undefined ? { base: relocation.base } : {};
+      return { ...rest, ...(on === vm.datastore ? {} : { datastore: on }), path, ...base };
     }),
   };
 }
 
-const notes = new VmNote(".godwit-relocation", relocationSchema, ({ from, to }, vm) =>
-  [from, to].every(({ path }) => isDiskPath(path, vm)),
+const notes = new VmNote(
+  ".godwit-relocation",
+  relocationSchema,
+  ({ disk, from, to, base }, vm) =>
+    [from, to].every(({ path }) => isDiskPath(path, vm)) &&
+    (base === undefined || base.path === diskBaseOf(vm, disk, base.format).path),
 );
 
 /** Null: none goes on. */
@@ -79,8 +99,7 @@ export async function beginRelocation(stores: VmDatastores, vm: Vm, relocation: 
   if (!isRetry && (await target.look(to.path)) !== "missing")
     throw GodwitError.of("DISK_EXISTS", { vm: vm.name, disk, path: target.resolve(to.path) });
   if (isRetry) await rm(target.resolve(to.path), { force: true });
-  const { blocks } = await stat(source.resolve(from.path));
-  const neededBytes = blocks * 512 + besideBytes;
+  const neededBytes = (await usedBytesOf(source.resolve(from.path), relocation.base)) + besideBytes;
   const { freeBytes } = await target.space();
   if (freeBytes < neededBytes)
     throw GodwitError.of("SPACE_SHORT", { path: target.config.path, neededBytes, freeBytes });
@@ -117,15 +136,22 @@ export async function makeTarget(
   return path;
 }
 
-/** The image of a VM that does not run, as it is. @throws SPACE_SHORT, DISK_NOT_OWN; the signal's reason */
+/** The image of a VM that does not run, as it is; of a linked disk complete in itself. @throws SPACE_SHORT, DISK_NOT_OWN, IMAGE_UNREADABLE; the signal's reason */
 export async function copyToTarget(
   stores: VmDatastores,
   { vm, relocation }: TargetToMake,
   { onCopy, signal }: { onCopy: (progress: ImageCopy) => void; signal: AbortSignal },
 ): Promise<void> {
-  const { disk, from, to } = relocation;
+  const { disk, from, to, base } = relocation;
   const [source, target] = [stores.named(from.datastore), stores.named(to.datastore)];
   const path = target.resolve(to.path);
+  if (base !== undefined) {
+    await rm(path, { force: true });
+    const image = { path: source.resolve(from.path), format: "qcow2" as const, base: baseAt(source, base) };
+    await flattenImage({ vm: vm.name, disk, image }, { to: target, target: path, onCopy, signal });
+    await syncFolder(dirname(path));
+    return;
+  }
   await using file = await openInside(source, from.path, { vm: vm.name, disk });
   await rm(path, { force: true });
   await copyFile({ file, source: source.resolve(from.path), to: target, target: path, disk, onCopy, signal });
@@ -144,8 +170,9 @@ export async function endRelocation(stores: VmDatastores, vm: Vm, relocation: Re
     return;
   }
   const { datastore, path } = described === "target" ? relocation.from : relocation.to;
+  const { base } = described === "target" ? relocation : { base: undefined };
   const store = stores.named(datastore);
-  if ((await store.look(path)) === "file") await rm(store.resolve(path), { force: true });
+  await removeImage(store, { path, base });
   const isUsed = vm.disks.some((disk) => (disk.datastore ?? vm.datastore) === datastore);
   if (!isUsed && store !== stores.own) await releaseDiskFolder(store, vm);
   await notes.remove(stores.own, vm.name);

@@ -4,6 +4,7 @@
  */
 import { rm } from "node:fs/promises";
 import type { VmDescription, VmId } from "@godwit/contract";
+import { removeUnusedBases } from "./disk-base.ts";
 import { isDiskFolderOf } from "./disk-folder.ts";
 import type { VmDatastores } from "./vm-datastores.ts";
 
@@ -13,11 +14,12 @@ export async function removeUnfinishedDisks(
   { id, description: { name: vm, disks } }: { id: VmId; description: VmDescription },
 ): Promise<void> {
   for (const group of stores.volumeGroups) await group.removeOf({ id, name: vm }, new Set());
-  for (const { name, format, datastore, image, imageDatastore, take } of stores.files(disks)) {
+  for (const { name, format, datastore, image, imageDatastore, take, linked } of stores.files(disks)) {
     const store = stores.named(datastore);
     if (store !== stores.own && !(await isDiskFolderOf(store, { id, name: vm }))) continue;
     const path = `${vm}/${name}.${format}`;
     const isTaken = take === true || (image === path && (imageDatastore ?? datastore) === datastore);
+    if (linked === true) await removeUnusedBases(store, { name: vm, disks: [] }, name);
     for (const file of [...(isTaken ? [] : [path]), `${vm}/.${name}.${format}.copy`, `${vm}/.${name}.vmdk`])
       if ((await store.look(file)) === "file") await rm(store.resolve(file), { force: true });
   }

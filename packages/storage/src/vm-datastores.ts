@@ -1,5 +1,8 @@
 /** The datastores of one VM as its host sees them: the one with its folder, and those that only disks of it lie on. */
+import type { DiskBase, VmDisk } from "@godwit/contract";
 import type { Datastore } from "./datastore.ts";
+import { baseAt } from "./disk-base.ts";
+import type { ImageOfDisk } from "./image-node.ts";
 import { LunStore } from "./datastores/lun-store.ts";
 import { VolumeGroup } from "./datastores/volume-group.ts";
 
@@ -65,6 +68,23 @@ export class VmDatastores {
   /** Those that are LUNs with volumes. */
   get volumeGroups(): VolumeGroup[] {
     return [...this.#blocks.values()].filter((one) => one instanceof VolumeGroup);
+  }
+
+  /** Bases of those of the disks that are linked, by absolute paths. */
+  bases(disks: readonly VmDisk[]): (DiskBase & { disk: string })[] {
+    return this.files(disks).flatMap((disk) => {
+      const base = baseAt(this.named(disk.datastore), disk.base);
+      return base === null ? [] : [{ disk: disk.name, ...base }];
+    });
+  }
+
+  /** The image of a disk that is a file with its base, by absolute paths. */
+  imageOf(disk: VmDisk): ImageOfDisk {
+    return {
+      path: this.pathOf(disk),
+      format: disk.format,
+      base: baseAt(this.named(disk.datastore), disk.base),
+    };
   }
 
   /** The image of a disk that is a file, as an absolute path. */

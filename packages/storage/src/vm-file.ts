@@ -7,7 +7,9 @@ import { constants } from "node:fs";
 import { lstat, open } from "node:fs/promises";
 import { join } from "node:path";
 import {
+  diskBaseOf,
   GodwitError,
+  isBasePath,
   isVolumePath,
   lunOf,
   memoryProblems,
@@ -52,6 +54,14 @@ export function problemsOf(vm: Vm, datastore: string, folder: string): string[] 
     ...(vm.datastore === datastore
       ? []
       : [`datastore: is ${vm.datastore}, and the folder lies on ${datastore}`]),
+    ...vm.disks.flatMap(({ name, base, format, path }) =>
+      base === undefined ||
+      (base.path === diskBaseOf(folder, name, base.format).path &&
+        format === "qcow2" &&
+        isDiskPath(path, folder))
+        ? []
+        : [`disks: ${base.path} is not a base of disk ${name}`],
+    ),
     ...vm.disks.flatMap(({ name, datastore: on, path }) =>
       isDiskPath(path, folder) ||
       (on !== undefined && (lunOf(path) !== null || (isVolumePath(path) && path === volumePath(vm.id, name))))
@@ -66,10 +76,10 @@ export function problemsOf(vm: Vm, datastore: string, folder: string): string[] 
 
 const isUnique = (names: readonly string[]): boolean => new Set(names).size === names.length;
 
-/** A file of its own directly in the folder, which is none of those that Godwit keeps there. */
+/** A file of its own directly in the folder, which is none of those that Godwit keeps there, and no base. */
 export const isDiskPath = (path: string, folder: string): boolean => {
   const [first, file, ...more] = path.split("/");
-  return first === folder && file !== undefined && more.length === 0 && !isOwnFile(file);
+  return first === folder && file !== undefined && more.length === 0 && !isOwnFile(file) && !isBasePath(file);
 };
 
 /** Whether a file of this name, in a VM's folder or in the datastore, is Godwit's own and no image. */

@@ -19,6 +19,7 @@ import {
 import { writeFileAtomic } from "@godwit/system";
 import { arrivalMark } from "./arriving-vm.ts";
 import type { Datastore } from "./datastore.ts";
+import { removeImage } from "./disk-base.ts";
 import { isDiskFolderOf, releaseDiskFolder } from "./disk-folder.ts";
 import { removeLeftNote } from "./left-volumes.ts";
 import { removeLeases } from "./leases/lease-files.ts";
@@ -94,6 +95,5 @@ export async function deleteVm(
 
 async function deleteDisk(stores: VmDatastores, disk: VmDisk, which: DisksToDelete): Promise<void> {
   if (keptBecause(disk, which) !== null) return;
-  const store = stores.named(disk.datastore);
-  if ((await store.look(disk.path)) === "file") await rm(store.resolve(disk.path), { force: true });
+  await removeImage(stores.named(disk.datastore), disk);
 }

@@ -2,15 +2,17 @@
  * A new VM's disk as a volume on a LUN: empty, or a copy of an image, which is converted to raw onto it. The volume's name has the
  * VM's id, so what an earlier attempt to make this VM left is known, and made again from zeros.
  */
-import { rm } from "node:fs/promises";
+import { rm, stat } from "node:fs/promises";
 import { GodwitError, mostVolumeNameLength, storedBus, volumePath, type VmDisk } from "@godwit/contract";
-import type { UndoStack } from "@godwit/system";
+import type { UndoStack, UserIds } from "@godwit/system";
 import { convertOnto, readImage, type ReadImage } from "./convert-image.ts";
 import { openInside } from "./copy-file.ts";
 import type { VolumeGroup } from "./datastores/volume-group.ts";
 import type { DescribedDisk, DisksToMake } from "./disks-to-make.ts";
 import { mustHaveChecksum } from "./image-checksum.ts";
+import { readDisk } from "./flatten-image.ts";
 import type { ImageToRead } from "./image-source.ts";
+import { copiedDisk } from "./linked-image.ts";
 import type { VolumeOnLun } from "./luns/lvm.ts";
 import { usingVolume, volumeImageOf } from "./volume-image.ts";
 import type { VmDatastores } from "./vm-datastores.ts";
@@ -23,7 +25,11 @@ export async function makeVolume(
   disk: DescribedDisk,
   undo: UndoStack,
 ): Promise<VmDisk> {
-  const { id, vm, user } = make;
+  const { id, vm } = make;
+  const copied = copiedDisk(make, disk);
+  const linked = copied?.base === undefined ? null : stores.imageOf(copied);
+  // Of a linked disk the image is read by its owner.
+  const user = linked === null ? make.user : await ownerOf(linked.path, make.user);
   const { name, image, format, sizeMib = 0, bus } = disk;
   const path = volumePath(id, name);
   const problem = problemOf(disk, store.name, make.imagesOf !== undefined);
@@ -42,7 +48,11 @@ export async function makeVolume(
   };
   if (volume !== null) await usingVolume(volume, user, (read) => fill(read, volume.path));
   else if (image === undefined) await fill(null, "");
-  else {
+  else if (linked !== null) {
+    const place = { vm, disk: name, path: linked.path, user };
+    const what = `copying ${linked.path} to disk ${name} of VM ${vm}`;
+    await fill(await readDisk(place, linked, what), linked.path);
+  } else {
     const beside = stores.own.resolve(`${vm}/.${name}.vmdk`);
     undo.push("remove the descriptor of the image", () => rm(beside, { force: true }));
     const source = imageOf(stores, make, { ...disk, image }, beside);
@@ -52,6 +62,11 @@ export async function makeVolume(
   }
   await store.detach(of);
   return { name, datastore: store.name, path, format, taken: false, ...storedBus(bus) };
+}
+
+async function ownerOf(path: string, otherwise: UserIds): Promise<UserIds> {
+  const { uid, gid } = await stat(path);
+  return uid === 0 ? otherwise : { uid, gid };
 }
 
 function problemOf(

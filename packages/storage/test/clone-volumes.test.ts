@@ -11,6 +11,7 @@ import { describeWith } from "../../../test-kit/src/describe-with.ts";
 import { cloneDescription } from "../src/clone-description.ts";
 import { convertOnto } from "../src/convert-image.ts";
 import { Datastore, markDatastore } from "../src/datastore.ts";
+import { freezeDisk } from "../src/disk-freezing.ts";
 import { createVm } from "../src/new-vm.ts";
 import { deleteVm } from "../src/vm-folder.ts";
 import { VmDatastores } from "../src/vm-datastores.ts";
@@ -83,6 +84,19 @@ describeWith("copies of VMs on a LUN", missing, () => {
         what: `reading ${path}`,
       },
     );
+
+  test("a linked disk comes onto it with what it reads from its base", async () => {
+    const first = await original();
+    const image = join(folder, "web-1/data.qcow2");
+    await run("qemu-io", ["-c", "write -q -P 7 1M 1M", image], { what: "writing" });
+    const [disk] = first.disks;
+    if (disk === undefined) throw new Error("no disk");
+    const frozen = await freezeDisk(stores, first, { disk, user: await userIds(owner) });
+    const onto = await copy(1, frozen, "san");
+    expect(onto.disks).toMatchObject([{ datastore: "san", format: "raw" }]);
+    expect(onto.disks[0]).not.toHaveProperty("base");
+    await reads(san.fileOf(volumePath(onto.id, "data")), "raw", 7);
+  });
 
   test("from a datastore with files onto it, on it, and back to files, and all have the same content", async () => {
     const first = await original();

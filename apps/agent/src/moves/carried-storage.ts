@@ -1,7 +1,7 @@
 /** The disks that are to move with a VM, as its source has them: measured when the move begins, so that its destination has room. */
-import { stat } from "node:fs/promises";
 import { GodwitError, isBlockPath, type MovedStorage, type MoveOrder } from "@godwit/contract";
 import { DiskCarrier, type QemuProcess } from "@godwit/hypervisor";
+import { usedBytesOf } from "@godwit/storage";
 import type { MoveDependencies } from "./dependencies.ts";
 
 /**
@@ -36,7 +36,7 @@ export async function carriedStorage(
   const disks = vm.disks.map(async (disk) => ({
     name: disk.name,
     sizeBytes: sizes[disk.name] ?? 0,
-    usedBytes: (await stat(stores.pathOf(disk))).blocks * 512,
+    usedBytes: await usedBytesOf(stores.pathOf(disk), disk.base),
   }));
   return { datastore, disks: await Promise.all(disks) };
 }

@@ -1,23 +1,29 @@
-/** Copies a VM that does not run, under its exclusive lease: nobody writes to its disks meanwhile. */
+/**
+ * Copies a VM that does not run, under its exclusive lease: nobody writes to its disks meanwhile. In full, or linked: then its disks and the
+ * copy's share what they have in common.
+ */
 import {
   GodwitError,
+  isBlockPath,
   nvramPath,
   type Vm,
   type VmClone,
   type VmDescription,
   type VmId,
 } from "@godwit/contract";
-import { cloneDescription, mustNotBeSuspended, readVm } from "@godwit/storage";
+import { cloneDescription, freezeDisk, mustNotBeSuspended, readVm } from "@godwit/storage";
 import type { AgentConfig } from "../config.ts";
 import type { Leases } from "../leases/leases.ts";
 import type { Processes } from "../qemu/processes.ts";
 import type { Claims } from "./claims.ts";
 import { exclusively } from "./configure-vm.ts";
+import { ownerOf } from "./devices/disk-changes.ts";
 import type { Environment } from "./environment.ts";
 import { completeRevert } from "./snapshots.ts";
+import { tidyFreezing } from "./tidy-freezing.ts";
 
 interface Parts {
-  config: Pick<AgentConfig, "name">;
+  config: Pick<AgentConfig, "name" | "qemu">;
   claims: Claims;
   environment: Pick<Environment, "datastore" | "datastoresOf" | "checkOwnFiles">;
   processes: Pick<Processes, "of">;
@@ -26,7 +32,7 @@ interface Parts {
 
 /**
  * @param make creates the copy from its description, whose images are disks of this VM, and its UEFI variables at this path
- * @throws VM_UNKNOWN, VM_RUNNING, VM_BUSY, VM_HELD_ELSEWHERE, LEASE_HELD, LEASE_UNAVAILABLE, DISK_IS_LUN and what the creation of a VM throws
+ * @throws VM_UNKNOWN, VM_RUNNING, VM_BUSY, VM_HELD_ELSEWHERE, LEASE_HELD, LEASE_UNAVAILABLE, DISK_IS_LUN, DISK_NOT_LINKABLE and what the creation of a VM throws
  */
 export async function cloneVm(
   { config, claims, environment, processes, leases }: Parts,
@@ -44,8 +50,39 @@ export async function cloneVm(
   mustNotBeSuspended(vm);
   await environment.checkOwnFiles(vm);
   if (vm.revertingTo !== undefined) vm = await completeRevert(await environment.datastoresOf(vm), vm);
+  await tidyFreezing(environment, vm);
+  if (copy.linked === true) vm = await withBases({ config, environment }, vm, copy.datastore);
   const volumeGroups = await volumeGroupsOf(environment, vm, copy.datastore);
   return await make(cloneDescription(vm, { ...copy, volumeGroups }), vm, store.resolve(nvramPath(name)));
+}
+
+/** The VM whose disks can all be linked to: those that have no base get one. @throws DISK_NOT_LINKABLE and what freezing a disk throws */
+async function withBases(
+  { config, environment }: Pick<Parts, "config" | "environment">,
+  before: Vm,
+  to: string | null,
+): Promise<Vm> {
+  const { name } = before;
+  for (const { name: disk, datastore = before.datastore, path } of before.disks) {
+    const refused = (reason: "block" | "elsewhere", what: string | null) =>
+      GodwitError.of("DISK_NOT_LINKABLE", { vm: name, disk, reason, what });
+    if (isBlockPath(path)) throw refused("block", null);
+    if (to !== null && to !== datastore) throw refused("elsewhere", datastore);
+  }
+  const stores = await environment.datastoresOf(before);
+  let vm = before;
+  for (const disk of before.disks) {
+    if (disk.base !== undefined) continue;
+    const user = await ownerOf(stores.pathOf(disk), config.qemu.user);
+    try {
+      vm = await freezeDisk(stores, vm, { disk, user });
+    } catch (error) {
+      // What `vm.json` says holds, and what was made beside it goes; where that fails now, whoever comes next does it.
+      await tidyFreezing(environment, await readVm(stores.own, name)).catch(() => undefined);
+      throw error;
+    }
+  }
+  return vm;
 }
 
 /** Names of those that the VM's disks, or its copies, lie on. @throws DATASTORE_UNKNOWN, DATASTORE_UNAVAILABLE */

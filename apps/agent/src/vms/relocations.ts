@@ -27,6 +27,7 @@ import type { Claims } from "./claims.ts";
 import { exclusively } from "./configure-vm.ts";
 import type { Environment } from "./environment.ts";
 import { RunningRelocation } from "./running-relocation.ts";
+import { tidyFreezing } from "./tidy-freezing.ts";
 import { tidyRelocation } from "./tidy-relocation.ts";
 
 export interface RelocationsParts {
@@ -147,8 +148,10 @@ export class Relocations {
     vm = await readVm(home, order.name);
     mustNotBeSuspended(vm);
     await environment.checkOwnFiles(vm);
-    if (process === undefined) await tidyRelocation(environment, vm);
-    else {
+    if (process === undefined) {
+      await tidyRelocation(environment, vm);
+      await tidyFreezing(environment, vm);
+    } else {
       mustHaveNoSnapshots(vm, order);
       vm = await this.#endLeft(process, home, vm);
     }
@@ -161,6 +164,7 @@ export class Relocations {
         });
       if ((disk.datastore ?? vm.datastore) === order.to) continue;
       if (signal.aborted) throw cancelled(vm, order);
+      if (disk.base !== undefined) mustHaveNoSnapshots(vm, { disks: [name] }, true);
       const relocation = relocationOf(vm, disk, order.to);
       vm =
         process === undefined
@@ -220,10 +224,11 @@ export class Relocations {
   }
 }
 
-/** What QEMU copies of a disk is what it holds now. @throws VM_HAS_SNAPSHOTS */
-function mustHaveNoSnapshots(vm: Vm, { disks }: DiskRelocation): void {
+/** What QEMU copies of a disk is what it holds now, and so it is where a linked disk is made complete in itself. @throws VM_HAS_SNAPSHOTS */
+function mustHaveNoSnapshots(vm: Vm, { disks }: Pick<DiskRelocation, "disks">, linked = false): void {
   const snapshots = (vm.snapshots ?? []).map(({ name }) => name);
-  if (snapshots.length > 0) throw GodwitError.of("VM_HAS_SNAPSHOTS", { vm: vm.name, disks, snapshots });
+  if (snapshots.length > 0)
+    throw GodwitError.of("VM_HAS_SNAPSHOTS", { vm: vm.name, disks, snapshots, linked });
 }
 
 const cancelled = (vm: Vm, { to, disks }: DiskRelocation): GodwitError =>

@@ -246,10 +246,14 @@ export class RunningRelocation {
     const { process, relocation } = this.#parts;
     const disk = process.spec.vm.disks.find(({ name }) => name === relocation.disk);
     if (disk === undefined) throw this.#failed("the VM that runs has no such disk");
+    const { base } = relocation;
     return new DiskMirror(process, {
       disk,
       source: stores.pathOf(relocation.from),
       target: stores.pathOf(relocation.to),
+      ...(base === undefined
+        ? {}
+        : { base: { filename: stores.pathOf({ ...relocation.from, path: base.path }) } }),
     });
   }
 

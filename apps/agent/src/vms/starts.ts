@@ -23,6 +23,7 @@ import { mustHaveLease, startedAs, type Started } from "./running-vm.ts";
 import { ofSnapshot, ofSuspension, spend, type SavedMemory } from "./saved-memory.ts";
 import { SharedWork } from "./shared-work.ts";
 import { completeRevert } from "./snapshots.ts";
+import { tidyFreezing } from "./tidy-freezing.ts";
 import type { Vms } from "./vms.ts";
 
 export interface StartsParts {
@@ -100,6 +101,13 @@ export class Starts {
     await mustHaveLease(leases, asked);
     undo.push("release the lease", () => leases.release(asked));
     const { vm: found, saved } = await this.#toStart(asked, datastore, order);
+    await tidyFreezing(environment, found).catch((error: unknown) => {
+      // What `vm.json` says is whole either way.
+      this.#parts.log.warn(
+        { err: error, vm: found.name },
+        "what making a base of a disk has left is removed later",
+      );
+    });
     const hasLeft = saved === null && (await forgetRequests(datastore, found));
     // A guest that goes on has the devices that it had then.
     const vm = saved === null ? poweredOn(found, order.pluggable) : found;

@@ -33,6 +33,7 @@ import type { VmCpus } from "./cpu.ts";
 import type { Environment } from "./environment.ts";
 import type { MemoryAdmission } from "./memory-admission.ts";
 import { SharedWork } from "./shared-work.ts";
+import { tidyFreezing } from "./tidy-freezing.ts";
 import { tidyRelocation } from "./tidy-relocation.ts";
 
 export interface StoredVmsParts {
@@ -183,6 +184,7 @@ export class StoredVms {
     // Nothing is done to a LUN, and its target may be away.
     const files = vm.disks.filter(({ path }) => lunOf(path) === null);
     await tidyRelocation(environment, { ...vm, disks: files });
+    await tidyFreezing(environment, { ...vm, disks: files });
     // A disk whose removal was cut off is in no description any more.
     await settleDisks(this.#parts, { vm: { ...vm, disks: files }, home: store, process: null });
     const stores =

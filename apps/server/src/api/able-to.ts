@@ -21,6 +21,7 @@ const abilities = {
   memoryHotPlug: "add memory to VMs that run",
   editVm: "make several changes of a VM at once",
   announce: "announce where a VM is",
+  linkedDisks: "use linked disks",
   annotations: "keep tags and notes of VMs",
 } as const;
 

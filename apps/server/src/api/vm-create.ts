@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import {
   datastoresOf,
   hasAnnotations,
+  hasLinkedDisks,
   hasMemoryLayout,
   hasModels,
   imageDatastores,
@@ -63,6 +64,7 @@ export function vmCreateHandlers(services: Services): Handlers<VmCreateOperation
       if (description.balloon !== undefined) ableTo("balloon", known, host);
       if (growsInMemory(description)) ableTo("memoryHotPlug", known, host);
       if (description.hostDevices !== undefined) ableTo("hostDevices", known, host);
+      if (hasLinkedDisks(description)) ableTo("linkedDisks", known, host);
       if (hasAnnotations(description)) allAbleTo("annotations", known);
       mustHaveFirmware(known, host, description);
       mustEmulateTpm(known, host, description);

@@ -32,7 +32,9 @@ export function vmDeviceHandlers(services: Services): Handlers<DeviceOperations>
     change: DeviceChange,
   ): Promise<Extract<Task, { kind: "vm.changeDevice" }>> {
     const host = await hostFor(services, "configure", vm);
-    ableTo("devices", await store.hosts.list(), host);
+    const known = await store.hosts.list();
+    ableTo("devices", known, host);
+    if (change.what === "addDisk" && change.disk.linked === true) ableTo("linkedDisks", known, host);
     const request = { vm: { id: vm.id, name: vm.name }, host, home: vm.config.datastore, change };
     return await tasks.start({ kind: "vm.changeDevice", request });
   }

@@ -36,7 +36,12 @@ export function vmDiskHandlers(
       if (datastore !== null && !isOnto) mustHaveFolders(facts, datastore);
       if (isOnto || vm.config.disks.some(({ path }) => isVolumePath(path)))
         ableTo("cloneVolumes", hosts, host);
-      const copy = { id: randomUUID() as VmId, name, datastore };
+      const linked = body.linked === true ? { linked: true as const } : {};
+      if (body.linked === true) {
+        ableTo("linkedDisks", hosts, host);
+        mustBeLinkable(vm.config, datastore);
+      }
+      const copy = { id: randomUUID() as VmId, name, datastore, ...linked };
       return await tasks.start({
         kind: "vm.clone",
         request: { vm: { id: vm.id, name: vm.name }, home: vm.config.datastore, host, copy },
@@ -105,6 +110,18 @@ function mustBeOwn(vm: Vm): void {
     vm,
     vm.disks.filter(({ path }) => !isVolumePath(path)),
   );
+}
+
+/** As far as it is known here; its host knows more. @param to where the copy is to lie; null: where the VM does. @throws DISK_NOT_LINKABLE */
+function mustBeLinkable(vm: Vm, to: string | null): void {
+  const snapshots = (vm.snapshots ?? []).map(({ name }) => name);
+  for (const { name: disk, path, datastore = vm.datastore, base } of vm.disks) {
+    const refused = (reason: "block" | "elsewhere" | "snapshots", what: string | null) =>
+      GodwitError.of("DISK_NOT_LINKABLE", { vm: vm.name, disk, reason, what });
+    if (isBlockPath(path)) throw refused("block", null);
+    if (to !== null && to !== datastore) throw refused("elsewhere", datastore);
+    if (base === undefined && snapshots.length > 0) throw refused("snapshots", snapshots.join(", "));
+  }
 }
 
 /** Whether disks on the datastore are volumes. */

@@ -1,6 +1,7 @@
 /** A stopped VM is copied by its host, and the copy is entered in the inventory. It can be cancelled while disks are copied. */
 import { GodwitError, vmSchema } from "@godwit/contract";
 import { cancellableCall } from "./cancellable-call.ts";
+import { keepDescription, keepingDescription } from "./keep-description.ts";
 import { showCopies } from "./show-copies.ts";
 import type { TaskImplementation } from "./task-implementation.ts";
 
@@ -12,15 +13,17 @@ export const vmClone: TaskImplementation<"vm.clone"> = {
     const { vm, home: datastore, host, copy } = context.request;
     using _copies = showCopies(context, host, copy.id);
     const order = { params: { vmId: vm.id }, body: { datastore, name: vm.name, copy } };
+    const make = () =>
+      context.ask(host, ({ agent }) =>
+        cancellableCall(
+          context,
+          () => agent.call("vmClone", order, { timeoutMs }),
+          () => agent.call("vmCloneCancel", order),
+        ),
+      );
     const config = await context
       .step("copy", vmSchema, () =>
-        context.ask(host, ({ agent }) =>
-          cancellableCall(
-            context,
-            () => agent.call("vmClone", order, { timeoutMs }),
-            () => agent.call("vmCloneCancel", order),
-          ),
-        ),
+        copy.linked === true ? keepingDescription(context, { vm, host, home: datastore }, make) : make(),
       )
       .catch((error: unknown) => {
         if (GodwitError.is(error, "VM_CLONE_CANCELLED")) return error;
@@ -28,6 +31,8 @@ export const vmClone: TaskImplementation<"vm.clone"> = {
       });
     await context.change(({ progress }) => (progress === null ? {} : { progress: null }));
     if (GodwitError.is(config)) return { state: "cancelled", problem: config.problem };
+    // Its disks have bases now.
+    if (copy.linked === true) await keepDescription(context, { vm, host, home: datastore });
     await context.persist(() => context.store.vms.enter(config, { host, state: "stopped" }));
     return { state: "succeeded", result: { vm: { id: config.id, name: config.name }, host } };
   },

@@ -113,13 +113,18 @@ export const snapshotErrors = {
     (d) =>
       `Start it from its disks: godwit vm start ${d.vm}; or lose what it wrote: godwit vm snapshot revert ${d.vm} ${d.snapshot}`,
   ),
-  VM_HAS_SNAPSHOTS: define<{ vm: string; disks: string[]; snapshots: string[] }>(
+  /** `linked`: of linked disks, whose copies are complete in themselves. */
+  VM_HAS_SNAPSHOTS: define<{ vm: string; disks: string[]; snapshots: string[]; linked?: boolean }>(
     409,
     "after-fix",
     (d) =>
-      `Disks ${d.disks.join(", ")} of VM ${d.vm} cannot be copied while it runs: the copy would not have its snapshots (${d.snapshots.join(", ")}).`,
+      d.linked === true
+        ? `Disks ${d.disks.join(", ")} of VM ${d.vm} are linked, and their copies on another datastore would not have its snapshots (${d.snapshots.join(", ")}).`
+        : `Disks ${d.disks.join(", ")} of VM ${d.vm} cannot be copied while it runs: the copy would not have its snapshots (${d.snapshots.join(", ")}).`,
     (d) =>
-      `Stop the VM, and they move with their snapshots (godwit vm stop ${d.vm}); or delete the snapshots first: godwit vm snapshot list ${d.vm}`,
+      d.linked === true
+        ? `Delete the snapshots first: godwit vm snapshot list ${d.vm}`
+        : `Stop the VM, and they move with their snapshots (godwit vm stop ${d.vm}); or delete the snapshots first: godwit vm snapshot list ${d.vm}`,
     "SnapshotMoveNotSupported",
   ),
   /** A finding of a check: none of these forbids the move. */

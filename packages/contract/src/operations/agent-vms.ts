@@ -43,6 +43,7 @@ export const agentVmOperations = {
       "DISK_IN_USE",
       "DISK_OF_OTHER_VM",
       "DISK_NOT_OWN",
+      "DISK_NOT_LINKABLE",
       "IMAGE_REFERS_ELSEWHERE",
       "IMAGE_FORMAT_DIFFERS",
       "IMAGE_UNREADABLE",
@@ -141,6 +142,7 @@ export const agentVmOperations = {
     answer: { status: 201, body: vmSchema },
     errors: [
       ...["VM_UNKNOWN", "VM_RUNNING", "VM_BUSY", "VM_EXISTS", "VM_DESCRIPTION_INVALID", "DISK_IS_LUN"],
+      "DISK_NOT_LINKABLE",
       ...[
         "VM_HELD_ELSEWHERE",
         "VM_SUSPENDED",

@@ -53,6 +53,8 @@ export const vmOperations = {
     errors: [
       "VM_EXISTS",
       "SEED_DRIVE_TAKEN",
+      "DISK_NOT_LINKABLE",
+      "AGENT_CANNOT",
       "HOST_UNKNOWN",
       "HOST_UNREACHABLE",
       "DESTINATION_IN_MAINTENANCE",
@@ -230,9 +232,12 @@ export const vmOperations = {
       name: nameSchema,
       /** Where all of its disks are to lie, and its folder, unless it is a LUN, which has none; absent: each where the VM has its own. */
       datastore: nameSchema.optional(),
+      /** Its disks share what they have in common with those of the VM, which get bases by it; absent: they are copied in full. */
+      linked: z.boolean().optional(),
     }),
     answer: accepted("vm.clone"),
     errors: [
+      "DISK_NOT_LINKABLE",
       ...["VM_UNKNOWN", "VM_RUNNING", "VM_BUSY", "VM_EXISTS", "HOST_UNREACHABLE", "AGENT_CANNOT"],
       ...["DISK_IS_LUN", "DATASTORE_UNKNOWN", "DATASTORE_WITHOUT_FOLDERS", "DESTINATION_IN_MAINTENANCE"],
     ],

@@ -11,6 +11,8 @@ export const vmCloneSchema = z.strictObject({
     name: nameSchema,
     /** Where all of its disks are to lie, and its folder, unless it is a LUN, which has none; null: each where the VM has its own. */
     datastore: nameSchema.nullable(),
+    /** Its disks share what they have in common with those of the VM. Absent: they are copied in full. */
+    linked: z.literal(true).optional(),
   }),
 });
 export type VmClone = z.infer<typeof vmCloneSchema>;

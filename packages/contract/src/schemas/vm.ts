@@ -12,6 +12,7 @@ import { cpuAffinitySchema } from "./cpu-affinity.ts";
 import { cpuTopologySchema } from "./cpu-topology.ts";
 import { datastorePathSchema, foreignPathSchema } from "./datastore-path.ts";
 import { lunOf } from "./datastore-source.ts";
+import { diskBaseSchema, hasLinkedDisks } from "./disk-base.ts";
 import {
   diskBusSchema,
   hasModels,
@@ -134,6 +135,8 @@ const diskFieldsSchema = z.strictObject({
   imageDatastore: nameSchema.optional(),
   /** The image itself becomes the disk, and is not copied. Deleting the VM keeps it, unless told otherwise. */
   take: z.boolean().optional(),
+  /** The disk is linked to the image, which is one of the library on the disk's datastore: it reads from it what it has not written. */
+  linked: z.boolean().optional(),
   /** The size of a new, empty image; of a copied one, what it grows to. */
   sizeMib: z.int().min(1).max(67_108_864).optional(),
   format: z.enum(["qcow2", "raw"]).default("qcow2"),
@@ -151,6 +154,15 @@ export const diskToAddSchema = diskFieldsSchema
   .refine(
     (disk) => disk.take !== true || disk.sizeMib === undefined,
     "an image that is taken keeps its size: leave out sizeMib",
+  )
+  .refine(
+    (disk) => disk.linked !== true || (disk.image !== undefined && disk.take !== true),
+    "linked needs an image that is not taken",
+  )
+  .refine((disk) => disk.linked !== true || disk.format === "qcow2", "a linked disk is a qcow2 image")
+  .refine(
+    (disk) => disk.linked !== true || (disk.imagePart === undefined && disk.imageChecksum === undefined),
+    "a disk is linked to a whole image: leave out imagePart and imageChecksum",
   )
   .refine(
     (disk) => disk.imageDatastore === undefined || (disk.image !== undefined && disk.take !== true),
@@ -250,6 +262,8 @@ export const diskSchema = z.strictObject({
   format: z.enum(["qcow2", "raw"]),
   /** Whether it was an image that the VM took over; false: Godwit made or copied it. Absent: not known, of before that was noted. */
   taken: z.boolean().optional(),
+  /** What it reads where nothing was written to it; the image's header names the same. Absent: its image is complete in itself. */
+  base: diskBaseSchema.optional(),
   /** Absent: virtio-blk. */
   bus: storedDiskBusSchema.optional(),
   /** Absent: it follows from its position. */
@@ -353,7 +367,7 @@ export type Snapshot = z.infer<typeof snapshotSchema>;
 
 /**
  * `vm.json`: the whole VM at rest, with nothing left to defaults. Version 2 has what version 1 does not know: CD-ROM
- * drives, CPU affinity, UEFI, a TPM, snapshots, a suspension, tags, notes, huge pages, NUMA nodes, a CPU topology, a boot order, a balloon, a maximum of memory, host devices, disks and NICs that are not virtio or have places of their own, and disks on other datastores than the VM's own. A VM that has none of it is written as version 1, which programs of before read too.
+ * drives, CPU affinity, UEFI, a TPM, snapshots, a suspension, tags, notes, huge pages, NUMA nodes, a CPU topology, a boot order, a balloon, a maximum of memory, host devices, linked disks, disks and NICs that are not virtio or have places of their own, and disks on other datastores than the VM's own. A VM that has none of it is written as version 1, which programs of before read too.
  */
 export const vmSchema = vmAsItIsSchema.extend({
   /** The oldest first. Absent: it has none, and never had. */
@@ -410,6 +424,7 @@ export const versioned = (vm: Vm): Vm => ({
     vm.usbSlot === undefined &&
     !hasModels(vm) &&
     !hasPlaces(vm) &&
+    !hasLinkedDisks(vm) &&
     vm.disks.every(({ datastore }) => datastore === undefined)
       ? 1
       : 2,

@@ -12,7 +12,13 @@ export const vmClone = defineTask({
     /** Where its folder lies. */
     home: nameSchema,
     host: nameSchema,
-    copy: z.object({ id: vmIdSchema, name: nameSchema, datastore: nameSchema.nullable() }),
+    copy: z.object({
+      id: vmIdSchema,
+      name: nameSchema,
+      datastore: nameSchema.nullable(),
+      /** Absent: its disks are copied in full. */
+      linked: z.literal(true).optional(),
+    }),
   }),
   /** The new VM. */
   result: z.object({ vm: vmReferenceSchema, host: nameSchema }),
@@ -20,7 +26,8 @@ export const vmClone = defineTask({
     /** How far the copy of a disk is; null: none is copied just now. */
     progress: imageCopySchema.nullable(),
   },
-  describe: ({ vm, copy }) => `copy VM ${vm.name} to a new VM ${copy.name}`,
+  describe: ({ vm, copy }) =>
+    `copy VM ${vm.name} to a new VM ${copy.name}${copy.linked === true ? " with linked disks" : ""}`,
   concerns: ({ vm, home, copy, host }) => ({
     subject: vmSubject(vm),
     newVmName: copy.name,

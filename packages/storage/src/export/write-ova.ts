@@ -21,6 +21,8 @@ import { watchCopy } from "../copy-progress.ts";
 import type { Datastore } from "../datastore.ts";
 import { virtualBytesIn } from "../image-info.ts";
 import { tarBlockBytes } from "../import/tar-header.ts";
+import { imageName } from "../image-node.ts";
+import { usedBytesOf } from "../linked-image.ts";
 import type { VmDatastores } from "../vm-datastores.ts";
 import { isOfExport, ovfEnvelope, type ExportedDisk } from "./ovf-envelope.ts";
 import { tarEnd, tarMemberHeader, tarPadding } from "./tar-blocks.ts";
@@ -168,8 +170,8 @@ async function appendFile(archive: FileHandle, path: string): Promise<string> {
 async function convert(order: OvaOrder, disk: VmDisk, target: string): Promise<number> {
   const { stores, to, vm, onCopy } = order;
   const path = stores.pathOf(disk);
-  const image = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  const { uid, gid, blocks } = await image.stat().finally(() => image.close());
+  const owned = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  const { uid, gid } = await owned.stat().finally(() => owned.close());
   const file = await open(target, "wx", 0o600);
   await file.chown(uid, gid).finally(() => file.close());
   const { freeBytes } = await to.space();
@@ -179,12 +181,14 @@ async function convert(order: OvaOrder, disk: VmDisk, target: string): Promise<n
     const what = `converting disk ${disk.name} of VM ${vm.name}`;
     return (await run(program, args, { what, timeoutMs: limitMs })).stdout;
   };
-  // What its header names beside is not opened.
-  const backing = disk.format === "qcow2" ? { backing: null } : {};
-  const source = `json:${JSON.stringify({ driver: disk.format, ...backing, file: { driver: "file", filename: path } })}`;
-  using _watch = watchCopy(target, { disk: disk.name, totalBytes: blocks * 512 }, onCopy);
+  const image = stores.imageOf(disk);
+  const source = imageName(image);
+  const totalBytes = await usedBytesOf(path, disk.base);
+  using _watch = watchCopy(target, { disk: disk.name, totalBytes }, onCopy);
   try {
-    const capacityBytes = virtualBytesIn(await qemuImg(0, ["info", "--output=json", source]));
+    const capacityBytes = virtualBytesIn(
+      await qemuImg(0, ["info", "--output=json", imageName({ ...image, base: null })]),
+    );
     const options = ["-O", "vmdk", "-o", "subformat=streamOptimized"];
     await qemuImg(Math.max(0, freeBytes - spareBytes), [
       "convert",
@@ -211,7 +215,7 @@ async function short({ to, vm, stores }: OvaOrder, error: unknown): Promise<unkn
   const isShort = ["ENOSPC", "EFBIG", "EDQUOT"].includes((error as NodeJS.ErrnoException).code ?? "");
   if (!isShort && !GodwitError.is(error, "PROGRAM_FAILED")) return error;
   const { freeBytes } = await to.space();
-  const sizes = vm.disks.map(async (disk) => (await stat(stores.pathOf(disk))).blocks * 512);
+  const sizes = vm.disks.map(async (disk) => await usedBytesOf(stores.pathOf(disk), disk.base));
   const neededBytes = (await Promise.all(sizes)).reduce((all, bytes) => all + bytes, spareBytes);
   return GodwitError.of("SPACE_SHORT", { path: to.config.path, neededBytes, freeBytes }, { cause: error });
 }

@@ -6,6 +6,7 @@ import { detachFlag, jsonFlag, type TaskFlags } from "../common.ts";
 
 interface Flags extends TaskFlags {
   datastore?: string;
+  linked?: boolean;
 }
 
 export const cloneCommand = buildCommand({
@@ -21,10 +22,15 @@ godwit task cancel ends it while disks are copied: nothing is left of the copy t
 Without --datastore each part lies where the VM has its own; with it the folder and all disks lie there. On a LUN datastore all
 disks are raw volumes, and the folder lies where the VM has its own.
 
+With --linked nothing is copied but what the VM has written since it was linked itself: both VMs read what they have in common from one
+base image on their datastore, and each keeps what it writes. The VM's disks get such bases by that, so they must be files, and have no
+snapshots then.
+
 Examples:
   godwit vm clone web-1 web-2
   godwit vm clone web-1 web-test --datastore fast --json
-  godwit vm clone web-1 web-3 --datastore san`,
+  godwit vm clone web-1 web-3 --datastore san
+  godwit vm clone template web-4 --linked`,
   },
   parameters: {
     flags: {
@@ -36,6 +42,12 @@ Examples:
         brief: "Where the new VM's folder and all of its disks are to lie; a LUN: its disks",
         optional: true,
       },
+      linked: {
+        kind: "boolean",
+        brief: "Share what both have in common, and copy nothing of it",
+        optional: true,
+        withNegated: false,
+      },
     },
     positional: {
       kind: "tuple",
@@ -45,13 +57,16 @@ Examples:
       ],
     },
   },
-  async func({ datastore, ...flags }: Flags, vm: string, name: string) {
+  async func({ datastore, linked, ...flags }: Flags, vm: string, name: string) {
     await withApi((api) =>
       runTask(
         api,
-        api.call("vmClone", { params: { vm }, body: { name, datastore } }),
+        api.call("vmClone", {
+          params: { vm },
+          body: { name, datastore, ...(linked === true ? { linked } : {}) },
+        }),
         flags,
-        `VM ${name} is a copy of ${vm}; it is not started. Start it: godwit vm start ${name}`,
+        `VM ${name} is a ${linked === true ? "linked copy" : "copy"} of ${vm}; it is not started. Start it: godwit vm start ${name}`,
       ),
     );
   },

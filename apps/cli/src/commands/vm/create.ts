@@ -28,10 +28,12 @@ Cloud images are set up by cloud-init at their first boot: --ssh-key, --user-dat
 an ISO image in the VM's folder, which the guest finds in a CD-ROM drive. The server keeps none of it, and no task tells it.
 
 The image is one of the library by its name (godwit image list), or a file: with a folder or a suffix its path on the VM's datastore,
-or DATASTORE:PATH.
+or DATASTORE:PATH. With --linked the disk reads from the library's image, which must lie on the same datastore, what the VM has not
+written: it is made at once, and takes room only for what is written.
 
 Examples:
   godwit vm create web-1 --image debian-12 --disk 20GiB --network office --ssh-key ~/.ssh/id_ed25519.pub --start --wait
+  godwit vm create web-4 --image debian-12 --linked --disk 20GiB --network office --start
   godwit vm create web-1 --image images/debian-12.qcow2 --disk 20GiB --memory 4GiB --vcpus 2 --network office --start
   godwit vm create web-1 --image debian-12 --memory 4GiB --max-memory 16GiB --network office --start
   godwit vm create web-1 --image images/debian-12.qcow2 --network office --ssh-key ~/.ssh/id_ed25519.pub --start --wait
@@ -108,6 +110,12 @@ Example: godwit vm create web-1.yaml --start`,
         values: wordsOf<"qcow2" | "raw">({ qcow2: true, raw: true }),
         brief: "Format of the image (default qcow2)",
         optional: true,
+      },
+      linked: {
+        kind: "boolean",
+        brief: "Link the disk root to the image of the library, and copy nothing of it",
+        optional: true,
+        withNegated: false,
       },
       disk: {
         kind: "parsed",

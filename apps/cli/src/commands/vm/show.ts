@@ -65,7 +65,7 @@ function vmText(vm: VmDetails): string {
     ...(config.bootOrder === undefined ? [] : [["boot order", config.bootOrder.join(", ")]]),
     ...config.disks.map((disk) => [
       `disk ${disk.name}`,
-      `${disk.datastore ?? config.datastore}:${disk.path} (${disk.format}${disk.bus === undefined ? "" : `, on ${disk.bus}`})`,
+      `${disk.datastore ?? config.datastore}:${disk.path} (${disk.format}${disk.bus === undefined ? "" : `, on ${disk.bus}`}${disk.base === undefined ? "" : `, linked to ${disk.base.path} (${disk.base.format})`})`,
     ]),
     ...(config.hostDevices ?? []).map((device) => [
       `host device ${device.name}`,
