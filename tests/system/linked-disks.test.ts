@@ -142,6 +142,12 @@ test.for(versions)(
     await lab.succeeded(
       lab.api.call("vmClone", { params: { vm: "web-3" }, body: { name: "web-4", linked: true } }),
     );
+    const elsewhere = { name: "web-5", linked: true, datastore: "fast" };
+    await expect(lab.api.call("vmClone", { params: { vm: "web-3" }, body: elsewhere })).rejects.toMatchObject(
+      {
+        ...{ code: "DISK_NOT_LINKABLE", problem: { details: { disk: "data", reason: "elsewhere" } } },
+      },
+    );
     const base = (vm: string) => ({ path: `${vm}/data.base.qcow2`, format: "qcow2" });
     expect(await disksOf(lab, "web-3")).toMatchObject([
       { path: "web-3/data.linked.qcow2", base: base("web-3") },
@@ -184,3 +190,50 @@ test.for(versions)(
     ]);
   },
 );
+
+test("a linked VM that moves with its disks arrives complete in itself, and leaves nothing", async () => {
+  await using lab = await TestLab.start({ hosts: ["a", "b"] });
+  const folderOf = (host: string) => join(lab.lab.host(host).folder, "volumes/local");
+  for (const host of ["a", "b"]) {
+    await mkdir(folderOf(host), { recursive: true });
+    await lab.lab.host(host).configure({ datastoreFolders: [join(lab.lab.host(host).folder, "volumes")] });
+    await lab.lab.host(host).endAgent();
+    await lab.lab.host(host).startAgent();
+  }
+  const states = async () => (await lab.api.call("hostList", {})).hosts.map(({ state }) => state);
+  await expect.poll(states, { timeout: 60_000 }).toEqual(["connected", "connected"]);
+  for (const host of ["a", "b"]) {
+    const source = { kind: "directory" as const, path: folderOf(host) };
+    const datastore = `local-${host}`;
+    await lab.api.call("datastoreAdd", { body: { name: datastore, shared: false, hosts: [host], source } });
+    await lab.api.call("datastoreInit", { params: { datastore }, body: { host, onRoot: true } });
+  }
+  await copyFile((await buildGuest(() => undefined)).disk, join(folderOf("a"), "incoming.qcow2"));
+  const from = { datastore: "local-a", path: "incoming.qcow2" };
+  await lab.succeeded(
+    lab.api.call("imageAdd", { body: { name: "guest", datastore: "local-a", from, host: "a" } }),
+  );
+  const image = await lab.api.call("imageShow", { params: { image: "guest" } });
+  const vm = await lab.boot({
+    ...{ on: "a", at: { datastore: "local-a", folder: folderOf("a") } },
+    disks: [{ name: "data", image: image.path, linked: true }],
+  });
+  // The kernel that the guest is booted with lies beside its disks.
+  await run("cp", ["-r", join(folderOf("a"), "guest"), folderOf("b")], { what: "copying the kernel" });
+  {
+    await using load = await lab.load();
+    await redis(lab, 0, "set", "story", "told");
+    const body = { to: "b", datastore: "local-b", maxOutageMs };
+    await lab.succeeded(lab.api.call("vmMigrate", { params: { vm: "web-1" }, body }));
+    expect(await lab.runnersOf(vm)).toEqual(["b"]);
+    expect(await openImages(lab, "web-1")).toEqual({ "data.qcow2": "rw" });
+    expect(await load.finish([])).toMatchObject({ lost: 0, duplicated: 0, reconnects: 0 });
+  }
+  const [disk] = await disksOf(lab, "web-1");
+  expect(disk).not.toHaveProperty("base");
+  await expect.poll(() => existsSync(join(folderOf("a"), "web-1")), { timeout: 60_000 }).toBe(false);
+  expect((await stat(join(folderOf("a"), image.path))).nlink).toBe(1);
+  await powerOff(lab, "web-1");
+  await start(lab, "web-1");
+  expect(await redis(lab, 0, "get", "story")).toBe("told");
+});

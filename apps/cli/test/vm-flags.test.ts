@@ -137,3 +137,24 @@ test("a guest without drivers for virtio has all disks and NICs on what it knows
   expect(refusal(() => describe({ diskBus: "sata" }))).toMatch(/^USAGE: --disk-bus needs a disk/);
   expect(refusal(() => describe({ nicModel: "e1000" }))).toMatch(/^USAGE: --nic-model needs a NIC/);
 });
+
+test("a disk is linked to an image of the library, and to no other file", () => {
+  const libraryImage = {
+    datastore: "shared",
+    path: "images/debian.0a1b2c3d.qcow2",
+    format: "qcow2" as const,
+  };
+  const flags = { image: "debian", libraryImage, linked: true, disk: [20_480] };
+  expect(describe(flags).disks).toEqual([
+    {
+      ...{ name: "root", image: libraryImage.path, imageDatastore: "shared", imageFormat: "qcow2" },
+      ...{ format: "qcow2", sizeMib: 20_480, linked: true },
+    },
+  ]);
+  expect(describe({ image: "debian", libraryImage }).disks[0]).not.toHaveProperty("linked");
+  expect(describesVm({ linked: true })).toBe(true);
+  expect(refusal(() => describe({ image: "images/debian.qcow2", linked: true }))).toMatch(
+    /--linked needs --image with an image of the library/,
+  );
+  expect(refusal(() => describe({ ...flags, format: "raw" }))).toMatch(/a linked disk is a qcow2 image/);
+});

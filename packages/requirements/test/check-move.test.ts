@@ -203,7 +203,7 @@ test("a VM with tags or notes goes only where the agent knows of them", () => {
   }
 });
 
-test("a VM with a CPU topology, a boot order, a balloon or a maximum of memory goes only where the agent knows of it, at rest, too", () => {
+test("a VM with a CPU topology, a boot order, a balloon, a maximum of memory or linked disks goes only where the agent knows of it, at rest, too", () => {
   const asked = (abilities: string[], more: object): MoveFacts => ({
     ...facts(({ facts: b }) => (b.abilities = abilities)),
     vm: { ...vm, ...more },
@@ -215,6 +215,15 @@ test("a VM with a CPU topology, a boot order, a balloon or a maximum of memory g
       ["bootOrder", { bootOrder: ["disk:root"] }],
       ["balloon", { balloon: {} }],
       ["memoryHotPlug", { maxMemoryMib: vm.memoryMib + 128 }],
+      [
+        "linkedDisks",
+        {
+          disks: vm.disks.map((disk) => ({
+            ...disk,
+            base: { path: "web-1/root.base.qcow2", format: "qcow2" },
+          })),
+        },
+      ],
     ] as const) {
       expect(judge(asked([], more))).toMatchObject([{ code: "AGENT_CANNOT", severity: "error" }]);
       expect(judge(asked([ability], more))).toEqual([]);

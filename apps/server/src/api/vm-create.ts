@@ -64,6 +64,7 @@ export function vmCreateHandlers(services: Services): Handlers<VmCreateOperation
       if (description.balloon !== undefined) ableTo("balloon", known, host);
       if (growsInMemory(description)) ableTo("memoryHotPlug", known, host);
       if (description.hostDevices !== undefined) ableTo("hostDevices", known, host);
+      mustBeLinkable(description);
       if (hasLinkedDisks(description)) ableTo("linkedDisks", known, host);
       if (hasAnnotations(description)) allAbleTo("annotations", known);
       mustHaveFirmware(known, host, description);
@@ -80,6 +81,13 @@ export function vmCreateHandlers(services: Services): Handlers<VmCreateOperation
       });
     },
   };
+}
+
+/** As far as it is known here; the host knows more. @throws DISK_NOT_LINKABLE */
+function mustBeLinkable({ name: vm, datastore: home, disks }: VmDescription): void {
+  for (const { name: disk, linked, datastore = home, imageDatastore = datastore } of disks)
+    if (linked === true && imageDatastore !== datastore)
+      throw GodwitError.of("DISK_NOT_LINKABLE", { vm, disk, reason: "elsewhere", what: imageDatastore });
 }
 
 /** @throws SEED_DRIVE_TAKEN */
