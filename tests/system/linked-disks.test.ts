@@ -106,6 +106,14 @@ test.for(versions)(
     await lab.boot({ name: "web-2", on: "b", disks });
     expect((await stat(join(shared, image.path))).nlink).toBe(3);
     await redis(lab, 1, "set", "story", "second");
+    // One more comes to it while it runs, and goes again.
+    const more = { name: "more", image: image.path, linked: true };
+    await lab.succeeded(lab.api.call("vmDiskAdd", { params: { vm: "web-2" }, body: more }));
+    const both = { "data.qcow2": "rw", "data.base.qcow2": "r" };
+    expect(await openImages(lab, "web-2")).toEqual({ ...both, "more.qcow2": "rw", "more.base.qcow2": "r" });
+    await lab.succeeded(lab.api.call("vmDiskRemove", { params: { vm: "web-2", disk: "more" }, query: {} }));
+    expect(await openImages(lab, "web-2")).toEqual(both);
+    expect((await stat(join(shared, image.path))).nlink).toBe(3);
     {
       await using load = await lab.load();
       await redis(lab, 0, "set", "story", "first");
@@ -163,6 +171,10 @@ test.for(versions)(
       "copy",
     ]);
     await powerOff(lab, "web-3");
+    // In full, while another reads the same base.
+    await lab.succeeded(lab.api.call("vmClone", { params: { vm: "web-3" }, body: { name: "web-6" } }));
+    expect((await disksOf(lab, "web-6"))[0]).not.toHaveProperty("base");
+    expect(await readdir(join(shared, "web-6"))).not.toContain("data.base.qcow2");
     await lab.succeeded(lab.api.call("vmDelete", { params: { vm: "web-3" }, query: { disks: "all" } }));
     expect(await redis(lab, 3, "get", "own")).toBe("copy");
 

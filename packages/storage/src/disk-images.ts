@@ -116,7 +116,7 @@ async function takeOver(
 ): Promise<void> {
   const [source, target] = [datastore.resolve(image), datastore.resolve(path)];
   // Under another name it could be what linked disks read.
-  const { nlink = 1 } = await stat((await datastore.look(image)) === "missing" ? target : source);
+  const { nlink } = await stat((await datastore.look(image)) === "missing" ? target : source);
   if (nlink > 1)
     throw GodwitError.of("DISK_NOT_OWN", {
       ...{
