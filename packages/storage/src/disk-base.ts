@@ -5,7 +5,7 @@
 import { constants } from "node:fs";
 import { link, open, rm, stat, type FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
-import { diskBasePaths, GodwitError, type DiskBase, type Vm, type VmDisk } from "@godwit/contract";
+import { GodwitError, type DiskBase, type Vm, type VmDisk } from "@godwit/contract";
 import { syncFolder, type UndoStack } from "@godwit/system";
 import type { Datastore } from "./datastore.ts";
 import { refusals } from "./refusals.ts";
@@ -22,7 +22,7 @@ interface Linked {
 }
 
 /**
- * One more name for a file of the datastore, durable when it returns.
+ * One more name for a file of the datastore, durable when it returns. One that it has already stays.
  * @param from relative to the datastore, as is `to`
  * @throws DISK_NOT_LINKABLE, DISK_EXISTS
  */
@@ -33,6 +33,7 @@ export async function linkFile(
   undo: UndoStack,
 ): Promise<void> {
   const target = store.resolve(to);
+  if (await isSameFile(store, from, to)) return;
   try {
     await link(store.resolve(from), target);
   } catch (error) {
@@ -80,16 +81,21 @@ export async function removeImage(
     if ((await store.look(file)) === "file") await rm(store.resolve(file), { force: true });
 }
 
-/** Removes links to bases of a disk that the VM does not have. @param vm as `vm.json` has it */
-export async function removeUnusedBases(
+/** Removes a link to a base that no disk of the VM has. @param vm as `vm.json` has it */
+export async function removeUnusedBase(
   store: Datastore,
-  vm: Pick<Vm, "name" | "disks">,
-  disk: string,
+  { disks }: Pick<Vm, "disks">,
+  { path }: DiskBase,
 ): Promise<void> {
-  for (const path of diskBasePaths(vm.name, disk)) {
-    if (vm.disks.some(({ base }) => base?.path === path)) continue;
-    if ((await store.look(path)) === "file") await rm(store.resolve(path), { force: true });
-  }
+  if (disks.some(({ base }) => base?.path === path)) return;
+  if ((await store.look(path)) === "file") await rm(store.resolve(path), { force: true });
+}
+
+/** Whether two names are of one file. One that is missing, or a link, is the same as none. */
+export async function isSameFile(store: Datastore, one: string, other: string): Promise<boolean> {
+  for (const path of [one, other]) if ((await store.look(path)) !== "file") return false;
+  const [a, b] = await Promise.all([one, other].map((path) => stat(store.resolve(path), { bigint: true })));
+  return a?.dev === b?.dev && a?.ino === b?.ino;
 }
 
 /** On the host. */

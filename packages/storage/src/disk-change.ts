@@ -7,6 +7,8 @@ import { chmod, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import {
   datastorePathSchema,
+  diskBaseOf,
+  diskBaseSchema,
   GodwitError,
   isVolumePath,
   lunOf,
@@ -21,7 +23,7 @@ import { z } from "zod";
 import type { Datastore } from "./datastore.ts";
 import { VolumeGroup } from "./datastores/volume-group.ts";
 import { checkDisk } from "./check-file.ts";
-import { removeUnusedBases } from "./disk-base.ts";
+import { removeUnusedBase } from "./disk-base.ts";
 import { isDiskFolderOf, releaseDiskFolder } from "./disk-folder.ts";
 import { makeDisks } from "./disk-images.ts";
 import type { DisksToMake } from "./disks-to-make.ts";
@@ -42,6 +44,8 @@ const noteSchema = z.object({
   disk: nameSchema,
   datastore: nameSchema,
   path: datastorePathSchema,
+  /** Absent: the disk is not linked. */
+  base: diskBaseSchema.optional(),
 });
 /** The path is relative to the datastore. */
 export type DiskNote = z.infer<typeof noteSchema>;
@@ -49,7 +53,9 @@ export type DiskNote = z.infer<typeof noteSchema>;
 const notes = new VmNote(
   ".godwit-disk-change",
   noteSchema,
-  ({ path }, vm) => isDiskPath(path, vm) || isVolumePath(path),
+  ({ disk, path, base }, vm) =>
+    (isDiskPath(path, vm) || isVolumePath(path)) &&
+    (base === undefined || base.path === diskBaseOf(vm, disk, base.format).path),
 );
 
 /** Null: none goes on. */
@@ -57,8 +63,13 @@ export const readDiskNote = async (home: Datastore, vm: string): Promise<DiskNot
   await notes.read(home, vm);
 
 /** Says that the image is to go unless `vm.json` names it. */
-export async function noteDisk(home: Datastore, vm: Vm, { name, datastore, path }: VmDisk): Promise<void> {
-  const note: DiskNote = { version: 1, disk: name, datastore: datastore ?? vm.datastore, path };
+export async function noteDisk(
+  home: Datastore,
+  vm: Vm,
+  { name, datastore, path, base }: VmDisk,
+): Promise<void> {
+  const place = { disk: name, datastore: datastore ?? vm.datastore, path };
+  const note: DiskNote = { version: 1, ...place, ...(base === undefined ? {} : { base }) };
   await notes.write(home, vm.name, note);
 }
 
@@ -87,7 +98,7 @@ export async function settleDiskFile(stores: VmDatastores, vm: Vm, note: DiskNot
     const beside = [`.${basename(path)}.copy`, `.${disk}.vmdk`].map((name) => join(dirname(path), name));
     for (const file of [path, ...beside])
       if ((await store.look(file)) === "file") await rm(store.resolve(file), { force: true });
-    await removeUnusedBases(store, vm, disk);
+    if (note.base !== undefined) await removeUnusedBase(store, vm, note.base);
   }
   if (isOwn) await releaseUnused(stores, vm, datastore);
   await forgetDiskNote(stores.own, vm.name);
@@ -100,10 +111,14 @@ export async function releaseUnused(stores: VmDatastores, vm: Vm, datastore: str
 }
 
 /** Where a new disk's image is to lie, as `vm.json` says it. */
-export const placeOfNew = (vm: Vm, { name, format, datastore }: DiskToAdd): VmDisk => ({
-  ...{ name, path: `${vm.name}/${name}.${format}`, format },
-  ...(datastore === undefined || datastore === vm.datastore ? {} : { datastore }),
-});
+export const placeOfNew = (vm: Vm, disk: DiskToAdd): VmDisk => {
+  const { name, format, datastore, linked, imageFormat = format } = disk;
+  return {
+    ...{ name, path: `${vm.name}/${name}.${format}`, format },
+    ...(datastore === undefined || datastore === vm.datastore ? {} : { datastore }),
+    ...(linked === true ? { base: diskBaseOf(vm.name, name, imageFormat === "raw" ? "raw" : "qcow2") } : {}),
+  };
+};
 
 export interface DiskToMake {
   disk: DiskToAdd;
@@ -144,6 +159,9 @@ export async function addDiskImage(stores: VmDatastores, vm: Vm, make: DiskToMak
     const isOwn = disk.image === place.path && (disk.imageDatastore ?? disk.datastore) === disk.datastore;
     if (isThere && !isOwn)
       throw GodwitError.of("DISK_EXISTS", { vm: vm.name, disk: disk.name, path: store.resolve(place.path) });
+    const { base } = place;
+    if (base !== undefined && (await store.look(base.path)) !== "missing")
+      throw GodwitError.of("DISK_EXISTS", { vm: vm.name, disk: disk.name, path: store.resolve(base.path) });
     if (!isThere) await noteDisk(stores.own, vm, place);
   }
   const options = { id: vm.id, vm: vm.name, disks: [disk], user, host, isRetry: false, onCopy, signal };
@@ -198,5 +216,6 @@ export async function removeDiskImage(stores: VmDatastores, vm: Vm, disk: VmDisk
   if (lunOf(disk.path) !== null) return;
   await settleDiskFile(stores, vm, {
     ...{ version: 1, disk: disk.name, datastore: disk.datastore ?? vm.datastore, path: disk.path },
+    ...(disk.base === undefined ? {} : { base: disk.base }),
   });
 }

@@ -19,7 +19,7 @@ import {
 import { syncFolder, UndoStack, type UserIds } from "@godwit/system";
 import { z } from "zod";
 import type { Datastore } from "./datastore.ts";
-import { linkFile, protectBase } from "./disk-base.ts";
+import { isSameFile, linkFile, protectBase } from "./disk-base.ts";
 import { inspectImage } from "./inspect-image.ts";
 import { createOverlay, virtualBytesOf } from "./linked-image.ts";
 import type { VmDatastores } from "./vm-datastores.ts";
@@ -176,10 +176,4 @@ export async function settleFreezing(stores: VmDatastores, vm: Vm, freezing: Fre
     if (await isSameFile(store, from, base.path)) await rm(store.resolve(base.path), { force: true });
   }
   await notes.remove(stores.own, vm.name);
-}
-
-async function isSameFile(store: Datastore, one: string, other: string): Promise<boolean> {
-  for (const path of [one, other]) if ((await store.look(path)) !== "file") return false;
-  const [a, b] = await Promise.all([one, other].map((path) => stat(store.resolve(path), { bigint: true })));
-  return a?.dev === b?.dev && a?.ino === b?.ino;
 }

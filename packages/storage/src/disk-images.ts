@@ -55,7 +55,7 @@ export async function makeDisks(stores: VmDatastores, make: DisksToMake, undo: U
         reason: "an image that is the disk already is not grown",
       });
     if (disk.linked === true && disk.image !== undefined) {
-      const made = await makeLinked(stores, make, { ...disk, image: disk.image }, { path, isRetry }, undo);
+      const made = await makeLinked(stores, make, { ...disk, image: disk.image }, path, undo);
       const elsewhere = store === stores.own ? {} : { datastore: store.config.name };
       disks.push({ ...made, ...elsewhere });
       continue;

@@ -33,14 +33,13 @@ export const copiedDisk = (
 /**
  * A new disk that is linked: to an image of the library, or to the base of a disk of the VM that is copied, whose image is copied.
  * @param path of the disk, relative to its datastore
- * @param isRetry what lies there is of an earlier attempt
- * @throws DISK_NOT_LINKABLE, IMAGE_LARGER, and what the inspection of an image throws
+ * @throws DISK_NOT_LINKABLE, DISK_EXISTS, IMAGE_LARGER, and what the inspection of an image throws
  */
 export async function makeLinked(
   stores: VmDatastores,
   make: DisksToMake,
   disk: DescribedDisk & { image: string },
-  { path, isRetry }: { path: string; isRetry: boolean },
+  path: string,
   undo: UndoStack,
 ): Promise<Omit<VmDisk, "datastore">> {
   const { vm } = make;
@@ -57,14 +56,12 @@ export async function makeLinked(
     if (!imagePathSchema.safeParse(image).success) throw refused("file", image);
     if (imageFormat !== "qcow2" && imageFormat !== "raw") throw refused("format", imageFormat);
     const base = diskBaseOf(vm, name, imageFormat);
-    if (isRetry) await rm(store.resolve(base.path), { force: true });
     await linkFile(store, { from: image, to: base.path }, { vm, disk: name }, undo);
     await newOverlay(store, make, disk, { path, base }, undo);
     return { name, path, format, taken: false, base, ...storedBus(bus) };
   }
   if (copied.base === undefined) throw new TypeError(`disk ${name} of the VM that is copied has no base`);
   const base = diskBaseOf(vm, name, copied.base.format);
-  if (isRetry) await rm(store.resolve(base.path), { force: true });
   await linkFile(store, { from: copied.base.path, to: base.path }, { vm, disk: name }, undo);
   await copyOverlay(store, make, disk, { path, base }, undo);
   return { name, path, format, taken: false, base, ...storedBus(bus) };

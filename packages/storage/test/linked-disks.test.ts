@@ -4,6 +4,7 @@ import { chmod, mkdir, mkdtemp, readdir, rename, rm, stat, symlink, writeFile } 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
+  diskToAddSchema,
   vmDescriptionSchema,
   type TaskId,
   type Vm,
@@ -25,6 +26,7 @@ import {
 import { growDisk } from "../src/disk-change.ts";
 import { namedBacking } from "../src/image-header.ts";
 import {
+  addDiskImage,
   applyTag,
   beginRelocation,
   checkOpens,
@@ -38,10 +40,14 @@ import {
   giveDisks,
   inspectDisks,
   markDatastore,
+  noteDisk,
+  readDiskNote,
   readVm,
   relocationOf,
+  removeDiskImage,
   removeTag,
   saveVm,
+  settleDiskFile,
   tagDisks,
   VmDatastores,
   writeOva,
@@ -184,6 +190,69 @@ test("what cannot be linked is refused by name, and nothing is left of the VM", 
     code: "IMAGE_REFERS_ELSEWHERE",
   });
   expect((await readdir(folder)).sort()).toEqual([".godwit-datastore.json", "images", "own.qcow2"]);
+});
+
+test("what was cut off is made again, and what fails in the end leaves nothing but files of others", async () => {
+  const id = "22222222-2222-4222-8222-999999999999" as VmId;
+  const attempt = async (sizeMib?: number) =>
+    await createVm(stores, {
+      ...{ id, owner, host: "a" },
+      description: vmDescriptionSchema.parse({
+        ...{ name: "web-9", datastore: "shared", memoryMib: 64 },
+        disks: [{ name: "root", image: library, linked: true, sizeMib }],
+      }),
+      defaults: { machine: "pc-q35-7.2", cpu: { model: "qemu64-v1", add: [], remove: [] }, macs: [] },
+    });
+  const cutOff = async () => {
+    await mkdir(join(folder, "web-9"), { recursive: true });
+    await writeFile(join(folder, "web-9/.godwit-creating"), `${id}\n`);
+    execFileSync("ln", ["-f", library, "web-9/root.base.qcow2"], { cwd: folder });
+    await writeFile(join(folder, "web-9/root.qcow2"), "half");
+  };
+  await cutOff();
+  await expect(attempt(1)).rejects.toMatchObject({ code: "IMAGE_LARGER" });
+  expect(await readdir(join(folder, "web-9"))).toEqual([]);
+  await cutOff();
+  const vm = await attempt();
+  await check(vm);
+  reads(pathOf(vm), 1, "0 1M");
+  expect((await readdir(join(folder, "web-9"))).sort()).toEqual(["root.base.qcow2", "root.qcow2", "vm.json"]);
+
+  // A base that somebody has kept is nobody's to remove.
+  await mkdir(join(folder, "web-8"));
+  await writeFile(join(folder, "web-8/root.base.qcow2"), "kept");
+  await expect(linked("web-8")).rejects.toMatchObject({ code: "DISK_EXISTS" });
+  expect(await readdir(join(folder, "web-8"))).toEqual(["root.base.qcow2"]);
+});
+
+test("a linked disk that is added and removed takes its base along, and no other's", async () => {
+  const vm = await linked("web-1");
+  const user = await userIds(owner);
+  const more = diskToAddSchema.parse({ name: "more", image: library, linked: true });
+  const { signal } = new AbortController();
+  const options = { user, host: "a", onCopy: () => undefined, signal };
+  const made = await addDiskImage(stores, vm, { disk: more, ...options });
+  expect(made.base).toEqual({ path: "web-1/more.base.qcow2", format: "qcow2" });
+  const after = { ...vm, disks: [...vm.disks, made] };
+  await saveVm(datastore, after);
+  await check(after);
+  await noteDisk(datastore, after, made);
+  await saveVm(datastore, vm);
+  await removeDiskImage(stores, vm, made);
+  expect((await readdir(join(folder, "web-1"))).sort()).toEqual(["root.base.qcow2", "root.qcow2", "vm.json"]);
+
+  // One of the same name whose files were kept.
+  await writeFile(join(folder, "web-1/more.base.qcow2"), "kept");
+  await expect(addDiskImage(stores, vm, { disk: more, ...options })).rejects.toMatchObject({
+    code: "DISK_EXISTS",
+  });
+  const plain = diskToAddSchema.parse({ name: "more", sizeMib: 1 });
+  await addDiskImage(stores, vm, { disk: plain, ...options });
+  const note = await readDiskNote(datastore, "web-1");
+  if (note === null) throw new Error("no note");
+  await settleDiskFile(stores, vm, note);
+  expect(await readdir(join(folder, "web-1"))).toContain("more.base.qcow2");
+  expect(await readdir(join(folder, "web-1"))).not.toContain("more.qcow2");
 });
 
 test("a raw image of the library is a base too, and one that looks like another format is refused", async () => {

@@ -78,7 +78,7 @@ async function withBases(
       vm = await freezeDisk(stores, vm, { disk, user });
     } catch (error) {
       // What `vm.json` says holds, and what was made beside it goes; where that fails now, whoever comes next does it.
-      await tidyFreezing(environment, await readVm(stores.own, name)).catch(() => undefined);
+      await tidyFreezing(environment, vm).catch(() => undefined);
       throw error;
     }
   }

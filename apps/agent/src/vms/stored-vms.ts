@@ -184,7 +184,7 @@ export class StoredVms {
     // Nothing is done to a LUN, and its target may be away.
     const files = vm.disks.filter(({ path }) => lunOf(path) === null);
     await tidyRelocation(environment, { ...vm, disks: files });
-    await tidyFreezing(environment, { ...vm, disks: files });
+    await tidyFreezing(environment, vm);
     // A disk whose removal was cut off is in no description any more.
     await settleDisks(this.#parts, { vm: { ...vm, disks: files }, home: store, process: null });
     const stores =
