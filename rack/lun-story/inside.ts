@@ -12,6 +12,7 @@ import { volumeChanges } from "./changes.ts";
 import { clonesOnLun } from "./clones.ts";
 import { cutClones } from "./cut-clones.ts";
 import { shareLun } from "./lun.ts";
+import { movedDisks } from "./moved-disks.ts";
 import { pathCut, type PathCutResult } from "./path-cut.ts";
 import { makersRace, startsRace } from "./races.ts";
 import { reservations, type ReservationsResult } from "./reservations.ts";
@@ -115,6 +116,7 @@ try {
     for (const problem of await disksOfRunning(site, vm, { datastore, wwn }, say)) must(false, problem);
     for (const problem of await clonesOnLun(site, { datastore, wwn }, say)) must(false, problem);
     for (const problem of await cutClones(site, { datastore, wwn }, say)) must(false, problem);
+    for (const problem of await movedDisks(site, vm, { datastore, wwn }, say)) must(false, problem);
     for (const problem of await startsRace(site, vm, say)) must(false, problem);
     await mustBeActiveOn((await vm.view()).host, "after two starts at once");
     for await (const one of fencing(site, vm, say, ["storage-cut"])) {

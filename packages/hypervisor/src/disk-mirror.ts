@@ -9,8 +9,8 @@ import {
   baseNodeNames,
   diskNodeNames,
   diskNodes,
-  fileStorage,
   insertedIn,
+  storageAt,
   type DiskBaseImage,
   type DiskNodeNames,
 } from "./disk-nodes.ts";
@@ -18,11 +18,20 @@ import { passing } from "./passing.ts";
 import type { QemuProcess } from "./qemu-process.ts";
 import { showFile } from "./show-file.ts";
 
+/** An image as QEMU opens it. */
+export interface MirrorImage {
+  /** Absolute, on the host; null: QEMU cannot have it open, for it is a volume that is not active. */
+  path: string | null;
+  format: VmDisk["format"];
+  /** Whether it is a block device. */
+  isDevice: boolean;
+}
+
 export interface DiskImages {
-  disk: Pick<VmDisk, "name" | "format">;
-  /** Absolute paths, on the host. */
-  source: string;
-  target: string;
+  /** The disk's name. */
+  disk: string;
+  source: MirrorImage;
+  target: MirrorImage;
   /** Of the source; the target is complete in itself. Absent: so is the source. */
   base?: Pick<DiskBaseImage, "filename"> | undefined;
 }
@@ -52,18 +61,22 @@ export class DiskMirror {
   constructor(process: QemuProcess, images: DiskImages) {
     this.#process = process;
     this.#images = images;
-    this.#jobId = `relocate-${images.disk.name}`;
+    this.#jobId = `relocate-${images.disk}`;
   }
 
   /** Which of the two images the guest's disk is on. @throws QMP_INTERRUPTED, Error when it is on neither */
   async used(): Promise<"source" | "target"> {
-    const { source, target } = this.#images;
     const { names } = await this.#device();
+    return await this.#usedBy(names);
+  }
+
+  async #usedBy(names: DiskNodeNames): Promise<"source" | "target"> {
+    const { disk, source, target } = this.#images;
     const path = await this.#pathOf(names);
-    if (path === target) return "target";
-    if (path === source) return "source";
+    if (path !== undefined && path === target.path) return "target";
+    if (path !== undefined && path === source.path) return "source";
     throw new Error(
-      `disk ${this.#images.disk.name} is on ${String(path)}, and not on ${source} or ${target}`,
+      `disk ${disk} is on ${String(path)}, and not on ${String(source.path)} or ${String(target.path)}`,
     );
   }
 
@@ -90,15 +103,18 @@ export class DiskMirror {
    * @param bytesPerSecond null: as fast as it goes
    */
   async start(bytesPerSecond: number | null): Promise<void> {
-    const { disk, target } = this.#images;
+    const { disk, source, target } = this.#images;
+    if (target.path === null) throw new Error(`the new volume of disk ${disk} is not active`);
     const { identity } = this.#process;
-    const { names: source } = await this.#device();
-    const names = otherOf(disk.name, source);
+    const { names: used } = await this.#device();
+    const names = otherOf(disk, used);
     await this.#removeNodes(names);
-    await showFile(identity.pid, target, "lend");
+    await showFile(identity.pid, target.path, "lend");
     await beginMirror(this.#process, {
-      ...{ jobId: this.#jobId, device: source.format, format: disk.format },
-      target: diskNodes(names, disk.format, fileStorage(target)),
+      ...{ jobId: this.#jobId, device: used.format, format: source.format, isDevice: target.isDevice },
+      // All of a block device counts as allocated: what is zeros there need not be in a file.
+      findsZeros: source.isDevice && !target.isDevice,
+      target: diskNodes(names, target.format, storageAt(target.path, target.isDevice)),
       ...{ bytesPerSecond, autoFinalize: false },
     });
   }
@@ -129,18 +145,19 @@ export class DiskMirror {
   }
 
   /** Closes the image that the disk is not on, and takes it from what QEMU sees. The other one takes discards from now on. */
-  async closeOther(path: string): Promise<void> {
+  async closeOther(): Promise<void> {
+    const { disk, source, target, base } = this.#images;
     const { names } = await this.#device();
-    const used = await this.#pathOf(names);
-    if (used === undefined) throw new Error(`QEMU has no file under disk ${this.#images.disk.name}`);
-    const { disk, source, base } = this.#images;
-    const backing = base !== undefined && used === source ? baseNodeNames(disk.name).format : null;
-    const options = diskNodes(names, disk.format, fileStorage(used), backing);
+    const isOnTarget = (await this.#usedBy(names)) === "target";
+    const [{ path, format, isDevice }, other] = isOnTarget ? [target, source] : [source, target];
+    if (path === null) throw new Error(`QEMU has no file under disk ${disk}`);
+    const backing = base !== undefined && !isOnTarget ? baseNodeNames(disk).format : null;
+    const options = diskNodes(names, format, storageAt(path, isDevice), backing);
     await this.#process.qmp.execute("blockdev-reopen", { options });
-    await this.#removeNodes(otherOf(disk.name, names));
-    await showFile(this.#process.identity.pid, path, "hide");
-    if (base === undefined || used === source) return;
-    await this.#removeNodes(baseNodeNames(disk.name));
+    await this.#removeNodes(otherOf(disk, names));
+    if (other.path !== null) await showFile(this.#process.identity.pid, other.path, "hide");
+    if (base === undefined || !isOnTarget) return;
+    await this.#removeNodes(baseNodeNames(disk));
     await showFile(this.#process.identity.pid, base.filename, "hide");
   }
 
@@ -153,7 +170,7 @@ export class DiskMirror {
   }
 
   async #device(): Promise<{ names: DiskNodeNames; sizeBytes: number }> {
-    const { name } = this.#images.disk;
+    const { disk: name } = this.#images;
     const inserted = insertedIn(await this.#process.qmp.execute("query-block"), name);
     const names = diskNodeNames(name).find(({ format }) => format === inserted?.["node-name"]);
     if (inserted === undefined || names === undefined)

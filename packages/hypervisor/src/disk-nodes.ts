@@ -81,6 +81,10 @@ const deviceStorage = (filename: string): StorageOptions => ({
   driver: "host_device",
 });
 
+/** For either. */
+export const storageAt = (filename: string, isDevice: boolean): StorageOptions =>
+  isDevice ? deviceStorage(filename) : fileStorage(filename);
+
 /** Of a disk that the host has, which the specification names. */
 export function hostStorage(
   { diskPaths, blockDevices }: Pick<LaunchSpec, "diskPaths" | "blockDevices">,
@@ -88,7 +92,7 @@ export function hostStorage(
 ): StorageOptions {
   const filename = diskPaths[disk];
   if (filename === undefined) throw new TypeError(`no place for disk ${disk}`);
-  return blockDevices?.includes(disk) === true ? deviceStorage(filename) : fileStorage(filename);
+  return storageAt(filename, blockDevices?.includes(disk) === true);
 }
 
 /**

@@ -44,7 +44,7 @@ export {
   sizesOfDisks,
   unplug,
 } from "./hot-plug.ts";
-export { DiskMirror, type MirrorJob } from "./disk-mirror.ts";
+export { DiskMirror, type MirrorImage, type MirrorJob } from "./disk-mirror.ts";
 export { imageFilesOf, runPaths, type LaunchSpec, type LaunchUser, type RunPaths } from "./launch-spec.ts";
 export { announcedWithinMs, type MigrationPort, type MigrationStatus } from "./migration-port.ts";
 export { qemuFacts } from "./qemu-facts.ts";

@@ -4,10 +4,10 @@ import { readdir, readlink } from "node:fs/promises";
 import { join } from "node:path";
 import { until } from "@godwit/system";
 import { describe, expect, inject, test } from "vitest";
-import { DiskMirror, type QemuProcess } from "../src/index.ts";
+import { DiskMirror, type MirrorImage, type QemuProcess } from "../src/index.ts";
 import { Fixture, user } from "./fixtures.ts";
 
-const disk = { name: "data", format: "qcow2" } as const;
+const imageAt = (path: string): MirrorImage => ({ path, format: "qcow2", isDevice: false });
 
 function newImage(path: string): void {
   execFileSync("qemu-img", ["create", "-q", "-f", "qcow2", path, "16M"]);
@@ -40,7 +40,9 @@ describe.each(inject("qemuBinaries"))("%s", (binary) => {
       [old, moved],
     ] as const) {
       newImage(target);
-      const mirror = new DiskMirror(qemu, { disk, source, target });
+      const mirror = new DiskMirror(qemu, {
+        ...{ disk: "data", source: imageAt(source), target: imageAt(target) },
+      });
       expect(await mirror.sizeBytes()).toBe(16 << 20);
       expect(await mirror.job()).toBeNull();
       await mirror.start(null);
@@ -54,7 +56,7 @@ describe.each(inject("qemuBinaries"))("%s", (binary) => {
       expect(await mirror.used()).toBe("target");
       expect(await mirror.job()).toMatchObject({ error: null });
       await mirror.dismiss();
-      await mirror.closeOther(source);
+      await mirror.closeOther();
       expect(await openImages(qemu)).toEqual([target]);
       execFileSync("qemu-io", ["-U", "-r", "-c", "read -P 7 1M 1M", target]);
     }
@@ -68,7 +70,9 @@ describe.each(inject("qemuBinaries"))("%s", (binary) => {
     await using _end = { [Symbol.asyncDispose]: () => qemu.end() };
     const target = join(fixture.folder, "moved.qcow2");
     newImage(target);
-    const mirror = new DiskMirror(qemu, { disk, source: fixture.diskPath, target });
+    const mirror = new DiskMirror(qemu, {
+      ...{ disk: "data", source: imageAt(fixture.diskPath), target: imageAt(target) },
+    });
     for (const when of ["ready", "pending"] as const) {
       await mirror.start(16 << 20);
       await reaches(mirror, "ready");
@@ -82,7 +86,7 @@ describe.each(inject("qemuBinaries"))("%s", (binary) => {
       expect(await mirror.used()).toBe("source");
       await mirror.dismiss();
     }
-    await mirror.closeOther(target);
+    await mirror.closeOther();
     expect(await openImages(qemu)).toEqual([fixture.diskPath]);
   });
 });

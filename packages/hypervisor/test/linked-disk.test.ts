@@ -75,15 +75,18 @@ describe.each(inject("qemuBinaries"))("%s", (binary) => {
     const target = join(fixture.folder, "moved.qcow2");
     qemuImg("create", "-q", "-f", "qcow2", target, "16M");
     execFileSync("chown", [`${user}:`, target]);
-    const disk = { name: "data", format: "qcow2" } as const;
-    const mirror = new DiskMirror(qemu, { disk, source: fixture.diskPath, target, base: { filename: base } });
+    const imageAt = (path: string) => ({ path, format: "qcow2" as const, isDevice: false });
+    const mirror = new DiskMirror(qemu, {
+      ...{ disk: "data", source: imageAt(fixture.diskPath), target: imageAt(target) },
+      base: { filename: base },
+    });
     // One that is cancelled leaves the disk on its base.
     await mirror.start(null);
     await reaches(mirror, "ready");
     await mirror.cancel();
     await reaches(mirror, "over");
     await mirror.dismiss();
-    await mirror.closeOther(target);
+    await mirror.closeOther();
     expect(await opened(qemu)).toEqual({ "disk.qcow2": "rw", "data.base.qcow2": "r" });
 
     await mirror.start(null);
@@ -93,8 +96,8 @@ describe.each(inject("qemuBinaries"))("%s", (binary) => {
     await mirror.change();
     await reaches(mirror, "over");
     await mirror.dismiss();
-    await mirror.closeOther(fixture.diskPath);
-    await mirror.closeOther(fixture.diskPath); // as after an answer that was lost
+    await mirror.closeOther();
+    await mirror.closeOther(); // as after an answer that was lost
     expect(await opened(qemu)).toEqual({ "moved.qcow2": "rw" });
     const read = execFileSync("qemu-io", ["-U", "-r", "-c", "read -P 7 1M 1M", target], { encoding: "utf8" });
     expect(read).not.toContain("verification failed");

@@ -31,7 +31,7 @@ export function planBonds(wanted: readonly WantedSwitch[], links: readonly Found
   for (const link of links) {
     const name = ownerOfBond(link);
     const isWanted = wanted.some((one) => isBonded(one) && one.name === name && one.uplink === link.name);
-    if (name !== null && !isWanted && !hasVms(link, links)) step(name, ...removalOf(link, links));
+    if (name !== null && !isWanted && !hasVms(link, links)) step(name, `link del dev ${link.name}`);
   }
   for (const one of wanted.filter(isBonded)) {
     const { name, uplink: device, mtu } = one;
@@ -80,12 +80,6 @@ function takenBy(
 
 /** Name of the switch that it is the bond of; null: it is no switch's. */
 const ownerOfBond = ({ kind, alias }: FoundLink): string | null => (kind === "bond" ? ownerIn(alias) : null);
-
-/** The kernel leaves the cards of a bond that goes off. */
-const removalOf = ({ name: device }: FoundLink, links: readonly FoundLink[]): string[] => [
-  `link del dev ${device}`,
-  ...links.flatMap(({ name, master }) => (master === device ? [`link set dev ${name} up`] : [])),
-];
 
 /** The bridge that it is a port of stays then. */
 const hasVms = ({ master }: FoundLink, links: readonly FoundLink[]): boolean =>

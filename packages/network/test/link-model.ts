@@ -34,11 +34,9 @@ export function carryOut(before: readonly FoundLink[], { steps }: SwitchPlan): F
       links.set(name, link(name, { kind, isOn: false, filtersVlans: has("vlan_filtering") }));
     } else if (line.startsWith("link del dev ")) {
       const name = words[3] ?? "";
-      const isBond = at(name).kind === "bond";
-      links.delete(name);
+      if (!links.delete(name)) throw new Error(`there is no interface ${name}`);
       for (const one of links.values())
-        if (one.master === name)
-          Object.assign(one, { master: null, vlans: [], ...(isBond ? { isOn: false } : {}) });
+        if (one.master === name) Object.assign(one, { master: null, vlans: [] });
     } else {
       const one = at(after("dev"));
       if (has("alias")) one.alias = after("alias") ?? null;

@@ -23,7 +23,7 @@ const limits = { cpuSeconds: limitMs / 1000, openFiles: mostExtents + 64 };
  * The kernel kills a program when whoever started it ends, and what `limitedAs` starts in it goes with it: an agent that is started
  * again finds none at work on a volume.
  */
-const endsWithParent = ["setpriv", "--pdeathsig", "KILL", "--"];
+export const endsWithParent = ["setpriv", "--pdeathsig", "KILL", "--"];
 /** Room that stays on the datastore: other VMs write there, too. */
 const spareBytes = 64 * 1048576;
 

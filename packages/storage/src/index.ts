@@ -50,8 +50,14 @@ export {
   makeTarget,
   readRelocation,
   relocationOf,
+  seenVolumes,
+  volumesUnderWay,
+  type KnownVolumes,
   type Relocation,
 } from "./relocation.ts";
+export { placeOf } from "./place-of.ts";
+export type { RelocationPlace } from "./relocation-place.ts";
+export { VolumePlace } from "./volume-place.ts";
 export {
   forgetLapsedRequests,
   forgetLeftVolume,

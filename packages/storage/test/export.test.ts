@@ -59,7 +59,7 @@ async function web(): Promise<Vm> {
 const exported = async (vm: Vm, path: string, number = 900): Promise<number> =>
   await writeOva({
     ...{ id: id(number) as TaskId, vm, stores: new VmDatastores(store), to: store },
-    ...{ place: { datastore: "vms", path }, onCopy: () => undefined },
+    ...{ place: { datastore: "vms", path }, user: { uid: 0, gid: 0 }, onCopy: () => undefined },
   });
 const refusal = async (made: Promise<unknown>): Promise<string> =>
   await made.then(

@@ -494,7 +494,7 @@ test("a copy in full, and one on another datastore, are complete in themselves, 
     await copyToTarget(
       both,
       { vm, relocation },
-      { onCopy: () => undefined, signal: new AbortController().signal },
+      { user: await userIds(owner), onCopy: () => undefined, signal: new AbortController().signal },
     );
     const after = describeAt(vm, relocation, "target");
     await saveVm(datastore, after);
@@ -519,7 +519,7 @@ test("an export carries all that a linked disk holds", async () => {
   const place = { datastore: "shared", path: "web.ova" };
   await writeOva({
     ...{ id: "44444444-4444-4444-8444-444444444444" as TaskId, vm, stores, to: datastore, place },
-    onCopy: () => undefined,
+    ...{ user: await userIds(owner), onCopy: () => undefined },
   });
   execFileSync("tar", ["xf", "web.ova"], { cwd: folder });
   qemuImg("convert", "-f", "vmdk", "-O", "qcow2", "web-1-root.vmdk", "seen.qcow2");

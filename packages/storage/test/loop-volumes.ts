@@ -43,6 +43,14 @@ export class LoopVolumes {
         return path;
       },
       detach: (of) => this.#deactivate(this.#nameOf(of)),
+      find: (of) => Promise.resolve(this.volumes.get(this.#nameOf(of)) ?? null),
+      mustBeFree: (of) => {
+        const name = this.#nameOf(of);
+        if (!this.volumes.has(name)) return Promise.resolve();
+        const named = { vm: of.vm.name, disk: of.disk.name, path: `${this.#name}/${name}` };
+        return Promise.reject(GodwitError.of("DISK_EXISTS", { ...named, isVolume: true }));
+      },
+      deviceOf: (of) => this.active.get(this.#nameOf(of)) ?? "/dev/mapper/not-active",
       sizeOf: (of) => Promise.resolve(this.volumes.get(this.#nameOf(of))?.sizeBytes ?? 0),
     };
     return Object.assign(Object.create(VolumeGroup.prototype) as VolumeGroup, { name: this.#name }, own);
@@ -68,7 +76,7 @@ export class LoopVolumes {
     of: VolumeDisk,
     sizeMib: number,
     user: UserIds,
-    { onMade }: Parameters<VolumeGroup["make"]>[3],
+    { onMade, signal }: Parameters<VolumeGroup["make"]>[3],
   ): Promise<string> {
     const name = this.#nameOf(of);
     await this.#remove(of);
@@ -78,6 +86,7 @@ export class LoopVolumes {
     const volume = { uuid: String(this.#made), sizeBytes: sizeMib * mib, tags: [] };
     this.volumes.set(name, volume);
     onMade(volume);
+    signal?.throwIfAborted();
     const path = await this.#activate(name);
     await chown(path, user.uid, user.gid);
     return path;

@@ -56,7 +56,9 @@ afterEach(async () => {
   for (const folder of folders.splice(0)) await rm(folder, { recursive: true, force: true });
 });
 
-const nothing = { onCopy: () => undefined, signal: new AbortController().signal };
+const nothing = {
+  ...{ user: { uid: 0, gid: 0 }, onCopy: () => undefined, signal: new AbortController().signal },
+};
 
 test("a copy at rest is the same image, and the end removes the old one and its note", async () => {
   const relocation = relocationOf(vm, disk, "fast");
@@ -86,8 +88,8 @@ test("one that is undone leaves nothing at its target; one that was cut off can 
   const relocation = relocationOf(vm, disk, "fast");
   await beginRelocation(stores, vm, relocation);
   const user = { uid: 0, gid: 0 };
-  const target = await makeTarget(stores, { vm, relocation }, { sizeBytes: 8 << 20, user });
-  expect((await stat(target)).mode & 0o777).toBe(0o600);
+  await makeTarget(stores, { vm, relocation }, { sizeBytes: 8 << 20, user });
+  expect((await stat(fast.resolve("web-1/data.qcow2"))).mode & 0o777).toBe(0o600);
   await beginRelocation(stores, vm, relocation);
   await makeTarget(stores, { vm, relocation }, { sizeBytes: 8 << 20, user });
   await endRelocation(stores, vm, relocation);

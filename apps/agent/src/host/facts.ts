@@ -99,7 +99,7 @@ export class HostFactsReader {
         ...["deviceModels", "images", "vxlan", "iscsiChap", "suspend", "devices", "upload"],
         ...["annotations", "editVm", "guestMemory", "cancelSuspension", "hostDevices"],
         ...["cpuTopology", "bootOrder", "balloon", "announce", "memoryHotPlug", "lunReservations"],
-        ...["fencePrograms", "bonds", "linkedDisks"],
+        ...["fencePrograms", "bonds", "linkedDisks", "moveVolumes"],
       ],
       hostDevices: hostDeviceFacts(),
       uefi: await uefiFacts(),

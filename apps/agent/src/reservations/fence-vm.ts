@@ -9,6 +9,7 @@ import {
   fenceInOrder,
   leaseNumberOf,
   readVm,
+  volumesUnderWay,
   type Datastore,
   type DiskLeases,
   type FenceStep,
@@ -119,9 +120,12 @@ async function fencedAtOfStored(
   vm: LeasedVm,
   programs: readonly string[],
 ): Promise<FencedAt> {
-  const stored = await readVm(await datastore(vm.datastore), vm.name);
+  const home = await datastore(vm.datastore);
+  const stored = await readVm(home, vm.name);
   if (stored.id !== vm.id) throw new Error("in its folder is another VM");
-  const found = fencedAt(stored, reserved(), programs);
+  // A copy that the host writes to a volume may go on: when the volume is removed, its blocks are another VM's.
+  const disks = [...stored.disks, ...(await volumesUnderWay(home, stored))];
+  const found = fencedAt({ ...stored, disks }, reserved(), programs);
   if ("problem" in found) throw new Error(found.problem);
   return found;
 }

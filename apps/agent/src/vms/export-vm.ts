@@ -1,6 +1,7 @@
 /** Exports a VM that does not run, under its exclusive lease: nobody writes to its disks meanwhile. */
 import { GodwitError, type VmExport, type VmExported, type VmId } from "@godwit/contract";
 import { mustNotBeSuspended, notExported, readVm, writeOva } from "@godwit/storage";
+import { userIds } from "@godwit/system";
 import type { AgentConfig } from "../config.ts";
 import type { EventLog } from "../event-log.ts";
 import type { Leases } from "../leases/leases.ts";
@@ -12,7 +13,7 @@ import { SharedWork } from "./shared-work.ts";
 import { completeRevert } from "./snapshots.ts";
 
 export interface ExportsParts {
-  config: Pick<AgentConfig, "name">;
+  config: Pick<AgentConfig, "name" | "qemu">;
   claims: Claims;
   environment: Pick<Environment, "datastore" | "datastoresOf" | "checkOwnFiles">;
   processes: Pick<Processes, "of">;
@@ -54,7 +55,8 @@ export class Exports {
     const onCopy = (copy: Parameters<Parameters<typeof writeOva>[0]["onCopy"]>[0]) => {
       events.append("vm.imageCopied", { kind: "vm", id: vmId }, { copy });
     };
-    const bytes = await writeOva({ id, vm, stores, to, place, onCopy });
+    const user = await userIds(config.qemu.user);
+    const bytes = await writeOva({ id, vm, stores, to, place, user, onCopy });
     return { bytes, notCarried: notExported(vm) };
   }
 }

@@ -1,6 +1,6 @@
 /**
  * Moves disks of VMs between this host's datastores, one disk after the other, one VM's at a time. While it runs, QEMU copies a
- * disk (`DiskMirror`); at rest its file is copied. What is done next is decided by `relocationStep` from what is true then, so an
+ * disk (`DiskMirror`); at rest its image is copied. What is done next is decided by `relocationStep` from what is true then, so an
  * agent that was started again goes on where QEMU is.
  */
 import { GodwitError, type DiskRelocation, type ImageCopy, type Vm, type VmId } from "@godwit/contract";
@@ -15,9 +15,11 @@ import {
   readVm,
   relocationOf,
   saveVm,
+  VolumeGroup,
   type Datastore,
   type Relocation,
 } from "@godwit/storage";
+import { userIds } from "@godwit/system";
 import type { Logger } from "pino";
 import type { AgentConfig } from "../config.ts";
 import type { EventLog } from "../event-log.ts";
@@ -25,16 +27,24 @@ import type { Leases } from "../leases/leases.ts";
 import type { Processes } from "../qemu/processes.ts";
 import type { Claims } from "./claims.ts";
 import { exclusively } from "./configure-vm.ts";
+import { settleDisks } from "./devices/settle-disks.ts";
 import type { Environment } from "./environment.ts";
 import { RunningRelocation } from "./running-relocation.ts";
 import { tidyFreezing } from "./tidy-freezing.ts";
 import { tidyRelocation } from "./tidy-relocation.ts";
+import { whileLeased } from "./while-leased.ts";
 
 export interface RelocationsParts {
-  config: Pick<AgentConfig, "name">;
-  environment: Pick<Environment, "datastore" | "datastoresOf" | "checkOwnFiles">;
+  config: Pick<AgentConfig, "name" | "qemu">;
+  environment: Pick<
+    Environment,
+    "datastore" | "datastoresOf" | "checkOwnFiles" | "attachVolume" | "mayBeFencedAt"
+  >;
   processes: Pick<Processes, "of">;
-  leases: Pick<Leases, "acquire" | "releaseUnlessShared" | "writesTo">;
+  leases: Pick<
+    Leases,
+    "acquire" | "releaseUnlessShared" | "writesTo" | "mustCount" | "isOnDisk" | "isHeldOnDisk"
+  >;
   claims: Claims;
   events: EventLog;
   log: Logger;
@@ -62,8 +72,9 @@ export class Relocations {
 
   /**
    * Asked again for the same while it goes on, it answers the same; disks that are there already stay as they are.
-   * @throws VM_UNKNOWN, VM_BUSY, DISK_UNKNOWN, DISK_IS_LUN, DISK_EXISTS, DISK_FOLDER_TAKEN, SPACE_SHORT, DISK_RELOCATION_FAILED,
-   *   DISK_RELOCATION_CANCELLED, VM_HELD_ELSEWHERE, LEASE_HELD, LEASE_UNAVAILABLE and what is wrong with a datastore
+   * @throws VM_UNKNOWN, VM_BUSY, DISK_UNKNOWN, DISK_IS_LUN, DISK_HAS_SNAPSHOTS, DISK_EXISTS, DISK_FOLDER_TAKEN, SPACE_SHORT,
+   *   DISK_RELOCATION_FAILED, DISK_RELOCATION_CANCELLED, VM_HELD_ELSEWHERE, LEASE_HELD, LEASE_UNAVAILABLE, what a conversion throws, and what
+   *   is wrong with a datastore
    */
   async relocate(id: VmId, order: DiskRelocation): Promise<Vm> {
     for (let other = this.#underWay.get(id); other !== undefined; other = this.#underWay.get(id)) {
@@ -155,6 +166,9 @@ export class Relocations {
       mustHaveNoSnapshots(vm, order);
       vm = await this.#endLeft(process, home, vm);
     }
+    const isVolume = await this.#takesVolumes(vm, order.to);
+    // A volume that is to go may have the name of one that is to be made.
+    if (isVolume) await settleDisks(this.#parts, { vm, home, process: process ?? null });
     for (const name of order.disks) {
       const disk = vm.disks.find((one) => one.name === name);
       if (disk === undefined)
@@ -165,13 +179,22 @@ export class Relocations {
       if ((disk.datastore ?? vm.datastore) === order.to) continue;
       if (signal.aborted) throw cancelled(vm, order);
       if (disk.base !== undefined) mustHaveNoSnapshots(vm, { disks: [name] }, true);
-      const relocation = relocationOf(vm, disk, order.to);
+      const relocation = relocationOf(vm, disk, order.to, { isVolume, format: order.format });
       vm =
         process === undefined
           ? await this.#atRest(vm, relocation, signal)
           : await this.#running(process, relocation, signal).run(order.bytesPerSecond);
     }
     return vm;
+  }
+
+  /** Whether disks are volumes on a datastore. @throws DATASTORE_WITHOUT_FOLDERS where they are LUNs */
+  async #takesVolumes(vm: Vm, datastore: string): Promise<boolean> {
+    const { config, environment } = this.#parts;
+    const block = (await environment.datastoresOf(vm, [datastore])).blockStoreOf({ datastore });
+    if (block !== null && !(block instanceof VolumeGroup))
+      throw GodwitError.of("DATASTORE_WITHOUT_FOLDERS", { datastore, host: config.name });
+    return block !== null;
   }
 
   /** A move of another disk that was cut off, and that nobody asks for any more. */
@@ -196,27 +219,41 @@ export class Relocations {
   }
 
   async #atRest(vm: Vm, relocation: Relocation, signal: AbortSignal): Promise<Vm> {
-    const { environment } = this.#parts;
-    const stores = await environment.datastoresOf(vm, [relocation.to.datastore]);
+    const { config, environment, leases } = this.#parts;
+    const stores = await environment.datastoresOf(vm, [relocation.from.datastore, relocation.to.datastore]);
+    const user = await userIds(config.qemu.user);
     await beginRelocation(stores, vm, relocation);
     const onCopy = (copy: ImageCopy) => {
       this.#tell(vm.id, copy);
     };
     try {
-      const either = AbortSignal.any([signal, this.#stopped.signal]);
-      await copyToTarget(stores, { vm, relocation }, { onCopy, signal: either });
+      await whileLeased({ leases, host: config.name }, vm, async (lost) => {
+        const ends = AbortSignal.any([signal, this.#stopped.signal, lost]);
+        await copyToTarget(stores, { vm, relocation }, { user, onCopy, signal: ends });
+      });
     } catch (error) {
-      await endRelocation(stores, vm, relocation);
+      // Whoever has the lease now finds the note.
+      if (GodwitError.is(error, "LEASE_NOT_HELD")) throw error;
+      this.#tellLeft(vm, relocation, await endRelocation(stores, vm, relocation));
       if (signal.aborted)
         throw GodwitError.of("DISK_RELOCATION_CANCELLED", {
           ...{ vm: vm.name, disks: [relocation.disk], datastore: relocation.to.datastore },
         });
       throw error;
     }
+    await leases.mustCount(vm);
     const after = describeAt(vm, relocation, "target");
     await saveVm(stores.own, after);
-    await endRelocation(stores, after, relocation);
+    this.#tellLeft(after, relocation, await endRelocation(stores, after, relocation));
     return after;
+  }
+
+  #tellLeft(vm: Vm, { disk }: Relocation, error: Error | null): void {
+    if (error === null) return;
+    this.#parts.log.warn(
+      { err: error, vm: vm.name, disk },
+      "a volume that the VM has no more could not be removed yet",
+    );
   }
 
   #tell(id: VmId, copy: ImageCopy): void {

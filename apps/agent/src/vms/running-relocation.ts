@@ -1,6 +1,12 @@
 /** The move of one disk of a running VM. Its caller has claimed the VM. */
 import { GodwitError, type ImageCopy, type Vm } from "@godwit/contract";
-import { DiskMirror, writtenStorage, type MirrorJob, type QemuProcess } from "@godwit/hypervisor";
+import {
+  resizeDisk,
+  writtenStorage,
+  type DiskMirror,
+  type MirrorJob,
+  type QemuProcess,
+} from "@godwit/hypervisor";
 import { relocationStep, type RelocationFacts } from "@godwit/migration";
 import {
   beginRelocation,
@@ -11,7 +17,10 @@ import {
   makeTarget,
   readVm,
   saveVm,
+  seenVolumes,
+  wholeExtents,
   type CopySample,
+  type KnownVolumes,
   type Relocation,
   type VmDatastores,
 } from "@godwit/storage";
@@ -20,6 +29,7 @@ import type { Logger } from "pino";
 import type { Leases } from "../leases/leases.ts";
 import { reasonOf } from "../reason.ts";
 import type { Environment } from "./environment.ts";
+import { RelocationImages } from "./relocation-images.ts";
 
 /** QEMU tells when its job goes on to another state; how far it is has to be asked. */
 const lookEveryMs = 1000;
@@ -29,8 +39,8 @@ const looks = 5;
 const mostTroubles = 20;
 
 export interface RunningRelocationParts {
-  environment: Pick<Environment, "datastoresOf">;
-  leases: Pick<Leases, "writesTo">;
+  environment: Pick<Environment, "datastoresOf" | "attachVolume" | "mayBeFencedAt">;
+  leases: Pick<Leases, "writesTo" | "mustCount">;
   process: QemuProcess;
   relocation: Relocation;
   /** Aborted when it is cancelled. */
@@ -50,6 +60,9 @@ export class RunningRelocation {
   /** An earlier agent began it, and a copy that QEMU does not make any more is not started again. */
   #beginsNothing = false;
   #hasEnded = false;
+  readonly #ended = new AbortController();
+  /** Seen while QEMU ran: what has their names later may be of a host that runs the VM then. */
+  #volumes: KnownVolumes = {};
   #sawJob = false;
   /** From then on requests of the disk may be held back. */
   #endAskedMs = 0;
@@ -60,6 +73,7 @@ export class RunningRelocation {
     this.#parts = parts;
     void parts.process.ended.then(() => {
       this.#hasEnded = true;
+      this.#ended.abort(new Error("the VM's QEMU has ended"));
       this.#told.wake();
     });
   }
@@ -80,7 +94,7 @@ export class RunningRelocation {
     const { environment, process, relocation, stopped, log } = this.#parts;
     const { vm } = process.spec;
     const stores = await environment.datastoresOf(vm, [relocation.from.datastore, relocation.to.datastore]);
-    const mirror = this.#mirror(stores);
+    this.#volumes = await seenVolumes(stores, vm, relocation);
     // Opened before any command: what QEMU tells while nobody waits ends the next wait.
     using _events = process.onEvent(({ name }) => {
       if (name === "JOB_STATUS_CHANGE") this.#told.wake();
@@ -99,7 +113,7 @@ export class RunningRelocation {
     for (let troubles = 0; end === null;) {
       stopped.throwIfAborted();
       try {
-        end = await this.#next(stores, mirror);
+        end = await this.#next(stores);
       } catch (error) {
         if (GodwitError.is(error, "QMP_INTERRUPTED")) {
           // QEMU has ended, or its session is made again.
@@ -120,23 +134,25 @@ export class RunningRelocation {
   }
 
   /** @returns the VM at the end; null: it goes on */
-  async #next(stores: VmDatastores, mirror: DiskMirror): Promise<Vm | null> {
+  async #next(stores: VmDatastores): Promise<Vm | null> {
     const { process, relocation, log } = this.#parts;
     const vm = await readVm(stores.own, process.spec.vm.name);
+    const images = this.#images(stores, vm);
+    const mirror = await images.mirror();
     const job = this.#hasEnded ? null : await mirror.job();
     const facts = await this.#facts(vm, mirror, job);
     const step = relocationStep(facts);
     if (step !== "wait") log.info({ vm: vm.name, disk: relocation.disk, ...facts, step }, "move of a disk");
     switch (step) {
       case "copy":
-        await this.#copy(stores, vm, mirror);
+        await this.#copy(stores, vm, images, mirror);
         return null;
       case "wait":
         await this.#wait(job);
         return null;
       case "end":
         this.#tell(job, "flushing");
-        await this.#writesAlsoTo(stores.pathOf(relocation.to));
+        await this.#writesAlsoTo(...(await images.written()));
         this.#endAskedMs = performance.now();
         await mirror.end();
         await this.#wait(job);
@@ -170,10 +186,10 @@ export class RunningRelocation {
         await this.#wait(job);
         return null;
       case "removeSource":
-        await this.#remove(stores, vm, mirror, "source");
+        await this.#remove(stores, vm, images, "source");
         return vm;
       case "removeTarget":
-        await this.#remove(stores, vm, mirror, "target");
+        await this.#remove(stores, vm, images, "target");
         return vm;
     }
   }
@@ -195,30 +211,54 @@ export class RunningRelocation {
     };
   }
 
-  async #copy(stores: VmDatastores, vm: Vm, mirror: DiskMirror): Promise<void> {
-    const { process, relocation } = this.#parts;
+  async #copy(stores: VmDatastores, vm: Vm, images: RelocationImages, mirror: DiskMirror): Promise<void> {
+    const { process, relocation, signal, stopped } = this.#parts;
     await beginRelocation(stores, vm, relocation);
     try {
-      const sizeBytes = await mirror.sizeBytes();
-      await makeTarget(stores, { vm, relocation }, { sizeBytes, user: process.user });
-      await mirror.start(this.#bytesPerSecond);
+      const sizeBytes = await this.#sizeForTarget(images, mirror);
+      const ends = AbortSignal.any([signal, stopped, this.#ended.signal]);
+      const { target: _replaced, ...volumes } = this.#volumes;
+      this.#volumes = volumes;
+      await makeTarget(stores, { vm, relocation }, { sizeBytes, user: process.user, signal: ends });
+      this.#volumes = await seenVolumes(stores, vm, relocation);
+      await images.attachTarget(this.#parts);
+      await this.#writesAlsoTo(...(await images.written()));
+      await (await images.mirror()).start(this.#bytesPerSecond);
       this.#sawJob = true;
     } catch (error) {
       if (GodwitError.is(error, "QMP_INTERRUPTED")) throw error;
-      this.#failure = this.#failed(reasonOf(error), error);
+      if (signal.aborted) return;
+      this.#failure = GodwitError.is(error, "SPACE_SHORT") ? error : this.#failed(reasonOf(error), error);
     }
   }
 
-  async #remove(stores: VmDatastores, vm: Vm, mirror: DiskMirror, image: "source" | "target"): Promise<void> {
+  /** QEMU lets a disk go over to an image of its own size only, and a volume has whole extents: the disk grows to that before. */
+  async #sizeForTarget(images: RelocationImages, mirror: DiskMirror): Promise<number> {
     const { process, relocation } = this.#parts;
-    const [removed, kept] =
-      image === "source" ? [relocation.from, relocation.to] : [relocation.to, relocation.from];
+    const sizeBytes = await mirror.sizeBytes();
+    const wanted = images.target.isDevice ? wholeExtents(sizeBytes) : sizeBytes;
+    if (wanted > sizeBytes) await resizeDisk(process, relocation.disk, wanted);
+    return wanted;
+  }
+
+  async #remove(
+    stores: VmDatastores,
+    vm: Vm,
+    images: RelocationImages,
+    image: "source" | "target",
+  ): Promise<void> {
+    const { relocation, log } = this.#parts;
     if (!this.#hasEnded) {
-      await process.updateVm(vm, { [relocation.disk]: stores.pathOf(kept) });
-      await mirror.closeOther(stores.pathOf(removed));
+      await images.noteUsed(image === "source" ? "target" : "source");
+      await (await images.mirror()).closeOther();
       await this.#writesAlsoTo();
     }
-    await endRelocation(stores, vm, relocation);
+    const left = await endRelocation(stores, vm, relocation, this.#volumes);
+    if (left !== null)
+      log.warn(
+        { err: left, vm: vm.name, disk: relocation.disk },
+        "a volume that the VM has no more could not be removed yet",
+      );
   }
 
   /** The lease waits for what was written to these too; what is removed must not be kept open. @throws SANLOCK_UNAVAILABLE */
@@ -242,19 +282,8 @@ export class RunningRelocation {
     this.#parts.tell(phase === "copying" ? progress : { ...progress, phase, etaMs: null });
   }
 
-  #mirror(stores: VmDatastores): DiskMirror {
-    const { process, relocation } = this.#parts;
-    const disk = process.spec.vm.disks.find(({ name }) => name === relocation.disk);
-    if (disk === undefined) throw this.#failed("the VM that runs has no such disk");
-    const { base } = relocation;
-    return new DiskMirror(process, {
-      disk,
-      source: stores.pathOf(relocation.from),
-      target: stores.pathOf(relocation.to),
-      ...(base === undefined
-        ? {}
-        : { base: { filename: stores.pathOf({ ...relocation.from, path: base.path }) } }),
-    });
+  #images(stores: VmDatastores, vm: Vm): RelocationImages {
+    return new RelocationImages(this.#parts.process, stores, vm, this.#parts.relocation);
   }
 
   #failed(reason: string, cause?: unknown): GodwitError {

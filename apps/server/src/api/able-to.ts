@@ -5,6 +5,8 @@ const abilities = {
   relocateDisks: "move disks between datastores",
   cloneVm: "copy VMs",
   cloneVolumes: "copy disks from and to LUN datastores",
+  moveVolumes:
+    "move disks from and to LUN datastores, convert them while they move, and export VMs with volumes",
   exportVm: "export VMs",
   importVm: "import VMs of other products and convert images",
   snapshots: "make snapshots of VMs",

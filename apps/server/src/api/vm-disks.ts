@@ -7,6 +7,7 @@ import {
   hasProcess,
   isBlockPath,
   isVolumePath,
+  lunOf,
   type HostFacts,
   type serverOperations,
   type Vm,
@@ -28,14 +29,13 @@ export function vmDiskHandlers(
       const { name, datastore = null } = body;
       if (await store.vms.isNameTaken(name)) throw GodwitError.of("VM_EXISTS", { vm: name });
       if (hasProcess(vm)) throw GodwitError.of("VM_RUNNING", { vm: vm.name, host: vm.host });
-      mustBeOwn(vm.config);
+      mustBeOwn(vm.config, vm.config.disks);
       const host = await hostFor(services, "configure", vm);
       const hosts = await store.hosts.list();
       const facts = ableTo("cloneVm", hosts, host);
       const isOnto = datastore !== null && isVolumeGroup(facts, datastore);
       if (datastore !== null && !isOnto) mustHaveFolders(facts, datastore);
-      if (isOnto || vm.config.disks.some(({ path }) => isVolumePath(path)))
-        ableTo("cloneVolumes", hosts, host);
+      if (isOnto || hasVolumes(vm.config.disks)) ableTo("cloneVolumes", hosts, host);
       const linked = body.linked === true ? { linked: true as const } : {};
       if (body.linked === true) {
         ableTo("linkedDisks", hosts, host);
@@ -51,16 +51,18 @@ export function vmDiskHandlers(
     vmExport: async ({ params, body: { to } }) => {
       const vm = await store.vms.show(params.vm);
       if (hasProcess(vm)) throw GodwitError.of("VM_RUNNING", { vm: vm.name, host: vm.host });
-      mustBeFiles(vm.config, vm.config.disks);
+      mustBeOwn(vm.config, vm.config.disks);
       const host = await hostFor(services, "configure", vm);
-      mustHaveFolders(ableTo("exportVm", await store.hosts.list(), host), to.datastore);
+      const hosts = await store.hosts.list();
+      mustHaveFolders(ableTo("exportVm", hosts, host), to.datastore);
+      if (hasVolumes(vm.config.disks)) ableTo("moveVolumes", hosts, host);
       const request = { vm: { id: vm.id, name: vm.name }, home: vm.config.datastore, host, to };
       return await tasks.start({ kind: "vm.export", request });
     },
 
     vmDisksRelocate: async ({ params, body }) => {
       const { id, name, ...vm } = await store.vms.show(params.vm);
-      const { datastore: to, bandwidthMbps } = body;
+      const { datastore: to, bandwidthMbps, format } = body;
       const disks = disksToMove(vm.config, to, body.disks);
       const snapshots = (vm.config.snapshots ?? []).map((one) => one.name);
       if (hasProcess(vm) && snapshots.length > 0)
@@ -68,7 +70,10 @@ export function vmDiskHandlers(
       const host = await hostFor(services, "configure", { id, name, ...vm });
       const hosts = await store.hosts.list();
       const facts = ableTo("relocateDisks", hosts, host);
-      const storage = mustHaveFolders(facts, to);
+      const isOnto = isVolumeGroup(facts, to);
+      const storage = isOnto ? idOf(facts, to) : mustHaveFolders(facts, to);
+      const moved = vm.config.disks.filter((disk) => disks.includes(disk.name));
+      if (isOnto || format !== undefined || hasVolumes(moved)) ableTo("moveVolumes", hosts, host);
       const unseenBy = hosts.flatMap((one) =>
         one.name !== host &&
         one.facts !== null &&
@@ -82,7 +87,7 @@ export function vmDiskHandlers(
         kind: "vm.relocateDisks",
         request: {
           ...{ vm: { id, name }, host, home: vm.config.datastore, disks, to },
-          ...{ bytesPerSecond, unseenBy },
+          ...{ bytesPerSecond, unseenBy, ...(format === undefined ? {} : { format }) },
         },
       });
     },
@@ -100,16 +105,16 @@ function disksToMove(vm: Vm, to: string, named: readonly string[] | undefined): 
     throw GodwitError.of("DISKS_ALREADY_THERE", {
       ...{ vm: vm.name, datastore: to, disks: asked.map(({ name }) => name) },
     });
-  mustBeFiles(vm, elsewhere);
+  mustBeOwn(vm, elsewhere);
   return elsewhere.map(({ name }) => name);
 }
 
 /** LUNs of a target are not made by Godwit, and not copied. @throws DISK_IS_LUN */
-function mustBeOwn(vm: Vm): void {
-  mustBeFiles(
-    vm,
-    vm.disks.filter(({ path }) => !isVolumePath(path)),
-  );
+function mustBeOwn(vm: Vm, disks: readonly VmDisk[]): void {
+  const lun = disks.find(({ path }) => lunOf(path) !== null);
+  if (lun === undefined) return;
+  const { name: disk, datastore = vm.datastore } = lun;
+  throw GodwitError.of("DISK_IS_LUN", { vm: vm.name, disk, datastore });
 }
 
 /** As far as it is known here; its host knows more. @param to where the copy is to lie; null: where the VM does. @throws DISK_NOT_LINKABLE */
@@ -123,18 +128,15 @@ function mustBeLinkable(vm: Vm, to: string | null): void {
     if (base === undefined && snapshots.length > 0) throw refused("snapshots", snapshots.join(", "));
   }
 }
+const hasVolumes = (disks: readonly VmDisk[]): boolean => disks.some(({ path }) => isVolumePath(path));
 
 /** Whether disks on the datastore are volumes. */
 const isVolumeGroup = ({ datastores }: HostFacts, to: string): boolean =>
   datastores.find(({ name }) => name === to)?.source?.kind === "lun";
 
-/** @throws DISK_IS_LUN */
-function mustBeFiles(vm: Vm, disks: readonly VmDisk[]): void {
-  const lun = disks.find(({ path }) => isBlockPath(path));
-  if (lun === undefined) return;
-  const { name: disk, datastore = vm.datastore } = lun;
-  throw GodwitError.of("DISK_IS_LUN", { vm: vm.name, disk, datastore });
-}
+/** On its storage; null: not known. */
+const idOf = ({ datastores }: HostFacts, to: string): string | null =>
+  datastores.find(({ name }) => name === to)?.id ?? null;
 
 /** @returns the id on its storage; null: not known. @throws DATASTORE_UNKNOWN, DATASTORE_WITHOUT_FOLDERS */
 function mustHaveFolders({ name: host, datastores }: HostFacts, to: string): string | null {

@@ -53,7 +53,7 @@ type Agent = ReturnType<Context["hosts"]["of"]>["agent"];
 
 /** A task that was cancelled begins nothing any more. */
 async function relocate(context: Context, agent: Agent): Promise<Vm> {
-  const { vm, home, disks, to, bytesPerSecond } = context.request;
+  const { vm, home, disks, to, bytesPerSecond, format } = context.request;
   const params = { vmId: vm.id };
   const settle = () => agent.call("vmDisksSettle", { params, body: { datastore: home, name: vm.name } });
   const isCancelling = async () =>
@@ -61,7 +61,14 @@ async function relocate(context: Context, agent: Agent): Promise<Vm> {
   if (await isCancelling()) return await settle();
 
   using changes = context.watchTasks(({ id, state }) => id === context.id && state === "cancelling");
-  const body = { datastore: home, name: vm.name, disks, to, bytesPerSecond };
+  const body = {
+    datastore: home,
+    name: vm.name,
+    disks,
+    to,
+    bytesPerSecond,
+    ...(format === undefined ? {} : { format }),
+  };
   const moving = agent.call("vmDisksRelocate", { params, body }, { timeoutMs: copyLimitMs });
   const ended = moving.then(
     () => true,

@@ -96,7 +96,12 @@ export const deviceChangeErrors = {
     (d) => `Disk ${d.disk} of VM ${d.vm} is a LUN of datastore ${d.datastore}, and has its size.`,
     () => "Grow the LUN at its target; the guest sees it after the VM was powered off and on.",
   ),
-  DISK_HAS_SNAPSHOTS: define<{ vm: string; disk: string; what: "removed" | "grown"; snapshots: string[] }>(
+  DISK_HAS_SNAPSHOTS: define<{
+    vm: string;
+    disk: string;
+    what: "removed" | "grown" | "converted";
+    snapshots: string[];
+  }>(
     409,
     "after-fix",
     (d) =>

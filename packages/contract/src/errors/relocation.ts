@@ -22,9 +22,9 @@ export const relocationErrors = {
     409,
     "never",
     (d) =>
-      `Disk ${d.disk} of VM ${d.vm} is a LUN or a volume of datastore ${d.datastore}, which is not copied to a file.`,
+      `Disk ${d.disk} of VM ${d.vm} is a LUN of datastore ${d.datastore}, or a volume on one, which is not copied in this way.`,
     () =>
-      "Move the other disks, each named with --disk. A VM with such a disk moves to another host without --datastore.",
+      "Move the other disks, each named with --disk. A VM with such a disk moves to another host without --datastore, and a volume on a LUN to another datastore of its host without --to.",
   ),
   DISK_RELOCATION_FAILED: define<{ vm: string; disk: string; datastore: string; reason: string }>(
     409,

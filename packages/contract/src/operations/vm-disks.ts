@@ -17,12 +17,14 @@ export const vmDiskOperations = {
       disks: z.array(nameSchema).min(1).max(24).optional(),
       /** Of the copy of a running VM's disk. */
       bandwidthMbps: z.number().positive().max(1_000_000).optional(),
+      /** Of the disks there; absent: as they are, and raw on a datastore of kind lun, where no other is possible. */
+      format: z.enum(["qcow2", "raw"]).optional(),
     }),
     answer: { status: 202, body: taskSchemas["vm.relocateDisks"] },
     errors: [
       ...["VM_UNKNOWN", "VM_BUSY", "HOST_UNREACHABLE", "DATASTORE_UNKNOWN", "DATASTORE_WITHOUT_FOLDERS"],
       ...["DISK_UNKNOWN", "DISKS_ALREADY_THERE", "DISK_IS_LUN", "AGENT_CANNOT"],
-      "VM_HAS_SNAPSHOTS",
+      ...["VM_HAS_SNAPSHOTS", "DISK_HAS_SNAPSHOTS", "DISK_NOT_OWN"],
     ],
   },
 } as const satisfies Operations;

@@ -13,5 +13,7 @@ export const diskRelocationSchema = z.strictObject({
   disks: z.array(nameSchema).min(1).max(24),
   to: nameSchema,
   bytesPerSecond: copyRateSchema,
+  /** Of the disks there; absent: as they are, and raw where disks are volumes. */
+  format: z.enum(["qcow2", "raw"]).optional(),
 });
 export type DiskRelocation = z.infer<typeof diskRelocationSchema>;

@@ -16,6 +16,8 @@ export const vmRelocateDisks = defineTask({
     /** The datastore that they are to lie on. */
     to: nameSchema,
     bytesPerSecond: copyRateSchema,
+    /** Of the disks there; absent: as they are, and raw where disks are volumes. */
+    format: z.enum(["qcow2", "raw"]).optional(),
     /** Hosts that see all that the VM needs now, and not this datastore: the VM cannot move there afterwards. */
     unseenBy: z.array(nameSchema),
   }),

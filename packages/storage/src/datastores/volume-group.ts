@@ -154,9 +154,14 @@ export class VolumeGroup {
     }
   }
 
+  /** Null: there is none. @throws DISK_NOT_OWN */
+  async find(of: VolumeDisk): Promise<VolumeOnLun | null> {
+    return await this.#volumes.find(this.volumeOf(of));
+  }
+
   /** That there is no volume of this name yet. @throws DISK_NOT_OWN, DISK_EXISTS */
   async mustBeFree(of: VolumeDisk): Promise<void> {
-    if ((await this.#volumes.find(this.volumeOf(of))) === null) return;
+    if ((await this.find(of)) === null) return;
     throw GodwitError.of("DISK_EXISTS", { ...this.#named(of), isVolume: true });
   }
 
@@ -244,7 +249,7 @@ export class VolumeGroup {
 
   /** @throws DISK_NOT_OWN, DISK_MISSING */
   async #found(of: VolumeDisk): Promise<VolumeOnLun> {
-    const found = await this.#volumes.find(this.volumeOf(of));
+    const found = await this.find(of);
     if (found !== null) return found;
     throw GodwitError.of("DISK_MISSING", { ...this.#named(of), host: this.#host });
   }

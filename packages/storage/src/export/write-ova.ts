@@ -15,15 +15,15 @@ import {
   type Vm,
   type VmDisk,
 } from "@godwit/contract";
-import { limitedAs, run, syncFolder } from "@godwit/system";
+import { limitedAs, run, syncFolder, type UserIds } from "@godwit/system";
 import { isVmFolder } from "../check-file.ts";
+import { endsWithParent } from "../convert-image.ts";
 import { watchCopy } from "../copy-progress.ts";
 import type { Datastore } from "../datastore.ts";
 import { virtualBytesIn } from "../image-info.ts";
 import { tarBlockBytes } from "../import/tar-header.ts";
-import { imageName } from "../image-node.ts";
-import { usedBytesOf } from "../linked-image.ts";
 import type { VmDatastores } from "../vm-datastores.ts";
+import { bytesOf, readingDisk, type DiskToRead } from "./disk-to-read.ts";
 import { isOfExport, ovfEnvelope, type ExportedDisk } from "./ovf-envelope.ts";
 import { tarEnd, tarMemberHeader, tarPadding } from "./tar-blocks.ts";
 
@@ -38,6 +38,8 @@ export interface OvaOrder {
   stores: VmDatastores;
   to: Datastore;
   place: ExportPlace;
+  /** QEMU's, which volumes are read as. */
+  user: UserIds;
   onCopy: (progress: ImageCopy) => void;
 }
 
@@ -168,27 +170,31 @@ async function appendFile(archive: FileHandle, path: string): Promise<string> {
 
 /** @returns what the guest sees of the disk, bytes */
 async function convert(order: OvaOrder, disk: VmDisk, target: string): Promise<number> {
-  const { stores, to, vm, onCopy } = order;
-  const path = stores.pathOf(disk);
-  const owned = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  const { uid, gid } = await owned.stat().finally(() => owned.close());
+  return await readingDisk(order, disk, (image) => convertImage(order, disk, image, target));
+}
+
+async function convertImage(
+  order: OvaOrder,
+  disk: VmDisk,
+  { source, measured, user, usedBytes }: DiskToRead,
+  target: string,
+): Promise<number> {
+  const { to, vm, onCopy } = order;
   const file = await open(target, "wx", 0o600);
-  await file.chown(uid, gid).finally(() => file.close());
+  await file.chown(user.uid, user.gid).finally(() => file.close());
   const { freeBytes } = await to.space();
   const qemuImg = async (mostFileBytes: number, words: string[]): Promise<string> => {
     const limits = { cpuSeconds: limitMs / 1000 };
-    const [program = "", ...args] = [...limitedAs({ uid, gid }, mostFileBytes, limits), "qemu-img", ...words];
+    const [program = "", ...args] = [
+      ...[...endsWithParent, ...limitedAs(user, mostFileBytes, limits)],
+      ...["qemu-img", ...words],
+    ];
     const what = `converting disk ${disk.name} of VM ${vm.name}`;
-    return (await run(program, args, { what, timeoutMs: limitMs })).stdout;
+    return (await run(program, args, { what, timeoutMs: limitMs, killSignal: "SIGKILL" })).stdout;
   };
-  const image = stores.imageOf(disk);
-  const source = imageName(image);
-  const totalBytes = await usedBytesOf(path, disk.base);
-  using _watch = watchCopy(target, { disk: disk.name, totalBytes }, onCopy);
+  using _watch = watchCopy(target, { disk: disk.name, totalBytes: usedBytes }, onCopy);
   try {
-    const capacityBytes = virtualBytesIn(
-      await qemuImg(0, ["info", "--output=json", imageName({ ...image, base: null })]),
-    );
+    const capacityBytes = virtualBytesIn(await qemuImg(0, ["info", "--output=json", measured]));
     const options = ["-O", "vmdk", "-o", "subformat=streamOptimized"];
     await qemuImg(Math.max(0, freeBytes - spareBytes), [
       "convert",
@@ -215,7 +221,7 @@ async function short({ to, vm, stores }: OvaOrder, error: unknown): Promise<unkn
   const isShort = ["ENOSPC", "EFBIG", "EDQUOT"].includes((error as NodeJS.ErrnoException).code ?? "");
   if (!isShort && !GodwitError.is(error, "PROGRAM_FAILED")) return error;
   const { freeBytes } = await to.space();
-  const sizes = vm.disks.map(async (disk) => await usedBytesOf(stores.pathOf(disk), disk.base));
+  const sizes = vm.disks.map((disk) => bytesOf(stores, vm, disk));
   const neededBytes = (await Promise.all(sizes)).reduce((all, bytes) => all + bytes, spareBytes);
   return GodwitError.of("SPACE_SHORT", { path: to.config.path, neededBytes, freeBytes }, { cause: error });
 }

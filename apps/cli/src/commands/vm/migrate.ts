@@ -29,6 +29,7 @@ interface Flags extends TaskFlags {
   to?: string;
   datastore?: string;
   disk?: readonly string[];
+  format?: "qcow2" | "raw";
   force: boolean;
   maxOutage?: number;
   strategy: Strategy;
@@ -63,7 +64,8 @@ runs at the destination it can be taken back, and its files at the source are re
 
 With --datastore alone the VM stays on its host, and its disks move to another datastore (Storage vMotion), while it runs or at rest:
 all that do not lie there yet, or those that --disk names. Its folder, with its description and its lease, stays on the VM's own
-datastore. Of such a move only --bandwidth (of a running VM's copy), --detach and --json can be given besides.
+datastore. On a datastore of kind lun a disk is a raw volume; from there it becomes a raw file, or another with --format. Of such a move only
+--bandwidth (of a running VM's copy), --format, --detach and --json can be given besides.
 
 Examples:
   godwit vm migrate web-1 --to b
@@ -76,7 +78,8 @@ Examples:
   godwit vm migrate web-1 --to b --strategy postcopy
   godwit vm migrate web-1 --to b --datastore local-b
   godwit vm migrate web-1 --datastore fast
-  godwit vm migrate web-1 --datastore fast --disk data --bandwidth 800`,
+  godwit vm migrate web-1 --datastore fast --disk data --bandwidth 800
+  godwit vm migrate web-1 --datastore vms --format qcow2`,
   },
   parameters: {
     flags: {
@@ -99,6 +102,13 @@ Examples:
         parse: String,
         brief: "With --datastore: only this disk; again for further ones",
         variadic: true,
+        optional: true,
+      },
+      format: {
+        kind: "enum",
+        values: wordsOf<"qcow2" | "raw">({ qcow2: true, raw: true }),
+        brief:
+          "With --datastore alone: format of the disks there (default: as they are; a volume on a LUN is raw)",
         optional: true,
       },
       force: forceFlag,
@@ -164,6 +174,11 @@ Examples:
         what: "--disk needs --datastore.",
         hint: "Name the datastore that the disk is to lie on: --datastore NAME",
       });
+    if (flags.format !== undefined)
+      throw GodwitError.of("USAGE", {
+        what: "--format needs --datastore without --to.",
+        hint: "Disks that move together with their VM keep their format.",
+      });
     const body = bodyOf(flags);
     if (flags.dryRun) {
       if (flags.to === undefined)
@@ -197,7 +212,7 @@ const ofHostMoves = {
 } as const satisfies Partial<Record<keyof Flags, string>>;
 
 async function relocateDisks(vm: string, flags: Flags & { datastore: string }): Promise<void> {
-  const { datastore, disk: disks, bandwidth: bandwidthMbps } = flags;
+  const { datastore, disk: disks, bandwidth: bandwidthMbps, format } = flags;
   const wrong = [
     ...(Object.keys(ofHostMoves) as (keyof typeof ofHostMoves)[])
       .filter((key) => flags[key] !== undefined && flags[key] !== false)
@@ -218,7 +233,7 @@ async function relocateDisks(vm: string, flags: Flags & { datastore: string }): 
       api
         .call("vmDisksRelocate", {
           params: { vm },
-          body: { datastore, disks: disks?.slice(), bandwidthMbps },
+          body: { datastore, disks: disks?.slice(), bandwidthMbps, format },
         })
         .then((task) => {
           if (task.request.unseenBy.length > 0)
