@@ -25,13 +25,14 @@ const place = { address: "10.0.0.2", port: 4444 };
 const prepared = { type: "prepared", ...place, postcopyLeftOut } as const;
 
 const preparing = (of = order): SourceState => ({ ...initialSource(of, "10.0.2"), phase: "preparing" });
-const hears = (state: SourceState) => stepSource(state, { type: "message", message: prepared, atMs: 1000 });
+const receives = (state: SourceState) =>
+  stepSource(state, { type: "message", message: prepared, atMs: 1000 });
 const settingsOf = ({ order: of, qemuVersion }: SourceState) =>
   chooseStrategy(of, qemuVersion).sourceSettings(of, copyLimits(of, qemuVersion)).capabilities;
 
 test("the source copies without post-copy, as the destination is set, and the record says why", () => {
   expect(settingsOf(preparing())["postcopy-ram"]).toBe(true);
-  const { state, effects } = hears(preparing());
+  const { state, effects } = receives(preparing());
   expect(state.phase).toBe("copying");
   expect(state.order.objective?.postcopy).toBe("never");
   expect(settingsOf(state)["postcopy-ram"]).toBe(false);
@@ -47,7 +48,7 @@ test("the source copies without post-copy, as the destination is set, and the re
     "post-copy is left out, because host b does not allow it: Postcopy is not supported",
   );
   // What is said once more changes nothing.
-  expect(hears(state)).toEqual({ state, effects: [] });
+  expect(receives(state)).toEqual({ state, effects: [] });
 });
 
 test("the destination writes it down before it says so, and an agent that was restarted says it again", () => {
@@ -97,7 +98,7 @@ test("only a move that has post-copy as its last resort, from a source that can 
   expect(mayLeaveOutPostcopy(asked)).toBe(false);
   // An answer that nobody has asked for.
   for (const one of [asked, ofEarlierVersion]) {
-    const { state, effects } = hears(preparing(one));
+    const { state, effects } = receives(preparing(one));
     expect(state).toMatchObject({ phase: "undoing", problem: { code: "POSTCOPY_UNAVAILABLE" } });
     expect(effects).toContainEqual({ do: "send", message: { type: "abandon" } });
     expect(effects.map((effect) => effect.do)).not.toContain("startCopy");
@@ -106,7 +107,7 @@ test("only a move that has post-copy as its last resort, from a source that can 
 
 test("a copy of a single pass, which would not have used it, says nothing of it", () => {
   const emulated = { ...order, accelerator: "tcg" } as const;
-  const { state, effects } = hears({ ...preparing(emulated), qemuVersion: "7.2.22" });
+  const { state, effects } = receives({ ...preparing(emulated), qemuVersion: "7.2.22" });
   expect(state.phase).toBe("copying");
   expect(effects.map((effect) => effect.do)).not.toContain("note");
 });

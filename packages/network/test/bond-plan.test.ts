@@ -108,8 +108,8 @@ test("an interface of a bond's name that somebody else made is left alone; one t
     const left = lookAt([on("lan", "eth1+eth2")], [...host, foreign]);
     expect(left.find(({ name }) => name === "gb-eth1")).toEqual(foreign);
   }
-  const begun = link("gb-eth1", { kind: "bond", isOn: false });
-  const links = lookAt([on("lan", "eth1+eth2")], [...host, begun]);
+  const unfinished = link("gb-eth1", { kind: "bond", isOn: false });
+  const links = lookAt([on("lan", "eth1+eth2")], [...host, unfinished]);
   expect(links.find(({ name }) => name === "gb-eth1")).toMatchObject({
     alias: "godwit-switch:lan",
     isOn: true,

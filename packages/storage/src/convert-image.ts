@@ -67,14 +67,18 @@ export async function convertToFile(
   // A raw disk may be written to in full at any time, and a qcow2 image takes what it has to hold.
   if (format === "raw" && virtualBytes > roomBytes) throw short();
   // qemu-img may write to it, and to nothing else.
-  const file = await open(target, "wx", 0o600);
-  await file.chown(user.uid, user.gid).finally(() => file.close());
+  await using file = await open(target, "wx", 0o600);
+  await file.chown(user.uid, user.gid);
   using _watch = watchCopy(target, { disk, totalBytes }, onCopy);
   const most = format === "raw" ? virtualBytes : roomBytes;
   const words = ["convert", "-t", "writeback", "-O", format, name, target];
   await qemuImg(place, most, words, what, signal).catch((error: unknown) => {
     if (/No space left|File too large|file size limit/i.test(String(error))) throw short(error);
     throw error;
+  });
+  // `qemu-img` does not look at what its last flush says, as on NFS that is full. This descriptor was open before, so the kernel reports it here.
+  await file.sync().catch((error: unknown) => {
+    throw ["ENOSPC", "EDQUOT"].includes((error as NodeJS.ErrnoException).code ?? "") ? short(error) : error;
   });
 }
 

@@ -134,8 +134,8 @@ describeWith("moves between files and volumes", missing, () => {
       ...["-r", "-f", format, "-c", "read -q -P 7 1M 1M", "-c", "read -q -P 0 4M 4M", path],
     ]);
   };
-  /** A move onto the LUN that has begun. */
-  async function begun(): Promise<Relocation> {
+  /** A move onto the LUN that was started. */
+  async function started(): Promise<Relocation> {
     const relocation = relocationOf(vm, diskOf(vm), "san", { isVolume: true });
     await beginRelocation(stores, vm, relocation);
     return relocation;
@@ -191,7 +191,7 @@ describeWith("moves between files and volumes", missing, () => {
   });
 
   test("one that is cancelled leaves the disk where it was, and no volume", async () => {
-    const relocation = await begun();
+    const relocation = await started();
     const reason = new Error("it was cancelled");
     const copying = copyToTarget(stores, { vm, relocation }, await by(AbortSignal.abort(reason)));
     await expect(copying).rejects.toBe(reason);
@@ -201,7 +201,7 @@ describeWith("moves between files and volumes", missing, () => {
   });
 
   test("one that was cut off can begin again over the volume that it left; somebody's volume is refused", async () => {
-    const relocation = await begun();
+    const relocation = await started();
     await makeTarget(stores, { vm, relocation }, { sizeBytes: 8 * mib, user: { uid: 0, gid: 0 } });
     expect(san.active.size).toBe(0);
     expect(await volumesUnderWay(home, vm)).toMatchObject([{ datastore: "san", path: volume }]);
@@ -210,7 +210,7 @@ describeWith("moves between files and volumes", missing, () => {
     holds(san.fileOf(volume), "raw");
 
     await rm(home.resolve("web-1/.godwit-relocation"));
-    await expect(begun()).rejects.toMatchObject({ code: "DISK_EXISTS" });
+    await expect(started()).rejects.toMatchObject({ code: "DISK_EXISTS" });
     expect(await readRelocation(home, "web-1")).toBeNull();
     holds(san.fileOf(volume), "raw");
   });
@@ -234,14 +234,14 @@ describeWith("moves between files and volumes", missing, () => {
     const of = { vm, disk: { name: "data", path: volume } };
     await san.asGroup().make(of, 8, { uid: 0, gid: 0 }, { onMade: () => undefined });
     await noteLeftVolumes(home, vm, [{ ...diskOf(vm), datastore: "san", path: volume }], true);
-    const relocation = await begun();
+    const relocation = await started();
     expect(await readLeftVolumes(home, "web-1")).toEqual([]);
     await copyToTarget(stores, { vm, relocation }, await by());
     holds(san.fileOf(volume), "raw");
   });
 
   test("a volume of the same name that another host has made since stays", async () => {
-    const relocation = await begun();
+    const relocation = await started();
     const user = { uid: 0, gid: 0 };
     await makeTarget(stores, { vm, relocation }, { sizeBytes: 8 * mib, user });
     const known = await seenVolumes(stores, vm, relocation);
@@ -251,7 +251,7 @@ describeWith("moves between files and volumes", missing, () => {
   });
 
   test("a note that names another VM's volume removes nothing", async () => {
-    const relocation = await begun();
+    const relocation = await started();
     const note = home.resolve("web-1/.godwit-relocation");
     const theirs = volumePath("33333333-3333-4333-8333-333333333333", "data");
     for (const to of [

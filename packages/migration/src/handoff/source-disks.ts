@@ -9,16 +9,16 @@ import { sourceLimits, type SourceEffect, type SourceState, type SourceStep } fr
 import { beginFor, movesDisks, stay, to, undo } from "./source-transitions.ts";
 import type { Problem } from "@godwit/contract";
 
-/** The destination is prepared: memory is copied, or the disks before it. @param begun what is done before either */
+/** The destination is prepared: memory is copied, or the disks before it. @param first what is done before either */
 export function beginCopies(
   state: SourceState,
   { address, port, disksPort }: Extract<ToSource, { type: "prepared" }>,
   atMs: number,
-  begun: readonly SourceEffect[],
+  first: readonly SourceEffect[],
 ): SourceStep {
   if (!movesDisks(state))
     return to({ ...state, copy: beginFor(state, atMs) }, "copying", [
-      ...begun,
+      ...first,
       { do: "startCopy", address, port },
     ]);
   if (disksPort === undefined) {
@@ -27,7 +27,7 @@ export function beginCopies(
     return undo(state, problemOf("MOVE_PREPARE_FAILED", { vm: vm.name, host: destination.host, reason }));
   }
   return to({ ...state, incoming: { address, port } }, "copyingDisks", [
-    ...begun,
+    ...first,
     { do: "copyDisks", address, port: disksPort },
   ]);
 }
